@@ -1,0 +1,325 @@
+"""The service's configuration: YAML in, checked settings out. Touches no network.
+
+Each part of the daemon gets its own settings object, never the whole. Everything wrong is refused before anything
+starts, in a sentence that names key, value, rule and unit.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from monitor.topic import TopicPattern
+
+MAX_CONFIG_BYTES = 1 << 20
+
+UNITS_OF_SUFFIX = {
+    "_hz": "hertz",
+    "_s": "seconds",
+    "_ns": "nanoseconds",
+    "_ms": "milliseconds",
+    "_bytes": "bytes",
+    "_ms2": "m/s²",
+    "_db": "decibels",
+}
+
+MS2_PER_UNIT = {"m/s2": 1.0, "g": 9.80665, "mg": 9.80665e-3}
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; str() is one sentence a line, each naming key, value and rule."""
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Secret(Settings):
+    """A secret by reference: at most one of a file, an environment variable or a systemd credential."""
+
+    file: Path | None = None
+    env: str | None = None
+    credential: str | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(source is not None for source in (self.file, self.env, self.credential)) != 1:
+            raise ValueError("must name exactly one of file, env, credential")
+        return self
+
+    def read(self) -> str:
+        """The secret's text without its line end. Raises ConfigError naming the source that is missing."""
+        if self.env is not None:
+            if self.env not in os.environ:
+                raise ConfigError(f"secret env = {self.env!r}: this environment variable is not set.")
+            return os.environ[self.env]
+        path = self.file or Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"), self.credential or "")
+        try:
+            return path.read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise ConfigError(f"secret file {str(path)!r} cannot be read: {error.strerror}.") from error
+
+
+class TlsSettings(Settings):
+    """Verification is always on. Without ca_file the system's authorities are trusted."""
+
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together")
+        return self
+
+
+class MqttSettings(Settings):
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=1, le=65535)
+    protocol: Literal["5", "3.1.1"] = "5"
+    client_id: str = Field(default="camshaft", min_length=1, max_length=128)
+    keep_alive_s: int = Field(default=30, ge=5, le=65535)
+    session_expiry_s: int = Field(default=7 * 86400, ge=60, le=0xFFFFFFFE)
+    receive_maximum: int = Field(default=1000, ge=2, le=65535)
+    max_payload_bytes: int = Field(default=4 << 20, ge=1024, le=256 << 20)
+    username: str | None = None
+    password: Secret | None = None
+    tls: TlsSettings | None = None
+
+    @field_validator("protocol", mode="before")
+    @classmethod
+    def _protocol_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int | float) else value
+
+    @model_validator(mode="after")
+    def _password_needs_user(self) -> Self:
+        if self.password is not None and self.username is None:
+            raise ValueError("password is given without a username")
+        return self
+
+
+class RawPayload(Settings):
+    """Interleaved little-endian samples: x0 y0 z0 x1 y1 z1 ..."""
+
+    format: Literal["raw"]
+    dtype: Literal["int16", "int32", "float32"] = "int16"
+
+
+class JsonPayload(Settings):
+    """Field names are paths of keys joined by dots: data.values finds {"data": {"values": ...}}."""
+
+    format: Literal["json"]
+    samples: str = "samples"
+    encoding: Literal["list", "base64"] = "list"
+    dtype: Literal["int16", "int32", "float32"] = "float32"  # of base64 samples
+    time: str | None = "time"
+    time_format: Literal["iso8601", "s", "ms", "us", "ns"] = "iso8601"
+    sequence: str | None = "sequence"
+    sample_rate_hz: str | None = "sample_rate_hz"
+    spacing_s: str | None = "spacing_s"
+
+
+class Subscription(Settings):
+    """topic: levels in braces name the sensor: vibration/{machine}/{point}/waveform."""
+
+    topic: str
+    payload: Annotated[RawPayload | JsonPayload, Field(discriminator="format")]
+
+    @field_validator("topic")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        TopicPattern.parse(value)
+        return value
+
+
+class RunningSettings(Settings):
+    """How to tell that the machine stands still: a level, or a topic that says so (1/0, true/false, on/off)."""
+
+    limit_rms_ms2: Positive | None = None
+    topic: str | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if (self.limit_rms_ms2 is None) == (self.topic is None):
+            raise ValueError("must have exactly one of limit_rms_ms2, topic")
+        if self.topic is not None:
+            TopicPattern.parse(self.topic)
+        return self
+
+
+class AlarmSettings(Settings):
+    """Raised when n of the last m judged windows are NG, cleared when at most `clear` of them are."""
+
+    n: int = Field(default=3, ge=1)
+    m: int = Field(default=5, ge=1, le=1000)
+    clear: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if not self.clear < self.n <= self.m:
+            raise ValueError(f"clear < n <= m must hold, found clear = {self.clear}, n = {self.n}, m = {self.m}")
+        return self
+
+
+class SensorSettings(Settings):
+    """One rule; the first whose `match` fits "machine/point" holds for a sensor (shell pattern, * also spans /)."""
+
+    match: str = "*"
+    acquisition: Literal["continuous", "snapshot"] = "continuous"
+    expected_period_s: Positive = 1.0
+    sample_rate_hz: Positive
+    channels: tuple[str, ...] = Field(default=("a",), min_length=1, max_length=16)
+    unit: Literal["m/s2", "g", "mg", "counts"] = "m/s2"
+    scale: Positive | None = None  # units per stored number; with unit "counts": m/s² per count
+    full_scale_ms2: Positive | None = None  # |sample| at or above it is clipped
+    running: RunningSettings | None = None
+    model: str | None = None  # a bundled name, a name in models_folder, or a path; None: judged by novelty alone
+    threshold: float | None = Field(default=None, allow_inf_nan=False)  # logit units; None: the model's own
+    window_s: Positive | None = None  # for a sensor without a model; None: 1 s, or one snapshot
+    alarm: AlarmSettings = AlarmSettings()
+
+    @field_validator("unit", mode="before")
+    @classmethod
+    def _unit_spelling(cls, value: object) -> object:
+        return "m/s2" if value in ("m/s²", "m/s^2") else value
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.unit == "counts" and self.scale is None:
+            raise ValueError("unit = counts needs a scale in m/s² per count")
+        if self.model is not None and self.window_s is not None:
+            raise ValueError(f"window_s = {self.window_s} s cannot be set beside a model: the window comes from it")
+        if self.model is None and self.threshold is not None:
+            raise ValueError(f"threshold = {self.threshold} (logit units) needs a model")
+        return self
+
+    @property
+    def ms2_per_number(self) -> float:
+        """What one stored number is worth in m/s²."""
+        return (self.scale or 1.0) * MS2_PER_UNIT.get(self.unit, 1.0)
+
+
+class EvidenceSettings(Settings):
+    """Which raw windows to keep. All NG, those around a change of status, and one OK in every ok_every."""
+
+    max_bytes: int = Field(default=2 << 30, ge=1 << 20)
+    ok_every: int = Field(default=1000, ge=1)
+    around_change: int = Field(default=2, ge=0, le=100)
+
+
+class JournalSettings(Settings):
+    path: Path = Path("camshaft.journal")
+    max_bytes: int = Field(default=8 << 30, ge=16 << 20)
+    maps: Literal["all", "ng"] = "all"
+    evidence: EvidenceSettings = EvidenceSettings()
+
+
+class InfluxSettings(Settings):
+    url: str
+    org: str = "-"
+    bucket: str = Field(min_length=1)
+    token: Secret | None = None
+    timeout_s: Positive = 10.0
+    batch_rows: int = Field(default=500, ge=1, le=10_000)
+    maps: Literal["all", "ng"] = "all"
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be a URL that begins with http:// or https:// and names a host")
+        return value
+
+
+class LoggingSettings(Settings):
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class Config(Settings):
+    instance: str = Field(default="camshaft", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    mqtt: MqttSettings = MqttSettings()
+    subscriptions: tuple[Subscription, ...] = Field(min_length=1)
+    sensors: tuple[SensorSettings, ...] = Field(min_length=1)
+    models_folder: Path | None = None
+    journal: JournalSettings = JournalSettings()
+    influx: InfluxSettings | None = None
+    max_lag_s: Positive | None = None  # None: the broker holds what we cannot take yet; nothing is shed
+    logging: LoggingSettings = LoggingSettings()
+
+    @model_validator(mode="after")
+    def _rules_reachable(self) -> Self:
+        matches = [rule.match for rule in self.sensors]
+        for earlier, later in enumerate(matches[1:]):
+            if "*" in matches[: earlier + 1]:
+                raise ValueError(f"sensors[{earlier + 1}].match = {later!r} is never reached: an earlier rule matches '*'")
+        topics = [subscription.topic for subscription in self.subscriptions]
+        if len(set(topics)) != len(topics):
+            raise ValueError("subscriptions: each topic may stand once only")
+        return self
+
+    def sensor(self, name: str) -> SensorSettings | None:
+        """The first rule that fits "machine/point", or None."""
+        return next((rule for rule in self.sensors if fnmatch.fnmatchcase(name, rule.match)), None)
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises ConfigError: one sentence for each thing that is wrong. Relative paths are taken from the file's folder.
+    """
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise ConfigError(f"{path} has {path.stat().st_size} bytes; a configuration has at most {MAX_CONFIG_BYTES} bytes.")
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path} must hold keys and values, found {type(tree).__name__}.")
+    return parse_config(tree, path.parent)
+
+
+def parse_config(tree: dict[str, Any], folder: Path) -> Config:
+    """Check a configuration already read. Raises ConfigError as load_config does."""
+    try:
+        config = Config.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_sentence(item) for item in error.errors(include_url=False))) from error
+    journal = config.journal.model_copy(update={"path": folder / config.journal.path})
+    models_folder = None if config.models_folder is None else folder / config.models_folder
+    return config.model_copy(update={"journal": journal, "models_folder": models_folder})
+
+
+def _sentence(item: Any) -> str:
+    """One pydantic error as a sentence: key = value: rule (unit)."""
+    parts = [part for part in item["loc"] if part not in ("raw", "json")]
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".") or "configuration"
+    kind, value = item["type"], item["input"]
+    if kind == "extra_forbidden":
+        return f"{key} = {_short(value)}: there is no such key."
+    if kind == "missing":
+        return f"{key} is missing: it has no default{_unit(key)}."
+    rule = str(item["msg"]).removeprefix("Value error, ").rstrip(".")
+    rule = rule.replace("Input should be", "must be").replace("Input", "it")
+    shown = "" if isinstance(value, dict) else f" = {_short(value)}"
+    return f"{key}{shown}: {rule}{_unit(key)}."
+
+
+def _unit(key: str) -> str:
+    return next((f" (unit: {unit})" for suffix, unit in UNITS_OF_SUFFIX.items() if key.endswith(suffix)), "")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
