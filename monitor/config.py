@@ -277,9 +277,14 @@ def load_config(path: Path) -> Config:
 
     Raises ConfigError: one sentence for each thing that is wrong. Relative paths are taken from the file's folder.
     """
+    return parse_config(read_yaml(path), path.parent)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file of at most MAX_CONFIG_BYTES. Raises ConfigError, one sentence."""
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ConfigError(f"{path} has {path.stat().st_size} bytes; a configuration has at most {MAX_CONFIG_BYTES} bytes.")
+            raise ConfigError(f"{path} has {path.stat().st_size} bytes; at most {MAX_CONFIG_BYTES} bytes are read.")
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
@@ -287,7 +292,7 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must hold keys and values, found {type(tree).__name__}.")
-    return parse_config(tree, path.parent)
+    return tree
 
 
 def parse_config(tree: dict[str, Any], folder: Path) -> Config:
@@ -295,10 +300,15 @@ def parse_config(tree: dict[str, Any], folder: Path) -> Config:
     try:
         config = Config.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError("\n".join(_sentence(item) for item in error.errors(include_url=False))) from error
+        raise ConfigError(sentences(error)) from error
     journal = config.journal.model_copy(update={"path": folder / config.journal.path})
     models_folder = None if config.models_folder is None else folder / config.models_folder
     return config.model_copy(update={"journal": journal, "models_folder": models_folder})
+
+
+def sentences(error: ValidationError) -> str:
+    """What pydantic refuses, one sentence a line."""
+    return "\n".join(_sentence(item) for item in error.errors(include_url=False))
 
 
 def _sentence(item: Any) -> str:
