@@ -81,13 +81,14 @@ class Window:
     start_ns: int
     sample_rate_hz: float
     samples: Float32
+    n_new: int  # samples that no earlier window held: the books count each sample once
     measured_rate_hz: float | None = None  # from message times within the segment, None while unknown
     continuity: str = "verified"  # "unverified" where neither time nor sequence could show a loss before us
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The partial window before a break in a continuous stream. It becomes one BAD_DATA row."""
+    """The partial window before a break in a continuous stream. It becomes one BAD_DATA row (none if it is empty)."""
 
     sensor: str
     segment: int
@@ -95,6 +96,7 @@ class Gap:
     start_ns: int
     end_ns: int
     n_samples: int
+    n_new: int  # as in Window
     reason: str  # gap, overlap, time_jump, rate_change, sequence_reset
 
 

@@ -1,0 +1,90 @@
+"""What one journal commit holds: everything that a turn of the pipeline found out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from monitor.records import Delivery, Float32, Verdict
+from monitor.windows import Key, Position
+
+BookKey = tuple[str, str, str]  # sensor, fate (received, analysed, judged_bad, dropped), status or reason
+
+
+@dataclass(frozen=True, slots=True)
+class BadPayload:
+    """A message that could not be used, with its first bytes for inspection."""
+
+    received_ns: int
+    topic: str
+    reason: str
+    detail: str
+    n_bytes: int
+    head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceWindow:
+    """Raw samples worth keeping, found again by their verdict's (sensor, segment, first_sample)."""
+
+    sensor: str
+    segment: int
+    first_sample: int
+    sample_rate_hz: float
+    samples: Float32  # (n_channels, n_window), m/s²
+    why: str  # ng, change, sample
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something worth a mark on a time line: alarm raised or cleared, sensor silent or back, model changed."""
+
+    at_ns: int
+    sensor: str
+    kind: str
+    text: str = ""
+    model_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamUpdate:
+    """Where a sensor's stream stands after this batch, and the samples of its unfinished window not yet stored."""
+
+    sensor: str
+    position: Position
+    keys: tuple[Key, ...]
+    alarm_recent: tuple[bool, ...]
+    alarm_raised: bool
+    n_waiting: int
+    tail: tuple[int, Float32] | None  # (first sample, samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One QoS 1 message on its way to its acknowledgement.
+
+    It is settled once a commit holds its sensor's stream up to n_received samples (0: nothing but counters to store).
+    """
+
+    delivery: Delivery
+    sensor: str
+    n_received: int
+    digest: bytes
+
+
+@dataclass(slots=True)
+class Batch:
+    """Filled by the pipeline, written by the journal in one transaction."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    evidence: list[EvidenceWindow] = field(default_factory=list)
+    bad_payloads: list[BadPayload] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    books: Counter[BookKey] = field(default_factory=Counter)  # samples
+    counters: Counter[str] = field(default_factory=Counter)
+    streams: list[StreamUpdate] = field(default_factory=list)
+    packets: dict[int, bytes] = field(default_factory=dict)  # settled packet ids and their digests
+
+    def __bool__(self) -> bool:
+        parts = (self.verdicts, self.evidence, self.bad_payloads, self.events, self.books, self.counters, self.streams)
+        return any(parts) or bool(self.packets)
