@@ -1,0 +1,51 @@
+# make demo    simulated machines, a broker, the real service, a live view        ARGS="--seconds 30 --json"
+# make test    the whole test suite, with real servers where they can be had      ARGS="-k journal"
+# make check   format, lint, types, import rules
+# make bench   cost of each stage, and whole-pipeline windows/s beside a peer     ARGS=--json
+# Each makes .venv and installs what it needs. The first run takes minutes, later ones seconds.
+
+BIN := .venv/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
+
+.PHONY: demo test check bench format constraints picture clean
+
+demo: .venv/demo.stamp
+	$(BIN)/camshaft demo $(ARGS)
+
+test: .venv/development.stamp .venv/servers.stamp
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+check: .venv/development.stamp
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/development.stamp
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+format: .venv/development.stamp
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+# Take the newest versions that pyproject.toml allows.
+constraints: .venv/development.stamp
+	constraints/compile.sh
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/python.stamp:
+	python=$$(deploy/prepare.sh python) && "$$python" -m venv --clear .venv
+	touch $@
+
+# What constraints/*.txt names is installed only if its hash agrees. --no-deps: Camshaft's own metadata may add nothing.
+.venv/%.stamp: constraints/%.txt pyproject.toml .venv/python.stamp
+	@echo "installing constraints/$*.txt into .venv"
+	$(PIP) install --require-hashes --only-binary :all: -r constraints/$*.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/servers.stamp: deploy/prepare.sh .venv/python.stamp
+	deploy/prepare.sh servers
+	touch $@

@@ -1,0 +1,54 @@
+"""What every test may use, and the header that says which real servers and recordings a run has."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SERVER_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+SERVERS = {  # program: how it tells its version
+    "mosquitto": ("-h",),
+    "influxd": ("version",),
+}
+DATASETS_VARIABLE = "CAMSHAFT_DATASETS"
+
+
+def server_program(name: str) -> str | None:
+    """Where a server's program lies, or None. Debian keeps some outside a user's PATH."""
+    return shutil.which(name, path=SERVER_PATH)
+
+
+def _version(program: str, arguments: tuple[str, ...]) -> str:
+    said = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=20, check=False).stdout
+    found = re.search(r"\d+\.\d+\.\d+", said)
+    return found[0] if found else "unknown version"
+
+
+def _datasets() -> Path | None:
+    folder = os.environ.get(DATASETS_VARIABLE)
+    return Path(folder) if folder and Path(folder).is_dir() else None
+
+
+def pytest_report_header() -> list[str]:
+    lines = []
+    for name, arguments in SERVERS.items():
+        program = server_program(name)
+        lines.append(f"{name}: {_version(program, arguments)}, real" if program else f"{name}: not found, its tests skip")
+    folder = _datasets()
+    sets = ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir())) if folder else ""
+    lines.append(f"recordings: {sets or f'none ({DATASETS_VARIABLE} names no folder), their tests skip'}")
+    return lines
+
+
+@pytest.fixture(scope="session")
+def datasets() -> Path:
+    """The folder of real recordings; tests that need it skip without it."""
+    folder = _datasets()
+    if folder is None:
+        pytest.skip(f"needs the real recordings: {DATASETS_VARIABLE} names no folder (README, Tests)")
+    return folder
