@@ -1,0 +1,1 @@
+"""Offline jobs: learn a model from recordings, judge it honestly, export it for the monitor."""
