@@ -91,35 +91,34 @@ class Classifier:
 
         try:
             interpreter = Interpreter(model_content=self._content, num_threads=self._n_threads)
-            signature = interpreter.get_signature_runner()
-            inputs, outputs = signature.get_input_details(), signature.get_output_details()
-            if set(inputs) != {INPUT_NAME} or not {LOGIT_NAME, FEATURES_NAME} <= set(outputs):
-                raise ModelError(
-                    f"{self._file}: its signature must have the input {INPUT_NAME} and the outputs "
-                    f"{LOGIT_NAME}, {FEATURES_NAME}; found {', '.join([*inputs, *outputs])}."
-                )
-            ready = _Ready(
-                interpreter,
-                size,
-                inputs[INPUT_NAME]["index"],
-                outputs[LOGIT_NAME]["index"],
-                outputs[FEATURES_NAME]["index"],
-            )
-            interpreter.resize_tensor_input(ready.psd_db, (size, *self._input_shape), strict=True)
+            psd_db, logit, features = self._tensors(interpreter)
+            interpreter.resize_tensor_input(psd_db, (size, *self._input_shape), strict=True)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise ModelError(f"{self._file} is no network for psd_db {self._input_shape}: {reason}") from error
+        ready = _Ready(interpreter, size, psd_db, logit, features)
         self._check_output(ready)
         return ready
+
+    def _tensors(self, interpreter: Any) -> tuple[int, int, int]:
+        """Indices of psd_db, logit and features. The runner must be gone before the interpreter may resize."""
+        signature = interpreter.get_signature_runner()
+        inputs, outputs = signature.get_input_details(), signature.get_output_details()
+        if set(inputs) != {INPUT_NAME} or not {LOGIT_NAME, FEATURES_NAME} <= set(outputs):
+            raise ModelError(
+                f"{self._file}: its signature must have the input {INPUT_NAME} and the outputs {LOGIT_NAME}, "
+                f"{FEATURES_NAME}; found {', '.join([*inputs, *outputs])}."
+            )
+        return inputs[INPUT_NAME]["index"], outputs[LOGIT_NAME]["index"], outputs[FEATURES_NAME]["index"]
 
     def _check_output(self, ready: _Ready) -> None:
         """A trial run: the shapes that come out must be the manifest's."""
         logit, features = ready.run(np.zeros((ready.n_batch, *self._input_shape), np.float32))
         if features.shape[1:] != self._features_shape or not np.isfinite(logit).all():
             raise ModelError(
-                f"{self._file} gives the logit {logit[0]} and features of shape {features.shape[1:]}: must be finite and, "
-                f"by the manifest's grid and head, {self._features_shape}."
+                f"{self._file} gives the logit {logit[0]} and features of shape {features.shape[1:]}: must be finite "
+                f"and, by the manifest's grid and head, {self._features_shape}."
             )
 
 
