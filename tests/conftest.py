@@ -38,7 +38,9 @@ def pytest_report_header() -> list[str]:
     lines = []
     for name, arguments in SERVERS.items():
         program = server_program(name)
-        lines.append(f"{name}: {_version(program, arguments)}, real" if program else f"{name}: not found, its tests skip")
+        lines.append(
+            f"{name}: {_version(program, arguments)}, real" if program else f"{name}: not found, its tests skip"
+        )
     folder = _datasets()
     sets = ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir())) if folder else ""
     lines.append(f"recordings: {sets or f'none ({DATASETS_VARIABLE} names no folder), their tests skip'}")
