@@ -62,10 +62,18 @@ def commission(spectra_db: Float32, false_alarm_rate: float | None = None) -> Ba
         raise CommissionError(f"windows = {n_windows}: commissioning needs at least {MIN_WINDOWS} windows.")
     if not np.isfinite(spectra_db).all():
         raise CommissionError("spectra_db holds values that are not finite: only judged windows can commission.")
-    rank = _conformal_rank(n_windows, false_alarm_rate)
+    _conformal_rank(n_windows, false_alarm_rate)  # refuses an impossible rate before the work
     mean_db, std_db, scores = _leave_one_out(spectra_db.astype(np.float64))
-    threshold = float(np.sort(scores)[rank - 1])
+    threshold = conformal_threshold(scores, false_alarm_rate)
     return Baseline(mean_db.astype(np.float32), std_db.astype(np.float32), threshold)
+
+
+def conformal_threshold(scores: Float64, false_alarm_rate: float | None = None) -> float:
+    """The healthy score that the next healthy one exceeds with about the given probability (split conformal bound).
+
+    scores : shape (n_windows,). None takes the lowest rate n_windows can show. Raises CommissionError.
+    """
+    return float(np.sort(scores)[_conformal_rank(len(scores), false_alarm_rate) - 1])
 
 
 def _conformal_rank(n_windows: int, false_alarm_rate: float | None) -> int:
