@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -70,7 +71,7 @@ class Parameters:
     mesh_amplitudes: Float64
     mesh_phases: Float64
     mesh_modulation: float
-    structure: tuple[tuple[Resonance, float], ...]  # mode and the RMS it gives the noise
+    structure: tuple[tuple[Resonance, float], ...]  # mode and the RMS it gives the noise; the last mode is broad
     noise_rms: float
     gains: Float64  # of the harmonics and the fault in each channel
     fault_order: float  # impulses per revolution
@@ -216,6 +217,16 @@ class SimulatedMachine:
             noise += (1 - sunk) * rms / math.sqrt(now.energy(self.sample_rate_hz)) * driven
         return noise
 
+    @cached_property
+    def _strike_size(self) -> float:
+        """What one impulse at severity 1 is worth so that its ringing stands fault_snr_db above the noise beside it."""
+        machine, rate = self.parameters, self.sample_rate_hz
+        _, broad_rms = machine.structure[-1]
+        noise_power = (machine.noise_rms**2 + broad_rms**2) * machine.fault_mode.bandwidth_hz / (rate / 2)
+        strikes_per_sample = machine.fault_order * machine.shaft_hz / rate
+        ringing_power = noise_power * 10 ** (machine.fault_snr_db / 10)
+        return math.sqrt(ringing_power / strikes_per_sample / machine.fault_mode.energy(rate))
+
     def _ringing(self, first: int) -> Float64:
         """The fault's impulses from sample `first` on, through its mode: shape (N_STEP,)."""
         machine, rate = self.parameters, self.sample_rate_hz
@@ -224,12 +235,8 @@ class SimulatedMachine:
             if self._sounds(self._next_impulse):
                 strikes[0, int(position)] += self.severity(self._next_impulse)
             self._next_impulse = next(self._impulses)
-        noise_power = machine.noise_rms**2 * machine.fault_mode.bandwidth_hz / (rate / 2)
-        noise_power += sum(rms**2 * machine.fault_mode.bandwidth_hz / (rate / 2) for _, rms in machine.structure[-1:])
-        ringing_power = noise_power * 10 ** (machine.fault_snr_db / 10)
-        energy_per_strike = ringing_power * rate / (machine.fault_order * machine.shaft_hz)
-        gain = math.sqrt(energy_per_strike / machine.fault_mode.energy(rate))
-        return gain * self._filter("fault", machine.fault_mode, strikes)[0]
+        ringing: Float64 = self._strike_size * self._filter("fault", machine.fault_mode, strikes)[0]
+        return ringing
 
     def _impulse_stream(self) -> Iterator[float]:
         """Times of all impulses from 0 on: one per ball pass, with slip, following the shaft."""
