@@ -1,0 +1,303 @@
+"""Delivery of rows to InfluxDB. No thread, no queue, no sleep: one caller's thread asks for one step after another.
+
+A row has one of three fates. Accepted: the server has it. Rejected: the server refused it for what it holds; it is
+parked with the server's reason. Waiting: everything else, however long it takes. Writing a row twice is harmless
+(same series and time overwrite), so a row whose answer was lost is simply sent again.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import urllib3
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.domain.write_precision import WritePrecision
+from influxdb_client.rest import ApiException
+
+from monitor.config import ConfigError, InfluxSettings
+
+PRECISION: Any = WritePrecision.NS  # of every row: see line_protocol.py
+IDLE_S = 1.0  # until the next look when nothing waits
+FIRST_DELAY_S, LONGEST_DELAY_S = 1.0, 60.0
+LONGEST_RETRY_AFTER_S = 300.0  # a server's wish for longer is cut: nobody would look at it again before
+COMPLAINT_PERIOD_S = 60.0
+MAX_ANSWER_BYTES = 16_384
+MAX_REASON_CHARS = 300
+NO_ANSWER = 0
+
+HINTS = {
+    401: "the token is missing or unknown",
+    403: "the token may not write to this bucket",
+    404: "the organisation or the bucket does not exist",
+}
+
+log = logging.getLogger(__name__)
+
+RowKey = tuple[str, int]  # kind and row_id
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One row of the journal that InfluxDB is to have, as line protocol."""
+
+    kind: Literal["verdict", "health", "event"]
+    row_id: int
+    lines: Sequence[str]
+
+    @property
+    def key(self) -> RowKey:
+        return self.kind, self.row_id
+
+
+class Outbox(Protocol):
+    """What waits for delivery, and lasts. Calls come from one thread; every row got from pending() is settled once."""
+
+    def pending(self, limit: int) -> Sequence[OutboxRow]:
+        """The oldest waiting rows, at most `limit`, without those already settled."""
+        ...
+
+    def settle(self, accepted: Sequence[RowKey], rejected: Mapping[RowKey, str]) -> None:
+        """These rows wait no longer. rejected: the reason, printable and short. One transaction."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back of one request. status is NO_ANSWER where nothing did; message is printable and short."""
+
+    status: int
+    message: str = ""
+    retry_after_s: float | None = None
+
+
+def fate(status: int) -> Literal["accepted", "reject", "split", "wait"]:
+    """What an answer means for the lines it is about. Only 204 says that they are stored."""
+    if status == 204:
+        return "accepted"
+    if status in (400, 422):
+        return "reject"
+    return "split" if status == 413 else "wait"
+
+
+class Batch:
+    """Some rows on their way: slices of lines still to send, and what was refused. Pure.
+
+    A refused slice is halved until the refused line stands alone, so that no good line is lost to a bad neighbour.
+    """
+
+    def __init__(self, rows: Sequence[OutboxRow], max_lines: int) -> None:
+        self._keys = [row.key for row in rows]
+        lines = [(row.key, line) for row in rows for line in row.lines]
+        self._slices = deque(lines[start : start + max_lines] for start in range(0, len(lines), max_lines))
+        self.rejected: dict[RowKey, str] = {}
+
+    @property
+    def done(self) -> bool:
+        return not self._slices
+
+    @property
+    def n_lines(self) -> int:
+        """Lines in the next request."""
+        return len(self._slices[0])
+
+    @property
+    def accepted(self) -> list[RowKey]:
+        return [key for key in self._keys if key not in self.rejected]
+
+    def body(self) -> bytes:
+        return "\n".join(line for _, line in self._slices[0]).encode()
+
+    def advance(self) -> None:
+        """The next slice is stored."""
+        self._slices.popleft()
+
+    def refuse(self, reason: str) -> None:
+        """The next slice was refused as a whole: halve it, or give up its only line and with it its row."""
+        refused = self._slices.popleft()
+        if len(refused) == 1:
+            self.rejected.setdefault(refused[0][0], reason)
+        else:
+            middle = len(refused) // 2
+            self._slices.extendleft((refused[middle:], refused[:middle]))
+
+
+class Backoff:
+    """Doubling delays with jitter, between half and the whole of each. Pure: the caller brings chance and waits."""
+
+    def __init__(self) -> None:
+        self._n_failures = 0
+
+    def after_failure(self, retry_after_s: float | None, jitter: float) -> float:
+        """Seconds to wait. jitter: from 0 to 1. A server's Retry-After counts where it is longer, within a limit."""
+        delay_s = min(FIRST_DELAY_S * 2.0 ** min(self._n_failures, 32), LONGEST_DELAY_S) * (0.5 + 0.5 * jitter)
+        self._n_failures += 1
+        return max(delay_s, min(retry_after_s or 0.0, LONGEST_RETRY_AFTER_S))
+
+    def after_success(self) -> None:
+        self._n_failures = 0
+
+
+class Complaints:
+    """Repeated trouble, logged once a period with its count."""
+
+    def __init__(self) -> None:
+        self._n, self._next_s = 0, float("-inf")
+
+    def note(self, level: int, text: str, now_s: float) -> None:
+        self._n += 1
+        if now_s >= self._next_s:
+            times = f" ({self._n} times since the last such line)" if self._n > 1 else ""
+            log.log(level, "%s%s", text, times)
+            self._n, self._next_s = 0, now_s + COMPLAINT_PERIOD_S
+
+
+class InfluxSender:
+    """Feeds InfluxDB from an outbox. trouble says in one sentence why rows wait, '' while they flow."""
+
+    def __init__(self, settings: InfluxSettings, jitter: Callable[[], float] = random.random) -> None:
+        """Reads the token, touches no network. Raises ConfigError where the token cannot be used."""
+        self._writer = _Writer(settings)
+        self._batch_rows = settings.batch_rows
+        self._jitter = jitter
+        self._batch: Batch | None = None
+        self._max_lines = 2**31
+        self._backoff = Backoff()
+        self._not_before_s = float("-inf")
+        self._complaints = {"wait": Complaints(), "reject": Complaints()}
+        self.trouble = ""
+
+    def step(self, outbox: Outbox, now_s: float) -> float:
+        """Send one request at most. now_s: a clock that never jumps. Returns the seconds until the next step is due.
+
+        Waits for the server at most the configured timeout, for an answer's first byte.
+        """
+        if now_s < self._not_before_s:
+            return self._not_before_s - now_s
+        if self._batch is None:
+            rows = outbox.pending(self._batch_rows)
+            if not rows:
+                return IDLE_S
+            self._batch = Batch(rows, self._max_lines)
+        delay_s = 0.0 if self._batch.done else self._send(self._batch, now_s)
+        if self._batch.done:
+            outbox.settle(self._batch.accepted, self._batch.rejected)
+            self._batch = None
+        return delay_s
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _send(self, batch: Batch, now_s: float) -> float:
+        answer = self._writer.write(batch.body())
+        meaning = fate(answer.status)
+        if meaning == "wait":
+            return self._wait(answer, now_s)
+        if self.trouble:
+            log.info("InfluxDB takes rows again.")
+        self.trouble = ""
+        self._backoff.after_success()
+        if meaning == "accepted":
+            batch.advance()
+            return 0.0
+        if meaning == "split":
+            self._max_lines = max(1, batch.n_lines // 2)
+        if batch.n_lines == 1:
+            text = f"InfluxDB rejected a row, it is parked: {answer.status} {answer.message}"
+            self._complaints["reject"].note(logging.ERROR, text, now_s)
+        batch.refuse(f"{answer.status} {answer.message}")
+        return 0.0
+
+    def _wait(self, answer: Answer, now_s: float) -> float:
+        said = f"answered {answer.status} {answer.message}" if answer.status else f"gave no answer: {answer.message}"
+        hint = f" ({HINTS[answer.status]})" if answer.status in HINTS else ""
+        self.trouble = f"InfluxDB {said}{hint}. Rows wait in the journal."
+        level = logging.ERROR if hint else logging.WARNING
+        self._complaints["wait"].note(level, self.trouble, now_s)
+        delay_s = self._backoff.after_failure(answer.retry_after_s, self._jitter())
+        self._not_before_s = now_s + delay_s
+        return delay_s
+
+
+class _Writer:
+    """One write request, and its answer whatever happens."""
+
+    def __init__(self, settings: InfluxSettings) -> None:
+        token = settings.token.read() if settings.token else None
+        if token is not None and not (token.isascii() and token.isprintable() and token):
+            raise ConfigError("influx.token must be printable ASCII text without line breaks.")
+        self._org, self._bucket = settings.org, settings.bucket
+        timeout_ms = round(settings.timeout_s * 1000)
+        self._client = InfluxDBClient(settings.url, token or "", timeout=timeout_ms, enable_gzip=True, org=settings.org)
+        rest: Any = self._client.api_client.rest_client
+        self._pool = rest.pool_manager = _BoundedPool(rest.pool_manager)
+        self._api = self._client.write_api(write_options=SYNCHRONOUS)
+
+    def write(self, body: bytes) -> Answer:
+        try:
+            self._api.write(self._bucket, self._org, body, write_precision=PRECISION)
+        except ApiException as error:
+            if not error.status:  # TLS trouble comes this way
+                return Answer(NO_ANSWER, printable(str(error.reason)))
+            return Answer(error.status, str(error.message), _seconds(error.retry_after))
+        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+            return Answer(NO_ANSWER, printable(f"{type(error).__name__}: {error}"))
+        return Answer(self._pool.status)  # any 2xx
+
+    def close(self) -> None:
+        self._client.close()  # type: ignore[no-untyped-call]
+
+
+class _BoundedPool:
+    """A urllib3 pool whose answers are short, printable JSON, whatever the server sent.
+
+    influxdb-client reads an answer whole, decodes it strictly and logs it raw.
+    """
+
+    def __init__(self, pool: urllib3.PoolManager) -> None:
+        self._pool = pool
+        self.status = NO_ANSWER  # of the last answer
+
+    def request(self, method: str, url: str, preload_content: bool = True, **options: Any) -> urllib3.HTTPResponse:
+        response = self._pool.request(method, url, preload_content=False, **options)
+        try:
+            body = response.read(MAX_ANSWER_BYTES)
+        finally:
+            response.close()  # a connection whose answer was read to its end is back in the pool by now
+        self.status = response.status
+        message = json.dumps({"message": _message(body) or printable(response.reason or "")})
+        headers = {name: value for name, value in response.headers.items() if name.lower() == "retry-after"}
+        return urllib3.HTTPResponse(message.encode(), headers, status=response.status)
+
+    def clear(self) -> None:
+        self._pool.clear()
+
+
+def _message(body: bytes) -> str:
+    """The server's words: JSON's message (InfluxDB 2 and 3) or error (1.x), else the text itself."""
+    text = body.decode("utf-8", "replace")
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return printable(text)
+    said = answer.get("message") or answer.get("error") if isinstance(answer, dict) else None
+    return printable(said if isinstance(said, str) else text)
+
+
+def printable(text: str) -> str:
+    """A stranger's text, safe for logs and terminals: one line, no control characters, cut."""
+    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text[: MAX_REASON_CHARS + 1])
+    return shown if len(shown) <= MAX_REASON_CHARS else shown[: MAX_REASON_CHARS - 3] + "..."
+
+
+def _seconds(retry_after: object) -> float | None:
+    """Retry-After in seconds, as InfluxDB sends it; None for anything else, a date included."""
+    text = str(retry_after).strip()
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
