@@ -54,7 +54,6 @@ def write_folder(
     """Write a network's bytes and the manifest that belongs to them. Returns the manifest's tree."""
     n_t = settings.n_frames // N_FRAMES_PER_COLUMN
     t_edges_s = [column * N_FRAMES_PER_COLUMN * settings.delta_t_s for column in range(n_t)]
-    edges_hz = list(settings.band_edges_hz)
     tree: dict[str, Any] = {
         "id": "small-" + hashlib.sha256(content).hexdigest()[:8],
         "name": "small",
@@ -67,9 +66,12 @@ def write_folder(
             "n_fft": settings.n_fft,
             "hop": settings.hop,
             "taper": settings.taper,
-            "band_edges_hz": edges_hz,
+            "band_edges_hz": list(settings.band_edges_hz),
         },
-        "grid": {"f_edges_hz": edges_hz, "t_edges_s": [*t_edges_s, settings.n_window / settings.sample_rate_hz]},
+        "grid": {
+            "f_edges_hz": list(settings.band_edges_hz),
+            "t_edges_s": [*t_edges_s, settings.n_window / settings.sample_rate_hz],
+        },
         "head": {"weights": weights, "bias": bias},
         "threshold": 0.0,
         "status_rule": "network",
