@@ -130,11 +130,11 @@ def to_grid(psd_db: Float32, n_t: int) -> Float32:
 def column_starts(n_frames: int, n_t: int) -> list[int]:
     """The first frame of each of n_t map columns: equally many frames each, more or fewer in the last.
 
-    49 frames make 10 columns of 5 (the last has 4), or 12 of 4 (the last has 5).
+    49 frames make 10 columns of 5 (the last has 4), or 12 of 4 (the last has 5); as pooling with padding does.
     """
     if not 1 <= n_t <= n_frames:
         raise ValueError(f"n_t = {n_t}: must be from 1 to the number of frames, {n_frames}.")
-    n_in_column = round(n_frames / n_t)
+    n_in_column = -(-n_frames // n_t)
     if (n_t - 1) * n_in_column >= n_frames:
         n_in_column = n_frames // n_t
     return [column * n_in_column for column in range(n_t)]
@@ -156,7 +156,7 @@ def default_settings(sample_rate_hz: float, n_window: int) -> SpectrogramSetting
     )
     n_fft = max(2 * hop, min(64, n_window // 2))
     delta_f_hz = sample_rate_hz / n_fft
-    edges = tuple((q - 0.5) * delta_f_hz for q in _widening_bins(n_fft // 2))
+    edges = tuple((q - 0.5) * delta_f_hz for q in widening_bins(n_fft // 2))
     return SpectrogramSettings(sample_rate_hz, n_window, n_fft, hop, "hann", edges)
 
 
@@ -209,8 +209,11 @@ def _n_columns(sample_rate_hz: float, n_window: int) -> int:
     return whole[0] if whole else DEFAULT_N_COLUMNS[0]
 
 
-def _widening_bins(n_top: int) -> list[int]:
-    """Up to 25 rising FFT bins from 1 to 0.98 n_top: one bin apart at first, then a constant ratio."""
+def widening_bins(n_top: int) -> list[int]:
+    """Up to 25 rising FFT bins from 1 to 0.98 n_top: one bin apart at first, then a constant ratio.
+
+    Half a bin below them lie the edges of bands that widen with frequency.
+    """
     top = max(int(TOP_OF_NYQUIST * n_top), 2)
     n_bands = min(DEFAULT_N_BANDS, top - 1)
     bins = [1]
