@@ -59,19 +59,6 @@ class StreamUpdate:
     tail: tuple[int, Float32] | None  # (first sample, samples)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """One QoS 1 message on its way to its acknowledgement.
-
-    It is settled once a commit holds its sensor's stream up to n_received samples (0: nothing but counters to store).
-    """
-
-    delivery: Delivery
-    sensor: str
-    n_received: int
-    digest: bytes
-
-
 @dataclass(slots=True)
 class Batch:
     """Filled by the pipeline, written by the journal in one transaction."""
@@ -83,8 +70,10 @@ class Batch:
     books: Counter[BookKey] = field(default_factory=Counter)  # samples
     counters: Counter[str] = field(default_factory=Counter)
     streams: list[StreamUpdate] = field(default_factory=list)
-    packets: dict[int, bytes] = field(default_factory=dict)  # settled packet ids and their digests
+    packets: dict[int, int] = field(default_factory=dict)  # settled packet ids and their digests
+    window_received_ns: list[int] = field(default_factory=list)  # arrival of each window's last message: for latency
+    settled: list[Delivery] = field(default_factory=list)  # to acknowledge once this batch is committed
 
     def __bool__(self) -> bool:
         parts = (self.verdicts, self.evidence, self.bad_payloads, self.events, self.books, self.counters, self.streams)
-        return any(parts) or bool(self.packets)
+        return any(parts) or bool(self.settled)

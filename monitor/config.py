@@ -184,7 +184,8 @@ class SensorSettings(Settings):
     running: RunningSettings | None = None
     model: str | None = None  # a bundled name, a name in models_folder, or a path; None: judged by novelty alone
     threshold: float | None = Field(default=None, allow_inf_nan=False)  # logit units; None: the model's own
-    window_s: Positive | None = None  # for a sensor without a model; None: 1 s, or one snapshot
+    window_s: Positive = 1.0  # of a sensor without a model; a model brings its own
+    overlap: float = Field(default=0.0, ge=0, le=0.9)  # share of a window that the next one repeats
     alarm: AlarmSettings = AlarmSettings()
 
     @field_validator("unit", mode="before")
@@ -196,11 +197,14 @@ class SensorSettings(Settings):
     def _possible(self) -> Self:
         if self.unit == "counts" and self.scale is None:
             raise ValueError("unit = counts needs a scale in m/s² per count")
-        if self.model is not None and self.window_s is not None:
+        if self.model is not None and "window_s" in self.model_fields_set:
             raise ValueError(f"window_s = {self.window_s} s cannot be set beside a model: the window comes from it")
         if self.model is None and self.threshold is not None:
             raise ValueError(f"threshold = {self.threshold} (logit units) needs a model")
         return self
+
+    def fits(self, name: str) -> bool:
+        return fnmatch.fnmatchcase(name, self.match)
 
     @property
     def ms2_per_number(self) -> float:
@@ -269,7 +273,7 @@ class Config(Settings):
 
     def sensor(self, name: str) -> SensorSettings | None:
         """The first rule that fits "machine/point", or None."""
-        return next((rule for rule in self.sensors if fnmatch.fnmatchcase(name, rule.match)), None)
+        return next((rule for rule in self.sensors if rule.fits(name)), None)
 
 
 def load_config(path: Path) -> Config:

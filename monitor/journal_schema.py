@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from pathlib import Path
+from typing import IO
 
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
 VERSION = 1
@@ -35,7 +37,7 @@ CREATE TABLE stream (
 CREATE TABLE tail (
     sensor TEXT NOT NULL, segment INTEGER NOT NULL, first_sample INTEGER NOT NULL, n_samples INTEGER NOT NULL,
     n_channels INTEGER NOT NULL, samples BLOB NOT NULL, PRIMARY KEY (sensor, segment, first_sample));
-CREATE TABLE packet (packet_id INTEGER PRIMARY KEY, digest BLOB NOT NULL);
+CREATE TABLE packet (packet_id INTEGER PRIMARY KEY, digest INTEGER NOT NULL);
 CREATE TABLE book (
     sensor TEXT NOT NULL, fate TEXT NOT NULL, reason TEXT NOT NULL, n_samples INTEGER NOT NULL,
     PRIMARY KEY (sensor, fate, reason)) WITHOUT ROWID;
@@ -46,7 +48,7 @@ CREATE TABLE event (
 CREATE TABLE health (health_id INTEGER PRIMARY KEY AUTOINCREMENT, at_ns INTEGER NOT NULL, fields TEXT NOT NULL);
 CREATE TABLE commissioning (
     commissioning_id INTEGER PRIMARY KEY AUTOINCREMENT, sensor TEXT NOT NULL, at_ns INTEGER NOT NULL,
-    n_windows INTEGER NOT NULL, after_row INTEGER, false_alarm_rate REAL NOT NULL, settled_ns INTEGER, error TEXT,
+    n_windows INTEGER NOT NULL, after_row INTEGER, false_alarm_rate REAL, settled_ns INTEGER, error TEXT,
     f_edges_hz TEXT, mean_db BLOB, std_db BLOB, novelty_threshold REAL, logit_threshold REAL, model_id TEXT,
     running_limit_ms2 REAL, undone_ns INTEGER);
 CREATE TABLE label (
@@ -54,9 +56,11 @@ CREATE TABLE label (
     word TEXT NOT NULL, failure_mode TEXT NOT NULL, author TEXT NOT NULL, comment TEXT NOT NULL);
 CREATE INDEX label_by_row ON label (row_id);
 CREATE TABLE delivery (
-    kind TEXT PRIMARY KEY, cursor INTEGER NOT NULL, n_accepted INTEGER NOT NULL, n_rejected INTEGER NOT NULL) WITHOUT ROWID;
+    kind TEXT PRIMARY KEY, cursor INTEGER NOT NULL, n_accepted INTEGER NOT NULL,
+    n_rejected INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE parked (
-    kind TEXT NOT NULL, row_id INTEGER NOT NULL, at_ns INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (kind, row_id));
+    kind TEXT NOT NULL, row_id INTEGER NOT NULL, at_ns INTEGER NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (kind, row_id));
 INSERT INTO delivery VALUES ('verdict', 0, 0, 0), ('event', 0, 0, 0), ('health', 0, 0, 0);
 """
 
@@ -81,6 +85,24 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise JournalError(f"journal.path = '{path}': {_plain(error)}.") from error
     return link
+
+
+def claim(path: Path) -> IO[str]:
+    """Hold the journal for this process, as long as the returned file stays open: two services would tear its streams.
+
+    Raises JournalError where another service holds it.
+    """
+    lock_path = path.with_name(path.name + ".lock")
+    try:
+        lock = lock_path.open("w", encoding="ascii")
+    except OSError as error:
+        raise JournalError(f"journal.path = '{path}': cannot be written: {error.strerror}.") from error
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise JournalError(f"journal.path = '{path}': another Camshaft service uses it.") from error
+    return lock
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:

@@ -16,7 +16,7 @@ N_BLOCKS = 10  # a channel without any change over one block is stuck
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """reason is '' for a window that can be judged. rms_ms2 and peak_ms2 are those of the strongest channel, mean removed."""
+    """reason is '' for a window that can be judged. RMS and peak: of the strongest channel, mean removed."""
 
     reason: str
     rms_ms2: float

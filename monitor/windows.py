@@ -5,9 +5,8 @@ Borders count samples from the segment's start, so the same stream gives the sam
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -20,7 +19,7 @@ RATE_BASE_NS = 2_000_000_000  # message times must span this before they tell a 
 WRAPS = (2**8, 2**16, 2**32)  # counters in sensors wrap to zero here
 N_REMEMBERED = 64  # messages a duplicate is looked for in
 
-Key = tuple[int | None, int | None, int]  # sequence, start_ns, CRC-32 of the samples
+Key = tuple[int | None, int | None, int]  # sequence, start_ns, checksum of the payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,8 @@ class Position:
     expected_ns: int | None = None  # where the next sample should start
     hole: tuple[int, int] | None = None  # the last gap, in sequence numbers or ns: late messages belong there
     verified: bool = True
+    n_window: int = 0  # the geometry the segment was cut by
+    n_hop: int = 0
 
 
 class Windower:
@@ -59,7 +60,7 @@ class Windower:
     def __init__(self, sensor: str, settings: WindowSettings) -> None:
         self.sensor = sensor
         self.settings = settings
-        self.position = Position()
+        self.position = self._new_position(0)
         self.keys: deque[Key] = deque(maxlen=N_REMEMBERED)
         self._pieces: list[Float32] = []
         self._n_buffered = 0
@@ -70,10 +71,10 @@ class Windower:
         """Samples received that no window, gap or drop has counted yet."""
         return max(0, self.position.first_sample + self._n_buffered - self.position.n_counted)
 
-    def push(self, chunk: Chunk) -> list[Gap | Drop]:
+    def push(self, chunk: Chunk, checksum: int = 0) -> list[Gap | Drop]:
         """Take a chunk in. Returns what it ended or what was dropped; windows come from cut()."""
         n = chunk.samples.shape[1]
-        key = (chunk.sequence, chunk.start_ns, zlib.crc32(np.ascontiguousarray(chunk.samples)))
+        key = (chunk.sequence, chunk.start_ns, checksum)
         known = chunk.sequence is not None or chunk.start_ns is not None
         if known and key in self.keys:
             return [Drop(self.sensor, n, "duplicate")]
@@ -110,7 +111,7 @@ class Windower:
         return window
 
     def end_segment(self, reason: str) -> list[Gap | Drop]:
-        """Close the segment; its partial window becomes a Gap, or a Drop where a pause is normal (snapshots, silence)."""
+        """Close the segment. Its partial window becomes a Gap; where a pause is normal (snapshots, silence), a Drop."""
         position, n_new = self.position, self.n_waiting
         ended: list[Gap | Drop] = []
         if self.settings.acquisition == "snapshot" or reason == "segment_end":
@@ -121,7 +122,7 @@ class Windower:
             start_ns, end_ns = self._time_of(position.first_sample), self._time_of(end)
             ended = [Gap(self.sensor, position.segment, position.first_sample, start_ns, end_ns, n, n_new, reason)]
         if position.rate_hz is not None:
-            self._begin_segment(Position(position.segment + 1, sequence=position.sequence, hole=position.hole))
+            self._begin_segment(self._new_position(position.segment + 1, position.sequence, position.hole))
         return ended
 
     def change(self, settings: WindowSettings) -> None:
@@ -149,6 +150,8 @@ class Windower:
                 expected_ns=old.expected_ns,
                 hole=old.hole,
                 verified=old.verified,
+                n_window=settings.n_window,
+                n_hop=settings.n_hop,
             )
         )
         if buffered.size:
@@ -165,11 +168,13 @@ class Windower:
 
     def restore(self, position: Position, keys: list[Key], tail: Float32 | None) -> None:
         """Go on where a stored position and its tail (all samples from position.first_sample on) left off."""
+        wanted, self.settings = self.settings, replace(self.settings, n_window=position.n_window, n_hop=position.n_hop)
         self.position = position
         self.keys = deque(keys, maxlen=N_REMEMBERED)
         if tail is not None and tail.size:
             self._pieces = [tail]
             self._n_buffered = self._n_saved = tail.shape[1]
+        self.change(wanted)
 
     def _is_late(self, chunk: Chunk) -> bool:
         """True for a message that fills a hole already reported: its place has passed."""
@@ -256,15 +261,21 @@ class Windower:
         n_passed = sum(sample <= position.first_sample for sample, _ in times)
         position.times = times[max(0, n_passed - 1) :]
 
+    def _new_position(self, segment: int, sequence: int | None = None, hole: tuple[int, int] | None = None) -> Position:
+        geometry = self.settings
+        return Position(segment, sequence=sequence, hole=hole, n_window=geometry.n_window, n_hop=geometry.n_hop)
+
     def _begin_segment(self, position: Position) -> None:
         self.position = position
         self._pieces, self._n_buffered, self._n_saved = [], 0, 0
 
     def _time_of(self, sample: int) -> int:
-        """Time of a sample: its message's time + offset / rate; without message times the segment's start + offset / rate."""
+        """Time of a sample: that of its message, or without message times of its segment, + offset / rate."""
         position = self.position
         assert position.rate_hz is not None
-        origin = max(((first, time) for first, time in position.times if first <= sample), default=(0, position.start_ns))
+        origin = max(
+            ((first, time) for first, time in position.times if first <= sample), default=(0, position.start_ns)
+        )
         return origin[1] + round((sample - origin[0]) / position.rate_hz * 1e9)
 
     def _measured_rate_hz(self) -> float | None:

@@ -1,0 +1,63 @@
+"""Commissioning: from windows that the machine's owner declares healthy to a sensor's own baseline and thresholds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.novelty import Baseline, commission, conformal_threshold
+from monitor.records import Float32, Float64
+
+IDLE_SHARE = 0.1  # of the quietest commissioned level (-20 dB): below it the machine stands; a quiet fault stays above
+
+
+@dataclass(frozen=True, slots=True)
+class HealthyWindows:
+    """What the journal knows of a sensor's running windows, all on one grid.
+
+    spectra_db : float32, shape (n_windows, n_channels, n_f, n_t), dB
+    logits : shape (n_windows,), or None where no network judged them
+    rms_ms2 : shape (n_windows,), of the strongest channel
+    """
+
+    sensor: str
+    f_edges_hz: tuple[float, ...]
+    spectra_db: Float32
+    logits: Float64 | None
+    rms_ms2: Float64
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commissioned:
+    """A sensor's own thresholds. They hold for this grid; logit_threshold for this model alone."""
+
+    sensor: str
+    f_edges_hz: tuple[float, ...]
+    baseline: Baseline
+    logit_threshold: float | None
+    model_id: str
+    running_limit_ms2: float
+    n_windows: int
+    at_ns: int
+
+
+def commission_sensor(windows: HealthyWindows, false_alarm_rate: float | None, at_ns: int) -> Commissioned:
+    """Baseline, novelty threshold, logit threshold and running limit from healthy windows.
+
+    false_alarm_rate : per healthy window, of each kind of evidence; None takes the lowest that so many windows can show
+    Raises novelty.CommissionError where the windows cannot carry it.
+    """
+    baseline = commission(windows.spectra_db, false_alarm_rate)
+    logits = windows.logits
+    return Commissioned(
+        sensor=windows.sensor,
+        f_edges_hz=windows.f_edges_hz,
+        baseline=baseline,
+        logit_threshold=None if logits is None else conformal_threshold(logits, false_alarm_rate),
+        model_id=windows.model_id,
+        running_limit_ms2=float(np.min(windows.rms_ms2)) * IDLE_SHARE,
+        n_windows=len(windows.spectra_db),
+        at_ns=at_ns,
+    )

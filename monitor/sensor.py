@@ -1,0 +1,256 @@
+"""One sensor's own state: its stream, thresholds, alarm and running state. Turns analysed windows into verdicts."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+
+import numpy as np
+
+from monitor.analysis import Analyser, Analysis
+from monitor.batch import Event, EvidenceWindow, StreamUpdate
+from monitor.cam import strongest_band
+from monitor.commissioning import Commissioned
+from monitor.config import EvidenceSettings, SensorSettings
+from monitor.novelty import novelty_map
+from monitor.records import Float32, Gap, Status, Verdict, Window
+from monitor.verdict import Alarm, Evidence, decide, probability
+from monitor.windows import Key, Position, Windower
+
+MAX_RESIDUAL = 1e-3  # logit units: a map that does not add up to its logit is no explanation, so no verdict either
+SILENT_PERIODS = 3  # of the expected period
+
+
+class Sensor:
+    """Created for the first message that names it, or from the journal."""
+
+    def __init__(self, name: str, analyser: Analyser, evidence: EvidenceSettings, now_s: float) -> None:
+        self.name = name
+        self.analyser = analyser
+        self.windower = Windower(name, analyser.window_settings)
+        self.commissioned: Commissioned | None = None
+        self.running: bool | None = None  # what a running-state topic said last
+        self.heard_s = now_s  # monotonic
+        self.silent = False
+        self.n_received = 0  # samples since the process began: the order in which messages are settled
+        self._next: Analyser | None = None
+        alarm = analyser.rule.alarm
+        self._alarm = Alarm(alarm.n, alarm.m, alarm.clear)
+        self._keeper = EvidenceKeeper(evidence)
+
+    @property
+    def rule(self) -> SensorSettings:
+        return self.analyser.rule
+
+    def restore(
+        self, position: Position, keys: list[Key], recent: list[bool], raised: bool, tail: Float32 | None
+    ) -> None:
+        """Go on where the journal left off. A geometry that changed in between starts a new segment."""
+        self.windower.restore(position, keys, tail)
+        alarm = self.rule.alarm
+        self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, recent, raised)
+
+    def adopt(self, analyser: Analyser) -> None:
+        """Use another rule or model from the next window border on."""
+        self._next = analyser
+        if not self.windower.n_waiting:
+            self.at_border()
+
+    def at_border(self) -> None:
+        """Between two windows: a waiting change happens here, so no sample is skipped."""
+        if self._next is None:
+            return
+        self.analyser, self._next = self._next, None
+        self.windower.change(self.analyser.window_settings)
+        alarm = self.rule.alarm
+        self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, self._alarm.recent, self._alarm.raised)
+
+    def judge(
+        self, window: Window, analysis: Analysis, analyser: Analyser
+    ) -> tuple[Verdict, list[EvidenceWindow], list[Event]]:
+        """The verdict on an analysed window, raw windows worth keeping, and what happened to the alarm."""
+        n = window.samples.shape[1]
+        quality = analysis.quality.figures()
+        if window.measured_rate_hz is not None:
+            quality["rate_deviation"] = window.measured_rate_hz / window.sample_rate_hz - 1
+        verdict = Verdict(
+            sensor=self.name,
+            segment=window.segment,
+            first_sample=window.first_sample,
+            n_samples=n,
+            start_ns=window.start_ns,
+            end_ns=window.start_ns + round(n / window.sample_rate_hz * 1e9),
+            status=Status.BAD_DATA,
+            reason=analysis.quality.reason,
+            running=self._is_running(analysis, analyser),
+            model_id=analyser.model_id,
+            continuity=window.continuity,
+            quality=quality,
+        )
+        if not analysis.quality.reason:
+            verdict = self._judged(verdict, analysis, analyser)
+        change = self._alarm.update(verdict.status)
+        verdict = replace(verdict, alarm=self._alarm.state)
+        events = [] if change is None else [self._event(verdict, f"alarm_{change}")]
+        return verdict, self._keeper.keep(verdict, window), events
+
+    def judge_gap(self, gap: Gap) -> Verdict:
+        """A partial window before a break: it could not be judged, so it is BAD_DATA with the break's reason."""
+        return Verdict(
+            sensor=self.name,
+            segment=gap.segment,
+            first_sample=gap.first_sample,
+            n_samples=gap.n_samples,
+            start_ns=gap.start_ns,
+            end_ns=gap.end_ns,
+            status=Status.BAD_DATA,
+            reason=gap.reason,
+            alarm=self._alarm.state,
+            model_id=self.analyser.model_id,
+        )
+
+    def no_data(self, now_ns: int) -> Verdict:
+        """The row that says the sensor fell silent, from its last sample until now."""
+        position = self.windower.position
+        return Verdict(
+            sensor=self.name,
+            segment=position.segment,
+            first_sample=0,
+            n_samples=0,
+            start_ns=now_ns,
+            end_ns=now_ns,
+            status=Status.NO_DATA,
+            reason="silent",
+            alarm=self._alarm.state,
+            model_id=self.analyser.model_id,
+        )
+
+    def is_overdue(self, now_s: float) -> bool:
+        return not self.silent and now_s - self.heard_s > SILENT_PERIODS * self.rule.expected_period_s
+
+    def update(self) -> StreamUpdate:
+        """What a restart needs to go on here, with the samples not yet stored."""
+        return StreamUpdate(
+            sensor=self.name,
+            position=self.windower.position,
+            keys=tuple(self.windower.keys),
+            alarm_recent=tuple(self._alarm.recent),
+            alarm_raised=self._alarm.raised,
+            n_waiting=self.windower.n_waiting,
+            tail=self.windower.tail(),
+        )
+
+    def _judged(self, verdict: Verdict, analysis: Analysis, analyser: Analyser) -> Verdict:
+        if verdict.running is False:
+            return replace(verdict, status=Status.IDLE, reason="not_running")
+        verdict = self._with_network(verdict, analysis, analyser)
+        if verdict.residual is not None and not verdict.residual < MAX_RESIDUAL:
+            return replace(verdict, reason="map_mismatch", logit=None, probability=None)
+        verdict = self._with_novelty(verdict, analysis, analyser)
+        status, reason = decide(self._evidence(verdict, analyser))
+        contribution = verdict.contribution if verdict.contribution is not None else verdict.novelty_map
+        band = None if contribution is None else strongest_band(contribution, analyser.grid.f_edges_hz)
+        return replace(verdict, status=status, reason=reason, band=band)
+
+    def _with_network(self, verdict: Verdict, analysis: Analysis, analyser: Analyser) -> Verdict:
+        verdict = replace(verdict, grid=analyser.grid, spectrum_db=analysis.spectrum_db)
+        if analyser.classifier is None or analysis.logit is None:
+            return verdict
+        return replace(
+            verdict,
+            logit=analysis.logit,
+            probability=probability(analysis.logit),
+            bias=analyser.classifier.manifest.head.bias,
+            threshold=self._threshold(analyser),
+            residual=analysis.residual,
+            contribution=analysis.contribution,
+        )
+
+    def _with_novelty(self, verdict: Verdict, analysis: Analysis, analyser: Analyser) -> Verdict:
+        own = self.commissioned
+        if own is None or analysis.spectrum_db is None or own.f_edges_hz != analyser.grid.f_edges_hz:
+            return verdict
+        if own.baseline.mean_db.shape[0] != analysis.spectrum_db.shape[0]:
+            return verdict
+        cells = novelty_map(analysis.spectrum_db[None], own.baseline)[0]
+        score = float(cells.sum(dtype=np.float64))
+        return replace(verdict, novelty=score, novelty_threshold=own.baseline.threshold, novelty_map=cells)
+
+    @staticmethod
+    def _evidence(verdict: Verdict, analyser: Analyser) -> Evidence:
+        """What may speak, by the model's status rule. The other kind is reported all the same."""
+        rule = "either" if analyser.classifier is None else analyser.classifier.manifest.status_rule
+        evidence = Evidence(verdict.logit, verdict.threshold, verdict.novelty, verdict.novelty_threshold)
+        if rule == "network":
+            return replace(evidence, novelty=None)
+        if rule == "novelty" and verdict.novelty is not None:
+            return replace(evidence, logit=None)
+        return evidence
+
+    def _threshold(self, analyser: Analyser) -> float | None:
+        if analyser.rule.threshold is not None:
+            return analyser.rule.threshold
+        own = self.commissioned
+        if own is not None and own.logit_threshold is not None and own.model_id == analyser.model_id:
+            return own.logit_threshold
+        return None if analyser.classifier is None else analyser.classifier.manifest.threshold
+
+    def _is_running(self, analysis: Analysis, analyser: Analyser) -> bool | None:
+        """False, True, or None where nothing tells. A topic's word stands above any level."""
+        running = analyser.rule.running
+        if running is not None and running.topic is not None:
+            return self.running
+        limit = running.limit_rms_ms2 if running else None
+        if limit is None and self.commissioned is not None:
+            limit = self.commissioned.running_limit_ms2
+        if limit is None or analysis.quality.reason:
+            return None
+        return analysis.quality.rms_ms2 >= limit
+
+    @staticmethod
+    def _event(verdict: Verdict, kind: str) -> Event:
+        band = verdict.band
+        text = verdict.reason or verdict.status.value
+        if band is not None:
+            text += f", strongest band {band.low_hz:.0f} to {band.high_hz:.0f} Hz ({band.share:.0%} of the evidence)"
+        return Event(verdict.end_ns, verdict.sensor, kind, text, verdict.model_id)
+
+
+class EvidenceKeeper:
+    """Chooses the raw windows worth keeping: every NG, those around a change of status, one OK in every so many."""
+
+    def __init__(self, settings: EvidenceSettings) -> None:
+        self._settings = settings
+        self._before: deque[Window] = deque(maxlen=settings.around_change)
+        self._n_after = 0
+        self._n_ok = 0
+        self._last: Status | None = None
+
+    def keep(self, verdict: Verdict, window: Window) -> list[EvidenceWindow]:
+        changed = self._last is not None and verdict.status is not self._last
+        self._last = verdict.status
+        kept = [_evidence(earlier, "change") for earlier in self._before] if changed else []
+        if changed:
+            self._n_after = self._settings.around_change + 1
+        if why := self._why(verdict):
+            kept.append(_evidence(window, why))
+            self._before.clear()
+        else:
+            self._before.append(window)
+        return kept
+
+    def _why(self, verdict: Verdict) -> str:
+        self._n_after = max(0, self._n_after - 1) if (near := self._n_after > 0) else 0
+        if verdict.status is Status.NG:
+            return "ng"
+        if near:
+            return "change"
+        if verdict.status is Status.OK:
+            self._n_ok += 1
+            return "sample" if self._n_ok % self._settings.ok_every == 1 % self._settings.ok_every else ""
+        return ""
+
+
+def _evidence(window: Window, why: str) -> EvidenceWindow:
+    key = (window.sensor, window.segment, window.first_sample)
+    return EvidenceWindow(*key, window.sample_rate_hz, window.samples, why)

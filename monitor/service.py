@@ -1,0 +1,361 @@
+"""The daemon: the only file with threads.
+
+    network thread (paho)   messages into the inbox
+    pipeline thread         inbox -> verdicts -> journal -> acknowledgements
+    sender thread           journal -> InfluxDB
+    main thread             signals, watchdog
+
+A thread that ends unexpectedly ends the process: systemd starts it again, and the journal knows where to go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from monitor import systemd
+from monitor.analysis import Analyser
+from monitor.batch import Batch, Event
+from monitor.classifier import Classifier
+from monitor.commissioning import commission_sensor
+from monitor.config import Config, ConfigError, load_config
+from monitor.health import Latencies, book_fields, rss_bytes
+from monitor.inbox import Inbox
+from monitor.influx import InfluxSender
+from monitor.journal import Journal
+from monitor.journal_commissioning import CommissioningStore
+from monitor.journal_outbox import JournalOutbox
+from monitor.journal_reader import JournalReader
+from monitor.journal_schema import JournalError, claim
+from monitor.model_folder import ModelError, find_model
+from monitor.mqtt import MqttClient
+from monitor.novelty import CommissionError
+from monitor.pipeline import Pipeline, Rules
+from monitor.records import Message
+from monitor.topic import TopicPattern
+
+EXIT_OK, EXIT_REFUSED, EXIT_FAULT = 0, 2, 70
+
+TURN_S = 0.05  # an idle turn of the pipeline
+COMMIT_S = 0.1  # the longest a verdict waits for its commit
+TAIL_S = 2.0  # the longest a message waits for its acknowledgement
+ASSUMED_IN_FLIGHT = 20  # a broker's own limit is not told to us; Mosquitto's default
+MESSAGES_PER_TURN = 512
+INBOX_BYTES = 256 << 20
+TICK_S = 1.0
+HEALTH_S = 10.0
+JOURNAL_RETRY_S = 1.0
+STUCK_S = 20.0  # without a turn of the pipeline: no more answers to the watchdog
+DRAIN_S = 8.0
+
+WHY_UNUSED = {
+    "too_large": "The message is larger than mqtt.max_payload_bytes.",
+    "inbox_full": "A QoS 0 message found the inbox full.",
+}
+
+log = logging.getLogger(__name__)
+
+
+def load_rules(config: Config) -> Rules:
+    """Load every model that the sensors name. Raises ConfigError or ModelError, one sentence."""
+    classifiers: dict[str, Classifier] = {}
+    for rule in config.sensors:
+        if rule.model is not None and rule.model not in classifiers:
+            classifiers[rule.model] = Classifier(find_model(rule.model, config.models_folder))
+    return Rules(
+        subscriptions=config.subscriptions,
+        analysers=tuple(Analyser(rule, classifiers[rule.model] if rule.model else None) for rule in config.sensors),
+        evidence=config.journal.evidence,
+        max_payload_bytes=config.mqtt.max_payload_bytes,
+        max_lag_s=config.max_lag_s,
+    )
+
+
+def topic_filters(config: Config) -> list[str]:
+    """MQTT topic filters of all waveforms and running-state topics."""
+    topics = [subscription.topic for subscription in config.subscriptions]
+    topics += [rule.running.topic for rule in config.sensors if rule.running and rule.running.topic]
+    return [TopicPattern.parse(topic).filter for topic in topics]
+
+
+class Service:
+    """One run of the daemon. Raises ConfigError, ModelError or JournalError where it cannot start."""
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self._path, self._config = path, config
+        self._unused: deque[tuple[Message, str]] = deque()  # messages that cannot be taken, with the reason
+        rules = load_rules(config)
+        self._lock_file = claim(config.journal.path)
+        self._journal = Journal(config.journal.path)
+        self._commissioning = CommissioningStore(config.journal.path)
+        self._reader = JournalReader(config.journal.path)
+        self._pipeline = Pipeline(rules, self._journal.streams(), self._journal.packets(), time.monotonic())
+        self._inbox = Inbox(max(config.mqtt.receive_maximum, MESSAGES_PER_TURN), INBOX_BYTES)
+        self._mqtt = MqttClient(
+            config.mqtt, topic_filters(config), self._deliver, config.instance, self._too_large, self._fail
+        )
+        self._sender = InfluxSender(config.influx) if config.influx else None
+
+        self._latencies = Latencies()
+        self._started_s = time.monotonic()
+        self._stopping = threading.Event()
+        self._wake = threading.Event()  # the main thread has something to do
+        self._signals: deque[int] = deque()
+        self._fault: BaseException | None = None
+        self._next_rules: Rules | None = None
+        self._turn_s = time.monotonic()  # of the pipeline's last turn
+        self._n_connects = 0
+        self._revision: Any = None
+        self._committed_s = self._tails_s = self._ticked_s = self._health_s = 0.0
+        self._window_rate: tuple[float, int] = (self._started_s, 0)
+
+    def run(self) -> int:
+        """Serve until SIGTERM or SIGINT. Returns the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        threads = [self._thread("pipeline", self._run_pipeline)]
+        if self._sender is not None:
+            threads.append(self._thread("sender", self._run_sender))
+        for thread in threads:
+            thread.start()
+        self._mqtt.start()
+        systemd.notify("READY=1", "STATUS=Running.")
+        log.info("Camshaft runs: journal %s.", self._config.journal.path)
+        self._serve()
+        systemd.notify("STOPPING=1")
+        self._stop(threads)
+        return EXIT_OK if self._fault is None else EXIT_FAULT
+
+    # -- main thread ---------------------------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        while self._fault is None:
+            self._wake.wait(TICK_S)
+            self._wake.clear()
+            while self._signals:
+                if self._signals.popleft() != signal.SIGHUP:
+                    return
+                self._reload()
+            if time.monotonic() - self._turn_s < STUCK_S and self._mqtt.alive:
+                systemd.notify("WATCHDOG=1")
+
+    def _stop(self, threads: list[threading.Thread]) -> None:
+        """Take what is in the inbox, store tails, acknowledge, leave."""
+        self._stopping.set()
+        for thread in threads:
+            thread.join(DRAIN_S)
+        self._inbox.close()
+        self._mqtt.stop()
+        if any(thread.is_alive() for thread in threads):
+            log.error(
+                "A thread did not stop within %.0f s; what it held is still with the broker or in the journal.", DRAIN_S
+            )
+            return
+        self._journal.close()
+        log.info("Camshaft stopped.")
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        self._signals.append(number)
+        self._wake.set()
+
+    def _reload(self) -> None:
+        """SIGHUP: read the configuration and its models again. What cannot be used is refused; the old stays."""
+        systemd.reloading()
+        try:
+            config = load_config(self._path)
+            kept = {"mqtt", "journal", "influx", "instance"}
+            changed = [name for name in sorted(kept) if getattr(config, name) != getattr(self._config, name)]
+            if changed:
+                log.warning("Changes under %s need a restart; the running values stay.", ", ".join(changed))
+            config = config.model_copy(update={name: getattr(self._config, name) for name in kept})
+            self._next_rules = load_rules(config)
+            self._mqtt.resubscribe(topic_filters(config))
+            self._config = config
+            log.info("Configuration and models reloaded.")
+        except (ConfigError, ModelError) as error:
+            log.error("Reload refused, the old configuration stays: %s", error)
+        systemd.notify("READY=1")
+
+    def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        def guarded() -> None:
+            try:
+                work()
+            except BaseException as error:
+                log.exception("The %s thread failed.", name)
+                self._fail(error)
+
+        return threading.Thread(target=guarded, name=name, daemon=True)
+
+    def _fail(self, error: BaseException) -> None:
+        self._fault = error
+        self._wake.set()
+
+    # -- network thread ------------------------------------------------------------------------------------------------
+
+    def _deliver(self, message: Message) -> None:
+        dropped = self._inbox.put(message, self._config.mqtt.keep_alive_s / 4)
+        if dropped is not None and dropped.delivery is None:
+            self._unused.append((dropped, "inbox_full"))
+        elif dropped is not None:
+            log.error("The inbox was full for %.0f s; the broker keeps what comes.", self._config.mqtt.keep_alive_s / 4)
+
+    def _too_large(self, message: Message) -> None:
+        self._unused.append((message, "too_large"))
+
+    # -- pipeline thread -----------------------------------------------------------------------------------------------
+
+    def _run_pipeline(self) -> None:
+        while not self._stopping.is_set():
+            self._turn(TURN_S)
+        deadline_s = time.monotonic() + DRAIN_S / 2
+        while len(self._inbox) and time.monotonic() < deadline_s:
+            self._turn(0.0)
+        self._commit(with_tails=True)
+
+    def _turn(self, timeout_s: float) -> None:
+        """One turn: take messages in, judge what is whole, commit and acknowledge when it is time."""
+        messages = self._inbox.take(MESSAGES_PER_TURN, timeout_s)
+        now_s = time.monotonic()
+        self._note_connection(now_s)
+        self._adopt_rules()
+        while self._unused:
+            message, reason = self._unused.popleft()
+            self._pipeline.refuse(message, reason, WHY_UNUSED[reason])
+        if messages:
+            self._pipeline.process(messages, time.time_ns(), now_s)
+        if now_s - self._ticked_s >= TICK_S:
+            self._tick(now_s)
+        self._commit_if_due()
+        self._turn_s = time.monotonic()
+
+    def _note_connection(self, now_s: float) -> None:
+        if self._mqtt.counters.connects != self._n_connects:
+            self._n_connects = self._mqtt.counters.connects
+            limits = self._mqtt.limits
+            self._pipeline.connected(now_s, limits is None or limits.session_present)
+
+    def _adopt_rules(self) -> None:
+        rules, self._next_rules = self._next_rules, None
+        if rules is not None:
+            self._pipeline.change_rules(rules)
+
+    def _tick(self, now_s: float) -> None:
+        self._ticked_s = now_s
+        if self._mqtt.connected:
+            self._pipeline.tick(time.time_ns(), now_s)
+        self._commission()
+        if now_s - self._health_s >= HEALTH_S:
+            self._health_s = now_s
+            self._report_health(now_s)
+
+    def _commission(self) -> None:
+        """Fulfil open requests, and take over what changed, from this process or the command line."""
+        revision: tuple[float, ...] | None = self._commissioning.revision()
+        for request in self._commissioning.open_requests():
+            windows = self._commissioning.healthy_windows(request)
+            if windows is None:
+                continue
+            now_ns = time.time_ns()
+            try:
+                outcome = commission_sensor(windows, request.false_alarm_rate, now_ns)
+                self._pipeline.event(Event(now_ns, request.sensor, "commissioned", f"from {request.n_windows} windows"))
+                self._commissioning.settle(request, outcome, now_ns)
+            except CommissionError as error:
+                self._commissioning.settle(request, str(error), now_ns)
+            revision = None
+        if revision != self._revision:
+            self._revision = revision
+            self._pipeline.commission(self._commissioning.active())
+
+    def _commit_if_due(self) -> None:
+        now_s = time.monotonic()
+        idle = len(self._inbox) == 0
+        n_pending = self._pipeline.n_pending
+        many = n_pending >= max(ASSUMED_IN_FLIGHT, self._config.mqtt.receive_maximum) / 2
+        stalling = idle and n_pending >= ASSUMED_IN_FLIGHT / 2
+        late = n_pending > 0 and now_s - self._tails_s >= TAIL_S
+        with_tails = many or stalling or late
+        if with_tails or idle or now_s - self._committed_s >= COMMIT_S:
+            self._commit(with_tails)
+
+    def _commit(self, with_tails: bool) -> None:
+        """Store the current batch; then, and only then, acknowledge what it settles."""
+        batch = self._pipeline.take_batch(with_tails)
+        now_s = time.monotonic()
+        self._committed_s = now_s
+        if with_tails or self._pipeline.n_pending == 0:
+            self._tails_s = now_s
+        if not batch:
+            return
+        self._store(batch)
+        self._latencies.add(batch.window_received_ns, time.time_ns())
+        for delivery in batch.settled:
+            self._mqtt.acknowledge(delivery)
+
+    def _store(self, batch: Batch) -> None:
+        """Until the journal takes it: a full disk holds everything back, down to the broker, and loses nothing."""
+        complained_s = float("-inf")
+        while True:
+            try:
+                return self._journal.commit(batch)
+            except JournalError as error:
+                if self._stopping.is_set():
+                    raise
+                if time.monotonic() - complained_s > 60:
+                    complained_s = time.monotonic()
+                    log.error("%s The broker keeps what comes until it can.", error)
+                self._turn_s = time.monotonic()
+                time.sleep(JOURNAL_RETRY_S)
+
+    def _report_health(self, now_s: float) -> None:
+        journal = self._config.journal
+        try:
+            taken = self._journal.thin(journal.max_bytes, journal.evidence.max_bytes, self._sender is not None)
+            self._journal.store_health(time.time_ns(), self._health_fields(now_s))
+        except JournalError as error:
+            log.error("%s", error)
+            return
+        if taken["undelivered_rows"]:
+            log.error("The journal is full: %d rows that InfluxDB never got were thinned.", taken["undelivered_rows"])
+
+    def _health_fields(self, now_s: float) -> dict[str, Any]:
+        then_s, then_n = self._window_rate
+        n_windows = self._latencies.n_windows
+        self._window_rate = (now_s, n_windows)
+        fields: dict[str, Any] = book_fields(self._reader.books())
+        fields |= self._latencies.percentiles()
+        fields |= {
+            "windows_per_s": (n_windows - then_n) / max(now_s - then_s, 1e-9),
+            "journal_bytes": self._journal.path.stat().st_size,
+            "oldest_row_age_s": self._reader.oldest_waiting_age_s(time.time_ns()),
+            "broker_connected": self._mqtt.connected,
+            "broker_connects": self._mqtt.counters.connects,
+            "broker_dropped_messages": self._mqtt.counters.dropped_by_broker,
+            "sensors": len(self._pipeline.sensors),
+            "uptime_s": now_s - self._started_s,
+            "rss_bytes": rss_bytes(),
+        }
+        return fields
+
+    # -- sender thread -------------------------------------------------------------------------------------------------
+
+    def _run_sender(self) -> None:
+        sender, influx = self._sender, self._config.influx
+        assert sender is not None
+        assert influx is not None
+        outbox = JournalOutbox(self._config.journal.path, self._config.instance, influx.maps)
+        while not self._stopping.is_set():
+            try:
+                delay_s = sender.step(outbox, time.monotonic())
+            except JournalError as error:
+                log.error("%s InfluxDB waits.", error)
+                delay_s = JOURNAL_RETRY_S
+            self._stopping.wait(delay_s)
+        sender.close()
+        outbox.close()

@@ -1,0 +1,81 @@
+"""What `camshaft status` says: the books, what waits, and each sensor's last word."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from monitor.journal_reader import JournalReader
+
+FATES = ("received", "analysed", "judged_bad", "dropped")
+
+
+def summary(reader: JournalReader, now_ns: int) -> dict[str, Any]:
+    """Everything as plain values, ready for JSON."""
+    books, counts, latest = reader.books(), reader.counts(), reader.latest()
+    health = reader.health()
+    sensors = {}
+    for name in sorted({*books.samples, *latest}):
+        verdict = latest[name].verdict if name in latest else None
+        sensors[name] = {
+            "status": verdict.status.value if verdict else None,
+            "reason": verdict.reason if verdict else "",
+            "alarm": verdict.alarm if verdict else "clear",
+            "probability": verdict.probability if verdict else None,
+            "novelty": verdict.novelty if verdict else None,
+            "novelty_threshold": verdict.novelty_threshold if verdict else None,
+            "age_s": (now_ns - verdict.end_ns) / 1e9 if verdict else None,
+            "windows": counts.get(name, {}),
+            "samples": {f"{fate}.{reason}".rstrip("."): n for (fate, reason), n in books.samples.get(name, {}).items()},
+            "waiting": books.waiting.get(name, 0),
+        }
+    return {
+        "samples": {fate: books.total(fate) for fate in FATES} | {"waiting": sum(books.waiting.values())},
+        "unbalanced": books.imbalance(),
+        "messages": {name: n for name, n in sorted(books.counters.items()) if not name.startswith("windows.")},
+        "rows": {
+            kind: dict(zip(("accepted", "rejected", "waiting"), n, strict=True)) for kind, n in books.delivery.items()
+        },
+        "health": None if health is None else {"age_s": (now_ns - health[0]) / 1e9, **health[1]},
+        "sensors": sensors,
+    }
+
+
+def render(found: dict[str, Any]) -> str:
+    """The summary as text for a terminal of 100 columns."""
+    samples = found["samples"]
+    sums = "the books close" if not found["unbalanced"] else f"THE BOOKS DO NOT CLOSE: {found['unbalanced']}"
+    rows = (
+        f"{n['accepted']:,} {kind} rows accepted, {n['rejected']:,} rejected, {n['waiting']:,} waiting"
+        for kind, n in found["rows"].items()
+    )
+    messages = (f"{n:,} {name.replace('_', ' ')}" for name, n in found["messages"].items())
+    lines = [
+        f"Samples   {samples['received']:,} received = {samples['analysed']:,} analysed + {samples['judged_bad']:,} "
+        f"judged bad + {samples['dropped']:,} dropped + {samples['waiting']:,} waiting: {sums}.",
+        "Messages  " + (", ".join(messages) or "none yet"),
+        "InfluxDB  " + "; ".join(rows),
+        "Service   " + _service(found["health"]),
+        "",
+        f"{'sensor':<28}{'status':<10}{'alarm':<8}{'P(NG)':>6}{'novelty':>10}{'age':>8}  windows",
+    ]
+    return "\n".join(lines + [_line(name, sensor) for name, sensor in found["sensors"].items()])
+
+
+def _service(health: dict[str, Any] | None) -> str:
+    if health is None:
+        return "no figures yet"
+    seen = datetime.now(UTC).timestamp() - health["age_s"]
+    when = datetime.fromtimestamp(seen, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    delay = f", verdicts within {health['latency_p99_ms']:.0f} ms (99 %)" if "latency_p99_ms" in health else ""
+    broker = "connected" if health["broker_connected"] else "NOT CONNECTED"
+    return f"as of {when}: broker {broker}, {health['windows_per_s']:.1f} windows/s{delay}"
+
+
+def _line(name: str, sensor: dict[str, Any]) -> str:
+    chance = "" if sensor["probability"] is None else f"{sensor['probability']:.2f}"
+    novelty = "" if sensor["novelty"] is None else f"{sensor['novelty']:.1f}/{sensor['novelty_threshold']:.1f}"
+    age = "" if sensor["age_s"] is None else f"{sensor['age_s']:.0f} s"
+    windows = ", ".join(f"{n} {status}" for status, n in sorted(sensor["windows"].items()))
+    shown = "".join(char if char.isprintable() else "?" for char in name)
+    return f"{shown:<28}{sensor['status'] or '-':<10}{sensor['alarm']:<8}{chance:>6}{novelty:>10}{age:>8}  {windows}"

@@ -1,0 +1,24 @@
+"""Telling systemd how we are (sd_notify). Does nothing where no systemd listens."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+
+def notify(*states: str) -> None:
+    """Send states such as READY=1. Source: sd_notify(3)."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link:
+        link.connect(address)
+        link.sendall("\n".join(states).encode())
+
+
+def reloading() -> None:
+    """Type=notify-reload wants the moment on the monotonic clock."""
+    notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
