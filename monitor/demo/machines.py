@@ -1,0 +1,168 @@
+"""The demo's simulated machines: what each does, publishing it in real time, and whether the service found out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from monitor.demo.stage import Child, DemoError, Stage, camshaft
+from monitor.records import Float32, Status, Verdict
+from monitor.simulator import Kind, SimulatedMachine
+
+SAMPLE_RATE_HZ = 25_600.0
+N_CHUNK = 2560  # samples in a message: 0.1 s
+MODEL = "simulator"
+MIN_SECONDS = 20  # three of five windows must be NG after the last fault has grown
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A machine and its part in the demo. onset, growth: of its fault, shares of the demo's length."""
+
+    sensor: str
+    kind: Kind
+    seed: int
+    note: str
+    onset: float = 1.0
+    growth: float = 0.0
+    has_model: bool = True
+
+    @property
+    def is_faulty(self) -> bool:
+        return self.kind != "healthy"
+
+    def machine(self, seconds: int) -> SimulatedMachine:
+        return SimulatedMachine(
+            self.kind,
+            self.seed,
+            sample_rate_hz=SAMPLE_RATE_HZ,
+            onset_s=self.onset * seconds,
+            growth_s=self.growth * seconds,
+        )
+
+    def complaints(self, verdicts: Sequence[Verdict], onset_ns: int) -> list[str]:
+        """What the service got wrong about this machine; empty is right."""
+        before = [verdict for verdict in verdicts if not self.is_faulty or verdict.end_ns <= onset_ns]
+        wrong = []
+        if not any(verdict.status is Status.OK for verdict in before):
+            wrong.append("never called OK while healthy")
+        if any(verdict.alarm == "raised" for verdict in before):
+            wrong.append("an alarm while healthy")
+        if self.is_faulty and not (verdicts and verdicts[-1].alarm == "raised"):
+            wrong.append("no alarm at the end, though faulty")
+        if not self.has_model and not any(verdict.status is Status.LEARNING for verdict in verdicts):
+            wrong.append("never LEARNING, though without a model")
+        return [f"{self.sensor}: {text}" for text in wrong]
+
+
+CAST = (
+    Actor("press-1/gearbox", "healthy", 1, "healthy"),
+    Actor("press-2/gearbox", "bearing", 2, "bearing fault", onset=0.3, growth=0.3),
+    Actor("pump-1/motor", "healthy", 3, "healthy"),
+    Actor("fan-1/bearing", "quiet", 4, "no model; failure that falls quiet", onset=0.6, growth=0.05, has_model=False),
+)
+COMMISSION_SHARE = 0.35  # of the demo's windows: enough for a baseline, with time to be OK before the fault
+
+RULES = f"""\
+subscriptions:
+  - topic: demo/{{machine}}/{{point}}/waveform
+    payload: {{format: json, encoding: base64, dtype: float32, time_format: ns}}
+sensors:
+  - match: "fan-*"
+    sample_rate_hz: {SAMPLE_RATE_HZ}
+  - match: "*"
+    sample_rate_hz: {SAMPLE_RATE_HZ}
+    model: {MODEL}
+"""
+
+
+class SimulatedPlant:
+    """Publishes what the machines do, in real time, for a number of seconds, and commissions one of them."""
+
+    def __init__(self, on: Stage, seconds: int) -> None:
+        self._client, self._seconds = on.client, seconds
+        self._machines = [(actor.sensor, actor.machine(seconds)) for actor in CAST]
+        self._commissioning = Commissioning(on, max(3, round(COMMISSION_SHARE * seconds)))
+        self._n_sent = 0
+        self._start_ns = time.time_ns()
+
+    @property
+    def done(self) -> bool:
+        return self._time_s(self._n_sent) >= self._seconds
+
+    @property
+    def n_samples(self) -> int:
+        """Published so far, all sensors together."""
+        return self._n_sent * N_CHUNK * len(self._machines)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What each machine does now, by sensor."""
+        now_s = self._time_s(self._n_sent)
+        return {
+            actor.sensor: actor.note + (f" since {onset_s:.0f} s" if (onset_s := self._onset_s(actor)) <= now_s else "")
+            for actor in CAST
+        }
+
+    def step(self, verdicts: Mapping[str, Sequence[Verdict]]) -> None:
+        """Send each chunk whose last sample is over, as a sensor would. Raises DemoError if the broker is full."""
+        while not self.done and time.time_ns() >= self._time_ns(self._n_sent + 1):
+            for sensor, machine in self._machines:
+                message = payload(machine.block(N_CHUNK), self._time_ns(self._n_sent), self._n_sent)
+                if not self._client.publish(f"demo/{sensor}/waveform", message):
+                    raise DemoError(f"The broker takes no more messages after {self._time_s(self._n_sent):.0f} s.")
+            self._n_sent += 1
+        self._commissioning.step(verdicts)
+
+    def wrong(self, verdicts: Mapping[str, Sequence[Verdict]]) -> list[str]:
+        """What the service got wrong, one sentence each."""
+        found = []
+        for actor in CAST:
+            onset_ns = self._start_ns + round(self._onset_s(actor) * 1e9) if actor.is_faulty else 0
+            found += actor.complaints(verdicts.get(actor.sensor, ()), onset_ns)
+        return found
+
+    def findings(self, verdicts: Mapping[str, Sequence[Verdict]]) -> dict[str, object]:
+        """Seconds from each fault's onset to its alarm."""
+        delays: dict[str, object] = {}
+        for actor in CAST:
+            raised = [verdict.end_ns for verdict in verdicts.get(actor.sensor, ()) if verdict.alarm == "raised"]
+            if actor.is_faulty and raised:
+                delays[actor.sensor] = round((raised[0] - self._start_ns) / 1e9 - self._onset_s(actor), 1)
+        return {"onset_to_alarm_s": delays}
+
+    def _onset_s(self, actor: Actor) -> float:
+        return actor.onset * self._seconds if actor.is_faulty else float("inf")
+
+    def _time_s(self, n_chunks: int) -> float:
+        return n_chunks * N_CHUNK / SAMPLE_RATE_HZ
+
+    def _time_ns(self, n_chunks: int) -> int:
+        return self._start_ns + round(self._time_s(n_chunks) * 1e9)
+
+
+class Commissioning:
+    """Runs `camshaft commission`, as the machine's owner would, once its sensor has enough healthy windows."""
+
+    def __init__(self, on: Stage, n_windows: int) -> None:
+        self._on, self._n_windows = on, n_windows
+        self._sensor = next(actor.sensor for actor in CAST if not actor.has_model)
+        self._command: Child | None = None
+
+    def step(self, verdicts: Mapping[str, Sequence[Verdict]]) -> None:
+        """Raises DemoError if the command failed."""
+        learnt = sum(verdict.status is Status.LEARNING for verdict in verdicts.get(self._sensor, ()))
+        if self._command is None and learnt >= self._n_windows:
+            words = ("commission", self._sensor, "--windows", self._n_windows, "-c", self._on.config)
+            self._command = Child("commission", camshaft(*words), self._on.config.with_name("commission.log"))
+        elif self._command is not None and self._command.process.poll():
+            self._command.check()
+
+
+def payload(samples: Float32, start_ns: int, sequence: int) -> bytes:
+    """A JSON message: time of the first sample, counter, and the samples as base64 float32, channels interleaved."""
+    text = base64.b64encode(samples.T.astype("<f4").tobytes()).decode("ascii")
+    return json.dumps({"time": start_ns, "sequence": sequence, "samples": text}).encode()
