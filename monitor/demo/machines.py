@@ -15,6 +15,7 @@ from monitor.simulator import Kind, SimulatedMachine
 SAMPLE_RATE_HZ = 25_600.0
 N_CHUNK = 2560  # samples in a message: 0.1 s
 MODEL = "simulator"
+NOVELTY_WINDOW_S = 0.5  # of the machine without a model: more windows to learn from in the short time of a demo
 MIN_SECONDS = 20  # three of five windows must be NG after the last fault has grown
 
 
@@ -62,9 +63,9 @@ CAST = (
     Actor("press-1/gearbox", "healthy", 1, "healthy"),
     Actor("press-2/gearbox", "bearing", 2, "bearing fault", onset=0.3, growth=0.3),
     Actor("pump-1/motor", "healthy", 3, "healthy"),
-    Actor("fan-1/bearing", "quiet", 4, "no model; failure that falls quiet", onset=0.6, growth=0.05, has_model=False),
+    Actor("fan-1/bearing", "quiet", 4, "no model; falls quiet", onset=0.6, growth=0.05, has_model=False),
 )
-COMMISSION_SHARE = 0.35  # of the demo's windows: enough for a baseline, with time to be OK before the fault
+COMMISSION_SHARE = 0.35  # of the demo's length: enough for a baseline, with time to be OK before the fault
 
 RULES = f"""\
 subscriptions:
@@ -73,6 +74,7 @@ subscriptions:
 sensors:
   - match: "fan-*"
     sample_rate_hz: {SAMPLE_RATE_HZ}
+    window_s: {NOVELTY_WINDOW_S}
   - match: "*"
     sample_rate_hz: {SAMPLE_RATE_HZ}
     model: {MODEL}
@@ -85,7 +87,7 @@ class SimulatedPlant:
     def __init__(self, on: Stage, seconds: int) -> None:
         self._client, self._seconds = on.client, seconds
         self._machines = [(actor.sensor, actor.machine(seconds)) for actor in CAST]
-        self._commissioning = Commissioning(on, max(3, round(COMMISSION_SHARE * seconds)))
+        self._commissioning = Commissioning(on, round(COMMISSION_SHARE * seconds / NOVELTY_WINDOW_S))
         self._n_sent = 0
         self._start_ns = time.time_ns()
 

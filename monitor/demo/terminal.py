@@ -33,18 +33,17 @@ MAP_WIDTH = 28  # text columns of a map; each shows one summed group of map colu
 MAX_COLUMNS_PER_WINDOW = 8
 LABEL_WIDTH = 7
 PANEL_WIDTH = MAP_WIDTH + LABEL_WIDTH + 4
-N_RECENT = 16
 NETWORK_END_LOGIT = 1.0  # evidence in one block of the picture that takes the full colour
 NOVELTY_END = 8.0  # likewise, in even shares of the threshold: 1.0 everywhere is exactly at the limit
-COLUMNS = {  # heading: least width
-    "sensor": 16,
-    "the machine": 24,
-    "status": 8,
-    "alarm": 6,
-    "P(NG)": 14,
-    "novelty": 7,
-    "driven by": 18,
-    "last windows": N_RECENT,
+N_RECENT = 14
+COLUMNS = {  # heading: least and most width
+    "sensor": (15, 22),
+    "the machine": (14, 26),
+    "status": (9, 16),
+    "P(NG)": (12, 12),
+    "novelty": (7, 7),
+    "driven by": (18, 20),
+    "last windows": (N_RECENT, N_RECENT),
 }
 
 
@@ -75,15 +74,14 @@ def screen(title: str, figures: str, sensors: Sequence[SensorView], width: int) 
 def sensor_table(sensors: Sequence[SensorView]) -> Table:
     """A line for each sensor: what is said of it, how sure, and which band drove that."""
     table = Table(box=None, expand=True, header_style="#8a8f98", padding=(0, 1))
-    for heading, least in COLUMNS.items():
-        table.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=least)
+    for heading, (least, most) in COLUMNS.items():
+        table.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=least, max_width=most)
     for view in sensors:
         now = view.latest
         table.add_row(
-            Text(view.sensor),
-            Text(view.note, "#8a8f98"),
+            plain(view.sensor),
+            plain(view.note, "#8a8f98"),
             _status(now),
-            Text("raised", "bold #ff6b4a") if now and now.alarm == "raised" else Text("-", "#5c6370"),
             _probability(now),
             _novelty(now),
             Text(band_text(now.band) if now and now.status == Status.NG else "", "#abb2bf"),
@@ -97,13 +95,13 @@ def map_panel(view: SensorView) -> Panel:
     kind, maps = _newest_maps(view.recent)
     now = view.latest
     if now is None or not maps:
-        return Panel(Text("no map yet", "#8a8f98"), title=view.sensor, width=PANEL_WIDTH)
+        return Panel(Text("no map yet", "#8a8f98"), title=plain(view.sensor), width=PANEL_WIDTH)
     if kind == "network":
-        total = f"logit {now.logit:+.2f} = {(now.logit or 0) - (now.bias or 0):+.2f} {(now.bias or 0):+.2f}"
+        total = f"logit {now.logit:+.2f} = map {(now.logit or 0) - (now.bias or 0):+.2f}, bias {(now.bias or 0):+.2f}"
     else:
         total = f"novelty {now.novelty or 0:.3g}, limit {now.novelty_threshold or 0:.3g}"
     body = Group(*_map_lines(kind, maps), Text(total, "#abb2bf"))
-    return Panel(body, title=f"{view.sensor} · {kind}", border_style=_border(now), width=PANEL_WIDTH)
+    return Panel(body, title=plain(f"{view.sensor} · {kind}"), border_style=_border(now), width=PANEL_WIDTH)
 
 
 def legend() -> Text:
@@ -124,6 +122,11 @@ def colour(share: float) -> RGB:
     weight = min(abs(share), 1.0) ** 0.7  # lifts weak evidence off the dark without moving the ends
     red, green, blue = (round(zero + weight * (full - zero)) for zero, full in zip(NOTHING, end, strict=True))
     return red, green, blue
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Text from outside, shown as it is: neither rich's markup nor a terminal's control sequences work in it."""
+    return Text("".join(letter if letter.isprintable() else "\ufffd" for letter in text), style)
 
 
 def band_text(band: Band | None) -> str:
@@ -161,7 +164,8 @@ def _map_lines(kind: str, maps: Sequence[Verdict]) -> list[Text]:
     n_columns = _columns_per_window(grid.shape[1])
     n_windows = MAP_WIDTH // n_columns
     shares = np.concatenate([_shares(kind, verdict, n_columns) for verdict in maps[-n_windows:]], axis=1)
-    shares = np.pad(shares, ((0, shares.shape[0] % 2), (MAP_WIDTH - shares.shape[1], 0)), constant_values=np.nan)
+    width = n_windows * n_columns
+    shares = np.pad(shares, ((0, shares.shape[0] % 2), (width - shares.shape[1], 0)), constant_values=np.nan)
     lines = []
     for low in range(shares.shape[0] - 2, -1, -2):
         label = hz_text(grid.f_edges_hz[low]) if low % 4 == 0 else ""
@@ -170,7 +174,7 @@ def _map_lines(kind: str, maps: Sequence[Verdict]) -> list[Text]:
             text.append("▀", f"{_cell(upper)} on {_cell(lower)}")
         lines.append(text)
     span = f"-{n_windows * grid.t_edges_s[-1]:.3g} s"
-    lines.append(Text(f"{'Hz':>{LABEL_WIDTH - 1}} {span:<{MAP_WIDTH - 3}}now", "#8a8f98"))
+    lines.append(Text(f"{'Hz':>{LABEL_WIDTH - 1}} {span:<{width - 3}}now", "#8a8f98"))
     return lines
 
 
@@ -205,15 +209,16 @@ def _most_telling(sensors: Sequence[SensorView], n: int) -> list[SensorView]:
 def _status(verdict: Verdict | None) -> Text:
     if verdict is None:
         return Text("waiting", "#5c6370")
-    reason = f" {verdict.reason}" if verdict.reason and verdict.status == Status.BAD_DATA else ""
-    return Text(verdict.status.value + reason, STATUS_STYLE[verdict.status])
+    reason = f" {verdict.reason}" if verdict.status is Status.BAD_DATA else ""
+    status = plain(verdict.status.value + reason, STATUS_STYLE[verdict.status])
+    return status.append(" alarm", STATUS_STYLE[Status.NG]) if verdict.alarm == "raised" else status
 
 
 def _probability(verdict: Verdict | None) -> Text:
     if verdict is None or verdict.probability is None:
         return Text("-", "#5c6370")
-    filled = round(8 * verdict.probability)
-    bar = Text("█" * filled, _hex(FOR_NG)).append("░" * (8 - filled), "#5c6370")
+    filled = round(6 * verdict.probability)
+    bar = Text("█" * filled, _hex(FOR_NG)).append("░" * (6 - filled), "#5c6370")
     return bar.append(f" {verdict.probability:.3f}", "#abb2bf")
 
 

@@ -6,19 +6,20 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Self
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from monitor.demo.terminal import SensorView, band_text, screen
+from monitor.demo.terminal import SensorView, band_text, plain, screen
 from monitor.journal_reader import JournalReader
 from monitor.records import Status, Verdict
 
 FRAME_S = 0.25
 N_SHOWN = 40  # verdicts of a sensor that the picture may need
-PICTURE_WIDTH = 124  # text columns of a saved picture
+PICTURE_WIDTH = 122  # text columns of a saved picture
 
 
 @dataclass(slots=True)
@@ -94,7 +95,14 @@ class View:
         why = [verdict.reason, band_text(verdict.band) if verdict.status is Status.NG else ""]
         alarm = "alarm" if verdict.alarm == "raised" else ""
         probability = "" if verdict.probability is None else f"P(NG) {verdict.probability:.3f}"
-        parts = (f"{elapsed_s:6.1f} s", f"{verdict.sensor:<18}", f"{verdict.status:<8}", alarm, probability, *why)
+        parts = (
+            f"{elapsed_s:6.1f} s",
+            f"{plain(verdict.sensor).plain:<18}",
+            f"{verdict.status:<8}",
+            alarm,
+            probability,
+            *why,
+        )
         print("  ".join(part for part in parts if part), flush=True)
 
 
@@ -106,7 +114,6 @@ def picture(title: str, observer: Observer, notes: Mapping[str, str], width: int
 
 def save_picture(path: Path, drawn: RenderableType) -> None:
     """The view as an SVG file."""
-    with open("/dev/null", "w", encoding="utf-8") as nowhere:
-        console = Console(record=True, width=PICTURE_WIDTH, force_terminal=True, color_system="truecolor", file=nowhere)
-        console.print(drawn)
+    console = Console(record=True, width=PICTURE_WIDTH, force_terminal=True, color_system="truecolor", file=StringIO())
+    console.print(drawn)
     path.write_text(console.export_svg(title="camshaft demo"), encoding="utf-8")
