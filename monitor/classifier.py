@@ -1,7 +1,7 @@
 """The trained network, run by LiteRT (TensorFlow's small runtime). The one place that imports it.
 
-LiteRT allocates for one batch size at a time and a change of size costs a re-allocation, so a few sizes are kept
-ready, each made when it is first needed, and what is left over is padded.
+LiteRT allocates for one batch size at a time and a change of size costs a re-allocation, so two sizes are kept ready,
+each made when it is first needed, and what is left over is padded. Larger batches were no faster, they leave the cache.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from monitor.records import Float32
 
 NETWORK_FILE = "model.tflite"
 INPUT_NAME, LOGIT_NAME, FEATURES_NAME = "psd_db", "logit", "features"
-BATCH_SIZES = (1, 8, 64)
+BATCH_SIZES = (1, 8)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Classifier:
         features = np.empty((n, *self._features_shape), np.float32)
         start = 0
         while start < n:
-            size = _batch_size(n - start)
+            size = BATCH_SIZES[n - start > BATCH_SIZES[1] // 2]  # a few are cheaper one by one than padded
             part = slice(start, min(start + size, n))
             logit[part], features[part] = self._run(psd_db[part], size)
             start += size
@@ -120,11 +120,3 @@ class Classifier:
                 f"{self._file} gives the logit {logit[0]} and features of shape {features.shape[1:]}: must be finite "
                 f"and, by the manifest's grid and head, {self._features_shape}."
             )
-
-
-def _batch_size(n: int) -> int:
-    """The smallest ready size that holds n windows, or the largest; little padding is left where sizes are apart."""
-    fitting = [size for size in BATCH_SIZES if size >= n]
-    size = fitting[0] if fitting else BATCH_SIZES[-1]
-    smaller = [candidate for candidate in BATCH_SIZES if candidate <= n]
-    return size if n > size // 2 or not smaller else smaller[-1]
