@@ -26,7 +26,18 @@ MAX_NAME = 200
 HEAD_BYTES = 64  # of a bad payload, kept for inspection
 RUNNING_WORDS = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
 
-Work = list[tuple[Sensor, Analyser, Window | Gap]]  # in order of arrival, with the rule that held when it was cut
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A piece of a stream with what held when it was cut."""
+
+    sensor: Sensor
+    analyser: Analyser
+    item: Window | Gap
+    running: bool | None = None  # what the running-state topic had said last
+
+
+Work = list[_Cut]  # in order of arrival
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,6 @@ class Pipeline:
         """Take messages in order of receipt. now_s is monotonic and measures silence only."""
         work: Work = []
         for message in messages:
-            self._batch.counters["messages_received"] += 1
             digest = zlib.crc32(message.payload, zlib.crc32(message.topic.encode()))
             name = self._take(message, digest, work, now_s)
             self._note_receipt(message, name, digest)
@@ -144,6 +154,10 @@ class Pipeline:
             self._stored[name] = self.sensors[name].n_received
             self._dirty.discard(name)
         self._touched.clear()
+        for key in [
+            key for key in batch.books if key[0] in self._dirty
+        ]:  # booked when their stream is stored, not before
+            self._batch.books[key] = batch.books.pop(key)
         waiting: deque[_Receipt] = deque()
         for receipt in self._receipts:
             if receipt.n_received <= self._stored.get(receipt.sensor, 0):
@@ -152,6 +166,7 @@ class Pipeline:
             else:
                 waiting.append(receipt)
         self._receipts = waiting
+        batch.counters["messages_received"] += len(batch.settled)
         self.n_pending = len(waiting)
         return batch
 
@@ -198,13 +213,12 @@ class Pipeline:
             self._batch.events.append(Event(chunk.received_ns, sensor.name, "back", "messages again"))
         if not sensor.windower.n_waiting:
             sensor.at_border()
-        sensor.running = self._running(sensor)
         sensor.n_received += n
         self._batch.books[sensor.name, "received", ""] += n
         self._dirty.add(sensor.name)
         self._ended(sensor, sensor.windower.push(chunk, digest), work)
         while (window := sensor.windower.cut()) is not None:
-            work.append((sensor, sensor.analyser, window))
+            work.append(_Cut(sensor, sensor.analyser, window, self._running(sensor)))
             self._batch.window_received_ns.append(chunk.received_ns)
             sensor.at_border()
 
@@ -216,7 +230,7 @@ class Pipeline:
                 continue
             self._batch.counters[f"breaks.{item.reason}"] += 1
             if item.n_samples:
-                work.append((sensor, sensor.analyser, item))
+                work.append(_Cut(sensor, sensor.analyser, item))
 
     def _shed(self, work: Work, now_ns: int) -> Work:
         """Where max_lag_s is set: drop windows older than that. All sensors share the limit, so they shed in turn."""
@@ -224,12 +238,12 @@ class Pipeline:
         if max_lag_s is None:
             return work
         kept = []
-        for sensor, analyser, item in work:
-            if isinstance(item, Window) and now_ns - item.start_ns > max_lag_s * 1e9:
-                self._batch.books[sensor.name, "dropped", "overload"] += item.n_new
-                self._touched.add(sensor.name)
+        for cut in work:
+            if isinstance(cut.item, Window) and now_ns - cut.item.start_ns > max_lag_s * 1e9:
+                self._batch.books[cut.sensor.name, "dropped", "overload"] += cut.item.n_new
+                self._touched.add(cut.sensor.name)
             else:
-                kept.append((sensor, analyser, item))
+                kept.append(cut)
         if len(kept) < len(work):
             self._batch.counters["windows_shed"] += len(work) - len(kept)
         return kept
@@ -237,22 +251,21 @@ class Pipeline:
     def _judge(self, work: Work) -> None:
         """Analyse all windows, rule by rule and batched over sensors; then verdicts in order of arrival."""
         by_rule: dict[int, list[int]] = {}
-        for index, (_, analyser, item) in enumerate(work):
-            if isinstance(item, Window):
-                by_rule.setdefault(id(analyser), []).append(index)
+        for index, cut in enumerate(work):
+            if isinstance(cut.item, Window):
+                by_rule.setdefault(id(cut.analyser), []).append(index)
         analyses: dict[int, Analysis] = {}
         for indices in by_rule.values():
-            analyser = work[indices[0]][1]
-            windows = [item for i in indices if isinstance(item := work[i][2], Window)]
-            analyses.update(zip(indices, analyser.analyse(windows), strict=True))
-        for index, (sensor, analyser, item) in enumerate(work):
-            if isinstance(item, Gap):
-                self._book(sensor.judge_gap(item), item.n_new)
+            windows = [item for i in indices if isinstance(item := work[i].item, Window)]
+            analyses.update(zip(indices, work[indices[0]].analyser.analyse(windows), strict=True))
+        for index, cut in enumerate(work):
+            if isinstance(cut.item, Gap):
+                self._book(cut.sensor.judge_gap(cut.item), cut.item.n_new)
                 continue
-            verdict, evidence, events = sensor.judge(item, analyses[index], analyser)
+            verdict, evidence, events = cut.sensor.judge(cut.item, analyses[index], cut.analyser, cut.running)
             self._batch.evidence += evidence
             self._batch.events += events
-            self._book(verdict, item.n_new)
+            self._book(verdict, cut.item.n_new)
 
     def _book(self, verdict: Verdict, n_new: int) -> None:
         bad = verdict.status is Status.BAD_DATA
@@ -271,6 +284,7 @@ class Pipeline:
     def _note_receipt(self, message: Message, name: str, digest: int) -> None:
         delivery = message.delivery
         if delivery is None:
+            self._batch.counters["messages_received"] += 1
             return
         self._packets[delivery.packet_id] = digest
         n_received = self.sensors[name].n_received if name in self.sensors else 0

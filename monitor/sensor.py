@@ -29,7 +29,6 @@ class Sensor:
         self.analyser = analyser
         self.windower = Windower(name, analyser.window_settings)
         self.commissioned: Commissioned | None = None
-        self.running: bool | None = None  # what a running-state topic said last
         self.heard_s = now_s  # monotonic
         self.silent = False
         self.n_received = 0  # samples since the process began: the order in which messages are settled
@@ -66,9 +65,12 @@ class Sensor:
         self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, self._alarm.recent, self._alarm.raised)
 
     def judge(
-        self, window: Window, analysis: Analysis, analyser: Analyser
+        self, window: Window, analysis: Analysis, analyser: Analyser, said_running: bool | None
     ) -> tuple[Verdict, list[EvidenceWindow], list[Event]]:
-        """The verdict on an analysed window, raw windows worth keeping, and what happened to the alarm."""
+        """The verdict on an analysed window, raw windows worth keeping, and what happened to the alarm.
+
+        analyser, said_running: the rule, and the running-state topic's last word, when the window was cut
+        """
         n = window.samples.shape[1]
         quality = analysis.quality.figures()
         if window.measured_rate_hz is not None:
@@ -82,7 +84,7 @@ class Sensor:
             end_ns=window.start_ns + round(n / window.sample_rate_hz * 1e9),
             status=Status.BAD_DATA,
             reason=analysis.quality.reason,
-            running=self._is_running(analysis, analyser),
+            running=self._is_running(analysis, analyser, said_running),
             model_id=analyser.model_id,
             continuity=window.continuity,
             quality=quality,
@@ -195,11 +197,11 @@ class Sensor:
             return own.logit_threshold
         return None if analyser.classifier is None else analyser.classifier.manifest.threshold
 
-    def _is_running(self, analysis: Analysis, analyser: Analyser) -> bool | None:
+    def _is_running(self, analysis: Analysis, analyser: Analyser, said: bool | None) -> bool | None:
         """False, True, or None where nothing tells. A topic's word stands above any level."""
         running = analyser.rule.running
         if running is not None and running.topic is not None:
-            return self.running
+            return said
         limit = running.limit_rms_ms2 if running else None
         if limit is None and self.commissioned is not None:
             limit = self.commissioned.running_limit_ms2

@@ -1,0 +1,195 @@
+"""Laws of the windower: samples are conserved, no window spans a break, borders do not depend on how MQTT cut."""
+
+from __future__ import annotations
+
+from itertools import accumulate, pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.records import Chunk, Drop, Gap, Window
+from monitor.windows import Windower, WindowSettings
+
+RATE_HZ = 1000.0
+START_NS = 1_700_000_000_000_000_000
+
+
+def sample_time_ns(sample: int) -> int:
+    return START_NS + round(sample / RATE_HZ * 1e9)
+
+
+def counting(first: int, n: int) -> np.ndarray:
+    """A signal that locates its own faults: every sample holds its number."""
+    return np.arange(first, first + n, dtype=np.float32)[None, :]
+
+
+def chunk(first: int, n: int, sequence: int | None = None, timed: bool = True) -> Chunk:
+    start_ns = sample_time_ns(first) if timed else None
+    return Chunk("m/p", counting(first, n), RATE_HZ, START_NS, start_ns=start_ns, sequence=sequence)
+
+
+def feed(windower: Windower, chunks: list[Chunk]) -> tuple[list[Window], list[Gap | Drop]]:
+    windows, ended = [], []
+    for checksum, piece in enumerate(chunks):
+        ended += windower.push(piece, checksum)
+        while (window := windower.cut()) is not None:
+            windows.append(window)
+    return windows, ended
+
+
+def cut_up(lengths: list[int], timed: bool = True, numbered: bool = True) -> list[Chunk]:
+    starts = [0, *accumulate(lengths)]
+    return [
+        chunk(first, end - first, number if numbered else None, timed)
+        for number, (first, end) in enumerate(pairwise(starts))
+    ]
+
+
+settings = st.integers(1, 40).flatmap(lambda n: st.integers(1, n).map(lambda hop: WindowSettings("continuous", n, hop)))
+lengths = st.lists(st.integers(1, 50), min_size=1, max_size=30)
+
+
+@given(settings, lengths, st.booleans(), st.booleans())
+def test_borders_do_not_depend_on_the_cut(
+    settings: WindowSettings, lengths: list[int], timed: bool, numbered: bool
+) -> None:
+    one, _ = feed(Windower("m/p", settings), cut_up([sum(lengths)], timed, numbered))
+    many, ended = feed(Windower("m/p", settings), cut_up(lengths, timed, numbered))
+    assert not ended
+    assert len(one) == len(many)
+    for a, b in zip(one, many, strict=True):
+        assert (a.segment, a.first_sample, a.n_new) == (b.segment, b.first_sample, b.n_new)
+        assert abs(a.start_ns - b.start_ns) <= 1
+        np.testing.assert_array_equal(a.samples, b.samples)
+
+
+@given(settings, lengths, st.sets(st.integers(0, 29)), st.booleans())
+def test_every_sample_is_counted_once_and_no_window_spans_a_gap(
+    settings: WindowSettings, lengths: list[int], lost: set[int], numbered: bool
+) -> None:
+    if not numbered:  # then only time tells, to half a message: senders keep their length
+        lengths = [lengths[0] + 10] * len(lengths)
+    chunks = [piece for i, piece in enumerate(cut_up(lengths, numbered=numbered)) if i not in lost]
+    windower = Windower("m/p", settings)
+    windows, ended = feed(windower, chunks)
+    received = sum(piece.samples.shape[1] for piece in chunks)
+    settled = sum(window.n_new for window in windows) + sum(
+        item.n_new if isinstance(item, Gap) else item.n_samples for item in ended
+    )
+    assert received == settled + windower.n_waiting
+    for window in windows:
+        assert (np.diff(window.samples[0]) == 1).all()
+        assert window.start_ns == sample_time_ns(int(window.samples[0, 0]))
+
+
+@given(settings, lengths, st.data())
+def test_a_restart_at_any_moment_changes_nothing(
+    settings: WindowSettings, lengths: list[int], data: st.DataObject
+) -> None:
+    chunks = cut_up(lengths)
+    whole, _ = feed(Windower("m/p", settings), chunks)
+    stop = data.draw(st.integers(0, len(chunks)))
+    first = Windower("m/p", settings)
+    before, _ = feed(first, chunks[:stop])
+    tail = first.tail()
+    second = Windower("m/p", settings)
+    second.restore(first.position, list(first.keys), None if tail is None else tail[1])
+    after, ended = feed(second, chunks[stop:])
+    assert not ended
+    assert [(w.first_sample, w.start_ns, w.n_new) for w in before + after] == [
+        (w.first_sample, w.start_ns, w.n_new) for w in whole
+    ]
+
+
+@given(settings, lengths, st.data())
+def test_tails_are_handed_out_once_and_whole(settings: WindowSettings, lengths: list[int], data: st.DataObject) -> None:
+    """Stored pieces, less what windows have passed, are the buffer: so a restart finds every sample."""
+    windower = Windower("m/p", settings)
+    stored: list[float] = []
+    first_stored = 0
+    for checksum, piece in enumerate(cut_up(lengths)):
+        windower.push(piece, checksum)
+        while windower.cut() is not None:
+            pass
+        if data.draw(st.booleans()) and (tail := windower.tail()) is not None:
+            first, samples = tail
+            if not stored or first > first_stored + len(stored):
+                first_stored, stored = first, []  # what lies before was never needed: windows had passed it
+            assert first == first_stored + len(stored)
+            stored += samples[0].tolist()
+    last = windower.tail()
+    stored += [] if last is None else last[1][0].tolist()
+    n_buffered = sum(lengths) - windower.position.first_sample
+    wanted = list(range(windower.position.first_sample, sum(lengths)))
+    assert stored[len(stored) - n_buffered :] == wanted
+
+
+def test_a_duplicate_is_dropped_and_a_late_message_too() -> None:
+    windower = Windower("m/p", WindowSettings("continuous", 100, 100))
+    pieces = cut_up([50] * 6)
+    order = [0, 1, 1, 3, 2, 4]
+    ended = []
+    for number in order:
+        ended += windower.push(pieces[number], number)
+        while windower.cut() is not None:
+            pass
+    reasons = [item.reason for item in ended]
+    assert reasons == ["duplicate", "gap", "out_of_order"]
+
+
+def test_a_gap_ends_the_segment_with_the_partial_window() -> None:
+    windower = Windower("m/p", WindowSettings("continuous", 100, 100))
+    _, ended = feed(windower, [chunk(0, 130, 0), chunk(200, 130, 2)])
+    (gap,) = ended
+    assert isinstance(gap, Gap)
+    assert (gap.segment, gap.first_sample, gap.n_samples, gap.reason) == (0, 100, 30, "gap")
+    assert gap.start_ns == sample_time_ns(100)
+    assert gap.end_ns == sample_time_ns(130)
+    assert windower.position.segment == 1
+
+
+def test_a_clock_step_ends_the_segment_even_where_the_sequence_goes_on() -> None:
+    windower = Windower("m/p", WindowSettings("continuous", 100, 100))
+    stepped = Chunk("m/p", counting(50, 50), RATE_HZ, 0, start_ns=sample_time_ns(50) + 3_600_000_000_000, sequence=1)
+    _, ended = feed(windower, [chunk(0, 50, 0), stepped])
+    assert [item.reason for item in ended] == ["time_jump"]
+
+
+def test_snapshots_are_segments_of_their_own_and_pauses_no_gaps() -> None:
+    windower = Windower("m/p", WindowSettings("snapshot", 100, 100))
+    chunks = [
+        Chunk("m/p", counting(0, 100), RATE_HZ, 0, start_ns=START_NS + k * 10_000_000_000, sequence=k) for k in range(5)
+    ]
+    windows, ended = feed(windower, chunks)
+    assert [window.segment for window in windows] == [0, 1, 2, 3, 4]
+    assert not ended
+
+
+def test_without_time_and_sequence_continuity_is_unverified() -> None:
+    windows, _ = feed(
+        Windower("m/p", WindowSettings("continuous", 10, 10)), cut_up([10, 10], timed=False, numbered=False)
+    )
+    assert [window.continuity for window in windows] == ["unverified", "unverified"]
+    assert [window.start_ns for window in windows] == [START_NS, sample_time_ns(10)]
+
+
+def test_a_wrapped_counter_is_no_gap() -> None:
+    windower = Windower("m/p", WindowSettings("continuous", 10, 10))
+    _, ended = feed(windower, [chunk(0, 10, 65535), chunk(10, 10, 0), chunk(20, 10, 1)])
+    assert not ended
+
+
+@given(st.integers(2, 30), st.integers(2, 30), lengths)
+def test_a_changed_geometry_skips_no_sample(n_old: int, n_new: int, lengths: list[int]) -> None:
+    windower = Windower("m/p", WindowSettings("continuous", n_old, n_old))
+    windows = []
+    for number, piece in enumerate(cut_up(lengths)):
+        windower.push(piece, number)
+        while (window := windower.cut()) is not None:
+            windows.append(window)
+            if len(windows) == 1:
+                windower.change(WindowSettings("continuous", n_new, n_new))
+    seen = np.concatenate([window.samples[0] for window in windows]) if windows else np.zeros(0)
+    np.testing.assert_array_equal(seen, np.arange(len(seen)))
+    assert sum(lengths) == sum(window.n_new for window in windows) + windower.n_waiting
