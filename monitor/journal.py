@@ -10,7 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ VERDICT_COLUMNS = tuple(
     "sensor segment first_sample n_samples start_ns end_ns status reason logit probability bias threshold residual "  # noqa: SIM905
     "novelty novelty_threshold band_low_hz band_high_hz band_share alarm running model_id continuity quality".split()
 )
+POSITION_FIELDS = tuple(field.name for field in fields(Position))
 INSERT_VERDICT = (
     f"INSERT INTO verdict ({', '.join(VERDICT_COLUMNS)}) VALUES ({', '.join('?' * len(VERDICT_COLUMNS))}) "
     "ON CONFLICT DO NOTHING RETURNING row_id"
@@ -201,7 +202,7 @@ def _verdict_row(v: Verdict) -> tuple[object, ...]:
         *(v.sensor, v.segment, v.first_sample, v.n_samples, v.start_ns, v.end_ns, v.status.value, v.reason),
         *(v.logit, v.probability, v.bias, v.threshold, v.residual, v.novelty, v.novelty_threshold),
         *(low, high, share, v.alarm, v.running, v.model_id, v.continuity),
-        json.dumps(v.quality, separators=(",", ":")),
+        _compact(v.quality),
     )
 
 
@@ -239,7 +240,7 @@ def _store_stream(link: sqlite3.Connection, update: StreamUpdate) -> None:
         "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?, ?, ?)",
         (
             update.sensor,
-            _compact(asdict(position)),
+            _compact({name: getattr(position, name) for name in POSITION_FIELDS}),
             _compact(update.keys),
             _compact([int(ng) for ng in update.alarm_recent]),
             update.alarm_raised,
@@ -308,5 +309,4 @@ def _floats(values: Float32 | None) -> bytes | None:
     return None if values is None else values.astype("<f4").tobytes()
 
 
-def _compact(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
+_compact = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps would make one a call
