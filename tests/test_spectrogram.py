@@ -41,7 +41,7 @@ def test_whole_millisecond_columns_for_usual_sensors() -> None:
         ({"sample_rate_hz": 0.0}, r"sample_rate_hz = 0.0: must be above 0 and below 1e9 hertz"),
         ({"n_fft": 2000}, r"n_fft = 2000: must be from 2 to n_window = 1000 samples"),
         ({"hop": 200}, r"hop = 200: must be from 1 to n_fft = 100, or samples would be skipped"),
-        ({"taper": "hat"}, r"taper = 'hat': must be a name that scipy.signal.get_window knows"),
+        ({"taper": "hat"}, r"taper = 'hat': must be one of boxcar, hann, hamming, blackman\."),
         ({"band_edges_hz": (5.0,)}, r"must be two or more rising frequencies in hertz"),
         ({"band_edges_hz": (50.0, 5.0)}, r"must be two or more rising frequencies in hertz"),
         ({"band_edges_hz": (5.0, 700.0)}, r"5 to 700 Hz: must lie between 0 and half the sample rate, 500 Hz"),
