@@ -25,6 +25,16 @@ MAX_CELL_SUM = 2**53  # beyond it floats skip integers
 MAX_BAND_DECIMALS = 9
 NS_PER_MS = 1_000_000
 
+# How much a status asks for a look: the largest in a span of time is the one to show.
+SEVERITY = {
+    Status.OK: 0,
+    Status.IDLE: 1,
+    Status.LEARNING: 2,
+    Status.BAD_DATA: 3,
+    Status.NO_DATA: 4,
+    Status.NG: 5,
+}
+
 FieldValue = bool | int | float | str | None
 
 _UNSAFE_IN_TAG = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|%(?=[0-9A-Fa-f]{2})")
@@ -100,6 +110,7 @@ def _verdict_fields(verdict: Verdict) -> dict[str, FieldValue]:
     judged = verdict.status in (Status.OK, Status.NG)
     numbers = {
         "probability": verdict.probability,
+        "probability_threshold": None if verdict.threshold is None else 0.5 + 0.5 * math.tanh(verdict.threshold / 2),
         "logit": verdict.logit,
         "bias": verdict.bias,
         "threshold": verdict.threshold,
@@ -114,12 +125,22 @@ def _verdict_fields(verdict: Verdict) -> dict[str, FieldValue]:
         "status": str(verdict.status),
         "reason": verdict.reason,
         "ng": int(verdict.status is Status.NG) if judged else None,  # its mean is the NG share of what was judged
+        "severity": SEVERITY[verdict.status],
         "alarm_state": verdict.alarm,
+        "alarm": int(verdict.alarm == "raised"),
         "running": verdict.running,
         "model_id": verdict.model_id,
         "continuity": verdict.continuity,
+        "start_ms": verdict.start_ns // NS_PER_MS,
+        "end_ms": -(-verdict.end_ns // NS_PER_MS),  # rounded up: the window's last map row lies within
+        "column_ms": _column_ms(verdict.grid) if verdict.grid else None,
         **{name: None if number is None else float(number) for name, number in numbers.items()},
     }
+
+
+def _column_ms(grid: Grid) -> int:
+    """How far the rows of a map are apart, rounded up: the finest grid of time that leaves no gap in a heatmap."""
+    return math.ceil(max(end - start for start, end in pairwise(grid.t_edges_s)) * 1000 - 1e-6)
 
 
 def _maps(verdict: Verdict) -> Iterator[tuple[str, NDArray[np.int64]]]:

@@ -43,7 +43,7 @@ HOSTILE_NAMES = [
 def test_bands_are_named_by_their_centre_in_hz() -> None:
     assert band_names((0.0, 500.0, 25000.0)) == ("00250", "12750")
     assert band_names((10.0, 15.0, 16.0)) == ("12", "16")
-    assert band_names((12.0, 12.5, 13.0)) == ("12.2", "12.8")
+    assert band_names((12.0, 12.2, 12.4)) == ("12.1", "12.3")
     assert band_names((0.0, 25.0, 25.5, 201.0)) == ("012", "025", "113")
 
 
@@ -80,6 +80,19 @@ def test_only_a_judged_window_says_ng_or_not() -> None:
     for status, ng in [(Status.OK, 0), (Status.NG, 1), (Status.BAD_DATA, None), (Status.IDLE, None)]:
         row = parse(verdict_lines(make_verdict(status=status), maps=False)[0])[0]
         assert row.fields.get("ng") == ng
+
+
+def test_numbers_that_dashboards_need() -> None:
+    verdict = make_verdict(status=Status.NG, threshold=0.0, alarm="raised")
+    fields = parse(verdict_lines(verdict, maps=False)[0])[0].fields
+    assert (fields["severity"], fields["alarm"], fields["probability_threshold"]) == (5, 1, 0.5)
+    assert (fields["start_ms"], fields["end_ms"], fields["column_ms"]) == (1_700_000_000_000, 1_700_000_001_000, 250)
+    uneven = Grid(GRID.f_edges_hz, (0.0, 0.0125, 0.025))
+    fields = parse(verdict_lines(make_verdict(grid=uneven), maps=False)[0])[0].fields
+    assert fields["column_ms"] == 13
+    for threshold in (-800.0, 800.0):
+        fields = parse(verdict_lines(make_verdict(threshold=threshold), maps=False)[0])[0].fields
+        assert fields["probability_threshold"] == (threshold > 0)
 
 
 def test_spectrum_is_the_mean_power_of_the_channels() -> None:
