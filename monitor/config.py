@@ -239,9 +239,66 @@ class InfluxSettings(Settings):
     @field_validator("url")
     @classmethod
     def _http(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be a URL that begins with http:// or https:// and names a host")
+        return _http_url(value)
+
+
+class WebhookSettings(Settings):
+    """An HTTP address that gets alarms as JSON. name: its own, so that a changed address goes on where the old one was.
+
+    fields: constants to send along, where a receiver asks for them (a chat's number, say).
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    url: str
+    authorization: Secret | None = None  # the whole Authorization header, "Bearer ..." say
+    fields: dict[str, str] = Field(default_factory=dict, max_length=20)
+    timeout_s: Positive = 10.0
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        return _http_url(value)
+
+
+class NotificationSettings(Settings):
+    """cool_down_s: after a webhook was told of an alarm, the same point is quiet for this long; news is kept for later."""
+
+    cool_down_s: float = Field(default=300.0, ge=0, le=7 * 86400)
+    webhooks: tuple[WebhookSettings, ...] = Field(default=(), max_length=20)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [hook.name for hook in self.webhooks]
+        if len(set(names)) != len(names):
+            raise ValueError(f"webhooks: each name may stand once only, found {names}")
+        return self
+
+
+class PageTlsSettings(Settings):
+    certificate_file: Path
+    key_file: Path
+
+
+class PageSettings(Settings):
+    """The live page. host_names: further names under which a browser may ask for it."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8477, ge=1, le=65535)
+    password: Secret | None = None
+    host_names: tuple[str, ...] = Field(default=(), max_length=50)
+    tls: PageTlsSettings | None = None
+    behind_https_proxy: bool = False  # the cookie is then marked Secure though we speak plain HTTP
+    failure_modes: tuple[str, ...] = Field(
+        default=("bearing", "gear", "imbalance", "misalignment", "looseness", "tool", "sensor", "other"),
+        max_length=50,
+    )
+
+    @field_validator("failure_modes")
+    @classmethod
+    def _short_words(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for word in value:
+            if not (0 < len(word) <= 60 and word.isprintable()):
+                raise ValueError(f"{word!r} must be printable text of 1 to 60 characters")
         return value
 
 
@@ -257,6 +314,8 @@ class Config(Settings):
     models_folder: Path | None = None
     journal: JournalSettings = JournalSettings()
     influx: InfluxSettings | None = None
+    notifications: NotificationSettings = NotificationSettings()
+    page: PageSettings = PageSettings()
     max_lag_s: Positive | None = None  # None: the broker holds what we cannot take yet; nothing is shed
     logging: LoggingSettings = LoggingSettings()
 
@@ -299,6 +358,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return tree
 
 
+def write_yaml(path: Path, tree: dict[str, Any]) -> None:
+    """Write a file that read_yaml takes back."""
+    path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
 def parse_config(tree: dict[str, Any], folder: Path) -> Config:
     """Check a configuration already read. Raises ConfigError as load_config does."""
     try:
@@ -328,6 +392,13 @@ def _sentence(item: Any) -> str:
     rule = rule.replace("Input should be", "must be").replace("Input", "it")
     shown = "" if isinstance(value, dict) else f" = {_short(value)}"
     return f"{key}{shown}: {rule}{_unit(key)}."
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be a URL that begins with http:// or https:// and names a host")
+    return value
 
 
 def _unit(key: str) -> str:

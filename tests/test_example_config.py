@@ -46,6 +46,8 @@ def test_every_default_is_shown(text: str) -> None:
         "sensors": tree["sensors"][-1],
         "alarm": tree["sensors"][-1]["alarm"],
         "logging": tree["logging"],
+        "page": tree["page"],
+        "notifications": tree["notifications"],
     }
     config = parse(text)
     parts: dict[str, Settings] = {
@@ -56,6 +58,8 @@ def test_every_default_is_shown(text: str) -> None:
         "sensors": config.sensors[-1],
         "alarm": config.sensors[-1].alarm,
         "logging": config.logging,
+        "page": config.page,
+        "notifications": config.notifications,
     }
     assert {
         name: sorted(missing(part, shown[name])) for name, part in parts.items() if missing(part, shown[name])
