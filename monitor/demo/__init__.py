@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 EXIT_WRONG, EXIT_REFUSED, EXIT_INTERRUPTED = 1, 2, 130
@@ -30,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"--seconds = {arguments.seconds}: {least}.", file=sys.stderr)
         return EXIT_REFUSED
     try:
-        with stage.stage(machines.RULES) as on:
+        folder = Path(tempfile.mkdtemp(prefix="camshaft-demo-"))  # stays, to be looked into
+        with stage.stage(folder, machines.RULES) as on:
             plant = machines.SimulatedPlant(on, arguments.seconds)
             return performance.perform(on, plant, arguments.json, arguments.picture)
     except stage.DemoError as error:

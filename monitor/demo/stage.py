@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -99,7 +98,7 @@ def running(name: str, command: Sequence[str], folder: Path) -> Iterator[Child]:
 def broker(folder: Path) -> Iterator[Broker]:
     """Mosquitto with MQTT 5 where it is installed, else amqtt with 3.1.1. Raises DemoError where neither starts."""
     port = free_port()
-    mosquitto = shutil.which("mosquitto") or shutil.which("mosquitto", path=SYSTEM_PROGRAMS)
+    mosquitto = find_mosquitto()
     conf = folder / "broker.conf"
     if mosquitto:
         conf.write_text(MOSQUITTO_CONF.format(port=port), encoding="utf-8")
@@ -130,9 +129,8 @@ class Stage:
 
 
 @contextmanager
-def stage(rules: str) -> Iterator[Stage]:
-    """Start broker and service in a new temporary folder, which stays; stop them with the block. Raises DemoError."""
-    folder = Path(tempfile.mkdtemp(prefix="camshaft-demo-"))
+def stage(folder: Path, rules: str) -> Iterator[Stage]:
+    """Start broker and service with their files in a folder; stop them with the block. Raises DemoError."""
     config, journal = folder / "demo.yaml", folder / "demo.journal"
     with ExitStack() as stack:
         found = stack.enter_context(broker(folder))
@@ -177,6 +175,10 @@ def _connect(stack: ExitStack, found: Broker, service: Child) -> MqttClient:
             raise DemoError(f"The service is not online after {START_DEADLINE_S:.0f} s; see {service.log}.")
         time.sleep(POLL_S)
     return client
+
+
+def find_mosquitto() -> str | None:
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path=SYSTEM_PROGRAMS)
 
 
 def _mosquitto_name(program: str) -> str:
