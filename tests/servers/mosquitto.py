@@ -1,0 +1,127 @@
+"""A real Mosquitto for tests: started on a free loopback port, killed, restarted on the same port."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from tests.conftest import server_program
+from tests.servers.certificates import Certificate
+
+needs_mosquitto = pytest.mark.skipif(
+    server_program("mosquitto") is None, reason="needs Mosquitto (Debian package mosquitto)"
+)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(what: Callable[[], object], timeout_s: float = 15.0, why: str = "") -> None:
+    """Poll what a real server does until it is so; fails after timeout_s, saying `why`."""
+    deadline = time.monotonic() + timeout_s
+    while not what():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not so after {timeout_s:g} s: {why or what}")
+        time.sleep(0.01)
+
+
+class Mosquitto:
+    """A broker process. Use it as a context manager; start, stop, kill and restart as the test needs.
+
+    persistence : keep sessions over a restart, saved at each change
+    server_certificate, client_ca_file : TLS; with client_ca_file clients must show a certificate
+    users : name -> password; None lets anybody in
+    extra : further lines of configuration
+    config : a configuration file's whole text in place of all the above (its `listener` must use `port`)
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        persistence: bool = False,
+        server_certificate: Certificate | None = None,
+        client_ca_file: Path | None = None,
+        users: Mapping[str, str] | None = None,
+        extra: str = "",
+        config: Callable[[int], str] | None = None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.log_path = folder / "mosquitto.log"
+        self.database_path = folder / "mosquitto.db"
+        self._folder = folder
+        self._config_path = folder / "mosquitto.conf"
+        lines = [f"listener {self.port} 127.0.0.1", "user root", "sys_interval 1"]
+        if persistence:
+            lines += ["persistence true", f"persistence_location {folder}/", "autosave_interval 1",
+                      "autosave_on_changes true"]  # fmt: skip
+        if server_certificate is not None:
+            lines += [f"certfile {server_certificate.certificate}", f"keyfile {server_certificate.key}"]
+        if client_ca_file is not None:
+            lines += [f"cafile {client_ca_file}", "require_certificate true"]
+        lines += [*self._access(users), extra]
+        self._config_path.write_text(config(self.port) if config else "\n".join(lines) + "\n")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _access(self, users: Mapping[str, str] | None) -> list[str]:
+        if users is None:
+            return ["allow_anonymous true"]
+        path = self._folder / "passwords"
+        path.write_text("".join(f"{name}:{password}\n" for name, password in users.items()))
+        subprocess.run(["mosquitto_passwd", "-U", path], check=True, capture_output=True, timeout=30)
+        return ["allow_anonymous false", f"password_file {path}"]
+
+    def start(self) -> None:
+        program = server_program("mosquitto")
+        assert program is not None
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen([program, "-c", self._config_path], stdout=log, stderr=log)
+        wait_until(self._answers, why=f"Mosquitto listens; its log: {self.log_path}")
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"Mosquitto ended at once: {self.log_path.read_text()}")
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """SIGTERM: it saves what it keeps."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
