@@ -376,7 +376,9 @@ def parse_config(tree: dict[str, Any], folder: Path) -> Config:
 
 def sentences(error: ValidationError) -> str:
     """What pydantic refuses, one sentence a line."""
-    return "\n".join(_sentence(item) for item in error.errors(include_url=False))
+    found = error.errors(include_url=False)
+    # A list whose entries are all wrong is also called too short: that says nothing new.
+    return "\n".join(_sentence(item) for item in found if item["type"] != "too_short" or not item["input"])
 
 
 def _sentence(item: Any) -> str:
