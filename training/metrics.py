@@ -1,0 +1,97 @@
+"""Figures of a score against labels, with intervals that resample runs, not windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from training.dataset import NG, OK
+
+N_RESAMPLES = 1000
+
+Scores = NDArray[np.floating[Any]]
+Labels = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure and the 95 % interval of its bootstrap; NaN where it cannot be told."""
+
+    value: float
+    low: float
+    high: float
+
+    def as_tree(self) -> dict[str, float | None]:
+        return {key: None if np.isnan(value) else round(float(value), 4) for key, value in vars(self).items()}
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def auc(label: Labels, score: Scores) -> float:
+    """Area under the ROC curve: how often an NG window scores above an OK one. NaN for one class only."""
+    n_ng, n_ok = int((label == NG).sum()), int((label == OK).sum())
+    if n_ng == 0 or n_ok == 0:
+        return float("nan")
+    ranks = rankdata(score)
+    return float((ranks[label == NG].sum() - n_ng * (n_ng + 1) / 2) / (n_ng * n_ok))
+
+
+def balanced_accuracy(label: Labels, ng: NDArray[np.bool_]) -> float:
+    """Mean of the shares found right in each class. ng : what was called NG. NaN for one class only."""
+    if not (label == NG).any() or not (label == OK).any():
+        return float("nan")
+    return float((ng[label == NG].mean() + (~ng[label == OK]).mean()) / 2)
+
+
+def bootstrap(
+    groups: NDArray[Any],
+    figure: Callable[[NDArray[np.intp]], float],
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """The figure of all windows, with the interval it has when whole groups are drawn again.
+
+    figure : computes the figure of windows given by index
+    """
+    members = [np.flatnonzero(groups == name) for name in np.unique(groups)]
+    random = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(n_resamples):
+        chosen = random.integers(len(members), size=len(members))
+        drawn.append(figure(np.concatenate([members[i] for i in chosen])))
+    known = [value for value in drawn if not np.isnan(value)]
+    value = figure(np.arange(len(groups)))
+    if len(members) < 2 or not known:
+        return Interval(value, float("nan"), float("nan"))
+    low, high = np.percentile(known, [2.5, 97.5])
+    return Interval(value, float(low), float(high))
+
+
+def best_threshold(label: Labels, score: Scores) -> float:
+    """The score above which to say NG so that balanced accuracy is highest: the middle of the widest best stretch."""
+    values = np.unique(score)
+    if len(values) == 1:
+        return float(values[0])
+    between = (values[1:] + values[:-1]) / 2
+    reached = np.array([balanced_accuracy(label, score > threshold) for threshold in between])
+    best = np.flatnonzero(reached >= reached.max() - 1e-9)
+    widest = best[np.argmax(values[best + 1] - values[best])]
+    return float(between[widest])
+
+
+def per_run(run: NDArray[Any], label: Labels, score: Scores) -> tuple[NDArray[Any], Labels, Scores]:
+    """Runs of one label, each with the mean score of its windows: name, label, score."""
+    names, labels, scores = [], [], []
+    for name in np.unique(run):
+        inside = run == name
+        for value in np.unique(label[inside]):
+            names.append(name)
+            labels.append(value)
+            scores.append(score[inside & (label == value)].mean())
+    return np.array(names), np.array(labels, np.int8), np.array(scores)

@@ -1,0 +1,95 @@
+"""What to train and how: every choice in one frozen record, written into the model it made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from monitor.recordings import Manifest, read
+from monitor.spectrogram import SpectrogramSettings, widening_bins
+from training import TrainingError
+from training.network import NetworkSettings
+
+COLUMNS = (10, 12, 8, 9, 11, 7, 6, 5)  # of a map, in order of preference
+MIN_N_FFT = 256
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """docs/accuracy.md says what each choice is worth.
+
+    mixup : parameter of the Beta distribution, 0 for none. equaliser_db : rms of a random smooth gain over frequency.
+    """
+
+    window_s: float
+    n_maps: tuple[int, ...] = (10, 20, 40)
+    pools: tuple[int, ...] = (2, 2)
+    n_members: int = 3
+    n_epochs: int = 80
+    n_batch: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    mixup: float = 0.4
+    equaliser_db: float = 1.0
+    seed: int = 1
+
+    def as_tree(self) -> dict[str, Any]:
+        """Plain values for YAML and JSON."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_tree(cls, tree: dict[str, Any]) -> Recipe:
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in tree.items()
+        }
+        return cls(**values)
+
+
+def default_recipe(manifest: Manifest) -> Recipe:
+    """One window a recording where it is not long: 10,000 samples but at least 1 s, at most 5 s but 1,000 samples."""
+    rate_hz = manifest.sample_rate_hz
+    longest_s = min(read(recording).shape[1] for recording in manifest.recordings) / rate_hz
+    window_s = min(longest_s, max(1.0, 10_000 / rate_hz), max(5.0, 1_000 / rate_hz))
+    return Recipe(window_s=math.floor(window_s * 50 + 1e-9) / 50)
+
+
+def spectrogram_settings(sample_rate_hz: float, recipe: Recipe) -> SpectrogramSettings:
+    """Frames and bands for a window: half-overlapping Hann frames, 24 bands that widen with frequency.
+
+    A map column is prod(recipe.pools) frames and a whole number of milliseconds.
+    Raises TrainingError where the window cannot be divided so.
+    """
+    n_window = round(recipe.window_s * sample_rate_hz)
+    hop = _hop(sample_rate_hz, n_window, math.prod(recipe.pools))
+    delta_f_hz = sample_rate_hz / (2 * hop)
+    edges = tuple((q - 0.5) * delta_f_hz for q in widening_bins(hop))
+    return SpectrogramSettings(sample_rate_hz, n_window, 2 * hop, hop, "hann", edges)
+
+
+def network_settings(settings: SpectrogramSettings, n_channels: int, recipe: Recipe) -> NetworkSettings:
+    return NetworkSettings(
+        n_channels, settings.n_bands, settings.n_frames, recipe.n_maps, recipe.pools, recipe.n_members
+    )
+
+
+def grid_edges_s(settings: SpectrogramSettings, network: NetworkSettings) -> tuple[float, ...]:
+    """Edges of the map's columns; the last ends with the window."""
+    column_s = network.frames_per_column * settings.delta_t_s
+    edges = [round(column * column_s, 9) for column in range(network.n_t)]
+    return (*edges, settings.n_window / settings.sample_rate_hz)
+
+
+def _hop(sample_rate_hz: float, n_window: int, n_in_column: int) -> int:
+    """Samples from frame to frame: about ten columns, fewer where a frame would be too short to tell bands apart."""
+    possible = []
+    for n_t in COLUMNS:
+        column_ms = 1e3 * n_window / n_t / sample_rate_hz
+        if n_window % (n_t * n_in_column) == 0 and abs(column_ms - round(column_ms)) < 1e-6:
+            possible.append(n_window // (n_t * n_in_column))
+    if not possible:
+        raise TrainingError(
+            f"window_s = {n_window / sample_rate_hz:g} s at {sample_rate_hz:g} Hz: cannot be cut into {COLUMNS[-1]} to "
+            f"{max(COLUMNS)} columns of whole milliseconds and {n_in_column} frames each; try a multiple of 0.1 s."
+        )
+    return next((hop for hop in possible if 2 * hop >= MIN_N_FFT), possible[0])

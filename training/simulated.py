@@ -1,0 +1,52 @@
+"""A dataset of simulated machines, whose faults are known: band and times of each planted fault beside the windows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from monitor.records import Float32
+from monitor.simulator import Truth, training_windows
+from monitor.spectrogram import SpectrogramSettings, spectrogram
+from training.dataset import Dataset, Progress
+from training.recipe import Recipe, spectrogram_settings
+
+SAMPLE_RATE_HZ = 25_600.0
+RECIPE = Recipe(window_s=1.0, n_maps=(8, 16, 24), n_members=1, n_epochs=40, n_batch=64)
+SETTINGS = spectrogram_settings(SAMPLE_RATE_HZ, RECIPE)
+
+
+def simulated_dataset(
+    settings: SpectrogramSettings,
+    n_machines: int,
+    windows_per_machine: int,
+    seed: int,
+    progress: Progress | None = None,
+) -> tuple[Dataset, list[Truth]]:
+    """Windows of n_machines that are all different, and what was planted in each."""
+    psd_db: list[Float32] = []
+    rows: list[tuple[int, int]] = []
+    truths: list[Truth] = []
+    for machine_id, label, samples, truth in training_windows(
+        seed, n_machines, windows_per_machine, settings.n_window, sample_rate_hz=settings.sample_rate_hz
+    ):
+        psd_db.append(spectrogram(samples[None], settings))
+        rows.append((machine_id, label))
+        truths.append(truth)
+        if progress is not None:
+            progress(len(rows), n_machines * windows_per_machine)
+    machine_ids, labels = np.array(rows).T
+    machine = np.array([f"simulated-{seed}-{machine_id:04d}" for machine_id in machine_ids])
+    index = np.arange(len(rows)) % windows_per_machine
+    columns = {"machine": machine, "point": np.full(len(rows), "bearing"), "group": machine}
+    columns["kind"] = np.array([truth.kind for truth in truths])
+    dataset = Dataset(
+        settings,
+        np.concatenate(psd_db),
+        labels.astype(np.int8),
+        columns,
+        np.zeros(len(rows), np.int64),
+        index * settings.n_window,
+        index * settings.n_window / settings.sample_rate_hz,
+        np.full(len(rows), ""),
+    )
+    return dataset, truths

@@ -1,0 +1,115 @@
+"""Splits that cannot leak: no run, and no held-out group, stands on both sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training import TrainingError
+from training.dataset import NG, OK, Dataset
+
+MAX_LEFT_OUT = 8  # of more groups several are held out together
+N_FOLDS = 4
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Indices into a dataset."""
+
+    name: str
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+
+
+def leave_one_out(dataset: Dataset, column: str) -> list[Fold]:
+    """One fold for each value of a column. Raises TrainingError for one value only, or a run on both sides."""
+    values = dataset.column(column)
+    names = [str(name) for name in dict.fromkeys(values)]
+    if len(names) < 2:
+        raise TrainingError(f"{column}: only {names[0]!r} occurs, at least two values are needed to leave one out.")
+    return _checked(dataset, [_fold(name, values == name) for name in names])
+
+
+def by_group(dataset: Dataset, column: str, n_folds: int, seed: int = 0) -> list[Fold]:
+    """Values of a column dealt into n_folds, each class in turn, so that every fold has both where it can."""
+    values = dataset.column(column) if column != "run" else dataset.run
+    names, place = np.unique(values, return_inverse=True)
+    if len(names) < n_folds:
+        raise TrainingError(f"{column}: {len(names)} values cannot make {n_folds} folds.")
+    share_ng = np.bincount(place, dataset.label == NG) / np.bincount(place)
+    order = np.random.default_rng(seed).permutation(len(names))
+    order = order[np.argsort(share_ng[order], kind="stable")]
+    turn = np.empty(len(names), np.intp)
+    turn[order] = np.arange(len(names)) % n_folds
+    return _checked(dataset, [_fold(f"{column} {k + 1} of {n_folds}", turn[place] == k) for k in range(n_folds)])
+
+
+def by_time(dataset: Dataset, share: float) -> list[Fold]:
+    """The last `share` of each sensor's runs, in the manifest's order of time, is tested."""
+    test = np.zeros(len(dataset), bool)
+    for sensor in np.unique(dataset.sensor):
+        runs = list(dict.fromkeys(dataset.run[dataset.sensor == sensor]))
+        late = runs[len(runs) - max(1, round(share * len(runs))) :]
+        test |= np.isin(dataset.run, late)
+    return _checked(dataset, [_fold(f"last {share:.0%} of runs", test)])
+
+
+def held_out(dataset: Dataset, pairs: list[tuple[str, str]]) -> NDArray[np.bool_]:
+    """Windows with COLUMN = VALUE for any of the pairs. Raises TrainingError where none has, or all."""
+    test = np.zeros(len(dataset), bool)
+    for column, value in pairs:
+        found = dataset.column(column) == value
+        if not found.any():
+            values = ", ".join(map(str, dict.fromkeys(dataset.column(column))))
+            raise TrainingError(f"{column} = {value!r} occurs in no recording, found {values[:200]}.")
+        test |= found
+    if test.all():
+        raise TrainingError("every recording is held out: nothing is left to train with.")
+    return test
+
+
+def leaky(dataset: Dataset, n_folds: int = 4, seed: int = 0) -> list[Fold]:
+    """Windows at random, runs torn apart: for contrast only. Its figures flatter and say nothing of a new machine."""
+    turn = np.random.default_rng(seed).permutation(len(dataset)) % n_folds
+    return [_fold(f"leaky {k + 1} of {n_folds}", turn == k) for k in range(n_folds)]
+
+
+def inner_folds(train: Dataset, groups: tuple[str, ...]) -> list[Fold]:
+    """How training data is split to choose a threshold: by the first group column, or by run where it has one value.
+
+    Folds that lack a class on the training side are no use and left out.
+    """
+    column = groups[0]
+    n_values = len(np.unique(train.column(column)))
+    if n_values == 1:
+        folds = by_group(train, "run", min(N_FOLDS, len(np.unique(train.run))))
+    elif n_values <= MAX_LEFT_OUT:
+        folds = leave_one_out(train, column)
+    else:
+        folds = by_group(train, column, N_FOLDS)
+    usable = [fold for fold in folds if {OK, NG} <= set(train.label[fold.train])]
+    if not usable:
+        raise TrainingError(f"{column}: no split leaves both ok and ng windows to train with.")
+    return usable
+
+
+def shared_runs(train: Dataset, test: Dataset) -> list[str]:
+    """Runs on both sides: a report with any is refused."""
+    return sorted(map(str, set(train.run) & set(test.run)))
+
+
+def _fold(name: str, test: NDArray[Any]) -> Fold:
+    return Fold(name, np.flatnonzero(~test), np.flatnonzero(test))
+
+
+def _checked(dataset: Dataset, folds: list[Fold]) -> list[Fold]:
+    for fold in folds:
+        shared = shared_runs(dataset.select(fold.train), dataset.select(fold.test))
+        if shared:
+            raise TrainingError(
+                f"{fold.name}: run {shared[0]!r} stands in training and test, its windows are not independent."
+            )
+    return folds

@@ -1,0 +1,114 @@
+"""Fit one network, or an average of several, to labelled windows. Same data, recipe and seed: same network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.records import Float32
+from training import TrainingError
+from training.dataset import NG, OK, Dataset
+from training.network import average, build, keras, make_repeatable, predict
+from training.recipe import Recipe, network_settings
+from training.splits import Fold
+
+MIN_STD_DB = 1.0
+SMOOTHNESS = 4  # the random equaliser is a sum of this many cosines over the bands
+
+Tick = Callable[[], None]  # called after each epoch
+
+
+def fit(dataset: Dataset, recipe: Recipe, tick: Tick | None = None) -> keras.Model:
+    """The average of recipe.n_members networks, each from its own seed. Unlabelled windows are left out.
+
+    Raises TrainingError unless both classes are there.
+    """
+    labelled = dataset.select(dataset.label >= 0)
+    check_classes(labelled)
+    members = [_fit_member(labelled, recipe, recipe.seed + i, tick) for i in range(recipe.n_members)]
+    return average(members)
+
+
+def check_classes(labelled: Dataset) -> None:
+    for number, name in ((OK, "ok"), (NG, "ng")):
+        if not (labelled.label == number).any():
+            raise TrainingError(f"label = {name!r}: no window of this class to train with, both classes are needed.")
+
+
+def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None) -> keras.Model:
+    make_repeatable(seed)
+    mean_db = labelled.psd_db.mean(axis=(0, 3))
+    std_db = np.maximum(labelled.psd_db.std(axis=(0, 3)), MIN_STD_DB)
+    settings = network_settings(labelled.settings, labelled.psd_db.shape[1], recipe)
+    model = build(settings, mean_db, std_db)
+    batches = MixedBatches(labelled.psd_db, labelled.label, recipe, seed)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        1e-5, len(batches) * recipe.n_epochs, warmup_target=recipe.learning_rate, warmup_steps=2 * len(batches)
+    )
+    learner = keras.Model(model.input, model.output["logit"])
+    learner.compile(
+        keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+    )
+    callbacks = [] if tick is None else [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())]
+    learner.fit(batches, epochs=recipe.n_epochs, verbose=0, shuffle=False, callbacks=callbacks)
+    return model
+
+
+class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches with mixup (Zhang et al. 2018) and a random smooth equaliser, both in dB; each class weighs the same."""
+
+    def __init__(self, psd_db: Float32, label: NDArray[np.int8], recipe: Recipe, seed: int) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._psd_db, self._target = psd_db, label.astype(np.float32)
+        share_ng = self._target.mean()
+        self._weight = np.where(label == NG, 0.5 / share_ng, 0.5 / (1 - share_ng)).astype(np.float32)
+        self._recipe = recipe
+        self._random = np.random.default_rng(seed)
+        self._order = self._random.permutation(len(label))
+        self._curves = _smooth_curves(psd_db.shape[2])
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._target) / self._recipe.n_batch)
+
+    def __getitem__(self, number: int) -> tuple[Any, Any, Any]:
+        index = self._order[number * self._recipe.n_batch : (number + 1) * self._recipe.n_batch]
+        psd_db, target, weight = self._psd_db[index], self._target[index, None], self._weight[index, None]
+        if self._recipe.equaliser_db > 0:
+            psd_db = psd_db + self._equaliser(psd_db.shape[:2])
+        if self._recipe.mixup > 0:
+            other = self._random.permutation(len(index))
+            share = self._random.beta(self._recipe.mixup, self._recipe.mixup, (len(index), 1)).astype(np.float32)
+            psd_db = share[:, :, None, None] * psd_db + (1 - share[:, :, None, None]) * psd_db[other]
+            target = share * target + (1 - share) * target[other]
+            weight = share * weight + (1 - share) * weight[other]
+        return psd_db, target, weight
+
+    def on_epoch_end(self) -> None:
+        self._order = self._random.permutation(len(self._target))
+
+    def _equaliser(self, shape: tuple[int, int]) -> Float32:
+        """A gain over frequency for each window and channel, dB, rms recipe.equaliser_db."""
+        amounts = self._random.normal(size=(*shape, SMOOTHNESS)) * self._recipe.equaliser_db / math.sqrt(SMOOTHNESS)
+        gain: Float32 = (amounts @ self._curves).astype(np.float32)
+        return gain[..., None]
+
+
+def _smooth_curves(n_bands: int) -> NDArray[np.float64]:
+    """A constant and the lowest cosines over the bands, each of rms 1, shape (SMOOTHNESS, n_bands)."""
+    place = (np.arange(n_bands) + 0.5) / n_bands
+    curves = [np.sqrt(2) * np.cos(np.pi * k * place) if k else np.ones(n_bands) for k in range(SMOOTHNESS)]
+    return np.array(curves)
+
+
+def cross_fit(dataset: Dataset, folds: list[Fold], recipe: Recipe, tick: Tick | None = None) -> NDArray[np.float32]:
+    """The logit of each window by a network that never saw its fold; NaN where no fold tests it."""
+    logit = np.full(len(dataset), np.nan, np.float32)
+    for fold in folds:
+        model = fit(dataset.select(fold.train), recipe, tick)
+        logit[fold.test] = predict(model, dataset.psd_db[fold.test])[0]
+    return logit
