@@ -12,7 +12,8 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 demo: .venv/demo.stamp
 	$(BIN)/camshaft demo $(ARGS)
 
-test: .venv/development.stamp .venv/servers.stamp
+test: .venv/development.stamp
+	@deploy/prepare.sh servers
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: .venv/development.stamp
@@ -27,6 +28,10 @@ bench: .venv/development.stamp
 format: .venv/development.stamp
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# The picture in README.md.
+picture: .venv/demo.stamp
+	$(BIN)/camshaft demo --seconds 60 --picture docs/demo.svg
 
 # Take the newest versions that pyproject.toml allows.
 constraints: .venv/development.stamp
@@ -44,8 +49,4 @@ clean:
 	@echo "installing constraints/$*.txt into .venv"
 	$(PIP) install --require-hashes --only-binary :all: -r constraints/$*.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
-	touch $@
-
-.venv/servers.stamp: deploy/prepare.sh .venv/python.stamp
-	deploy/prepare.sh servers
 	touch $@
