@@ -117,8 +117,8 @@ def _status(arguments: argparse.Namespace) -> int:
     from monitor.journal_reader import JournalReader
     from monitor.status import render, summary
 
-    reader = JournalReader(load_config(arguments.config).journal.path)
-    found = summary(reader, time.time_ns())
+    config = load_config(arguments.config)
+    found = summary(JournalReader(config.journal.path), config.influx is not None, time.time_ns())
     if arguments.json:
         print(json.dumps(found))
     else:

@@ -11,8 +11,9 @@ from monitor.records import Message
 class Inbox:
     """Holds at most max_messages and max_bytes.
 
-    A QoS 1 message waits for room, which holds the broker back. A QoS 0 message cannot be held back: when the inbox is
-    full, the topic that holds most loses its oldest QoS 0 message, so a flood costs the flooding sensor only.
+    A QoS 1 message waits for room, however long: that holds the broker back (at worst it closes the connection and
+    delivers again later). A QoS 0 message cannot be held back: when the inbox is full, the topic that holds most loses
+    its oldest QoS 0 message, so a flood costs the flooding sensor only.
     """
 
     def __init__(self, max_messages: int, max_bytes: int) -> None:
@@ -25,27 +26,19 @@ class Inbox:
     def __len__(self) -> int:
         return self._n_messages
 
-    def put(self, message: Message, timeout_s: float) -> Message | None:
-        """Called by the network thread. Returns the message dropped for want of room, or None.
-
-        A QoS 1 message that finds no room within timeout_s is returned too: unacknowledged, the broker keeps it.
-        """
+    def put(self, message: Message) -> Message | None:
+        """Called by the network thread. Returns the QoS 0 message dropped for want of room, or None."""
         with self._changed:
-            if not self._has_room(message):
-                if message.delivery is None:
-                    dropped = self._drop_oldest(message)
-                    if dropped is message:
-                        return message
-                elif not self._changed.wait_for(lambda: self._closed or self._has_room(message), timeout_s):
-                    return message
-                else:
-                    dropped = None
-            else:
-                dropped = None
-            self._topics.setdefault(message.topic, deque()).append(message)
-            self._n_messages += 1
-            self._n_bytes += len(message.payload)
-            self._changed.notify_all()
+            dropped = None
+            if message.delivery is not None:
+                self._changed.wait_for(lambda: self._closed or self._has_room(message))
+            elif not self._has_room(message):
+                dropped = self._drop_oldest(message)
+            if dropped is not message:
+                self._topics.setdefault(message.topic, deque()).append(message)
+                self._n_messages += 1
+                self._n_bytes += len(message.payload)
+                self._changed.notify_all()
             return dropped
 
     def take(self, limit: int, timeout_s: float) -> list[Message]:

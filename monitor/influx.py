@@ -23,6 +23,7 @@ from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 
 from monitor.config import ConfigError, InfluxSettings
+from monitor.text import printable
 
 PRECISION: Any = WritePrecision.NS  # of every row: see line_protocol.py
 IDLE_S = 1.0  # until the next look when nothing waits
@@ -30,7 +31,6 @@ FIRST_DELAY_S, LONGEST_DELAY_S = 1.0, 60.0
 LONGEST_RETRY_AFTER_S = 300.0  # a server's wish for longer is cut: nobody would look at it again before
 COMPLAINT_PERIOD_S = 60.0
 MAX_ANSWER_BYTES = 16_384
-MAX_REASON_CHARS = 300
 NO_ANSWER = 0
 
 HINTS = {
@@ -289,12 +289,6 @@ def _message(body: bytes) -> str:
         return printable(text)
     said = answer.get("message") or answer.get("error") if isinstance(answer, dict) else None
     return printable(said if isinstance(said, str) else text)
-
-
-def printable(text: str) -> str:
-    """A stranger's text, safe for logs and terminals: one line, no control characters, cut."""
-    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text[: MAX_REASON_CHARS + 1])
-    return shown if len(shown) <= MAX_REASON_CHARS else shown[: MAX_REASON_CHARS - 3] + "..."
 
 
 def _seconds(retry_after: object) -> float | None:

@@ -166,7 +166,8 @@ class Pipeline:
             else:
                 waiting.append(receipt)
         self._receipts = waiting
-        batch.counters["messages_received"] += len(batch.settled)
+        if batch.settled:
+            batch.counters["messages_received"] += len(batch.settled)
         self.n_pending = len(waiting)
         return batch
 

@@ -38,6 +38,7 @@ from monitor.mqtt import MqttClient
 from monitor.novelty import CommissionError
 from monitor.pipeline import Pipeline, Rules
 from monitor.records import Message
+from monitor.text import printable
 from monitor.topic import TopicPattern
 
 EXIT_OK, EXIT_REFUSED, EXIT_FAULT = 0, 2, 70
@@ -52,7 +53,8 @@ TICK_S = 1.0
 HEALTH_S = 10.0
 JOURNAL_RETRY_S = 1.0
 STUCK_S = 20.0  # without a turn of the pipeline: no more answers to the watchdog
-DRAIN_S = 8.0
+DRAIN_S = 6.0
+LEAVE_S = 1.5
 
 WHY_UNUSED = {
     "too_large": "The message is larger than mqtt.max_payload_bytes.",
@@ -148,14 +150,14 @@ class Service:
     def _stop(self, threads: list[threading.Thread]) -> None:
         """Take what is in the inbox, store tails, acknowledge, leave."""
         self._stopping.set()
-        for thread in threads:
-            thread.join(DRAIN_S)
+        pipeline, *sender = threads
+        pipeline.join(DRAIN_S)
         self._inbox.close()
-        self._mqtt.stop()
-        if any(thread.is_alive() for thread in threads):
-            log.error(
-                "A thread did not stop within %.0f s; what it held is still with the broker or in the journal.", DRAIN_S
-            )
+        self._mqtt.stop(LEAVE_S)
+        for thread in sender:
+            thread.join(LEAVE_S)  # a request still under way is sent again at the next start, to the same effect
+        if pipeline.is_alive():
+            log.error("The pipeline did not stop within %.0f s; what it held is still with the broker.", DRAIN_S)
             return
         self._journal.close()
         log.info("Camshaft stopped.")
@@ -199,11 +201,9 @@ class Service:
     # -- network thread ------------------------------------------------------------------------------------------------
 
     def _deliver(self, message: Message) -> None:
-        dropped = self._inbox.put(message, self._config.mqtt.keep_alive_s / 4)
-        if dropped is not None and dropped.delivery is None:
+        dropped = self._inbox.put(message)
+        if dropped is not None:
             self._unused.append((dropped, "inbox_full"))
-        elif dropped is not None:
-            log.error("The inbox was full for %.0f s; the broker keeps what comes.", self._config.mqtt.keep_alive_s / 4)
 
     def _too_large(self, message: Message) -> None:
         self._unused.append((message, "too_large"))
@@ -211,6 +211,7 @@ class Service:
     # -- pipeline thread -----------------------------------------------------------------------------------------------
 
     def _run_pipeline(self) -> None:
+        self._commission()  # before the first message: it may complete a window
         while not self._stopping.is_set():
             self._turn(TURN_S)
         deadline_s = time.monotonic() + DRAIN_S / 2
@@ -249,7 +250,10 @@ class Service:
         self._ticked_s = now_s
         if self._mqtt.connected:
             self._pipeline.tick(time.time_ns(), now_s)
-        self._commission()
+        try:
+            self._commission()
+        except JournalError as error:
+            log.error("%s Commissioning waits.", error)
         if now_s - self._health_s >= HEALTH_S:
             self._health_s = now_s
             self._report_health(now_s)
@@ -295,6 +299,8 @@ class Service:
             return
         self._store(batch)
         self._latencies.add(batch.window_received_ns, time.time_ns())
+        for event in batch.events:
+            log.info("%s %s: %s", printable(event.sensor), event.kind, printable(event.text))
         for delivery in batch.settled:
             self._mqtt.acknowledge(delivery)
 

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from monitor.journal_reader import JournalReader
+from monitor.text import printable
 
 FATES = ("received", "analysed", "judged_bad", "dropped")
 
 
-def summary(reader: JournalReader, now_ns: int) -> dict[str, Any]:
-    """Everything as plain values, ready for JSON."""
+def summary(reader: JournalReader, influx: bool, now_ns: int) -> dict[str, Any]:
+    """Everything as plain values, ready for JSON. influx: whether one is configured."""
     books, counts, latest = reader.books(), reader.counts(), reader.latest()
     health = reader.health()
     sensors = {}
@@ -33,6 +34,7 @@ def summary(reader: JournalReader, now_ns: int) -> dict[str, Any]:
         "samples": {fate: books.total(fate) for fate in FATES} | {"waiting": sum(books.waiting.values())},
         "unbalanced": books.imbalance(),
         "messages": {name: n for name, n in sorted(books.counters.items()) if not name.startswith("windows.")},
+        "influx": influx,
         "rows": {
             kind: dict(zip(("accepted", "rejected", "waiting"), n, strict=True)) for kind, n in books.delivery.items()
         },
@@ -54,7 +56,7 @@ def render(found: dict[str, Any]) -> str:
         f"Samples   {samples['received']:,} received = {samples['analysed']:,} analysed + {samples['judged_bad']:,} "
         f"judged bad + {samples['dropped']:,} dropped + {samples['waiting']:,} waiting: {sums}.",
         "Messages  " + (", ".join(messages) or "none yet"),
-        "InfluxDB  " + "; ".join(rows),
+        "InfluxDB  " + ("; ".join(rows) if found["influx"] else "not configured; the journal is the store"),
         "Service   " + _service(found["health"]),
         "",
         f"{'sensor':<28}{'status':<10}{'alarm':<8}{'P(NG)':>6}{'novelty':>10}{'age':>8}  windows",
@@ -77,5 +79,5 @@ def _line(name: str, sensor: dict[str, Any]) -> str:
     novelty = "" if sensor["novelty"] is None else f"{sensor['novelty']:.1f}/{sensor['novelty_threshold']:.1f}"
     age = "" if sensor["age_s"] is None else f"{sensor['age_s']:.0f} s"
     windows = ", ".join(f"{n} {status}" for status, n in sorted(sensor["windows"].items()))
-    shown = "".join(char if char.isprintable() else "?" for char in name)
-    return f"{shown:<28}{sensor['status'] or '-':<10}{sensor['alarm']:<8}{chance:>6}{novelty:>10}{age:>8}  {windows}"
+    word = f"{printable(name):<28}{sensor['status'] or '-':<10}{sensor['alarm']:<8}"
+    return f"{word}{chance:>6}{novelty:>10}{age:>8}  {windows}"
