@@ -23,13 +23,13 @@ from monitor.influx import (
     IDLE_S,
     LONGEST_DELAY_S,
     LONGEST_RETRY_AFTER_S,
-    MAX_REASON_CHARS,
     Backoff,
     InfluxSender,
     OutboxRow,
     RowKey,
 )
 from monitor.line_protocol import event_line, health_line, verdict_lines
+from monitor.text import MAX_CHARS
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import TOKEN, Fault, InfluxStandIn
 from tests.servers.strict_line_protocol import parse
@@ -288,9 +288,9 @@ def test_a_hostile_answer_is_short_and_printable(
     sender.step(outbox, 0.0)
     said = sender.trouble if status == 503 else outbox.rejected["health", 1]
     assert said.isprintable()
-    assert len(said) < MAX_REASON_CHARS + 100
+    assert len(said) < MAX_CHARS + 100
     ours = [record.getMessage() for record in caplog.records if not record.name.startswith("urllib3")]
-    assert all(line.isprintable() and len(line) < MAX_REASON_CHARS + 100 for line in ours)
+    assert all(line.isprintable() and len(line) < MAX_CHARS + 100 for line in ours)
 
 
 def test_a_compressed_bomb_is_read_in_part(sender: InfluxSender, standin: InfluxStandIn) -> None:
