@@ -134,6 +134,7 @@ def _verdict_fields(verdict: Verdict) -> dict[str, FieldValue]:
         "start_ms": verdict.start_ns // NS_PER_MS,
         "end_ms": -(-verdict.end_ns // NS_PER_MS),  # rounded up: the window's last map row lies within
         "column_ms": _column_ms(verdict.grid) if verdict.grid else None,
+        "bands": "|".join(band_names(verdict.grid.f_edges_hz)) if verdict.grid else None,  # a pattern for queries
         **{name: None if number is None else float(number) for name, number in numbers.items()},
     }
 
