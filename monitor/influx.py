@@ -11,10 +11,10 @@ import http.client
 import json
 import logging
 import random
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import urllib3
 from influxdb_client.client.influxdb_client import InfluxDBClient
@@ -23,12 +23,13 @@ from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 
 from monitor.config import ConfigError, InfluxSettings
+from monitor.outbox import Backoff, Outbox, Shipment
+from monitor.outbox import OutboxRow as OutboxRow
+from monitor.outbox import RowKey as RowKey
 from monitor.text import printable
 
 PRECISION: Any = WritePrecision.NS  # of every row: see line_protocol.py
 IDLE_S = 1.0  # until the next look when nothing waits
-FIRST_DELAY_S, LONGEST_DELAY_S = 1.0, 60.0
-LONGEST_RETRY_AFTER_S = 300.0  # a server's wish for longer is cut: nobody would look at it again before
 COMPLAINT_PERIOD_S = 60.0
 MAX_ANSWER_BYTES = 16_384
 NO_ANSWER = 0
@@ -40,33 +41,6 @@ HINTS = {
 }
 
 log = logging.getLogger(__name__)
-
-RowKey = tuple[str, int]  # kind and row_id
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """One row of the journal that InfluxDB is to have, as line protocol."""
-
-    kind: Literal["verdict", "health", "event"]
-    row_id: int
-    lines: Sequence[str]
-
-    @property
-    def key(self) -> RowKey:
-        return self.kind, self.row_id
-
-
-class Outbox(Protocol):
-    """What waits for delivery, and lasts. Calls come from one thread; every row got from pending() is settled once."""
-
-    def pending(self, limit: int) -> Sequence[OutboxRow]:
-        """The oldest waiting rows, at most `limit`, without those already settled."""
-        ...
-
-    def settle(self, accepted: Sequence[RowKey], rejected: Mapping[RowKey, str]) -> None:
-        """These rows wait no longer. rejected: the reason, printable and short. One transaction."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,64 +59,6 @@ def fate(status: int) -> Literal["accepted", "reject", "split", "wait"]:
     if status in (400, 422):
         return "reject"
     return "split" if status == 413 else "wait"
-
-
-class Batch:
-    """Some rows on their way: slices of lines still to send, and what was refused. Pure.
-
-    A refused slice is halved until the refused line stands alone, so that no good line is lost to a bad neighbour.
-    """
-
-    def __init__(self, rows: Sequence[OutboxRow], max_lines: int) -> None:
-        self._keys = [row.key for row in rows]
-        lines = [(row.key, line) for row in rows for line in row.lines]
-        self._slices = deque(lines[start : start + max_lines] for start in range(0, len(lines), max_lines))
-        self.rejected: dict[RowKey, str] = {}
-
-    @property
-    def done(self) -> bool:
-        return not self._slices
-
-    @property
-    def n_lines(self) -> int:
-        """Lines in the next request."""
-        return len(self._slices[0])
-
-    @property
-    def accepted(self) -> list[RowKey]:
-        return [key for key in self._keys if key not in self.rejected]
-
-    def body(self) -> bytes:
-        return "\n".join(line for _, line in self._slices[0]).encode()
-
-    def advance(self) -> None:
-        """The next slice is stored."""
-        self._slices.popleft()
-
-    def refuse(self, reason: str) -> None:
-        """The next slice was refused as a whole: halve it, or give up its only line and with it its row."""
-        refused = self._slices.popleft()
-        if len(refused) == 1:
-            self.rejected.setdefault(refused[0][0], reason)
-        else:
-            middle = len(refused) // 2
-            self._slices.extendleft((refused[middle:], refused[:middle]))
-
-
-class Backoff:
-    """Doubling delays with jitter, between half and the whole of each. Pure: the caller brings chance and waits."""
-
-    def __init__(self) -> None:
-        self._n_failures = 0
-
-    def after_failure(self, retry_after_s: float | None, jitter: float) -> float:
-        """Seconds to wait. jitter: from 0 to 1. A server's Retry-After counts where it is longer, within a limit."""
-        delay_s = min(FIRST_DELAY_S * 2.0 ** min(self._n_failures, 32), LONGEST_DELAY_S) * (0.5 + 0.5 * jitter)
-        self._n_failures += 1
-        return max(delay_s, min(retry_after_s or 0.0, LONGEST_RETRY_AFTER_S))
-
-    def after_success(self) -> None:
-        self._n_failures = 0
 
 
 class Complaints:
@@ -167,7 +83,7 @@ class InfluxSender:
         self._writer = _Writer(settings)
         self._batch_rows = settings.batch_rows
         self._jitter = jitter
-        self._batch: Batch | None = None
+        self._shipment: Shipment | None = None
         self._max_lines = 2**31
         self._backoff = Backoff()
         self._not_before_s = float("-inf")
@@ -177,26 +93,26 @@ class InfluxSender:
     def step(self, outbox: Outbox, now_s: float) -> float:
         """Send one request at most. now_s: a clock that never jumps. Returns the seconds until the next step is due.
 
-        Waits for the server at most the configured timeout, for an answer's first byte.
+        Waits for the server at most the configured timeout, and as long again for the rest of its answer.
         """
         if now_s < self._not_before_s:
             return self._not_before_s - now_s
-        if self._batch is None:
+        if self._shipment is None:
             rows = outbox.pending(self._batch_rows)
             if not rows:
                 return IDLE_S
-            self._batch = Batch(rows, self._max_lines)
-        delay_s = 0.0 if self._batch.done else self._send(self._batch, now_s)
-        if self._batch.done:
-            outbox.settle(self._batch.accepted, self._batch.rejected)
-            self._batch = None
+            self._shipment = Shipment(rows, self._max_lines)
+        delay_s = 0.0 if self._shipment.done else self._send(self._shipment, now_s)
+        if self._shipment.done:
+            outbox.settle(self._shipment.accepted, self._shipment.rejected)
+            self._shipment = None
         return delay_s
 
     def close(self) -> None:
         self._writer.close()
 
-    def _send(self, batch: Batch, now_s: float) -> float:
-        answer = self._writer.write(batch.body())
+    def _send(self, shipment: Shipment, now_s: float) -> float:
+        answer = self._writer.write(shipment.body())
         meaning = fate(answer.status)
         if meaning == "wait":
             return self._wait(answer, now_s)
@@ -205,14 +121,14 @@ class InfluxSender:
         self.trouble = ""
         self._backoff.after_success()
         if meaning == "accepted":
-            batch.advance()
+            shipment.advance()
             return 0.0
         if meaning == "split":
-            self._max_lines = max(1, batch.n_lines // 2)
-        if batch.n_lines == 1:
+            self._max_lines = max(1, shipment.n_lines // 2)
+        if shipment.n_lines == 1:
             text = f"InfluxDB rejected a row, it is parked: {answer.status} {answer.message}"
             self._complaints["reject"].note(logging.ERROR, text, now_s)
-        batch.refuse(f"{answer.status} {answer.message}")
+        shipment.refuse(f"{answer.status} {answer.message}")
         return 0.0
 
     def _wait(self, answer: Answer, now_s: float) -> float:
@@ -237,7 +153,7 @@ class _Writer:
         timeout_ms = round(settings.timeout_s * 1000)
         self._client = InfluxDBClient(settings.url, token or "", timeout=timeout_ms, enable_gzip=True, org=settings.org)
         rest: Any = self._client.api_client.rest_client
-        self._pool = rest.pool_manager = _BoundedPool(rest.pool_manager)
+        self._pool = rest.pool_manager = _BoundedPool(rest.pool_manager, settings.timeout_s)
         self._api = self._client.write_api(write_options=SYNCHRONOUS)
 
     def write(self, body: bytes) -> Answer:
@@ -261,14 +177,14 @@ class _BoundedPool:
     influxdb-client reads an answer whole, decodes it strictly and logs it raw.
     """
 
-    def __init__(self, pool: urllib3.PoolManager) -> None:
-        self._pool = pool
+    def __init__(self, pool: urllib3.PoolManager, timeout_s: float) -> None:
+        self._pool, self._timeout_s = pool, timeout_s
         self.status = NO_ANSWER  # of the last answer
 
     def request(self, method: str, url: str, preload_content: bool = True, **options: Any) -> urllib3.HTTPResponse:
         response = self._pool.request(method, url, preload_content=False, **options)
         try:
-            body = response.read(MAX_ANSWER_BYTES)
+            body = self._read(response)
         finally:
             response.close()  # a connection whose answer was read to its end is back in the pool by now
         self.status = response.status
@@ -278,6 +194,17 @@ class _BoundedPool:
 
     def clear(self) -> None:
         self._pool.clear()
+
+    def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        """The answer's beginning. urllib3's timeout begins anew with each piece: a trickle would never end."""
+        until_s = time.monotonic() + self._timeout_s
+        body = b""
+        while len(body) < MAX_ANSWER_BYTES and time.monotonic() < until_s:
+            piece = response.read1(MAX_ANSWER_BYTES - len(body))
+            if not piece:
+                break
+            body += piece
+        return body
 
 
 def _message(body: bytes) -> str:

@@ -7,6 +7,8 @@ import json
 import logging
 import os
 import socket
+import threading
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,17 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.config import ConfigError, InfluxSettings, Secret
-from monitor.influx import (
-    COMPLAINT_PERIOD_S,
-    IDLE_S,
-    LONGEST_DELAY_S,
-    LONGEST_RETRY_AFTER_S,
-    Backoff,
-    InfluxSender,
-    OutboxRow,
-    RowKey,
-)
+from monitor.influx import COMPLAINT_PERIOD_S, IDLE_S, InfluxSender
 from monitor.line_protocol import event_line, health_line, verdict_lines
+from monitor.outbox import LONGEST_DELAY_S, LONGEST_RETRY_AFTER_S, Backoff, OutboxRow, RowKey
 from monitor.text import MAX_CHARS
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import TOKEN, Fault, InfluxStandIn
@@ -298,6 +292,66 @@ def test_a_compressed_bomb_is_read_in_part(sender: InfluxSender, standin: Influx
     standin.faults.append(Fault("answer", 503, {"Content-Encoding": "gzip"}, bomb))
     sender.step(MemoryOutbox([good(1)]), 0.0)
     assert "xxx..." in sender.trouble
+
+
+@pytest.fixture
+def babbler() -> Iterator[tuple[str, list[bytes]]]:
+    """A server that answers each request with the bytes it is given, and hangs up. Its address, and those bytes."""
+    answers: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(65_536)
+                    connection.sendall(answers[0])
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", answers
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+status_line = st.sampled_from([b"HTTP/1.1 204 No Content", b"HTTP/1.1 200 OK", b"HTTP/1.1 400 Bad", b"HTTP/1.1 503 x"])
+header = st.sampled_from(
+    [b"Content-Length: 5", b"Content-Length: -1", b"Content-Length: 1, 2", b"Transfer-Encoding: chunked",
+     b"Content-Encoding: gzip", b"Content-Encoding: br, deflate", b"Retry-After: 3", b"Location: http://[",
+     b"x" * 70_000, b"Content-Type: application/json", b" folded", b": no name", b"Set-Cookie: a=\xff"]
+)  # fmt: skip
+answer = st.binary(max_size=200) | st.builds(
+    lambda first, headers, body: b"\r\n".join([first, *headers, b"", body]),
+    status_line | st.binary(max_size=20),
+    st.lists(header, max_size=4),
+    st.binary(max_size=50),
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(raw=answer)
+def test_no_answer_whatsoever_stops_delivery(raw: bytes, babbler: tuple[str, list[bytes]]) -> None:
+    url, answers = babbler
+    answers[:] = [raw]
+    sender = InfluxSender(InfluxSettings(url=url, bucket="b", timeout_s=1.0), jitter=lambda: 1.0)
+    outbox = MemoryOutbox([good(1)])
+    assert 0.0 <= sender.step(outbox, 0.0) <= LONGEST_RETRY_AFTER_S
+    sender.close()
+    assert bool(outbox.accepted) <= raw.startswith(b"HTTP/1.1 204")
+    assert sender.trouble.isprintable()
+
+
+def test_a_trickle_ends_with_the_timeout(standin: InfluxStandIn, tmp_path: Path) -> None:
+    standin.faults.append(Fault("trickle", 503, {}, b"x" * 1000))
+    sender = InfluxSender(standin.settings(tmp_path, timeout_s=0.3), jitter=lambda: 1.0)
+    began_s = time.monotonic()
+    assert sender.step(MemoryOutbox([good(1)]), 0.0) == 1.0
+    assert time.monotonic() - began_s < 5.0  # the whole answer would take 50 s
+    assert "xxx" in sender.trouble
+    sender.close()
 
 
 def test_the_token_follows_no_redirect(sender: InfluxSender, standin: InfluxStandIn) -> None:

@@ -23,6 +23,7 @@ from monitor.config import InfluxSettings, Secret
 from tests.servers.strict_line_protocol import FieldValue, ParseError, Row, parse, type_name
 
 TOKEN, ORG, BUCKET = "correct-horse", "plant", "vibration"
+TRICKLE_S = 0.05  # a byte
 Series = tuple[str, tuple[tuple[str, str], ...]]
 CODES = {400: "invalid", 401: "unauthorized", 403: "forbidden", 404: "not found", 413: "request too large"}
 CODES |= {422: "unprocessable entity", 429: "too many requests", 500: "internal error", 503: "unavailable"}
@@ -30,9 +31,9 @@ CODES |= {422: "unprocessable entity", 429: "too many requests", 500: "internal 
 
 @dataclass(frozen=True)
 class Fault:
-    """What becomes of one request. lose_answer stores it first, then resets the connection."""
+    """What becomes of one request. lose_answer stores it first, then resets the connection; trickle takes its time."""
 
-    kind: Literal["answer", "hang", "reset", "lose_answer"]
+    kind: Literal["answer", "trickle", "hang", "reset", "lose_answer"]
     status: int = 503
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None  # None: JSON as InfluxDB 2 words it
@@ -88,8 +89,9 @@ class InfluxStandIn:
             self.n_requests += 1
             return self.faults.popleft() if self.faults else None
 
-    def hang(self) -> None:
-        self._closing.wait()
+    def closing(self, timeout_s: float | None = None) -> bool:
+        """Wait for the server's end."""
+        return self._closing.wait(timeout_s)
 
     def write(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, str]:
         """Status and message for a request. The checks come in InfluxDB 2's order."""
@@ -156,18 +158,18 @@ def _handler(standin: InfluxStandIn) -> type[BaseHTTPRequestHandler]:
             if fault is None:
                 status, message = standin.write(self, body)
                 self._answer(status, _json(status, message), {})
-            elif fault.kind == "answer":
+            elif fault.kind in ("answer", "trickle"):
                 said = _json(fault.status, "as told") if fault.body is None else fault.body
-                self._answer(fault.status, said, fault.headers)
+                self._answer(fault.status, said, fault.headers, TRICKLE_S if fault.kind == "trickle" else 0.0)
             elif fault.kind == "hang":
-                standin.hang()
+                standin.closing()
                 self.close_connection = True
             else:
                 if fault.kind == "lose_answer":
                     standin.write(self, body)
                 self._reset()
 
-        def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        def _answer(self, status: int, body: bytes, headers: Mapping[str, str], pause_s: float = 0.0) -> None:
             standin.statuses.append(status)
             self.send_response(status)
             for name, value in headers.items():
@@ -176,7 +178,12 @@ def _handler(standin: InfluxStandIn) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Type", "application/json; charset=utf-8")
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            if status != 204:
+            if pause_s:
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    if standin.closing(pause_s):
+                        return
+            elif status != 204:
                 self.wfile.write(body)
 
         def _reset(self) -> None:
