@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from monitor.config import ConfigError
-from monitor.recordings import Manifest, Recording, RecordingError, read, runs
+from monitor.recordings import Label, Manifest, Recording, RecordingError, read, runs
 from monitor.records import Float32
 from monitor.topic import TopicPattern
 
@@ -68,6 +68,7 @@ class Cut:
 
     samples : float32, shape (n_channels, n), m/s²
     due_s : when its last sample is measured, seconds from the start of the play
+    label : of the recording that it comes from
     """
 
     sensor: str
@@ -76,6 +77,7 @@ class Cut:
     start_ns: int
     sequence: int
     due_s: float
+    label: Label
 
 
 def cuts(manifest: Manifest, options: PlayOptions, now_ns: int) -> Iterator[Cut]:
@@ -134,6 +136,7 @@ def _recording_cuts(
             start_ns=first_ns + round(first * 1e9 / rate_hz),
             sequence=next(sequence),
             due_s=at_s + (first + piece.shape[1]) / rate_hz,
+            label=recording.label,
         )
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +18,10 @@ from monitor.demo.stage import DemoError, camshaft
 from monitor.payload import decode
 from monitor.records import Message, Status, Verdict
 
-RULES_WITHOUT_MODEL = """\
-subscriptions: [{topic: "demo/{machine}/{point}/waveform", payload: {format: json}}]
-sensors: [{sample_rate_hz: 1000}]
-"""
+RULES_WITHOUT_MODEL: dict[str, Any] = {
+    "subscriptions": [{"topic": "demo/{machine}/{point}/waveform", "payload": {"format": "json"}}],
+    "sensors": [{"sample_rate_hz": 1000}],
+}
 
 
 def history(*judged: tuple[Status, str]) -> list[Verdict]:
@@ -97,7 +98,7 @@ def test_the_stage_stands(installed: bool, tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_service_that_does_not_start_is_shown_with_its_own_words(tmp_path: Path) -> None:
     words = r"(?s)service ended with exit code 2.*colour.*there is no such key"
-    with pytest.raises(DemoError, match=words), stage.stage(tmp_path, RULES_WITHOUT_MODEL + "colour: blue\n"):
+    with pytest.raises(DemoError, match=words), stage.stage(tmp_path, RULES_WITHOUT_MODEL | {"colour": "blue"}):
         pass
 
 

@@ -10,33 +10,72 @@ import sys
 import tempfile
 from pathlib import Path
 
+DEFAULT_SECONDS = 60
+MIN_SECONDS = 20  # three of five windows must be NG after the last fault has grown
 EXIT_WRONG, EXIT_REFUSED, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seconds", type=int, default=60, metavar="N", help="how long the machines run (default 60)")
+    parser.add_argument("--seconds", type=int, metavar="N", help="how long the machines run (default 60)")
     parser.add_argument("--json", action="store_true", help="no live view; end with one JSON line of figures")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="save the last view as an SVG file")
+    parser.add_argument("--recordings", type=Path, metavar="MANIFEST", help="play these instead of simulated machines")
+    parser.add_argument("--model", metavar="MODEL", help="for the recordings: a bundled name or a model folder")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit codes: 0 every machine was called what it is; 1 one was not, or the demo broke; 2 refused."""
+    """Exit codes: 0 every machine was called what it is; 1 one was not, or the demo broke; 2 refused.
+
+    With recordings, 0 says that all were judged and the books close; the accuracy is printed.
+    """
     try:
-        from monitor.demo import machines, performance, stage
+        from monitor.demo.stage import DemoError
     except ModuleNotFoundError as error:
         print(f"camshaft demo needs {error.name}: pip install 'camshaft[demo]'.", file=sys.stderr)
         return EXIT_REFUSED
-    if arguments.seconds < machines.MIN_SECONDS:
-        least = f"must be at least {machines.MIN_SECONDS} (unit: seconds), the faults need time to grow"
-        print(f"--seconds = {arguments.seconds}: {least}.", file=sys.stderr)
+    from monitor.recordings import RecordingError
+
+    refusal = _refusal(arguments)
+    if refusal:
+        print(refusal, file=sys.stderr)
         return EXIT_REFUSED
+    folder = Path(tempfile.mkdtemp(prefix="camshaft-demo-"))  # stays, to be looked into
     try:
-        folder = Path(tempfile.mkdtemp(prefix="camshaft-demo-"))  # stays, to be looked into
-        with stage.stage(folder, machines.RULES) as on:
-            plant = machines.SimulatedPlant(on, arguments.seconds)
-            return performance.perform(on, plant, arguments.json, arguments.picture)
-    except stage.DemoError as error:
+        return _simulated(arguments, folder) if arguments.recordings is None else _recorded(arguments, folder)
+    except RecordingError as error:
+        print(error, file=sys.stderr)
+        return EXIT_REFUSED
+    except DemoError as error:
         print(f"camshaft demo: {error}", file=sys.stderr)
         return EXIT_WRONG
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+def _refusal(arguments: argparse.Namespace) -> str:
+    """What is impossible about the arguments, or nothing."""
+    seconds, recorded = arguments.seconds, arguments.recordings is not None
+    if recorded and seconds is not None:
+        return f"--seconds = {seconds}: goes with simulated machines only; recordings are played to their end."
+    if not recorded and arguments.model is not None:
+        return f"--model = {arguments.model}: goes with --recordings only; simulated machines have their own."
+    if seconds is not None and seconds < MIN_SECONDS:
+        return f"--seconds = {seconds}: must be at least {MIN_SECONDS} (unit: seconds), the faults need time to grow."
+    return ""
+
+
+def _simulated(arguments: argparse.Namespace, folder: Path) -> int:
+    from monitor.demo import machines, performance, stage
+
+    with stage.stage(folder, machines.RULES) as on:
+        plant = machines.SimulatedPlant(on, arguments.seconds or DEFAULT_SECONDS)
+        return performance.perform(on, plant, arguments.json, arguments.picture)
+
+
+def _recorded(arguments: argparse.Namespace, folder: Path) -> int:
+    from monitor.demo import performance, recorded, stage
+    from monitor.recordings import load_manifest
+
+    manifest = load_manifest(arguments.recordings)
+    with stage.stage(folder, recorded.rules(manifest, arguments.model)) as on:
+        return performance.perform(on, recorded.RecordedPlay(on, manifest), arguments.json, arguments.picture)

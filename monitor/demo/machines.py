@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from monitor.demo.stage import Child, DemoError, Stage, camshaft
 from monitor.records import Float32, Status, Verdict
@@ -16,7 +17,6 @@ SAMPLE_RATE_HZ = 25_600.0
 N_CHUNK = 2560  # samples in a message: 0.1 s
 MODEL = "simulator"
 NOVELTY_WINDOW_S = 0.5  # of the machine without a model: more windows to learn from in the short time of a demo
-MIN_SECONDS = 20  # three of five windows must be NG after the last fault has grown
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +67,18 @@ CAST = (
 )
 COMMISSION_SHARE = 0.35  # of the demo's length: enough for a baseline, with time to be OK before the fault
 
-RULES = f"""\
-subscriptions:
-  - topic: demo/{{machine}}/{{point}}/waveform
-    payload: {{format: json, encoding: base64, dtype: float32, time_format: ns}}
-sensors:
-  - match: "fan-*"
-    sample_rate_hz: {SAMPLE_RATE_HZ}
-    window_s: {NOVELTY_WINDOW_S}
-  - match: "*"
-    sample_rate_hz: {SAMPLE_RATE_HZ}
-    model: {MODEL}
-"""
+RULES: dict[str, Any] = {
+    "subscriptions": [
+        {
+            "topic": "demo/{machine}/{point}/waveform",
+            "payload": {"format": "json", "encoding": "base64", "dtype": "float32", "time_format": "ns"},
+        }
+    ],
+    "sensors": [
+        {"match": "fan-*", "sample_rate_hz": SAMPLE_RATE_HZ, "window_s": NOVELTY_WINDOW_S},
+        {"match": "*", "sample_rate_hz": SAMPLE_RATE_HZ, "model": MODEL},
+    ],
+}
 
 
 class SimulatedPlant:

@@ -8,13 +8,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from monitor.config import MqttSettings
+from monitor.config import MqttSettings, write_yaml
 from monitor.journal_reader import JournalReader
 from monitor.mqtt import MqttClient
 from monitor.records import Message
@@ -38,13 +38,6 @@ listeners:
 plugins:
   amqtt.plugins.authentication.AnonymousAuthPlugin: {{allow_anonymous: true}}
 """
-
-CONFIG = """\
-# Written by camshaft demo.
-instance: {instance}
-mqtt: {{port: {port}, protocol: "{protocol}"}}
-journal: {{path: demo.journal}}
-{rules}"""
 
 
 class DemoError(Exception):
@@ -129,13 +122,16 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, rules: str) -> Iterator[Stage]:
-    """Start broker and service with their files in a folder; stop them with the block. Raises DemoError."""
+def stage(folder: Path, rules: Mapping[str, Any]) -> Iterator[Stage]:
+    """Start broker and service with their files in a folder; stop them with the block. Raises DemoError.
+
+    rules : the configuration's subscriptions and sensors
+    """
     config, journal = folder / "demo.yaml", folder / "demo.journal"
     with ExitStack() as stack:
         found = stack.enter_context(broker(folder))
-        text = CONFIG.format(instance=INSTANCE, port=found.port, protocol=found.protocol, rules=rules)
-        config.write_text(text, encoding="utf-8")
+        mqtt = {"port": found.port, "protocol": found.protocol}
+        write_yaml(config, {"instance": INSTANCE, "mqtt": mqtt, "journal": {"path": journal.name}, **rules})
         service = stack.enter_context(running("service", camshaft("run", "-c", config), folder))
         client = _connect(stack, found, service)
         reader = JournalReader(journal)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.records import Band, Float32, Float64, Status, Verdict
+from monitor.text import printable
 
 STATUS_STYLE = {
     Status.OK: "bold #4cc38a",
@@ -126,7 +127,7 @@ def colour(share: float) -> RGB:
 
 def plain(text: str, style: str = "") -> Text:
     """Text from outside, shown as it is: neither rich's markup nor a terminal's control sequences work in it."""
-    return Text("".join(letter if letter.isprintable() else "\ufffd" for letter in text), style)
+    return Text(printable(text), style)
 
 
 def band_text(band: Band | None) -> str:
