@@ -76,6 +76,8 @@ class Manifest(Section):
     """The checked manifest. threshold is in logit units: NG where the logit lies above it.
 
     status_rule : network = the network alone says NG; novelty = novelty alone; either = one of the two is enough
+    novelty_threshold : told sound machines from failed ones in training; a sensor's own is not set below it, for the
+        first windows of a machine do not show how it drifts
     training : split, metrics, versions, fingerprint; free, for people to read
     """
 
@@ -89,6 +91,7 @@ class Manifest(Section):
     head: Head
     threshold: Finite
     status_rule: Literal["network", "novelty", "either"] = "network"
+    novelty_threshold: Finite | None = None
     receptive_field: ReceptiveField
     training: dict[str, Any] = {}
     files: dict[str, str] = Field(min_length=1, max_length=32)

@@ -43,6 +43,7 @@ class ModelCard:
     network: NetworkSettings
     threshold: float
     status_rule: str
+    novelty_threshold: float | None
     training: dict[str, Any]
 
 
@@ -133,6 +134,7 @@ def _manifest(model: keras.Model, card: ModelCard, network: bytes) -> dict[str, 
         "head": {"weights": [float(weight) for weight in weights], "bias": bias},
         "threshold": float(card.threshold),
         "status_rule": card.status_rule,
+        "novelty_threshold": card.novelty_threshold,
         "receptive_field": {
             "hz": _widest_hz(edges_hz, seen_bands),
             "s": (settings.n_fft + (seen_frames - 1) * settings.hop) / settings.sample_rate_hz,

@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from monitor.records import Float32
 from training.dataset import Dataset, Text
 from training.export import ModelCard, export
-from training.metrics import Interval, auc, balanced_accuracy, best_threshold, bootstrap
+from training.learn import Learned, learn
 from training.recipe import Recipe, network_settings
-from training.splits import Fold, inner_folds
-from training.train import Tick, check_classes, cross_fit, fit
+from training.train import Tick, check_classes, fit
 
 N_PARITY_WINDOWS = 64
 
@@ -39,55 +37,34 @@ class Plan:
         return (n_folds + 1) * self.recipe.n_members * self.recipe.n_epochs
 
 
-@dataclass(frozen=True)
-class OutOfFold:
-    """What networks that never saw a window's group said of it. logit : NaN where no fold tested the window."""
-
-    folds: tuple[str, ...]
-    logit: Float32
-    threshold: float
-    auc: Interval
-    balanced_accuracy: Interval
-
-    def as_tree(self) -> dict[str, Any]:
-        return {
-            "folds": list(self.folds),
-            "auc": self.auc.as_tree(),
-            "balanced_accuracy": self.balanced_accuracy.as_tree(),
-        }
-
-
 def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None) -> str:
     """Train, judge out of fold, export. Returns the model's id; the folder is there whole or not at all.
 
     Raises TrainingError.
     """
-    train = train.select((train.label >= 0) & (train.bad_reason == ""))
+    train = usable(train)
     check_classes(train)
-    outside = judge_out_of_fold(train, inner_folds(train, plan.groups), plan.recipe, tick)
-    model = fit(train, plan.recipe, tick)
+    learned = learn(train, plan.recipe, plan.groups, fit, tick)
     network = network_settings(train.settings, train.psd_db.shape[1], plan.recipe)
-    card = ModelCard(plan.name, train.settings, network, outside.threshold, "network", describe(train, plan, outside))
-    chosen = np.random.default_rng(0).choice(len(train), min(N_PARITY_WINDOWS, len(train)), replace=False)
-    return export(model, card, train.psd_db[chosen], folder)
-
-
-def judge_out_of_fold(train: Dataset, folds: list[Fold], recipe: Recipe, tick: Tick | None = None) -> OutOfFold:
-    """Cross-fit, then choose the threshold on what no network had seen."""
-    logit = cross_fit(train, folds, recipe, tick)
-    seen = ~np.isnan(logit)
-    label, score, run = train.label[seen], logit[seen], train.run[seen]
-    threshold = best_threshold(label, score)
-    return OutOfFold(
-        tuple(fold.name for fold in folds),
-        logit,
-        threshold,
-        bootstrap(run, lambda index: auc(label[index], score[index])),
-        bootstrap(run, lambda index: balanced_accuracy(label[index], score[index] > threshold)),
+    card = ModelCard(
+        plan.name,
+        train.settings,
+        network,
+        learned.threshold,
+        learned.status_rule,
+        learned.novelty_threshold,
+        describe(train, plan, learned),
     )
+    chosen = np.random.default_rng(0).choice(len(train), min(N_PARITY_WINDOWS, len(train)), replace=False)
+    return export(learned.model, card, train.psd_db[chosen], folder)
 
 
-def describe(train: Dataset, plan: Plan, outside: OutOfFold) -> dict[str, Any]:
+def usable(dataset: Dataset) -> Dataset:
+    """Labelled windows that can be judged."""
+    return dataset.select((dataset.label >= 0) & (dataset.bad_reason == ""))
+
+
+def describe(train: Dataset, plan: Plan, learned: Learned) -> dict[str, Any]:
     """The manifest's training section: enough to train the same network again and to see what it learned from."""
     return {
         "manifest": plan.manifest,
@@ -97,7 +74,7 @@ def describe(train: Dataset, plan: Plan, outside: OutOfFold) -> dict[str, Any]:
         "windows": {"ok": int((train.label == 0).sum()), "ng": int((train.label == 1).sum())},
         "machines": sorted(map(str, np.unique(train.column("machine")))),
         "fingerprint": {"windows": fingerprint(train), "runs": run_fingerprints(train.run)},
-        "out_of_fold": outside.as_tree(),
+        "out_of_fold": learned.as_tree(),
     }
 
 

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from monitor.records import Float32
 from training import TrainingError
 from training.dataset import NG, OK, Dataset
-from training.network import average, build, keras, make_repeatable, predict
+from training.network import average, build, keras, make_repeatable
 from training.recipe import Recipe, network_settings
-from training.splits import Fold
 
 MIN_STD_DB = 1.0
 SMOOTHNESS = 4  # the random equaliser is a sum of this many cosines over the bands
@@ -103,12 +102,3 @@ def _smooth_curves(n_bands: int) -> NDArray[np.float64]:
     place = (np.arange(n_bands) + 0.5) / n_bands
     curves = [np.sqrt(2) * np.cos(np.pi * k * place) if k else np.ones(n_bands) for k in range(SMOOTHNESS)]
     return np.array(curves)
-
-
-def cross_fit(dataset: Dataset, folds: list[Fold], recipe: Recipe, tick: Tick | None = None) -> NDArray[np.float32]:
-    """The logit of each window by a network that never saw its fold; NaN where no fold tests it."""
-    logit = np.full(len(dataset), np.nan, np.float32)
-    for fold in folds:
-        model = fit(dataset.select(fold.train), recipe, tick)
-        logit[fold.test] = predict(model, dataset.psd_db[fold.test])[0]
-    return logit

@@ -1,0 +1,137 @@
+"""A network and the thresholds that go with it, chosen on windows that the judging network never saw.
+
+Two kinds of evidence are set against each other on the training machines: the network's logit and the novelty of a
+sensor against its own first windows. Which of them makes the status is chosen here, and written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.records import Float32, Float64
+from monitor.spectrogram import to_grid
+from training.calibrate import DEFAULT_WINDOWS, commission_sensor, first_windows, lowest_rate, novelty_scores
+from training.dataset import Dataset
+from training.metrics import Interval, auc, balanced_accuracy, best_threshold, bootstrap
+from training.network import keras, predict
+from training.recipe import Recipe, network_settings
+from training.splits import Fold, inner_folds
+from training.train import Tick
+
+RULES = ("network", "novelty", "either")  # the simplest first: it wins where they are even
+Fit = Callable[[Dataset, Recipe, Tick | None], keras.Model]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """threshold in logit units; novelty_threshold None where no sensor had first windows to compare with."""
+
+    model: keras.Model
+    threshold: float
+    novelty_threshold: float | None
+    status_rule: str
+    folds: tuple[str, ...]
+    figures: dict[str, Interval | dict[str, float]]
+
+    def as_tree(self) -> dict[str, Any]:
+        figures = {name: one.as_tree() if isinstance(one, Interval) else one for name, one in self.figures.items()}
+        return {"folds": list(self.folds), **figures}
+
+
+def learn(train: Dataset, recipe: Recipe, groups: tuple[str, ...], fit: Fit, tick: Tick | None = None) -> Learned:
+    """Cross-fit over the training groups for thresholds and rule, then fit the network on everything.
+
+    train : labelled windows of both classes. Raises TrainingError.
+    """
+    folds = inner_folds(train, groups)
+    logit = cross_fit(train, folds, recipe, fit, tick)
+    seen = ~np.isnan(logit)
+    threshold = best_threshold(train.label[seen], logit[seen])
+    novelty, _ = own_novelty(train, recipe)
+    novelty_threshold = _novelty_threshold(train, novelty)
+    rule, reached = _choose_rule(train, logit - threshold, novelty, novelty_threshold)
+    figures = {**_network_figures(train.select(seen), logit[seen], threshold), "balanced_accuracy_of_rules": reached}
+    model = fit(train, recipe, tick)
+    return Learned(model, threshold, novelty_threshold, rule, tuple(fold.name for fold in folds), figures)
+
+
+def cross_fit(
+    dataset: Dataset, folds: list[Fold], recipe: Recipe, fit: Fit, tick: Tick | None = None
+) -> NDArray[np.float32]:
+    """The logit of each window by a network that never saw its fold; NaN where no fold tests it."""
+    logit = np.full(len(dataset), np.nan, np.float32)
+    for fold in folds:
+        model = fit(dataset.select(fold.train), recipe, tick)
+        logit[fold.test] = predict(model, dataset.psd_db[fold.test])[0]
+    return logit
+
+
+def grid_spectra(dataset: Dataset, recipe: Recipe) -> Float32:
+    """On the map's grid, shape (n, n_channels, n_f, n_t)."""
+    return to_grid(dataset.psd_db, network_settings(dataset.settings, dataset.psd_db.shape[1], recipe).n_t)
+
+
+def own_novelty(
+    dataset: Dataset, recipe: Recipe, n_windows: int = DEFAULT_WINDOWS
+) -> tuple[Float64, NDArray[np.bool_]]:
+    """Novelty of each window against its sensor's own first windows, and which windows those were.
+
+    NaN for windows of the runs that a baseline came from: they prove nothing.
+    """
+    spectra_db = grid_spectra(dataset, recipe)
+    novelty = np.full(len(dataset), np.nan)
+    used = np.zeros(len(dataset), bool)
+    for sensor, first in first_windows(dataset, n_windows).items():
+        if len(first) < 3:
+            continue
+        commissioning = commission_sensor(dataset, spectra_db, first, lowest_rate(first), None)
+        inside = np.flatnonzero(dataset.sensor == sensor)
+        novelty[inside] = novelty_scores(spectra_db[inside], commissioning.baseline)
+        novelty[commissioning.spoilt] = np.nan
+        used[first] = True
+    return novelty, used
+
+
+def _novelty_threshold(train: Dataset, novelty: Float64) -> float | None:
+    known = ~np.isnan(novelty)
+    if np.isnan(auc(train.label[known], novelty[known])):
+        return None
+    return best_threshold(train.label[known], novelty[known])
+
+
+def status_score(rule: str, logit_margin: NDArray[Any], novelty_ratio: NDArray[Any]) -> Float64:
+    """Above 0 is NG. logit_margin : logit - threshold. novelty_ratio : log(novelty / its threshold)."""
+    if rule == "network":
+        return np.asarray(logit_margin, np.float64)
+    if rule == "novelty":
+        return np.asarray(novelty_ratio, np.float64)
+    return np.maximum(logit_margin, novelty_ratio)
+
+
+def _choose_rule(
+    train: Dataset, logit_margin: NDArray[Any], novelty: Float64, novelty_threshold: float | None
+) -> tuple[str, dict[str, float]]:
+    if novelty_threshold is None:
+        return "network", {}
+    known = ~np.isnan(novelty) & ~np.isnan(logit_margin)
+    ratio = np.log(novelty[known] / novelty_threshold)
+    reached = {
+        rule: round(balanced_accuracy(train.label[known], status_score(rule, logit_margin[known], ratio) > 0), 4)
+        for rule in RULES
+    }
+    return max(RULES, key=lambda rule: reached[rule]), reached
+
+
+def _network_figures(seen: Dataset, logit: Float32, threshold: float) -> dict[str, Interval | dict[str, float]]:
+    label = seen.label
+    return {
+        "auc": bootstrap(seen.run, lambda index: auc(label[index], logit[index])),
+        "balanced_accuracy": bootstrap(
+            seen.run, lambda index: balanced_accuracy(label[index], logit[index] > threshold)
+        ),
+    }
