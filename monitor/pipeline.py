@@ -110,7 +110,7 @@ class Pipeline:
             self._packets.clear()
 
     def process(self, messages: Sequence[Message], now_ns: int, now_s: float) -> None:
-        """Take messages in order of receipt. now_s is monotonic and measures silence only."""
+        """Take messages in order of receipt. now_s counts seconds spent listening and measures silence only."""
         work: Work = []
         for message in messages:
             digest = zlib.crc32(message.payload, zlib.crc32(message.topic.encode()))

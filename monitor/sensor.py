@@ -19,6 +19,7 @@ from monitor.windows import Key, Position, Windower
 
 MAX_RESIDUAL = 1e-3  # logit units: a map that does not add up to its logit is no explanation, so no verdict either
 SILENT_PERIODS = 3  # of the expected period
+MIN_SILENCE_S = 1.0  # a shorter pause is a hiccup on the way, whatever the period
 
 
 class Sensor:
@@ -29,7 +30,7 @@ class Sensor:
         self.analyser = analyser
         self.windower = Windower(name, analyser.window_settings)
         self.commissioned: Commissioned | None = None
-        self.heard_s = now_s  # monotonic
+        self.heard_s = now_s  # in seconds spent listening
         self.silent = False
         self.n_received = 0  # samples since the process began: the order in which messages are settled
         self._next: Analyser | None = None
@@ -128,7 +129,8 @@ class Sensor:
         )
 
     def is_overdue(self, now_s: float) -> bool:
-        return not self.silent and now_s - self.heard_s > SILENT_PERIODS * self.rule.expected_period_s
+        limit_s = max(SILENT_PERIODS * self.rule.expected_period_s, MIN_SILENCE_S)
+        return not self.silent and now_s - self.heard_s > limit_s
 
     def update(self) -> StreamUpdate:
         """What a restart needs to go on here, with the samples not yet stored."""

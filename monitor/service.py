@@ -50,6 +50,7 @@ ASSUMED_IN_FLIGHT = 20  # a broker's own limit is not told to us; Mosquitto's de
 MESSAGES_PER_TURN = 512
 INBOX_BYTES = 256 << 20
 TICK_S = 1.0
+LISTENED_S = 0.5  # the most that one turn adds to the clock which finds silent sensors
 HEALTH_S = 10.0
 JOURNAL_RETRY_S = 1.0
 STUCK_S = 20.0  # without a turn of the pipeline: no more answers to the watchdog
@@ -97,7 +98,7 @@ class Service:
         self._journal = Journal(config.journal.path)
         self._commissioning = CommissioningStore(config.journal.path)
         self._reader = JournalReader(config.journal.path)
-        self._pipeline = Pipeline(rules, self._journal.streams(), self._journal.packets(), time.monotonic())
+        self._pipeline = Pipeline(rules, self._journal.streams(), self._journal.packets(), 0.0)
         self._inbox = Inbox(max(config.mqtt.receive_maximum, MESSAGES_PER_TURN), INBOX_BYTES)
         self._mqtt = MqttClient(
             config.mqtt, topic_filters(config), self._deliver, config.instance, self._too_large, self._fail
@@ -112,6 +113,7 @@ class Service:
         self._fault: BaseException | None = None
         self._next_rules: Rules | None = None
         self._turn_s = time.monotonic()  # of the pipeline's last turn
+        self._listened_s, self._looked_s = 0.0, self._turn_s
         self._n_connects = 0
         self._revision: Any = None
         self._committed_s = self._tails_s = self._ticked_s = self._health_s = 0.0
@@ -212,34 +214,46 @@ class Service:
 
     def _run_pipeline(self) -> None:
         self._commission()  # before the first message: it may complete a window
-        while not self._stopping.is_set():
-            self._turn(TURN_S)
-        deadline_s = time.monotonic() + DRAIN_S / 2
-        while len(self._inbox) and time.monotonic() < deadline_s:
-            self._turn(0.0)
-        self._commit(with_tails=True)
+        try:
+            while not self._stopping.is_set():
+                self._turn(TURN_S)
+            deadline_s = time.monotonic() + DRAIN_S / 2
+            while len(self._inbox) and time.monotonic() < deadline_s:
+                self._turn(0.0)
+            self._commit(with_tails=True)
+        except JournalError as error:
+            if not self._stopping.is_set():
+                raise
+            log.error("%s What it did not take is still with the broker.", error)
 
     def _turn(self, timeout_s: float) -> None:
         """One turn: take messages in, judge what is whole, commit and acknowledge when it is time."""
         messages = self._inbox.take(MESSAGES_PER_TURN, timeout_s)
         now_s = time.monotonic()
-        self._note_connection(now_s)
+        listened_s = self._listen(now_s)
+        self._note_connection(listened_s)
         self._adopt_rules()
         while self._unused:
             message, reason = self._unused.popleft()
             self._pipeline.refuse(message, reason, WHY_UNUSED[reason])
         if messages:
-            self._pipeline.process(messages, time.time_ns(), now_s)
+            self._pipeline.process(messages, time.time_ns(), listened_s)
         if now_s - self._ticked_s >= TICK_S:
             self._tick(now_s)
         self._commit_if_due()
         self._turn_s = time.monotonic()
 
-    def _note_connection(self, now_s: float) -> None:
+    def _listen(self, now_s: float) -> float:
+        """Seconds spent listening: while a full disk or a stopped process held us up, no sensor fell silent."""
+        self._listened_s += min(now_s - self._looked_s, LISTENED_S)
+        self._looked_s = now_s
+        return self._listened_s
+
+    def _note_connection(self, listened_s: float) -> None:
         if self._mqtt.counters.connects != self._n_connects:
             self._n_connects = self._mqtt.counters.connects
             limits = self._mqtt.limits
-            self._pipeline.connected(now_s, limits is None or limits.session_present)
+            self._pipeline.connected(listened_s, limits is None or limits.session_present)
 
     def _adopt_rules(self) -> None:
         rules, self._next_rules = self._next_rules, None
@@ -249,7 +263,7 @@ class Service:
     def _tick(self, now_s: float) -> None:
         self._ticked_s = now_s
         if self._mqtt.connected:
-            self._pipeline.tick(time.time_ns(), now_s)
+            self._pipeline.tick(time.time_ns(), self._listened_s)
         try:
             self._commission()
         except JournalError as error:
@@ -317,7 +331,7 @@ class Service:
                     complained_s = time.monotonic()
                     log.error("%s The broker keeps what comes until it can.", error)
                 self._turn_s = time.monotonic()
-                time.sleep(JOURNAL_RETRY_S)
+                self._stopping.wait(JOURNAL_RETRY_S)
 
     def _report_health(self, now_s: float) -> None:
         journal = self._config.journal

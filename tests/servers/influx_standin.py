@@ -42,7 +42,7 @@ class Fault:
 class InfluxStandIn:
     """The server. stored holds what was accepted: series, then time, then fields, later writes over earlier ones."""
 
-    def __init__(self, forward: Callable[[bytes], tuple[int, str]] | None = None) -> None:
+    def __init__(self, forward: Callable[[bytes], tuple[int, str]] | None = None, port: int = 0) -> None:
         self.faults: deque[Fault] = deque()
         self.max_body_bytes = 50_000_000
         self.stored: dict[Series, dict[int, dict[str, FieldValue]]] = {}
@@ -52,7 +52,7 @@ class InfluxStandIn:
         self._forward = forward
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()

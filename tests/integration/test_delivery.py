@@ -1,0 +1,103 @@
+"""What came in over MQTT stands in the journal and in InfluxDB, row by row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monitor.records import Status, Verdict
+from tests.integration.conftest import MakeService
+from tests.servers.influx import InfluxDatabase
+from tests.servers.influx_standin import InfluxStandIn
+from tests.servers.mosquitto import Mosquitto
+from tests.servers.recording import Publisher, Recording
+from tests.servers.service import RowKey, assert_same_rows, influx_part
+
+RECORDING = Recording(n_sensors=3, duration_s=15.0)
+
+
+def test_journal_and_influxdb_agree_row_by_row(
+    make_service: MakeService,
+    publisher: Publisher,
+    influx_standin: InfluxStandIn,
+    influxdb: InfluxDatabase,
+    tmp_path: Path,
+) -> None:
+    service = make_service(RECORDING, influx=influx_part(influx_standin.url, tmp_path))
+    service.start()
+    publisher.play(RECORDING.cut(0.1))
+    service.wait_taken(RECORDING)
+    rows = service.rows()
+    assert len(rows) == RECORDING.n_windows
+    assert {v.status for v in rows.values()} == {Status.OK, Status.NG}
+    found = {
+        (f"{series.tags['machine']}/{series.tags['point']}", time): dict(zip(series.columns, values, strict=True))
+        for series in influxdb.query("SELECT * FROM vibration_verdict GROUP BY machine, point")
+        for values in series.values
+        for time in values[:1]
+    }
+    assert found.keys() == {(v.sensor, v.end_ns) for v in rows.values()}
+    for v in rows.values():
+        row = found[v.sensor, v.end_ns]
+        assert row["status"] == v.status.value
+        assert row["ng"] == int(v.status is Status.NG)
+        assert row["novelty"] == pytest.approx(v.novelty, abs=1e-12)
+    _check_maps(rows, influxdb)
+    service.check_books()
+    assert service.stop()[0] == 0
+
+
+def _check_maps(rows: dict[RowKey, Verdict], influxdb: InfluxDatabase) -> None:
+    """The cells of a window's columns add up to its novelty score, in the journal and in InfluxDB's integers."""
+    for series in influxdb.query("SELECT * FROM vibration_novelty GROUP BY machine, point"):
+        sensor = f"{series.tags['machine']}/{series.tags['point']}"
+        times = np.array(series.column("time"))
+        cells = np.array([[value or 0 for value in row[1:]] for row in series.values], np.int64)
+        for v in (v for v in rows.values() if v.sensor == sensor):
+            assert v.novelty is not None
+            assert v.novelty_map is not None
+            assert v.novelty_map.sum(dtype=np.float64) == pytest.approx(v.novelty, abs=1e-5)
+            of_window = (times > v.start_ns) & (times <= v.end_ns)
+            assert cells[of_window].sum() == round(v.novelty * 10_000)
+
+
+@pytest.mark.parametrize("message_s", [0.007, 0.1, 1.0])
+def test_the_same_rows_however_mqtt_cuts_the_stream(
+    message_s: float, make_service: MakeService, broker: Mosquitto, publisher: Publisher
+) -> None:
+    """Compared with messages of 5 s."""
+    recording = Recording(n_sensors=2, duration_s=15.0)
+    found = []
+    for length_s in (message_s, 5.0):
+        service = make_service(recording)
+        service.start()
+        publisher.play(recording.cut(length_s))
+        service.wait_taken(recording)
+        found.append(service.rows())
+        assert service.stop()[0] == 0
+        service.check_books()
+    assert len(found[0]) == recording.n_windows
+    assert_same_rows(found[0], found[1])
+
+
+def test_a_small_receive_maximum_and_a_silent_sensor_stall_nothing(
+    make_service: MakeService, publisher: Publisher
+) -> None:
+    """Windows hold 700 messages, 20 may be in flight, and one of ten sensors falls silent in the middle."""
+    recording = Recording(n_sensors=10, duration_s=10.5, window_s=5.0)
+    service = make_service(recording, commissioned=False, mqtt={"receive_maximum": 20})
+    service.start()
+    silent = recording.sensors[3]
+    for n, cut in enumerate(recording.cut(0.007)):
+        if cut.sensor != silent or n < 3000:
+            publisher.send(cut)
+    publisher.flush()
+    others = [sensor for sensor in recording.sensors if sensor != silent]
+    service.wait_taken(recording, sensors=others)
+    books = service.check_books()
+    assert books.waiting[silent] == books.samples[silent]["received", ""] > 0
+    counts = service.reader().counts()
+    assert {sensor: counts[sensor] for sensor in others} == {sensor: {"LEARNING": 2} for sensor in others}
+    assert service.stop()[0] == 0

@@ -1,0 +1,278 @@
+"""The daemon's life: killed, stopped, reloaded, and a sensor's first days."""
+
+from __future__ import annotations
+
+import signal
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monitor.records import Status
+from tests.integration.conftest import MakeService
+from tests.servers.influx_standin import Fault, InfluxStandIn
+from tests.servers.mosquitto import Mosquitto
+from tests.servers.recording import T0_NS, Publisher, Recording, make_cut
+from tests.servers.service import Service, assert_same_rows, influx_part
+
+RECORDING = Recording(n_sensors=3, duration_s=20.0)
+STOP_S = 10.0
+
+
+def undisturbed(make_service: MakeService, publisher: Publisher) -> Service:
+    service = make_service(RECORDING)
+    service.start()
+    publisher.play(RECORDING.cut(0.05))
+    service.wait_taken(RECORDING)
+    assert service.stop()[0] == 0
+    return service
+
+
+@pytest.mark.parametrize("sequences", [True, False], ids=["sequence", "time_only"])
+def test_kill_9_in_a_replay_loses_and_doubles_nothing(
+    sequences: bool, make_service: MakeService, publisher: Publisher
+) -> None:
+    expected = undisturbed(make_service, publisher).rows()
+    service = make_service(RECORDING)
+    service.start()
+    cuts = list(RECORDING.cut(0.05, sequences=sequences))
+    for part in np.array_split(np.arange(len(cuts)), 4):
+        for index in part:
+            publisher.send(cuts[index])
+        if service.process is None:
+            service.start()
+        n_before = sum(service.reader().books().samples.get(RECORDING.sensors[0], {}).values()) if part[0] else 0
+        service.wait(lambda n=n_before: sum(  # type: ignore[misc]
+            service.reader().books().samples.get(RECORDING.sensors[0], {}).values()) > n)  # fmt: skip
+        service.kill()
+        service.check_books()
+    service.start()
+    publisher.flush()
+    service.wait_taken(RECORDING)
+    assert_same_rows(service.rows(), expected)
+    service.check_books()
+    assert service.stop()[0] == 0
+
+
+def test_kill_9_with_messages_that_carry_neither_time_nor_sequence(
+    make_service: MakeService, publisher: Publisher
+) -> None:
+    """Redelivery is told by packet id and payload alone; row times are arrival times, so borders and figures count."""
+    expected = undisturbed(make_service, publisher).rows()
+    service = make_service(RECORDING)
+    service.start()
+    cuts = list(RECORDING.cut(0.05, sequences=False, times=False))
+    for cut in cuts[:600]:
+        publisher.send(cut)
+    service.wait(lambda: len(service.rows()) > 10)
+    service.kill()
+    for cut in cuts[600:]:
+        publisher.send(cut)
+    publisher.flush()
+    service.start()
+    service.wait_taken(RECORDING)
+    found = service.rows()
+    assert found.keys() == expected.keys()
+    for key, v in found.items():
+        assert (v.status, v.continuity) == (expected[key].status, "unverified")
+        assert v.novelty == pytest.approx(expected[key].novelty, abs=1e-5)
+    service.check_books()
+
+
+def test_sigterm_under_load_drains_and_exits_0(make_service: MakeService, publisher: Publisher) -> None:
+    expected = undisturbed(make_service, publisher).rows()
+    service = make_service(RECORDING)
+    service.start()
+    cuts = list(RECORDING.cut(0.05))
+    for n, cut in enumerate(cuts):
+        publisher.send(cut)
+        if n == len(cuts) // 2:
+            code, stop_s = service.stop()
+            assert code == 0
+            assert stop_s < STOP_S
+            service.check_books()
+    publisher.flush()
+    service.start()
+    service.wait_taken(RECORDING)
+    assert_same_rows(service.rows(), expected)
+    service.check_books()
+
+
+def test_sigterm_does_not_wait_for_an_influxdb_that_hangs(
+    make_service: MakeService, publisher: Publisher, influx_standin_alone: InfluxStandIn, tmp_path: Path
+) -> None:
+    influx_standin_alone.faults.extend([Fault("hang")] * 100)
+    part = influx_part(influx_standin_alone.url, tmp_path, timeout_s=60.0)
+    service = make_service(RECORDING, influx=part)
+    service.start()
+    publisher.play(RECORDING.cut(0.5))
+    service.wait(lambda: influx_standin_alone.n_requests > 0, why="a request hangs")
+    service.wait(lambda: len(service.rows()) == RECORDING.n_windows, why="verdicts do not wait for InfluxDB")
+    code, stop_s = service.stop()
+    assert code == 0
+    assert stop_s < STOP_S
+    service.check_books()
+
+
+def test_sighup_takes_a_good_configuration_over_and_refuses_a_broken_one(
+    make_service: MakeService, publisher: Publisher
+) -> None:
+    """No window is lost either way; the old rules hold until the next window border."""
+    expected = undisturbed(make_service, publisher).rows()
+    service = make_service(RECORDING)
+    service.start()
+    cuts = list(RECORDING.cut(0.05))
+    quarter = len(cuts) // 4
+    good, rule = service.config, service.config["sensors"][0]
+
+    def play(part: int) -> None:
+        for cut in cuts[part * quarter : (part + 1) * quarter]:
+            publisher.send(cut)
+
+    play(0)
+    service.configure({**good, "sensors": [{**rule, "wndow_s": 2}]})
+    service.reload()
+    assert "sensors[0].wndow_s = 2: there is no such key." in service.log()
+    play(1)
+    service.configure({**good, "sensors": [{k: v for k, v in rule.items() if k != "window_s"} | {"model": "absent"}]})
+    service.reload()
+    assert service.log().count("the old configuration stays") == 2
+    play(2)
+    service.configure({**good, "sensors": [{**rule, "alarm": {"n": 1, "m": 1}}]})
+    service.reload()
+    play(3)
+    publisher.flush()
+    service.wait_taken(RECORDING)
+    found = service.rows()
+    assert_same_rows(found, expected)
+    assert all(v.alarm == "clear" for v in expected.values())
+    assert any(v.alarm == "raised" for v in found.values())  # the new rule came into force
+    service.check_books()
+
+
+def test_a_longer_window_at_sighup_skips_no_sample(make_service: MakeService, publisher: Publisher) -> None:
+    recording = Recording(n_sensors=2, duration_s=20.0)
+    service = make_service(recording, commissioned=False)
+    service.start()
+    cuts = list(recording.cut(0.07))
+    publisher.play(cuts[: len(cuts) // 2])
+    rule = service.config["sensors"][0]
+    service.configure({**service.config, "sensors": [{**rule, "window_s": 2.0}]})
+    service.reload()
+    publisher.play(cuts[len(cuts) // 2 :])
+    service.wait_taken(recording)
+    books = service.check_books()
+    for sensor in recording.sensors:
+        rows = sorted((v for v in service.rows().values() if v.sensor == sensor), key=lambda v: v.start_ns)
+        assert {v.n_samples for v in rows} == {1000, 4000}
+        assert all(a.end_ns == b.start_ns for a, b in pairwise(rows))
+        assert rows[0].start_ns == T0_NS
+        assert sum(v.n_samples for v in rows) + books.waiting[sensor] == recording.n_samples
+
+
+def test_learning_then_commissioned_then_undone(make_service: MakeService, publisher: Publisher) -> None:
+    """A newcomer's sensor without any NG example, through the command line, with the service running."""
+    recording = Recording(n_sensors=1, duration_s=60.0)
+    sensor = recording.sensors[0]
+    service = make_service(recording, commissioned=False)
+    service.start()
+    cuts = list(recording.cut(0.5))  # message n is window n, and every seventh is faulty
+    publisher.play(cut for n, cut in enumerate(cuts[:70]) if n % 7 != 6)
+    # Leaving messages out leaves gaps between the segments, but each message is one whole window.
+    service.wait(lambda: len(service.rows()) == 60)
+    assert {v.status for v in service.rows().values()} == {Status.LEARNING}
+
+    refused = service.command("commission", sensor, "--windows", "1000")
+    assert refused.returncode == 2
+    assert "--windows 1000" in refused.stderr
+    done = service.command("commission", sensor, "--windows", "60")
+    assert done.returncode == 0, done.stderr
+    assert "commissioned from 60 windows" in done.stdout
+    time.sleep(1.5)  # the service looks for it once a second
+    publisher.play(cuts[70:90])
+    service.wait(lambda: len(service.rows()) == 80)
+    judged = sorted(service.rows().items(), key=lambda item: item[1].start_ns)[60:]
+    assert [v.status for _, v in judged] == [Status.NG if n % 7 == 6 else Status.OK for n in range(70, 90)]
+
+    undone = service.command("commission", sensor, "--undo")
+    assert undone.returncode == 0
+    time.sleep(1.5)
+    publisher.play(cuts[90:])
+    service.wait(lambda: len(service.rows()) == 110)
+    assert {v.status for v in sorted(service.rows().values(), key=lambda v: v.start_ns)[80:]} == {Status.LEARNING}
+    assert service.command("commission", sensor, "--undo").returncode == 1
+    service.check_books()
+
+
+def test_a_silent_sensor_becomes_no_data_within_three_periods(make_service: MakeService, publisher: Publisher) -> None:
+    recording = Recording(n_sensors=2, duration_s=1.3)
+    service = make_service(recording, commissioned=False, rule={"expected_period_s": 0.5})
+    service.start()
+    publisher.play(recording.cut(0.1))
+    begin_s = time.monotonic()
+    service.wait(lambda: {row.verdict.status for row in service.reader().latest().values()} == {Status.NO_DATA})
+    assert time.monotonic() - begin_s < 3 * 0.5 + 1.5  # the clock is looked at once a second
+    books = service.check_books()
+    assert all(book["dropped", "segment_end"] == 600 for book in books.samples.values())
+    assert [event["kind"] for event in service.reader().events()] == ["silent", "silent"]
+
+
+def test_snapshots_of_a_bearing_are_judged_not_called_gaps(
+    datasets: Path, make_service: MakeService, publisher: Publisher
+) -> None:
+    """0.1 s every 10 s, two channels in g, as wireless sensors send them."""
+    with np.load(datasets / "pronostia" / "Bearing1_1.npz") as archive:
+        snapshots = archive["acc"][:40]
+    rule = {"acquisition": "snapshot", "sample_rate_hz": 25600, "window_s": 0.1, "channels": ["h", "v"], "unit": "g"}
+    service = make_service(Recording(), commissioned=False, rule=rule)
+    service.start()
+    for n, snapshot in enumerate(snapshots):
+        publisher.send(make_cut("rig/bearing", np.ascontiguousarray(snapshot.T), n, T0_NS + n * 10**10))
+    publisher.flush()
+    service.wait(lambda: len(service.rows()) == len(snapshots))
+    rows = list(service.rows().values())
+    assert {v.status for v in rows} == {Status.LEARNING}
+    assert [v.start_ns for v in rows] == [T0_NS + n * 10**10 for n in range(len(snapshots))]
+    assert service.check_books().samples["rig/bearing"]["analysed", "LEARNING"] == snapshots.shape[0] * 2560
+
+
+def test_a_killed_broker_with_persistence_loses_nothing(make_service: MakeService, tmp_path: Path) -> None:
+    """The gateway and the service both come back by themselves."""
+    with (
+        Mosquitto(tmp_path / "keeper", persistence=True, extra="max_queued_messages 0\n") as broker,
+        Publisher(broker.port) as publisher,
+    ):
+        service = make_service(RECORDING, mqtt={"port": broker.port})
+        service.start()
+        cuts = list(RECORDING.cut(0.05))
+        for n, cut in enumerate(cuts):
+            publisher.send(cut)
+            if n == len(cuts) // 2:
+                broker.kill()
+                broker.start()
+        publisher.flush()
+        service.wait_taken(RECORDING)
+        assert len(service.rows()) == RECORDING.n_windows
+        service.check_books()
+        assert service.stop()[0] == 0
+
+
+def test_a_process_that_stood_still_does_not_call_its_sensors_silent(
+    make_service: MakeService, publisher: Publisher
+) -> None:
+    recording = Recording(n_sensors=2, duration_s=30.0)
+    service = make_service(recording, rule={"expected_period_s": 0.8})
+    service.start()
+    cuts = list(recording.cut(0.1))
+    publisher.play(cuts[:101])
+    service.wait(lambda: len(service.rows()) >= 18)
+    assert service.process is not None
+    service.process.send_signal(signal.SIGSTOP)
+    time.sleep(3.0)
+    publisher.play(cuts[101:])
+    service.process.send_signal(signal.SIGCONT)
+    service.wait_taken(recording)
+    assert len(service.rows()) == recording.n_windows
+    assert ("dropped", "segment_end") not in {key for book in service.check_books().samples.values() for key in book}
