@@ -197,7 +197,7 @@ def test_an_absent_broker_is_waited_for(tmp_path: Path) -> None:
         service.start(online=False)
         service.wait(lambda: "No connection to broker" in service.log())
         assert service.log().count("No connection to broker") == 1
-        assert "Connection refused; trying again" in service.log()
+        assert "trying again" in service.log()
         with broker, Publisher(broker.port) as publisher:
             service.wait(lambda: "Connected to broker" in service.log())
             time.sleep(0.05)
