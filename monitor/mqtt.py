@@ -205,20 +205,8 @@ class MqttClient:
         return f"{self._settings.host}:{self._settings.port}"
 
     def _new_client(self, backoff_s: tuple[float, float]) -> paho.Client:
-        settings = self._settings
-        check_host(settings.host)
-        five = settings.protocol == "5"
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=settings.client_id,
-            clean_session=None if five else False,
-            protocol=paho.MQTTv5 if five else paho.MQTTv311,
-            manual_ack=True,
-        )
-        if settings.username is not None:
-            client.username_pw_set(settings.username, settings.password.read() if settings.password else None)
-        if settings.tls is not None:
-            client.tls_set_context(client_context(settings.tls))
+        client = paho_client(self._settings, self._settings.client_id, persistent=True)
+        client.manual_ack_set(True)
         client.will_set(self.status_topic, "offline", qos=1, retain=True)
         client.max_queued_messages_set(MAX_QUEUED)
         client.reconnect_delay_set(*backoff_s)  # type: ignore[arg-type]  # fractions of a second work
@@ -253,8 +241,7 @@ class MqttClient:
         if code.is_failure:
             self._refused = True
             self.counters.refused_connects += 1
-            hint = REFUSAL_HINTS.get(str(code), "see the broker's log")
-            self._complain(logging.ERROR, f"Broker {self._broker} refuses the connection: {code} ({hint}).")
+            self._complain(logging.ERROR, f"Broker {self._broker} refuses the connection: {refusal(code)}.")
             return
         with self._lock:
             self._connection += 1
@@ -312,10 +299,7 @@ class MqttClient:
         """Call with the lock held: the answer may come before the packet id is noted."""
         if not filters:
             return
-        if self._settings.protocol == "5":
-            _, packet_id = self._client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in filters])
-        else:
-            _, packet_id = self._client.subscribe([(topic, 1) for topic in filters])
+        packet_id = subscribe(self._client, self._settings, filters)
         if packet_id is not None:
             self._asked[packet_id] = list(filters)
 
@@ -356,7 +340,7 @@ class MqttClient:
         if topic == DROPPED_TOPIC:
             self._note_dropped(payload)
             return
-        record = Message(topic, payload, received_ns, _user_properties(message), delivery)
+        record = Message(topic, payload, received_ns, user_properties(message), delivery)
         if len(payload) > self._settings.max_payload_bytes:
             self.counters.oversize += 1
             self._on_oversize(replace(record, payload=payload[:KEPT_BYTES]))
@@ -392,6 +376,39 @@ class MqttClient:
             self._complain(logging.WARNING, text)
 
 
+def paho_client(settings: MqttSettings, client_id: str, persistent: bool) -> paho.Client:
+    """A client that is not connected yet, with its login and TLS. Raises ConfigError where these cannot be used.
+
+    persistent : MQTT 3.1.1 only; in MQTT 5 connect() says it.
+    """
+    check_host(settings.host)
+    five = settings.protocol == "5"
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        clean_session=None if five else not persistent,
+        protocol=paho.MQTTv5 if five else paho.MQTTv311,
+    )
+    if settings.username is not None:
+        client.username_pw_set(settings.username, settings.password.read() if settings.password else None)
+    if settings.tls is not None:
+        client.tls_set_context(client_context(settings.tls))
+    return client
+
+
+def subscribe(client: paho.Client, settings: MqttSettings, filters: Sequence[str]) -> int | None:
+    """Ask for these topic filters with QoS 1. Returns the SUBSCRIBE's packet id, None without a connection."""
+    if settings.protocol == "5":
+        return client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in filters])[1]
+    return client.subscribe([(topic, 1) for topic in filters])[1]
+
+
+def refusal(code: ReasonCode) -> str:
+    """Why a broker refuses a connection, with a hint."""
+    hint = REFUSAL_HINTS.get(str(code), "see the broker's log")
+    return f"{code} ({hint})"
+
+
 def _connect_properties(settings: MqttSettings) -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = settings.session_expiry_s
@@ -399,5 +416,5 @@ def _connect_properties(settings: MqttSettings) -> Properties:
     return properties
 
 
-def _user_properties(message: paho.MQTTMessage) -> dict[str, str]:
+def user_properties(message: paho.MQTTMessage) -> dict[str, str]:
     return dict(getattr(message.properties, "UserProperty", ()))

@@ -19,15 +19,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from monitor.config import ConfigError, MqttSettings, Secret, TlsSettings
+from monitor.mqtt import paho_client, refusal
 from monitor.recordings import Manifest, RecordingError, load_manifest
 from monitor.replay import Cut, PlayOptions, cuts, encode, topic_of
-from monitor.tls import check_host, client_context, explain
+from monitor.tls import explain
 
 MAX_UNACKNOWLEDGED = 200  # messages handed to the broker and not yet taken by it
 PATIENCE_S = 60.0  # until a broker that takes nothing is given up
@@ -88,27 +87,16 @@ class _Publisher:
     """A connection that has at most MAX_UNACKNOWLEDGED messages under way. paho sends them again after a loss."""
 
     def __init__(self, broker: MqttSettings) -> None:
-        check_host(broker.host)
-        five = broker.protocol == "5"
         self._broker = broker
         self._room = threading.Semaphore(MAX_UNACKNOWLEDGED)
-        self._client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id="" if five else f"camshaft-play-{os.getpid()}",
-            clean_session=None if five else True,
-            protocol=paho.MQTTv5 if five else paho.MQTTv311,
-        )
-        if broker.username is not None:
-            self._client.username_pw_set(broker.username, broker.password.read() if broker.password else None)
-        if broker.tls is not None:
-            self._client.tls_set_context(client_context(broker.tls))
+        self._client = paho_client(broker, "", persistent=False)
         self._answered = threading.Event()
         self._refusal = ""
         self._client.on_connect = self._on_connect
         self._client.on_publish = lambda *_: self._room.release()
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
-        self._refusal = str(code) if code.is_failure else ""
+        self._refusal = refusal(code) if code.is_failure else ""
         self._answered.set()
 
     def __enter__(self) -> _Publisher:
