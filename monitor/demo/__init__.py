@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--picture", type=Path, metavar="FILE", help="save the last view as an SVG file")
     parser.add_argument("--recordings", type=Path, metavar="MANIFEST", help="play these instead of simulated machines")
     parser.add_argument("--model", metavar="MODEL", help="for the recordings: a bundled name or a model folder")
+    parser.add_argument("--match", metavar="PATTERN", help="of the recordings, play these sensors (machine/point) only")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,8 +58,9 @@ def _refusal(arguments: argparse.Namespace) -> str:
     seconds, recorded = arguments.seconds, arguments.recordings is not None
     if recorded and seconds is not None:
         return f"--seconds = {seconds}: goes with simulated machines only; recordings are played to their end."
-    if not recorded and arguments.model is not None:
-        return f"--model = {arguments.model}: goes with --recordings only; simulated machines have their own."
+    for option in ("model", "match"):
+        if not recorded and getattr(arguments, option) is not None:
+            return f"--{option} = {getattr(arguments, option)}: goes with --recordings only."
     if seconds is not None and seconds < MIN_SECONDS:
         return f"--seconds = {seconds}: must be at least {MIN_SECONDS} (unit: seconds), the faults need time to grow."
     return ""
@@ -77,5 +79,7 @@ def _recorded(arguments: argparse.Namespace, folder: Path) -> int:
     from monitor.recordings import load_manifest
 
     manifest = load_manifest(arguments.recordings)
-    with stage.stage(folder, recorded.rules(manifest, arguments.model)) as on:
-        return performance.perform(on, recorded.RecordedPlay(on, manifest), arguments.json, arguments.picture)
+    model = recorded.choose_model(manifest, arguments.model)
+    with stage.stage(folder, recorded.rules(manifest, model)) as on:
+        play = recorded.RecordedPlay(on, manifest, model, arguments.match or "*")
+        return performance.perform(on, play, arguments.json, arguments.picture)

@@ -6,6 +6,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +21,26 @@ MAX_AHEAD = 64  # messages that the service has not stored yet
 LONG_S = 1e6  # expected period: a sensor whose recordings are over is not silent, it is done
 
 
-def rules(manifest: Manifest, model: str | None) -> dict[str, Any]:
-    """The service's configuration for these recordings. model: None takes the bundled one that fits.
-
-    Raises DemoError where none fits, ModelError where the named one cannot be used.
-    """
-    files = manifest.settings.files
-    folder = _fitting_model(manifest) if model is None else find_model(model)
+def rules(manifest: Manifest, model: Path) -> dict[str, Any]:
+    """The service's configuration for these recordings."""
     sensor = {
         "sample_rate_hz": manifest.sample_rate_hz,
         "channels": list(manifest.channels),
-        "model": str(folder.absolute()),
-        "acquisition": "snapshot" if "snapshot" in files.array_axes else "continuous",
+        "model": str(model.absolute()),
+        "acquisition": "snapshot" if "snapshot" in manifest.settings.files.array_axes else "continuous",
         "expected_period_s": LONG_S,
     }
     payload = {"format": "json", "encoding": "base64", "dtype": OPTIONS.dtype}
     return {"subscriptions": [{"topic": OPTIONS.topic, "payload": payload}], "sensors": [sensor]}
 
 
-def _fitting_model(manifest: Manifest) -> Path:
-    """The bundled model for this sample rate and number of channels."""
+def choose_model(manifest: Manifest, name: str | None) -> Path:
+    """The named model's folder; without a name, that of the bundled one for this rate and number of channels.
+
+    Raises DemoError where none fits, ModelError where the named one cannot be used.
+    """
+    if name is not None:
+        return find_model(name)
     for folder in sorted(path.parent for path in BUNDLED_MODELS.glob(f"*/{MANIFEST_NAME}")):
         found = load_manifest(folder)
         if (found.settings.sample_rate_hz, found.n_channels) == (manifest.sample_rate_hz, len(manifest.channels)):
@@ -48,12 +49,21 @@ def _fitting_model(manifest: Manifest) -> Path:
     raise DemoError(f"No bundled model is made for {what} as {manifest.name} has: name one with --model.")
 
 
+def machines_in_training(manifest: Manifest, model: Path) -> set[str]:
+    """Machines that the model learned from: on these its accuracy is no test."""
+    training = load_manifest(model).training
+    if training.get("manifest") != manifest.name:
+        return set()
+    return set(training.get("machines", ()))
+
+
 class RecordedPlay:
     """Publishes a manifest's recordings and compares what is said of them with their labels."""
 
-    def __init__(self, on: Stage, manifest: Manifest) -> None:
+    def __init__(self, on: Stage, manifest: Manifest, model: Path, match: str) -> None:
         self._on = on
-        self._cuts = cuts(manifest, OPTIONS, time.time_ns())
+        self._cuts = cuts(manifest, replace(OPTIONS, match=match), time.time_ns())
+        self._in_training = machines_in_training(manifest, model)
         self._next: Cut | None = next(self._cuts, None)
         self._n_messages = 0
         self._played: dict[str, list[tuple[int, Label]]] = defaultdict(list)
@@ -94,6 +104,9 @@ class RecordedPlay:
             "by_label": {f"{label} called {status}": n for (label, status), n in sorted(table.items())},
             "ok_called_ok": ok_share,
             "ng_called_ng": ng_share,
+            "machines_in_training": [
+                name for name in self._in_training if any(s.startswith(f"{name}/") for s in verdicts)
+            ],
             "balanced_accuracy": None if ok_share is None or ng_share is None else (ok_share + ng_share) / 2,
         }
 

@@ -29,6 +29,7 @@ class Observer:
     reader: JournalReader
     verdicts: dict[str, list[Verdict]] = field(default_factory=lambda: defaultdict(list))
     _last_row: int = 0
+    _start_s: float = field(default_factory=time.monotonic)
 
     def look(self) -> list[Verdict]:
         """The verdicts that are new."""
@@ -38,6 +39,10 @@ class Observer:
             new.append(row.verdict)
             self.verdicts[row.verdict.sensor].append(row.verdict)
         return new
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._start_s
 
     @property
     def n_windows(self) -> int:
@@ -66,7 +71,6 @@ class View:
         self._console = Console()
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop") if live else None
         self._said: dict[str, tuple[Status, str]] = {}
-        self._start_s = time.monotonic()
         self._next_frame_s = 0.0
 
     def __enter__(self) -> Self:
@@ -82,7 +86,7 @@ class View:
         now_s = time.monotonic()
         if self._live is None:
             for verdict in new:
-                self._say(verdict, now_s - self._start_s)
+                self._say(verdict, observer.elapsed_s)
         elif now_s >= self._next_frame_s:
             self._next_frame_s = now_s + FRAME_S
             self._live.update(picture(self._title, observer, notes, self._console.width), refresh=True)
@@ -109,7 +113,7 @@ class View:
 def picture(title: str, observer: Observer, notes: Mapping[str, str], width: int) -> RenderableType:
     """The live view as it is now."""
     sensors = [SensorView(name, note, observer.verdicts[name][-N_SHOWN:]) for name, note in notes.items()]
-    return screen(title, f"{observer.n_windows} windows judged", sensors, width)
+    return screen(title, f"{observer.elapsed_s:.0f} s, {observer.n_windows} windows judged", sensors, width)
 
 
 def save_picture(path: Path, drawn: RenderableType) -> None:
