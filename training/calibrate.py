@@ -118,10 +118,10 @@ def leave_run_out_scores(spectra_db: Float64, runs: NDArray[Any]) -> Float64:
 
 def novelty_scores(spectra_db: Float32, baseline: Baseline) -> Float64:
     """Shape (n,)."""
-    return novelty_map(spectra_db.copy(), baseline).sum(axis=(1, 2), dtype=np.float64)
+    return np.asarray(novelty_map(spectra_db, baseline).sum(axis=(1, 2), dtype=np.float64))
 
 
 def _mean_and_std(spectra_db: Float64) -> tuple[Float64, Float64]:
     """Per channel and band, over windows and columns, as monitor.novelty.commission has them."""
-    std_db: Float64 = np.maximum(spectra_db.std(axis=(0, 3)), MIN_STD_DB)
-    return spectra_db.mean(axis=(0, 3)), std_db
+    std_db = np.asarray(np.maximum(spectra_db.std(axis=(0, 3)), MIN_STD_DB))
+    return np.asarray(spectra_db.mean(axis=(0, 3))), std_db

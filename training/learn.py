@@ -110,7 +110,8 @@ def status_score(rule: str, logit_margin: NDArray[Any], novelty_ratio: NDArray[A
         return np.asarray(logit_margin, np.float64)
     if rule == "novelty":
         return np.asarray(novelty_ratio, np.float64)
-    return np.maximum(logit_margin, novelty_ratio)
+    either: Float64 = np.maximum(logit_margin, novelty_ratio)
+    return either
 
 
 def _choose_rule(

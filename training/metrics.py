@@ -49,6 +49,16 @@ def balanced_accuracy(label: Labels, ng: NDArray[np.bool_]) -> float:
     return float((ng[label == NG].mean() + (~ng[label == OK]).mean()) / 2)
 
 
+def average_precision(label: Labels, score: Scores) -> float:
+    """Area under the precision-recall curve. NaN without NG windows."""
+    if not (label == NG).any():
+        return float("nan")
+    order = np.argsort(-score, kind="stable")
+    found = np.cumsum(label[order] == NG)
+    precision = found / np.arange(1, len(label) + 1)
+    return float(precision[label[order] == NG].mean())
+
+
 def bootstrap(
     groups: NDArray[Any],
     figure: Callable[[NDArray[np.intp]], float],
@@ -95,3 +105,8 @@ def per_run(run: NDArray[Any], label: Labels, score: Scores) -> tuple[NDArray[An
             labels.append(value)
             scores.append(score[inside & (label == value)].mean())
     return np.array(names), np.array(labels, np.int8), np.array(scores)
+
+
+def rounded(value: float) -> float | None:
+    """For a report: four digits, None for NaN."""
+    return None if np.isnan(value) else round(float(value), 4)

@@ -1,0 +1,151 @@
+"""Judge recordings that a model never saw: by leave-one-group-out, or by a finished model on new runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.cam import activation_maps
+from monitor.records import Float32, Float64
+from training import TrainingError
+from training.calibrate import (
+    DEFAULT_RATE,
+    DEFAULT_WINDOWS,
+    Commissioning,
+    commission_sensor,
+    first_windows,
+    novelty_scores,
+)
+from training.dataset import Dataset, Text
+from training.learn import Learned, grid_spectra, learn, status_score
+from training.network import head, keras, predict
+from training.peers import PEERS, peer_scores
+from training.recipe import Recipe
+from training.splits import Fold, shared_runs
+from training.train import Tick, fit
+
+
+@dataclass(frozen=True)
+class Settings:
+    """n_windows, rate : how a sensor is commissioned before it is judged."""
+
+    n_windows: int = DEFAULT_WINDOWS
+    rate: float = DEFAULT_RATE
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The test windows of one fold and all that was said of them. Arrays have one value for each window.
+
+    commissioned : for each sensor, from its first windows; `spoilt` marks what those prove nothing about
+    contribution : (n, n_f, n_t), logit units
+    """
+
+    fold: str
+    data: Dataset
+    learned: Learned
+    logit: Float32
+    contribution: Float32
+    residual: Float64
+    novelty: Float64
+    spectra_db: Float32
+    commissioned: dict[str, Commissioning]
+    spoilt: NDArray[np.bool_]
+    peers: dict[str, Float64]
+    reference_db: Float32  # (n_channels, n_bands): mean level of the healthy training windows
+
+    @property
+    def logit_margin(self) -> Float64:
+        return np.asarray(self.logit - self.learned.threshold, np.float64)
+
+    @property
+    def novelty_ratio(self) -> Float64:
+        """log(novelty / threshold of the training machines); NaN where there is none."""
+        threshold = self.learned.novelty_threshold
+        return np.log(self.novelty / threshold) if threshold else np.full(len(self.novelty), np.nan)
+
+    @property
+    def status_score(self) -> Float64:
+        return status_score(self.learned.status_rule, self.logit_margin, self.novelty_ratio)
+
+    def own(self, threshold_of: Callable[[Commissioning], float | None]) -> Float64:
+        """A commissioned threshold for each window, by its sensor."""
+        sensors = self.data.sensor
+        values = {name: threshold_of(one) for name, one in self.commissioned.items()}
+        known = {name: value for name, value in values.items() if value is not None}
+        return np.array([known.get(name, np.nan) for name in sensors], np.float64)
+
+
+def judge_folds(
+    dataset: Dataset, folds: list[Fold], recipe: Recipe, groups: tuple[str, ...], settings: Settings, tick: Tick | None
+) -> list[Judged]:
+    """Learn and judge for each fold anew. dataset : usable windows, unlabelled ones are judged but never trained on."""
+    remembered = Memory()
+    judged = []
+    for fold in folds:
+        train, test = dataset.select(fold.train), dataset.select(fold.test)
+        train = train.select(train.label >= 0)
+        learned = learn(train, recipe, groups, remembered.fit, tick)
+        judged.append(judge(fold.name, train, test, learned, recipe, settings))
+    return judged
+
+
+def judge(name: str, train: Dataset, test: Dataset, learned: Learned, recipe: Recipe, settings: Settings) -> Judged:
+    """What network, novelty and peers say of the test windows. Raises TrainingError where a run is on both sides."""
+    shared = shared_runs(train, test)
+    if shared:
+        raise TrainingError(
+            f"{name}: run {shared[0]!r} stands in training and test: such figures flatter, none are given."
+        )
+    logit, features = predict(learned.model, test.psd_db)
+    contribution, residual = activation_maps(features, *head(learned.model), logit)
+    spectra_db = grid_spectra(test, recipe)
+    commissioned, spoilt, novelty = {}, np.zeros(len(test), bool), np.full(len(test), np.nan)
+    for sensor, first in first_windows(test, settings.n_windows).items():
+        if len(first) < 3:
+            continue
+        one = commission_sensor(test, spectra_db, first, settings.rate, logit)
+        inside = np.flatnonzero(test.sensor == sensor)
+        novelty[inside] = novelty_scores(spectra_db[inside], one.baseline)
+        spoilt[one.spoilt] = True
+        commissioned[sensor] = one
+    healthy = train.psd_db[train.label == 0] if (train.label == 0).any() else train.psd_db
+    peers = {} if len(train) == 0 else {peer: peer_scores(peer, train, test) for peer in PEERS}
+    return Judged(
+        name, test, learned, logit, contribution, residual, novelty, spectra_db, commissioned, spoilt, peers,
+        np.asarray(healthy.mean(axis=(0, 3)), np.float32),
+    )  # fmt: skip
+
+
+class Memory:
+    """Fits each training set once: two folds that leave the same pair of groups out share a network."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, keras.Model] = {}
+
+    def fit(self, train: Dataset, recipe: Recipe, tick: Tick | None = None) -> keras.Model:
+        key = hashlib.sha256(
+            "\n".join(
+                f"{run} {a} {b}" for run, a, b in zip(train.run, train.segment, train.first_sample, strict=True)
+            ).encode()
+        ).digest()
+        if key not in self._known:
+            self._known[key] = fit(train, recipe, tick)
+        elif tick is not None:
+            for _ in range(recipe.n_members * recipe.n_epochs):
+                tick()
+        return self._known[key]
+
+
+def joined(judged: list[Judged], value: Callable[[Judged], Any]) -> NDArray[Any]:
+    """One value for each window of all folds."""
+    return np.concatenate([value(one) for one in judged])
+
+
+def fold_names(judged: list[Judged]) -> Text:
+    return np.concatenate([np.full(len(one.data), one.fold) for one in judged])

@@ -1,0 +1,196 @@
+"""Do the maps point at what decides? Figures for the exact map and, beside it, for Grad-CAM of the same network.
+
+(a) additivity, (b) deletion and insertion, (c) weights shuffled, (d) pointing at a region known from elsewhere.
+Grad-CAM (Selvaraju et al. 2017) of the last convolution weighs each map by its mean gradient and keeps what is
+positive. In a GAP-CNN these gradients are the head's weights, so it is the positive part of our map, without the sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import rankdata
+
+from monitor.records import Float32, Float64
+from training.metrics import Interval, bootstrap
+from training.network import head, keras, predict
+
+SHARES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)  # of the cells removed or put back
+MAX_WINDOWS = 200
+
+Order = NDArray[np.intp]  # (n, n_cells): cells of each window, the first to go first
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Windows called NG and how they were explained.
+
+    psd_db : (n, n_channels, n_bands, n_frames). contribution : (n, n_f, n_t)
+    reference_db : (n_channels, n_bands), what a removed cell is filled with: the mean level of healthy training windows
+    run : windows of one run are not independent
+    """
+
+    model: keras.Model
+    psd_db: Float32
+    logit: Float32
+    contribution: Float32
+    reference_db: Float32
+    frames_per_column: int
+    run: NDArray[Any]
+
+    def first(self, n_windows: int) -> Scene:
+        """n_windows of them, evenly chosen."""
+        index = np.unique(np.linspace(0, len(self.psd_db) - 1, min(n_windows, len(self.psd_db))).astype(int))
+        return Scene(
+            self.model, self.psd_db[index], self.logit[index], self.contribution[index], self.reference_db,
+            self.frames_per_column, self.run[index],
+        )  # fmt: skip
+
+    @property
+    def energy_db(self) -> Float64:
+        """How far each cell stands from the reference, mean over channels and frames, shape (n, n_f, n_t)."""
+        far = np.abs(self.psd_db - self.reference_db[:, :, None]).mean(axis=1)
+        return np.asarray(_columns(far, self.frames_per_column, self.contribution.shape[2]))
+
+
+def grad_cam(model: keras.Model, psd_db: Float32) -> Float32:
+    """The usual figure: positive part of the maps weighed by their mean gradient, scaled to at most 1."""
+    import tensorflow as tf
+
+    features = tf.constant(predict(model, psd_db)[1])
+    weights, bias = head(model)
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        logit = tf.reduce_mean(features, axis=(1, 2)) @ weights[:, None] + bias
+    importance = tf.reduce_mean(tape.gradient(logit, features), axis=(1, 2))
+    raw = np.maximum(np.einsum("nftk,nk->nft", features.numpy(), importance.numpy()), 0)
+    return np.asarray(raw / np.maximum(raw.max(axis=(1, 2), keepdims=True), 1e-12), np.float32)
+
+
+def map_figures(scene: Scene, explain: Callable[[keras.Model, Float32], Float32], seed: int = 0) -> dict[str, Any]:
+    """Figures (a) to (c) of one way to explain. explain : model, psd_db -> (n, n_f, n_t)"""
+    scene = scene.first(MAX_WINDOWS)
+    shown = explain(scene.model, scene.psd_db)
+    _, bias = head(scene.model)
+    missing = np.abs(shown.sum(axis=(1, 2), dtype=np.float64) + bias - scene.logit)
+    return {
+        "additivity_residual": {"max": float(missing.max()), "median": float(np.median(missing))},
+        **deletion_and_insertion(scene, _descending(shown), seed),
+        "same_after_shuffling_weights": shuffled_agreement(scene, shown, explain, seed),
+    }
+
+
+def deletion_and_insertion(scene: Scene, named: Order, seed: int) -> dict[str, Any]:
+    """How the logit changes as the named cells go, beside random cells and cells of equal energy."""
+    random = np.random.default_rng(seed)
+    n, n_cells = named.shape
+    orders = {
+        "named": lambda k: named[:, :k],
+        "random": lambda k: _random_cells(random, n, n_cells, k),
+        "equal_energy": lambda k: _equal_energy(scene.energy_db.reshape(n, -1), named[:, :k]),
+    }
+    figures: dict[str, Any] = {"shares": list(SHARES)}
+    for what, keep in (("deletion", False), ("insertion", True)):
+        moved = {name: _curve(scene, cells, n_cells, keep) for name, cells in orders.items()}
+        figures[what] = {
+            name: [round(float(value), 4) for value in curve.mean(axis=0)] for name, curve in moved.items()
+        }
+        area = {name: curve.mean(axis=1) for name, curve in moved.items()}
+        for other in ("random", "equal_energy"):
+            figures[what][f"more_than_{other}"] = _mean_by_run(scene.run, area["named"] - area[other]).as_tree()
+    return figures
+
+
+def shuffled_agreement(
+    scene: Scene, shown: Float32, explain: Callable[[keras.Model, Float32], Float32], seed: int
+) -> float:
+    """Mean rank correlation with the map of the same network after its weights were shuffled: near 0 is right."""
+    random = np.random.default_rng(seed)
+    other = keras.models.clone_model(scene.model)
+    other.set_weights([_shuffled(weights, random) for weights in scene.model.get_weights()])
+    return float(np.mean([_rank_correlation(a, b) for a, b in zip(shown, explain(other, scene.psd_db), strict=True)]))
+
+
+def pointing(contribution: Float32, region: NDArray[np.bool_]) -> dict[str, Any]:
+    """Share of the positive evidence inside the region, and the share of cells that the region has.
+
+    contribution, region : shape (n, n_f, n_t)
+    """
+    positive = np.maximum(contribution, 0)
+    total = positive.sum(axis=(1, 2))
+    seen = total > 0
+    share = (positive * region).sum(axis=(1, 2))[seen] / total[seen]
+    peak = np.array([inside.flat[int(cells.argmax())] for cells, inside in zip(contribution, region, strict=True)])
+    return {
+        "n_windows": int(seen.sum()),
+        "evidence_share": round(float(share.mean()), 4),
+        "region_area": round(float(region.mean()), 4),
+        "peak_inside": round(float(peak.mean()), 4),
+    }
+
+
+def _curve(scene: Scene, cells_of: Callable[[int], Order], n_cells: int, keep: bool) -> Float64:
+    """How far the logit fell (deletion) or rose from the empty picture (insertion), shape (n, len(SHARES))."""
+    empty = np.broadcast_to(scene.reference_db[:, :, None], scene.psd_db.shape)
+    start = predict(scene.model, np.ascontiguousarray(empty))[0] if keep else scene.logit
+    moved = []
+    for share in SHARES:
+        cells = cells_of(round(share * n_cells))
+        chosen = _frames(scene, cells)[:, None]
+        picture = np.where(chosen, scene.psd_db if keep else empty, empty if keep else scene.psd_db)
+        logit = predict(scene.model, np.ascontiguousarray(picture, np.float32))[0]
+        moved.append(logit - start if keep else start - logit)
+    return np.stack(moved, axis=1).astype(np.float64)
+
+
+def _frames(scene: Scene, cells: Order) -> NDArray[np.bool_]:
+    """Cells of the map as a mask over bands and frames of the spectrogram."""
+    n, n_f, n_t = scene.contribution.shape
+    chosen = np.zeros((n, n_f * n_t), bool)
+    np.put_along_axis(chosen, cells, True, axis=1)
+    by_frame = np.repeat(chosen.reshape(n, n_f, n_t), scene.frames_per_column, axis=2)
+    return by_frame[:, :, : scene.psd_db.shape[3]]
+
+
+def _columns(by_frame: NDArray[Any], frames_per_column: int, n_t: int) -> NDArray[Any]:
+    starts = [column * frames_per_column for column in range(n_t)]
+    counts = np.diff([*starts, by_frame.shape[-1]])
+    return np.asarray(np.add.reduceat(by_frame, starts, axis=-1) / counts)
+
+
+def _descending(shown: Float32) -> Order:
+    return np.argsort(-shown.reshape(len(shown), -1), axis=1, kind="stable")
+
+
+def _random_cells(random: np.random.Generator, n: int, n_cells: int, k: int) -> Order:
+    return np.argsort(random.random((n, n_cells)), axis=1)[:, :k]
+
+
+def _equal_energy(energy: Float64, named: Order) -> Order:
+    """For each named cell another one, not named, that stands as far from the reference as can be found."""
+    found = np.empty_like(named)
+    for i, cells in enumerate(named):
+        others = np.setdiff1d(np.arange(energy.shape[1]), cells)
+        _, column = linear_sum_assignment(np.abs(energy[i, cells][:, None] - energy[i, others][None]))
+        found[i] = others[column]
+    return found
+
+
+def _shuffled(weights: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
+    return random.permutation(weights.ravel()).reshape(weights.shape)
+
+
+def _rank_correlation(a: Float32, b: Float32) -> float:
+    ranks = rankdata(a), rankdata(b)
+    if np.ptp(ranks[0]) == 0 or np.ptp(ranks[1]) == 0:
+        return 0.0
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _mean_by_run(run: NDArray[Any], values: Float64) -> Interval:
+    return bootstrap(run, lambda index: float(values[index].mean()))
