@@ -48,5 +48,5 @@ clean:
 .venv/%.stamp: constraints/%.txt pyproject.toml .venv/python.stamp
 	@echo "installing constraints/$*.txt into .venv"
 	$(PIP) install --require-hashes --only-binary :all: -r constraints/$*.txt
-	$(PIP) install --no-deps --no-build-isolation --editable .
+	PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@

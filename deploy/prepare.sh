@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prepare a Debian or Ubuntu machine for the Makefile. `make` calls it; it may be run by hand as well.
 #   deploy/prepare.sh python    prints a Python 3.11 to 3.13 that can make environments, installing Debian's when there is none
-#   deploy/prepare.sh servers   installs the servers that the tests start themselves: Mosquitto and InfluxDB 1
+#   deploy/prepare.sh servers   installs the programs that the tests start themselves: Mosquitto, InfluxDB 1, Chromium
 # Packages are installed as root or through passwordless sudo. CAMSHAFT_NO_APT=1 forbids it.
 set -eu
 
@@ -41,8 +41,8 @@ prepare_python() {
     return 1
 }
 
-# Installing a server's package starts it and starts it again at every boot. The tests need the program alone, so both
-# are held back, but only for what was not there before.
+# Installing a server's package starts it, now and at every boot. The tests need the program alone, so both are held
+# back, but only for what was not there before.
 install_server() {
     package=$1
     shift
@@ -74,6 +74,7 @@ case "${1:-}" in
     servers)
         prepare_server mosquitto mosquitto
         prepare_server influxd influxdb
+        prepare_server chromium chromium fonts-dejavu-core
         ;;
     *)
         say "say 'python' or 'servers'"

@@ -13,9 +13,10 @@ import pytest
 pytest_plugins = ("tests.servers.influx",)
 
 SERVER_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
-SERVERS = {  # program: how it tells its version
+PROGRAMS = {  # program: how it tells its version
     "mosquitto": ("-h",),
     "influxd": ("version",),
+    "chromium": ("--version",),
 }
 DATASETS_VARIABLE = "CAMSHAFT_DATASETS"
 
@@ -38,7 +39,7 @@ def _datasets() -> Path | None:
 
 def pytest_report_header() -> list[str]:
     lines = []
-    for name, arguments in SERVERS.items():
+    for name, arguments in PROGRAMS.items():
         program = server_program(name)
         lines.append(
             f"{name}: {_version(program, arguments)}, real" if program else f"{name}: not found, its tests skip"
