@@ -1,0 +1,223 @@
+"""The live state of the fleet: read once for all browsers, sent as small differences.
+
+One task reads what the journal got since last time. A browser gets the whole state when it connects, then changes; one
+that is too slow for them gets the whole again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from monitor.journal_labels import ACKNOWLEDGED
+from monitor.journal_schema import JournalError
+from monitor.journal_views import Glance, JournalViews, Since, StoredEvent
+from monitor.page.views import Tree, difference, event_view, sensor_view
+
+POLL_S = 0.2
+RETRY_S = 1.0
+ROWS_AT_ONCE = 5000
+HEARTBEAT_S = 2.0
+MAX_WAITING = 50  # messages that one browser may be behind
+MAX_LISTENERS = 100
+
+Message = tuple[str, Any]  # the event's name and its data
+
+
+class Source:
+    """The journal as it lies there now: opened anew when the file was replaced. Safe for many threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._views: JournalViews | None = None
+        self._file: tuple[int, int] | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[JournalViews]:
+        """One reader at a time. Raises JournalError."""
+        with self._lock:
+            yield self._open()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._views is not None:
+                self._views.close()
+                self._views = None
+
+    def _open(self) -> JournalViews:
+        try:
+            status = self._path.stat()
+        except OSError as error:
+            raise JournalError(f"journal.path = '{self._path}': {_absent(error, self._file is not None)}") from error
+        if self._views is None or self._file != (status.st_dev, status.st_ino):
+            if self._views is not None:
+                self._views.close()
+                self._views = None
+            self._views = JournalViews(self._path)
+            self._file = (status.st_dev, status.st_ino)
+        return self._views
+
+    @property
+    def file(self) -> tuple[int, int] | None:
+        """Which file was read last: its device and number."""
+        return self._file
+
+
+def _absent(error: OSError, was_there: bool) -> str:
+    if not isinstance(error, FileNotFoundError):
+        return f"cannot be read: {error.strerror}."
+    if was_there:
+        return "the file has vanished. The page goes on by itself once it is back."
+    return "there is no such file yet. The service makes it when it first runs; the page then goes on by itself."
+
+
+class Fleet:
+    """What is known of each sensor. read() runs in a thread of its own, one call at a time."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._newest: dict[str, Glance] = {}
+        self._since: dict[str, Since] = {}
+        self._acknowledged: set[str] = set()
+        self._row_id = self._event_id = 0
+        self._file: tuple[int, int] | None = None
+        self._beat_s = float("-inf")
+        self.shown: dict[str, Tree] = {}
+        self.health: Tree | None = None
+        self.trouble = ""
+
+    def read(self, now_s: float) -> list[Message]:
+        """What to tell the browsers of everything that is new."""
+        try:
+            with self._source.reading() as views:
+                if self._source.file != self._file or self.trouble:
+                    return self._begin(views)
+                return self._go_on(views, now_s)
+        except JournalError as error:
+            self._file, before, self.trouble = None, self.trouble, str(error)
+            return [] if before == self.trouble else [("trouble", self.trouble)]
+
+    def snapshot(self) -> Message:
+        return "snapshot", {"sensors": list(self.shown.values()), "health": self.health, "trouble": self.trouble}
+
+    def _begin(self, views: JournalViews) -> list[Message]:
+        row_id, self._event_id = views.last_row_id(), views.last_event_id()
+        found = [newest for name in views.sensors() if (newest := views.newest(name)) is not None]
+        self._newest = {newest.sensor: newest for newest in found}
+        self._since = {newest.sensor: views.since(newest) for newest in found}
+        self._acknowledged = {s for s, event in views.alarm_events().items() if event.kind == ACKNOWLEDGED}
+        self._row_id = row_id
+        self._file, self.trouble = self._source.file, ""
+        self.shown = {sensor: self._view(sensor) for sensor in self._newest}
+        self.health = _health(views)
+        return [self.snapshot()]
+
+    def _go_on(self, views: JournalViews, now_s: float) -> list[Message]:
+        rows = views.changes(self._row_id, ROWS_AT_ONCE)
+        events = views.new_events(self._event_id, ROWS_AT_ONCE)
+        touched = {self._take(row) for row in rows} | {self._note(event) for event in events}
+        messages: list[Message] = []
+        if changed := [change for sensor in sorted(touched & set(self._newest)) if (change := self._change(sensor))]:
+            messages.append(("fleet", changed))
+        if events:
+            unacknowledged = views.unacknowledged()
+            messages.append(("events", [event_view(event, unacknowledged) for event in events]))
+        if now_s - self._beat_s >= HEARTBEAT_S:
+            self._beat_s = now_s
+            self.health = _health(views)
+            messages.append(("health", self.health))
+        return messages
+
+    def _take(self, row: Glance) -> str:
+        self._row_id = row.row_id
+        before = self._newest.get(row.sensor)
+        if before is None or row.end_ns >= before.end_ns:
+            self._newest[row.sensor] = row
+            if before is None or before.status != row.status:
+                self._since[row.sensor] = Since(row.start_ns, True)
+        return row.sensor
+
+    def _note(self, event: StoredEvent) -> str:
+        self._event_id = event.event_id
+        if event.kind == ACKNOWLEDGED:
+            self._acknowledged.add(event.sensor)
+        elif event.kind == "alarm_raised":
+            self._acknowledged.discard(event.sensor)
+        return event.sensor
+
+    def _change(self, sensor: str) -> Tree:
+        new = self._view(sensor)
+        change = difference(self.shown.get(sensor, {}), new)
+        self.shown[sensor] = new
+        return change if len(change) > 1 else {}
+
+    def _view(self, sensor: str) -> Tree:
+        return sensor_view(self._newest[sensor], self._since[sensor], sensor in self._acknowledged)
+
+
+def _health(views: JournalViews) -> Tree | None:
+    found = views.health()
+    if found is None:
+        return None
+    at_ns, fields = found
+    age_s = max(0.0, (time.time_ns() - at_ns) / 1e9)
+    return {"age_s": round(age_s, 1)} | {key: fields.get(key) for key in ("windows_per_s", "broker_connected")}
+
+
+class Feed:
+    """Reads for as long as the page runs, and tells every listener."""
+
+    def __init__(self, source: Source, stopping: Callable[[], bool]) -> None:
+        self._fleet = Fleet(source)
+        self._stopping = stopping
+        self._listeners: set[asyncio.Queue[str | None]] = set()
+
+    @property
+    def full(self) -> bool:
+        return len(self._listeners) >= MAX_LISTENERS
+
+    async def begin(self) -> None:
+        """Read once, so that the first browser finds something."""
+        await asyncio.to_thread(self._fleet.read, time.monotonic())
+
+    async def run(self) -> None:
+        while not self._stopping():
+            messages = await asyncio.to_thread(self._fleet.read, time.monotonic())
+            for name, data in messages:
+                self._tell(_encode(name, data))
+            await asyncio.sleep(RETRY_S if self._fleet.trouble else POLL_S)
+
+    async def listen(self) -> AsyncIterator[str]:
+        """Server-sent events for one browser, until it leaves or the page stops."""
+        queue: asyncio.Queue[str | None] = asyncio.Queue(MAX_WAITING)
+        self._listeners.add(queue)
+        try:
+            yield _encode(*self._fleet.snapshot())
+            while not self._stopping():
+                try:
+                    text = await asyncio.wait_for(queue.get(), 0.5)
+                except TimeoutError:
+                    continue
+                yield _encode(*self._fleet.snapshot()) if text is None else text
+        finally:
+            self._listeners.discard(queue)
+
+    def _tell(self, text: str) -> None:
+        for queue in self._listeners:
+            if queue.full():  # too slow: forget the changes, send the whole
+                while not queue.empty():
+                    queue.get_nowait()
+                queue.put_nowait(None)
+            else:
+                queue.put_nowait(text)
+
+
+def _encode(name: str, data: Any) -> str:
+    return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'), allow_nan=False)}\n\n"

@@ -1,0 +1,65 @@
+// What happened, newest first. Alarms are acknowledged here.
+
+import { noteForm } from "/static/forms.js";
+import { el, show } from "/static/dom.js";
+import { get, listen, post } from "/static/net.js";
+import { fullTime, kindWord, machineOf, pointOf } from "/static/words.js";
+
+const N = 100;
+
+export function eventsView(view, sensor = null) {
+  const list = el("ul", { class: "events" });
+  const more = el("button", { type: "button", onclick: () => load(oldest) }, "Earlier events");
+  const empty = el("p", { class: "empty", hidden: true }, "Nothing has happened yet: no alarm, no label, no silent sensor.");
+  show(view, sensor ? el("h2", {}, "Events of this point") : el("div", { class: "bar" }, el("h1", {}, "Events")), list, empty, more);
+  let oldest = null;
+
+  async function load(before) {
+    const query = new URLSearchParams({ n: N });
+    if (before) query.set("before", before);
+    if (sensor) query.set("sensor", sensor);
+    try {
+      const events = await get(`/api/events?${query}`);
+      if (!before) show(list);
+      list.append(...events.map(item));
+      oldest = events.at(-1)?.event_id ?? oldest;
+      more.hidden = events.length < N;
+      empty.hidden = list.children.length > 0;
+    } catch (error) {
+      show(list, el("li", { class: "trouble" }, error.message));
+    }
+  }
+
+  function item(event) {
+    const address = `#/point/${encodeURIComponent(event.sensor)}/event/${event.event_id}`;
+    const entry = el("li", { class: event.kind },
+      el("time", { dateTime: new Date(event.at_ms).toISOString() }, fullTime(event.at_ms)),
+      el("span", { class: "kind" }, kindWord(event.kind)),
+      sensor ? el("a", { href: address }, "show its window")
+        : el("a", { href: address }, el("b", {}, machineOf(event.sensor)), ` ${pointOf(event.sensor)}`),
+      el("span", { class: "text" }, event.text));
+    if (event.open) entry.append(acknowledgement(event));
+    return entry;
+  }
+
+  function acknowledgement(event) {
+    const place = el("div", { class: "acknowledge" });
+    const open = () => {
+      show(place, noteForm("Acknowledge", async (note) => {
+        await post("/api/acknowledgements", { event_id: event.event_id, ...note });
+        await load(null);
+      }, () => show(place, button)));
+      place.querySelector("input").focus();
+    };
+    const button = el("button", { type: "button", onclick: open }, "Acknowledge");
+    show(place, button);
+    return place;
+  }
+
+  load(null);
+  return listen((change) => {
+    const busy = list.querySelector("form");
+    if (change.events && !busy && (!sensor || change.events.some((event) => event.sensor === sensor))) load(null);
+    if (change.all) load(null);
+  });
+}

@@ -1,0 +1,43 @@
+// Who says what: the fields for an author and a comment, and the form for a label.
+
+import { el, show } from "/static/dom.js";
+import { post, session } from "/static/net.js";
+
+const AUTHOR_KEY = "camshaft.author";
+
+function fields() {
+  const author = el("input", { name: "author", maxLength: 80, autocomplete: "name", value: localStorage.getItem(AUTHOR_KEY) ?? "" });
+  const comment = el("textarea", { name: "comment", maxLength: 2000, rows: 2 });
+  const read = () => {
+    localStorage.setItem(AUTHOR_KEY, author.value);
+    return { author: author.value, comment: comment.value };
+  };
+  return { read, nodes: [el("label", {}, "Your name", author), el("label", { class: "wide" }, "Comment", comment)] };
+}
+
+// send(note) returns a promise; what it throws is shown.
+export function noteForm(title, send, cancel) {
+  const { read, nodes } = fields();
+  const answer = el("p", { class: "answer", role: "status" });
+  return el("form", { class: "note", onsubmit: async (event) => {
+    event.preventDefault();
+    try { await send(read()); } catch (error) { answer.textContent = error.message; }
+  } }, nodes, el("div", { class: "buttons" }, el("button", { type: "submit", class: "primary" }, title),
+    el("button", { type: "button", onclick: cancel }, "Cancel")), answer);
+}
+
+export function labelForm(rowOf, done) {
+  const { read, nodes } = fields();
+  const mode = el("select", { name: "failure_mode" }, el("option", { value: "" }, "not known"),
+    session.failure_modes.map((name) => el("option", { value: name }, name)));
+  const answer = el("p", { class: "answer", role: "status" });
+  const buttons = session.words.map((word) => el("button", { type: "button", onclick: async () => {
+    try {
+      await post("/api/labels", { row_id: rowOf(), word, failure_mode: mode.value, ...read() });
+      answer.textContent = `Stored: ${word}.`;
+      await done();
+    } catch (error) { answer.textContent = error.message; }
+  } }, word));
+  return el("form", { class: "note", id: "label-form", onsubmit: (event) => event.preventDefault() },
+    nodes[0], el("label", {}, "Failure mode", mode), nodes[1], el("div", { class: "buttons" }, buttons), answer);
+}

@@ -1,0 +1,66 @@
+// Which view is shown, and the line at the top that says whether what it shows is fresh.
+
+import { el, show } from "/static/dom.js";
+import { eventsView } from "/static/events.js";
+import { fleetView } from "/static/fleet.js";
+import { connect, fleet, listen, openSession, post, session } from "/static/net.js";
+import { span } from "/static/words.js";
+
+const STALE_S = 35; // the service reports every 10 s
+
+const view = document.getElementById("view");
+const trouble = document.getElementById("trouble");
+const link = document.getElementById("link");
+
+let leave = () => {};
+
+async function route() {
+  leave();
+  const [, name = "", sensor = "", what = "", id = ""] = location.hash.split("/");
+  for (const [item, on] of [["fleet", name === ""], ["events", name === "events"]]) {
+    const anchor = document.getElementById(`nav-${item}`);
+    if (on) anchor.setAttribute("aria-current", "page");
+    else anchor.removeAttribute("aria-current");
+  }
+  if (name === "point") {
+    const { pointView } = await import("/static/point.js");
+    leave = pointView(view, decodeURIComponent(sensor), what, id);
+  } else if (name === "events") leave = eventsView(view);
+  else leave = fleetView(view);
+  window.scrollTo(0, 0);
+}
+
+function troubleText() {
+  if (fleet.trouble) return fleet.trouble;
+  if (!fleet.connected) return "No connection to the page's server: what you see is old.";
+  const age_s = fleet.health?.age_s;
+  if (age_s > STALE_S) return `The service last reported ${span(age_s * 1000)} ago: what you see may be old.`;
+  if (fleet.health && fleet.health.broker_connected === false) return "The service has no connection to the MQTT broker.";
+  return "";
+}
+
+function freshness() {
+  const text = fleet.known ? troubleText() : "";
+  if (trouble.textContent !== text) trouble.textContent = text;
+  trouble.hidden = !text;
+  const rate = fleet.health?.windows_per_s;
+  link.textContent = fleet.connected ? (rate ? `live · ${rate.toFixed(1)} windows/s` : "live") : "not connected";
+  link.className = fleet.connected ? "quiet live" : "quiet";
+}
+
+document.getElementById("logout").addEventListener("click", async () => {
+  await post("/api/logout", {});
+  location.assign("/");
+});
+
+try {
+  await openSession();
+  document.getElementById("instance").textContent = session.instance;
+  document.getElementById("logout").hidden = !session.with_password;
+  listen(freshness);
+  connect();
+  addEventListener("hashchange", route);
+  await route();
+} catch (error) {
+  show(view, el("p", { class: "trouble" }, error.message));
+}

@@ -1,0 +1,84 @@
+// Talking to the page's server: requests, and the live state that it pushes.
+
+export const session = { csrf: "", instance: "", words: [], failure_modes: [], with_password: false };
+
+async function answerOf(response) {
+  if (response.status === 401) {
+    location.assign("/");
+    return new Promise(() => {}); // the page is leaving
+  }
+  const tree = await response.json().catch(() => ({ error: `The server answered ${response.status}.` }));
+  if (!response.ok) throw new Error(tree.error ?? `The server answered ${response.status}.`);
+  return tree;
+}
+
+export const get = async (address) => answerOf(await fetch(address));
+
+export const post = async (address, tree) =>
+  answerOf(
+    await fetch(address, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-CSRF-Token": session.csrf },
+      body: JSON.stringify(tree),
+    }),
+  );
+
+export async function openSession() {
+  Object.assign(session, await get("/api/session"));
+}
+
+// The fleet as the server tells it. Listeners get what changed: {sensors: [names]} | {events} | {all: true} | {health}.
+export const fleet = { sensors: new Map(), health: null, trouble: "", known: false, connected: false };
+
+const listeners = new Set();
+
+export function listen(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+const tell = (change) => listeners.forEach((listener) => listener(change));
+
+export function connect() {
+  const stream = new EventSource("/api/live");
+  const on = (name, work) => stream.addEventListener(name, (event) => work(JSON.parse(event.data)));
+  on("snapshot", (tree) => {
+    Object.assign(fleet, { health: tree.health, trouble: tree.trouble, known: true, connected: true });
+    fleet.sensors = new Map(tree.sensors.map((sensor) => [sensor.sensor, sensor]));
+    tell({ all: true });
+  });
+  on("fleet", (changes) => {
+    for (const change of changes) {
+      fleet.sensors.set(change.sensor, { ...fleet.sensors.get(change.sensor), ...change });
+    }
+    tell({ sensors: changes.map((change) => change.sensor) });
+  });
+  on("events", (events) => tell({ events }));
+  on("health", (health) => {
+    fleet.health = health;
+    tell({ health: true });
+  });
+  on("trouble", (trouble) => {
+    fleet.trouble = trouble;
+    tell({ all: true });
+  });
+  stream.onopen = () => {
+    fleet.connected = true;
+    tell({ health: true });
+  };
+  stream.onerror = () => {
+    fleet.connected = false;
+    tell({ health: true });
+    if (stream.readyState === EventSource.CLOSED) setTimeout(reconnect, 2000);
+  };
+}
+
+// The browser gives up where the server answers with an error: the session may have ended.
+async function reconnect() {
+  try {
+    await openSession();
+    connect();
+  } catch {
+    setTimeout(reconnect, 2000);
+  }
+}

@@ -1,0 +1,70 @@
+// How things are said: statuses, times in the viewer's zone, frequencies.
+
+export const STATUSES = ["NG", "NO_DATA", "BAD_DATA", "LEARNING", "OK", "IDLE"]; // in the order they ask for a look
+
+const MEANINGS = {
+  OK: "OK",
+  NG: "NG: not good",
+  BAD_DATA: "bad data: could not be judged",
+  IDLE: "idle: the machine does not run",
+  LEARNING: "learning: not commissioned yet",
+  NO_DATA: "no data: the sensor is silent",
+};
+export const meaning = (status) => MEANINGS[status] ?? status;
+export const statusWord = (status) => status.replace("_", " ");
+
+const KINDS = {
+  alarm_raised: "Alarm raised",
+  alarm_cleared: "Alarm cleared",
+  alarm_acknowledged: "Alarm acknowledged",
+  label: "Label",
+  silent: "Sensor silent",
+  back: "Sensor back",
+  commissioned: "Commissioned",
+};
+export const kindWord = (kind) => KINDS[kind] ?? kind.replaceAll("_", " ");
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const SHORT = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+
+const sameDay = (a, b) => new Date(a).toDateString() === new Date(b).toDateString();
+
+export const clock = (ms) => CLOCK.format(ms);
+export const fullTime = (ms) => FULL.format(ms);
+export const shortTime = (ms, now = Date.now()) => (sameDay(ms, now) ? SHORT : DAY).format(ms);
+
+export function span(ms) {
+  const s = Math.max(0, Math.round(ms / 1000));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+}
+
+export function hz(value) {
+  if (value >= 1000) return `${trim(value / 1000, value >= 10000 ? 1 : 2)} kHz`;
+  return `${trim(value, value >= 100 ? 0 : 1)} Hz`;
+}
+
+export function bandWords(low, high) {
+  if (high < 1000) return `${trim(low, low >= 100 ? 0 : 1)}–${hz(high)}`;
+  if (low >= 1000) return `${trim(low / 1000, low >= 10000 ? 1 : 2)}–${hz(high)}`;
+  return `${hz(low)} – ${hz(high)}`;
+}
+
+const trim = (value, digits) => String(Number(value.toFixed(digits)));
+
+// A signed number with a true minus.
+export function signed(value, digits = 3) {
+  const text = Math.abs(value).toFixed(digits);
+  return (value < 0 && Number(text) !== 0 ? "−" : "+") + text;
+}
+
+export const plain = (value, digits = 3) =>
+  value === null || value === undefined ? "–" : (value < 0 ? "−" : "") + Math.abs(value).toFixed(digits);
+
+export const percent = (share) => `${Math.round(100 * share)} %`;
+export const machineOf = (sensor) => sensor.slice(0, sensor.lastIndexOf("/"));
+export const pointOf = (sensor) => sensor.slice(sensor.lastIndexOf("/") + 1);
