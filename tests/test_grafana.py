@@ -15,6 +15,7 @@ import yaml
 
 from deploy.grafana import alerts, generate
 from monitor.batch import Batch, Event
+from monitor.config import PageSettings
 from monitor.influx import InfluxSender
 from monitor.journal import Journal
 from monitor.journal_outbox import JournalOutbox
@@ -202,6 +203,14 @@ def test_links_lead_to_dashboards_that_exist() -> None:
     text = json.dumps(list(DASHBOARDS.values()))
     for part in text.split("/d/")[1:]:
         assert part.startswith(tuple(DASHBOARDS))
+
+
+def test_links_to_the_live_page_use_its_default_address() -> None:
+    page = PageSettings()
+    for dashboard in DASHBOARDS.values():
+        (variable,) = (one for one in dashboard["templating"]["list"] if one["name"] == "live_page")
+        assert variable["query"] == f"http://{page.host}:{page.port}"
+        assert any(link["url"].startswith("${live_page}") for link in dashboard["links"])
 
 
 def test_no_secret_is_written_down() -> None:

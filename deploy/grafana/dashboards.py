@@ -20,10 +20,11 @@ from deploy.grafana.panels import (
     variable,
 )
 
-LIVE_PAGE = text_variable("live_page", "Live page", "http://127.0.0.1:8470")
+LIVE_PAGE = text_variable("live_page", "Live page", "http://127.0.0.1:8477")
 TO_FLEET = link("Fleet", "/d/camshaft-fleet")
 TO_SERVICE = link("Service", "/d/camshaft-service")
 TO_LIVE_PAGE = link("Live page", "${live_page}", new_tab=True)
+POINT_ON_LIVE_PAGE = "${live_page}/#/point/${machine:percentencode}%2F${point:percentencode}"
 COLUMNS = ("reason", "probability", "novelty", "band_low_hz", "band_high_hz", "band_share")
 UNITS = {"probability": "percentunit", "band_share": "percentunit", "band_low_hz": "hertz", "band_high_hz": "hertz"}
 MARKS = (("Alarms", "red", "alarm"), ("Labels", "blue", "label"), ("Models", "purple", "model|commissioned"))
@@ -90,7 +91,7 @@ def point() -> Json:
         ]
     )
     annotations = [annotation(title, colour, _events(kinds)) for title, colour, kinds in MARKS]
-    links = [TO_FLEET, TO_SERVICE, TO_LIVE_PAGE]
+    links = [TO_FLEET, TO_SERVICE, link("Live page", POINT_ON_LIVE_PAGE, new_tab=True)]
     return dashboard("camshaft-point", "Camshaft: Point", panels, _point_variables(), annotations, links, "now-15m")
 
 
