@@ -1,0 +1,1 @@
+"""make bench: what each stage costs, and the whole pipeline beside the script that people usually write."""

@@ -1,0 +1,88 @@
+"""python -m tests.benchmarks [--json] [--model NAME]: the table, and with --json one JSON line at the end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy
+
+from monitor.model_folder import find_model
+from tests.benchmarks.daemon import measure_daemon
+from tests.benchmarks.stages import kernel_limit, run_pipeline, stage_costs_s
+from tests.benchmarks.usual_script import run_usual_script
+from tests.benchmarks.workload import make_workload
+
+N_SENSORS = 100
+N_WINDOWS = 20
+N_WINDOWS_LIVE = 6  # in real time
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="end with one JSON line")
+    parser.add_argument("--model", default="simulator", help="bundled name or model folder (default simulator)")
+    arguments = parser.parse_args()
+    figures = measure(find_model(arguments.model))
+    print(table(figures))
+    if arguments.json:
+        print(json.dumps(figures))
+    return 0
+
+
+def measure(folder: Path) -> dict[str, object]:
+    """All figures. The peer comes first, while the machine is as idle as it will be."""
+    workload = make_workload(folder, N_SENSORS, N_WINDOWS)
+    usual, database = run_usual_script(workload)
+    with tempfile.TemporaryDirectory() as name:
+        run = run_pipeline(workload, Path(name))
+    stages_s = stage_costs_s(workload) | {"journal": run.journal_s}
+    stages_s["rest"] = max(0.0, 1 / run.windows_per_s - sum(stages_s.values()))
+    daemon = measure_daemon(make_workload(folder, N_SENSORS, N_WINDOWS_LIVE))
+    return {
+        "pipeline_windows_per_s": round(run.windows_per_s, 1),
+        "usual_script_windows_per_s": round(usual, 2),
+        "times_faster": round(run.windows_per_s / usual, 1),
+        "kernel_limit_windows_per_s": round(kernel_limit(workload), 1),
+        "startup_s": round(daemon.startup_s, 2),
+        "rss_mb": None if daemon.rss_mb is None else round(daemon.rss_mb, 1),
+        "stages_us": {name: round(1e6 * cost_s, 1) for name, cost_s in stages_s.items()},
+        "max_residual": run.max_residual,
+        "n_sensors": N_SENSORS,
+        "n_windows": len(workload.messages),
+        "model": workload.classifier.manifest.name,
+        "model_mflop": workload.classifier.manifest.training.get("n_flops", 0) / 1e6,
+        "usual_script_database": database,
+    }
+
+
+def table(figures: dict[str, object]) -> str:
+    stages_us = figures["stages_us"]
+    assert isinstance(stages_us, dict)
+    lines = [
+        f"One-second windows at the rate of model {figures['model']} ({figures['model_mflop']:.1f} MFLOP a window)",
+        "",
+        f"{'stage':<14}{'µs a window':>14}{'windows/s':>14}",
+        *(f"{name:<14}{cost:>14.1f}{1e6 / max(cost, 1e-3):>14,.0f}" for name, cost in stages_us.items()),
+        "",
+        f"{'whole pipeline, journal included':<46}{figures['pipeline_windows_per_s']:>12,.0f} windows/s",
+        f"{'the usual script, ' + str(figures['usual_script_database']):<46}"
+        f"{figures['usual_script_windows_per_s']:>12,.1f} windows/s",
+        f"{'ratio':<46}{figures['times_faster']:>12,.0f} times",
+        f"{'only Fourier transforms and network':<46}{figures['kernel_limit_windows_per_s']:>12,.0f} windows/s",
+        f"{'daemon, start to READY':<46}{figures['startup_s']:>12.2f} s",
+        f"{'daemon, resident with ' + str(figures['n_sensors']) + ' sensors':<46}{_or_none(figures['rss_mb'])} MiB",
+    ]
+    return "\n".join(lines)
+
+
+def _or_none(value: object) -> str:
+    return f"{value:>12.1f}" if isinstance(value, float) else f"{'no Mosquitto':>12}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""The pipeline whole, and its stages one by one on the same windows."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
+
+from monitor.analysis import N_AT_ONCE
+from monitor.cam import activation_maps, strongest_band
+from monitor.config import RawPayload
+from monitor.journal import Journal
+from monitor.payload import decode
+from monitor.pipeline import Pipeline
+from monitor.quality import assess
+from monitor.records import Chunk, Float32
+from monitor.service import COMMIT_S, MESSAGES_PER_TURN
+from monitor.spectrogram import spectrogram, to_grid
+from monitor.windows import Windower, WindowSettings
+from tests.benchmarks.workload import Workload
+
+RAW = RawPayload(format="raw", dtype="int16")
+N_REPEATS = 5
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """windows_per_s : all stages and the commits. journal_s : of it, the commits, a window."""
+
+    windows_per_s: float
+    journal_s: float
+    max_residual: float
+
+
+def run_pipeline(workload: Workload, folder: Path) -> PipelineRun:
+    """All messages through the pipeline into a fresh journal: the median of some runs."""
+    runs = [_run_once(workload, folder / f"run-{index}.journal") for index in range(N_REPEATS)]
+    return sorted(runs, key=lambda run: run.windows_per_s)[N_REPEATS // 2]
+
+
+def _run_once(workload: Workload, path: Path) -> PipelineRun:
+    journal = Journal(path)
+    pipeline = Pipeline(workload.rules(), {}, {}, 0.0)
+    messages, journal_s, n_windows, max_residual = workload.messages, 0.0, 0, 0.0
+    start_s = committed_s = time.perf_counter()
+    for first in range(0, len(messages), MESSAGES_PER_TURN):  # as the service does when messages never end
+        turn = messages[first : first + MESSAGES_PER_TURN]
+        pipeline.process(turn, turn[-1].received_ns, 0.0)
+        now_s = time.perf_counter()
+        if now_s - committed_s < COMMIT_S and first + MESSAGES_PER_TURN < len(messages):
+            continue
+        batch = pipeline.take_batch(with_tails=False)
+        journal.commit(batch)
+        committed_s = time.perf_counter()
+        journal_s += committed_s - now_s
+        n_windows += len(batch.verdicts)
+        max_residual = max(max_residual, *(verdict.residual or 0.0 for verdict in batch.verdicts))
+    total_s = time.perf_counter() - start_s
+    journal.close()
+    if n_windows != len(messages):
+        raise AssertionError(f"{len(messages)} windows went in, {n_windows} verdicts came out.")
+    return PipelineRun(n_windows / total_s, journal_s / n_windows, max_residual)
+
+
+def stage_costs_s(workload: Workload) -> dict[str, float]:
+    """Seconds a window that each stage takes by itself, in batches as large as the pipeline's."""
+    manifest = workload.classifier.manifest
+    settings, grid = manifest.settings, manifest.map_grid
+    weights, bias = np.array(manifest.head.weights, np.float32), manifest.head.bias
+    messages = workload.messages[:N_AT_ONCE]
+    samples = np.resize(workload.samples(), (N_AT_ONCE, manifest.n_channels, settings.n_window))
+    psd_db = spectrogram(samples, settings)
+    logit, features = workload.classifier.predict(psd_db)
+    chunks = [decode(message, RAW, "machine/point", workload.rule) for message in messages]
+
+    def maps() -> None:
+        contribution, _ = activation_maps(features, weights, bias, logit)
+        for cells in contribution:
+            strongest_band(cells, grid.f_edges_hz)
+
+    stages: dict[str, Callable[[], object]] = {
+        "decode": lambda: [decode(message, RAW, "machine/point", workload.rule) for message in messages],
+        "window": lambda: _cut(chunks, settings.n_window),
+        "quality": lambda: assess(samples, None),
+        "spectrogram": lambda: to_grid(spectrogram(samples, settings), grid.shape[1]),
+        "network": lambda: workload.classifier.predict(psd_db),
+        "map": maps,
+    }
+    return {name: _median_s(stage) / N_AT_ONCE for name, stage in stages.items()}
+
+
+def kernel_limit(workload: Workload) -> float:
+    """Windows/s if only the float32 Fourier transforms and the network ran, tapered frames lying ready."""
+    settings = workload.classifier.manifest.settings
+    samples = workload.samples()
+    psd_db = spectrogram(samples, settings)
+    frames = _frames(samples, settings.n_fft, settings.hop)
+    transform_s = _median_s(lambda: scipy.fft.rfft(frames)) * settings.n_frames / len(frames)
+    network_s = _median_s(lambda: workload.classifier.predict(psd_db)) / len(psd_db)
+    n_channels = len(workload.rule.channels)
+    return 1 / (n_channels * transform_s + network_s)
+
+
+def _frames(samples: Float32, n_fft: int, hop: int) -> Float32:
+    """The frames of a few windows' first channels, shape (n, n_fft): few enough to stay in the cache."""
+    frames = sliding_window_view(samples[:4, 0], n_fft, axis=-1)[:, ::hop]
+    return np.ascontiguousarray(frames.reshape(-1, n_fft))
+
+
+def _cut(chunks: list[Chunk], n_window: int) -> int:
+    """Each chunk is the next window of a sensor of its own, as in the whole run."""
+    n = 0
+    for chunk in chunks:
+        windower = Windower("machine/point", WindowSettings("continuous", n_window, n_window))
+        windower.push(chunk)
+        while windower.cut() is not None:
+            n += 1
+    return n
+
+
+def _median_s(work: Callable[[], object], n: int = 7) -> float:
+    work()
+    durations = []
+    for _ in range(n):
+        start_s = time.perf_counter()
+        work()
+        durations.append(time.perf_counter() - start_s)
+    return statistics.median(durations)
