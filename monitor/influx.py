@@ -7,6 +7,7 @@ parked with the server's reason. Waiting: everything else, however long it takes
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import logging
@@ -32,6 +33,7 @@ PRECISION: Any = WritePrecision.NS  # of every row: see line_protocol.py
 IDLE_S = 1.0  # until the next look when nothing waits
 COMPLAINT_PERIOD_S = 60.0
 MAX_ANSWER_BYTES = 16_384
+COMPRESSION = 1  # gzip's level
 NO_ANSWER = 0
 
 HINTS = {
@@ -151,9 +153,9 @@ class _Writer:
             raise ConfigError("influx.token must be printable ASCII text without line breaks.")
         self._org, self._bucket = settings.org, settings.bucket
         timeout_ms = round(settings.timeout_s * 1000)
-        self._client = InfluxDBClient(settings.url, token or "", timeout=timeout_ms, enable_gzip=True, org=settings.org)
+        self._client = InfluxDBClient(settings.url, token or "", timeout=timeout_ms, org=settings.org)
         rest: Any = self._client.api_client.rest_client
-        self._pool = rest.pool_manager = _BoundedPool(rest.pool_manager, settings.timeout_s)
+        self._pool = rest.pool_manager = _Gate(rest.pool_manager, settings.timeout_s)
         self._api = self._client.write_api(write_options=SYNCHRONOUS)
 
     def write(self, body: bytes) -> Answer:
@@ -171,26 +173,32 @@ class _Writer:
         self._client.close()  # type: ignore[no-untyped-call]
 
 
-class _BoundedPool:
-    """A urllib3 pool whose answers are short, printable JSON, whatever the server sent.
+class _Gate:
+    """A urllib3 pool between influxdb-client and the network. Requests leave compressed; answers arrive short,
+    printable and as JSON, whatever the server sent.
 
-    influxdb-client reads an answer whole, decodes it strictly and logs it raw.
+    influxdb-client compresses at level 9, which takes 22 times as long as level 1 for 30 % less; it reads an answer
+    whole, decodes it strictly and logs it raw.
     """
 
     def __init__(self, pool: urllib3.PoolManager, timeout_s: float) -> None:
         self._pool, self._timeout_s = pool, timeout_s
         self.status = NO_ANSWER  # of the last answer
 
-    def request(self, method: str, url: str, preload_content: bool = True, **options: Any) -> urllib3.HTTPResponse:
-        response = self._pool.request(method, url, preload_content=False, **options)
+    def request(
+        self, method: str, url: str, body: bytes, headers: dict[str, str], preload_content: bool = True, **options: Any
+    ) -> urllib3.HTTPResponse:
+        sent = gzip.compress(body, COMPRESSION)
+        headers = headers | {"Content-Encoding": "gzip", "Accept-Encoding": "identity"}
+        response = self._pool.request(method, url, body=sent, headers=headers, preload_content=False, **options)
         try:
-            body = self._read(response)
+            answer = self._read(response)
         finally:
             response.close()  # a connection whose answer was read to its end is back in the pool by now
         self.status = response.status
-        message = json.dumps({"message": _message(body) or printable(response.reason or "")})
-        headers = {name: value for name, value in response.headers.items() if name.lower() == "retry-after"}
-        return urllib3.HTTPResponse(message.encode(), headers, status=response.status)
+        message = json.dumps({"message": _message(answer) or printable(response.reason or "")})
+        kept = {name: value for name, value in response.headers.items() if name.lower() == "retry-after"}
+        return urllib3.HTTPResponse(message.encode(), kept, status=response.status)
 
     def clear(self) -> None:
         self._pool.clear()

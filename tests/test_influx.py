@@ -87,6 +87,7 @@ def test_rows_arrive_in_order_and_once(sender: InfluxSender, standin: InfluxStan
     assert outbox.accepted == [("health", number) for number in range(250)]
     assert [row.fields["number"] for row in standin.rows("monitor_health")] == list(range(250))
     assert standin.statuses == [204, 204, 204]
+    assert (standin.n_compressed, standin.n_connections) == (3, 1)
     assert sender.step(outbox, 0.0) == IDLE_S
 
 

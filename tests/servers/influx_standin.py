@@ -47,7 +47,7 @@ class InfluxStandIn:
         self.max_body_bytes = 50_000_000
         self.stored: dict[Series, dict[int, dict[str, FieldValue]]] = {}
         self.statuses: list[int] = []  # answered so far
-        self.n_requests = 0
+        self.n_requests = self.n_compressed = self.n_connections = 0
         self._types: dict[tuple[str, str], str] = {}
         self._forward = forward
         self._lock = threading.Lock()
@@ -150,10 +150,15 @@ def _handler(standin: InfluxStandIn) -> type[BaseHTTPRequestHandler]:
         timeout = 30
         disable_nagle_algorithm = True  # else each answer waits 40 ms for the client's acknowledgement
 
+        def setup(self) -> None:
+            super().setup()
+            standin.n_connections += 1
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
+                standin.n_compressed += 1
             fault = standin.next_fault()
             if fault is None:
                 status, message = standin.write(self, body)
