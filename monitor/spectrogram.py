@@ -168,6 +168,20 @@ def default_grid(settings: SpectrogramSettings) -> Grid:
     return Grid(settings.band_edges_hz, (*edges_s, settings.n_window / settings.sample_rate_hz))
 
 
+def widening_bins(n_top: int) -> list[int]:
+    """Up to 25 rising FFT bins from 1 to 0.98 n_top: one bin apart at first, then a constant ratio.
+
+    Half a bin below them lie the edges of bands that widen with frequency.
+    """
+    top = max(int(TOP_OF_NYQUIST * n_top), 2)
+    n_bands = min(DEFAULT_N_BANDS, top - 1)
+    bins = [1]
+    for n_left in range(n_bands, 0, -1):
+        low = bins[-1]
+        bins.append(max(low + 1, round(low * (top / low) ** (1 / n_left))))
+    return bins
+
+
 def _band_power(rows: Float32, settings: SpectrogramSettings, out: Float32) -> None:
     """rows (n, n_window) to mean power density per frame and band, out (n, n_frames, n_bands)."""
     taper, starts, end, scale = _constants(settings)
@@ -214,17 +228,3 @@ def _n_columns(sample_rate_hz: float, n_window: int) -> int:
         if abs(column_ms - round(column_ms)) < 1e-6 and round(column_ms) >= 1:
             return n
     return whole[0] if whole else DEFAULT_N_COLUMNS[0]
-
-
-def widening_bins(n_top: int) -> list[int]:
-    """Up to 25 rising FFT bins from 1 to 0.98 n_top: one bin apart at first, then a constant ratio.
-
-    Half a bin below them lie the edges of bands that widen with frequency.
-    """
-    top = max(int(TOP_OF_NYQUIST * n_top), 2)
-    n_bands = min(DEFAULT_N_BANDS, top - 1)
-    bins = [1]
-    for n_left in range(n_bands, 0, -1):
-        low = bins[-1]
-        bins.append(max(low + 1, round(low * (top / low) ** (1 / n_left))))
-    return bins

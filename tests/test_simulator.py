@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.signal import welch
+from scipy.signal import lfilter, welch
 
 from monitor.records import Float64
-from monitor.simulator import Kind, Resonance, SimulatedMachine, training_windows
+from monitor.simulator import Kind, SimulatedMachine, training_windows
+from monitor.simulator_parameters import Resonance
 
 RATE_HZ = 25_600
 
@@ -85,8 +86,6 @@ def test_impulse_times_are_where_the_ringing_starts() -> None:
 
 @given(frequency_hz=st.floats(100, 12_000), damping=st.floats(0.02, 0.4))
 def test_the_energy_of_a_mode_is_that_of_its_impulse_response(frequency_hz: float, damping: float) -> None:
-    from scipy.signal import lfilter
-
     mode = Resonance(frequency_hz, damping)
     response = lfilter([1.0], mode.denominator(RATE_HZ), np.eye(1, 20_000)[0])
     assert mode.energy(RATE_HZ) == pytest.approx(np.sum(response**2), rel=1e-3)

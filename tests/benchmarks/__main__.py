@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy
@@ -60,7 +61,7 @@ def measure(folder: Path) -> dict[str, object]:
     }
 
 
-def table(figures: dict[str, object]) -> str:
+def table(figures: Mapping[str, object]) -> str:
     stages_us = figures["stages_us"]
     assert isinstance(stages_us, dict)
     lines = [

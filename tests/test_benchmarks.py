@@ -1,0 +1,48 @@
+"""The benchmark itself: its figures are of whole runs, and its table shows them. make bench measures at full length."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor.model_folder import find_model
+from tests.benchmarks.__main__ import table
+from tests.benchmarks.stages import kernel_limit, run_pipeline, stage_costs_s
+from tests.benchmarks.workload import Workload, make_workload
+
+
+@pytest.fixture(scope="module")
+def workload() -> Workload:
+    return make_workload(find_model("simulator"), n_sensors=4, n_windows=3)
+
+
+def test_every_window_comes_through_and_costs_less_than_the_limit_allows(workload: Workload, tmp_path: Path) -> None:
+    run = run_pipeline(workload, tmp_path)  # raises where a window is missing
+    assert 0 < run.windows_per_s < kernel_limit(workload)
+    assert run.max_residual < 1e-3
+
+
+def test_each_stage_has_a_cost(workload: Workload) -> None:
+    costs_s = stage_costs_s(workload)
+    assert list(costs_s) == ["decode", "window", "quality", "spectrogram", "network", "map"]
+    assert all(cost_s > 0 for cost_s in costs_s.values())
+
+
+def test_the_table_shows_what_could_not_be_measured() -> None:
+    figures = {
+        "pipeline_windows_per_s": 2000.0,
+        "usual_script_windows_per_s": 16.0,
+        "times_faster": 125.0,
+        "kernel_limit_windows_per_s": 8000.0,
+        "startup_s": 0.5,
+        "rss_mb": None,
+        "stages_us": {"decode": 10.0},
+        "n_sensors": 100,
+        "model": "simulator",
+        "model_mflop": 3.0,
+        "usual_script_database": "a local HTTP server",
+    }
+    shown = table(figures)
+    assert "decode                  10.0       100,000" in shown
+    assert "no Mosquitto" in shown
