@@ -34,9 +34,9 @@ def history(*judged: tuple[Status, str]) -> list[Verdict]:
 
 OK, NG = (Status.OK, "clear"), (Status.NG, "clear")
 ALARM, LEARNING = (Status.NG, "raised"), (Status.LEARNING, "clear")
-HEALTHY = Actor("m/p", "healthy", 1, "")
-FAULTY = Actor("m/p", "bearing", 1, "", onset=0.5)
-NEW = Actor("m/p", "quiet", 1, "", onset=0.5, has_model=False)
+HEALTHY = Actor("m/p", "healthy", 1)
+FAULTY = Actor("m/p", "bearing", 1, onset=0.5)
+NEW = Actor("m/p", "quiet", 1, onset=0.5, has_model=False)
 
 
 @pytest.mark.parametrize(

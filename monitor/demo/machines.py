@@ -26,7 +26,7 @@ class Actor:
     sensor: str
     kind: Kind
     seed: int
-    note: str
+    fault: str = ""  # in words
     onset: float = 1.0
     growth: float = 0.0
     has_model: bool = True
@@ -44,6 +44,12 @@ class Actor:
             growth_s=self.growth * seconds,
         )
 
+    def note(self, now_s: float, onset_s: float) -> str:
+        """What the machine does now."""
+        if self.is_faulty and now_s >= onset_s:
+            return f"{self.fault} since {onset_s:.0f} s"
+        return "healthy" if self.has_model else "healthy, no model"
+
     def complaints(self, verdicts: Sequence[Verdict], onset_ns: int) -> list[str]:
         """What the service got wrong about this machine; empty is right."""
         before = [verdict for verdict in verdicts if not self.is_faulty or verdict.end_ns <= onset_ns]
@@ -60,10 +66,10 @@ class Actor:
 
 
 CAST = (
-    Actor("press-1/gearbox", "healthy", 1, "healthy"),
+    Actor("press-1/gearbox", "healthy", 1),
     Actor("press-2/gearbox", "bearing", 2, "bearing fault", onset=0.3, growth=0.3),
-    Actor("pump-1/motor", "healthy", 3, "healthy"),
-    Actor("fan-1/bearing", "quiet", 4, "no model; falls quiet", onset=0.6, growth=0.05, has_model=False),
+    Actor("pump-1/motor", "healthy", 3),
+    Actor("fan-1/bearing", "quiet", 4, "falls quiet", onset=0.6, growth=0.05, has_model=False),
 )
 COMMISSION_SHARE = 0.35  # of the demo's length: enough for a baseline, with time to be OK before the fault
 
@@ -104,10 +110,7 @@ class SimulatedPlant:
     def notes(self) -> dict[str, str]:
         """What each machine does now, by sensor."""
         now_s = self._time_s(self._n_sent)
-        return {
-            actor.sensor: actor.note + (f" since {onset_s:.0f} s" if (onset_s := self._onset_s(actor)) <= now_s else "")
-            for actor in CAST
-        }
+        return {actor.sensor: actor.note(now_s, self._onset_s(actor)) for actor in CAST}
 
     def step(self, verdicts: Mapping[str, Sequence[Verdict]]) -> None:
         """Send each chunk whose last sample is over, as a sensor would. Raises DemoError if the broker is full."""
@@ -128,13 +131,19 @@ class SimulatedPlant:
         return found
 
     def findings(self, verdicts: Mapping[str, Sequence[Verdict]]) -> dict[str, object]:
-        """Seconds from each fault's onset to its alarm."""
-        delays: dict[str, object] = {}
-        for actor in CAST:
-            raised = [verdict.end_ns for verdict in verdicts.get(actor.sensor, ()) if verdict.alarm == "raised"]
+        """Of each fault: seconds from onset to alarm, where it was planted, and what drove the last verdict."""
+        found: dict[str, object] = {}
+        for actor, (_, machine) in zip(CAST, self._machines, strict=True):
+            judged = verdicts.get(actor.sensor, ())
+            raised = [verdict.end_ns for verdict in judged if verdict.alarm == "raised"]
             if actor.is_faulty and raised:
-                delays[actor.sensor] = round((raised[0] - self._start_ns) / 1e9 - self._onset_s(actor), 1)
-        return {"onset_to_alarm_s": delays}
+                band = judged[-1].band
+                found[actor.sensor] = {
+                    "onset_to_alarm_s": round((raised[0] - self._start_ns) / 1e9 - self._onset_s(actor), 1),
+                    "planted_hz": [round(max(0.0, edge)) for edge in machine.fault_band_hz or ()],
+                    "driven_by_hz": [round(band.low_hz), round(band.high_hz)] if band else None,
+                }
+        return {"faults": found}
 
     def _onset_s(self, actor: Actor) -> float:
         return actor.onset * self._seconds if actor.is_faulty else float("inf")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -50,9 +51,25 @@ def perform(on: Stage, play: Play, as_json: bool, picture_path: Path | None) -> 
     if as_json:
         print(json.dumps(figures), flush=True)
     else:
-        print("\n".join(f"{name:<16} {value}" for name, value in figures.items()))
-        print(f"Look further with: camshaft status -c {on.config}")
+        print("\n".join(_lines(figures)))
+        print(f"Look further with: {os.path.relpath(Path(sys.executable).with_name('camshaft'))} status -c {on.config}")
     return 1 if wrong else 0
+
+
+def _lines(figures: Mapping[str, object], indent: str = "") -> Iterator[str]:
+    """Figures for people: one a line, parts below their whole."""
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            yield f"{indent}{name}"
+            yield from _lines(value, indent + "  ")
+        else:
+            yield f"{indent}{name:<{22 - len(indent)}}{_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return "-".join(map(str, value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _follow(on: Stage, play: Play, observer: Observer, view: View) -> None:

@@ -34,8 +34,8 @@ MAP_WIDTH = 28  # text columns of a map; each shows one summed group of map colu
 MAX_COLUMNS_PER_WINDOW = 8
 LABEL_WIDTH = 7
 PANEL_WIDTH = MAP_WIDTH + LABEL_WIDTH + 4
-NETWORK_END_LOGIT = 1.0  # evidence in one block of the picture that takes the full colour
-NOVELTY_END = 8.0  # likewise, in even shares of the threshold: 1.0 everywhere is exactly at the limit
+NETWORK_END_LOGIT = 0.5  # evidence in one block of the picture that takes the full colour
+NOVELTY_END = 16.0  # likewise, in even shares of its limit: 1.0 everywhere is exactly at the limit
 N_RECENT = 14
 COLUMNS = {  # heading: least and most width
     "sensor": (15, 22),
@@ -110,9 +110,7 @@ def legend() -> Text:
     scale = Text("  evidence for OK ", "#8a8f98")
     for step in np.linspace(-1, 1, 17):
         scale.append("█", _hex(colour(float(step))))
-    ends = (
-        f"full colour: ±{NETWORK_END_LOGIT:g} logit, or {NOVELTY_END:g} times a block's even share of the novelty limit"
-    )
+    ends = f"full colour: ±{NETWORK_END_LOGIT:g} logit; of novelty, {NOVELTY_END:g} even shares of its limit"
     scale.append(f" for NG · {ends}", "#8a8f98")
     return scale
 
