@@ -59,6 +59,18 @@ class StreamUpdate:
     tail: tuple[int, Float32] | None  # (first sample, samples)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredStream:
+    """A stream as the journal holds it. tail : float32, (n_channels, n), from position.first_sample on, or None."""
+
+    position: Position
+    keys: list[Key]
+    alarm_recent: list[bool]
+    alarm_raised: bool
+    model_id: str | None  # of the newest verdict
+    tail: Float32 | None
+
+
 @dataclass(slots=True)
 class Batch:
     """Filled by the pipeline, written by the journal in one transaction."""

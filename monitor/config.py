@@ -261,7 +261,7 @@ class WebhookSettings(Settings):
 
 
 class NotificationSettings(Settings):
-    """cool_down_s: after a webhook was told of an alarm, the same point is quiet for this long; news is kept for later."""
+    """cool_down_s: after a webhook was told of an alarm, the point is quiet for this long; news is kept for later."""
 
     cool_down_s: float = Field(default=300.0, ge=0, le=7 * 86400)
     webhooks: tuple[WebhookSettings, ...] = Field(default=(), max_length=20)
@@ -324,7 +324,8 @@ class Config(Settings):
         matches = [rule.match for rule in self.sensors]
         for earlier, later in enumerate(matches[1:]):
             if "*" in matches[: earlier + 1]:
-                raise ValueError(f"sensors[{earlier + 1}].match = {later!r} is never reached: an earlier rule matches '*'")
+                key = f"sensors[{earlier + 1}].match"
+                raise ValueError(f"{key} = {later!r} is never reached: an earlier rule matches '*'")
         topics = [subscription.topic for subscription in self.subscriptions]
         if len(set(topics)) != len(topics):
             raise ValueError("subscriptions: each topic may stand once only")

@@ -25,8 +25,6 @@ from influxdb_client.rest import ApiException
 
 from monitor.config import ConfigError, InfluxSettings
 from monitor.outbox import Backoff, Outbox, Shipment
-from monitor.outbox import OutboxRow as OutboxRow
-from monitor.outbox import RowKey as RowKey
 from monitor.text import printable
 
 PRECISION: Any = WritePrecision.NS  # of every row: see line_protocol.py

@@ -10,16 +10,16 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from monitor.batch import Batch, BookKey, StreamUpdate
+from monitor.batch import Batch, BookKey, StoredStream, StreamUpdate
 from monitor.journal_schema import JournalError, connect
 from monitor.records import Float32, Grid, Verdict
-from monitor.windows import Key, Position
+from monitor.windows import Position
 
 MAX_BAD_PAYLOADS = 1000  # kept for inspection, newest first
 MAX_HEALTH_ROWS = 8640  # a day at one per 10 s
@@ -34,17 +34,6 @@ INSERT_VERDICT = (
     f"INSERT INTO verdict ({', '.join(VERDICT_COLUMNS)}) VALUES ({', '.join('?' * len(VERDICT_COLUMNS))}) "
     "ON CONFLICT DO NOTHING RETURNING row_id"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class StoredStream:
-    """A stream as the journal holds it. tail : float32, (n_channels, n), from position.first_sample on, or None."""
-
-    position: Position
-    keys: list[Key]
-    alarm_recent: list[bool]
-    alarm_raised: bool
-    tail: Float32 | None
 
 
 class Journal:
@@ -85,16 +74,20 @@ class Journal:
 
     def streams(self) -> dict[str, StoredStream]:
         """Every sensor's stored stream, to go on with after a start."""
-        rows = self._link.execute("SELECT sensor, position, keys, alarm_recent, alarm_raised FROM stream").fetchall()
+        rows = self._link.execute(
+            "SELECT sensor, position, keys, alarm_recent, alarm_raised, (SELECT model_id FROM verdict v "
+            "WHERE v.sensor = stream.sensor ORDER BY end_ns DESC LIMIT 1) FROM stream"
+        ).fetchall()
         return {
             sensor: StoredStream(
                 position=(where := _position(position)),
                 keys=[tuple(key) for key in json.loads(keys)],
                 alarm_recent=[bool(ng) for ng in json.loads(recent)],
                 alarm_raised=bool(raised),
+                model_id=model_id,
                 tail=self._tail(sensor, where),
             )
-            for sensor, position, keys, recent, raised in rows
+            for sensor, position, keys, recent, raised, model_id in rows
         }
 
     def packets(self) -> dict[int, int]:

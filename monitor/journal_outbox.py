@@ -7,11 +7,11 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from monitor.influx import OutboxRow, RowKey
 from monitor.journal import transaction
 from monitor.journal_reader import SELECT_VERDICT, read_row
 from monitor.journal_schema import connect
 from monitor.line_protocol import event_line, health_line, verdict_lines
+from monitor.outbox import OutboxRow, RowKey
 from monitor.records import Status
 
 ID_OF_KIND = {"verdict": "row_id", "event": "event_id", "health": "health_id"}

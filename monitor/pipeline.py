@@ -12,10 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.analysis import Analyser, Analysis
-from monitor.batch import BadPayload, Batch, Event
+from monitor.batch import BadPayload, Batch, Event, StoredStream
 from monitor.commissioning import Commissioned
 from monitor.config import EvidenceSettings, Subscription
-from monitor.journal import StoredStream
 from monitor.payload import PayloadError, decode
 from monitor.records import Chunk, Delivery, Drop, Gap, Message, Status, Verdict, Window
 from monitor.sensor import Sensor
@@ -80,7 +79,7 @@ class Pipeline:
         self.change_rules(rules)
         for name, stored in streams.items():
             if (sensor := self._make_sensor(name, now_s)) is not None:
-                sensor.restore(stored.position, stored.keys, stored.alarm_recent, stored.alarm_raised, stored.tail)
+                sensor.restore(stored)
 
     def change_rules(self, rules: Rules) -> None:
         """Take a new configuration over; known sensors change at their next window border."""

@@ -8,14 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from monitor.analysis import Analyser, Analysis
-from monitor.batch import Event, EvidenceWindow, StreamUpdate
+from monitor.batch import Event, EvidenceWindow, StoredStream, StreamUpdate
 from monitor.cam import strongest_band
 from monitor.commissioning import Commissioned
 from monitor.config import EvidenceSettings, SensorSettings
 from monitor.novelty import novelty_map
-from monitor.records import Float32, Gap, Status, Verdict, Window
+from monitor.records import Gap, Status, Verdict, Window
 from monitor.verdict import Alarm, Evidence, decide, probability
-from monitor.windows import Key, Position, Windower
+from monitor.vibration_severity import applies, is_due, velocity_rms_mm_s
+from monitor.windows import Windower
 
 MAX_RESIDUAL = 1e-3  # logit units: a map that does not add up to its logit is no explanation, so no verdict either
 SILENT_PERIODS = 3  # of the expected period
@@ -34,6 +35,7 @@ class Sensor:
         self.silent = False
         self.n_received = 0  # samples since the process began: the order in which messages are settled
         self._next: Analyser | None = None
+        self._model_id: str | None = None  # of the last verdict
         alarm = analyser.rule.alarm
         self._alarm = Alarm(alarm.n, alarm.m, alarm.clear)
         self._keeper = EvidenceKeeper(evidence)
@@ -42,13 +44,12 @@ class Sensor:
     def rule(self) -> SensorSettings:
         return self.analyser.rule
 
-    def restore(
-        self, position: Position, keys: list[Key], recent: list[bool], raised: bool, tail: Float32 | None
-    ) -> None:
+    def restore(self, stored: StoredStream) -> None:
         """Go on where the journal left off. A geometry that changed in between starts a new segment."""
-        self.windower.restore(position, keys, tail)
+        self.windower.restore(stored.position, stored.keys, stored.tail)
         alarm = self.rule.alarm
-        self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, recent, raised)
+        self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, stored.alarm_recent, stored.alarm_raised)
+        self._model_id = stored.model_id
 
     def adopt(self, analyser: Analyser) -> None:
         """Use another rule or model from the next window border on."""
@@ -74,6 +75,8 @@ class Sensor:
         """
         n = window.samples.shape[1]
         quality = analysis.quality.figures()
+        if not analysis.quality.reason and self._severity_is_due(window):
+            quality["velocity_rms_mm_s"] = velocity_rms_mm_s(window.samples, window.sample_rate_hz)
         if window.measured_rate_hz is not None:
             quality["rate_deviation"] = window.measured_rate_hz / window.sample_rate_hz - 1
         verdict = Verdict(
@@ -94,8 +97,18 @@ class Sensor:
             verdict = self._judged(verdict, analysis, analyser)
         change = self._alarm.update(verdict.status)
         verdict = replace(verdict, alarm=self._alarm.state)
-        events = [] if change is None else [self._event(verdict, f"alarm_{change}")]
+        events = self._model_change(verdict)
+        if change is not None:
+            events.append(self._event(verdict, f"alarm_{change}"))
         return verdict, self._keeper.keep(verdict, window), events
+
+    def _model_change(self, verdict: Verdict) -> list[Event]:
+        """An event where the model is not the one that judged before, also before a restart."""
+        before, self._model_id = self._model_id, verdict.model_id
+        if before is None or before == verdict.model_id:
+            return []
+        text = f"from {before or 'no model'} to {verdict.model_id or 'no model'}"
+        return [Event(verdict.start_ns, self.name, "model_changed", text, verdict.model_id)]
 
     def judge_gap(self, gap: Gap) -> Verdict:
         """A partial window before a break: it could not be judged, so it is BAD_DATA with the break's reason."""
@@ -210,6 +223,11 @@ class Sensor:
         if limit is None or analysis.quality.reason:
             return None
         return analysis.quality.rms_ms2 >= limit
+
+    @staticmethod
+    def _severity_is_due(window: Window) -> bool:
+        rate_hz, n = window.sample_rate_hz, window.samples.shape[1]
+        return applies(rate_hz, n) and is_due(window.first_sample, rate_hz, n)
 
     @staticmethod
     def _event(verdict: Verdict, kind: str) -> Event:

@@ -196,3 +196,16 @@ def test_a_name_that_fits_no_rule_is_counted() -> None:
     pipeline = make(sensor={"match": "press-*"})
     pipeline.process(messages(noise(1000), [1000]), START_NS, 0.0)
     assert pipeline.take_batch(True).counters["bad_payloads.unmatched_sensor"] == 1
+
+
+def test_a_change_of_model_is_marked_also_over_a_restart(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    first = make()
+    first.process(messages(noise(1000), [1000]), START_NS, 0.0)
+    batch = first.take_batch(True)
+    assert not batch.events
+    journal.commit(replace(batch, verdicts=[replace(batch.verdicts[0], model_id="old")]))
+    second = Pipeline(rules(configure()), journal.streams(), journal.packets(), 0.0)
+    second.process(messages(noise(2000), [1000, 1000])[1:], START_NS, 0.0)
+    (event,) = second.take_batch(True).events
+    assert (event.kind, event.text) == ("model_changed", "from old to no model")
