@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from monitor.config import MqttSettings
-from monitor.mqtt import paho_client, refusal, subscribe, user_properties
 from monitor.mqtt_session import ServerLimits, server_limits
+from monitor.paho_client import paho_client, refusal, subscribe, user_properties
 from monitor.records import Message
 from monitor.tls import explain
 

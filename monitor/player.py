@@ -19,11 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-
 from monitor.config import ConfigError, MqttSettings, Secret, TlsSettings
-from monitor.mqtt import paho_client, refusal
+from monitor.paho_client import paho_client, publish_properties, refusal
 from monitor.recordings import Manifest, RecordingError, load_manifest
 from monitor.replay import Cut, PlayOptions, cuts, encode, topic_of
 from monitor.tls import explain
@@ -115,11 +112,7 @@ class _Publisher:
         """Hand over one message; waits while too many are under way."""
         if not self._room.acquire(timeout=PATIENCE_S):
             raise PlayError(f"The broker has taken no message for {PATIENCE_S:g} s.")
-        carried = None
-        if properties:
-            carried = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            carried.UserProperty = list(properties.items())
-        self._client.publish(topic, payload, qos=1, properties=carried)
+        self._client.publish(topic, payload, qos=1, properties=publish_properties(properties))
 
     def finish(self) -> None:
         """Wait until the broker has acknowledged all."""
