@@ -38,7 +38,7 @@ def make_verdict(index: int = 0, sensor: str = "press 7/bearing", grid: Grid = G
         band=Band(100.0, 250.0, 0.5),
         running=True,
         model_id="0123abcd",
-        quality={"rms_ms2": 1.5, "peak_ms2": 4.0, "clipped_share": 0.0},
+        quality={"rms_ms2": 1.5, "peak_ms2": 4.0, "clipped_share": 0.0, "velocity_rms_mm_s": 2.1},
         grid=grid,
         contribution=contribution,
         novelty_map=novelty_map,

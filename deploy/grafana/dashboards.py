@@ -80,14 +80,15 @@ def point() -> Json:
     columns = ", ".join(f'"{name}"' for name in (*COLUMNS, "model_id"))
     driven = f'SELECT {columns} FROM "vibration_verdict" WHERE {where} AND "status" = \'NG\''
     driven += " ORDER BY time DESC LIMIT 500"
-    quality = query(_over_time("mean(/.+/)", "vibration_quality"), "$col")
+    quality = query(_over_time("mean(/^(rms|peak|clipped|rate)/)", "vibration_quality"), "$col")
+    velocity = query(_over_time('mean("velocity_rms_mm_s")', "vibration_quality"), "velocity RMS")
     panels = place(
         [
             (4, [state_timeline("State", 24, states, "${machine} / ${point}")]),
             (8, [_probability(), _novelty()]),
             (11, [_cam()]),
             (10, [_novelty_map(), _spectrum()]),
-            (9, [table("What drove each NG", 14, driven, UNITS), _drift(quality)]),
+            (9, [table("What drove each NG", 12, driven, UNITS), _drift(quality), _severity(velocity)]),
         ]
     )
     annotations = [annotation(title, colour, _events(kinds)) for title, colour, kinds in MARKS]
@@ -237,4 +238,12 @@ def _spectrum() -> Json:
 
 
 def _drift(quality: Json) -> Json:
-    return time_series("Quality of the data", 10, [quality], description="RMS and peak in m/s², clipped share.")
+    return time_series("Quality of the data", 6, [quality], description="RMS and peak in m/s², clipped share.")
+
+
+def _severity(velocity: Json) -> Json:
+    text = (
+        "A second opinion: RMS velocity from 10 to 1000 Hz as in ISO 20816, one window in ten seconds, where sample rate "
+        "and window allow it. The zone limits depend on the machine; part 3 gives 4.5 mm/s and 7.1 mm/s for large ones."
+    )
+    return time_series("Vibration severity", 6, [velocity], "suffix: mm/s", 0, description=text)
