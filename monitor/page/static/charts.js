@@ -25,6 +25,9 @@ export function palette() {
   return Object.fromEntries(names.map((name) => [name, of(name)]));
 }
 
+const FONT = '"DejaVu Sans", "Segoe UI", system-ui, sans-serif';
+const LABEL = { fontSize: 13 };
+
 const channels = (hex) => [1, 3, 5].map((start) => parseInt(hex.slice(start, start + 2), 16));
 const clamp = (x) => Math.min(1, Math.max(0, x));
 
@@ -91,7 +94,7 @@ export function mapOption(echarts, row, look, colours, wave) {
     cellColour(colours, cell.db === null ? 0 : (cell.db - low) / (high - low), cell.value, look.limit, look.blend);
   const end_s = Math.max(maps.t_edges_s.at(-1), wave ? wave.n_samples / wave.sample_rate_hz : 0);
   const unit = look.kind === "novelty" ? "" : " logit";
-  const axis = { nameTextStyle: { color: colours.quiet }, axisLabel: { color: colours.quiet }, axisLine: { lineStyle: { color: colours.line } },
+  const axis = { nameTextStyle: { ...LABEL, color: colours.quiet }, axisLabel: { ...LABEL, color: colours.quiet }, axisLine: { lineStyle: { color: colours.line } },
     splitLine: { show: false } };
   const grids = wave
     ? [{ left: 74, right: 14, top: 26, height: 76 }, { left: 74, right: 14, top: 136, bottom: 44 }]
@@ -106,14 +109,14 @@ export function mapOption(echarts, row, look, colours, wave) {
   }];
   if (wave) series.push(...waveSeries(wave, look.channel, colours));
   return {
-    animation: false, textStyle: { color: colours.text, fontFamily: "inherit" }, grid: grids, series,
+    animation: false, textStyle: { color: colours.text, fontFamily: FONT }, grid: grids, series,
     tooltip: { renderMode: "richText", confine: true, backgroundColor: colours.panel, borderColor: colours.line, textStyle: { color: colours.text } },
     xAxis: grids.map((_, index) => timeAxis(index)),
     yAxis: grids.map((_, index) => (index === m
       ? { ...axis, type: "value", gridIndex: m, min: scale.bottom, max: scale.top, name: "frequency",
-          axisLabel: { color: colours.quiet, formatter: scale.name, hideOverlap: true, ...(scale.ticks ? { customValues: scale.ticks } : {}) },
+          axisLabel: { ...LABEL, color: colours.quiet, formatter: scale.name, hideOverlap: true, ...(scale.ticks ? { customValues: scale.ticks } : {}) },
           axisTick: scale.ticks ? { customValues: scale.ticks } : {} }
-      : { ...axis, type: "value", gridIndex: 0, name: "acceleration in m/s²", nameTextStyle: { color: colours.quiet, align: "left" }, splitNumber: 2, scale: true })),
+      : { ...axis, type: "value", gridIndex: 0, name: "acceleration in m/s²", nameTextStyle: { ...LABEL, color: colours.quiet, align: "left" }, splitNumber: 2, scale: true })),
   };
 }
 
@@ -186,18 +189,18 @@ export function stepsOption(row, kind, colours, compared) {
   const ends = [...found.flatMap((step) => [step.from, step.to]), limit ?? 0];
   const room = 0.06 * (Math.max(...ends) - Math.min(...ends) || 1);
   return {
-    animation: false, textStyle: { color: colours.text, fontFamily: "inherit" },
-    grid: { left: 104, right: 22, top: 26, bottom: 44 },
+    animation: false, textStyle: { color: colours.text, fontFamily: FONT },
+    grid: { left: 122, right: 22, top: 26, bottom: 44 },
     tooltip: { renderMode: "richText", confine: true, backgroundColor: colours.panel, borderColor: colours.line, textStyle: { color: colours.text } },
     xAxis: { type: "value", min: Math.min(...ends) - room, max: Math.max(...ends) + room, name: kind === "novelty" ? "novelty score" : "logit", nameLocation: "middle", nameGap: 26,
-      nameTextStyle: { color: colours.quiet }, axisLabel: { color: colours.quiet, formatter: (value) => plain(value, 1).replace(/\.0$/, ""), hideOverlap: true, showMinLabel: false, showMaxLabel: false },
+      nameTextStyle: { ...LABEL, color: colours.quiet }, axisLabel: { ...LABEL, color: colours.quiet, formatter: (value) => plain(value, 1).replace(/\.0$/, ""), hideOverlap: true, showMinLabel: false, showMaxLabel: false },
       splitLine: { lineStyle: { color: colours.line } } },
     yAxis: { type: "category", data: found.map((step) => step.name), axisTick: { show: false }, axisLine: { lineStyle: { color: colours.line } },
-      axisLabel: { color: colours.text, fontSize: 11, interval: 0, hideOverlap: true } },
+      axisLabel: { ...LABEL, color: colours.text, interval: 0, hideOverlap: true } },
     series: [{ type: "custom", data: found.map((step, index) => [step.to, index]), renderItem: bar, tooltip: { formatter: words },
       markLine: limit === null || limit === undefined ? undefined : { silent: true, symbol: "none", data: [{ xAxis: limit }],
         lineStyle: { color: colours.text, type: "dashed", width: 1.5 },
-        label: { formatter: `threshold ${plain(limit, 2)}`, color: colours.text, position: "end" } } }],
+        label: { ...LABEL, formatter: `threshold ${plain(limit, 2)}`, color: colours.text, position: "end" } } }],
   };
 }
 
@@ -207,7 +210,7 @@ export function timelineOption(echarts, rows, selected, colours) {
   const byNetwork = rows.some((row) => row.probability !== null);
   const value = (row) => (byNetwork ? row.probability : row.novelty_ratio);
   const limit = (row) => (byNetwork ? row.threshold : row.novelty_ratio === null ? null : 1);
-  const axis = { axisLine: { lineStyle: { color: colours.line } }, axisLabel: { color: colours.quiet, hideOverlap: true } };
+  const axis = { axisLine: { lineStyle: { color: colours.line } }, axisLabel: { ...LABEL, color: colours.quiet, hideOverlap: true } };
   const chosen = rows.find((row) => row.row === selected);
   const strip = (params, api) => {
     const row = rows[params.dataIndex];
@@ -225,13 +228,13 @@ export function timelineOption(echarts, rows, selected, colours) {
   const line = (of, style, name) => ({ type: "line", name, xAxisIndex: 0, yAxisIndex: 0, data: rows.map((row) => [row.end_ms, of(row)]), showSymbol: rows.length < 2,
     connectNulls: false, lineStyle: style, itemStyle: { color: style.color }, tooltip: { formatter: words } });
   return {
-    animation: false, textStyle: { color: colours.text, fontFamily: "inherit" },
+    animation: false, textStyle: { color: colours.text, fontFamily: FONT },
     grid: [{ left: 52, right: 14, top: 28, bottom: 62 }, { left: 52, right: 14, bottom: 34, height: 18 }],
     tooltip: { trigger: "item", renderMode: "richText", confine: true, backgroundColor: colours.panel, borderColor: colours.line, textStyle: { color: colours.text } },
     dataZoom: [{ type: "inside", xAxisIndex: [0, 1], zoomOnMouseWheel: "ctrl", moveOnMouseMove: true }],
     xAxis: [{ ...axis, type: "time", gridIndex: 0, axisLabel: { show: false } }, { ...axis, type: "time", gridIndex: 1, axisTick: { show: false } }],
     yAxis: [{ ...axis, type: "value", gridIndex: 0, min: 0, max: top, splitNumber: 2, name: byNetwork ? "P(NG), threshold dashed" : "novelty ÷ its limit",
-      nameTextStyle: { color: colours.quiet, align: "left" }, splitLine: { lineStyle: { color: colours.line } } },
+      nameTextStyle: { ...LABEL, color: colours.quiet, align: "left" }, splitLine: { lineStyle: { color: colours.line } } },
       { type: "value", gridIndex: 1, min: 0, max: 1, show: false }],
     series: [
       { ...line(value, { width: 2, color: colours.accent }, "value"), symbolSize: 6,

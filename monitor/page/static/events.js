@@ -58,8 +58,7 @@ export function eventsView(view, sensor = null) {
 
   load(null);
   return listen((change) => {
-    const busy = list.querySelector("form");
-    if (change.events && !busy && (!sensor || change.events.some((event) => event.sensor === sensor))) load(null);
-    if (change.all) load(null);
+    if (list.querySelector("form")) return; // somebody is writing
+    if (change.all || change.events?.some((event) => !sensor || event.sensor === sensor)) load(null);
   });
 }

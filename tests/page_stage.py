@@ -1,0 +1,199 @@
+"""A journal of made-up machines, and the page served over it by a process of its own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monitor.batch import Batch, Event, EvidenceWindow
+from monitor.cam import strongest_band
+from monitor.journal import Journal
+from monitor.records import Grid, Status, Verdict
+from monitor.verdict import probability
+
+RATE_HZ, N_WINDOW = 12_800, 12_800
+SECOND_NS = 10**9
+EDGES_HZ = tuple(float(round(edge)) for edge in np.concatenate([np.arange(0, 1000, 200), np.geomspace(1000, 6400, 14)]))
+GRID = Grid(EDGES_HZ, tuple(float(edge) for edge in np.linspace(0, 1, 17)))
+FAULT_BAND = 13  # index: where the faulty machine rings
+BIAS, THRESHOLD = -1.2, 0.4
+COMMAND = (
+    "import argparse, sys; from monitor import page; p = argparse.ArgumentParser(); page.add_arguments(p); "
+    "sys.exit(page.run(p.parse_args()))"
+)
+
+
+def verdict(sensor: str, index: int, start_ns: int, faulty: bool, seed: int = 0) -> Verdict:
+    """The index-th window of a sensor: a map that adds up, a fault that repeats in time in one band."""
+    rng = np.random.default_rng([seed, index, *sensor.encode()])
+    contribution = rng.normal(-0.004, 0.012, GRID.shape)
+    spectrum = -35 - 22 * np.linspace(0, 1, GRID.shape[0])[:, None] + rng.normal(0, 2.5, GRID.shape)
+    spectrum[1] += 24
+    spectrum[3] += 14
+    if faulty:
+        beats = 0.5 + 0.5 * np.sin(np.arange(GRID.shape[1]) * 2.1 + index)
+        for offset, share in ((-1, 0.35), (0, 1.0), (1, 0.3)):
+            contribution[FAULT_BAND + offset] += 0.4 * share * beats
+            spectrum[FAULT_BAND + offset] += 26 * share * beats
+        contribution[2] -= 0.03
+    cells = contribution.astype(np.float32)
+    logit = float(cells.sum(dtype=np.float64)) + BIAS
+    ng = logit > THRESHOLD
+    window_start_ns = start_ns + index * SECOND_NS
+    novelty_map = np.maximum(0, cells).astype(np.float32) * 8 + rng.gamma(1, 0.02, GRID.shape).astype(np.float32)
+    return Verdict(
+        sensor=sensor,
+        segment=1,
+        first_sample=index * N_WINDOW,
+        n_samples=N_WINDOW,
+        start_ns=window_start_ns,
+        end_ns=window_start_ns + SECOND_NS,
+        status=Status.NG if ng else Status.OK,
+        reason="network" if ng else "",
+        logit=logit,
+        probability=probability(logit),
+        bias=BIAS,
+        threshold=THRESHOLD,
+        residual=2e-7,
+        novelty=float(novelty_map.sum()),
+        novelty_threshold=25.0,
+        band=strongest_band(cells, EDGES_HZ),
+        alarm="raised" if ng and index % 1000 > 3 else "clear",
+        running=True,
+        model_id="5e3a9c41d0b2",
+        quality={"rms_ms2": 2.1 if faulty else 1.3, "peak_ms2": 9.0, "clipped_share": 0.0},
+        grid=GRID,
+        contribution=cells,
+        novelty_map=novelty_map,
+        spectrum_db=spectrum[None].astype(np.float32),
+    )
+
+
+def evidence(of: Verdict, faulty: bool) -> EvidenceWindow:
+    t = np.arange(N_WINDOW) / RATE_HZ
+    rng = np.random.default_rng(of.first_sample)
+    wave = 1.4 * np.sin(2 * np.pi * 300 * t) + 0.4 * rng.normal(size=N_WINDOW)
+    if faulty:
+        for hit in np.arange(0.02, 1, 0.093):
+            after = t >= hit
+            wave[after] += 6 * np.exp(-(t[after] - hit) / 0.006) * np.sin(2 * np.pi * 3300 * (t[after] - hit))
+    key = (of.sensor, of.segment, of.first_sample)
+    return EvidenceWindow(*key, float(RATE_HZ), wave[None].astype(np.float32), "ng")
+
+
+def unjudged(of: Verdict, status: Status, reason: str) -> Verdict:
+    return replace(
+        of, status=status, reason=reason, logit=None, probability=None, bias=None, threshold=None, residual=None,
+        novelty=None, novelty_threshold=None, band=None, grid=None, contribution=None, novelty_map=None,
+        spectrum_db=None, alarm="clear",
+    )  # fmt: skip
+
+
+def fill(path: Path, n_windows: int = 120, start_ns: int | None = None) -> None:
+    """A small plant in all six states; mill-2/spindle has been faulty for the last third."""
+    start_ns = time.time_ns() - (n_windows + 1) * SECOND_NS if start_ns is None else start_ns
+    batch = Batch()
+    for sensor in ("mill-1/spindle", "mill-1/table", "mill-2/spindle", "pump-3/bearing", "fan-9/motor"):
+        for index in range(n_windows):
+            faulty = sensor == "mill-2/spindle" and index >= n_windows * 2 // 3
+            found = verdict(sensor, index, start_ns, faulty)
+            batch.verdicts.append(found)
+            if faulty or index == 10:
+                batch.evidence.append(evidence(found, faulty))
+            if faulty and index == n_windows * 2 // 3 + 3:
+                text = "network, strongest band 2989 to 3448 Hz (52% of the evidence)"
+                batch.events.append(Event(found.end_ns, sensor, "alarm_raised", text, found.model_id))
+    for sensor, status, reason in (
+        ("press-7/crank", Status.BAD_DATA, "flat_line"),
+        ("saw-4/blade", Status.IDLE, "not_running"),
+        ("lathe-5/chuck", Status.LEARNING, "not_commissioned"),
+        ("belt-8/drum", Status.NO_DATA, "silent"),
+    ):
+        for index in range(n_windows):
+            batch.verdicts.append(unjudged(verdict(sensor, index, start_ns, False), status, reason))
+    batch.events.append(Event(time.time_ns(), "belt-8/drum", "silent", "no message for three expected periods"))
+    journal = Journal(path)
+    journal.commit(batch)
+    journal.store_health(time.time_ns(), {"windows_per_s": 9.0, "broker_connected": True})
+    journal.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Served:
+    """A page that runs."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    journal: Path
+    config: Path
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(
+        self, method: str, path: str, tree: Any = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, Any, dict[str, str]]:
+        """One request by hand: status, JSON or text, headers."""
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        body = None if tree is None else json.dumps(tree)
+        extra = {"Content-Type": "application/json"} if tree is not None else {}
+        link.request(method, path, body, extra | (headers or {}))
+        answer = link.getresponse()
+        text = answer.read().decode("utf-8", "replace")
+        link.close()
+        is_json = answer.headers.get("content-type", "").startswith("application/json")
+        return answer.status, json.loads(text) if is_json else text, {k.lower(): v for k, v in answer.headers.items()}
+
+
+def write_config(folder: Path, page: str = "") -> Path:
+    config = folder / "camshaft.yaml"
+    config.write_text(
+        "instance: plant-1\nsubscriptions: [{topic: 'v/{machine}/{point}', payload: {format: raw}}]\n"
+        f"sensors: [{{sample_rate_hz: {RATE_HZ}}}]\njournal: {{path: camshaft.journal}}\n{page}",
+        encoding="utf-8",
+    )
+    return config
+
+
+@contextmanager
+def serve(folder: Path, page: str = "", host: str | None = None) -> Iterator[Served]:
+    """Run camshaft page over folder/camshaft.journal until the block ends."""
+    config, port = write_config(folder, page), free_port()
+    command = [sys.executable, "-W", "error", "-c", COMMAND, "-c", str(config), "--port", str(port)]
+    log = (folder / "page.log").open("wb")
+    process = subprocess.Popen(
+        command + (["--host", host] if host else []), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+    )
+    try:
+        deadline_s = time.monotonic() + 20
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None, (folder / "page.log").read_text()
+            assert time.monotonic() < deadline_s, "the page does not listen"
+            time.sleep(0.02)
+        yield Served(port, process, folder / "camshaft.journal", config)
+    finally:
+        process.terminate()
+        code = process.wait(10)
+        log.close()
+    assert code == 0, (folder / "page.log").read_text()
