@@ -153,6 +153,28 @@ class JournalViews(JournalReader):
         )
         return {row[2]: StoredEvent(*row) for row in self._execute(query, ALARM_KINDS)}
 
+    def event(self, event_id: int) -> StoredEvent | None:
+        found = self._execute(f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id = ?", (event_id,)).fetchone()
+        return None if found is None else StoredEvent(*found)
+
+    def unacknowledged(self) -> dict[str, int]:
+        """Each sensor's newest alarm, by its event, where nobody has acknowledged it."""
+        query = (
+            "SELECT sensor, coalesce(max(iif(kind = 'alarm_raised', event_id, NULL)), 0) AS raised, "
+            "coalesce(max(iif(kind = ?, event_id, NULL)), 0) AS seen FROM event WHERE kind IN ('alarm_raised', ?) "
+            "GROUP BY sensor HAVING raised > seen"
+        )
+        return {sensor: raised for sensor, raised, _ in self._execute(query, (ACKNOWLEDGED, ACKNOWLEDGED))}
+
+    def row_at(self, sensor: str, at_ns: int) -> int | None:
+        """The sensor's window that ends at a time or holds it, else the last one before."""
+        query = "SELECT row_id, start_ns FROM verdict WHERE sensor = ? AND end_ns >= ? ORDER BY end_ns LIMIT 1"
+        found = self._execute(query, (sensor, at_ns)).fetchone()
+        if found is not None and found[1] <= at_ns:
+            return int(found[0])
+        before = self.back_from(sensor, at_ns, 1)
+        return before[0].row_id if before else None
+
     def labels(self, row_ids: Sequence[int]) -> list[StoredLabel]:
         return labels_of(self._link, row_ids)
 
