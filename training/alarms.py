@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.calibrate import Commissioning
 from training.dataset import NG, OK
 from training.judge import Judged
 from training.metrics import Interval, bootstrap, rounded
+from training.thresholds import Commissioning
 
 CONFIRM_N, CONFIRM_M = 3, 5  # windows: an alarm stands once n of the last m are NG
 MONTH_S = 30 * 86_400.0

@@ -1,127 +1,95 @@
-"""Thresholds of one sensor from windows its owner declares healthy, for a stated rate of false alarms.
-
-Windows of one run resemble each other, so runs are what is exchangeable here: the bound of Lee, Barber and Willett
-(Distribution-free inference with hierarchical data, 2023) holds for a window of a new run. With one run, or where every
-window is a run of its own, it is the usual split conformal bound over windows.
-"""
+"""`camshaft-train calibrate`: what `camshaft commission` would set for each sensor, from recordings."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+import argparse
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from monitor.novelty import MIN_STD_DB, Baseline, novelty_map
-from monitor.records import Float32, Float64
-from training import TrainingError
-from training.dataset import NG, Dataset
+from monitor.classifier import Classifier
+from monitor.model_folder import find_model
+from monitor.recordings import load_manifest
+from monitor.spectrogram import to_grid
+from training.alarms import share_by_run
+from training.dataset import OK, Dataset
+from training.progress import read_with_bar
+from training.report import interval_text
+from training.thresholds import Commissioning, commission_sensor, first_windows, novelty_scores
 
-DEFAULT_RATE = 0.1
-DEFAULT_WINDOWS = 50
-MIN_RUNS = 2  # with fewer, windows stand for runs
-
-
-@dataclass(frozen=True)
-class Commissioning:
-    """One sensor's thresholds and where they came from.
-
-    used : indices of the windows they came from. spoilt : those and all others of the same runs, which prove nothing
-    rate : false alarms per healthy window that each threshold is set for
-    """
-
-    sensor: str
-    used: NDArray[np.intp]
-    spoilt: NDArray[np.intp]
-    n_runs: int
-    rate: float
-    baseline: Baseline
-    logit_threshold: float | None
+ASSUMPTION = (
+    "Assumes that later runs of a sensor are like the commissioned ones, in any order. A machine that drifts breaks it."
+)
 
 
-def threshold_by_run(scores: NDArray[Any], runs: NDArray[Any], rate: float) -> float:
-    """The score that a healthy window of a new run exceeds with probability `rate` at most.
-
-    Assumes that runs are exchangeable: the new one is like those given. Each run weighs the same, however long.
-    Raises TrainingError for a rate below 1 / (number of runs + 1), naming how many runs it would need.
-    """
-    if not 0 < rate < 1:
-        raise TrainingError(f"false_alarm_rate = {rate:g}: must lie between 0 and 1 per window.")
-    names, place, counts = np.unique(runs, return_inverse=True, return_counts=True)
-    n_runs = len(names)
-    if rate < 1 / (n_runs + 1) - 1e-9:
-        raise TrainingError(
-            f"false_alarm_rate = {rate:g} per window: {n_runs} runs can show no less than {1 / (n_runs + 1):.3g}; "
-            f"{math.ceil(1 / rate - 1e-9) - 1} runs are needed."
-        )
-    weights = 1 / ((n_runs + 1) * counts[place])
-    order = np.argsort(scores, kind="stable")
-    reached = np.cumsum(weights[order])
-    index = int(np.searchsorted(reached, 1 - rate - 1e-9))
-    return float(np.asarray(scores)[order[min(index, len(order) - 1)]])
-
-
-def lowest_rate(runs: NDArray[Any]) -> float:
-    return 1 / (len(np.unique(runs)) + 1)
-
-
-def first_windows(dataset: Dataset, n_windows: int = DEFAULT_WINDOWS) -> dict[str, NDArray[np.intp]]:
-    """For each sensor its first windows, in the manifest's order of time, that are not labelled ng."""
-    first = {}
-    for sensor in dict.fromkeys(dataset.sensor):
-        candidates = np.flatnonzero((dataset.sensor == sensor) & (dataset.label != NG) & (dataset.bad_reason == ""))
-        first[str(sensor)] = candidates[:n_windows]
-    return first
-
-
-def commission_sensor(
-    dataset: Dataset,
-    spectra_db: Float32,
-    used: NDArray[np.intp],
-    rate: float,
-    logit: NDArray[Any] | None,
-) -> Commissioning:
-    """Baseline and thresholds from the windows `used` of one sensor.
-
-    spectra_db : float32, shape (n, n_channels, n_f, n_t), of the whole dataset on the map's grid. logit : shape (n,)
-    The rate is raised to the lowest that so many runs can show.
-    """
-    run = dataset.run[used]
-    unit = run if len(np.unique(run)) >= MIN_RUNS else np.arange(len(used))
-    rate = max(rate, lowest_rate(unit))
-    mean_db, std_db = _mean_and_std(spectra_db[used].astype(np.float64))
-    scores = leave_run_out_scores(spectra_db[used].astype(np.float64), unit)
-    baseline = Baseline(mean_db.astype(np.float32), std_db.astype(np.float32), threshold_by_run(scores, unit, rate))
-    alone = len(np.unique(dataset.run[dataset.sensor == dataset.sensor[used[0]]])) == 1
-    return Commissioning(
-        sensor=str(dataset.sensor[used[0]]),
-        used=used,
-        spoilt=used if alone else np.flatnonzero(np.isin(dataset.run, run)),
-        n_runs=len(np.unique(run)),
-        rate=rate,
-        baseline=baseline,
-        logit_threshold=None if logit is None else threshold_by_run(logit[used], unit, rate),
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="a bundled name, a name in --models-folder, or a model folder")
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--models-folder", type=Path)
+    parser.add_argument(
+        "--windows", type=int, default=50, metavar="N", help="first windows of each sensor (default 50)"
     )
+    parser.add_argument("--rate", type=float, default=0.1, metavar="P", help="false alarms per window (default 0.1)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the thresholds as JSON")
 
 
-def leave_run_out_scores(spectra_db: Float64, runs: NDArray[Any]) -> Float64:
-    """Novelty of each window against the baseline of the other runs."""
-    scores = np.empty(len(spectra_db))
-    for name in np.unique(runs):
-        inside = runs == name
-        mean_db, std_db = _mean_and_std(spectra_db[~inside])
-        scores[inside] = np.square((spectra_db[inside] - mean_db[..., None]) / std_db[..., None]).mean(axis=(1, 2, 3))
-    return scores
+def run(options: argparse.Namespace) -> int:
+    classifier = Classifier(find_model(options.model, options.models_folder))
+    manifest = load_manifest(options.manifest)
+    dataset = read_with_bar(manifest, classifier.manifest.settings)
+    rows = calibrate(classifier, dataset, options.windows, options.rate)
+    for row in rows:
+        print(describe(row))
+    print(ASSUMPTION)
+    if options.out is not None:
+        options.out.write_text(
+            json.dumps({"assumption": ASSUMPTION, "sensors": rows}, indent=1) + "\n", encoding="utf-8"
+        )
+    return 0
 
 
-def novelty_scores(spectra_db: Float32, baseline: Baseline) -> Float64:
-    """Shape (n,)."""
-    return np.asarray(novelty_map(spectra_db, baseline).sum(axis=(1, 2), dtype=np.float64))
+def describe(row: dict[str, Any]) -> str:
+    thresholds = f"logit threshold {row['logit_threshold']:.3f}, novelty threshold {row['novelty_threshold']:.3f}"
+    basis = f"{row['rate']:.3g} false alarms per window, from {row['windows']} windows of {row['runs']} runs"
+    seen = f"network {interval_text(row['network_seen'])}, novelty {interval_text(row['novelty_seen'])}"
+    return f"{row['sensor']}: {thresholds} for {basis}; seen on {row['healthy_windows']} other healthy windows: {seen}"
 
 
-def _mean_and_std(spectra_db: Float64) -> tuple[Float64, Float64]:
-    """Per channel and band, over windows and columns, as monitor.novelty.commission has them."""
-    std_db = np.asarray(np.maximum(spectra_db.std(axis=(0, 3)), MIN_STD_DB))
-    return np.asarray(spectra_db.mean(axis=(0, 3))), std_db
+def calibrate(classifier: Classifier, dataset: Dataset, n_windows: int, rate: float) -> list[dict[str, Any]]:
+    """Thresholds of each sensor, and the rate seen on its labelled healthy windows outside commissioning.
+
+    Raises TrainingError where the rate is below what so many runs can show.
+    """
+    dataset = dataset.select(dataset.bad_reason == "")
+    logit, _ = classifier.predict(dataset.psd_db)
+    spectra_db = to_grid(dataset.psd_db, classifier.manifest.map_grid.shape[1])
+    rows = []
+    for sensor, first in first_windows(dataset, n_windows).items():
+        one = commission_sensor(dataset, spectra_db, first, rate, logit, strict=True)
+        mask = (dataset.sensor == sensor) & (dataset.label == OK)
+        mask[one.spoilt] = False
+        rows.append(_row(one, dataset, logit, spectra_db, np.flatnonzero(mask)))
+    return rows
+
+
+def _row(one: Commissioning, dataset: Dataset, logit: Any, spectra_db: Any, healthy: Any) -> dict[str, Any]:
+    assert one.logit_threshold is not None
+    row: dict[str, Any] = {
+        "sensor": one.sensor,
+        "windows": len(one.used),
+        "runs": one.n_runs,
+        "rate": round(one.rate, 4),
+        "logit_threshold": one.logit_threshold,
+        "novelty_threshold": one.baseline.threshold,
+        "healthy_windows": len(healthy),
+        "network_seen": None,
+        "novelty_seen": None,
+    }
+    if len(healthy):
+        run = dataset.run[healthy]
+        novelty = novelty_scores(spectra_db[healthy], one.baseline)
+        row["network_seen"] = share_by_run(logit[healthy] > one.logit_threshold, run).as_tree()
+        row["novelty_seen"] = share_by_run(novelty > one.baseline.threshold, run).as_tree()
+    return row

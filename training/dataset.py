@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.quality import assess
-from monitor.recordings import Manifest, Recording, RecordingError, read, runs
+from monitor.recordings import Label, Manifest, Recording, RecordingError, read, runs
 from monitor.records import Float32
 from monitor.spectrogram import SpectrogramSettings, spectrogram
 
@@ -20,7 +20,7 @@ NG, OK, UNLABELLED = 1, 0, -1
 LABEL_NUMBER = {"ng": NG, "ok": OK, "unlabelled": UNLABELLED}
 
 Text = NDArray[np.str_]
-Progress = Callable[[int, int], None]  # done, total
+Tick = Callable[[], None]  # called after each recording
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,22 @@ class Dataset:
         )
 
 
-def load_dataset(manifest: Manifest, settings: SpectrogramSettings, progress: Progress | None = None) -> Dataset:
+def concatenate(first: Dataset, second: Dataset) -> Dataset:
+    """Windows of both. Columns that only the first has are empty in the second; others of the second are left out."""
+    empty = np.full(len(second), "")
+    return Dataset(
+        first.settings,
+        np.concatenate([first.psd_db, second.psd_db]),
+        np.concatenate([first.label, second.label]),
+        {name: np.concatenate([values, second.columns.get(name, empty)]) for name, values in first.columns.items()},
+        np.concatenate([first.segment, second.segment]),
+        np.concatenate([first.first_sample, second.first_sample]),
+        np.concatenate([first.start_s, second.start_s]),
+        np.concatenate([first.bad_reason, second.bad_reason]),
+    )
+
+
+def load_dataset(manifest: Manifest, settings: SpectrogramSettings, tick: Tick | None = None) -> Dataset:
     """Cut every run into windows and transform them.
 
     Recordings of a run that follow each other without a break are one stream, as they would arrive live. A window over
@@ -85,13 +100,12 @@ def load_dataset(manifest: Manifest, settings: SpectrogramSettings, progress: Pr
     """
     psd_db: list[Float32] = []
     rows: list[_Row] = []
-    n_read = 0
     for stretch in _numbered(runs(manifest)):
         psd_db.append(spectrogram(cut(stretch, settings), settings))
         rows.extend(_describe(stretch, settings))
-        n_read += len(stretch.recordings)
-        if progress is not None:
-            progress(n_read, len(manifest.recordings))
+        if tick is not None:
+            for _ in stretch.recordings:
+                tick()
     if not rows:
         window_s = settings.n_window / settings.sample_rate_hz
         raise RecordingError(f"{manifest.path.name}: no recording is as long as a window of {window_s:g} s.")
@@ -176,16 +190,24 @@ def cut(stretch: Stretch, settings: SpectrogramSettings) -> Float32:
     return np.ascontiguousarray(whole.reshape(len(whole), n_windows, settings.n_window).swapaxes(0, 1))
 
 
+def label_of(stretch: Stretch, first_sample: int, n_window: int) -> Label:
+    """The label that all recordings under a window share, else unlabelled."""
+    labels = {recording.label for recording in _under(stretch, first_sample, n_window)}
+    return labels.pop() if len(labels) == 1 else "unlabelled"
+
+
+def _under(stretch: Stretch, first_sample: int, n_window: int) -> tuple[Recording, ...]:
+    holds_first = bisect_right(stretch.first_samples, first_sample) - 1
+    return stretch.recordings[holds_first : bisect_left(stretch.first_samples, first_sample + n_window)]
+
+
 def _describe(stretch: Stretch, settings: SpectrogramSettings) -> Iterator[_Row]:
     quality = assess(cut(stretch, settings), None)
     for i in range(_n_windows(stretch, settings)):
         first = i * settings.n_window
-        holds_first = bisect_right(stretch.first_samples, first) - 1
-        past_last = bisect_left(stretch.first_samples, first + settings.n_window)
-        labels = {recording.label for recording in stretch.recordings[holds_first:past_last]}
         yield _Row(
-            stretch.recordings[holds_first],
-            LABEL_NUMBER[labels.pop()] if len(labels) == 1 else UNLABELLED,
+            _under(stretch, first, settings.n_window)[0],
+            LABEL_NUMBER[label_of(stretch, first, settings.n_window)],
             stretch.segment,
             first,
             stretch.recordings[0].offset_s + first / settings.sample_rate_hz,

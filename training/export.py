@@ -22,7 +22,7 @@ import yaml
 
 from monitor.cam import activation_maps
 from monitor.classifier import NETWORK_FILE, Classifier
-from monitor.model_folder import MANIFEST_NAME
+from monitor.model_folder import MANIFEST_NAME, load_manifest
 from monitor.records import Float32
 from monitor.spectrogram import SpectrogramSettings
 from training import TrainingError
@@ -79,6 +79,13 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+
+
+def load_network(folder: Path) -> keras.Model:
+    """The Keras network of a model folder whose files are as its manifest says. Raises ModelError."""
+    load_manifest(folder)
+    model: keras.Model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
+    return model
 
 
 def check_parity(model: keras.Model, folder: Path, samples_db: Float32) -> dict[str, float]:

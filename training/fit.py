@@ -6,20 +6,53 @@ network then learns from all training windows.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from monitor.recordings import load_manifest
+from training import simulated
 from training.dataset import Dataset, Text
 from training.export import ModelCard, export
 from training.learn import Learned, learn
-from training.recipe import Recipe, network_settings
+from training.progress import bar, read_with_bar
+from training.recipe import Recipe, default_recipe, network_settings, spectrogram_settings
+from training.splits import held_out, inner_folds
 from training.train import Tick, check_classes, fit
 
 N_PARITY_WINDOWS = 64
+SIMULATOR = "simulator"  # stands for a manifest: the simulated machines of monitor.simulator
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("manifest", help=f"YAML file of the recordings, or {SIMULATOR!r} for simulated machines")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the model folder to make")
+    parser.add_argument("--name", help="the model's name (default: the manifest's)")
+    parser.add_argument(
+        "--holdout", type=column_and_value, action="append", default=[], metavar="COLUMN=VALUE",
+        help="recordings to leave out, for a later evaluation; may stand several times",
+    )  # fmt: skip
+    parser.add_argument("--window-s", type=float, metavar="S", help="length of a window in seconds")
+    parser.add_argument("--seed", type=int)
+
+
+def run(options: argparse.Namespace) -> int:
+    given = {key: getattr(options, key) for key in ("window_s", "seed") if getattr(options, key) is not None}
+    train, plan = prepare(options.manifest, options.name, tuple(options.holdout), given)
+    model_id = fit_with_bar(train, plan, options.out)
+    print(f"{plan.name} {model_id} -> {options.out}")
+    return 0
+
+
+def column_and_value(text: str) -> tuple[str, str]:
+    column, equals, value = text.partition("=")
+    if not (column and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not COLUMN=VALUE")
+    return column, value
 
 
 @dataclass(frozen=True)
@@ -37,12 +70,36 @@ class Plan:
         return (n_folds + 1) * self.recipe.n_members * self.recipe.n_epochs
 
 
-def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None) -> str:
-    """Train, judge out of fold, export. Returns the model's id; the folder is there whole or not at all.
+def prepare(
+    source: str, name: str | None, holdout: tuple[tuple[str, str], ...], given: dict[str, Any]
+) -> tuple[Dataset, Plan]:
+    """Usable training windows and the plan for them. given : choices of the recipe that are not its defaults."""
+    if source == SIMULATOR:
+        recipe = replace(simulated.RECIPE, **given)
+        with bar("simulating", simulated.N_MACHINES * simulated.N_WINDOWS) as tick:
+            dataset, _ = simulated.simulated_dataset(
+                simulated.SETTINGS, simulated.N_MACHINES, simulated.N_WINDOWS, recipe.seed, tick=tick
+            )
+        return usable(dataset), Plan(name or SIMULATOR, SIMULATOR, recipe, ("machine",))
+    manifest = load_manifest(Path(source))
+    recipe = replace(default_recipe(manifest), **given)
+    dataset = read_with_bar(manifest, spectrogram_settings(manifest.sample_rate_hz, recipe))
+    if holdout:
+        dataset = dataset.select(~held_out(dataset, list(holdout)))
+    return usable(dataset), Plan(name or manifest.name, manifest.name, recipe, manifest.settings.groups, holdout)
 
-    Raises TrainingError.
+
+def fit_with_bar(train: Dataset, plan: Plan, folder: Path) -> str:
+    check_classes(train)
+    with bar(f"training {plan.name}", plan.n_epochs(len(inner_folds(train, plan.groups)))) as tick:
+        return fit_model(train, plan, folder, tick)
+
+
+def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None) -> str:
+    """Train on usable windows, judge out of fold, export. Returns the model's id.
+
+    The folder is there whole or not at all. Raises TrainingError.
     """
-    train = usable(train)
     check_classes(train)
     learned = learn(train, plan.recipe, plan.groups, fit, tick)
     network = network_settings(train.settings, train.psd_db.shape[1], plan.recipe)

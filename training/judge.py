@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from monitor.cam import activation_maps
 from monitor.records import Float32, Float64
 from training import TrainingError
-from training.calibrate import (
+from training.dataset import Dataset, Text
+from training.learn import Learned, grid_spectra, learn, status_score
+from training.network import head, keras, predict
+from training.peers import PEERS, peer_scores
+from training.recipe import Recipe
+from training.splits import Fold, shared_runs
+from training.thresholds import (
     DEFAULT_RATE,
     DEFAULT_WINDOWS,
     Commissioning,
@@ -21,12 +27,6 @@ from training.calibrate import (
     first_windows,
     novelty_scores,
 )
-from training.dataset import Dataset, Text
-from training.learn import Learned, grid_spectra, learn, status_score
-from training.network import head, keras, predict
-from training.peers import PEERS, peer_scores
-from training.recipe import Recipe
-from training.splits import Fold, shared_runs
 from training.train import Tick, fit
 
 

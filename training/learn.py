@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from monitor.records import Float32, Float64
 from monitor.spectrogram import to_grid
-from training.calibrate import DEFAULT_WINDOWS, commission_sensor, first_windows, lowest_rate, novelty_scores
 from training.dataset import Dataset
 from training.metrics import Interval, auc, balanced_accuracy, best_threshold, bootstrap
 from training.network import keras, predict
 from training.recipe import Recipe, network_settings
 from training.splits import Fold, inner_folds
+from training.thresholds import DEFAULT_WINDOWS, commission_sensor, first_windows, lowest_rate, novelty_scores
 from training.train import Tick
 
 RULES = ("network", "novelty", "either")  # the simplest first: it wins where they are even

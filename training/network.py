@@ -190,6 +190,6 @@ def predict(model: keras.Model, psd_db: Float32, n_batch: int = 256) -> tuple[Fl
 
 
 def _with_head(psd_db: Any, features: Any) -> keras.Model:
-    mean = layers.GlobalAveragePooling2D(name="mean")(features)
+    mean = layers.GlobalAveragePooling2D(name="gap")(features)
     logit = layers.Dense(1, name=HEAD_LAYER)(mean)
     return keras.Model(psd_db, {"logit": logit, "features": features})

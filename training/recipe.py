@@ -19,7 +19,8 @@ MIN_N_FFT = 256
 class Recipe:
     """docs/accuracy.md says what each choice is worth.
 
-    mixup : parameter of the Beta distribution, 0 for none. equaliser_db : rms of a random smooth gain over frequency.
+    mixup : parameter of the Beta distribution, 0 for none. equaliser_db : rms of a random smooth gain over frequency
+    sparsity : cost of activity in the feature maps, so that evidence stands where it is needed and nowhere else
     """
 
     window_s: float
@@ -32,6 +33,7 @@ class Recipe:
     weight_decay: float = 1e-2
     mixup: float = 0.4
     equaliser_db: float = 1.0
+    sparsity: float = 0.0
     seed: int = 1
 
     def as_tree(self) -> dict[str, Any]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from monitor.records import Float32
-from monitor.simulator import Truth, training_windows
+from monitor.simulator import Kind, Truth, training_windows
 from monitor.spectrogram import SpectrogramSettings, spectrogram
-from training.dataset import Dataset, Progress
+from training.dataset import Dataset, Tick
 from training.recipe import Recipe, spectrogram_settings
 
 SAMPLE_RATE_HZ = 25_600.0
+N_MACHINES, N_WINDOWS = 160, 12  # of the bundled model
 RECIPE = Recipe(window_s=1.0, n_maps=(8, 16, 24), n_members=1, n_epochs=40, n_batch=64)
 SETTINGS = spectrogram_settings(SAMPLE_RATE_HZ, RECIPE)
 
@@ -20,20 +23,26 @@ def simulated_dataset(
     n_machines: int,
     windows_per_machine: int,
     seed: int,
-    progress: Progress | None = None,
+    fault_kinds: Sequence[Kind] = ("bearing",),
+    tick: Tick | None = None,
 ) -> tuple[Dataset, list[Truth]]:
     """Windows of n_machines that are all different, and what was planted in each."""
     psd_db: list[Float32] = []
     rows: list[tuple[int, int]] = []
     truths: list[Truth] = []
     for machine_id, label, samples, truth in training_windows(
-        seed, n_machines, windows_per_machine, settings.n_window, sample_rate_hz=settings.sample_rate_hz
+        seed,
+        n_machines,
+        windows_per_machine,
+        settings.n_window,
+        sample_rate_hz=settings.sample_rate_hz,
+        fault_kinds=fault_kinds,
     ):
         psd_db.append(spectrogram(samples[None], settings))
         rows.append((machine_id, label))
         truths.append(truth)
-        if progress is not None:
-            progress(len(rows), n_machines * windows_per_machine)
+        if tick is not None:
+            tick()
     machine_ids, labels = np.array(rows).T
     machine = np.array([f"simulated-{seed}-{machine_id:04d}" for machine_id in machine_ids])
     index = np.arange(len(rows)) % windows_per_machine

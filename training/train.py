@@ -48,10 +48,12 @@ def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None)
     schedule = keras.optimizers.schedules.CosineDecay(
         1e-5, len(batches) * recipe.n_epochs, warmup_target=recipe.learning_rate, warmup_steps=2 * len(batches)
     )
-    learner = keras.Model(model.input, model.output["logit"])
+    activity = keras.ops.mean(keras.ops.sum(model.output["features"], axis=-1), axis=(1, 2))
+    learner = keras.Model(model.input, [model.output["logit"], activity])
     learner.compile(
         keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay),
-        keras.losses.BinaryCrossentropy(from_logits=True),
+        [keras.losses.BinaryCrossentropy(from_logits=True), keras.losses.MeanAbsoluteError()],
+        loss_weights=[1.0, recipe.sparsity],
     )
     callbacks = [] if tick is None else [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())]
     learner.fit(batches, epochs=recipe.n_epochs, verbose=0, shuffle=False, callbacks=callbacks)
@@ -59,7 +61,10 @@ def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None)
 
 
 class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches with mixup (Zhang et al. 2018) and a random smooth equaliser, both in dB; each class weighs the same."""
+    """Batches with mixup (Zhang et al. 2018) and a random smooth equaliser, both in dB; each class weighs the same.
+
+    Two targets: NG, and no activity in the feature maps, which recipe.sparsity weighs.
+    """
 
     def __init__(self, psd_db: Float32, label: NDArray[np.int8], recipe: Recipe, seed: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
@@ -85,7 +90,7 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
             psd_db = share[:, :, None, None] * psd_db + (1 - share[:, :, None, None]) * psd_db[other]
             target = share * target + (1 - share) * target[other]
             weight = share * weight + (1 - share) * weight[other]
-        return psd_db, target, weight
+        return psd_db, (target, np.zeros_like(target)), (weight, weight)
 
     def on_epoch_end(self) -> None:
         self._order = self._random.permutation(len(self._target))

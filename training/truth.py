@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
+from monitor.cam import activation_maps
 from monitor.records import Float32, Float64
 from training.metrics import Interval, bootstrap
 from training.network import head, keras, predict
@@ -56,6 +57,12 @@ class Scene:
         """How far each cell stands from the reference, mean over channels and frames, shape (n, n_f, n_t)."""
         far = np.abs(self.psd_db - self.reference_db[:, :, None]).mean(axis=1)
         return np.asarray(_columns(far, self.frames_per_column, self.contribution.shape[2]))
+
+
+def exact_map(model: keras.Model, psd_db: Float32) -> Float32:
+    """Contributions in logit units, as the monitor shows them."""
+    logit, features = predict(model, psd_db)
+    return activation_maps(features, *head(model), logit)[0]
 
 
 def grad_cam(model: keras.Model, psd_db: Float32) -> Float32:

@@ -1,0 +1,175 @@
+"""`camshaft-train inspect`: what is in the recordings, and whether the files give the labels away."""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from monitor.recording_files import read_array
+from monitor.recordings import Manifest, Recording, load_manifest, read
+from monitor.records import Float64
+from training.metrics import auc
+from training.progress import bar
+from training.recipe import default_recipe, spectrogram_settings
+
+SEPARATES = 0.995  # AUC of one trivial feature over recordings
+FEW = 10  # recordings of a class: with fewer, one feature separates them by chance
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What can be said of one recording without any model. levels in m/s², one value a channel."""
+
+    recording: Recording
+    n_samples: int
+    dtype: str
+    rms_ms2: Float64
+    mean_ms2: Float64
+    peak_ms2: float
+    step_ms2: float  # smallest difference between two values: the quantisation
+    top_share: float  # samples at the highest magnitude: clipping
+    flat: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="draw mean spectra and levels into this PNG file")
+
+
+def run(options: argparse.Namespace) -> int:
+    manifest = load_manifest(options.manifest)
+    with bar(f"reading {manifest.name}", len(manifest.recordings)) as tick:
+        facts = [_look(recording, tick) for recording in manifest.recordings]
+    console = Console(width=None)
+    console.print(overview(manifest, facts))
+    for warning in warnings_of(manifest, facts):
+        console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
+    if options.out is not None:
+        options.out.write_bytes(picture(manifest))
+        print(f"drawn: {options.out}")
+    return 0
+
+
+def _look(recording: Recording, tick: Callable[[], None]) -> Facts:
+    settings = recording.files
+    stored = read_array(recording.path, settings.format, recording.key, recording.sample_rate_hz)
+    samples = read(recording).astype(np.float64)
+    tick()
+    magnitude = np.abs(samples - samples.mean(axis=1, keepdims=True))
+    steps = np.diff(np.unique(samples[0]))
+    return Facts(
+        recording=recording,
+        n_samples=samples.shape[1],
+        dtype=str(stored.dtype),
+        rms_ms2=samples.std(axis=1),
+        mean_ms2=samples.mean(axis=1),
+        peak_ms2=float(magnitude.max()),
+        step_ms2=float(steps.min()) if len(steps) else 0.0,
+        top_share=float((np.abs(samples) >= np.abs(samples).max() * 0.9999).mean()),
+        flat=bool((samples.std(axis=1) == 0).any()),
+    )
+
+
+def overview(manifest: Manifest, facts: list[Facts]) -> Table:
+    """One row for each machine and label."""
+    table = Table(title=f"{manifest.name}: {manifest.sample_rate_hz:g} Hz, channels {', '.join(manifest.channels)}")
+    for column in ("machine", "label", "recordings", "runs", "hours", "RMS m/s² (median)", "peak m/s²", "stored as"):
+        table.add_column(column)
+    grouped: dict[tuple[str, str], list[Facts]] = defaultdict(list)
+    for one in facts:
+        grouped[one.recording.machine, one.recording.label].append(one)
+    for (machine, label), some in grouped.items():
+        hours = sum(one.n_samples for one in some) / manifest.sample_rate_hz / 3600
+        table.add_row(
+            machine,
+            label,
+            str(len(some)),
+            str(len({one.recording.group for one in some})),
+            f"{hours:.3g}",
+            ", ".join(f"{value:.3g}" for value in np.median([one.rms_ms2 for one in some], axis=0)),
+            f"{max(one.peak_ms2 for one in some):.3g}",
+            ", ".join(sorted({one.dtype for one in some})),
+        )
+    return table
+
+
+def warnings_of(manifest: Manifest, facts: list[Facts]) -> list[str]:
+    """Ways in which the files, not the machine, may give the label away; and what a network could not learn from."""
+    labelled = [one for one in facts if one.recording.label != "unlabelled"]
+    found = [
+        *_differing(labelled, "number type", lambda one: one.dtype),
+        *_differing(labelled, "length", lambda one: one.n_samples),
+        *_differing(labelled, "stored sample rate", lambda one: one.recording.sample_rate_hz),
+        *_differing(labelled, "file name suffix", lambda one: one.recording.path.suffix),
+        *_groups_with_both(labelled),
+        *_separating(labelled),
+    ]
+    for label in ("ok", "ng"):
+        if not any(one.recording.label == label for one in labelled):
+            found.append(f"no recording is labelled {label}: a network needs both classes, novelty needs ok alone.")
+    for what, wrong in (("is constant in a channel", [one for one in facts if one.flat]),
+                        ("sits at its highest value for over 1 % of its samples: clipped?",
+                         [one for one in facts if one.top_share > 0.01])):  # fmt: skip
+        if wrong:
+            first = wrong[0].recording
+            found.append(f"{len(wrong)} recordings, the first in row {first.row} ({first.name}), {what}")
+    if len({one.recording.group for one in labelled}) == 1:
+        found.append("all recordings are of one group: nothing can be held out.")
+    return found
+
+
+def _differing(labelled: list[Facts], what: str, value: Callable[[Facts], Any]) -> list[str]:
+    by_label = {name: {value(one) for one in labelled if one.recording.label == name} for name in ("ok", "ng")}
+    if not by_label["ok"] or not by_label["ng"] or by_label["ok"] == by_label["ng"]:
+        return []
+    shown = "; ".join(f"{name} has {', '.join(map(str, sorted(some)[:5]))}" for name, some in by_label.items())
+    return [f"the {what} differs between the classes and may give the label away: {shown}."]
+
+
+def _groups_with_both(labelled: list[Facts]) -> list[str]:
+    labels: dict[str, set[str]] = defaultdict(set)
+    for one in labelled:
+        labels[one.recording.group].add(one.recording.label)
+    both = [group for group, some in labels.items() if len(some) == 2]
+    if not both:
+        return []
+    return [f"{len(both)} groups, {both[0]!r} the first, have both labels: right for a run to failure, else a mistake."]
+
+
+def _separating(labelled: list[Facts]) -> list[str]:
+    """One trivial feature that tells the classes apart by itself."""
+    label = np.array([1 if one.recording.label == "ng" else 0 for one in labelled], np.int8)
+    if min((label == 0).sum(), (label == 1).sum()) < FEW:
+        return []
+    features: dict[str, Callable[[Facts], float]] = {"quantisation": lambda one: one.step_ms2}
+    for index, channel in enumerate(labelled[0].recording.files.channels):
+        features[f"level of {channel}"] = lambda one, index=index: float(one.rms_ms2[index])  # type: ignore[misc]
+        features[f"constant part of {channel}"] = lambda one, index=index: float(one.mean_ms2[index])  # type: ignore[misc]
+    found = []
+    for name, feature in features.items():
+        reached = auc(label, np.array([feature(one) for one in labelled]))
+        if max(reached, 1 - reached) >= SEPARATES:
+            found.append(
+                f"{name} alone separates the classes (AUC {max(reached, 1 - reached):.3f}): is it the machine?"
+            )
+    return found
+
+
+def picture(manifest: Manifest) -> bytes:
+    """Mean spectrum of each class, and the level of each window, by machine."""
+    from training.plots import overview_picture
+    from training.progress import read_with_bar
+
+    settings = spectrogram_settings(manifest.sample_rate_hz, default_recipe(manifest))
+    dataset = read_with_bar(manifest, settings)
+    return overview_picture(
+        dataset.psd_db.mean(axis=3), dataset.label, dataset.column("machine"), settings.band_edges_hz
+    )

@@ -1,0 +1,145 @@
+"""`camshaft-train retrain`: the job for the timer.
+
+Trains on recordings and labelled windows of the journal, judges on a frozen hold-out, and promotes only if every gate
+holds; else it leaves a report that says which did not.
+
+    name: cnc-milling                 # the model's name in the registry
+    manifest: recordings.yaml
+    journal: /var/lib/camshaft/camshaft.journal
+    models_folder: /var/lib/camshaft/models
+    holdout: [machine=M02]            # never trained on
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+
+from monitor.config import ConfigError, Settings, read_yaml, sentences
+from monitor.model_folder import find_model
+from monitor.model_folder import load_manifest as load_model
+from monitor.recordings import load_manifest
+from training import assess, registry
+from training.dataset import Dataset, concatenate
+from training.export import load_network
+from training.fit import Plan, column_and_value, fit_with_bar, usable
+from training.gates import Gate, leak_gate, map_gate, not_worse_gate
+from training.journal_evidence import journal_evidence
+from training.judge import Judged
+from training.judge import Settings as JudgeSettings
+from training.metrics import auc, bootstrap
+from training.network import predict
+from training.progress import read_with_bar
+from training.recipe import Recipe
+from training.report import write_report
+from training.splits import held_out
+
+REPORTS = "reports"
+
+
+class RetrainSettings(Settings):
+    """Paths are taken from the file's folder. recipe : choices that differ from those of the model in service."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    manifest: Path
+    journal: Path | None = None
+    models_folder: Path
+    holdout: tuple[str, ...] = Field(min_length=1)
+    recipe: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("holdout")
+    @classmethod
+    def _pairs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                column_and_value(text)
+            except argparse.ArgumentTypeError as error:
+                raise ValueError(str(error)) from error
+        return value
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE")
+
+
+def run(options: argparse.Namespace) -> int:
+    gates, model_id, folder = retrain(load_settings(options.config))
+    for gate in gates:
+        print(f"{'holds ' if gate.passed else 'FAILED'} {gate}")
+    passed = all(gate.passed for gate in gates)
+    print(f"candidate {model_id}: {'promoted' if passed else 'refused'}; report: {folder / 'report.html'}")
+    return 0 if passed else 1
+
+
+def load_settings(path: Path) -> RetrainSettings:
+    """Raises ConfigError, one sentence a line."""
+    try:
+        settings = RetrainSettings.model_validate(read_yaml(path))
+    except ValidationError as error:
+        raise ConfigError(sentences(error)) from error
+    places = {key: path.parent / getattr(settings, key) for key in ("manifest", "models_folder")}
+    if settings.journal is not None:
+        places["journal"] = path.parent / settings.journal
+    return settings.model_copy(update=places)
+
+
+def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
+    """Gates, the candidate's id, and the folder of its report."""
+    service = model_in_service(settings)
+    in_service = load_model(service)
+    recipe = replace(Recipe.from_tree(in_service.training["recipe"]), **settings.recipe)
+    manifest = load_manifest(settings.manifest)
+    dataset = usable(read_with_bar(manifest, in_service.settings))
+    pairs = [column_and_value(text) for text in settings.holdout]
+    aside = held_out(dataset, pairs)
+    train, test = dataset.select(~aside), dataset.select(aside)
+    train, note = _with_journal(train, settings)
+    plan = Plan(settings.name, manifest.name, recipe, manifest.settings.groups, tuple(pairs))
+    with tempfile.TemporaryDirectory(prefix="camshaft-candidate-") as scratch:
+        candidate = Path(scratch) / "model"
+        model_id = fit_with_bar(train, plan, candidate)
+        place = registry.publish(candidate, settings.models_folder)
+    job = assess.Job(f"{settings.name} {model_id}", f"Frozen hold-out: {', '.join(settings.holdout)}. {note}",
+                     load_model(place), place, manifest, recipe)  # fmt: skip
+    judged = assess.judge_with_model(job, concatenate(train, test), JudgeSettings())
+    tree = assess.report(job, judged, None)
+    gates = [leak_gate(tree), map_gate(tree), _compare(judged[0], service)]
+    tree["gates"] = [gate.as_tree() for gate in gates]
+    tree["replaces"] = in_service.id
+    folder = settings.models_folder / settings.name / REPORTS / model_id
+    if not folder.exists():
+        write_report(folder, tree, assess.pictures(job, judged, tree))
+    if all(gate.passed for gate in gates) and registry.in_service(settings.models_folder, settings.name) != model_id:
+        registry.promote(settings.models_folder, settings.name, model_id)
+    return gates, model_id, folder
+
+
+def model_in_service(settings: RetrainSettings) -> Path:
+    """The registry's, else the bundled one of this name. Raises ModelError."""
+    if registry.in_service(settings.models_folder, settings.name) is not None:
+        return settings.models_folder / settings.name / registry.CURRENT
+    return find_model(settings.name)
+
+
+def _with_journal(train: Dataset, settings: RetrainSettings) -> tuple[Dataset, str]:
+    """Training windows and those that people labelled, and a sentence on them."""
+    if settings.journal is None:
+        return train, ""
+    taken = journal_evidence(settings.journal, train.settings, train.psd_db.shape[1])
+    left = ", ".join(f"{n} {reason}" for reason, n in taken.left_out.items())
+    n_taken = 0 if taken.dataset is None else len(taken.dataset)
+    note = f"{n_taken} labelled windows from the journal" + (f"; left out: {left}" if left else "") + "."
+    return train if taken.dataset is None else concatenate(train, taken.dataset), note
+
+
+def _compare(judged: Judged, service: Path) -> Gate:
+    """Candidate against the model in service on the hold-out's windows, paired, by run."""
+    theirs, _ = predict(load_network(service), judged.data.psd_db)
+    label, run, ours = judged.data.label, judged.data.run, judged.logit
+    difference = bootstrap(run, lambda index: auc(label[index], ours[index]) - auc(label[index], theirs[index]))
+    return not_worse_gate(difference.as_tree())

@@ -1,0 +1,137 @@
+"""`camshaft-train score`: verdicts of whole recordings at full speed, by the monitor's own stages.
+
+One row a window in a Parquet file, with the columns of a verdict. The table's labels are carried along, not used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monitor.analysis import Analyser, Analysis
+from monitor.cam import strongest_band
+from monitor.classifier import Classifier
+from monitor.config import SensorSettings
+from monitor.model_folder import find_model
+from monitor.recordings import Manifest, load_manifest, runs
+from monitor.records import Status, Window
+from monitor.verdict import Evidence, decide, probability
+from training import TrainingError
+from training.dataset import Stretch, cut, label_of, stretches
+from training.progress import bar
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--model", required=True, help="a bundled name, a name in --models-folder, or a model folder")
+    parser.add_argument("--models-folder", type=Path)
+    parser.add_argument("--threshold", type=float, help="logit units (default: the model's own)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file to write")
+
+
+def run(options: argparse.Namespace) -> int:
+    manifest = load_manifest(options.manifest)
+    classifier = Classifier(find_model(options.model, options.models_folder), n_threads=len(os.sched_getaffinity(0)))
+    with bar(f"scoring {manifest.name}", len(manifest.recordings)) as tick:
+        rows = []
+        for n_recordings, some in score(manifest, classifier, options.threshold):
+            rows.extend(some)
+            for _ in range(n_recordings):
+                tick()
+    write(rows, options.out)
+    counts = Counter(row["status"] for row in rows)
+    print(f"{len(rows)} windows: " + ", ".join(f"{n} {status}" for status, n in sorted(counts.items())))
+    return 0
+
+
+def score(
+    manifest: Manifest, classifier: Classifier, threshold: float | None
+) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """For each unbroken stretch: how many recordings it has, and a row for each window.
+
+    Raises ConfigError where rate or channels are not the model's.
+    """
+    rule = SensorSettings(
+        sample_rate_hz=manifest.sample_rate_hz, channels=manifest.channels, model="given", threshold=threshold
+    )
+    analyser = Analyser(rule, classifier)
+    segments: Counter[str] = Counter()
+    for members in runs(manifest):
+        for stretch in stretches(members):
+            sensor = members[0].sensor
+            yield len(stretch.recordings), list(_rows(analyser, stretch, sensor, segments[sensor]))
+            segments[sensor] += 1
+
+
+def write(rows: list[dict[str, Any]], out: Path) -> None:
+    """The file is there whole or not at all."""
+    import pyarrow
+    import pyarrow.parquet
+
+    if not rows:
+        raise TrainingError("no recording is as long as one window of the model.")
+    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), draft)
+        os.replace(draft, out)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _rows(analyser: Analyser, stretch: Stretch, sensor: str, segment: int) -> Iterator[dict[str, Any]]:
+    settings = analyser.settings
+    samples = cut(stretch, settings)
+    start_ns = (stretch.recordings[0].start_ns or 0) + round(stretch.recordings[0].offset_s * 1e9)
+    windows = [
+        Window(
+            sensor=sensor,
+            segment=segment,
+            first_sample=i * settings.n_window,
+            start_ns=start_ns + round(i * settings.n_window * 1e9 / settings.sample_rate_hz),
+            sample_rate_hz=settings.sample_rate_hz,
+            samples=one,
+            n_new=settings.n_window,
+        )
+        for i, one in enumerate(samples)
+    ]
+    for window, analysis in zip(windows, analyser.analyse(windows), strict=True):
+        label = label_of(stretch, window.first_sample, settings.n_window)
+        yield {**_row(analyser, window, analysis), "label": label, "group": stretch.recordings[0].group}
+
+
+def _row(analyser: Analyser, window: Window, analysis: Analysis) -> dict[str, Any]:
+    assert analyser.classifier is not None
+    manifest = analyser.classifier.manifest
+    threshold = manifest.threshold if analyser.rule.threshold is None else analyser.rule.threshold
+    status, reason = Status.BAD_DATA, analysis.quality.reason
+    if analysis.logit is not None:
+        status, reason = decide(Evidence(analysis.logit, threshold))
+    contribution = analysis.contribution
+    band = None if contribution is None else strongest_band(contribution, analyser.grid.f_edges_hz)
+    length_ns = round(window.samples.shape[1] * 1e9 / window.sample_rate_hz)
+    return {
+        "machine": window.sensor.rpartition("/")[0],
+        "point": window.sensor.rpartition("/")[2],
+        "segment": window.segment,
+        "first_sample": window.first_sample,
+        "n_samples": int(window.samples.shape[1]),
+        "start_ns": window.start_ns,
+        "end_ns": window.start_ns + length_ns,
+        "status": str(status),
+        "reason": reason,
+        "logit": analysis.logit,
+        "probability": None if analysis.logit is None else probability(analysis.logit),
+        "threshold": float(threshold),
+        "residual": analysis.residual,
+        "band_low_hz": None if band is None else band.low_hz,
+        "band_high_hz": None if band is None else band.high_hz,
+        "band_share": None if band is None else band.share,
+        "contribution": None if contribution is None else np.asarray(contribution).ravel().tolist(),
+        "model_id": manifest.id,
+    }
