@@ -29,11 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     With recordings, 0 says that all were judged and the books close; the accuracy is printed.
     """
-    try:
-        from monitor.demo.stage import DemoError
-    except ModuleNotFoundError as error:
-        print(f"camshaft demo needs {error.name}: pip install 'camshaft[demo]'.", file=sys.stderr)
-        return EXIT_REFUSED
+    from monitor.demo.stage import DemoError
     from monitor.recordings import RecordingError
 
     refusal = _refusal(arguments)
@@ -43,6 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     folder = Path(tempfile.mkdtemp(prefix="camshaft-demo-"))  # stays, to be looked into
     try:
         return _simulated(arguments, folder) if arguments.recordings is None else _recorded(arguments, folder)
+    except ModuleNotFoundError as error:
+        print(f"camshaft demo needs {error.name}: pip install 'camshaft[demo]'.", file=sys.stderr)
+        return EXIT_REFUSED
     except RecordingError as error:
         print(error, file=sys.stderr)
         return EXIT_REFUSED

@@ -99,6 +99,10 @@ def broker(folder: Path) -> Iterator[Broker]:
     else:
         conf.write_text(AMQTT_CONF.format(port=port), encoding="utf-8")
         amqtt = Path(sys.executable).with_name("amqtt")
+        if not amqtt.exists():
+            raise DemoError(
+                "There is no MQTT broker: install Mosquitto (apt-get install mosquitto) or 'camshaft[demo]'."
+            )
         found, command = Broker("amqtt", "3.1.1", port), [str(amqtt), "-c", str(conf)]
     with running("broker", command, folder) as child:
         _wait_for_port(port, child)
