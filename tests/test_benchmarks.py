@@ -42,7 +42,10 @@ def test_the_table_shows_what_could_not_be_measured() -> None:
         "model": "simulator",
         "model_mflop": 3.0,
         "usual_script_database": "a local HTTP server",
+        "n_cores": 2,
+        "load_before": 1.5,
     }
     shown = table(figures)
     assert "decode                  10.0       100,000" in shown
     assert "no Mosquitto" in shown
+    assert "The machine was busy (load 1.5 on 2 cores)" in shown
