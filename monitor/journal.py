@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from monitor.batch import Batch, BookKey, StoredStream, StreamUpdate
-from monitor.journal_schema import JournalError, connect
+from monitor.journal_schema import JournalError, connect, transaction
 from monitor.records import Float32, Grid, Verdict
 from monitor.windows import Position
 
@@ -163,22 +163,6 @@ class Journal:
         except JournalError:
             self._grids.clear()  # a rolled-back grid row is gone
             raise
-
-
-@contextmanager
-def transaction(link: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """All or nothing. Raises JournalError where SQLite cannot write."""
-    try:
-        link.execute("BEGIN IMMEDIATE")
-        try:
-            yield link
-            link.execute("COMMIT")
-        except BaseException:
-            if link.in_transaction:
-                link.execute("ROLLBACK")
-            raise
-    except sqlite3.Error as error:
-        raise JournalError(f"the journal cannot be written: {error}.") from error
 
 
 def pack_spectrum(spectrum_db: Float32 | None) -> bytes | None:

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from monitor.commissioning import Commissioned, HealthyWindows
-from monitor.journal import transaction
 from monitor.journal_reader import SELECT_VERDICT, read_row
-from monitor.journal_schema import connect
+from monitor.journal_schema import connect, transaction
 from monitor.novelty import Baseline
 from monitor.records import Verdict
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitor.journal import transaction
-from monitor.journal_schema import JournalError, connect, connect_read_only
+from monitor.journal_schema import JournalError, connect, connect_read_only, transaction
 from monitor.labels import Label, LabelError, LabelRequest, signed
 
 ACKNOWLEDGED = "alarm_acknowledged"

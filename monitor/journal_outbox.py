@@ -7,9 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from monitor.journal import transaction
 from monitor.journal_reader import SELECT_VERDICT, read_row
-from monitor.journal_schema import connect
+from monitor.journal_schema import connect, transaction
 from monitor.line_protocol import event_line, health_line, verdict_lines
 from monitor.outbox import OutboxRow, RowKey
 from monitor.records import Status

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -61,6 +63,12 @@ CREATE TABLE delivery (
 CREATE TABLE parked (
     kind TEXT NOT NULL, row_id INTEGER NOT NULL, at_ns INTEGER NOT NULL, reason TEXT NOT NULL,
     PRIMARY KEY (kind, row_id));
+CREATE TABLE webhook (
+    name TEXT PRIMARY KEY, cursor INTEGER NOT NULL, n_accepted INTEGER NOT NULL,
+    n_rejected INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE told (
+    webhook TEXT NOT NULL, sensor TEXT NOT NULL, state TEXT NOT NULL, raised_ns INTEGER, held_event INTEGER,
+    n_held INTEGER NOT NULL, PRIMARY KEY (webhook, sensor)) WITHOUT ROWID;
 INSERT INTO delivery VALUES ('verdict', 0, 0, 0), ('event', 0, 0, 0), ('health', 0, 0, 0);
 """
 
@@ -115,6 +123,22 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise JournalError(f"journal.path = '{path}': {_plain(error)}.") from error
     return link
+
+
+@contextmanager
+def transaction(link: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All or nothing. Raises JournalError where SQLite cannot write."""
+    try:
+        link.execute("BEGIN IMMEDIATE")
+        try:
+            yield link
+            link.execute("COMMIT")
+        except BaseException:
+            if link.in_transaction:
+                link.execute("ROLLBACK")
+            raise
+    except sqlite3.Error as error:
+        raise JournalError(f"the journal cannot be written: {error}.") from error
 
 
 def _prepare(link: sqlite3.Connection, path: Path) -> None:
