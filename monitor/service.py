@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor import systemd
+from monitor import labels, systemd
 from monitor.analysis import Analyser
 from monitor.batch import Batch, Event
 from monitor.classifier import Classifier
@@ -49,7 +49,8 @@ TURN_S = 0.05  # an idle turn of the pipeline
 COMMIT_S = 0.1  # the longest a verdict waits for its commit
 TAIL_S = 2.0  # the longest a message waits for its acknowledgement
 ASSUMED_IN_FLIGHT = 20  # a broker's own limit is not told to us; Mosquitto's default
-MESSAGES_PER_TURN = 512
+MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
+MIN_INBOX = 500  # messages: of QoS 0, none waits at the broker
 INBOX_BYTES = 256 << 20
 TICK_S = 1.0
 LISTENED_S = 0.5  # the most that one turn adds to the clock which finds silent sensors
@@ -79,14 +80,15 @@ def load_rules(config: Config) -> Rules:
         evidence=config.journal.evidence,
         max_payload_bytes=config.mqtt.max_payload_bytes,
         max_lag_s=config.max_lag_s,
+        failure_modes=config.page.failure_modes,
     )
 
 
 def topic_filters(config: Config) -> list[str]:
-    """MQTT topic filters of all waveforms and running-state topics."""
+    """MQTT topic filters of all waveforms, running-state topics and labels."""
     topics = [subscription.topic for subscription in config.subscriptions]
     topics += [rule.running.topic for rule in config.sensors if rule.running and rule.running.topic]
-    return [TopicPattern.parse(topic).filter for topic in topics]
+    return [*(TopicPattern.parse(topic).filter for topic in topics), labels.TOPIC]
 
 
 def _sender(config: Config) -> InfluxSender | None:
@@ -110,7 +112,7 @@ class Service:
         self._commissioning = CommissioningStore(config.journal.path)
         self._reader = JournalReader(config.journal.path)
         self._pipeline = Pipeline(rules, self._journal.streams(), self._journal.packets(), 0.0)
-        self._inbox = Inbox(max(config.mqtt.receive_maximum, MESSAGES_PER_TURN), INBOX_BYTES)
+        self._inbox = Inbox(max(config.mqtt.receive_maximum, MIN_INBOX), INBOX_BYTES)
         self._mqtt = MqttClient(
             config.mqtt, topic_filters(config), self._deliver, config.instance, self._too_large, self._fail
         )

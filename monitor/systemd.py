@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
+
+log = logging.getLogger(__name__)
 
 
 def notify(*states: str) -> None:
@@ -14,9 +17,13 @@ def notify(*states: str) -> None:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link:
-        link.connect(address)
-        link.sendall("\n".join(states).encode())
+    kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK  # a manager that is busy must not stop us
+    try:
+        with socket.socket(socket.AF_UNIX, kind) as link:
+            link.connect(address)
+            link.sendall("\n".join(states).encode())
+    except OSError as error:
+        log.warning("systemd was not told %s: %s.", " ".join(states), error)
 
 
 def reloading() -> None:
