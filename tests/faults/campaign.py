@@ -1,0 +1,252 @@
+"""What a scenario promises, how its outcome is held against an undisturbed run, and the list of all scenarios."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from monitor.records import Status, Verdict
+from tests.conftest import server_program
+from tests.faults.stage import Options, Outcome, Stage
+from tests.servers.influx import InfluxServer
+from tests.servers.recording import Recording
+
+Promise = Literal["nothing lost", "explained", "refused"]
+TOLERANCE = 1e-5
+
+
+class Skipped(Exception):
+    """The scenario cannot be played on this machine; str() says why."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a scenario's play returns: the faults it injected, and how to read what came out."""
+
+    faults: str
+    n_samples: int | None = None  # unique samples that reached the service, where they are fewer than all
+    n_rejected: int = 0  # rows that InfluxDB was made to refuse
+    same_times: bool = True  # rows carry the recording's own times
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    promise: Promise
+    play: Callable[[Stage], Done]
+    options: Options
+    quick: bool
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table. expected, missing and double count rows of the journal and of InfluxDB."""
+
+    scenario: str
+    promise: Promise
+    faults: str
+    expected: int = 0
+    missing: int = 0
+    double: int = 0
+    outage_s: float = 0.0
+    explained: Mapping[str, int] = field(default_factory=dict)  # samples (breaks: messages, rejected: rows) by reason
+    seconds: float = 0.0
+    failure: str = ""
+    skipped: str = ""
+
+    @property
+    def kept(self) -> bool:
+        """The promise was kept."""
+        if self.failure or self.double:
+            return False
+        return self.missing == 0 if self.promise != "explained" else bool(self.explained or not self.missing)
+
+    def tree(self) -> dict[str, Any]:
+        return asdict(self) | {"kept": self.kept}
+
+
+SCENARIOS: list[Scenario] = []
+
+
+def scenario(
+    name: str, promise: Promise, *, quick: bool = False, **options: Any
+) -> Callable[[Callable[[Stage], Done]], Callable[[Stage], Done]]:
+    """Enters a function into the campaign. quick: also part of the test suite, in a smaller dose."""
+
+    def enter(play: Callable[[Stage], Done]) -> Callable[[Stage], Done]:
+        SCENARIOS.append(Scenario(name, promise, play, Options(**options), quick))
+        return play
+
+    return enter
+
+
+class Campaign:
+    """Plays scenarios against one real InfluxDB; keeps the outcome of each recording's undisturbed run."""
+
+    def __init__(self, folder: Path, influx: InfluxServer, quick: bool) -> None:
+        self._folder, self._influx, self._quick = folder, influx, quick
+        self._undisturbed: dict[Recording, Outcome] = {}
+        self._count = 0
+
+    def run(self, one: Scenario) -> Finding:
+        begin_s = time.monotonic()
+        finding = Finding(one.name, one.promise, "")
+        try:
+            expected = self.undisturbed(one.options)
+            begin_s = time.monotonic()
+            with self._stage(one.options) as stage:
+                done = one.play(stage)
+                outcome = stage.end(done.n_samples)
+                finding = judge(replace(finding, faults=done.faults), done, outcome, expected, one.options.recording)
+        except Skipped as why:
+            finding = replace(finding, skipped=str(why))
+        except AssertionError as error:
+            finding = replace(finding, failure=str(error) or "assertion failed")
+        return replace(finding, seconds=time.monotonic() - begin_s)
+
+    def undisturbed(self, options: Options) -> Outcome:
+        if options.recording not in self._undisturbed:
+            plain = Options(recording=options.recording, message_s=options.message_s)
+            with self._stage(plain) as stage:
+                stage.start()
+                stage.play()
+                self._undisturbed[options.recording] = stage.end()
+        return self._undisturbed[options.recording]
+
+    @contextmanager
+    def _stage(self, options: Options) -> Iterator[Stage]:
+        self._count += 1
+        folder = self._folder / f"{self._count:02d}"
+        folder.mkdir()
+        with Stage(folder, self._influx, options, self._quick) as stage:
+            yield stage
+
+
+def judge(finding: Finding, done: Done, found: Outcome, expected: Outcome, recording: Recording) -> Finding:
+    """Rows missing and double, and the counted reasons for what was not judged."""
+    n_expected = len(expected.rows) + len(expected.database)
+    if finding.promise == "explained":
+        missing, double = _explained_rows(done, found, expected, recording)
+    else:
+        missing, double = _differences(found, expected, done.same_times)
+    return replace(
+        finding,
+        expected=n_expected,
+        missing=missing,
+        double=double,
+        outage_s=found.outage_s,
+        explained=reasons(found),
+        failure=_unexplained(done, found, recording) if finding.promise == "explained" else "",
+    )
+
+
+def reasons(found: Outcome) -> dict[str, int]:
+    """Why samples were not judged, breaks in the stream, rows that InfluxDB refused."""
+    counted: Counter[str] = Counter()
+    for book in found.books.samples.values():
+        for (fate, reason), n in book.items():
+            if fate in ("dropped", "judged_bad"):
+                counted[reason] += n
+    counted.update({name: n for name, n in found.books.counters.items() if name.startswith("breaks.")})
+    if rejected := found.books.delivery["verdict"][1]:
+        counted["rejected_rows"] = rejected
+    return dict(counted)
+
+
+def _differences(found: Outcome, expected: Outcome, same_times: bool) -> tuple[int, int]:
+    """(missing or different, too many), of journal rows and InfluxDB's rows together."""
+    missing = sum(not _same_row(found.rows.get(key), row, same_times) for key, row in expected.rows.items())
+    double = len(found.rows.keys() - expected.rows.keys())
+    if same_times:
+        missing += sum(not _same_fields(found.database.get(key), row) for key, row in expected.database.items())
+        double += len(found.database.keys() - expected.database.keys())
+    else:
+        missing += max(0, len(expected.database) - len(found.database))
+        double += max(0, len(found.database) - len(expected.database))
+    return missing, double
+
+
+def _same_row(found: Verdict | None, expected: Verdict, same_times: bool) -> bool:
+    if found is None or (found.status, found.reason) != (expected.status, expected.reason):
+        return False
+    if same_times and (found.start_ns, found.end_ns) != (expected.start_ns, expected.end_ns):
+        return False
+    pairs = ((found.logit, expected.logit), (found.novelty, expected.novelty))
+    return all(_close(a, b) for a, b in pairs)
+
+
+def _same_fields(found: Mapping[str, Any] | None, expected: Mapping[str, Any]) -> bool:
+    if found is None or found.keys() != expected.keys():
+        return False
+    return all(_close(found[name], value) for name, value in expected.items())
+
+
+def _close(a: object, b: object) -> bool:
+    if isinstance(a, float | int) and isinstance(b, float | int):
+        return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return a == b
+
+
+def _explained_rows(done: Done, found: Outcome, expected: Outcome, recording: Recording) -> tuple[int, int]:
+    """Whole windows that were not judged; samples that were judged twice, in windows."""
+    judged = sum(v.n_samples for v in found.rows.values() if v.status is not Status.BAD_DATA)
+    wanted = sum(v.n_samples for v in expected.rows.values())
+    n_published = recording.n_samples * recording.n_sensors
+    counted = sum(found.books.total(fate) for fate in ("analysed", "judged_bad"))
+    double = max(0, counted + sum(found.books.waiting.values()) - n_published)
+    missing = math.ceil((wanted - judged) / recording.n_window) + done.n_rejected
+    return max(0, missing), math.ceil(double / recording.n_window)
+
+
+def _unexplained(done: Done, found: Outcome, recording: Recording) -> str:
+    """'' where every published sample has a counted fate; what the broker never had shows as breaks in the stream."""
+    n_published = recording.n_samples * recording.n_sensors
+    books = found.books
+    repeated = sum(n for book in books.samples.values() for (_, why), n in book.items() if why == "duplicate")
+    dropped = books.total("dropped") - repeated
+    settled = books.total("analysed") + books.total("judged_bad") + dropped + sum(books.waiting.values())
+    lost_before_us = n_published - (done.n_samples if done.n_samples is not None else n_published)
+    if settled + lost_before_us < n_published:
+        return f"{n_published - settled - lost_before_us} samples without a counted reason"
+    if lost_before_us and not any(name.startswith("breaks.") for name in books.counters):
+        return f"{lost_before_us} samples lost before the service, and it saw no break"
+    if done.n_rejected and books.delivery["verdict"][1] != done.n_rejected:
+        return f"{books.delivery['verdict'][1]} rows rejected, {done.n_rejected} expected"
+    return ""
+
+
+def all_scenarios() -> Sequence[Scenario]:
+    """In the order of the table."""
+    from tests.faults import (  # noqa: F401  (they enter their scenarios)
+        broker_faults,
+        disk_faults,
+        influx_faults,
+        sensor_faults,
+        service_faults,
+    )
+
+    order = ("service", "broker", "influx", "disk", "sensor")
+    return sorted(SCENARIOS, key=lambda one: order.index(one.play.__module__.rpartition(".")[2].split("_")[0]))
+
+
+@contextmanager
+def campaign(quick: bool) -> Iterator[Campaign]:
+    """A campaign in a temporary folder with a real InfluxDB. Raises Skipped where a server is missing."""
+    missing = [name for name in ("mosquitto", "influxd") if server_program(name) is None]
+    if missing:
+        raise Skipped(f"needs {' and '.join(missing)} (Debian packages mosquitto, influxdb)")
+    program = server_program("influxd")
+    assert program is not None
+    with tempfile.TemporaryDirectory(prefix="camshaft-faults-") as name:
+        influx = InfluxServer(program, Path(name))
+        try:
+            yield Campaign(Path(name), influx, quick)
+        finally:
+            influx.close()

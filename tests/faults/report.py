@@ -1,0 +1,76 @@
+"""The campaign's table: for the terminal, and as Markdown between two markers of a document.
+
+python -m tests.faults.report FILE < output-of-the-campaign-with-json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.faults.campaign import Finding
+
+BEGIN, END = "<!-- fault campaign: begin -->", "<!-- fault campaign: end -->"
+HEADINGS = ("scenario", "promise", "injected", "rows", "missing", "double", "longest outage", "counted reasons")
+
+
+def summary(finding: Finding) -> str:
+    """A line for one scenario as it ends."""
+    if finding.skipped:
+        return f"skipped: {finding.skipped}"
+    if finding.failure:
+        return f"FAILED in {finding.seconds:.0f} s: {finding.failure}"
+    word = "kept" if finding.kept else "BROKEN"
+    return f"{finding.promise}: {word} ({finding.missing} missing, {finding.double} double, {finding.seconds:.0f} s)"
+
+
+def cells(finding: Finding) -> tuple[str, ...]:
+    if finding.skipped or finding.failure:
+        why = f"skipped: {finding.skipped}" if finding.skipped else f"FAILED: {finding.failure.splitlines()[0]}"
+        return (finding.scenario, finding.promise, why, "", "", "", "", "")
+    reasons = ", ".join(f"{name} {n:,}" for name, n in finding.explained.items() if name != "duplicate")
+    return (
+        finding.scenario,
+        finding.promise if finding.kept else f"{finding.promise}: BROKEN",
+        finding.faults,
+        f"{finding.expected:,}",
+        f"{finding.missing:,}",
+        f"{finding.double:,}",
+        f"{finding.outage_s:.1f} s",
+        reasons or "-",
+    )
+
+
+def table(findings: Sequence[Finding]) -> str:
+    """For a terminal."""
+    rows = [HEADINGS, *(cells(finding) for finding in findings)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def markdown(findings: Sequence[Finding]) -> str:
+    rows = [HEADINGS, ("---",) * len(HEADINGS), *(cells(finding) for finding in findings)]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+
+
+def write_table(path: Path, findings: Sequence[Finding]) -> None:
+    """Put the table between the markers. Raises ValueError where the document has none."""
+    text = path.read_text(encoding="utf-8")
+    before, found, rest = text.partition(BEGIN)
+    _, closed, after = rest.partition(END)
+    if not found or not closed:
+        raise ValueError(f"{path} has no lines {BEGIN} and {END}.")
+    path.write_text(f"{before}{BEGIN}\n{markdown(findings)}\n{END}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    tree = json.loads(sys.stdin.read().strip().splitlines()[-1])
+    for finding in tree["scenarios"]:
+        finding.pop("kept")
+    write_table(Path(sys.argv[1]), [Finding(**finding) for finding in tree["scenarios"]])
+
+
+if __name__ == "__main__":
+    main()

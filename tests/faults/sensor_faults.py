@@ -1,0 +1,234 @@
+"""Clocks, sensors and publishers that misbehave: steps, drift, duplicates, disorder, floods, garbage."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from tests.faults.campaign import Done, Skipped, scenario
+from tests.faults.fuzz import payloads
+from tests.faults.stage import Stage, n_taken
+from tests.servers.recording import TOPIC, Cut, Recording
+
+HOUR_NS = 3600 * 10**9
+FAKETIME = (
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib/faketime/libfaketimeMT.so.1",
+)
+
+
+@scenario("the service's clock steps by an hour, both ways", "nothing lost", quick=True)
+def clock_steps(stage: Stage) -> Done:
+    """libfaketime steps CLOCK_REALTIME under the running service; the monotonic clock goes on, as it does for real."""
+    library = next((path for path in FAKETIME if Path(path).exists()), None)
+    if library is None:
+        raise Skipped("needs libfaketime (Debian package faketime)")
+    offset = stage.folder / "offset"
+    offset.write_text("+0", encoding="ascii")
+    fake = {
+        "LD_PRELOAD": library,
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_NO_CACHE": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    service = stage.start(environment=fake)
+    stage.play(faults={0.3: lambda: offset.write_text("+3600"), 0.6: lambda: offset.write_text("-3600")})
+    hours = {line[11:13] for line in service.log().splitlines() if line[:2] == "20"}
+    assert service.stop()[0] == 0
+    hours |= {line[11:13] for line in service.log().splitlines() if line[:2] == "20"}
+    assert len(hours) > 1, "the clock did step"
+    offset.write_text("+0", encoding="ascii")
+    service.start()
+    return Done("+1 h, then -1 h (libfaketime)")
+
+
+@scenario("sensor clocks step by an hour, both ways", "explained", quick=True)
+def sensor_clocks_step(stage: Stage) -> Done:
+    stage.start()
+    third = len(stage.cuts) // 3
+    stage.play(cuts=_shifted(stage.cuts, lambda n: (0, HOUR_NS, -HOUR_NS)[min(n // third, 2)]))
+    return Done("each sensor +1 h, then -2 h", same_times=False)
+
+
+@scenario("sensor clocks drift by 1 %", "nothing lost", quick=True)
+def sensor_clocks_drift(stage: Stage) -> Done:
+    """Cheap sensors are off by percents; it is measured and reported, and the windows are judged."""
+    stage.start()
+    stage.play(cuts=_shifted(stage.cuts, lambda n: n // stage.recording.n_sensors * 500_000))
+    return Done("0.5 ms for each message of 50 ms", same_times=False)
+
+
+@scenario("sensor clocks run backwards", "explained")
+def sensor_clocks_run_back(stage: Stage) -> Done:
+    stage.start()
+    message_ns = round(stage.options.message_s * 1e9)
+    quarter = len(stage.cuts) // 4
+
+    def shift(n: int) -> int:
+        """In the second quarter time runs backwards as fast as it should run forwards."""
+        return -2 * message_ns * (min(max(n - quarter, 0), quarter) // stage.recording.n_sensors)
+
+    stage.play(cuts=_shifted(stage.cuts, shift))
+    return Done("a quarter of the recording with time running backwards", same_times=False)
+
+
+@scenario("duplicates", "nothing lost", quick=True)
+def duplicates(stage: Stage) -> Done:
+    """Sent twice at once, and again a while later."""
+    stage.start()
+    rng, cuts = random.Random(3), []
+    n_repeated = 0
+    for n, cut in enumerate(stage.cuts):
+        again = [cut] * (rng.random() < 0.1)
+        late = [stage.cuts[max(0, n - rng.randrange(1, 100))]] * (rng.random() < 0.05)
+        cuts += [cut, *again, *late]
+        n_repeated += len(again) + len(late)
+    stage.play(cuts=cuts)
+    return Done(f"{n_repeated} messages a second time, some up to 100 messages later")
+
+
+@scenario("reordering", "explained", quick=True)
+def reordering(stage: Stage) -> Done:
+    """A message overtaken by the next of its sensor: the gap is reported, the late one is dropped as out_of_order."""
+    stage.start()
+    cuts, rng, n_swaps = list(stage.cuts), random.Random(4), 20
+    step = stage.recording.n_sensors
+    for k in range(n_swaps):
+        n = rng.randrange(k * len(cuts) // n_swaps, (k + 1) * len(cuts) // n_swaps - step - 1)
+        cuts[n], cuts[n + step] = cuts[n + step], cuts[n]
+    stage.play(cuts=cuts)
+    return Done(f"{n_swaps} messages overtaken")
+
+
+FLOOD = Recording(n_sensors=4, duration_s=240.0)
+
+
+@scenario("flood at five times the sustainable rate", "nothing lost", recording=FLOOD)
+def flood(stage: Stage) -> Done:
+    """Without max_lag_s the broker holds what the service cannot take yet."""
+    stage.start()
+    with_rate, most_mb = _flood(stage)
+    return Done(f"{with_rate}; at most {most_mb:.0f} MB resident")
+
+
+@scenario("flood, with max_lag_s", "explained", quick=True, recording=replace(FLOOD, duration_s=60.0))
+def flood_shed(stage: Stage) -> Done:
+    """The oldest windows are shed as overload, in turn by sensor; then it recovers."""
+    service = stage.start(max_lag_s=1.0)
+    with_rate, most_mb = _flood(stage, now=True)
+    service.wait(lambda: n_taken(service.reader().books()) == stage.recording.n_samples * 4, 120.0)
+    shed = [book.get(("dropped", "overload"), 0) for book in service.reader().books().samples.values()]
+    assert min(shed) > 0, f"shed samples by sensor: {shed}"
+    assert max(shed) - min(shed) <= 0.2 * max(shed) + 2 * stage.recording.n_window, f"not in turn: {shed}"
+    return Done(f"{with_rate}; at most {most_mb:.0f} MB resident", same_times=False)
+
+
+def _flood(stage: Stage, now: bool = False) -> tuple[str, float]:
+    """Publish at five times what the service takes while it gets a tenth of a processor's time."""
+    service, duty = stage.service, _DutyCycle(stage, 0.1)
+    cuts = stage.cuts
+    with duty:
+        begin_s = time.monotonic()
+        sample = cuts[: len(cuts) // 10]
+        stage.play(seconds=0.0, cuts=_at(sample, time.time_ns()) if now else sample)
+        n_samples = sum(cut.n_samples for cut in sample)
+        service.wait(lambda: n_taken(service.reader().books()) >= n_samples, 120.0)
+        rate = len(sample) / (time.monotonic() - begin_s)
+        rest = cuts[len(sample) :]
+        stage.play(seconds=len(rest) / (5 * rate), cuts=_at(rest, time.time_ns()) if now else rest)
+        time.sleep(0.5)
+        behind = len(cuts) * stage.cuts[0].n_samples - n_taken(service.reader().books())
+        assert behind > 0, "the flood was no flood"
+    return f"{5 * rate:.0f} messages/s published, {rate:.0f} sustainable", duty.most_mb
+
+
+def _at(cuts: list[Cut], start_ns: int) -> list[Cut]:
+    """The same with time stamps from start_ns on, as if sampled now."""
+    first_ns = int(dict(cuts[0].properties)["start_time_ns"])
+    return _shifted(cuts, lambda n: start_ns - first_ns)
+
+
+class _DutyCycle:
+    """Lets the service run for a share of the time only, and watches its memory."""
+
+    def __init__(self, stage: Stage, share: float) -> None:
+        assert stage.service.process is not None
+        self._process, self._share = stage.service.process, share
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._cycle, daemon=True)
+        self.most_mb = 0.0
+
+    def _cycle(self) -> None:
+        while not self._stopping.is_set():
+            self._process.send_signal(signal.SIGSTOP)
+            time.sleep(0.05 * (1 - self._share))
+            self._process.send_signal(signal.SIGCONT)
+            time.sleep(0.05 * self._share)
+            self.most_mb = max(self.most_mb, resident_mb(self._process.pid))
+
+    def __enter__(self) -> _DutyCycle:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process (Linux)."""
+    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    return int(text.split("VmRSS:")[1].split()[0]) / 1024
+
+
+@scenario("fuzzed payloads", "nothing lost", quick=True)
+def fuzzed(stage: Stage) -> Done:
+    """Between any number of bad payloads the good ones get through, and every bad one is counted."""
+    n_fuzzed = 10_000 if stage.quick else 1_000_000
+    both = [
+        {"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}},
+        {"topic": "json/{machine}/{point}", "payload": {"format": "json", "time_format": "ns"}},
+        {"topic": "base64/{machine}/{point}", "payload": {"format": "json", "encoding": "base64"}},
+    ]
+    recording = stage.recording
+    rules = [
+        {"match": "m*", "sample_rate_hz": recording.sample_rate_hz, "window_s": recording.window_s,
+         "expected_period_s": 3600},
+        {"match": "fuzz*", "sample_rate_hz": recording.sample_rate_hz, "expected_period_s": 3600},
+    ]  # fmt: skip
+    service = stage.start(subscriptions=both, sensors=rules, mqtt={"max_payload_bytes": 65536})
+    every = n_fuzzed // len(stage.cuts)
+    source = payloads(seed=5)
+    for cut in stage.cuts:
+        for _ in range(every):
+            topic, payload, properties = next(source)
+            stage.publisher.publish(topic, payload, properties)
+        stage.publisher.send(cut)
+        stage.publisher.flush(n_open=1000)
+    stage.publisher.flush()
+    n_messages = every * len(stage.cuts) + len(stage.cuts)
+    service.wait(
+        lambda: service.reader().books().counters.get("messages_received", 0) >= n_messages, 300.0, "all are taken"
+    )
+    bad = {k: n for k, n in service.reader().books().counters.items() if k.startswith("bad_payloads.")}
+    assert len(bad) >= 10, f"reasons met: {bad}"
+    return Done(f"{every * len(stage.cuts):,} fuzzed payloads, {sum(bad.values()):,} refused for {len(bad)} reasons")
+
+
+def _shifted(cuts: list[Cut], shift_ns: Callable[[int], int]) -> list[Cut]:
+    """Messages whose time stamps are off by shift_ns(index)."""
+
+    def shifted() -> Iterator[Cut]:
+        for n, cut in enumerate(cuts):
+            properties = dict(cut.properties)
+            properties["start_time_ns"] = str(int(properties["start_time_ns"]) + shift_ns(n))
+            yield replace(cut, properties=tuple(properties.items()))
+
+    return list(shifted())
