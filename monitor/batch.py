@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from monitor.labels import LabelRequest
 from monitor.records import Delivery, Float32, Verdict
 from monitor.windows import Key, Position
 
@@ -79,6 +80,7 @@ class Batch:
     evidence: list[EvidenceWindow] = field(default_factory=list)
     bad_payloads: list[BadPayload] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    labels: list[LabelRequest] = field(default_factory=list)
     books: Counter[BookKey] = field(default_factory=Counter)  # samples
     counters: Counter[str] = field(default_factory=Counter)
     streams: list[StreamUpdate] = field(default_factory=list)
@@ -87,5 +89,5 @@ class Batch:
     settled: list[Delivery] = field(default_factory=list)  # to acknowledge once this batch is committed
 
     def __bool__(self) -> bool:
-        parts = (self.verdicts, self.evidence, self.bad_payloads, self.events, self.books, self.counters, self.streams)
-        return any(parts) or bool(self.settled)
+        parts = (self.verdicts, self.evidence, self.bad_payloads, self.events, self.labels, self.books, self.counters)
+        return any(parts) or bool(self.streams) or bool(self.settled)

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from monitor.batch import Batch, BookKey, StoredStream, StreamUpdate
+from monitor.journal_labels import store_label
 from monitor.journal_schema import JournalError, connect, transaction
+from monitor.labels import TOPIC, LabelRequest
 from monitor.records import Float32, Grid, Verdict
 from monitor.windows import Position
 
@@ -30,6 +32,9 @@ VERDICT_COLUMNS = tuple(
     "novelty novelty_threshold band_low_hz band_high_hz band_share alarm running model_id continuity quality".split()
 )
 POSITION_FIELDS = tuple(field.name for field in fields(Position))
+INSERT_BAD_PAYLOAD = (
+    "INSERT INTO bad_payload (received_ns, topic, reason, detail, n_bytes, head) VALUES (?, ?, ?, ?, ?, ?)"
+)
 INSERT_VERDICT = (
     f"INSERT INTO verdict ({', '.join(VERDICT_COLUMNS)}) VALUES ({', '.join('?' * len(VERDICT_COLUMNS))}) "
     "ON CONFLICT DO NOTHING RETURNING row_id"
@@ -67,6 +72,8 @@ class Journal:
                 "INSERT INTO event (at_ns, sensor, kind, text, model_id) VALUES (?, ?, ?, ?, ?)",
                 [(e.at_ns, e.sensor, e.kind, e.text, e.model_id) for e in batch.events],
             )
+            for request in batch.labels:
+                _store_label(link, request)
             _add(link, batch.books, batch.counters)
             for update in batch.streams:
                 _store_stream(link, update)
@@ -188,11 +195,20 @@ def _evidence_row(samples: Float32, rate_hz: float, why: str, *key: object) -> t
     return (samples.shape[0], rate_hz, why, len(blob), blob, *key)
 
 
+def _store_label(link: sqlite3.Connection, request: LabelRequest) -> None:
+    """A label that came by MQTT. One that fits no window is kept as a payload that could not be used."""
+    if store_label(link, request) is not None:
+        return
+    what = (request.at_ns, TOPIC, "unknown_window", f"There is no window {request.window} in the journal.", 0, b"")
+    link.execute(INSERT_BAD_PAYLOAD, what)
+    _add(link, Counter(), Counter({"bad_payloads.unknown_window": 1}))
+
+
 def _insert_bad_payloads(link: sqlite3.Connection, batch: Batch) -> None:
     if not batch.bad_payloads:
         return
     link.executemany(
-        "INSERT INTO bad_payload (received_ns, topic, reason, detail, n_bytes, head) VALUES (?, ?, ?, ?, ?, ?)",
+        INSERT_BAD_PAYLOAD,
         [
             (b.received_ns, b.topic, b.reason, b.detail, b.n_bytes, b.head)
             for b in batch.bad_payloads[-MAX_BAD_PAYLOADS:]

@@ -153,6 +153,23 @@ class JournalViews(JournalReader):
         )
         return {row[2]: StoredEvent(*row) for row in self._execute(query, ALARM_KINDS)}
 
+    def alarm_states(self) -> dict[str, tuple[StoredEvent, StoredEvent | None]]:
+        """Each sensor's newest raising or clearing of its alarm, and the acknowledgement that came after, if any."""
+        columns = ", ".join(f"event.{name}" for name in EVENT_COLUMNS.split(", "))
+        query = (
+            "WITH newest AS (SELECT sensor, max(iif(kind != ?, event_id, NULL)) AS change, "
+            "max(iif(kind = ?, event_id, NULL)) AS seen FROM event WHERE kind IN (?, ?, ?) GROUP BY sensor) "
+            f"SELECT {columns} FROM event JOIN newest ON event_id = change OR (event_id = seen AND seen > change) "
+            "ORDER BY event_id"
+        )
+        states: dict[str, tuple[StoredEvent, StoredEvent | None]] = {}
+        for event in (StoredEvent(*row) for row in self._execute(query, (ACKNOWLEDGED, ACKNOWLEDGED, *ALARM_KINDS))):
+            if event.kind == ACKNOWLEDGED:
+                states[event.sensor] = (states[event.sensor][0], event)
+            else:
+                states[event.sensor] = (event, None)
+        return states
+
     def event(self, event_id: int) -> StoredEvent | None:
         found = self._execute(f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id = ?", (event_id,)).fetchone()
         return None if found is None else StoredEvent(*found)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from monitor import labels
 from monitor.analysis import Analyser, Analysis
 from monitor.batch import BadPayload, Batch, Event, StoredStream
 from monitor.commissioning import Commissioned
@@ -48,6 +49,7 @@ class Rules:
     evidence: EvidenceSettings
     max_payload_bytes: int
     max_lag_s: float | None
+    failure_modes: tuple[str, ...] = ()  # that a label may name
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ class Pipeline:
                 found = payload
                 break
         if name is None or found is None:
-            if self._take_running(message):
+            if self._take_running(message) or self._take_label(message):
                 return None, None
             raise PayloadError("unmatched_topic", f"Topic {message.topic[:MAX_NAME]!r} fits no subscription.")
         sensor = self.sensors.get(name) or self._make_sensor(name, now_s)
@@ -305,6 +307,17 @@ class Pipeline:
             self._is_running[topic, named["machine"], named.get("point", "")] = RUNNING_WORDS[word]
             return True
         return False
+
+    def _take_label(self, message: Message) -> bool:
+        """Note a person's label. False if the topic is another."""
+        if message.topic != labels.TOPIC:
+            return False
+        try:
+            request = labels.parse_message(message.payload, message.received_ns, self._rules.failure_modes)
+        except labels.LabelError as error:
+            raise PayloadError("bad_label", str(error)) from error
+        self._batch.labels.append(request)
+        return True
 
     def _running(self, sensor: Sensor) -> bool | None:
         """What the running-state topic said last of a sensor's machine or point."""

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     name = f"[{page.host}]" if ":" in page.host else page.host
     print(f"Camshaft's page: http{'s' if tls else ''}://{name}:{page.port}/", flush=True)
-    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn stops by them, then raises them anew for whoever was before
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn stops by them, then raises them anew
         signal.signal(number, lambda *_: None)
     server.run(sockets=[listening])
     return EXIT_OK
