@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from monitor.records import Float64
 from monitor.vibration_severity import applies, is_due, velocity_rms_mm_s
 
 RATE_HZ = 25_600.0
 
 
-def sine(f_hz: float, velocity_mm_s: float) -> np.ndarray:
+def sine(f_hz: float, velocity_mm_s: float) -> Float64:
     """Acceleration, m/s², of a vibration with this RMS velocity."""
-    t = np.arange(25_600) / RATE_HZ
-    return np.sqrt(2) * velocity_mm_s / 1000 * 2 * np.pi * f_hz * np.sin(2 * np.pi * f_hz * t)[None, :]
+    phase = 2 * np.pi * f_hz / RATE_HZ * np.arange(25_600.0)[None, :]
+    return 2**0.5 * velocity_mm_s / 1000 * 2 * np.pi * f_hz * np.sin(phase)
 
 
 @pytest.mark.parametrize("f_hz", [20.0, 24.7, 160.0, 900.3])
