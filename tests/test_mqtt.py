@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from paho.mqtt.packettypes import PacketTypes
@@ -410,32 +410,47 @@ def test_mutual_tls(tmp_path: Path, authority: TestAuthority, caplog: pytest.Log
 # -- what a real broker does not say on demand -------------------------------------------------------------------------
 
 
-@contextmanager
-def scripted_broker(connack: bytes, suback_code: int) -> Iterator[int]:
-    """Answers one connection with this CONNACK, each SUBSCRIBE with this code, and nothing else. MQTT 5."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+class ScriptedBroker:
+    """Answers each connection with this CONNACK, each SUBSCRIBE with this code and what follows it. MQTT 5."""
 
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                while packet := connection.recv(65_536):
-                    kind = packet[0] >> 4
-                    if kind == 1:
-                        connection.sendall(connack)
-                    elif kind == 8:
-                        connection.sendall(b"\x90\x04" + packet[2:4] + b"\x00" + bytes([suback_code]))
+    def __init__(self, connack: bytes, suback_code: int = 1, then: bytes = b"") -> None:
+        self._connack, self._suback_code, self._then = connack, suback_code, then
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self.received: list[bytes] = []
 
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield int(listener.getsockname()[1])
-    thread.join(10)
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                with connection, contextlib.suppress(ConnectionError):
+                    self._converse(connection)
+
+    def _converse(self, connection: socket.socket) -> None:
+        while packet := connection.recv(65_536):
+            self.received.append(packet)
+            if packet[0] >> 4 == 1:
+                connection.sendall(self._connack)
+            elif packet[0] >> 4 == 8:
+                connection.sendall(b"\x90\x04" + packet[2:4] + b"\x00" + bytes([self._suback_code]) + self._then)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+def connack(properties: bytes = b"") -> bytes:
+    return b"\x20" + bytes([3 + len(properties)]) + b"\x00\x00" + bytes([len(properties)]) + properties
 
 
 def test_less_than_asked_is_said(caplog: pytest.LogCaptureFixture) -> None:
     # CONNACK: session expiry 60 s, maximum packet size 4096 bytes, maximum QoS 1 left out.
-    properties = b"\x11" + (60).to_bytes(4, "big") + b"\x27" + (4096).to_bytes(4, "big")
-    connack = b"\x20" + bytes([3 + len(properties)]) + b"\x00\x00" + bytes([len(properties)]) + properties
-    with scripted_broker(connack, 0x87) as port, Listener(port) as listener:
+    granted = b"\x11" + (60).to_bytes(4, "big") + b"\x27" + (4096).to_bytes(4, "big")
+    with ScriptedBroker(connack(granted), 0x87) as broker, Listener(broker.port) as listener:
         wait_until(lambda: listener.client.counters.refused_subscriptions == 1)
         listener.client.stop(0.1)  # nobody answers its farewell
         assert listener.client.limits is not None
@@ -447,6 +462,34 @@ def test_less_than_asked_is_said(caplog: pytest.LogCaptureFixture) -> None:
     assert f"refuses the subscription to '{FILTER}': Not authorized; asked again at the next connection." in text
 
 
+def test_a_topic_that_is_no_text_is_counted_and_settled() -> None:
+    bad = b"\x32\x08" + b"\x00\x02\xff\xfe" + b"\x00\x07" + b"\x00" + b"x"  # QoS 1, packet id 7
+    good = b"\x32\x08" + b"\x00\x02a/" + b"\x00\x08" + b"\x00" + b"y"
+    with ScriptedBroker(connack(), then=bad + good) as broker, Listener(broker.port) as listener:
+        wait_until(lambda: b"y" in listener.payloads)
+        assert listener.client.counters.bad_topics >= 1
+        wait_until(lambda: b"\x40\x02\x00\x07\x40\x02\x00\x08" in b"".join(broker.received), why="both acknowledged")
+        listener.client.stop(0.1)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\xff" * 64,
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\x20\x00",
+        b"\x20\x03\x00\x00\x7f",
+        bytes(range(256)),
+    ],
+)
+def test_a_server_that_speaks_no_mqtt_is_tried_again(garbage: bytes) -> None:
+    with ScriptedBroker(garbage) as broker, Listener(broker.port, keep_alive_s=5) as listener:
+        wait_until(lambda: len(broker.received) >= 2, timeout_s=30, why="a second connection")
+        assert listener.client.alive
+        assert not listener.client.connected
+
+
+@needs_mosquitto
 def test_logs_are_quiet_when_well(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Mosquitto(tmp_path / "broker") as broker, caplog.at_level(logging.INFO):
         with Listener(broker.port) as listener:
