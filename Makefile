@@ -1,13 +1,14 @@
 # make demo    simulated machines, a broker, the real service, a live view        ARGS="--seconds 30 --json"
 # make test    the whole test suite, with real servers where they can be had      ARGS="-k journal"
 # make check   format, lint, types, import rules
+# make faults  real faults on the real service, row by row against an undisturbed run
 # make bench   cost of each stage, and whole-pipeline windows/s beside a peer     ARGS=--json
 # Each makes .venv and installs what it needs. The first run takes minutes, later ones seconds.
 
 BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 
-.PHONY: demo test check bench format constraints picture clean
+.PHONY: demo test check faults bench format constraints picture clean
 
 demo: .venv/demo.stamp
 	$(BIN)/camshaft demo $(ARGS)
@@ -21,6 +22,10 @@ check: .venv/development.stamp
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+faults: .venv/development.stamp
+	@deploy/prepare.sh servers
+	$(BIN)/python -m tests.faults $(ARGS)
 
 bench: .venv/development.stamp
 	$(BIN)/python -m tests.benchmarks $(ARGS)
