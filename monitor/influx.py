@@ -23,6 +23,7 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 
+from monitor.complaints import Complaints
 from monitor.config import ConfigError, InfluxSettings
 from monitor.outbox import Backoff, Outbox, Shipment
 from monitor.text import printable
@@ -61,20 +62,6 @@ def fate(status: int) -> Literal["accepted", "reject", "split", "wait"]:
     return "split" if status == 413 else "wait"
 
 
-class Complaints:
-    """Repeated trouble, logged once a period with its count."""
-
-    def __init__(self) -> None:
-        self._n, self._next_s = 0, float("-inf")
-
-    def note(self, level: int, text: str, now_s: float) -> None:
-        self._n += 1
-        if now_s >= self._next_s:
-            times = f" ({self._n} times since the last such line)" if self._n > 1 else ""
-            log.log(level, "%s%s", text, times)
-            self._n, self._next_s = 0, now_s + COMPLAINT_PERIOD_S
-
-
 class InfluxSender:
     """Feeds InfluxDB from an outbox. trouble says in one sentence why rows wait, '' while they flow."""
 
@@ -87,7 +74,7 @@ class InfluxSender:
         self._max_lines = 2**31
         self._backoff = Backoff()
         self._not_before_s = float("-inf")
-        self._complaints = {"wait": Complaints(), "reject": Complaints()}
+        self._complaints = Complaints(log, COMPLAINT_PERIOD_S)
         self.trouble = ""
 
     def step(self, outbox: Outbox, now_s: float) -> float:
@@ -127,7 +114,7 @@ class InfluxSender:
             self._max_lines = max(1, shipment.n_lines // 2)
         if shipment.n_lines == 1:
             text = f"InfluxDB rejected a row, it is parked: {answer.status} {answer.message}"
-            self._complaints["reject"].note(logging.ERROR, text, now_s)
+            self._complaints.note(logging.ERROR, text, now_s, "rejected")
         shipment.refuse(f"{answer.status} {answer.message}")
         return 0.0
 
@@ -136,7 +123,7 @@ class InfluxSender:
         hint = f" ({HINTS[answer.status]})" if answer.status in HINTS else ""
         self.trouble = f"InfluxDB {said}{hint}. Rows wait in the journal."
         level = logging.ERROR if hint else logging.WARNING
-        self._complaints["wait"].note(level, self.trouble, now_s)
+        self._complaints.note(level, self.trouble, now_s, "waiting")
         delay_s = self._backoff.after_failure(answer.retry_after_s, self._jitter())
         self._not_before_s = now_s + delay_s
         return delay_s

@@ -27,13 +27,15 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from monitor.complaints import Complaints
 from monitor.config import MqttSettings
-from monitor.mqtt_session import Complaints, ServerLimits, Unsettled, server_limits, shortfalls
+from monitor.mqtt_session import ServerLimits, Unsettled, server_limits, shortfalls
 from monitor.paho_client import connect_properties, paho_client, refusal, subscribe, user_properties
 from monitor.records import Delivery, Message
 from monitor.tls import explain
 
 DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"  # Mosquitto's count since its start, over all its clients
+COMPLAINT_PERIOD_S = 300.0
 KEPT_BYTES = 256  # of an oversize message
 MAX_QUEUED = 1000  # our own messages waiting for a connection
 
@@ -100,7 +102,7 @@ class MqttClient:
         self._unsettled = Unsettled()
         self._asked: dict[int, list[str]] = {}  # filters by the packet id of their SUBSCRIBE
         self._answers: dict[str, str] = {}  # by filter, of this connection: the broker's refusal, "" when granted
-        self._complaints = Complaints()
+        self._complaints = Complaints(log, COMPLAINT_PERIOD_S)
         self._last_error = _LastError(logging.ERROR)
         self._thread: threading.Thread | None = None
         self._client = self._new_client(backoff_s)

@@ -1,18 +1,12 @@
-"""A session with a broker, apart from the client library: order of acknowledgements, granted limits, complaints."""
+"""A session with a broker, apart from the client library: order of acknowledgements, granted limits."""
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
 from monitor.config import MqttSettings
-
-COMPLAINT_PERIOD_S = 300.0
-MAX_TEXTS = 64  # distinct complaints remembered
-
-log = logging.getLogger("monitor.mqtt")
 
 
 class Unsettled:
@@ -39,24 +33,6 @@ class Unsettled:
 
     def clear(self) -> None:
         self._settled.clear()
-
-
-class Complaints:
-    """Says each trouble when it is new, then once a period with its count. Troubles may take turns."""
-
-    def __init__(self) -> None:
-        self._said: dict[str, tuple[float, int]] = {}  # text -> when it may be said again, times since
-
-    def note(self, level: int, text: str, now_s: float) -> None:
-        """now_s: a clock that never jumps."""
-        again_s, n = self._said.get(text, (now_s, 0))
-        if now_s < again_s:
-            self._said[text] = again_s, n + 1
-            return
-        log.log(level, "%s%s", text, f" ({n + 1} times)" if n else "")
-        if len(self._said) >= MAX_TEXTS:
-            self._said.clear()
-        self._said[text] = now_s + COMPLAINT_PERIOD_S, 0
 
 
 @dataclass(frozen=True, slots=True)

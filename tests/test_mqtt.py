@@ -16,7 +16,7 @@ from paho.mqtt.properties import Properties
 
 from monitor.config import ConfigError
 from monitor.mqtt import KEPT_BYTES
-from monitor.mqtt_session import Complaints, Unsettled
+from monitor.mqtt_session import Unsettled
 from monitor.records import Delivery
 from tests.servers.certificates import TestAuthority
 from tests.servers.mosquitto import Mosquitto, needs_mosquitto, wait_until
@@ -57,20 +57,6 @@ def test_acknowledgements_leave_in_order_of_receipt() -> None:
     assert unsettled.settle(7) == [7, 3, 9]
     assert unsettled.settle(7) == []
     assert len(unsettled) == 0
-
-
-def test_a_trouble_is_said_when_new_and_then_once_a_period(caplog: pytest.LogCaptureFixture) -> None:
-    complaints = Complaints()
-    for now_s in range(0, 700, 10):
-        complaints.note(logging.WARNING, "b" if now_s % 100 == 50 else "a", now_s)
-    assert [record.message for record in caplog.records] == [
-        "a",
-        "b",
-        "a (27 times)",
-        "b (3 times)",
-        "a (27 times)",
-        "b (3 times)",
-    ]
 
 
 def test_files_that_cannot_be_used_are_refused_at_once(tmp_path: Path) -> None:
