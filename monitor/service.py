@@ -3,6 +3,7 @@
     network thread (paho)   messages into the inbox
     pipeline thread         inbox -> verdicts -> journal -> acknowledgements
     sender thread           journal -> InfluxDB
+    notifier thread         journal -> alarm topics, webhooks
     main thread             signals, watchdog
 
 A thread that ends unexpectedly ends the process: systemd starts it again, and the journal knows where to go on.
@@ -34,6 +35,7 @@ from monitor.journal_reader import JournalReader
 from monitor.journal_schema import JournalError, claim
 from monitor.model_folder import ModelError, find_model
 from monitor.mqtt import MqttClient
+from monitor.notifier import Notifier
 from monitor.novelty import CommissionError
 from monitor.pipeline import Pipeline, Rules
 from monitor.records import Message
@@ -117,6 +119,7 @@ class Service:
             config.mqtt, topic_filters(config), self._deliver, config.instance, self._too_large, self._fail
         )
         self._sender = _sender(config)
+        self._notifier = Notifier(config.journal.path, config.notifications, config.instance, self._mqtt.publish)
 
         self._latencies = Latencies()
         self._started_s = time.monotonic()
@@ -136,7 +139,7 @@ class Service:
         """Serve until SIGTERM or SIGINT. Returns the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
-        threads = [self._thread("pipeline", self._run_pipeline)]
+        threads = [self._thread("pipeline", self._run_pipeline), self._thread("notifier", self._run_notifier)]
         if self._sender is not None:
             threads.append(self._thread("sender", self._run_sender))
         for thread in threads:
@@ -186,7 +189,7 @@ class Service:
         systemd.reloading()
         try:
             config = load_config(self._path)
-            kept = {"mqtt", "journal", "influx", "instance"}
+            kept = {"mqtt", "journal", "influx", "instance", "notifications"}
             changed = [name for name in sorted(kept) if getattr(config, name) != getattr(self._config, name)]
             if changed:
                 log.warning("Changes under %s need a restart; the running values stay.", ", ".join(changed))
@@ -392,3 +395,15 @@ class Service:
             self._stopping.wait(delay_s)
         sender.close()
         outbox.close()
+
+    # -- notifier thread -----------------------------------------------------------------------------------------------
+
+    def _run_notifier(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                delay_s = self._notifier.step(self._mqtt.counters.connects, time.monotonic(), time.time_ns())
+            except JournalError as error:
+                log.error("%s Notices wait.", error)
+                delay_s = JOURNAL_RETRY_S
+            self._stopping.wait(delay_s)
+        self._notifier.close()
