@@ -199,13 +199,15 @@ class Pipeline:
             if self._take_running(message) or self._take_label(message):
                 return None, None
             raise PayloadError("unmatched_topic", f"Topic {message.topic[:MAX_NAME]!r} fits no subscription.")
-        sensor = self.sensors.get(name) or self._make_sensor(name, now_s)
+        known = self.sensors.get(name)
+        analyser = known.analyser if known else self._analyser(name)
+        if analyser is None:
+            raise PayloadError("unmatched_sensor", f"Sensor {name!r} fits none of the rules under sensors.")
+        chunk = decode(message, found, name, analyser.rule, self._rules.max_payload_bytes)
+        sensor = known or self._make_sensor(name, now_s)  # only now: garbage on invented names makes no sensor
         if sensor is None:
-            raise PayloadError(
-                "unmatched_sensor",
-                f"Sensor {name!r} fits none of the rules under sensors, or {MAX_SENSORS} sensors are known already.",
-            )
-        return sensor, decode(message, found, name, sensor.rule, self._rules.max_payload_bytes)
+            raise PayloadError("too_many_sensors", f"Sensor {name!r} would be one more than {MAX_SENSORS}.")
+        return sensor, chunk
 
     def _push(self, sensor: Sensor, chunk: Chunk, digest: int, work: Work, now_s: float) -> None:
         n = chunk.samples.shape[1]

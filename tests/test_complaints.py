@@ -30,7 +30,5 @@ def test_changing_words_can_be_the_same_trouble(caplog: pytest.LogCaptureFixture
     complaints = Complaints(log, 60.0)
     for now_s in range(100):
         complaints.note(logging.WARNING, f"answer {now_s}", now_s, "waiting")
-    assert [record.message for record in caplog.records] == [
-        "answer 0",
-        "answer 60 (60 times since the last such line)",
-    ]
+    said = [record.message for record in caplog.records]
+    assert said == ["answer 0", "answer 60 (60 times since the last such line)"]

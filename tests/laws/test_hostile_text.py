@@ -94,5 +94,5 @@ def test_invented_names_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch) -> N
     pipeline.process(invented, START_NS, 0.0)
     batch = pipeline.take_batch(True)
     assert len(pipeline.sensors) == 3
-    assert batch.counters["bad_payloads.unmatched_sensor"] == 2
+    assert batch.counters["bad_payloads.too_many_sensors"] == 2
     assert len(batch.settled) == 5  # settled all the same: they must not hold the others up
