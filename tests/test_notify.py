@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ def event(event_id: int, kind: str, sensor: str = SENSOR) -> StoredEvent:
 def test_no_storm_and_the_last_word_is_right(pauses_s: list[int]) -> None:
     """An alarm that comes and goes: at most one raise a cool-down, and in the end what was told is what holds."""
     told, now_ns, cool_down_ns = Told(), 0, round(COOL_DOWN_S * 1e9)
-    raises_ns, held, state = [], {}, "cleared"
+    raises_ns: list[int] = []
+    held: dict[int, StoredEvent] = {}
+    state = "cleared"
 
     def send_due() -> None:
         nonlocal told
@@ -62,7 +65,7 @@ def test_no_storm_and_the_last_word_is_right(pauses_s: list[int]) -> None:
     now_ns += cool_down_ns
     send_due()
     assert told.state == state
-    assert all(later - earlier >= cool_down_ns for earlier, later in zip(raises_ns, raises_ns[1:], strict=False))
+    assert all(later - earlier >= cool_down_ns for earlier, later in pairwise(raises_ns))
 
 
 def test_an_acknowledgement_is_told_at_once() -> None:
