@@ -1,0 +1,109 @@
+"""The whole path on a machine the network never saw: trained on M01, M02 replayed through broker, service and InfluxDB.
+
+The training is short (this is not about accuracy); what counts is that live, offline and evaluation say the same.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor.classifier import Classifier
+from monitor.config import MqttSettings
+from monitor.model_folder import load_manifest as load_model_manifest
+from monitor.player import PlayOptions, play
+from monitor.recordings import Manifest, load_manifest
+from tests.integration.conftest import MakeService
+from tests.servers.influx import InfluxDatabase
+from tests.servers.influx_standin import InfluxStandIn
+from tests.servers.mosquitto import Mosquitto
+from tests.servers.recording import Recording
+from tests.servers.service import influx_part
+
+pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra: training)")
+
+UNSEEN = "M02/spindle"
+QUICK = {"n_members": 1, "n_epochs": 2, "n_maps": (4, 8, 8)}
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3.15 on numpy 2
+
+
+@pytest.fixture
+def recordings(datasets: Path, monkeypatch: pytest.MonkeyPatch) -> Manifest:
+    monkeypatch.setenv("CAMSHAFT_DATASETS", str(datasets))
+    return load_manifest(Path("training/manifests/bosch-cnc.yaml"))
+
+
+@pytest.fixture
+def model(recordings: Manifest, tmp_path: Path) -> Path:
+    """A network that knows M01 only."""
+    from training.fit import fit_model, prepare
+
+    train, plan = prepare(str(recordings.path), "m01-only", (("machine", "M02"),), QUICK)
+    fit_model(train, plan, tmp_path / "m01-only")
+    return tmp_path / "m01-only"
+
+
+def evaluated_logits(recordings: Manifest, model: Path) -> list[float]:
+    """What `camshaft-train evaluate` judges by, of M02 in order of its runs and windows."""
+    from training.assess import Job, judge_with_model
+    from training.dataset import load_dataset
+    from training.judge import Settings
+    from training.recipe import Recipe
+
+    manifest = load_model_manifest(model)
+    job = Job("", "", manifest, model, recordings, Recipe.from_tree(manifest.training["recipe"]))
+    (judged,) = judge_with_model(job, load_dataset(recordings, manifest.settings), Settings())
+    data = judged.data
+    assert set(data.column("machine")) == {"M02"}
+    found = zip(data.run, data.segment, data.first_sample, judged.logit, strict=True)
+    return [float(logit) for *_, logit in sorted(found, key=lambda one: one[:3])]
+
+
+def test_live_offline_and_evaluation_say_the_same(
+    recordings: Manifest,
+    model: Path,
+    broker: Mosquitto,
+    make_service: MakeService,
+    influx_standin: InfluxStandIn,
+    influxdb: InfluxDatabase,
+    tmp_path: Path,
+) -> None:
+    from training.score import score
+
+    files = recordings.settings.files
+    rule = {"sample_rate_hz": files.sample_rate_hz, "channels": list(files.channels), "model": str(model)}
+    service = make_service(
+        Recording(n_sensors=1, duration_s=1.0),
+        commissioned=False,
+        sensors=[rule | {"expected_period_s": 3600}],
+        influx=influx_part(influx_standin.url, tmp_path),
+    )
+    service.start()
+    report = play(recordings, MqttSettings(port=broker.port), PlayOptions(match=UNSEEN, speed=0))
+    service.wait(lambda: service.reader().books().total("received") == report.n_samples, 120, "everything is taken")
+    service.wait_delivered()
+
+    live = service.rows()
+    offline = {}
+    for _, rows in score(recordings, Classifier(model), None):
+        for row in rows:
+            if f"{row['machine']}/{row['point']}" == UNSEEN:
+                offline[UNSEEN, row["segment"], row["first_sample"], row["n_samples"]] = row
+    assert len(live) == 263
+    assert live.keys() == offline.keys()
+    for key, verdict in live.items():
+        assert (verdict.status, verdict.reason) == (offline[key]["status"], offline[key]["reason"])
+        assert verdict.logit == pytest.approx(offline[key]["logit"], abs=1e-5)
+
+    evaluated = evaluated_logits(recordings, model)
+    by_run = sorted((row["group"], *key[1:3], live[key].logit) for key, row in offline.items())
+    assert [logit for *_, logit in by_run] == pytest.approx(evaluated, abs=1e-5)
+
+    (series,) = influxdb.query('SELECT "logit", "status" FROM "vibration_verdict" WHERE "machine" = \'M02\'')
+    assert series.values == [
+        [v.end_ns, v.logit, str(v.status)] for v in sorted(live.values(), key=lambda one: one.end_ns)
+    ]
+    books = service.check_books()
+    assert books.total("dropped") == 0
+    assert report.n_messages == books.counters["messages_received"]
