@@ -12,8 +12,9 @@ import pytest
 from monitor.classifier import Classifier
 from monitor.config import MqttSettings
 from monitor.model_folder import load_manifest as load_model_manifest
-from monitor.player import PlayOptions, play
+from monitor.player import play
 from monitor.recordings import Manifest, load_manifest
+from monitor.replay import PlayOptions
 from tests.integration.conftest import MakeService
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import InfluxStandIn
