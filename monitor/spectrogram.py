@@ -168,13 +168,13 @@ def default_grid(settings: SpectrogramSettings) -> Grid:
     return Grid(settings.band_edges_hz, (*edges_s, settings.n_window / settings.sample_rate_hz))
 
 
-def widening_bins(n_top: int) -> list[int]:
-    """Up to 25 rising FFT bins from 1 to 0.98 n_top: one bin apart at first, then a constant ratio.
+def widening_bins(n_top: int, n_bands: int = DEFAULT_N_BANDS) -> list[int]:
+    """Up to n_bands + 1 rising FFT bins from 1 to 0.98 n_top: one bin apart at first, then a constant ratio.
 
     Half a bin below them lie the edges of bands that widen with frequency.
     """
     top = max(int(TOP_OF_NYQUIST * n_top), 2)
-    n_bands = min(DEFAULT_N_BANDS, top - 1)
+    n_bands = min(n_bands, top - 1)
     bins = [1]
     for n_left in range(n_bands, 0, -1):
         low = bins[-1]

@@ -101,8 +101,9 @@ def load_dataset(manifest: Manifest, settings: SpectrogramSettings, tick: Tick |
     psd_db: list[Float32] = []
     rows: list[_Row] = []
     for stretch in _numbered(runs(manifest)):
-        psd_db.append(spectrogram(cut(stretch, settings), settings))
-        rows.extend(_describe(stretch, settings))
+        if _n_windows(stretch, settings):
+            psd_db.append(spectrogram(cut(stretch, settings), settings))
+            rows.extend(_describe(stretch, settings))
         if tick is not None:
             for _ in stretch.recordings:
                 tick()

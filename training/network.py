@@ -48,6 +48,7 @@ with quiet():
     import tensorflow as tf
     from keras import layers, ops
 
+tf.get_logger().setLevel("ERROR")
 # As many threads as processors we may use: more of them wait for each other in a busy loop.
 tf.config.threading.set_intra_op_parallelism_threads(len(os.sched_getaffinity(0)))
 tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -61,7 +62,7 @@ FEATURES_LAYER, HEAD_LAYER = "features", "head"
 class NetworkSettings:
     """n_maps : feature maps of each convolution. pools : columns that each pooling between them makes one.
 
-    n_members : networks of this shape whose logits are averaged
+    kernels : bands and frames that each convolution spans. n_members : networks of this shape, their logits averaged
     """
 
     n_channels: int
@@ -69,12 +70,14 @@ class NetworkSettings:
     n_frames: int
     n_maps: tuple[int, ...]
     pools: tuple[int, ...]
+    kernels: tuple[tuple[int, int], ...]
     n_members: int = 1
-    kernel: tuple[int, int] = (3, 3)  # bands, frames
 
     def __post_init__(self) -> None:
         if len(self.pools) != len(self.n_maps) - 1:
             raise ValueError(f"pools = {self.pools}: must be one fewer than the {len(self.n_maps)} convolutions.")
+        if len(self.kernels) != len(self.n_maps):
+            raise ValueError(f"kernels = {self.kernels}: must be one for each of the {len(self.n_maps)} convolutions.")
 
     @property
     def n_t(self) -> int:
@@ -91,11 +94,10 @@ class NetworkSettings:
     @property
     def receptive_field(self) -> tuple[int, int]:
         """Bands and frames of the spectrogram that one cell of the map sees."""
-        n_bands = 1 + len(self.n_maps) * (self.kernel[0] - 1)
+        n_bands = 1 + sum(bands - 1 for bands, _ in self.kernels)
         n_frames, stride = 1, 1
-        for pool in (*self.pools, 1):
-            n_frames += (self.kernel[1] - 1) * stride
-            n_frames += (pool - 1) * stride
+        for (_, frames), pool in zip(self.kernels, (*self.pools, 1), strict=True):
+            n_frames += (frames - 1 + pool - 1) * stride
             stride *= pool
         return min(n_bands, self.n_bands), min(n_frames, self.n_frames)
 
@@ -103,8 +105,8 @@ class NetworkSettings:
     def n_flops(self) -> int:
         """Of one window, all members: two for each multiplication in a convolution; the rest is small beside them."""
         total, n_in, n_t = 0, self.n_channels + 1, self.n_frames
-        for n_out, pool in zip(self.n_maps, (*self.pools, 1), strict=True):
-            total += 2 * self.n_bands * n_t * self.kernel[0] * self.kernel[1] * n_in * n_out
+        for n_out, (bands, frames), pool in zip(self.n_maps, self.kernels, (*self.pools, 1), strict=True):
+            total += 2 * self.n_bands * n_t * bands * frames * n_in * n_out
             n_in, n_t = n_out, -(-n_t // pool)
         return total * self.n_members
 
@@ -146,13 +148,14 @@ def build(settings: NetworkSettings, mean_db: Float32, std_db: Float32) -> keras
     """
     psd_db = keras.Input((settings.n_channels, settings.n_bands, settings.n_frames), name="psd_db")
     x = SpectrogramInput(mean_db, std_db, name="standardise")(psd_db)
-    for i, (n_maps, pool) in enumerate(zip(settings.n_maps, (*settings.pools, 1), strict=True)):
-        last = i == len(settings.n_maps) - 1
-        x = layers.Conv2D(n_maps, settings.kernel, padding="same", use_bias=False)(x)
-        x = layers.BatchNormalization(momentum=0.9)(x)
-        x = layers.ReLU(name=FEATURES_LAYER if last else None)(x)
+    stages = zip(settings.n_maps, settings.kernels, (*settings.pools, 1), strict=True)
+    for i, (n_maps, kernel, pool) in enumerate(stages, start=1):  # every layer is named: names go into the export
+        last = i == len(settings.n_maps)
+        x = layers.Conv2D(n_maps, kernel, padding="same", use_bias=False, name=f"convolution_{i}")(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"norm_{i}")(x)
+        x = layers.ReLU(name=FEATURES_LAYER if last else f"relu_{i}")(x)
         if pool > 1:
-            x = layers.MaxPooling2D((1, pool), padding="same")(x)
+            x = layers.MaxPooling2D((1, pool), padding="same", name=f"pool_{i}")(x)
     return _with_head(psd_db, x)
 
 
@@ -162,7 +165,10 @@ def average(members: Sequence[keras.Model]) -> keras.Model:
     Feature maps side by side, head weights divided by the number of members, biases averaged.
     """
     psd_db = keras.Input(members[0].input_shape[1:], name="psd_db")
-    bodies = [keras.Model(member.input, member.get_layer(FEATURES_LAYER).output) for member in members]
+    bodies = [
+        keras.Model(member.input, member.get_layer(FEATURES_LAYER).output, name=f"member_{i}")
+        for i, member in enumerate(members, start=1)
+    ]
     joined = [body(psd_db) for body in bodies]
     features = layers.Concatenate(name=FEATURES_LAYER)(joined) if len(joined) > 1 else joined[0]
     model = _with_head(psd_db, features)
@@ -192,4 +198,4 @@ def predict(model: keras.Model, psd_db: Float32, n_batch: int = 256) -> tuple[Fl
 def _with_head(psd_db: Any, features: Any) -> keras.Model:
     mean = layers.GlobalAveragePooling2D(name="gap")(features)
     logit = layers.Dense(1, name=HEAD_LAYER)(mean)
-    return keras.Model(psd_db, {"logit": logit, "features": features})
+    return keras.Model(psd_db, {"logit": logit, "features": features}, name="gap_cnn")

@@ -26,6 +26,8 @@ class Recipe:
     window_s: float
     n_maps: tuple[int, ...] = (10, 20, 40)
     pools: tuple[int, ...] = (2, 2)
+    kernels: tuple[tuple[int, int], ...] = ((3, 3), (3, 3), (3, 3))
+    n_bands: int = 24
     n_members: int = 3
     n_epochs: int = 80
     n_batch: int = 32
@@ -38,7 +40,7 @@ class Recipe:
 
     def as_tree(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {key: _plain(value) for key, value in asdict(self).items()}
 
     @classmethod
     def from_tree(cls, tree: dict[str, Any]) -> Recipe:
@@ -57,7 +59,7 @@ def default_recipe(manifest: Manifest) -> Recipe:
 
 
 def spectrogram_settings(sample_rate_hz: float, recipe: Recipe) -> SpectrogramSettings:
-    """Frames and bands for a window: half-overlapping Hann frames, 24 bands that widen with frequency.
+    """Frames and bands for a window: half-overlapping Hann frames, bands that widen with frequency.
 
     A map column is prod(recipe.pools) frames and a whole number of milliseconds.
     Raises TrainingError where the window cannot be divided so.
@@ -65,13 +67,19 @@ def spectrogram_settings(sample_rate_hz: float, recipe: Recipe) -> SpectrogramSe
     n_window = round(recipe.window_s * sample_rate_hz)
     hop = _hop(sample_rate_hz, n_window, math.prod(recipe.pools))
     delta_f_hz = sample_rate_hz / (2 * hop)
-    edges = tuple((q - 0.5) * delta_f_hz for q in widening_bins(hop))
+    edges = tuple((q - 0.5) * delta_f_hz for q in widening_bins(hop, recipe.n_bands))
     return SpectrogramSettings(sample_rate_hz, n_window, 2 * hop, hop, "hann", edges)
 
 
 def network_settings(settings: SpectrogramSettings, n_channels: int, recipe: Recipe) -> NetworkSettings:
     return NetworkSettings(
-        n_channels, settings.n_bands, settings.n_frames, recipe.n_maps, recipe.pools, recipe.n_members
+        n_channels,
+        settings.n_bands,
+        settings.n_frames,
+        recipe.n_maps,
+        recipe.pools,
+        recipe.kernels,
+        recipe.n_members,
     )
 
 
@@ -95,3 +103,11 @@ def _hop(sample_rate_hz: float, n_window: int, n_in_column: int) -> int:
             f"{max(COLUMNS)} columns of whole milliseconds and {n_in_column} frames each; try a multiple of 0.1 s."
         )
     return next((hop for hop in possible if 2 * hop >= MIN_N_FFT), possible[0])
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(one) for one in value) if isinstance(value, list) else value

@@ -14,7 +14,16 @@ from training.recipe import Recipe, spectrogram_settings
 
 SAMPLE_RATE_HZ = 25_600.0
 N_MACHINES, N_WINDOWS = 160, 12  # of the bundled model
-RECIPE = Recipe(window_s=1.0, n_maps=(8, 16, 24), n_members=1, n_epochs=40, n_batch=64)
+RECIPE = Recipe(
+    window_s=1.0,
+    n_maps=(8, 16, 24),
+    kernels=((3, 3), (3, 3), (1, 3)),
+    n_bands=28,
+    n_members=1,
+    n_epochs=60,
+    n_batch=64,
+    sparsity=0.03,
+)
 SETTINGS = spectrogram_settings(SAMPLE_RATE_HZ, RECIPE)
 
 

@@ -1,0 +1,67 @@
+"""The bound by runs keeps its promise where runs are exchangeable, and refuses what it could not keep."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.novelty import commission, conformal_threshold
+from training import TrainingError
+from training.dataset import Dataset
+from training.thresholds import commission_sensor, first_windows, leave_run_out_scores, threshold_by_run
+
+
+@pytest.mark.parametrize(("n_runs", "rate"), [(9, 0.1), (19, 0.1), (19, 0.05)])
+def test_a_window_of_a_new_run_is_a_false_alarm_no_more_often_than_promised(n_runs: int, rate: float) -> None:
+    random = np.random.default_rng(n_runs)
+    alarms = []
+    for _ in range(3000):
+        lengths = random.integers(1, 12, n_runs)
+        run = np.repeat(np.arange(n_runs), lengths)
+        scores = np.repeat(random.normal(size=n_runs), lengths) + 0.5 * random.normal(size=len(run))
+        new = random.normal() + 0.5 * random.normal()
+        alarms.append(new > threshold_by_run(scores, run, rate))
+    assert np.mean(alarms) <= rate + 3 * np.sqrt(rate / 3000)
+    assert np.mean(alarms) >= rate / 5  # no bound that never alarms
+
+
+@given(st.lists(st.floats(-100, 100), min_size=9, max_size=40))
+def test_runs_of_one_window_give_the_usual_conformal_bound(scores: list[float]) -> None:
+    values = np.array(scores)
+    assert threshold_by_run(values, np.arange(len(values)), 0.1) == conformal_threshold(values, 0.1)
+
+
+def test_long_runs_weigh_no_more_than_short_ones() -> None:
+    scores = np.concatenate([np.arange(9.0), np.full(1000, 0.5)])
+    run = np.concatenate([np.arange(9), np.full(1000, 9)])
+    assert threshold_by_run(scores, run, 0.2) == threshold_by_run(np.append(np.arange(9.0), 0.5), np.arange(10), 0.2)
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"), [(0.05, "3 runs can show no less than 0.25; 19 runs are needed"), (1.5, "between 0 and 1")]
+)
+def test_an_impossible_rate_is_refused(rate: float, text: str) -> None:
+    with pytest.raises(TrainingError, match=text):
+        threshold_by_run(np.arange(6.0), np.array([0, 0, 1, 1, 2, 2]), rate)
+
+
+def test_the_baseline_is_the_monitors(dataset: Dataset) -> None:
+    sensor = "M0/spindle"
+    first = first_windows(dataset, 6)[sensor]
+    found = commission_sensor(dataset, dataset.psd_db, first, 0.5, np.zeros(len(dataset)))
+    theirs = commission(dataset.psd_db[first])
+    np.testing.assert_allclose(found.baseline.mean_db, theirs.mean_db, atol=1e-4)
+    np.testing.assert_allclose(found.baseline.std_db, theirs.std_db, atol=1e-4)
+    assert found.n_runs == 2
+    assert found.rate == 0.5
+    assert set(dataset.run[found.spoilt]) == set(dataset.run[first])
+
+
+def test_leaving_runs_out_is_no_easier_than_leaving_windows_out(dataset: Dataset) -> None:
+    healthy = np.flatnonzero((dataset.label == 0) & (dataset.column("machine") == "M1"))
+    spectra = dataset.psd_db[healthy].astype(np.float64)
+    alone = leave_run_out_scores(spectra, np.arange(len(healthy)))
+    by_run = leave_run_out_scores(spectra, dataset.run[healthy])
+    assert by_run.mean() >= alone.mean() - 0.05
