@@ -29,6 +29,7 @@ from monitor.outbox import Backoff, Outbox, Shipment
 from monitor.text import printable
 
 PRECISION: Any = WritePrecision.NS  # of every row: see line_protocol.py
+FEW_LINES = 200  # no request is made smaller than that because no answer came
 IDLE_S = 1.0  # until the next look when nothing waits
 COMPLAINT_PERIOD_S = 60.0
 MAX_ANSWER_BYTES = 16_384
@@ -71,7 +72,7 @@ class InfluxSender:
         self._batch_rows = settings.batch_rows
         self._jitter = jitter
         self._shipment: Shipment | None = None
-        self._max_lines = 2**31
+        self._max_lines = self._most_lines = 2**31  # of a request; what the server takes at all
         self._backoff = Backoff()
         self._not_before_s = float("-inf")
         self._complaints = Complaints(log, COMPLAINT_PERIOD_S)
@@ -102,6 +103,9 @@ class InfluxSender:
         answer = self._writer.write(shipment.body())
         meaning = fate(answer.status)
         if meaning == "wait":
+            if not answer.status and shipment.n_lines > FEW_LINES:  # it may have been too much for one timeout
+                shipment.halve()
+                self._max_lines = shipment.n_lines
             return self._wait(answer, now_s)
         if self.trouble:
             log.info("InfluxDB takes rows again.")
@@ -109,9 +113,10 @@ class InfluxSender:
         self._backoff.after_success()
         if meaning == "accepted":
             shipment.advance()
+            self._max_lines = min(2 * self._max_lines, self._most_lines)
             return 0.0
         if meaning == "split":
-            self._max_lines = max(1, shipment.n_lines // 2)
+            self._max_lines = self._most_lines = max(1, shipment.n_lines // 2)
         if shipment.n_lines == 1:
             text = f"InfluxDB rejected a row, it is parked: {answer.status} {answer.message}"
             self._complaints.note(logging.ERROR, text, now_s, "rejected")

@@ -72,12 +72,16 @@ class Shipment:
 
     def refuse(self, reason: str) -> None:
         """The next slice was refused as a whole: halve it, or give up its only line and with it its row."""
-        refused = self._slices.popleft()
-        if len(refused) == 1:
-            self.rejected.setdefault(refused[0][0], reason)
-        else:
-            middle = len(refused) // 2
-            self._slices.extendleft((refused[middle:], refused[:middle]))
+        if self.n_lines > 1:
+            return self.halve()
+        ((key, _),) = self._slices.popleft()
+        self.rejected.setdefault(key, reason)
+
+    def halve(self) -> None:
+        """Send the next slice in two requests. It must have two lines at least."""
+        whole = self._slices.popleft()
+        middle = len(whole) // 2
+        self._slices.extendleft((whole[middle:], whole[:middle]))
 
 
 class Backoff:

@@ -132,6 +132,7 @@ class Service:
         self._listened_s, self._looked_s = 0.0, self._turn_s
         self._n_connects = 0
         self._revision: Any = None
+        self._is_thinning = False
         self._committed_s = self._tails_s = self._ticked_s = self._health_s = 0.0
         self._window_rate: tuple[float, int] = (self._started_s, 0)
 
@@ -284,6 +285,8 @@ class Service:
             self._commission()
         except JournalError as error:
             log.error("%s Commissioning waits.", error)
+        if self._is_thinning or now_s - self._health_s >= HEALTH_S:
+            self._thin()
         if now_s - self._health_s >= HEALTH_S:
             self._health_s = now_s
             self._report_health(now_s)
@@ -349,16 +352,23 @@ class Service:
                 self._turn_s = time.monotonic()
                 self._stopping.wait(JOURNAL_RETRY_S)
 
-    def _report_health(self, now_s: float) -> None:
+    def _thin(self) -> None:
+        """Keep the journal within its limits: a bounded step, and one every tick while it is over."""
         journal = self._config.journal
         try:
             taken = self._journal.thin(journal.max_bytes, journal.evidence.max_bytes, self._sender is not None)
-            self._journal.store_health(time.time_ns(), self._health_fields(now_s))
         except JournalError as error:
             log.error("%s", error)
             return
+        self._is_thinning = taken.total() > 0
         if taken["undelivered_rows"]:
             log.error("The journal is full: %d rows that InfluxDB never got were thinned.", taken["undelivered_rows"])
+
+    def _report_health(self, now_s: float) -> None:
+        try:
+            self._journal.store_health(time.time_ns(), self._health_fields(now_s))
+        except JournalError as error:
+            log.error("%s", error)
 
     def _health_fields(self, now_s: float) -> dict[str, Any]:
         then_s, then_n = self._window_rate

@@ -159,6 +159,18 @@ def test_backoff_grows_to_its_limit_and_starts_anew(jitters: list[float]) -> Non
     assert backoff.after_failure(None, 1.0) == 1.0
 
 
+def test_requests_shrink_while_no_answer_comes_and_grow_again(standin: InfluxStandIn, tmp_path: Path) -> None:
+    """A server too slow for a whole batch within the timeout would else be sent the same batch for ever."""
+    sender = InfluxSender(standin.settings(tmp_path, batch_rows=500), jitter=lambda: 1.0)
+    standin.faults.append(Fault("reset"))
+    now_s = drain(sender, MemoryOutbox([good(number) for number in range(500)]))
+    assert standin.n_requests == 3  # 500 lines, then 250 and 250
+    drain(sender, MemoryOutbox([good(number) for number in range(500, 1000)]), now_s)
+    assert standin.n_requests == 4
+    assert len(standin.rows("monitor_health")) == 1000
+    sender.close()
+
+
 def test_a_batch_too_large_is_split_and_the_size_remembered(sender: InfluxSender, standin: InfluxStandIn) -> None:
     standin.max_body_bytes = 1000  # some 20 rows
     outbox = MemoryOutbox([good(number) for number in range(200)])

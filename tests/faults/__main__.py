@@ -17,7 +17,9 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="end with one JSON line")
     parser.add_argument("--quick", action="store_true", help="the pick that the test suite plays, in small doses")
     parser.add_argument("--only", metavar="TEXT", help="scenarios whose name contains this")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the markers in a Markdown file")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="put the table between the markers in a Markdown file"
+    )
     arguments = parser.parse_args()
     chosen = [
         one

@@ -25,7 +25,7 @@ def broker_restarts(stage: Stage) -> Done:
 
 @scenario("broker killed and started, with persistence", "nothing lost", quick=True, persistence=True)
 def broker_killed(stage: Stage) -> Done:
-    """Mosquitto saves its sessions after each change, once a second at most: gateway and service make up for the rest."""
+    """Mosquitto saves its sessions after each change, at most once a second; the ends make up for the rest."""
     stage.start()
     n = 1 if stage.quick else 5
     stage.play(seconds=4.0 if stage.quick else 12.0, faults=_kills(stage, n))

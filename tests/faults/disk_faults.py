@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -25,15 +25,10 @@ def disk_full(stage: Stage) -> Done:
         filler = disk / "filler"
         stage.play(seconds=full_s + 2, faults={0.2: lambda: _fill(filler), 0.8: filler.unlink})
         assert "the journal cannot be written" in service.log(), "the full disk was met"
-        outcome_waits_for = service.process
-        assert outcome_waits_for is not None
-        stage.publisher.flush()
         service.wait_taken(stage.recording)
         code, _ = service.stop()
         assert code == 0
-        shutil.copytree(disk, stage.folder / "service", dirs_exist_ok=True)
-    service.folder = stage.folder / "service"
-    service.configure(service.config)
+        service.move(stage.folder / "moved")
     service.start()
     return Done(f"no space on a {DISK_BYTES >> 20} MiB disk for {full_s * 0.6:.0f} s")
 
@@ -49,9 +44,7 @@ def stop_on_full_disk(stage: Stage) -> Done:
         assert code == 0, f"exit code {code}"
         assert stop_s < 10
         filler.unlink()
-        shutil.copytree(disk, stage.folder / "service", dirs_exist_ok=True)
-    service.folder = stage.folder / "service"
-    service.configure(service.config)
+        service.move(stage.folder / "moved")
     service.start()
     return Done(f"stopped within {stop_s:.1f} s, started again with space")
 
@@ -81,6 +74,9 @@ def not_a_journal(stage: Stage) -> Done:
     stage.play(seconds=1.0)
     service.wait_taken(stage.recording)
     assert service.stop()[0] == 0
+    stage.stop_watching()
+    service.close_reader()
+    sqlite3.connect(service.journal_path).execute("PRAGMA wal_checkpoint(TRUNCATE)").connection.close()
     good = service.journal_path.read_bytes()
     damages = {
         "no database": b"\x89PNG" + bytes(8192),

@@ -47,7 +47,9 @@ def table(findings: Sequence[Finding]) -> str:
     """For a terminal."""
     rows = [HEADINGS, *(cells(finding) for finding in findings)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def markdown(findings: Sequence[Finding]) -> str:

@@ -49,9 +49,7 @@ def sigterm(stage: Stage) -> Done:
         assert code == 0, f"exit code {code}"
         assert stop_s < 10, f"it took {stop_s:.1f} s to stop"
         slowest_s = max(slowest_s, stop_s)
-        service.start(online=False)
-        service.wait(lambda: service.process is not None and "Camshaft runs" in service.log())
-        time.sleep(0.5)
+        service.start()
 
     n = 2 if stage.quick else 10
     stage.play(faults={(k + 1) / (n + 1): stop for k in range(n)})

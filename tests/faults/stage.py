@@ -65,9 +65,7 @@ class Stage:
         self.database: InfluxDatabase = self._influx.create_database()
         self._stack.callback(self._influx.drop_database, self.database)
         self.standin = self.open_database()
-        self.broker = enter(
-            Mosquitto(self.folder / "broker", persistence=self.options.persistence, extra=UNLIMITED)
-        )
+        self.broker = enter(Mosquitto(self.folder / "broker", persistence=self.options.persistence, extra=UNLIMITED))
         self.publisher = enter(Publisher(self.broker.port))
         self.proxy = enter(TcpProxy(self.broker.port)) if self.options.proxy else None
         self._watch = _OutageWatch()
@@ -135,6 +133,10 @@ class Stage:
         if confirm:
             self.publisher.flush()
 
+    def stop_watching(self) -> None:
+        """Let go of the journal; the outage ends here."""
+        self._watch.stop()
+
     def end(self, n_samples: int | None = None, timeout_s: float = 120.0) -> Outcome:
         """Wait until all is taken, judged and delivered; check the books; gather what came out.
 
@@ -146,7 +148,10 @@ class Stage:
         service.wait_delivered(timeout_s)
         outage_s = self._watch.stop()
         books = service.check_books()
-        return Outcome(service.rows(), self._stored(), books, outage_s)
+        own = set(self.recording.sensors)
+        rows = {key: verdict for key, verdict in service.rows().items() if key[0] in own}
+        database = {key: fields for key, fields in self._stored().items() if key[1] in own}
+        return Outcome(rows, database, books, outage_s)
 
     def _stored(self) -> dict[DatabaseKey, dict[str, Any]]:
         found: dict[DatabaseKey, dict[str, Any]] = {}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from paho.mqtt import client as paho
@@ -113,23 +114,28 @@ def make_cut(sensor: str, samples: Float32, sequence: int | None = None, start_n
 
 
 class Publisher:
-    """A sensor gateway: QoS 1, keeps what the broker has not acknowledged and sends it again after a reconnect."""
+    """A sensor gateway: QoS 1, in order. What the broker has not confirmed is sent again after a reconnect, first."""
 
     def __init__(self, port: int, name: str = "gateway", n_in_flight: int = 200) -> None:
         self.heard: dict[str, list[bytes]] = {}  # by topic, of what listen() asked for
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5)
         self._client.max_inflight_messages_set(n_in_flight)
         self._client.reconnect_delay_set(0.1, 0.5)  # type: ignore[arg-type]  # fractions of a second work
-        self._filters: list[str] = []
         self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
         self._client.on_publish = self._on_publish
-        self._lock = threading.Lock()
-        self._n_published = self._n_confirmed = 0
+        self._filters: list[str] = []
+        self._changed = threading.Condition()
+        self._waiting: deque[tuple[str, bytes, Properties, int]] = deque()
+        self._n_unconfirmed = 0
+        self._may_send = self._closed = False
         session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         session.SessionExpiryInterval = 3600
         self._client.connect_async("127.0.0.1", port, clean_start=False, properties=session)
         self._client.loop_start()
+        self._feeder = threading.Thread(target=self._feed, daemon=True)
+        self._feeder.start()
 
     def listen(self, topic_filter: str) -> None:
         self._filters.append(topic_filter)
@@ -139,19 +145,19 @@ class Publisher:
     def send(self, cut: Cut, qos: int = 1) -> None:
         self.publish(cut.topic, cut.payload, dict(cut.properties), qos)
 
-    def publish(self, topic: str, payload: bytes, properties: dict[str, str] | None = None, qos: int = 1) -> None:
+    def publish(self, topic: str, payload: bytes, properties: Mapping[str, str] | None = None, qos: int = 1) -> None:
+        """Returns at once; the message leaves when the broker is there."""
         stated = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         if properties:
             stated.UserProperty = list(properties.items())
-        with self._lock:
-            self._n_published += 1
-        self._client.publish(topic, payload, qos=qos, properties=stated)
+        with self._changed:
+            self._waiting.append((topic, payload, stated, qos))
+            self._changed.notify_all()
 
-    def play(self, cuts: Iterable[Cut], each: Callable[[int], Any] = lambda index: None) -> int:
-        """Send all, calling `each` before every message, until the broker has them. Returns the number of messages."""
+    def play(self, cuts: Iterable[Cut]) -> int:
+        """Send all, and wait until the broker has them. Returns the number of messages."""
         n = 0
         for n, cut in enumerate(cuts, 1):
-            each(n - 1)
             self.send(cut)
             if n % 500 == 0:
                 self.flush(n_open=2000)
@@ -164,15 +170,37 @@ class Publisher:
 
     @property
     def n_open(self) -> int:
-        return self._n_published - self._n_confirmed
+        with self._changed:
+            return len(self._waiting) + self._n_unconfirmed
+
+    def _feed(self) -> None:
+        """paho itself would let a message of the moment overtake those it sends again after a reconnect."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or (self._may_send and self._waiting))
+                if self._closed:
+                    return
+                topic, payload, properties, qos = self._waiting.popleft()
+                self._n_unconfirmed += 1
+            self._client.publish(topic, payload, qos=qos, properties=properties)
 
     def _on_connect(self, *_: object) -> None:
         for topic_filter in self._filters:
             self._client.subscribe(topic_filter, 1)
+        with self._changed:
+            self._may_send = self._n_unconfirmed == 0
+            self._changed.notify_all()
+
+    def _on_disconnect(self, *_: object) -> None:
+        with self._changed:
+            self._may_send = False
 
     def _on_publish(self, *_: object) -> None:
-        with self._lock:
-            self._n_confirmed += 1
+        with self._changed:
+            self._n_unconfirmed -= 1
+            if self._n_unconfirmed == 0 and not self._may_send:
+                self._may_send = True
+                self._changed.notify_all()
 
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         self.heard.setdefault(message.topic, []).append(bytes(message.payload))
@@ -184,5 +212,8 @@ class Publisher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
         self._client.disconnect()
         self._client.loop_stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,7 @@ class Service:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self._reader: JournalReader | None = None
         self.config_path = folder / "camshaft.yaml"
         self.configure(config)
         self.log_path = folder / "service.log"
@@ -75,15 +77,22 @@ class Service:
         inherited = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
         self._environment = {**inherited, "OMP_NUM_THREADS": "1", **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
-        self._reader: JournalReader | None = None
 
     # -- life --------------------------------------------------------------------------------------------------------
 
     def configure(self, config: dict[str, Any]) -> None:
         """Write the configuration; a running service reads it again at reload()."""
+        self.close_reader()
         self.config = config
         self.config_path.write_text(yaml.safe_dump(config), encoding="utf-8")
         self.journal_path = self.folder / config["journal"]["path"]
+
+    def move(self, folder: Path) -> None:
+        """Take its files to another folder while it is stopped."""
+        self.close_reader()
+        shutil.copytree(self.folder, folder)
+        self.folder, self.config_path = folder, folder / self.config_path.name
+        self.configure(self.config)
 
     def start(self, online: bool = True) -> None:
         """Start it; with `online` wait until it is connected and subscribed."""
@@ -142,6 +151,11 @@ class Service:
         if self._reader is None:
             self._reader = JournalReader(self.journal_path)
         return self._reader
+
+    def close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     def wait(self, what: Callable[[], object], timeout_s: float = 30.0, why: str = "") -> None:
         """Poll until it is so; fails at once, with the end of the log, if the service ends meanwhile."""
@@ -220,8 +234,13 @@ class Service:
         if self.process is not None:
             self.process.kill()
             self.process.wait(10)
-        if self._reader is not None:
-            self._reader.close()
+        self.close_reader()
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process (Linux)."""
+    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    return int(text.split("VmRSS:")[1].split()[0]) / 1024
 
 
 def taken(books: Books, sensor: str) -> int:
