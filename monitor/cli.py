@@ -18,6 +18,9 @@ from pathlib import Path
 EXIT_OK, EXIT_NO, EXIT_REFUSED = 0, 1, 2
 
 MODULE_OF_COMMAND = {  # these bring add_arguments(parser) and run(arguments)
+    "page": ("monitor.page", "the live page: reads the journal, takes labels"),
+    "label": ("monitor.labels", "say of a window: NG confirmed, false alarm, unclear"),
+    "report": ("monitor.report", "one self-contained HTML page about an event"),
     "record": ("monitor.record", "write a sensor's live data with a manifest for training"),
     "play": ("monitor.player", "publish recordings as live sensors"),
     "demo": ("monitor.demo", "simulated machines, a broker and the service in one go"),
@@ -32,12 +35,17 @@ def main(arguments: list[str] | None = None) -> int:
     from monitor.model_folder import ModelError
 
     arguments = sys.argv[1:] if arguments is None else arguments
-    parsed = _parser(arguments).parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = parsed.command
     try:
+        parsed = _parser(arguments).parse_args(arguments)
+        command: Callable[[argparse.Namespace], int] = parsed.command
         return command(parsed)
     except (ConfigError, ModelError, JournalError) as error:
         print(error, file=sys.stderr)
+        return EXIT_REFUSED
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in ("monitor", "training"):
+            raise
+        print(f"{error.name} is not installed: this needs one of Camshaft's extras, see README.", file=sys.stderr)
         return EXIT_REFUSED
     except BrokenPipeError:  # the reader of our output left
         sys.stderr.close()

@@ -238,6 +238,7 @@ class Service:
             while len(self._inbox) and time.monotonic() < deadline_s:
                 self._turn(0.0)
             self._commit(with_tails=True)
+            self._report_health(time.monotonic())
         except JournalError as error:
             if not self._stopping.is_set():
                 raise

@@ -24,6 +24,7 @@ MODULE_OF_COMMAND = {  # each brings add_arguments(parser) and run(options) -> e
     "calibrate": ("training.calibrate", "a sensor's thresholds from its first windows, for a rate of false alarms"),
     "score": ("training.score", "verdicts of whole recordings at full speed, as the monitor would give them"),
     "reproduce": ("training.reproduce", "train a bundled model again and compare"),
+    "import-journal": ("training.import_journal", "labelled windows of a journal as recordings"),
     "retrain": ("training.retrain", "train with labels from the journal; promote only if every gate holds"),
     "promote": ("training.promote", "put a model into service under its name"),
     "rollback": ("training.rollback", "put the model before it back into service"),
