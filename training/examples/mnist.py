@@ -17,6 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
@@ -25,16 +29,16 @@ from monitor.records import Float32
 from training import TrainingError
 from training.metrics import Interval
 from training.network import keras, make_repeatable
-from training.plots import Axes, mpl, plt, png
+from training.plots import png
 from training.progress import bar
 
 N_DIGITS = 10
 N_PIXELS = 28
 N_MAPS = (24, 48, 96)  # 28 × 28, 14 × 14, 7 × 7
-FIELD = 18  # pixels on each side that one cell of the map sees: three 3 × 3 convolutions with poolings by 2 between them
+FIELD = 18  # pixels on each side that one cell of the map sees
 N_VALIDATION = 5000
 N_BATCH = 128
-N_EPOCHS = 8
+N_EPOCHS = 10
 LEARNING_RATE = 3e-3
 N_SHOWN = 4  # typical digits, and as many that were called wrong
 KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -186,7 +190,9 @@ def picture(judged: Judged, digits: Digits) -> bytes:
         for axes, digit in zip(column[1:], ranking[i, :2], strict=True):
             cells = _map(axes, judged.contribution[i, :, :, digit], digits.image[i, :, :, 0], limit)
             evidence = judged.logit[i, digit] - judged.bias[digit]
-            axes.set_title(f"for {digit}: {judged.bias[digit]:.1f} {evidence:+.1f} = {judged.logit[i, digit]:.1f}", fontsize=9)
+            axes.set_title(
+                f"for {digit}: {judged.bias[digit]:.1f} {evidence:+.1f} = {judged.logit[i, digit]:.1f}", fontsize=9
+            )
     for axes in all_axes.flat:
         axes.set(xticks=[], yticks=[])
     for axes, words in zip(all_axes[:, 0], ("digit", "likeliest", "runner-up"), strict=True):
@@ -197,7 +203,7 @@ def picture(judged: Judged, digits: Digits) -> bytes:
     return png(figure)
 
 
-def _map(axes: Axes, contribution: Float32, image: Float32, limit: float) -> mpl.image.AxesImage:
+def _map(axes: Axes, contribution: Float32, image: Float32, limit: float) -> AxesImage:
     extent = (0, N_PIXELS, N_PIXELS, 0)
     cells = axes.imshow(contribution, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=extent)
     middle = np.arange(N_PIXELS) + 0.5
@@ -207,7 +213,7 @@ def _map(axes: Axes, contribution: Float32, image: Float32, limit: float) -> mpl
 
 def _field_box(axes: Axes) -> None:
     corner = (N_PIXELS - FIELD) / 2
-    axes.add_patch(mpl.patches.Rectangle((corner, corner), FIELD, FIELD, fill=False, linestyle=":", edgecolor="black"))
+    axes.add_patch(Rectangle((corner, corner), FIELD, FIELD, fill=False, linestyle=":", edgecolor="black"))
 
 
 def _digits(image: NDArray[np.uint8], label: NDArray[np.uint8]) -> Digits:
@@ -217,7 +223,9 @@ def _digits(image: NDArray[np.uint8], label: NDArray[np.uint8]) -> Digits:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m training.examples.mnist", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m training.examples.mnist", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--data", type=Path, metavar="PATH", help="mnist.npz; without it Keras downloads the set")
     parser.add_argument("--epochs", type=int, default=N_EPOCHS)
     parser.add_argument("--seed", type=int, default=0)
