@@ -65,10 +65,13 @@ def main_bands(cells: Float32) -> list[tuple[int, int, float]]:
 
 def full_colour(evidence: Sum) -> float:
     """Evidence of full colour, the same for every window of a model: as the page has it."""
-    total = (evidence.limit or 0.0) - evidence.bias if evidence.name == "logit" else evidence.limit or evidence.total
-    wanted = max(abs(total), 0.5) / (12 if evidence.name == "logit" else 30)
-    decade = 10 ** math.floor(math.log10(wanted))
-    return next(float(step * decade) for step in (1, 2, 5, 10) if step * decade >= wanted * 0.999)
+    if evidence.name == "logit":
+        total = max(2.0, abs((evidence.limit or 0.0) - evidence.bias))
+    else:
+        total = max(evidence.limit or evidence.total, 1e-6)
+    wanted = total / 10
+    decade = 10.0 ** math.floor(math.log10(wanted))
+    return next(step * decade for step in (1, 2, 5, 10) if step * decade >= wanted * 0.999)
 
 
 def grey_levels(spectrum_db: Float32 | None) -> tuple[float, float]:

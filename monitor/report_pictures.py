@@ -113,7 +113,7 @@ def bars(steps: Sequence[tuple[str, float]], total_name: str, limit: float | Non
     if limit is not None:
         x = box.x(limit)
         parts.append(f'<path d="M{x:.1f} 20V{height - 20}" stroke="#16202a" stroke-dasharray="5 4"/>')
-        parts.append(_text(x, 14, f"threshold {limit:.2f}", "middle"))
+        parts.append(_text(x, 14, f"threshold {limit:.2f}".replace("-", "−"), "middle"))
     return _svg(width, height, parts, "What each band adds")
 
 

@@ -60,7 +60,7 @@ class Webhook:
         self._pool.clear()
 
     def step(self, store: NoticeStore, now_s: float, now_ns: int) -> float:
-        """Send one request at most. now_s never jumps, now_ns is the time of day. Returns the seconds to the next step."""
+        """Send one request at most. now_s: a clock that never jumps. Returns the seconds until the next step is due."""
         if now_s < self._not_before_s:
             return self._not_before_s - now_s
         for _ in range(MAX_HOLDS_PER_STEP):

@@ -163,20 +163,20 @@ class Served:
         return answer.status, json.loads(text) if is_json else text, {k.lower(): v for k, v in answer.headers.items()}
 
 
-def write_config(folder: Path, page: str = "") -> Path:
+def write_config(folder: Path, page: str = "", journal: str = "camshaft.journal") -> Path:
     config = folder / "camshaft.yaml"
     config.write_text(
         "instance: plant-1\nsubscriptions: [{topic: 'v/{machine}/{point}', payload: {format: raw}}]\n"
-        f"sensors: [{{sample_rate_hz: {RATE_HZ}}}]\njournal: {{path: camshaft.journal}}\n{page}",
+        f"sensors: [{{sample_rate_hz: {RATE_HZ}}}]\njournal: {{path: {journal}}}\n{page}",
         encoding="utf-8",
     )
     return config
 
 
 @contextmanager
-def serve(folder: Path, page: str = "", host: str | None = None) -> Iterator[Served]:
-    """Run camshaft page over folder/camshaft.journal until the block ends."""
-    config, port = write_config(folder, page), free_port()
+def serve(folder: Path, page: str = "", host: str | None = None, journal: str = "camshaft.journal") -> Iterator[Served]:
+    """Run camshaft page over a journal until the block ends."""
+    config, port = write_config(folder, page, journal), free_port()
     command = [sys.executable, "-W", "error", "-c", COMMAND, "-c", str(config), "--port", str(port)]
     log = (folder / "page.log").open("wb")
     process = subprocess.Popen(
@@ -191,7 +191,7 @@ def serve(folder: Path, page: str = "", host: str | None = None) -> Iterator[Ser
             assert process.poll() is None, (folder / "page.log").read_text()
             assert time.monotonic() < deadline_s, "the page does not listen"
             time.sleep(0.02)
-        yield Served(port, process, folder / "camshaft.journal", config)
+        yield Served(port, process, folder / journal, config)
     finally:
         process.terminate()
         code = process.wait(10)

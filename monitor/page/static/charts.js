@@ -48,14 +48,20 @@ function cellColour(colours, level, value, limit, blend) {
   return mix(spectrum, evidenceColour(colours, value, limit), strength);
 }
 
-// Limits that stay while the model does, so that two windows can be compared by eye. A window at its threshold has
-// contributions that sum to threshold - bias; a quarter of it in one cell is strong evidence.
+// A limit that stays while the model does, so that two windows can be compared by eye. A window at its threshold has
+// contributions that sum to threshold - bias: a tenth of it in one cell is strong evidence.
 export function limitFor(row, kind) {
-  const total = kind === "novelty" ? row.novelty_threshold ?? row.novelty : (row.threshold ?? 0) - (row.bias ?? 0);
-  const wanted = Math.max(Math.abs(total ?? 0), 0.5) / (kind === "novelty" ? 30 : 12);
-  const decade = 10 ** Math.floor(Math.log10(wanted));
-  return [1, 2, 5, 10].map((step) => step * decade).find((step) => step >= wanted * 0.999);
+  const total = kind === "novelty" ? row.novelty_threshold ?? row.novelty : Math.max(2, Math.abs((row.threshold ?? 0) - (row.bias ?? 0)));
+  return roundUp(Math.max(total ?? 0, 1e-6) / 10);
 }
+
+function roundUp(wanted) {
+  const decade = 10 ** Math.floor(Math.log10(wanted));
+  return Number(([1, 2, 5, 10].find((step) => step * decade >= wanted * 0.999) * decade).toPrecision(2));
+}
+
+// What else one may choose: finer for weak evidence, coarser for strong.
+export const limitChoices = (limit) => [0.1, 0.2, 0.5, 1, 2, 5, 10].map((factor) => roundUp(limit * factor));
 
 export function spectrumLimits(spectrum) {
   const values = spectrum.flat().filter((value) => value > -250).sort((a, b) => a - b);
@@ -114,7 +120,7 @@ export function mapOption(echarts, row, look, colours, wave) {
     xAxis: grids.map((_, index) => timeAxis(index)),
     yAxis: grids.map((_, index) => (index === m
       ? { ...axis, type: "value", gridIndex: m, min: scale.bottom, max: scale.top, name: "frequency",
-          axisLabel: { ...LABEL, color: colours.quiet, formatter: scale.name, hideOverlap: true, ...(scale.ticks ? { customValues: scale.ticks } : {}) },
+          axisLabel: { ...LABEL, color: colours.quiet, formatter: scale.name, hideOverlap: true, showMaxLabel: false, ...(scale.ticks ? { customValues: scale.ticks } : {}) },
           axisTick: scale.ticks ? { customValues: scale.ticks } : {} }
       : { ...axis, type: "value", gridIndex: 0, name: "acceleration in m/s²", nameTextStyle: { ...LABEL, color: colours.quiet, align: "left" }, splitNumber: 2, scale: true })),
   };
@@ -225,7 +231,8 @@ export function timelineOption(echarts, rows, selected, colours) {
     return [`${clock(row.end_ms)}  ${row.status.replace("_", " ")}`, figure].join("\n");
   };
   const top = byNetwork ? 1 : Math.max(2, ...rows.map((row) => Math.min(10, value(row) ?? 0)));
-  const line = (of, style, name) => ({ type: "line", name, xAxisIndex: 0, yAxisIndex: 0, data: rows.map((row) => [row.end_ms, of(row)]), showSymbol: rows.length < 2,
+  const clipped = (of) => (row) => (of(row) === null ? null : Math.min(of(row), top));
+  const line = (of, style, name) => ({ type: "line", name, xAxisIndex: 0, yAxisIndex: 0, data: rows.map((row) => [row.end_ms, clipped(of)(row)]), showSymbol: rows.length < 2,
     connectNulls: false, lineStyle: style, itemStyle: { color: style.color }, tooltip: { formatter: words } });
   return {
     animation: false, textStyle: { color: colours.text, fontFamily: FONT },

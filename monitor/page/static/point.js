@@ -1,6 +1,6 @@
 // One measuring point: its past, one window of it in full, and what people say of that window.
 
-import { evidenceColour, limitFor, loadCharts, mapOption, palette, spectrumLimits, steps, stepsOption, timelineOption } from "/static/charts.js";
+import { evidenceColour, limitChoices, limitFor, loadCharts, mapOption, palette, spectrumLimits, steps, stepsOption, timelineOption } from "/static/charts.js";
 import { el, shape, show } from "/static/dom.js";
 import { eventsView } from "/static/events.js";
 import { labelForm } from "/static/forms.js";
@@ -140,7 +140,7 @@ export function pointView(view, sensor, what, id) {
     if (!maps[look.kind]) look.kind = maps.contribution ? "contribution" : "novelty";
     look.channel = Math.min(look.channel, (maps.spectrum_db?.length ?? 1) - 1);
     const model = `${row.model_id} ${look.kind} ${look.channel}`;
-    if (look.model !== model) Object.assign(look, { model, limit: limitFor(row, look.kind), spectrumLimits: maps.spectrum_db ? spectrumLimits(maps.spectrum_db[look.channel]) : [-100, 0] });
+    if (look.model !== model) Object.assign(look, { model, limit: limitFor(row, look.kind), limits: limitChoices(limitFor(row, look.kind)), spectrumLimits: maps.spectrum_db ? spectrumLimits(maps.spectrum_db[look.channel]) : [-100, 0] });
   }
 
   function draw() {
@@ -228,9 +228,10 @@ function layout(sensor, state, look, act) {
   const kind = el("select", { onchange: () => { look.kind = kind.value; act.redraw(true); } });
   const channel = el("select", { onchange: () => { look.channel = Number(channel.value); act.redraw(true); } });
   const equal = el("input", { type: "checkbox", onchange: () => { look.equal = equal.checked; act.redraw(false); } });
+  const limit = el("select", { onchange: () => { look.limit = Number(limit.value); act.redraw(false); } });
   const kindLabel = el("label", {}, "Evidence of ", kind);
   const channelLabel = el("label", {}, "Channel ", channel);
-  show(controls, el("label", { class: "blend" }, "Spectrum", blend, "Map"), kindLabel, channelLabel, el("label", {}, equal, " equal bands"));
+  show(controls, el("label", { class: "blend" }, "Spectrum", blend, "Map"), kindLabel, channelLabel, el("label", {}, equal, " equal bands"), el("label", {}, "Full colour at", limit));
 
   const stepsPanel = el("section", { class: "panel", "aria-label": "Sum of evidence" }, el("h2", {}, "What adds up to the verdict"), stepsChart, sum,
     el("details", {}, el("summary", {}, "Numbers by band"), el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "band"), el("th", {}, "adds"), el("th", {}, "sum so far"))), table)));
@@ -288,6 +289,7 @@ function layout(sensor, state, look, act) {
     channelLabel.hidden = n < 2;
     if (channel.options.length !== n) show(channel, Array.from({ length: n }, (_, index) => el("option", { value: index }, index + 1)));
     channel.value = looks.channel;
+    show(limit, looks.limits.map((value) => el("option", { value, selected: value === looks.limit }, `${looks.kind === "novelty" ? "" : "±"}${value}`)));
     map.setAttribute("aria-label", `Spectrogram with the map of evidence: ${strongest.textContent}`);
     const shares = looks.kind === "novelty" ? [0, 0.25, 0.5, 0.75, 1] : [-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1];
     const [left, right] = looks.kind === "novelty" ? ["0", `novel ${looks.limit}`] : [`for OK −${looks.limit}`, `for NG +${looks.limit}`];
