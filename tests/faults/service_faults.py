@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import random
 import signal
-import socket
 import sqlite3
 import time
-from pathlib import Path
 
 import numpy as np
 
 from monitor.spectrogram import default_settings
 from tests.faults.campaign import Done, scenario
 from tests.faults.stage import Stage
+from tests.servers.notify_socket import NotifySocket
 from tests.servers.recording import Recording
 from tests.small_network import write_folder
 
@@ -30,7 +29,7 @@ def kill_9(stage: Stage) -> Done:
         if service.process is None:
             service.start(online=False)
         n_before = service.log().count("Connected to broker")
-        time.sleep(rng.uniform(0.2, 1.6))
+        time.sleep(rng.uniform(0.2, 2.4))
         n_connected += service.log().count("Connected to broker") > n_before or part[0] == 0
         service.kill()
         service.check_books()
@@ -109,7 +108,7 @@ def stopped_process(stage: Stage) -> Done:
 @scenario("a stage is stuck (the journal is locked)", "nothing lost")
 def stuck(stage: Stage) -> Done:
     """No turn of the pipeline, no answer to the watchdog: systemd would restart it. Here it is freed again."""
-    listener = WatchdogListener(stage.folder / "notify")
+    listener = NotifySocket(stage.folder / "notify")
     service = stage.start(environment={"NOTIFY_SOCKET": str(listener.path)})
     stage.play(seconds=2.0, cuts=stage.cuts[: len(stage.cuts) // 2])
     lock = sqlite3.connect(service.journal_path, isolation_level=None)
@@ -123,29 +122,3 @@ def stuck(stage: Stage) -> Done:
     service.wait(lambda: listener.silent_s() < 2.0, 60.0, "the watchdog is answered again")
     listener.close()
     return Done(f"journal locked; watchdog unanswered after {unanswered_s:.0f} s")
-
-
-class WatchdogListener:
-    """What systemd would hear."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
-        self._socket.setblocking(False)
-        self._heard_s = time.monotonic()
-        self.states: list[str] = []
-
-    def silent_s(self) -> float:
-        """Seconds since the watchdog was last answered."""
-        while True:
-            try:
-                said = self._socket.recv(4096).decode()
-            except BlockingIOError:
-                return time.monotonic() - self._heard_s
-            self.states += said.split("\n")
-            if "WATCHDOG=1" in said:
-                self._heard_s = time.monotonic()
-
-    def close(self) -> None:
-        self._socket.close()

@@ -60,7 +60,8 @@ class Soak:
 
     def run(self, rate: float, seconds: float) -> list[tuple[float, float]]:
         """Publish at this rate; (seconds, MB) every ten seconds."""
-        begin_s, found, source, n_before = time.monotonic(), [], itertools.cycle(self.messages), self.n_sent
+        begin_s, source, n_before = time.monotonic(), itertools.cycle(self.messages), self.n_sent
+        found: list[tuple[float, float]] = []
         while (now_s := time.monotonic() - begin_s) < seconds:
             due = int((now_s - self.waited_s) * rate) - (self.n_sent - n_before)
             for topic, payload in itertools.islice(source, max(0, due)):

@@ -101,7 +101,7 @@ class Stage:
         self.service = self._stack.enter_context(service)
         self.service.log_path = self.folder / "service.log"
         self.service.commission(self.recording.commissioned())
-        self._watch.start(self.service.journal_path)
+        self._watch.start(lambda: service.journal_path)
         return self.service
 
     def start(self, **changes: Any) -> Service:
@@ -179,7 +179,8 @@ class _OutageWatch:
         self._thread: threading.Thread | None = None
         self._longest_s = 0.0
 
-    def start(self, path: Path) -> None:
+    def start(self, path: Callable[[], Path]) -> None:
+        """path: where the journal is now; it may move."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, args=(path,), daemon=True)
             self._thread.start()
@@ -191,11 +192,13 @@ class _OutageWatch:
             self._thread = None
         return self._longest_s
 
-    def _watch(self, path: Path) -> None:
-        last_row, changed_s, reader = 0, 0.0, None
+    def _watch(self, path: Callable[[], Path]) -> None:
+        last_row, changed_s, reader, opened = 0, 0.0, None, Path()
         while not self._stopping.wait(POLL_S):
             with contextlib.suppress(JournalError):
-                reader = reader or JournalReader(path)
+                if opened != path():
+                    reader, opened = JournalReader(path()), path()
+                assert reader is not None
                 row, now_s = reader.last_row_id(), time.monotonic()
                 if row > last_row:
                     self._longest_s = max(self._longest_s, now_s - changed_s if last_row else 0.0)

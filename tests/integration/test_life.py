@@ -14,8 +14,9 @@ from monitor.records import Status
 from tests.integration.conftest import MakeService
 from tests.servers.influx_standin import Fault, InfluxStandIn
 from tests.servers.mosquitto import Mosquitto
+from tests.servers.notify_socket import NotifySocket
 from tests.servers.recording import T0_NS, Publisher, Recording, make_cut
-from tests.servers.service import Service, assert_same_rows, influx_part
+from tests.servers.service import Service, assert_same_rows, configuration, influx_part
 
 RECORDING = Recording(n_sensors=3, duration_s=20.0)
 STOP_S = 10.0
@@ -276,3 +277,18 @@ def test_a_process_that_stood_still_does_not_call_its_sensors_silent(
     service.wait_taken(recording)
     assert len(service.rows()) == recording.n_windows
     assert ("dropped", "segment_end") not in {key for book in service.check_books().samples.values() for key in book}
+
+
+def test_systemd_hears_of_every_turn_of_life(broker: Mosquitto, tmp_path: Path) -> None:
+    listener = NotifySocket(tmp_path / "notify")
+    environment = {"NOTIFY_SOCKET": str(listener.path)}
+    with Service(tmp_path / "service", configuration(broker.port, RECORDING), environment=environment) as service:
+        service.start()
+        service.wait(lambda: listener.heard().count("WATCHDOG=1") >= 2, why="the watchdog is answered")
+        service.reload()
+        service.wait(lambda: listener.heard().count("READY=1") == 2, why="ready after the reload")
+        assert service.stop()[0] == 0
+    heard = [state for state in listener.heard() if "=1" in state and state != "WATCHDOG=1"]
+    assert heard == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
+    assert any(state.startswith("MONOTONIC_USEC=") for state in listener.heard())
+    listener.close()
