@@ -86,10 +86,11 @@ class JournalViews(JournalReader):
     def newest(self, sensor: str) -> Glance | None:
         return next(iter(self.back_from(sensor, None, 1)), None)
 
-    def changes(self, after_row: int, limit: int) -> list[Glance]:
-        """Verdicts written after a row, oldest first."""
-        query = f"SELECT {GLANCE_COLUMNS} FROM verdict WHERE row_id > ? ORDER BY row_id LIMIT ?"
-        return [Glance(*row) for row in self._execute(query, (after_row, limit))]
+    def changes(self, after_row: int) -> list[Glance]:
+        """The last of each sensor's verdicts written after a row, oldest first."""
+        newest = "SELECT max(row_id) FROM verdict NOT INDEXED WHERE row_id > ? GROUP BY sensor"  # by row, not all rows
+        query = f"SELECT {GLANCE_COLUMNS} FROM verdict WHERE row_id IN ({newest}) ORDER BY row_id"
+        return [Glance(*row) for row in self._execute(query, (after_row,))]
 
     def since(self, newest: Glance) -> Since:
         """When the sensor took on the status of its newest verdict."""

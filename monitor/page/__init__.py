@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from monitor.page.address import is_loopback, listen
 
 EXIT_OK, EXIT_REFUSED = 0, 2
 MIN_PASSWORD = 8
+NICENESS = 5  # where the processor is short, the service goes first
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     name = f"[{page.host}]" if ":" in page.host else page.host
     print(f"Camshaft's page: http{'s' if tls else ''}://{name}:{page.port}/", flush=True)
+    os.nice(NICENESS)
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn stops by them, then raises them anew
         signal.signal(number, lambda *_: None)
     server.run(sockets=[listening])

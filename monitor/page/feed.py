@@ -22,7 +22,7 @@ from monitor.page.views import Tree, difference, event_view, sensor_view
 
 POLL_S = 0.2
 RETRY_S = 1.0
-ROWS_AT_ONCE = 5000
+EVENTS_AT_ONCE = 500
 HEARTBEAT_S = 2.0
 MAX_WAITING = 50  # messages that one browser may be behind
 MAX_LISTENERS = 100
@@ -120,8 +120,8 @@ class Fleet:
         return [self.snapshot()]
 
     def _go_on(self, views: JournalViews, now_s: float) -> list[Message]:
-        rows = views.changes(self._row_id, ROWS_AT_ONCE)
-        events = views.new_events(self._event_id, ROWS_AT_ONCE)
+        rows = views.changes(self._row_id)
+        events = views.new_events(self._event_id, EVENTS_AT_ONCE)
         touched = {self._take(row) for row in rows} | {self._note(event) for event in events}
         messages: list[Message] = []
         if changed := [change for sensor in sorted(touched & set(self._newest)) if (change := self._change(sensor))]:
