@@ -42,7 +42,7 @@ class Position:
     start_ns: int = 0  # of the segment: its first message's time, else its arrival
     last_message: tuple[int, int] | None = None  # (first sample, start_ns) of the newest message with a time
     first_message: tuple[int, int] | None = None  # likewise, the segment's oldest
-    times: list[tuple[int, int]] = field(default_factory=list)  # (first sample, start_ns) of the messages in the buffer
+    times: list[tuple[int, int]] = field(default_factory=list)  # (first sample, start_ns) where windows begin
     sequence: int | None = None
     expected_ns: int | None = None  # where the next sample should start
     hole: tuple[int, int] | None = None  # the last gap, in sequence numbers or ns: late messages belong there
@@ -243,12 +243,24 @@ class Windower:
             mark = (end, chunk.start_ns)
             position.first_message = position.first_message or mark
             position.last_message = mark
-            position.times.append(mark)
+            self._note_time(mark)
             position.expected_ns = chunk.start_ns + round(n / chunk.sample_rate_hz * 1e9)
         if chunk.sequence is not None:
             position.sequence = chunk.sequence
         self._pieces.append(chunk.samples)
         self._n_buffered += n
+
+    def _note_time(self, mark: tuple[int, int]) -> None:
+        """Times are needed where windows begin: of a message with no window's first sample none is kept.
+
+        Else a window of hundreds of short messages would store as many times at every commit.
+        """
+        times, first, n_hop = self.position.times, self.position.first_sample, self.settings.n_hop
+        if times:
+            next_border = first - min(0, first - times[-1][0]) // n_hop * n_hop
+            if next_border >= mark[0]:
+                times.pop()
+        times.append(mark)
 
     def _advance(self, buffer: Float32, n: int) -> None:
         """Drop n samples at the buffer's head, and the message times that no longer reach into it."""

@@ -64,6 +64,23 @@ def test_borders_do_not_depend_on_the_cut(
         np.testing.assert_array_equal(a.samples, b.samples)
 
 
+@given(settings, lengths, st.data())
+def test_a_window_begins_at_its_messages_own_time_and_few_times_are_kept(
+    settings: WindowSettings, lengths: list[int], data: st.DataObject
+) -> None:
+    """Message times jitter; only those of messages in which a window begins are needed, and the newest."""
+    windower, starts, times_ns = Windower("m/p", settings), [], []
+    for sequence, (first, end) in enumerate(pairwise([0, *accumulate(lengths)])):
+        starts.append(first)
+        times_ns.append(sample_time_ns(first) + data.draw(st.integers(-(10**6), 10**6)))
+        windower.push(Chunk("m/p", counting(first, end - first), RATE_HZ, START_NS, times_ns[-1], sequence))
+        while (window := windower.cut()) is not None:
+            message = max(i for i, start in enumerate(starts) if start <= window.first_sample)
+            offset_ns = round((window.first_sample - starts[message]) / RATE_HZ * 1e9)
+            assert window.start_ns == times_ns[message] + offset_ns
+        assert len(windower.position.times) <= settings.n_window / settings.n_hop + 2
+
+
 @given(settings, lengths, st.sets(st.integers(0, 29)), st.booleans())
 def test_every_sample_is_counted_once_and_no_window_spans_a_gap(
     settings: WindowSettings, lengths: list[int], lost: set[int], numbered: bool
