@@ -20,7 +20,7 @@ from training.dataset import Dataset, Text
 from training.export import ModelCard, export
 from training.learn import Learned, learn
 from training.progress import bar, read_with_bar
-from training.recipe import Recipe, default_recipe, network_settings, spectrogram_settings
+from training.recipe import Recipe, default_epochs, default_recipe, network_settings, spectrogram_settings
 from training.splits import held_out, inner_folds
 from training.train import Tick, check_classes, fit
 
@@ -38,10 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--window-s", type=float, metavar="S", help="length of a window in seconds")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--members", type=int, metavar="N", help="networks whose logits are averaged (default 3)")
+    parser.add_argument("--epochs", type=int, metavar="N", help="default: by the number of windows")
 
 
 def run(options: argparse.Namespace) -> int:
-    given = {key: getattr(options, key) for key in ("window_s", "seed") if getattr(options, key) is not None}
+    choices = {
+        "window_s": options.window_s, "seed": options.seed, "n_members": options.members, "n_epochs": options.epochs,
+    }  # fmt: skip
+    given = {key: value for key, value in choices.items() if value is not None}
     train, plan = prepare(options.manifest, options.name, tuple(options.holdout), given)
     model_id = fit_with_bar(train, plan, options.out)
     print(f"{plan.name} {model_id} -> {options.out}")
@@ -86,7 +91,10 @@ def prepare(
     dataset = read_with_bar(manifest, spectrogram_settings(manifest.sample_rate_hz, recipe))
     if holdout:
         dataset = dataset.select(~held_out(dataset, list(holdout)))
-    return usable(dataset), Plan(name or manifest.name, manifest.name, recipe, manifest.settings.groups, holdout)
+    train = usable(dataset)
+    if "n_epochs" not in given:
+        recipe = replace(recipe, n_epochs=default_epochs(len(train)))
+    return train, Plan(name or manifest.name, manifest.name, recipe, manifest.settings.groups, holdout)
 
 
 def fit_with_bar(train: Dataset, plan: Plan, folder: Path) -> str:

@@ -22,6 +22,7 @@ from training.splits import Fold, shared_runs
 from training.thresholds import (
     DEFAULT_RATE,
     DEFAULT_WINDOWS,
+    HALF,
     Commissioning,
     commission_sensor,
     first_windows,
@@ -106,7 +107,7 @@ def judge(name: str, train: Dataset, test: Dataset, learned: Learned, recipe: Re
     contribution, residual = activation_maps(features, *head(learned.model), logit)
     spectra_db = grid_spectra(test, recipe)
     commissioned, spoilt, novelty = {}, np.zeros(len(test), bool), np.full(len(test), np.nan)
-    for sensor, first in first_windows(test, settings.n_windows).items():
+    for sensor, first in first_windows(test, settings.n_windows, HALF).items():
         if len(first) < 3:
             continue
         one = commission_sensor(test, spectra_db, first, settings.rate, logit)

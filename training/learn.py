@@ -20,7 +20,7 @@ from training.metrics import Interval, auc, balanced_accuracy, best_threshold, b
 from training.network import keras, predict
 from training.recipe import Recipe, network_settings
 from training.splits import Fold, inner_folds
-from training.thresholds import DEFAULT_WINDOWS, commission_sensor, first_windows, lowest_rate, novelty_scores
+from training.thresholds import DEFAULT_WINDOWS, HALF, commission_sensor, first_windows, lowest_rate, novelty_scores
 from training.train import Tick
 
 RULES = ("network", "novelty", "either")  # the simplest first: it wins where they are even
@@ -86,7 +86,7 @@ def own_novelty(
     spectra_db = grid_spectra(dataset, recipe)
     novelty = np.full(len(dataset), np.nan)
     used = np.zeros(len(dataset), bool)
-    for sensor, first in first_windows(dataset, n_windows).items():
+    for sensor, first in first_windows(dataset, n_windows, HALF).items():
         if len(first) < 3:
             continue
         commissioning = commission_sensor(dataset, spectra_db, first, lowest_rate(first), None)

@@ -55,6 +55,9 @@ tf.config.threading.set_inter_op_parallelism_threads(1)
 
 __all__ = ["NetworkSettings", "average", "build", "head", "keras", "make_repeatable", "predict", "quiet", "set_head"]
 
+# At first every map speaks for a fault and the bias for health, so that maps learn to light up for faults. Learning is
+# free to turn a weight's sign.
+FIRST_WEIGHT, FIRST_BIAS = 0.5, -2.0
 FEATURES_LAYER, HEAD_LAYER = "features", "head"
 
 
@@ -197,5 +200,10 @@ def predict(model: keras.Model, psd_db: Float32, n_batch: int = 256) -> tuple[Fl
 
 def _with_head(psd_db: Any, features: Any) -> keras.Model:
     mean = layers.GlobalAveragePooling2D(name="gap")(features)
-    logit = layers.Dense(1, name=HEAD_LAYER)(mean)
+    logit = layers.Dense(
+        1,
+        kernel_initializer=keras.initializers.RandomUniform(0.0, FIRST_WEIGHT),
+        bias_initializer=keras.initializers.Constant(FIRST_BIAS),
+        name=HEAD_LAYER,
+    )(mean)
     return keras.Model(psd_db, {"logit": logit, "features": features}, name="gap_cnn")

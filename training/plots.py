@@ -34,7 +34,7 @@ def rankings(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
     figure, (roc, recall) = plt.subplots(1, 2, figsize=(10, 4.2))
     n_ng, n_ok = (label == NG).sum(), (label == OK).sum()
     for name, score in scores.items():
-        if np.isnan(score).all():
+        if np.isnan(score).all() or n_ng == 0 or n_ok == 0:
             continue
         order = np.argsort(-score, kind="stable")
         hits, misses = np.cumsum(label[order] == NG), np.cumsum(label[order] == OK)
@@ -45,8 +45,9 @@ def rankings(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
     recall.set(
         xlabel="share of NG windows found", ylabel="share of alarms that are right", title="Precision and recall"
     )
-    recall.axhline(n_ng / len(label), color="0.8", zorder=0)
-    roc.legend(loc="lower right")
+    recall.axhline(label.mean(), color="0.8", zorder=0)
+    if roc.get_legend_handles_labels()[0]:
+        roc.legend(loc="lower right")
     return png(figure)
 
 

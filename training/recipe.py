@@ -58,6 +58,11 @@ def default_recipe(manifest: Manifest) -> Recipe:
     return Recipe(window_s=math.floor(window_s * 50 + 1e-9) / 50)
 
 
+def default_epochs(n_windows: int) -> int:
+    """As many updates for many windows as for few: 80 epochs of up to 600 windows, fewer beyond, 12 at least."""
+    return max(12, min(80, round(80 * 600 / n_windows)))
+
+
 def spectrogram_settings(sample_rate_hz: float, recipe: Recipe) -> SpectrogramSettings:
     """Frames and bands for a window: half-overlapping Hann frames, bands that widen with frequency.
 

@@ -22,6 +22,7 @@ from training.dataset import NG, Dataset
 DEFAULT_RATE = 0.1
 DEFAULT_WINDOWS = 50
 MIN_RUNS = 2  # with fewer, windows stand for runs
+HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,17 @@ def lowest_rate(runs: NDArray[Any]) -> float:
     return 1 / (len(np.unique(runs)) + 1)
 
 
-def first_windows(dataset: Dataset, n_windows: int = DEFAULT_WINDOWS) -> dict[str, NDArray[np.intp]]:
-    """For each sensor its first windows, in the manifest's order of time, that are not labelled ng."""
+def first_windows(
+    dataset: Dataset, n_windows: int = DEFAULT_WINDOWS, share: float = 1.0
+) -> dict[str, NDArray[np.intp]]:
+    """For each sensor its first windows, in the manifest's order of time, that are not labelled ng.
+
+    share : at most so much of them, so that some are left to judge
+    """
     first = {}
     for sensor in dict.fromkeys(dataset.sensor):
         candidates = np.flatnonzero((dataset.sensor == sensor) & (dataset.label != NG) & (dataset.bad_reason == ""))
-        first[str(sensor)] = candidates[:n_windows]
+        first[str(sensor)] = candidates[: min(n_windows, int(share * len(candidates)))]
     return first
 
 

@@ -63,7 +63,8 @@ def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None)
 class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches with mixup (Zhang et al. 2018) and a random smooth equaliser, both in dB; each class weighs the same.
 
-    Two targets: NG, and no activity in the feature maps, which recipe.sparsity weighs.
+    Two targets: NG, and no activity in the feature maps, which recipe.sparsity weighs. Activity costs a healthy window
+    twice as much, so that the maps light up for faults and not for health.
     """
 
     def __init__(self, psd_db: Float32, label: NDArray[np.int8], recipe: Recipe, seed: int) -> None:
@@ -90,7 +91,7 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
             psd_db = share[:, :, None, None] * psd_db + (1 - share[:, :, None, None]) * psd_db[other]
             target = share * target + (1 - share) * target[other]
             weight = share * weight + (1 - share) * weight[other]
-        return psd_db, (target, np.zeros_like(target)), (weight, weight)
+        return psd_db, (target, np.zeros_like(target)), (weight, weight * (1 - target / 2))
 
     def on_epoch_end(self) -> None:
         self._order = self._random.permutation(len(self._target))

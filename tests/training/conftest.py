@@ -15,7 +15,9 @@ from training.recipe import Recipe, spectrogram_settings
 
 RATE_HZ = 2000
 N_WINDOW = 2000
-QUICK = Recipe(window_s=1.0, n_maps=(4, 6, 8), n_members=2, n_epochs=20, n_batch=16, learning_rate=1e-2, seed=3)
+QUICK = Recipe(
+    window_s=1.0, n_maps=(4, 6, 8), n_members=2, n_epochs=24, n_batch=16, learning_rate=1e-2, sparsity=0.02, seed=3
+)
 
 
 def write_plant(folder: Path, n_machines: int = 3, n_runs: int = 4, windows: int = 3, seed: int = 1) -> Path:

@@ -1,0 +1,183 @@
+"""The commands as a person types them, on a small plant, from recordings to a model in service and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+import yaml
+
+from monitor.model_folder import load_manifest
+from monitor.recordings import Manifest
+from tests.training.conftest import write_plant
+from training.cli import main
+from training.registry import in_service
+
+
+@pytest.fixture(scope="module")
+def report(plant: Manifest, model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report") / "report"
+    assert main(["evaluate", str(model_folder), str(plant.path), "--out", str(folder), "--windows", "6"]) == 0
+    return folder
+
+
+def test_fit_makes_a_model_without_the_held_out_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = write_plant(tmp_path, n_runs=2, windows=1)
+    out = tmp_path / "model"
+    arguments = ["--holdout", "machine=M1", "--members", "1", "--epochs", "2", "--name", "mine"]
+    assert main(["fit", str(manifest), "--out", str(out), *arguments]) == 0
+    model = load_manifest(out)
+    assert capsys.readouterr().out == f"mine {model.id} -> {out}\n"
+    assert model.training["machines"] == ["M0", "M2"]
+    assert main(["fit", str(manifest), "--out", str(out), *arguments]) == 2  # not over what is there
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_a_report_judges_only_runs_that_the_model_never_saw(report: Path) -> None:
+    tree = json.loads((report / "report.json").read_text())
+    assert tree["kind"].endswith("on runs that it never saw.")
+    assert list(tree["by_column"]["machine"]) == ["M2"]
+    assert tree["windows"] == {"ok": 6, "ng": 12, "runs": 6}  # two of four healthy runs commission the sensor
+    assert tree["evidence"]["network"]["auc"]["value"] > 0.95
+    assert set(tree["evidence"]) == {"network", "novelty", "status", "random forest", "logistic regression"}
+    assert "flatters" in tree["leaky"]["warning"]
+    assert tree["runs_on_both_sides"] == []
+
+
+def test_the_map_figures_of_a_report(report: Path) -> None:
+    maps = json.loads((report / "report.json").read_text())["maps"]
+    exact, usual = maps["figures"]["exact map"], maps["figures"]["Grad-CAM"]
+    assert exact["additivity_residual"]["max"] < 1e-4 < usual["additivity_residual"]["max"]
+    assert exact["deletion"]["named"][-1] > exact["deletion"]["random"][-1]
+    assert exact["deletion"]["named"][0] == 0
+    assert set(maps["receptive_field"]) == {"hz", "s"}
+
+
+def test_the_page_stands_alone(report: Path) -> None:
+    page = (report / "report.html").read_text()
+    assert 'src="data:image/png;base64,' in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert "Leaky, for contrast only" in page
+
+
+def test_a_model_that_saw_everything_is_not_judged_on_it(
+    plant: Manifest, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = tmp_path / "seen.csv"
+    lines = (plant.path.parent / "recordings.csv").read_text().splitlines()
+    seen.write_text("\n".join(line for line in lines if ",M2," not in line) + "\n")
+    tree = yaml.safe_load(plant.path.read_text())
+    (tmp_path / "seen.yaml").write_text(yaml.safe_dump({**tree, "table": str(seen), "root": str(plant.path.parent)}))
+    assert main(["evaluate", str(model_folder), str(tmp_path / "seen.yaml"), "--out", str(tmp_path / "r")]) == 2
+    assert "learned from all of these runs" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+
+
+def test_inspect_counts_and_finds_nothing_wrong(
+    plant: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(plant.path), "--out", str(tmp_path / "plant.png")]) == 0
+    said = capsys.readouterr().out
+    assert "M0" in said
+    assert "warning" not in said
+    assert (tmp_path / "plant.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_calibrate_states_rate_and_assumption(
+    plant: Manifest, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["calibrate", str(model_folder), str(plant.path), "--windows", "9"]
+    assert main([*arguments, "--rate", "0.3", "--out", str(tmp_path / "t.json")]) == 0
+    said = capsys.readouterr().out
+    assert "M2/spindle: logit threshold" in said
+    assert "0.3 false alarms per window, from 9 windows of 3 runs; seen on 3 other healthy windows" in said
+    assert "Assumes that later runs of a sensor are like the commissioned ones" in said
+    assert len(json.loads((tmp_path / "t.json").read_text())["sensors"]) == 3
+    assert main([*arguments, "--rate", "0.1"]) == 2
+    assert "3 runs can show no less than 0.25; 9 runs are needed" in capsys.readouterr().err
+
+
+def test_score_writes_a_row_for_each_window(
+    plant: Manifest, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "verdicts.parquet"
+    assert main(["score", str(plant.path), "--model", str(model_folder), "--out", str(out)]) == 0
+    assert "72 windows: " in capsys.readouterr().out
+    rows = pyarrow.parquet.read_table(out).to_pylist()
+    manifest = load_manifest(model_folder)
+    for row in rows:
+        assert abs(sum(row["contribution"]) + manifest.head.bias - row["logit"]) < 1e-3
+        assert (row["status"] == "NG") == (row["logit"] > manifest.threshold)
+    assert [row["first_sample"] for row in rows[:3]] == [0, 2000, 4000]
+
+
+def test_a_model_comes_into_service_by_its_report_and_goes_again(
+    model_folder: Path, report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = tmp_path / "models"
+    arguments = ["promote", str(model_folder), "--report", str(report), "--models-folder", str(models)]
+    assert main(arguments) == 0
+    assert in_service(models, "plant") == load_manifest(model_folder).id
+    assert main(["rollback", "plant", "--models-folder", str(models)]) == 2
+    assert "no model was in service before" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        ({"runs_on_both_sides": ["M0/spindle/M0-1"]}, "refused: no leak: 1 runs stand in training and test"),
+        ({"runs_on_both_sides": None}, "refused: no leak: the report does not say"),
+        ({"maps": {}}, "refused: truth of maps: the report has no figures on its maps"),
+    ],
+)
+def test_no_promotion_past_a_gate(
+    change: dict[str, object], refusal: str, model_folder: Path, report: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    tree = json.loads((report / "report.json").read_text())
+    (tmp_path / "report.json").write_text(json.dumps({**tree, **change}))
+    models = tmp_path / "models"
+    assert main(["promote", str(model_folder), "--report", str(tmp_path), "--models-folder", str(models)]) == 1
+    assert refusal in capsys.readouterr().out
+    assert in_service(models, "plant") is None
+
+
+def test_a_report_of_another_model_is_refused(
+    model_folder: Path, report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = json.loads((report / "report.json").read_text())
+    (tmp_path / "report.json").write_text(json.dumps({**tree, "model": {"id": "other"}}))
+    assert main(["promote", str(model_folder), "--report", str(tmp_path), "--models-folder", str(tmp_path / "m")]) == 2
+    assert "the report is of model other" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["fit", "absent.yaml", "--out", "x"], ["inspect", "absent.yaml"]])
+def test_a_missing_manifest_is_one_line(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command) == 2
+    assert capsys.readouterr().err == "camshaft-train: absent.yaml cannot be read: No such file or directory.\n"
+
+
+def test_inspect_warns_of_what_gives_the_label_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    random = np.random.default_rng(0)
+    rows = ["path,label,machine,group"]
+    for i in range(24):
+        label = "ng" if i % 2 else "ok"
+        signal = np.round(random.normal(size=500) * 50) if label == "ok" else random.normal(size=400) + 5.0
+        np.save(tmp_path / f"{i}.npy", signal.astype("int16" if label == "ok" else "float64"))
+        rows.append(f"{i}.npy,{label},M,g{i // 4}")
+    np.save(tmp_path / "flat.npy", np.ones(500, "int16"))
+    (tmp_path / "recordings.csv").write_text("\n".join([*rows, "flat.npy,unlabelled,M,g9"]) + "\n")
+    (tmp_path / "m.yaml").write_text("name: leaky\nfiles: {format: npy, sample_rate_hz: 1000}\n")
+    assert main(["inspect", str(tmp_path / "m.yaml")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for warning in (
+        "the number type differs between the classes and may give the label away: ok has int16; ng has float64",
+        "the length differs between the classes",
+        "6 groups, 'g0' the first, have both labels",
+        "level of a alone separates the classes",
+        "1 recordings, the first in row 26 (flat.npy), is constant in a channel",
+    ):
+        assert warning in said

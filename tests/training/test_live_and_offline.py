@@ -1,0 +1,157 @@
+"""Offline verdicts are the live ones; labels given to live windows come back into training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from monitor.batch import Batch
+from monitor.classifier import Classifier
+from monitor.config import ConfigError, parse_config
+from monitor.journal import Journal
+from monitor.journal_labels import LabelStore
+from monitor.journal_reader import JournalReader
+from monitor.labels import Label, LabelRequest
+from monitor.model_folder import load_manifest
+from monitor.pipeline import Pipeline
+from monitor.recordings import Manifest, read, runs
+from monitor.records import Float32
+from tests.signals import START_NS, messages, rules
+from tests.training.conftest import N_WINDOW, QUICK
+from training.cli import main
+from training.dataset import NG, OK
+from training.journal_evidence import journal_evidence
+from training.registry import in_service, promote, publish
+from training.score import score
+
+
+def live(model_folder: Path, samples: Float32, lengths: list[int], threshold: float | None = None) -> Batch:
+    """The service's pipeline, fed messages of these lengths."""
+    sensor = {"sample_rate_hz": 2000, "channels": ["x", "y"], "model": "given", "threshold": threshold}
+    raw = {"format": "raw", "dtype": "float32"}
+    topic = {"topic": "vibration/{machine}/{point}/waveform", "payload": raw}
+    config = parse_config({"subscriptions": [topic], "sensors": [sensor]}, Path("/"))
+    pipeline = Pipeline(rules(config, Classifier(model_folder)), {}, {}, 0.0)
+    pipeline.process(messages(samples, lengths, "M2/spindle"), START_NS, 0.0)
+    return pipeline.take_batch(True)
+
+
+def test_a_recording_gets_the_same_verdicts_live_and_offline(plant: Manifest, model_folder: Path) -> None:
+    run = next(run for run in runs(plant) if run[0].group == "M2-6")
+    samples = np.concatenate([read(one) for one in run], axis=1)
+    lengths = [700] * (samples.shape[1] // 700) + [samples.shape[1] % 700]
+    verdicts = live(model_folder, samples, lengths).verdicts
+    offline = [
+        row for _, rows in score(plant, Classifier(model_folder), None) for row in rows if row["group"] == "M2-6"
+    ]
+    assert len(verdicts) == len(offline) == 3
+    for verdict, row in zip(verdicts, offline, strict=True):
+        assert (verdict.first_sample, verdict.n_samples) == (row["first_sample"], row["n_samples"])
+        assert (str(verdict.status), verdict.reason) == (row["status"], row["reason"])
+        assert verdict.logit == pytest.approx(row["logit"], abs=1e-5)
+        assert verdict.contribution is not None
+        np.testing.assert_allclose(verdict.contribution.ravel(), row["contribution"], atol=1e-6)
+        assert verdict.band is not None
+        assert verdict.band.low_hz == row["band_low_hz"]
+
+
+@pytest.fixture
+def journal(model_folder: Path, tmp_path: Path) -> Path:
+    """24 healthy windows that a threshold far too low called NG: 20 labelled false alarms and one unclear."""
+    path = tmp_path / "live.journal"
+    samples = np.random.default_rng(9).normal(size=(2, 24 * N_WINDOW)).astype(np.float32)
+    store = Journal(path)
+    store.commit(live(model_folder, samples, [N_WINDOW] * 24, threshold=-1000.0))
+    store.close()
+    labels = LabelStore(path)
+    for row_id in range(1, 21):
+        labels.add(LabelRequest(Label("NG confirmed" if row_id == 20 else "false alarm"), START_NS, row_id))
+    labels.add(LabelRequest(Label("false alarm"), START_NS, 20))  # the last word holds
+    labels.add(LabelRequest(Label("unclear"), START_NS, 21))
+    labels.close()
+    return path
+
+
+def test_labelled_windows_become_training_data(journal: Path, model_folder: Path) -> None:
+    settings = load_manifest(model_folder).settings
+    taken = journal_evidence(journal, settings, 2)
+    assert taken.dataset is not None
+    assert list(taken.dataset.label) == [OK] * 20
+    assert set(taken.dataset.sensor) == {"M2/spindle"}
+    assert taken.left_out == {"unclear": 1}
+    reader = JournalReader(journal)
+    stored = reader.row(1)
+    reader.close()
+    assert stored is not None
+    assert stored.verdict.logit == pytest.approx(Classifier(model_folder).predict(taken.dataset.psd_db)[0][0], abs=1e-5)
+    assert journal_evidence(journal, settings, 3).left_out == {
+        "unclear": 1,
+        "not the model's window, rate or channels": 20,
+    }
+    assert NG not in taken.dataset.label
+
+
+def write_retrain(folder: Path, plant: Manifest, journal: Path, **recipe: object) -> Path:
+    path = folder / "retrain.yaml"
+    tree = {
+        "name": "plant",
+        "manifest": str(plant.path),
+        "journal": str(journal),
+        "models_folder": "models",
+        "holdout": ["machine=M2"],
+        "recipe": {"n_epochs": QUICK.n_epochs, **recipe},
+    }
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+def test_retrain_promotes_a_candidate_that_passes_and_rollback_undoes_it(
+    plant: Manifest, model_folder: Path, journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = tmp_path / "models"
+    old = publish(model_folder, models).name
+    promote(models, "plant", old)
+    assert main(["retrain", "-c", str(write_retrain(tmp_path, plant, journal))]) == 0
+    said = capsys.readouterr().out
+    assert said.count("holds") == 3
+    new = in_service(models, "plant")
+    assert new not in (None, old)
+    assert f"candidate {new}: promoted" in said
+    page = (models / "plant" / "reports" / str(new) / "report.html").read_text()
+    assert "20 labelled windows from the journal; left out: 1 unclear." in page
+    assert main(["rollback", "plant", "--models-folder", str(models)]) == 0
+    assert in_service(models, "plant") == old
+
+
+def test_retrain_refuses_a_worse_candidate_and_says_why(
+    plant: Manifest, model_folder: Path, journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = tmp_path / "models"
+    old = publish(model_folder, models).name
+    promote(models, "plant", old)
+    path = write_retrain(tmp_path, plant, journal, n_epochs=1, learning_rate=1e-6, seed=8)
+    assert main(["retrain", "-c", str(path)]) == 1
+    said = capsys.readouterr().out
+    assert "FAILED" in said
+    assert "refused; report:" in said
+    assert in_service(models, "plant") == old
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"holdout": ["M2"]}, "holdout = .*: 'M2' is not COLUMN=VALUE"),
+        ({"holdout": []}, "holdout"),
+        ({"jurnal": "x"}, "jurnal = 'x': there is no such key"),
+    ],
+)
+def test_a_bad_retrain_file_is_one_sentence(change: dict[str, object], sentence: str, tmp_path: Path) -> None:
+    from training.retrain import load_settings
+
+    tree = {"name": "plant", "manifest": "m.yaml", "models_folder": "models", "holdout": ["machine=M2"], **change}
+    (tmp_path / "retrain.yaml").write_text(yaml.safe_dump(tree))
+    with pytest.raises(ConfigError, match=sentence):
+        load_settings(tmp_path / "retrain.yaml")
