@@ -28,10 +28,6 @@ EDGES_HZ = tuple(float(round(edge)) for edge in np.concatenate([np.arange(0, 100
 GRID = Grid(EDGES_HZ, tuple(float(edge) for edge in np.linspace(0, 1, 17)))
 FAULT_BAND = 13  # index: where the faulty machine rings
 BIAS, THRESHOLD = -1.2, 0.4
-COMMAND = (
-    "import argparse, sys; from monitor import page; p = argparse.ArgumentParser(); page.add_arguments(p); "
-    "sys.exit(page.run(p.parse_args()))"
-)
 
 
 def verdict(sensor: str, index: int, start_ns: int, faulty: bool, seed: int = 0) -> Verdict:
@@ -177,7 +173,7 @@ def write_config(folder: Path, page: str = "", journal: str = "camshaft.journal"
 def serve(folder: Path, page: str = "", host: str | None = None, journal: str = "camshaft.journal") -> Iterator[Served]:
     """Run camshaft page over a journal until the block ends."""
     config, port = write_config(folder, page, journal), free_port()
-    command = [sys.executable, "-W", "error", "-c", COMMAND, "-c", str(config), "--port", str(port)]
+    command = [sys.executable, "-W", "error", "-m", "monitor.cli", "page", "-c", str(config), "--port", str(port)]
     log = (folder / "page.log").open("wb")
     process = subprocess.Popen(
         command + (["--host", host] if host else []), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL

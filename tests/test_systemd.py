@@ -46,7 +46,7 @@ def test_units_are_clean(tmp_path: Path) -> None:
 
 
 @needs_systemd_analyze
-@pytest.mark.parametrize("name", ["camshaft.service", "camshaft-retrain.service"])
+@pytest.mark.parametrize("name", ["camshaft.service", "camshaft-page.service", "camshaft-retrain.service"])
 def test_exposure_is_low(name: str) -> None:
     command = ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(UNITS / name)]
     said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from monitor.config import Config, ConfigError, load_config
@@ -54,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     name = f"[{page.host}]" if ":" in page.host else page.host
     print(f"Camshaft's page: http{'s' if tls else ''}://{name}:{page.port}/", flush=True)
-    os.nice(NICENESS)
+    with suppress(OSError):  # a sandbox may forbid it; its unit sets Nice= itself
+        os.nice(NICENESS)
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn stops by them, then raises them anew
         signal.signal(number, lambda *_: None)
     server.run(sockets=[listening])
