@@ -153,7 +153,7 @@ def report(job: Job, judged: list[Judged], leaky_tree: dict[str, Any] | None) ->
         "kind": job.kind,
         "model": {"name": job.model.name, "id": job.model.id, "recipe": job.recipe.as_tree()},
         "runs_on_both_sides": [],  # judging refuses any
-        **figures(judged),
+        **figures(judged, job.manifest.settings.groups),
         "leaky": leaky_tree,
         "maps": map_section(job, judged),
         "cost": cost(job),

@@ -17,8 +17,8 @@ from training.metrics import auc, average_precision, balanced_accuracy, bootstra
 N_BINS = 8  # of the calibration curve
 
 
-def figures(judged: list[Judged]) -> dict[str, Any]:
-    """Everything but maps and costs."""
+def figures(judged: list[Judged], groups: tuple[str, ...]) -> dict[str, Any]:
+    """Everything but maps and costs. groups : columns by which figures are told apart, beside the machine."""
     table = Table(judged)
     evidence = {name: _evidence(table, score) for name, score in table.scores.items()}
     return {
@@ -29,9 +29,7 @@ def figures(judged: list[Judged]) -> dict[str, Any]:
         "thresholds": _thresholds(table),
         "false_alarms": false_alarms(judged),
         "calibration_curve": calibration_curve(table),
-        "by_column": {
-            name: _by_column(table, name) for name in ("machine", "operation", "condition") if name in table.columns
-        },
+        "by_column": {name: _by_column(table, name) for name in dict.fromkeys(("machine", *groups))},
         "detection": [delay for one in judged for delay in detection_delays(one)],
     }
 
