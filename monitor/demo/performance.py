@@ -52,7 +52,8 @@ def perform(on: Stage, play: Play, as_json: bool, picture_path: Path | None) -> 
         print(json.dumps(figures), flush=True)
     else:
         print("\n".join(_lines(figures)))
-        print(f"Look further with: {os.path.relpath(Path(sys.executable).with_name('camshaft'))} status -c {on.config}")
+        program = os.path.relpath(Path(sys.executable).with_name("camshaft"))
+        print(f"Look further with: {program} page -c {on.config} (or status)")
     return 1 if wrong else 0
 
 

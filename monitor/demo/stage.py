@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -119,10 +120,12 @@ class Stage:
     service: Child
     client: MqttClient
     reader: JournalReader
+    page_url: str  # of the live page, '' where its extra is not installed
 
     @property
     def title(self) -> str:
-        return f"Camshaft demo · {self.broker.name}, MQTT {self.broker.protocol}"
+        page = f" · live page {self.page_url}" if self.page_url else ""
+        return f"Camshaft demo · {self.broker.name}, MQTT {self.broker.protocol}{page}"
 
 
 @contextmanager
@@ -134,13 +137,15 @@ def stage(folder: Path, rules: Mapping[str, Any]) -> Iterator[Stage]:
     config, journal = folder / "demo.yaml", folder / "demo.journal"
     with ExitStack() as stack:
         found = stack.enter_context(broker(folder))
-        mqtt = {"port": found.port, "protocol": found.protocol}
-        write_yaml(config, {"instance": INSTANCE, "mqtt": mqtt, "journal": {"path": journal.name}, **rules})
+        mqtt, page_port = {"port": found.port, "protocol": found.protocol}, free_port()
+        own = {"instance": INSTANCE, "mqtt": mqtt, "journal": {"path": journal.name}, "page": {"port": page_port}}
+        write_yaml(config, {**own, **rules})
         service = stack.enter_context(running("service", camshaft("run", "-c", config), folder))
         client = _connect(stack, found, service)
         reader = JournalReader(journal)
         stack.callback(reader.close)
-        yield Stage(config, journal, found, service, client, reader)
+        page_url = _page(stack, config, folder, page_port)
+        yield Stage(config, journal, found, service, client, reader, page_url)
 
 
 def camshaft(*arguments: Any) -> list[str]:
@@ -177,6 +182,15 @@ def _connect(stack: ExitStack, found: Broker, service: Child) -> MqttClient:
     return client
 
 
+def _page(stack: ExitStack, config: Path, folder: Path, port: int) -> str:
+    """Serve the live page too, where it can be; its address or ''."""
+    if find_spec("starlette") is None or find_spec("uvicorn") is None:
+        return ""
+    page = stack.enter_context(running("page", camshaft("page", "-c", config), folder))
+    _wait_for_port(port, page)
+    return f"http://127.0.0.1:{port}/"
+
+
 def find_mosquitto() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path=SYSTEM_PROGRAMS)
 
@@ -195,4 +209,4 @@ def _wait_for_port(port: int, child: Child) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(POLL_S)
-    raise DemoError(f"The broker does not listen on 127.0.0.1:{port} after {START_DEADLINE_S:.0f} s.")
+    raise DemoError(f"The {child.name} does not listen on 127.0.0.1:{port} after {START_DEADLINE_S:.0f} s.")

@@ -77,6 +77,8 @@ class View:
     def __enter__(self) -> Self:
         if self._live:
             self._live.start()
+        else:
+            self._console.print(self._title, highlight=False)
         return self
 
     def __exit__(self, *_: object) -> None:
