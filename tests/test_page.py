@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import sqlite3
 import time
@@ -25,26 +24,19 @@ from monitor.journal_labels import labelled
 from monitor.journal_views import JournalViews
 from monitor.pipeline import Pipeline
 from monitor.records import Status
+from tests.browser import chromium
 from tests.page_stage import FAULT_BAND, GRID, Served, fill, serve, unjudged, verdict, write_config
 from tests.signals import configure, messages, noise, rules
 
 SCREENSHOTS = Path(__file__).parent.parent / "docs" / "screenshots"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-FLAGS += ["--disable-sync"]
 FAULTY = "mill-2/spindle"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium: neither chromium nor google-chrome is on PATH")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright for Python")
-    with sync_api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -1,0 +1,117 @@
+"""The whole way round: an alarm, a label on the page, a recording, a new model, and its name on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from monitor.journal_labels import labelled
+from monitor.journal_views import JournalViews
+from monitor.recordings import Manifest, load_manifest
+from monitor.records import Float32
+from tests.browser import chromium
+from tests.page_stage import serve
+from tests.servers.mosquitto import Mosquitto, needs_mosquitto
+from tests.servers.recording import TOPIC, Publisher, make_cut
+from tests.servers.service import NEVER_S, Service
+from tests.training.conftest import N_WINDOW, QUICK, RATE_HZ
+from training.cli import main
+from training.registry import in_service, promote, publish
+
+SENSOR = "M2/spindle"
+
+
+def faulty(n_windows: int, seed: int) -> Float32:
+    """As the plant's faulty runs: noise, and more of it at 300 to 420 Hz. (2, n), m/s²."""
+    random = np.random.default_rng(seed)
+    signal = random.normal(size=(2, n_windows * N_WINDOW))
+    spectrum, hz = np.fft.rfft(random.normal(size=signal.shape)), np.fft.rfftfreq(signal.shape[1], 1 / RATE_HZ)
+    signal += 2.0 * np.fft.irfft(np.where((hz > 300) & (hz < 420), spectrum, 0), signal.shape[1])
+    return signal.astype(np.float32)
+
+
+def play(publisher: Publisher, service: Service, n_windows: int, first: int, seed: int) -> None:
+    """Publish windows, and wait until they are judged."""
+    for index, window in enumerate(np.split(faulty(n_windows, seed), n_windows, axis=1)):
+        publisher.send(make_cut(SENSOR, window, first + index))
+    publisher.flush()
+    wanted = (first + n_windows) * N_WINDOW
+    service.wait(lambda: service.reader().books().total("analysed") >= wanted, why="the windows are judged")
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Any]:
+    with chromium() as browser:
+        opened = browser.new_page(viewport={"width": 1200, "height": 900})
+        opened.set_default_timeout(15_000)
+        yield opened
+
+
+@needs_mosquitto
+def test_from_an_alarm_to_the_model_that_learned_from_it(
+    plant: Manifest, model_folder: Path, tmp_path: Path, page: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = tmp_path / "models"
+    old = publish(model_folder, models).name
+    promote(models, "plant", old)
+    rule = {"sample_rate_hz": RATE_HZ, "channels": ["x", "y"], "model": "plant", "expected_period_s": NEVER_S}
+    with (
+        Mosquitto(tmp_path / "broker") as broker,
+        Publisher(broker.port) as publisher,
+        Service(
+            tmp_path,
+            {
+                "mqtt": {"port": broker.port, "keep_alive_s": 5},
+                "subscriptions": [{"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}}],
+                "sensors": [rule | {"alarm": {"n": 2, "m": 3}}],
+                "models_folder": "models",
+                "journal": {"path": "camshaft.journal"},
+            },
+        ) as service,
+    ):
+        config = service.config_path.read_text()
+        service.start()
+        play(publisher, service, 4, 0, seed=11)
+        assert JournalViews(service.journal_path).alarm_events()[SENSOR].kind == "alarm_raised"
+        with serve(tmp_path) as served:
+            service.config_path.write_text(config)  # serve wrote its own
+            page.goto(f"{served.address}/#/events")
+            page.click("li.alarm_raised a")
+            page.wait_for_selector("#sum:not(:empty)")
+            page.fill("#label-form [name=author]", "Ann")
+            page.select_option("#label-form [name=failure_mode]", "bearing")
+            page.click("#label-form button:has-text('NG confirmed')")
+            page.wait_for_selector(".labels li")
+            assert len(labelled(service.journal_path)) == 1
+
+            assert main(["import-journal", str(service.journal_path), "--out", str(tmp_path / "labelled")]) == 0
+            (recording,) = load_manifest(tmp_path / "labelled" / "recordings-2000hz-2ch.yaml").recordings
+            assert (recording.sensor, recording.label) == (SENSOR, "ng")
+
+            assert main(["retrain", "-c", str(write_retrain(tmp_path, plant, service.journal_path))]) == 0
+            new = in_service(models, "plant")
+            assert new not in (None, old)
+            service.reload()
+            play(publisher, service, 3, 4, seed=12)
+            page.goto(f"{served.address}/#/point/M2%2Fspindle")
+            page.wait_for_selector(f".details dd:has-text('{new}')")
+        assert service.stop()[0] == 0
+
+
+def write_retrain(folder: Path, plant: Manifest, journal: Path) -> Path:
+    path = folder / "retrain.yaml"
+    tree = {
+        "name": "plant",
+        "manifest": str(plant.path),
+        "journal": str(journal),
+        "models_folder": "models",
+        "holdout": ["machine=M2"],
+        "recipe": {"n_epochs": QUICK.n_epochs},
+    }
+    path.write_text(yaml.safe_dump(tree))
+    return path
