@@ -144,6 +144,11 @@ class Pipeline:
     def count(self, name: str, n: int = 1) -> None:
         self._batch.counters[name] += n
 
+    @property
+    def has_verdicts(self) -> bool:
+        """Somebody may wait for the current batch."""
+        return bool(self._batch.verdicts)
+
     def take_batch(self, with_tails: bool) -> Batch:
         """The current batch, with the streams of all sensors that it touches; with_tails: of all that got samples.
 

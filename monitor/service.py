@@ -50,7 +50,8 @@ EXIT_OK, EXIT_REFUSED, EXIT_FAULT = 0, 2, 70
 TURN_S = 0.05  # an idle turn of the pipeline
 COMMIT_S = 0.1  # the longest a verdict waits for its commit
 TAIL_S = 2.0  # the longest a message waits for its acknowledgement
-ASSUMED_IN_FLIGHT = 20  # a broker's own limit is not told to us; Mosquitto's default
+ASSUMED_IN_FLIGHT = 20  # Mosquitto's default: no broker's own limit is taken to be less
+FORGET = 1.02  # a second: what was learned of the broker's limit is tried again after half a minute
 MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
 MIN_INBOX = 500  # messages: of QoS 0, none waits at the broker
 INBOX_BYTES = 256 << 20
@@ -133,6 +134,7 @@ class Service:
         self._n_connects = 0
         self._revision: Any = None
         self._is_thinning = False
+        self._in_flight: float = config.mqtt.receive_maximum  # messages that the broker sends without acknowledgements
         self._committed_s = self._tails_s = self._ticked_s = self._health_s = 0.0
         self._window_rate: tuple[float, int] = (self._started_s, 0)
 
@@ -258,7 +260,7 @@ class Service:
             self._pipeline.process(messages, time.time_ns(), listened_s)
         if now_s - self._ticked_s >= TICK_S:
             self._tick(now_s)
-        self._commit_if_due()
+        self._commit_if_due(quiet=not messages)
         self._turn_s = time.monotonic()
 
     def _listen(self, now_s: float) -> float:
@@ -280,6 +282,7 @@ class Service:
 
     def _tick(self, now_s: float) -> None:
         self._ticked_s = now_s
+        self._in_flight = min(self._in_flight * FORGET, self._config.mqtt.receive_maximum)
         if self._mqtt.connected:
             self._pipeline.tick(time.time_ns(), self._listened_s)
         try:
@@ -311,16 +314,21 @@ class Service:
             self._revision = revision
             self._pipeline.commission(self._commissioning.active())
 
-    def _commit_if_due(self) -> None:
+    def _commit_if_due(self, quiet: bool) -> None:
+        """Verdicts as soon as nothing else waits, the rest in groups; tails before the broker runs out of messages.
+
+        A broker may have less in flight than our Receive Maximum and does not say so. Then nothing comes while many
+        messages are pending; from that we learn its limit, and forget it slowly.
+        """
         now_s = time.monotonic()
-        idle = len(self._inbox) == 0
         n_pending = self._pipeline.n_pending
-        many = n_pending >= max(ASSUMED_IN_FLIGHT, self._config.mqtt.receive_maximum) / 2
-        stalling = idle and n_pending >= ASSUMED_IN_FLIGHT / 2
+        if quiet and n_pending >= min(ASSUMED_IN_FLIGHT, self._in_flight) / 2:
+            self._in_flight = min(self._in_flight, max(n_pending, ASSUMED_IN_FLIGHT))
+        many = n_pending > 0 and n_pending >= self._in_flight / 2
         late = n_pending > 0 and now_s - self._tails_s >= TAIL_S
-        with_tails = many or stalling or late
-        if with_tails or idle or now_s - self._committed_s >= COMMIT_S:
-            self._commit(with_tails)
+        urgent = self._pipeline.has_verdicts and len(self._inbox) == 0
+        if many or late or urgent or now_s - self._committed_s >= COMMIT_S:
+            self._commit(with_tails=many or late)
 
     def _commit(self, with_tails: bool) -> None:
         """Store the current batch; then, and only then, acknowledge what it settles."""
