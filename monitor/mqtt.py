@@ -70,8 +70,8 @@ class _LastError(logging.Handler):
 class MqttClient:
     """One session with one broker.
 
-    deliver : called on the network thread for each message, in order. It may block to hold the broker back, but no
-        longer than a fraction of keep_alive_s.
+    deliver : called on the network thread for each message, in order. It may block to hold the broker back. Beyond
+        keep_alive_s the broker gives the connection up, and sends what is not acknowledged again over the next.
     on_oversize : called with a message cut to its first bytes; it is settled here.
     on_fault : called with any exception that nobody expected; the process should end.
     """

@@ -16,6 +16,7 @@ from monitor.analysis import Analyser, Analysis
 from monitor.batch import BadPayload, Batch, Event, StoredStream
 from monitor.commissioning import Commissioned
 from monitor.config import EvidenceSettings, Subscription
+from monitor.overload import Overload
 from monitor.payload import PayloadError, decode
 from monitor.records import Chunk, Delivery, Drop, Gap, Message, Status, Verdict, Window
 from monitor.sensor import Sensor
@@ -75,6 +76,7 @@ class Pipeline:
         self._commissioned: Mapping[str, Commissioned] = {}
         self._is_running: dict[tuple[str, str, str], bool] = {}  # (topic pattern, machine, point or ""): last word
         self._batch = Batch()
+        self._overload = Overload()
         self._touched: set[str] = set()  # sensors with samples counted since the last batch: their stream must go along
         self._dirty: set[str] = set()  # sensors with samples since the last batch
         self._stored: dict[str, int] = {}  # n_received up to which the stream is in a batch
@@ -128,6 +130,8 @@ class Pipeline:
 
     def tick(self, now_ns: int, now_s: float) -> None:
         """Find sensors that fell silent: their unfinished window is dropped, and a NO_DATA row says so."""
+        if (event := self._overload.tick(now_ns)) is not None:
+            self._batch.events.append(event)
         for sensor in self.sensors.values():
             if not sensor.is_overdue(now_s):
                 continue
@@ -242,13 +246,10 @@ class Pipeline:
                 work.append(_Cut(sensor, sensor.analyser, item))
 
     def _shed(self, work: Work, now_ns: int) -> Work:
-        """Where max_lag_s is set: drop windows older than that. All sensors share the limit, so they shed in turn."""
-        max_lag_s = self._rules.max_lag_s
-        if max_lag_s is None:
-            return work
+        """Drop windows that are too old, where max_lag_s says what that is."""
         kept = []
         for cut in work:
-            if isinstance(cut.item, Window) and now_ns - cut.item.start_ns > max_lag_s * 1e9:
+            if isinstance(cut.item, Window) and self._overload.sheds(cut.item, self._rules.max_lag_s, now_ns):
                 self._batch.books[cut.sensor.name, "dropped", "overload"] += cut.item.n_new
                 self._touched.add(cut.sensor.name)
             else:

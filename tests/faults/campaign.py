@@ -142,17 +142,17 @@ def judge(finding: Finding, done: Done, found: Outcome, expected: Outcome, recor
         missing=missing,
         double=double,
         outage_s=found.outage_s,
-        explained=reasons(found),
+        explained=reasons(found, recording) if finding.promise == "explained" else {},
         failure=_unexplained(done, found, recording) if finding.promise == "explained" else "",
     )
 
 
-def reasons(found: Outcome) -> dict[str, int]:
+def reasons(found: Outcome, recording: Recording) -> dict[str, int]:
     """Why samples were not judged, breaks in the stream, rows that InfluxDB refused."""
     counted: Counter[str] = Counter()
-    for book in found.books.samples.values():
-        for (fate, reason), n in book.items():
-            if fate in ("dropped", "judged_bad"):
+    for sensor in recording.sensors:
+        for (fate, reason), n in found.books.samples.get(sensor, {}).items():
+            if fate in ("dropped", "judged_bad") and reason != "duplicate":
                 counted[reason] += n
     counted.update({name: n for name, n in found.books.counters.items() if name.startswith("breaks.")})
     if rejected := found.books.delivery["verdict"][1]:

@@ -26,11 +26,20 @@ def summary(finding: Finding) -> str:
     return f"{finding.promise}: {word} ({finding.missing} missing, {finding.double} double, {finding.seconds:.0f} s)"
 
 
+def verdict(findings: Sequence[Finding]) -> str:
+    """All scenarios in one sentence."""
+    played = [finding for finding in findings if not finding.skipped]
+    broken = [finding.scenario for finding in played if not finding.kept]
+    said = f"{len(played) - len(broken)} of {len(played)} scenarios kept their promise"
+    if len(played) < len(findings):
+        said += f", {len(findings) - len(played)} could not be played on this machine"
+    return said + (f"; broken: {', '.join(broken)}." if broken else ".")
+
+
 def cells(finding: Finding) -> tuple[str, ...]:
     if finding.skipped or finding.failure:
         why = f"skipped: {finding.skipped}" if finding.skipped else f"FAILED: {finding.failure.splitlines()[0]}"
         return (finding.scenario, finding.promise, why, "", "", "", "", "")
-    reasons = ", ".join(f"{name} {n:,}" for name, n in finding.explained.items() if name != "duplicate")
     return (
         finding.scenario,
         finding.promise if finding.kept else f"{finding.promise}: BROKEN",
@@ -39,7 +48,7 @@ def cells(finding: Finding) -> tuple[str, ...]:
         f"{finding.missing:,}",
         f"{finding.double:,}",
         f"{finding.outage_s:.1f} s",
-        reasons or "-",
+        ", ".join(f"{name} {n:,}" for name, n in finding.explained.items()) or "-",
     )
 
 
@@ -47,14 +56,14 @@ def table(findings: Sequence[Finding]) -> str:
     """For a terminal."""
     rows = [HEADINGS, *(cells(finding) for finding in findings)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join([*lines, "", verdict(findings)])
 
 
 def markdown(findings: Sequence[Finding]) -> str:
     rows = [HEADINGS, ("---",) * len(HEADINGS), *(cells(finding) for finding in findings)]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+    lines = ("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+    return "\n".join([verdict(findings), "", *lines])
 
 
 def write_table(path: Path, findings: Sequence[Finding]) -> None:

@@ -73,6 +73,7 @@ class Service:
         self.config_path = folder / "camshaft.yaml"
         self.configure(config)
         self.log_path = folder / "service.log"
+        self._n_connects_before = 0
         self._prefix = list(prefix)
         inherited = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
         self._environment = {**inherited, "OMP_NUM_THREADS": "1", **(environment or {})}
@@ -96,14 +97,18 @@ class Service:
 
     def start(self, online: bool = True) -> None:
         """Start it; with `online` wait until it is connected and subscribed."""
-        n_before = self._n_connects()
+        self._n_connects_before = self._n_connects()
         with self.log_path.open("ab") as log:
             command = [*self._prefix, sys.executable, "-m", "monitor.cli", "run", "-c", str(self.config_path)]
             self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
         if online:
-            self.wait(lambda: self._n_connects() > n_before, START_S, "the service is connected")
-            # The subscription leaves before this line is logged, on a connection that the broker reads in order.
-            time.sleep(0.05)
+            self.wait_connected()
+
+    def wait_connected(self) -> None:
+        """Until the process started last is connected and subscribed."""
+        self.wait(lambda: self._n_connects() > self._n_connects_before, START_S, "the service is connected")
+        # The subscription leaves before the line is logged, on a connection that the broker reads in order.
+        time.sleep(0.05)
 
     def stop(self) -> tuple[int, float]:
         """SIGTERM. Returns exit code and seconds."""
