@@ -21,20 +21,20 @@ Tree = dict[str, Any]
 
 
 def sensor_view(newest: Glance, since: Since, acknowledged: bool) -> Tree:
-    """One tile of the fleet."""
-    band = None if newest.band_low_hz is None else [newest.band_low_hz, newest.band_high_hz, newest.band_share]
+    """One tile of the fleet, no finer than it is shown: what does not change is not sent."""
+    band = None
+    if newest.status == "NG" and newest.band_low_hz is not None:
+        band = [newest.band_low_hz, newest.band_high_hz, rounded(newest.band_share, 2)]
     return {
         "sensor": newest.sensor,
         "row": newest.row_id,
-        "at_ms": newest.end_ns // NS_PER_MS,
         "status": newest.status,
         "reason": newest.reason,
         "since_ms": since.at_ns // NS_PER_MS,
         "since_known": since.known,
         "alarm": "acknowledged" if newest.alarm == "raised" and acknowledged else newest.alarm,
-        "probability": rounded(newest.probability, 4),
-        "novelty_ratio": _ratio(newest.novelty, newest.novelty_threshold),
-        "excess": rounded(newest.excess, 3),
+        "probability": rounded(newest.probability, 2),
+        "novelty_ratio": rounded(_ratio(newest.novelty, newest.novelty_threshold), 1),
         "band": band,
         "model_id": newest.model_id,
     }
