@@ -206,7 +206,12 @@ class Sensor:
             return {}
         cells = novelty_map(analysis.spectrum_db[None], own.baseline)[0]
         score = float(cells.sum(dtype=np.float64))
-        return {"novelty": score, "novelty_threshold": own.baseline.threshold, "novelty_map": cells}
+        threshold, learned = own.baseline.threshold, None
+        if analyser.classifier is not None:
+            learned = analyser.classifier.manifest.novelty_threshold
+        if learned is not None:
+            threshold = max(threshold, learned)  # first windows do not show how a machine drifts; training machines did
+        return {"novelty": score, "novelty_threshold": threshold, "novelty_map": cells}
 
     @staticmethod
     def _evidence(network: dict[str, Any], novelty: dict[str, Any], analyser: Analyser) -> Evidence:

@@ -24,9 +24,9 @@ class Recipe:
     """
 
     window_s: float
-    n_maps: tuple[int, ...] = (10, 20, 40)
+    n_maps: tuple[int, ...] = (14, 28, 56)
     pools: tuple[int, ...] = (2, 2)
-    kernels: tuple[tuple[int, int], ...] = ((3, 3), (3, 3), (3, 3))
+    kernels: tuple[tuple[int, int], ...] = ((3, 3), (3, 3), (1, 3))
     n_bands: int = 24
     n_members: int = 3
     n_epochs: int = 80
@@ -35,7 +35,7 @@ class Recipe:
     weight_decay: float = 1e-2
     mixup: float = 0.4
     equaliser_db: float = 1.0
-    sparsity: float = 0.0
+    sparsity: float = 0.01
     seed: int = 1
 
     def as_tree(self) -> dict[str, Any]:
