@@ -20,8 +20,26 @@ export function loadCharts() {
 export function palette() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue(`--${name}`).trim();
-  const names = ["text", "quiet", "line", "panel", "ng", "ok", "for-ng", "for-ok", "neutral", "accent",
-    "spectrum-low", "spectrum-high", "state-OK", "state-NG", "state-BAD_DATA", "state-IDLE", "state-LEARNING", "state-NO_DATA"];
+  const names = [
+    "text",
+    "quiet",
+    "line",
+    "panel",
+    "ng",
+    "ok",
+    "for-ng",
+    "for-ok",
+    "neutral",
+    "accent",
+    "spectrum-low",
+    "spectrum-high",
+    "state-OK",
+    "state-NG",
+    "state-BAD_DATA",
+    "state-IDLE",
+    "state-LEARNING",
+    "state-NO_DATA",
+  ];
   return Object.fromEntries(names.map((name) => [name, of(name)]));
 }
 
@@ -33,7 +51,13 @@ const clamp = (x) => Math.min(1, Math.max(0, x));
 
 function mix(from, to, share) {
   const [a, b, t] = [channels(from), channels(to), clamp(share)];
-  return `#${a.map((x, i) => Math.round(x + t * (b[i] - x)).toString(16).padStart(2, "0")).join("")}`;
+  return `#${a
+    .map((x, i) =>
+      Math.round(x + t * (b[i] - x))
+        .toString(16)
+        .padStart(2, "0"),
+    )
+    .join("")}`;
 }
 
 // Signed evidence: from the neutral colour towards one of two, full at the limit.
@@ -44,14 +68,18 @@ export const evidenceColour = (colours, value, limit) =>
 function cellColour(colours, level, value, limit, blend) {
   const spectrum = mix(colours["spectrum-low"], colours["spectrum-high"], level);
   if (value === null) return spectrum;
-  const strength = blend >= 1 ? 1 : clamp(2 * blend) * clamp(0.12 * blend + Math.sqrt(Math.min(1, Math.abs(value) / limit)));
+  const strength =
+    blend >= 1 ? 1 : clamp(2 * blend) * clamp(0.12 * blend + Math.sqrt(Math.min(1, Math.abs(value) / limit)));
   return mix(spectrum, evidenceColour(colours, value, limit), strength);
 }
 
 // A limit that stays while the model does, so that two windows can be compared by eye. A window at its threshold has
 // contributions that sum to threshold - bias: a tenth of it in one cell is strong evidence.
 export function limitFor(row, kind) {
-  const total = kind === "novelty" ? row.novelty_threshold ?? row.novelty : Math.max(2, Math.abs((row.threshold ?? 0) - (row.bias ?? 0)));
+  const total =
+    kind === "novelty"
+      ? (row.novelty_threshold ?? row.novelty)
+      : Math.max(2, Math.abs((row.threshold ?? 0) - (row.bias ?? 0)));
   return roundUp(Math.max(total ?? 0, 1e-6) / 10);
 }
 
@@ -64,7 +92,10 @@ function roundUp(wanted) {
 export const limitChoices = (limit) => [0.1, 0.2, 0.5, 1, 2, 5, 10].map((factor) => roundUp(limit * factor));
 
 export function spectrumLimits(spectrum) {
-  const values = spectrum.flat().filter((value) => value > -250).sort((a, b) => a - b);
+  const values = spectrum
+    .flat()
+    .filter((value) => value > -250)
+    .sort((a, b) => a - b);
   if (!values.length) return [-100, 0];
   const at = (share) => values[Math.round(share * (values.length - 1))];
   const low = 10 * Math.floor(at(0.05) / 10);
@@ -78,7 +109,13 @@ export function frequencyScale(edges, equal) {
   if (!equal) return { of: (index) => edges[index], top: edges.at(-1), bottom: edges[0], ticks: null, name: hz };
   const every = Math.max(1, Math.round((edges.length - 1) / 8));
   const ticks = edges.map((_, index) => index).filter((index) => index % every === 0);
-  return { of: (index) => index, top: edges.length - 1, bottom: 0, ticks, name: (index) => (edges[index] === undefined ? "" : hz(edges[index])) };
+  return {
+    of: (index) => index,
+    top: edges.length - 1,
+    bottom: 0,
+    ticks,
+    name: (index) => (edges[index] === undefined ? "" : hz(edges[index])),
+  };
 }
 
 function mapCells(maps, kind, channel) {
@@ -100,29 +137,81 @@ export function mapOption(echarts, row, look, colours, wave) {
     cellColour(colours, cell.db === null ? 0 : (cell.db - low) / (high - low), cell.value, look.limit, look.blend);
   const end_s = Math.max(maps.t_edges_s.at(-1), wave ? wave.n_samples / wave.sample_rate_hz : 0);
   const unit = look.kind === "novelty" ? "" : " logit";
-  const axis = { nameTextStyle: { ...LABEL, color: colours.quiet }, axisLabel: { ...LABEL, color: colours.quiet }, axisLine: { lineStyle: { color: colours.line } },
-    splitLine: { show: false } };
+  const axis = {
+    nameTextStyle: { ...LABEL, color: colours.quiet },
+    axisLabel: { ...LABEL, color: colours.quiet },
+    axisLine: { lineStyle: { color: colours.line } },
+    splitLine: { show: false },
+  };
   const grids = wave
-    ? [{ left: 74, right: 14, top: 26, height: 76 }, { left: 74, right: 14, top: 136, bottom: 44 }]
+    ? [
+        { left: 74, right: 14, top: 26, height: 76 },
+        { left: 74, right: 14, top: 136, bottom: 44 },
+      ]
     : [{ left: 74, right: 14, top: 26, bottom: 44 }];
   const m = grids.length - 1; // the map's grid
-  const timeAxis = (index) => ({ ...axis, type: "value", gridIndex: index, min: 0, max: end_s,
-    ...(index === m ? { name: "time in s", nameLocation: "middle", nameGap: 26 } : { axisLabel: { show: false } }) });
-  const series = [{
-    type: "custom", xAxisIndex: m, yAxisIndex: m, clip: true, data: cells.map((cell) => [maps.t_edges_s[cell.t], scale.of(cell.f)]),
-    renderItem: (params, api) => rectangle(echarts, params, api, cells[params.dataIndex], maps, scale, colourOf),
-    tooltip: { formatter: (item) => cellWords(cells[item.dataIndex], maps, unit) },
-  }];
+  const timeAxis = (index) => ({
+    ...axis,
+    type: "value",
+    gridIndex: index,
+    min: 0,
+    max: end_s,
+    ...(index === m ? { name: "time in s", nameLocation: "middle", nameGap: 26 } : { axisLabel: { show: false } }),
+  });
+  const series = [
+    {
+      type: "custom",
+      xAxisIndex: m,
+      yAxisIndex: m,
+      clip: true,
+      data: cells.map((cell) => [maps.t_edges_s[cell.t], scale.of(cell.f)]),
+      renderItem: (params, api) => rectangle(echarts, params, api, cells[params.dataIndex], maps, scale, colourOf),
+      tooltip: { formatter: (item) => cellWords(cells[item.dataIndex], maps, unit) },
+    },
+  ];
   if (wave) series.push(...waveSeries(wave, look.channel, colours));
   return {
-    animation: false, textStyle: { color: colours.text, fontFamily: FONT }, grid: grids, series,
-    tooltip: { renderMode: "richText", confine: true, backgroundColor: colours.panel, borderColor: colours.line, textStyle: { color: colours.text } },
+    animation: false,
+    textStyle: { color: colours.text, fontFamily: FONT },
+    grid: grids,
+    series,
+    tooltip: {
+      renderMode: "richText",
+      confine: true,
+      backgroundColor: colours.panel,
+      borderColor: colours.line,
+      textStyle: { color: colours.text },
+    },
     xAxis: grids.map((_, index) => timeAxis(index)),
-    yAxis: grids.map((_, index) => (index === m
-      ? { ...axis, type: "value", gridIndex: m, min: scale.bottom, max: scale.top, name: "frequency",
-          axisLabel: { ...LABEL, color: colours.quiet, formatter: scale.name, hideOverlap: true, showMaxLabel: false, ...(scale.ticks ? { customValues: scale.ticks } : {}) },
-          axisTick: scale.ticks ? { customValues: scale.ticks } : {} }
-      : { ...axis, type: "value", gridIndex: 0, name: "acceleration in m/s²", nameTextStyle: { ...LABEL, color: colours.quiet, align: "left" }, splitNumber: 2, scale: true })),
+    yAxis: grids.map((_, index) =>
+      index === m
+        ? {
+            ...axis,
+            type: "value",
+            gridIndex: m,
+            min: scale.bottom,
+            max: scale.top,
+            name: "frequency",
+            axisLabel: {
+              ...LABEL,
+              color: colours.quiet,
+              formatter: scale.name,
+              hideOverlap: true,
+              showMaxLabel: false,
+              ...(scale.ticks ? { customValues: scale.ticks } : {}),
+            },
+            axisTick: scale.ticks ? { customValues: scale.ticks } : {},
+          }
+        : {
+            ...axis,
+            type: "value",
+            gridIndex: 0,
+            name: "acceleration in m/s²",
+            nameTextStyle: { ...LABEL, color: colours.quiet, align: "left" },
+            splitNumber: 2,
+            scale: true,
+          },
+    ),
   };
 }
 
@@ -131,7 +220,14 @@ function rectangle(echarts, params, api, cell, maps, scale, colourOf) {
   const b = api.coord([maps.t_edges_s[cell.t + 1], scale.of(cell.f + 1)]);
   const whole = { x: a[0], y: b[1], width: b[0] - a[0] + 0.6, height: a[1] - b[1] + 0.6 };
   const shape = echarts.graphic.clipRectByRect(whole, params.coordSys);
-  return shape && { type: "rect", shape, style: { fill: colourOf(cell) }, emphasis: { style: { stroke: "#888", lineWidth: 1.5 } } };
+  return (
+    shape && {
+      type: "rect",
+      shape,
+      style: { fill: colourOf(cell) },
+      emphasis: { style: { stroke: "#888", lineWidth: 1.5 } },
+    }
+  );
 }
 
 function cellWords(cell, maps, unit) {
@@ -150,8 +246,18 @@ function waveSeries(wave, channel, colours) {
     const t = (index + 0.5) * wave.step_s;
     points.push([t, low], [t, wave.high[channel][index]]);
   });
-  return [{ type: "line", xAxisIndex: 0, yAxisIndex: 0, data: points, showSymbol: false, silent: true, sampling: "none",
-    lineStyle: { width: 1, color: colours.accent } }];
+  return [
+    {
+      type: "line",
+      xAxisIndex: 0,
+      yAxisIndex: 0,
+      data: points,
+      showSymbol: false,
+      silent: true,
+      sampling: "none",
+      lineStyle: { width: 1, color: colours.accent },
+    },
+  ];
 }
 
 // -- what each band adds ----------------------------------------------------------------------------------------------
@@ -182,31 +288,87 @@ export function stepsOption(row, kind, colours, compared) {
     const [from, to] = [api.coord([step.from, params.dataIndex]), api.coord([step.to, params.dataIndex])];
     const height = Math.max(3, api.size([0, 1])[1] * 0.68);
     const x = Math.min(from[0], to[0]);
-    const children = [{ type: "rect", shape: { x, y: from[1] - height / 2, width: Math.max(1.5, Math.abs(to[0] - from[0])), height }, style: { fill: colourOf(step) } }];
+    const children = [
+      {
+        type: "rect",
+        shape: { x, y: from[1] - height / 2, width: Math.max(1.5, Math.abs(to[0] - from[0])), height },
+        style: { fill: colourOf(step) },
+      },
+    ];
     const above = params.dataIndex + 1 < found.length ? api.coord([step.to, params.dataIndex + 1]) : null;
-    if (above) children.push({ type: "line", shape: { x1: to[0], x2: to[0], y1: from[1], y2: above[1] }, style: { stroke: colours.quiet, lineWidth: 1 } });
+    if (above)
+      children.push({
+        type: "line",
+        shape: { x1: to[0], x2: to[0], y1: from[1], y2: above[1] },
+        style: { stroke: colours.quiet, lineWidth: 1 },
+      });
     return { type: "group", children };
   };
   const words = (item) => {
     const step = found[item.dataIndex];
     const was = others?.[item.dataIndex];
-    return [step.name, step.isSum ? plain(step.value, 4) : signed(step.value, 4), ...(was ? [`last OK: ${signed(was.value, 4)}`] : [])].join("\n");
+    return [
+      step.name,
+      step.isSum ? plain(step.value, 4) : signed(step.value, 4),
+      ...(was ? [`last OK: ${signed(was.value, 4)}`] : []),
+    ].join("\n");
   };
   const ends = [...found.flatMap((step) => [step.from, step.to]), limit ?? 0];
   const room = 0.06 * (Math.max(...ends) - Math.min(...ends) || 1);
   return {
-    animation: false, textStyle: { color: colours.text, fontFamily: FONT },
+    animation: false,
+    textStyle: { color: colours.text, fontFamily: FONT },
     grid: { left: 122, right: 22, top: 26, bottom: 44 },
-    tooltip: { renderMode: "richText", confine: true, backgroundColor: colours.panel, borderColor: colours.line, textStyle: { color: colours.text } },
-    xAxis: { type: "value", min: Math.min(...ends) - room, max: Math.max(...ends) + room, name: kind === "novelty" ? "novelty score" : "logit", nameLocation: "middle", nameGap: 26,
-      nameTextStyle: { ...LABEL, color: colours.quiet }, axisLabel: { ...LABEL, color: colours.quiet, formatter: (value) => plain(value, 1).replace(/\.0$/, ""), hideOverlap: true, showMinLabel: false, showMaxLabel: false },
-      splitLine: { lineStyle: { color: colours.line } } },
-    yAxis: { type: "category", data: found.map((step) => step.name), axisTick: { show: false }, axisLine: { lineStyle: { color: colours.line } },
-      axisLabel: { ...LABEL, color: colours.text, interval: 0, hideOverlap: true } },
-    series: [{ type: "custom", data: found.map((step, index) => [step.to, index]), renderItem: bar, tooltip: { formatter: words },
-      markLine: limit === null || limit === undefined ? undefined : { silent: true, symbol: "none", data: [{ xAxis: limit }],
-        lineStyle: { color: colours.text, type: "dashed", width: 1.5 },
-        label: { ...LABEL, formatter: `threshold ${plain(limit, 2)}`, color: colours.text, position: "end" } } }],
+    tooltip: {
+      renderMode: "richText",
+      confine: true,
+      backgroundColor: colours.panel,
+      borderColor: colours.line,
+      textStyle: { color: colours.text },
+    },
+    xAxis: {
+      type: "value",
+      min: Math.min(...ends) - room,
+      max: Math.max(...ends) + room,
+      name: kind === "novelty" ? "novelty score" : "logit",
+      nameLocation: "middle",
+      nameGap: 26,
+      nameTextStyle: { ...LABEL, color: colours.quiet },
+      axisLabel: {
+        ...LABEL,
+        color: colours.quiet,
+        formatter: (value) => plain(value, 1).replace(/\.0$/, ""),
+        hideOverlap: true,
+        showMinLabel: false,
+        showMaxLabel: false,
+      },
+      splitLine: { lineStyle: { color: colours.line } },
+    },
+    yAxis: {
+      type: "category",
+      data: found.map((step) => step.name),
+      axisTick: { show: false },
+      axisLine: { lineStyle: { color: colours.line } },
+      axisLabel: { ...LABEL, color: colours.text, interval: 0, hideOverlap: true },
+    },
+    series: [
+      {
+        type: "custom",
+        data: found.map((step, index) => [step.to, index]),
+        renderItem: bar,
+        tooltip: { formatter: words },
+        markLine:
+          limit === null || limit === undefined
+            ? undefined
+            : {
+                silent: true,
+                symbol: "none",
+                data: [{ xAxis: limit }],
+                lineStyle: { color: colours.text, type: "dashed", width: 1.5 },
+                label: { ...LABEL, formatter: `threshold ${plain(limit, 2)}`, color: colours.text, position: "end" },
+              },
+      },
+    ],
   };
 }
 
@@ -216,7 +378,10 @@ export function timelineOption(echarts, rows, selected, colours) {
   const byNetwork = rows.some((row) => row.probability !== null);
   const value = (row) => (byNetwork ? row.probability : row.novelty_ratio);
   const limit = (row) => (byNetwork ? row.threshold : row.novelty_ratio === null ? null : 1);
-  const axis = { axisLine: { lineStyle: { color: colours.line } }, axisLabel: { ...LABEL, color: colours.quiet, hideOverlap: true } };
+  const axis = {
+    axisLine: { lineStyle: { color: colours.line } },
+    axisLabel: { ...LABEL, color: colours.quiet, hideOverlap: true },
+  };
   const chosen = rows.find((row) => row.row === selected);
   const strip = (params, api) => {
     const row = rows[params.dataIndex];
@@ -227,27 +392,83 @@ export function timelineOption(echarts, rows, selected, colours) {
   };
   const words = (item) => {
     const row = rows[item.dataIndex];
-    const figure = value(row) === null ? row.reason.replaceAll("_", " ") : `${byNetwork ? "P(NG)" : "novelty"} ${plain(value(row), 3)}`;
+    const figure =
+      value(row) === null
+        ? row.reason.replaceAll("_", " ")
+        : `${byNetwork ? "P(NG)" : "novelty"} ${plain(value(row), 3)}`;
     return [`${clock(row.end_ms)}  ${row.status.replace("_", " ")}`, figure].join("\n");
   };
   const top = byNetwork ? 1 : Math.max(2, ...rows.map((row) => Math.min(10, value(row) ?? 0)));
   const clipped = (of) => (row) => (of(row) === null ? null : Math.min(of(row), top));
-  const line = (of, style, name) => ({ type: "line", name, xAxisIndex: 0, yAxisIndex: 0, data: rows.map((row) => [row.end_ms, clipped(of)(row)]), showSymbol: rows.length < 2,
-    connectNulls: false, lineStyle: style, itemStyle: { color: style.color }, tooltip: { formatter: words } });
+  const line = (of, style, name) => ({
+    type: "line",
+    name,
+    xAxisIndex: 0,
+    yAxisIndex: 0,
+    data: rows.map((row) => [row.end_ms, clipped(of)(row)]),
+    showSymbol: rows.length < 2,
+    connectNulls: false,
+    lineStyle: style,
+    itemStyle: { color: style.color },
+    tooltip: { formatter: words },
+  });
   return {
-    animation: false, textStyle: { color: colours.text, fontFamily: FONT },
-    grid: [{ left: 52, right: 14, top: 28, bottom: 62 }, { left: 52, right: 14, bottom: 34, height: 18 }],
-    tooltip: { trigger: "item", renderMode: "richText", confine: true, backgroundColor: colours.panel, borderColor: colours.line, textStyle: { color: colours.text } },
+    animation: false,
+    textStyle: { color: colours.text, fontFamily: FONT },
+    grid: [
+      { left: 52, right: 14, top: 28, bottom: 62 },
+      { left: 52, right: 14, bottom: 34, height: 18 },
+    ],
+    tooltip: {
+      trigger: "item",
+      renderMode: "richText",
+      confine: true,
+      backgroundColor: colours.panel,
+      borderColor: colours.line,
+      textStyle: { color: colours.text },
+    },
     dataZoom: [{ type: "inside", xAxisIndex: [0, 1], zoomOnMouseWheel: "ctrl", moveOnMouseMove: true }],
-    xAxis: [{ ...axis, type: "time", gridIndex: 0, axisLabel: { show: false } }, { ...axis, type: "time", gridIndex: 1, axisTick: { show: false } }],
-    yAxis: [{ ...axis, type: "value", gridIndex: 0, min: 0, max: top, splitNumber: 2, name: byNetwork ? "P(NG), threshold dashed" : "novelty ÷ its limit",
-      nameTextStyle: { ...LABEL, color: colours.quiet, align: "left" }, splitLine: { lineStyle: { color: colours.line } } },
-      { type: "value", gridIndex: 1, min: 0, max: 1, show: false }],
+    xAxis: [
+      { ...axis, type: "time", gridIndex: 0, axisLabel: { show: false } },
+      { ...axis, type: "time", gridIndex: 1, axisTick: { show: false } },
+    ],
+    yAxis: [
+      {
+        ...axis,
+        type: "value",
+        gridIndex: 0,
+        min: 0,
+        max: top,
+        splitNumber: 2,
+        name: byNetwork ? "P(NG), threshold dashed" : "novelty ÷ its limit",
+        nameTextStyle: { ...LABEL, color: colours.quiet, align: "left" },
+        splitLine: { lineStyle: { color: colours.line } },
+      },
+      { type: "value", gridIndex: 1, min: 0, max: 1, show: false },
+    ],
     series: [
-      { ...line(value, { width: 2, color: colours.accent }, "value"), symbolSize: 6,
-        markLine: chosen ? { silent: true, symbol: "none", label: { show: false }, data: [{ xAxis: chosen.end_ms }], lineStyle: { color: colours.text, type: "solid", width: 1.5 } } : undefined },
+      {
+        ...line(value, { width: 2, color: colours.accent }, "value"),
+        symbolSize: 6,
+        markLine: chosen
+          ? {
+              silent: true,
+              symbol: "none",
+              label: { show: false },
+              data: [{ xAxis: chosen.end_ms }],
+              lineStyle: { color: colours.text, type: "solid", width: 1.5 },
+            }
+          : undefined,
+      },
       { ...line(limit, { width: 1, type: "dashed", color: colours.quiet }, "threshold"), silent: true, symbol: "none" },
-      { type: "custom", xAxisIndex: 1, yAxisIndex: 1, data: rows.map((row) => [row.start_ms, 0]), renderItem: strip, tooltip: { formatter: words } },
+      {
+        type: "custom",
+        xAxisIndex: 1,
+        yAxisIndex: 1,
+        data: rows.map((row) => [row.start_ms, 0]),
+        renderItem: strip,
+        tooltip: { formatter: words },
+      },
     ],
   };
 }

@@ -10,8 +10,18 @@ const N = 100;
 export function eventsView(view, sensor = null) {
   const list = el("ul", { class: "events" });
   const more = el("button", { type: "button", onclick: () => load(oldest) }, "Earlier events");
-  const empty = el("p", { class: "empty", hidden: true }, "Nothing has happened yet: no alarm, no label, no silent sensor.");
-  show(view, sensor ? el("h2", {}, "Events of this point") : el("div", { class: "bar" }, el("h1", {}, "Events")), list, empty, more);
+  const empty = el(
+    "p",
+    { class: "empty", hidden: true },
+    "Nothing has happened yet: no alarm, no label, no silent sensor.",
+  );
+  show(
+    view,
+    sensor ? el("h2", {}, "Events of this point") : el("div", { class: "bar" }, el("h1", {}, "Events")),
+    list,
+    empty,
+    more,
+  );
   let oldest = null;
 
   async function load(before) {
@@ -32,12 +42,16 @@ export function eventsView(view, sensor = null) {
 
   function item(event) {
     const address = `#/point/${encodeURIComponent(event.sensor)}/event/${event.event_id}`;
-    const entry = el("li", { class: event.kind },
+    const entry = el(
+      "li",
+      { class: event.kind },
       el("time", { dateTime: new Date(event.at_ms).toISOString() }, fullTime(event.at_ms)),
       el("span", { class: "kind" }, kindWord(event.kind)),
-      sensor ? el("a", { href: address }, "show its window")
+      sensor
+        ? el("a", { href: address }, "show its window")
         : el("a", { href: address }, el("b", {}, machineOf(event.sensor)), ` ${pointOf(event.sensor)}`),
-      el("span", { class: "text" }, event.text));
+      el("span", { class: "text" }, event.text),
+    );
     if (event.open) entry.append(acknowledgement(event));
     return entry;
   }
@@ -45,10 +59,17 @@ export function eventsView(view, sensor = null) {
   function acknowledgement(event) {
     const place = el("div", { class: "acknowledge" });
     const open = () => {
-      show(place, noteForm("Acknowledge", async (note) => {
-        await post("/api/acknowledgements", { event_id: event.event_id, ...note });
-        await load(null);
-      }, () => show(place, button)));
+      show(
+        place,
+        noteForm(
+          "Acknowledge",
+          async (note) => {
+            await post("/api/acknowledgements", { event_id: event.event_id, ...note });
+            await load(null);
+          },
+          () => show(place, button),
+        ),
+      );
       place.querySelector("input").focus();
     };
     const button = el("button", { type: "button", onclick: open }, "Acknowledge");

@@ -2,7 +2,18 @@
 
 import { el, shape, show } from "/static/dom.js";
 import { fleet, listen } from "/static/net.js";
-import { STATUSES, bandWords, fullTime, machineOf, meaning, percent, pointOf, shortTime, span, statusWord } from "/static/words.js";
+import {
+  STATUSES,
+  bandWords,
+  fullTime,
+  machineOf,
+  meaning,
+  percent,
+  pointOf,
+  shortTime,
+  span,
+  statusWord,
+} from "/static/words.js";
 
 const ALARM_WORDS = { raised: "ALARM", acknowledged: "alarm seen" };
 
@@ -35,12 +46,21 @@ function tile(sensor) {
   return el(
     "a",
     { class: `tile ${sensor.status}`, href: pointAddress(sensor.sensor), title: meaning(sensor.status) },
-    el("span", { class: "state" }, shape(sensor.status), el("strong", {}, statusWord(sensor.status)),
-      ALARM_WORDS[sensor.alarm] ? el("span", { class: `alarm ${sensor.alarm}` }, ALARM_WORDS[sensor.alarm]) : null),
+    el(
+      "span",
+      { class: "state" },
+      shape(sensor.status),
+      el("strong", {}, statusWord(sensor.status)),
+      ALARM_WORDS[sensor.alarm] ? el("span", { class: `alarm ${sensor.alarm}` }, ALARM_WORDS[sensor.alarm]) : null,
+    ),
     el("span", { class: "name" }, el("b", {}, machineOf(sensor.sensor)), ` ${pointOf(sensor.sensor)}`),
     el("span", { class: "since", title: fullTime(sensor.since_ms) }, sinceWords(sensor)),
     el("span", { class: "figure" }, text, bar),
-    el("span", { class: "band" }, band && sensor.status === "NG" ? `${bandWords(band[0], band[1])} · ${percent(band[2])}` : "\u00a0"),
+    el(
+      "span",
+      { class: "band" },
+      band && sensor.status === "NG" ? `${bandWords(band[0], band[1])} · ${percent(band[2])}` : "\u00a0",
+    ),
   );
 }
 
@@ -48,8 +68,15 @@ export function fleetView(view) {
   const wanted = { status: null, text: "" };
   const tiles = new Map(); // sensor: its element
   const chips = el("div", { class: "chips", role: "group", "aria-label": "Show only" });
-  const search = el("input", { type: "search", placeholder: "Find a machine", "aria-label": "Find a machine",
-    oninput: () => { wanted.text = search.value.toLowerCase(); arrange(); } });
+  const search = el("input", {
+    type: "search",
+    placeholder: "Find a machine",
+    "aria-label": "Find a machine",
+    oninput: () => {
+      wanted.text = search.value.toLowerCase();
+      arrange();
+    },
+  });
   const grid = el("div", { class: "grid", id: "fleet" });
   const empty = el("p", { class: "empty" });
   show(view, el("div", { class: "bar" }, el("h1", {}, "Fleet"), chips, search), grid, empty);
@@ -60,10 +87,25 @@ export function fleetView(view) {
   function countChips() {
     const counts = new Map();
     for (const { status } of fleet.sensors.values()) counts.set(status, (counts.get(status) ?? 0) + 1);
-    show(chips, STATUSES.filter((status) => counts.has(status)).map((status) =>
-      el("button", { type: "button", class: `chip ${status}`, "aria-pressed": String(wanted.status === status),
-        onclick: () => { wanted.status = wanted.status === status ? null : status; arrange(); } },
-        shape(status), `${counts.get(status)} ${statusWord(status)}`)));
+    show(
+      chips,
+      STATUSES.filter((status) => counts.has(status)).map((status) =>
+        el(
+          "button",
+          {
+            type: "button",
+            class: `chip ${status}`,
+            "aria-pressed": String(wanted.status === status),
+            onclick: () => {
+              wanted.status = wanted.status === status ? null : status;
+              arrange();
+            },
+          },
+          shape(status),
+          `${counts.get(status)} ${statusWord(status)}`,
+        ),
+      ),
+    );
   }
 
   function refresh(name) {
@@ -81,7 +123,10 @@ export function fleetView(view) {
     countChips();
     const shown = [...fleet.sensors.values()].filter(visible).sort(order);
     const focused = document.activeElement;
-    show(grid, shown.map((sensor) => tiles.get(sensor.sensor)));
+    show(
+      grid,
+      shown.map((sensor) => tiles.get(sensor.sensor)),
+    );
     if (grid.contains(focused)) focused.focus({ preventScroll: true });
     empty.textContent = emptyWords(shown.length);
     empty.hidden = shown.length > 0;
@@ -90,8 +135,10 @@ export function fleetView(view) {
   function emptyWords(n) {
     if (n || !fleet.known || fleet.trouble) return "";
     if (fleet.sensors.size) return "No machine fits what you look for.";
-    return "No verdict yet. They appear here by themselves once the service has judged its first window: see that it runs, " +
-      "and that sensors publish on the topics of its configuration (camshaft doctor checks each step).";
+    return (
+      "No verdict yet. They appear here by themselves once the service has judged its first window: see that it runs, " +
+      "and that sensors publish on the topics of its configuration (camshaft doctor checks each step)."
+    );
   }
 
   function all() {
@@ -112,8 +159,12 @@ export function fleetView(view) {
     if (moved) arrange();
   });
   const clock = setInterval(() => {
-    for (const [name, element] of tiles) element.querySelector(".since").textContent = sinceWords(fleet.sensors.get(name));
+    for (const [name, element] of tiles)
+      element.querySelector(".since").textContent = sinceWords(fleet.sensors.get(name));
   }, 10_000);
   all();
-  return () => { stop(); clearInterval(clock); };
+  return () => {
+    stop();
+    clearInterval(clock);
+  };
 }

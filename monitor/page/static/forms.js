@@ -6,7 +6,12 @@ import { post, session } from "/static/net.js";
 const AUTHOR_KEY = "camshaft.author";
 
 function fields() {
-  const author = el("input", { name: "author", maxLength: 80, autocomplete: "name", value: localStorage.getItem(AUTHOR_KEY) ?? "" });
+  const author = el("input", {
+    name: "author",
+    maxLength: 80,
+    autocomplete: "name",
+    value: localStorage.getItem(AUTHOR_KEY) ?? "",
+  });
   const comment = el("textarea", { name: "comment", maxLength: 2000, rows: 2 });
   const read = () => {
     localStorage.setItem(AUTHOR_KEY, author.value);
@@ -19,25 +24,64 @@ function fields() {
 export function noteForm(title, send, cancel) {
   const { read, nodes } = fields();
   const answer = el("p", { class: "answer", role: "status" });
-  return el("form", { class: "note", onsubmit: async (event) => {
-    event.preventDefault();
-    try { await send(read()); } catch (error) { answer.textContent = error.message; }
-  } }, nodes, el("div", { class: "buttons" }, el("button", { type: "submit", class: "primary" }, title),
-    el("button", { type: "button", onclick: cancel }, "Cancel")), answer);
+  return el(
+    "form",
+    {
+      class: "note",
+      onsubmit: async (event) => {
+        event.preventDefault();
+        try {
+          await send(read());
+        } catch (error) {
+          answer.textContent = error.message;
+        }
+      },
+    },
+    nodes,
+    el(
+      "div",
+      { class: "buttons" },
+      el("button", { type: "submit", class: "primary" }, title),
+      el("button", { type: "button", onclick: cancel }, "Cancel"),
+    ),
+    answer,
+  );
 }
 
 export function labelForm(rowOf, done) {
   const { read, nodes } = fields();
-  const mode = el("select", { name: "failure_mode" }, el("option", { value: "" }, "not known"),
-    session.failure_modes.map((name) => el("option", { value: name }, name)));
+  const mode = el(
+    "select",
+    { name: "failure_mode" },
+    el("option", { value: "" }, "not known"),
+    session.failure_modes.map((name) => el("option", { value: name }, name)),
+  );
   const answer = el("p", { class: "answer", role: "status" });
-  const buttons = session.words.map((word) => el("button", { type: "button", onclick: async () => {
-    try {
-      await post("/api/labels", { row_id: rowOf(), word, failure_mode: mode.value, ...read() });
-      answer.textContent = `Stored: ${word}.`;
-      await done();
-    } catch (error) { answer.textContent = error.message; }
-  } }, word));
-  return el("form", { class: "note", id: "label-form", onsubmit: (event) => event.preventDefault() },
-    nodes[0], el("label", {}, "Failure mode", mode), nodes[1], el("div", { class: "buttons" }, buttons), answer);
+  const buttons = session.words.map((word) =>
+    el(
+      "button",
+      {
+        type: "button",
+        onclick: async () => {
+          try {
+            await post("/api/labels", { row_id: rowOf(), word, failure_mode: mode.value, ...read() });
+            answer.textContent = `Stored: ${word}.`;
+            await done();
+          } catch (error) {
+            answer.textContent = error.message;
+          }
+        },
+      },
+      word,
+    ),
+  );
+  return el(
+    "form",
+    { class: "note", id: "label-form", onsubmit: (event) => event.preventDefault() },
+    nodes[0],
+    el("label", {}, "Failure mode", mode),
+    nodes[1],
+    el("div", { class: "buttons" }, buttons),
+    answer,
+  );
 }

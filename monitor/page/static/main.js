@@ -17,7 +17,10 @@ let leave = () => {};
 async function route() {
   leave();
   const [, name = "", sensor = "", what = "", id = ""] = location.hash.split("/");
-  for (const [item, on] of [["fleet", name === ""], ["events", name === "events"]]) {
+  for (const [item, on] of [
+    ["fleet", name === ""],
+    ["events", name === "events"],
+  ]) {
     const anchor = document.getElementById(`nav-${item}`);
     if (on) anchor.setAttribute("aria-current", "page");
     else anchor.removeAttribute("aria-current");
@@ -35,7 +38,8 @@ function troubleText() {
   if (!fleet.connected) return "No connection to the page's server: what you see is old.";
   const age_s = fleet.health?.age_s;
   if (age_s > STALE_S) return `The service last reported ${span(age_s * 1000)} ago: what you see may be old.`;
-  if (fleet.health && fleet.health.broker_connected === false) return "The service has no connection to the MQTT broker.";
+  if (fleet.health && fleet.health.broker_connected === false)
+    return "The service has no connection to the MQTT broker.";
   return "";
 }
 

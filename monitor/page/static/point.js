@@ -1,35 +1,67 @@
 // One measuring point: its past, one window of it in full, and what people say of that window.
 
-import { evidenceColour, limitChoices, limitFor, loadCharts, mapOption, palette, spectrumLimits, steps, stepsOption, timelineOption } from "/static/charts.js";
-import { el, shape, show } from "/static/dom.js";
+import {
+  limitChoices,
+  limitFor,
+  loadCharts,
+  mapOption,
+  palette,
+  spectrumLimits,
+  stepsOption,
+  timelineOption,
+} from "/static/charts.js";
+import { show } from "/static/dom.js";
 import { eventsView } from "/static/events.js";
-import { labelForm } from "/static/forms.js";
-import { fleet, get, listen } from "/static/net.js";
-import { bandWords, fullTime, machineOf, meaning, percent, plain, pointOf, signed, statusWord } from "/static/words.js";
+import { get, listen } from "/static/net.js";
+import { layout } from "/static/parts.js";
 
 const N_PAST = 300;
 const MAX_PAST = 3000; // windows kept on the time line
 
 export function pointView(view, sensor, what, id) {
-  const state = { following: what !== "row" && what !== "event", rows: [], row: null, compared: null, wave: null, busy: false, left: false };
-  const look = { kind: "contribution", channel: 0, blend: 0.6, equal: false, limit: null, spectrumLimits: null, model: null };
+  const state = {
+    following: what !== "row" && what !== "event",
+    rows: [],
+    row: null,
+    compared: null,
+    wave: null,
+    turn: 0,
+    busy: false,
+    left: false,
+  };
+  const look = {
+    kind: "contribution",
+    channel: 0,
+    blend: 0.6,
+    equal: false,
+    limit: null,
+    spectrumLimits: null,
+    model: null,
+  };
   const parts = layout(sensor, state, look, { select, step, follow, earlier, redraw, compare, reloadLabels });
   show(view, parts.nodes);
   const charts = {};
   let echarts = null;
 
-  const sentence = (error) => { parts.message.textContent = error.message; parts.message.hidden = false; };
+  function timelineAddress(n, before_row = null) {
+    const query = new URLSearchParams({ sensor, n });
+    if (before_row !== null) query.set("before_row", before_row);
+    return `/api/timeline?${query}`;
+  }
+
+  const sentence = (error) => {
+    parts.message.textContent = error.message;
+    parts.message.hidden = false;
+  };
 
   async function start() {
     echarts = await loadCharts();
     if (state.left) return;
-    for (const name of ["timeline", "map", "steps", "otherMap"]) charts[name] = null;
     let row_id = what === "row" ? Number(id) : null;
     if (what === "event") row_id = (await get(`/api/events/${Number(id)}/row`)).row;
-    const around = row_id === null ? "" : `&before_row=${row_id}`;
-    state.rows = await get(`/api/timeline?sensor=${encodeURIComponent(sensor)}&n=${N_PAST}${around}`);
+    state.rows = await get(timelineAddress(N_PAST, row_id));
     if (row_id !== null) await addNewest(row_id);
-    row_id ??= lastJudged()?.row;
+    row_id ??= state.rows.at(-1)?.row;
     if (row_id === undefined) throw new Error("This point has no verdict in the journal yet.");
     await select(row_id);
   }
@@ -37,27 +69,34 @@ export function pointView(view, sensor, what, id) {
   // before_row excludes the row itself
   async function addNewest(row_id) {
     const row = await get(`/api/rows/${row_id}`);
-    state.rows.push({ row: row.row, start_ms: row.start_ms, end_ms: row.end_ms, status: row.status, reason: row.reason, probability: row.probability,
+    state.rows.push({
+      row: row.row,
+      start_ms: row.start_ms,
+      end_ms: row.end_ms,
+      status: row.status,
+      reason: row.reason,
+      probability: row.probability,
       threshold: row.threshold === null ? null : 1 / (1 + Math.exp(-row.threshold)),
-      novelty_ratio: row.novelty_threshold ? row.novelty / row.novelty_threshold : null, model_id: row.model_id });
+      novelty_ratio: row.novelty_threshold ? row.novelty / row.novelty_threshold : null,
+      model_id: row.model_id,
+    });
   }
 
-  const lastJudged = () => state.rows.at(-1);
-
   async function select(row_id) {
+    const turn = (state.turn += 1); // whoever asks later wins, whatever answer comes first
     state.busy = true;
     try {
       const row = await get(`/api/rows/${row_id}`);
       const wave = row.has_evidence ? await get(`/api/rows/${row_id}/waveform`).catch(() => null) : null;
-      if (state.left) return;
-      Object.assign(state, { row, wave });
-      if (state.compared) state.compared = await lastOk(row);
+      const compared = state.compared ? await lastOk(row) : null;
+      if (state.left || turn !== state.turn) return;
+      Object.assign(state, { row, wave, compared });
       parts.message.hidden = true;
       draw();
     } catch (error) {
       sentence(error);
     } finally {
-      state.busy = false;
+      if (turn === state.turn) state.busy = false;
     }
   }
 
@@ -69,7 +108,10 @@ export function pointView(view, sensor, what, id) {
   async function compare() {
     if (state.compared) state.compared = null;
     else if (state.row) {
-      state.compared = await lastOk(state.row).catch((error) => { sentence(error); return null; });
+      state.compared = await lastOk(state.row).catch((error) => {
+        sentence(error);
+        return null;
+      });
       if (!state.compared) sentence(new Error("There is no earlier OK window of this model to compare with."));
     }
     draw();
@@ -96,7 +138,7 @@ export function pointView(view, sensor, what, id) {
   }
 
   async function catchUp() {
-    state.rows = await get(`/api/timeline?sensor=${encodeURIComponent(sensor)}&n=${N_PAST}`);
+    state.rows = await get(timelineAddress(N_PAST));
     if (state.rows.length) await select(state.rows.at(-1).row);
   }
 
@@ -104,7 +146,7 @@ export function pointView(view, sensor, what, id) {
     follow(false);
     const first = state.rows[0];
     if (!first) return;
-    const older = await get(`/api/timeline?sensor=${encodeURIComponent(sensor)}&n=${N_PAST}&before_row=${first.row}`);
+    const older = await get(timelineAddress(N_PAST, first.row));
     if (!older.length) return sentence(new Error("The journal holds nothing earlier of this point."));
     state.rows = [...older, ...state.rows].slice(0, MAX_PAST);
     await select(older.at(-1).row);
@@ -112,26 +154,37 @@ export function pointView(view, sensor, what, id) {
 
   // The newest windows as they come; one question at a time.
   async function onChange(change) {
-    if (change.events?.some((event) => event.sensor === sensor) || change.all || change.sensors?.includes(sensor)) parts.writeAlarm();
+    if (change.events?.some((event) => event.sensor === sensor) || change.all || change.sensors?.includes(sensor))
+      parts.writeAlarm();
     if (!change.sensors?.includes(sensor) || !state.following || state.busy || !echarts) return;
     state.busy = true;
+    try {
+      await takeNew();
+    } finally {
+      state.busy = false;
+    }
+  }
+
+  async function takeNew() {
     const newest = state.rows.at(-1);
-    const fresh = await get(`/api/timeline?sensor=${encodeURIComponent(sensor)}&n=30`).catch(() => []);
+    const fresh = await get(timelineAddress(30));
     const added = fresh.filter((row) => !newest || row.end_ms > newest.end_ms);
-    state.rows = added.length === fresh.length && newest ? await get(`/api/timeline?sensor=${encodeURIComponent(sensor)}&n=${N_PAST}`) : [...state.rows, ...added].slice(-MAX_PAST);
-    if (added.length && !state.left) await select(added.at(-1).row);
-    state.busy = false;
+    const reaches = added.length < fresh.length; // back to what is known already
+    state.rows = reaches ? [...state.rows, ...added].slice(-MAX_PAST) : await get(timelineAddress(N_PAST));
+    if (added.length && !state.left) await select(state.rows.at(-1).row);
   }
 
   function chart(name, element) {
     if (charts[name] && charts[name].getDom() === element) return charts[name];
     charts[name] = echarts.init(element, null, { renderer: "canvas" });
-    if (name === "timeline") charts[name].getZr().on("click", (event) => {
-      const [at_ms] = charts.timeline.convertFromPixel({ gridIndex: 0 }, [event.offsetX, event.offsetY]);
-      const hit = state.rows.reduce((best, row) => (Math.abs((row.start_ms + row.end_ms) / 2 - at_ms) < Math.abs((best.start_ms + best.end_ms) / 2 - at_ms) ? row : best));
-      follow(false);
-      select(hit.row);
-    });
+    if (name === "timeline")
+      charts[name].getZr().on("click", (event) => {
+        const [at_ms] = charts.timeline.convertFromPixel({ gridIndex: 0 }, [event.offsetX, event.offsetY]);
+        const distance = (row) => Math.abs((row.start_ms + row.end_ms) / 2 - at_ms);
+        const hit = state.rows.reduce((best, row) => (distance(row) < distance(best) ? row : best));
+        follow(false);
+        select(hit.row);
+      });
     return charts[name];
   }
 
@@ -140,7 +193,13 @@ export function pointView(view, sensor, what, id) {
     if (!maps[look.kind]) look.kind = maps.contribution ? "contribution" : "novelty";
     look.channel = Math.min(look.channel, (maps.spectrum_db?.length ?? 1) - 1);
     const model = `${row.model_id} ${look.kind} ${look.channel}`;
-    if (look.model !== model) Object.assign(look, { model, limit: limitFor(row, look.kind), limits: limitChoices(limitFor(row, look.kind)), spectrumLimits: maps.spectrum_db ? spectrumLimits(maps.spectrum_db[look.channel]) : [-100, 0] });
+    if (look.model !== model)
+      Object.assign(look, {
+        model,
+        limit: limitFor(row, look.kind),
+        limits: limitChoices(limitFor(row, look.kind)),
+        spectrumLimits: maps.spectrum_db ? spectrumLimits(maps.spectrum_db[look.channel]) : [-100, 0],
+      });
   }
 
   function draw() {
@@ -153,7 +212,7 @@ export function pointView(view, sensor, what, id) {
     if (!row.maps) return;
     adapt(row);
     const hasMap = Boolean(row.maps[look.kind]);
-    parts.writeControls(row, look, colours, evidenceColour);
+    parts.writeControls(row, look, colours);
     parts.map.classList.toggle("with-wave", Boolean(state.wave));
     const map = chart("map", parts.map);
     map.resize();
@@ -163,7 +222,8 @@ export function pointView(view, sensor, what, id) {
       parts.writeSum(row, look);
       const sum = chart("steps", parts.steps);
       sum.resize();
-      const comparable = state.compared?.maps?.[look.kind] && state.compared.maps.f_edges_hz.length === row.maps.f_edges_hz.length;
+      const comparable =
+        state.compared?.maps?.[look.kind] && state.compared.maps.f_edges_hz.length === row.maps.f_edges_hz.length;
       sum.setOption(stepsOption(row, look.kind, colours, comparable ? state.compared : null), true);
     }
     parts.otherPanel.hidden = !state.compared?.maps;
@@ -182,7 +242,10 @@ export function pointView(view, sensor, what, id) {
   function onKey(event) {
     if (/INPUT|TEXTAREA|SELECT/.test(event.target.tagName) || event.ctrlKey || event.altKey || event.metaKey) return;
     const work = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), l: () => follow(true), c: compare }[event.key];
-    if (work) { event.preventDefault(); Promise.resolve(work()).catch(sentence); }
+    if (work) {
+      event.preventDefault();
+      Promise.resolve(work()).catch(sentence);
+    }
   }
 
   const resize = () => Object.values(charts).forEach((one) => one?.resize());
@@ -196,135 +259,11 @@ export function pointView(view, sensor, what, id) {
   start().catch(sentence);
   return () => {
     state.left = true;
-    stop(); stopEvents();
-    removeEventListener("resize", resize); removeEventListener("keydown", onKey); theme.removeEventListener("change", draw);
+    stop();
+    stopEvents();
+    removeEventListener("resize", resize);
+    removeEventListener("keydown", onKey);
+    theme.removeEventListener("change", draw);
     Object.values(charts).forEach((one) => one?.dispose());
   };
-}
-
-function layout(sensor, state, look, act) {
-  const button = (text, work, more = {}) => el("button", { type: "button", onclick: work, ...more }, text);
-  const title = el("h1", {}, el("b", {}, machineOf(sensor)), ` ${pointOf(sensor)}`);
-  const alarm = el("span", { class: "alarm", hidden: true });
-  const message = el("p", { class: "trouble", role: "alert", hidden: true });
-  const live = button("Live", () => act.follow(true), { "aria-pressed": String(state.following), title: "Follow the newest window (key L)" });
-  const compareButton = button("Compare with last OK", act.compare, { "aria-pressed": "false", title: "Key C" });
-  const timeline = el("div", { class: "chart timeline", role: "img", "aria-label": "Verdicts over time" });
-  const map = el("div", { class: "chart map", role: "img" });
-  const otherMap = el("div", { class: "chart map", role: "img", "aria-label": "Map of the last OK window" });
-  const stepsChart = el("div", { class: "chart steps", role: "img", "aria-label": "What each band adds" });
-  const state_ = el("span", { class: "state" });
-  const facts = el("p", { class: "facts" });
-  const sum = el("p", { class: "sum", id: "sum" });
-  const table = el("tbody");
-  const strongest = el("p", { class: "strongest" });
-  const labels = el("ul", { class: "labels" });
-  const controls = el("div", { class: "controls" });
-  const scale = el("div", { class: "scale" });
-  const otherTitle = el("h2", {});
-  const details = el("dl", { class: "details" });
-
-  const blend = el("input", { type: "range", min: 0, max: 100, value: 100 * look.blend, oninput: () => { look.blend = blend.value / 100; act.redraw(false); } });
-  const kind = el("select", { onchange: () => { look.kind = kind.value; act.redraw(true); } });
-  const channel = el("select", { onchange: () => { look.channel = Number(channel.value); act.redraw(true); } });
-  const equal = el("input", { type: "checkbox", onchange: () => { look.equal = equal.checked; act.redraw(false); } });
-  const limit = el("select", { onchange: () => { look.limit = Number(limit.value); act.redraw(false); } });
-  const kindLabel = el("label", {}, "Evidence of ", kind);
-  const channelLabel = el("label", {}, "Channel ", channel);
-  show(controls, el("label", { class: "blend" }, "Spectrum", blend, "Map"), kindLabel, channelLabel, el("label", {}, equal, " equal bands"), el("label", {}, "Full colour at", limit));
-
-  const stepsPanel = el("section", { class: "panel", "aria-label": "Sum of evidence" }, el("h2", {}, "What adds up to the verdict"), stepsChart, sum,
-    el("details", {}, el("summary", {}, "Numbers by band"), el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "band"), el("th", {}, "adds"), el("th", {}, "sum so far"))), table)));
-  const otherPanel = el("section", { class: "panel", hidden: true }, otherTitle, otherMap);
-  const evidence = el("div", { class: "two" },
-    el("section", { class: "panel", "aria-label": "Evidence map" }, el("h2", {}, "Where the evidence lies"), controls, map, scale, strongest), stepsPanel, otherPanel);
-  const labelPanel = el("section", { class: "panel" }, el("h2", {}, "Is the verdict right?"), labelForm(() => state.row?.row, act.reloadLabels), labels);
-  const events = el("section", { class: "panel" });
-  const nodes = [
-    el("div", { class: "bar" }, el("a", { href: "#/", class: "back" }, "‹ Fleet"), title, state_, alarm), message,
-    el("section", { class: "panel", "aria-label": "Time line" }, el("div", { class: "controls" }, button("‹ window", () => act.step(-1), { title: "Left arrow" }), button("window ›", () => act.step(1), { title: "Right arrow" }),
-      button("Earlier", act.earlier), live, compareButton, facts), timeline),
-    evidence, el("div", { class: "two" }, labelPanel, el("section", { class: "panel" }, el("h2", {}, "Details"), details)), events,
-  ];
-
-  function write(row, compared) {
-    show(state_, shape(row.status), el("strong", {}, statusWord(row.status)));
-    state_.className = `state ${row.status}`;
-    state_.title = meaning(row.status);
-    document.title = `${row.status} ${sensor} · Camshaft`;
-    const chance = row.probability === null ? [] : [`P(NG) ${plain(row.probability, 3)}`];
-    const why = row.reason ? [row.reason.replaceAll("_", " ")] : [];
-    facts.textContent = [fullTime(row.end_ms), ...chance, ...why].join(" · ");
-    compareButton.setAttribute("aria-pressed", String(Boolean(compared)));
-    if (compared) otherTitle.textContent = `Last OK window, ${fullTime(compared.end_ms)}`;
-    writeLabels(row);
-    writeDetails(row);
-  }
-
-  function writeLabels(row) {
-    show(labels, row.labels.map((label) => el("li", {}, el("b", {}, label.word), label.failure_mode ? ` (${label.failure_mode})` : "",
-      label.author ? ` by ${label.author}` : "", ` · ${fullTime(label.at_ms)}`, label.comment ? el("q", {}, label.comment) : null)));
-  }
-
-  function writeDetails(row) {
-    const pairs = [["Row", row.row], ["Model", row.model_id || "none: novelty alone judges"], ["Window", `${fullTime(row.start_ms)}, ${plain((row.end_ms - row.start_ms) / 1000, 3)} s`],
-      ["Logit", plain(row.logit, 4)], ["Threshold", plain(row.threshold, 4)], ["Residual of the map", row.residual === null ? "–" : row.residual.toExponential(1)],
-      ["Novelty", row.novelty === null ? "–" : `${plain(row.novelty, 3)} (limit ${plain(row.novelty_threshold, 3)})`], ["Running", { true: "yes", false: "no" }[row.running] ?? "not known"],
-      ["Continuity", row.continuity], ["Raw samples", row.has_evidence ? "kept" : "not kept"], ...Object.entries(row.quality).map(([name, value]) => [name.replace("_ms2", " (m/s²)").replaceAll("_", " "), plain(value, 4)])];
-    show(details, pairs.map(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]));
-  }
-
-  function writeAlarm() {
-    const found = fleet.sensors.get(sensor)?.alarm ?? "clear";
-    alarm.hidden = found === "clear";
-    alarm.className = `alarm ${found}`;
-    alarm.textContent = found === "raised" ? "ALARM" : "alarm seen";
-  }
-
-  function writeControls(row, looks, colours, colourOf) {
-    const kinds = [["contribution", "network"], ["novelty", "novelty"]].filter(([name]) => row.maps[name]);
-    kindLabel.hidden = kinds.length < 2;
-    show(kind, kinds.map(([name, word]) => el("option", { value: name, selected: name === looks.kind }, word)));
-    const n = row.maps.spectrum_db?.length ?? 0;
-    channelLabel.hidden = n < 2;
-    if (channel.options.length !== n) show(channel, Array.from({ length: n }, (_, index) => el("option", { value: index }, index + 1)));
-    channel.value = looks.channel;
-    show(limit, looks.limits.map((value) => el("option", { value, selected: value === looks.limit }, `${looks.kind === "novelty" ? "" : "±"}${value}`)));
-    map.setAttribute("aria-label", `Spectrogram with the map of evidence: ${strongest.textContent}`);
-    const shares = looks.kind === "novelty" ? [0, 0.25, 0.5, 0.75, 1] : [-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1];
-    const [left, right] = looks.kind === "novelty" ? ["0", `novel ${looks.limit}`] : [`for OK −${looks.limit}`, `for NG +${looks.limit}`];
-    const swatches = el("span", { class: "swatches" });
-    for (const share of shares) { const swatch = el("i"); swatch.style.backgroundColor = colourOf(colours, share, 1); swatches.append(swatch); }
-    show(scale, left, swatches, right, el("span", { class: "quiet" }, ` a cell, the same for every window · spectrum ${looks.spectrumLimits[0]} to ${looks.spectrumLimits[1]} dB`.replaceAll("-", "−")));
-    writeStrongest(row, looks);
-  }
-
-  function writeStrongest(row, looks) {
-    const cells = row.maps[looks.kind]?.cells;
-    if (!cells) { strongest.textContent = "No map: there is neither a model nor a commissioned baseline for this window."; return; }
-    let best = [0, 0];
-    cells.forEach((line, f) => line.forEach((value, t) => { if (value > cells[best[0]][best[1]]) best = [f, t]; }));
-    const [f, t] = best;
-    const maps = row.maps;
-    const band = row.band ? `Strongest band ${bandWords(row.band[0], row.band[1])} with ${percent(row.band[2])} of the evidence for NG. ` : "";
-    strongest.textContent = cells[f][t] <= 0 ? "Nothing here speaks for NG."
-      : `${band}Strongest cell ${bandWords(maps.f_edges_hz[f], maps.f_edges_hz[f + 1])}, ${maps.t_edges_s[t].toFixed(2)} to ${maps.t_edges_s[t + 1].toFixed(2)} s: ${signed(cells[f][t], 3)}.`;
-  }
-
-  function writeSum(row, looks) {
-    const { found, reached, limit } = steps(row, looks.kind);
-    const total = found.at(-1).value;
-    const bands = found.filter((step) => !step.isSum && step.name !== "bias").reduce((value, step) => value + step.value, 0);
-    sum.dataset.reached = reached;
-    sum.dataset.total = total;
-    const verdict = limit === null || limit === undefined ? "" : total > limit ? `, above its threshold ${plain(limit, 3)}` : `, not above its threshold ${plain(limit, 3)}`;
-    sum.textContent = looks.kind === "novelty" ? `All bands ${plain(bands, 3)} = novelty ${plain(total, 3)}${verdict}.`
-      : `bias ${signed(row.bias)} and all bands ${signed(bands)} = logit ${signed(total)}${verdict}.`;
-    let so_far = 0;
-    show(table, found.filter((step) => !step.isSum).map((step) => { so_far += step.value;
-      return el("tr", {}, el("td", {}, step.name), el("td", {}, signed(step.value, 4)), el("td", {}, signed(so_far, 4))); }),
-      el("tr", { class: "total" }, el("td", {}, found.at(-1).name), el("td", {}), el("td", {}, signed(total, 4))));
-  }
-
-  return { nodes, message, live, timeline, map, otherMap, steps: stepsChart, stepsPanel, otherPanel, evidence, events, write, writeLabels, writeAlarm, writeControls, writeSum };
 }
