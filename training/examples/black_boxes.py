@@ -24,7 +24,7 @@ from monitor.recordings import RecordingError, load_manifest
 from monitor.records import Float32
 from training import TrainingError
 from training.dataset import Dataset
-from training.examples.sweep import N_TEST, N_TRAIN, RECIPE, TEST_SEED
+from training.examples.sweep import N_TEST, RECIPE, TEST_SEED
 from training.examples.sweep_signals import make_dataset
 from training.fit import usable
 from training.metrics import Interval, auc, balanced_accuracy, bootstrap
@@ -37,6 +37,8 @@ from training.train import MIN_STD_DB, MixedBatches, fit
 
 GAP, LENET, ALEXNET = "GAP-CNN", "LeNet-5 style", "AlexNet style"
 N_SEEDS = 3
+N_TRAIN = 1500  # fewer than the sweep example learns from, as there are many networks to train
+N_EPOCHS, N_MANIFEST_EPOCHS = 15, 30
 N_BATCH = 256
 
 Build = Callable[[NetworkSettings, Float32, Float32], keras.Model]
@@ -267,10 +269,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m training.examples.black_boxes", description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument("--manifest", type=Path, metavar="PATH", help="recordings to compare on as well")
-    parser.add_argument("--manifest-epochs", type=int, default=40)
+    parser.add_argument("--manifest-epochs", type=int, default=N_MANIFEST_EPOCHS)
     parser.add_argument("--signals", type=int, default=N_TRAIN, help="sweep signals to learn from")
     parser.add_argument("--test-signals", type=int, default=N_TEST)
-    parser.add_argument("--epochs", type=int, default=RECIPE.n_epochs)
+    parser.add_argument("--epochs", type=int, default=N_EPOCHS)
     parser.add_argument("--seeds", type=int, default=N_SEEDS)
     parser.add_argument(
         "--out", type=Path, default=Path("docs/examples/black_boxes.png"), metavar="PATH", help="figure"

@@ -25,6 +25,7 @@ from scipy.ndimage import maximum_filter
 from monitor.cam import activation_maps
 from monitor.records import Float32, Float64
 from training.dataset import NG, Dataset
+from training.examples.proportion import share
 from training.examples.sweep_signals import KINDS, Sweep, make_dataset, ridge
 from training.metrics import Interval, auc, bootstrap
 from training.network import NetworkSettings, head, keras, predict
@@ -33,8 +34,11 @@ from training.progress import bar
 from training.recipe import Recipe, grid_edges_s, network_settings
 from training.train import fit
 
-RECIPE = Recipe(window_s=4.0, n_maps=(8, 16, 24), n_members=1, n_epochs=20, learning_rate=3e-3, mixup=0.0)
-N_TRAIN, N_TEST = 2000, 600
+RECIPE = Recipe(
+    window_s=4.0, n_maps=(8, 16, 24), n_members=1, n_epochs=20, learning_rate=3e-3, mixup=0.0, sparsity=0.01
+)
+N_TRAIN, N_TEST = 3000, 600
+FIRST_IN_BOX = 6  # band where the figure shows what a cell sees
 TEST_SEED = 1000  # so far from the seeds of the training signals
 
 
@@ -86,17 +90,19 @@ def report(maps: Maps, test: Dataset) -> list[str]:
     """Figures with 95 % intervals over the test signals, each line ready to print."""
     kind, right = test.column("kind"), (maps.logit > 0) == (test.label == NG)
     ranking = bootstrap(np.arange(len(test)), lambda index: auc(test.label[index], maps.logit[index]))
-    lines = [f"AUC {ranking}, right at P = 0.5: {mean_interval(right)}"]
-    lines += [f"  {name}: right {mean_interval(right[kind == name])} of {(kind == name).sum()}" for name in KINDS]
+    lines = [f"AUC {ranking}, right at P = 0.5: {share(right)} of {len(test)}"]
+    lines += [f"  {name}: right {share(right[kind == name])} of {(kind == name).sum()}" for name in KINDS]
     sweep = test.label == NG
     for words, some in (("every sweep", sweep), ("sweeps found", sweep & (maps.logit > 0))):
         lines.append(f"positive evidence of {words} ({some.sum()}):")
+        if not some.any():
+            continue
         for name, region in (
             ("within one receptive field of the ridge", maps.within_field),
             ("on the ridge or next to it", maps.on_ridge),
         ):
-            share = evidence_share(maps.contribution[some], region[some])
-            lines.append(f"  {name}: {mean_interval(share)} on {region[some].mean():.0%} of the map")
+            inside = evidence_share(maps.contribution[some], region[some])
+            lines.append(f"  {name}: {mean_interval(inside)} on {region[some].mean():.0%} of the map")
     return [*lines, f"each map adds up to its logit: largest residual {maps.residual.max():.1e}"]
 
 
@@ -136,7 +142,7 @@ def picture(maps: Maps, test: Dataset, sweeps: Sequence[Sweep | None], network: 
             _ridge_line(axes, sweeps[i], edges_hz[-1])
     for axes in all_axes[:, 0]:
         axes.set_ylabel("Hz")
-    _field_box(all_axes[1][0], network, test)
+    _field_box(all_axes[1][-1], network, test)
     figure.colorbar(cells, ax=all_axes, label="contribution of a cell, logit", shrink=0.6)
     return png(figure)
 
@@ -149,13 +155,13 @@ def _ridge_line(axes: Axes, sweep: Sweep | None, top_hz: float) -> None:
 
 
 def _field_box(axes: Axes, network: NetworkSettings, test: Dataset) -> None:
-    """The receptive field in the lower right corner."""
+    """The receptive field, beside no evidence."""
     seen_bands, seen_frames = network.receptive_field
     settings = test.settings
     width_s = (settings.n_fft + (seen_frames - 1) * settings.hop) / settings.sample_rate_hz
-    first = 4
-    low, high = settings.band_edges_hz[first], settings.band_edges_hz[first + seen_bands]
-    corner = (settings.n_window / settings.sample_rate_hz - width_s - 0.1, low)
+    low, high = settings.band_edges_hz[FIRST_IN_BOX], settings.band_edges_hz[FIRST_IN_BOX + seen_bands]
+    corner = (1.0, low)
+    axes.text(corner[0], high * 1.1, "one cell sees", fontsize=8)
     axes.add_patch(Rectangle(corner, width_s, high - low, fill=False, linestyle=":", edgecolor="black"))
 
 
