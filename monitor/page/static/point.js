@@ -50,8 +50,8 @@ export function pointView(view, sensor, what, id) {
   }
 
   const sentence = (error) => {
-    parts.message.textContent = error.message;
-    parts.message.hidden = false;
+    parts.head.message.textContent = error.message;
+    parts.head.message.hidden = false;
   };
 
   async function start() {
@@ -91,7 +91,7 @@ export function pointView(view, sensor, what, id) {
       const compared = state.compared ? await lastOk(row) : null;
       if (state.left || turn !== state.turn) return;
       Object.assign(state, { row, wave, compared });
-      parts.message.hidden = true;
+      parts.head.message.hidden = true;
       draw();
     } catch (error) {
       sentence(error);
@@ -120,7 +120,7 @@ export function pointView(view, sensor, what, id) {
   async function reloadLabels() {
     const row = await get(`/api/rows/${state.row.row}`);
     state.row.labels = row.labels;
-    parts.writeLabels(row);
+    parts.labels.write(row);
   }
 
   function step(by) {
@@ -133,7 +133,7 @@ export function pointView(view, sensor, what, id) {
 
   function follow(on) {
     state.following = on;
-    parts.live.setAttribute("aria-pressed", String(on));
+    parts.time.live.setAttribute("aria-pressed", String(on));
     if (on) catchUp();
   }
 
@@ -155,7 +155,7 @@ export function pointView(view, sensor, what, id) {
   // The newest windows as they come; one question at a time.
   async function onChange(change) {
     if (change.events?.some((event) => event.sensor === sensor) || change.all || change.sensors?.includes(sensor))
-      parts.writeAlarm();
+      parts.head.writeAlarm();
     if (!change.sensors?.includes(sensor) || !state.following || state.busy || !echarts) return;
     state.busy = true;
     try {
@@ -207,28 +207,25 @@ export function pointView(view, sensor, what, id) {
     if (!row || state.left) return;
     parts.write(row, state.compared);
     const colours = palette();
-    chart("timeline", parts.timeline).setOption(timelineOption(echarts, state.rows, row.row, colours), true);
-    parts.evidence.hidden = !row.maps;
+    chart("timeline", parts.time.chart).setOption(timelineOption(echarts, state.rows, row.row, colours), true);
+    parts.evidence.panels.hidden = !row.maps;
     if (!row.maps) return;
     adapt(row);
     const hasMap = Boolean(row.maps[look.kind]);
-    parts.writeControls(row, look, colours);
-    parts.map.classList.toggle("with-wave", Boolean(state.wave));
-    const map = chart("map", parts.map);
+    parts.evidence.write(row, colours);
+    parts.evidence.map.classList.toggle("with-wave", Boolean(state.wave));
+    const map = chart("map", parts.evidence.map);
     map.resize();
     map.setOption(mapOption(echarts, row, look, colours, state.wave), true);
-    parts.stepsPanel.hidden = !hasMap;
     if (hasMap) {
-      parts.writeSum(row, look);
-      const sum = chart("steps", parts.steps);
+      const sum = chart("steps", parts.evidence.steps);
       sum.resize();
       const comparable =
         state.compared?.maps?.[look.kind] && state.compared.maps.f_edges_hz.length === row.maps.f_edges_hz.length;
       sum.setOption(stepsOption(row, look.kind, colours, comparable ? state.compared : null), true);
     }
-    parts.otherPanel.hidden = !state.compared?.maps;
     if (state.compared?.maps) {
-      const other = chart("otherMap", parts.otherMap);
+      const other = chart("otherMap", parts.evidence.other);
       other.resize();
       other.setOption(mapOption(echarts, state.compared, look, colours, null), true);
     }
@@ -255,7 +252,7 @@ export function pointView(view, sensor, what, id) {
   theme.addEventListener("change", draw);
   const stop = listen((change) => onChange(change).catch(sentence));
   const stopEvents = eventsView(parts.events, sensor);
-  parts.writeAlarm();
+  parts.head.writeAlarm();
   start().catch(sentence);
   return () => {
     state.left = true;
