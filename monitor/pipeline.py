@@ -116,7 +116,8 @@ class Pipeline:
         """Take messages in order of receipt. now_s counts seconds spent listening and measures silence only."""
         work: Work = []
         for message in messages:
-            digest = zlib.crc32(message.payload, zlib.crc32(message.topic.encode()))
+            head = f"{message.topic}\0{message.properties}".encode("utf-8", "replace")
+            digest = zlib.crc32(message.payload, zlib.crc32(head))
             name = self._take(message, digest, work, now_s)
             self._note_receipt(message, name, digest)
         self._judge(self._shed(work, now_ns))

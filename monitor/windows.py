@@ -17,6 +17,7 @@ JUMP_NS = 1_000_000_000  # a time step over this ends the segment even where the
 MIN_TOLERANCE_NS = 2_000_000  # time stamps of very short messages jitter by about this much
 RATE_BASE_NS = 2_000_000_000  # message times must span this before they tell a rate
 WRAPS = (2**8, 2**16, 2**32)  # counters in sensors wrap to zero here
+LATE_NS = 600_000_000_000  # behind by more, it is another clock
 N_REMEMBERED = 64  # messages a duplicate is looked for in
 
 Key = tuple[int | None, int | None, int]  # sequence, start_ns, checksum of the payload
@@ -122,7 +123,7 @@ class Windower:
             start_ns, end_ns = self._time_of(position.first_sample), self._time_of(end)
             ended = [Gap(self.sensor, position.segment, position.first_sample, start_ns, end_ns, n, n_new, reason)]
         if position.rate_hz is not None:
-            self._begin_segment(self._new_position(position.segment + 1, position.sequence, position.hole))
+            self._begin_segment(self._new_position(position.segment + 1, position))
         return ended
 
     def change(self, settings: WindowSettings) -> None:
@@ -177,10 +178,24 @@ class Windower:
         self.change(wanted)
 
     def _is_late(self, chunk: Chunk) -> bool:
-        """True for a message that fills a hole already reported: its place has passed."""
-        hole = self.position.hole
-        mark = chunk.sequence if chunk.sequence is not None else chunk.start_ns
-        return hole is not None and mark is not None and hole[0] <= mark < hole[1]
+        """True for a message whose place has passed: in a hole already reported, or behind us in number and time.
+
+        A broker that lost its last notes delivers long-acknowledged messages again. A sensor that starts anew counts
+        from zero too, but its clock goes on, or is lost and far off.
+        """
+        position, mark = self.position, chunk.sequence if chunk.sequence is not None else chunk.start_ns
+        if position.hole is not None and mark is not None and position.hole[0] <= mark < position.hole[1]:
+            return True
+        if (
+            position.sequence is None
+            or position.expected_ns is None
+            or chunk.sequence is None
+            or chunk.start_ns is None
+        ):
+            return False
+        behind_ns = position.expected_ns - chunk.start_ns
+        duration_ns = chunk.samples.shape[1] / chunk.sample_rate_hz * 1e9
+        return chunk.sequence <= position.sequence and duration_ns / 2 < behind_ns <= LATE_NS
 
     def _break(self, chunk: Chunk) -> str:
         """Why this chunk does not continue the segment, or '' if it does. Notes the hole a gap leaves."""
@@ -273,9 +288,12 @@ class Windower:
         n_passed = sum(sample <= position.first_sample for sample, _ in times)
         position.times = times[max(0, n_passed - 1) :]
 
-    def _new_position(self, segment: int, sequence: int | None = None, hole: tuple[int, int] | None = None) -> Position:
-        geometry = self.settings
-        return Position(segment, sequence=sequence, hole=hole, n_window=geometry.n_window, n_hop=geometry.n_hop)
+    def _new_position(self, segment: int, after: Position | None = None) -> Position:
+        """An empty segment. From the one before it keeps what tells late messages."""
+        found = Position(segment, n_window=self.settings.n_window, n_hop=self.settings.n_hop)
+        if after is not None:
+            found.sequence, found.hole, found.expected_ns = after.sequence, after.hole, after.expected_ns
+        return found
 
     def _begin_segment(self, position: Position) -> None:
         self.position = position

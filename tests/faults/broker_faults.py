@@ -66,17 +66,17 @@ def half_open(stage: Stage) -> Done:
     return Done(how)
 
 
-@scenario("network slow", "nothing lost", quick=True, proxy=True)
+@scenario("network slow", "nothing lost", proxy=True)
 def slow(stage: Stage) -> Done:
     assert stage.proxy is not None
     stage.start()
-    proxy, rate = stage.proxy, 200_000 if stage.quick else 60_000
+    proxy, rate = stage.proxy, 60_000
     n_bytes = sum(len(one.payload) for one in stage.cuts)
     stage.play(faults={0.2: lambda: proxy.slow(rate)})
     return Done(f"{rate // 1000} kB/s for {n_bytes * 0.8 / 1000:.0f} kB of samples")
 
 
-@scenario("first connection fails for a while", "nothing lost", quick=True, proxy=True)
+@scenario("first connection fails for a while", "nothing lost", proxy=True)
 def first_connection(stage: Stage) -> Done:
     """The session stands at the broker from an earlier run; this run's first connections are refused."""
     assert stage.proxy is not None
@@ -85,7 +85,7 @@ def first_connection(stage: Stage) -> Done:
     proxy.refuse()
     service.start(online=False)
     service.wait(lambda: "trying again" in service.log(), why="it complains")
-    stage.play(seconds=1.0 if stage.quick else 10.0)
+    stage.play(seconds=10.0)
     proxy.accept()
     return Done("connections refused while the recording was played")
 

@@ -67,7 +67,7 @@ def torn(stage: Stage) -> Done:
     return Done("2 SIGKILL, each with a torn frame behind the last commit")
 
 
-@scenario("journal is no database, is damaged, is another's", "refused", quick=True)
+@scenario("journal is no database, is damaged, is another's", "refused")
 def not_a_journal(stage: Stage) -> Done:
     """The service does not start, says why in one line, and leaves the file alone."""
     service = stage.start()

@@ -34,10 +34,10 @@ def hangs(stage: Stage) -> Done:
     return Done("3 requests without an answer (timeout 1 s)")
 
 
-@scenario("InfluxDB resets, and loses its answer", "nothing lost", quick=True)
+@scenario("InfluxDB resets, and loses its answer", "nothing lost")
 def resets(stage: Stage) -> Done:
     """A row whose answer was lost is written again, over itself."""
-    n = 1 if stage.quick else 3
+    n = 3
     stage.standin.faults.extend([Fault("reset"), Fault("lose_answer")] * n)
     stage.start()
     stage.play()
@@ -55,7 +55,7 @@ def busy(stage: Stage) -> Done:
     return _answers(stage, [429, 500, 503])
 
 
-@scenario("InfluxDB answers 413, 422 to whole requests", "nothing lost", quick=True)
+@scenario("InfluxDB answers 413, 422 to whole requests", "nothing lost")
 def too_large(stage: Stage) -> Done:
     """Halved until it is taken."""
     return _answers(stage, [413, 422, 413, 422])

@@ -25,7 +25,7 @@ FAKETIME = (
 )
 
 
-@scenario("the service's clock steps by an hour, both ways", "nothing lost", quick=True)
+@scenario("the service's clock steps by an hour, both ways", "nothing lost")
 def clock_steps(stage: Stage) -> Done:
     """libfaketime steps CLOCK_REALTIME under the running service; the monotonic clock goes on, as it does for real."""
     library = next((path for path in FAKETIME if Path(path).exists()), None)
@@ -59,7 +59,7 @@ def sensor_clocks_step(stage: Stage) -> Done:
     return Done("each sensor +1 h, then -2 h", same_times=False)
 
 
-@scenario("sensor clocks drift by 1 %", "nothing lost", quick=True)
+@scenario("sensor clocks drift by 1 %", "nothing lost")
 def sensor_clocks_drift(stage: Stage) -> Done:
     """Cheap sensors are off by percents; it is measured and reported, and the windows are judged."""
     stage.start()
@@ -124,7 +124,7 @@ def flood(stage: Stage) -> Done:
     return Done(governor.report())
 
 
-@scenario("flood, with max_lag_s, then relief", "explained", quick=True, recording=FLOOD, message_s=FLOOD_MESSAGE_S)
+@scenario("flood, with max_lag_s, then relief", "explained", recording=FLOOD, message_s=FLOOD_MESSAGE_S)
 def flood_shed(stage: Stage) -> Done:
     """The oldest windows are shed as overload, in turn by sensor; when the flood ends, windows are judged again."""
     service = stage.start(max_lag_s=1.0)

@@ -56,9 +56,9 @@ def sigterm(stage: Stage) -> Done:
     return Done(f"{n} SIGTERM, each exit 0 within {slowest_s:.1f} s")
 
 
-@scenario("SIGHUP under load", "nothing lost", quick=True)
+@scenario("SIGHUP under load", "nothing lost")
 def sighup(stage: Stage) -> Done:
-    service, n = stage.start(), 3 if stage.quick else 20
+    service, n = stage.start(), 20
     stage.play(faults={(k + 1) / (n + 1): service.reload for k in range(n)})
     assert service.log().count("reloaded.") == n
     return Done(f"{n} SIGHUP")
@@ -90,10 +90,10 @@ def corrupt_reload(stage: Stage) -> Done:
     return Done("a model that is no network, one changed on disk, a broken configuration")
 
 
-@scenario("the process stands still (SIGSTOP)", "nothing lost", quick=True)
+@scenario("the process stands still (SIGSTOP)", "nothing lost")
 def stopped_process(stage: Stage) -> Done:
     service = stage.start()
-    pause_s = 2.0 if stage.quick else 12.0
+    pause_s = 12.0
     assert service.process is not None
     process = service.process
     stage.play(

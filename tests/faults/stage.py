@@ -24,6 +24,7 @@ from tests.servers.tcp_proxy import TcpProxy
 UNLIMITED = "max_queued_messages 0\nmax_inflight_messages 1000\n"
 MEASUREMENTS = ("vibration_verdict", "vibration_novelty")
 POLL_S = 0.02
+PLAY_S, QUICK_S = 4.0, 1.5
 
 DatabaseKey = tuple[str, str, int]  # measurement, sensor, time in ns
 Action = Callable[[], Any]
@@ -112,12 +113,13 @@ class Stage:
 
     def play(
         self,
-        seconds: float = 4.0,
+        seconds: float | None = None,
         faults: Mapping[float, Action] | None = None,
         cuts: list[Cut] | None = None,
         confirm: bool = True,
     ) -> None:
-        """Publish all messages evenly over these seconds; act at the given fractions of them."""
+        """Publish all messages evenly over these seconds (4, or 1.5 if quick); act at the given fractions of them."""
+        seconds = seconds if seconds is not None else QUICK_S if self.quick else PLAY_S
         cuts = self.cuts if cuts is None else cuts
         due = sorted((faults or {}).items())
         begin_s = time.monotonic()

@@ -210,3 +210,31 @@ def test_a_changed_geometry_skips_no_sample(n_old: int, n_new: int, lengths: lis
     seen = np.concatenate([window.samples[0] for window in windows]) if windows else np.zeros(0)
     np.testing.assert_array_equal(seen, np.arange(len(seen)))
     assert sum(lengths) == sum(window.n_new for window in windows) + windower.n_waiting
+
+
+@given(lengths, st.integers(0, 28), st.integers(1, 29))
+def test_what_a_forgetful_broker_delivers_again_is_late_however_long_ago(
+    lengths: list[int], first: int, n_again: int
+) -> None:
+    settings, sent = WindowSettings("continuous", 7, 7), cut_up(lengths * 4)
+    windower = Windower("m/p", settings)
+    once, _ = feed(Windower("m/p", settings), sent)
+    found, ended = feed(windower, sent[:100])
+    windower.keys.clear()  # as after more messages than are remembered
+    again, repeated = feed(windower, sent[:100][first : first + n_again])
+    rest, _ = feed(windower, sent[100:])
+    assert not ended
+    assert not again
+    assert {item.reason for item in repeated} <= {"out_of_order"}
+    assert [window.first_sample for window in found + rest] == [window.first_sample for window in once]
+
+
+def test_a_sensor_that_starts_anew_is_no_late_message() -> None:
+    """Its counter begins at zero while its clock goes on, or begins in 1970."""
+    windower = Windower("m/p", WindowSettings("continuous", 10, 10))
+    feed(windower, cut_up([10] * 5))
+    for start_ns in (sample_time_ns(80), 5_000_000_000):
+        anew = Chunk("m/p", counting(0, 10), RATE_HZ, START_NS, start_ns, 0)
+        windows, ended = feed(windower, [anew])
+        assert [item.reason for item in ended] == ["sequence_reset"]
+        assert len(windows) == 1
