@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.faults.campaign import Finding, Skipped, all_scenarios, campaign
-from tests.faults.report import summary, table, write_table
+from tests.faults.report import split, summary, table, write_table
 
 
 def main() -> int:
@@ -21,6 +21,8 @@ def main() -> int:
         "--write", type=Path, metavar="FILE", help="put the table between the markers in a Markdown file"
     )
     arguments = parser.parse_args()
+    if arguments.write is not None:
+        split(arguments.write)  # before the long work
     chosen = [
         one
         for one in all_scenarios()

@@ -1,6 +1,6 @@
 """The campaign's table: for the terminal, and as Markdown between two markers of a document.
 
-python -m tests.faults.report FILE < output-of-the-campaign-with-json
+python -m tests.faults.report FILE... < output of python -m tests.faults --json
 """
 
 from __future__ import annotations
@@ -66,21 +66,26 @@ def markdown(findings: Sequence[Finding]) -> str:
     return "\n".join([verdict(findings), "", *lines])
 
 
-def write_table(path: Path, findings: Sequence[Finding]) -> None:
-    """Put the table between the markers. Raises ValueError where the document has none."""
-    text = path.read_text(encoding="utf-8")
-    before, found, rest = text.partition(BEGIN)
+def split(path: Path) -> tuple[str, str]:
+    """A document's text before and after its table. Raises ValueError where it has no markers."""
+    before, found, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _, closed, after = rest.partition(END)
     if not found or not closed:
         raise ValueError(f"{path} has no lines {BEGIN} and {END}.")
+    return before, after
+
+
+def write_table(path: Path, findings: Sequence[Finding]) -> None:
+    """Put the table between the markers. Raises ValueError as split() does."""
+    before, after = split(path)
     path.write_text(f"{before}{BEGIN}\n{markdown(findings)}\n{END}{after}", encoding="utf-8")
 
 
 def main() -> None:
-    tree = json.loads(sys.stdin.read().strip().splitlines()[-1])
-    for finding in tree["scenarios"]:
-        finding.pop("kept")
-    write_table(Path(sys.argv[1]), [Finding(**finding) for finding in tree["scenarios"]])
+    found = json.loads(sys.stdin.read().strip().splitlines()[-1])["scenarios"]
+    findings = [Finding(**{name: value for name, value in one.items() if name != "kept"}) for one in found]
+    for path in sys.argv[1:]:
+        write_table(Path(path), findings)
 
 
 if __name__ == "__main__":
