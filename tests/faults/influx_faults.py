@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from tests.faults.campaign import Done, scenario
 from tests.faults.stage import Stage
 from tests.servers.influx_standin import Fault, InfluxStandIn
+from tests.servers.service import influx_part
 
 REFUSED_SENSOR = "m02"
 
@@ -29,7 +30,7 @@ def down(stage: Stage) -> Done:
 @scenario("InfluxDB hangs", "nothing lost")
 def hangs(stage: Stage) -> Done:
     stage.standin.faults.extend([Fault("hang")] * 3)
-    stage.start()
+    stage.start(influx=influx_part(stage.standin.url, stage.folder, timeout_s=1.0))
     stage.play()
     return Done("3 requests without an answer (timeout 1 s)")
 

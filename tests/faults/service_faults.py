@@ -16,7 +16,7 @@ from tests.servers.notify_socket import NotifySocket
 from tests.servers.recording import Recording
 from tests.small_network import write_folder
 
-LONG = Recording(n_sensors=4, duration_s=120.0)
+LONG = Recording(n_sensors=4, duration_s=60.0)
 
 
 @scenario("kill -9 of the service at random moments", "nothing lost", quick=True, recording=LONG)

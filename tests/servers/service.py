@@ -54,7 +54,7 @@ def influx_part(url: str, folder: Path, **changes: Any) -> dict[str, Any]:
     """The influx part of a configuration for the stand-in at `url`."""
     token = folder / "influx-token"
     token.write_text(TOKEN + "\n", encoding="utf-8")
-    return {"url": url, "org": ORG, "bucket": BUCKET, "token": {"file": str(token)}, "timeout_s": 1.0, **changes}
+    return {"url": url, "org": ORG, "bucket": BUCKET, "token": {"file": str(token)}, "timeout_s": 5.0, **changes}
 
 
 class Service:
