@@ -461,6 +461,7 @@ def picture_of_report(page: Any, served: Served, path: Path) -> None:
     worst = max(newest, key=lambda found: found.probability or 0.0)
     first = views.back_from(worst.sensor, None, 100)[-1]
     html = report_page.page(report.gather(views, "plant-1", worst.sensor, first.end_ns, worst.end_ns), time.time_ns())
-    page.set_viewport_size({"width": 1060, "height": 1080})
-    page.set_content(html)
-    page.screenshot(path=path)
+    sheet = page.context.new_page()  # the page's own policy would bind what is put in its place
+    sheet.set_viewport_size({"width": 1060, "height": 1080})
+    sheet.set_content(html)
+    sheet.screenshot(path=path)
