@@ -38,7 +38,7 @@ from training.train import MIN_STD_DB, MixedBatches, fit
 GAP, LENET, ALEXNET = "GAP-CNN", "LeNet-5 style", "AlexNet style"
 N_SEEDS = 3
 N_TRAIN = 1500  # fewer than the sweep example learns from, as there are many networks to train
-N_EPOCHS, N_MANIFEST_EPOCHS = 15, 30
+N_EPOCHS = 15
 N_BATCH = 256
 
 Build = Callable[[NetworkSettings, Float32, Float32], keras.Model]
@@ -139,10 +139,14 @@ def sweep_problem(n_train: int, n_test: int, recipe: Recipe) -> Problem:
     return Problem("sweep", recipe, ((make_dataset(n_train, 0)[0], make_dataset(n_test, TEST_SEED)[0]),))
 
 
-def recordings_problem(path: Path, n_epochs: int) -> Problem:
-    """Each machine in turn is tested by networks that never saw it. Raises RecordingError, TrainingError."""
+def recordings_problem(path: Path, n_epochs: int | None) -> Problem:
+    """Each machine in turn is tested by networks that never saw it. Raises RecordingError, TrainingError.
+
+    n_epochs : None for as many as the recipe of camshaft-train fit has
+    """
     manifest = load_manifest(path)
-    recipe = replace(default_recipe(manifest), n_members=1, n_epochs=n_epochs)
+    recipe = replace(default_recipe(manifest), n_members=1)
+    recipe = recipe if n_epochs is None else replace(recipe, n_epochs=n_epochs)
     dataset = usable(read_with_bar(manifest, spectrogram_settings(manifest.sample_rate_hz, recipe)))
     folds = leave_one_out(dataset, manifest.settings.groups[0])
     return Problem(manifest.name, recipe, tuple((dataset.select(f.train), dataset.select(f.test)) for f in folds))
@@ -269,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m training.examples.black_boxes", description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument("--manifest", type=Path, metavar="PATH", help="recordings to compare on as well")
-    parser.add_argument("--manifest-epochs", type=int, default=N_MANIFEST_EPOCHS)
+    parser.add_argument("--manifest-epochs", type=int, metavar="N", help="on these; default: as camshaft-train fit")
     parser.add_argument("--signals", type=int, default=N_TRAIN, help="sweep signals to learn from")
     parser.add_argument("--test-signals", type=int, default=N_TEST)
     parser.add_argument("--epochs", type=int, default=N_EPOCHS)

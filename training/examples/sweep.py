@@ -35,7 +35,15 @@ from training.recipe import Recipe, grid_edges_s, network_settings
 from training.train import fit
 
 RECIPE = Recipe(
-    window_s=4.0, n_maps=(8, 16, 24), n_members=1, n_epochs=20, learning_rate=3e-3, mixup=0.0, sparsity=0.01
+    window_s=4.0,
+    n_maps=(8, 16, 24),
+    pools=(2, 2),
+    kernels=((3, 3), (3, 3), (1, 3)),
+    n_members=1,
+    n_epochs=20,
+    learning_rate=3e-3,
+    mixup=0.0,
+    sparsity=0.01,
 )
 N_TRAIN, N_TEST = 3000, 600
 FIRST_IN_BOX = 6  # band where the figure shows what a cell sees
