@@ -111,6 +111,7 @@ def reordering(stage: Stage) -> Done:
 
 FLOOD = Recording(n_sensors=10, duration_s=16.0)
 FLOOD_MESSAGE_S = 0.01
+MOST_MB = 250.0
 TOO_MUCH = 5  # times what the service is let take
 
 
@@ -162,10 +163,11 @@ class _Governor:
         self._most_mb, self._share = 0.0, 0.0
 
     def check(self) -> None:
-        """At the end of the flood: it was one."""
+        """At the end of the flood: it was one, and memory did not grow with it."""
         taken = n_taken(self._stage.service.reader().books())
         self._share = taken / ((time.monotonic() - self._begin_s) * self._n_published_per_s)
         assert self._share < 1.5 / TOO_MUCH, f"it took {self._share:.0%} of the flood"
+        assert self._most_mb < MOST_MB, f"{self._most_mb:.0f} MB resident"
 
     def report(self) -> str:
         rate = self._stage.recording.n_sensors / FLOOD_MESSAGE_S

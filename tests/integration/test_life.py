@@ -57,12 +57,13 @@ def test_kill_9_in_a_replay_loses_and_doubles_nothing(
     assert service.stop()[0] == 0
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_kill_9_with_messages_that_carry_neither_time_nor_sequence(
-    make_service: MakeService, publisher: Publisher
+    protocol: str, make_service: MakeService, publisher: Publisher
 ) -> None:
     """Redelivery is told by packet id and payload alone; row times are arrival times, so borders and figures count."""
     expected = undisturbed(make_service, publisher).rows()
-    service = make_service(RECORDING)
+    service = make_service(RECORDING, mqtt={"client_id": "killed", "protocol": protocol})
     service.start()
     cuts = list(RECORDING.cut(0.05, sequences=False, times=False))
     for cut in cuts[:600]:
