@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,34 +18,64 @@ MONTH_S = 30 * 86_400.0
 
 
 def false_alarms(judged: list[Judged]) -> list[dict[str, Any]]:
-    """For each sensor the rate its commissioned thresholds promise, and the rate seen on other healthy windows."""
-    rows = []
-    for one in judged:
-        for sensor, commissioned in one.commissioned.items():
-            healthy = np.flatnonzero((one.data.sensor == sensor) & (one.data.label == OK) & ~one.spoilt)
-            if len(healthy) == 0:
-                continue
-            rows.append(_promised_and_seen(one, commissioned, healthy))
-    return rows
+    """What commissioned thresholds promise and what other healthy windows show: all sensors together, then each."""
+    found = [_healthy(one, commissioned) for one in judged for commissioned in one.commissioned.values()]
+    found = [one for one in found if len(one.run)]
+    if not found:
+        return []
+    everything = Healthy(
+        "all sensors",
+        sum(one.n_windows for one in found),
+        sum(one.n_runs for one in found),
+        np.concatenate([one.promised for one in found]),
+        np.concatenate([one.run for one in found]),
+        np.concatenate([one.network for one in found]),
+        np.concatenate([one.novelty for one in found]),
+        found[0].window_s,
+    )
+    return [one.as_tree() for one in ([everything] if len(found) > 1 else []) + found]
 
 
-def _promised_and_seen(one: Judged, commissioned: Commissioning, healthy: NDArray[np.intp]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Healthy:
+    """Healthy windows outside commissioning. promised, network, novelty : rate and alarms of each; run : its run"""
+
+    sensor: str
+    n_windows: int  # that commissioned it
+    n_runs: int
+    promised: NDArray[np.float64]
+    run: NDArray[Any]
+    network: NDArray[np.bool_]
+    novelty: NDArray[np.bool_]
+    window_s: float
+
+    def as_tree(self) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "sensor": self.sensor,
+            "commissioned_windows": self.n_windows,
+            "commissioned_runs": self.n_runs,
+            "promised_per_window": round(float(self.promised.mean()), 4),
+            "healthy_windows": len(self.run),
+        }
+        for name, alarm in (("network", self.network), ("novelty", self.novelty)):
+            row[name] = share_by_run(alarm, self.run).as_tree()
+            row[f"{name}_per_month_extrapolated"] = rounded(false_alarms_per_month(float(alarm.mean()), self.window_s))
+        return row
+
+
+def _healthy(one: Judged, commissioned: Commissioning) -> Healthy:
+    index = np.flatnonzero((one.data.sensor == commissioned.sensor) & (one.data.label == OK) & ~one.spoilt)
     limit = np.nan if commissioned.logit_threshold is None else commissioned.logit_threshold
-    window_s = one.data.settings.n_window / one.data.settings.sample_rate_hz
-    row: dict[str, Any] = {
-        "sensor": commissioned.sensor,
-        "commissioned_windows": len(commissioned.used),
-        "commissioned_runs": commissioned.n_runs,
-        "promised_per_window": round(commissioned.rate, 4),
-        "healthy_windows": len(healthy),
-    }
-    for name, alarm in (
-        ("network", one.logit[healthy] > limit),
-        ("novelty", one.novelty[healthy] > commissioned.baseline.threshold),
-    ):
-        row[name] = share_by_run(alarm, one.data.run[healthy]).as_tree()
-        row[f"{name}_per_month_extrapolated"] = rounded(false_alarms_per_month(float(alarm.mean()), window_s))
-    return row
+    return Healthy(
+        commissioned.sensor,
+        len(commissioned.used),
+        commissioned.n_runs,
+        np.full(len(index), commissioned.rate),
+        one.data.run[index],
+        one.logit[index] > limit,
+        one.novelty[index] > commissioned.baseline.threshold,
+        one.data.settings.n_window / one.data.settings.sample_rate_hz,
+    )
 
 
 def share_by_run(alarm: NDArray[np.bool_], run: NDArray[Any]) -> Interval:

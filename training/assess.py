@@ -14,19 +14,20 @@ from monitor.classifier import Classifier
 from monitor.model_folder import Manifest as ModelManifest
 from monitor.model_folder import find_model
 from monitor.model_folder import load_manifest as load_model_manifest
-from monitor.recordings import Manifest, load_manifest, read, runs
-from monitor.records import Float32, Grid
-from training import TrainingError, plots, truth
-from training.dataset import NG, Dataset
+from monitor.recordings import Manifest, load_manifest
+from monitor.records import Grid
+from monitor.simulator import Truth
+from training import TrainingError, plots, simulated
+from training.dataset import Dataset, concatenate
 from training.evaluate import Table, figures
 from training.export import load_network
-from training.fit import run_fingerprints, usable
+from training.fit import SIMULATOR, run_fingerprints, usable
 from training.judge import Judged, Settings, joined, judge, judge_folds
 from training.learn import Learned, cross_fit
+from training.map_report import map_section, point_at_planted, point_at_resonances
 from training.metrics import auc, balanced_accuracy, bootstrap
 from training.progress import bar, read_with_bar
-from training.recipe import Recipe, network_settings
-from training.regions import band_region, resonance_band_hz
+from training.recipe import Recipe
 from training.report import interval_text, write_report
 from training.splits import inner_folds, leaky, leave_one_out
 from training.train import Tick, fit
@@ -38,12 +39,11 @@ DEVELOPMENT = (
 N_LEAKY_FOLDS = 4
 LATENCY_REPEATS = 200
 N_DRAWN = 4
-SPREAD_BANDS = 1  # neighbours of a band that count as inside: a cell sees more than its own band
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a bundled name, a name in --models-folder, or a model folder")
-    parser.add_argument("manifest", type=Path)
+    parser.add_argument("manifest", help=f"YAML file of the recordings, or {SIMULATOR!r} for simulated machines")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the report folder to make")
     parser.add_argument(
         "--leave-out",
@@ -58,27 +58,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     folder = find_model(options.model, options.models_folder)
-    model, manifest = load_model_manifest(folder), load_manifest(options.manifest)
+    model = load_model_manifest(folder)
     recipe = Recipe.from_tree(model.training["recipe"])
     if options.members is not None:
         recipe = replace(recipe, n_members=options.members)
+    settings = Settings(options.windows, options.rate)
+    if options.manifest == SIMULATOR:
+        job, judged, leaky_tree = *on_simulator(model, folder, recipe, settings), None
+    else:
+        job, judged, leaky_tree = on_recordings(model, folder, recipe, settings, options)
+    tree = report(job, judged, leaky_tree)
+    write_report(options.out, tree, pictures(job, judged, tree))
+    print("\n".join(f"{name:20s} {summary(one)}" for name, one in tree["evidence"].items()))
+    print(f"report: {options.out / 'report.html'}")
+    return 0
+
+
+def on_recordings(
+    model: ModelManifest, folder: Path, recipe: Recipe, settings: Settings, options: argparse.Namespace
+) -> tuple[Job, list[Judged], dict[str, Any]]:
+    manifest = load_manifest(Path(options.manifest))
     title, kind = f"{model.name} on {manifest.name}", f"Model {model.id}, on runs that it never saw."
-    job = Job(title, kind, model, folder, manifest, recipe)
+    job = Job(title, kind, model, folder, recipe, manifest.settings.groups, manifest)
     dataset = read_with_bar(manifest, model.settings)
     dataset = dataset.select(dataset.bad_reason == "")
-    settings = Settings(options.windows, options.rate)
     if options.leave_out is None:
         judged = judge_with_model(job, dataset, settings)
     else:
         job = replace(job, kind=DEVELOPMENT.format(id=model.id, column=options.leave_out))
         judged = judge_anew(job, dataset, options.leave_out, settings)
     with bar("leaky figure, for contrast", N_LEAKY_FOLDS * recipe.n_epochs) as tick:
-        leaky_tree = leaky_figures(dataset, recipe, tick)
-    tree = report(job, judged, leaky_tree)
-    write_report(options.out, tree, pictures(job, judged, tree))
-    print("\n".join(f"{name:20s} {summary(one)}" for name, one in tree["evidence"].items()))
-    print(f"report: {options.out / 'report.html'}")
-    return 0
+        return job, judged, leaky_figures(dataset, recipe, tick)
+
+
+def on_simulator(model: ModelManifest, folder: Path, recipe: Recipe, settings: Settings) -> tuple[Job, list[Judged]]:
+    """The finished model on machines that nobody has met: drawn with another seed than those it learned from."""
+    seen, new = (simulated.N_MACHINES, simulated.N_WINDOWS), (simulated.N_TEST_MACHINES, simulated.N_TEST_WINDOWS)
+    with bar("simulating", seen[0] * seen[1] + new[0] * new[1]) as tick:
+        train, _ = simulated.simulated_dataset(model.settings, *seen, recipe.seed, tick=tick)
+        test, truths = simulated.simulated_dataset(model.settings, *new, simulated.TEST_SEED, tick=tick)
+    kind = f"Model {model.id}, on simulated machines drawn anew."
+    job = Job(f"{model.name} on new simulated machines", kind, model, folder, recipe, ("kind",), truths=tuple(truths))
+    return job, judge_with_model(job, concatenate(train, test), settings)
 
 
 def summary(evidence: dict[str, Any]) -> str:
@@ -88,14 +109,16 @@ def summary(evidence: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """kind : one sentence on what these figures are, for the report's head. folder : the model's."""
+    """kind : one sentence on what these figures are, for the report's head. folder : the model's. groups : columns"""
 
     title: str
     kind: str
     model: ModelManifest
     folder: Path
-    manifest: Manifest
     recipe: Recipe
+    groups: tuple[str, ...]
+    manifest: Manifest | None = None  # None: simulated
+    truths: tuple[Truth, ...] = ()  # of simulated windows
 
     @property
     def grid(self) -> Grid:
@@ -126,7 +149,7 @@ def judge_with_model(job: Job, dataset: Dataset, settings: Settings) -> list[Jud
 
 def judge_anew(job: Job, dataset: Dataset, column: str, settings: Settings) -> list[Judged]:
     """The model's recipe, trained anew for each value of the column left out."""
-    folds, groups = leave_one_out(dataset, column), job.manifest.settings.groups
+    folds, groups = leave_one_out(dataset, column), job.groups
     n_fits = 0
     for fold in folds:
         train = dataset.select(fold.train)
@@ -156,64 +179,20 @@ def report(job: Job, judged: list[Judged], leaky_tree: dict[str, Any] | None) ->
         "kind": job.kind,
         "model": {"name": job.model.name, "id": job.model.id, "recipe": job.recipe.as_tree()},
         "runs_on_both_sides": [],  # judging refuses any
-        **figures(judged, job.manifest.settings.groups),
+        **figures(judged, job.groups),
         "leaky": leaky_tree,
-        "maps": map_section(job, judged),
+        "maps": map_section(judged, job.recipe, job.model, pointing_figures(job, judged)),
         "cost": cost(job),
     }
 
 
-def map_section(job: Job, judged: list[Judged]) -> dict[str, Any]:
-    """Figures (a) to (f) on windows called NG of each fold; the folds' means are taken over their windows."""
-    scenes = [scene for one in judged if (scene := called_ng(one, job.recipe)) is not None]
-    if not scenes:
+def pointing_figures(job: Job, judged: list[Judged]) -> dict[str, Any]:
+    """Where the evidence ought to lie: planted faults, or what spectral kurtosis finds in bearings run to failure."""
+    if job.truths:
+        return point_at_planted(judged[0], job.truths, job.model)
+    if job.manifest is None or job.manifest.settings.labels is None:
         return {}
-    largest = max(scenes, key=lambda scene: len(scene.psd_db))
-    section: dict[str, Any] = {
-        "figures": {
-            "exact map": truth.map_figures(largest, truth.exact_map),
-            "Grad-CAM": truth.map_figures(largest, truth.grad_cam),
-        },
-        "fold": "of the fold with most windows called NG",
-        "receptive_field": {"hz": job.model.receptive_field.hz, "s": job.model.receptive_field.s},
-    }
-    section["pointing"] = _pointing(job, judged)
-    return section
-
-
-def called_ng(one: Judged, recipe: Recipe) -> truth.Scene | None:
-    """Faulty windows that the network called NG: those whose maps have something to show."""
-    chosen = np.flatnonzero((one.logit_margin > 0) & (one.data.label == NG))
-    if len(chosen) == 0:
-        return None
-    network = network_settings(one.data.settings, one.data.psd_db.shape[1], recipe)
-    return truth.Scene(
-        one.learned.model, one.data.psd_db[chosen], one.logit[chosen], one.contribution[chosen], one.reference_db,
-        network.frames_per_column, one.data.run[chosen],
-    )  # fmt: skip
-
-
-def _pointing(job: Job, judged: list[Judged]) -> dict[str, Any]:
-    """Bearings run to failure: evidence inside the band that spectral kurtosis finds in their last snapshots."""
-    found = {}
-    for one in judged:
-        for sensor in np.unique(one.data.sensor):
-            chosen = np.flatnonzero((one.data.sensor == sensor) & (one.data.label == NG))
-            snapshots = _snapshots(job.manifest, str(sensor))
-            if len(chosen) == 0 or not snapshots:
-                continue
-            band_hz = resonance_band_hz(snapshots, job.manifest.sample_rate_hz)
-            region = band_region(band_hz, job.grid, len(chosen), SPREAD_BANDS)
-            name = f"{sensor}, {band_hz[0]:.0f} to {band_hz[1]:.0f} Hz"
-            found[name] = truth.pointing(one.contribution[chosen], region)
-    return found
-
-
-def _snapshots(manifest: Manifest, sensor: str) -> list[Float32]:
-    """The signals of a sensor's NG recordings, if they are snapshots of a bearing run to failure."""
-    if manifest.settings.labels is None:
-        return []
-    return [read(one) for run in runs(manifest) for one in run if one.sensor == sensor and one.label == "ng"]
+    return point_at_resonances(judged, job.manifest, job.grid)
 
 
 def cost(job: Job) -> dict[str, Any]:

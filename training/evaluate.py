@@ -12,7 +12,7 @@ from monitor.records import Float64
 from training.alarms import detection_delays, false_alarms
 from training.dataset import NG, OK
 from training.judge import Judged, fold_names, joined
-from training.metrics import auc, average_precision, balanced_accuracy, bootstrap, per_run, rounded
+from training.metrics import accuracy_of_score, auc, average_precision, balanced_accuracy, bootstrap, per_run, rounded
 
 N_BINS = 8  # of the calibration curve
 
@@ -121,9 +121,7 @@ def _fold(one: Judged) -> dict[str, Any]:
         "status_rule": one.learned.status_rule,
         "chosen_on_training_data": one.learned.as_tree(),
         "auc": {name: rounded(auc(label, score[keep])) for name, score in scores.items()},
-        "balanced_accuracy": {
-            name: rounded(balanced_accuracy(label, score[keep] > 0)) for name, score in scores.items()
-        },
+        "balanced_accuracy": {name: rounded(accuracy_of_score(label, score[keep])) for name, score in scores.items()},
     }
 
 
@@ -144,9 +142,10 @@ def _thresholds(table: Table) -> dict[str, Any]:
     ways = {
         "network, threshold of the training machines": table.logit_margin > 0,
         "network, commissioned": table.logit > table.own_logit,
-        "novelty, threshold of the training machines": table.novelty_ratio > 0,
         "novelty, commissioned": table.novelty > table.own_novelty,
     }
+    if not np.isnan(table.novelty_ratio).any():
+        ways["novelty, threshold of the training machines"] = table.novelty_ratio > 0
     return {name: _called(table, ng) for name, ng in ways.items()}
 
 
@@ -177,7 +176,7 @@ def _by_column(table: Table, column: str) -> dict[str, Any]:
             "windows": {"ok": int((label == OK).sum()), "ng": int((label == NG).sum())},
             "auc": {name: rounded(auc(label, score[inside])) for name, score in table.scores.items()},
             "balanced_accuracy": {
-                name: rounded(balanced_accuracy(label, score[inside] > 0)) for name, score in table.scores.items()
+                name: rounded(accuracy_of_score(label, score[inside])) for name, score in table.scores.items()
             },
         }
     return rows

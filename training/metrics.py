@@ -49,6 +49,11 @@ def balanced_accuracy(label: Labels, ng: NDArray[np.bool_]) -> float:
     return float((ng[label == NG].mean() + (~ng[label == OK]).mean()) / 2)
 
 
+def accuracy_of_score(label: Labels, score: Scores) -> float:
+    """Balanced accuracy of saying NG above 0. NaN where the score is not known."""
+    return float("nan") if np.isnan(score).any() else balanced_accuracy(label, score > 0)
+
+
 def average_precision(label: Labels, score: Scores) -> float:
     """Area under the precision-recall curve. NaN without NG windows."""
     if not (label == NG).any():

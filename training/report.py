@@ -10,6 +10,7 @@ from typing import Any
 
 from training.export import whole_folder
 
+MANY = 16  # rows: a longer table is folded away
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; margin: .6em 0 1.4em } td, th { padding: .25em .7em; border-bottom: 1px solid #ddd;
@@ -121,7 +122,7 @@ def _false_alarm_table(rows: list[dict[str, Any]]) -> str:
         for row in rows
     ]
     note = "<small>* extrapolated: 3 of 5 windows, as if healthy windows were independent of each other</small>"
-    return _table(head, body) + note
+    return _table(head, body[:1]) + (_table(head, body[1:]) if len(body) > 1 else "") + note
 
 
 def _groups(groups: dict[str, Any]) -> str:
@@ -170,7 +171,8 @@ def _maps(maps: dict[str, Any]) -> str:
 def _table(head: list[str], rows: list[list[Any]]) -> str:
     cells = "".join(f"<th>{html.escape(str(cell))}" for cell in head)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(_text(cell))}" for cell in row) for row in rows)
-    return f"<table><tr>{cells}{body}</table>"
+    table = f"<table><tr>{cells}{body}</table>"
+    return table if len(rows) <= MANY else f"<details><summary>{len(rows)} rows</summary>{table}</details>"
 
 
 def _text(cell: Any) -> str:

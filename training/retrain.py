@@ -104,8 +104,9 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
         candidate = Path(scratch) / "model"
         model_id = fit_with_bar(train, plan, candidate)
         place = registry.publish(candidate, settings.models_folder)
-    job = assess.Job(f"{settings.name} {model_id}", f"Frozen hold-out: {', '.join(settings.holdout)}. {note}",
-                     load_model(place), place, manifest, recipe)  # fmt: skip
+    kind = f"Frozen hold-out: {', '.join(settings.holdout)}. {note}"
+    title = f"{settings.name} {model_id}"
+    job = assess.Job(title, kind, load_model(place), place, recipe, manifest.settings.groups, manifest)
     judged = assess.judge_with_model(job, concatenate(train, test), JudgeSettings())
     tree = assess.report(job, judged, None)
     gates = [leak_gate(tree), map_gate(tree), _compare(judged[0], service)]

@@ -13,7 +13,8 @@ from training.dataset import Dataset, Tick
 from training.recipe import Recipe, spectrogram_settings
 
 SAMPLE_RATE_HZ = 25_600.0
-N_MACHINES, N_WINDOWS = 160, 12  # of the bundled model
+N_MACHINES, N_WINDOWS = 160, 12  # that the bundled model learns from
+N_TEST_MACHINES, N_TEST_WINDOWS, TEST_SEED = 40, 24, 77
 RECIPE = Recipe(
     window_s=1.0,
     n_maps=(8, 16, 24),

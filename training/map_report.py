@@ -1,0 +1,91 @@
+"""The report's section on maps: do they tell the truth?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from monitor.model_folder import Manifest as ModelManifest
+from monitor.recordings import Manifest, read, runs
+from monitor.records import Float32, Grid
+from monitor.simulator import Truth
+from training import truth
+from training.dataset import NG
+from training.judge import Judged
+from training.recipe import Recipe, network_settings
+from training.regions import band_region, planted_region, resonance_band_hz
+
+
+def map_section(judged: list[Judged], recipe: Recipe, model: ModelManifest, pointing: dict[str, Any]) -> dict[str, Any]:
+    """Figures (a) to (f), on faulty windows called NG, of the fold that has most of them. {} where there are none."""
+    scenes = [scene for one in judged if (scene := called_ng(one, recipe)) is not None]
+    if not scenes:
+        return {}
+    largest = max(scenes, key=lambda scene: len(scene.psd_db))
+    return {
+        "figures": {
+            "exact map": truth.map_figures(largest, truth.exact_map),
+            "Grad-CAM": truth.map_figures(largest, truth.grad_cam),
+        },
+        "pointing": pointing,
+        "receptive_field": {"hz": model.receptive_field.hz, "s": model.receptive_field.s},
+    }
+
+
+def called_ng(one: Judged, recipe: Recipe) -> truth.Scene | None:
+    """Faulty windows that the network called NG: those whose maps have something to show."""
+    chosen = np.flatnonzero((one.logit_margin > 0) & (one.data.label == NG))
+    if len(chosen) == 0:
+        return None
+    network = network_settings(one.data.settings, one.data.psd_db.shape[1], recipe)
+    return truth.Scene(
+        one.learned.model, one.data.psd_db[chosen], one.logit[chosen], one.contribution[chosen], one.reference_db,
+        network.frames_per_column, one.data.run[chosen],
+    )  # fmt: skip
+
+
+def point_at_planted(one: Judged, truths: Sequence[Truth], model: ModelManifest) -> dict[str, Any]:
+    """Share of evidence at the planted fault, in all faulty windows called NG.
+
+    A cell sees its neighbours, so the band is also given widened: by one on each side, and by as many as a cell sees.
+    """
+    chosen = np.flatnonzero((one.logit_margin > 0) & (one.data.label == NG))
+    seen_bands = _bands_seen(model)
+    found = {}
+    for spread, name in (
+        (0, "planted band"),
+        (1, "planted band and one on each side"),
+        (seen_bands, "what a cell sees"),
+    ):
+        struck = planted_region(truths, model.map_grid, spread)[chosen]
+        always = np.repeat(struck.any(axis=2, keepdims=True), struck.shape[2], axis=2)
+        found[f"{name}, while it sounds"] = truth.pointing(one.contribution[chosen], struck)
+        found[f"{name}, at all times"] = truth.pointing(one.contribution[chosen], always)
+    return found
+
+
+def point_at_resonances(judged: list[Judged], manifest: Manifest, grid: Grid) -> dict[str, Any]:
+    """Bearings run to failure: evidence in the band that spectral kurtosis finds in their last snapshots."""
+    found = {}
+    for one in judged:
+        for sensor in np.unique(one.data.sensor):
+            chosen = np.flatnonzero((one.data.sensor == sensor) & (one.data.label == NG))
+            if len(chosen) == 0:
+                continue
+            band_hz = resonance_band_hz(_last_snapshots(manifest, str(sensor)), manifest.sample_rate_hz)
+            region = band_region(band_hz, grid, len(chosen), 1)
+            name = f"{sensor}, {band_hz[0]:.0f} to {band_hz[1]:.0f} Hz and one band on each side"
+            found[name] = truth.pointing(one.contribution[chosen], region)
+    return found
+
+
+def _bands_seen(model: ModelManifest) -> int:
+    """Neighbours on each side that a cell sees."""
+    recipe = Recipe.from_tree(model.training["recipe"])
+    return (network_settings(model.settings, model.n_channels, recipe).receptive_field[0] - 1) // 2
+
+
+def _last_snapshots(manifest: Manifest, sensor: str) -> list[Float32]:
+    return [read(one) for run in runs(manifest) for one in run if one.sensor == sensor and one.label == "ng"]
