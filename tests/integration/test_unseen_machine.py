@@ -53,7 +53,8 @@ def evaluated_logits(recordings: Manifest, model: Path) -> list[float]:
     from training.recipe import Recipe
 
     manifest = load_model_manifest(model)
-    job = Job("", "", manifest, model, recordings, Recipe.from_tree(manifest.training["recipe"]))
+    recipe = Recipe.from_tree(manifest.training["recipe"])
+    job = Job("", "", manifest, model, recipe, recordings.settings.groups, recordings)
     (judged,) = judge_with_model(job, load_dataset(recordings, manifest.settings), Settings())
     data = judged.data
     assert set(data.column("machine")) == {"M02"}
