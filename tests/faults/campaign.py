@@ -142,14 +142,16 @@ def judge(finding: Finding, done: Done, found: Outcome, expected: Outcome, recor
         missing=missing,
         double=double,
         outage_s=found.outage_s,
-        explained=reasons(found, recording) if finding.promise == "explained" else {},
+        explained=_reasons(done, found, recording) if finding.promise == "explained" else {},
         failure=_unexplained(done, found, recording) if finding.promise == "explained" else "",
     )
 
 
-def reasons(found: Outcome, recording: Recording) -> dict[str, int]:
+def _reasons(done: Done, found: Outcome, recording: Recording) -> dict[str, int]:
     """Why samples were not judged, breaks in the stream, rows that InfluxDB refused."""
     counted: Counter[str] = Counter()
+    if done.n_samples is not None:
+        counted["lost_by_broker"] = recording.n_samples * recording.n_sensors - done.n_samples
     for sensor in recording.sensors:
         for (fate, reason), n in found.books.samples.get(sensor, {}).items():
             if fate in ("dropped", "judged_bad") and reason != "duplicate":
@@ -157,7 +159,7 @@ def reasons(found: Outcome, recording: Recording) -> dict[str, int]:
     counted.update({name: n for name, n in found.books.counters.items() if name.startswith("breaks.")})
     if rejected := found.books.delivery["verdict"][1]:
         counted["rejected_rows"] = rejected
-    return dict(counted)
+    return {reason: n for reason, n in counted.items() if n}
 
 
 def _differences(found: Outcome, expected: Outcome, same_times: bool) -> tuple[int, int]:

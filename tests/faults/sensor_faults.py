@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import signal
 import threading
@@ -208,7 +209,7 @@ def fuzzed(stage: Stage) -> Done:
         {"match": "fuzz*", "sample_rate_hz": recording.sample_rate_hz, "expected_period_s": 3600},
     ]  # fmt: skip
     service = stage.start(subscriptions=both, sensors=rules, mqtt={"max_payload_bytes": 65536})
-    every = n_fuzzed // len(stage.cuts)
+    every = math.ceil(n_fuzzed / len(stage.cuts))
     source = payloads(seed=5)
     for cut in stage.cuts:
         for _ in range(every):
