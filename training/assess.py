@@ -36,7 +36,7 @@ DEVELOPMENT = (
     "Development figures: the recipe of model {id}, trained anew for each {column} left out. It was chosen while "
     "looking at such folds: expect a little less on machines of your own."
 )
-N_LEAKY_FOLDS = 4
+N_LEAKY_FOLDS = 3
 LATENCY_REPEATS = 200
 N_DRAWN = 4
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 MAX_RESIDUAL = 1e-3  # logit units, the same that the monitor allows
+MAX_LOSS = 0.01  # of AUC: less cannot be told from chance, more is not waved through because the hold-out is small
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,15 @@ def map_gate(report: dict[str, Any]) -> Gate:
 
 
 def not_worse_gate(difference: dict[str, Any]) -> Gate:
-    """difference : AUC of the candidate less that of the model in service, paired, with its interval by run."""
+    """Neither worse beyond chance nor worse by over MAX_LOSS.
+
+    difference : AUC of the candidate less that of the model in service, paired, with its interval by run
+    """
     low, high = difference["low"], difference["high"]
     if high is None:
         return Gate("not worse than in service", False, "the hold-out is too small to compare on")
     return Gate(
         "not worse than in service",
-        high >= 0,
+        high >= 0 and difference["value"] >= -MAX_LOSS,
         f"AUC differs by {difference['value']:+.4f} ({low:+.4f} to {high:+.4f}) on the frozen hold-out",
     )
