@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -24,6 +26,14 @@ def bar(what: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 def read_with_bar(manifest: Manifest, settings: SpectrogramSettings) -> Dataset:
-    """Raises RecordingError as load_dataset does."""
+    """Says aloud which windows cannot be judged. Raises RecordingError as load_dataset does."""
     with bar(f"reading {manifest.name}", len(manifest.recordings)) as tick:
-        return load_dataset(manifest, settings, tick)
+        dataset = load_dataset(manifest, settings, tick)
+    for reason in np.unique(dataset.bad_reason[dataset.bad_reason != ""]):
+        bad = np.flatnonzero(dataset.bad_reason == reason)
+        print(
+            f"{len(bad)} of {len(dataset)} windows cannot be judged and are left out: {reason}; the first is in run "
+            f"{dataset.run[bad[0]]} at {dataset.start_s[bad[0]]:g} s.",
+            file=sys.stderr,
+        )
+    return dataset

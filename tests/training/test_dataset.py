@@ -11,6 +11,7 @@ from monitor.recordings import RecordingError, load_manifest, read, runs
 from monitor.spectrogram import spectrogram
 from tests.training.conftest import N_WINDOW, QUICK, RATE_HZ
 from training.dataset import NG, OK, UNLABELLED, Dataset, concatenate, load_dataset, stretches
+from training.progress import read_with_bar
 from training.recipe import spectrogram_settings
 
 SETTINGS = spectrogram_settings(RATE_HZ, QUICK)
@@ -71,3 +72,14 @@ def test_select_and_concatenate_are_each_others_inverse(dataset: Dataset) -> Non
     assert list(both.run) == list(dataset.run[order])
     with pytest.raises(RecordingError, match="no column 'speed'"):
         dataset.column("speed")
+
+
+def test_windows_left_out_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, ["a.npy,ok,r,0", "b.npy,ok,stuck,0"], {"a.npy": N_WINDOW, "b.npy": N_WINDOW})
+    np.save(tmp_path / "b.npy", np.ones(N_WINDOW, np.float32))
+    read_with_bar(load_manifest(path), SETTINGS)
+    said = capsys.readouterr().err
+    assert (
+        said
+        == "1 of 2 windows cannot be judged and are left out: flat_line; the first is in run t/main/stuck at 0 s.\n"
+    )
