@@ -61,6 +61,7 @@ class _Receipt:
     sensor: str
     n_received: int
     digest: int
+    at_s: float  # when it came
 
 
 class Pipeline:
@@ -113,13 +114,13 @@ class Pipeline:
             self._packets.clear()
 
     def process(self, messages: Sequence[Message], now_ns: int, now_s: float) -> None:
-        """Take messages in order of receipt. now_s counts seconds spent listening and measures silence only."""
+        """Take messages in order of receipt. now_s counts seconds spent listening."""
         work: Work = []
         for message in messages:
             head = f"{message.topic}\0{message.properties}".encode("utf-8", "replace")
             digest = zlib.crc32(message.payload, zlib.crc32(head))
             name = self._take(message, digest, work, now_s)
-            self._note_receipt(message, name, digest)
+            self._note_receipt(message, name, digest, now_s)
         self._judge(self._shed(work, now_ns))
 
     def refuse(self, message: Message, reason: str, detail: str) -> None:
@@ -153,6 +154,10 @@ class Pipeline:
     def has_verdicts(self) -> bool:
         """Somebody may wait for the current batch."""
         return bool(self._batch.verdicts)
+
+    def waited_s(self, now_s: float) -> float:
+        """How long the oldest message without settlement has waited, as of the last batch; 0 where none does."""
+        return now_s - self._receipts[0].at_s if self._receipts else 0.0
 
     def take_batch(self, with_tails: bool) -> Batch:
         """The current batch, with the streams of all sensors that it touches; with_tails: of all that got samples.
@@ -292,14 +297,14 @@ class Pipeline:
         self._batch.verdicts.append(verdict)
         self._touched.add(verdict.sensor)
 
-    def _note_receipt(self, message: Message, name: str, digest: int) -> None:
+    def _note_receipt(self, message: Message, name: str, digest: int, now_s: float) -> None:
         delivery = message.delivery
         if delivery is None:
             self._batch.counters["messages_received"] += 1
             return
         self._packets[delivery.packet_id] = digest
         n_received = self.sensors[name].n_received if name in self.sensors else 0
-        self._receipts.append(_Receipt(delivery, name, n_received, digest))
+        self._receipts.append(_Receipt(delivery, name, n_received, digest, now_s))
         self.n_pending += 1
 
     def _take_running(self, message: Message) -> bool:

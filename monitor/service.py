@@ -135,7 +135,7 @@ class Service:
         self._revision: Any = None
         self._is_thinning = False
         self._in_flight: float = config.mqtt.receive_maximum  # messages that the broker sends without acknowledgements
-        self._committed_s = self._tails_s = self._ticked_s = self._health_s = 0.0
+        self._committed_s = self._ticked_s = self._health_s = 0.0
         self._window_rate: tuple[float, int] = (self._started_s, 0)
 
     def run(self) -> int:
@@ -325,7 +325,7 @@ class Service:
         if quiet and n_pending >= min(ASSUMED_IN_FLIGHT, self._in_flight) / 2:
             self._in_flight = min(self._in_flight, max(n_pending, ASSUMED_IN_FLIGHT))
         many = n_pending > 0 and n_pending >= self._in_flight / 2
-        late = n_pending > 0 and now_s - self._tails_s >= TAIL_S
+        late = self._pipeline.waited_s(self._listened_s) >= TAIL_S
         urgent = self._pipeline.has_verdicts and len(self._inbox) == 0
         if many or late or urgent or now_s - self._committed_s >= COMMIT_S:
             self._commit(with_tails=many or late)
@@ -333,10 +333,7 @@ class Service:
     def _commit(self, with_tails: bool) -> None:
         """Store the current batch; then, and only then, acknowledge what it settles."""
         batch = self._pipeline.take_batch(with_tails)
-        now_s = time.monotonic()
-        self._committed_s = now_s
-        if with_tails or self._pipeline.n_pending == 0:
-            self._tails_s = now_s
+        self._committed_s = time.monotonic()
         if not batch:
             return
         self._store(batch)
