@@ -192,7 +192,7 @@ def test_learning_then_commissioned_then_undone(make_service: MakeService, publi
     done = service.command("commission", sensor, "--windows", "60")
     assert done.returncode == 0, done.stderr
     assert "commissioned from 60 windows" in done.stdout
-    time.sleep(1.5)  # the service looks for it once a second
+    time.sleep(2)  # the service looks for it once a second
     publisher.play(cuts[70:90])
     service.wait(lambda: len(service.rows()) == 80)
     judged = sorted(service.rows().items(), key=lambda item: item[1].start_ns)[60:]
@@ -200,7 +200,7 @@ def test_learning_then_commissioned_then_undone(make_service: MakeService, publi
 
     undone = service.command("commission", sensor, "--undo")
     assert undone.returncode == 0
-    time.sleep(1.5)
+    time.sleep(2)
     publisher.play(cuts[90:])
     service.wait(lambda: len(service.rows()) == 110)
     assert {v.status for v in sorted(service.rows().values(), key=lambda v: v.start_ns)[80:]} == {Status.LEARNING}
@@ -215,7 +215,7 @@ def test_a_silent_sensor_becomes_no_data_within_three_periods(make_service: Make
     publisher.play(recording.cut(0.1))
     begin_s = time.monotonic()
     service.wait(lambda: {row.verdict.status for row in service.reader().latest().values()} == {Status.NO_DATA})
-    assert time.monotonic() - begin_s < 3 * 0.5 + 1.5  # the clock is looked at once a second
+    assert time.monotonic() - begin_s < 3 * 0.5 + 3  # the clock is looked at once a second, on a busy machine later
     books = service.check_books()
     assert all(book["dropped", "segment_end"] == 600 for book in books.samples.values())
     assert [event["kind"] for event in service.reader().events()] == ["silent", "silent"]
