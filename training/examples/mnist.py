@@ -176,7 +176,7 @@ def shown(judged: Judged, label: Labels) -> NDArray[np.intp]:
 def picture(judged: Judged, digits: Digits) -> bytes:
     """Each digit above the maps of the two likeliest readings; colours alike everywhere."""
     index = shown(judged, digits.label)
-    figure, all_axes = plt.subplots(3, len(index), figsize=(1.7 * len(index), 5.6), squeeze=False)
+    figure, all_axes = plt.subplots(3, len(index), figsize=(1.85 * len(index), 5.9), squeeze=False)
     ranking = judged.ranking
     limit = float(np.abs([judged.contribution[i, :, :, ranking[i, :2]] for i in index]).max())
     for column, i in zip(all_axes.T, index, strict=True):
@@ -187,7 +187,7 @@ def picture(judged: Judged, digits: Digits) -> bytes:
             cells = _map(axes, judged.contribution[i, :, :, digit], digits.image[i, :, :, 0], limit)
             evidence = judged.logit[i, digit] - judged.bias[digit]
             words = f"{judged.bias[digit]:.1f} {evidence:+.1f} = {judged.logit[i, digit]:.1f}"
-            axes.set_title(f"for {digit}\n{words}", fontsize=9)
+            axes.set_title(f"for {digit}\n{words}", fontsize=8)
     for axes in all_axes.flat:
         axes.set(xticks=[], yticks=[])
     for axes, words in zip(all_axes[:, 0], ("digit", "likeliest", "runner-up"), strict=True):
