@@ -12,12 +12,14 @@ import os
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
 
+from monitor.records import Float64
 from tests.conftest import server_program
 from tests.faults.stage import UNLIMITED
 from tests.servers.influx_standin import InfluxStandIn
@@ -33,6 +35,15 @@ MOST_BEHIND = 5000  # messages: where other work on the machine slows the servic
 JOURNAL_BYTES = 64 << 20  # soon full, so that thinning is part of the soak
 TOPIC = "vibration/{machine}/{point}/json"
 RECORDING = Recording(n_sensors=10, duration_s=20.0, sample_rate_hz=25_600, window_s=1.0)
+CHANGES = {
+    "subscriptions": [{"topic": TOPIC, "payload": {"format": "json"}}],
+    "sensors": [{"sample_rate_hz": RECORDING.sample_rate_hz, "model": "simulator", "expected_period_s": 60}],
+    "journal": {
+        "path": "camshaft.journal",
+        "max_bytes": JOURNAL_BYTES,
+        "evidence": {"max_bytes": JOURNAL_BYTES // 4},
+    },
+}
 
 
 class Forgetful(InfluxStandIn):
@@ -52,11 +63,11 @@ class Soak:
 
     def cost_s(self) -> float:
         """Processor time of one message, measured on many."""
-        before_s = self._processor_s()
+        before_s = self.processor_s()
         for topic, payload in itertools.islice(itertools.cycle(self.messages), CALIBRATION_MESSAGES):
             self._send(topic, payload)
         self.service.wait(lambda: self.n_taken() >= self.n_sent, 300.0, "the calibration is taken")
-        return (self._processor_s() - before_s) / CALIBRATION_MESSAGES
+        return (self.processor_s() - before_s) / CALIBRATION_MESSAGES
 
     def run(self, rate: float, seconds: float) -> list[tuple[float, float]]:
         """Publish at this rate; (seconds, MB) every ten seconds."""
@@ -77,9 +88,6 @@ class Soak:
     def n_taken(self) -> int:
         return self.service.reader().books().counters.get("messages_received", 0)
 
-    def processor_share(self, seconds: float, since_s: float) -> float:
-        return (self._processor_s() - since_s) / seconds
-
     def _wait_for_service(self) -> None:
         begin_s = time.monotonic()
         self.publisher.flush(300.0)
@@ -96,7 +104,7 @@ class Soak:
         assert self.service.process is not None
         return resident_mb(self.service.process.pid)
 
-    def _processor_s(self) -> float:
+    def processor_s(self) -> float:
         assert self.service.process is not None
         fields = Path(f"/proc/{self.service.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -120,49 +128,44 @@ def encoded(recording: Recording) -> list[tuple[str, bytes]]:
 
 def soak(minutes: float) -> dict[str, float]:
     """Figures of one soak: slope_mb_per_h, peak_mb, messages, windows, load (share of one processor's time)."""
-    with tempfile.TemporaryDirectory(prefix="camshaft-soak-") as name:
+    with tempfile.TemporaryDirectory(prefix="camshaft-soak-") as name, closing(Forgetful()) as standin:
         folder = Path(name)
-        standin = Forgetful()
-        changes = {
-            "subscriptions": [{"topic": TOPIC, "payload": {"format": "json"}}],
-            "sensors": [{"sample_rate_hz": RECORDING.sample_rate_hz, "model": "simulator", "expected_period_s": 60}],
-            "journal": {"path": "camshaft.journal", "max_bytes": JOURNAL_BYTES,
-                        "evidence": {"max_bytes": JOURNAL_BYTES // 4}},
-            "influx": influx_part(standin.url, folder),
-        }  # fmt: skip
+        influx = influx_part(standin.url, folder)
         with (
             Mosquitto(folder / "broker", extra=UNLIMITED) as broker,
             Publisher(broker.port) as publisher,
-            Service(folder / "service", configuration(broker.port, RECORDING, **changes)) as service,
+            Service(folder / "service", configuration(broker.port, RECORDING, influx=influx, **CHANGES)) as service,
         ):
             service.start()
             running = Soak(service, publisher, encoded(RECORDING))
             rate = LOAD / running.cost_s()
             print(f"{rate:.0f} messages/s for {minutes:g} minutes", file=sys.stderr, flush=True)
-            before_s = running.processor_share(1.0, 0.0)
-            found = np.array(running.run(rate, minutes * 60))
-            load = running.processor_share(minutes * 60, before_s)
+            before_s = running.processor_s()
+            memory = np.array(running.run(rate, minutes * 60))
+            load = (running.processor_s() - before_s) / (minutes * 60)
             service.wait(lambda: running.n_taken() >= running.n_sent, 300.0, "everything is taken")
             books = service.reader().books()
             assert not books.imbalance(), books.imbalance()
-            code, _ = service.stop()
-            assert code == 0
-        standin.close()
-    later = found[found[:, 0] >= minutes * 6]
-    slope_mb_per_s = float(np.polyfit(later[:, 0], later[:, 1], 1)[0])
-    windows = sum(n for name, n in books.counters.items() if name.startswith("windows."))
-    return {
+            assert service.stop()[0] == 0
+    return slope(memory, minutes) | {
         "minutes": minutes,
-        "slope_mb_per_h": slope_mb_per_s * 3600,
-        "first_mb": float(later[0, 1]),
-        "last_mb": float(later[-1, 1]),
-        "peak_mb": float(found[:, 1].max()),
         "messages": running.n_sent,
         "messages_per_s": rate,
-        "windows": windows,
+        "windows": sum(n for name, n in books.counters.items() if name.startswith("windows.")),
         "thinned_rows": books.counters.get("thinned.delivered_rows", 0),
         "load": load,
         "waited_s": running.waited_s,
+    }
+
+
+def slope(memory: Float64, minutes: float) -> dict[str, float]:
+    """memory : (n, 2), seconds and MB. Least squares after the first tenth."""
+    later = memory[memory[:, 0] >= minutes * 6]
+    return {
+        "slope_mb_per_h": float(np.polyfit(later[:, 0], later[:, 1], 1)[0]) * 3600,
+        "first_mb": float(later[0, 1]),
+        "last_mb": float(later[-1, 1]),
+        "peak_mb": float(memory[:, 1].max()),
     }
 
 

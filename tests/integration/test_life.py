@@ -241,7 +241,7 @@ def test_snapshots_of_a_bearing_are_judged_not_called_gaps(
 
 
 def test_a_restarted_broker_with_persistence_loses_nothing(make_service: MakeService, tmp_path: Path) -> None:
-    """The gateway and the service both come back by themselves. (Killed, Mosquitto may lose what it has just confirmed.)"""
+    """Gateway and service both come back by themselves. (Killed, Mosquitto may lose what it has just confirmed.)"""
     with (
         Mosquitto(tmp_path / "keeper", persistence=True, extra="max_queued_messages 0\n") as broker,
         Publisher(broker.port) as publisher,
