@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from training.dataset import NG, OK
 from training.judge import Judged
 from training.metrics import Interval, bootstrap, rounded
-from training.thresholds import Commissioning
+from training.thresholds import MIN_RUNS, Commissioning
 
 CONFIRM_N, CONFIRM_M = 3, 5  # windows: an alarm stands once n of the last m are NG
 MONTH_S = 30 * 86_400.0
@@ -32,6 +32,7 @@ def false_alarms(judged: list[Judged]) -> list[dict[str, Any]]:
         np.concatenate([one.network for one in found]),
         np.concatenate([one.novelty for one in found]),
         found[0].window_s,
+        "runs" if all(one.exchangeable == "runs" for one in found) else "windows",
     )
     return [one.as_tree() for one in ([everything] if len(found) > 1 else []) + found]
 
@@ -48,12 +49,14 @@ class Healthy:
     network: NDArray[np.bool_]
     novelty: NDArray[np.bool_]
     window_s: float
+    exchangeable: str  # what the promise takes to be so: runs, or windows where there is one run only
 
     def as_tree(self) -> dict[str, Any]:
         row: dict[str, Any] = {
             "sensor": self.sensor,
             "commissioned_windows": self.n_windows,
             "commissioned_runs": self.n_runs,
+            "exchangeable": self.exchangeable,
             "promised_per_window": round(float(self.promised.mean()), 4),
             "healthy_windows": len(self.run),
         }
@@ -73,8 +76,9 @@ def _healthy(one: Judged, commissioned: Commissioning) -> Healthy:
         np.full(len(index), commissioned.rate),
         one.data.run[index],
         one.logit[index] > limit,
-        one.novelty[index] > commissioned.baseline.threshold,
+        one.novelty[index] > one.novelty_limit(commissioned),
         one.data.settings.n_window / one.data.settings.sample_rate_hz,
+        "runs" if commissioned.n_runs >= MIN_RUNS else "windows",
     )
 
 

@@ -49,7 +49,7 @@ class Table:
         }
         self.logit_margin = joined(judged, lambda one: one.logit_margin)[keep]
         self.own_logit = joined(judged, lambda one: one.own(lambda c: c.logit_threshold))[keep]
-        self.own_novelty = joined(judged, lambda one: one.own(lambda c: c.baseline.threshold))[keep]
+        self.own_novelty = joined(judged, lambda one: one.own(one.novelty_limit))[keep]
         self.logit = joined(judged, lambda one: one.logit)[keep]
         self.novelty = joined(judged, lambda one: one.novelty)[keep]
         self.novelty_ratio = joined(judged, lambda one: one.novelty_ratio)[keep]
@@ -95,7 +95,9 @@ def _evidence(table: Table, score: Float64) -> dict[str, Any]:
 
 def _mean_over(fold: NDArray[Any], figure: Callable[[NDArray[np.intp]], float]) -> Callable[[NDArray[np.intp]], float]:
     def mean(index: NDArray[np.intp]) -> float:
-        return float(np.mean([figure(index[fold[index] == name]) for name in np.unique(fold)]))
+        """Over the folds that were drawn: where each is one run, it is folds that the bootstrap draws."""
+        some = fold[index]
+        return float(np.mean([figure(index[some == name]) for name in np.unique(some)]))
 
     return mean
 

@@ -74,6 +74,10 @@ class Judged:
     def status_score(self) -> Float64:
         return status_score(self.learned.status_rule, self.logit_margin, self.novelty_ratio)
 
+    def novelty_limit(self, commissioned: Commissioning) -> float:
+        """As the monitor has it: a sensor's own threshold, not below the one learned on the training machines."""
+        return max(commissioned.baseline.threshold, self.learned.novelty_threshold or 0.0)
+
     def own(self, threshold_of: Callable[[Commissioning], float | None]) -> Float64:
         """A commissioned threshold for each window, by its sensor."""
         sensors = self.data.sensor

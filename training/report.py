@@ -106,12 +106,13 @@ def _thresholds_table(thresholds: dict[str, Any]) -> str:
 
 
 def _false_alarm_table(rows: list[dict[str, Any]]) -> str:
-    head = ["sensor", "commissioned windows (runs)", "promised per window", "healthy windows", "network seen",
-            "novelty seen", "network per month*", "novelty per month*"]  # fmt: skip
+    head = ["sensor", "commissioned windows (runs)", "if exchangeable", "promised per window", "healthy windows",
+            "network seen", "novelty seen", "network per month*", "novelty per month*"]  # fmt: skip
     body = [
         [
             row["sensor"],
             f"{row['commissioned_windows']} ({row['commissioned_runs']})",
+            row["exchangeable"],
             row["promised_per_window"],
             row["healthy_windows"],
             interval_text(row["network"]),
