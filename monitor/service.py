@@ -22,21 +22,20 @@ from typing import TYPE_CHECKING, Any
 
 from monitor import labels, systemd
 from monitor.analysis import Analyser
-from monitor.batch import Batch, Event
+from monitor.batch import Batch
 from monitor.classifier import Classifier
-from monitor.commissioning import commission_sensor
+from monitor.commissioner import Commissioner
 from monitor.config import Config, ConfigError, load_config
 from monitor.health import Latencies, book_fields, rss_bytes
 from monitor.inbox import Inbox
 from monitor.journal import Journal
-from monitor.journal_commissioning import CommissioningStore
 from monitor.journal_outbox import JournalOutbox
 from monitor.journal_reader import JournalReader
 from monitor.journal_schema import JournalError, claim
 from monitor.model_folder import ModelError, find_model
 from monitor.mqtt import MqttClient
 from monitor.notifier import Notifier
-from monitor.novelty import CommissionError
+from monitor.pacing import Due, Pacer
 from monitor.pipeline import Pipeline, Rules
 from monitor.records import Message
 from monitor.text import printable
@@ -48,10 +47,6 @@ if TYPE_CHECKING:
 EXIT_OK, EXIT_REFUSED, EXIT_FAULT = 0, 2, 70
 
 TURN_S = 0.05  # an idle turn of the pipeline
-COMMIT_S = 0.1  # the longest a verdict waits for its commit
-TAIL_S = 2.0  # the longest a message waits for its acknowledgement
-ASSUMED_IN_FLIGHT = 20  # Mosquitto's default: no broker's own limit is taken to be less
-FORGET = 1.02  # a second: what was learned of the broker's limit is tried again after half a minute
 MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
 MIN_INBOX = 500  # messages: of QoS 0, none waits at the broker
 INBOX_BYTES = 256 << 20
@@ -112,7 +107,7 @@ class Service:
         rules = load_rules(config)
         self._lock_file = claim(config.journal.path)
         self._journal = Journal(config.journal.path)
-        self._commissioning = CommissioningStore(config.journal.path)
+        self._commissioner = Commissioner(config.journal.path)
         self._reader = JournalReader(config.journal.path)
         self._pipeline = Pipeline(rules, self._journal.streams(), self._journal.packets(), 0.0)
         self._inbox = Inbox(max(config.mqtt.receive_maximum, MIN_INBOX), INBOX_BYTES)
@@ -132,10 +127,9 @@ class Service:
         self._turn_s = time.monotonic()  # of the pipeline's last turn
         self._listened_s, self._looked_s = 0.0, self._turn_s
         self._n_connects = 0
-        self._revision: Any = None
         self._is_thinning = False
-        self._in_flight: float = config.mqtt.receive_maximum  # messages that the broker sends without acknowledgements
-        self._committed_s = self._ticked_s = self._health_s = 0.0
+        self._pacer = Pacer(config.mqtt.receive_maximum)
+        self._ticked_s = self._health_s = 0.0
         self._window_rate: tuple[float, int] = (self._started_s, 0)
 
     def run(self) -> int:
@@ -239,7 +233,7 @@ class Service:
             deadline_s = time.monotonic() + DRAIN_S / 2
             while len(self._inbox) and time.monotonic() < deadline_s:
                 self._turn(0.0)
-            self._commit(with_tails=True)
+            self._commit(Due.TAILS)
             self._report_health(time.monotonic())
         except JournalError as error:
             if not self._stopping.is_set():
@@ -260,7 +254,7 @@ class Service:
             self._pipeline.process(messages, time.time_ns(), listened_s)
         if now_s - self._ticked_s >= TICK_S:
             self._tick(now_s)
-        self._commit_if_due(quiet=not messages)
+        self._commit_if_due(len(messages))
         self._turn_s = time.monotonic()
 
     def _listen(self, now_s: float) -> float:
@@ -282,7 +276,6 @@ class Service:
 
     def _tick(self, now_s: float) -> None:
         self._ticked_s = now_s
-        self._in_flight = min(self._in_flight * FORGET, self._config.mqtt.receive_maximum)
         if self._mqtt.connected:
             self._pipeline.tick(time.time_ns(), self._listened_s)
         try:
@@ -296,44 +289,24 @@ class Service:
             self._report_health(now_s)
 
     def _commission(self) -> None:
-        """Fulfil open requests, and take over what changed, from this process or the command line."""
-        revision: tuple[float, ...] | None = self._commissioning.revision()
-        for request in self._commissioning.open_requests():
-            windows = self._commissioning.healthy_windows(request)
-            if windows is None:
-                continue
-            now_ns = time.time_ns()
-            try:
-                outcome = commission_sensor(windows, request.false_alarm_rate, now_ns)
-                self._pipeline.event(Event(now_ns, request.sensor, "commissioned", f"from {request.n_windows} windows"))
-                self._commissioning.settle(request, outcome, now_ns)
-            except CommissionError as error:
-                self._commissioning.settle(request, str(error), now_ns)
-            revision = None
-        if revision != self._revision:
-            self._revision = revision
-            self._pipeline.commission(self._commissioning.active())
+        events, commissioned = self._commissioner.step(time.time_ns())
+        for event in events:
+            self._pipeline.event(event)
+        if commissioned is not None:
+            self._pipeline.commission(commissioned)
 
-    def _commit_if_due(self, quiet: bool) -> None:
-        """Verdicts as soon as nothing else waits, the rest in groups; tails before the broker runs out of messages.
-
-        A broker may have less in flight than our Receive Maximum and does not say so. Then nothing comes while many
-        messages are pending; from that we learn its limit, and forget it slowly.
-        """
+    def _commit_if_due(self, n_taken: int) -> None:
+        pipeline, n_inbox = self._pipeline, len(self._inbox)
+        waited_s = pipeline.waited_s(self._listened_s)
         now_s = time.monotonic()
-        n_pending = self._pipeline.n_pending
-        if quiet and n_pending >= min(ASSUMED_IN_FLIGHT, self._in_flight) / 2:
-            self._in_flight = min(self._in_flight, max(n_pending, ASSUMED_IN_FLIGHT))
-        many = n_pending > 0 and n_pending >= self._in_flight / 2
-        late = self._pipeline.waited_s(self._listened_s) >= TAIL_S
-        urgent = self._pipeline.has_verdicts and len(self._inbox) == 0
-        if many or late or urgent or now_s - self._committed_s >= COMMIT_S:
-            self._commit(with_tails=many or late)
+        due = self._pacer.due(now_s, pipeline.n_pending, waited_s, n_taken, n_inbox, pipeline.has_verdicts)
+        if due is not Due.NOTHING:
+            self._commit(due)
 
-    def _commit(self, with_tails: bool) -> None:
+    def _commit(self, due: Due) -> None:
         """Store the current batch; then, and only then, acknowledge what it settles."""
-        batch = self._pipeline.take_batch(with_tails)
-        self._committed_s = time.monotonic()
+        batch = self._pipeline.take_batch(with_tails=due is Due.TAILS)
+        self._pacer.committed(time.monotonic())
         if not batch:
             return
         self._store(batch)

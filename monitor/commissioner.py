@@ -1,0 +1,41 @@
+"""Commissioning in a running service: fulfils open requests, and notices what the command line changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from monitor.batch import Event
+from monitor.commissioning import Commissioned, commission_sensor
+from monitor.journal_commissioning import CommissioningStore, Request
+from monitor.novelty import CommissionError
+
+
+class Commissioner:
+    """Used by the pipeline's thread. Raises JournalError while the journal cannot be written."""
+
+    def __init__(self, journal: Path) -> None:
+        self._store = CommissioningStore(journal)
+        self._revision: tuple[float, ...] | None = None
+
+    def step(self, now_ns: int) -> tuple[list[Event], Mapping[str, Commissioned] | None]:
+        """What was commissioned now, and the baselines and thresholds that hold, or None where nothing changed."""
+        events = [event for request in self._store.open_requests() for event in self._fulfil(request, now_ns)]
+        revision = self._store.revision()
+        if revision == self._revision:
+            return events, None
+        self._revision = revision
+        return events, self._store.active()
+
+    def _fulfil(self, request: Request, now_ns: int) -> list[Event]:
+        """[] while the request's windows are not all there."""
+        windows = self._store.healthy_windows(request)
+        if windows is None:
+            return []
+        try:
+            outcome = commission_sensor(windows, request.false_alarm_rate, now_ns)
+        except CommissionError as error:
+            self._store.settle(request, str(error), now_ns)
+            return [Event(now_ns, request.sensor, "commissioning_refused", str(error))]
+        self._store.settle(request, outcome, now_ns)
+        return [Event(now_ns, request.sensor, "commissioned", f"from {request.n_windows} windows", outcome.model_id)]
