@@ -16,11 +16,12 @@ from monitor.analysis import N_AT_ONCE
 from monitor.cam import activation_maps, strongest_band
 from monitor.config import RawPayload
 from monitor.journal import Journal
+from monitor.pacing import COMMIT_S
 from monitor.payload import decode
 from monitor.pipeline import Pipeline
 from monitor.quality import assess
 from monitor.records import Chunk, Float32
-from monitor.service import COMMIT_S, MESSAGES_PER_TURN
+from monitor.service import MESSAGES_PER_TURN
 from monitor.spectrogram import spectrogram, to_grid
 from monitor.windows import Windower, WindowSettings
 from tests.benchmarks.workload import Workload
