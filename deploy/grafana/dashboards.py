@@ -243,7 +243,7 @@ def _drift(quality: Json) -> Json:
 
 def _severity(velocity: Json) -> Json:
     text = (
-        "A second opinion: RMS velocity from 10 to 1000 Hz as in ISO 20816, one window in ten seconds, where sample rate "
-        "and window allow it. The zone limits depend on the machine; part 3 gives 4.5 mm/s and 7.1 mm/s for large ones."
+        "A second opinion: RMS velocity from 10 to 1000 Hz as in ISO 20816, one window in ten seconds, where rate and "
+        "window allow it. The zone limits depend on the machine; part 3 gives 4.5 mm/s and 7.1 mm/s for large ones."
     )
     return time_series("Vibration severity", 6, [velocity], "suffix: mm/s", 0, description=text)
