@@ -19,16 +19,24 @@ from training.regions import band_region, planted_region, resonance_band_hz
 
 
 def map_section(judged: list[Judged], recipe: Recipe, model: ModelManifest, pointing: dict[str, Any]) -> dict[str, Any]:
-    """Figures (a) to (f), on faulty windows called NG, of the fold that has most of them. {} where there are none."""
-    scenes = [scene for one in judged if (scene := called_ng(one, recipe)) is not None]
+    """Figures (a) to (f) on faulty windows called NG. {} where there are none.
+
+    "exact map" and "Grad-CAM" are of the fold with most of them; the exact maps of other folds follow by name.
+    """
+    scenes = {one.fold: scene for one in judged if (scene := called_ng(one, recipe)) is not None}
     if not scenes:
         return {}
-    largest = max(scenes, key=lambda scene: len(scene.psd_db))
+    largest = max(scenes, key=lambda name: len(scenes[name].psd_db))
+    others = {
+        f"exact map, {name}": truth.map_figures(scenes[name], truth.exact_map) for name in scenes if name != largest
+    }
     return {
         "figures": {
-            "exact map": truth.map_figures(largest, truth.exact_map),
-            "Grad-CAM": truth.map_figures(largest, truth.grad_cam),
+            "exact map": truth.map_figures(scenes[largest], truth.exact_map),
+            "Grad-CAM": truth.map_figures(scenes[largest], truth.grad_cam),
+            **others,
         },
+        "fold": largest,
         "pointing": pointing,
         "receptive_field": {"hz": model.receptive_field.hz, "s": model.receptive_field.s},
     }

@@ -76,10 +76,10 @@ def distributions(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
 
 
 def deletion(figures: dict[str, dict[str, Any]]) -> bytes:
-    """Deletion and insertion curves of each way to explain. figures : name -> truth.map_figures"""
-    figure, all_axes = plt.subplots(1, 2 * len(figures), figsize=(4.4 * 2 * len(figures), 3.4), squeeze=False)
+    """Deletion and insertion curves of each way to explain, or each fold. figures : name -> truth.map_figures"""
+    figure, all_axes = plt.subplots(len(figures), 2, figsize=(9, 3.2 * len(figures)), squeeze=False)
     pairs = [(name, what) for name in figures for what in ("deletion", "insertion")]
-    for axes, (name, what) in zip(all_axes[0], pairs, strict=True):
+    for axes, (name, what) in zip(all_axes.flat, pairs, strict=True):
         for order in ("named", "equal_energy", "random"):
             axes.plot(
                 figures[name]["shares"], figures[name][what][order], "o-", markersize=3, label=order.replace("_", " ")
@@ -87,6 +87,7 @@ def deletion(figures: dict[str, dict[str, Any]]) -> bytes:
         fell = "fell" if what == "deletion" else "rose"
         axes.set(title=f"{name}: {what}", xlabel="share of cells", ylabel=f"logit {fell} by")
     all_axes[0][0].legend()
+    figure.tight_layout()
     return png(figure)
 
 

@@ -78,15 +78,15 @@ def leaky(dataset: Dataset, n_folds: int = 4, seed: int = 0) -> list[Fold]:
 
 
 def inner_folds(train: Dataset, groups: tuple[str, ...]) -> list[Fold]:
-    """How training data is split to choose a threshold: by the first group column, or by run where it has one value.
+    """How training data is split to choose a threshold: by the first group column of several values, else by run.
 
-    Folds that lack a class on the training side are no use and left out.
+    Runs of one machine resemble each other too much: a threshold that suits them does not suit another machine. Folds
+    that lack a class on the training side are no use and left out.
     """
-    column = groups[0]
-    n_values = len(np.unique(train.column(column)))
-    if n_values == 1:
+    column = next((name for name in groups if len(np.unique(train.column(name))) > 1), "run")
+    if column == "run":
         folds = by_group(train, "run", min(N_FOLDS, len(np.unique(train.run))))
-    elif n_values <= MAX_LEFT_OUT:
+    elif len(np.unique(train.column(column))) <= MAX_LEFT_OUT:
         folds = leave_one_out(train, column)
     else:
         folds = by_group(train, column, N_FOLDS)
