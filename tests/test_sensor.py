@@ -28,7 +28,9 @@ BIAS = -1.5
 def analyser(status_rule: str = "either", **sensor: Any) -> Analyser:
     """A rule with a network whose threshold is 0."""
     rule = configure(sensor={"model": "m", **sensor}).sensors[0]
-    manifest = SimpleNamespace(head=SimpleNamespace(bias=BIAS), threshold=0.0, status_rule=status_rule, id="m1")
+    manifest = SimpleNamespace(
+        head=SimpleNamespace(bias=BIAS), threshold=0.0, status_rule=status_rule, id="m1", novelty_threshold=None
+    )
     made = SimpleNamespace(
         rule=rule,
         classifier=SimpleNamespace(manifest=manifest),
@@ -123,3 +125,11 @@ def test_a_baseline_of_other_bands_says_nothing() -> None:
     own = commissioned(9.0)
     other = Commissioned(own.sensor, (0.0, 50.0, 200.0), own.baseline, None, "", 0.1, 9, 0)
     assert judge(analyser(), -0.5, other).novelty is None
+
+
+def test_a_baseline_s_threshold_is_not_below_what_the_model_learned() -> None:
+    learned = analyser()
+    assert learned.classifier is not None
+    learned.classifier.manifest.novelty_threshold = 5.0  # type: ignore[misc]
+    verdict = judge(learned, -0.5, commissioned(4.0))
+    assert (verdict.status, verdict.novelty_threshold) == (Status.OK, 5.0)

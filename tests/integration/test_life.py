@@ -16,7 +16,7 @@ from tests.servers.influx_standin import Fault, InfluxStandIn
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.notify_socket import NotifySocket
 from tests.servers.recording import T0_NS, Publisher, Recording, make_cut
-from tests.servers.service import Service, assert_same_rows, configuration, influx_part
+from tests.servers.service import Service, assert_same_rows, configuration, influx_part, taken
 
 RECORDING = Recording(n_sensors=3, duration_s=20.0)
 STOP_S = 10.0
@@ -39,15 +39,15 @@ def test_kill_9_in_a_replay_loses_and_doubles_nothing(
     service = make_service(RECORDING)
     service.start()
     cuts = list(RECORDING.cut(0.05, sequences=sequences))
+    n_before = 0
     for part in np.array_split(np.arange(len(cuts)), 4):
         for index in part:
             publisher.send(cuts[index])
         if service.process is None:
             service.start()
-        n_before = sum(service.reader().books().samples.get(RECORDING.sensors[0], {}).values()) if part[0] else 0
-        service.wait(lambda n=n_before: sum(  # type: ignore[misc]
-            service.reader().books().samples.get(RECORDING.sensors[0], {}).values()) > n)  # fmt: skip
+        service.wait(lambda n=n_before: taken(service.reader().books(), RECORDING.sensors[0]) > n)  # type: ignore[misc]
         service.kill()
+        n_before = taken(service.reader().books(), RECORDING.sensors[0])
         service.check_books()
     service.start()
     publisher.flush()

@@ -24,10 +24,16 @@ def prefix(writable: Path, unit: Path) -> list[str]:
     assert bwrap is not None
     return [
         bwrap, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp",
-        "--bind", str(writable), str(writable), "--unshare-user", "--uid", "61184", "--gid", "61184",
+        *under_tmp(), "--bind", str(writable), str(writable), "--unshare-user", "--uid", "61184", "--gid", "61184",
         "--unshare-ipc", "--unshare-uts", "--cap-drop", "ALL", "--die-with-parent", "--new-session",
         sys.executable, __file__, ",".join(sorted(allowed_calls(unit))),
     ]  # fmt: skip
+
+
+def under_tmp() -> list[str]:
+    """The project and its Python, where they themselves lie below /tmp, which the sandbox replaces."""
+    folders = [Path(__file__).resolve().parents[2], Path(sys.prefix)]
+    return [word for folder in folders if folder.is_relative_to("/tmp") for word in ("--ro-bind", *[str(folder)] * 2)]
 
 
 def allowed_calls(unit: Path) -> set[str]:

@@ -30,6 +30,7 @@ export function eventsView(view, sensor = null) {
     if (sensor) query.set("sensor", sensor);
     try {
       const events = await get(`/api/events?${query}`);
+      if (!before && list.querySelector("form")) return; // somebody began to write meanwhile
       if (!before) show(list);
       list.append(...events.map(item));
       oldest = events.at(-1)?.event_id ?? oldest;
@@ -65,6 +66,7 @@ export function eventsView(view, sensor = null) {
           "Acknowledge",
           async (note) => {
             await post("/api/acknowledgements", { event_id: event.event_id, ...note });
+            show(place);
             await load(null);
           },
           () => show(place, button),
