@@ -19,7 +19,10 @@ from monitor.records import Float32, Float64, Grid
 from training.dataset import NG, OK
 
 MAX_MACHINES = 8  # side by side
-COLOURS = {"network": "#1f77b4", "novelty": "#2ca02c", "status": "#d62728"}
+COLOURS = {
+    "network": "#1f77b4", "novelty": "#2ca02c", "status": "#d62728",
+    "random forest": "0.5", "logistic regression": "#ff7f0e",
+}  # fmt: skip
 
 
 def png(figure: Figure) -> bytes:
@@ -104,7 +107,7 @@ def maps(
     psd_db : (n, n_bands, n_frames). contribution : (n, n_f, n_t)
     """
     n = len(psd_db)
-    figure, all_axes = plt.subplots(2, n, figsize=(3.6 * n, 6), squeeze=False)
+    figure, all_axes = plt.subplots(2, n, figsize=(3.6 * n, 6), squeeze=False, layout="constrained")
     limit = max(float(np.abs(contribution).max()), 1e-12)
     frames_s = np.arange(psd_db.shape[2] + 1) * delta_t_s
     for i in range(n):
