@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import scipy.fft
 
-from monitor.records import Float32
+from monitor.records import Float32, Float64
 
 LOW_HZ, HIGH_HZ = 10.0, 1000.0  # ISO 20816-1, machines above 600 1/min
 MIN_WINDOW_S = 0.5  # five periods of the lowest frequency
@@ -30,12 +32,18 @@ def velocity_rms_mm_s(samples: Float32, sample_rate_hz: float) -> float:
 
     Integrated in the frequency domain under a Hann taper, so a strong slow component outside the band does not leak in.
     """
-    n = samples.shape[1]
-    taper = np.hanning(n + 1)[:n].astype(np.float32)
+    taper, band, weight = _constants(samples.shape[1], sample_rate_hz)
     centred = samples - samples.mean(axis=1, keepdims=True)
-    spectrum = scipy.fft.rfft(centred * taper, axis=1)
-    f_hz = np.arange(spectrum.shape[1]) * (sample_rate_hz / n)
-    band = (f_hz >= LOW_HZ) & (f_hz <= HIGH_HZ)
-    velocity = spectrum[:, band] / (2 * np.pi * f_hz[band])
-    mean_square = 2 * np.square(np.abs(velocity)).sum(axis=1) / (n * float(np.square(taper).sum()))
+    spectrum = scipy.fft.rfft(centred * taper, axis=1)[:, band]
+    mean_square = np.square(np.abs(spectrum)) @ weight
     return float(np.sqrt(mean_square.max())) * 1000
+
+
+@lru_cache(maxsize=16)
+def _constants(n: int, sample_rate_hz: float) -> tuple[Float32, slice, Float64]:
+    """Hann taper, the band's place in the spectrum, and what |X|² there weighs in the mean square velocity."""
+    taper = np.hanning(n + 1)[:n].astype(np.float32)
+    f_hz = np.arange(n // 2 + 1) * (sample_rate_hz / n)
+    first, end = np.searchsorted(f_hz, [LOW_HZ, np.nextafter(HIGH_HZ, np.inf)])
+    weight = 2 / (np.square(2 * np.pi * f_hz[first:end]) * n * float(np.square(taper).sum()))
+    return taper, slice(int(first), int(end)), weight
