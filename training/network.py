@@ -139,7 +139,7 @@ class SpectrogramInput(layers.Layer):  # type: ignore[misc]
 
 
 def make_repeatable(seed: int) -> None:
-    """Same seed, same machine, same network."""
+    """Same seed, same machine, same number of threads: same network."""
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
 
