@@ -147,9 +147,6 @@ class Pipeline:
         """Put something that happened outside on record."""
         self._batch.events.append(event)
 
-    def count(self, name: str, n: int = 1) -> None:
-        self._batch.counters[name] += n
-
     @property
     def has_verdicts(self) -> bool:
         """Somebody may wait for the current batch."""
