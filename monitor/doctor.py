@@ -25,10 +25,9 @@ from monitor.doctor_broker import RATE_TOLERANCE, Finding, check_broker
 from monitor.influx import InfluxSender
 from monitor.journal_reader import JournalReader
 from monitor.journal_schema import JournalError
-from monitor.model_folder import ModelError, find_model, read_checked
+from monitor.model_folder import SELF_TEST_FILE, ModelError, find_model, read_checked
 from monitor.outbox import OutboxRow, RowKey
 
-SELF_TEST_FILE = "self_test.npz"  # psd_db and the logits that training saw for it
 SELF_TEST_TOLERANCE = 1e-4  # another processor may round otherwise
 
 

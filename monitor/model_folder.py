@@ -18,6 +18,7 @@ from monitor.records import Grid
 from monitor.spectrogram import SpectrogramSettings
 
 MANIFEST_NAME = "manifest.yaml"
+SELF_TEST_FILE = "self_test.npz"  # psd_db and the logits that training saw for it
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 64 << 20
 

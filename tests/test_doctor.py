@@ -16,8 +16,7 @@ import yaml
 
 from monitor import cli
 from monitor.classifier import Classifier
-from monitor.doctor import SELF_TEST_FILE
-from monitor.model_folder import BUNDLED_MODELS, MANIFEST_NAME
+from monitor.model_folder import BUNDLED_MODELS, MANIFEST_NAME, SELF_TEST_FILE
 from tests.servers.certificates import TestAuthority
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import InfluxStandIn

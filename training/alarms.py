@@ -8,78 +8,103 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.false_alarms import StatedRate
 from training.dataset import NG, OK
 from training.judge import Judged
 from training.metrics import Interval, bootstrap, rounded
-from training.thresholds import MIN_RUNS, Commissioning
+from training.thresholds import Commissioning
 
 CONFIRM_N, CONFIRM_M = 3, 5  # windows: an alarm stands once n of the last m are NG
 MONTH_S = 30 * 86_400.0
 
 
 def false_alarms(judged: list[Judged]) -> list[dict[str, Any]]:
-    """What commissioned thresholds promise and what other healthy windows show: all sensors together, then each."""
+    """What commissioned thresholds state and what other healthy windows show: all sensors together, then each."""
     found = [_healthy(one, commissioned) for one in judged for commissioned in one.commissioned.values()]
     found = [one for one in found if len(one.run)]
-    if not found:
-        return []
-    everything = Healthy(
-        "all sensors",
-        sum(one.n_windows for one in found),
-        sum(one.n_runs for one in found),
-        np.concatenate([one.promised for one in found]),
-        np.concatenate([one.run for one in found]),
-        np.concatenate([one.network for one in found]),
-        np.concatenate([one.novelty for one in found]),
-        found[0].window_s,
-        "runs" if all(one.exchangeable == "runs" for one in found) else "windows",
-    )
-    return [one.as_tree() for one in ([everything] if len(found) > 1 else []) + found]
+    rows = [one.as_tree() for one in found]
+    return [_together(found, rows), *rows] if len(found) > 1 else rows
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One kind of evidence on one sensor. limited : its threshold was raised to the one learned on other machines"""
+
+    stated: StatedRate
+    alarm: NDArray[np.bool_]  # of each healthy window outside commissioning
+    limited: bool = False
+
+    def as_tree(self, run: NDArray[Any], window_s: float) -> dict[str, Any]:
+        seen = float(self.alarm.mean())
+        low = 0.0 if self.limited else self.stated.low
+        return {
+            "worth_windows": rounded(self.stated.n_independent),
+            "stated": self.stated.as_tree() | {"low": rounded(low)},
+            "seen": share_by_run(self.alarm, run).as_tree(),
+            "inside": low <= seen <= self.stated.high,
+            "per_month_extrapolated": rounded(false_alarms_per_month(seen, window_s)),
+        }
 
 
 @dataclass(frozen=True)
 class Healthy:
-    """Healthy windows outside commissioning. promised, network, novelty : rate and alarms of each; run : its run"""
+    """Healthy windows of one sensor outside commissioning, and what each kind of evidence said of them."""
 
     sensor: str
     n_windows: int  # that commissioned it
     n_runs: int
-    promised: NDArray[np.float64]
     run: NDArray[Any]
-    network: NDArray[np.bool_]
-    novelty: NDArray[np.bool_]
+    evidence: dict[str, Evidence]
     window_s: float
-    exchangeable: str  # what the promise takes to be so: runs, or windows where there is one run only
 
     def as_tree(self) -> dict[str, Any]:
-        row: dict[str, Any] = {
+        row = {
             "sensor": self.sensor,
             "commissioned_windows": self.n_windows,
             "commissioned_runs": self.n_runs,
-            "exchangeable": self.exchangeable,
-            "promised_per_window": round(float(self.promised.mean()), 4),
             "healthy_windows": len(self.run),
         }
-        for name, alarm in (("network", self.network), ("novelty", self.novelty)):
-            row[name] = share_by_run(alarm, self.run).as_tree()
-            row[f"{name}_per_month_extrapolated"] = rounded(false_alarms_per_month(float(alarm.mean()), self.window_s))
-        return row
+        return row | {name: one.as_tree(self.run, self.window_s) for name, one in self.evidence.items()}
 
 
 def _healthy(one: Judged, commissioned: Commissioning) -> Healthy:
     index = np.flatnonzero((one.data.sensor == commissioned.sensor) & (one.data.label == OK) & ~one.spoilt)
-    limit = np.nan if commissioned.logit_threshold is None else commissioned.logit_threshold
+    evidence = {}
+    if commissioned.logit_threshold is not None and commissioned.network_stated is not None:
+        evidence["network"] = Evidence(commissioned.network_stated, one.logit[index] > commissioned.logit_threshold)
+    limit = one.novelty_limit(commissioned)
+    limited = limit > commissioned.baseline.threshold
+    evidence["novelty"] = Evidence(commissioned.novelty_stated, one.novelty[index] > limit, limited)
     return Healthy(
         commissioned.sensor,
         len(commissioned.used),
         commissioned.n_runs,
-        np.full(len(index), commissioned.rate),
         one.data.run[index],
-        one.logit[index] > limit,
-        one.novelty[index] > one.novelty_limit(commissioned),
+        evidence,
         one.data.settings.n_window / one.data.settings.sample_rate_hz,
-        "runs" if commissioned.n_runs >= MIN_RUNS else "windows",
     )
+
+
+def _together(found: list[Healthy], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """All sensors: rates are means over windows; `inside` counts the sensors whose rate lies in its interval."""
+    run = np.concatenate([one.run for one in found])
+    row: dict[str, Any] = {
+        "sensor": "all sensors",
+        "commissioned_windows": sum(one.n_windows for one in found),
+        "commissioned_runs": sum(one.n_runs for one in found),
+        "healthy_windows": len(run),
+    }
+    for name in found[0].evidence:
+        alarm = np.concatenate([one.evidence[name].alarm for one in found])
+        stated = np.concatenate([np.full(len(one.run), one.evidence[name].stated.rate) for one in found])
+        row[name] = {
+            "worth_windows": rounded(sum(one.evidence[name].stated.n_independent for one in found)),
+            "stated": {"value": rounded(float(stated.mean())), "low": None, "high": None},
+            "seen": share_by_run(alarm, run).as_tree(),
+            "inside": f"{sum(one[name]['inside'] for one in rows)} of {len(rows)}",
+            "per_month_extrapolated": rounded(false_alarms_per_month(float(alarm.mean()), found[0].window_s)),
+        }
+    return row
 
 
 def share_by_run(alarm: NDArray[np.bool_], run: NDArray[Any]) -> Interval:

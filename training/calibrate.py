@@ -53,8 +53,11 @@ def run(options: argparse.Namespace) -> int:
 def describe(row: dict[str, Any]) -> str:
     thresholds = f"logit threshold {row['logit_threshold']:.3f}, novelty threshold {row['novelty_threshold']:.3f}"
     basis = f"{row['rate']:.3g} false alarms per window, from {row['windows']} windows of {row['runs']} runs"
-    seen = f"network {interval_text(row['network_seen'])}, novelty {interval_text(row['novelty_seen'])}"
-    return f"{row['sensor']}: {thresholds} for {basis}; seen on {row['healthy_windows']} other healthy windows: {seen}"
+    figures = [
+        f"{name} {interval_text(row[f'{name}_stated'])} stated, {interval_text(row[f'{name}_seen'])} seen"
+        for name in ("network", "novelty")
+    ]
+    return f"{row['sensor']}: {thresholds} for {basis}; on {row['healthy_windows']} others: {'; '.join(figures)}"
 
 
 def calibrate(classifier: Classifier, dataset: Dataset, n_windows: int, rate: float) -> list[dict[str, Any]]:
@@ -76,6 +79,7 @@ def calibrate(classifier: Classifier, dataset: Dataset, n_windows: int, rate: fl
 
 def _row(one: Commissioning, dataset: Dataset, logit: Any, spectra_db: Any, healthy: Any) -> dict[str, Any]:
     assert one.logit_threshold is not None
+    assert one.network_stated is not None
     row: dict[str, Any] = {
         "sensor": one.sensor,
         "windows": len(one.used),
@@ -84,6 +88,8 @@ def _row(one: Commissioning, dataset: Dataset, logit: Any, spectra_db: Any, heal
         "logit_threshold": one.logit_threshold,
         "novelty_threshold": one.baseline.threshold,
         "healthy_windows": len(healthy),
+        "network_stated": one.network_stated.as_tree(),
+        "novelty_stated": one.novelty_stated.as_tree(),
         "network_seen": None,
         "novelty_seen": None,
     }

@@ -22,7 +22,7 @@ import yaml
 
 from monitor.cam import activation_maps
 from monitor.classifier import NETWORK_FILE, Classifier
-from monitor.model_folder import MANIFEST_NAME, load_manifest
+from monitor.model_folder import MANIFEST_NAME, SELF_TEST_FILE, load_manifest
 from monitor.records import Float32
 from monitor.spectrogram import SpectrogramSettings
 from training import TrainingError
@@ -31,6 +31,7 @@ from training.recipe import grid_edges_s
 
 KERAS_FILE = "model.keras"
 PARITY = 1e-5  # relative to the largest value
+N_SELF_TEST = 8  # windows that go with the model, for `camshaft doctor` to try it on another machine
 VERSIONS_OF = ("camshaft", "numpy", "scipy", "keras", "tensorflow-cpu", "tensorflow", "ai-edge-litert")
 
 
@@ -57,8 +58,11 @@ def export(model: keras.Model, card: ModelCard, samples_db: Float32, folder: Pat
         network = _to_litert(model)
         (draft / NETWORK_FILE).write_bytes(network)
         model.save(draft / KERAS_FILE)
+        tried = samples_db[:N_SELF_TEST]
+        np.savez(draft / SELF_TEST_FILE, psd_db=tried, logit=predict(model, tried)[0])
         tree = _manifest(model, card, network)
-        tree["files"] = {name: _sha256((draft / name).read_bytes()) for name in (NETWORK_FILE, KERAS_FILE)}
+        files = (NETWORK_FILE, KERAS_FILE, SELF_TEST_FILE)
+        tree["files"] = {name: _sha256((draft / name).read_bytes()) for name in files}
         (draft / MANIFEST_NAME).write_text(yaml.safe_dump(tree, sort_keys=False, width=120), encoding="utf-8")
         tree["training"]["parity"] = check_parity(model, draft, samples_db)
         (draft / MANIFEST_NAME).write_text(yaml.safe_dump(tree, sort_keys=False, width=120), encoding="utf-8")

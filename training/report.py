@@ -106,24 +106,30 @@ def _thresholds_table(thresholds: dict[str, Any]) -> str:
 
 
 def _false_alarm_table(rows: list[dict[str, Any]]) -> str:
-    head = ["sensor", "commissioned windows (runs)", "if exchangeable", "promised per window", "healthy windows",
-            "network seen", "novelty seen", "network per month*", "novelty per month*"]  # fmt: skip
+    head = ["sensor", "evidence", "commissioned windows (runs)", "worth", "stated per window", "healthy windows",
+            "seen", "seen is inside", "per month*"]  # fmt: skip
     body = [
         [
             row["sensor"],
+            name,
             f"{row['commissioned_windows']} ({row['commissioned_runs']})",
-            row["exchangeable"],
-            row["promised_per_window"],
+            row[name]["worth_windows"],
+            interval_text(row[name]["stated"]),
             row["healthy_windows"],
-            interval_text(row["network"]),
-            interval_text(row["novelty"]),
-            row["network_per_month_extrapolated"],
-            row["novelty_per_month_extrapolated"],
+            interval_text(row[name]["seen"]),
+            {True: "yes", False: "no"}.get(row[name]["inside"], row[name]["inside"]),
+            row[name]["per_month_extrapolated"],
         ]
         for row in rows
+        for name in ("network", "novelty")
+        if name in row
     ]
-    note = "<small>* extrapolated: 3 of 5 windows, as if healthy windows were independent of each other</small>"
-    return _table(head, body[:1]) + (_table(head, body[1:]) if len(body) > 1 else "") + note
+    note = (
+        "<small>worth: of how many independent windows or runs. Stated intervals are 95 % and assume that later "
+        "windows are like the commissioned ones. * extrapolated: 3 of 5 windows, as if healthy windows were "
+        "independent of each other</small>"
+    )
+    return _table(head, body[:2]) + (_table(head, body[2:]) if len(body) > 2 else "") + note
 
 
 def _groups(groups: dict[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 Windows of one run resemble each other, so runs are what is exchangeable here: the bound of Lee, Barber and Willett
 (Distribution-free inference with hierarchical data, 2023) holds for a window of a new run. With one run, or where every
-window is a run of its own, it is the usual split conformal bound over windows.
+window is a run of its own, it is the usual split conformal bound over windows; how many independent ones these are
+worth is told from how far neighbours in time resemble each other (monitor.false_alarms).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.false_alarms import StatedRate, independent_count, stated_rate
 from monitor.novelty import MIN_STD_DB, Baseline, novelty_map
 from monitor.records import Float32, Float64
 from training import TrainingError
@@ -31,6 +33,7 @@ class Commissioning:
 
     used : indices of the windows they came from. spoilt : those and all others of the same runs, which prove nothing
     rate : false alarms per healthy window that each threshold is set for
+    network_stated, novelty_stated : what it may be with so little to go by, with its interval
     """
 
     sensor: str
@@ -40,6 +43,8 @@ class Commissioning:
     rate: float
     baseline: Baseline
     logit_threshold: float | None
+    network_stated: StatedRate | None
+    novelty_stated: StatedRate
 
 
 def threshold_by_run(scores: NDArray[Any], runs: NDArray[Any], rate: float) -> float:
@@ -110,7 +115,15 @@ def commission_sensor(
         rate=rate,
         baseline=baseline,
         logit_threshold=None if logit is None else threshold_by_run(logit[used], unit, rate),
+        network_stated=None if logit is None else stated_rate(rate, _worth(logit[used], run)),
+        novelty_stated=stated_rate(rate, _worth(scores, run)),
     )
+
+
+def _worth(scores: NDArray[Any], run: NDArray[Any]) -> float:
+    """Of how many independent scores: one for each run; in a single run by how neighbours resemble each other."""
+    n_runs = len(np.unique(run))
+    return float(n_runs) if n_runs >= MIN_RUNS else independent_count(scores)
 
 
 def leave_run_out_scores(spectra_db: Float64, runs: NDArray[Any]) -> Float64:

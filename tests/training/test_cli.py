@@ -93,7 +93,7 @@ def test_calibrate_states_rate_and_assumption(
     assert main([*arguments, "--rate", "0.3", "--out", str(tmp_path / "t.json")]) == 0
     said = capsys.readouterr().out
     assert "M2/spindle: logit threshold" in said
-    assert "0.3 false alarms per window, from 9 windows of 3 runs; seen on 3 other healthy windows" in said
+    assert "0.3 false alarms per window, from 9 windows of 3 runs; on 3 others: network 0.300 (" in said
     assert "Assumes that later runs of a sensor are like the commissioned ones" in said
     assert len(json.loads((tmp_path / "t.json").read_text())["sensors"]) == 3
     assert main([*arguments, "--rate", "0.1"]) == 2

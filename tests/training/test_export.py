@@ -9,6 +9,7 @@ import pytest
 
 import training.export
 from monitor.classifier import Classifier
+from monitor.doctor import self_test
 from monitor.model_folder import ModelError, load_manifest
 from monitor.spectrogram import column_starts
 from tests.training.conftest import QUICK, RATE_HZ
@@ -35,6 +36,10 @@ def test_a_model_folder_is_what_keras_predicts(model_folder: Path, dataset: Data
     keras_logit, keras_features = predict(load_network(model_folder), dataset.psd_db)
     np.testing.assert_allclose(logit, keras_logit, atol=1e-5 * max(1, np.abs(keras_logit).max()))
     np.testing.assert_allclose(features, keras_features, atol=1e-5 * max(1, keras_features.max()))
+
+
+def test_a_model_brings_its_own_self_test(model_folder: Path) -> None:
+    assert "self-test of 8 windows agrees" in self_test(model_folder, Classifier(model_folder))
 
 
 def test_the_manifest_says_what_was_done(model_folder: Path) -> None:
