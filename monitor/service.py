@@ -25,6 +25,7 @@ from monitor.analysis import Analyser
 from monitor.batch import Batch
 from monitor.classifier import Classifier
 from monitor.commissioner import Commissioner
+from monitor.complaints import Complaints
 from monitor.config import Config, ConfigError, load_config
 from monitor.health import Latencies, book_fields, rss_bytes
 from monitor.inbox import Inbox
@@ -54,6 +55,7 @@ TICK_S = 1.0
 LISTENED_S = 0.5  # the most that one turn adds to the clock which finds silent sensors
 HEALTH_S = 10.0
 JOURNAL_RETRY_S = 1.0
+COMPLAINT_PERIOD_S = 60.0
 STUCK_S = 20.0  # without a turn of the pipeline: no more answers to the watchdog
 DRAIN_S = 6.0
 LEAVE_S = 1.5
@@ -117,6 +119,7 @@ class Service:
         self._sender = _sender(config)
         self._notifier = Notifier(config.journal.path, config.notifications, config.instance, self._mqtt.publish)
 
+        self._complaints = Complaints(log, COMPLAINT_PERIOD_S)  # of the pipeline thread
         self._latencies = Latencies()
         self._started_s = time.monotonic()
         self._stopping = threading.Event()
@@ -281,7 +284,7 @@ class Service:
         try:
             self._commission()
         except JournalError as error:
-            log.error("%s Commissioning waits.", error)
+            self._complaints.note(logging.ERROR, f"{error} Commissioning waits.", now_s)
         if self._is_thinning or now_s - self._health_s >= HEALTH_S:
             self._thin()
         if now_s - self._health_s >= HEALTH_S:
@@ -318,17 +321,14 @@ class Service:
 
     def _store(self, batch: Batch) -> None:
         """Until the journal takes it: a full disk holds everything back, down to the broker, and loses nothing."""
-        complained_s = float("-inf")
         while True:
             try:
                 return self._journal.commit(batch)
             except JournalError as error:
                 if self._stopping.is_set():
                     raise
-                if time.monotonic() - complained_s > 60:
-                    complained_s = time.monotonic()
-                    log.error("%s The broker keeps what comes until it can.", error)
                 self._turn_s = time.monotonic()
+                self._complaints.note(logging.ERROR, f"{error} The broker keeps what comes until it can.", self._turn_s)
                 self._stopping.wait(JOURNAL_RETRY_S)
 
     def _thin(self) -> None:
@@ -375,11 +375,12 @@ class Service:
         assert sender is not None
         assert influx is not None
         outbox = JournalOutbox(self._config.journal.path, self._config.instance, influx.maps)
+        complaints = Complaints(log, COMPLAINT_PERIOD_S)
         while not self._stopping.is_set():
             try:
                 delay_s = sender.step(outbox, time.monotonic())
             except JournalError as error:
-                log.error("%s InfluxDB waits.", error)
+                complaints.note(logging.ERROR, f"{error} InfluxDB waits.", time.monotonic())
                 delay_s = JOURNAL_RETRY_S
             self._stopping.wait(delay_s)
         sender.close()
@@ -388,11 +389,12 @@ class Service:
     # -- notifier thread -----------------------------------------------------------------------------------------------
 
     def _run_notifier(self) -> None:
+        complaints = Complaints(log, COMPLAINT_PERIOD_S)
         while not self._stopping.is_set():
             try:
                 delay_s = self._notifier.step(self._mqtt.counters.connects, time.monotonic(), time.time_ns())
             except JournalError as error:
-                log.error("%s Notices wait.", error)
+                complaints.note(logging.ERROR, f"{error} Notices wait.", time.monotonic())
                 delay_s = JOURNAL_RETRY_S
             self._stopping.wait(delay_s)
         self._notifier.close()
