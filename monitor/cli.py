@@ -137,7 +137,7 @@ def _status(arguments: argparse.Namespace) -> int:
 def _commission(arguments: argparse.Namespace) -> int:
     from monitor.commissioning import commission_sensor
     from monitor.config import load_config
-    from monitor.journal_commissioning import CommissioningStore
+    from monitor.journal_commissioning import CommissioningStore, Request
     from monitor.journal_reader import JournalReader
     from monitor.novelty import CommissionError
 
@@ -148,23 +148,24 @@ def _commission(arguments: argparse.Namespace) -> int:
         undone = store.undo(sensor, time.time_ns())
         print(f"{sensor}: the newest commissioning is undone." if undone else f"{sensor}: nothing to undo.")
         return EXIT_OK if undone else EXIT_NO
-    after_row = reader.last_row_id() if arguments.next else None
-    request = store.request(sensor, n, after_row, arguments.false_alarm_rate, time.time_ns())
+    rate, now_ns = arguments.false_alarm_rate, time.time_ns()
     if arguments.next:
+        store.request(sensor, n, reader.last_row_id(), rate, now_ns)
         print(f"{sensor}: the service will commission it from the next {n} running windows; see camshaft status.")
         return EXIT_OK
+    request = Request(None, sensor, n, None, rate)
     try:
         windows = store.healthy_windows(request)
         if windows is None:
             raise CommissionError(
                 f"--windows {n}: the journal has fewer running windows of {sensor!r}; see camshaft status."
             )
-        outcome = commission_sensor(windows, arguments.false_alarm_rate, time.time_ns())
+        outcome = commission_sensor(windows, rate, now_ns)
     except CommissionError as error:
-        store.settle(request, str(error), time.time_ns())
+        store.record(request, str(error), now_ns)
         print(error, file=sys.stderr)
         return EXIT_REFUSED
-    store.settle(request, outcome, time.time_ns())
+    store.record(request, outcome, now_ns)
     limits = [f"novelty above {outcome.baseline.threshold:.3g}"]
     if outcome.logit_threshold is not None:
         limits.append(f"logit above {outcome.logit_threshold:.3g}")

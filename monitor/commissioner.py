@@ -33,9 +33,11 @@ class Commissioner:
         if windows is None:
             return []
         try:
-            outcome = commission_sensor(windows, request.false_alarm_rate, now_ns)
+            outcome: Commissioned | str = commission_sensor(windows, request.false_alarm_rate, now_ns)
         except CommissionError as error:
-            self._store.settle(request, str(error), now_ns)
-            return [Event(now_ns, request.sensor, "commissioning_refused", str(error))]
-        self._store.settle(request, outcome, now_ns)
+            outcome = str(error)
+        if not self._store.settle(request, outcome, now_ns):
+            return []  # undone meanwhile
+        if isinstance(outcome, str):
+            return [Event(now_ns, request.sensor, "commissioning_refused", outcome)]
         return [Event(now_ns, request.sensor, "commissioned", f"from {request.n_windows} windows", outcome.model_id)]

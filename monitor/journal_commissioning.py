@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,12 @@ from monitor.records import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A wish to commission a sensor from n_windows running windows; those after after_row, or the last ones if None."""
+    """A wish to commission a sensor from n_windows running windows; those after after_row, or the last ones if None.
 
-    commissioning_id: int
+    commissioning_id : None where the journal does not hold it.
+    """
+
+    commissioning_id: int | None
     sensor: str
     n_windows: int
     after_row: int | None
@@ -36,13 +39,15 @@ class CommissioningStore:
         self._link.close()
 
     def request(self, sensor: str, n_windows: int, after_row: int | None, rate: float | None, at_ns: int) -> Request:
-        with transaction(self._link) as link:
-            found = link.execute(
-                "INSERT INTO commissioning (sensor, at_ns, n_windows, after_row, false_alarm_rate) "
-                "VALUES (?, ?, ?, ?, ?) RETURNING commissioning_id",
-                (sensor, at_ns, n_windows, after_row, rate),
-            ).fetchone()
-        return Request(found[0], sensor, n_windows, after_row, rate)
+        """Leave a request open, for a running service to fulfil."""
+        request = Request(None, sensor, n_windows, after_row, rate)
+        with transaction(self._link):
+            return self._open(request, at_ns)
+
+    def record(self, request: Request, outcome: Commissioned | str, at_ns: int) -> None:
+        """A new request and what came of it, at once: no running service sees it open and fulfils it too."""
+        with transaction(self._link):
+            self._settle(self._open(request, at_ns), outcome, at_ns)
 
     def open_requests(self) -> list[Request]:
         rows = self._link.execute(
@@ -63,24 +68,10 @@ class CommissioningStore:
         verdicts = [read_row(row).verdict for row in found]
         return _healthy(verdicts) if len(verdicts) >= request.n_windows else None
 
-    def settle(self, request: Request, outcome: Commissioned | str, at_ns: int) -> None:
-        """Close a request with what came out, or with why it failed."""
-        with transaction(self._link) as link:
-            if isinstance(outcome, str):
-                values: tuple[object, ...] = (at_ns, outcome, *[None] * 7)
-            else:
-                values = (at_ns, None, *_columns(outcome))
-            link.execute(
-                "UPDATE commissioning SET settled_ns = ?, error = ?, f_edges_hz = ?, mean_db = ?, std_db = ?, "
-                "novelty_threshold = ?, logit_threshold = ?, model_id = ?, running_limit_ms2 = ? "
-                "WHERE commissioning_id = ?",
-                (*values, request.commissioning_id),
-            )
-
-    def error(self, request: Request) -> str | None:
-        query = "SELECT error FROM commissioning WHERE commissioning_id = ?"
-        found = self._link.execute(query, (request.commissioning_id,)).fetchone()
-        return None if found is None else found[0]
+    def settle(self, request: Request, outcome: Commissioned | str, at_ns: int) -> bool:
+        """Close a request with what came out, or with why it failed. False where it was no longer open."""
+        with transaction(self._link):
+            return self._settle(request, outcome, at_ns)
 
     def active(self) -> dict[str, Commissioned]:
         """Each sensor's newest commissioning that was neither refused nor undone."""
@@ -114,6 +105,27 @@ class CommissioningStore:
         query = "SELECT count(*), total(settled_ns IS NOT NULL), total(undone_ns IS NOT NULL) FROM commissioning"
         found = self._link.execute(query).fetchone()
         return int(found[0]), float(found[1]), float(found[2])
+
+    def _open(self, request: Request, at_ns: int) -> Request:
+        found = self._link.execute(
+            "INSERT INTO commissioning (sensor, at_ns, n_windows, after_row, false_alarm_rate) "
+            "VALUES (?, ?, ?, ?, ?) RETURNING commissioning_id",
+            (request.sensor, at_ns, request.n_windows, request.after_row, request.false_alarm_rate),
+        ).fetchone()
+        return replace(request, commissioning_id=found[0])
+
+    def _settle(self, request: Request, outcome: Commissioned | str, at_ns: int) -> bool:
+        if isinstance(outcome, str):
+            values: tuple[object, ...] = (at_ns, outcome, *[None] * 7)
+        else:
+            values = (at_ns, None, *_columns(outcome))
+        found = self._link.execute(
+            "UPDATE commissioning SET settled_ns = ?, error = ?, f_edges_hz = ?, mean_db = ?, std_db = ?, "
+            "novelty_threshold = ?, logit_threshold = ?, model_id = ?, running_limit_ms2 = ? "
+            "WHERE commissioning_id = ? AND settled_ns IS NULL AND undone_ns IS NULL RETURNING 1",
+            (*values, request.commissioning_id),
+        ).fetchall()
+        return bool(found)
 
 
 def _healthy(verdicts: list[Verdict]) -> HealthyWindows:
