@@ -10,6 +10,7 @@ import numpy as np
 from monitor.cam import activation_maps
 from monitor.classifier import Classifier
 from monitor.config import ConfigError, SensorSettings
+from monitor.model_folder import Manifest
 from monitor.quality import Quality, assess, rate_reason
 from monitor.records import Float32, Grid, Window
 from monitor.spectrogram import SpectrogramSettings, default_grid, default_settings, spectrogram, to_grid
@@ -43,8 +44,12 @@ class Analyser:
         self.window_settings = WindowSettings(rule.acquisition, self.settings.n_window, n_hop)
 
     @property
+    def manifest(self) -> Manifest | None:
+        return self.classifier.manifest if self.classifier else None
+
+    @property
     def model_id(self) -> str:
-        return self.classifier.manifest.id if self.classifier else ""
+        return self.manifest.id if self.manifest else ""
 
     def analyse(self, windows: Sequence[Window]) -> list[Analysis]:
         """Any number of windows of sensors under this rule; one result each, in order."""

@@ -14,6 +14,11 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from monitor.config import Config
+    from monitor.journal_commissioning import CommissioningStore
 
 EXIT_OK, EXIT_NO, EXIT_REFUSED = 0, 1, 2
 
@@ -135,25 +140,37 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _commission(arguments: argparse.Namespace) -> int:
-    from monitor.commissioning import commission_sensor
     from monitor.config import load_config
-    from monitor.journal_commissioning import CommissioningStore, Request
+    from monitor.journal_commissioning import CommissioningStore
     from monitor.journal_reader import JournalReader
-    from monitor.novelty import CommissionError
 
-    path = load_config(arguments.config).journal.path
-    reader = JournalReader(path)  # refuses a journal that is not there, before the store would make one
-    store, sensor, n = CommissioningStore(path), arguments.sensor, arguments.windows
+    config, sensor, n = load_config(arguments.config), arguments.sensor, arguments.windows
+    reader = JournalReader(config.journal.path)  # refuses a journal that is not there, before the store would make one
+    store = CommissioningStore(config.journal.path)
     if arguments.undo:
         undone = store.undo(sensor, time.time_ns())
         print(f"{sensor}: the newest commissioning is undone." if undone else f"{sensor}: nothing to undo.")
         return EXIT_OK if undone else EXIT_NO
-    rate, now_ns = arguments.false_alarm_rate, time.time_ns()
     if arguments.next:
-        store.request(sensor, n, reader.last_row_id(), rate, now_ns)
+        store.request(sensor, n, reader.last_row_id(), arguments.false_alarm_rate, time.time_ns())
         print(f"{sensor}: the service will commission it from the next {n} running windows; see camshaft status.")
         return EXIT_OK
-    request = Request(None, sensor, n, None, rate)
+    return _commission_now(config, store, sensor, n, arguments.false_alarm_rate)
+
+
+def _commission_now(config: Config, store: CommissioningStore, sensor: str, n: int, rate: float | None) -> int:
+    from monitor.commissioning import commission_sensor
+    from monitor.config import ConfigError
+    from monitor.journal_commissioning import Request
+    from monitor.limits import describe
+    from monitor.model_folder import find_model, load_manifest
+    from monitor.novelty import CommissionError
+
+    rule = config.sensor(sensor)
+    if rule is None:
+        raise ConfigError(f"No rule under sensors matches {sensor!r}.")
+    manifest = load_manifest(find_model(rule.model, config.models_folder)) if rule.model else None
+    request, now_ns = Request(None, sensor, n, None, rate), time.time_ns()
     try:
         windows = store.healthy_windows(request)
         if windows is None:
@@ -166,13 +183,7 @@ def _commission(arguments: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return EXIT_REFUSED
     store.record(request, outcome, now_ns)
-    limits = [f"novelty above {outcome.baseline.threshold:.3g}"]
-    if outcome.logit_threshold is not None:
-        limits.append(f"logit above {outcome.logit_threshold:.3g}")
-    print(
-        f"{sensor}: commissioned from {n} windows. NG from now on: {' or '.join(limits)}; "
-        f"idle below {outcome.running_limit_ms2:.3g} m/s² RMS."
-    )
+    print(f"{sensor}: commissioned from {n} windows. {describe(rule, outcome, manifest)}")
     return EXIT_OK
 
 

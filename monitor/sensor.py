@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor import limits
 from monitor.analysis import Analyser, Analysis
 from monitor.batch import Event, EvidenceWindow, StoredStream, StreamUpdate
 from monitor.cam import strongest_band
@@ -192,7 +193,7 @@ class Sensor:
             "logit": analysis.logit,
             "probability": probability(analysis.logit),
             "bias": analyser.classifier.manifest.head.bias,
-            "threshold": self._threshold(analyser),
+            "threshold": limits.logit_threshold(analyser.rule, self.commissioned, analyser.manifest),
             "residual": analysis.residual,
             "contribution": analysis.contribution,
         }
@@ -206,17 +207,13 @@ class Sensor:
             return {}
         cells = novelty_map(analysis.spectrum_db[None], own.baseline)[0]
         score = float(cells.sum(dtype=np.float64))
-        threshold, learned = own.baseline.threshold, None
-        if analyser.classifier is not None:
-            learned = analyser.classifier.manifest.novelty_threshold
-        if learned is not None:
-            threshold = max(threshold, learned)  # first windows do not show how a machine drifts; training machines did
+        threshold = limits.novelty_threshold(own, analyser.manifest)
         return {"novelty": score, "novelty_threshold": threshold, "novelty_map": cells}
 
     @staticmethod
     def _evidence(network: dict[str, Any], novelty: dict[str, Any], analyser: Analyser) -> Evidence:
         """What may speak, by the model's status rule. The other kind is reported all the same."""
-        rule = "either" if analyser.classifier is None else analyser.classifier.manifest.status_rule
+        rule = limits.status_rule(analyser.manifest)
         if rule == "network":
             novelty = {}
         if rule == "novelty" and novelty:
@@ -225,22 +222,12 @@ class Sensor:
             network.get("logit"), network.get("threshold"), novelty.get("novelty"), novelty.get("novelty_threshold")
         )
 
-    def _threshold(self, analyser: Analyser) -> float | None:
-        if analyser.rule.threshold is not None:
-            return analyser.rule.threshold
-        own = self.commissioned
-        if own is not None and own.logit_threshold is not None and own.model_id == analyser.model_id:
-            return own.logit_threshold
-        return None if analyser.classifier is None else analyser.classifier.manifest.threshold
-
     def _is_running(self, analysis: Analysis, analyser: Analyser, said: bool | None) -> bool | None:
         """False, True, or None where nothing tells. A topic's word stands above any level."""
         running = analyser.rule.running
         if running is not None and running.topic is not None:
             return said
-        limit = running.limit_rms_ms2 if running else None
-        if limit is None and self.commissioned is not None:
-            limit = self.commissioned.running_limit_ms2
+        limit = limits.running_limit_ms2(analyser.rule, self.commissioned)
         if limit is None or analysis.quality.reason:
             return None
         return analysis.quality.rms_ms2 >= limit

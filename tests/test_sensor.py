@@ -34,6 +34,7 @@ def analyser(status_rule: str = "either", **sensor: Any) -> Analyser:
     made = SimpleNamespace(
         rule=rule,
         classifier=SimpleNamespace(manifest=manifest),
+        manifest=manifest,
         grid=GRID,
         model_id="m1",
         window_settings=WindowSettings("continuous", 1000, 1000),
