@@ -302,6 +302,13 @@ class PageSettings(Settings):
         return value
 
 
+class PrometheusSettings(Settings):
+    """Where Prometheus may scrape the service. Whoever reaches it may read it."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=9477, ge=1, le=65535)
+
+
 class LoggingSettings(Settings):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -316,6 +323,7 @@ class Config(Settings):
     influx: InfluxSettings | None = None
     notifications: NotificationSettings = NotificationSettings()
     page: PageSettings = PageSettings()
+    prometheus: PrometheusSettings | None = None
     max_lag_s: Positive | None = None  # None: the broker holds what we cannot take yet; nothing is shed
     logging: LoggingSettings = LoggingSettings()
 

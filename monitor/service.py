@@ -4,6 +4,7 @@
     pipeline thread         inbox -> verdicts -> journal -> acknowledgements
     sender thread           journal -> InfluxDB
     notifier thread         journal -> alarm topics, webhooks
+    metrics threads         journal -> Prometheus, where it is asked for (prometheus_client's own)
     main thread             signals, watchdog
 
 A thread that ends unexpectedly ends the process: systemd starts it again, and the journal knows where to go on.
@@ -100,6 +101,15 @@ def _sender(config: Config) -> InfluxSender | None:
     return InfluxSender(config.influx)
 
 
+def _serve_metrics(config: Config) -> Callable[[], None]:
+    """Returns what ends it. Raises ConfigError where it cannot listen, or its library is missing."""
+    if config.prometheus is None:
+        return lambda: None
+    from monitor.prometheus import serve  # an extra
+
+    return serve(config.prometheus, config.journal.path, config.instance, config.influx is not None)
+
+
 class Service:
     """One run of the daemon. Raises ConfigError, ModelError or JournalError where it cannot start."""
 
@@ -142,6 +152,7 @@ class Service:
         threads = [self._thread("pipeline", self._run_pipeline), self._thread("notifier", self._run_notifier)]
         if self._sender is not None:
             threads.append(self._thread("sender", self._run_sender))
+        stop_metrics = _serve_metrics(self._config)
         for thread in threads:
             thread.start()
         self._mqtt.start()
@@ -150,6 +161,7 @@ class Service:
         self._serve()
         systemd.notify("STOPPING=1")
         self._stop(threads)
+        stop_metrics()
         return EXIT_OK if self._fault is None else EXIT_FAULT
 
     # -- main thread ---------------------------------------------------------------------------------------------------
@@ -189,7 +201,7 @@ class Service:
         systemd.reloading()
         try:
             config = load_config(self._path)
-            kept = {"mqtt", "journal", "influx", "instance", "notifications"}
+            kept = {"mqtt", "journal", "influx", "instance", "notifications", "prometheus"}
             changed = [name for name in sorted(kept) if getattr(config, name) != getattr(self._config, name)]
             if changed:
                 log.warning("Changes under %s need a restart; the running values stay.", ", ".join(changed))

@@ -47,6 +47,8 @@ def parse(**changes: Any) -> Config:
         ({"influx": {"url": "localhost:8086", "bucket": "b"}}, "influx.url = 'localhost:8086': must be a URL"),
         ({"influx": {"url": "http://h", "bucket": "b", "token": {}}}, "must name exactly one of file, env, credential"),
         ({"instance": "a b"}, "instance = 'a b'"),
+        ({"prometheus": {"port": 0}}, "prometheus.port = 0: must be greater than or equal to 1"),
+        ({"prometheus": {"host": ""}}, "prometheus.host = ''"),
         ({"subscriptions": []}, "subscriptions"),
         ({"sensors": [{"sample_rate_hz": 1}, {"match": "x", "sample_rate_hz": 1}]}, "is never reached"),
     ],
