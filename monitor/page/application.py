@@ -21,7 +21,9 @@ from starlette.staticfiles import StaticFiles
 
 from monitor.config import Config
 from monitor.journal_labels import LabelStore
+from monitor.journal_reader import Row
 from monitor.journal_schema import JournalError
+from monitor.journal_views import JournalViews
 from monitor.labels import WORDS, LabelError, LabelRequest, check_label, check_note, integer
 from monitor.page.address import HostNames
 from monitor.page.feed import Feed, Source
@@ -167,9 +169,7 @@ class Page:
         self._may_read(request)
         row_id = request.path_params["row_id"]
         with self._source.reading() as views:
-            found = views.row(row_id)
-            if found is None:
-                raise HTTPException(404, f"There is no row {row_id} in the journal (any more).")
+            found = _row(views, row_id)
             return _answer(row_view(found, views.has_evidence(row_id), views.labels([row_id])))
 
     def waveform(self, request: Request) -> Response:
@@ -183,12 +183,8 @@ class Page:
     def last_ok(self, request: Request) -> Response:
         """The newest OK window before this one, to compare with; null where there is none."""
         self._may_read(request)
-        row_id = request.path_params["row_id"]
         with self._source.reading() as views:
-            found = views.row(row_id)
-            if found is None:
-                raise HTTPException(404, f"There is no row {row_id} in the journal (any more).")
-            verdict = found.verdict
+            verdict = _row(views, request.path_params["row_id"]).verdict
             return _answer({"row": views.last_ok(verdict.sensor, verdict.end_ns, verdict.model_id)})
 
     def events(self, request: Request) -> Response:
@@ -245,6 +241,13 @@ NOT_STORED = {"Cache-Control": "no-store"}
 
 def _answer(tree: Any) -> JSONResponse:
     return JSONResponse(tree, headers=NOT_STORED)
+
+
+def _row(views: JournalViews, row_id: int) -> Row:
+    found = views.row(row_id)
+    if found is None:
+        raise HTTPException(404, f"There is no row {row_id} in the journal (any more).")
+    return found
 
 
 async def _json(request: Request) -> Mapping[str, Any]:
