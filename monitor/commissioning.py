@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.novelty import Baseline, commission, conformal_threshold
+from monitor.false_alarms import StatedRate, independent_count, stated_rate
+from monitor.novelty import Baseline, commission, conformal_threshold, leave_one_out_scores
 from monitor.records import Float32, Float64
 
 IDLE_SHARE = 0.1  # of the quietest commissioned level (-20 dB): below it the machine stands; a quiet fault stays above
@@ -61,3 +62,15 @@ def commission_sensor(windows: HealthyWindows, false_alarm_rate: float | None, a
         n_windows=len(windows.spectra_db),
         at_ns=at_ns,
     )
+
+
+def stated_rates(windows: HealthyWindows, false_alarm_rate: float | None) -> dict[str, StatedRate]:
+    """What each kind of evidence, novelty and logit, will call NG of healthy windows like these.
+
+    false_alarm_rate : as for commission_sensor. Windows of one stretch of time resemble each other, and are worth less.
+    """
+    rate = 1 / (len(windows.spectra_db) + 1) if false_alarm_rate is None else false_alarm_rate
+    scores = {"novelty": leave_one_out_scores(windows.spectra_db)}
+    if windows.logits is not None:
+        scores["logit"] = windows.logits
+    return {name: stated_rate(rate, independent_count(one)) for name, one in scores.items()}

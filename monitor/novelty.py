@@ -68,6 +68,11 @@ def commission(spectra_db: Float32, false_alarm_rate: float | None = None) -> Ba
     return Baseline(mean_db.astype(np.float32), std_db.astype(np.float32), threshold)
 
 
+def leave_one_out_scores(spectra_db: Float32) -> Float64:
+    """Novelty of each window against a baseline of all others, shape (n_windows,). spectra_db : as in commission."""
+    return _leave_one_out(spectra_db.astype(np.float64))[2]
+
+
 def conformal_threshold(scores: Float64, false_alarm_rate: float | None = None) -> float:
     """The healthy score that the next healthy one exceeds with about the given probability (split conformal bound).
 

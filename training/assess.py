@@ -18,12 +18,13 @@ from monitor.recordings import Manifest, load_manifest
 from monitor.records import Grid
 from monitor.simulator import Truth
 from training import TrainingError, plots, simulated
+from training.cross_fit import cross_fit
 from training.dataset import Dataset, concatenate
 from training.evaluate import Table, figures
 from training.export import load_network
 from training.fit import SIMULATOR, run_fingerprints, usable
 from training.judge import Judged, Settings, joined, judge, judge_folds
-from training.learn import Learned, cross_fit
+from training.learn import Learned, n_fits
 from training.map_report import map_section, point_at_planted, point_at_resonances
 from training.metrics import auc, balanced_accuracy, bootstrap
 from training.progress import bar, read_with_bar
@@ -142,7 +143,13 @@ def judge_with_model(job: Job, dataset: Dataset, settings: Settings) -> list[Jud
             "use --leave-out COLUMN to train its recipe anew without them."
         )
     learned = Learned(
-        load_network(job.folder), job.model.threshold, job.model.novelty_threshold, job.model.status_rule, (), {}
+        load_network(job.folder),
+        job.model.threshold,
+        job.model.novelty_threshold,
+        job.model.status_rule,
+        job.recipe.mixings[0],
+        (),
+        {},
     )
     return [judge("runs the model never saw", train.select(train.label >= 0), test, learned, job.recipe, settings)]
 
@@ -150,18 +157,18 @@ def judge_with_model(job: Job, dataset: Dataset, settings: Settings) -> list[Jud
 def judge_anew(job: Job, dataset: Dataset, column: str, settings: Settings) -> list[Judged]:
     """The model's recipe, trained anew for each value of the column left out."""
     folds, groups = leave_one_out(dataset, column), job.groups
-    n_fits = 0
+    total = 0
     for fold in folds:
         train = dataset.select(fold.train)
-        n_fits += 1 + len(inner_folds(train.select(train.label >= 0), groups))
-    with bar(f"judging {job.title}", n_fits * job.recipe.n_members * job.recipe.n_epochs) as tick:
+        total += n_fits(len(inner_folds(train.select(train.label >= 0), groups)), job.recipe)
+    with bar(f"judging {job.title}", total * job.recipe.n_members * job.recipe.n_epochs) as tick:
         return judge_folds(dataset, folds, job.recipe, groups, settings, tick)
 
 
 def leaky_figures(dataset: Dataset, recipe: Recipe, tick: Tick | None) -> dict[str, Any]:
     """What a random split of windows would claim, by one network a fold."""
     labelled = usable(dataset)
-    logit = cross_fit(labelled, leaky(labelled, N_LEAKY_FOLDS), replace(recipe, n_members=1), fit, tick)
+    logit = cross_fit(labelled, leaky(labelled, N_LEAKY_FOLDS), replace(recipe, n_members=1), fit, tick).logit
     label = labelled.label
     return {
         "warning": "Windows of one run stand on both sides: this flatters and says nothing of a new machine.",

@@ -18,7 +18,7 @@ from monitor.recordings import load_manifest
 from training import simulated
 from training.dataset import Dataset, Text
 from training.export import ModelCard, export
-from training.learn import Learned, learn
+from training.learn import Learned, learn, n_fits
 from training.progress import bar, read_with_bar
 from training.recipe import Recipe, default_epochs, default_recipe, network_settings, spectrogram_settings
 from training.splits import held_out, inner_folds
@@ -72,7 +72,7 @@ class Plan:
 
     def n_epochs(self, n_folds: int) -> int:
         """Of the whole job, for a progress bar."""
-        return (n_folds + 1) * self.recipe.n_members * self.recipe.n_epochs
+        return n_fits(n_folds, self.recipe) * self.recipe.n_members * self.recipe.n_epochs
 
 
 def prepare(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from monitor.cam import activation_maps
 from monitor.records import Float32, Float64
 from training import TrainingError
+from training.cross_fit import reference_level
 from training.dataset import Dataset, Text
 from training.learn import Learned, grid_spectra, learn, status_score
 from training.network import head, keras, predict
@@ -119,11 +120,10 @@ def judge(name: str, train: Dataset, test: Dataset, learned: Learned, recipe: Re
         novelty[inside] = novelty_scores(spectra_db[inside], one.baseline)
         spoilt[one.spoilt] = True
         commissioned[sensor] = one
-    healthy = train.psd_db[train.label == 0] if (train.label == 0).any() else train.psd_db
     peers = {} if len(train) == 0 else {peer: peer_scores(peer, train, test) for peer in PEERS}
     return Judged(
         name, test, learned, logit, contribution, residual, novelty, spectra_db, commissioned, spoilt, peers,
-        np.asarray(healthy.mean(axis=(0, 3)), np.float32),
+        reference_level(train),
     )  # fmt: skip
 
 
@@ -134,11 +134,8 @@ class Memory:
         self._known: dict[bytes, keras.Model] = {}
 
     def fit(self, train: Dataset, recipe: Recipe, tick: Tick | None = None) -> keras.Model:
-        key = hashlib.sha256(
-            "\n".join(
-                f"{run} {a} {b}" for run, a, b in zip(train.run, train.segment, train.first_sample, strict=True)
-            ).encode()
-        ).digest()
+        windows = zip(train.run, train.segment, train.first_sample, strict=True)
+        key = hashlib.sha256("\n".join([str(recipe), *(f"{run} {a} {b}" for run, a, b in windows)]).encode()).digest()
         if key not in self._known:
             self._known[key] = fit(train, recipe, tick)
         elif tick is not None:

@@ -6,7 +6,6 @@ sensor against its own first windows. Which of them makes the status is chosen h
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +14,16 @@ from numpy.typing import NDArray
 
 from monitor.records import Float32, Float64
 from monitor.spectrogram import to_grid
+from training.cross_fit import Fit, choose_mixing
 from training.dataset import Dataset
-from training.metrics import Interval, auc, balanced_accuracy, best_threshold, bootstrap
-from training.network import keras, predict
+from training.metrics import auc, balanced_accuracy, best_threshold, bootstrap
+from training.network import keras
 from training.recipe import Recipe, network_settings
-from training.splits import Fold, inner_folds
+from training.splits import inner_folds
 from training.thresholds import DEFAULT_WINDOWS, HALF, commission_sensor, first_windows, lowest_rate, novelty_scores
 from training.train import Tick
 
 RULES = ("network", "novelty", "either")  # the simplest first: it wins where they are even
-Fit = Callable[[Dataset, Recipe, Tick | None], keras.Model]
 
 
 @dataclass(frozen=True)
@@ -35,40 +34,40 @@ class Learned:
     threshold: float
     novelty_threshold: float | None
     status_rule: str
+    mixing: str
     folds: tuple[str, ...]
-    figures: dict[str, Interval | dict[str, float]]
+    figures: dict[str, Any]
 
     def as_tree(self) -> dict[str, Any]:
-        figures = {name: one.as_tree() if isinstance(one, Interval) else one for name, one in self.figures.items()}
-        return {"folds": list(self.folds), **figures}
+        return {"folds": list(self.folds), "mixing": self.mixing, **self.figures}
+
+
+def n_fits(n_folds: int, recipe: Recipe) -> int:
+    """The most networks that learn() fits, for a progress bar."""
+    return n_folds * len(recipe.mixings) + 1
 
 
 def learn(train: Dataset, recipe: Recipe, groups: tuple[str, ...], fit: Fit, tick: Tick | None = None) -> Learned:
-    """Cross-fit over the training groups for thresholds and rule, then fit the network on everything.
+    """Cross-fit over the training groups for mixing, thresholds and rule, then fit the network on everything.
 
     train : labelled windows of both classes. Raises TrainingError.
     """
     folds = inner_folds(train, groups)
-    logit = cross_fit(train, folds, recipe, fit, tick)
+    crossed, map_leads = choose_mixing(train, folds, recipe, fit, tick)
+    logit = crossed.logit
     seen = ~np.isnan(logit)
     threshold = best_threshold(train.label[seen], logit[seen])
     novelty, _ = own_novelty(train, recipe)
     novelty_threshold = _novelty_threshold(train, novelty)
     rule, reached = _choose_rule(train, logit - threshold, novelty, novelty_threshold)
-    figures = {**_network_figures(train.select(seen), logit[seen], threshold), "balanced_accuracy_of_rules": reached}
-    model = fit(train, recipe, tick)
-    return Learned(model, threshold, novelty_threshold, rule, tuple(fold.name for fold in folds), figures)
-
-
-def cross_fit(
-    dataset: Dataset, folds: list[Fold], recipe: Recipe, fit: Fit, tick: Tick | None = None
-) -> NDArray[np.float32]:
-    """The logit of each window by a network that never saw its fold; NaN where no fold tests it."""
-    logit = np.full(len(dataset), np.nan, np.float32)
-    for fold in folds:
-        model = fit(dataset.select(fold.train), recipe, tick)
-        logit[fold.test] = predict(model, dataset.psd_db[fold.test])[0]
-    return logit
+    figures = {
+        **_network_figures(train.select(seen), logit[seen], threshold),
+        "balanced_accuracy_of_rules": reached,
+        "deletion_beats": map_leads,
+    }
+    model = fit(train, crossed.recipe, tick)
+    names = tuple(fold.name for fold in folds)
+    return Learned(model, threshold, novelty_threshold, rule, crossed.recipe.mixings[0], names, figures)
 
 
 def grid_spectra(dataset: Dataset, recipe: Recipe) -> Float32:
@@ -128,11 +127,11 @@ def _choose_rule(
     return max(RULES, key=lambda rule: reached[rule]), reached
 
 
-def _network_figures(seen: Dataset, logit: Float32, threshold: float) -> dict[str, Interval | dict[str, float]]:
+def _network_figures(seen: Dataset, logit: Float32, threshold: float) -> dict[str, Any]:
     label = seen.label
     return {
-        "auc": bootstrap(seen.run, lambda index: auc(label[index], logit[index])),
+        "auc": bootstrap(seen.run, lambda index: auc(label[index], logit[index])).as_tree(),
         "balanced_accuracy": bootstrap(
             seen.run, lambda index: balanced_accuracy(label[index], logit[index] > threshold)
-        ),
+        ).as_tree(),
     }

@@ -13,13 +13,16 @@ from training.network import NetworkSettings
 
 COLUMNS = (10, 12, 8, 9, 11, 7, 6, 5)  # of a map, in order of preference
 MIN_N_FFT = 256
+MIXUP, CUTMIX = "mixup", "cutmix"
 
 
 @dataclass(frozen=True)
 class Recipe:
     """docs/accuracy.md says what each choice is worth.
 
-    mixup : parameter of the Beta distribution, 0 for none. equaliser_db : rms of a random smooth gain over frequency
+    mixings : how windows are mixed, in order of preference: the first whose maps hold out of fold is taken
+    mixup : parameter of the Beta distribution of the shares, 0 for no mixing
+    equaliser_db : rms of a random smooth gain over frequency
     sparsity : cost of activity in the feature maps, so that evidence stands where it is needed and nowhere else
     """
 
@@ -33,6 +36,7 @@ class Recipe:
     n_batch: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
+    mixings: tuple[str, ...] = (MIXUP, CUTMIX)
     mixup: float = 0.4
     equaliser_db: float = 1.0
     sparsity: float = 0.01

@@ -13,7 +13,7 @@ from monitor.records import Float32
 from training import TrainingError
 from training.dataset import NG, OK, Dataset
 from training.network import average, build, keras, make_repeatable
-from training.recipe import Recipe, network_settings
+from training.recipe import CUTMIX, Recipe, network_settings
 
 MIN_STD_DB = 1.0
 SMOOTHNESS = 4  # the random equaliser is a sum of this many cosines over the bands
@@ -61,7 +61,10 @@ def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None)
 
 
 class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches with mixup (Zhang et al. 2018) and a random smooth equaliser, both in dB; each class weighs the same.
+    """Batches of mixed windows with a random smooth equaliser, in dB; each class weighs the same.
+
+    Mixup (Zhang et al. 2018) blends two windows; CutMix (Yun et al. 2019) pastes a rectangle of one into the other, so
+    that half a fault is worth half the evidence and the rim of a hole is worth none. recipe.mixings[0] says which.
 
     Two targets: NG, and no activity in the feature maps, which recipe.sparsity weighs. Activity costs a healthy window
     twice as much, so that the maps light up for faults and not for health.
@@ -88,13 +91,25 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         if self._recipe.mixup > 0:
             other = self._random.permutation(len(index))
             share = self._random.beta(self._recipe.mixup, self._recipe.mixup, (len(index), 1)).astype(np.float32)
-            psd_db = share[:, :, None, None] * psd_db + (1 - share[:, :, None, None]) * psd_db[other]
+            kept = share[:, :, None, None]
+            if self._recipe.mixings[0] == CUTMIX:
+                kept = 1 - self._rectangles(1 - share, psd_db.shape[2:])
+                share = kept.mean(axis=(2, 3))
+            psd_db = kept * psd_db + (1 - kept) * psd_db[other]
             target = share * target + (1 - share) * target[other]
             weight = share * weight + (1 - share) * weight[other]
         return psd_db, (target, np.zeros_like(target)), (weight, weight * (1 - target / 2))
 
     def on_epoch_end(self) -> None:
         self._order = self._random.permutation(len(self._target))
+
+    def _rectangles(self, area: Float32, shape: tuple[int, ...]) -> Float32:
+        """1 inside a rectangle of this area (n, 1) anywhere in the picture, cut off at its rim; (n, 1, *shape)."""
+        inside = []
+        for size in shape:
+            centre = self._random.uniform(0, size, (len(area), 1))
+            inside.append(np.abs(np.arange(size) + 0.5 - centre) < np.sqrt(area) * size / 2)
+        return (inside[0][:, None, :, None] & inside[1][:, None, None, :]).astype(np.float32)
 
     def _equaliser(self, shape: tuple[int, int]) -> Float32:
         """A gain over frequency for each window and channel, dB, rms recipe.equaliser_db."""

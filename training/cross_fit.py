@@ -1,0 +1,107 @@
+"""Networks judged on groups they never saw, and how windows are mixed in training, chosen by that.
+
+Mixup ranks best. But where a fault is loud in every band its maps need not point at what decides; CutMix's do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.cam import activation_maps
+from monitor.records import Float32
+from training.dataset import NG, OK, Dataset
+from training.metrics import Interval, best_threshold
+from training.network import head, keras, predict
+from training.recipe import Recipe, network_settings
+from training.splits import Fold
+from training.train import Tick
+from training.truth import Scene, deletion_lead, mean_by_run
+
+MAX_MAPS = 60  # of a fold, to choose the mixing by
+
+Fit = Callable[[Dataset, Recipe, Tick | None], keras.Model]
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """logit : of each window by a network that never saw its fold, NaN where no fold tests it. models : of each fold"""
+
+    recipe: Recipe
+    logit: NDArray[np.float32]
+    models: list[keras.Model]
+
+
+def cross_fit(dataset: Dataset, folds: list[Fold], recipe: Recipe, fit: Fit, tick: Tick | None = None) -> CrossFit:
+    logit = np.full(len(dataset), np.nan, np.float32)
+    models = []
+    for fold in folds:
+        models.append(fit(dataset.select(fold.train), recipe, tick))
+        logit[fold.test] = predict(models[-1], dataset.psd_db[fold.test])[0]
+    return CrossFit(recipe, logit, models)
+
+
+def choose_mixing(
+    train: Dataset, folds: list[Fold], recipe: Recipe, fit: Fit, tick: Tick | None
+) -> tuple[CrossFit, dict[str, Any]]:
+    """The first of recipe.mixings whose maps pass the test of deletion out of fold, else the first of all.
+
+    Returns it with its cross-fit, and for each mixing tried by how much deletion beats random cells and equal energy.
+    """
+    tried: list[CrossFit] = []
+    leads: dict[str, Any] = {}
+    for number, mixing in enumerate(recipe.mixings, start=1):
+        crossed = cross_fit(train, folds, replace(recipe, mixings=(mixing,)), fit, tick)
+        found = _map_lead(train, folds, crossed)
+        tried.append(crossed)
+        leads[mixing] = {other: lead.as_tree() for other, lead in found.items()}
+        if all(_is_over_zero(lead) for lead in found.values()):
+            if tick is not None:  # the networks that were not needed
+                for _ in range((len(recipe.mixings) - number) * len(folds) * recipe.n_members * recipe.n_epochs):
+                    tick()
+            return crossed, leads
+    return tried[0], leads
+
+
+def _map_lead(train: Dataset, folds: list[Fold], crossed: CrossFit) -> dict[str, Interval]:
+    """By how much deletion of the cells that maps name beats other cells, on faulty windows called NG out of fold.
+
+    {} where there are none.
+    """
+    seen = ~np.isnan(crossed.logit)
+    threshold = best_threshold(train.label[seen], crossed.logit[seen])
+    found, runs = [], []
+    for fold, model in zip(folds, crossed.models, strict=True):
+        chosen = fold.test[(train.label[fold.test] == NG) & (crossed.logit[fold.test] > threshold)]
+        if len(chosen):
+            scene = _scene(train.select(chosen), model, train.select(fold.train), crossed.recipe).first(MAX_MAPS)
+            found.append(deletion_lead(scene))
+            runs.append(scene.run)
+    if not found:
+        return {}
+    run = np.concatenate(runs)
+    joined = {other: np.concatenate([lead[other] for lead in found]) for other in found[0]}
+    return {other: mean_by_run(run, lead) for other, lead in joined.items()}
+
+
+def _scene(faulty: Dataset, model: keras.Model, train: Dataset, recipe: Recipe) -> Scene:
+    logit, features = predict(model, faulty.psd_db)
+    contribution, _ = activation_maps(features, *head(model), logit)
+    network = network_settings(faulty.settings, faulty.psd_db.shape[1], recipe)
+    return Scene(
+        model, faulty.psd_db, logit, contribution, reference_level(train), network.frames_per_column, faulty.run
+    )
+
+
+def _is_over_zero(lead: Interval) -> bool:
+    return (lead.value if np.isnan(lead.low) else lead.low) > 0
+
+
+def reference_level(train: Dataset) -> Float32:
+    """Mean level of the healthy training windows, shape (n_channels, n_bands): what a removed cell is filled with."""
+    healthy = train.label == OK
+    return np.asarray(train.psd_db[healthy if healthy.any() else slice(None)].mean(axis=(0, 3)), np.float32)
