@@ -159,7 +159,7 @@ def _commission(arguments: argparse.Namespace) -> int:
 
 
 def _commission_now(config: Config, store: CommissioningStore, sensor: str, n: int, rate: float | None) -> int:
-    from monitor.commissioning import commission_sensor
+    from monitor.commissioning import commission_sensor, describe_rates, stated_rates
     from monitor.config import ConfigError
     from monitor.journal_commissioning import Request
     from monitor.limits import describe
@@ -184,6 +184,7 @@ def _commission_now(config: Config, store: CommissioningStore, sensor: str, n: i
         return EXIT_REFUSED
     store.record(request, outcome, now_ns)
     print(f"{sensor}: commissioned from {n} windows. {describe(rule, outcome, manifest)}")
+    print(describe_rates(stated_rates(windows, rate)))
     return EXIT_OK
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from monitor.batch import Event
-from monitor.commissioning import Commissioned, commission_sensor
+from monitor.commissioning import Commissioned, commission_sensor, describe_rates, stated_rates
 from monitor.journal_commissioning import CommissioningStore, Request
 from monitor.novelty import CommissionError
 
@@ -40,4 +40,6 @@ class Commissioner:
             return []  # undone meanwhile
         if isinstance(outcome, str):
             return [Event(now_ns, request.sensor, "commissioning_refused", outcome)]
-        return [Event(now_ns, request.sensor, "commissioned", f"from {request.n_windows} windows", outcome.model_id)]
+        rates = describe_rates(stated_rates(windows, request.false_alarm_rate))
+        text = f"from {request.n_windows} windows. {rates}"
+        return [Event(now_ns, request.sensor, "commissioned", text, outcome.model_id)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,3 +75,11 @@ def stated_rates(windows: HealthyWindows, false_alarm_rate: float | None) -> dic
     if windows.logits is not None:
         scores["logit"] = windows.logits
     return {name: stated_rate(rate, independent_count(one)) for name, one in scores.items()}
+
+
+def describe_rates(rates: Mapping[str, StatedRate]) -> str:
+    """A sentence for people: what to expect of each kind of evidence, and on what it rests."""
+    each = "; ".join(
+        f"{name} {rate}, from windows worth {rate.n_independent:.3g} independent ones" for name, rate in rates.items()
+    )
+    return f"False alarms to expect, if the machine goes on as it did: {each}."

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr
 
+from monitor.commissioning import HealthyWindows, describe_rates, stated_rates
 from monitor.false_alarms import independent_count, stated_rate
 from monitor.novelty import conformal_threshold
 
@@ -54,3 +55,17 @@ def _series(random: np.random.Generator, memory: float, n: int) -> np.ndarray[tu
     for i in range(1, len(values)):
         values[i] += memory * values[i - 1]
     return values[200:]
+
+
+def test_a_commissioning_says_what_to_expect_in_words() -> None:
+    random = np.random.default_rng(7)
+    spectra_db = random.normal(-50, 2, (50, 1, 24, 10)).astype(np.float32)
+    edges = tuple(float(edge) for edge in range(25))
+    windows = HealthyWindows("m/p", edges, spectra_db, _series(random, 0.95, 50), np.ones(50), "model")
+    rates = stated_rates(windows, 0.1)
+    assert rates["novelty"].n_independent > 30
+    assert rates["logit"].n_independent < 10  # its neighbours resemble each other
+    assert rates["logit"].high > rates["novelty"].high
+    said = describe_rates(rates)
+    assert "novelty 10 % of healthy windows (" in said
+    assert "independent ones" in said
