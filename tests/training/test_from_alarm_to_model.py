@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 from monitor.journal_labels import labelled
 from monitor.journal_views import JournalViews
@@ -19,9 +18,10 @@ from tests.page_stage import serve
 from tests.servers.mosquitto import Mosquitto, needs_mosquitto
 from tests.servers.recording import TOPIC, Publisher, make_cut
 from tests.servers.service import NEVER_S, Service
-from tests.training.conftest import N_WINDOW, QUICK, RATE_HZ
+from tests.training.conftest import N_WINDOW, RATE_HZ
+from tests.training.retraining import put_in_service, write_retrain
 from training.cli import main
-from training.registry import in_service, promote, publish
+from training.registry import in_service
 
 SENSOR = "M2/spindle"
 
@@ -56,9 +56,7 @@ def page(tmp_path: Path) -> Iterator[Any]:
 def test_from_an_alarm_to_the_model_that_learned_from_it(
     plant: Manifest, model_folder: Path, tmp_path: Path, page: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    models = tmp_path / "models"
-    old = publish(model_folder, models).name
-    promote(models, "plant", old)
+    models, old = put_in_service(model_folder, tmp_path)
     rule = {"sample_rate_hz": RATE_HZ, "channels": ["x", "y"], "model": "plant", "expected_period_s": NEVER_S}
     with (
         Mosquitto(tmp_path / "broker") as broker,
@@ -101,17 +99,3 @@ def test_from_an_alarm_to_the_model_that_learned_from_it(
             page.goto(f"{served.address}/#/point/M2%2Fspindle")
             page.wait_for_selector(f".details dd:has-text('{new}')")
         assert service.stop()[0] == 0
-
-
-def write_retrain(folder: Path, plant: Manifest, journal: Path) -> Path:
-    path = folder / "retrain.yaml"
-    tree = {
-        "name": "plant",
-        "manifest": str(plant.path),
-        "journal": str(journal),
-        "models_folder": "models",
-        "holdout": ["machine=M2"],
-        "recipe": {"n_epochs": QUICK.n_epochs},
-    }
-    path.write_text(yaml.safe_dump(tree))
-    return path

@@ -20,11 +20,12 @@ from monitor.pipeline import Pipeline
 from monitor.recordings import Manifest, read, runs
 from monitor.records import Float32
 from tests.signals import START_NS, messages, rules
-from tests.training.conftest import N_WINDOW, QUICK
+from tests.training.conftest import N_WINDOW
+from tests.training.retraining import put_in_service, write_retrain
 from training.cli import main
 from training.dataset import NG, OK
 from training.journal_evidence import journal_evidence
-from training.registry import in_service, promote, publish
+from training.registry import in_service
 from training.score import score
 
 
@@ -94,26 +95,10 @@ def test_labelled_windows_become_training_data(journal: Path, model_folder: Path
     assert NG not in taken.dataset.label
 
 
-def write_retrain(folder: Path, plant: Manifest, journal: Path, **recipe: object) -> Path:
-    path = folder / "retrain.yaml"
-    tree = {
-        "name": "plant",
-        "manifest": str(plant.path),
-        "journal": str(journal),
-        "models_folder": "models",
-        "holdout": ["machine=M2"],
-        "recipe": {"n_epochs": QUICK.n_epochs, **recipe},
-    }
-    path.write_text(yaml.safe_dump(tree))
-    return path
-
-
 def test_retrain_promotes_a_candidate_that_passes_and_rollback_undoes_it(
     plant: Manifest, model_folder: Path, journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    models = tmp_path / "models"
-    old = publish(model_folder, models).name
-    promote(models, "plant", old)
+    models, old = put_in_service(model_folder, tmp_path)
     assert main(["retrain", "-c", str(write_retrain(tmp_path, plant, journal))]) == 0
     said = capsys.readouterr().out
     assert said.count("holds") == 3
@@ -129,9 +114,7 @@ def test_retrain_promotes_a_candidate_that_passes_and_rollback_undoes_it(
 def test_retrain_refuses_a_worse_candidate_and_says_why(
     plant: Manifest, model_folder: Path, journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    models = tmp_path / "models"
-    old = publish(model_folder, models).name
-    promote(models, "plant", old)
+    models, old = put_in_service(model_folder, tmp_path)
     path = write_retrain(tmp_path, plant, journal, n_epochs=1, learning_rate=1e-6, seed=8)
     assert main(["retrain", "-c", str(path)]) == 1
     said = capsys.readouterr().out
