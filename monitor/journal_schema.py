@@ -72,6 +72,10 @@ CREATE TABLE told (
 INSERT INTO delivery VALUES ('verdict', 0, 0, 0), ('event', 0, 0, 0), ('health', 0, 0, 0);
 """
 
+LATER_TABLES = """
+CREATE TABLE IF NOT EXISTS subscription (topic_filter TEXT PRIMARY KEY) WITHOUT ROWID;
+"""  # older programs do well without them, so they make no new version
+
 MIGRATIONS: dict[int, str] = {}  # from version n to n + 1
 
 
@@ -153,6 +157,8 @@ def _prepare(link: sqlite3.Connection, path: Path) -> None:
             for statement in MIGRATIONS[version].split(";\n"):
                 link.execute(statement)
             link.execute(f"PRAGMA user_version = {version + 1}")
+        for statement in LATER_TABLES.split(";\n"):
+            link.execute(statement)
         link.execute("COMMIT")
     except BaseException:
         link.execute("ROLLBACK")

@@ -18,7 +18,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,6 +74,7 @@ class MqttClient:
         keep_alive_s the broker gives the connection up, and sends what is not acknowledged again over the next.
     on_oversize : called with a message cut to its first bytes; it is settled here.
     on_fault : called with any exception that nobody expected; the process should end.
+    held_before : topic filters that the session may hold from an earlier process; unsubscribed where no longer wanted.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class MqttClient:
         on_oversize: Callable[[Message], None] = lambda message: None,
         on_fault: Callable[[Exception], None] = lambda error: None,
         backoff_s: tuple[float, float] = (1.0, 30.0),
+        held_before: Iterable[str] = (),
     ) -> None:
         """Reads password and certificates, touches no network. Raises ConfigError where they cannot be used."""
         self.counters = MqttCounters()
@@ -92,7 +94,7 @@ class MqttClient:
         self.status_topic = f"camshaft/{instance}/status"
         self._settings = settings
         self._filters = list(dict.fromkeys(filters))
-        self._left: set[str] = set()  # filters to unsubscribe from at the next connection
+        self._left = set(held_before) - set(filters)  # no longer wanted; the session may still hold them
         self._deliver, self._on_oversize, self._on_fault = deliver, on_oversize, on_fault
         self._lock = threading.Lock()
         self._connection = 0  # counts this process's connections
@@ -101,6 +103,7 @@ class MqttClient:
         self._stopping = False
         self._unsettled = Unsettled()
         self._asked: dict[int, list[str]] = {}  # filters by the packet id of their SUBSCRIBE
+        self._leaving: dict[int, list[str]] = {}  # filters by the packet id of their UNSUBSCRIBE
         self._answers: dict[str, str] = {}  # by filter, of this connection: the broker's refusal, "" when granted
         self._complaints = Complaints(log, COMPLAINT_PERIOD_S)
         self._last_error = _LastError(logging.ERROR)
@@ -155,6 +158,12 @@ class MqttClient:
             return {topic: answer for topic, answer in self._answers.items() if answer}
 
     @property
+    def held(self) -> frozenset[str]:
+        """Topic filters that the broker's session holds, as far as we know: the wanted, and those still to leave."""
+        with self._lock:
+            return frozenset(self._left.union(self._filters))
+
+    @property
     def alive(self) -> bool:
         """False when paho's network thread has ended though nobody stopped it: nothing will come any more."""
         return self._thread is not None and self._thread.is_alive()
@@ -189,8 +198,8 @@ class MqttClient:
             self._filters = new
             self._answers = {topic: answer for topic, answer in self._answers.items() if topic in new}
             if self._live:
-                self._unsubscribe()
                 self._subscribe(added)
+                self._unsubscribe()
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -209,6 +218,7 @@ class MqttClient:
         client.on_connect_fail = self._guarded(self._on_connect_fail)
         client.on_disconnect = self._guarded(self._on_disconnect)
         client.on_subscribe = self._guarded(self._on_subscribe)
+        client.on_unsubscribe = self._guarded(self._on_unsubscribe)
         client.on_message = self._guarded(self._on_message)
         return client
 
@@ -242,8 +252,10 @@ class MqttClient:
             self._live = True
             self._unsettled.clear()
             self._answers.clear()
-            self._unsubscribe()
             self._subscribe(self._filters)
+            if not flags.session_present:
+                self._left.clear()
+            self._unsubscribe()
             self._client.subscribe(DROPPED_TOPIC, 0)
         self.counters.connects += 1
         self._client.publish(self.status_topic, "online", qos=1, retain=True)
@@ -269,6 +281,7 @@ class MqttClient:
             was_live, self._live = self._live, False
             self._unsettled.clear()
             self._asked.clear()
+            self._leaving.clear()
         reason, self._last_error.text = self._last_error.text, ""
         if flags.is_disconnect_packet_from_server:
             reason = f"the broker says {code}"
@@ -298,9 +311,17 @@ class MqttClient:
             self._asked[packet_id] = list(filters)
 
     def _unsubscribe(self) -> None:
-        if self._left:
-            self._client.unsubscribe(sorted(self._left))
-            self._left = set()
+        """Call with the lock held, after _subscribe: what an old and a new filter both match is never unasked for."""
+        if not self._left:
+            return
+        filters = sorted(self._left)
+        packet_id = self._client.unsubscribe(filters)[1]
+        if packet_id is not None:
+            self._leaving[packet_id] = filters
+
+    def _on_unsubscribe(self, _client: Any, _data: Any, packet_id: int, _codes: Any, _properties: Any) -> None:
+        with self._lock:
+            self._left -= set(self._leaving.pop(packet_id, []))
 
     def _on_subscribe(
         self, _client: Any, _data: Any, packet_id: int, codes: list[ReasonCode], _properties: Any

@@ -34,6 +34,7 @@ from monitor.journal import Journal
 from monitor.journal_outbox import JournalOutbox
 from monitor.journal_reader import JournalReader
 from monitor.journal_schema import JournalError, claim
+from monitor.journal_subscriptions import SubscriptionStore
 from monitor.model_folder import ModelError, find_model
 from monitor.mqtt import MqttClient
 from monitor.notifier import Notifier
@@ -123,9 +124,11 @@ class Service:
         self._reader = JournalReader(config.journal.path)
         self._pipeline = Pipeline(rules, self._journal.streams(), self._journal.packets(), 0.0)
         self._inbox = Inbox(max(config.mqtt.receive_maximum, MIN_INBOX), INBOX_BYTES)
+        self._subscriptions = SubscriptionStore(config.journal.path)
         self._mqtt = MqttClient(
-            config.mqtt, topic_filters(config), self._deliver, config.instance, self._too_large, self._fail
-        )
+            config.mqtt, topic_filters(config), self._deliver, config.instance, self._too_large, self._fail,
+            held_before=self._subscriptions.filters,
+        )  # fmt: skip
         self._sender = _sender(config)
         self._notifier = Notifier(config.journal.path, config.notifications, config.instance, self._mqtt.publish)
 
@@ -294,9 +297,10 @@ class Service:
         if self._mqtt.connected:
             self._pipeline.tick(time.time_ns(), self._listened_s)
         try:
+            self._subscriptions.keep(self._mqtt.held)
             self._commission()
         except JournalError as error:
-            self._complaints.note(logging.ERROR, f"{error} Commissioning waits.", now_s)
+            self._complaints.note(logging.ERROR, f"{error} Subscriptions and commissioning wait.", now_s)
         if self._is_thinning or now_s - self._health_s >= HEALTH_S:
             self._thin()
         if now_s - self._health_s >= HEALTH_S:

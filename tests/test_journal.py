@@ -16,6 +16,7 @@ from monitor.journal import Journal
 from monitor.journal_outbox import JournalOutbox
 from monitor.journal_reader import JournalReader
 from monitor.journal_schema import JournalError, claim, connect
+from monitor.journal_subscriptions import SubscriptionStore
 from monitor.records import Status, Verdict
 from tests.verdicts import make_verdict
 
@@ -81,6 +82,20 @@ def test_a_verdict_written_twice_stands_once(path: Path) -> None:
     for _ in range(2):
         journal.commit(Batch(verdicts=[make_verdict(0), make_verdict(1)]))
     assert len(list(JournalReader(path).rows())) == 2
+
+
+def test_a_journal_of_a_program_without_the_later_tables_gets_them(path: Path) -> None:
+    Journal(path).commit(Batch(verdicts=[make_verdict()]))
+    link = connect(path)
+    link.execute("DROP TABLE subscription")
+    link.close()
+    store = SubscriptionStore(path)
+    assert store.filters == set()
+    store.keep(frozenset({"a/+", "b"}))
+    store.keep(frozenset({"b", "c"}))
+    store.close()
+    assert SubscriptionStore(path).filters == {"b", "c"}
+    assert len(list(JournalReader(path).rows())) == 1
 
 
 def test_a_batch_is_stored_whole_or_not_at_all(path: Path) -> None:
@@ -166,3 +181,19 @@ def test_one_service_at_a_time_holds_a_journal(path: Path) -> None:
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "another Camshaft service uses it" in other.stderr
     held.close()
+
+
+def test_books_on_a_damaged_page_are_one_sentence(path: Path) -> None:
+    """The first rows still come, a later page does not: SQLite finds that out while rows are fetched."""
+    journal = Journal(path)
+    rows = [(f"machine-{i:05}/point", "analysed", "OK", 1) for i in range(5000)]
+    link = connect(path)
+    link.executemany("INSERT INTO book (sensor, fate, reason, n_samples) VALUES (?, ?, ?, ?)", rows)
+    link.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    link.close()
+    journal.close()
+    content = path.read_bytes()
+    place = content.index(b"machine-04000/point") // 4096 * 4096
+    path.write_bytes(content[:place] + b"\xff" * 4096 + content[place + 4096 :])
+    with pytest.raises(JournalError, match="the journal cannot be read"):
+        JournalReader(path).books()

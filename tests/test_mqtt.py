@@ -244,6 +244,43 @@ def test_resubscribe_while_disconnected_takes_effect_at_the_next_connection(brok
         listener.wait_for(b"both", b"new")
 
 
+@needs_mosquitto
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_filter_that_left_while_the_process_was_down_is_unsubscribed(broker: Mosquitto, protocol: str) -> None:
+    with Listener(broker.port, ["old/+", "both"], protocol=protocol) as first:
+        first.ready()
+        held = first.client.held
+    assert held == {"old/+", "both"}
+    with Listener(broker.port, ["both", "old/x"], protocol=protocol, held_before=sorted(held)) as second:
+        assert second.client.held == {"old/+", "both", "old/x"}
+        wait_until(lambda: second.client.held == {"both", "old/x"}, why="the broker has let go of it")
+        for topic in ("old/y", "old/x", "both"):
+            send(broker.port, topic.encode(), topic=topic)
+        second.wait_for(b"old/x", b"both")
+
+
+@needs_mosquitto
+def test_a_new_session_holds_nothing_to_leave(broker: Mosquitto) -> None:
+    with Listener(broker.port, ["new"], held_before=["old"]) as listener:
+        listener.ready()
+        assert listener.client.held == {"new"}
+
+
+@needs_mosquitto
+def test_a_filter_is_held_until_the_broker_confirms_that_it_left(broker: Mosquitto) -> None:
+    with TcpProxy(broker.port) as proxy, Listener(proxy.port, ["old", "both"]) as listener:
+        listener.ready()
+        proxy.stall()
+        listener.client.resubscribe(["both"])  # swallowed with the connection
+        assert listener.client.held == {"old", "both"}
+        proxy.cut()
+        proxy.flow()
+        wait_until(lambda: listener.client.held == {"both"}, why="it was asked again")
+        for topic in ("old", "both"):
+            send(broker.port, topic.encode(), topic=topic)
+        listener.wait_for(b"both")
+
+
 # -- status, oversize, dropped -----------------------------------------------------------------------------------------
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from monitor.journal_subscriptions import SubscriptionStore
 from monitor.records import Status
 from tests.integration.conftest import MakeService
 from tests.servers.influx_standin import Fault, InfluxStandIn
@@ -152,6 +154,34 @@ def test_sighup_takes_a_good_configuration_over_and_refuses_a_broken_one(
     assert all(v.alarm == "clear" for v in expected.values())
     assert any(v.alarm == "raised" for v in found.values())  # the new rule came into force
     service.check_books()
+
+
+def test_a_topic_that_left_while_the_service_was_down_is_left_at_the_broker(
+    make_service: MakeService, publisher: Publisher
+) -> None:
+    service = make_service(RECORDING)
+    without = service.config
+    gone = {"topic": "old/{machine}/{point}", "payload": {"format": "raw", "dtype": "float32"}}
+    service.configure({**without, "subscriptions": [*without["subscriptions"], gone]})
+    service.start()
+    service.wait(lambda: "old/+/+" in held(service), why="the journal knows what the session holds")
+    assert service.stop()[0] == 0
+    service.configure(without)
+    service.start()
+    service.wait(lambda: "old/+/+" not in held(service), why="the broker has let go of it")
+    cut = next(RECORDING.cut(0.05))
+    publisher.send(replace(cut, topic=cut.topic.replace("vibration/", "old/")))
+    publisher.play(RECORDING.cut(0.05))
+    service.wait_taken(RECORDING)
+    counters = service.check_books().counters
+    assert counters["messages_received"] == len(list(RECORDING.cut(0.05)))
+    assert "bad_payloads.unmatched_topic" not in counters
+
+
+def held(service: Service) -> frozenset[str]:
+    store = SubscriptionStore(service.journal_path)
+    store.close()
+    return store.filters
 
 
 def test_a_longer_window_at_sighup_skips_no_sample(make_service: MakeService, publisher: Publisher) -> None:

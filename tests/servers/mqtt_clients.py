@@ -27,6 +27,7 @@ class Listener:
         filters: Sequence[str] = (FILTER,),
         acknowledge: bool = True,
         instance: str = "test",
+        held_before: Sequence[str] = (),
         **settings: Any,
     ) -> None:
         self.messages: list[Message] = []
@@ -41,6 +42,7 @@ class Listener:
             on_oversize=self.oversize.append,
             on_fault=self.faults.append,
             backoff_s=(0.05, 0.2),
+            held_before=held_before,
         )
 
     def _take(self, message: Message) -> None:
