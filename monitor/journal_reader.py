@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,16 +114,13 @@ class JournalReader:
 
     def books(self) -> Books:
         """Both ledgers, of one moment."""
-        self._link.execute("BEGIN")
-        try:
+        with self._one_moment():
             samples: dict[str, dict[tuple[str, str], int]] = {}
             for sensor, fate, reason, n in self._execute("SELECT sensor, fate, reason, n_samples FROM book"):
                 samples.setdefault(sensor, {})[(fate, reason)] = n
             waiting = dict(self._execute("SELECT sensor, n_waiting FROM stream").fetchall())
             counters = dict(self._execute("SELECT name, value FROM counter").fetchall())
             return Books(samples, waiting, counters, self._delivery())
-        finally:
-            self._link.execute("ROLLBACK")
 
     def oldest_waiting_age_s(self, now_ns: int) -> float:
         """How long ago the oldest verdict that InfluxDB has not yet got ended; 0 where none waits."""
@@ -139,6 +137,19 @@ class JournalReader:
             first, last = self._execute(f"SELECT min({key}), max({key}) FROM {kind}").fetchone()
             ledger[kind] = (accepted, rejected, 0 if last is None else max(0, last - max(cursor, first - 1)))
         return ledger
+
+    @contextmanager
+    def _one_moment(self) -> Iterator[None]:
+        """All that is read inside is of one moment. Raises JournalError also for what fails while rows are fetched."""
+        try:
+            self._link.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._link.in_transaction:
+                    self._link.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def _execute(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
         try:
