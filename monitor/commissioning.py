@@ -78,8 +78,9 @@ def stated_rates(windows: HealthyWindows, false_alarm_rate: float | None) -> dic
 
 
 def describe_rates(rates: Mapping[str, StatedRate]) -> str:
-    """A sentence for people: what to expect of each kind of evidence, and on what it rests."""
+    """A sentence for people: what to expect of each threshold, and on what it rests."""
     each = "; ".join(
-        f"{name} {rate}, from windows worth {rate.n_independent:.3g} independent ones" for name, rate in rates.items()
+        f"the {name} threshold {rate}, as these windows are worth {rate.n_independent:.3g} independent ones"
+        for name, rate in rates.items()
     )
-    return f"False alarms to expect, if the machine goes on as it did: {each}."
+    return f"If the machine goes on as it did, expect above {each}."

@@ -182,7 +182,7 @@ class SensorSettings(Settings):
     scale: Positive | None = None  # units per stored number; with unit "counts": m/s² per count
     full_scale_ms2: Positive | None = None  # |sample| at or above it is clipped
     running: RunningSettings | None = None
-    model: str | None = None  # a bundled name, a name in models_folder, or a path; None: judged by novelty alone
+    model: str | None = None  # a name in models_folder, a bundled name, or a path; None: judged by novelty alone
     threshold: float | None = Field(default=None, allow_inf_nan=False)  # logit units; None: the model's own
     window_s: Positive = 1.0  # of a sensor without a model; a model brings its own
     overlap: float = Field(default=0.0, ge=0, le=0.9)  # share of a window that the next one repeats

@@ -131,14 +131,15 @@ class Manifest(Section):
 
 
 def find_model(name_or_path: str, models_folder: Path | None = None) -> Path:
-    """The folder of a model: bundled by that name, else models_folder/NAME/current, else a path.
+    """The folder of a model: models_folder/NAME/current, else bundled by that name, else a path.
 
+    A plant's own model of a bundled name goes first: it was promoted in that one's place.
     Raises ModelError naming the places looked at.
     """
     candidates = [Path(name_or_path)]
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name_or_path):
         registered = [] if models_folder is None else [models_folder / name_or_path / "current"]
-        candidates = [BUNDLED_MODELS / name_or_path, *registered, *candidates]
+        candidates = [*registered, BUNDLED_MODELS / name_or_path, *candidates]
     for folder in candidates:
         if (folder / MANIFEST_NAME).is_file():
             return folder

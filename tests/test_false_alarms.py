@@ -67,5 +67,5 @@ def test_a_commissioning_says_what_to_expect_in_words() -> None:
     assert rates["logit"].n_independent < 10  # its neighbours resemble each other
     assert rates["logit"].high > rates["novelty"].high
     said = describe_rates(rates)
-    assert "novelty 10 % of healthy windows (" in said
+    assert "expect above the novelty threshold 10 % of healthy windows (" in said
     assert "independent ones" in said

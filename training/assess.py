@@ -43,7 +43,7 @@ N_DRAWN = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="a bundled name, a name in --models-folder, or a model folder")
+    parser.add_argument("model", help="a name in --models-folder, a bundled name, or a model folder")
     parser.add_argument("manifest", help=f"YAML file of the recordings, or {SIMULATOR!r} for simulated machines")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the report folder to make")
     parser.add_argument(

@@ -25,7 +25,7 @@ ASSUMPTION = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="a bundled name, a name in --models-folder, or a model folder")
+    parser.add_argument("model", help="a name in --models-folder, a bundled name, or a model folder")
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--models-folder", type=Path)
     parser.add_argument(

@@ -10,7 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
-from monitor.model_folder import load_manifest
+from monitor.model_folder import BUNDLED_MODELS, load_manifest
 from training import TrainingError
 from training.export import whole_folder
 
@@ -30,8 +30,13 @@ def publish(model: Path, models_folder: Path) -> Path:
 
 
 def promote(models_folder: Path, name: str, model_id: str) -> str | None:
-    """Put a published model into service. Returns the id it replaces. Raises ModelError, TrainingError."""
+    """Put a published model into service. Returns the id it replaces. Raises ModelError, TrainingError.
+
+    In place of a bundled model this one is published, too, so that rollback finds it.
+    """
     load_manifest(models_folder / name / model_id)
+    if in_service(models_folder, name) is None and (BUNDLED_MODELS / name).is_dir():
+        _point(models_folder / name, publish(BUNDLED_MODELS / name, models_folder).name)
     before = in_service(models_folder, name)
     if before == model_id:
         raise TrainingError(f"{name} {model_id} is in service already.")

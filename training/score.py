@@ -29,7 +29,7 @@ from training.progress import bar
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--model", required=True, help="a bundled name, a name in --models-folder, or a model folder")
+    parser.add_argument("--model", required=True, help="a name in --models-folder, a bundled name, or a model folder")
     parser.add_argument("--models-folder", type=Path)
     parser.add_argument("--threshold", type=float, help="logit units (default: the model's own)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file to write")

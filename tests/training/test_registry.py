@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor.model_folder import ModelError, find_model, load_manifest
+from monitor.model_folder import BUNDLED_MODELS, ModelError, find_model, load_manifest
 from training import TrainingError
 from training.registry import HISTORY, in_service, promote, publish, rollback
 
@@ -40,6 +40,21 @@ def test_promote_and_roll_back(model_folder: Path, tmp_path: Path) -> None:
         rollback(models, "plant")
     promote(models, "plant", "third")
     assert rollback(models, "plant") == "first"
+
+
+def test_a_model_in_place_of_a_bundled_one_can_be_rolled_back(tmp_path: Path) -> None:
+    bundled = find_model("simulator", tmp_path)
+    assert bundled == BUNDLED_MODELS / "simulator"
+    own = tmp_path / "own"
+    shutil.copytree(bundled, own)
+    tree = yaml.safe_load((own / "manifest.yaml").read_text())
+    (own / "manifest.yaml").write_text(yaml.safe_dump({**tree, "id": "own"}))
+    models = tmp_path / "registry"
+    publish(own, models)
+    assert promote(models, "simulator", "own") == tree["id"]
+    assert load_manifest(find_model("simulator", models)).id == "own"
+    assert rollback(models, "simulator") == tree["id"]
+    assert load_manifest(find_model("simulator", models)).id == tree["id"]
 
 
 def test_a_step_cut_short_is_mended_by_the_link(model_folder: Path, tmp_path: Path) -> None:
