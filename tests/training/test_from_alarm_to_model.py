@@ -1,4 +1,4 @@
-"""The whole way round: an alarm, a label on the page, a recording, a new model, and its name on the page."""
+"""The whole way: an alarm, a label on the page, a recording, a new model, its name on the page, and back again."""
 
 from __future__ import annotations
 
@@ -98,4 +98,11 @@ def test_from_an_alarm_to_the_model_that_learned_from_it(
             play(publisher, service, 3, 4, seed=12)
             page.goto(f"{served.address}/#/point/M2%2Fspindle")
             page.wait_for_selector(f".details dd:has-text('{new}')")
+        assert main(["rollback", "plant", "--models-folder", str(models)]) == 0
+        service.reload()
+        play(publisher, service, 3, 7, seed=13)
+        rows = sorted(service.rows().values(), key=lambda verdict: verdict.first_sample)
+        assert [row.first_sample for row in rows] == [n * N_WINDOW for n in range(10)]  # none lost, none twice
+        assert [row.model_id for row in rows] == [old] * 4 + [new] * 3 + [old] * 3
+        service.check_books()
         assert service.stop()[0] == 0
