@@ -1,6 +1,6 @@
 # make demo    simulated machines, a broker, the real service, a live view        ARGS="--seconds 30 --json"
 # make test    the whole test suite, with real servers where they can be had      ARGS="-k journal"
-# make check   format, lint, types, import rules, systemd units
+# make check   format, lint, types, import rules, known vulnerabilities, systemd units
 # make faults  real faults on the real service, row by row against an undisturbed run
 # make bench   cost of each stage, and whole-pipeline windows/s beside a peer     ARGS=--json
 # Each makes .venv and installs what it needs. The first run takes minutes, later ones seconds.
@@ -22,6 +22,7 @@ check: .venv/development.stamp
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python constraints/audit.py
 	$(BIN)/python -m pytest -q tests/test_systemd.py -k "units_are_clean or exposure or together"
 
 faults: .venv/development.stamp
