@@ -21,10 +21,14 @@ def figures(judged: list[Judged], groups: tuple[str, ...]) -> dict[str, Any]:
     """Everything but maps and costs. groups : columns by which figures are told apart, beside the machine."""
     table = Table(judged)
     evidence = {name: _evidence(table, score) for name, score in table.scores.items()}
+    whole = Table(judged, and_spoilt=True)
     return {
         "windows": {"ok": int(table.is_ok.sum()), "ng": int(table.is_ng.sum()), "runs": len(np.unique(table.run))},
         "folds": [_fold(one) for one in judged],
         "evidence": evidence,
+        "evidence_on_all_windows": {
+            name: _evidence(whole, score) for name, score in {"network": whole.logit_margin, **whole.peers}.items()
+        },
         "network_against_peers": {name: _paired(table, name) for name in table.peers},
         "thresholds": _thresholds(table),
         "false_alarms": false_alarms(judged),
@@ -35,11 +39,14 @@ def figures(judged: list[Judged], groups: tuple[str, ...]) -> dict[str, Any]:
 
 
 class Table:
-    """Labelled test windows of all folds that no baseline came from, side by side."""
+    """Labelled test windows of all folds, side by side.
 
-    def __init__(self, judged: list[Judged]) -> None:
+    and_spoilt : with those that commissioned a sensor and prove nothing of it; network and peers need no commissioning
+    """
+
+    def __init__(self, judged: list[Judged], and_spoilt: bool = False) -> None:
         label = joined(judged, lambda one: one.data.label)
-        keep = (label >= 0) & ~joined(judged, lambda one: one.spoilt)
+        keep = (label >= 0) & (and_spoilt | ~joined(judged, lambda one: one.spoilt))
         self.keep = keep
         self.label = label[keep]
         self.run = joined(judged, lambda one: one.data.run)[keep]

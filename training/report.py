@@ -43,6 +43,10 @@ def _page(tree: dict[str, Any], pictures: dict[str, bytes]) -> str:
         f"<p>{html.escape(_counts(tree))}</p>",
         "<h2>Evidence on windows never seen</h2>",
         _evidence_table(tree["evidence"]),
+        "<h3>Network and peers on all windows</h3>"
+        "<p>Above, the windows that commission a sensor and all others of their runs are left out, for novelty's sake. "
+        "These scores need no commissioning.</p>",
+        _evidence_table(tree["evidence_on_all_windows"]),
         _leaky(tree.get("leaky")),
         "<h3>Network against simpler peers, difference in AUC on the same windows</h3>",
         _table(

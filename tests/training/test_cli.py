@@ -43,6 +43,7 @@ def test_a_report_judges_only_runs_that_the_model_never_saw(report: Path) -> Non
     assert tree["windows"] == {"ok": 6, "ng": 12, "runs": 6}  # two of four healthy runs commission the sensor
     assert tree["evidence"]["network"]["auc"]["value"] > 0.95
     assert set(tree["evidence"]) == {"network", "novelty", "status", "random forest", "logistic regression"}
+    assert set(tree["evidence_on_all_windows"]) == {"network", "random forest", "logistic regression"}
     assert "flatters" in tree["leaky"]["warning"]
     assert tree["runs_on_both_sides"] == []
 
