@@ -30,12 +30,27 @@ def test_leaks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("residual", "low", "passed"), [(1e-6, 0.1, True), (1e-2, 0.1, False), (1e-6, -0.1, False), (1e-6, None, True)]
+    ("residual", "random", "equal_energy", "passed"),
+    [
+        (1e-6, 0.1, 0.1, True),
+        (1e-2, 0.1, 0.1, False),
+        (1e-6, -0.1, 0.1, False),
+        (1e-6, 0.1, -0.1, False),
+        (1e-6, None, None, True),  # one run: no interval
+    ],
 )
-def test_truth_of_maps(residual: float, low: float | None, passed: bool) -> None:
-    figures = {
-        "additivity_residual": {"max": residual},
-        "deletion": {"more_than_random": {"value": 0.2, "low": low, "high": 0.3}},
-    }
-    assert map_gate({"maps": {"figures": {"exact map": figures}}}).passed is passed
+def test_truth_of_maps(residual: float, random: float | None, equal_energy: float | None, passed: bool) -> None:
+    def figures(low_random: float | None, low_energy: float | None) -> dict[str, object]:
+        return {
+            "additivity_residual": {"max": residual},
+            "deletion": {
+                "more_than_random": {"value": 0.2, "low": low_random, "high": 0.3},
+                "more_than_equal_energy": {"value": 0.2, "low": low_energy, "high": 0.3},
+            },
+        }
+
+    other = {"Grad-CAM": figures(-1.0, -1.0)}
+    assert map_gate({"maps": {"figures": {"exact map": figures(random, equal_energy), **other}}}).passed is passed
+    both = {"exact map": figures(0.1, 0.1), "exact map, M2": figures(random, equal_energy)}
+    assert map_gate({"maps": {"figures": both}}).passed is passed  # the worst fold decides
     assert not map_gate({"maps": {}}).passed
