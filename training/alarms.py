@@ -41,7 +41,7 @@ class Evidence:
             "worth_windows": rounded(self.stated.n_independent),
             "stated": self.stated.as_tree() | {"low": rounded(low)},
             "seen": share_by_run(self.alarm, run).as_tree(),
-            "inside": low <= seen <= self.stated.high,
+            "kept": seen <= self.stated.high,
             "per_month_extrapolated": rounded(false_alarms_per_month(seen, window_s)),
         }
 
@@ -86,7 +86,7 @@ def _healthy(one: Judged, commissioned: Commissioning) -> Healthy:
 
 
 def _together(found: list[Healthy], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """All sensors: rates are means over windows; `inside` counts the sensors whose rate lies in its interval."""
+    """All sensors: rates are means over windows; `kept` counts the sensors with no more than their interval allows."""
     run = np.concatenate([one.run for one in found])
     row: dict[str, Any] = {
         "sensor": "all sensors",
@@ -101,7 +101,7 @@ def _together(found: list[Healthy], rows: list[dict[str, Any]]) -> dict[str, Any
             "worth_windows": rounded(sum(one.evidence[name].stated.n_independent for one in found)),
             "stated": {"value": rounded(float(stated.mean())), "low": None, "high": None},
             "seen": share_by_run(alarm, run).as_tree(),
-            "inside": f"{sum(one[name]['inside'] for one in rows)} of {len(rows)}",
+            "kept": f"{sum(one[name]['kept'] for one in rows)} of {len(rows)}",
             "per_month_extrapolated": rounded(false_alarms_per_month(float(alarm.mean()), found[0].window_s)),
         }
     return row

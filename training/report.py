@@ -111,7 +111,7 @@ def _thresholds_table(thresholds: dict[str, Any]) -> str:
 
 def _false_alarm_table(rows: list[dict[str, Any]]) -> str:
     head = ["sensor", "evidence", "commissioned windows (runs)", "worth", "stated per window", "healthy windows",
-            "seen", "seen is inside", "per month*"]  # fmt: skip
+            "seen", "kept", "per month*"]  # fmt: skip
     body = [
         [
             row["sensor"],
@@ -121,7 +121,7 @@ def _false_alarm_table(rows: list[dict[str, Any]]) -> str:
             interval_text(row[name]["stated"]),
             row["healthy_windows"],
             interval_text(row[name]["seen"]),
-            {True: "yes", False: "no"}.get(row[name]["inside"], row[name]["inside"]),
+            {True: "yes", False: "no"}.get(row[name]["kept"], row[name]["kept"]),
             row[name]["per_month_extrapolated"],
         ]
         for row in rows
@@ -129,9 +129,9 @@ def _false_alarm_table(rows: list[dict[str, Any]]) -> str:
         if name in row
     ]
     note = (
-        "<small>worth: of how many independent windows or runs. Stated intervals are 95 % and assume that later "
-        "windows are like the commissioned ones. * extrapolated: 3 of 5 windows, as if healthy windows were "
-        "independent of each other</small>"
+        "<small>worth: of how many independent windows or runs. kept: no more is seen than the interval allows. Stated "
+        "intervals are 95 % and assume that later windows are like the commissioned ones. * extrapolated: 3 of 5 "
+        "windows, as if healthy windows were independent of each other</small>"
     )
     return _table(head, body[:2]) + (_table(head, body[2:]) if len(body) > 2 else "") + note
 
