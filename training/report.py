@@ -98,8 +98,9 @@ def _folds_table(folds: list[dict[str, Any]]) -> str:
     for fold in folds:
         auc = ", ".join(f"{name} {value}" for name, value in fold["auc"].items())
         accuracy = ", ".join(f"{name} {value}" for name, value in fold["balanced_accuracy"].items())
-        rows.append([fold["name"], fold["windows"]["ok"], fold["windows"]["ng"], fold["status_rule"], auc, accuracy])
-    return _table(["held out", "ok", "ng", "status rule", "AUC", "balanced accuracy"], rows)
+        windows, mixing = fold["windows"], fold["chosen_on_training_data"]["mixing"]
+        rows.append([fold["name"], windows["ok"], windows["ng"], fold["status_rule"], mixing, auc, accuracy])
+    return _table(["held out", "ok", "ng", "status rule", "mixing", "AUC", "balanced accuracy"], rows)
 
 
 def _thresholds_table(thresholds: dict[str, Any]) -> str:
