@@ -22,7 +22,10 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     if arguments.write is not None:
-        split(arguments.write)  # before the long work
+        try:
+            split(arguments.write)  # before the long work
+        except OSError as error:
+            parser.error(f"--write {arguments.write}: {error.strerror}")
     chosen = [
         one
         for one in all_scenarios()
