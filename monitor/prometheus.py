@@ -26,8 +26,8 @@ try:
     from prometheus_client.registry import Collector
 except ModuleNotFoundError as error:  # it is an extra: the daemon does without
     raise ConfigError(
-        "prometheus: the endpoint needs the package prometheus-client: pip install 'camshaft[prometheus]', "
-        "or take this key out."
+        "prometheus: the endpoint needs the package prometheus-client: install constraints/page.txt in place of "
+        "daemon.txt, or the extra camshaft[prometheus], or take this key out."
     ) from error
 
 QUANTILES = {"0.5": "latency_p50_ms", "0.95": "latency_p95_ms", "0.99": "latency_p99_ms"}

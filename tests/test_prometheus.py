@@ -195,8 +195,8 @@ def test_without_its_library_it_says_what_to_install(tmp_path: Path) -> None:
         code, said = service.run_to_end()
     assert code == 2
     assert said == (
-        "prometheus: the endpoint needs the package prometheus-client: pip install 'camshaft[prometheus]', "
-        "or take this key out.\n"
+        "prometheus: the endpoint needs the package prometheus-client: install constraints/page.txt in place of "
+        "daemon.txt, or the extra camshaft[prometheus], or take this key out.\n"
     )
 
 

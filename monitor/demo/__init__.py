@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return _simulated(arguments, folder) if arguments.recordings is None else _recorded(arguments, folder)
     except ModuleNotFoundError as error:
-        print(f"camshaft demo needs {error.name}: pip install 'camshaft[demo]'.", file=sys.stderr)
+        print(f"camshaft demo needs {error.name}: run make demo, or install the extra camshaft[demo].", file=sys.stderr)
         return EXIT_REFUSED
     except RecordingError as error:
         print(error, file=sys.stderr)

@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         from monitor.page.application import Page
     except ModuleNotFoundError as error:
-        print(f"camshaft page needs {error.name}: pip install 'camshaft[page]'.", file=sys.stderr)
+        how = "install constraints/page.txt in place of daemon.txt, or the extra camshaft[page]"
+        print(f"camshaft page needs {error.name}: {how}.", file=sys.stderr)
         return EXIT_REFUSED
     logging.basicConfig(level=config.logging.level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     page, tls = config.page, config.page.tls
