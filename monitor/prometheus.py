@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from monitor.complaints import Complaints
 from monitor.config import ConfigError, PrometheusSettings
 from monitor.health import book_fields
 from monitor.journal_reader import Books, JournalReader
@@ -31,7 +32,7 @@ except ModuleNotFoundError as error:  # it is an extra: the daemon does without
     ) from error
 
 QUANTILES = {"0.5": "latency_p50_ms", "0.95": "latency_p95_ms", "0.99": "latency_p99_ms"}
-COMPLAIN_S = 60.0
+COMPLAINT_PERIOD_S = 60.0
 
 HEALTH_GAUGES = {  # figure of the newest health row: metric and what it says
     "windows_per_s": ("camshaft_windows_per_second", "Windows stored a second, over the span before the newest row"),
@@ -62,7 +63,7 @@ class JournalCollector(Collector):
         self._journal, self._influx = journal, influx
         # Prometheus puts a label `instance` of its own on all it scrapes, and would rename ours.
         self._info = {"version": version("camshaft"), "name": instance}
-        self._complained_s = float("-inf")
+        self._complaints = Complaints(log, COMPLAINT_PERIOD_S)
 
     def collect(self) -> Iterator[Metric]:
         """Whole or, where the journal cannot be read, `camshaft_journal_readable 0` alone."""
@@ -72,7 +73,7 @@ class JournalCollector(Collector):
                 books, health = reader.books(), reader.health()
                 oldest_row_s = reader.oldest_waiting_age_s(time.time_ns())
         except JournalError as error:
-            self._complain(error)
+            self._complaints.note(logging.ERROR, f"Prometheus gets no figures: {error}", time.monotonic())
             yield GaugeMetricFamily("camshaft_journal_readable", "1 if this scrape could read the journal", 0)
             return
         yield GaugeMetricFamily("camshaft_journal_readable", "1 if this scrape could read the journal", 1)
@@ -82,12 +83,6 @@ class JournalCollector(Collector):
             yield from _rows(books, oldest_row_s)
         if health is not None:
             yield from _health(*health)
-
-    def _complain(self, error: JournalError) -> None:
-        now_s = time.monotonic()
-        if now_s - self._complained_s > COMPLAIN_S:
-            self._complained_s = now_s
-            log.error("Prometheus gets no figures: %s", error)
 
 
 def serve(settings: PrometheusSettings, journal: Path, instance: str, influx: bool) -> Callable[[], None]:

@@ -35,6 +35,14 @@ class CrossFit:
     logit: NDArray[np.float32]
     models: list[keras.Model]
 
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        return ~np.isnan(self.logit)
+
+    def threshold(self, label: NDArray[np.int8]) -> float:
+        """Best on the windows seen, by networks that never saw them."""
+        return best_threshold(label[self.seen], self.logit[self.seen])
+
 
 def cross_fit(dataset: Dataset, folds: list[Fold], recipe: Recipe, fit: Fit, tick: Tick | None = None) -> CrossFit:
     logit = np.full(len(dataset), np.nan, np.float32)
@@ -72,8 +80,7 @@ def _map_lead(train: Dataset, folds: list[Fold], crossed: CrossFit) -> dict[str,
 
     {} where there are none.
     """
-    seen = ~np.isnan(crossed.logit)
-    threshold = best_threshold(train.label[seen], crossed.logit[seen])
+    threshold = crossed.threshold(train.label)
     found, runs = [], []
     for fold, model in zip(folds, crossed.models, strict=True):
         chosen = fold.test[(train.label[fold.test] == NG) & (crossed.logit[fold.test] > threshold)]

@@ -54,9 +54,8 @@ def learn(train: Dataset, recipe: Recipe, groups: tuple[str, ...], fit: Fit, tic
     """
     folds = inner_folds(train, groups)
     crossed, map_leads = choose_mixing(train, folds, recipe, fit, tick)
-    logit = crossed.logit
-    seen = ~np.isnan(logit)
-    threshold = best_threshold(train.label[seen], logit[seen])
+    logit, seen = crossed.logit, crossed.seen
+    threshold = crossed.threshold(train.label)
     novelty, _ = own_novelty(train, recipe)
     novelty_threshold = _novelty_threshold(train, novelty)
     rule, reached = _choose_rule(train, logit - threshold, novelty, novelty_threshold)

@@ -48,10 +48,7 @@ class Recipe:
 
     @classmethod
     def from_tree(cls, tree: dict[str, Any]) -> Recipe:
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in tree.items()
-        }
-        return cls(**values)
+        return cls(**{key: _frozen(value) for key, value in tree.items()})
 
 
 def default_recipe(manifest: Manifest) -> Recipe:
