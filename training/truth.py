@@ -144,10 +144,11 @@ def pointing(contribution: Float32, region: NDArray[np.bool_]) -> dict[str, Any]
 
 def _moved(scene: Scene, named: Order, random: np.random.Generator, keep: bool) -> dict[str, Float64]:
     n, n_cells = named.shape
+    energy_db = scene.energy_db.reshape(n, -1)
     orders = {
         "named": lambda k: named[:, :k],
         "random": lambda k: _random_cells(random, n, n_cells, k),
-        "equal_energy": lambda k: _equal_energy(scene.energy_db.reshape(n, -1), named[:, :k]),
+        "equal_energy": lambda k: _equal_energy(energy_db, named[:, :k]),
     }
     return {name: _curve(scene, cells, n_cells, keep) for name, cells in orders.items()}
 
