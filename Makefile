@@ -23,7 +23,7 @@ check: .venv/development.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python constraints/audit.py
-	$(BIN)/python -m pytest -q tests/test_systemd.py -k "units_are_clean or exposure or together"
+	$(BIN)/python -m pytest -q tests/deploy/test_systemd.py -k "units_are_clean or exposure or together"
 
 faults: .venv/development.stamp
 	@deploy/prepare.sh servers

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from monitor.batch import Event
-from monitor.commissioning import Commissioned, commission_sensor, describe_rates, stated_rates
-from monitor.journal_commissioning import CommissioningStore, Request
-from monitor.novelty import CommissionError
+from monitor.evidence.commissioning import commission_sensor, describe_rates, stated_rates
+from monitor.evidence.novelty import CommissionError
+from monitor.journal.commissioning import CommissioningStore, Request
+from monitor.records.batch import Event
+from monitor.records.commissioned import Commissioned
 
 
 class Commissioner:
@@ -20,7 +21,11 @@ class Commissioner:
 
     def step(self, now_ns: int) -> tuple[list[Event], Mapping[str, Commissioned] | None]:
         """What was commissioned now, and the baselines and thresholds that hold, or None where nothing changed."""
-        events = [event for request in self._store.open_requests() for event in self._fulfil(request, now_ns)]
+        events = [
+            event
+            for request in self._store.open_requests()
+            for event in self._fulfil(request, now_ns)
+        ]
         revision = self._store.revision()
         if revision == self._revision:
             return events, None
@@ -33,7 +38,9 @@ class Commissioner:
         if windows is None:
             return []
         try:
-            outcome: Commissioned | str = commission_sensor(windows, request.false_alarm_rate, now_ns)
+            outcome: Commissioned | str = commission_sensor(
+                windows, request.false_alarm_rate, now_ns
+            )
         except CommissionError as error:
             outcome = str(error)
         if not self._store.settle(request, outcome, now_ns):

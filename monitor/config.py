@@ -9,25 +9,12 @@ from __future__ import annotations
 import fnmatch
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from monitor.topic import TopicPattern
-
-MAX_CONFIG_BYTES = 1 << 20
-
-UNITS_OF_SUFFIX = {
-    "_hz": "hertz",
-    "_s": "seconds",
-    "_ns": "nanoseconds",
-    "_ms": "milliseconds",
-    "_bytes": "bytes",
-    "_ms2": "m/s²",
-    "_db": "decibels",
-}
+from monitor.records.topic import TopicPattern
 
 MS2_PER_UNIT = {"m/s2": 1.0, "g": 9.80665, "mg": 9.80665e-3}
 
@@ -59,13 +46,19 @@ class Secret(Settings):
         """The secret's text without its line end. Raises ConfigError naming the source that is missing."""
         if self.env is not None:
             if self.env not in os.environ:
-                raise ConfigError(f"secret env = {self.env!r}: this environment variable is not set.")
+                raise ConfigError(
+                    f"secret env = {self.env!r}: this environment variable is not set."
+                )
             return os.environ[self.env]
-        path = self.file or Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"), self.credential or "")
+        path = self.file or Path(
+            os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"), self.credential or ""
+        )
         try:
             return path.read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
-            raise ConfigError(f"secret file {str(path)!r} cannot be read: {error.strerror}.") from error
+            raise ConfigError(
+                f"secret file {str(path)!r} cannot be read: {error.strerror}."
+            ) from error
 
 
 class TlsSettings(Settings):
@@ -166,7 +159,9 @@ class AlarmSettings(Settings):
     @model_validator(mode="after")
     def _order(self) -> Self:
         if not self.clear < self.n <= self.m:
-            raise ValueError(f"clear < n <= m must hold, found clear = {self.clear}, n = {self.n}, m = {self.m}")
+            raise ValueError(
+                f"clear < n <= m must hold, found clear = {self.clear}, n = {self.n}, m = {self.m}"
+            )
         return self
 
 
@@ -182,8 +177,12 @@ class SensorSettings(Settings):
     scale: Positive | None = None  # units per stored number; with unit "counts": m/s² per count
     full_scale_ms2: Positive | None = None  # |sample| at or above it is clipped
     running: RunningSettings | None = None
-    model: str | None = None  # a name in models_folder, a bundled name, or a path; None: judged by novelty alone
-    threshold: float | None = Field(default=None, allow_inf_nan=False)  # logit units; None: the model's own
+    model: str | None = (
+        None  # a name in models_folder, a bundled name, or a path; None: judged by novelty alone
+    )
+    threshold: float | None = Field(
+        default=None, allow_inf_nan=False
+    )  # logit units; None: the model's own
     window_s: Positive = 1.0  # of a sensor without a model; a model brings its own
     overlap: float = Field(default=0.0, ge=0, le=0.9)  # share of a window that the next one repeats
     alarm: AlarmSettings = AlarmSettings()
@@ -198,7 +197,9 @@ class SensorSettings(Settings):
         if self.unit == "counts" and self.scale is None:
             raise ValueError("unit = counts needs a scale in m/s² per count")
         if self.model is not None and "window_s" in self.model_fields_set:
-            raise ValueError(f"window_s = {self.window_s} s cannot be set beside a model: the window comes from it")
+            raise ValueError(
+                f"window_s = {self.window_s} s cannot be set beside a model: the window comes from it"
+            )
         if self.model is None and self.threshold is not None:
             raise ValueError(f"threshold = {self.threshold} (logit units) needs a model")
         return self
@@ -289,7 +290,16 @@ class PageSettings(Settings):
     tls: PageTlsSettings | None = None
     behind_https_proxy: bool = False  # the cookie is then marked Secure though we speak plain HTTP
     failure_modes: tuple[str, ...] = Field(
-        default=("bearing", "gear", "imbalance", "misalignment", "looseness", "tool", "sensor", "other"),
+        default=(
+            "bearing",
+            "gear",
+            "imbalance",
+            "misalignment",
+            "looseness",
+            "tool",
+            "sensor",
+            "other",
+        ),
         max_length=50,
     )
 
@@ -324,7 +334,9 @@ class Config(Settings):
     notifications: NotificationSettings = NotificationSettings()
     page: PageSettings = PageSettings()
     prometheus: PrometheusSettings | None = None
-    max_lag_s: Positive | None = None  # None: the broker holds what we cannot take yet; nothing is shed
+    max_lag_s: Positive | None = (
+        None  # None: the broker holds what we cannot take yet; nothing is shed
+    )
     logging: LoggingSettings = LoggingSettings()
 
     @model_validator(mode="after")
@@ -344,78 +356,8 @@ class Config(Settings):
         return next((rule for rule in self.sensors if rule.fits(name)), None)
 
 
-def load_config(path: Path) -> Config:
-    """Read and check a configuration file.
-
-    Raises ConfigError: one sentence for each thing that is wrong. Relative paths are taken from the file's folder.
-    """
-    return parse_config(read_yaml(path), path.parent)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The keys and values of a YAML file of at most MAX_CONFIG_BYTES. Raises ConfigError, one sentence."""
-    try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ConfigError(f"{path} has {path.stat().st_size} bytes; at most {MAX_CONFIG_BYTES} bytes are read.")
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path} must hold keys and values, found {type(tree).__name__}.")
-    return tree
-
-
-def write_yaml(path: Path, tree: dict[str, Any]) -> None:
-    """Write a file that read_yaml takes back."""
-    path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8")
-
-
-def parse_config(tree: dict[str, Any], folder: Path) -> Config:
-    """Check a configuration already read. Raises ConfigError as load_config does."""
-    try:
-        config = Config.model_validate(tree)
-    except ValidationError as error:
-        raise ConfigError(sentences(error)) from error
-    journal = config.journal.model_copy(update={"path": folder / config.journal.path})
-    models_folder = None if config.models_folder is None else folder / config.models_folder
-    return config.model_copy(update={"journal": journal, "models_folder": models_folder})
-
-
-def sentences(error: ValidationError) -> str:
-    """What pydantic refuses, one sentence a line."""
-    found = error.errors(include_url=False)
-    # A list whose entries are all wrong is also called too short: that says nothing new.
-    return "\n".join(_sentence(item) for item in found if item["type"] != "too_short" or not item["input"])
-
-
-def _sentence(item: Any) -> str:
-    """One pydantic error as a sentence: key = value: rule (unit)."""
-    parts = [part for part in item["loc"] if part not in ("raw", "json")]
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".") or "configuration"
-    kind, value = item["type"], item["input"]
-    if kind == "extra_forbidden":
-        return f"{key} = {_short(value)}: there is no such key."
-    if kind == "missing":
-        return f"{key} is missing: it has no default{_unit(key)}."
-    rule = str(item["msg"]).removeprefix("Value error, ").rstrip(".")
-    rule = rule.replace("Input should be", "must be").replace("Input", "it")
-    shown = "" if isinstance(value, dict) else f" = {_short(value)}"
-    return f"{key}{shown}: {rule}{_unit(key)}."
-
-
 def _http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be a URL that begins with http:// or https:// and names a host")
     return value
-
-
-def _unit(key: str) -> str:
-    return next((f" (unit: {unit})" for suffix, unit in UNITS_OF_SUFFIX.items() if key.endswith(suffix)), "")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from monitor.journal_reader import Books
+from monitor.records.books import Books
 
 N_LATENCIES = 10_000
 NS_PER_MS = 1e6
@@ -31,7 +31,11 @@ class Latencies:
         if not self._ms:
             return {}
         p50, p95, p99 = np.percentile(np.fromiter(self._ms, float), (50, 95, 99))
-        return {"latency_p50_ms": float(p50), "latency_p95_ms": float(p95), "latency_p99_ms": float(p99)}
+        return {
+            "latency_p50_ms": float(p50),
+            "latency_p95_ms": float(p95),
+            "latency_p99_ms": float(p99),
+        }
 
 
 def book_fields(books: Books) -> dict[str, int | float | bool]:
@@ -44,7 +48,9 @@ def book_fields(books: Books) -> dict[str, int | float | bool]:
         "waiting_samples": sum(books.waiting.values()),
         "unbalanced_sensors": len(books.imbalance()),
         "received_messages": books.counters.get("messages_received", 0),
-        "bad_payloads": sum(n for name, n in books.counters.items() if name.startswith("bad_payloads.")),
+        "bad_payloads": sum(
+            n for name, n in books.counters.items() if name.startswith("bad_payloads.")
+        ),
     }
     for name, n in books.counters.items():
         if name.startswith("windows."):

@@ -21,33 +21,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor import labels, systemd
-from monitor.analysis import Analyser
-from monitor.batch import Batch
-from monitor.classifier import Classifier
+from monitor import systemd
 from monitor.commissioner import Commissioner
-from monitor.complaints import Complaints
-from monitor.config import Config, ConfigError, load_config
+from monitor.config import Config, ConfigError
+from monitor.config_file import load_config
+from monitor.evidence.model_folder import ModelError, find_model
+from monitor.evidence.network import Classifier
+from monitor.exit_codes import EXIT_FAULT, EXIT_OK
 from monitor.health import Latencies, book_fields, rss_bytes
-from monitor.inbox import Inbox
-from monitor.journal import Journal
-from monitor.journal_outbox import JournalOutbox
-from monitor.journal_reader import JournalReader
-from monitor.journal_schema import JournalError, claim
-from monitor.journal_subscriptions import SubscriptionStore
-from monitor.model_folder import ModelError, find_model
-from monitor.mqtt import MqttClient
-from monitor.notifier import Notifier
-from monitor.pacing import Due, Pacer
-from monitor.pipeline import Pipeline, Rules
-from monitor.records import Message
+from monitor.journal.outbox import JournalOutbox
+from monitor.journal.reader import JournalReader
+from monitor.journal.schema import JournalError, claim
+from monitor.journal.subscriptions import SubscriptionStore
+from monitor.journal.writer import Journal
+from monitor.log_limiter import Complaints
+from monitor.outputs.notifier import Notifier
+from monitor.pipeline.analysis import Analyser
+from monitor.pipeline.inbox import Inbox
+from monitor.pipeline.pacing import Due, Pacer
+from monitor.pipeline.pipeline import Pipeline, Rules
+from monitor.records import labels
+from monitor.records.batch import Batch
+from monitor.records.signal import Message
+from monitor.records.topic import TopicPattern
+from monitor.sources.mqtt.client import MqttClient
 from monitor.text import printable
-from monitor.topic import TopicPattern
 
 if TYPE_CHECKING:
-    from monitor.influx import InfluxSender
+    from monitor.outputs.influx.sender import InfluxSender
 
-EXIT_OK, EXIT_REFUSED, EXIT_FAULT = 0, 2, 70
 
 TURN_S = 0.05  # an idle turn of the pipeline
 MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
@@ -78,7 +80,10 @@ def load_rules(config: Config) -> Rules:
             classifiers[rule.model] = Classifier(find_model(rule.model, config.models_folder))
     return Rules(
         subscriptions=config.subscriptions,
-        analysers=tuple(Analyser(rule, classifiers[rule.model] if rule.model else None) for rule in config.sensors),
+        analysers=tuple(
+            Analyser(rule, classifiers[rule.model] if rule.model else None)
+            for rule in config.sensors
+        ),
         evidence=config.journal.evidence,
         max_payload_bytes=config.mqtt.max_payload_bytes,
         max_lag_s=config.max_lag_s,
@@ -97,7 +102,9 @@ def _sender(config: Config) -> InfluxSender | None:
     """Raises ConfigError where the token cannot be read."""
     if config.influx is None:
         return None
-    from monitor.influx import InfluxSender  # 0.3 s and 26 MB that a daemon without InfluxDB does not pay
+    from monitor.outputs.influx.sender import (
+        InfluxSender,  # 0.3 s and 26 MB that a daemon without InfluxDB does not pay
+    )
 
     return InfluxSender(config.influx)
 
@@ -106,7 +113,7 @@ def _serve_metrics(config: Config) -> Callable[[], None]:
     """Returns what ends it. Raises ConfigError where it cannot listen, or its library is missing."""
     if config.prometheus is None:
         return lambda: None
-    from monitor.prometheus import serve  # an extra
+    from monitor.outputs.prometheus import serve  # an extra
 
     return serve(config.prometheus, config.journal.path, config.instance, config.influx is not None)
 
@@ -116,7 +123,9 @@ class Service:
 
     def __init__(self, path: Path, config: Config) -> None:
         self._path, self._config = path, config
-        self._unused: deque[tuple[Message, str]] = deque()  # messages that cannot be taken, with the reason
+        self._unused: deque[tuple[Message, str]] = (
+            deque()
+        )  # messages that cannot be taken, with the reason
         rules = load_rules(config)
         self._lock_file = claim(config.journal.path)
         self._journal = Journal(config.journal.path)
@@ -130,7 +139,9 @@ class Service:
             held_before=self._subscriptions.filters,
         )  # fmt: skip
         self._sender = _sender(config)
-        self._notifier = Notifier(config.journal.path, config.notifications, config.instance, self._mqtt.publish)
+        self._notifier = Notifier(
+            config.journal.path, config.notifications, config.instance, self._mqtt.publish
+        )
 
         self._complaints = Complaints(log, COMPLAINT_PERIOD_S)  # of the pipeline thread
         self._latencies = Latencies()
@@ -152,7 +163,10 @@ class Service:
         """Serve until SIGTERM or SIGINT. Returns the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
-        threads = [self._thread("pipeline", self._run_pipeline), self._thread("notifier", self._run_notifier)]
+        threads = [
+            self._thread("pipeline", self._run_pipeline),
+            self._thread("notifier", self._run_notifier),
+        ]
         if self._sender is not None:
             threads.append(self._thread("sender", self._run_sender))
         stop_metrics = _serve_metrics(self._config)
@@ -188,9 +202,14 @@ class Service:
         self._inbox.close()
         self._mqtt.stop(LEAVE_S)
         for thread in sender:
-            thread.join(LEAVE_S)  # a request still under way is sent again at the next start, to the same effect
+            thread.join(
+                LEAVE_S
+            )  # a request still under way is sent again at the next start, to the same effect
         if pipeline.is_alive():
-            log.error("The pipeline did not stop within %.0f s; what it held is still with the broker.", DRAIN_S)
+            log.error(
+                "The pipeline did not stop within %.0f s; what it held is still with the broker.",
+                DRAIN_S,
+            )
             return
         self._journal.close()
         log.info("Camshaft stopped.")
@@ -205,9 +224,15 @@ class Service:
         try:
             config = load_config(self._path)
             kept = {"mqtt", "journal", "influx", "instance", "notifications", "prometheus"}
-            changed = [name for name in sorted(kept) if getattr(config, name) != getattr(self._config, name)]
+            changed = [
+                name
+                for name in sorted(kept)
+                if getattr(config, name) != getattr(self._config, name)
+            ]
             if changed:
-                log.warning("Changes under %s need a restart; the running values stay.", ", ".join(changed))
+                log.warning(
+                    "Changes under %s need a restart; the running values stay.", ", ".join(changed)
+                )
             config = config.model_copy(update={name: getattr(self._config, name) for name in kept})
             self._next_rules = load_rules(config)
             self._mqtt.resubscribe(topic_filters(config))
@@ -300,7 +325,9 @@ class Service:
             self._subscriptions.keep(self._mqtt.held)
             self._commission()
         except JournalError as error:
-            self._complaints.note(logging.ERROR, f"{error} Subscriptions and commissioning wait.", now_s)
+            self._complaints.note(
+                logging.ERROR, f"{error} Subscriptions and commissioning wait.", now_s
+            )
         if self._is_thinning or now_s - self._health_s >= HEALTH_S:
             self._thin()
         if now_s - self._health_s >= HEALTH_S:
@@ -318,7 +345,9 @@ class Service:
         pipeline, n_inbox = self._pipeline, len(self._inbox)
         waited_s = pipeline.waited_s(self._listened_s)
         now_s = time.monotonic()
-        due = self._pacer.due(now_s, pipeline.n_pending, waited_s, n_taken, n_inbox, pipeline.has_verdicts)
+        due = self._pacer.due(
+            now_s, pipeline.n_pending, waited_s, n_taken, n_inbox, pipeline.has_verdicts
+        )
         if due is not Due.NOTHING:
             self._commit(due)
 
@@ -344,20 +373,29 @@ class Service:
                 if self._stopping.is_set():
                     raise
                 self._turn_s = time.monotonic()
-                self._complaints.note(logging.ERROR, f"{error} The broker keeps what comes until it can.", self._turn_s)
+                self._complaints.note(
+                    logging.ERROR,
+                    f"{error} The broker keeps what comes until it can.",
+                    self._turn_s,
+                )
                 self._stopping.wait(JOURNAL_RETRY_S)
 
     def _thin(self) -> None:
         """Keep the journal within its limits: a bounded step, and one every tick while it is over."""
         journal = self._config.journal
         try:
-            taken = self._journal.thin(journal.max_bytes, journal.evidence.max_bytes, self._sender is not None)
+            taken = self._journal.thin(
+                journal.max_bytes, journal.evidence.max_bytes, self._sender is not None
+            )
         except JournalError as error:
             log.error("%s", error)
             return
         self._is_thinning = taken.total() > 0
         if taken["undelivered_rows"]:
-            log.error("The journal is full: %d rows that InfluxDB never got were thinned.", taken["undelivered_rows"])
+            log.error(
+                "The journal is full: %d rows that InfluxDB never got were thinned.",
+                taken["undelivered_rows"],
+            )
 
     def _report_health(self, now_s: float) -> None:
         try:
@@ -408,7 +446,9 @@ class Service:
         complaints = Complaints(log, COMPLAINT_PERIOD_S)
         while not self._stopping.is_set():
             try:
-                delay_s = self._notifier.step(self._mqtt.counters.connects, time.monotonic(), time.time_ns())
+                delay_s = self._notifier.step(
+                    self._mqtt.counters.connects, time.monotonic(), time.time_ns()
+                )
             except JournalError as error:
                 complaints.note(logging.ERROR, f"{error} Notices wait.", time.monotonic())
                 delay_s = JOURNAL_RETRY_S

@@ -26,10 +26,18 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=settings.ca_file)
         if settings.certificate_file is not None:
             key, path = "certificate_file", settings.certificate_file
-            context.load_cert_chain(settings.certificate_file, settings.key_file, password=_no_password)
+            context.load_cert_chain(
+                settings.certificate_file, settings.key_file, password=_no_password
+            )
     except ssl.SSLError as error:
-        rule = "must be PEM" if key == "ca_file" else "and key_file must be PEM, belong together and need no password"
-        raise ConfigError(f"mqtt.tls.{key} = {str(path)!r} {rule} ({error.reason or error}).") from error
+        rule = (
+            "must be PEM"
+            if key == "ca_file"
+            else "and key_file must be PEM, belong together and need no password"
+        )
+        raise ConfigError(
+            f"mqtt.tls.{key} = {str(path)!r} {rule} ({error.reason or error})."
+        ) from error
     except (OSError, ValueError) as error:
         where = error.filename if isinstance(error, OSError) and error.filename else path
         raise ConfigError(f"mqtt.tls.{key} = {str(where)!r} cannot be read: {error}.") from error

@@ -29,7 +29,9 @@ def server_program(name: str) -> str | None:
 
 
 def _version(program: str, arguments: tuple[str, ...]) -> str:
-    said = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=20, check=False).stdout
+    said = subprocess.run(
+        [program, *arguments], capture_output=True, text=True, timeout=20, check=False
+    ).stdout
     found = re.search(r"\d+\.\d+\.\d+", said)
     return found[0] if found else "unknown version"
 
@@ -44,11 +46,17 @@ def pytest_report_header() -> list[str]:
     for name, arguments in PROGRAMS.items():
         program = server_program(name)
         lines.append(
-            f"{name}: {_version(program, arguments)}, real" if program else f"{name}: not found, its tests skip"
+            f"{name}: {_version(program, arguments)}, real"
+            if program
+            else f"{name}: not found, its tests skip"
         )
     folder = _datasets()
-    sets = ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir())) if folder else ""
-    lines.append(f"recordings: {sets or f'none ({DATASETS_VARIABLE} names no folder), their tests skip'}")
+    sets = (
+        ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir())) if folder else ""
+    )
+    lines.append(
+        f"recordings: {sets or f'none ({DATASETS_VARIABLE} names no folder), their tests skip'}"
+    )
     return lines
 
 
@@ -57,5 +65,7 @@ def datasets() -> Path:
     """The folder of real recordings; tests that need it skip without it."""
     folder = _datasets()
     if folder is None:
-        pytest.skip(f"needs the real recordings: {DATASETS_VARIABLE} names no folder (README, Tests)")
+        pytest.skip(
+            f"needs the real recordings: {DATASETS_VARIABLE} names no folder (README, Tests)"
+        )
     return folder

@@ -76,7 +76,9 @@ def transformed(panel: Json, found: Sequence[Frame]) -> list[Frame]:
         assert step["id"] == "renameByRegex"
         pattern = re.compile(step["options"]["regex"])
         replacement = re.sub(r"\$(\d)", r"\\\1", step["options"]["renamePattern"])
-        found = [Frame(pattern.sub(replacement, f.name), f.labels, f.times_ms, f.values) for f in found]
+        found = [
+            Frame(pattern.sub(replacement, f.name), f.labels, f.times_ms, f.values) for f in found
+        ]
     return list(found)
 
 
@@ -91,12 +93,18 @@ def choices(variable: Json, view: View, influxdb: InfluxDatabase) -> list[str]:
     """What a query variable offers: the first text column of the answer, else the first that is no time."""
     values: list[str] = []
     for one in influxdb.query(view.fill_in(variable["query"])):
-        column = "value" if "value" in one.columns else next(name for name in one.columns if name != "time")
+        column = (
+            "value"
+            if "value" in one.columns
+            else next(name for name in one.columns if name != "time")
+        )
         values += [str(value) for value in one.column(column)]
     return list(dict.fromkeys(values))
 
 
-def newest_values(rule: Json, influxdb: InfluxDatabase, now_ms: int) -> dict[str, dict[tuple[str, ...], float]]:
+def newest_values(
+    rule: Json, influxdb: InfluxDatabase, now_ms: int
+) -> dict[str, dict[tuple[str, ...], float]]:
     """An alert rule's queries and reduce steps: the newest value by query and by series."""
     reduced: dict[str, dict[tuple[str, ...], float]] = {}
     for step in rule["data"]:
@@ -104,14 +112,18 @@ def newest_values(rule: Json, influxdb: InfluxDatabase, now_ms: int) -> dict[str
             from_ms = now_ms - step["relativeTimeRange"]["from"] * 1000
             view = View(from_ms, now_ms, step["model"]["intervalMs"], {}, {})
             found = frames(step["model"], influxdb.query(view.fill_in(step["model"]["query"])))
-            reduced[step["refId"]] = {tuple(frame.labels.values()): frame.values[-1] for frame in found}
+            reduced[step["refId"]] = {
+                tuple(frame.labels.values()): frame.values[-1] for frame in found
+            }
         elif step["model"]["type"] == "reduce":
             assert step["model"]["reducer"] == "last"
             reduced[step["refId"]] = reduced[step["model"]["expression"]]
     return reduced
 
 
-def firing(rule: Json, reduced: Mapping[str, Mapping[tuple[str, ...], float]]) -> set[tuple[str, ...]]:
+def firing(
+    rule: Json, reduced: Mapping[str, Mapping[tuple[str, ...], float]]
+) -> set[tuple[str, ...]]:
     """The series for which a rule's condition holds."""
     values = dict(reduced)
     condition = rule["data"][-1]
@@ -119,10 +131,18 @@ def firing(rule: Json, reduced: Mapping[str, Mapping[tuple[str, ...], float]]) -
     for step in rule["data"]:
         if step["model"].get("type") == "math":
             assert step["model"]["expression"] == "$RA / $RB"
-            values["M"] = {key: values["RA"][key] / values["RB"][key] for key in values["RA"] if key in values["RB"]}
+            values["M"] = {
+                key: values["RA"][key] / values["RB"][key]
+                for key in values["RA"]
+                if key in values["RB"]
+            }
     (check,) = condition["model"]["conditions"]
     kind, limits = check["evaluator"]["type"], check["evaluator"]["params"]
-    return {key for key, value in values[condition["model"]["expression"]].items() if _holds(kind, limits, value)}
+    return {
+        key
+        for key, value in values[condition["model"]["expression"]].items()
+        if _holds(kind, limits, value)
+    }
 
 
 def _holds(kind: str, limits: Sequence[float], value: float) -> bool:
@@ -134,5 +154,7 @@ def _holds(kind: str, limits: Sequence[float], value: float) -> bool:
 def _name(alias: str, series: QuerySeries, column: str) -> str:
     if not alias:
         return f"{series.name}.{column}"
-    named = {"col": column, "m": series.name} | {f"tag_{key}": value for key, value in series.tags.items()}
+    named = {"col": column, "m": series.name} | {
+        f"tag_{key}": value for key, value in series.tags.items()
+    }
     return re.sub(r"\$(\w+)", lambda found: named.get(found[1], found[0]), alias)

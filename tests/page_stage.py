@@ -16,15 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from monitor.batch import Batch, Event, EvidenceWindow
-from monitor.cam import strongest_band
-from monitor.journal import Journal
-from monitor.records import Grid, Status, Verdict
-from monitor.verdict import probability
+from monitor.evidence.cam import strongest_band
+from monitor.evidence.decide import probability
+from monitor.journal.writer import Journal
+from monitor.records.batch import Batch, Event, EvidenceWindow
+from monitor.records.verdict import Grid, Status, Verdict
 
 RATE_HZ, N_WINDOW = 12_800, 12_800
 SECOND_NS = 10**9
-EDGES_HZ = tuple(float(round(edge)) for edge in np.concatenate([np.arange(0, 1000, 200), np.geomspace(1000, 6400, 14)]))
+EDGES_HZ = tuple(
+    float(round(edge))
+    for edge in np.concatenate([np.arange(0, 1000, 200), np.geomspace(1000, 6400, 14)])
+)
 GRID = Grid(EDGES_HZ, tuple(float(edge) for edge in np.linspace(0, 1, 17)))
 FAULT_BAND = 13  # index: where the faulty machine rings
 BIAS, THRESHOLD = -1.2, 0.4
@@ -47,7 +50,9 @@ def verdict(sensor: str, index: int, start_ns: int, faulty: bool, seed: int = 0)
     logit = float(cells.sum(dtype=np.float64)) + BIAS
     ng = logit > THRESHOLD
     window_start_ns = start_ns + index * SECOND_NS
-    novelty_map = np.maximum(0, cells).astype(np.float32) * 8 + rng.gamma(1, 0.02, GRID.shape).astype(np.float32)
+    novelty_map = np.maximum(0, cells).astype(np.float32) * 8 + rng.gamma(
+        1, 0.02, GRID.shape
+    ).astype(np.float32)
     return Verdict(
         sensor=sensor,
         segment=1,
@@ -83,7 +88,9 @@ def evidence(of: Verdict, faulty: bool) -> EvidenceWindow:
     if faulty:
         for hit in np.arange(0.02, 1, 0.093):
             after = t >= hit
-            wave[after] += 6 * np.exp(-(t[after] - hit) / 0.006) * np.sin(2 * np.pi * 3300 * (t[after] - hit))
+            wave[after] += (
+                6 * np.exp(-(t[after] - hit) / 0.006) * np.sin(2 * np.pi * 3300 * (t[after] - hit))
+            )
     key = (of.sensor, of.segment, of.first_sample)
     return EvidenceWindow(*key, float(RATE_HZ), wave[None].astype(np.float32), "ng")
 
@@ -100,7 +107,13 @@ def fill(path: Path, n_windows: int = 120, start_ns: int | None = None) -> None:
     """A small plant in all six states; mill-2/spindle has been faulty for the last third."""
     start_ns = time.time_ns() - (n_windows + 1) * SECOND_NS if start_ns is None else start_ns
     batch = Batch()
-    for sensor in ("mill-1/spindle", "mill-1/table", "mill-2/spindle", "pump-3/bearing", "fan-9/motor"):
+    for sensor in (
+        "mill-1/spindle",
+        "mill-1/table",
+        "mill-2/spindle",
+        "pump-3/bearing",
+        "fan-9/motor",
+    ):
         for index in range(n_windows):
             faulty = sensor == "mill-2/spindle" and index >= n_windows * 2 // 3
             found = verdict(sensor, index, start_ns, faulty)
@@ -109,7 +122,9 @@ def fill(path: Path, n_windows: int = 120, start_ns: int | None = None) -> None:
                 batch.evidence.append(evidence(found, faulty))
             if faulty and index == n_windows * 2 // 3 + 3:
                 text = "network, strongest band 2989 to 3448 Hz (52% of the evidence)"
-                batch.events.append(Event(found.end_ns, sensor, "alarm_raised", text, found.model_id))
+                batch.events.append(
+                    Event(found.end_ns, sensor, "alarm_raised", text, found.model_id)
+                )
     for sensor, status, reason in (
         ("press-7/crank", Status.BAD_DATA, "flat_line"),
         ("saw-4/blade", Status.IDLE, "not_running"),
@@ -118,7 +133,9 @@ def fill(path: Path, n_windows: int = 120, start_ns: int | None = None) -> None:
     ):
         for index in range(n_windows):
             batch.verdicts.append(unjudged(verdict(sensor, index, start_ns, False), status, reason))
-    batch.events.append(Event(time.time_ns(), "belt-8/drum", "silent", "no message for three expected periods"))
+    batch.events.append(
+        Event(time.time_ns(), "belt-8/drum", "silent", "no message for three expected periods")
+    )
     journal = Journal(path)
     journal.commit(batch)
     journal.store_health(time.time_ns(), {"windows_per_s": 9.0, "broker_connected": True})
@@ -156,7 +173,11 @@ class Served:
         text = answer.read().decode("utf-8", "replace")
         link.close()
         is_json = answer.headers.get("content-type", "").startswith("application/json")
-        return answer.status, json.loads(text) if is_json else text, {k.lower(): v for k, v in answer.headers.items()}
+        return (
+            answer.status,
+            json.loads(text) if is_json else text,
+            {k.lower(): v for k, v in answer.headers.items()},
+        )
 
 
 def write_config(folder: Path, page: str = "", journal: str = "camshaft.journal") -> Path:
@@ -170,13 +191,29 @@ def write_config(folder: Path, page: str = "", journal: str = "camshaft.journal"
 
 
 @contextmanager
-def serve(folder: Path, page: str = "", host: str | None = None, journal: str = "camshaft.journal") -> Iterator[Served]:
+def serve(
+    folder: Path, page: str = "", host: str | None = None, journal: str = "camshaft.journal"
+) -> Iterator[Served]:
     """Run camshaft page over a journal until the block ends."""
     config, port = write_config(folder, page, journal), free_port()
-    command = [sys.executable, "-W", "error", "-m", "monitor.cli", "page", "-c", str(config), "--port", str(port)]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-m",
+        "monitor.cli",
+        "page",
+        "-c",
+        str(config),
+        "--port",
+        str(port),
+    ]
     log = (folder / "page.log").open("wb")
     process = subprocess.Popen(
-        command + (["--host", host] if host else []), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        command + (["--host", host] if host else []),
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
     )
     try:
         deadline_s = time.monotonic() + 20

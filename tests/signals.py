@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from monitor.analysis import Analyser
-from monitor.classifier import Classifier
-from monitor.config import Config, parse_config
-from monitor.pipeline import Rules
-from monitor.records import Delivery, Float32, Message
+from monitor.config import Config
+from monitor.config_file import parse_config
+from monitor.evidence.network import Classifier
+from monitor.pipeline.analysis import Analyser
+from monitor.pipeline.pipeline import Rules
+from monitor.records.signal import Delivery, Float32, Message
 
 START_NS = 1_700_000_000_000_000_000
 RATE_HZ = 2000.0
@@ -26,7 +27,10 @@ def configure(**changes: Any) -> Config:
         sensor.setdefault("window_s", 0.5)
     tree = {
         "subscriptions": [
-            {"topic": "vibration/{machine}/{point}/waveform", "payload": {"format": "raw", "dtype": "float32"}}
+            {
+                "topic": "vibration/{machine}/{point}/waveform",
+                "payload": {"format": "raw", "dtype": "float32"},
+            }
         ],
         "sensors": [sensor],
         **changes,
@@ -49,13 +53,20 @@ def noise(n: int, seed: int = 0) -> Float32:
 
 
 def messages(
-    samples: Float32, lengths: Sequence[int], sensor: str = "m/p", first_packet: int = 1, connection: int = 1
+    samples: Float32,
+    lengths: Sequence[int],
+    sensor: str = "m/p",
+    first_packet: int = 1,
+    connection: int = 1,
 ) -> list[Message]:
     """The samples as QoS 1 messages with time and sequence."""
     machine, _, point = sensor.partition("/")
     cut = []
     for number, (first, end) in enumerate(pairwise([0, *accumulate(lengths)])):
-        properties = {"sequence": str(number), "start_time_ns": str(START_NS + round(first / RATE_HZ * 1e9))}
+        properties = {
+            "sequence": str(number),
+            "start_time_ns": str(START_NS + round(first / RATE_HZ * 1e9)),
+        }
         cut.append(
             Message(
                 topic=f"vibration/{machine}/{point}/waveform",

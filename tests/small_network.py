@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from monitor.records import Float32
-from monitor.spectrogram import SpectrogramSettings, default_settings
+from monitor.records.signal import Float32
+from monitor.signal.spectrogram import SpectrogramSettings, default_settings
 
 N_MAPS = 6
 N_FRAMES_PER_COLUMN = 5
@@ -32,13 +32,19 @@ def write_small_model(
     maps = tf.keras.layers.Permute((2, 3, 1))(psd_db * 0.1)
     maps = tf.keras.layers.Conv2D(4, 3, padding="same", activation="relu")(maps)
     maps = tf.keras.layers.MaxPooling2D((1, N_FRAMES_PER_COLUMN))(maps)
-    features = tf.keras.layers.Conv2D(N_MAPS, 3, padding="same", activation="relu", name="features")(maps)
-    logit = tf.keras.layers.Dense(1, name="head")(tf.keras.layers.GlobalAveragePooling2D()(features))
+    features = tf.keras.layers.Conv2D(
+        N_MAPS, 3, padding="same", activation="relu", name="features"
+    )(maps)
+    logit = tf.keras.layers.Dense(1, name="head")(
+        tf.keras.layers.GlobalAveragePooling2D()(features)
+    )
     network = tf.keras.Model(psd_db, {"logit": logit, "features": features})
 
     # Not from_concrete_functions: it leaves the weights as variables, which LiteRT then finds uninitialised.
     content = tf.lite.TFLiteConverter.from_keras_model(network).convert()
-    weights, bias = (np.asarray(value, np.float64).ravel() for value in network.get_layer("head").get_weights())
+    weights, bias = (
+        np.asarray(value, np.float64).ravel() for value in network.get_layer("head").get_weights()
+    )
     write_folder(folder, settings, n_channels, content, weights.tolist(), float(bias[0]))
 
     def predict(batch: Float32) -> tuple[Float32, Float32]:
@@ -49,7 +55,12 @@ def write_small_model(
 
 
 def write_folder(
-    folder: Path, settings: SpectrogramSettings, n_channels: int, content: bytes, weights: list[float], bias: float
+    folder: Path,
+    settings: SpectrogramSettings,
+    n_channels: int,
+    content: bytes,
+    weights: list[float],
+    bias: float,
 ) -> dict[str, Any]:
     """Write a network's bytes and the manifest that belongs to them. Returns the manifest's tree."""
     n_t = settings.n_frames // N_FRAMES_PER_COLUMN

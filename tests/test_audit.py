@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import subprocess
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
-PATH = Path(__file__).parent.parent / "constraints" / "audit.py"
+from tests.paths import ROOT
+
+PATH = ROOT / "constraints" / "audit.py"
 
 
 def audit_saying(monkeypatch: pytest.MonkeyPatch, output: str) -> ModuleType:
@@ -33,7 +34,11 @@ def audit_saying(monkeypatch: pytest.MonkeyPatch, output: str) -> ModuleType:
 @pytest.mark.parametrize(
     ("output", "code", "said"),
     [
-        ({"dependencies": [{"name": "a", "version": "1", "vulns": []}]}, 0, "1 of 1 packages audited, 0 known"),
+        (
+            {"dependencies": [{"name": "a", "version": "1", "vulns": []}]},
+            0,
+            "1 of 1 packages audited, 0 known",
+        ),
         (
             {
                 "dependencies": [
@@ -49,7 +54,11 @@ def audit_saying(monkeypatch: pytest.MonkeyPatch, output: str) -> ModuleType:
     ],
 )
 def test_what_is_known_is_said(
-    output: Any, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    output: Any,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     module = audit_saying(monkeypatch, output if isinstance(output, str) else json.dumps(output))
     assert module.main() == code

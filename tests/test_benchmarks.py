@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.model_folder import find_model
+from monitor.evidence.model_folder import find_model
 from tests.benchmarks.__main__ import table
 from tests.benchmarks.stages import kernel_limit, run_pipeline, stage_costs_s
 from tests.benchmarks.workload import Workload, make_workload
@@ -17,7 +17,9 @@ def workload() -> Workload:
     return make_workload(find_model("simulator"), n_sensors=4, n_windows=3)
 
 
-def test_every_window_comes_through_and_costs_less_than_the_limit_allows(workload: Workload, tmp_path: Path) -> None:
+def test_every_window_comes_through_and_costs_less_than_the_limit_allows(
+    workload: Workload, tmp_path: Path
+) -> None:
     run = run_pipeline(workload, tmp_path)  # raises where a window is missing
     assert 0 < run.windows_per_s < kernel_limit(workload)
     assert run.max_residual < 1e-3

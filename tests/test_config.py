@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from monitor.cli import main
-from monitor.config import Config, ConfigError, Secret, load_config, parse_config
+from monitor.config import Config, ConfigError, Secret
+from monitor.config_file import load_config, parse_config
 
 TOPIC = "vibration/{machine}/{point}/waveform"
 
@@ -30,27 +31,54 @@ def parse(**changes: Any) -> Config:
     ("changes", "sentence"),
     [
         ({"speed": 1}, "speed = 1: there is no such key."),
-        ({"sensor": {"sample_rate_hz": "25.6 kHz"}}, r"sensors\[0\].sample_rate_hz = '25.6 kHz': .*\(unit: hertz\)"),
+        (
+            {"sensor": {"sample_rate_hz": "25.6 kHz"}},
+            r"sensors\[0\].sample_rate_hz = '25.6 kHz': .*\(unit: hertz\)",
+        ),
         (
             {"sensor": {"sample_rate_hz": -1}},
             r"sensors\[0\].sample_rate_hz = -1: must be greater than 0 \(unit: hertz\)",
         ),
-        ({"sensor": {"unit": "ips"}}, r"sensors\[0\].unit = 'ips': must be 'm/s2', 'g', 'mg' or 'counts'"),
-        ({"sensor": {"unit": "counts"}}, r"sensors\[0\]: unit = counts needs a scale in m/s² per count"),
-        ({"sensor": {"model": "m", "window_s": 2}}, "window_s = 2.0 s cannot be set beside a model"),
+        (
+            {"sensor": {"unit": "ips"}},
+            r"sensors\[0\].unit = 'ips': must be 'm/s2', 'g', 'mg' or 'counts'",
+        ),
+        (
+            {"sensor": {"unit": "counts"}},
+            r"sensors\[0\]: unit = counts needs a scale in m/s² per count",
+        ),
+        (
+            {"sensor": {"model": "m", "window_s": 2}},
+            "window_s = 2.0 s cannot be set beside a model",
+        ),
         ({"sensor": {"threshold": 1}}, r"threshold = 1.0 \(logit units\) needs a model"),
-        ({"sensor": {"alarm": {"n": 3, "m": 2}}}, "clear < n <= m must hold, found clear = 0, n = 3, m = 2"),
+        (
+            {"sensor": {"alarm": {"n": 3, "m": 2}}},
+            "clear < n <= m must hold, found clear = 0, n = 3, m = 2",
+        ),
         ({"sensor": {"running": {}}}, "must have exactly one of limit_rms_ms2, topic"),
         ({"mqtt": {"port": 70000}}, "mqtt.port = 70000: must be less than or equal to 65535"),
         ({"mqtt": {"password": {"env": "X"}}}, "password is given without a username"),
-        ({"mqtt": {"tls": {"key_file": "k"}}}, "mqtt.tls: certificate_file and key_file belong together"),
-        ({"influx": {"url": "localhost:8086", "bucket": "b"}}, "influx.url = 'localhost:8086': must be a URL"),
-        ({"influx": {"url": "http://h", "bucket": "b", "token": {}}}, "must name exactly one of file, env, credential"),
+        (
+            {"mqtt": {"tls": {"key_file": "k"}}},
+            "mqtt.tls: certificate_file and key_file belong together",
+        ),
+        (
+            {"influx": {"url": "localhost:8086", "bucket": "b"}},
+            "influx.url = 'localhost:8086': must be a URL",
+        ),
+        (
+            {"influx": {"url": "http://h", "bucket": "b", "token": {}}},
+            "must name exactly one of file, env, credential",
+        ),
         ({"instance": "a b"}, "instance = 'a b'"),
         ({"prometheus": {"port": 0}}, "prometheus.port = 0: must be greater than or equal to 1"),
         ({"prometheus": {"host": ""}}, "prometheus.host = ''"),
         ({"subscriptions": []}, "subscriptions"),
-        ({"sensors": [{"sample_rate_hz": 1}, {"match": "x", "sample_rate_hz": 1}]}, "is never reached"),
+        (
+            {"sensors": [{"sample_rate_hz": 1}, {"match": "x", "sample_rate_hz": 1}]},
+            "is never reached",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(changes: dict[str, Any], sentence: str) -> None:
@@ -66,7 +94,10 @@ def test_each_mistake_is_one_line() -> None:
 
 def test_the_first_rule_that_fits_holds() -> None:
     config = parse(
-        sensors=[{"match": "press-*/gear", "sample_rate_hz": 1000}, {"match": "press-*", "sample_rate_hz": 2000}]
+        sensors=[
+            {"match": "press-*/gear", "sample_rate_hz": 1000},
+            {"match": "press-*", "sample_rate_hz": 2000},
+        ]
     )
     names = ("press-1/gear", "press-1/motor", "pump-1/motor")
     found = [config.sensor(name) for name in names]
@@ -91,7 +122,9 @@ def test_relative_paths_are_of_the_file(tmp_path: Path) -> None:
     assert parse(journal={"path": "a.journal"}).journal.path == Path("/etc/camshaft/a.journal")
 
 
-def test_secrets_come_from_files_environment_and_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_come_from_files_environment_and_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "token").write_text("from a file\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("TOKEN", "from the environment")
@@ -120,12 +153,16 @@ def test_what_is_no_configuration(tmp_path: Path, text: str, sentence: str) -> N
         load_config(path)
 
 
-def test_check_config_says_good_or_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_config_says_good_or_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("sensors: [{sample_rate_hz: 1}]\n")
     assert main(["check-config", str(path)]) == 2
     assert capsys.readouterr().err == "subscriptions is missing: it has no default.\n"
-    path.write_text("subscriptions: [{topic: 'v/{machine}', payload: {format: raw}}]\nsensors: [{sample_rate_hz: 1}]\n")
+    path.write_text(
+        "subscriptions: [{topic: 'v/{machine}', payload: {format: raw}}]\nsensors: [{sample_rate_hz: 1}]\n"
+    )
     assert main(["check-config", str(path)]) == 0
     assert main(["check-config", str(tmp_path / "absent")]) == 2
     assert "cannot be read: No such file or directory" in capsys.readouterr().err

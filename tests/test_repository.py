@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.paths import ROOT
+
 README = ROOT / "README.md"
 TEXT_SUFFIXES = {
     ".py",
@@ -29,23 +30,34 @@ TEXT_SUFFIXES = {
 }
 PERSONAL_PATH = re.compile(r"(?<![\w.])/(?:home|root|Users)/\w+")
 INDEX_ADDRESS = re.compile(
-    r"--(?:index-url|extra-index-url|find-links|trusted-host)\s+\S|https?://[\w.]*(?:pypi|pythonhosted)", re.I
+    r"--(?:index-url|extra-index-url|find-links|trusted-host)\s+\S|https?://[\w.]*(?:pypi|pythonhosted)",
+    re.I,
 )
 
 
 def tracked_files() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     if listed.returncode != 0:
         pytest.skip("needs a git checkout")
     files = [ROOT / name for name in listed.stdout.splitlines()]
-    return [path for path in files if path.suffix in TEXT_SUFFIXES and path.is_file() and path != Path(__file__)]
+    return [
+        path
+        for path in files
+        if path.suffix in TEXT_SUFFIXES and path.is_file() and path != Path(__file__)
+    ]
 
 
 def code_lines(document: str) -> list[str]:
     """Lines of code blocks, fenced or indented, and code spans."""
     fenced = re.findall(r"^```.*?\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
     indented = re.findall(r"^ {4}(\S.*)$", document, re.MULTILINE)
-    return [line for block in fenced for line in block.splitlines()] + indented + re.findall(r"`([^`\n]+)`", document)
+    return (
+        [line for block in fenced for line in block.splitlines()]
+        + indented
+        + re.findall(r"`([^`\n]+)`", document)
+    )
 
 
 def commands_of(module: str) -> set[str]:
@@ -56,30 +68,48 @@ def commands_of(module: str) -> set[str]:
 
 
 def test_no_file_names_a_person_s_folder() -> None:
-    assert [path.name for path in tracked_files() if PERSONAL_PATH.search(path.read_text("utf-8", "replace"))] == []
+    assert [
+        path.name
+        for path in tracked_files()
+        if PERSONAL_PATH.search(path.read_text("utf-8", "replace"))
+    ] == []
 
 
 def test_no_file_names_a_package_index() -> None:
-    assert [path.name for path in tracked_files() if INDEX_ADDRESS.search(path.read_text("utf-8", "replace"))] == []
+    assert [
+        path.name
+        for path in tracked_files()
+        if INDEX_ADDRESS.search(path.read_text("utf-8", "replace"))
+    ] == []
 
 
 def test_readme_shows_only_targets_that_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     shown = {
-        target for line in code_lines(README.read_text("utf-8")) for target in re.findall(r"\bmake ([a-z]+)", line)
+        target
+        for line in code_lines(README.read_text("utf-8"))
+        for target in re.findall(r"\bmake ([a-z]+)", line)
     }
     assert {"demo", "test", "check", "bench"} <= shown <= targets
 
 
-@pytest.mark.parametrize(("program", "module"), [("camshaft", "monitor.cli"), ("camshaft-train", "training.cli")])
+@pytest.mark.parametrize(
+    ("program", "module"), [("camshaft", "monitor.cli"), ("camshaft-train", "training.cli")]
+)
 def test_readme_documents_every_command_and_no_other(program: str, module: str) -> None:
     lines = code_lines(README.read_text("utf-8"))
-    shown = {match[1] for line in lines if (match := re.search(rf"(?:^|[ /]){program} ([a-z][a-z-]*)", line))}
+    shown = {
+        match[1]
+        for line in lines
+        if (match := re.search(rf"(?:^|[ /]){program} ([a-z][a-z-]*)", line))
+    }
     assert shown == commands_of(module)
 
 
 @pytest.mark.parametrize(
-    "document", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]), ids=lambda path: path.name
+    "document",
+    sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]),
+    ids=lambda path: path.name,
 )
 def test_links_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\((?!https?://|#)([^)#]+)[^)]*\)", document.read_text("utf-8"))
@@ -119,7 +149,9 @@ def test_constraints_agree_and_cover_what_is_asked_for() -> None:
     asked = {"daemon": project["dependencies"], "demo": project["dependencies"] + extras["demo"]}
     for name, requirements in asked.items():
         held = pinned(name)
-        assert held.items() <= everything.items(), f"{name}.txt and development.txt differ: run make constraints"
+        assert held.items() <= everything.items(), (
+            f"{name}.txt and development.txt differ: run make constraints"
+        )
         assert {package_name(text) for text in requirements} <= held.keys()
     assert {package_name(text) for extra in extras.values() for text in extra} <= everything.keys()
 
@@ -133,5 +165,7 @@ def package_name(requirement: str) -> str:
 def test_the_daemon_imports_no_training_and_no_tensorflow() -> None:
     heavy = {"training", "tensorflow", "keras", "rich", "matplotlib"}
     probe = f"import sys, monitor.service; print(sorted({heavy!r} & sys.modules.keys()))"
-    ran = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT)
+    ran = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert ran.stdout == "[]\n"

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from monitor.records import Band, Grid, Status, Verdict
+from monitor.records.verdict import Band, Grid, Status, Verdict
 
 SECOND_NS = 10**9
 GRID = Grid((0.0, 100.0, 250.0, 500.0, 1000.0), (0.0, 0.25, 0.5, 0.75, 1.0))
 
 
-def make_verdict(index: int = 0, sensor: str = "press 7/bearing", grid: Grid = GRID, **changes: Any) -> Verdict:
+def make_verdict(
+    index: int = 0, sensor: str = "press 7/bearing", grid: Grid = GRID, **changes: Any
+) -> Verdict:
     """The index-th window of a sensor, one second long at 2 kHz: NG, with all three maps."""
     rng = np.random.default_rng([index, len(sensor)])
     contribution = rng.normal(0.05, 0.2, grid.shape).astype(np.float32)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.false_alarms import StatedRate
+from monitor.evidence.false_alarms import StatedRate
 from training.dataset import NG, OK
 from training.judge import Judged
 from training.metrics import Interval, bootstrap, rounded
@@ -20,7 +20,9 @@ MONTH_S = 30 * 86_400.0
 
 def false_alarms(judged: list[Judged]) -> list[dict[str, Any]]:
     """What commissioned thresholds state and what other healthy windows show: all sensors together, then each."""
-    found = [_healthy(one, commissioned) for one in judged for commissioned in one.commissioned.values()]
+    found = [
+        _healthy(one, commissioned) for one in judged for commissioned in one.commissioned.values()
+    ]
     found = [one for one in found if len(one.run)]
     rows = [one.as_tree() for one in found]
     return [_together(found, rows), *rows] if len(found) > 1 else rows
@@ -64,14 +66,20 @@ class Healthy:
             "commissioned_runs": self.n_runs,
             "healthy_windows": len(self.run),
         }
-        return row | {name: one.as_tree(self.run, self.window_s) for name, one in self.evidence.items()}
+        return row | {
+            name: one.as_tree(self.run, self.window_s) for name, one in self.evidence.items()
+        }
 
 
 def _healthy(one: Judged, commissioned: Commissioning) -> Healthy:
-    index = np.flatnonzero((one.data.sensor == commissioned.sensor) & (one.data.label == OK) & ~one.spoilt)
+    index = np.flatnonzero(
+        (one.data.sensor == commissioned.sensor) & (one.data.label == OK) & ~one.spoilt
+    )
     evidence = {}
     if commissioned.logit_threshold is not None and commissioned.network_stated is not None:
-        evidence["network"] = Evidence(commissioned.network_stated, one.logit[index] > commissioned.logit_threshold)
+        evidence["network"] = Evidence(
+            commissioned.network_stated, one.logit[index] > commissioned.logit_threshold
+        )
     limit = one.novelty_limit(commissioned)
     limited = limit > commissioned.baseline.threshold
     evidence["novelty"] = Evidence(commissioned.novelty_stated, one.novelty[index] > limit, limited)
@@ -96,13 +104,17 @@ def _together(found: list[Healthy], rows: list[dict[str, Any]]) -> dict[str, Any
     }
     for name in found[0].evidence:
         alarm = np.concatenate([one.evidence[name].alarm for one in found])
-        stated = np.concatenate([np.full(len(one.run), one.evidence[name].stated.rate) for one in found])
+        stated = np.concatenate(
+            [np.full(len(one.run), one.evidence[name].stated.rate) for one in found]
+        )
         row[name] = {
             "worth_windows": rounded(sum(one.evidence[name].stated.n_independent for one in found)),
             "stated": {"value": rounded(float(stated.mean())), "low": None, "high": None},
             "seen": share_by_run(alarm, run).as_tree(),
             "kept": f"{sum(one[name]['kept'] for one in rows)} of {len(rows)}",
-            "per_month_extrapolated": rounded(false_alarms_per_month(float(alarm.mean()), found[0].window_s)),
+            "per_month_extrapolated": rounded(
+                false_alarms_per_month(float(alarm.mean()), found[0].window_s)
+            ),
         }
     return row
 
@@ -111,7 +123,9 @@ def share_by_run(alarm: NDArray[np.bool_], run: NDArray[Any]) -> Interval:
     return bootstrap(run, lambda index: float(alarm[index].mean()))
 
 
-def false_alarms_per_month(rate: float, window_s: float, n: int = CONFIRM_N, m: int = CONFIRM_M) -> float:
+def false_alarms_per_month(
+    rate: float, window_s: float, n: int = CONFIRM_N, m: int = CONFIRM_M
+) -> float:
     """Confirmed alarms in a month of windows, if healthy windows were independent of each other: an extrapolation.
 
     The chance that a window raises the alarm: it is NG, n - 1 of the m - 1 before it were too, and fewer one earlier.
@@ -141,7 +155,9 @@ def detection_delays(one: Judged) -> list[dict[str, Any]]:
                 "hours_before_the_end": rounded((start_s[-1] - start_s[standing]) / 3600)
                 if standing < len(alarm)
                 else None,
-                "alarm_before_5_to_25_percent_of_life_ends": bool(alarm[: int(0.25 * len(alarm))].any()),
+                "alarm_before_5_to_25_percent_of_life_ends": bool(
+                    alarm[: int(0.25 * len(alarm))].any()
+                ),
             }
         )
     return rows

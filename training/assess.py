@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from monitor.classifier import Classifier
-from monitor.model_folder import Manifest as ModelManifest
-from monitor.model_folder import find_model
-from monitor.model_folder import load_manifest as load_model_manifest
-from monitor.recordings import Manifest, load_manifest
-from monitor.records import Grid
-from monitor.simulator import Truth
+from monitor.evidence.model_folder import Manifest as ModelManifest
+from monitor.evidence.model_folder import find_model
+from monitor.evidence.model_folder import load_manifest as load_model_manifest
+from monitor.evidence.network import Classifier
+from monitor.recordings.manifest import Manifest, load_manifest
+from monitor.records.verdict import Grid
+from monitor.simulator.machine import Truth
 from training import TrainingError, plots, simulated
 from training.cross_fit import cross_fit
 from training.dataset import Dataset, concatenate
@@ -43,18 +43,33 @@ N_DRAWN = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="a name in --models-folder, a bundled name, or a model folder")
-    parser.add_argument("manifest", help=f"YAML file of the recordings, or {SIMULATOR!r} for simulated machines")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the report folder to make")
+    parser.add_argument(
+        "model", help="a name in --models-folder, a bundled name, or a model folder"
+    )
+    parser.add_argument(
+        "manifest", help=f"YAML file of the recordings, or {SIMULATOR!r} for simulated machines"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="the report folder to make"
+    )
     parser.add_argument(
         "--leave-out",
         metavar="COLUMN",
         help="train the model's recipe anew without each value of this column, and judge that value",
     )
-    parser.add_argument("--members", type=int, metavar="N", help="networks to average when trained anew")
+    parser.add_argument(
+        "--members", type=int, metavar="N", help="networks to average when trained anew"
+    )
     parser.add_argument("--models-folder", type=Path)
-    parser.add_argument("--windows", type=int, default=50, help="first healthy windows that commission a sensor")
-    parser.add_argument("--rate", type=float, default=0.1, help="false alarms per window that thresholds are set for")
+    parser.add_argument(
+        "--windows", type=int, default=50, help="first healthy windows that commission a sensor"
+    )
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=0.1,
+        help="false alarms per window that thresholds are set for",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -76,10 +91,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def on_recordings(
-    model: ModelManifest, folder: Path, recipe: Recipe, settings: Settings, options: argparse.Namespace
+    model: ModelManifest,
+    folder: Path,
+    recipe: Recipe,
+    settings: Settings,
+    options: argparse.Namespace,
 ) -> tuple[Job, list[Judged], dict[str, Any]]:
     manifest = load_manifest(Path(options.manifest))
-    title, kind = f"{model.name} on {manifest.name}", f"Model {model.id}, on runs that it never saw."
+    title, kind = (
+        f"{model.name} on {manifest.name}",
+        f"Model {model.id}, on runs that it never saw.",
+    )
     job = Job(title, kind, model, folder, recipe, manifest.settings.groups, manifest)
     dataset = read_with_bar(manifest, model.settings)
     dataset = dataset.select(dataset.bad_reason == "")
@@ -92,14 +114,29 @@ def on_recordings(
         return job, judged, leaky_figures(dataset, recipe, tick)
 
 
-def on_simulator(model: ModelManifest, folder: Path, recipe: Recipe, settings: Settings) -> tuple[Job, list[Judged]]:
+def on_simulator(
+    model: ModelManifest, folder: Path, recipe: Recipe, settings: Settings
+) -> tuple[Job, list[Judged]]:
     """The finished model on machines that nobody has met: drawn with another seed than those it learned from."""
-    seen, new = (simulated.N_MACHINES, simulated.N_WINDOWS), (simulated.N_TEST_MACHINES, simulated.N_TEST_WINDOWS)
+    seen, new = (
+        (simulated.N_MACHINES, simulated.N_WINDOWS),
+        (simulated.N_TEST_MACHINES, simulated.N_TEST_WINDOWS),
+    )
     with bar("simulating", seen[0] * seen[1] + new[0] * new[1]) as tick:
         train, _ = simulated.simulated_dataset(model.settings, *seen, recipe.seed, tick=tick)
-        test, truths = simulated.simulated_dataset(model.settings, *new, simulated.TEST_SEED, tick=tick)
+        test, truths = simulated.simulated_dataset(
+            model.settings, *new, simulated.TEST_SEED, tick=tick
+        )
     kind = f"Model {model.id}, on simulated machines drawn anew."
-    job = Job(f"{model.name} on new simulated machines", kind, model, folder, recipe, ("kind",), truths=tuple(truths))
+    job = Job(
+        f"{model.name} on new simulated machines",
+        kind,
+        model,
+        folder,
+        recipe,
+        ("kind",),
+        truths=tuple(truths),
+    )
     return job, judge_with_model(job, concatenate(train, test), settings)
 
 
@@ -151,7 +188,16 @@ def judge_with_model(job: Job, dataset: Dataset, settings: Settings) -> list[Jud
         (),
         {},
     )
-    return [judge("runs the model never saw", train.select(train.label >= 0), test, learned, job.recipe, settings)]
+    return [
+        judge(
+            "runs the model never saw",
+            train.select(train.label >= 0),
+            test,
+            learned,
+            job.recipe,
+            settings,
+        )
+    ]
 
 
 def judge_anew(job: Job, dataset: Dataset, column: str, settings: Settings) -> list[Judged]:
@@ -168,7 +214,9 @@ def judge_anew(job: Job, dataset: Dataset, column: str, settings: Settings) -> l
 def leaky_figures(dataset: Dataset, recipe: Recipe, tick: Tick | None) -> dict[str, Any]:
     """What a random split of windows would claim, by one network a fold."""
     labelled = usable(dataset)
-    logit = cross_fit(labelled, leaky(labelled, N_LEAKY_FOLDS), replace(recipe, n_members=1), fit, tick).logit
+    logit = cross_fit(
+        labelled, leaky(labelled, N_LEAKY_FOLDS), replace(recipe, n_members=1), fit, tick
+    ).logit
     label = labelled.label
     return {
         "warning": "Windows of one run stand on both sides: this flatters and says nothing of a new machine.",
@@ -206,7 +254,9 @@ def cost(job: Job) -> dict[str, Any]:
     """Size and speed of the exported network, one thread, one window at a time."""
     classifier = Classifier(job.folder)
     settings = job.model.settings
-    window = np.full((1, job.model.n_channels, settings.n_bands, settings.n_frames), -60, np.float32)
+    window = np.full(
+        (1, job.model.n_channels, settings.n_bands, settings.n_frames), -60, np.float32
+    )
     classifier.predict(window)
     start = time.perf_counter()
     for _ in range(LATENCY_REPEATS):
@@ -230,7 +280,9 @@ def pictures(job: Job, judged: list[Judged], tree: dict[str, Any]) -> dict[str, 
     }
     if tree["maps"]:
         drawn["Deletion and insertion"] = plots.deletion(tree["maps"]["figures"])
-    drawn["Maps of the windows with the highest logits, one of each run"] = _map_picture(job, judged)
+    drawn["Maps of the windows with the highest logits, one of each run"] = _map_picture(
+        job, judged
+    )
     lives = _lives(judged) if tree["detection"] else []
     if lives:
         drawn["Status score over life"] = plots.life(lives)
@@ -240,13 +292,20 @@ def pictures(job: Job, judged: list[Judged], tree: dict[str, Any]) -> dict[str, 
 def _map_picture(job: Job, judged: list[Judged]) -> bytes:
     psd_db = joined(judged, lambda one: one.data.psd_db.mean(axis=1))
     contribution = joined(judged, lambda one: one.contribution)
-    margin, run = joined(judged, lambda one: one.logit_margin), joined(judged, lambda one: one.data.run)
+    margin, run = (
+        joined(judged, lambda one: one.logit_margin),
+        joined(judged, lambda one: one.data.run),
+    )
     label = joined(judged, lambda one: one.data.label)
     order = np.argsort(-np.where(label >= 0, margin, -np.inf), kind="stable")
-    first = [int(order[np.flatnonzero(run[order] == name)[0]]) for name in dict.fromkeys(run[order])][:N_DRAWN]
+    first = [
+        int(order[np.flatnonzero(run[order] == name)[0]]) for name in dict.fromkeys(run[order])
+    ][:N_DRAWN]
     titles = [f"{run[i]}\n{('ok', 'ng')[label[i]]}, margin {margin[i]:+.2f}" for i in first]
     field = (job.model.receptive_field.hz, job.model.receptive_field.s)
-    return plots.maps(psd_db[first], contribution[first], job.grid, titles, field, job.model.settings.delta_t_s)
+    return plots.maps(
+        psd_db[first], contribution[first], job.grid, titles, field, job.model.settings.delta_t_s
+    )
 
 
 def _lives(judged: list[Judged]) -> list[tuple[str, Any, Any]]:

@@ -9,29 +9,35 @@ from typing import Any
 
 import numpy as np
 
-from monitor.classifier import Classifier
-from monitor.model_folder import find_model
-from monitor.recordings import load_manifest
-from monitor.spectrogram import to_grid
+from monitor.evidence.model_folder import find_model
+from monitor.evidence.network import Classifier
+from monitor.recordings.manifest import load_manifest
+from monitor.signal.spectrogram import to_grid
 from training.alarms import share_by_run
 from training.dataset import OK, Dataset
 from training.progress import read_with_bar
 from training.report import interval_text
 from training.thresholds import Commissioning, commission_sensor, first_windows, novelty_scores
 
-ASSUMPTION = (
-    "Assumes that later runs of a sensor are like the commissioned ones, in any order. A machine that drifts breaks it."
-)
+ASSUMPTION = "Assumes that later runs of a sensor are like the commissioned ones, in any order. A machine that drifts breaks it."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="a name in --models-folder, a bundled name, or a model folder")
+    parser.add_argument(
+        "model", help="a name in --models-folder, a bundled name, or a model folder"
+    )
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--models-folder", type=Path)
     parser.add_argument(
-        "--windows", type=int, default=50, metavar="N", help="first windows of each sensor (default 50)"
+        "--windows",
+        type=int,
+        default=50,
+        metavar="N",
+        help="first windows of each sensor (default 50)",
     )
-    parser.add_argument("--rate", type=float, default=0.1, metavar="P", help="false alarms per window (default 0.1)")
+    parser.add_argument(
+        "--rate", type=float, default=0.1, metavar="P", help="false alarms per window (default 0.1)"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the thresholds as JSON")
 
 
@@ -45,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
     print(ASSUMPTION)
     if options.out is not None:
         options.out.write_text(
-            json.dumps({"assumption": ASSUMPTION, "sensors": rows}, indent=1) + "\n", encoding="utf-8"
+            json.dumps({"assumption": ASSUMPTION, "sensors": rows}, indent=1) + "\n",
+            encoding="utf-8",
         )
     return 0
 
@@ -60,7 +67,9 @@ def describe(row: dict[str, Any]) -> str:
     return f"{row['sensor']}: {thresholds} for {basis}; on {row['healthy_windows']} others: {'; '.join(figures)}"
 
 
-def calibrate(classifier: Classifier, dataset: Dataset, n_windows: int, rate: float) -> list[dict[str, Any]]:
+def calibrate(
+    classifier: Classifier, dataset: Dataset, n_windows: int, rate: float
+) -> list[dict[str, Any]]:
     """Thresholds of each sensor, and the rate seen on its labelled healthy windows outside commissioning.
 
     Raises TrainingError where the rate is below what so many runs can show.
@@ -77,7 +86,9 @@ def calibrate(classifier: Classifier, dataset: Dataset, n_windows: int, rate: fl
     return rows
 
 
-def _row(one: Commissioning, dataset: Dataset, logit: Any, spectra_db: Any, healthy: Any) -> dict[str, Any]:
+def _row(
+    one: Commissioning, dataset: Dataset, logit: Any, spectra_db: Any, healthy: Any
+) -> dict[str, Any]:
     assert one.logit_threshold is not None
     assert one.network_stated is not None
     row: dict[str, Any] = {

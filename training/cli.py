@@ -11,21 +11,33 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from monitor.config import ConfigError
-from monitor.journal_schema import JournalError
-from monitor.model_folder import ModelError
-from monitor.novelty import CommissionError
-from monitor.recordings import RecordingError
+from monitor.evidence.model_folder import ModelError
+from monitor.evidence.novelty import CommissionError
+from monitor.journal.schema import JournalError
+from monitor.recordings.manifest import RecordingError
 from training import TrainingError
 
 MODULE_OF_COMMAND = {  # each brings add_arguments(parser) and run(options) -> exit code
-    "inspect": ("training.inspection", "print and draw what is in the recordings, and warn of leaks"),
+    "inspect": (
+        "training.inspection",
+        "print and draw what is in the recordings, and warn of leaks",
+    ),
     "fit": ("training.fit", "train one model on the recordings of a manifest"),
     "evaluate": ("training.assess", "an honest report of a model: report.json and report.html"),
-    "calibrate": ("training.calibrate", "a sensor's thresholds from its first windows, for a rate of false alarms"),
-    "score": ("training.score", "verdicts of whole recordings at full speed, as the monitor would give them"),
+    "calibrate": (
+        "training.calibrate",
+        "a sensor's thresholds from its first windows, for a rate of false alarms",
+    ),
+    "score": (
+        "training.score",
+        "verdicts of whole recordings at full speed, as the monitor would give them",
+    ),
     "reproduce": ("training.reproduce", "train a bundled model again and compare"),
     "import-journal": ("training.import_journal", "labelled windows of a journal as recordings"),
-    "retrain": ("training.retrain", "train with labels from the journal; promote only if every gate holds"),
+    "retrain": (
+        "training.retrain",
+        "train with labels from the journal; promote only if every gate holds",
+    ),
     "promote": ("training.promote", "put a model into service under its name"),
     "rollback": ("training.rollback", "put the model before it back into service"),
 }
@@ -37,7 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser(arguments).parse_args(arguments)
     try:
         return int(options.run(options))
-    except (TrainingError, RecordingError, ModelError, JournalError, ConfigError, CommissionError, OSError) as error:
+    except (
+        TrainingError,
+        RecordingError,
+        ModelError,
+        JournalError,
+        ConfigError,
+        CommissionError,
+        OSError,
+    ) as error:
         print(f"camshaft-train: {error}", file=sys.stderr)
         return 2
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.cam import activation_maps
-from monitor.records import Float32
+from monitor.evidence.cam import activation_maps
+from monitor.records.signal import Float32
 from training.dataset import NG, OK, Dataset
 from training.metrics import Interval, best_threshold
 from training.network import head, keras, predict
@@ -44,7 +44,9 @@ class CrossFit:
         return best_threshold(label[self.seen], self.logit[self.seen])
 
 
-def cross_fit(dataset: Dataset, folds: list[Fold], recipe: Recipe, fit: Fit, tick: Tick | None = None) -> CrossFit:
+def cross_fit(
+    dataset: Dataset, folds: list[Fold], recipe: Recipe, fit: Fit, tick: Tick | None = None
+) -> CrossFit:
     logit = np.full(len(dataset), np.nan, np.float32)
     models = []
     for fold in folds:
@@ -69,7 +71,9 @@ def choose_mixing(
         leads[mixing] = {other: lead.as_tree() for other, lead in found.items()}
         if all(_is_over_zero(lead) for lead in found.values()):
             if tick is not None:  # the networks that were not needed
-                for _ in range((len(recipe.mixings) - number) * len(folds) * recipe.n_members * recipe.n_epochs):
+                for _ in range(
+                    (len(recipe.mixings) - number) * len(folds) * recipe.n_members * recipe.n_epochs
+                ):
                     tick()
             return crossed, leads
     return tried[0], leads
@@ -85,7 +89,9 @@ def _map_lead(train: Dataset, folds: list[Fold], crossed: CrossFit) -> dict[str,
     for fold, model in zip(folds, crossed.models, strict=True):
         chosen = fold.test[(train.label[fold.test] == NG) & (crossed.logit[fold.test] > threshold)]
         if len(chosen):
-            scene = _scene(train.select(chosen), model, train.select(fold.train), crossed.recipe).first(MAX_MAPS)
+            scene = _scene(
+                train.select(chosen), model, train.select(fold.train), crossed.recipe
+            ).first(MAX_MAPS)
             found.append(deletion_lead(scene))
             runs.append(scene.run)
     if not found:
@@ -100,7 +106,13 @@ def _scene(faulty: Dataset, model: keras.Model, train: Dataset, recipe: Recipe) 
     contribution, _ = activation_maps(features, *head(model), logit)
     network = network_settings(faulty.settings, faulty.psd_db.shape[1], recipe)
     return Scene(
-        model, faulty.psd_db, logit, contribution, reference_level(train), network.frames_per_column, faulty.run
+        model,
+        faulty.psd_db,
+        logit,
+        contribution,
+        reference_level(train),
+        network.frames_per_column,
+        faulty.run,
     )
 
 
@@ -111,4 +123,6 @@ def _is_over_zero(lead: Interval) -> bool:
 def reference_level(train: Dataset) -> Float32:
     """Mean level of the healthy training windows, shape (n_channels, n_bands): what a removed cell is filled with."""
     healthy = train.label == OK
-    return np.asarray(train.psd_db[healthy if healthy.any() else slice(None)].mean(axis=(0, 3)), np.float32)
+    return np.asarray(
+        train.psd_db[healthy if healthy.any() else slice(None)].mean(axis=(0, 3)), np.float32
+    )

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.quality import assess
-from monitor.recordings import Label, Manifest, Recording, RecordingError, read, runs
-from monitor.records import Float32
-from monitor.spectrogram import SpectrogramSettings, spectrogram
+from monitor.recordings.manifest import Label, Manifest, Recording, RecordingError, read, runs
+from monitor.records.signal import Float32
+from monitor.signal.quality import assess
+from monitor.signal.spectrogram import SpectrogramSettings, spectrogram
 
 NG, OK, UNLABELLED = 1, 0, -1
 LABEL_NUMBER = {"ng": NG, "ok": OK, "unlabelled": UNLABELLED}
@@ -50,7 +50,9 @@ class Dataset:
     def column(self, name: str) -> Text:
         """Raises RecordingError where the table has no such column."""
         if name not in self.columns:
-            raise RecordingError(f"the table has no column {name!r}, found {', '.join(self.columns)}.")
+            raise RecordingError(
+                f"the table has no column {name!r}, found {', '.join(self.columns)}."
+            )
         return self.columns[name]
 
     @property
@@ -83,7 +85,10 @@ def concatenate(first: Dataset, second: Dataset) -> Dataset:
         first.settings,
         np.concatenate([first.psd_db, second.psd_db]),
         np.concatenate([first.label, second.label]),
-        {name: np.concatenate([values, second.columns.get(name, empty)]) for name, values in first.columns.items()},
+        {
+            name: np.concatenate([values, second.columns.get(name, empty)])
+            for name, values in first.columns.items()
+        },
         np.concatenate([first.segment, second.segment]),
         np.concatenate([first.first_sample, second.first_sample]),
         np.concatenate([first.start_s, second.start_s]),
@@ -91,7 +96,9 @@ def concatenate(first: Dataset, second: Dataset) -> Dataset:
     )
 
 
-def load_dataset(manifest: Manifest, settings: SpectrogramSettings, tick: Tick | None = None) -> Dataset:
+def load_dataset(
+    manifest: Manifest, settings: SpectrogramSettings, tick: Tick | None = None
+) -> Dataset:
     """Cut every run into windows and transform them.
 
     Recordings of a run that follow each other without a break are one stream, as they would arrive live. A window over
@@ -109,7 +116,9 @@ def load_dataset(manifest: Manifest, settings: SpectrogramSettings, tick: Tick |
                 tick()
     if not rows:
         window_s = settings.n_window / settings.sample_rate_hz
-        raise RecordingError(f"{manifest.path.name}: no recording is as long as a window of {window_s:g} s.")
+        raise RecordingError(
+            f"{manifest.path.name}: no recording is as long as a window of {window_s:g} s."
+        )
     return Dataset(
         settings,
         np.concatenate(psd_db),
@@ -170,13 +179,18 @@ def _numbered(every_run: list[tuple[Recording, ...]]) -> Iterator[Stretch]:
 
 def _join(members: list[Recording], signals: list[Float32]) -> Stretch:
     first = np.cumsum([0, *(signal.shape[1] for signal in signals[:-1])])
-    return Stretch(0, tuple(members), tuple(int(sample) for sample in first), np.concatenate(signals, axis=1))
+    return Stretch(
+        0, tuple(members), tuple(int(sample) for sample in first), np.concatenate(signals, axis=1)
+    )
 
 
 def _follows(before: Recording, n_samples: int, after: Recording) -> bool:
     """Whether `after` begins where `before` ends, to half a sample or a microsecond."""
     rate_hz = before.files.rate_hz
-    start_s = [((one.start_ns or 0) - (before.start_ns or 0)) * 1e-9 + one.offset_s for one in (before, after)]
+    start_s = [
+        ((one.start_ns or 0) - (before.start_ns or 0)) * 1e-9 + one.offset_s
+        for one in (before, after)
+    ]
     return abs(start_s[1] - start_s[0] - n_samples / rate_hz) < max(0.5 / rate_hz, 1e-6)
 
 
@@ -188,7 +202,9 @@ def cut(stretch: Stretch, settings: SpectrogramSettings) -> Float32:
     """Whole windows, shape (n_windows, n_channels, n_window); what is over at the end is left."""
     n_windows = _n_windows(stretch, settings)
     whole = stretch.samples[:, : n_windows * settings.n_window]
-    return np.ascontiguousarray(whole.reshape(len(whole), n_windows, settings.n_window).swapaxes(0, 1))
+    return np.ascontiguousarray(
+        whole.reshape(len(whole), n_windows, settings.n_window).swapaxes(0, 1)
+    )
 
 
 def label_of(stretch: Stretch, first_sample: int, n_window: int) -> Label:
@@ -199,7 +215,9 @@ def label_of(stretch: Stretch, first_sample: int, n_window: int) -> Label:
 
 def _under(stretch: Stretch, first_sample: int, n_window: int) -> tuple[Recording, ...]:
     holds_first = bisect_right(stretch.first_samples, first_sample) - 1
-    return stretch.recordings[holds_first : bisect_left(stretch.first_samples, first_sample + n_window)]
+    return stretch.recordings[
+        holds_first : bisect_left(stretch.first_samples, first_sample + n_window)
+    ]
 
 
 def _describe(stretch: Stretch, settings: SpectrogramSettings) -> Iterator[_Row]:

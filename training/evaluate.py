@@ -8,11 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.records import Float64
+from monitor.records.signal import Float64
 from training.alarms import detection_delays, false_alarms
 from training.dataset import NG, OK
 from training.judge import Judged, fold_names, joined
-from training.metrics import accuracy_of_score, auc, average_precision, balanced_accuracy, bootstrap, per_run, rounded
+from training.metrics import (
+    accuracy_of_score,
+    auc,
+    average_precision,
+    balanced_accuracy,
+    bootstrap,
+    per_run,
+    rounded,
+)
 
 N_BINS = 8  # of the calibration curve
 
@@ -23,17 +31,24 @@ def figures(judged: list[Judged], groups: tuple[str, ...]) -> dict[str, Any]:
     evidence = {name: _evidence(table, score) for name, score in table.scores.items()}
     whole = Table(judged, and_spoilt=True)
     return {
-        "windows": {"ok": int(table.is_ok.sum()), "ng": int(table.is_ng.sum()), "runs": len(np.unique(table.run))},
+        "windows": {
+            "ok": int(table.is_ok.sum()),
+            "ng": int(table.is_ng.sum()),
+            "runs": len(np.unique(table.run)),
+        },
         "folds": [_fold(one) for one in judged],
         "evidence": evidence,
         "evidence_on_all_windows": {
-            name: _evidence(whole, score) for name, score in {"network": whole.logit_margin, **whole.peers}.items()
+            name: _evidence(whole, score)
+            for name, score in {"network": whole.logit_margin, **whole.peers}.items()
         },
         "network_against_peers": {name: _paired(table, name) for name in table.peers},
         "thresholds": _thresholds(table),
         "false_alarms": false_alarms(judged),
         "calibration_curve": calibration_curve(table),
-        "by_column": {name: _by_column(table, name) for name in dict.fromkeys(("machine", *groups))},
+        "by_column": {
+            name: _by_column(table, name) for name in dict.fromkeys(("machine", *groups))
+        },
         "detection": [delay for one in judged for delay in detection_delays(one)],
     }
 
@@ -52,7 +67,8 @@ class Table:
         self.run = joined(judged, lambda one: one.data.run)[keep]
         self.fold = fold_names(judged)[keep]
         self.columns = {
-            name: np.concatenate([one.data.columns[name] for one in judged])[keep] for name in judged[0].data.columns
+            name: np.concatenate([one.data.columns[name] for one in judged])[keep]
+            for name in judged[0].data.columns
         }
         self.logit_margin = joined(judged, lambda one: one.logit_margin)[keep]
         self.own_logit = joined(judged, lambda one: one.own(lambda c: c.logit_threshold))[keep]
@@ -61,7 +77,10 @@ class Table:
         self.novelty = joined(judged, lambda one: one.novelty)[keep]
         self.novelty_ratio = joined(judged, lambda one: one.novelty_ratio)[keep]
         self.status = joined(judged, lambda one: one.status_score)[keep]
-        self.peers = {name: np.concatenate([one.peers[name] for one in judged])[keep] for name in judged[0].peers}
+        self.peers = {
+            name: np.concatenate([one.peers[name] for one in judged])[keep]
+            for name in judged[0].peers
+        }
 
     @property
     def is_ok(self) -> NDArray[np.bool_]:
@@ -74,7 +93,12 @@ class Table:
     @property
     def scores(self) -> dict[str, Float64]:
         """Each above 0 where it says NG by the thresholds that came from the training machines."""
-        return {"network": self.logit_margin, "novelty": self.novelty_ratio, "status": self.status, **self.peers}
+        return {
+            "network": self.logit_margin,
+            "novelty": self.novelty_ratio,
+            "status": self.status,
+            **self.peers,
+        }
 
 
 def _evidence(table: Table, score: Float64) -> dict[str, Any]:
@@ -85,14 +109,22 @@ def _evidence(table: Table, score: Float64) -> dict[str, Any]:
     label, score, run, fold = table.label[known], score[known], table.run[known], table.fold[known]
     names, run_label, run_score = per_run(run, label, score)
     mean_auc = _mean_over(fold, lambda index: auc(label[index], score[index]))
-    mean_balanced = _mean_over(fold, lambda index: balanced_accuracy(label[index], score[index] > 0))
+    mean_balanced = _mean_over(
+        fold, lambda index: balanced_accuracy(label[index], score[index] > 0)
+    )
     return {
         "auc": bootstrap(run, lambda index: auc(label[index], score[index])).as_tree(),
         "mean_auc_of_folds": bootstrap(run, mean_auc).as_tree(),
-        "average_precision": bootstrap(run, lambda index: average_precision(label[index], score[index])).as_tree(),
-        "balanced_accuracy": bootstrap(run, lambda index: balanced_accuracy(label[index], score[index] > 0)).as_tree(),
+        "average_precision": bootstrap(
+            run, lambda index: average_precision(label[index], score[index])
+        ).as_tree(),
+        "balanced_accuracy": bootstrap(
+            run, lambda index: balanced_accuracy(label[index], score[index] > 0)
+        ).as_tree(),
         "mean_balanced_accuracy_of_folds": bootstrap(run, mean_balanced).as_tree(),
-        "run_auc": bootstrap(names, lambda index: auc(run_label[index], run_score[index])).as_tree(),
+        "run_auc": bootstrap(
+            names, lambda index: auc(run_label[index], run_score[index])
+        ).as_tree(),
         "run_balanced_accuracy": bootstrap(
             names, lambda index: balanced_accuracy(run_label[index], run_score[index] > 0)
         ).as_tree(),
@@ -100,7 +132,9 @@ def _evidence(table: Table, score: Float64) -> dict[str, Any]:
     }
 
 
-def _mean_over(fold: NDArray[Any], figure: Callable[[NDArray[np.intp]], float]) -> Callable[[NDArray[np.intp]], float]:
+def _mean_over(
+    fold: NDArray[Any], figure: Callable[[NDArray[np.intp]], float]
+) -> Callable[[NDArray[np.intp]], float]:
     def mean(index: NDArray[np.intp]) -> float:
         """Over the folds that were drawn: where each is one run, it is folds that the bootstrap draws."""
         some = fold[index]
@@ -121,7 +155,12 @@ def confusion(label: NDArray[np.int8], ng: NDArray[np.bool_]) -> dict[str, int]:
 def _fold(one: Judged) -> dict[str, Any]:
     keep = (one.data.label >= 0) & ~one.spoilt
     label = one.data.label[keep]
-    scores = {"network": one.logit_margin, "novelty": one.novelty_ratio, "status": one.status_score, **one.peers}
+    scores = {
+        "network": one.logit_margin,
+        "novelty": one.novelty_ratio,
+        "status": one.status_score,
+        **one.peers,
+    }
     return {
         "name": one.fold,
         "windows": {"ok": int((label == OK).sum()), "ng": int((label == NG).sum())},
@@ -130,7 +169,9 @@ def _fold(one: Judged) -> dict[str, Any]:
         "status_rule": one.learned.status_rule,
         "chosen_on_training_data": one.learned.as_tree(),
         "auc": {name: rounded(auc(label, score[keep])) for name, score in scores.items()},
-        "balanced_accuracy": {name: rounded(accuracy_of_score(label, score[keep])) for name, score in scores.items()},
+        "balanced_accuracy": {
+            name: rounded(accuracy_of_score(label, score[keep])) for name, score in scores.items()
+        },
     }
 
 
@@ -159,8 +200,13 @@ def _thresholds(table: Table) -> dict[str, Any]:
 
 
 def _called(table: Table, ng: NDArray[np.bool_]) -> dict[str, Any]:
-    balanced = _mean_over(table.fold, lambda index: balanced_accuracy(table.label[index], ng[index]))
-    return {"balanced_accuracy": bootstrap(table.run, balanced).as_tree(), "confusion": confusion(table.label, ng)}
+    balanced = _mean_over(
+        table.fold, lambda index: balanced_accuracy(table.label[index], ng[index])
+    )
+    return {
+        "balanced_accuracy": bootstrap(table.run, balanced).as_tree(),
+        "confusion": confusion(table.label, ng),
+    }
 
 
 def calibration_curve(table: Table) -> dict[str, list[Any]]:
@@ -183,9 +229,12 @@ def _by_column(table: Table, column: str) -> dict[str, Any]:
         label = table.label[inside]
         rows[str(value)] = {
             "windows": {"ok": int((label == OK).sum()), "ng": int((label == NG).sum())},
-            "auc": {name: rounded(auc(label, score[inside])) for name, score in table.scores.items()},
+            "auc": {
+                name: rounded(auc(label, score[inside])) for name, score in table.scores.items()
+            },
             "balanced_accuracy": {
-                name: rounded(accuracy_of_score(label, score[inside])) for name, score in table.scores.items()
+                name: rounded(accuracy_of_score(label, score[inside]))
+                for name, score in table.scores.items()
             },
         }
     return rows

@@ -20,19 +20,29 @@ from typing import Any
 import numpy as np
 import yaml
 
-from monitor.cam import activation_maps
-from monitor.classifier import NETWORK_FILE, Classifier
-from monitor.model_folder import MANIFEST_NAME, SELF_TEST_FILE, load_manifest
-from monitor.records import Float32
-from monitor.spectrogram import SpectrogramSettings
+from monitor.evidence.cam import activation_maps
+from monitor.evidence.model_folder import MANIFEST_NAME, SELF_TEST_FILE, load_manifest
+from monitor.evidence.network import NETWORK_FILE, Classifier
+from monitor.records.signal import Float32
+from monitor.signal.spectrogram import SpectrogramSettings
 from training import TrainingError
 from training.network import NetworkSettings, head, keras, predict, quiet
 from training.recipe import grid_edges_s
 
 KERAS_FILE = "model.keras"
 PARITY = 1e-5  # relative to the largest value
-N_SELF_TEST = 8  # windows that go with the model, for `camshaft doctor` to try it on another machine
-VERSIONS_OF = ("camshaft", "numpy", "scipy", "keras", "tensorflow-cpu", "tensorflow", "ai-edge-litert")
+N_SELF_TEST = (
+    8  # windows that go with the model, for `camshaft doctor` to try it on another machine
+)
+VERSIONS_OF = (
+    "camshaft",
+    "numpy",
+    "scipy",
+    "keras",
+    "tensorflow-cpu",
+    "tensorflow",
+    "ai-edge-litert",
+)
 
 
 @dataclass(frozen=True)
@@ -63,9 +73,13 @@ def export(model: keras.Model, card: ModelCard, samples_db: Float32, folder: Pat
         tree = _manifest(model, card, network)
         files = (NETWORK_FILE, KERAS_FILE, SELF_TEST_FILE)
         tree["files"] = {name: _sha256((draft / name).read_bytes()) for name in files}
-        (draft / MANIFEST_NAME).write_text(yaml.safe_dump(tree, sort_keys=False, width=120), encoding="utf-8")
+        (draft / MANIFEST_NAME).write_text(
+            yaml.safe_dump(tree, sort_keys=False, width=120), encoding="utf-8"
+        )
         tree["training"]["parity"] = check_parity(model, draft, samples_db)
-        (draft / MANIFEST_NAME).write_text(yaml.safe_dump(tree, sort_keys=False, width=120), encoding="utf-8")
+        (draft / MANIFEST_NAME).write_text(
+            yaml.safe_dump(tree, sort_keys=False, width=120), encoding="utf-8"
+        )
     return str(tree["id"])
 
 
@@ -98,7 +112,9 @@ def check_parity(model: keras.Model, folder: Path, samples_db: Float32) -> dict[
     logit, features = classifier.predict(samples_db)
     keras_logit, keras_features = predict(model, samples_db)
     manifest_head = classifier.manifest.head
-    _, residual = activation_maps(features, np.array(manifest_head.weights, np.float32), manifest_head.bias, logit)
+    _, residual = activation_maps(
+        features, np.array(manifest_head.weights, np.float32), manifest_head.bias, logit
+    )
     found = {
         "logit": _relative(logit, keras_logit),
         "features": _relative(features, keras_features),

@@ -14,13 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from monitor.recordings import load_manifest
+from monitor.recordings.manifest import load_manifest
 from training import simulated
 from training.dataset import Dataset, Text
 from training.export import ModelCard, export
 from training.learn import Learned, learn, n_fits
 from training.progress import bar, read_with_bar
-from training.recipe import Recipe, default_epochs, default_recipe, network_settings, spectrogram_settings
+from training.recipe import (
+    Recipe,
+    default_epochs,
+    default_recipe,
+    network_settings,
+    spectrogram_settings,
+)
 from training.splits import held_out, inner_folds
 from training.train import Tick, check_classes, fit
 
@@ -29,8 +35,12 @@ SIMULATOR = "simulator"  # stands for a manifest: the simulated machines of moni
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("manifest", help=f"YAML file of the recordings, or {SIMULATOR!r} for simulated machines")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the model folder to make")
+    parser.add_argument(
+        "manifest", help=f"YAML file of the recordings, or {SIMULATOR!r} for simulated machines"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="the model folder to make"
+    )
     parser.add_argument("--name", help="the model's name (default: the manifest's)")
     parser.add_argument(
         "--holdout", type=column_and_value, action="append", default=[], metavar="COLUMN=VALUE",
@@ -38,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--window-s", type=float, metavar="S", help="length of a window in seconds")
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--members", type=int, metavar="N", help="networks whose logits are averaged (default 3)")
+    parser.add_argument(
+        "--members", type=int, metavar="N", help="networks whose logits are averaged (default 3)"
+    )
     parser.add_argument("--epochs", type=int, metavar="N", help="default: by the number of windows")
 
 
@@ -83,7 +95,11 @@ def prepare(
         recipe = replace(simulated.RECIPE, **given)
         with bar("simulating", simulated.N_MACHINES * simulated.N_WINDOWS) as tick:
             dataset, _ = simulated.simulated_dataset(
-                simulated.SETTINGS, simulated.N_MACHINES, simulated.N_WINDOWS, recipe.seed, tick=tick
+                simulated.SETTINGS,
+                simulated.N_MACHINES,
+                simulated.N_WINDOWS,
+                recipe.seed,
+                tick=tick,
             )
         return usable(dataset), Plan(name or SIMULATOR, SIMULATOR, recipe, ("machine",))
     manifest = load_manifest(Path(source))
@@ -94,7 +110,9 @@ def prepare(
     train = usable(dataset)
     if "n_epochs" not in given:
         recipe = replace(recipe, n_epochs=default_epochs(len(train)))
-    return train, Plan(name or manifest.name, manifest.name, recipe, manifest.settings.groups, holdout)
+    return train, Plan(
+        name or manifest.name, manifest.name, recipe, manifest.settings.groups, holdout
+    )
 
 
 def fit_with_bar(train: Dataset, plan: Plan, folder: Path) -> str:
@@ -120,7 +138,9 @@ def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None
         learned.novelty_threshold,
         describe(train, plan, learned),
     )
-    chosen = np.random.default_rng(0).choice(len(train), min(N_PARITY_WINDOWS, len(train)), replace=False)
+    chosen = np.random.default_rng(0).choice(
+        len(train), min(N_PARITY_WINDOWS, len(train)), replace=False
+    )
     return export(learned.model, card, train.psd_db[chosen], folder)
 
 

@@ -25,7 +25,9 @@ class Gate:
 def leak_gate(report: dict[str, Any]) -> Gate:
     shared = report.get("runs_on_both_sides")
     if shared is None:
-        return Gate("no leak", False, "the report does not say whether training and test share a run")
+        return Gate(
+            "no leak", False, "the report does not say whether training and test share a run"
+        )
     return Gate("no leak", not shared, f"{len(shared)} runs stand in training and test")
 
 
@@ -34,7 +36,11 @@ def map_gate(report: dict[str, Any]) -> Gate:
 
     Other cells: random ones, and such as stand as far from the healthy level.
     """
-    figures = [one for name, one in report.get("maps", {}).get("figures", {}).items() if name.startswith("exact map")]
+    figures = [
+        one
+        for name, one in report.get("maps", {}).get("figures", {}).items()
+        if name.startswith("exact map")
+    ]
     if not figures:
         return Gate("truth of maps", False, "the report has no figures on its maps")
     residual = max(one["additivity_residual"]["max"] for one in figures)
@@ -42,7 +48,9 @@ def map_gate(report: dict[str, Any]) -> Gate:
         name: min(_lower_end(one["deletion"][f"more_than_{name}"]) for one in figures)
         for name in ("random", "equal_energy")
     }
-    found = ", ".join(f"{name.replace('_', ' ')} cells by {lead:.3g}" for name, lead in leads.items())
+    found = ", ".join(
+        f"{name.replace('_', ' ')} cells by {lead:.3g}" for name, lead in leads.items()
+    )
     return Gate(
         "truth of maps",
         residual < MAX_RESIDUAL and min(leads.values()) > 0,

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from monitor.journal_labels import StoredLabel, labelled
-from monitor.journal_reader import JournalReader, Row
-from monitor.notify import iso
+from monitor.journal.labels import StoredLabel, labelled
+from monitor.journal.reader import JournalReader, Row
+from monitor.outputs.notify import iso
 from training import TrainingError
 
 LABEL_OF_WORD = {"NG confirmed": "ng", "false alarm": "ok", "unclear": "unlabelled"}
@@ -49,8 +49,12 @@ class Imported:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("journal", type=Path, help="the monitor's journal; its service may be running")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a folder that is not there yet")
+    parser.add_argument(
+        "journal", type=Path, help="the monitor's journal; its service may be running"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="a folder that is not there yet"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -58,7 +62,9 @@ def run(options: argparse.Namespace) -> int:
     counts = ", ".join(f"{n} {label}" for label, n in sorted(found.n_by_label.items()))
     print(f"{counts} -> {', '.join(map(str, found.manifests))}")
     if found.n_without_samples:
-        print(f"{found.n_without_samples} labels left out: the journal keeps no raw samples of their windows.")
+        print(
+            f"{found.n_without_samples} labels left out: the journal keeps no raw samples of their windows."
+        )
     return 0
 
 
@@ -87,7 +93,9 @@ def import_journal(journal: Path, folder: Path) -> Imported:
         raise TrainingError(
             f"{journal}: no labelled window with raw samples: label some, on the page or by camshaft label."
         )
-    found.manifests = [_write(folder, geometry, lines) for geometry, lines in sorted(tables.items())]
+    found.manifests = [
+        _write(folder, geometry, lines) for geometry, lines in sorted(tables.items())
+    ]
     return found
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from monitor.recording_files import read_array
-from monitor.recordings import Manifest, Recording, load_manifest, read
-from monitor.records import Float64
+from monitor.recordings.files import read_array
+from monitor.recordings.manifest import Manifest, Recording, load_manifest, read
+from monitor.records.signal import Float64
 from training.metrics import auc
 from training.progress import bar
 from training.recipe import default_recipe, spectrogram_settings
@@ -41,7 +41,9 @@ class Facts:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="draw mean spectra and levels into this PNG file")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="draw mean spectra and levels into this PNG file"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -80,8 +82,19 @@ def _look(recording: Recording, tick: Callable[[], None]) -> Facts:
 
 def overview(manifest: Manifest, facts: list[Facts]) -> Table:
     """One row for each machine and label."""
-    table = Table(title=f"{manifest.name}: {manifest.sample_rate_hz:g} Hz, channels {', '.join(manifest.channels)}")
-    for column in ("machine", "label", "recordings", "runs", "hours", "RMS m/s² (median)", "peak m/s²", "stored as"):
+    table = Table(
+        title=f"{manifest.name}: {manifest.sample_rate_hz:g} Hz, channels {', '.join(manifest.channels)}"
+    )
+    for column in (
+        "machine",
+        "label",
+        "recordings",
+        "runs",
+        "hours",
+        "RMS m/s² (median)",
+        "peak m/s²",
+        "stored as",
+    ):
         table.add_column(column)
     grouped: dict[tuple[str, str], list[Facts]] = defaultdict(list)
     for one in facts:
@@ -114,23 +127,32 @@ def warnings_of(manifest: Manifest, facts: list[Facts]) -> list[str]:
     ]
     for label in ("ok", "ng"):
         if not any(one.recording.label == label for one in labelled):
-            found.append(f"no recording is labelled {label}: a network needs both classes, novelty needs ok alone.")
+            found.append(
+                f"no recording is labelled {label}: a network needs both classes, novelty needs ok alone."
+            )
     for what, wrong in (("is constant in a channel", [one for one in facts if one.flat]),
                         ("sits at its highest value for over 1 % of its samples: clipped?",
                          [one for one in facts if one.top_share > 0.01])):  # fmt: skip
         if wrong:
             first = wrong[0].recording
-            found.append(f"{len(wrong)} recordings, the first in row {first.row} ({first.name}), {what}")
+            found.append(
+                f"{len(wrong)} recordings, the first in row {first.row} ({first.name}), {what}"
+            )
     if len({one.recording.group for one in labelled}) == 1:
         found.append("all recordings are of one group: nothing can be held out.")
     return found
 
 
 def _differing(labelled: list[Facts], what: str, value: Callable[[Facts], Any]) -> list[str]:
-    by_label = {name: {value(one) for one in labelled if one.recording.label == name} for name in ("ok", "ng")}
+    by_label = {
+        name: {value(one) for one in labelled if one.recording.label == name}
+        for name in ("ok", "ng")
+    }
     if not by_label["ok"] or not by_label["ng"] or by_label["ok"] == by_label["ng"]:
         return []
-    shown = "; ".join(f"{name} has {', '.join(map(str, sorted(some)[:5]))}" for name, some in by_label.items())
+    shown = "; ".join(
+        f"{name} has {', '.join(map(str, sorted(some)[:5]))}" for name, some in by_label.items()
+    )
     return [f"the {what} differs between the classes and may give the label away: {shown}."]
 
 
@@ -141,7 +163,9 @@ def _groups_with_both(labelled: list[Facts]) -> list[str]:
     both = [group for group, some in labels.items() if len(some) == 2]
     if not both:
         return []
-    return [f"{len(both)} groups, {both[0]!r} the first, have both labels: right for a run to failure, else a mistake."]
+    return [
+        f"{len(both)} groups, {both[0]!r} the first, have both labels: right for a run to failure, else a mistake."
+    ]
 
 
 def _separating(labelled: list[Facts]) -> list[str]:
@@ -152,7 +176,9 @@ def _separating(labelled: list[Facts]) -> list[str]:
     features: dict[str, Callable[[Facts], float]] = {"quantisation": lambda one: one.step_ms2}
     for index, channel in enumerate(labelled[0].recording.files.channels):
         features[f"level of {channel}"] = lambda one, index=index: float(one.rms_ms2[index])  # type: ignore[misc]
-        features[f"constant part of {channel}"] = lambda one, index=index: float(one.mean_ms2[index])  # type: ignore[misc]
+        features[f"constant part of {channel}"] = lambda one, index=index: float(
+            one.mean_ms2[index]
+        )  # type: ignore[misc]
     found = []
     for name, feature in features.items():
         reached = auc(label, np.array([feature(one) for one in labelled]))
@@ -171,5 +197,8 @@ def picture(manifest: Manifest) -> bytes:
     settings = spectrogram_settings(manifest.sample_rate_hz, default_recipe(manifest))
     dataset = read_with_bar(manifest, settings)
     return overview_picture(
-        dataset.psd_db.mean(axis=3), dataset.label, dataset.column("machine"), settings.band_edges_hz
+        dataset.psd_db.mean(axis=3),
+        dataset.label,
+        dataset.column("machine"),
+        settings.band_edges_hz,
     )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.journal_labels import labelled
-from monitor.journal_reader import JournalReader, Row
-from monitor.records import Float32
-from monitor.spectrogram import SpectrogramSettings, spectrogram
+from monitor.journal.labels import labelled
+from monitor.journal.reader import JournalReader, Row
+from monitor.records.signal import Float32
+from monitor.signal.spectrogram import SpectrogramSettings, spectrogram
 from training.dataset import NG, OK, Dataset
 
 LABEL_OF_WORD = {"false alarm": OK, "NG confirmed": NG}  # "unclear" teaches nothing
@@ -65,7 +65,9 @@ def _unusable(
     return ""
 
 
-def _dataset(settings: SpectrogramSettings, samples: list[Float32], rows: list[tuple[Row, int]]) -> Dataset:
+def _dataset(
+    settings: SpectrogramSettings, samples: list[Float32], rows: list[tuple[Row, int]]
+) -> Dataset:
     """The run of a live window is its sensor's segment."""
     verdicts = [row.verdict for row, _ in rows]
     return Dataset(

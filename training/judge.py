@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.cam import activation_maps
-from monitor.records import Float32, Float64
+from monitor.evidence.cam import activation_maps
+from monitor.records.signal import Float32, Float64
 from training import TrainingError
 from training.cross_fit import reference_level
 from training.dataset import Dataset, Text
@@ -88,7 +88,12 @@ class Judged:
 
 
 def judge_folds(
-    dataset: Dataset, folds: list[Fold], recipe: Recipe, groups: tuple[str, ...], settings: Settings, tick: Tick | None
+    dataset: Dataset,
+    folds: list[Fold],
+    recipe: Recipe,
+    groups: tuple[str, ...],
+    settings: Settings,
+    tick: Tick | None,
 ) -> list[Judged]:
     """Learn and judge for each fold anew. dataset : usable windows, unlabelled ones are judged but never trained on."""
     remembered = Memory()
@@ -101,7 +106,9 @@ def judge_folds(
     return judged
 
 
-def judge(name: str, train: Dataset, test: Dataset, learned: Learned, recipe: Recipe, settings: Settings) -> Judged:
+def judge(
+    name: str, train: Dataset, test: Dataset, learned: Learned, recipe: Recipe, settings: Settings
+) -> Judged:
     """What network, novelty and peers say of the test windows. Raises TrainingError where a run is on both sides."""
     shared = shared_runs(train, test)
     if shared:
@@ -135,7 +142,9 @@ class Memory:
 
     def fit(self, train: Dataset, recipe: Recipe, tick: Tick | None = None) -> keras.Model:
         windows = zip(train.run, train.segment, train.first_sample, strict=True)
-        key = hashlib.sha256("\n".join([str(recipe), *(f"{run} {a} {b}" for run, a, b in windows)]).encode()).digest()
+        key = hashlib.sha256(
+            "\n".join([str(recipe), *(f"{run} {a} {b}" for run, a, b in windows)]).encode()
+        ).digest()
         if key not in self._known:
             self._known[key] = fit(train, recipe, tick)
         elif tick is not None:

@@ -12,15 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.records import Float32, Float64
-from monitor.spectrogram import to_grid
+from monitor.records.signal import Float32, Float64
+from monitor.signal.spectrogram import to_grid
 from training.cross_fit import Fit, choose_mixing
 from training.dataset import Dataset
 from training.metrics import auc, balanced_accuracy, best_threshold, bootstrap
 from training.network import keras
 from training.recipe import Recipe, network_settings
 from training.splits import inner_folds
-from training.thresholds import DEFAULT_WINDOWS, HALF, commission_sensor, first_windows, lowest_rate, novelty_scores
+from training.thresholds import (
+    DEFAULT_WINDOWS,
+    HALF,
+    commission_sensor,
+    first_windows,
+    lowest_rate,
+    novelty_scores,
+)
 from training.train import Tick
 
 RULES = ("network", "novelty", "either")  # the simplest first: it wins where they are even
@@ -47,7 +54,9 @@ def n_fits(n_folds: int, recipe: Recipe) -> int:
     return n_folds * len(recipe.mixings) + 1
 
 
-def learn(train: Dataset, recipe: Recipe, groups: tuple[str, ...], fit: Fit, tick: Tick | None = None) -> Learned:
+def learn(
+    train: Dataset, recipe: Recipe, groups: tuple[str, ...], fit: Fit, tick: Tick | None = None
+) -> Learned:
     """Cross-fit over the training groups for mixing, thresholds and rule, then fit the network on everything.
 
     train : labelled windows of both classes. Raises TrainingError.
@@ -66,12 +75,16 @@ def learn(train: Dataset, recipe: Recipe, groups: tuple[str, ...], fit: Fit, tic
     }
     model = fit(train, crossed.recipe, tick)
     names = tuple(fold.name for fold in folds)
-    return Learned(model, threshold, novelty_threshold, rule, crossed.recipe.mixings[0], names, figures)
+    return Learned(
+        model, threshold, novelty_threshold, rule, crossed.recipe.mixings[0], names, figures
+    )
 
 
 def grid_spectra(dataset: Dataset, recipe: Recipe) -> Float32:
     """On the map's grid, shape (n, n_channels, n_f, n_t)."""
-    return to_grid(dataset.psd_db, network_settings(dataset.settings, dataset.psd_db.shape[1], recipe).n_t)
+    return to_grid(
+        dataset.psd_db, network_settings(dataset.settings, dataset.psd_db.shape[1], recipe).n_t
+    )
 
 
 def own_novelty(
@@ -120,7 +133,12 @@ def _choose_rule(
     known = ~np.isnan(novelty) & ~np.isnan(logit_margin)
     ratio = np.log(novelty[known] / novelty_threshold)
     reached = {
-        rule: round(balanced_accuracy(train.label[known], status_score(rule, logit_margin[known], ratio) > 0), 4)
+        rule: round(
+            balanced_accuracy(
+                train.label[known], status_score(rule, logit_margin[known], ratio) > 0
+            ),
+            4,
+        )
         for rule in RULES
     }
     return max(RULES, key=lambda rule: reached[rule]), reached

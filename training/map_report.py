@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from monitor.model_folder import Manifest as ModelManifest
-from monitor.recordings import Manifest, read, runs
-from monitor.records import Float32, Grid
-from monitor.simulator import Truth
+from monitor.evidence.model_folder import Manifest as ModelManifest
+from monitor.recordings.manifest import Manifest, read, runs
+from monitor.records.signal import Float32
+from monitor.records.verdict import Grid
+from monitor.simulator.machine import Truth
 from training import truth
 from training.dataset import NG
 from training.judge import Judged
@@ -18,7 +19,9 @@ from training.recipe import Recipe, network_settings
 from training.regions import band_region, planted_region, resonance_band_hz
 
 
-def map_section(judged: list[Judged], recipe: Recipe, model: ModelManifest, pointing: dict[str, Any]) -> dict[str, Any]:
+def map_section(
+    judged: list[Judged], recipe: Recipe, model: ModelManifest, pointing: dict[str, Any]
+) -> dict[str, Any]:
     """Figures (a) to (f) on faulty windows called NG. {} where there are none.
 
     "exact map" and "Grad-CAM" are of the fold with most of them; the exact maps of other folds follow by name.
@@ -28,7 +31,9 @@ def map_section(judged: list[Judged], recipe: Recipe, model: ModelManifest, poin
         return {}
     largest = max(scenes, key=lambda name: len(scenes[name].psd_db))
     others = {
-        f"exact map, {name}": truth.map_figures(scenes[name], truth.exact_map) for name in scenes if name != largest
+        f"exact map, {name}": truth.map_figures(scenes[name], truth.exact_map)
+        for name in scenes
+        if name != largest
     }
     return {
         "figures": {
@@ -82,7 +87,9 @@ def point_at_resonances(judged: list[Judged], manifest: Manifest, grid: Grid) ->
             chosen = np.flatnonzero((one.data.sensor == sensor) & (one.data.label == NG))
             if len(chosen) == 0:
                 continue
-            band_hz = resonance_band_hz(_last_snapshots(manifest, str(sensor)), manifest.sample_rate_hz)
+            band_hz = resonance_band_hz(
+                _last_snapshots(manifest, str(sensor)), manifest.sample_rate_hz
+            )
             region = band_region(band_hz, grid, len(chosen), 1)
             name = f"{sensor}, {band_hz[0]:.0f} to {band_hz[1]:.0f} Hz and one band on each side"
             found[name] = truth.pointing(one.contribution[chosen], region)
@@ -96,4 +103,9 @@ def _bands_seen(model: ModelManifest) -> int:
 
 
 def _last_snapshots(manifest: Manifest, sensor: str) -> list[Float32]:
-    return [read(one) for run in runs(manifest) for one in run if one.sensor == sensor and one.label == "ng"]
+    return [
+        read(one)
+        for run in runs(manifest)
+        for one in run
+        if one.sensor == sensor and one.label == "ng"
+    ]

@@ -27,7 +27,10 @@ class Interval:
     high: float
 
     def as_tree(self) -> dict[str, float | None]:
-        return {key: None if np.isnan(value) else round(float(value), 4) for key, value in vars(self).items()}
+        return {
+            key: None if np.isnan(value) else round(float(value), 4)
+            for key, value in vars(self).items()
+        }
 
     def __str__(self) -> str:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.records import Float32
+from monitor.records.signal import Float32
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -53,7 +53,17 @@ tf.get_logger().setLevel("ERROR")
 tf.config.threading.set_intra_op_parallelism_threads(len(os.sched_getaffinity(0)))
 tf.config.threading.set_inter_op_parallelism_threads(1)
 
-__all__ = ["NetworkSettings", "average", "build", "head", "keras", "make_repeatable", "predict", "quiet", "set_head"]
+__all__ = [
+    "NetworkSettings",
+    "average",
+    "build",
+    "head",
+    "keras",
+    "make_repeatable",
+    "predict",
+    "quiet",
+    "set_head",
+]
 
 # At first every map speaks for a fault and the bias for health, so that maps learn to light up for faults. Learning is
 # free to turn a weight's sign.
@@ -78,9 +88,13 @@ class NetworkSettings:
 
     def __post_init__(self) -> None:
         if len(self.pools) != len(self.n_maps) - 1:
-            raise ValueError(f"pools = {self.pools}: must be one fewer than the {len(self.n_maps)} convolutions.")
+            raise ValueError(
+                f"pools = {self.pools}: must be one fewer than the {len(self.n_maps)} convolutions."
+            )
         if len(self.kernels) != len(self.n_maps):
-            raise ValueError(f"kernels = {self.kernels}: must be one for each of the {len(self.n_maps)} convolutions.")
+            raise ValueError(
+                f"kernels = {self.kernels}: must be one for each of the {len(self.n_maps)} convolutions."
+            )
 
     @property
     def n_t(self) -> int:
@@ -108,7 +122,9 @@ class NetworkSettings:
     def n_flops(self) -> int:
         """Of one window, all members: two for each multiplication in a convolution; the rest is small beside them."""
         total, n_in, n_t = 0, self.n_channels + 1, self.n_frames
-        for n_out, (bands, frames), pool in zip(self.n_maps, self.kernels, (*self.pools, 1), strict=True):
+        for n_out, (bands, frames), pool in zip(
+            self.n_maps, self.kernels, (*self.pools, 1), strict=True
+        ):
             total += 2 * self.n_bands * n_t * bands * frames * n_in * n_out
             n_in, n_t = n_out, -(-n_t // pool)
         return total * self.n_members
@@ -135,7 +151,11 @@ class SpectrogramInput(layers.Layer):  # type: ignore[misc]
         return picture + place
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "mean_db": self.mean_db.tolist(), "std_db": self.std_db.tolist()}
+        return {
+            **super().get_config(),
+            "mean_db": self.mean_db.tolist(),
+            "std_db": self.std_db.tolist(),
+        }
 
 
 def make_repeatable(seed: int) -> None:
@@ -152,9 +172,13 @@ def build(settings: NetworkSettings, mean_db: Float32, std_db: Float32) -> keras
     psd_db = keras.Input((settings.n_channels, settings.n_bands, settings.n_frames), name="psd_db")
     x = SpectrogramInput(mean_db, std_db, name="standardise")(psd_db)
     stages = zip(settings.n_maps, settings.kernels, (*settings.pools, 1), strict=True)
-    for i, (n_maps, kernel, pool) in enumerate(stages, start=1):  # every layer is named: names go into the export
+    for i, (n_maps, kernel, pool) in enumerate(
+        stages, start=1
+    ):  # every layer is named: names go into the export
         last = i == len(settings.n_maps)
-        x = layers.Conv2D(n_maps, kernel, padding="same", use_bias=False, name=f"convolution_{i}")(x)
+        x = layers.Conv2D(n_maps, kernel, padding="same", use_bias=False, name=f"convolution_{i}")(
+            x
+        )
         x = layers.BatchNormalization(momentum=0.9, name=f"norm_{i}")(x)
         x = layers.ReLU(name=FEATURES_LAYER if last else f"relu_{i}")(x)
         if pool > 1:
@@ -188,7 +212,9 @@ def head(model: keras.Model) -> tuple[Float32, float]:
 
 
 def set_head(model: keras.Model, weights: NDArray[Any], bias: float) -> None:
-    model.get_layer(HEAD_LAYER).set_weights([np.asarray(weights, np.float32)[:, None], np.array([bias], np.float32)])
+    model.get_layer(HEAD_LAYER).set_weights(
+        [np.asarray(weights, np.float32)[:, None], np.array([bias], np.float32)]
+    )
 
 
 def predict(model: keras.Model, psd_db: Float32, n_batch: int = 256) -> tuple[Float32, Float32]:

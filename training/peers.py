@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from monitor.records import Float32, Float64
+from monitor.records.signal import Float32, Float64
 from training.dataset import Dataset
 
 PEERS = ("random forest", "logistic regression")
@@ -31,4 +31,6 @@ def peer_scores(name: str, train: Dataset, test: Dataset) -> Float64:
 def _build(name: str) -> Any:
     if name == "random forest":
         return RandomForestClassifier(300, class_weight="balanced", random_state=0)
-    return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000))
+    return make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000)
+    )

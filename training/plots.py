@@ -15,7 +15,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from monitor.records import Float32, Float64, Grid
+from monitor.records.signal import Float32, Float64
+from monitor.records.verdict import Grid
 from training.dataset import NG, OK
 
 MAX_MACHINES = 8  # side by side
@@ -46,7 +47,9 @@ def rankings(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
     roc.plot([0, 1], [0, 1], color="0.8", zorder=0)
     roc.set(xlabel="share of OK windows called NG", ylabel="share of NG windows found", title="ROC")
     recall.set(
-        xlabel="share of NG windows found", ylabel="share of alarms that are right", title="Precision and recall"
+        xlabel="share of NG windows found",
+        ylabel="share of alarms that are right",
+        title="Precision and recall",
     )
     recall.axhline(label.mean(), color="0.8", zorder=0)
     if roc.get_legend_handles_labels()[0]:
@@ -58,7 +61,13 @@ def calibration(curve: dict[str, list[Any]]) -> bytes:
     figure, axes = plt.subplots(figsize=(4.6, 4.2))
     axes.plot([0, 1], [0, 1], color="0.8")
     axes.plot(curve["probability"], curve["share_ng"], "o-")
-    axes.set(xlabel="P(NG) by the network", ylabel="share of NG windows", title="Calibration", xlim=(0, 1), ylim=(0, 1))
+    axes.set(
+        xlabel="P(NG) by the network",
+        ylabel="share of NG windows",
+        title="Calibration",
+        xlim=(0, 1),
+        ylim=(0, 1),
+    )
     return png(figure)
 
 
@@ -70,8 +79,22 @@ def distributions(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
         if not known.any():
             continue
         edges = np.histogram_bin_edges(score[known], 40)
-        axes.hist(score[known & (label == OK)], edges, alpha=0.6, label="ok", color="#2ca02c", density=True)
-        axes.hist(score[known & (label == NG)], edges, alpha=0.6, label="ng", color="#d62728", density=True)
+        axes.hist(
+            score[known & (label == OK)],
+            edges,
+            alpha=0.6,
+            label="ok",
+            color="#2ca02c",
+            density=True,
+        )
+        axes.hist(
+            score[known & (label == NG)],
+            edges,
+            alpha=0.6,
+            label="ng",
+            color="#d62728",
+            density=True,
+        )
         axes.axvline(0, color="black", linewidth=1)
         axes.set(title=name, xlabel="score; NG above 0", yticks=[])
     all_axes[0][0].legend()
@@ -85,7 +108,11 @@ def deletion(figures: dict[str, dict[str, Any]]) -> bytes:
     for axes, (name, what) in zip(all_axes.flat, pairs, strict=True):
         for order in ("named", "equal_energy", "random"):
             axes.plot(
-                figures[name]["shares"], figures[name][what][order], "o-", markersize=3, label=order.replace("_", " ")
+                figures[name]["shares"],
+                figures[name][what][order],
+                "o-",
+                markersize=3,
+                label=order.replace("_", " "),
             )
         fell = "fell" if what == "deletion" else "rose"
         axes.set(title=f"{name}: {what}", xlabel="share of cells", ylabel=f"logit {fell} by")
@@ -131,7 +158,9 @@ def life(runs: Sequence[tuple[str, Float64, Float64]]) -> bytes:
     """Status score over the life of each run to failure: name, hours, score."""
     columns = min(3, len(runs))
     rows = -(-len(runs) // columns)
-    figure, all_axes = plt.subplots(rows, columns, figsize=(4.4 * columns, 2.8 * rows), squeeze=False)
+    figure, all_axes = plt.subplots(
+        rows, columns, figsize=(4.4 * columns, 2.8 * rows), squeeze=False
+    )
     for axes, (name, hours, score) in zip(all_axes.flat, runs, strict=False):
         axes.plot(hours, score, linewidth=0.7)
         axes.axhline(0, color="black", linewidth=1)
@@ -149,14 +178,22 @@ def overview_picture(
 ) -> bytes:
     """Mean spectrum of each machine and class, all channels averaged. level_db : (n, n_channels, n_bands)"""
     names = [str(name) for name in dict.fromkeys(machine)][:MAX_MACHINES]
-    figure, all_axes = plt.subplots(1, len(names), figsize=(4 * len(names), 3.4), squeeze=False, sharey=True)
+    figure, all_axes = plt.subplots(
+        1, len(names), figsize=(4 * len(names), 3.4), squeeze=False, sharey=True
+    )
     for axes, name in zip(all_axes[0], names, strict=True):
-        for number, word, colour in ((OK, "ok", "#2ca02c"), (NG, "ng", "#d62728"), (-1, "unlabelled", "0.7")):
+        for number, word, colour in (
+            (OK, "ok", "#2ca02c"),
+            (NG, "ng", "#d62728"),
+            (-1, "unlabelled", "0.7"),
+        ):
             some = level_db[(machine == name) & (label == number)].mean(axis=1)
             if len(some) == 0:
                 continue
             low, middle, high = np.percentile(some, [10, 50, 90], axis=0)
-            axes.stairs(middle, edges_hz, color=colour, label=f"{word} ({len(some)})", baseline=None)
+            axes.stairs(
+                middle, edges_hz, color=colour, label=f"{word} ({len(some)})", baseline=None
+            )
             axes.fill_between(edges_hz[:-1], low, high, step="post", color=colour, alpha=0.2)
         axes.set(title=name, xlabel="Hz", xscale="log")
         axes.legend(fontsize=8)
@@ -168,5 +205,12 @@ def _box(axes: Axes, grid: Grid, field: tuple[float, float]) -> None:
     """The receptive field, drawn at the upper left corner."""
     high, left = grid.f_edges_hz[-1], grid.t_edges_s[0]
     axes.add_patch(
-        mpl.patches.Rectangle((left, high - field[0]), field[1], field[0], fill=False, linestyle=":", edgecolor="black")
+        mpl.patches.Rectangle(
+            (left, high - field[0]),
+            field[1],
+            field[0],
+            fill=False,
+            linestyle=":",
+            edgecolor="black",
+        )
     )

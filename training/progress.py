@@ -8,10 +8,17 @@ from contextlib import contextmanager
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
-from monitor.recordings import Manifest
-from monitor.spectrogram import SpectrogramSettings
+from monitor.recordings.manifest import Manifest
+from monitor.signal.spectrogram import SpectrogramSettings
 from training.dataset import Dataset, load_dataset
 
 
@@ -19,8 +26,15 @@ from training.dataset import Dataset, load_dataset
 def bar(what: str, total: int) -> Iterator[Callable[[], None]]:
     """Moves by one at each call of what it yields."""
     console = Console(stderr=True)
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    ]
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as progress:
         task = progress.add_task(what, total=total)
         yield lambda: progress.advance(task)
 

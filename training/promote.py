@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from monitor.model_folder import load_manifest
+from monitor.evidence.model_folder import load_manifest
 from training import TrainingError
 from training.gates import leak_gate, map_gate
 from training.registry import promote, publish
@@ -15,7 +15,12 @@ from training.registry import promote, publish
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="the model folder")
-    parser.add_argument("--report", type=Path, required=True, help="the report folder that evaluate made of this model")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        required=True,
+        help="the report folder that evaluate made of this model",
+    )
     parser.add_argument("--models-folder", type=Path, required=True)
 
 
@@ -31,7 +36,10 @@ def run(options: argparse.Namespace) -> int:
         return 1
     publish(options.model, options.models_folder)
     before = promote(options.models_folder, manifest.name, manifest.id)
-    print(f"{manifest.name}: {manifest.id} is in service" + (f" in place of {before}" if before else ""))
+    print(
+        f"{manifest.name}: {manifest.id} is in service"
+        + (f" in place of {before}" if before else "")
+    )
     print("Tell the running service: systemctl reload camshaft (SIGHUP).")
     return 0
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from monitor.recordings import Manifest, read
-from monitor.spectrogram import SpectrogramSettings, widening_bins
+from monitor.recordings.manifest import Manifest, read
+from monitor.signal.spectrogram import SpectrogramSettings, widening_bins
 from training import TrainingError
 from training.network import NetworkSettings
 
@@ -77,7 +77,9 @@ def spectrogram_settings(sample_rate_hz: float, recipe: Recipe) -> SpectrogramSe
     return SpectrogramSettings(sample_rate_hz, n_window, 2 * hop, hop, "hann", edges)
 
 
-def network_settings(settings: SpectrogramSettings, n_channels: int, recipe: Recipe) -> NetworkSettings:
+def network_settings(
+    settings: SpectrogramSettings, n_channels: int, recipe: Recipe
+) -> NetworkSettings:
     return NetworkSettings(
         n_channels,
         settings.n_bands,

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import ShortTimeFFT, get_window
 
-from monitor.records import Float32, Float64, Grid
-from monitor.simulator import Truth
+from monitor.records.signal import Float32, Float64
+from monitor.records.verdict import Grid
+from monitor.simulator.machine import Truth
 
-KURTOSIS_N_FFT = 128  # short against the time between impulses, long enough to tell resonances apart
+KURTOSIS_N_FFT = (
+    128  # short against the time between impulses, long enough to tell resonances apart
+)
 HALF = 0.5  # of the peak's kurtosis: the resonance band reaches so far
 
 
@@ -55,13 +58,19 @@ def spectral_kurtosis(signals: Sequence[Float32], sample_rate_hz: float) -> Floa
     transform = ShortTimeFFT(get_window("hann", KURTOSIS_N_FFT), hop, sample_rate_hz)
     found = []
     for signal in signals:
-        inner = slice(transform.lower_border_end[1], transform.upper_border_begin(signal.shape[1])[1])
+        inner = slice(
+            transform.lower_border_end[1], transform.upper_border_begin(signal.shape[1])[1]
+        )
         power = np.abs(transform.stft(signal.astype(np.float64), axis=1))[..., inner] ** 2
-        found.append((np.square(power).mean(axis=2) / np.square(power.mean(axis=2)) - 2).mean(axis=0))
+        found.append(
+            (np.square(power).mean(axis=2) / np.square(power.mean(axis=2)) - 2).mean(axis=0)
+        )
     return np.asarray(np.mean(found, axis=0))
 
 
-def band_region(band_hz: tuple[float, float], grid: Grid, n_windows: int, spread_bands: int = 0) -> NDArray[np.bool_]:
+def band_region(
+    band_hz: tuple[float, float], grid: Grid, n_windows: int, spread_bands: int = 0
+) -> NDArray[np.bool_]:
     """The band at all times, shape (n_windows, n_f, n_t)."""
     low, high = np.array(grid.f_edges_hz[:-1]), np.array(grid.f_edges_hz[1:])
     rows = _spread((high > band_hz[0]) & (low < band_hz[1]), spread_bands)

@@ -10,7 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
-from monitor.model_folder import BUNDLED_MODELS, load_manifest
+from monitor.evidence.model_folder import BUNDLED_MODELS, load_manifest
 from training import TrainingError
 from training.export import whole_folder
 
@@ -50,7 +50,9 @@ def rollback(models_folder: Path, name: str) -> str:
     """Put the model before the present one back into service. Returns its id. Raises TrainingError."""
     history = _history(models_folder, name)
     if len(history) < 2:
-        raise TrainingError(f"{name}: no model was in service before {history[-1] if history else 'any'}.")
+        raise TrainingError(
+            f"{name}: no model was in service before {history[-1] if history else 'any'}."
+        )
     load_manifest(models_folder / name / history[-2])
     _point(models_folder / name, history[-2])
     _write(models_folder / name / HISTORY, "".join(f"{one}\n" for one in history[:-1]))

@@ -22,7 +22,9 @@ text-align: left; font-variant-numeric: tabular-nums } th { background: #f4f4f4 
 def write_report(folder: Path, tree: dict[str, Any], pictures: dict[str, bytes]) -> None:
     """tree : plain values. pictures : title -> PNG"""
     with whole_folder(folder) as draft:
-        (draft / "report.json").write_text(json.dumps(tree, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (draft / "report.json").write_text(
+            json.dumps(tree, indent=1, allow_nan=False) + "\n", encoding="utf-8"
+        )
         (draft / "report.html").write_text(_page(tree, pictures), encoding="utf-8")
 
 
@@ -50,7 +52,8 @@ def _page(tree: dict[str, Any], pictures: dict[str, bytes]) -> str:
         _leaky(tree.get("leaky")),
         "<h3>Network against simpler peers, difference in AUC on the same windows</h3>",
         _table(
-            ["peer", "network is better by"], [[k, interval_text(v)] for k, v in tree["network_against_peers"].items()]
+            ["peer", "network is better by"],
+            [[k, interval_text(v)] for k, v in tree["network_against_peers"].items()],
         ),
         "<h2>Folds</h2>",
         _folds_table(tree["folds"]),
@@ -79,7 +82,10 @@ def _counts(tree: dict[str, Any]) -> str:
 def _evidence_table(evidence: dict[str, Any]) -> str:
     columns = ("auc", "mean_auc_of_folds", "average_precision", "balanced_accuracy",
                "mean_balanced_accuracy_of_folds", "run_auc", "run_balanced_accuracy")  # fmt: skip
-    rows = [[name, *(interval_text(figures.get(column)) for column in columns)] for name, figures in evidence.items()]
+    rows = [
+        [name, *(interval_text(figures.get(column)) for column in columns)]
+        for name, figures in evidence.items()
+    ]
     return _table(["score", *(column.replace("_", " ") for column in columns)], rows)
 
 
@@ -99,13 +105,18 @@ def _folds_table(folds: list[dict[str, Any]]) -> str:
         auc = ", ".join(f"{name} {value}" for name, value in fold["auc"].items())
         accuracy = ", ".join(f"{name} {value}" for name, value in fold["balanced_accuracy"].items())
         windows, mixing = fold["windows"], fold["chosen_on_training_data"]["mixing"]
-        rows.append([fold["name"], windows["ok"], windows["ng"], fold["status_rule"], mixing, auc, accuracy])
-    return _table(["held out", "ok", "ng", "status rule", "mixing", "AUC", "balanced accuracy"], rows)
+        rows.append(
+            [fold["name"], windows["ok"], windows["ng"], fold["status_rule"], mixing, auc, accuracy]
+        )
+    return _table(
+        ["held out", "ok", "ng", "status rule", "mixing", "AUC", "balanced accuracy"], rows
+    )
 
 
 def _thresholds_table(thresholds: dict[str, Any]) -> str:
     rows = [
-        [name, interval_text(one["balanced_accuracy"]), *one["confusion"].values()] for name, one in thresholds.items()
+        [name, interval_text(one["balanced_accuracy"]), *one["confusion"].values()]
+        for name, one in thresholds.items()
     ]
     return _table(["threshold", "balanced accuracy", "ok→ok", "ok→ng", "ng→ok", "ng→ng"], rows)
 
@@ -141,10 +152,13 @@ def _groups(groups: dict[str, Any]) -> str:
     parts = []
     for column, values in groups.items():
         rows = [
-            [value, one["windows"]["ok"], one["windows"]["ng"], *one["auc"].values()] for value, one in values.items()
+            [value, one["windows"]["ok"], one["windows"]["ng"], *one["auc"].values()]
+            for value, one in values.items()
         ]
         scores = list(next(iter(values.values()))["auc"])
-        parts.append(f"<h3>AUC by {html.escape(column)}</h3>" + _table([column, "ok", "ng", *scores], rows))
+        parts.append(
+            f"<h3>AUC by {html.escape(column)}</h3>" + _table([column, "ok", "ng", *scores], rows)
+        )
     return "".join(parts)
 
 
@@ -172,7 +186,11 @@ def _maps(maps: dict[str, Any]) -> str:
     text = _table(head, rows)
     if pointing:
         text += _table(
-            ["pointing at", *(key.replace("_", " ") for key in next(iter(maps["pointing"].values())))], pointing
+            [
+                "pointing at",
+                *(key.replace("_", " ") for key in next(iter(maps["pointing"].values()))),
+            ],
+            pointing,
         )
     if "receptive_field" in maps:
         field = maps["receptive_field"]
@@ -182,9 +200,15 @@ def _maps(maps: dict[str, Any]) -> str:
 
 def _table(head: list[str], rows: list[list[Any]]) -> str:
     cells = "".join(f"<th>{html.escape(str(cell))}" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(_text(cell))}" for cell in row) for row in rows)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(_text(cell))}" for cell in row) for row in rows
+    )
     table = f"<table><tr>{cells}{body}</table>"
-    return table if len(rows) <= MANY else f"<details><summary>{len(rows)} rows</summary>{table}</details>"
+    return (
+        table
+        if len(rows) <= MANY
+        else f"<details><summary>{len(rows)} rows</summary>{table}</details>"
+    )
 
 
 def _text(cell: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.model_folder import Manifest, find_model, load_manifest
+from monitor.evidence.model_folder import Manifest, find_model, load_manifest
 from training import TrainingError
 from training.fit import SIMULATOR, column_and_value, fit_with_bar, prepare
 
@@ -43,7 +43,10 @@ def compare(original: Manifest, rebuilt: Manifest) -> tuple[list[str], bool]:
         raise TrainingError(
             "the windows differ from those that the bundled model was trained on (their fingerprint does)."
         )
-    lines = [f"id {original.id} rebuilt as {rebuilt.id}" + (": identical" if original.id == rebuilt.id else "")]
+    lines = [
+        f"id {original.id} rebuilt as {rebuilt.id}"
+        + (": identical" if original.id == rebuilt.id else "")
+    ]
     difference = np.abs(np.subtract(original.head.weights, rebuilt.head.weights)).max()
     lines.append(f"largest difference of a head weight: {difference:.2g}")
     same = True
@@ -51,7 +54,10 @@ def compare(original: Manifest, rebuilt: Manifest) -> tuple[list[str], bool]:
         before, after = (_figure(one, figure) for one in (original, rebuilt))
         close = abs(before - after) <= SAME_FIGURE
         same &= close
-        lines.append(f"{figure} out of fold: {before:.4f} then, {after:.4f} now" + ("" if close else ": differs"))
+        lines.append(
+            f"{figure} out of fold: {before:.4f} then, {after:.4f} now"
+            + ("" if close else ": differs")
+        )
     return lines, same
 
 

@@ -20,10 +20,11 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from monitor.config import ConfigError, Settings, read_yaml, sentences
-from monitor.model_folder import find_model
-from monitor.model_folder import load_manifest as load_model
-from monitor.recordings import load_manifest
+from monitor.config import ConfigError, Settings
+from monitor.config_file import read_yaml, sentences
+from monitor.evidence.model_folder import find_model
+from monitor.evidence.model_folder import load_manifest as load_model
+from monitor.recordings.manifest import load_manifest
 from training import assess, registry
 from training.dataset import Dataset, concatenate
 from training.export import load_network
@@ -72,7 +73,9 @@ def run(options: argparse.Namespace) -> int:
     for gate in gates:
         print(f"{'holds ' if gate.passed else 'FAILED'} {gate}")
     passed = all(gate.passed for gate in gates)
-    print(f"candidate {model_id}: {'promoted' if passed else 'refused'}; report: {folder / 'report.html'}")
+    print(
+        f"candidate {model_id}: {'promoted' if passed else 'refused'}; report: {folder / 'report.html'}"
+    )
     return 0 if passed else 1
 
 
@@ -106,7 +109,9 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
         place = registry.publish(candidate, settings.models_folder)
     kind = f"Frozen hold-out: {', '.join(settings.holdout)}. {note}"
     title = f"{settings.name} {model_id}"
-    job = assess.Job(title, kind, load_model(place), place, recipe, manifest.settings.groups, manifest)
+    job = assess.Job(
+        title, kind, load_model(place), place, recipe, manifest.settings.groups, manifest
+    )
     judged = assess.judge_with_model(job, concatenate(train, test), JudgeSettings())
     tree = assess.report(job, judged, None)
     gates = [leak_gate(tree), map_gate(tree), _compare(judged[0], service)]
@@ -115,7 +120,10 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     folder = settings.models_folder / settings.name / REPORTS / model_id
     if not folder.exists():
         write_report(folder, tree, assess.pictures(job, judged, tree))
-    if all(gate.passed for gate in gates) and registry.in_service(settings.models_folder, settings.name) != model_id:
+    if (
+        all(gate.passed for gate in gates)
+        and registry.in_service(settings.models_folder, settings.name) != model_id
+    ):
         registry.promote(settings.models_folder, settings.name, model_id)
     return gates, model_id, folder
 
@@ -134,7 +142,11 @@ def _with_journal(train: Dataset, settings: RetrainSettings) -> tuple[Dataset, s
     taken = journal_evidence(settings.journal, train.settings, train.psd_db.shape[1])
     left = ", ".join(f"{n} {reason}" for reason, n in taken.left_out.items())
     n_taken = 0 if taken.dataset is None else len(taken.dataset)
-    note = f"{n_taken} labelled windows from the journal" + (f"; left out: {left}" if left else "") + "."
+    note = (
+        f"{n_taken} labelled windows from the journal"
+        + (f"; left out: {left}" if left else "")
+        + "."
+    )
     return train if taken.dataset is None else concatenate(train, taken.dataset), note
 
 
@@ -142,5 +154,7 @@ def _compare(judged: Judged, service: Path) -> Gate:
     """Candidate against the model in service on the hold-out's windows, paired, by run."""
     theirs, _ = predict(load_network(service), judged.data.psd_db)
     label, run, ours = judged.data.label, judged.data.run, judged.logit
-    difference = bootstrap(run, lambda index: auc(label[index], ours[index]) - auc(label[index], theirs[index]))
+    difference = bootstrap(
+        run, lambda index: auc(label[index], ours[index]) - auc(label[index], theirs[index])
+    )
     return not_worse_gate(difference.as_tree())

@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from monitor.analysis import Analyser, Analysis
-from monitor.cam import strongest_band
-from monitor.classifier import Classifier
 from monitor.config import SensorSettings
-from monitor.model_folder import find_model
-from monitor.recordings import Manifest, load_manifest, runs
-from monitor.records import Status, Window
-from monitor.verdict import Evidence, decide, probability
+from monitor.evidence.cam import strongest_band
+from monitor.evidence.decide import Evidence, decide, probability
+from monitor.evidence.model_folder import find_model
+from monitor.evidence.network import Classifier
+from monitor.pipeline.analysis import Analyser, Analysis
+from monitor.recordings.manifest import Manifest, load_manifest, runs
+from monitor.records.signal import Window
+from monitor.records.verdict import Status
 from training import TrainingError
 from training.dataset import Stretch, cut, label_of, stretches
 from training.progress import bar
@@ -29,15 +30,23 @@ from training.progress import bar
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--model", required=True, help="a name in --models-folder, a bundled name, or a model folder")
+    parser.add_argument(
+        "--model",
+        required=True,
+        help="a name in --models-folder, a bundled name, or a model folder",
+    )
     parser.add_argument("--models-folder", type=Path)
     parser.add_argument("--threshold", type=float, help="logit units (default: the model's own)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file to write")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="Parquet file to write"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     manifest = load_manifest(options.manifest)
-    classifier = Classifier(find_model(options.model, options.models_folder), n_threads=len(os.sched_getaffinity(0)))
+    classifier = Classifier(
+        find_model(options.model, options.models_folder), n_threads=len(os.sched_getaffinity(0))
+    )
     with bar(f"scoring {manifest.name}", len(manifest.recordings)) as tick:
         rows = []
         for n_recordings, some in score(manifest, classifier, options.threshold):
@@ -46,7 +55,10 @@ def run(options: argparse.Namespace) -> int:
                 tick()
     write(rows, options.out)
     counts = Counter(row["status"] for row in rows)
-    print(f"{len(rows)} windows: " + ", ".join(f"{n} {status}" for status, n in sorted(counts.items())))
+    print(
+        f"{len(rows)} windows: "
+        + ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
+    )
     return 0
 
 
@@ -58,7 +70,10 @@ def score(
     Raises ConfigError where rate or channels are not the model's.
     """
     rule = SensorSettings(
-        sample_rate_hz=manifest.sample_rate_hz, channels=manifest.channels, model="given", threshold=threshold
+        sample_rate_hz=manifest.sample_rate_hz,
+        channels=manifest.channels,
+        model="given",
+        threshold=threshold,
     )
     analyser = Analyser(rule, classifier)
     segments: Counter[str] = Counter()
@@ -84,7 +99,9 @@ def write(rows: list[dict[str, Any]], out: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _rows(analyser: Analyser, stretch: Stretch, sensor: str, segment: int) -> Iterator[dict[str, Any]]:
+def _rows(
+    analyser: Analyser, stretch: Stretch, sensor: str, segment: int
+) -> Iterator[dict[str, Any]]:
     settings = analyser.settings
     samples = cut(stretch, settings)
     start_ns = (stretch.recordings[0].start_ns or 0) + round(stretch.recordings[0].offset_s * 1e9)
@@ -102,7 +119,11 @@ def _rows(analyser: Analyser, stretch: Stretch, sensor: str, segment: int) -> It
     ]
     for window, analysis in zip(windows, analyser.analyse(windows), strict=True):
         label = label_of(stretch, window.first_sample, settings.n_window)
-        yield {**_row(analyser, window, analysis), "label": label, "group": stretch.recordings[0].group}
+        yield {
+            **_row(analyser, window, analysis),
+            "label": label,
+            "group": stretch.recordings[0].group,
+        }
 
 
 def _row(analyser: Analyser, window: Window, analysis: Analysis) -> dict[str, Any]:

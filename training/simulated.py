@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monitor.records import Float32
-from monitor.simulator import Kind, Truth, training_windows
-from monitor.spectrogram import SpectrogramSettings, spectrogram
+from monitor.records.signal import Float32
+from monitor.signal.spectrogram import SpectrogramSettings, spectrogram
+from monitor.simulator.machine import Kind, Truth, training_windows
 from training.dataset import Dataset, Tick
 from training.recipe import Recipe, spectrogram_settings
 

@@ -29,7 +29,9 @@ def leave_one_out(dataset: Dataset, column: str) -> list[Fold]:
     values = dataset.column(column)
     names = [str(name) for name in dict.fromkeys(values)]
     if len(names) < 2:
-        raise TrainingError(f"{column}: only {names[0]!r} occurs, at least two values are needed to leave one out.")
+        raise TrainingError(
+            f"{column}: only {names[0]!r} occurs, at least two values are needed to leave one out."
+        )
     return _checked(dataset, [_fold(name, values == name) for name in names])
 
 
@@ -44,7 +46,9 @@ def by_group(dataset: Dataset, column: str, n_folds: int, seed: int = 0) -> list
     order = order[np.argsort(share_ng[order], kind="stable")]
     turn = np.empty(len(names), np.intp)
     turn[order] = np.arange(len(names)) % n_folds
-    return _checked(dataset, [_fold(f"{column} {k + 1} of {n_folds}", turn[place] == k) for k in range(n_folds)])
+    return _checked(
+        dataset, [_fold(f"{column} {k + 1} of {n_folds}", turn[place] == k) for k in range(n_folds)]
+    )
 
 
 def by_time(dataset: Dataset, share: float) -> list[Fold]:
@@ -64,7 +68,9 @@ def held_out(dataset: Dataset, pairs: list[tuple[str, str]]) -> NDArray[np.bool_
         found = dataset.column(column) == value
         if not found.any():
             values = ", ".join(map(str, dict.fromkeys(dataset.column(column))))
-            raise TrainingError(f"{column} = {value!r} occurs in no recording, found {values[:200]}.")
+            raise TrainingError(
+                f"{column} = {value!r} occurs in no recording, found {values[:200]}."
+            )
         test |= found
     if test.all():
         raise TrainingError("every recording is held out: nothing is left to train with.")

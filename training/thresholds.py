@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.false_alarms import StatedRate, independent_count, stated_rate
-from monitor.novelty import MIN_STD_DB, Baseline, novelty_map
-from monitor.records import Float32, Float64
+from monitor.evidence.false_alarms import StatedRate, independent_count, stated_rate
+from monitor.evidence.novelty import MIN_STD_DB, novelty_map
+from monitor.records.commissioned import Baseline
+from monitor.records.signal import Float32, Float64
 from training import TrainingError
 from training.dataset import NG, Dataset
 
@@ -82,7 +83,9 @@ def first_windows(
     """
     first = {}
     for sensor in dict.fromkeys(dataset.sensor):
-        candidates = np.flatnonzero((dataset.sensor == sensor) & (dataset.label != NG) & (dataset.bad_reason == ""))
+        candidates = np.flatnonzero(
+            (dataset.sensor == sensor) & (dataset.label != NG) & (dataset.bad_reason == "")
+        )
         first[str(sensor)] = candidates[: min(n_windows, int(share * len(candidates)))]
     return first
 
@@ -105,7 +108,9 @@ def commission_sensor(
     rate = rate if strict else max(rate, lowest_rate(unit))
     mean_db, std_db = _mean_and_std(spectra_db[used].astype(np.float64))
     scores = leave_run_out_scores(spectra_db[used].astype(np.float64), unit)
-    baseline = Baseline(mean_db.astype(np.float32), std_db.astype(np.float32), threshold_by_run(scores, unit, rate))
+    baseline = Baseline(
+        mean_db.astype(np.float32), std_db.astype(np.float32), threshold_by_run(scores, unit, rate)
+    )
     alone = len(np.unique(dataset.run[dataset.sensor == dataset.sensor[used[0]]])) == 1
     return Commissioning(
         sensor=str(dataset.sensor[used[0]]),
@@ -132,7 +137,9 @@ def leave_run_out_scores(spectra_db: Float64, runs: NDArray[Any]) -> Float64:
     for name in np.unique(runs):
         inside = runs == name
         mean_db, std_db = _mean_and_std(spectra_db[~inside])
-        scores[inside] = np.square((spectra_db[inside] - mean_db[..., None]) / std_db[..., None]).mean(axis=(1, 2, 3))
+        scores[inside] = np.square(
+            (spectra_db[inside] - mean_db[..., None]) / std_db[..., None]
+        ).mean(axis=(1, 2, 3))
     return scores
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.records import Float32
+from monitor.records.signal import Float32
 from training import TrainingError
 from training.dataset import NG, OK, Dataset
 from training.network import average, build, keras, make_repeatable
@@ -28,14 +28,18 @@ def fit(dataset: Dataset, recipe: Recipe, tick: Tick | None = None) -> keras.Mod
     """
     labelled = dataset.select(dataset.label >= 0)
     check_classes(labelled)
-    members = [_fit_member(labelled, recipe, recipe.seed + i, tick) for i in range(recipe.n_members)]
+    members = [
+        _fit_member(labelled, recipe, recipe.seed + i, tick) for i in range(recipe.n_members)
+    ]
     return average(members)
 
 
 def check_classes(labelled: Dataset) -> None:
     for number, name in ((OK, "ok"), (NG, "ng")):
         if not (labelled.label == number).any():
-            raise TrainingError(f"label = {name!r}: no window of this class to train with, both classes are needed.")
+            raise TrainingError(
+                f"label = {name!r}: no window of this class to train with, both classes are needed."
+            )
 
 
 def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None) -> keras.Model:
@@ -46,7 +50,10 @@ def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None)
     model = build(settings, mean_db, std_db)
     batches = MixedBatches(labelled.psd_db, labelled.label, recipe, seed)
     schedule = keras.optimizers.schedules.CosineDecay(
-        1e-5, len(batches) * recipe.n_epochs, warmup_target=recipe.learning_rate, warmup_steps=2 * len(batches)
+        1e-5,
+        len(batches) * recipe.n_epochs,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=2 * len(batches),
     )
     activity = keras.ops.mean(keras.ops.sum(model.output["features"], axis=-1), axis=(1, 2))
     learner = keras.Model(model.input, [model.output["logit"], activity])
@@ -55,7 +62,9 @@ def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None)
         [keras.losses.BinaryCrossentropy(from_logits=True), keras.losses.MeanAbsoluteError()],
         loss_weights=[1.0, recipe.sparsity],
     )
-    callbacks = [] if tick is None else [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())]
+    callbacks = (
+        [] if tick is None else [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())]
+    )
     learner.fit(batches, epochs=recipe.n_epochs, verbose=0, shuffle=False, callbacks=callbacks)
     return model
 
@@ -74,7 +83,9 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         super().__init__(workers=1, use_multiprocessing=False)
         self._psd_db, self._target = psd_db, label.astype(np.float32)
         share_ng = self._target.mean()
-        self._weight = np.where(label == NG, 0.5 / share_ng, 0.5 / (1 - share_ng)).astype(np.float32)
+        self._weight = np.where(label == NG, 0.5 / share_ng, 0.5 / (1 - share_ng)).astype(
+            np.float32
+        )
         self._recipe = recipe
         self._random = np.random.default_rng(seed)
         self._order = self._random.permutation(len(label))
@@ -85,12 +96,18 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, number: int) -> tuple[Any, Any, Any]:
         index = self._order[number * self._recipe.n_batch : (number + 1) * self._recipe.n_batch]
-        psd_db, target, weight = self._psd_db[index], self._target[index, None], self._weight[index, None]
+        psd_db, target, weight = (
+            self._psd_db[index],
+            self._target[index, None],
+            self._weight[index, None],
+        )
         if self._recipe.equaliser_db > 0:
             psd_db = psd_db + self._equaliser(psd_db.shape[:2])
         if self._recipe.mixup > 0:
             other = self._random.permutation(len(index))
-            share = self._random.beta(self._recipe.mixup, self._recipe.mixup, (len(index), 1)).astype(np.float32)
+            share = self._random.beta(
+                self._recipe.mixup, self._recipe.mixup, (len(index), 1)
+            ).astype(np.float32)
             kept = share[:, :, None, None]
             if self._recipe.mixings[0] == CUTMIX:
                 kept = 1 - self._rectangles(1 - share, psd_db.shape[2:])
@@ -113,7 +130,11 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def _equaliser(self, shape: tuple[int, int]) -> Float32:
         """A gain over frequency for each window and channel, dB, rms recipe.equaliser_db."""
-        amounts = self._random.normal(size=(*shape, SMOOTHNESS)) * self._recipe.equaliser_db / math.sqrt(SMOOTHNESS)
+        amounts = (
+            self._random.normal(size=(*shape, SMOOTHNESS))
+            * self._recipe.equaliser_db
+            / math.sqrt(SMOOTHNESS)
+        )
         gain: Float32 = (amounts @ self._curves).astype(np.float32)
         return gain[..., None]
 
@@ -121,5 +142,7 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 def _smooth_curves(n_bands: int) -> NDArray[np.float64]:
     """A constant and the lowest cosines over the bands, each of rms 1, shape (SMOOTHNESS, n_bands)."""
     place = (np.arange(n_bands) + 0.5) / n_bands
-    curves = [np.sqrt(2) * np.cos(np.pi * k * place) if k else np.ones(n_bands) for k in range(SMOOTHNESS)]
+    curves = [
+        np.sqrt(2) * np.cos(np.pi * k * place) if k else np.ones(n_bands) for k in range(SMOOTHNESS)
+    ]
     return np.array(curves)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
-from monitor.cam import activation_maps
-from monitor.records import Float32, Float64
+from monitor.evidence.cam import activation_maps
+from monitor.records.signal import Float32, Float64
 from training.metrics import Interval, bootstrap
 from training.network import head, keras, predict
 
@@ -46,7 +46,9 @@ class Scene:
 
     def first(self, n_windows: int) -> Scene:
         """n_windows of them, evenly chosen."""
-        index = np.unique(np.linspace(0, len(self.psd_db) - 1, min(n_windows, len(self.psd_db))).astype(int))
+        index = np.unique(
+            np.linspace(0, len(self.psd_db) - 1, min(n_windows, len(self.psd_db))).astype(int)
+        )
         return Scene(
             self.model, self.psd_db[index], self.logit[index], self.contribution[index], self.reference_db,
             self.frames_per_column, self.run[index],
@@ -79,7 +81,9 @@ def grad_cam(model: keras.Model, psd_db: Float32) -> Float32:
     return np.asarray(raw / np.maximum(raw.max(axis=(1, 2), keepdims=True), 1e-12), np.float32)
 
 
-def map_figures(scene: Scene, explain: Callable[[keras.Model, Float32], Float32], seed: int = 0) -> dict[str, Any]:
+def map_figures(
+    scene: Scene, explain: Callable[[keras.Model, Float32], Float32], seed: int = 0
+) -> dict[str, Any]:
     """Figures (a) to (c) of one way to explain. explain : model, psd_db -> (n, n_f, n_t)"""
     scene = scene.first(MAX_WINDOWS)
     shown = explain(scene.model, scene.psd_db)
@@ -99,7 +103,8 @@ def deletion_and_insertion(scene: Scene, named: Order, seed: int) -> dict[str, A
     for what, keep in (("deletion", False), ("insertion", True)):
         moved = _moved(scene, named, random, keep)
         figures[what] = {
-            name: [round(float(value), 4) for value in curve.mean(axis=0)] for name, curve in moved.items()
+            name: [round(float(value), 4) for value in curve.mean(axis=0)]
+            for name, curve in moved.items()
         }
         for other, lead in _lead(moved).items():
             figures[what][f"more_than_{other}"] = mean_by_run(scene.run, lead).as_tree()
@@ -121,7 +126,14 @@ def shuffled_agreement(
     random = np.random.default_rng(seed)
     other = keras.models.clone_model(scene.model)
     other.set_weights([_shuffled(weights, random) for weights in scene.model.get_weights()])
-    return float(np.mean([_rank_correlation(a, b) for a, b in zip(shown, explain(other, scene.psd_db), strict=True)]))
+    return float(
+        np.mean(
+            [
+                _rank_correlation(a, b)
+                for a, b in zip(shown, explain(other, scene.psd_db), strict=True)
+            ]
+        )
+    )
 
 
 def pointing(contribution: Float32, region: NDArray[np.bool_]) -> dict[str, Any]:
@@ -133,7 +145,12 @@ def pointing(contribution: Float32, region: NDArray[np.bool_]) -> dict[str, Any]
     total = positive.sum(axis=(1, 2))
     seen = total > 0
     share = (positive * region).sum(axis=(1, 2))[seen] / total[seen]
-    peak = np.array([inside.flat[int(cells.argmax())] for cells, inside in zip(contribution, region, strict=True)])
+    peak = np.array(
+        [
+            inside.flat[int(cells.argmax())]
+            for cells, inside in zip(contribution, region, strict=True)
+        ]
+    )
     return {
         "n_windows": int(seen.sum()),
         "evidence_share": round(float(share.mean()), 4),
@@ -142,7 +159,9 @@ def pointing(contribution: Float32, region: NDArray[np.bool_]) -> dict[str, Any]
     }
 
 
-def _moved(scene: Scene, named: Order, random: np.random.Generator, keep: bool) -> dict[str, Float64]:
+def _moved(
+    scene: Scene, named: Order, random: np.random.Generator, keep: bool
+) -> dict[str, Float64]:
     n, n_cells = named.shape
     energy_db = scene.energy_db.reshape(n, -1)
     orders = {
@@ -200,7 +219,9 @@ def _equal_energy(energy: Float64, named: Order) -> Order:
     found = np.empty_like(named)
     for i, cells in enumerate(named):
         others = np.setdiff1d(np.arange(energy.shape[1]), cells)
-        _, column = linear_sum_assignment(np.abs(energy[i, cells][:, None] - energy[i, others][None]))
+        _, column = linear_sum_assignment(
+            np.abs(energy[i, cells][:, None] - energy[i, others][None])
+        )
         found[i] = others[column]
     return found
 

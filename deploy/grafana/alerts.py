@@ -23,18 +23,38 @@ def rule_groups() -> Json:
         | _says(f"{OF_POINT}: the alarm is raised", "critical"),
         _rule("ng-share", "Many NG windows", [_verdicts('mean("ng")')], HOUR_S, (ABOVE, 0.2))
         | _says(f"{OF_POINT}: more than 20 % of the last hour's judged windows are NG", "warning"),
-        _rule("sensor-silent", "Sensor silent", [_verdicts('last("severity")')], DAY_S, (WITHIN, 3.5, 4.5))
+        _rule(
+            "sensor-silent",
+            "Sensor silent",
+            [_verdicts('last("severity")')],
+            DAY_S,
+            (WITHIN, 3.5, 4.5),
+        )
         | _says(f"{OF_POINT}: no data arrives", "warning"),
         _rule("bad-data", "Bad data", share_of_bad, HOUR_S, (ABOVE, 0.1), math="$RA / $RB")
-        | _says(f"{OF_POINT}: more than 10 % of the last hour's windows could not be judged", "warning"),
+        | _says(
+            f"{OF_POINT}: more than 10 % of the last hour's windows could not be judged", "warning"
+        ),
         _rule("heartbeat-stale", "Service heartbeat stale", [alive], 6 * HOUR_S, (BELOW, 0.5))
         | {"for": "1m", "noDataState": "Alerting"}
-        | _says("{{ $labels.instance }}: Camshaft has not reported its health for a minute or more", "critical"),
+        | _says(
+            "{{ $labels.instance }}: Camshaft has not reported its health for a minute or more",
+            "critical",
+        ),
         _rule("backlog-growing", "Journal backlog growing", [waiting], 10 * MINUTE_S, (ABOVE, 300))
         | {"for": "5m"}
-        | _says("{{ $labels.instance }}: the oldest row that InfluxDB has not got is over five minutes old", "warning"),
+        | _says(
+            "{{ $labels.instance }}: the oldest row that InfluxDB has not got is over five minutes old",
+            "warning",
+        ),
     ]
-    group = {"orgId": 1, "name": "camshaft", "folder": "Camshaft", "interval": "30s", "rules": rules}
+    group = {
+        "orgId": 1,
+        "name": "camshaft",
+        "folder": "Camshaft",
+        "interval": "30s",
+        "rules": rules,
+    }
     return {"apiVersion": 1, "groups": [group]}
 
 
@@ -47,20 +67,39 @@ def _count(condition: str) -> str:
 
 
 def _says(summary: str, severity: str) -> Json:
-    return {"annotations": {"summary": summary}, "labels": {"severity": severity, "service": "camshaft"}}
+    return {
+        "annotations": {"summary": summary},
+        "labels": {"severity": severity, "service": "camshaft"},
+    }
 
 
 def _rule(
-    uid: str, title: str, queries: Sequence[str], range_s: int, limit: tuple[str, *tuple[float, ...]], math: str = ""
+    uid: str,
+    title: str,
+    queries: Sequence[str],
+    range_s: int,
+    limit: tuple[str, *tuple[float, ...]],
+    math: str = "",
 ) -> Json:
     """Queries A, B, ...; RA, RB, ... are their newest values; M may join these; C is true where the rule fires."""
     names = [chr(ord("A") + number) for number in range(len(queries))]
-    data = [_step(name, query(text, ref_id=name), range_s) for name, text in zip(names, queries, strict=True)]
-    data += [_step(f"R{name}", {"type": "reduce", "expression": name, "reducer": "last"}) for name in names]
+    data = [
+        _step(name, query(text, ref_id=name), range_s)
+        for name, text in zip(names, queries, strict=True)
+    ]
+    data += [
+        _step(f"R{name}", {"type": "reduce", "expression": name, "reducer": "last"})
+        for name in names
+    ]
     if math:
         data.append(_step("M", {"type": "math", "expression": math}))
     conditions = [{"evaluator": {"type": limit[0], "params": list(limit[1:])}}]
-    data.append(_step("C", {"type": "threshold", "expression": "M" if math else "RA", "conditions": conditions}))
+    data.append(
+        _step(
+            "C",
+            {"type": "threshold", "expression": "M" if math else "RA", "conditions": conditions},
+        )
+    )
     rule = {"uid": f"camshaft-{uid}", "title": title, "condition": "C", "data": data}
     return rule | {"for": "0s", "noDataState": "OK", "execErrState": "Error"}
 
@@ -70,4 +109,9 @@ def _step(ref_id: str, model: Json, range_s: int = 0) -> Json:
     limits = {"intervalMs": 1000, "maxDataPoints": 43_200}
     model = model | {"refId": ref_id, "datasource": source} | limits
     times = {"from": range_s, "to": 0}
-    return {"refId": ref_id, "datasourceUid": source["uid"], "relativeTimeRange": times, "model": model}
+    return {
+        "refId": ref_id,
+        "datasourceUid": source["uid"],
+        "relativeTimeRange": times,
+        "model": model,
+    }

@@ -26,14 +26,25 @@ TO_SERVICE = link("Service", "/d/camshaft-service")
 TO_LIVE_PAGE = link("Live page", "${live_page}", new_tab=True)
 POINT_ON_LIVE_PAGE = "${live_page}/#/point/${machine:percentencode}%2F${point:percentencode}"
 COLUMNS = ("reason", "probability", "novelty", "band_low_hz", "band_high_hz", "band_share")
-UNITS = {"probability": "percentunit", "band_share": "percentunit", "band_low_hz": "hertz", "band_high_hz": "hertz"}
-MARKS = (("Alarms", "red", "alarm"), ("Labels", "blue", "label"), ("Models", "purple", "model|commissioned"))
+UNITS = {
+    "probability": "percentunit",
+    "band_share": "percentunit",
+    "band_low_hz": "hertz",
+    "band_high_hz": "hertz",
+}
+MARKS = (
+    ("Alarms", "red", "alarm"),
+    ("Labels", "blue", "label"),
+    ("Models", "purple", "model|commissioned"),
+)
 
 
 def fleet() -> Json:
     """Which machines are not OK, and since when."""
     machine = '"machine" =~ /^${machine:regex}$/'
-    newest = f'SELECT last("severity") AS "now" FROM "vibration_verdict" WHERE {machine} AND $timeFilter'
+    newest = (
+        f'SELECT last("severity") AS "now" FROM "vibration_verdict" WHERE {machine} AND $timeFilter'
+    )
     newest = f'({newest} GROUP BY "machine", "point")'
 
     def points_in(title: str, severity: int, colour: str) -> Json:
@@ -43,14 +54,20 @@ def fleet() -> Json:
     states += ' GROUP BY time($__interval), "machine", "point" fill(none)'
     share = f'SELECT mean("ng") FROM "vibration_verdict" WHERE {machine} AND $timeFilter'
     share += ' GROUP BY time($__interval), "machine", "point" fill(none)'
-    newest_rows = ", ".join(f'last("{name}") AS "{name}"' for name in ("status", *COLUMNS, "alarm_state", "model_id"))
+    newest_rows = ", ".join(
+        f'last("{name}") AS "{name}"' for name in ("status", *COLUMNS, "alarm_state", "model_id")
+    )
     points = f'SELECT {newest_rows} FROM "vibration_verdict" WHERE {machine} AND $timeFilter'
     points += ' GROUP BY "machine", "point"'
     alarms = f'SELECT "text", "model_id" FROM "vibration_event" WHERE {machine} AND "kind" =~ /^alarm/ AND $timeFilter'
     alarms += ' GROUP BY "machine", "point", "kind" ORDER BY time DESC'
     name = "$tag_machine / $tag_point"
-    of_row = _to_point("${__data.fields.machine:percentencode}", "${__data.fields.point:percentencode}")
-    of_series = _to_point("${__field.labels.machine:percentencode}", "${__field.labels.point:percentencode}")
+    of_row = _to_point(
+        "${__data.fields.machine:percentencode}", "${__data.fields.point:percentencode}"
+    )
+    of_series = _to_point(
+        "${__field.labels.machine:percentencode}", "${__field.labels.point:percentencode}"
+    )
     counts = [
         points_in("NG now", 5, "red"),
         points_in("Silent now", 4, "purple"),
@@ -64,7 +81,13 @@ def fleet() -> Json:
             (4, counts),
             (10, [state_timeline("State of every point", 24, states, name, [of_series])]),
             (9, [table("Points: the last word", 24, points, UNITS, [of_row])]),
-            (9, [table("Alarms of the last day", 12, alarms, links=[of_row], time_from="24h"), _share(share, name)]),
+            (
+                9,
+                [
+                    table("Alarms of the last day", 12, alarms, links=[of_row], time_from="24h"),
+                    _share(share, name),
+                ],
+            ),
         ]
     )
     machines = 'SHOW TAG VALUES FROM "vibration_verdict" WITH KEY = "machine"'
@@ -88,12 +111,27 @@ def point() -> Json:
             (8, [_probability(), _novelty()]),
             (11, [_cam()]),
             (10, [_novelty_map(), _spectrum()]),
-            (9, [table("What drove each NG", 12, driven, UNITS), _drift(quality), _severity(velocity)]),
+            (
+                9,
+                [
+                    table("What drove each NG", 12, driven, UNITS),
+                    _drift(quality),
+                    _severity(velocity),
+                ],
+            ),
         ]
     )
     annotations = [annotation(title, colour, _events(kinds)) for title, colour, kinds in MARKS]
     links = [TO_FLEET, TO_SERVICE, link("Live page", POINT_ON_LIVE_PAGE, new_tab=True)]
-    return dashboard("camshaft-point", "Camshaft: Point", panels, _point_variables(), annotations, links, "now-15m")
+    return dashboard(
+        "camshaft-point",
+        "Camshaft: Point",
+        panels,
+        _point_variables(),
+        annotations,
+        links,
+        "now-15m",
+    )
 
 
 def service() -> Json:
@@ -107,16 +145,32 @@ def service() -> Json:
     restarts = f'SELECT count("change") FROM ({falls} AND $timeFilter) WHERE "change" < 0'
     newest = 'FROM "monitor_health" WHERE "instance" =~ /^${instance:regex}$/ AND $timeFilter'
     numbers = [
-        stat("Sensors whose books do not close", 6, f'SELECT last("unbalanced_sensors") {newest}', "red"),
+        stat(
+            "Sensors whose books do not close",
+            6,
+            f'SELECT last("unbalanced_sensors") {newest}',
+            "red",
+        ),
         stat("Restarts", 6, restarts, "orange", description="In the range shown."),
         stat("Rows that InfluxDB rejected", 6, f'SELECT last("rejected_rows") {newest}', "red"),
-        stat("Messages the broker dropped", 6, f'SELECT last("broker_dropped_messages") {newest}', "red"),
+        stat(
+            "Messages the broker dropped",
+            6,
+            f'SELECT last("broker_dropped_messages") {newest}',
+            "red",
+        ),
     ]
     books = "received_samples analysed_samples judged_bad_samples dropped_samples waiting_samples"
     panels = place(
         [
             (4, numbers),
-            (9, [figures("Samples, by fate", 12, books), figures("Windows a second", 12, "windows_per_s", "mean")]),
+            (
+                9,
+                [
+                    figures("Samples, by fate", 12, books),
+                    figures("Windows a second", 12, "windows_per_s", "mean"),
+                ],
+            ),
             (
                 9,
                 [
@@ -128,7 +182,13 @@ def service() -> Json:
             (
                 9,
                 [
-                    figures("Last message to verdict", 8, "latency_p50_ms latency_p95_ms latency_p99_ms", "max", "ms"),
+                    figures(
+                        "Last message to verdict",
+                        8,
+                        "latency_p50_ms latency_p95_ms latency_p99_ms",
+                        "max",
+                        "ms",
+                    ),
                     figures("Bad payloads, broker connects", 8, "bad_payloads broker_connects"),
                     figures("Memory", 8, "rss_bytes", "max", "bytes"),
                 ],
@@ -156,9 +216,7 @@ def _share(influxql: str, alias: str) -> Json:
 
 
 def _over_time(selected: str, measurement: str) -> str:
-    return (
-        f'SELECT {selected} FROM "{measurement}" WHERE {SENSOR} AND $timeFilter GROUP BY time($__interval) fill(none)'
-    )
+    return f'SELECT {selected} FROM "{measurement}" WHERE {SENSOR} AND $timeFilter GROUP BY time($__interval) fill(none)'
 
 
 def _health(selected: str) -> str:
@@ -201,7 +259,13 @@ def _probability() -> Json:
         query(_over_time('last("probability_threshold")', "vibration_verdict"), "threshold"),
     ]
     return time_series(
-        "P(NG)", 12, queries, "percentunit", 0, 1, "What the network says; above its threshold it is NG."
+        "P(NG)",
+        12,
+        queries,
+        "percentunit",
+        0,
+        1,
+        "What the network says; above its threshold it is NG.",
     )
 
 
@@ -212,7 +276,11 @@ def _novelty() -> Json:
         query(_over_time('last("novelty_threshold")', "vibration_verdict"), "threshold"),
     ]
     return time_series(
-        "Unlike its commissioned self", 12, queries, low=0, description="Novelty score and its threshold."
+        "Unlike its commissioned self",
+        12,
+        queries,
+        low=0,
+        description="Novelty score and its threshold.",
     )
 
 
@@ -222,13 +290,22 @@ def _cam() -> Json:
         "All cells of a window and the bias add up to its logit. Long ranges show the mean of each span."
     )
     colours = {"scheme": "RdBu", "reverse": True, "min": -1000, "max": 1000}
-    return heatmap("Why: evidence by frequency and time", 24, _map_query("vibration_cam"), colours, "short", text)
+    return heatmap(
+        "Why: evidence by frequency and time",
+        24,
+        _map_query("vibration_cam"),
+        colours,
+        "short",
+        text,
+    )
 
 
 def _novelty_map() -> Json:
     text = "Share of each band in the novelty score, in 1/10,000 of it."
     colours = {"scheme": "Oranges", "reverse": False, "min": 0}
-    return heatmap("Where it is unlike itself", 12, _map_query("vibration_novelty"), colours, "short", text)
+    return heatmap(
+        "Where it is unlike itself", 12, _map_query("vibration_novelty"), colours, "short", text
+    )
 
 
 def _spectrum() -> Json:
@@ -238,7 +315,9 @@ def _spectrum() -> Json:
 
 
 def _drift(quality: Json) -> Json:
-    return time_series("Quality of the data", 6, [quality], description="RMS and peak in m/s², clipped share.")
+    return time_series(
+        "Quality of the data", 6, [quality], description="RMS and peak in m/s², clipped share."
+    )
 
 
 def _severity(velocity: Json) -> Json:

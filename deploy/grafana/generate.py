@@ -63,7 +63,9 @@ def _json(content: Json) -> str:
 
 
 def _yaml(content: Json) -> str:
-    return HEADER + yaml.dump(content, Dumper=_NoAliases, sort_keys=False, allow_unicode=True, width=1000)
+    return HEADER + yaml.dump(
+        content, Dumper=_NoAliases, sort_keys=False, allow_unicode=True, width=1000
+    )
 
 
 class _NoAliases(yaml.SafeDumper):

@@ -47,7 +47,10 @@ def place(rows: Iterable[tuple[int, Sequence[Json]]]) -> list[Json]:
         x = 0
         for panel in panels:
             width = panel["gridPos"]["w"]
-            placed.append(panel | {"id": len(placed) + 1, "gridPos": {"h": height, "w": width, "x": x, "y": y}})
+            placed.append(
+                panel
+                | {"id": len(placed) + 1, "gridPos": {"h": height, "w": width, "x": x, "y": y}}
+            )
             x += width
         assert x == GRID_WIDTH, f"a row is {x} wide"
         y += height
@@ -59,7 +62,9 @@ def _panel(kind: str, title: str, width: int, targets: Sequence[Json], **more: A
     return panel | {"targets": lettered(targets)} | more
 
 
-def stat(title: str, width: int, influxql: str, colour: str, unit: str = "short", description: str = "") -> Json:
+def stat(
+    title: str, width: int, influxql: str, colour: str, unit: str = "short", description: str = ""
+) -> Json:
     """One number; 0 where the query finds nothing, coloured from 1 on."""
     steps = [{"color": "green", "value": None}, {"color": colour, "value": 1}]
     defaults = {
@@ -75,7 +80,15 @@ def stat(title: str, width: int, influxql: str, colour: str, unit: str = "short"
         "textMode": "value",
     }
     fields = {"defaults": defaults, "overrides": []}
-    return _panel("stat", title, width, [query(influxql)], description=description, fieldConfig=fields, options=options)
+    return _panel(
+        "stat",
+        title,
+        width,
+        [query(influxql)],
+        description=description,
+        fieldConfig=fields,
+        options=options,
+    )
 
 
 def time_series(
@@ -88,7 +101,13 @@ def time_series(
     description: str = "",
 ) -> Json:
     """Lines over time. A series whose name holds "threshold" is drawn dashed and red."""
-    custom = {"drawStyle": "line", "lineWidth": 1, "fillOpacity": 10, "showPoints": "auto", "spanNulls": False}
+    custom = {
+        "drawStyle": "line",
+        "lineWidth": 1,
+        "fillOpacity": 10,
+        "showPoints": "auto",
+        "spanNulls": False,
+    }
     defaults: Json = {"unit": unit, "custom": custom, "color": {"mode": "palette-classic"}}
     defaults |= {name: value for name, value in (("min", low), ("max", high)) if value is not None}
     dashed = {
@@ -104,11 +123,21 @@ def time_series(
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
     fields = {"defaults": defaults, "overrides": [dashed]}
-    return _panel("timeseries", title, width, queries, description=description, fieldConfig=fields, options=options)
+    return _panel(
+        "timeseries",
+        title,
+        width,
+        queries,
+        description=description,
+        fieldConfig=fields,
+        options=options,
+    )
 
 
-def state_timeline(title: str, width: int, influxql: str, alias: str, links: Sequence[Json] = ()) -> Json:
-    """All six states over time, from the severity of monitor/line_protocol.py; a span shows its worst."""
+def state_timeline(
+    title: str, width: int, influxql: str, alias: str, links: Sequence[Json] = ()
+) -> Json:
+    """All six states over time, from the severity of monitor/outputs/influx/line_protocol.py; a span shows its worst."""
     options = {
         str(code): {"text": status, "color": colour, "index": code}
         for code, (status, colour) in enumerate(STATUS_COLOURS.items())
@@ -127,7 +156,9 @@ def state_timeline(title: str, width: int, influxql: str, alias: str, links: Seq
         "tooltip": {"mode": "single", "sort": "none"},
     }
     fields = {"defaults": defaults, "overrides": []}
-    return _panel("state-timeline", title, width, [query(influxql, alias)], fieldConfig=fields, options=shown)
+    return _panel(
+        "state-timeline", title, width, [query(influxql, alias)], fieldConfig=fields, options=shown
+    )
 
 
 def table(
@@ -141,23 +172,42 @@ def table(
 ) -> Json:
     """Rows, the newest first. units: Grafana's unit of a column, by the column's name."""
     overrides: list[Json] = [
-        {"matcher": {"id": "byName", "options": name}, "properties": [{"id": "unit", "value": unit}]}
+        {
+            "matcher": {"id": "byName", "options": name},
+            "properties": [{"id": "unit", "value": unit}],
+        }
         for name, unit in (units or {}).items()
     ]
-    mapping = {status: {"color": colour, "text": status} for status, colour in STATUS_COLOURS.items()}
+    mapping = {
+        status: {"color": colour, "text": status} for status, colour in STATUS_COLOURS.items()
+    }
     coloured: list[Json] = [
         {"id": "mappings", "value": [{"type": "value", "options": mapping}]},
         {"id": "custom.cellOptions", "value": {"type": "color-text"}},
     ]
     overrides.append({"matcher": {"id": "byName", "options": "status"}, "properties": coloured})
-    fields = {"defaults": {"custom": {"filterable": True}, "links": list(links)}, "overrides": overrides}
+    fields = {
+        "defaults": {"custom": {"filterable": True}, "links": list(links)},
+        "overrides": overrides,
+    }
     options = {"showHeader": True, "cellHeight": "sm"}
     more = {"timeFrom": time_from} if time_from else {}
     targets = [query(influxql, as_table=True)]
-    return _panel("table", title, width, targets, description=description, fieldConfig=fields, options=options, **more)
+    return _panel(
+        "table",
+        title,
+        width,
+        targets,
+        description=description,
+        fieldConfig=fields,
+        options=options,
+        **more,
+    )
 
 
-def heatmap(title: str, width: int, influxql: str, colours: Json, unit: str, description: str) -> Json:
+def heatmap(
+    title: str, width: int, influxql: str, colours: Json, unit: str, description: str
+) -> Json:
     """A frequency-time map, one row a band, sorted by frequency.
 
     Grafana sorts rows by number only when every row's name is one: hence the transformation. It draws all rows equally
@@ -168,7 +218,14 @@ def heatmap(title: str, width: int, influxql: str, colours: Json, unit: str, des
         "calculate": False,
         "cellGap": 0,
         "cellValues": {"unit": unit},
-        "color": {"mode": "scheme", "exponent": 0.5, "fill": "dark-orange", "steps": 64, "scale": "linear"} | colours,
+        "color": {
+            "mode": "scheme",
+            "exponent": 0.5,
+            "fill": "dark-orange",
+            "steps": 64,
+            "scale": "linear",
+        }
+        | colours,
         "exemplars": {"color": "rgba(255,0,255,0.7)"},
         "filterValues": {"le": -1e12},
         "legend": {"show": True},
@@ -177,14 +234,26 @@ def heatmap(title: str, width: int, influxql: str, colours: Json, unit: str, des
         "tooltip": {"mode": "single", "yHistogram": False, "showColorScale": True},
         "yAxis": {"axisPlacement": "left", "unit": "hertz", "reverse": False},
     }
-    custom = {"scaleDistribution": {"type": "linear"}, "hideFrom": {"legend": False, "tooltip": False, "viz": False}}
+    custom = {
+        "scaleDistribution": {"type": "linear"},
+        "hideFrom": {"legend": False, "tooltip": False, "viz": False},
+    }
     fields = {"defaults": {"custom": custom}, "overrides": []}
     rename = {"id": "renameByRegex", "options": {"regex": "^mean_0*(.+)$", "renamePattern": "$1"}}
-    panel = _panel("heatmap", title, width, [query(influxql, "$col")], description=description, fieldConfig=fields)
+    panel = _panel(
+        "heatmap",
+        title,
+        width,
+        [query(influxql, "$col")],
+        description=description,
+        fieldConfig=fields,
+    )
     return panel | {"options": options, "interval": "0${column_ms}ms", "transformations": [rename]}
 
 
-def variable(name: str, label: str, influxql: str, all_of_them: bool = False, hidden: bool = False) -> Json:
+def variable(
+    name: str, label: str, influxql: str, all_of_them: bool = False, hidden: bool = False
+) -> Json:
     """A variable filled by a query, anew with each time range."""
     found: Json = {
         "type": "query",
@@ -208,14 +277,33 @@ def variable(name: str, label: str, influxql: str, all_of_them: bool = False, hi
 def text_variable(name: str, label: str, value: str) -> Json:
     """A variable that a person types."""
     chosen = {"text": value, "value": value}
-    return {"type": "textbox", "name": name, "label": label, "query": value, "current": chosen, "options": [chosen]}
+    return {
+        "type": "textbox",
+        "name": name,
+        "label": label,
+        "query": value,
+        "current": chosen,
+        "options": [chosen],
+    }
 
 
 def annotation(name: str, colour: str, influxql: str) -> Json:
     """Marks on every panel; the query's column text is shown, its column kind as a tag."""
-    target: Json = {"refId": "Anno", "query": influxql, "rawQuery": True, "fromAnnotations": True, "name": name}
+    target: Json = {
+        "refId": "Anno",
+        "query": influxql,
+        "rawQuery": True,
+        "fromAnnotations": True,
+        "name": name,
+    }
     target |= {"textColumn": "text", "tagsColumn": "kind"}
-    return {"name": name, "datasource": DATA_SOURCE, "enable": True, "iconColor": colour, "target": target}
+    return {
+        "name": name,
+        "datasource": DATA_SOURCE,
+        "enable": True,
+        "iconColor": colour,
+        "target": target,
+    }
 
 
 def link(title: str, url: str, new_tab: bool = False) -> Json:

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.demo.stage import Child, DemoError, Stage, camshaft
-from monitor.records import Float32, Status, Verdict
-from monitor.simulator import Kind, SimulatedMachine
+from monitor.records.signal import Float32
+from monitor.records.verdict import Status, Verdict
+from monitor.simulator.machine import Kind, SimulatedMachine
 
 SAMPLE_RATE_HZ = 25_600.0
 N_CHUNK = 2560  # samples in a message: 0.1 s
 MODEL = "simulator"
-NOVELTY_WINDOW_S = 0.5  # of the machine without a model: more windows to learn from in the short time of a demo
+NOVELTY_WINDOW_S = (
+    0.5  # of the machine without a model: more windows to learn from in the short time of a demo
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,9 @@ class Actor:
 
     def complaints(self, verdicts: Sequence[Verdict], onset_ns: int) -> list[str]:
         """What the service got wrong about this machine; empty is right."""
-        before = [verdict for verdict in verdicts if not self.is_faulty or verdict.end_ns <= onset_ns]
+        before = [
+            verdict for verdict in verdicts if not self.is_faulty or verdict.end_ns <= onset_ns
+        ]
         wrong = []
         if not any(verdict.status is Status.OK for verdict in before):
             wrong.append("never called OK while healthy")
@@ -60,7 +65,9 @@ class Actor:
             wrong.append("an alarm while healthy")
         if self.is_faulty and not (verdicts and verdicts[-1].alarm == "raised"):
             wrong.append("no alarm at the end, though faulty")
-        if not self.has_model and not any(verdict.status is Status.LEARNING for verdict in verdicts):
+        if not self.has_model and not any(
+            verdict.status is Status.LEARNING for verdict in verdicts
+        ):
             wrong.append("never LEARNING, though without a model")
         return [f"{self.sensor}: {text}" for text in wrong]
 
@@ -71,13 +78,20 @@ CAST = (
     Actor("pump-1/motor", "healthy", 3),
     Actor("fan-1/bearing", "quiet", 4, "falls quiet", onset=0.6, growth=0.05, has_model=False),
 )
-COMMISSION_SHARE = 0.35  # of the demo's length: enough for a baseline, with time to be OK before the fault
+COMMISSION_SHARE = (
+    0.35  # of the demo's length: enough for a baseline, with time to be OK before the fault
+)
 
 RULES: dict[str, Any] = {
     "subscriptions": [
         {
             "topic": "demo/{machine}/{point}/waveform",
-            "payload": {"format": "json", "encoding": "base64", "dtype": "float32", "time_format": "ns"},
+            "payload": {
+                "format": "json",
+                "encoding": "base64",
+                "dtype": "float32",
+                "time_format": "ns",
+            },
         }
     ],
     "sensors": [
@@ -93,7 +107,9 @@ class SimulatedPlant:
     def __init__(self, on: Stage, seconds: int) -> None:
         self._client, self._seconds = on.client, seconds
         self._machines = [(actor.sensor, actor.machine(seconds)) for actor in CAST]
-        self._commissioning = Commissioning(on, round(COMMISSION_SHARE * seconds / NOVELTY_WINDOW_S))
+        self._commissioning = Commissioning(
+            on, round(COMMISSION_SHARE * seconds / NOVELTY_WINDOW_S)
+        )
         self._n_sent = 0
         self._start_ns = time.time_ns()
 
@@ -118,7 +134,9 @@ class SimulatedPlant:
             for sensor, machine in self._machines:
                 message = payload(machine.block(N_CHUNK), self._time_ns(self._n_sent), self._n_sent)
                 if not self._client.publish(f"demo/{sensor}/waveform", message):
-                    raise DemoError(f"The broker takes no more messages after {self._time_s(self._n_sent):.0f} s.")
+                    raise DemoError(
+                        f"The broker takes no more messages after {self._time_s(self._n_sent):.0f} s."
+                    )
             self._n_sent += 1
         self._commissioning.step(verdicts)
 
@@ -139,7 +157,9 @@ class SimulatedPlant:
             if actor.is_faulty and raised:
                 band = judged[-1].band
                 found[actor.sensor] = {
-                    "onset_to_alarm_s": round((raised[0] - self._start_ns) / 1e9 - self._onset_s(actor), 1),
+                    "onset_to_alarm_s": round(
+                        (raised[0] - self._start_ns) / 1e9 - self._onset_s(actor), 1
+                    ),
                     "planted_hz": [round(max(0.0, edge)) for edge in machine.fault_band_hz or ()],
                     "driven_by_hz": [round(band.low_hz), round(band.high_hz)] if band else None,
                 }
@@ -165,10 +185,21 @@ class Commissioning:
 
     def step(self, verdicts: Mapping[str, Sequence[Verdict]]) -> None:
         """Raises DemoError if the command failed."""
-        learnt = sum(verdict.status is Status.LEARNING for verdict in verdicts.get(self._sensor, ()))
+        learnt = sum(
+            verdict.status is Status.LEARNING for verdict in verdicts.get(self._sensor, ())
+        )
         if self._command is None and learnt >= self._n_windows:
-            words = ("commission", self._sensor, "--windows", self._n_windows, "-c", self._on.config)
-            self._command = Child("commission", camshaft(*words), self._on.config.with_name("commission.log"))
+            words = (
+                "commission",
+                self._sensor,
+                "--windows",
+                self._n_windows,
+                "-c",
+                self._on.config,
+            )
+            self._command = Child(
+                "commission", camshaft(*words), self._on.config.with_name("commission.log")
+            )
         elif self._command is not None and self._command.process.poll():
             self._command.check()
 

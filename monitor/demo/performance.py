@@ -12,7 +12,7 @@ from typing import Protocol
 
 from monitor.demo.stage import DemoError, Stage
 from monitor.demo.view import PICTURE_WIDTH, Observer, View, picture, save_picture
-from monitor.records import Verdict
+from monitor.records.verdict import Verdict
 
 PATIENCE_S = 20.0  # after the last progress
 POLL_S = 0.02
@@ -30,11 +30,17 @@ class Play(Protocol):
     @property
     def notes(self) -> Mapping[str, str]: ...  # what is known of each machine, by sensor
 
-    def step(self, verdicts: Mapping[str, Sequence[Verdict]]) -> None: ...  # do what is due; called often
+    def step(
+        self, verdicts: Mapping[str, Sequence[Verdict]]
+    ) -> None: ...  # do what is due; called often
 
-    def wrong(self, verdicts: Mapping[str, Sequence[Verdict]]) -> list[str]: ...  # what fails the demo
+    def wrong(
+        self, verdicts: Mapping[str, Sequence[Verdict]]
+    ) -> list[str]: ...  # what fails the demo
 
-    def findings(self, verdicts: Mapping[str, Sequence[Verdict]]) -> Mapping[str, object]: ...  # further figures
+    def findings(
+        self, verdicts: Mapping[str, Sequence[Verdict]]
+    ) -> Mapping[str, object]: ...  # further figures
 
 
 def perform(on: Stage, play: Play, as_json: bool, picture_path: Path | None) -> int:
@@ -45,7 +51,9 @@ def perform(on: Stage, play: Play, as_json: bool, picture_path: Path | None) -> 
     wrong = _finish(on, observer) + play.wrong(observer.verdicts)
     if picture_path is not None:
         save_picture(picture_path, picture(on.title, observer, play.notes, PICTURE_WIDTH))
-    figures = observer.figures() | dict(play.findings(observer.verdicts)) | {"journal": str(on.journal)}
+    figures = (
+        observer.figures() | dict(play.findings(observer.verdicts)) | {"journal": str(on.journal)}
+    )
     for text in wrong:
         print(f"wrong: {text}", file=sys.stderr)
     if as_json:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from monitor.demo.stage import DemoError, Stage
-from monitor.model_folder import BUNDLED_MODELS, MANIFEST_NAME, find_model, load_manifest
-from monitor.recordings import Label, Manifest
-from monitor.records import Status, Verdict
-from monitor.replay import Cut, PlayOptions, cuts, encode, topic_of
+from monitor.evidence.model_folder import BUNDLED_MODELS, MANIFEST_NAME, find_model, load_manifest
+from monitor.recordings.manifest import Label, Manifest
+from monitor.recordings.replay import Cut, PlayOptions, cuts, encode, topic_of
+from monitor.records.verdict import Status, Verdict
 
 OPTIONS = PlayOptions(topic="demo/{machine}/{point}/waveform")
 MAX_AHEAD = 64  # messages that the service has not stored yet
@@ -27,7 +27,9 @@ def rules(manifest: Manifest, model: Path) -> dict[str, Any]:
         "sample_rate_hz": manifest.sample_rate_hz,
         "channels": list(manifest.channels),
         "model": str(model.absolute()),
-        "acquisition": "snapshot" if "snapshot" in manifest.settings.files.array_axes else "continuous",
+        "acquisition": "snapshot"
+        if "snapshot" in manifest.settings.files.array_axes
+        else "continuous",
         "expected_period_s": LONG_S,
     }
     payload = {"format": "json", "encoding": "base64", "dtype": OPTIONS.dtype}
@@ -43,10 +45,15 @@ def choose_model(manifest: Manifest, name: str | None) -> Path:
         return find_model(name)
     for folder in sorted(path.parent for path in BUNDLED_MODELS.glob(f"*/{MANIFEST_NAME}")):
         found = load_manifest(folder)
-        if (found.settings.sample_rate_hz, found.n_channels) == (manifest.sample_rate_hz, len(manifest.channels)):
+        if (found.settings.sample_rate_hz, found.n_channels) == (
+            manifest.sample_rate_hz,
+            len(manifest.channels),
+        ):
             return folder
     what = f"{manifest.sample_rate_hz:g} Hz and {len(manifest.channels)} channels"
-    raise DemoError(f"No bundled model is made for {what} as {manifest.name} has: name one with --model.")
+    raise DemoError(
+        f"No bundled model is made for {what} as {manifest.name} has: name one with --model."
+    )
 
 
 def machines_in_training(manifest: Manifest, model: Path) -> set[str]:
@@ -97,17 +104,25 @@ class RecordedPlay:
         table = Counter(
             (label, verdict.status.value)
             for sensor, judged in verdicts.items()
-            for verdict, label in zip(judged, window_labels(judged, self._played[sensor]), strict=True)
+            for verdict, label in zip(
+                judged, window_labels(judged, self._played[sensor]), strict=True
+            )
         )
         ok_share, ng_share = _share(table, "ok", Status.OK), _share(table, "ng", Status.NG)
         return {
-            "by_label": {f"{label} called {status}": n for (label, status), n in sorted(table.items())},
+            "by_label": {
+                f"{label} called {status}": n for (label, status), n in sorted(table.items())
+            },
             "ok_called_ok": ok_share,
             "ng_called_ng": ng_share,
             "machines_in_training": [
-                name for name in self._in_training if any(s.startswith(f"{name}/") for s in verdicts)
+                name
+                for name in self._in_training
+                if any(s.startswith(f"{name}/") for s in verdicts)
             ],
-            "balanced_accuracy": None if ok_share is None or ng_share is None else (ok_share + ng_share) / 2,
+            "balanced_accuracy": None
+            if ok_share is None or ng_share is None
+            else (ok_share + ng_share) / 2,
         }
 
 

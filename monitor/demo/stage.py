@@ -15,17 +15,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from monitor.config import MqttSettings, write_yaml
-from monitor.journal_reader import JournalReader
-from monitor.mqtt import MqttClient
-from monitor.records import Message
+from monitor.config import MqttSettings
+from monitor.config_file import write_yaml
+from monitor.journal.reader import JournalReader
+from monitor.records.signal import Message
+from monitor.sources.mqtt.client import MqttClient
 
 INSTANCE = "demo"
 START_DEADLINE_S = 20.0
 POLL_S = 0.05
 STOP_DEADLINE_S = 12.0
 LOG_LINES = 15  # of a child that failed, shown to the user
-SYSTEM_PROGRAMS = "/usr/sbin:/usr/local/sbin"  # where Debian keeps Mosquitto, not always in a user's PATH
+SYSTEM_PROGRAMS = (
+    "/usr/sbin:/usr/local/sbin"  # where Debian keeps Mosquitto, not always in a user's PATH
+)
 
 MOSQUITTO_CONF = """\
 listener {port} 127.0.0.1
@@ -58,14 +61,18 @@ class Child:
     def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
         self.name, self.log = name, log
         with log.open("wb") as file:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+            )
 
     def check(self) -> None:
         """Raises DemoError if it has ended by itself."""
         code = self.process.poll()
         if code is not None:
             end = "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-LOG_LINES:])
-            raise DemoError(f"{self.name} ended with exit code {code}. The end of {self.log}:\n{end}")
+            raise DemoError(
+                f"{self.name} ended with exit code {code}. The end of {self.log}:\n{end}"
+            )
 
     def stop(self) -> int:
         """Ask it to end (SIGTERM), wait, and force it if it does not. Returns its exit code."""
@@ -138,7 +145,12 @@ def stage(folder: Path, rules: Mapping[str, Any]) -> Iterator[Stage]:
     with ExitStack() as stack:
         found = stack.enter_context(broker(folder))
         mqtt, page_port = {"port": found.port, "protocol": found.protocol}, free_port()
-        own = {"instance": INSTANCE, "mqtt": mqtt, "journal": {"path": journal.name}, "page": {"port": page_port}}
+        own = {
+            "instance": INSTANCE,
+            "mqtt": mqtt,
+            "journal": {"path": journal.name},
+            "page": {"port": page_port},
+        }
         write_yaml(config, {**own, **rules})
         service = stack.enter_context(running("service", camshaft("run", "-c", config), folder))
         client = _connect(stack, found, service)
@@ -177,7 +189,9 @@ def _connect(stack: ExitStack, found: Broker, service: Child) -> MqttClient:
     while b"online" not in online:
         service.check()
         if time.monotonic() > deadline_s:
-            raise DemoError(f"The service is not online after {START_DEADLINE_S:.0f} s; see {service.log}.")
+            raise DemoError(
+                f"The service is not online after {START_DEADLINE_S:.0f} s; see {service.log}."
+            )
         time.sleep(POLL_S)
     return client
 
@@ -196,7 +210,9 @@ def find_mosquitto() -> str | None:
 
 
 def _mosquitto_name(program: str) -> str:
-    said = subprocess.run([program, "-h"], capture_output=True, text=True, timeout=10, check=False).stdout
+    said = subprocess.run(
+        [program, "-h"], capture_output=True, text=True, timeout=10, check=False
+    ).stdout
     version = re.search(r"\d+\.\d+\.\d+", said)
     return f"Mosquitto {version[0]}" if version else "Mosquitto"
 
@@ -209,4 +225,6 @@ def _wait_for_port(port: int, child: Child) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(POLL_S)
-    raise DemoError(f"The {child.name} does not listen on 127.0.0.1:{port} after {START_DEADLINE_S:.0f} s.")
+    raise DemoError(
+        f"The {child.name} does not listen on 127.0.0.1:{port} after {START_DEADLINE_S:.0f} s."
+    )

@@ -14,7 +14,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from monitor.records import Band, Float32, Float64, Status, Verdict
+from monitor.records.signal import Float32, Float64
+from monitor.records.verdict import Band, Status, Verdict
 from monitor.text import printable
 
 STATUS_STYLE = {
@@ -76,7 +77,9 @@ def sensor_table(sensors: Sequence[SensorView]) -> Table:
     """A line for each sensor: what is said of it, how sure, and which band drove that."""
     table = Table(box=None, expand=True, header_style="#8a8f98", padding=(0, 1))
     for heading, (least, most) in COLUMNS.items():
-        table.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=least, max_width=most)
+        table.add_column(
+            heading, no_wrap=True, overflow="ellipsis", min_width=least, max_width=most
+        )
     for view in sensors:
         now = view.latest
         table.add_row(
@@ -102,7 +105,9 @@ def map_panel(view: SensorView) -> Panel:
     else:
         total = f"novelty {now.novelty or 0:.3g}, limit {now.novelty_threshold or 0:.3g}"
     body = Group(*_map_lines(kind, maps), Text(total, "#abb2bf"))
-    return Panel(body, title=plain(f"{view.sensor} · {kind}"), border_style=_border(now), width=PANEL_WIDTH)
+    return Panel(
+        body, title=plain(f"{view.sensor} · {kind}"), border_style=_border(now), width=PANEL_WIDTH
+    )
 
 
 def legend() -> Text:
@@ -119,7 +124,9 @@ def colour(share: float) -> RGB:
     """From blue (-1: for OK) through dark (0: nothing) to red (+1: for NG). Outside -1 to 1 it stays at the end."""
     end = FOR_NG if share > 0 else FOR_OK
     weight = min(abs(share), 1.0) ** 0.7  # lifts weak evidence off the dark without moving the ends
-    red, green, blue = (round(zero + weight * (full - zero)) for zero, full in zip(NOTHING, end, strict=True))
+    red, green, blue = (
+        round(zero + weight * (full - zero)) for zero, full in zip(NOTHING, end, strict=True)
+    )
     return red, green, blue
 
 
@@ -133,14 +140,19 @@ def band_text(band: Band | None) -> str:
     if band is None:
         return ""
     scale, unit = (1000.0, "kHz") if band.high_hz >= 1000 else (1.0, "Hz")
-    return f"{_figure(band.low_hz / scale)}-{_figure(band.high_hz / scale)} {unit}, {band.share:.0%}"
+    return (
+        f"{_figure(band.low_hz / scale)}-{_figure(band.high_hz / scale)} {unit}, {band.share:.0%}"
+    )
 
 
 def fold_columns(cells: Float32, n_columns: int) -> Float64:
     """Add neighbouring columns up until n_columns are left: sums stay sums. (n_f, n_t) -> (n_f, n_columns)."""
     n_t = cells.shape[1]
     edges = np.linspace(0, n_t, min(n_columns, n_t) + 1).round().astype(int)
-    return np.stack([cells[:, left:right].sum(axis=1, dtype=np.float64) for left, right in pairwise(edges)], axis=1)
+    return np.stack(
+        [cells[:, left:right].sum(axis=1, dtype=np.float64) for left, right in pairwise(edges)],
+        axis=1,
+    )
 
 
 def _newest_maps(recent: Sequence[Verdict]) -> tuple[str, list[Verdict]]:
@@ -148,7 +160,13 @@ def _newest_maps(recent: Sequence[Verdict]) -> tuple[str, list[Verdict]]:
     maps: list[Verdict] = []
     kind = ""
     for verdict in reversed(recent):
-        found = "network" if verdict.contribution is not None else "novelty" if verdict.novelty_map is not None else ""
+        found = (
+            "network"
+            if verdict.contribution is not None
+            else "novelty"
+            if verdict.novelty_map is not None
+            else ""
+        )
         if not found or (maps and (found != kind or verdict.grid != maps[0].grid)):
             break
         kind = found
@@ -162,9 +180,13 @@ def _map_lines(kind: str, maps: Sequence[Verdict]) -> list[Text]:
     assert grid is not None  # a map comes with its grid
     n_columns = _columns_per_window(grid.shape[1])
     n_windows = MAP_WIDTH // n_columns
-    shares = np.concatenate([_shares(kind, verdict, n_columns) for verdict in maps[-n_windows:]], axis=1)
+    shares = np.concatenate(
+        [_shares(kind, verdict, n_columns) for verdict in maps[-n_windows:]], axis=1
+    )
     width = n_windows * n_columns
-    shares = np.pad(shares, ((0, shares.shape[0] % 2), (width - shares.shape[1], 0)), constant_values=np.nan)
+    shares = np.pad(
+        shares, ((0, shares.shape[0] % 2), (width - shares.shape[1], 0)), constant_values=np.nan
+    )
     lines = []
     for low in range(shares.shape[0] - 2, -1, -2):
         label = hz_text(grid.f_edges_hz[low]) if low % 4 == 0 else ""
@@ -199,7 +221,11 @@ def _most_telling(sensors: Sequence[SensorView], n: int) -> list[SensorView]:
     def rank(view: SensorView) -> tuple[bool, bool, bool]:
         now = view.latest
         has_map = bool(_newest_maps(view.recent)[1])
-        return (not has_map, now is None or now.alarm != "raised", now is None or now.status != Status.NG)
+        return (
+            not has_map,
+            now is None or now.alarm != "raised",
+            now is None or now.status != Status.NG,
+        )
 
     chosen = sorted(sensors, key=rank)[:n]
     return [view for view in sensors if view in chosen]

@@ -15,8 +15,8 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from monitor.demo.terminal import SensorView, band_text, plain, screen
-from monitor.journal_reader import JournalReader
-from monitor.records import Status, Verdict
+from monitor.journal.reader import JournalReader
+from monitor.records.verdict import Status, Verdict
 
 FRAME_S = 0.25
 N_SHOWN = 40  # verdicts of a sensor that the picture may need
@@ -57,7 +57,10 @@ class Observer:
         health = self.reader.health()
         return {
             "windows": len(every),
-            **{status.value.lower(): n[status] for status in (Status.OK, Status.NG, Status.BAD_DATA, Status.LEARNING)},
+            **{
+                status.value.lower(): n[status]
+                for status in (Status.OK, Status.NG, Status.BAD_DATA, Status.LEARNING)
+            },
             "dropped": self.reader.books().total("dropped"),
             "max_residual": max(residuals, default=None),
             "p99_latency_ms": None if health is None else health[1].get("latency_p99_ms"),
@@ -70,7 +73,11 @@ class View:
     def __init__(self, title: str, live: bool) -> None:
         self._title = title
         self._console = Console()
-        self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop") if live else None
+        self._live = (
+            Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
+            if live
+            else None
+        )
         self._said: dict[str, tuple[Status, str]] = {}
         self._next_frame_s = 0.0
 
@@ -92,7 +99,9 @@ class View:
                 self._say(verdict, observer.elapsed_s)
         elif now_s >= self._next_frame_s:
             self._next_frame_s = now_s + FRAME_S
-            self._live.update(picture(self._title, observer, notes, self._console.width), refresh=True)
+            self._live.update(
+                picture(self._title, observer, notes, self._console.width), refresh=True
+            )
 
     def _say(self, verdict: Verdict, elapsed_s: float) -> None:
         state = (verdict.status, verdict.alarm)
@@ -115,14 +124,26 @@ class View:
 
 def picture(title: str, observer: Observer, notes: Mapping[str, str], width: int) -> RenderableType:
     """The live view as it is now."""
-    sensors = [SensorView(name, note, observer.verdicts[name][-N_SHOWN:]) for name, note in notes.items()]
-    return screen(title, f"{observer.elapsed_s:.0f} s, {observer.n_windows} windows judged", sensors, width)
+    sensors = [
+        SensorView(name, note, observer.verdicts[name][-N_SHOWN:]) for name, note in notes.items()
+    ]
+    return screen(
+        title, f"{observer.elapsed_s:.0f} s, {observer.n_windows} windows judged", sensors, width
+    )
 
 
 def save_picture(path: Path, drawn: RenderableType) -> None:
     """The view as an SVG file."""
-    console = Console(record=True, width=PICTURE_WIDTH, force_terminal=True, color_system="truecolor", file=StringIO())
+    console = Console(
+        record=True,
+        width=PICTURE_WIDTH,
+        force_terminal=True,
+        color_system="truecolor",
+        file=StringIO(),
+    )
     console.print(drawn)
     drawing = console.export_svg(title="camshaft demo")
-    drawing = re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL)  # they would be fetched from elsewhere
+    drawing = re.sub(
+        r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL
+    )  # they would be fetched from elsewhere
     path.write_text(drawing, encoding="utf-8")

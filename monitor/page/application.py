@@ -15,20 +15,26 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import (
+    FileResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from monitor.config import Config
-from monitor.journal_labels import LabelStore
-from monitor.journal_reader import Row
-from monitor.journal_schema import JournalError
-from monitor.journal_views import JournalViews
-from monitor.labels import WORDS, LabelError, LabelRequest, check_label, check_note, integer
+from monitor.journal.labels import LabelStore
+from monitor.journal.reader import Row
+from monitor.journal.schema import JournalError
+from monitor.journal.views import JournalViews
 from monitor.page.address import HostNames
 from monitor.page.feed import Feed, Source
 from monitor.page.guard import CSRF_HEADER, MAX_BODY_BYTES, Guard, Sessions, refuse
 from monitor.page.views import event_view, glance_view, row_view, waveform_view
+from monitor.records.labels import WORDS, LabelError, LabelRequest, check_label, check_note, integer
 
 STATIC = Path(__file__).parent / "static"
 COOKIE = "camshaft_session"
@@ -72,7 +78,7 @@ class Page:
                 Middleware(Guard, names=names, secure=self._secure),
                 Middleware(GZipMiddleware, compresslevel=5),
             ],
-            exception_handlers={HTTPException: _refused, JournalError: _no_journal, LabelError: _bad_label},  # type: ignore[dict-item]
+            exception_handlers=HANDLERS,
         )
 
     @asynccontextmanager
@@ -140,12 +146,16 @@ class Page:
     def _may_write(self, request: Request) -> str:
         token = self._may_read(request)
         if not self._sessions.csrf_right(token, request.headers.get(CSRF_HEADER, "")):
-            raise HTTPException(403, "The CSRF word is missing or of another session: open the page anew.")
+            raise HTTPException(
+                403, "The CSRF word is missing or of another session: open the page anew."
+            )
         return token
 
     def _set_cookie(self, response: Response) -> None:
         token = self._sessions.open(time.monotonic())
-        response.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=self._secure, path="/")
+        response.set_cookie(
+            COOKIE, token, httponly=True, samesite="strict", secure=self._secure, path="/"
+        )
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -153,7 +163,9 @@ class Page:
         self._may_read(request)
         if self._feed.full:
             return refuse(503, "Too many browsers watch already.")
-        return StreamingResponse(self._feed.listen(), media_type="text/event-stream", headers=NOT_STORED)
+        return StreamingResponse(
+            self._feed.listen(), media_type="text/event-stream", headers=NOT_STORED
+        )
 
     def timeline(self, request: Request) -> Response:
         """A sensor's windows back from a row (or from the newest), oldest first."""
@@ -225,7 +237,9 @@ class Page:
         if event_id is None:
             raise LabelError("event_id is missing: an acknowledgement needs its alarm.")
         now_ns = time.time_ns()
-        await asyncio.to_thread(self._write, lambda store: store.acknowledge(event_id, author, comment, now_ns))
+        await asyncio.to_thread(
+            self._write, lambda store: store.acknowledge(event_id, author, comment, now_ns)
+        )
         return _answer({"event_id": event_id})
 
     def _write(self, work: Callable[[LabelStore], object]) -> None:
@@ -285,3 +299,11 @@ async def _no_journal(_request: Request, error: JournalError) -> Response:
 
 async def _bad_label(_request: Request, error: LabelError) -> Response:
     return refuse(400, str(error))
+
+
+# Starlette asks for handlers of any Exception; each of these is called with its own alone.
+HANDLERS: dict[Any, Any] = {
+    HTTPException: _refused,
+    JournalError: _no_journal,
+    LabelError: _bad_label,
+}

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from monitor.journal_labels import ACKNOWLEDGED
-from monitor.journal_schema import JournalError
-from monitor.journal_views import Glance, JournalViews, Since, StoredEvent
+from monitor.journal.labels import ACKNOWLEDGED
+from monitor.journal.schema import JournalError
+from monitor.journal.views import Glance, JournalViews, Since, StoredEvent
 from monitor.page.views import Tree, difference, event_view, sensor_view
 
 POLL_S = 0.2
@@ -55,7 +55,9 @@ class Source:
         try:
             status = self._path.stat()
         except OSError as error:
-            raise JournalError(f"journal.path = '{self._path}': {_absent(error, self._file is not None)}") from error
+            raise JournalError(
+                f"journal.path = '{self._path}': {_absent(error, self._file is not None)}"
+            ) from error
         if self._views is None or self._file != (status.st_dev, status.st_ino):
             if self._views is not None:
                 self._views.close()
@@ -105,14 +107,20 @@ class Fleet:
             return [] if before == self.trouble else [("trouble", self.trouble)]
 
     def snapshot(self) -> Message:
-        return "snapshot", {"sensors": list(self.shown.values()), "health": self.health, "trouble": self.trouble}
+        return "snapshot", {
+            "sensors": list(self.shown.values()),
+            "health": self.health,
+            "trouble": self.trouble,
+        }
 
     def _begin(self, views: JournalViews) -> list[Message]:
         row_id, self._event_id = views.last_row_id(), views.last_event_id()
         found = [newest for name in views.sensors() if (newest := views.newest(name)) is not None]
         self._newest = {newest.sensor: newest for newest in found}
         self._since = {newest.sensor: views.since(newest) for newest in found}
-        self._acknowledged = {s for s, event in views.alarm_events().items() if event.kind == ACKNOWLEDGED}
+        self._acknowledged = {
+            s for s, event in views.alarm_events().items() if event.kind == ACKNOWLEDGED
+        }
         self._row_id = row_id
         self._file, self.trouble = self._source.file, ""
         self.shown = {sensor: self._view(sensor) for sensor in self._newest}
@@ -124,7 +132,11 @@ class Fleet:
         events = views.new_events(self._event_id, EVENTS_AT_ONCE)
         touched = {self._take(row) for row in rows} | {self._note(event) for event in events}
         messages: list[Message] = []
-        if changed := [change for sensor in sorted(touched & set(self._newest)) if (change := self._change(sensor))]:
+        if changed := [
+            change
+            for sensor in sorted(touched & set(self._newest))
+            if (change := self._change(sensor))
+        ]:
             messages.append(("fleet", changed))
         if events:
             unacknowledged = views.unacknowledged()
@@ -168,7 +180,9 @@ def _health(views: JournalViews) -> Tree | None:
         return None
     at_ns, fields = found
     age_s = max(0.0, (time.time_ns() - at_ns) / 1e9)
-    return {"age_s": round(age_s, 1)} | {key: fields.get(key) for key in ("windows_per_s", "broker_connected")}
+    return {"age_s": round(age_s, 1)} | {
+        key: fields.get(key) for key in ("windows_per_s", "broker_connected")
+    }
 
 
 class Feed:

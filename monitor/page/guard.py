@@ -86,7 +86,9 @@ class Guard:
 
     def __init__(self, app: ASGIApp, names: HostNames, secure: bool) -> None:
         self._app, self._names = app, names
-        self._headers = HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if secure else {})
+        self._headers = HEADERS | (
+            {"Strict-Transport-Security": "max-age=31536000"} if secure else {}
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -96,7 +98,9 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
-                headers.setdefault("Cache-Control", "no-cache")  # ask each time: scripts of two versions never mix
+                headers.setdefault(
+                    "Cache-Control", "no-cache"
+                )  # ask each time: scripts of two versions never mix
             await send(message)
 
         request = Request(scope)

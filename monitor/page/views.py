@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.journal_labels import StoredLabel
-from monitor.journal_reader import Row
-from monitor.journal_views import Glance, Since, StoredEvent
-from monitor.records import Float32, Grid, Verdict
+from monitor.journal.labels import StoredLabel
+from monitor.journal.reader import Row
+from monitor.journal.views import Glance, Since, StoredEvent
+from monitor.records.signal import Float32
+from monitor.records.verdict import Grid, Verdict
 
 NS_PER_MS = 1_000_000
 N_ENVELOPE = 1500  # columns of a waveform: more than a screen has pixels for it
@@ -120,7 +121,9 @@ def waveform_view(samples: Float32, sample_rate_hz: float, n_columns: int = N_EN
         "step_s": n_each / sample_rate_hz,
         "low": _numbers(low),
         "high": _numbers(high),
-        "rms_ms2": [float(value) for value in np.sqrt(np.mean(samples.astype(np.float64) ** 2, axis=1))],
+        "rms_ms2": [
+            float(value) for value in np.sqrt(np.mean(samples.astype(np.float64) ** 2, axis=1))
+        ],
     }
 
 
@@ -144,8 +147,12 @@ def _ratio(value: float | None, limit: float | None) -> float | None:
 def _maps(v: Verdict, grid: Grid) -> Tree:
     tree: Tree = {"f_edges_hz": grid.f_edges_hz, "t_edges_s": grid.t_edges_s}
     for name, cells in (("contribution", v.contribution), ("novelty", v.novelty_map)):
-        tree[name] = None if cells is None else {"cells": _numbers(cells), "bands": band_sums(cells)}
-    tree["spectrum_db"] = None if v.spectrum_db is None else np.round(v.spectrum_db.astype(float), 1).tolist()
+        tree[name] = (
+            None if cells is None else {"cells": _numbers(cells), "bands": band_sums(cells)}
+        )
+    tree["spectrum_db"] = (
+        None if v.spectrum_db is None else np.round(v.spectrum_db.astype(float), 1).tolist()
+    )
     return tree
 
 
@@ -153,4 +160,6 @@ def _numbers(values: NDArray[np.float32]) -> Any:
     """Nested lists of the shortest decimals that give the same float32 again."""
     if not np.isfinite(values).all():
         values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    return [float(str(x)) for x in values] if values.ndim == 1 else [_numbers(part) for part in values]
+    return (
+        [float(str(x)) for x in values] if values.ndim == 1 else [_numbers(part) for part in values]
+    )

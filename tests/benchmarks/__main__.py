@@ -12,7 +12,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy
 
-from monitor.model_folder import find_model
+from monitor.evidence.model_folder import find_model
 from tests.benchmarks.daemon import measure_daemon
 from tests.benchmarks.stages import kernel_limit, run_pipeline, stage_costs_s
 from tests.benchmarks.usual_script import run_usual_script
@@ -27,7 +27,9 @@ BUSY = 0.5  # load a core before the start, beyond which the figures say more of
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--json", action="store_true", help="end with one JSON line")
-    parser.add_argument("--model", default="simulator", help="bundled name or model folder (default simulator)")
+    parser.add_argument(
+        "--model", default="simulator", help="bundled name or model folder (default simulator)"
+    )
     arguments = parser.parse_args()
     figures = measure(find_model(arguments.model))
     print(table(figures))
@@ -72,7 +74,10 @@ def table(figures: Mapping[str, object]) -> str:
         f"One-second windows at the rate of model {figures['model']} ({figures['model_mflop']:.1f} MFLOP a window)",
         "",
         f"{'stage':<14}{'µs a window':>14}{'windows/s':>14}",
-        *(f"{name:<14}{cost:>14.1f}{1e6 / max(cost, 1e-3):>14,.0f}" for name, cost in stages_us.items()),
+        *(
+            f"{name:<14}{cost:>14.1f}{1e6 / max(cost, 1e-3):>14,.0f}"
+            for name, cost in stages_us.items()
+        ),
         "",
         f"{'whole pipeline, journal included':<46}{figures['pipeline_windows_per_s']:>12,.0f} windows/s",
         f"{'the usual script, ' + str(figures['usual_script_database']):<46}"
@@ -84,7 +89,10 @@ def table(figures: Mapping[str, object]) -> str:
     ]
     load, n_cores = figures["load_before"], figures["n_cores"]
     if isinstance(load, float) and isinstance(n_cores, int) and load > BUSY * n_cores:
-        lines += ["", f"The machine was busy (load {load:.1f} on {n_cores} cores): an idle one is faster."]
+        lines += [
+            "",
+            f"The machine was busy (load {load:.1f} on {n_cores} cores): an idle one is faster.",
+        ]
     return "\n".join(lines)
 
 

@@ -46,7 +46,9 @@ def measure_daemon(workload: Workload) -> DaemonFigures:
     """Start it a few times; then, with Mosquitto, let every window come in its own time."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        startup_s = min(_start_once(workload, folder / f"start-{index}") for index in range(N_STARTS))
+        startup_s = min(
+            _start_once(workload, folder / f"start-{index}") for index in range(N_STARTS)
+        )
         if server_program("mosquitto") is None:
             return DaemonFigures(startup_s, None)
         queue = "max_queued_messages 0\nmax_inflight_messages 0"
@@ -83,7 +85,9 @@ def _daemon(
     config.write_text(yaml.safe_dump(_config(workload, port, folder / JOURNAL)))
     command = [str(Path(sys.executable).parent / "camshaft"), "run", "-c", str(config)]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, env={**os.environ, **(environment or {})}, stdout=log, stderr=log
+        )
     try:
         yield process
     finally:
@@ -92,7 +96,9 @@ def _daemon(
 
 
 def _config(workload: Workload, port: int, journal: Path) -> dict[str, object]:
-    sensor = workload.rule.model_dump(mode="json", exclude_defaults=True) | {"model": str(workload.folder.absolute())}
+    sensor = workload.rule.model_dump(mode="json", exclude_defaults=True) | {
+        "model": str(workload.folder.absolute())
+    }
     return {
         "mqtt": {"host": "127.0.0.1", "port": port},
         "subscriptions": [{"topic": TOPIC, "payload": {"format": "raw", "dtype": "int16"}}],
@@ -115,7 +121,9 @@ def _publish(workload: Workload, port: int) -> None:
         time.sleep(max(0.0, due_s - time.monotonic()))
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.UserProperty = list(message.properties.items())
-        client.publish(message.topic, message.payload, qos=1, properties=properties).wait_for_publish(30)
+        client.publish(
+            message.topic, message.payload, qos=1, properties=properties
+        ).wait_for_publish(30)
     client.disconnect()
     client.loop_stop()
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from monitor.batch import Batch
-from monitor.journal import Journal
-from monitor.journal_views import JournalViews
-from monitor.pipeline import Pipeline
+from monitor.journal.views import JournalViews
+from monitor.journal.writer import Journal
+from monitor.pipeline.pipeline import Pipeline
+from monitor.records.batch import Batch
+from tests.page.test_page import browser, served, until, window  # noqa: F401  (fixtures)
 from tests.page_stage import Served, serve, verdict
 from tests.signals import configure, messages, noise, rules
-from tests.test_page import browser, served, until, window  # noqa: F401  (fixtures)
 
 PAIRS = 40
 
@@ -32,7 +32,9 @@ def test_first_paint(window: Any, served: Served) -> None:
         window.goto("about:blank")
         window.goto(served.address)
         window.wait_for_selector(".tile")
-        painted_ms.append(window.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+        painted_ms.append(
+            window.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        )
     print(f"first paint after {min(painted_ms):.0f} ms")
 
 
@@ -49,10 +51,14 @@ def test_update_lag_with_200_sensors(window: Any, tmp_path: Path) -> None:
         lags_s = []
         for index in range(1, 5):
             status = index % 2 == 1  # the watched machine turns NG, then OK again
-            rows = [verdict(sensor, index, start_ns, status and sensor == watched) for sensor in sensors]
+            rows = [
+                verdict(sensor, index, start_ns, status and sensor == watched) for sensor in sensors
+            ]
             began_s = time.monotonic()
             journal.commit(Batch(verdicts=rows))
-            window.wait_for_selector(f".tile.{'NG' if status else 'OK'}:has-text('machine-117')", timeout=5000)
+            window.wait_for_selector(
+                f".tile.{'NG' if status else 'OK'}:has-text('machine-117')", timeout=5000
+            )
             lags_s.append(time.monotonic() - began_s)
             time.sleep(max(0.0, 1.0 - lags_s[-1]))
         journal.close()
@@ -65,9 +71,14 @@ def test_speed_of_the_service_with_an_open_page(window: Any, tmp_path: Path) -> 
     By the clock, and by the process's own time, which a busy machine does not falsify: medians of PAIRS neighbouring
     turns, with the 95 % interval of their bootstrap.
     """
-    pipeline, journal = Pipeline(rules(configure()), {}, {}, 0.0), Journal(tmp_path / "camshaft.journal")
+    pipeline, journal = (
+        Pipeline(rules(configure()), {}, {}, 0.0),
+        Journal(tmp_path / "camshaft.journal"),
+    )
     (message,) = messages(noise(1000), [1000])
-    sent = [replace(message, topic=f"vibration/m{i:03}/p/waveform", properties={}) for i in range(200)]
+    sent = [
+        replace(message, topic=f"vibration/m{i:03}/p/waveform", properties={}) for i in range(200)
+    ]
     spent_s = np.empty((PAIRS, 2, 2))  # pair; held, open; clock, process
     with serve(tmp_path) as served:
         window.goto(served.address)
@@ -78,11 +89,18 @@ def test_speed_of_the_service_with_an_open_page(window: Any, tmp_path: Path) -> 
             for _ in range(2):
                 pipeline.process(sent, time.time_ns(), 0.0)
                 journal.commit(pipeline.take_batch(False))
-            spent_s[turn // 2, is_open] = time.monotonic() - began_s[0], time.process_time() - began_s[1]
+            spent_s[turn // 2, is_open] = (
+                time.monotonic() - began_s[0],
+                time.process_time() - began_s[1],
+            )
         served.process.send_signal(signal.SIGCONT)
     journal.close()
     assert JournalViews(tmp_path / "camshaft.journal").last_row_id() == PAIRS * 2 * 400
-    for name, ratio in zip(("clock", "process's time"), (spent_s[:, 0] / spent_s[:, 1]).T, strict=True):
+    for name, ratio in zip(
+        ("clock", "process's time"), (spent_s[:, 0] / spent_s[:, 1]).T, strict=True
+    ):
         drawn = np.median(np.random.default_rng(0).choice(ratio, (1000, PAIRS)), axis=1)
         low, high = np.percentile(drawn, [2.5, 97.5])
-        print(f"speed with an open page, by the {name}: {np.median(ratio):.1%} ({low:.1%} to {high:.1%})")
+        print(
+            f"speed with an open page, by the {name}: {np.median(ratio):.1%} ({low:.1%} to {high:.1%})"
+        )

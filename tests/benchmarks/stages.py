@@ -12,18 +12,18 @@ import numpy as np
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
-from monitor.analysis import N_AT_ONCE
-from monitor.cam import activation_maps, strongest_band
 from monitor.config import RawPayload
-from monitor.journal import Journal
-from monitor.pacing import COMMIT_S
-from monitor.payload import decode
-from monitor.pipeline import Pipeline
-from monitor.quality import assess
-from monitor.records import Chunk, Float32
+from monitor.evidence.cam import activation_maps, strongest_band
+from monitor.journal.writer import Journal
+from monitor.pipeline.analysis import N_AT_ONCE
+from monitor.pipeline.pacing import COMMIT_S
+from monitor.pipeline.pipeline import Pipeline
+from monitor.records.signal import Chunk, Float32
 from monitor.service import MESSAGES_PER_TURN
-from monitor.spectrogram import spectrogram, to_grid
-from monitor.windows import Windower, WindowSettings
+from monitor.signal.payload import decode
+from monitor.signal.quality import assess
+from monitor.signal.spectrogram import spectrogram, to_grid
+from monitor.signal.windows import Windower, WindowSettings
 from tests.benchmarks.workload import Workload
 
 RAW = RawPayload(format="raw", dtype="int16")
@@ -50,7 +50,9 @@ def _run_once(workload: Workload, path: Path) -> PipelineRun:
     pipeline = Pipeline(workload.rules(), {}, {}, 0.0)
     messages, journal_s, n_windows, max_residual = workload.messages, 0.0, 0, 0.0
     start_s = committed_s = time.perf_counter()
-    for first in range(0, len(messages), MESSAGES_PER_TURN):  # as the service does when messages never end
+    for first in range(
+        0, len(messages), MESSAGES_PER_TURN
+    ):  # as the service does when messages never end
         turn = messages[first : first + MESSAGES_PER_TURN]
         pipeline.process(turn, turn[-1].received_ns, 0.0)
         now_s = time.perf_counter()
@@ -86,7 +88,9 @@ def stage_costs_s(workload: Workload) -> dict[str, float]:
             strongest_band(cells, grid.f_edges_hz)
 
     stages: dict[str, Callable[[], object]] = {
-        "decode": lambda: [decode(message, RAW, "machine/point", workload.rule) for message in messages],
+        "decode": lambda: [
+            decode(message, RAW, "machine/point", workload.rule) for message in messages
+        ],
         "window": lambda: _cut(chunks, settings.n_window),
         "quality": lambda: assess(samples, None),
         "spectrogram": lambda: to_grid(spectrogram(samples, settings), grid.shape[1]),

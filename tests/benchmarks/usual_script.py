@@ -28,10 +28,15 @@ KERAS_FILE = "model.keras"
 
 def run_usual_script(workload: Workload) -> tuple[float, str]:
     """Windows/s of the usual script, and what took its points."""
-    messages = [_paho_message(workload.payloads[i % len(workload.payloads)], i) for i in range(N_WINDOWS + 1)]
+    messages = [
+        _paho_message(workload.payloads[i % len(workload.payloads)], i)
+        for i in range(N_WINDOWS + 1)
+    ]
     with _database() as (url, path, what):
         script = _UsualScript(workload, url, path)
-        script.on_message(None, None, messages[0])  # the first prediction builds the graph: not counted
+        script.on_message(
+            None, None, messages[0]
+        )  # the first prediction builds the graph: not counted
         start_s = time.perf_counter()
         for message in messages[1:]:
             script.on_message(None, None, message)
@@ -50,7 +55,9 @@ class _UsualScript:
         self._settings = workload.classifier.manifest.settings
         self._n_channels = len(workload.rule.channels)
         self._model = keras.models.load_model(workload.folder / KERAS_FILE)
-        self._link = http.client.HTTPConnection(urlsplit(url).netloc)  # kept alive: kinder than most scripts
+        self._link = http.client.HTTPConnection(
+            urlsplit(url).netloc
+        )  # kept alive: kinder than most scripts
         self._path = path
 
     def on_message(self, _client: Any, _userdata: Any, message: MQTTMessage) -> None:
@@ -63,7 +70,9 @@ class _UsualScript:
             noverlap=self._settings.n_fft - self._settings.hop,
             detrend=False,
         )
-        bands = np.split(psd[:, : self._settings.band_bins[-1]], self._settings.band_bins[:-1], axis=1)[1:]
+        bands = np.split(
+            psd[:, : self._settings.band_bins[-1]], self._settings.band_bins[:-1], axis=1
+        )[1:]
         psd_db = 10 * np.log10(np.stack([band.mean(axis=1) for band in bands], axis=1) + 1e-12)
         found = self._model.predict(psd_db[None], verbose=0)
         machine = message.topic.split("/")[1]

@@ -7,18 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.analysis import Analyser
-from monitor.classifier import Classifier
 from monitor.config import EvidenceSettings, RawPayload, SensorSettings, Subscription
-from monitor.pipeline import Rules
-from monitor.records import Float32, Message
-from monitor.simulator import Kind, SimulatedMachine
+from monitor.evidence.network import Classifier
+from monitor.pipeline.analysis import Analyser
+from monitor.pipeline.pipeline import Rules
+from monitor.records.signal import Float32, Message
+from monitor.simulator.machine import Kind, SimulatedMachine
 
 TOPIC = "vibration/{machine}/{point}/waveform"
 START_NS = 1_767_225_600 * 10**9  # 2026-01-01
 SCALE = 1e-3  # m/s² a count
 N_RECORDINGS = 8  # of each kind
-FAULTY_EVERY = 10  # one sensor in so many has a bearing fault: its windows go into the journal whole
+FAULTY_EVERY = (
+    10  # one sensor in so many has a bearing fault: its windows go into the journal whole
+)
 MAX_PAYLOAD_BYTES = 4 << 20
 
 
@@ -49,7 +51,9 @@ class Workload:
     def samples(self) -> Float32:
         """The payloads in m/s²: shape (n, n_channels, n_window)."""
         n_channels = len(self.rule.channels)
-        counts = np.stack([np.frombuffer(payload, "<i2").reshape(-1, n_channels).T for payload in self.payloads])
+        counts = np.stack(
+            [np.frombuffer(payload, "<i2").reshape(-1, n_channels).T for payload in self.payloads]
+        )
         return counts.astype(np.float32) * np.float32(SCALE)
 
 
@@ -66,7 +70,8 @@ def make_workload(folder: Path, n_sensors: int, n_windows: int) -> Workload:
     )
     geometry = (settings.sample_rate_hz, n_channels, settings.n_window)
     healthy, faulty = (
-        [_recording(kind, seed, *geometry) for seed in range(N_RECORDINGS)] for kind in ("healthy", "bearing")
+        [_recording(kind, seed, *geometry) for seed in range(N_RECORDINGS)]
+        for kind in ("healthy", "bearing")
     )
     window_ns = round(settings.n_window / settings.sample_rate_hz * 1e9)
     messages = tuple(
@@ -86,7 +91,9 @@ def topic(sensor: int) -> str:
     return TOPIC.format(machine=f"machine-{sensor:03}", point="bearing")
 
 
-def _recording(kind: Kind, seed: int, sample_rate_hz: float, n_channels: int, n_window: int) -> bytes:
+def _recording(
+    kind: Kind, seed: int, sample_rate_hz: float, n_channels: int, n_window: int
+) -> bytes:
     machine = SimulatedMachine(kind, seed, sample_rate_hz=sample_rate_hz, n_channels=n_channels)
     counts = np.clip(np.rint(machine.block(n_window).T / SCALE), -32768, 32767)
     return bytes(counts.astype("<i2").tobytes())

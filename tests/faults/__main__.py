@@ -13,12 +13,19 @@ from tests.faults.report import split, summary, table, write_table
 
 def main() -> int:
     """Exit code 0: every promise was kept; 1: one was not; 2: the servers are missing."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Play the fault campaign.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults", description="Play the fault campaign."
+    )
     parser.add_argument("--json", action="store_true", help="end with one JSON line")
-    parser.add_argument("--quick", action="store_true", help="the pick that the test suite plays, in small doses")
+    parser.add_argument(
+        "--quick", action="store_true", help="the pick that the test suite plays, in small doses"
+    )
     parser.add_argument("--only", metavar="TEXT", help="scenarios whose name contains this")
     parser.add_argument(
-        "--write", type=Path, metavar="FILE", help="put the table between the markers in a Markdown file"
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help="put the table between the markers in a Markdown file",
     )
     arguments = parser.parse_args()
     if arguments.write is not None:

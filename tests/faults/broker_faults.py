@@ -15,11 +15,16 @@ from tests.faults.stage import Action, Stage, n_taken
 TABLE = "camshaft_faults"
 
 
-@scenario("broker stopped and started, with persistence", "nothing lost", quick=True, persistence=True)
+@scenario(
+    "broker stopped and started, with persistence", "nothing lost", quick=True, persistence=True
+)
 def broker_restarts(stage: Stage) -> Done:
     stage.start()
     n = 1 if stage.quick else 5
-    stage.play(seconds=4.0 if stage.quick else 8.0, faults={(k + 1) / (n + 1): stage.broker.restart for k in range(n)})
+    stage.play(
+        seconds=4.0 if stage.quick else 8.0,
+        faults={(k + 1) / (n + 1): stage.broker.restart for k in range(n)},
+    )
     return Done(f"{n} SIGTERM of the broker")
 
 
@@ -46,7 +51,10 @@ def cut(stage: Stage) -> Done:
     assert stage.proxy is not None
     stage.start()
     n = 5 if stage.quick else 30
-    stage.play(seconds=4.0 if stage.quick else 30.0, faults={(k + 1) / (n + 1): stage.proxy.cut for k in range(n)})
+    stage.play(
+        seconds=4.0 if stage.quick else 30.0,
+        faults={(k + 1) / (n + 1): stage.proxy.cut for k in range(n)},
+    )
     return Done(f"{n} resets")
 
 
@@ -57,10 +65,15 @@ def half_open(stage: Stage) -> Done:
     service, proxy = stage.start(), stage.proxy
     if os.geteuid() == 0 and shutil.which("nft"):
         with _dropping(proxy.port) as (drop, let_through):
-            stage.play(seconds=24.0, faults={0.1: drop, 0.4: let_through, 0.5: drop, 0.8: let_through})
+            stage.play(
+                seconds=24.0, faults={0.1: drop, 0.4: let_through, 0.5: drop, 0.8: let_through}
+            )
         how = "2 times 7 s without packets (nftables)"
     else:
-        stage.play(seconds=24.0, faults={0.1: proxy.stall, 0.4: proxy.flow, 0.5: proxy.stall, 0.8: proxy.flow})
+        stage.play(
+            seconds=24.0,
+            faults={0.1: proxy.stall, 0.4: proxy.flow, 0.5: proxy.stall, 0.8: proxy.flow},
+        )
         how = "2 times 7 s without data (proxy; nftables needs root)"
     assert "Connection to broker" in service.log(), "the broken connection was noticed"
     return Done(how)
@@ -115,7 +128,9 @@ def _dropping(port: int) -> Iterator[tuple[Action, Action]]:
 
     hook = "{ type filter hook input priority 0; }"
     nft(f"add table inet {TABLE}; add chain inet {TABLE} input {hook}")
-    rules = "".join(f"add rule inet {TABLE} input tcp {end} {port} drop\n" for end in ("dport", "sport"))
+    rules = "".join(
+        f"add rule inet {TABLE} input tcp {end} {port} drop\n" for end in ("dport", "sport")
+    )
     try:
         yield lambda: nft(rules), lambda: nft(f"flush chain inet {TABLE} input")
     finally:

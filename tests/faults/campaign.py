@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from monitor.records import Status, Verdict
+from monitor.records.verdict import Status, Verdict
 from tests.conftest import server_program
 from tests.faults.stage import Options, Outcome, Stage
 from tests.servers.influx import InfluxServer
@@ -31,7 +31,9 @@ class Done:
     """What a scenario's play returns: the faults it injected, and how to read what came out."""
 
     faults: str
-    n_samples: int | None = None  # unique samples that reached the service, where they are fewer than all
+    n_samples: int | None = (
+        None  # unique samples that reached the service, where they are fewer than all
+    )
     n_rejected: int = 0  # rows that InfluxDB was made to refuse
     same_times: bool = True  # rows carry the recording's own times
 
@@ -56,7 +58,9 @@ class Finding:
     missing: int = 0
     double: int = 0
     outage_s: float = 0.0
-    explained: Mapping[str, int] = field(default_factory=dict)  # samples (breaks: messages, rejected: rows) by reason
+    explained: Mapping[str, int] = field(
+        default_factory=dict
+    )  # samples (breaks: messages, rejected: rows) by reason
     seconds: float = 0.0
     failure: str = ""
     skipped: str = ""
@@ -66,7 +70,11 @@ class Finding:
         """The promise was kept."""
         if self.failure or self.double:
             return False
-        return self.missing == 0 if self.promise != "explained" else bool(self.explained or not self.missing)
+        return (
+            self.missing == 0
+            if self.promise != "explained"
+            else bool(self.explained or not self.missing)
+        )
 
     def tree(self) -> dict[str, Any]:
         return asdict(self) | {"kept": self.kept}
@@ -104,7 +112,13 @@ class Campaign:
             with self._stage(one.options) as stage:
                 done = one.play(stage)
                 outcome = stage.end(done.n_samples)
-                finding = judge(replace(finding, faults=done.faults), done, outcome, expected, one.options.recording)
+                finding = judge(
+                    replace(finding, faults=done.faults),
+                    done,
+                    outcome,
+                    expected,
+                    one.options.recording,
+                )
         except Skipped as why:
             finding = replace(finding, skipped=str(why))
         except AssertionError as error:
@@ -129,7 +143,9 @@ class Campaign:
             yield stage
 
 
-def judge(finding: Finding, done: Done, found: Outcome, expected: Outcome, recording: Recording) -> Finding:
+def judge(
+    finding: Finding, done: Done, found: Outcome, expected: Outcome, recording: Recording
+) -> Finding:
     """Rows missing and double, and the counted reasons for what was not judged."""
     n_expected = len(expected.rows) + len(expected.database)
     if finding.promise == "explained":
@@ -156,7 +172,9 @@ def _reasons(done: Done, found: Outcome, recording: Recording) -> dict[str, int]
         for (fate, reason), n in found.books.samples.get(sensor, {}).items():
             if fate in ("dropped", "judged_bad") and reason != "duplicate":
                 counted[reason] += n
-    counted.update({name: n for name, n in found.books.counters.items() if name.startswith("breaks.")})
+    counted.update(
+        {name: n for name, n in found.books.counters.items() if name.startswith("breaks.")}
+    )
     if rejected := found.books.delivery["verdict"][1]:
         counted["rejected_rows"] = rejected
     return {reason: n for reason, n in counted.items() if n}
@@ -164,10 +182,14 @@ def _reasons(done: Done, found: Outcome, recording: Recording) -> dict[str, int]
 
 def _differences(found: Outcome, expected: Outcome, same_times: bool) -> tuple[int, int]:
     """(missing or different, too many), of journal rows and InfluxDB's rows together."""
-    missing = sum(not _same_row(found.rows.get(key), row, same_times) for key, row in expected.rows.items())
+    missing = sum(
+        not _same_row(found.rows.get(key), row, same_times) for key, row in expected.rows.items()
+    )
     double = len(found.rows.keys() - expected.rows.keys())
     if same_times:
-        missing += sum(not _same_fields(found.database.get(key), row) for key, row in expected.database.items())
+        missing += sum(
+            not _same_fields(found.database.get(key), row) for key, row in expected.database.items()
+        )
         double += len(found.database.keys() - expected.database.keys())
     else:
         missing += max(0, len(expected.database) - len(found.database))
@@ -196,7 +218,9 @@ def _close(a: object, b: object) -> bool:
     return a == b
 
 
-def _explained_rows(done: Done, found: Outcome, expected: Outcome, recording: Recording) -> tuple[int, int]:
+def _explained_rows(
+    done: Done, found: Outcome, expected: Outcome, recording: Recording
+) -> tuple[int, int]:
     """Whole windows that were not judged; samples that were judged twice, in windows."""
     judged = sum(v.n_samples for v in found.rows.values() if v.status is not Status.BAD_DATA)
     wanted = sum(v.n_samples for v in expected.rows.values())
@@ -211,9 +235,13 @@ def _unexplained(done: Done, found: Outcome, recording: Recording) -> str:
     """'' where every published sample has a counted fate; what the broker never had shows as breaks in the stream."""
     n_published = recording.n_samples * recording.n_sensors
     books = found.books
-    repeated = sum(n for book in books.samples.values() for (_, why), n in book.items() if why == "duplicate")
+    repeated = sum(
+        n for book in books.samples.values() for (_, why), n in book.items() if why == "duplicate"
+    )
     dropped = books.total("dropped") - repeated
-    settled = books.total("analysed") + books.total("judged_bad") + dropped + sum(books.waiting.values())
+    settled = (
+        books.total("analysed") + books.total("judged_bad") + dropped + sum(books.waiting.values())
+    )
     lost_before_us = n_published - (done.n_samples if done.n_samples is not None else n_published)
     if settled + lost_before_us < n_published:
         return f"{n_published - settled - lost_before_us} samples without a counted reason"
@@ -235,7 +263,9 @@ def all_scenarios() -> Sequence[Scenario]:
     )
 
     order = ("service", "broker", "influx", "disk", "sensor")
-    return sorted(SCENARIOS, key=lambda one: order.index(one.play.__module__.rpartition(".")[2].split("_")[0]))
+    return sorted(
+        SCENARIOS, key=lambda one: order.index(one.play.__module__.rpartition(".")[2].split("_")[0])
+    )
 
 
 @contextmanager

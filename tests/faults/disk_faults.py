@@ -58,7 +58,9 @@ def torn(stage: Stage) -> Done:
     service = stage.start()
     third = len(stage.cuts) // 3
     for part in range(3):
-        stage.play(seconds=1.0, cuts=stage.cuts[part * third : (part + 1) * third if part < 2 else None])
+        stage.play(
+            seconds=1.0, cuts=stage.cuts[part * third : (part + 1) * third if part < 2 else None]
+        )
         if part == 2:
             break
         service.wait(lambda part=part: len(service.rows()) > 30 * (part + 1))  # type: ignore[misc]
@@ -79,7 +81,9 @@ def not_a_journal(stage: Stage) -> Done:
     assert service.stop()[0] == 0
     stage.stop_watching()
     service.close_reader()
-    sqlite3.connect(service.journal_path).execute("PRAGMA wal_checkpoint(TRUNCATE)").connection.close()
+    sqlite3.connect(service.journal_path).execute(
+        "PRAGMA wal_checkpoint(TRUNCATE)"
+    ).connection.close()
     good = service.journal_path.read_bytes()
     damages = {
         "no database": b"\x89PNG" + bytes(8192),
@@ -106,7 +110,10 @@ def small_disk(folder: Path) -> Iterator[Path]:
     """A tmpfs that is soon full."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, timeout=10, check=False).returncode:
+    if (
+        os.geteuid() != 0
+        or subprocess.run(command, capture_output=True, timeout=10, check=False).returncode
+    ):
         raise Skipped("needs root, to mount a small tmpfs")
     try:
         yield folder

@@ -17,13 +17,22 @@ TOPICS = (
 N_CORPUS = 1000
 
 _numbers = st.one_of(
-    st.integers(), st.floats(), st.just(10**400), st.just(1e308), st.just(-0.0), st.booleans(), st.none(), st.text()
+    st.integers(),
+    st.floats(),
+    st.just(10**400),
+    st.just(1e308),
+    st.just(-0.0),
+    st.booleans(),
+    st.none(),
+    st.text(),
 )
 _documents = st.fixed_dictionaries(
     {},
     optional={
         "samples": st.one_of(
-            st.lists(_numbers, max_size=50), st.lists(st.lists(_numbers, max_size=9), max_size=5), _numbers
+            st.lists(_numbers, max_size=50),
+            st.lists(st.lists(_numbers, max_size=9), max_size=5),
+            _numbers,
         ),
         "time": _numbers,
         "sequence": _numbers,
@@ -31,9 +40,13 @@ _documents = st.fixed_dictionaries(
         "spacing_s": _numbers,
     },
 )
-_anything = st.recursive(_numbers, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+_anything = st.recursive(
+    _numbers, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20
+)
 _properties = st.dictionaries(
-    st.sampled_from(["sequence", "sample_rate_hz", "start_time", "start_time_ns", "start_time_s", "x"]),
+    st.sampled_from(
+        ["sequence", "sample_rate_hz", "start_time", "start_time_ns", "start_time_s", "x"]
+    ),
     st.one_of(
         st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"]), max_size=30),
         st.integers().map(str),
@@ -64,7 +77,11 @@ def payloads(seed: int) -> Iterator[Fuzzed]:
             payload = rng.choice(BOMBS)
         elif rng.random() < 0.7:
             payload = _mutated(rng, payload)
-        yield rng.choice(TOPICS).format(rng.randrange(20)), payload, properties if rng.random() < 0.3 else {}
+        yield (
+            rng.choice(TOPICS).format(rng.randrange(20)),
+            payload,
+            properties if rng.random() < 0.3 else {},
+        )
 
 
 def _corpus() -> list[tuple[bytes, dict[str, str]]]:
@@ -75,11 +92,19 @@ def _corpus() -> list[tuple[bytes, dict[str, str]]]:
         _documents.map(encoded),
         _anything.map(encoded),
         st.binary(max_size=400),
-        st.binary(max_size=200).map(lambda data: encoded({"samples": base64.b64encode(data).decode()})),
+        st.binary(max_size=200).map(
+            lambda data: encoded({"samples": base64.b64encode(data).decode()})
+        ),
     ]
     found: list[tuple[bytes, dict[str, str]]] = []
 
-    @settings(max_examples=N_CORPUS, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
+    @settings(
+        max_examples=N_CORPUS,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+    )
     @given(st.tuples(st.one_of(sources), _properties))
     def draw(pair: tuple[bytes, dict[str, str]]) -> None:
         found.append(pair)

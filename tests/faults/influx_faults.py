@@ -21,7 +21,10 @@ def down(stage: Stage) -> Done:
     stage.standin.close()
     away_s = 2.0 if stage.quick else 45.0
     stage.play(seconds=away_s)
-    service.wait(lambda: len(service.rows()) == stage.recording.n_windows, why="verdicts do not wait for InfluxDB")
+    service.wait(
+        lambda: len(service.rows()) == stage.recording.n_windows,
+        why="verdicts do not wait for InfluxDB",
+    )
     assert service.reader().books().delivery["verdict"][0] == 0
     stage.standin = stage.open_database(port)
     return Done(f"connection refused for {away_s:.0f} s")
@@ -64,7 +67,9 @@ def too_large(stage: Stage) -> Done:
 
 def _answers(stage: Stage, statuses: list[int]) -> Done:
     headers = {"Retry-After": "2"}
-    stage.standin.faults.extend(Fault("answer", status, headers if status == 429 else {}) for status in statuses)
+    stage.standin.faults.extend(
+        Fault("answer", status, headers if status == 429 else {}) for status in statuses
+    )
     service = stage.start()
     stage.play()
     service.wait(lambda: not stage.standin.faults, 60.0, "every prepared answer was given")

@@ -13,7 +13,16 @@ from pathlib import Path
 from tests.faults.campaign import Finding
 
 BEGIN, END = "<!-- fault campaign: begin -->", "<!-- fault campaign: end -->"
-HEADINGS = ("scenario", "promise", "injected", "rows", "missing", "double", "longest outage", "counted reasons")
+HEADINGS = (
+    "scenario",
+    "promise",
+    "injected",
+    "rows",
+    "missing",
+    "double",
+    "longest outage",
+    "counted reasons",
+)
 
 
 def summary(finding: Finding) -> str:
@@ -38,7 +47,11 @@ def verdict(findings: Sequence[Finding]) -> str:
 
 def cells(finding: Finding) -> tuple[str, ...]:
     if finding.skipped or finding.failure:
-        why = f"skipped: {finding.skipped}" if finding.skipped else f"FAILED: {finding.failure.splitlines()[0]}"
+        why = (
+            f"skipped: {finding.skipped}"
+            if finding.skipped
+            else f"FAILED: {finding.failure.splitlines()[0]}"
+        )
         return (finding.scenario, finding.promise, why, "", "", "", "", "")
     return (
         finding.scenario,
@@ -56,7 +69,10 @@ def table(findings: Sequence[Finding]) -> str:
     """For a terminal."""
     rows = [HEADINGS, *(cells(finding) for finding in findings)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
     return "\n".join([*lines, "", verdict(findings)])
 
 
@@ -83,7 +99,9 @@ def write_table(path: Path, findings: Sequence[Finding]) -> None:
 
 def main() -> None:
     found = json.loads(sys.stdin.read().strip().splitlines()[-1])["scenarios"]
-    findings = [Finding(**{name: value for name, value in one.items() if name != "kept"}) for one in found]
+    findings = [
+        Finding(**{name: value for name, value in one.items() if name != "kept"}) for one in found
+    ]
     for path in sys.argv[1:]:
         write_table(Path(path), findings)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from monitor.journal_reader import JournalReader
+from monitor.journal.reader import JournalReader
 from tests.faults.campaign import Done, Skipped, scenario
 from tests.faults.fuzz import payloads
 from tests.faults.stage import Stage, n_taken
@@ -42,7 +42,9 @@ def clock_steps(stage: Stage) -> Done:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
     service = stage.start(environment=fake)
-    stage.play(faults={0.3: lambda: offset.write_text("+3600"), 0.6: lambda: offset.write_text("-3600")})
+    stage.play(
+        faults={0.3: lambda: offset.write_text("+3600"), 0.6: lambda: offset.write_text("-3600")}
+    )
     hours = {line[11:13] for line in service.log().splitlines() if line[:2] == "20"}
     assert service.stop()[0] == 0
     hours |= {line[11:13] for line in service.log().splitlines() if line[:2] == "20"}
@@ -116,7 +118,12 @@ MOST_MB = 250.0
 TOO_MUCH = 5  # times what the service is let take
 
 
-@scenario("flood at five times the sustainable rate", "nothing lost", recording=FLOOD, message_s=FLOOD_MESSAGE_S)
+@scenario(
+    "flood at five times the sustainable rate",
+    "nothing lost",
+    recording=FLOOD,
+    message_s=FLOOD_MESSAGE_S,
+)
 def flood(stage: Stage) -> Done:
     """Without max_lag_s the broker holds what the service cannot take yet."""
     stage.start()
@@ -126,7 +133,9 @@ def flood(stage: Stage) -> Done:
     return Done(governor.report())
 
 
-@scenario("flood, with max_lag_s, then relief", "explained", recording=FLOOD, message_s=FLOOD_MESSAGE_S)
+@scenario(
+    "flood, with max_lag_s, then relief", "explained", recording=FLOOD, message_s=FLOOD_MESSAGE_S
+)
 def flood_shed(stage: Stage) -> Done:
     """The oldest windows are shed as overload, in turn by sensor; when the flood ends, windows are judged again."""
     service = stage.start(max_lag_s=1.0)
@@ -139,14 +148,18 @@ def flood_shed(stage: Stage) -> Done:
     stage.play(seconds=stage.recording.duration_s / 3, cuts=cuts[flooded:])
     n_samples = stage.recording.n_samples * stage.recording.n_sensors
     service.wait(lambda: n_taken(service.reader().books()) == n_samples, 60.0)
-    shed = [book.get(("dropped", "overload"), 0) for book in service.reader().books().samples.values()]
+    shed = [
+        book.get(("dropped", "overload"), 0) for book in service.reader().books().samples.values()
+    ]
     n_window = stage.recording.n_window
     assert min(shed) > 0, f"shed samples by sensor: {shed}"
     assert max(shed) - min(shed) <= 4 * n_window, f"not in turn: {shed}"
     last_ns = now_ns + round((stage.recording.duration_s - 1) * 1e9)
     judged = {v.sensor for v in service.rows().values() if v.end_ns >= last_ns}
     assert judged == set(stage.recording.sensors), "it recovered"
-    service.wait(lambda: [event["kind"] for event in service.reader().events()][-1:] == ["overload_over"])
+    service.wait(
+        lambda: [event["kind"] for event in service.reader().events()][-1:] == ["overload_over"]
+    )
     return Done(governor.report(), same_times=False)
 
 
@@ -220,9 +233,13 @@ def fuzzed(stage: Stage) -> Done:
     stage.publisher.flush()
     n_messages = every * len(stage.cuts) + len(stage.cuts)
     service.wait(lambda: _n_met(service) >= n_messages, 300.0, "all are taken")
-    bad = {k: n for k, n in service.reader().books().counters.items() if k.startswith("bad_payloads.")}
+    bad = {
+        k: n for k, n in service.reader().books().counters.items() if k.startswith("bad_payloads.")
+    }
     assert len(bad) >= 10, f"reasons met: {bad}"
-    return Done(f"{every * len(stage.cuts):,} fuzzed payloads, {sum(bad.values()):,} refused for {len(bad)} reasons")
+    return Done(
+        f"{every * len(stage.cuts):,} fuzzed payloads, {sum(bad.values()):,} refused for {len(bad)} reasons"
+    )
 
 
 def _n_met(service: Service) -> int:

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from monitor.spectrogram import default_settings
+from monitor.signal.spectrogram import default_settings
 from tests.faults.campaign import Done, scenario
 from tests.faults.stage import Stage
 from tests.servers.notify_socket import NotifySocket
@@ -72,7 +72,9 @@ def corrupt_reload(stage: Stage) -> Done:
     write_folder(model, default_settings(2000, 1000), 1, b"not a network", [1.0], 0.0)
 
     def corrupt() -> None:
-        with_model = {key: value for key, value in rule.items() if key != "window_s"} | {"model": str(model)}
+        with_model = {key: value for key, value in rule.items() if key != "window_s"} | {
+            "model": str(model)
+        }
         service.configure({**good, "sensors": [with_model]})
         service.reload()
 
@@ -85,7 +87,9 @@ def corrupt_reload(stage: Stage) -> Done:
         service.reload()
 
     stage.play(faults={0.2: corrupt, 0.4: changed, 0.6: broken})
-    assert service.log().count("Reload refused, the old configuration stays") == 3, service.log()[-1000:]
+    assert service.log().count("Reload refused, the old configuration stays") == 3, service.log()[
+        -1000:
+    ]
     service.configure(good)
     return Done("a model that is no network, one changed on disk, a broken configuration")
 

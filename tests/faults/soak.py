@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.records import Float64
+from monitor.records.signal import Float64
 from tests.conftest import server_program
 from tests.faults.stage import UNLIMITED
 from tests.servers.influx_standin import InfluxStandIn
@@ -31,13 +31,17 @@ LOAD = 0.8  # of what one processor can take, by the processor time a message co
 MESSAGE_S = 0.1
 CALIBRATION_MESSAGES = 2000
 SAMPLE_S = 10.0
-MOST_BEHIND = 5000  # messages: where other work on the machine slows the service, the publisher waits
+MOST_BEHIND = (
+    5000  # messages: where other work on the machine slows the service, the publisher waits
+)
 JOURNAL_BYTES = 64 << 20  # soon full, so that thinning is part of the soak
 TOPIC = "vibration/{machine}/{point}/json"
 RECORDING = Recording(n_sensors=10, duration_s=20.0, sample_rate_hz=25_600, window_s=1.0)
 CHANGES = {
     "subscriptions": [{"topic": TOPIC, "payload": {"format": "json"}}],
-    "sensors": [{"sample_rate_hz": RECORDING.sample_rate_hz, "model": "simulator", "expected_period_s": 60}],
+    "sensors": [
+        {"sample_rate_hz": RECORDING.sample_rate_hz, "model": "simulator", "expected_period_s": 60}
+    ],
     "journal": {
         "path": "camshaft.journal",
         "max_bytes": JOURNAL_BYTES,
@@ -64,7 +68,9 @@ class Soak:
     def cost_s(self) -> float:
         """Processor time of one message, measured on many."""
         before_s = self.processor_s()
-        for topic, payload in itertools.islice(itertools.cycle(self.messages), CALIBRATION_MESSAGES):
+        for topic, payload in itertools.islice(
+            itertools.cycle(self.messages), CALIBRATION_MESSAGES
+        ):
             self._send(topic, payload)
         self.service.wait(lambda: self.n_taken() >= self.n_sent, 300.0, "the calibration is taken")
         return (self.processor_s() - before_s) / CALIBRATION_MESSAGES
@@ -97,7 +103,9 @@ class Soak:
         self.waited_s += waited_s if waited_s > 1.0 else 0.0
 
     def _send(self, topic: str, payload: bytes) -> None:
-        self.publisher.publish(topic, payload, {"sequence": str(self.n_sent // RECORDING.n_sensors)})
+        self.publisher.publish(
+            topic, payload, {"sequence": str(self.n_sent // RECORDING.n_sensors)}
+        )
         self.n_sent += 1
 
     def _memory_mb(self) -> float:
@@ -106,11 +114,18 @@ class Soak:
 
     def processor_s(self) -> float:
         assert self.service.process is not None
-        fields = Path(f"/proc/{self.service.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        fields = (
+            Path(f"/proc/{self.service.process.pid}/stat")
+            .read_text(encoding="ascii")
+            .rpartition(")")[2]
+            .split()
+        )
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _say(self, now_s: float, mb: float) -> None:
-        print(f"{now_s:7.0f} s  {mb:7.1f} MB  {self.n_sent:,} messages", file=sys.stderr, flush=True)
+        print(
+            f"{now_s:7.0f} s  {mb:7.1f} MB  {self.n_sent:,} messages", file=sys.stderr, flush=True
+        )
 
 
 def encoded(recording: Recording) -> list[tuple[str, bytes]]:
@@ -122,19 +137,26 @@ def encoded(recording: Recording) -> list[tuple[str, bytes]]:
             samples = recording.samples[index, first : first + n_message]
             text = ",".join(f"{value:.3f}" for value in samples)
             machine, _, point = sensor.partition("/")
-            found.append((TOPIC.format(machine=machine, point=point), f'{{"samples": [{text}]}}'.encode()))
+            found.append(
+                (TOPIC.format(machine=machine, point=point), f'{{"samples": [{text}]}}'.encode())
+            )
     return found
 
 
 def soak(minutes: float) -> dict[str, float]:
     """Figures of one soak: slope_mb_per_h, peak_mb, messages, windows, load (share of one processor's time)."""
-    with tempfile.TemporaryDirectory(prefix="camshaft-soak-") as name, closing(Forgetful()) as standin:
+    with (
+        tempfile.TemporaryDirectory(prefix="camshaft-soak-") as name,
+        closing(Forgetful()) as standin,
+    ):
         folder = Path(name)
         influx = influx_part(standin.url, folder)
         with (
             Mosquitto(folder / "broker", extra=UNLIMITED) as broker,
             Publisher(broker.port) as publisher,
-            Service(folder / "service", configuration(broker.port, RECORDING, influx=influx, **CHANGES)) as service,
+            Service(
+                folder / "service", configuration(broker.port, RECORDING, influx=influx, **CHANGES)
+            ) as service,
         ):
             service.start()
             running = Soak(service, publisher, encoded(RECORDING))
@@ -170,8 +192,12 @@ def slope(memory: Float64, minutes: float) -> dict[str, float]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--minutes", type=float, default=60.0, metavar="M", help="how long (default 60)")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults.soak", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=60.0, metavar="M", help="how long (default 60)"
+    )
     parser.add_argument("--json", action="store_true", help="end with one JSON line")
     arguments = parser.parse_args()
     if server_program("mosquitto") is None:

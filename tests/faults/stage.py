@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monitor.journal_reader import Books, JournalReader
-from monitor.journal_schema import JournalError
-from monitor.records import Status, Verdict
+from monitor.journal.reader import JournalReader
+from monitor.journal.schema import JournalError
+from monitor.records.books import Books
+from monitor.records.verdict import Status, Verdict
 from tests.servers.influx import InfluxDatabase, InfluxServer
 from tests.servers.influx_standin import InfluxStandIn
 from tests.servers.mosquitto import Mosquitto
@@ -54,7 +55,9 @@ class Options:
 class Stage:
     """Use it as a context manager; start() the service, play() to it with faults in between, then end()."""
 
-    def __init__(self, folder: Path, influx: InfluxServer, options: Options, quick: bool = False) -> None:
+    def __init__(
+        self, folder: Path, influx: InfluxServer, options: Options, quick: bool = False
+    ) -> None:
         self.folder, self.options, self.quick = folder, options, quick
         self.recording = options.recording
         self.cuts: list[Cut] = list(self.recording.cut(options.message_s))
@@ -66,7 +69,9 @@ class Stage:
         self.database: InfluxDatabase = self._influx.create_database()
         self._stack.callback(self._influx.drop_database, self.database)
         self.standin = self.open_database()
-        self.broker = enter(Mosquitto(self.folder / "broker", persistence=self.options.persistence, extra=UNLIMITED))
+        self.broker = enter(
+            Mosquitto(self.folder / "broker", persistence=self.options.persistence, extra=UNLIMITED)
+        )
         self.publisher = enter(Publisher(self.broker.port))
         self.proxy = enter(TcpProxy(self.broker.port)) if self.options.proxy else None
         self._watch = _OutageWatch()
@@ -98,7 +103,9 @@ class Stage:
         """A configured service whose sensors are commissioned, not yet started."""
         influx = influx_part(self.standin.url, self.folder)
         config = configuration(self.port, self.recording, **{"influx": influx, **changes})
-        service = Service(folder or self.folder / "service", config, list(prefix), dict(environment or {}))
+        service = Service(
+            folder or self.folder / "service", config, list(prefix), dict(environment or {})
+        )
         self.service = self._stack.enter_context(service)
         self.service.log_path = self.folder / "service.log"
         self.service.commission(self.recording.commissioned())
@@ -146,7 +153,11 @@ class Stage:
         """
         service, total = self.service, self.recording.n_samples * self.recording.n_sensors
         wanted = total if n_samples is None else n_samples
-        service.wait(lambda: n_taken(service.reader().books()) >= wanted, timeout_s, f"{wanted} samples are taken")
+        service.wait(
+            lambda: n_taken(service.reader().books()) >= wanted,
+            timeout_s,
+            f"{wanted} samples are taken",
+        )
         service.wait_delivered(timeout_s)
         outage_s = self._watch.stop()
         books = service.check_books()
@@ -158,18 +169,24 @@ class Stage:
     def _stored(self) -> dict[DatabaseKey, dict[str, Any]]:
         found: dict[DatabaseKey, dict[str, Any]] = {}
         for measurement in MEASUREMENTS:
-            for series in self.database.query(f"SELECT * FROM {measurement} GROUP BY machine, point"):
+            for series in self.database.query(
+                f"SELECT * FROM {measurement} GROUP BY machine, point"
+            ):
                 sensor = f"{series.tags['machine']}/{series.tags['point']}"
                 for time_ns, *values in series.values:
                     fields = dict(zip(series.columns[1:], values, strict=True))
                     if fields.get("status") != Status.NO_DATA.value:
-                        found[measurement, sensor, time_ns] = {k: v for k, v in fields.items() if v is not None}
+                        found[measurement, sensor, time_ns] = {
+                            k: v for k, v in fields.items() if v is not None
+                        }
         return found
 
 
 def n_taken(books: Books) -> int:
     """Samples received for the first time, of all sensors."""
-    repeated = sum(n for book in books.samples.values() for (_, why), n in book.items() if why == "duplicate")
+    repeated = sum(
+        n for book in books.samples.values() for (_, why), n in book.items() if why == "duplicate"
+    )
     return books.total("received") - repeated
 
 

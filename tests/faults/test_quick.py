@@ -18,7 +18,9 @@ def running() -> Iterator[Campaign]:
         pytest.skip(f"the campaign {why}")
 
 
-@pytest.mark.parametrize("one", [one for one in all_scenarios() if one.quick], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "one", [one for one in all_scenarios() if one.quick], ids=lambda one: one.name
+)
 def test_the_promise_is_kept(one: Scenario, running: Campaign) -> None:
     finding = running.run(one)
     if finding.skipped:

@@ -25,7 +25,9 @@ def test_a_promise_is_kept_only_without_missing_or_double_rows() -> None:
 
 def test_the_table_says_what_was_broken_and_what_was_not_played() -> None:
     said = table([KEPT, LOST, SKIPPED])
-    assert said.endswith("1 of 2 scenarios kept their promise, 1 could not be played on this machine; broken: flood.")
+    assert said.endswith(
+        "1 of 2 scenarios kept their promise, 1 could not be played on this machine; broken: flood."
+    )
     assert "nothing lost: BROKEN" in said
     assert "skipped: needs root" in said
 
@@ -35,7 +37,10 @@ def test_the_table_stands_between_the_markers(tmp_path: Path) -> None:
     document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
     write_table(document, [KEPT, LOST])
     write_table(document, [KEPT, LOST])
-    assert document.read_text(encoding="utf-8") == f"before\n{BEGIN}\n{markdown([KEPT, LOST])}\n{END}\nafter\n"
+    assert (
+        document.read_text(encoding="utf-8")
+        == f"before\n{BEGIN}\n{markdown([KEPT, LOST])}\n{END}\nafter\n"
+    )
     assert "5 times \\| more" in markdown([LOST])
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.records import Status
-from monitor.spectrogram import default_settings
+from monitor.records.verdict import Status
+from monitor.signal.spectrogram import default_settings
 from tests.integration.conftest import MakeService
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import InfluxStandIn
@@ -25,14 +25,18 @@ RAW_TOPIC = "vibration/m00/bearing/waveform"
 JSON_TOPIC = "json/m00/bearing"
 
 
-def test_bad_payloads_are_counted_kept_and_passed_over(make_service: MakeService, publisher: Publisher) -> None:
+def test_bad_payloads_are_counted_kept_and_passed_over(
+    make_service: MakeService, publisher: Publisher
+) -> None:
     """Between them and after them the good ones go through."""
     both = [
         {"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}},
         {"topic": "json/{machine}/{point}", "payload": {"format": "json", "time_format": "ns"}},
     ]
     rule = {"match": "m*", "sample_rate_hz": 2000, "window_s": 0.5, "expected_period_s": 3600}
-    service = make_service(RECORDING, subscriptions=both, sensors=[rule], mqtt={"max_payload_bytes": 100_000})
+    service = make_service(
+        RECORDING, subscriptions=both, sensors=[rule], mqtt={"max_payload_bytes": 100_000}
+    )
     service.start()
     good = np.zeros(100, "<f4").tobytes()
     ahead_ns = str(time.time_ns() + 3 * 86_400 * 10**9)
@@ -58,7 +62,11 @@ def test_bad_payloads_are_counted_kept_and_passed_over(make_service: MakeService
     publisher.play(cuts[len(bad) :])
     service.wait_taken(RECORDING)
     counters = service.check_books().counters
-    found = {name.removeprefix("bad_payloads."): n for name, n in counters.items() if name.startswith("bad_payloads.")}
+    found = {
+        name.removeprefix("bad_payloads."): n
+        for name, n in counters.items()
+        if name.startswith("bad_payloads.")
+    }
     assert found == dict.fromkeys(bad, 1)
     kept = {one["reason"]: one for one in service.reader().bad_payloads()}
     assert kept.keys() == bad.keys()
@@ -94,14 +102,18 @@ def test_times_from_long_ago_are_taken_and_a_step_in_time_is_reported(
     service.check_books()
 
 
-def test_a_rate_that_is_not_the_sensors_own_is_never_ok(make_service: MakeService, publisher: Publisher) -> None:
+def test_a_rate_that_is_not_the_sensors_own_is_never_ok(
+    make_service: MakeService, publisher: Publisher
+) -> None:
     service = make_service(RECORDING)
     service.start()
     for cut in RECORDING.cut(0.5):
         publisher.publish(cut.topic, cut.payload, dict(cut.properties) | {"sample_rate_hz": "2100"})
     publisher.flush()
     service.wait_taken(RECORDING)
-    assert {(v.status, v.reason) for v in service.rows().values()} == {(Status.BAD_DATA, "rate_mismatch")}
+    assert {(v.status, v.reason) for v in service.rows().values()} == {
+        (Status.BAD_DATA, "rate_mismatch")
+    }
     service.check_books()
 
 
@@ -154,12 +166,16 @@ def test_a_model_that_cannot_be_trusted_stops_the_start(damage: str, tmp_path: P
     ],
     ids=["value", "yaml", "list", "secret"],
 )
-def test_a_configuration_that_cannot_be_used_stops_the_start(text: str, said: str, tmp_path: Path) -> None:
+def test_a_configuration_that_cannot_be_used_stops_the_start(
+    text: str, said: str, tmp_path: Path
+) -> None:
     config = configuration(free_port(), RECORDING)
     with Service(tmp_path, config) as service:
         rest = json.dumps({key: value for key, value in config.items() if key != "mqtt"})[1:-1]
         whole = "{" + rest + "}" if text.startswith("mqtt") else ""
-        service.config_path.write_text(f"{{{text}, {whole[1:]}" if whole else text, encoding="utf-8")
+        service.config_path.write_text(
+            f"{{{text}, {whole[1:]}" if whole else text, encoding="utf-8"
+        )
         code, log = service.run_to_end()
         assert code == 2
         assert said in log
@@ -213,7 +229,9 @@ def test_an_absent_influxdb_is_waited_for(
     service = make_service(RECORDING, influx=influx_part(f"http://127.0.0.1:{port}", tmp_path))
     service.start()
     publisher.play(RECORDING.cut(0.1))
-    service.wait(lambda: len(service.rows()) == RECORDING.n_windows, why="verdicts do not wait for InfluxDB")
+    service.wait(
+        lambda: len(service.rows()) == RECORDING.n_windows, why="verdicts do not wait for InfluxDB"
+    )
     service.wait(lambda: "Rows wait in the journal" in service.log())
     assert service.check_books().delivery["verdict"][2] == RECORDING.n_windows
     standin = InfluxStandIn(forward=influxdb.write, port=port)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.records import Status, Verdict
+from monitor.records.verdict import Status, Verdict
 from tests.integration.conftest import MakeService
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import InfluxStandIn
@@ -34,7 +34,9 @@ def test_journal_and_influxdb_agree_row_by_row(
     assert len(rows) == RECORDING.n_windows
     assert {v.status for v in rows.values()} == {Status.OK, Status.NG}
     found = {
-        (f"{series.tags['machine']}/{series.tags['point']}", time): dict(zip(series.columns, values, strict=True))
+        (f"{series.tags['machine']}/{series.tags['point']}", time): dict(
+            zip(series.columns, values, strict=True)
+        )
         for series in influxdb.query("SELECT * FROM vibration_verdict GROUP BY machine, point")
         for values in series.values
         for time in values[:1]
@@ -100,20 +102,31 @@ def test_a_small_receive_maximum_and_a_silent_sensor_stall_nothing(
     books = service.check_books()
     assert books.waiting[silent] == books.samples[silent]["received", ""] > 0
     counts = service.reader().counts()
-    assert {sensor: counts[sensor] for sensor in others} == {sensor: {"LEARNING": 2} for sensor in others}
+    assert {sensor: counts[sensor] for sensor in others} == {
+        sensor: {"LEARNING": 2} for sensor in others
+    }
     assert service.stop()[0] == 0
 
 
-@pytest.mark.parametrize("mqtt", [{"receive_maximum": 2}, {"protocol": "3.1.1"}], ids=["ours", "the_brokers"])
-def test_few_messages_in_flight_are_enough(mqtt: dict[str, object], make_service: MakeService, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "mqtt", [{"receive_maximum": 2}, {"protocol": "3.1.1"}], ids=["ours", "the_brokers"]
+)
+def test_few_messages_in_flight_are_enough(
+    mqtt: dict[str, object], make_service: MakeService, tmp_path: Path
+) -> None:
     """Two by our Receive Maximum, or 20 by Mosquitto's default, which it does not tell. Windows hold 50 messages."""
     recording = Recording(n_sensors=2, duration_s=5.0)
-    with Mosquitto(tmp_path / "narrow", extra="max_queued_messages 0\n") as broker, Publisher(broker.port) as publisher:
+    with (
+        Mosquitto(tmp_path / "narrow", extra="max_queued_messages 0\n") as broker,
+        Publisher(broker.port) as publisher,
+    ):
         service = make_service(recording, mqtt={"port": broker.port, **mqtt})
         service.start()
         begin_s = time.monotonic()
         publisher.play(recording.cut(0.01))
         service.wait_taken(recording)
-        assert time.monotonic() - begin_s < 30  # each two, or twenty, of 1000 messages waiting 2 s: 100 s and more
+        assert (
+            time.monotonic() - begin_s < 30
+        )  # each two, or twenty, of 1000 messages waiting 2 s: 100 s and more
         assert len(service.rows()) == recording.n_windows
         service.check_books()

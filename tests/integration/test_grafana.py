@@ -11,21 +11,28 @@ import h5py
 import numpy as np
 import pytest
 
-from monitor.line_protocol import band_names, whole_cells
-from monitor.records import Float32, Verdict
+from monitor.outputs.influx.line_protocol import band_names, whole_cells
+from monitor.records.signal import Float32
+from monitor.records.verdict import Verdict
+from tests.deploy.test_grafana import ANNOTATIONS, DASHBOARDS, PANELS, view_of
 from tests.grafana_rules import View, frames, heatmap_rows, transformed
 from tests.integration.conftest import MakeService
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import InfluxStandIn
 from tests.servers.recording import T0_NS, Publisher, Recording, make_cut
 from tests.servers.service import NEVER_S, Service, influx_part
-from tests.test_grafana import ANNOTATIONS, DASHBOARDS, PANELS, view_of
 
 MILL = "mill 3/spindle"
 MADE_UP = Recording(n_sensors=2, duration_s=20.0)
 RATE_HZ = 2000
 MODEL = "cnc-milling"
-MAY_BE_EMPTY = {"Silent now", "Learning", "Idle", "Labels", "Models"}  # nothing of the kind happens here
+MAY_BE_EMPTY = {
+    "Silent now",
+    "Learning",
+    "Idle",
+    "Labels",
+    "Models",
+}  # nothing of the kind happens here
 MAY_BE_EMPTY |= {"Vibration severity"}  # 2 kHz is too little for 1000 Hz
 CAM, NOVELTY = "Why: evidence by frequency and time", "Where it is unlike itself"
 SOON_S = 5.0
@@ -45,26 +52,42 @@ def milling(datasets: Path, n_windows: int = 4) -> Float32:
 
 @pytest.fixture
 def plant(
-    datasets: Path, make_service: MakeService, publisher: Publisher, influx_standin: InfluxStandIn, tmp_path: Path
+    datasets: Path,
+    make_service: MakeService,
+    publisher: Publisher,
+    influx_standin: InfluxStandIn,
+    tmp_path: Path,
 ) -> Service:
     """A real machine judged by the bundled network, made-up ones by novelty, a stuck sensor; then a restart."""
     common = {"sample_rate_hz": RATE_HZ, "expected_period_s": NEVER_S, "alarm": {"n": 1, "m": 2}}
     mill = common | {"match": "mill*", "channels": ["x", "y", "z"], "unit": "mg", "model": MODEL}
     sensors = [mill, common | {"window_s": MADE_UP.window_s}]
-    service = make_service(MADE_UP, influx=influx_part(influx_standin.url, tmp_path), sensors=sensors)
+    service = make_service(
+        MADE_UP, influx=influx_part(influx_standin.url, tmp_path), sensors=sensors
+    )
     service.start()
     samples = milling(datasets)
     for first in range(0, samples.shape[1], RATE_HZ):
         start_ns = T0_NS + first * 10**9 // RATE_HZ
-        publisher.send(make_cut(MILL, samples[:, first : first + RATE_HZ], first // RATE_HZ, start_ns))
+        publisher.send(
+            make_cut(MILL, samples[:, first : first + RATE_HZ], first // RATE_HZ, start_ns)
+        )
     publisher.play(MADE_UP.cut(0.5))
     publisher.send(make_cut("m99/stuck", np.zeros(RATE_HZ, np.float32), 0, T0_NS))
     service.wait_taken(MADE_UP)
-    service.wait(lambda: "latency_p50_ms" in (service.reader().health() or (0, {}))[1], why="it reports its latency")
+    service.wait(
+        lambda: "latency_p50_ms" in (service.reader().health() or (0, {}))[1],
+        why="it reports its latency",
+    )
     assert service.stop()[0] == 0
     service.start()
-    service.wait(lambda: (service.reader().health() or (0, {}))[1]["uptime_s"] < SOON_S, why="it reports once more")
-    service.wait(lambda: not any(waiting for *_, waiting in service.reader().books().delivery.values()))
+    service.wait(
+        lambda: (service.reader().health() or (0, {}))[1]["uptime_s"] < SOON_S,
+        why="it reports once more",
+    )
+    service.wait(
+        lambda: not any(waiting for *_, waiting in service.reader().books().delivery.values())
+    )
     return service
 
 
@@ -76,7 +99,8 @@ def test_dashboards_show_what_the_service_wrote(
     for dashboard, panel in PANELS:
         for target in panel["targets"]:
             assert panel["title"] in MAY_BE_EMPTY or any(
-                influxdb.query(look(dashboard["uid"], influxdb, sensor).fill_in(target["query"])) for sensor in sensors
+                influxdb.query(look(dashboard["uid"], influxdb, sensor).fill_in(target["query"]))
+                for sensor in sensors
             ), f"{panel['title']}: nothing found"
     for dashboard, mark in ANNOTATIONS:
         found = influxdb.query(look(dashboard["uid"], influxdb).fill_in(mark["target"]["query"]))
@@ -86,7 +110,10 @@ def test_dashboards_show_what_the_service_wrote(
         assert len(expected) > 100
         assert shown == expected
         with capsys.disabled():
-            print(f"\nGrafana, {title!r} of {sensor}: {len(shown)} cells, all as in the journal", end="")
+            print(
+                f"\nGrafana, {title!r} of {sensor}: {len(shown)} cells, all as in the journal",
+                end="",
+            )
 
 
 def heatmap(title: str, sensor: str, influxdb: InfluxDatabase) -> dict[tuple[float, int], int]:
@@ -95,7 +122,9 @@ def heatmap(title: str, sensor: str, influxdb: InfluxDatabase) -> dict[tuple[flo
     view = look("camshaft-point", influxdb, sensor)
     view = replace(view, interval_ms=int(view.fill_in(panel["interval"]).removesuffix("ms")))
     (target,) = panel["targets"]
-    rows = heatmap_rows(transformed(panel, frames(target, influxdb.query(view.fill_in(target["query"])))))
+    rows = heatmap_rows(
+        transformed(panel, frames(target, influxdb.query(view.fill_in(target["query"]))))
+    )
     return {
         (float(row.name), time_ms): value
         for row in rows
@@ -118,7 +147,9 @@ def look(uid: str, influxdb: InfluxDatabase, sensor: str = MILL) -> View:
         return view_of(DASHBOARDS[uid], influxdb, machine=machine, point=point)
     view = view_of(DASHBOARDS[uid], influxdb)
     now_ms = time.time_ns() // 10**6
-    return replace(view, from_ms=now_ms - 600_000, to_ms=now_ms) if uid == "camshaft-service" else view
+    return (
+        replace(view, from_ms=now_ms - 600_000, to_ms=now_ms) if uid == "camshaft-service" else view
+    )
 
 
 def cells_of(verdict: Verdict, title: str) -> dict[tuple[float, int], int]:
@@ -131,6 +162,12 @@ def cells_of(verdict: Verdict, title: str) -> dict[tuple[float, int], int]:
         return {}
     whole = whole_cells(cells, total)
     assert whole is not None
-    ends_ms = [round((verdict.start_ns + end_s * 1e9) / 1e6) for end_s in verdict.grid.t_edges_s[1:]]
+    ends_ms = [
+        round((verdict.start_ns + end_s * 1e9) / 1e6) for end_s in verdict.grid.t_edges_s[1:]
+    ]
     names = band_names(verdict.grid.f_edges_hz)
-    return {(float(name), end): int(whole[f, t]) for f, name in enumerate(names) for t, end in enumerate(ends_ms)}
+    return {
+        (float(name), end): int(whole[f, t])
+        for f, name in enumerate(names)
+        for t, end in enumerate(ends_ms)
+    }

@@ -9,9 +9,9 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from monitor.journal_labels import labelled
-from monitor.journal_views import JournalViews
-from monitor.labels import TOPIC
+from monitor.journal.labels import labelled
+from monitor.journal.views import JournalViews
+from monitor.records.labels import TOPIC
 from tests.integration.conftest import MakeService
 from tests.servers.mosquitto import Mosquitto, wait_until
 from tests.servers.recording import Publisher, Recording
@@ -60,7 +60,11 @@ def test_a_label_by_mqtt_reaches_the_journal(
     wait_until(lambda: labelled(service.journal_path), 10, "the label is stored")
     panel.close()
     (found,) = labelled(service.journal_path)
-    assert (found.label.word, found.label.author, found.label.comment) == ("false alarm", "Ann", "tool change")
+    assert (found.label.word, found.label.author, found.label.comment) == (
+        "false alarm",
+        "Ann",
+        "tool change",
+    )
     newest = JournalViews(service.journal_path).newest(SENSOR)
     assert newest is not None
     assert found.row_id == newest.row_id
@@ -70,7 +74,9 @@ def test_a_label_by_mqtt_reaches_the_journal(
     assert service.stop()[0] == 0
 
 
-def test_an_alarm_is_a_retained_message(make_service: MakeService, publisher: Publisher, broker: Mosquitto) -> None:
+def test_an_alarm_is_a_retained_message(
+    make_service: MakeService, publisher: Publisher, broker: Mosquitto
+) -> None:
     service = make_service(RECORDING, instance="plant-1", rule={"alarm": {"n": 1, "m": 1}})
     service.start()
     publisher.play(RECORDING.cut(0.05))

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.journal_subscriptions import SubscriptionStore
-from monitor.records import Status
+from monitor.journal.subscriptions import SubscriptionStore
+from monitor.records.verdict import Status
 from tests.integration.conftest import MakeService
 from tests.servers.influx_standin import Fault, InfluxStandIn
 from tests.servers.mosquitto import Mosquitto
@@ -85,7 +85,9 @@ def test_kill_9_with_messages_that_carry_neither_time_nor_sequence(
     service.check_books()
 
 
-def test_sigterm_under_load_drains_and_exits_0(make_service: MakeService, publisher: Publisher) -> None:
+def test_sigterm_under_load_drains_and_exits_0(
+    make_service: MakeService, publisher: Publisher
+) -> None:
     expected = undisturbed(make_service, publisher).rows()
     service = make_service(RECORDING)
     service.start()
@@ -105,7 +107,10 @@ def test_sigterm_under_load_drains_and_exits_0(make_service: MakeService, publis
 
 
 def test_sigterm_does_not_wait_for_an_influxdb_that_hangs(
-    make_service: MakeService, publisher: Publisher, influx_standin_alone: InfluxStandIn, tmp_path: Path
+    make_service: MakeService,
+    publisher: Publisher,
+    influx_standin_alone: InfluxStandIn,
+    tmp_path: Path,
 ) -> None:
     influx_standin_alone.faults.extend([Fault("hang")] * 100)
     part = influx_part(influx_standin_alone.url, tmp_path, timeout_s=60.0)
@@ -113,7 +118,9 @@ def test_sigterm_does_not_wait_for_an_influxdb_that_hangs(
     service.start()
     publisher.play(RECORDING.cut(0.5))
     service.wait(lambda: influx_standin_alone.n_requests > 0, why="a request hangs")
-    service.wait(lambda: len(service.rows()) == RECORDING.n_windows, why="verdicts do not wait for InfluxDB")
+    service.wait(
+        lambda: len(service.rows()) == RECORDING.n_windows, why="verdicts do not wait for InfluxDB"
+    )
     code, stop_s = service.stop()
     assert code == 0
     assert stop_s < STOP_S
@@ -140,7 +147,12 @@ def test_sighup_takes_a_good_configuration_over_and_refuses_a_broken_one(
     service.reload()
     assert "sensors[0].wndow_s = 2: there is no such key." in service.log()
     play(1)
-    service.configure({**good, "sensors": [{k: v for k, v in rule.items() if k != "window_s"} | {"model": "absent"}]})
+    service.configure(
+        {
+            **good,
+            "sensors": [{k: v for k, v in rule.items() if k != "window_s"} | {"model": "absent"}],
+        }
+    )
     service.reload()
     assert service.log().count("the old configuration stays") == 2
     play(2)
@@ -184,7 +196,9 @@ def held(service: Service) -> frozenset[str]:
     return store.filters
 
 
-def test_a_longer_window_at_sighup_skips_no_sample(make_service: MakeService, publisher: Publisher) -> None:
+def test_a_longer_window_at_sighup_skips_no_sample(
+    make_service: MakeService, publisher: Publisher
+) -> None:
     recording = Recording(n_sensors=2, duration_s=20.0)
     service = make_service(recording, commissioned=False)
     service.start()
@@ -197,14 +211,18 @@ def test_a_longer_window_at_sighup_skips_no_sample(make_service: MakeService, pu
     service.wait_taken(recording)
     books = service.check_books()
     for sensor in recording.sensors:
-        rows = sorted((v for v in service.rows().values() if v.sensor == sensor), key=lambda v: v.start_ns)
+        rows = sorted(
+            (v for v in service.rows().values() if v.sensor == sensor), key=lambda v: v.start_ns
+        )
         assert {v.n_samples for v in rows} == {1000, 4000}
         assert all(a.end_ns == b.start_ns for a, b in pairwise(rows))
         assert rows[0].start_ns == T0_NS
         assert sum(v.n_samples for v in rows) + books.waiting[sensor] == recording.n_samples
 
 
-def test_learning_then_commissioned_then_undone(make_service: MakeService, publisher: Publisher) -> None:
+def test_learning_then_commissioned_then_undone(
+    make_service: MakeService, publisher: Publisher
+) -> None:
     """A newcomer's sensor without any NG example, through the command line, with the service running."""
     recording = Recording(n_sensors=1, duration_s=60.0)
     sensor = recording.sensors[0]
@@ -226,26 +244,38 @@ def test_learning_then_commissioned_then_undone(make_service: MakeService, publi
     publisher.play(cuts[70:90])
     service.wait(lambda: len(service.rows()) == 80)
     judged = sorted(service.rows().items(), key=lambda item: item[1].start_ns)[60:]
-    assert [v.status for _, v in judged] == [Status.NG if n % 7 == 6 else Status.OK for n in range(70, 90)]
+    assert [v.status for _, v in judged] == [
+        Status.NG if n % 7 == 6 else Status.OK for n in range(70, 90)
+    ]
 
     undone = service.command("commission", sensor, "--undo")
     assert undone.returncode == 0
     time.sleep(2)
     publisher.play(cuts[90:])
     service.wait(lambda: len(service.rows()) == 110)
-    assert {v.status for v in sorted(service.rows().values(), key=lambda v: v.start_ns)[80:]} == {Status.LEARNING}
+    assert {v.status for v in sorted(service.rows().values(), key=lambda v: v.start_ns)[80:]} == {
+        Status.LEARNING
+    }
     assert service.command("commission", sensor, "--undo").returncode == 1
     service.check_books()
 
 
-def test_a_silent_sensor_becomes_no_data_within_three_periods(make_service: MakeService, publisher: Publisher) -> None:
+def test_a_silent_sensor_becomes_no_data_within_three_periods(
+    make_service: MakeService, publisher: Publisher
+) -> None:
     recording = Recording(n_sensors=2, duration_s=1.3)
     service = make_service(recording, commissioned=False, rule={"expected_period_s": 0.5})
     service.start()
     publisher.play(recording.cut(0.1))
     begin_s = time.monotonic()
-    service.wait(lambda: {row.verdict.status for row in service.reader().latest().values()} == {Status.NO_DATA})
-    assert time.monotonic() - begin_s < 3 * 0.5 + 3  # the clock is looked at once a second, on a busy machine later
+    service.wait(
+        lambda: (
+            {row.verdict.status for row in service.reader().latest().values()} == {Status.NO_DATA}
+        )
+    )
+    assert (
+        time.monotonic() - begin_s < 3 * 0.5 + 3
+    )  # the clock is looked at once a second, on a busy machine later
     books = service.check_books()
     assert all(book["dropped", "segment_end"] == 600 for book in books.samples.values())
     assert [event["kind"] for event in service.reader().events()] == ["silent", "silent"]
@@ -257,20 +287,33 @@ def test_snapshots_of_a_bearing_are_judged_not_called_gaps(
     """0.1 s every 10 s, two channels in g, as wireless sensors send them."""
     with np.load(datasets / "pronostia" / "Bearing1_1.npz") as archive:
         snapshots = archive["acc"][:40]
-    rule = {"acquisition": "snapshot", "sample_rate_hz": 25600, "window_s": 0.1, "channels": ["h", "v"], "unit": "g"}
+    rule = {
+        "acquisition": "snapshot",
+        "sample_rate_hz": 25600,
+        "window_s": 0.1,
+        "channels": ["h", "v"],
+        "unit": "g",
+    }
     service = make_service(Recording(), commissioned=False, rule=rule)
     service.start()
     for n, snapshot in enumerate(snapshots):
-        publisher.send(make_cut("rig/bearing", np.ascontiguousarray(snapshot.T), n, T0_NS + n * 10**10))
+        publisher.send(
+            make_cut("rig/bearing", np.ascontiguousarray(snapshot.T), n, T0_NS + n * 10**10)
+        )
     publisher.flush()
     service.wait(lambda: len(service.rows()) == len(snapshots))
     rows = list(service.rows().values())
     assert {v.status for v in rows} == {Status.LEARNING}
     assert [v.start_ns for v in rows] == [T0_NS + n * 10**10 for n in range(len(snapshots))]
-    assert service.check_books().samples["rig/bearing"]["analysed", "LEARNING"] == snapshots.shape[0] * 2560
+    assert (
+        service.check_books().samples["rig/bearing"]["analysed", "LEARNING"]
+        == snapshots.shape[0] * 2560
+    )
 
 
-def test_a_restarted_broker_with_persistence_loses_nothing(make_service: MakeService, tmp_path: Path) -> None:
+def test_a_restarted_broker_with_persistence_loses_nothing(
+    make_service: MakeService, tmp_path: Path
+) -> None:
     """Gateway and service both come back by themselves. (Killed, Mosquitto may lose what it has just confirmed.)"""
     with (
         Mosquitto(tmp_path / "keeper", persistence=True, extra="max_queued_messages 0\n") as broker,
@@ -306,20 +349,28 @@ def test_a_process_that_stood_still_does_not_call_its_sensors_silent(
     service.process.send_signal(signal.SIGCONT)
     service.wait_taken(recording)
     assert len(service.rows()) == recording.n_windows
-    assert ("dropped", "segment_end") not in {key for book in service.check_books().samples.values() for key in book}
+    assert ("dropped", "segment_end") not in {
+        key for book in service.check_books().samples.values() for key in book
+    }
 
 
 def test_systemd_hears_of_every_turn_of_life(broker: Mosquitto, tmp_path: Path) -> None:
     listener = NotifySocket(tmp_path / "notify")
     environment = {"NOTIFY_SOCKET": str(listener.path)}
-    with Service(tmp_path / "service", configuration(broker.port, RECORDING), environment=environment) as service:
+    with Service(
+        tmp_path / "service", configuration(broker.port, RECORDING), environment=environment
+    ) as service:
         service.start()
-        service.wait(lambda: listener.heard().count("WATCHDOG=1") >= 2, why="the watchdog is answered")
+        service.wait(
+            lambda: listener.heard().count("WATCHDOG=1") >= 2, why="the watchdog is answered"
+        )
         service.reload()
         service.wait(lambda: listener.heard().count("READY=1") == 2, why="ready after the reload")
         assert service.stop()[0] == 0
     heard = [
-        state for state in listener.heard() if state.endswith("=1") and not state.startswith(("WATCHDOG", "MONOTONIC"))
+        state
+        for state in listener.heard()
+        if state.endswith("=1") and not state.startswith(("WATCHDOG", "MONOTONIC"))
     ]
     assert heard == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
     assert any(state.startswith("MONOTONIC_USEC=") for state in listener.heard())

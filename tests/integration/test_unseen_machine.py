@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from monitor.classifier import Classifier
+from monitor.commands.play import play
 from monitor.config import MqttSettings
-from monitor.model_folder import load_manifest as load_model_manifest
-from monitor.player import play
-from monitor.recordings import Manifest, load_manifest
-from monitor.replay import PlayOptions
+from monitor.evidence.model_folder import load_manifest as load_model_manifest
+from monitor.evidence.network import Classifier
+from monitor.recordings.manifest import Manifest, load_manifest
+from monitor.recordings.replay import PlayOptions
 from tests.integration.conftest import MakeService
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import InfluxStandIn
@@ -26,7 +26,9 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra: trai
 
 UNSEEN = "M02/spindle"
 QUICK = {"n_members": 1, "n_epochs": 2, "n_maps": (4, 8, 8)}
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3.15 on numpy 2
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # Keras 3.15 on numpy 2
 
 
 @pytest.fixture
@@ -74,7 +76,11 @@ def test_live_offline_and_evaluation_say_the_same(
     from training.score import score
 
     files = recordings.settings.files
-    rule = {"sample_rate_hz": files.sample_rate_hz, "channels": list(files.channels), "model": str(model)}
+    rule = {
+        "sample_rate_hz": files.sample_rate_hz,
+        "channels": list(files.channels),
+        "model": str(model),
+    }
     service = make_service(
         Recording(n_sensors=1, duration_s=1.0),
         commissioned=False,
@@ -83,7 +89,11 @@ def test_live_offline_and_evaluation_say_the_same(
     )
     service.start()
     report = play(recordings, MqttSettings(port=broker.port), PlayOptions(match=UNSEEN, speed=0))
-    service.wait(lambda: service.reader().books().total("received") == report.n_samples, 120, "everything is taken")
+    service.wait(
+        lambda: service.reader().books().total("received") == report.n_samples,
+        120,
+        "everything is taken",
+    )
     service.wait_delivered()
 
     live = service.rows()
@@ -102,9 +112,12 @@ def test_live_offline_and_evaluation_say_the_same(
     by_run = sorted((row["group"], *key[1:3], live[key].logit) for key, row in offline.items())
     assert [logit for *_, logit in by_run] == pytest.approx(evaluated, abs=1e-5)
 
-    (series,) = influxdb.query('SELECT "logit", "status" FROM "vibration_verdict" WHERE "machine" = \'M02\'')
+    (series,) = influxdb.query(
+        'SELECT "logit", "status" FROM "vibration_verdict" WHERE "machine" = \'M02\''
+    )
     assert series.values == [
-        [v.end_ns, v.logit, str(v.status)] for v in sorted(live.values(), key=lambda one: one.end_ns)
+        [v.end_ns, v.logit, str(v.status)]
+        for v in sorted(live.values(), key=lambda one: one.end_ns)
     ]
     books = service.check_books()
     assert books.total("dropped") == 0

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.config import load_config
-from monitor.model_folder import find_model, load_manifest
-from monitor.records import Status
+from monitor.config_file import load_config
+from monitor.evidence.model_folder import find_model, load_manifest
+from monitor.records.verdict import Status
 from tests.integration.conftest import MakeService
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import InfluxStandIn
@@ -43,7 +43,9 @@ def test_cells_and_bias_add_up_to_the_logit_in_journal_and_influxdb(
         assert v.residual is not None
         assert v.residual < 1e-3
         assert v.bias == manifest.head.bias
-        assert float(v.contribution.sum(dtype=np.float64)) + v.bias == pytest.approx(v.logit, abs=1e-3)
+        assert float(v.contribution.sum(dtype=np.float64)) + v.bias == pytest.approx(
+            v.logit, abs=1e-3
+        )
     for series in influxdb.query("SELECT * FROM vibration_cam GROUP BY machine, point"):
         sensor = f"{series.tags['machine']}/{series.tags['point']}"
         times = np.array(series.column("time"))
@@ -51,11 +53,15 @@ def test_cells_and_bias_add_up_to_the_logit_in_journal_and_influxdb(
         for v in (v for v in rows.values() if v.sensor == sensor):
             assert v.logit is not None
             assert v.bias is not None
-            assert cells[(times > v.start_ns) & (times <= v.end_ns)].sum() == round((v.logit - v.bias) * 10_000)
+            assert cells[(times > v.start_ns) & (times <= v.end_ns)].sum() == round(
+                (v.logit - v.bias) * 10_000
+            )
     service.check_books()
 
 
-def test_logits_do_not_depend_on_how_mqtt_cuts_the_stream(make_service: MakeService, publisher: Publisher) -> None:
+def test_logits_do_not_depend_on_how_mqtt_cuts_the_stream(
+    make_service: MakeService, publisher: Publisher
+) -> None:
     found = []
     for message_s in (0.007, 0.1, 1.0, 5.0):
         service = make_service(RECORDING, commissioned=False, sensors=[RULE])
@@ -88,8 +94,14 @@ def test_a_model_comes_and_goes_at_sighup_without_a_lost_sample(
     assert "Reload refused" in service.log()
     publisher.play(cuts[2 * third :])
     service.wait_taken(RECORDING)
-    rows = sorted((v for v in service.rows().values() if v.sensor == RECORDING.sensors[0]), key=lambda v: v.start_ns)
-    assert sum(v.n_samples for v in rows) == RECORDING.n_samples // RECORDING.n_window * RECORDING.n_window
+    rows = sorted(
+        (v for v in service.rows().values() if v.sensor == RECORDING.sensors[0]),
+        key=lambda v: v.start_ns,
+    )
+    assert (
+        sum(v.n_samples for v in rows)
+        == RECORDING.n_samples // RECORDING.n_window * RECORDING.n_window
+    )
     assert {v.status for v in rows} <= {Status.OK, Status.NG}
     models = [v.model_id for v in rows]
     assert models == sorted(models)  # '' first, then the model to the end

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.cam import activation_maps, strongest_band
+from monitor.evidence.cam import activation_maps, strongest_band
 
 
 @given(
@@ -17,15 +17,22 @@ from monitor.cam import activation_maps, strongest_band
     n_t=st.integers(1, 12),
     n_maps=st.integers(1, 64),
 )
-def test_contributions_and_bias_add_up_to_the_logit(seed: int, n: int, n_f: int, n_t: int, n_maps: int) -> None:
+def test_contributions_and_bias_add_up_to_the_logit(
+    seed: int, n: int, n_f: int, n_t: int, n_maps: int
+) -> None:
     random = np.random.default_rng(seed)
     features = random.gamma(1, 3, (n, n_f, n_t, n_maps)).astype(np.float32)
-    weights, bias = random.standard_normal(n_maps).astype(np.float32), float(random.standard_normal())
+    weights, bias = (
+        random.standard_normal(n_maps).astype(np.float32),
+        float(random.standard_normal()),
+    )
     logit = (features.mean(axis=(1, 2), dtype=np.float64) @ weights + bias).astype(np.float32)
     contribution, residual = activation_maps(features, weights, bias, logit)
     assert contribution.shape == (n, n_f, n_t)
     assert contribution.dtype == np.float32
-    np.testing.assert_allclose(contribution.sum(axis=(1, 2), dtype=np.float64) + bias, logit, atol=2e-4)
+    np.testing.assert_allclose(
+        contribution.sum(axis=(1, 2), dtype=np.float64) + bias, logit, atol=2e-4
+    )
     assert (residual < 2e-4).all()
 
 

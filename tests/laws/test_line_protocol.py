@@ -11,13 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from monitor.line_protocol import band_names, event_line, health_line, verdict_lines, whole_cells
-from monitor.records import Grid, Status, Verdict
+from monitor.outputs.influx.line_protocol import (
+    band_names,
+    event_line,
+    health_line,
+    verdict_lines,
+    whole_cells,
+)
+from monitor.records.verdict import Grid, Status, Verdict
 from tests.servers.strict_line_protocol import parse
 from tests.verdicts import GRID, make_verdict
 
 level = st.text(min_size=1, max_size=30).filter(lambda text: "/" not in text)
-hostile = st.text(alphabet=st.sampled_from(list(',= \\"\n\r\t%0A25\x00\x7f\x85é☃#/i')), min_size=1, max_size=12)
+hostile = st.text(
+    alphabet=st.sampled_from(list(',= \\"\n\r\t%0A25\x00\x7f\x85é☃#/i')), min_size=1, max_size=12
+)
 number = st.none() | st.floats(width=64)
 finite = st.floats(-1e3, 1e3, width=32)
 edges = st.lists(st.floats(0, 1e5), min_size=2, max_size=40, unique=True).map(sorted)
@@ -30,10 +38,18 @@ def test_any_machine_and_point_survive(machine: str, point: str) -> None:
     rows = parse("\n".join(verdict_lines(verdict, maps=True)))
     assert len(rows) == 2 + 3 * GRID.shape[1]
     for row in rows:
-        assert {key: unquote(value) for key, value in row.tags.items()} == {"machine": machine, "point": point}
+        assert {key: unquote(value) for key, value in row.tags.items()} == {
+            "machine": machine,
+            "point": point,
+        }
 
 
-@given(name=st.text(alphabet=st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="%\\/"), min_size=1))
+@given(
+    name=st.text(
+        alphabet=st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="%\\/"),
+        min_size=1,
+    )
+)
 def test_ordinary_names_are_written_as_they_are(name: str) -> None:
     (row,) = parse(event_line(f"{name}/main", "label", 1, "x"))
     assert row.tags["machine"] == name
@@ -56,7 +72,9 @@ def test_any_text_of_an_event_survives(kind: str, text: str, author: str) -> Non
 @given(
     status=st.sampled_from(Status),
     reason=st.text(),
-    numbers=st.fixed_dictionaries({name: number for name in ("logit", "probability", "threshold", "novelty")}),
+    numbers=st.fixed_dictionaries(
+        {name: number for name in ("logit", "probability", "threshold", "novelty")}
+    ),
     running=st.sampled_from([None, True, False]),
     end_ns=st.integers(0, 2**62),
 )
@@ -75,7 +93,9 @@ def test_a_verdict_comes_back(
 
 
 @given(
-    cells=hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=30), elements=finite),
+    cells=hnp.arrays(
+        np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=30), elements=finite
+    ),
     off=st.floats(-1e-3, 1e-3),
 )
 def test_whole_cells_add_up_exactly(cells: np.ndarray, off: float) -> None:
@@ -94,16 +114,26 @@ def test_band_names_are_numbers_in_order_and_all_different(hz: list[float]) -> N
     assert list(names) == sorted(names)  # as text, so any tool lists them by frequency
     assert len({len(name) for name in names}) == 1
     decimals = len(names[0].partition(".")[2])
-    np.testing.assert_allclose([float(name) for name in names], centres, rtol=0, atol=0.5001 * 10.0**-decimals + 1e-9)
+    np.testing.assert_allclose(
+        [float(name) for name in names], centres, rtol=0, atol=0.5001 * 10.0**-decimals + 1e-9
+    )
 
 
 @given(index=st.integers(0, 10**6), columns=st.integers(1, 12), column_ms=st.integers(1, 1000))
-def test_map_rows_sum_to_the_verdict_at_their_columns_ends(index: int, columns: int, column_ms: int) -> None:
+def test_map_rows_sum_to_the_verdict_at_their_columns_ends(
+    index: int, columns: int, column_ms: int
+) -> None:
     grid = Grid(GRID.f_edges_hz, tuple(column * column_ms / 1000 for column in range(columns + 1)))
     verdict = make_verdict(index, grid=grid)
-    rows = [row for row in parse("\n".join(verdict_lines(verdict, maps=True))) if row.measurement == "vibration_cam"]
+    rows = [
+        row
+        for row in parse("\n".join(verdict_lines(verdict, maps=True)))
+        if row.measurement == "vibration_cam"
+    ]
     assert verdict.logit is not None
     assert verdict.bias is not None
     total = sum(int(value) for row in rows for value in row.fields.values())
     assert total == round(10_000 * (verdict.logit - verdict.bias))
-    assert [row.time_ns - verdict.start_ns for row in rows] == [(k + 1) * column_ms * 10**6 for k in range(columns)]
+    assert [row.time_ns - verdict.start_ns for row in rows] == [
+        (k + 1) * column_ms * 10**6 for k in range(columns)
+    ]

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.novelty import MIN_STD_DB, Baseline, commission, novelty_map
-from monitor.records import Float32
+from monitor.evidence.novelty import MIN_STD_DB, commission, novelty_map
+from monitor.records.commissioned import Baseline
+from monitor.records.signal import Float32
 
 
 def spectra(seed: int, n: int, n_channels: int = 1, n_f: int = 6, n_t: int = 4) -> Float32:
@@ -21,7 +22,9 @@ def spectra(seed: int, n: int, n_channels: int = 1, n_f: int = 6, n_t: int = 4) 
 
 
 @given(seed=st.integers(0, 2**32), n=st.integers(1, 4), n_channels=st.integers(1, 3))
-def test_the_map_adds_up_to_the_mean_squared_standardised_difference(seed: int, n: int, n_channels: int) -> None:
+def test_the_map_adds_up_to_the_mean_squared_standardised_difference(
+    seed: int, n: int, n_channels: int
+) -> None:
     random = np.random.default_rng(seed)
     x = spectra(seed, n, n_channels)
     mean = random.normal(-50, 5, (n_channels, 6)).astype(np.float32)
@@ -29,7 +32,9 @@ def test_the_map_adds_up_to_the_mean_squared_standardised_difference(seed: int, 
     shares = novelty_map(x, Baseline(mean, std, 1.0))
     assert shares.shape == (n, 6, 4)
     assert (shares >= 0).all()
-    expected = np.mean(((x - mean[:, :, None]) / std[:, :, None]) ** 2, axis=(1, 2, 3), dtype=np.float64)
+    expected = np.mean(
+        ((x - mean[:, :, None]) / std[:, :, None]) ** 2, axis=(1, 2, 3), dtype=np.float64
+    )
     np.testing.assert_allclose(shares.sum(axis=(1, 2)), expected, rtol=1e-4)
 
 
@@ -44,7 +49,9 @@ def test_leave_one_out_means_that_no_window_is_in_its_own_baseline(seed: int, n:
         mean, std = others.mean(axis=(0, 3)), np.maximum(others.std(axis=(0, 3)), MIN_STD_DB)
         scores.append(np.mean(((x[i] - mean[:, :, None]) / std[:, :, None]) ** 2))
     assert commission(x).threshold == pytest.approx(max(scores), rel=1e-5)
-    assert commission(x, 0.5).threshold == pytest.approx(sorted(scores)[int(np.ceil((n + 1) / 2)) - 1], rel=1e-5)
+    assert commission(x, 0.5).threshold == pytest.approx(
+        sorted(scores)[int(np.ceil((n + 1) / 2)) - 1], rel=1e-5
+    )
 
 
 @given(seed=st.integers(0, 2**32), shift=st.floats(-30, 30))

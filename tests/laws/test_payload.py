@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_np
 
 from monitor.config import JsonPayload, RawPayload, SensorSettings
-from monitor.payload import PayloadError, decode
-from monitor.records import Chunk, Message
+from monitor.records.signal import Chunk, Message
+from monitor.signal.payload import PayloadError, decode
 
 NOW_NS = 1_790_000_000 * 10**9
 
@@ -22,14 +22,22 @@ DTYPES = st.sampled_from(["int16", "int32", "float32"])
 RAW = st.builds(lambda dtype: RawPayload(format="raw", dtype=dtype), DTYPES)
 JSON = st.builds(
     lambda encoding, dtype, time_format: JsonPayload.model_validate(
-        {"format": "json", "encoding": encoding, "dtype": dtype, "time_format": time_format, "time": "meta.time"}
+        {
+            "format": "json",
+            "encoding": encoding,
+            "dtype": dtype,
+            "time_format": time_format,
+            "time": "meta.time",
+        }
     ),
     st.sampled_from(["list", "base64"]),
     DTYPES,
     st.sampled_from(["iso8601", "s", "ms", "us", "ns"]),
 )
 PROPERTIES = st.dictionaries(
-    st.sampled_from(["start_time", "start_time_ns", "start_time_s", "sequence", "sample_rate_hz", "other"]),
+    st.sampled_from(
+        ["start_time", "start_time_ns", "start_time_s", "sequence", "sample_rate_hz", "other"]
+    ),
     st.one_of(
         st.text(max_size=80),
         st.datetimes().map(lambda time: time.isoformat()),
@@ -41,7 +49,9 @@ PROPERTIES = st.dictionaries(
 NUMBERS = st.one_of(st.integers(), st.integers(-(10**4000), 10**4000), st.floats())
 TREES = st.recursive(
     st.one_of(st.none(), st.booleans(), NUMBERS, st.text(max_size=20)),
-    lambda inner: st.one_of(st.lists(inner, max_size=6), st.dictionaries(st.text(max_size=5), inner, max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=6), st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
     max_leaves=20,
 )
 FIELDS = st.fixed_dictionaries(
@@ -58,14 +68,18 @@ FIELDS = st.fixed_dictionaries(
 
 def rules(n_channels: int, unit: str = "m/s2") -> SensorSettings:
     channels = [f"c{index}" for index in range(n_channels)]
-    return SensorSettings.model_validate({"sample_rate_hz": 1000, "channels": channels, "unit": unit})
+    return SensorSettings.model_validate(
+        {"sample_rate_hz": 1000, "channels": channels, "unit": unit}
+    )
 
 
 def decode_or_refuse(
     payload: bytes, how: RawPayload | JsonPayload, n_channels: int, properties: dict[str, str]
 ) -> None:
     try:
-        chunk: Chunk | PayloadError = decode(Message("t", payload, NOW_NS, properties), how, "m/p", rules(n_channels))
+        chunk: Chunk | PayloadError = decode(
+            Message("t", payload, NOW_NS, properties), how, "m/p", rules(n_channels)
+        )
     except PayloadError as error:
         chunk = error
     if isinstance(chunk, PayloadError):
@@ -83,13 +97,17 @@ def decode_or_refuse(
 
 @settings(deadline=None)
 @given(st.binary(max_size=200), st.one_of(RAW, JSON), st.integers(1, 4), PROPERTIES)
-def test_any_bytes(payload: bytes, how: RawPayload | JsonPayload, n_channels: int, properties: dict[str, str]) -> None:
+def test_any_bytes(
+    payload: bytes, how: RawPayload | JsonPayload, n_channels: int, properties: dict[str, str]
+) -> None:
     decode_or_refuse(payload, how, n_channels, properties)
 
 
 @settings(deadline=None, max_examples=300)
 @given(FIELDS, JSON, st.integers(1, 3), PROPERTIES)
-def test_any_json(tree: dict[str, Any], how: JsonPayload, n_channels: int, properties: dict[str, str]) -> None:
+def test_any_json(
+    tree: dict[str, Any], how: JsonPayload, n_channels: int, properties: dict[str, str]
+) -> None:
     decode_or_refuse(json.dumps(tree).encode(), how, n_channels, properties)
 
 
@@ -101,7 +119,9 @@ def test_almost_json(text: str, how: JsonPayload) -> None:
 
 SAMPLES = st.integers(1, 4).flatmap(
     lambda n_channels: st_np.arrays(
-        np.float32, st.tuples(st.just(n_channels), st.integers(1, 40)), elements=st.floats(-1e6, 1e6, width=32)
+        np.float32,
+        st.tuples(st.just(n_channels), st.integers(1, 40)),
+        elements=st.floats(-1e6, 1e6, width=32),
     )
 )
 
@@ -125,7 +145,9 @@ def test_raw_json_and_base64_say_the_same(samples: np.ndarray[Any, Any]) -> None
 
 @settings(deadline=None)
 @given(SAMPLES, st.data())
-def test_cutting_between_instants_loses_nothing(samples: np.ndarray[Any, Any], data: st.DataObject) -> None:
+def test_cutting_between_instants_loses_nothing(
+    samples: np.ndarray[Any, Any], data: st.DataObject
+) -> None:
     raw, frame_bytes = samples.T.astype("<f4").tobytes(), 4 * len(samples)
     cut = data.draw(st.integers(1, max(1, samples.shape[1] - 1))) * frame_bytes
     how = RawPayload(format="raw", dtype="float32")
@@ -138,7 +160,10 @@ def test_cutting_between_instants_loses_nothing(samples: np.ndarray[Any, Any], d
 
 
 @settings(deadline=None)
-@given(st.integers(0, NOW_NS), st.sampled_from(["start_time", "start_time_ns", "start_time_us", "start_time_s"]))
+@given(
+    st.integers(0, NOW_NS),
+    st.sampled_from(["start_time", "start_time_ns", "start_time_us", "start_time_s"]),
+)
 def test_times_keep_every_nanosecond(start_ns: int, key: str) -> None:
     seconds, rest = divmod(start_ns, 10**9)
     text = {
@@ -147,7 +172,9 @@ def test_times_keep_every_nanosecond(start_ns: int, key: str) -> None:
         "start_time_us": f"{start_ns // 1000}.{start_ns % 1000:03d}",
         "start_time_s": f"{seconds}.{rest:09d}",
     }[key]
-    chunk = decode(Message("t", b"\0\0", NOW_NS, {key: text}), RawPayload(format="raw"), "m/p", rules(1))
+    chunk = decode(
+        Message("t", b"\0\0", NOW_NS, {key: text}), RawPayload(format="raw"), "m/p", rules(1)
+    )
     assert chunk.start_ns == start_ns
 
 

@@ -8,8 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import ShortTimeFFT, get_window
 
-from monitor.records import Float32
-from monitor.spectrogram import SpectrogramSettings, column_starts, default_grid, default_settings, spectrogram, to_grid
+from monitor.records.signal import Float32
+from monitor.signal.spectrogram import (
+    SpectrogramSettings,
+    column_starts,
+    default_grid,
+    default_settings,
+    spectrogram,
+    to_grid,
+)
 
 RATE_HZ = 25_600.0
 
@@ -25,11 +32,19 @@ def noise(seed: int, *shape: int) -> Float32:
 def whole_spectrum(n_fft: int, n_window: int, hop: int, taper: str = "hann") -> SpectrogramSettings:
     """One band a bin, zero frequency and Nyquist included."""
     edges = tuple((q - 0.5) * RATE_HZ / n_fft for q in range(1, n_fft // 2 + 1))
-    return SpectrogramSettings(RATE_HZ, n_window, n_fft, hop, taper, (0.0, *edges, RATE_HZ / 2 + RATE_HZ / n_fft / 2))
+    return SpectrogramSettings(
+        RATE_HZ, n_window, n_fft, hop, taper, (0.0, *edges, RATE_HZ / 2 + RATE_HZ / n_fft / 2)
+    )
 
 
-@given(seed=st.integers(0, 2**32), n_fft=st.sampled_from([63, 64, 100, 256]), n_frames=st.integers(1, 5))
-def test_parseval_power_over_all_bins_is_the_mean_square(seed: int, n_fft: int, n_frames: int) -> None:
+@given(
+    seed=st.integers(0, 2**32),
+    n_fft=st.sampled_from([63, 64, 100, 256]),
+    n_frames=st.integers(1, 5),
+)
+def test_parseval_power_over_all_bins_is_the_mean_square(
+    seed: int, n_fft: int, n_frames: int
+) -> None:
     """Without a taper and without overlap, PSD times bin width adds up to the mean square of the centred window."""
     setting = whole_spectrum(n_fft, n_fft * n_frames, n_fft, "boxcar")
     samples = noise(seed, 1, 1, setting.n_window) * 3 + 100
@@ -45,12 +60,19 @@ def test_parseval_power_over_all_bins_is_the_mean_square(seed: int, n_fft: int, 
     taper=st.sampled_from(["hann", "hamming", "blackman"]),
 )
 @settings(deadline=None)
-def test_equals_short_time_fft_on_inner_frames(seed: int, n_fft: int, parts: int, taper: str) -> None:
+def test_equals_short_time_fft_on_inner_frames(
+    seed: int, n_fft: int, parts: int, taper: str
+) -> None:
     hop = max(1, n_fft // parts)
     setting = whole_spectrum(n_fft, 5 * n_fft + 7, hop, taper)
     samples = noise(seed, 1, 1, setting.n_window)
     reference = ShortTimeFFT(
-        get_window(taper, n_fft), hop, RATE_HZ, fft_mode="onesided", scale_to="psd", phase_shift=None
+        get_window(taper, n_fft),
+        hop,
+        RATE_HZ,
+        fft_mode="onesided",
+        scale_to="psd",
+        phase_shift=None,
     )
     centred = samples[0, 0].astype(np.float64) - samples.mean(dtype=np.float64)
     # A slice of ShortTimeFFT is centred on sample p * hop; ours begins at sample p * hop, so shift by half a frame.
@@ -58,7 +80,9 @@ def test_equals_short_time_fft_on_inner_frames(seed: int, n_fft: int, parts: int
     p0 = (n_fft // 2 + (-(n_fft // 2)) % hop) // hop
     expected = np.abs(reference.stft(padded, p0, p0 + setting.n_frames)) ** 2
     expected[1 : -1 if n_fft % 2 == 0 else None] *= 2  # one-sided
-    np.testing.assert_allclose(power(spectrogram(samples, setting))[0, 0], expected, rtol=2e-3, atol=1e-9)
+    np.testing.assert_allclose(
+        power(spectrogram(samples, setting))[0, 0], expected, rtol=2e-3, atol=1e-9
+    )
 
 
 @given(amplitude=st.floats(1e-2, 1e3), bin_=st.floats(20.0, 480.0), phase=st.floats(0, 6.28))
@@ -92,7 +116,9 @@ def test_offset_vanishes_and_gain_is_a_shift_in_db(seed: int, offset: float, gai
     # To the rounding of float32 samples on top of a large offset.
     moved = spectrogram(samples + np.float32(offset), setting)
     np.testing.assert_allclose(to_grid(moved, 1), to_grid(plain, 1), atol=0.01)
-    np.testing.assert_allclose(spectrogram(samples * np.float32(gain), setting), plain + 20 * np.log10(gain), atol=1e-3)
+    np.testing.assert_allclose(
+        spectrogram(samples * np.float32(gain), setting), plain + 20 * np.log10(gain), atol=1e-3
+    )
 
 
 @given(n_frames=st.integers(1, 500), data=st.data())

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.records import Chunk, Drop, Gap, Window
-from monitor.windows import Windower, WindowSettings
+from monitor.records.signal import Chunk, Drop, Gap, Window
+from monitor.signal.windows import Windower, WindowSettings
 
 RATE_HZ = 1000.0
 START_NS = 1_700_000_000_000_000_000
@@ -46,7 +46,9 @@ def cut_up(lengths: list[int], timed: bool = True, numbered: bool = True) -> lis
     ]
 
 
-settings = st.integers(1, 40).flatmap(lambda n: st.integers(1, n).map(lambda hop: WindowSettings("continuous", n, hop)))
+settings = st.integers(1, 40).flatmap(
+    lambda n: st.integers(1, n).map(lambda hop: WindowSettings("continuous", n, hop))
+)
 lengths = st.lists(st.integers(1, 50), min_size=1, max_size=30)
 
 
@@ -73,7 +75,9 @@ def test_a_window_begins_at_its_messages_own_time_and_few_times_are_kept(
     for sequence, (first, end) in enumerate(pairwise([0, *accumulate(lengths)])):
         starts.append(first)
         times_ns.append(sample_time_ns(first) + data.draw(st.integers(-(10**6), 10**6)))
-        windower.push(Chunk("m/p", counting(first, end - first), RATE_HZ, START_NS, times_ns[-1], sequence))
+        windower.push(
+            Chunk("m/p", counting(first, end - first), RATE_HZ, START_NS, times_ns[-1], sequence)
+        )
         while (window := windower.cut()) is not None:
             message = max(i for i, start in enumerate(starts) if start <= window.first_sample)
             offset_ns = round((window.first_sample - starts[message]) / RATE_HZ * 1e9)
@@ -120,7 +124,9 @@ def test_a_restart_at_any_moment_changes_nothing(
 
 
 @given(settings, lengths, st.data())
-def test_tails_are_handed_out_once_and_whole(settings: WindowSettings, lengths: list[int], data: st.DataObject) -> None:
+def test_tails_are_handed_out_once_and_whole(
+    settings: WindowSettings, lengths: list[int], data: st.DataObject
+) -> None:
     """Stored pieces, less what windows have passed, are the buffer: so a restart finds every sample."""
     windower = Windower("m/p", settings)
     stored: list[float] = []
@@ -132,7 +138,10 @@ def test_tails_are_handed_out_once_and_whole(settings: WindowSettings, lengths: 
         if data.draw(st.booleans()) and (tail := windower.tail()) is not None:
             first, samples = tail
             if not stored or first > first_stored + len(stored):
-                first_stored, stored = first, []  # what lies before was never needed: windows had passed it
+                first_stored, stored = (
+                    first,
+                    [],
+                )  # what lies before was never needed: windows had passed it
             assert first == first_stored + len(stored)
             stored += samples[0].tolist()
     last = windower.tail()
@@ -168,7 +177,14 @@ def test_a_gap_ends_the_segment_with_the_partial_window() -> None:
 
 def test_a_clock_step_ends_the_segment_even_where_the_sequence_goes_on() -> None:
     windower = Windower("m/p", WindowSettings("continuous", 100, 100))
-    stepped = Chunk("m/p", counting(50, 50), RATE_HZ, 0, start_ns=sample_time_ns(50) + 3_600_000_000_000, sequence=1)
+    stepped = Chunk(
+        "m/p",
+        counting(50, 50),
+        RATE_HZ,
+        0,
+        start_ns=sample_time_ns(50) + 3_600_000_000_000,
+        sequence=1,
+    )
     _, ended = feed(windower, [chunk(0, 50, 0), stepped])
     assert [item.reason for item in ended] == ["time_jump"]
 
@@ -176,7 +192,10 @@ def test_a_clock_step_ends_the_segment_even_where_the_sequence_goes_on() -> None
 def test_snapshots_are_segments_of_their_own_and_pauses_no_gaps() -> None:
     windower = Windower("m/p", WindowSettings("snapshot", 100, 100))
     chunks = [
-        Chunk("m/p", counting(0, 100), RATE_HZ, 0, start_ns=START_NS + k * 10_000_000_000, sequence=k) for k in range(5)
+        Chunk(
+            "m/p", counting(0, 100), RATE_HZ, 0, start_ns=START_NS + k * 10_000_000_000, sequence=k
+        )
+        for k in range(5)
     ]
     windows, ended = feed(windower, chunks)
     assert [window.segment for window in windows] == [0, 1, 2, 3, 4]
@@ -185,7 +204,8 @@ def test_snapshots_are_segments_of_their_own_and_pauses_no_gaps() -> None:
 
 def test_without_time_and_sequence_continuity_is_unverified() -> None:
     windows, _ = feed(
-        Windower("m/p", WindowSettings("continuous", 10, 10)), cut_up([10, 10], timed=False, numbered=False)
+        Windower("m/p", WindowSettings("continuous", 10, 10)),
+        cut_up([10, 10], timed=False, numbered=False),
     )
     assert [window.continuity for window in windows] == ["unverified", "unverified"]
     assert [window.start_ns for window in windows] == [START_NS, sample_time_ns(10)]
@@ -226,7 +246,9 @@ def test_what_a_forgetful_broker_delivers_again_is_late_however_long_ago(
     assert not ended
     assert not again
     assert {item.reason for item in repeated} <= {"out_of_order"}
-    assert [window.first_sample for window in found + rest] == [window.first_sample for window in once]
+    assert [window.first_sample for window in found + rest] == [
+        window.first_sample for window in once
+    ]
 
 
 def test_a_sensor_that_starts_anew_is_no_late_message() -> None:

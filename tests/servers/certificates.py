@@ -28,7 +28,9 @@ class TestAuthority:
         _openssl("req", "-x509", *NEW_KEY, "-keyout", self._ca_key, "-out", self.ca_file, "-days", "2",
                  "-subj", f"/CN={name}")  # fmt: skip
 
-    def issue(self, name: str, hosts: str = "DNS:localhost,IP:127.0.0.1", days: int = 1) -> Certificate:
+    def issue(
+        self, name: str, hosts: str = "DNS:localhost,IP:127.0.0.1", days: int = 1
+    ) -> Certificate:
         """A certificate for these hosts. days < 0: it expired that long ago."""
         paths = {end: self._folder / f"{name}.{end}" for end in ("key", "csr", "pem")}
         _openssl("req", *NEW_KEY, "-keyout", paths["key"], "-out", paths["csr"], "-subj", f"/CN={name}",

@@ -50,12 +50,16 @@ class InfluxDatabase:
     def query(self, influxql: str) -> list[QuerySeries]:
         """The series of the one statement's answer, [] where there are none. Raises AssertionError on an error."""
         query = urlencode({"db": self.name, "q": influxql, "epoch": "ns"})
-        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/query?{query}"), timeout=ANSWER_S) as response:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{self.url}/query?{query}"), timeout=ANSWER_S
+        ) as response:
             answer = json.load(response)
         (result,) = answer["results"]
         assert "error" not in result, f"{influxql}: {result['error']}"
         return [
-            QuerySeries(one.get("name", ""), one.get("tags", {}), one["columns"], one.get("values", []))
+            QuerySeries(
+                one.get("name", ""), one.get("tags", {}), one["columns"], one.get("values", [])
+            )
             for one in result.get("series", [])
         ]
 
@@ -63,7 +67,9 @@ class InfluxDatabase:
         """Status and the server's words for a request of line protocol, times in nanoseconds."""
         url = f"{self.url}/write?{urlencode({'db': self.name, 'precision': 'ns'})}"
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, body, method="POST"), timeout=ANSWER_S) as response:
+            with urllib.request.urlopen(
+                urllib.request.Request(url, body, method="POST"), timeout=ANSWER_S
+            ) as response:
                 return response.status, ""
         except urllib.error.HTTPError as error:
             with error:
@@ -113,7 +119,9 @@ class InfluxServer:
 
     def _statement(self, influxql: str) -> None:
         body = urlencode({"q": influxql}).encode()
-        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/query", body), timeout=ANSWER_S) as response:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{self.url}/query", body), timeout=ANSWER_S
+        ) as response:
             assert "error" not in response.read().decode()
 
     def _wait(self) -> None:
@@ -125,7 +133,9 @@ class InfluxServer:
             except OSError:
                 time.sleep(0.05)
         self.close()
-        raise RuntimeError(f"influxd did not come up:\n{self._log.read_text(errors='replace')[-2000:]}")
+        raise RuntimeError(
+            f"influxd did not come up:\n{self._log.read_text(errors='replace')[-2000:]}"
+        )
 
 
 def _free_ports(n: int) -> list[int]:

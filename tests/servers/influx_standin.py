@@ -25,8 +25,19 @@ from tests.servers.strict_line_protocol import FieldValue, ParseError, Row, pars
 TOKEN, ORG, BUCKET = "correct-horse", "plant", "vibration"
 TRICKLE_S = 0.05  # a byte
 Series = tuple[str, tuple[tuple[str, str], ...]]
-CODES = {400: "invalid", 401: "unauthorized", 403: "forbidden", 404: "not found", 413: "request too large"}
-CODES |= {422: "unprocessable entity", 429: "too many requests", 500: "internal error", 503: "unavailable"}
+CODES = {
+    400: "invalid",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not found",
+    413: "request too large",
+}
+CODES |= {
+    422: "unprocessable entity",
+    429: "too many requests",
+    500: "internal error",
+    503: "unavailable",
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,9 @@ class Fault:
 class InfluxStandIn:
     """The server. stored holds what was accepted: series, then time, then fields, later writes over earlier ones."""
 
-    def __init__(self, forward: Callable[[bytes], tuple[int, str]] | None = None, port: int = 0) -> None:
+    def __init__(
+        self, forward: Callable[[bytes], tuple[int, str]] | None = None, port: int = 0
+    ) -> None:
         self.faults: deque[Fault] = deque()
         self.max_body_bytes = 50_000_000
         self.stored: dict[Series, dict[int, dict[str, FieldValue]]] = {}
@@ -54,7 +67,9 @@ class InfluxStandIn:
         self._closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
         self._thread.start()
 
     @property
@@ -65,7 +80,13 @@ class InfluxStandIn:
         """Settings of a service that writes here; the token lies in a file in `folder`."""
         token = folder / "influx-token"
         token.write_text(TOKEN + "\n")
-        given = {"url": self.url, "org": ORG, "bucket": BUCKET, "token": Secret(file=token), "timeout_s": 2.0}
+        given = {
+            "url": self.url,
+            "org": ORG,
+            "bucket": BUCKET,
+            "token": Secret(file=token),
+            "timeout_s": 2.0,
+        }
         return InfluxSettings(**{**given, **changes})
 
     def rows(self, measurement: str) -> list[Row]:
@@ -120,12 +141,17 @@ class InfluxStandIn:
             if conflict := self._conflict(row):
                 conflicts.append(conflict)
                 continue
-            self._types.update({(row.measurement, name): type_name(value) for name, value in row.fields.items()})
+            self._types.update(
+                {(row.measurement, name): type_name(value) for name, value in row.fields.items()}
+            )
             self.stored.setdefault(row.series, {}).setdefault(row.time_ns, {}).update(row.fields)
         if self._forward is not None:
             status, said = self._forward(body)
             if (status == 204) == bool(conflicts):
-                return 500, f"stand-in and real server disagree: {conflicts[:1]} against {status} {said}"
+                return (
+                    500,
+                    f"stand-in and real server disagree: {conflicts[:1]} against {status} {said}",
+                )
         if conflicts:
             return 422, (
                 f"failure writing points to database: partial write: field type conflict: {conflicts[0]}"
@@ -148,7 +174,9 @@ def _handler(standin: InfluxStandIn) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 30
-        disable_nagle_algorithm = True  # else each answer waits 40 ms for the client's acknowledgement
+        disable_nagle_algorithm = (
+            True  # else each answer waits 40 ms for the client's acknowledgement
+        )
 
         def setup(self) -> None:
             super().setup()
@@ -165,7 +193,9 @@ def _handler(standin: InfluxStandIn) -> type[BaseHTTPRequestHandler]:
                 self._answer(status, _json(status, message), {})
             elif fault.kind in ("answer", "trickle"):
                 said = _json(fault.status, "as told") if fault.body is None else fault.body
-                self._answer(fault.status, said, fault.headers, TRICKLE_S if fault.kind == "trickle" else 0.0)
+                self._answer(
+                    fault.status, said, fault.headers, TRICKLE_S if fault.kind == "trickle" else 0.0
+                )
             elif fault.kind == "hang":
                 standin.closing()
                 self.close_connection = True
@@ -174,7 +204,9 @@ def _handler(standin: InfluxStandIn) -> type[BaseHTTPRequestHandler]:
                     standin.write(self, body)
                 self._reset()
 
-        def _answer(self, status: int, body: bytes, headers: Mapping[str, str], pause_s: float = 0.0) -> None:
+        def _answer(
+            self, status: int, body: bytes, headers: Mapping[str, str], pause_s: float = 0.0
+        ) -> None:
             standin.statuses.append(status)
             self.send_response(status)
             for name, value in headers.items():

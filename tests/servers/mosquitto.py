@@ -67,7 +67,10 @@ class Mosquitto:
             lines += ["persistence true", f"persistence_location {folder}/", "autosave_interval 1",
                       "autosave_on_changes true"]  # fmt: skip
         if server_certificate is not None:
-            lines += [f"certfile {server_certificate.certificate}", f"keyfile {server_certificate.key}"]
+            lines += [
+                f"certfile {server_certificate.certificate}",
+                f"keyfile {server_certificate.key}",
+            ]
         if client_ca_file is not None:
             lines += [f"cafile {client_ca_file}", "require_certificate true"]
         lines += [*self._access(users), extra]
@@ -79,14 +82,18 @@ class Mosquitto:
             return ["allow_anonymous true"]
         path = self._folder / "passwords"
         path.write_text("".join(f"{name}:{password}\n" for name, password in users.items()))
-        subprocess.run(["mosquitto_passwd", "-U", path], check=True, capture_output=True, timeout=30)
+        subprocess.run(
+            ["mosquitto_passwd", "-U", path], check=True, capture_output=True, timeout=30
+        )
         return ["allow_anonymous false", f"password_file {path}"]
 
     def start(self) -> None:
         program = server_program("mosquitto")
         assert program is not None
         with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen([program, "-c", self._config_path], stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                [program, "-c", self._config_path], stdout=log, stderr=log
+            )
         wait_until(self._answers, why=f"Mosquitto listens; its log: {self.log_path}")
 
     def _answers(self) -> bool:
@@ -122,6 +129,9 @@ class Mosquitto:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()

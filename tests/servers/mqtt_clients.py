@@ -10,8 +10,8 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from monitor.config import MqttSettings
-from monitor.mqtt import MqttClient
-from monitor.records import Message
+from monitor.records.signal import Message
+from monitor.sources.mqtt.client import MqttClient
 from tests.servers.mosquitto import wait_until
 
 FILTER = "vibration/+/+/waveform"
@@ -84,7 +84,9 @@ def publisher(port: int, **login: str) -> Iterator[paho.Client]:
         client.loop_stop()
 
 
-def send(port: int, *payloads: bytes, topic: str = TOPIC, qos: int = 1, retain: bool = False) -> None:
+def send(
+    port: int, *payloads: bytes, topic: str = TOPIC, qos: int = 1, retain: bool = False
+) -> None:
     """Publish, and wait until the broker has each of them."""
     with publisher(port) as client:
         for payload in payloads:

@@ -16,9 +16,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from monitor.commissioning import Commissioned, HealthyWindows, commission_sensor
-from monitor.records import Float32
-from monitor.spectrogram import default_grid, default_settings, spectrogram, to_grid
+from monitor.evidence.commissioning import commission_sensor
+from monitor.records.commissioned import Commissioned, HealthyWindows
+from monitor.records.signal import Float32
+from monitor.signal.spectrogram import default_grid, default_settings, spectrogram, to_grid
 from tests.servers.mosquitto import wait_until
 
 T0_NS = 1_700_000_000 * 10**9  # when every recording begins
@@ -73,7 +74,9 @@ class Recording:
         t_s = np.arange(self.n_samples) / self.sample_rate_hz
         noise += np.sin(2 * np.pi * 50 * t_s).astype(np.float32)
         faulty = np.arange(self.n_samples) // self.n_window % FAULTY_EVERY == FAULTY_EVERY - 1
-        noise += (5 * np.sin(2 * np.pi * 0.23 * self.sample_rate_hz * t_s) * faulty).astype(np.float32)
+        noise += (5 * np.sin(2 * np.pi * 0.23 * self.sample_rate_hz * t_s) * faulty).astype(
+            np.float32
+        )
         return noise
 
     def cut(self, message_s: float, *, times: bool = True, sequences: bool = True) -> Iterator[Cut]:
@@ -83,7 +86,9 @@ class Recording:
             for index, sensor in enumerate(self.sensors):
                 piece = self.samples[index, first : first + n_message]
                 start_ns = T0_NS + round(first / self.sample_rate_hz * 1e9)
-                yield make_cut(sensor, piece, sequence if sequences else None, start_ns if times else None)
+                yield make_cut(
+                    sensor, piece, sequence if sequences else None, start_ns if times else None
+                )
 
     def commissioned(self) -> list[Commissioned]:
         """Each sensor commissioned from its windows without the tone, so that novelty judges it: OK or NG."""
@@ -101,7 +106,9 @@ class Recording:
         return found
 
 
-def make_cut(sensor: str, samples: Float32, sequence: int | None = None, start_ns: int | None = None) -> Cut:
+def make_cut(
+    sensor: str, samples: Float32, sequence: int | None = None, start_ns: int | None = None
+) -> Cut:
     machine, _, point = sensor.partition("/")
     properties = []
     if sequence is not None:
@@ -118,7 +125,9 @@ class Publisher:
 
     def __init__(self, port: int, name: str = "gateway", n_in_flight: int = 200) -> None:
         self.heard: dict[str, list[bytes]] = {}  # by topic, of what listen() asked for
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5)
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5
+        )
         self._client.max_inflight_messages_set(n_in_flight)
         self._client.reconnect_delay_set(0.1, 0.5)  # type: ignore[arg-type]  # fractions of a second work
         self._client.on_connect = self._on_connect
@@ -145,7 +154,9 @@ class Publisher:
     def send(self, cut: Cut, qos: int = 1) -> None:
         self.publish(cut.topic, cut.payload, dict(cut.properties), qos)
 
-    def publish(self, topic: str, payload: bytes, properties: Mapping[str, str] | None = None, qos: int = 1) -> None:
+    def publish(
+        self, topic: str, payload: bytes, properties: Mapping[str, str] | None = None, qos: int = 1
+    ) -> None:
         """Returns at once; the message leaves when the broker is there."""
         stated = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         if properties:
@@ -166,7 +177,9 @@ class Publisher:
 
     def flush(self, timeout_s: float = 60.0, n_open: int = 0) -> None:
         """Wait until the broker has confirmed all but n_open messages."""
-        wait_until(lambda: self.n_open <= n_open, timeout_s, "the broker confirms what was published")
+        wait_until(
+            lambda: self.n_open <= n_open, timeout_s, "the broker confirms what was published"
+        )
 
     @property
     def n_open(self) -> int:
@@ -210,7 +223,10 @@ class Publisher:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         with self._changed:
             self._closed = True

@@ -33,7 +33,12 @@ def prefix(writable: Path, unit: Path) -> list[str]:
 def under_tmp() -> list[str]:
     """The project and its Python, where they themselves lie below /tmp, which the sandbox replaces."""
     folders = [Path(__file__).resolve().parents[2], Path(sys.prefix)]
-    return [word for folder in folders if folder.is_relative_to("/tmp") for word in ("--ro-bind", *[str(folder)] * 2)]
+    return [
+        word
+        for folder in folders
+        if folder.is_relative_to("/tmp")
+        for word in ("--ro-bind", *[str(folder)] * 2)
+    ]
 
 
 def allowed_calls(unit: Path) -> set[str]:
@@ -51,7 +56,11 @@ def _calls(name: str) -> set[str]:
     if not name.startswith("@"):
         return {name}
     said = subprocess.run(
-        ["systemd-analyze", "syscall-filter", name], check=True, capture_output=True, text=True, timeout=30
+        ["systemd-analyze", "syscall-filter", name],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
     ).stdout
     lines = [line.strip() for line in said.splitlines()[1:]]
     return {call for line in lines if line and not line.startswith("#") for call in _calls(line)}
@@ -62,7 +71,9 @@ def works() -> str:
     for program in ("bwrap", "systemd-analyze"):
         if shutil.which(program) is None:
             return f"{program} is not installed"
-    tried = subprocess.run(["bwrap", "--ro-bind", "/", "/", "--unshare-user", "true"], capture_output=True, check=False)
+    tried = subprocess.run(
+        ["bwrap", "--ro-bind", "/", "/", "--unshare-user", "true"], capture_output=True, check=False
+    )
     if tried.returncode != 0:
         return "this kernel lets nobody make user namespaces"
     probe = [

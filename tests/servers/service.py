@@ -19,11 +19,12 @@ import numpy as np
 import pytest
 import yaml
 
-from monitor.commissioning import Commissioned
-from monitor.journal_commissioning import CommissioningStore
-from monitor.journal_reader import Books, JournalReader
-from monitor.journal_schema import JournalError
-from monitor.records import Status, Verdict
+from monitor.journal.commissioning import CommissioningStore
+from monitor.journal.reader import JournalReader
+from monitor.journal.schema import JournalError
+from monitor.records.books import Books
+from monitor.records.commissioned import Commissioned
+from monitor.records.verdict import Status, Verdict
 from tests.servers.influx_standin import BUCKET, ORG, TOKEN
 from tests.servers.mosquitto import wait_until
 from tests.servers.recording import TOPIC, Recording
@@ -54,7 +55,14 @@ def influx_part(url: str, folder: Path, **changes: Any) -> dict[str, Any]:
     """The influx part of a configuration for the stand-in at `url`."""
     token = folder / "influx-token"
     token.write_text(TOKEN + "\n", encoding="utf-8")
-    return {"url": url, "org": ORG, "bucket": BUCKET, "token": {"file": str(token)}, "timeout_s": 5.0, **changes}
+    return {
+        "url": url,
+        "org": ORG,
+        "bucket": BUCKET,
+        "token": {"file": str(token)},
+        "timeout_s": 5.0,
+        **changes,
+    }
 
 
 class Service:
@@ -99,14 +107,26 @@ class Service:
         """Start it; with `online` wait until it is connected and subscribed."""
         self._n_connects_before = self._n_connects()
         with self.log_path.open("ab") as log:
-            command = [*self._prefix, sys.executable, "-m", "monitor.cli", "run", "-c", str(self.config_path)]
+            command = [
+                *self._prefix,
+                sys.executable,
+                "-m",
+                "monitor.cli",
+                "run",
+                "-c",
+                str(self.config_path),
+            ]
             self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
         if online:
             self.wait_connected()
 
     def wait_connected(self) -> None:
         """Until the process started last is connected and subscribed."""
-        self.wait(lambda: self._n_connects() > self._n_connects_before, START_S, "the service is connected")
+        self.wait(
+            lambda: self._n_connects() > self._n_connects_before,
+            START_S,
+            "the service is connected",
+        )
         # The subscription leaves before the line is logged, on a connection that the broker reads in order.
         time.sleep(0.05)
 
@@ -130,7 +150,9 @@ class Service:
         assert self.process is not None
         n_before = self._n_reloads()
         self.process.send_signal(signal.SIGHUP)
-        self.wait(lambda: self._n_reloads() > n_before, why="the service has reloaded or refused to")
+        self.wait(
+            lambda: self._n_reloads() > n_before, why="the service has reloaded or refused to"
+        )
 
     def run_to_end(self, timeout_s: float = 30.0) -> tuple[int, str]:
         """Start it where it must refuse. Returns exit code and what it said."""
@@ -144,7 +166,12 @@ class Service:
         """Another camshaft command with this configuration."""
         words = [sys.executable, "-m", "monitor.cli", name, "-c", self.config_path, *arguments]
         return subprocess.run(
-            list(map(str, words)), capture_output=True, text=True, timeout=60, check=False, env=self._environment
+            list(map(str, words)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=self._environment,
         )
 
     # -- what it says and did ----------------------------------------------------------------------------------------
@@ -167,18 +194,24 @@ class Service:
 
         def checked() -> object:
             if self.process is not None and self.process.poll() is not None:
-                raise AssertionError(f"the service ended with {self.process.returncode}:\n{self.log()[-3000:]}")
+                raise AssertionError(
+                    f"the service ended with {self.process.returncode}:\n{self.log()[-3000:]}"
+                )
             with contextlib.suppress(JournalError):
                 return what()
             return False
 
         wait_until(checked, timeout_s, why)
 
-    def wait_taken(self, recording: Recording, timeout_s: float = 60.0, sensors: Iterable[str] | None = None) -> None:
+    def wait_taken(
+        self, recording: Recording, timeout_s: float = 60.0, sensors: Iterable[str] | None = None
+    ) -> None:
         """Until every sample of these sensors (all) is in the books, and InfluxDB has every verdict."""
         names = list(recording.sensors if sensors is None else sensors)
         self.wait(
-            lambda: all(taken(self.reader().books(), name) >= recording.n_samples for name in names),
+            lambda: all(
+                taken(self.reader().books(), name) >= recording.n_samples for name in names
+            ),
             timeout_s,
             f"all {recording.n_samples} samples of each sensor are taken",
         )
@@ -186,7 +219,11 @@ class Service:
             self.wait_delivered(timeout_s)
 
     def wait_delivered(self, timeout_s: float = 60.0) -> None:
-        self.wait(lambda: self.reader().books().delivery["verdict"][2] == 0, timeout_s, "InfluxDB has every verdict")
+        self.wait(
+            lambda: self.reader().books().delivery["verdict"][2] == 0,
+            timeout_s,
+            "InfluxDB has every verdict",
+        )
 
     def rows(self) -> dict[RowKey, Verdict]:
         """Every verdict but NO_DATA, which tells of the clock and not of the recording."""
@@ -234,7 +271,10 @@ class Service:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self.process is not None:
             self.process.kill()

@@ -83,14 +83,18 @@ def _row(body: str, at: int) -> tuple[Row, int]:
             break
         at += 1
     time = _match(_TIME, body, at, "bad timestamp")
-    return Row(found[0].replace(r"\,", ",").replace(r"\ ", " "), tags, fields, _int64(time[1], body, at)), time.end()
+    return Row(
+        found[0].replace(r"\,", ",").replace(r"\ ", " "), tags, fields, _int64(time[1], body, at)
+    ), time.end()
 
 
 def _value(body: str, at: int) -> tuple[FieldValue, int]:
     if found := _STRING.match(body, at):
         text = _ESCAPED_STRING.sub(r"\1", found[1])
         if len(text.encode()) > MAX_STRING_BYTES:
-            raise ParseError(f"unable to parse '{body[at : at + 40]}...': string longer than {MAX_STRING_BYTES} bytes")
+            raise ParseError(
+                f"unable to parse '{body[at : at + 40]}...': string longer than {MAX_STRING_BYTES} bytes"
+            )
         return text, found.end()
     if found := _BOOLEAN.match(body, at):
         return found[0] == "true", found.end()

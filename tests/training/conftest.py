@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.recordings import Manifest, load_manifest
+from monitor.recordings.manifest import Manifest, load_manifest
 from training.dataset import Dataset, load_dataset
 from training.fit import Plan, fit_model, usable
 from training.recipe import Recipe, spectrogram_settings
@@ -16,11 +16,20 @@ from training.recipe import Recipe, spectrogram_settings
 RATE_HZ = 2000
 N_WINDOW = 2000
 QUICK = Recipe(
-    window_s=1.0, n_maps=(4, 6, 8), n_members=2, n_epochs=24, n_batch=16, learning_rate=1e-2, sparsity=0.02, seed=3
+    window_s=1.0,
+    n_maps=(4, 6, 8),
+    n_members=2,
+    n_epochs=24,
+    n_batch=16,
+    learning_rate=1e-2,
+    sparsity=0.02,
+    seed=3,
 )
 
 
-def write_plant(folder: Path, n_machines: int = 3, n_runs: int = 4, windows: int = 3, seed: int = 1) -> Path:
+def write_plant(
+    folder: Path, n_machines: int = 3, n_runs: int = 4, windows: int = 3, seed: int = 1
+) -> Path:
     """n_machines with n_runs healthy and as many faulty runs each. The fault adds noise at 300 to 420 Hz."""
     random = np.random.default_rng(seed)
     rows = ["path,label,machine,group,operation,offset_s"]
@@ -32,10 +41,17 @@ def write_plant(folder: Path, n_machines: int = 3, n_runs: int = 4, windows: int
             if label == "ng":
                 spectrum = np.fft.rfft(random.normal(size=signal.shape))
                 hz = np.fft.rfftfreq(signal.shape[1], 1 / RATE_HZ)
-                signal += 2.0 * level * np.fft.irfft(np.where((hz > 300) & (hz < 420), spectrum, 0), signal.shape[1])
+                signal += (
+                    2.0
+                    * level
+                    * np.fft.irfft(np.where((hz > 300) & (hz < 420), spectrum, 0), signal.shape[1])
+                )
             for part in range(windows):
                 name = f"m{machine}-{run}-{part}.npy"
-                np.save(folder / name, signal[:, part * N_WINDOW : (part + 1) * N_WINDOW].astype(np.float32))
+                np.save(
+                    folder / name,
+                    signal[:, part * N_WINDOW : (part + 1) * N_WINDOW].astype(np.float32),
+                )
                 rows.append(f"{name},{label},M{machine},M{machine}-{run},OP{run % 2},{part}")
     (folder / "recordings.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     path = folder / "plant.yaml"
@@ -51,7 +67,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keras 3.15 saves TensorFlow variables in a way that numpy 2 frowns upon."""
     for item in items:
         if "tests/training" in item.nodeid:
-            item.add_marker(pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"))
+            item.add_marker(
+                pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+            )
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from monitor.recordings import Manifest
+from monitor.recordings.manifest import Manifest
 from tests.training.conftest import QUICK
 from training.registry import promote, publish
 

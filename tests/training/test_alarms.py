@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitor.records import Status
-from monitor.verdict import Alarm
+from monitor.pipeline.alarm import Alarm
+from monitor.records.verdict import Status
 from training.alarms import MONTH_S, confirmed, false_alarms_per_month, share_by_run
 
 
@@ -20,7 +20,9 @@ def test_the_monthly_figure_is_what_independent_windows_give(rate: float) -> Non
     seen_per_month = raised / n_windows * MONTH_S / 10.0
     promised = false_alarms_per_month(rate, 10.0)
     noise = 3 / np.sqrt(raised)
-    assert seen_per_month <= promised * (1 + noise)  # one long alarm may cross the limit more than once
+    assert seen_per_month <= promised * (
+        1 + noise
+    )  # one long alarm may cross the limit more than once
     assert seen_per_month >= promised * (0.7 - noise)
 
 

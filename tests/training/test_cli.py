@@ -10,8 +10,8 @@ import pyarrow.parquet
 import pytest
 import yaml
 
-from monitor.model_folder import load_manifest
-from monitor.recordings import Manifest
+from monitor.evidence.model_folder import load_manifest
+from monitor.recordings.manifest import Manifest
 from tests.training.conftest import write_plant
 from training.cli import main
 from training.registry import in_service
@@ -20,11 +20,18 @@ from training.registry import in_service
 @pytest.fixture(scope="module")
 def report(plant: Manifest, model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report") / "report"
-    assert main(["evaluate", str(model_folder), str(plant.path), "--out", str(folder), "--windows", "6"]) == 0
+    assert (
+        main(
+            ["evaluate", str(model_folder), str(plant.path), "--out", str(folder), "--windows", "6"]
+        )
+        == 0
+    )
     return folder
 
 
-def test_fit_makes_a_model_without_the_held_out_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fit_makes_a_model_without_the_held_out_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     manifest = write_plant(tmp_path, n_runs=2, windows=1)
     out = tmp_path / "model"
     arguments = ["--holdout", "machine=M1", "--members", "1", "--epochs", "2", "--name", "mine"]
@@ -32,7 +39,9 @@ def test_fit_makes_a_model_without_the_held_out_machine(tmp_path: Path, capsys: 
     model = load_manifest(out)
     assert capsys.readouterr().out == f"mine {model.id} -> {out}\n"
     assert model.training["machines"] == ["M0", "M2"]
-    assert main(["fit", str(manifest), "--out", str(out), *arguments]) == 2  # not over what is there
+    assert (
+        main(["fit", str(manifest), "--out", str(out), *arguments]) == 2
+    )  # not over what is there
     assert "exists already" in capsys.readouterr().err
 
 
@@ -40,10 +49,24 @@ def test_a_report_judges_only_runs_that_the_model_never_saw(report: Path) -> Non
     tree = json.loads((report / "report.json").read_text())
     assert tree["kind"].endswith("on runs that it never saw.")
     assert list(tree["by_column"]["machine"]) == ["M2"]
-    assert tree["windows"] == {"ok": 6, "ng": 12, "runs": 6}  # two of four healthy runs commission the sensor
+    assert tree["windows"] == {
+        "ok": 6,
+        "ng": 12,
+        "runs": 6,
+    }  # two of four healthy runs commission the sensor
     assert tree["evidence"]["network"]["auc"]["value"] > 0.95
-    assert set(tree["evidence"]) == {"network", "novelty", "status", "random forest", "logistic regression"}
-    assert set(tree["evidence_on_all_windows"]) == {"network", "random forest", "logistic regression"}
+    assert set(tree["evidence"]) == {
+        "network",
+        "novelty",
+        "status",
+        "random forest",
+        "logistic regression",
+    }
+    assert set(tree["evidence_on_all_windows"]) == {
+        "network",
+        "random forest",
+        "logistic regression",
+    }
     assert "flatters" in tree["leaky"]["warning"]
     assert tree["runs_on_both_sides"] == []
 
@@ -71,8 +94,21 @@ def test_a_model_that_saw_everything_is_not_judged_on_it(
     lines = (plant.path.parent / "recordings.csv").read_text().splitlines()
     seen.write_text("\n".join(line for line in lines if ",M2," not in line) + "\n")
     tree = yaml.safe_load(plant.path.read_text())
-    (tmp_path / "seen.yaml").write_text(yaml.safe_dump({**tree, "table": str(seen), "root": str(plant.path.parent)}))
-    assert main(["evaluate", str(model_folder), str(tmp_path / "seen.yaml"), "--out", str(tmp_path / "r")]) == 2
+    (tmp_path / "seen.yaml").write_text(
+        yaml.safe_dump({**tree, "table": str(seen), "root": str(plant.path.parent)})
+    )
+    assert (
+        main(
+            [
+                "evaluate",
+                str(model_folder),
+                str(tmp_path / "seen.yaml"),
+                "--out",
+                str(tmp_path / "r"),
+            ]
+        )
+        == 2
+    )
     assert "learned from all of these runs" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
 
@@ -94,7 +130,10 @@ def test_calibrate_states_rate_and_assumption(
     assert main([*arguments, "--rate", "0.3", "--out", str(tmp_path / "t.json")]) == 0
     said = capsys.readouterr().out
     assert "M2/spindle: logit threshold" in said
-    assert "0.3 false alarms per window, from 9 windows of 3 runs; on 3 others: network 0.300 (" in said
+    assert (
+        "0.3 false alarms per window, from 9 windows of 3 runs; on 3 others: network 0.300 ("
+        in said
+    )
     assert "Assumes that later runs of a sensor are like the commissioned ones" in said
     assert len(json.loads((tmp_path / "t.json").read_text())["sensors"]) == 3
     assert main([*arguments, "--rate", "0.1"]) == 2
@@ -119,7 +158,14 @@ def test_a_model_comes_into_service_by_its_report_and_goes_again(
     model_folder: Path, report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     models = tmp_path / "models"
-    arguments = ["promote", str(model_folder), "--report", str(report), "--models-folder", str(models)]
+    arguments = [
+        "promote",
+        str(model_folder),
+        "--report",
+        str(report),
+        "--models-folder",
+        str(models),
+    ]
     assert main(arguments) == 0
     assert in_service(models, "plant") == load_manifest(model_folder).id
     assert main(["rollback", "plant", "--models-folder", str(models)]) == 2
@@ -129,7 +175,10 @@ def test_a_model_comes_into_service_by_its_report_and_goes_again(
 @pytest.mark.parametrize(
     ("change", "refusal"),
     [
-        ({"runs_on_both_sides": ["M0/spindle/M0-1"]}, "refused: no leak: 1 runs stand in training and test"),
+        (
+            {"runs_on_both_sides": ["M0/spindle/M0-1"]},
+            "refused: no leak: 1 runs stand in training and test",
+        ),
         ({"runs_on_both_sides": None}, "refused: no leak: the report does not say"),
         ({"maps": {}}, "refused: truth of maps: the report has no figures on its maps"),
     ],
@@ -141,7 +190,19 @@ def test_no_promotion_past_a_gate(
     tree = json.loads((report / "report.json").read_text())
     (tmp_path / "report.json").write_text(json.dumps({**tree, **change}))
     models = tmp_path / "models"
-    assert main(["promote", str(model_folder), "--report", str(tmp_path), "--models-folder", str(models)]) == 1
+    assert (
+        main(
+            [
+                "promote",
+                str(model_folder),
+                "--report",
+                str(tmp_path),
+                "--models-folder",
+                str(models),
+            ]
+        )
+        == 1
+    )
     assert refusal in capsys.readouterr().out
     assert in_service(models, "plant") is None
 
@@ -151,22 +212,47 @@ def test_a_report_of_another_model_is_refused(
 ) -> None:
     tree = json.loads((report / "report.json").read_text())
     (tmp_path / "report.json").write_text(json.dumps({**tree, "model": {"id": "other"}}))
-    assert main(["promote", str(model_folder), "--report", str(tmp_path), "--models-folder", str(tmp_path / "m")]) == 2
+    assert (
+        main(
+            [
+                "promote",
+                str(model_folder),
+                "--report",
+                str(tmp_path),
+                "--models-folder",
+                str(tmp_path / "m"),
+            ]
+        )
+        == 2
+    )
     assert "the report is of model other" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [["fit", "absent.yaml", "--out", "x"], ["inspect", "absent.yaml"]])
-def test_a_missing_manifest_is_one_line(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "command", [["fit", "absent.yaml", "--out", "x"], ["inspect", "absent.yaml"]]
+)
+def test_a_missing_manifest_is_one_line(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(command) == 2
-    assert capsys.readouterr().err == "camshaft-train: absent.yaml cannot be read: No such file or directory.\n"
+    assert (
+        capsys.readouterr().err
+        == "camshaft-train: absent.yaml cannot be read: No such file or directory.\n"
+    )
 
 
-def test_inspect_warns_of_what_gives_the_label_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_warns_of_what_gives_the_label_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     random = np.random.default_rng(0)
     rows = ["path,label,machine,group"]
     for i in range(24):
         label = "ng" if i % 2 else "ok"
-        signal = np.round(random.normal(size=500) * 50) if label == "ok" else random.normal(size=400) + 5.0
+        signal = (
+            np.round(random.normal(size=500) * 50)
+            if label == "ok"
+            else random.normal(size=400) + 5.0
+        )
         np.save(tmp_path / f"{i}.npy", signal.astype("int16" if label == "ok" else "float64"))
         rows.append(f"{i}.npy,{label},M,g{i // 4}")
     np.save(tmp_path / "flat.npy", np.ones(500, "int16"))

@@ -23,7 +23,9 @@ SHORT = replace(QUICK, n_epochs=1, n_members=1)
 
 def test_a_pasted_window_is_worth_the_area_it_covers(dataset: Dataset) -> None:
     """Healthy windows all 0, faulty ones all 1: the mean of a picture is its target, whatever was pasted."""
-    flat = np.broadcast_to(dataset.label[:, None, None, None], dataset.psd_db.shape).astype(np.float32)
+    flat = np.broadcast_to(dataset.label[:, None, None, None], dataset.psd_db.shape).astype(
+        np.float32
+    )
     recipe = replace(QUICK, mixings=(CUTMIX,), equaliser_db=0.0, n_batch=len(dataset))
     picture, (target, _), _ = MixedBatches(flat, dataset.label, recipe, seed=0)[0]
     np.testing.assert_allclose(picture.mean(axis=(1, 2, 3)), target[:, 0], atol=1e-5)
@@ -35,12 +37,18 @@ def test_maps_that_point_keep_the_first_mixing(dataset: Dataset) -> None:
     used: list[str] = []
     ticks: list[int] = []
     crossed, leads = choose_mixing(
-        dataset, inner_folds(dataset, ("machine",)), replace(QUICK, n_members=1), noting(used), lambda: ticks.append(1)
+        dataset,
+        inner_folds(dataset, ("machine",)),
+        replace(QUICK, n_members=1),
+        noting(used),
+        lambda: ticks.append(1),
     )
     assert set(used) == {MIXUP}
     assert crossed.recipe.mixings == (MIXUP,)
     assert leads[MIXUP]["random"]["low"] > 0
-    assert len(ticks) == 2 * 3 * QUICK.n_epochs  # also those that were not needed: a bar reaches its end
+    assert (
+        len(ticks) == 2 * 3 * QUICK.n_epochs
+    )  # also those that were not needed: a bar reaches its end
 
 
 @pytest.mark.parametrize(("cutmix_lead", "chosen"), [(0.5, CUTMIX), (-0.1, MIXUP)])
@@ -51,11 +59,16 @@ def test_maps_that_do_not_point_hand_over_to_the_next(
 
     def found(_train: Dataset, _folds: list[Fold], crossed: CrossFit) -> dict[str, Interval]:
         value = lead[crossed.recipe.mixings[0]]
-        return {"random": Interval(value, value - 0.01, value + 0.01), "equal_energy": Interval(1.0, 0.9, 1.1)}
+        return {
+            "random": Interval(value, value - 0.01, value + 0.01),
+            "equal_energy": Interval(1.0, 0.9, 1.1),
+        }
 
     monkeypatch.setattr(training.cross_fit, "_map_lead", found)
     used: list[str] = []
-    crossed, leads = choose_mixing(dataset, inner_folds(dataset, ("machine",)), SHORT, noting(used), None)
+    crossed, leads = choose_mixing(
+        dataset, inner_folds(dataset, ("machine",)), SHORT, noting(used), None
+    )
     assert list(dict.fromkeys(used)) == [MIXUP, CUTMIX]
     assert crossed.recipe.mixings == (chosen,)
     assert [leads[name]["random"]["value"] for name in (MIXUP, CUTMIX)] == [-0.2, cutmix_lead]

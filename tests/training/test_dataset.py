@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.recordings import RecordingError, load_manifest, read, runs
-from monitor.spectrogram import spectrogram
+from monitor.recordings.manifest import RecordingError, load_manifest, read, runs
+from monitor.signal.spectrogram import spectrogram
 from tests.training.conftest import N_WINDOW, QUICK, RATE_HZ
 from training.dataset import NG, OK, UNLABELLED, Dataset, concatenate, load_dataset, stretches
 from training.progress import read_with_bar
@@ -17,13 +17,20 @@ from training.recipe import spectrogram_settings
 SETTINGS = spectrogram_settings(RATE_HZ, QUICK)
 
 
-def write(folder: Path, rows: list[str], lengths: dict[str, int], header: str = "path,label,group,offset_s") -> Path:
+def write(
+    folder: Path,
+    rows: list[str],
+    lengths: dict[str, int],
+    header: str = "path,label,group,offset_s",
+) -> Path:
     random = np.random.default_rng(5)
     for name, length in lengths.items():
         np.save(folder / name, random.normal(size=length).astype(np.float32))
     (folder / "recordings.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     path = folder / "m.yaml"
-    path.write_text(f"name: t\nfiles: {{format: npy, sample_rate_hz: {RATE_HZ}}}\n", encoding="utf-8")
+    path.write_text(
+        f"name: t\nfiles: {{format: npy, sample_rate_hz: {RATE_HZ}}}\n", encoding="utf-8"
+    )
     return path
 
 
@@ -75,7 +82,9 @@ def test_select_and_concatenate_are_each_others_inverse(dataset: Dataset) -> Non
 
 
 def test_windows_left_out_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = write(tmp_path, ["a.npy,ok,r,0", "b.npy,ok,stuck,0"], {"a.npy": N_WINDOW, "b.npy": N_WINDOW})
+    path = write(
+        tmp_path, ["a.npy,ok,r,0", "b.npy,ok,stuck,0"], {"a.npy": N_WINDOW, "b.npy": N_WINDOW}
+    )
     np.save(tmp_path / "b.npy", np.ones(N_WINDOW, np.float32))
     read_with_bar(load_manifest(path), SETTINGS)
     said = capsys.readouterr().err

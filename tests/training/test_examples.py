@@ -8,17 +8,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.records import Float32
-from monitor.spectrogram import spectrogram
+from monitor.records.signal import Float32
+from monitor.signal.spectrogram import spectrogram
 from training.dataset import NG
 from training.examples import black_boxes, mnist, sweep
 from training.examples.proportion import share
-from training.examples.sweep_signals import HOP, KINDS, RATE_HZ, Sweep, make_dataset, ridge, spectrogram_settings
+from training.examples.sweep_signals import (
+    HOP,
+    KINDS,
+    RATE_HZ,
+    Sweep,
+    make_dataset,
+    ridge,
+    spectrogram_settings,
+)
 from training.network import NetworkSettings, build, head, keras, make_repeatable, predict
 from training.recipe import network_settings
 
 PNG = b"\x89PNG"
-NPY = b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }".ljust(127) + b"\n" + bytes(4)
+NPY = (
+    b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }".ljust(127)
+    + b"\n"
+    + bytes(4)
+)
 QUICK = replace(sweep.RECIPE, n_epochs=1, n_maps=(4, 4, 6))
 
 
@@ -59,26 +71,35 @@ def test_a_cell_of_a_digit_s_map_sees_the_box_that_is_drawn(digits_model: keras.
     """Cell (3, 3) reaches from pixel 3 to 24, 22 pixels; what lies outside changes nothing."""
     image = few_digits(1).image
     first = 3 * 4 - (mnist.FIELD - 4) // 2
-    inside, outside = image.copy(), np.random.default_rng(1).uniform(size=image.shape).astype(np.float32)
+    inside, outside = (
+        image.copy(),
+        np.random.default_rng(1).uniform(size=image.shape).astype(np.float32),
+    )
     field = np.s_[:, first : first + mnist.FIELD, first : first + mnist.FIELD]
     outside[field] = image[field]
     edge = np.s_[:, first, first : first + mnist.FIELD]
     inside[edge] = 1 - inside[edge]
     cell, same, changed = (
-        np.asarray(digits_model(one, training=False)["features"])[:, 3, 3] for one in (image, outside, inside)
+        np.asarray(digits_model(one, training=False)["features"])[:, 3, 3]
+        for one in (image, outside, inside)
     )
     np.testing.assert_allclose(same, cell, atol=1e-6)
     assert np.abs(changed - cell).max() > 1e-6
 
 
-def test_mnist_command_says_the_same_of_the_same_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mnist_command_says_the_same_of_the_same_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     digits = few_digits(120)
     image, label = (digits.image[..., 0] * 255).astype(np.uint8), digits.label.astype(np.uint8)
     np.savez(tmp_path / "mnist.npz", x_train=image, y_train=label, x_test=image, y_test=label)
     figures, said = [], []
     for name in ("first", "again"):
         out = tmp_path / name / "mnist.png"
-        assert mnist.main(["--data", str(tmp_path / "mnist.npz"), "--epochs", "1", "--out", str(out)]) == 0
+        assert (
+            mnist.main(["--data", str(tmp_path / "mnist.npz"), "--epochs", "1", "--out", str(out)])
+            == 0
+        )
         figures.append(out.read_bytes())
         said.append(capsys.readouterr().out.splitlines()[:2])
     assert figures[0].startswith(PNG)
@@ -146,14 +167,21 @@ def test_a_cell_sees_its_receptive_field_and_no_more() -> None:
 
 
 def test_evidence_share_keeps_to_positive_evidence() -> None:
-    contribution: Float32 = np.array([[[3.0, -5.0], [1.0, 0.0]], [[-1.0, 0.0], [0.0, 0.0]]], np.float32)
+    contribution: Float32 = np.array(
+        [[[3.0, -5.0], [1.0, 0.0]], [[-1.0, 0.0], [0.0, 0.0]]], np.float32
+    )
     region = np.array([[[True, True], [False, False]]] * 2)
     np.testing.assert_allclose(sweep.evidence_share(contribution, region), [0.75, 0.0])
 
 
-def test_sweep_command_writes_its_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sweep_command_writes_its_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "sweep.png"
-    assert sweep.main(["--signals", "80", "--test-signals", "40", "--epochs", "1", "--out", str(out)]) == 0
+    assert (
+        sweep.main(["--signals", "80", "--test-signals", "40", "--epochs", "1", "--out", str(out)])
+        == 0
+    )
     assert out.read_bytes().startswith(PNG)
     assert "within one receptive field of the ridge" in capsys.readouterr().out
 
@@ -204,7 +232,9 @@ def test_a_network_is_no_better_than_itself(problem: black_boxes.Problem) -> Non
     assert difference.low < 0 < difference.high
 
 
-def test_black_boxes_command_writes_its_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_black_boxes_command_writes_its_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "black_boxes.png"
     sizes = ["--signals", "40", "--test-signals", "40", "--epochs", "1", "--seeds", "1"]
     assert black_boxes.main([*sizes, "--out", str(out)]) == 0
@@ -213,7 +243,14 @@ def test_black_boxes_command_writes_its_figure(tmp_path: Path, capsys: pytest.Ca
     assert all(name in said for name in (black_boxes.GAP, *black_boxes.BLACK_BOXES))
 
 
-def test_unknown_manifest_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_manifest_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sizes = ["--signals", "8", "--test-signals", "8"]
-    assert black_boxes.main([*sizes, "--manifest", str(tmp_path / "no.yaml"), "--out", str(tmp_path / "no.png")]) == 2
+    assert (
+        black_boxes.main(
+            [*sizes, "--manifest", str(tmp_path / "no.yaml"), "--out", str(tmp_path / "no.png")]
+        )
+        == 2
+    )
     assert capsys.readouterr().err.startswith("black_boxes: ")

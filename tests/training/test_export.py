@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import training.export
-from monitor.classifier import Classifier
-from monitor.doctor import self_test
-from monitor.model_folder import ModelError, load_manifest
-from monitor.spectrogram import column_starts
+from monitor.commands.doctor import self_test
+from monitor.evidence.model_folder import ModelError, load_manifest
+from monitor.evidence.network import Classifier
+from monitor.signal.spectrogram import column_starts
 from tests.training.conftest import QUICK, RATE_HZ
 from training import TrainingError
 from training.dataset import Dataset
@@ -27,8 +27,12 @@ def small_model(dataset: Dataset) -> tuple[keras.Model, ModelCard]:
     """Fresh, as before any training."""
     recipe = Recipe(1.0, (3, 4, 5))
     make_repeatable(1)
-    model = average([build(network_settings(dataset.settings, 2, recipe), *FIGURES) for _ in range(2)])
-    return model, ModelCard("small", dataset.settings, network_settings(dataset.settings, 2, recipe), *CARD_VALUES)
+    model = average(
+        [build(network_settings(dataset.settings, 2, recipe), *FIGURES) for _ in range(2)]
+    )
+    return model, ModelCard(
+        "small", dataset.settings, network_settings(dataset.settings, 2, recipe), *CARD_VALUES
+    )
 
 
 def test_a_model_folder_is_what_keras_predicts(model_folder: Path, dataset: Dataset) -> None:
@@ -55,7 +59,9 @@ def test_the_manifest_says_what_was_done(model_folder: Path) -> None:
 
 
 def test_the_same_network_gets_the_same_id(dataset: Dataset, tmp_path: Path) -> None:
-    ids = [export(*small_model(dataset), dataset.psd_db[:4], tmp_path / name) for name in ("a", "b")]
+    ids = [
+        export(*small_model(dataset), dataset.psd_db[:4], tmp_path / name) for name in ("a", "b")
+    ]
     assert ids[0] == ids[1]
 
 
@@ -73,7 +79,9 @@ def test_an_export_that_differs_leaves_nothing(
         return converted
 
     monkeypatch.setattr(training.export, "_to_litert", wrong_conversion)
-    with pytest.raises(TrainingError, match=r"logit of the exported network differs by 0.0\d+, at most 1e-05"):
+    with pytest.raises(
+        TrainingError, match=r"logit of the exported network differs by 0.0\d+, at most 1e-05"
+    ):
         export(model, card, dataset.psd_db[:4], tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
 
@@ -105,15 +113,20 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_a_changed_file_is_not_loaded(model_folder: Path, tmp_path: Path) -> None:
     for path in model_folder.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes() + (b"x" if path.suffix == ".keras" else b""))
+        (tmp_path / path.name).write_bytes(
+            path.read_bytes() + (b"x" if path.suffix == ".keras" else b"")
+        )
     with pytest.raises(ModelError, match="changed after the model was made"):
         load_network(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("rate_hz", "window_s", "n_t"), [(2000.0, 5.0, 10), (25_600.0, 1.0, 10), (25_600.0, 0.1, 5), (12_000.0, 1.0, 10)]
+    ("rate_hz", "window_s", "n_t"),
+    [(2000.0, 5.0, 10), (25_600.0, 1.0, 10), (25_600.0, 0.1, 5), (12_000.0, 1.0, 10)],
 )
-def test_columns_are_whole_milliseconds_and_those_of_the_monitor(rate_hz: float, window_s: float, n_t: int) -> None:
+def test_columns_are_whole_milliseconds_and_those_of_the_monitor(
+    rate_hz: float, window_s: float, n_t: int
+) -> None:
     recipe = Recipe(window_s)
     settings = spectrogram_settings(rate_hz, recipe)
     network = network_settings(settings, 1, recipe)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.journal_labels import labelled
-from monitor.journal_views import JournalViews
-from monitor.recordings import Manifest, load_manifest
-from monitor.records import Float32
+from monitor.journal.labels import labelled
+from monitor.journal.views import JournalViews
+from monitor.recordings.manifest import Manifest, load_manifest
+from monitor.records.signal import Float32
 from tests.browser import chromium
 from tests.page_stage import serve
 from tests.servers.mosquitto import Mosquitto, needs_mosquitto
@@ -30,7 +30,10 @@ def faulty(n_windows: int, seed: int) -> Float32:
     """As the plant's faulty runs: noise, and more of it at 300 to 420 Hz. (2, n), m/s²."""
     random = np.random.default_rng(seed)
     signal = random.normal(size=(2, n_windows * N_WINDOW))
-    spectrum, hz = np.fft.rfft(random.normal(size=signal.shape)), np.fft.rfftfreq(signal.shape[1], 1 / RATE_HZ)
+    spectrum, hz = (
+        np.fft.rfft(random.normal(size=signal.shape)),
+        np.fft.rfftfreq(signal.shape[1], 1 / RATE_HZ),
+    )
     signal += 2.0 * np.fft.irfft(np.where((hz > 300) & (hz < 420), spectrum, 0), signal.shape[1])
     return signal.astype(np.float32)
 
@@ -41,7 +44,9 @@ def play(publisher: Publisher, service: Service, n_windows: int, first: int, see
         publisher.send(make_cut(SENSOR, window, first + index))
     publisher.flush()
     wanted = (first + n_windows) * N_WINDOW
-    service.wait(lambda: service.reader().books().total("analysed") >= wanted, why="the windows are judged")
+    service.wait(
+        lambda: service.reader().books().total("analysed") >= wanted, why="the windows are judged"
+    )
 
 
 @pytest.fixture
@@ -54,10 +59,19 @@ def page(tmp_path: Path) -> Iterator[Any]:
 
 @needs_mosquitto
 def test_from_an_alarm_to_the_model_that_learned_from_it(
-    plant: Manifest, model_folder: Path, tmp_path: Path, page: Any, capsys: pytest.CaptureFixture[str]
+    plant: Manifest,
+    model_folder: Path,
+    tmp_path: Path,
+    page: Any,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     models, old = put_in_service(model_folder, tmp_path)
-    rule = {"sample_rate_hz": RATE_HZ, "channels": ["x", "y"], "model": "plant", "expected_period_s": NEVER_S}
+    rule = {
+        "sample_rate_hz": RATE_HZ,
+        "channels": ["x", "y"],
+        "model": "plant",
+        "expected_period_s": NEVER_S,
+    }
     with (
         Mosquitto(tmp_path / "broker") as broker,
         Publisher(broker.port) as publisher,
@@ -65,7 +79,9 @@ def test_from_an_alarm_to_the_model_that_learned_from_it(
             tmp_path,
             {
                 "mqtt": {"port": broker.port, "keep_alive_s": 5},
-                "subscriptions": [{"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}}],
+                "subscriptions": [
+                    {"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}}
+                ],
                 "sensors": [rule | {"alarm": {"n": 2, "m": 3}}],
                 "models_folder": "models",
                 "journal": {"path": "camshaft.journal"},
@@ -87,11 +103,26 @@ def test_from_an_alarm_to_the_model_that_learned_from_it(
             page.wait_for_selector(".labels li")
             assert len(labelled(service.journal_path)) == 1
 
-            assert main(["import-journal", str(service.journal_path), "--out", str(tmp_path / "labelled")]) == 0
-            (recording,) = load_manifest(tmp_path / "labelled" / "recordings-2000hz-2ch.yaml").recordings
+            assert (
+                main(
+                    [
+                        "import-journal",
+                        str(service.journal_path),
+                        "--out",
+                        str(tmp_path / "labelled"),
+                    ]
+                )
+                == 0
+            )
+            (recording,) = load_manifest(
+                tmp_path / "labelled" / "recordings-2000hz-2ch.yaml"
+            ).recordings
             assert (recording.sensor, recording.label) == (SENSOR, "ng")
 
-            assert main(["retrain", "-c", str(write_retrain(tmp_path, plant, service.journal_path))]) == 0
+            assert (
+                main(["retrain", "-c", str(write_retrain(tmp_path, plant, service.journal_path))])
+                == 0
+            )
             new = in_service(models, "plant")
             assert new not in (None, old)
             service.reload()
@@ -102,7 +133,9 @@ def test_from_an_alarm_to_the_model_that_learned_from_it(
         service.reload()
         play(publisher, service, 3, 7, seed=13)
         rows = sorted(service.rows().values(), key=lambda verdict: verdict.first_sample)
-        assert [row.first_sample for row in rows] == [n * N_WINDOW for n in range(10)]  # none lost, none twice
+        assert [row.first_sample for row in rows] == [
+            n * N_WINDOW for n in range(10)
+        ]  # none lost, none twice
         assert [row.model_id for row in rows] == [old] * 4 + [new] * 3 + [old] * 3
         service.check_books()
         assert service.stop()[0] == 0

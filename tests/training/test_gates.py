@@ -39,7 +39,9 @@ def test_leaks() -> None:
         (1e-6, None, None, True),  # one run: no interval
     ],
 )
-def test_truth_of_maps(residual: float, random: float | None, equal_energy: float | None, passed: bool) -> None:
+def test_truth_of_maps(
+    residual: float, random: float | None, equal_energy: float | None, passed: bool
+) -> None:
     def figures(low_random: float | None, low_energy: float | None) -> dict[str, object]:
         return {
             "additivity_residual": {"max": residual},
@@ -50,7 +52,12 @@ def test_truth_of_maps(residual: float, random: float | None, equal_energy: floa
         }
 
     other = {"Grad-CAM": figures(-1.0, -1.0)}
-    assert map_gate({"maps": {"figures": {"exact map": figures(random, equal_energy), **other}}}).passed is passed
+    assert (
+        map_gate(
+            {"maps": {"figures": {"exact map": figures(random, equal_energy), **other}}}
+        ).passed
+        is passed
+    )
     both = {"exact map": figures(0.1, 0.1), "exact map, M2": figures(random, equal_energy)}
     assert map_gate({"maps": {"figures": both}}).passed is passed  # the worst fold decides
     assert not map_gate({"maps": {}}).passed

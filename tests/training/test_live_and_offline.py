@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 import yaml
 
-from monitor.batch import Batch
-from monitor.classifier import Classifier
-from monitor.config import ConfigError, parse_config
-from monitor.journal import Journal
-from monitor.journal_labels import LabelStore
-from monitor.journal_reader import JournalReader
-from monitor.labels import Label, LabelRequest
-from monitor.model_folder import load_manifest
-from monitor.pipeline import Pipeline
-from monitor.recordings import Manifest, read, runs
-from monitor.records import Float32
+from monitor.config import ConfigError
+from monitor.config_file import parse_config
+from monitor.evidence.model_folder import load_manifest
+from monitor.evidence.network import Classifier
+from monitor.journal.labels import LabelStore
+from monitor.journal.reader import JournalReader
+from monitor.journal.writer import Journal
+from monitor.pipeline.pipeline import Pipeline
+from monitor.recordings.manifest import Manifest, read, runs
+from monitor.records.batch import Batch
+from monitor.records.labels import Label, LabelRequest
+from monitor.records.signal import Float32
 from tests.signals import START_NS, messages, rules
 from tests.training.conftest import N_WINDOW
 from tests.training.retraining import put_in_service, write_retrain
@@ -29,9 +30,16 @@ from training.registry import in_service
 from training.score import score
 
 
-def live(model_folder: Path, samples: Float32, lengths: list[int], threshold: float | None = None) -> Batch:
+def live(
+    model_folder: Path, samples: Float32, lengths: list[int], threshold: float | None = None
+) -> Batch:
     """The service's pipeline, fed messages of these lengths."""
-    sensor = {"sample_rate_hz": 2000, "channels": ["x", "y"], "model": "given", "threshold": threshold}
+    sensor = {
+        "sample_rate_hz": 2000,
+        "channels": ["x", "y"],
+        "model": "given",
+        "threshold": threshold,
+    }
     raw = {"format": "raw", "dtype": "float32"}
     topic = {"topic": "vibration/{machine}/{point}/waveform", "payload": raw}
     config = parse_config({"subscriptions": [topic], "sensors": [sensor]}, Path("/"))
@@ -40,13 +48,18 @@ def live(model_folder: Path, samples: Float32, lengths: list[int], threshold: fl
     return pipeline.take_batch(True)
 
 
-def test_a_recording_gets_the_same_verdicts_live_and_offline(plant: Manifest, model_folder: Path) -> None:
+def test_a_recording_gets_the_same_verdicts_live_and_offline(
+    plant: Manifest, model_folder: Path
+) -> None:
     run = next(run for run in runs(plant) if run[0].group == "M2-6")
     samples = np.concatenate([read(one) for one in run], axis=1)
     lengths = [700] * (samples.shape[1] // 700) + [samples.shape[1] % 700]
     verdicts = live(model_folder, samples, lengths).verdicts
     offline = [
-        row for _, rows in score(plant, Classifier(model_folder), None) for row in rows if row["group"] == "M2-6"
+        row
+        for _, rows in score(plant, Classifier(model_folder), None)
+        for row in rows
+        if row["group"] == "M2-6"
     ]
     assert len(verdicts) == len(offline) == 3
     for verdict, row in zip(verdicts, offline, strict=True):
@@ -69,7 +82,9 @@ def journal(model_folder: Path, tmp_path: Path) -> Path:
     store.close()
     labels = LabelStore(path)
     for row_id in range(1, 21):
-        labels.add(LabelRequest(Label("NG confirmed" if row_id == 20 else "false alarm"), START_NS, row_id))
+        labels.add(
+            LabelRequest(Label("NG confirmed" if row_id == 20 else "false alarm"), START_NS, row_id)
+        )
     labels.add(LabelRequest(Label("false alarm"), START_NS, 20))  # the last word holds
     labels.add(LabelRequest(Label("unclear"), START_NS, 21))
     labels.close()
@@ -87,7 +102,9 @@ def test_labelled_windows_become_training_data(journal: Path, model_folder: Path
     stored = reader.row(1)
     reader.close()
     assert stored is not None
-    assert stored.verdict.logit == pytest.approx(Classifier(model_folder).predict(taken.dataset.psd_db)[0][0], abs=1e-5)
+    assert stored.verdict.logit == pytest.approx(
+        Classifier(model_folder).predict(taken.dataset.psd_db)[0][0], abs=1e-5
+    )
     assert journal_evidence(journal, settings, 3).left_out == {
         "unclear": 1,
         "not the model's window, rate or channels": 20,
@@ -96,7 +113,11 @@ def test_labelled_windows_become_training_data(journal: Path, model_folder: Path
 
 
 def test_retrain_promotes_a_candidate_that_passes_and_rollback_undoes_it(
-    plant: Manifest, model_folder: Path, journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plant: Manifest,
+    model_folder: Path,
+    journal: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     models, old = put_in_service(model_folder, tmp_path)
     assert main(["retrain", "-c", str(write_retrain(tmp_path, plant, journal))]) == 0
@@ -112,7 +133,11 @@ def test_retrain_promotes_a_candidate_that_passes_and_rollback_undoes_it(
 
 
 def test_retrain_refuses_a_worse_candidate_and_says_why(
-    plant: Manifest, model_folder: Path, journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plant: Manifest,
+    model_folder: Path,
+    journal: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     models, old = put_in_service(model_folder, tmp_path)
     path = write_retrain(tmp_path, plant, journal, n_epochs=1, learning_rate=1e-6, seed=8)
@@ -131,10 +156,18 @@ def test_retrain_refuses_a_worse_candidate_and_says_why(
         ({"jurnal": "x"}, "jurnal = 'x': there is no such key"),
     ],
 )
-def test_a_bad_retrain_file_is_one_sentence(change: dict[str, object], sentence: str, tmp_path: Path) -> None:
+def test_a_bad_retrain_file_is_one_sentence(
+    change: dict[str, object], sentence: str, tmp_path: Path
+) -> None:
     from training.retrain import load_settings
 
-    tree = {"name": "plant", "manifest": "m.yaml", "models_folder": "models", "holdout": ["machine=M2"], **change}
+    tree = {
+        "name": "plant",
+        "manifest": "m.yaml",
+        "models_folder": "models",
+        "holdout": ["machine=M2"],
+        **change,
+    }
     (tmp_path / "retrain.yaml").write_text(yaml.safe_dump(tree))
     with pytest.raises(ConfigError, match=sentence):
         load_settings(tmp_path / "retrain.yaml")

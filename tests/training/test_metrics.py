@@ -8,30 +8,50 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
 
-from training.metrics import auc, average_precision, balanced_accuracy, best_threshold, bootstrap, per_run
-
-pairs = st.lists(st.tuples(st.sampled_from([0, 1]), st.integers(-5, 5)), min_size=2, max_size=60).filter(
-    lambda some: len({label for label, _ in some}) == 2
+from training.metrics import (
+    auc,
+    average_precision,
+    balanced_accuracy,
+    best_threshold,
+    bootstrap,
+    per_run,
 )
+
+pairs = st.lists(
+    st.tuples(st.sampled_from([0, 1]), st.integers(-5, 5)), min_size=2, max_size=60
+).filter(lambda some: len({label for label, _ in some}) == 2)
 
 
 @given(pairs)
 @settings(deadline=None, max_examples=50)
 def test_figures_are_those_of_scikit_learn(some: list[tuple[int, int]]) -> None:
-    label, score = np.array([one for one, _ in some], np.int8), np.array([float(one) for _, one in some])
+    label, score = (
+        np.array([one for one, _ in some], np.int8),
+        np.array([float(one) for _, one in some]),
+    )
     assert auc(label, score) == pytest.approx(roc_auc_score(label, score))
-    assert balanced_accuracy(label, score > 0) == pytest.approx(balanced_accuracy_score(label, score > 0))
+    assert balanced_accuracy(label, score > 0) == pytest.approx(
+        balanced_accuracy_score(label, score > 0)
+    )
     distinct = score + np.linspace(0, 0.1, len(score))
-    assert average_precision(label, distinct) == pytest.approx(average_precision_score(label, distinct))
+    assert average_precision(label, distinct) == pytest.approx(
+        average_precision_score(label, distinct)
+    )
 
 
 @given(pairs)
 @settings(deadline=None, max_examples=50)
 def test_no_other_threshold_is_better(some: list[tuple[int, int]]) -> None:
-    label, score = np.array([one for one, _ in some], np.int8), np.array([float(one) for _, one in some])
+    label, score = (
+        np.array([one for one, _ in some], np.int8),
+        np.array([float(one) for _, one in some]),
+    )
     reached = balanced_accuracy(label, score > best_threshold(label, score))
     if len(np.unique(score)) > 1:
-        assert all(reached >= balanced_accuracy(label, score > value - 0.5) - 1e-9 for value in np.unique(score)[1:])
+        assert all(
+            reached >= balanced_accuracy(label, score > value - 0.5) - 1e-9
+            for value in np.unique(score)[1:]
+        )
 
 
 def test_one_class_has_no_figure() -> None:
@@ -58,5 +78,11 @@ def test_one_group_has_no_interval() -> None:
 
 
 def test_runs_of_both_labels_count_as_two() -> None:
-    names, labels, scores = per_run(np.array(["a", "a", "b"]), np.array([0, 1, 1], np.int8), np.array([1.0, 3.0, 5.0]))
-    assert (list(names), list(labels), list(scores)) == (["a", "a", "b"], [0, 1, 1], [1.0, 3.0, 5.0])
+    names, labels, scores = per_run(
+        np.array(["a", "a", "b"]), np.array([0, 1, 1], np.int8), np.array([1.0, 3.0, 5.0])
+    )
+    assert (list(names), list(labels), list(scores)) == (
+        ["a", "a", "b"],
+        [0, 1, 1],
+        [1.0, 3.0, 5.0],
+    )

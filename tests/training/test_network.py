@@ -5,9 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitor.cam import activation_maps
-from monitor.records import Float32
-from training.network import NetworkSettings, average, build, head, make_repeatable, predict, set_head
+from monitor.evidence.cam import activation_maps
+from monitor.records.signal import Float32
+from training.network import (
+    NetworkSettings,
+    average,
+    build,
+    head,
+    make_repeatable,
+    predict,
+    set_head,
+)
 
 SQUARE = ((3, 3), (3, 3), (3, 3))
 SETTINGS = NetworkSettings(2, 24, 39, (4, 6, 8), (2, 2), SQUARE)
@@ -44,7 +52,9 @@ def test_the_average_of_members_is_one_network_with_one_exact_map() -> None:
         members.append(member)
     joined = average(members)
     logit, features = predict(joined, spectra())
-    np.testing.assert_allclose(logit, np.mean([predict(one, spectra())[0] for one in members], axis=0), atol=1e-5)
+    np.testing.assert_allclose(
+        logit, np.mean([predict(one, spectra())[0] for one in members], axis=0), atol=1e-5
+    )
     assert features.shape[-1] == 24
     contribution, residual = activation_maps(features, *head(joined), logit)
     assert residual.max() < 1e-5
@@ -56,7 +66,9 @@ def test_the_average_of_members_is_one_network_with_one_exact_map() -> None:
 
 
 @pytest.mark.parametrize("kernels", [SQUARE, ((3, 3), (3, 3), (1, 3))])
-def test_the_receptive_field_is_what_a_cell_really_sees(kernels: tuple[tuple[int, int], ...]) -> None:
+def test_the_receptive_field_is_what_a_cell_really_sees(
+    kernels: tuple[tuple[int, int], ...],
+) -> None:
     """Move one input at a time and watch the middle cell."""
     settings = NetworkSettings(1, 24, 39, (4, 4, 4), (2, 2), kernels)
     make_repeatable(0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor.model_folder import BUNDLED_MODELS, ModelError, find_model, load_manifest
+from monitor.evidence.model_folder import BUNDLED_MODELS, ModelError, find_model, load_manifest
 from training import TrainingError
 from training.registry import HISTORY, in_service, promote, publish, rollback
 
@@ -62,7 +62,9 @@ def test_a_step_cut_short_is_mended_by_the_link(model_folder: Path, tmp_path: Pa
     for copy in copies(model_folder, tmp_path):
         publish(copy, models)
     promote(models, "plant", "first")
-    (models / "plant" / HISTORY).write_text("first\nsecond\n")  # as if killed before the link was moved
+    (models / "plant" / HISTORY).write_text(
+        "first\nsecond\n"
+    )  # as if killed before the link was moved
     promote(models, "plant", "third")
     assert rollback(models, "plant") == "first"
 

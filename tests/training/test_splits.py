@@ -9,7 +9,16 @@ import pytest
 
 from training import TrainingError
 from training.dataset import Dataset
-from training.splits import Fold, by_group, by_time, held_out, inner_folds, leaky, leave_one_out, shared_runs
+from training.splits import (
+    Fold,
+    by_group,
+    by_time,
+    held_out,
+    inner_folds,
+    leaky,
+    leave_one_out,
+    shared_runs,
+)
 
 SPLITS: list[Callable[[Dataset], list[Fold]]] = [
     lambda data: leave_one_out(data, "machine"),
@@ -23,7 +32,9 @@ SPLITS: list[Callable[[Dataset], list[Fold]]] = [
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_no_run_stands_on_both_sides(dataset: Dataset, split: Callable[[Dataset], list[Fold]]) -> None:
+def test_no_run_stands_on_both_sides(
+    dataset: Dataset, split: Callable[[Dataset], list[Fold]]
+) -> None:
     for fold in split(dataset):
         assert not set(fold.train) & set(fold.test)
         assert not shared_runs(dataset.select(fold.train), dataset.select(fold.test))
@@ -43,11 +54,16 @@ def test_folds_by_group_have_both_classes(dataset: Dataset) -> None:
 
 
 def test_the_leaky_split_leaks(dataset: Dataset) -> None:
-    assert any(shared_runs(dataset.select(fold.train), dataset.select(fold.test)) for fold in leaky(dataset))
+    assert any(
+        shared_runs(dataset.select(fold.train), dataset.select(fold.test))
+        for fold in leaky(dataset)
+    )
 
 
 def test_a_split_that_would_tear_runs_apart_is_refused(dataset: Dataset) -> None:
-    torn = Dataset(**{**vars(dataset), "columns": {**dataset.columns, "odd": dataset.first_sample.astype(str)}})
+    torn = Dataset(
+        **{**vars(dataset), "columns": {**dataset.columns, "odd": dataset.first_sample.astype(str)}}
+    )
     with pytest.raises(TrainingError, match=r"run '.*' stands in training and test"):
         leave_one_out(torn, "odd")
 
@@ -60,7 +76,9 @@ def test_one_value_only_cannot_be_left_out(dataset: Dataset) -> None:
 def test_holding_out(dataset: Dataset) -> None:
     aside = held_out(dataset, [("machine", "M2"), ("operation", "OP1")])
     assert set(dataset.column("machine")[~aside]) == {"M0", "M1"}
-    with pytest.raises(TrainingError, match="machine = 'M9' occurs in no recording, found M0, M1, M2"):
+    with pytest.raises(
+        TrainingError, match="machine = 'M9' occurs in no recording, found M0, M1, M2"
+    ):
         held_out(dataset, [("machine", "M9")])
     with pytest.raises(TrainingError, match="every recording is held out"):
         held_out(dataset, [("point", "spindle")])

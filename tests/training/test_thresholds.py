@@ -7,14 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.novelty import commission, conformal_threshold
+from monitor.evidence.novelty import commission, conformal_threshold
 from training import TrainingError
 from training.dataset import Dataset
-from training.thresholds import commission_sensor, first_windows, leave_run_out_scores, threshold_by_run
+from training.thresholds import (
+    commission_sensor,
+    first_windows,
+    leave_run_out_scores,
+    threshold_by_run,
+)
 
 
 @pytest.mark.parametrize(("n_runs", "rate"), [(9, 0.1), (19, 0.1), (19, 0.05)])
-def test_a_window_of_a_new_run_is_a_false_alarm_no_more_often_than_promised(n_runs: int, rate: float) -> None:
+def test_a_window_of_a_new_run_is_a_false_alarm_no_more_often_than_promised(
+    n_runs: int, rate: float
+) -> None:
     random = np.random.default_rng(n_runs)
     alarms = []
     for _ in range(3000):
@@ -36,11 +43,14 @@ def test_runs_of_one_window_give_the_usual_conformal_bound(scores: list[float]) 
 def test_long_runs_weigh_no_more_than_short_ones() -> None:
     scores = np.concatenate([np.arange(9.0), np.full(1000, 0.5)])
     run = np.concatenate([np.arange(9), np.full(1000, 9)])
-    assert threshold_by_run(scores, run, 0.2) == threshold_by_run(np.append(np.arange(9.0), 0.5), np.arange(10), 0.2)
+    assert threshold_by_run(scores, run, 0.2) == threshold_by_run(
+        np.append(np.arange(9.0), 0.5), np.arange(10), 0.2
+    )
 
 
 @pytest.mark.parametrize(
-    ("rate", "text"), [(0.05, "3 runs can show no less than 0.25; 19 runs are needed"), (1.5, "between 0 and 1")]
+    ("rate", "text"),
+    [(0.05, "3 runs can show no less than 0.25; 19 runs are needed"), (1.5, "between 0 and 1")],
 )
 def test_an_impossible_rate_is_refused(rate: float, text: str) -> None:
     with pytest.raises(TrainingError, match=text):

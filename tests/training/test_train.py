@@ -25,7 +25,10 @@ def test_same_data_recipe_and_seed_make_the_same_network(dataset: Dataset) -> No
     both = fit(dataset, replace(SHORT, n_members=2), lambda: ticks.append(1))
     again = fit(dataset, replace(SHORT, seed=SHORT.seed + 1))
     first, second = (both.get_layer(f"member_{i}").get_weights() for i in (1, 2))
-    assert all(np.array_equal(a, b) for a, b in zip(second, again.get_layer("member_1").get_weights(), strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(second, again.get_layer("member_1").get_weights(), strict=True)
+    )
     assert not all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert len(ticks) == 2 * SHORT.n_epochs
 
@@ -42,9 +45,13 @@ def test_one_class_only_is_refused(dataset: Dataset) -> None:
 
 
 def test_batches_weigh_both_classes_the_same(dataset: Dataset) -> None:
-    unequal = dataset.select(np.flatnonzero((dataset.label == 0) | (np.arange(len(dataset)) % 4 == 0)))
+    unequal = dataset.select(
+        np.flatnonzero((dataset.label == 0) | (np.arange(len(dataset)) % 4 == 0))
+    )
     batches = MixedBatches(unequal.psd_db, unequal.label, replace(QUICK, mixup=0.0), seed=0)
-    targets, weights = zip(*[(batches[i][1][0], batches[i][2][0]) for i in range(len(batches))], strict=True)
+    targets, weights = zip(
+        *[(batches[i][1][0], batches[i][2][0]) for i in range(len(batches))], strict=True
+    )
     target, weight = np.concatenate(targets), np.concatenate(weights)
     assert weight[target == 1].sum() == pytest.approx(weight[target == 0].sum(), rel=1e-5)
 
@@ -57,7 +64,9 @@ def test_mixup_and_equaliser_stay_within_their_bounds(dataset: Dataset) -> None:
     plain = MixedBatches(dataset.psd_db, dataset.label, replace(recipe, mixup=0.0), seed=0)[0][0]
     order = np.random.default_rng(0).permutation(len(dataset))
     gain = plain - dataset.psd_db[order]
-    np.testing.assert_allclose(gain, gain[..., :1].repeat(gain.shape[-1], axis=-1), atol=1e-4)  # the same in all frames
+    np.testing.assert_allclose(
+        gain, gain[..., :1].repeat(gain.shape[-1], axis=-1), atol=1e-4
+    )  # the same in all frames
     assert np.sqrt(np.mean(gain**2)) == pytest.approx(1.0, rel=0.2)
     assert psd_db.dtype == np.float32
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitor.records import Grid
-from monitor.simulator import Truth
+from monitor.records.verdict import Grid
+from monitor.simulator.machine import Truth
 from training.network import NetworkSettings, build, keras, predict, set_head
 from training.regions import band_region, planted_region, resonance_band_hz
 from training.truth import Scene, exact_map, grad_cam, map_figures, pointing
@@ -59,7 +59,9 @@ def test_grad_cam_is_the_positive_part_without_the_sum() -> None:
     given = scene()
     usual, exact = grad_cam(given.model, given.psd_db), given.contribution
     positive = np.maximum(exact, 0)
-    np.testing.assert_allclose(usual, positive / positive.max(axis=(1, 2), keepdims=True), atol=1e-5)
+    np.testing.assert_allclose(
+        usual, positive / positive.max(axis=(1, 2), keepdims=True), atol=1e-5
+    )
     assert map_figures(given, grad_cam)["additivity_residual"]["max"] > 0.1
 
 
@@ -77,10 +79,17 @@ GRID = Grid((0.0, 100.0, 200.0, 400.0, 800.0), (0.0, 0.25, 0.5, 1.0))
 
 
 def test_the_planted_region_is_band_by_times() -> None:
-    truths = [Truth("bearing", 1.0, (120.0, 150.0), np.array([0.3, 0.4])), Truth("healthy", 0.0, None, np.empty(0))]
+    truths = [
+        Truth("bearing", 1.0, (120.0, 150.0), np.array([0.3, 0.4])),
+        Truth("healthy", 0.0, None, np.empty(0)),
+    ]
     region = planted_region(truths, GRID)
     assert np.argwhere(region).tolist() == [[0, 1, 1]]
-    assert np.argwhere(planted_region(truths, GRID, 1)).tolist() == [[0, 0, 1], [0, 1, 1], [0, 2, 1]]
+    assert np.argwhere(planted_region(truths, GRID, 1)).tolist() == [
+        [0, 0, 1],
+        [0, 1, 1],
+        [0, 2, 1],
+    ]
     assert band_region((150.0, 300.0), GRID, 2).sum() == 2 * 2 * 3
 
 

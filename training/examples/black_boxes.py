@@ -20,8 +20,8 @@ import numpy as np
 from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
-from monitor.recordings import RecordingError, load_manifest
-from monitor.records import Float32
+from monitor.recordings.manifest import RecordingError, load_manifest
+from monitor.records.signal import Float32
 from training import TrainingError
 from training.dataset import Dataset
 from training.examples.sweep import N_TEST, RECIPE, TEST_SEED
@@ -99,7 +99,9 @@ def alexnet(settings: NetworkSettings, mean_db: Float32, std_db: Float32) -> ker
 BLACK_BOXES: dict[str, Build] = {LENET: lenet, ALEXNET: alexnet}
 
 
-def fit_black_box(train: Dataset, recipe: Recipe, build: Build, tick: Callable[[], None] | None = None) -> keras.Model:
+def fit_black_box(
+    train: Dataset, recipe: Recipe, build: Build, tick: Callable[[], None] | None = None
+) -> keras.Model:
     """As training.train fits the GAP-CNN: same batches, same optimiser, same schedule."""
     make_repeatable(recipe.seed)
     mean_db = train.psd_db.mean(axis=(0, 3))
@@ -107,11 +109,16 @@ def fit_black_box(train: Dataset, recipe: Recipe, build: Build, tick: Callable[[
     model = build(network_settings(train.settings, train.psd_db.shape[1], recipe), mean_db, std_db)
     batches = _FirstTarget(MixedBatches(train.psd_db, train.label, recipe, recipe.seed))
     schedule = keras.optimizers.schedules.CosineDecay(
-        1e-5, len(batches) * recipe.n_epochs, warmup_target=recipe.learning_rate, warmup_steps=2 * len(batches)
+        1e-5,
+        len(batches) * recipe.n_epochs,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=2 * len(batches),
     )
     optimiser = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
     model.compile(optimiser, keras.losses.BinaryCrossentropy(from_logits=True))
-    callbacks = [] if tick is None else [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())]
+    callbacks = (
+        [] if tick is None else [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())]
+    )
     model.fit(batches, epochs=recipe.n_epochs, verbose=0, shuffle=False, callbacks=callbacks)
     return model
 
@@ -136,7 +143,9 @@ class _FirstTarget(keras.utils.PyDataset):  # type: ignore[misc]
 
 def sweep_problem(n_train: int, n_test: int, recipe: Recipe) -> Problem:
     """The signals of the sweep example."""
-    return Problem("sweep", recipe, ((make_dataset(n_train, 0)[0], make_dataset(n_test, TEST_SEED)[0]),))
+    return Problem(
+        "sweep", recipe, ((make_dataset(n_train, 0)[0], make_dataset(n_test, TEST_SEED)[0]),)
+    )
 
 
 def recordings_problem(path: Path, n_epochs: int | None) -> Problem:
@@ -149,24 +158,36 @@ def recordings_problem(path: Path, n_epochs: int | None) -> Problem:
     recipe = recipe if n_epochs is None else replace(recipe, n_epochs=n_epochs)
     dataset = usable(read_with_bar(manifest, spectrogram_settings(manifest.sample_rate_hz, recipe)))
     folds = leave_one_out(dataset, manifest.settings.groups[0])
-    return Problem(manifest.name, recipe, tuple((dataset.select(f.train), dataset.select(f.test)) for f in folds))
+    return Problem(
+        manifest.name,
+        recipe,
+        tuple((dataset.select(f.train), dataset.select(f.test)) for f in folds),
+    )
 
 
-def compete(problem: Problem, n_seeds: int, tick: Callable[[], None] | None = None) -> dict[str, Outcome]:
+def compete(
+    problem: Problem, n_seeds: int, tick: Callable[[], None] | None = None
+) -> dict[str, Outcome]:
     """Every network, with every seed, on every fold."""
     return {name: _outcome(problem, name, n_seeds, tick) for name in (GAP, *BLACK_BOXES)}
 
 
 def paired_difference(problem: Problem, ours: Outcome, other: Outcome) -> Interval:
     """By how much our AUC, mean over folds and seeds, is above the other's. Runs and seeds are drawn again."""
-    label, fold, run = problem.tested(lambda test: test.label), problem.fold, problem.tested(lambda test: test.run)
+    label, fold, run = (
+        problem.tested(lambda test: test.label),
+        problem.fold,
+        problem.tested(lambda test: test.run),
+    )
     random = np.random.default_rng(0)
     every = np.arange(len(ours.logit))
 
     def draw() -> NDArray[np.intp]:
         return random.integers(len(every), size=len(every))
 
-    def difference(index: NDArray[np.intp], our_seeds: NDArray[np.intp], other_seeds: NDArray[np.intp]) -> float:
+    def difference(
+        index: NDArray[np.intp], our_seeds: NDArray[np.intp], other_seeds: NDArray[np.intp]
+    ) -> float:
         both = ours.logit[our_seeds][:, index], other.logit[other_seeds][:, index]
         our_auc, other_auc = (_mean_auc(label[index], logit, fold[index]) for logit in both)
         return float(our_auc.mean() - other_auc.mean())
@@ -202,13 +223,21 @@ def table(problem: Problem, outcomes: dict[str, Outcome]) -> list[str]:
 
 def picture(results: Sequence[tuple[Problem, dict[str, Outcome]]]) -> bytes:
     """AUC of each seed against the number of parameters."""
-    figure, all_axes = plt.subplots(1, len(results), figsize=(4.8 * len(results), 3.8), squeeze=False)
+    figure, all_axes = plt.subplots(
+        1, len(results), figsize=(4.8 * len(results), 3.8), squeeze=False
+    )
     for axes, (problem, outcomes) in zip(all_axes[0], results, strict=True):
         for name, outcome in outcomes.items():
             reached = seed_auc(problem, outcome)
-            (dots,) = axes.plot(np.full(len(reached), outcome.n_parameters), reached, "o", alpha=0.6, label=name)
-            axes.plot(outcome.n_parameters, reached.mean(), "_", markersize=24, color=dots.get_color())
-        axes.set(xscale="log", xlabel="parameters", title=f"{problem.name}: a dot a seed, bar = mean")
+            (dots,) = axes.plot(
+                np.full(len(reached), outcome.n_parameters), reached, "o", alpha=0.6, label=name
+            )
+            axes.plot(
+                outcome.n_parameters, reached.mean(), "_", markersize=24, color=dots.get_color()
+            )
+        axes.set(
+            xscale="log", xlabel="parameters", title=f"{problem.name}: a dot a seed, bar = mean"
+        )
         axes.margins(x=0.15, y=0.2)
         axes.grid(alpha=0.3)
     all_axes[0][0].set_ylabel("AUC on windows never seen")
@@ -236,7 +265,11 @@ def _outcome(problem: Problem, name: str, n_seeds: int, tick: Callable[[], None]
         recipe = replace(problem.recipe, seed=seed)
         parts = []
         for train, test in problem.folds:
-            model = fit(train, recipe) if name == GAP else fit_black_box(train, recipe, BLACK_BOXES[name])
+            model = (
+                fit(train, recipe)
+                if name == GAP
+                else fit_black_box(train, recipe, BLACK_BOXES[name])
+            )
             parts.append(_logit(model, test.psd_db))
             if tick is not None:
                 tick()
@@ -251,7 +284,9 @@ def _logit(model: keras.Model, psd_db: Float32) -> Float32:
     return np.concatenate([np.asarray(part)[:, 0] for part in parts])
 
 
-def _mean_auc(label: NDArray[np.int8], logit: Float32, fold: NDArray[np.intp]) -> NDArray[np.float64]:
+def _mean_auc(
+    label: NDArray[np.int8], logit: Float32, fold: NDArray[np.intp]
+) -> NDArray[np.float64]:
     """Mean over the folds, shape (n_seeds,)."""
     parts = [[auc(label[fold == k], one[fold == k]) for k in np.unique(fold)] for one in logit]
     return np.asarray(np.mean(parts, axis=1))
@@ -272,25 +307,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training.examples.black_boxes", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--manifest", type=Path, metavar="PATH", help="recordings to compare on as well")
-    parser.add_argument("--manifest-epochs", type=int, metavar="N", help="on these; default: as camshaft-train fit")
+    parser.add_argument(
+        "--manifest", type=Path, metavar="PATH", help="recordings to compare on as well"
+    )
+    parser.add_argument(
+        "--manifest-epochs", type=int, metavar="N", help="on these; default: as camshaft-train fit"
+    )
     parser.add_argument("--signals", type=int, default=N_TRAIN, help="sweep signals to learn from")
     parser.add_argument("--test-signals", type=int, default=N_TEST)
     parser.add_argument("--epochs", type=int, default=N_EPOCHS)
     parser.add_argument("--seeds", type=int, default=N_SEEDS)
     parser.add_argument(
-        "--out", type=Path, default=Path("docs/examples/black_boxes.png"), metavar="PATH", help="figure"
+        "--out",
+        type=Path,
+        default=Path("docs/examples/black_boxes.png"),
+        metavar="PATH",
+        help="figure",
     )
     options = parser.parse_args(arguments)
     began = time.monotonic()
     try:
-        problems = [sweep_problem(options.signals, options.test_signals, replace(RECIPE, n_epochs=options.epochs))]
+        problems = [
+            sweep_problem(
+                options.signals, options.test_signals, replace(RECIPE, n_epochs=options.epochs)
+            )
+        ]
         if options.manifest is not None:
             problems.append(recordings_problem(options.manifest, options.manifest_epochs))
     except (RecordingError, TrainingError) as error:
         print(f"black_boxes: {error}", file=sys.stderr)
         return 2
-    n_fits = options.seeds * (1 + len(BLACK_BOXES)) * sum(len(problem.folds) for problem in problems)
+    n_fits = (
+        options.seeds * (1 + len(BLACK_BOXES)) * sum(len(problem.folds) for problem in problems)
+    )
     results = []
     with bar("learning networks", n_fits) as tick:
         for problem in problems:

@@ -23,8 +23,8 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from monitor.cam import activation_maps
-from monitor.records import Float32
+from monitor.evidence.cam import activation_maps
+from monitor.records.signal import Float32
 from training import TrainingError
 from training.examples.proportion import share
 from training.network import keras, make_repeatable
@@ -40,7 +40,9 @@ N_VALIDATION = 5000
 N_BATCH = 64
 N_EPOCHS = 8
 LEARNING_RATE = 5e-3
-HEAD_STD = 1.0  # means over 49 cells lie close together: small first weights would take epochs to grow
+HEAD_STD = (
+    1.0  # means over 49 cells lie close together: small first weights would take epochs to grow
+)
 N_SHOWN = 4  # typical digits, and as many that were called wrong
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -70,7 +72,9 @@ def load(path: Path | None) -> tuple[Digits, Digits]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             x_train, y_train, x_test, y_test = (arrays[key] for key in KEYS)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise TrainingError(f"{path}: must be an npz file with {', '.join(KEYS)} ({error}).") from error
+        raise TrainingError(
+            f"{path}: must be an npz file with {', '.join(KEYS)} ({error})."
+        ) from error
     return _digits(x_train, y_train), _digits(x_test, y_test)
 
 
@@ -92,7 +96,9 @@ def build() -> keras.Model:
     return keras.Model(image, {"logit": logit, "features": x})
 
 
-def fit(train: Digits, seed: int, n_epochs: int = N_EPOCHS, tick: Callable[[], None] | None = None) -> keras.Model:
+def fit(
+    train: Digits, seed: int, n_epochs: int = N_EPOCHS, tick: Callable[[], None] | None = None
+) -> keras.Model:
     """The network of the epoch that is best on the last images of the training set, which it never learns from."""
     make_repeatable(seed)
     order = np.random.default_rng(seed).permutation(len(train))
@@ -156,7 +162,10 @@ def judge(model: keras.Model, digits: Digits, n_batch: int = 500) -> Judged:
     for start in range(0, len(digits), n_batch):
         output = model(digits.image[start : start + n_batch], training=False)
         logit, features = np.asarray(output["logit"]), np.asarray(output["features"])
-        each = [activation_maps(features, weights[:, c], float(bias[c]), logit[:, c]) for c in range(N_DIGITS)]
+        each = [
+            activation_maps(features, weights[:, c], float(bias[c]), logit[:, c])
+            for c in range(N_DIGITS)
+        ]
         logits.append(logit)
         maps.append(np.stack([contribution for contribution, _ in each], axis=-1))
         residuals.append(np.stack([residual for _, residual in each], axis=-1))
@@ -209,12 +218,16 @@ def _map(axes: Axes, contribution: Float32, image: Float32, limit: float) -> Axe
 
 def _field_box(axes: Axes) -> None:
     corner = (N_PIXELS - FIELD) / 2
-    axes.add_patch(Rectangle((corner, corner), FIELD, FIELD, fill=False, linestyle=":", edgecolor="black"))
+    axes.add_patch(
+        Rectangle((corner, corner), FIELD, FIELD, fill=False, linestyle=":", edgecolor="black")
+    )
 
 
 def _digits(image: NDArray[np.uint8], label: NDArray[np.uint8]) -> Digits:
     if image.ndim != 3 or image.shape[1:] != (N_PIXELS, N_PIXELS) or label.shape != image.shape[:1]:
-        raise TrainingError(f"images of shape {image.shape}: must be (n, {N_PIXELS}, {N_PIXELS}) with n labels.")
+        raise TrainingError(
+            f"images of shape {image.shape}: must be (n, {N_PIXELS}, {N_PIXELS}) with n labels."
+        )
     return Digits((image[..., None] / 255).astype(np.float32), label.astype(np.int64))
 
 
@@ -222,10 +235,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training.examples.mnist", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--data", type=Path, metavar="PATH", help="mnist.npz; without it Keras downloads the set")
+    parser.add_argument(
+        "--data", type=Path, metavar="PATH", help="mnist.npz; without it Keras downloads the set"
+    )
     parser.add_argument("--epochs", type=int, default=N_EPOCHS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("docs/examples/mnist.png"), metavar="PATH", help="figure")
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs/examples/mnist.png"), metavar="PATH", help="figure"
+    )
     options = parser.parse_args(arguments)
     try:
         train, test = load(options.data)
@@ -239,9 +256,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     right = share(judged.ranking[:, 0] == test.label)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_bytes(picture(judged, test))
-    print(f"test accuracy {right.value:.2%} (95 %: {right.low:.2%} to {right.high:.2%}), {len(test)} digits")
-    print(f"each map adds up to its logit: largest residual {judged.residual.max():.1e} of {judged.residual.size} maps")
-    print(f"{model.count_params()} parameters, learned in {time.monotonic() - began:.0f} s; figure: {options.out}")
+    print(
+        f"test accuracy {right.value:.2%} (95 %: {right.low:.2%} to {right.high:.2%}), {len(test)} digits"
+    )
+    print(
+        f"each map adds up to its logit: largest residual {judged.residual.max():.1e} of {judged.residual.size} maps"
+    )
+    print(
+        f"{model.count_params()} parameters, learned in {time.monotonic() - began:.0f} s; figure: {options.out}"
+    )
     return 0
 
 

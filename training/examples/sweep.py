@@ -22,8 +22,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 
-from monitor.cam import activation_maps
-from monitor.records import Float32, Float64
+from monitor.evidence.cam import activation_maps
+from monitor.records.signal import Float32, Float64
 from training.dataset import NG, Dataset
 from training.examples.proportion import share
 from training.examples.sweep_signals import KINDS, Sweep, make_dataset, ridge
@@ -65,13 +65,17 @@ class Maps:
     on_ridge: NDArray[np.bool_]
 
 
-def judge(model: keras.Model, network: NetworkSettings, test: Dataset, sweeps: Sequence[Sweep | None]) -> Maps:
+def judge(
+    model: keras.Model, network: NetworkSettings, test: Dataset, sweeps: Sequence[Sweep | None]
+) -> Maps:
     """Maps of every test signal, and where their evidence ought to be."""
     logit, features = predict(model, test.psd_db)
     contribution, residual = activation_maps(features, *head(model), logit)
     none = np.zeros((network.n_bands, network.n_frames), bool)
     passed = np.stack([none if sweep is None else ridge(sweep, test.settings) for sweep in sweeps])
-    return Maps(logit, contribution, residual, within_field(passed, network), next_to(passed, network))
+    return Maps(
+        logit, contribution, residual, within_field(passed, network), next_to(passed, network)
+    )
 
 
 def within_field(passed: NDArray[np.bool_], network: NetworkSettings) -> NDArray[np.bool_]:
@@ -84,7 +88,9 @@ def within_field(passed: NDArray[np.bool_], network: NetworkSettings) -> NDArray
 
 def next_to(passed: NDArray[np.bool_], network: NetworkSettings) -> NDArray[np.bool_]:
     """Cells with a mark inside, and their neighbours."""
-    return np.asarray(maximum_filter(_any_in_column(passed, network), size=(1, 3, 3), mode="constant"))
+    return np.asarray(
+        maximum_filter(_any_in_column(passed, network), size=(1, 3, 3), mode="constant")
+    )
 
 
 def evidence_share(contribution: Float32, region: NDArray[np.bool_]) -> Float64:
@@ -97,9 +103,13 @@ def evidence_share(contribution: Float32, region: NDArray[np.bool_]) -> Float64:
 def report(maps: Maps, test: Dataset) -> list[str]:
     """Figures with 95 % intervals over the test signals, each line ready to print."""
     kind, right = test.column("kind"), (maps.logit > 0) == (test.label == NG)
-    ranking = bootstrap(np.arange(len(test)), lambda index: auc(test.label[index], maps.logit[index]))
+    ranking = bootstrap(
+        np.arange(len(test)), lambda index: auc(test.label[index], maps.logit[index])
+    )
     lines = [f"AUC {ranking}, right at P = 0.5: {share(right)} of {len(test)}"]
-    lines += [f"  {name}: right {share(right[kind == name])} of {(kind == name).sum()}" for name in KINDS]
+    lines += [
+        f"  {name}: right {share(right[kind == name])} of {(kind == name).sum()}" for name in KINDS
+    ]
     sweep = test.label == NG
     for words, some in (("every sweep", sweep), ("sweeps found", sweep & (maps.logit > 0))):
         lines.append(f"positive evidence of {words} ({some.sum()}):")
@@ -110,7 +120,9 @@ def report(maps: Maps, test: Dataset) -> list[str]:
             ("on the ridge or next to it", maps.on_ridge),
         ):
             inside = evidence_share(maps.contribution[some], region[some])
-            lines.append(f"  {name}: {mean_interval(inside)} on {region[some].mean():.0%} of the map")
+            lines.append(
+                f"  {name}: {mean_interval(inside)} on {region[some].mean():.0%} of the map"
+            )
     return [*lines, f"each map adds up to its logit: largest residual {maps.residual.max():.1e}"]
 
 
@@ -122,7 +134,11 @@ def mean_interval(values: NDArray[np.generic]) -> Interval:
 def chosen(maps: Maps, test: Dataset) -> dict[str, int]:
     """A strong sweep, a middling one, a weak one, the clutter most like a sweep, and middling noise."""
     kind = test.column("kind")
-    places = {"strong sweep": ("sweep", 0.9), "middling sweep": ("sweep", 0.5), "weak sweep": ("sweep", 0.1)}
+    places = {
+        "strong sweep": ("sweep", 0.9),
+        "middling sweep": ("sweep", 0.5),
+        "weak sweep": ("sweep", 0.1),
+    }
     places |= {"clutter most like a sweep": ("clutter", 1.0), "middling noise": ("noise", 0.5)}
     found = {}
     for words, (name, place) in places.items():
@@ -131,18 +147,27 @@ def chosen(maps: Maps, test: Dataset) -> dict[str, int]:
     return found
 
 
-def picture(maps: Maps, test: Dataset, sweeps: Sequence[Sweep | None], network: NetworkSettings) -> bytes:
+def picture(
+    maps: Maps, test: Dataset, sweeps: Sequence[Sweep | None], network: NetworkSettings
+) -> bytes:
     """Spectrogram above, map below, the true ridge over both; a box shows what one cell sees."""
     cases = chosen(maps, test)
     index = list(cases.values())
     limit = float(np.abs(maps.contribution[index]).max())
-    figure, all_axes = plt.subplots(2, len(index), figsize=(3 * len(index), 6), sharex=True, sharey=True)
+    figure, all_axes = plt.subplots(
+        2, len(index), figsize=(3 * len(index), 6), sharex=True, sharey=True
+    )
     edges_hz = test.settings.band_edges_hz
     frames_s = test.settings.delta_t_s * (np.arange(test.settings.n_frames + 1) + 0.5)
     for (top, below), (words, i) in zip(all_axes.T, cases.items(), strict=True):
         top.pcolormesh(frames_s, edges_hz, test.psd_db[i, 0], cmap="viridis")
         cells = below.pcolormesh(
-            grid_edges_s(test.settings, network), edges_hz, maps.contribution[i], cmap="RdBu_r", vmin=-limit, vmax=limit
+            grid_edges_s(test.settings, network),
+            edges_hz,
+            maps.contribution[i],
+            cmap="RdBu_r",
+            vmin=-limit,
+            vmax=limit,
         )
         top.set_title(f"{words}\nP = {1 / (1 + np.exp(-maps.logit[i])):.2f}", fontsize=9)
         below.set_xlabel("s")
@@ -167,10 +192,15 @@ def _field_box(axes: Axes, network: NetworkSettings, test: Dataset) -> None:
     seen_bands, seen_frames = network.receptive_field
     settings = test.settings
     width_s = (settings.n_fft + (seen_frames - 1) * settings.hop) / settings.sample_rate_hz
-    low, high = settings.band_edges_hz[FIRST_IN_BOX], settings.band_edges_hz[FIRST_IN_BOX + seen_bands]
+    low, high = (
+        settings.band_edges_hz[FIRST_IN_BOX],
+        settings.band_edges_hz[FIRST_IN_BOX + seen_bands],
+    )
     corner = (1.0, low)
     axes.text(corner[0], high * 1.1, "one cell sees", fontsize=8)
-    axes.add_patch(Rectangle(corner, width_s, high - low, fill=False, linestyle=":", edgecolor="black"))
+    axes.add_patch(
+        Rectangle(corner, width_s, high - low, fill=False, linestyle=":", edgecolor="black")
+    )
 
 
 def _any_in_column(marked: NDArray[np.bool_], network: NetworkSettings) -> NDArray[np.bool_]:
@@ -193,7 +223,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--test-signals", type=int, default=N_TEST)
     parser.add_argument("--epochs", type=int, default=RECIPE.n_epochs)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("docs/examples/sweep.png"), metavar="PATH", help="figure")
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs/examples/sweep.png"), metavar="PATH", help="figure"
+    )
     options = parser.parse_args(arguments)
     began = time.monotonic()
     recipe = Recipe(**{**vars(RECIPE), "n_epochs": options.epochs, "seed": options.seed})
@@ -204,7 +236,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_bytes(picture(maps, test, sweeps, network))
     print("\n".join(report(maps, test)))
-    print(f"{model.count_params()} parameters, {time.monotonic() - began:.0f} s in all; figure: {options.out}")
+    print(
+        f"{model.count_params()} parameters, {time.monotonic() - began:.0f} s in all; figure: {options.out}"
+    )
     return 0
 
 

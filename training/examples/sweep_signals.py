@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.records import Float32, Float64
-from monitor.spectrogram import SpectrogramSettings, spectrogram, widening_bins
+from monitor.records.signal import Float32, Float64
+from monitor.signal.spectrogram import SpectrogramSettings, spectrogram, widening_bins
 from training.dataset import Dataset
 
 RATE_HZ = 4000.0
@@ -39,13 +39,22 @@ class Sweep:
         """NaN before and after the sweep."""
         place = (t_s - self.start_s) / self.duration_s
         inside = (place >= 0) & (place <= 1)
-        return np.where(inside, self.from_hz * (self.to_hz / self.from_hz) ** np.clip(place, 0, 1), np.nan)
+        return np.where(
+            inside, self.from_hz * (self.to_hz / self.from_hz) ** np.clip(place, 0, 1), np.nan
+        )
 
     def signal(self, t_s: Float64) -> Float64:
         """Amplitude 1, faded in and out over a tenth of it."""
         place = (t_s - self.start_s) / self.duration_s
         log_ratio = np.log(self.to_hz / self.from_hz)
-        phase = 2 * np.pi * self.from_hz * self.duration_s / log_ratio * np.expm1(log_ratio * np.clip(place, 0, 1))
+        phase = (
+            2
+            * np.pi
+            * self.from_hz
+            * self.duration_s
+            / log_ratio
+            * np.expm1(log_ratio * np.clip(place, 0, 1))
+        )
         fade = np.clip(10 * np.minimum(place, 1 - place), 0, 1)
         return np.asarray(fade * np.sin(phase))
 
@@ -75,7 +84,9 @@ def make_signal(kind: str, random: Random) -> tuple[Float32, Sweep | None]:
     t_s = np.arange(N_WINDOW) / RATE_HZ
     signal = _noise(random)
     if kind == "clutter" or (kind == "sweep" and random.random() < 0.5):
-        for add in random.permutation(np.array([_tones, _impulses, _bursts]))[: random.integers(1, 4)]:
+        for add in random.permutation(np.array([_tones, _impulses, _bursts]))[
+            : random.integers(1, 4)
+        ]:
             signal += add(t_s, random)
     sweep = _sweep(random) if kind == "sweep" else None
     if sweep is not None:
@@ -88,7 +99,10 @@ def ridge(sweep: Sweep, settings: SpectrogramSettings) -> NDArray[np.bool_]:
 
     A frame stands for one hop about its middle, so the frames tile the time.
     """
-    middle_s = np.arange(settings.n_frames) * settings.delta_t_s + settings.n_fft / 2 / settings.sample_rate_hz
+    middle_s = (
+        np.arange(settings.n_frames) * settings.delta_t_s
+        + settings.n_fft / 2 / settings.sample_rate_hz
+    )
     parts_s = middle_s[:, None] + np.linspace(-0.5, 0.5, 21) * settings.delta_t_s
     found = sweep.frequency_hz(parts_s)
     low, high = np.array(settings.band_edges_hz[:-1]), np.array(settings.band_edges_hz[1:])
@@ -127,7 +141,9 @@ def _impulses(t_s: Float64, random: Random) -> Float64:
     signal = np.zeros(len(t_s))
     for at_s in random.uniform(0, t_s[-1], random.integers(3, 30)):
         after_s = np.clip(t_s - at_s, 0, None)
-        signal += _gain(random, 6, 15) * np.exp(-after_s / decay_s) * np.sin(2 * np.pi * hz * after_s)
+        signal += (
+            _gain(random, 6, 15) * np.exp(-after_s / decay_s) * np.sin(2 * np.pi * hz * after_s)
+        )
     return signal
 
 
@@ -141,7 +157,11 @@ def _bursts(t_s: Float64, random: Random) -> Float64:
         passed = (hz > low_hz) & (hz < low_hz * 2**octaves)
         noise = _rms_1(np.fft.irfft(np.fft.rfft(random.normal(size=len(t_s))) * passed, len(t_s)))
         width_s = random.uniform(0.05, 0.4)
-        signal += _gain(random, -3, 9) * noise * np.exp(-(((t_s - random.uniform(0, t_s[-1])) / width_s) ** 2))
+        signal += (
+            _gain(random, -3, 9)
+            * noise
+            * np.exp(-(((t_s - random.uniform(0, t_s[-1])) / width_s) ** 2))
+        )
     return signal
 
 

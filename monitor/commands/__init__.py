@@ -1,0 +1,1 @@
+"""The subcommands of `camshaft`, one file each. May import every other package."""

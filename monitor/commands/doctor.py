@@ -1,0 +1,203 @@
+"""camshaft doctor: each step from the configuration to InfluxDB, one line each, and a hint where one fails.
+
+It leaves one trace: a row of measurement monitor_doctor in InfluxDB. A service that runs meanwhile is not disturbed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import logging
+import shutil
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from monitor.commands.arguments import add_config
+from monitor.commands.doctor_broker import RATE_TOLERANCE, Finding, check_broker
+from monitor.config import Config, ConfigError, InfluxSettings, JournalSettings
+from monitor.config_file import load_config
+from monitor.evidence.model_folder import SELF_TEST_FILE, ModelError, find_model, read_checked
+from monitor.evidence.network import Classifier
+from monitor.journal.reader import JournalReader
+from monitor.journal.schema import JournalError
+from monitor.outputs.influx.sender import InfluxSender
+from monitor.outputs.retry import OutboxRow, RowKey
+
+SELF_TEST_TOLERANCE = 1e-4  # another processor may round otherwise
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--wait", type=float, default=15.0, metavar="S",
+                        help="seconds to wait for a message on each subscription (default 15)")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0: every step is ok, warnings apart. 1: a step failed. 2: the configuration is refused."""
+    try:
+        config = load_config(arguments.config)
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            print(Finding("configuration", "FAILED", line))
+        return 2
+    logging.getLogger("monitor").addHandler(
+        logging.NullHandler()
+    )  # what is logged stands in a finding, too
+    n_failed = 0
+    print(Finding("configuration", "ok", _summary(arguments.config, config)))
+    for finding in diagnose(config, arguments.wait):
+        print(finding, flush=True)
+        n_failed += finding.state == "FAILED"
+    if n_failed:
+        print(f"{n_failed} failed.", file=sys.stderr)
+    return 1 if n_failed else 0
+
+
+def diagnose(config: Config, wait_s: float) -> Iterator[Finding]:
+    """All steps after the configuration, in order. A failed step skips those that need it, no others."""
+    yield from check_broker(config, wait_s)
+    yield from check_models(config)
+    yield from check_journal(config.journal)
+    yield from check_influx(config.influx, config.instance)
+
+
+def _summary(path: Path, config: Config) -> str:
+    return (
+        f"{path}: {len(config.subscriptions)} subscription(s), {len(config.sensors)} sensor rule(s)"
+    )
+
+
+# -- models, journal, InfluxDB -----------------------------------------------------------------------------------------
+
+
+def check_models(config: Config) -> Iterator[Finding]:
+    names = list(dict.fromkeys(rule.model for rule in config.sensors if rule.model is not None))
+    if not names:
+        yield Finding("model", "ok", "none named: sensors are judged by novelty once commissioned")
+    for name in names:
+        try:
+            folder = find_model(name, config.models_folder)
+            classifier = Classifier(folder)
+            said = self_test(folder, classifier)
+        except ModelError as error:
+            yield Finding("model", "FAILED", str(error), "give a whole, unchanged model folder")
+            continue
+        yield Finding("model", "ok", f"{name}: id {classifier.manifest.id}, {said}")
+        yield from _fit(config, name, classifier)
+
+
+def _fit(config: Config, name: str, classifier: Classifier) -> Iterator[Finding]:
+    manifest = classifier.manifest
+    for rule in config.sensors:
+        if rule.model != name:
+            continue
+        wanted, found = manifest.settings.sample_rate_hz, rule.sample_rate_hz
+        if abs(found / wanted - 1) > RATE_TOLERANCE or len(rule.channels) != manifest.n_channels:
+            text = (
+                f"{name} wants {manifest.n_channels} channel(s) at {wanted:g} Hz, sensors {rule.match!r} have "
+                f"{len(rule.channels)} at {found:g} Hz"
+            )
+            yield Finding(
+                "model",
+                "FAILED",
+                text,
+                "give these sensors a model trained on such signals, or none",
+            )
+
+
+def self_test(folder: Path, classifier: Classifier) -> str:
+    """Run the stored spectrograms through the network. Raises ModelError where the logits are not the stored ones."""
+    if SELF_TEST_FILE not in classifier.manifest.files:
+        return "no stored self-test"
+    try:
+        stored = np.load(
+            io.BytesIO(read_checked(folder, SELF_TEST_FILE, classifier.manifest)),
+            allow_pickle=False,
+        )
+        psd_db, logit = stored["psd_db"].astype(np.float32), stored["logit"]
+        found, _ = classifier.predict(psd_db)
+        worst = float(np.max(np.abs(found - logit) / np.maximum(1.0, np.abs(logit))))
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{folder / SELF_TEST_FILE} is no self-test: {error}.") from error
+    if not worst <= SELF_TEST_TOLERANCE:
+        raise ModelError(
+            f"{folder}: logits of the self-test differ by {worst:.2g} from those stored with the model."
+        )
+    return f"self-test of {len(logit)} windows agrees (within {worst:.1g})"
+
+
+def check_journal(settings: JournalSettings) -> Iterator[Finding]:
+    path = settings.path
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as file:
+            file.write(bytes(4096))
+    except OSError as error:
+        hint = "create the folder, or let the service's user write there"
+        yield Finding("journal", "FAILED", f"{path.parent}: {error.strerror}", hint)
+        return
+    if path.exists():
+        try:
+            JournalReader(path).close()
+        except JournalError as error:
+            yield Finding(
+                "journal", "FAILED", str(error), "move the file away; the service starts a new one"
+            )
+            return
+    taken = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
+    free, room = shutil.disk_usage(path.parent).free, max(0, settings.max_bytes - taken)
+    text = f"{path} can be written, {free / 1e9:.1f} GB free, may grow by {room / 1e9:.1f} GB"
+    if free < room:
+        yield Finding(
+            "journal", "warning", text, "lower journal.max_bytes or give it a larger disk"
+        )
+    else:
+        yield Finding("journal", "ok", text)
+
+
+class _OneRow:
+    """An outbox with one row of its own, and its fate."""
+
+    def __init__(self, line: str) -> None:
+        self._row = OutboxRow("health", 0, [line])
+        self.accepted, self.reason = False, ""
+
+    def pending(self, limit: int) -> Sequence[OutboxRow]:
+        return [self._row]
+
+    def settle(self, accepted: Sequence[RowKey], rejected: Mapping[RowKey, str]) -> None:
+        self.accepted, self.reason = bool(accepted), "".join(rejected.values())
+
+
+def check_influx(settings: InfluxSettings | None, instance: str) -> Iterator[Finding]:
+    if settings is None:
+        yield Finding("InfluxDB", "ok", "none configured: the journal is the store")
+        return
+    try:
+        sender = InfluxSender(settings)
+    except ConfigError as error:
+        yield Finding("InfluxDB", "FAILED", str(error))
+        return
+    now_ns = time.time_ns()
+    outbox = _OneRow(f"monitor_doctor,instance={instance} ok=1i {now_ns}")
+    sender.step(outbox, time.monotonic())
+    sender.close()
+    if outbox.accepted:
+        when = datetime.fromtimestamp(now_ns // 10**9, UTC).isoformat()
+        yield Finding(
+            "InfluxDB", "ok", f"{settings.url}, bucket {settings.bucket!r} stored a row of {when}"
+        )
+    else:
+        text = outbox.reason or sender.trouble.removesuffix(" Rows wait in the journal.")
+        yield Finding(
+            "InfluxDB",
+            "FAILED",
+            f"{settings.url}: {text}",
+            "check influx.url, org, bucket and token",
+        )

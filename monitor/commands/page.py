@@ -1,0 +1,100 @@
+"""`camshaft page`: the operators' view in a browser. A process of its own; it reads the journal, and writes labels and
+acknowledgements, nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+
+from monitor.commands.arguments import add_config
+from monitor.config import Config, ConfigError
+from monitor.config_file import load_config
+from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
+from monitor.page.address import is_loopback, listen
+
+MIN_PASSWORD = 8
+NICENESS = 5  # where the processor is short, the service goes first
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--host", metavar="ADDRESS", help="instead of page.host")
+    parser.add_argument("--port", type=int, metavar="N", help="instead of page.port")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT. Exit codes: 0 stopped; 2 refused."""
+    config = _with_arguments(load_config(arguments.config), arguments)
+    password = _password(config)
+    try:
+        import uvicorn
+
+        from monitor.page.application import Page
+    except ModuleNotFoundError as error:
+        how = "install constraints/page.txt in place of daemon.txt, or the extra camshaft[page]"
+        print(f"camshaft page needs {error.name}: {how}.", file=sys.stderr)
+        return EXIT_REFUSED
+    logging.basicConfig(
+        level=config.logging.level,
+        format="%(asctime)s %(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+    page, tls = config.page, config.page.tls
+    listening = listen(page.host, page.port)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            Page(config, password, lambda: server.should_exit).application(),
+            ssl_certfile=tls.certificate_file if tls else None,
+            ssl_keyfile=tls.key_file if tls else None,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            limit_concurrency=400,
+            timeout_graceful_shutdown=3,
+        )
+    )
+    name = f"[{page.host}]" if ":" in page.host else page.host
+    print(f"Camshaft's page: http{'s' if tls else ''}://{name}:{page.port}/", flush=True)
+    with suppress(OSError):  # a sandbox may forbid it; its unit sets Nice= itself
+        os.nice(NICENESS)
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn stops by them, then raises them anew
+        signal.signal(number, lambda *_: None)
+    server.run(sockets=[listening])
+    return EXIT_OK
+
+
+def _with_arguments(config: Config, arguments: argparse.Namespace) -> Config:
+    changes = {
+        name: value for name in ("host", "port") if (value := getattr(arguments, name)) is not None
+    }
+    if not 1 <= changes.get("port", 1) <= 65535:
+        raise ConfigError(f"--port = {arguments.port}: must be from 1 to 65535.")
+    return config.model_copy(update={"page": config.page.model_copy(update=changes)})
+
+
+def _password(config: Config) -> str | None:
+    """Raises ConfigError where others could reach the page without one."""
+    page = config.page
+    if page.password is None:
+        if not is_loopback(page.host):
+            raise ConfigError(
+                f"page.host = {page.host!r}: others than this machine could reach the page; page.password must be set."
+            )
+        return None
+    password = page.password.read()
+    if len(password) < MIN_PASSWORD:
+        raise ConfigError(
+            f"page.password has {len(password)} characters: at least {MIN_PASSWORD} are needed."
+        )
+    if not is_loopback(page.host) and page.tls is None and not page.behind_https_proxy:
+        logging.getLogger(__name__).warning(
+            "page.host = %r without page.tls: password and pages travel unencrypted. Set page.tls, or "
+            "page.behind_https_proxy where a proxy speaks HTTPS.", page.host,
+        )  # fmt: skip
+    return password

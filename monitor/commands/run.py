@@ -1,0 +1,31 @@
+"""`camshaft run`: the service, until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+
+from monitor.commands.arguments import add_config
+from monitor.config_file import load_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit codes: 0 stopped; 2 refused; 70 a thread failed."""
+    from monitor.service import (
+        Service,  # after the configuration was found good: it takes most of a start
+    )
+
+    config = load_config(arguments.config)
+    logging.basicConfig(
+        level=config.logging.level,
+        format="%(asctime)s %(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+    logging.Formatter.converter = time.gmtime
+    return Service(arguments.config, config).run()

@@ -1,0 +1,122 @@
+"""`camshaft status`: the books, what waits, and each sensor's last word."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from monitor.commands.arguments import add_config
+from monitor.config_file import load_config
+from monitor.exit_codes import EXIT_NO, EXIT_OK
+from monitor.journal.reader import JournalReader
+from monitor.records.books import FATES
+from monitor.text import printable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--json", action="store_true", help="as one JSON line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit codes: 0 the books close; 1 they do not; 2 refused."""
+    config = load_config(arguments.config)
+    reader = JournalReader(config.journal.path)
+    found = summary(reader, config.influx is not None, time.time_ns())
+    print(json.dumps(found) if arguments.json else render(found))
+    return EXIT_NO if found["unbalanced"] else EXIT_OK
+
+
+def summary(reader: JournalReader, influx: bool, now_ns: int) -> dict[str, Any]:
+    """Everything as plain values, ready for JSON. influx: whether one is configured."""
+    books, counts, latest = reader.books(), reader.counts(), reader.latest()
+    health = reader.health()
+    sensors = {}
+    for name in sorted({*books.samples, *latest}):
+        verdict = latest[name].verdict if name in latest else None
+        sensors[name] = {
+            "status": verdict.status.value if verdict else None,
+            "reason": verdict.reason if verdict else "",
+            "alarm": verdict.alarm if verdict else "clear",
+            "probability": verdict.probability if verdict else None,
+            "novelty": verdict.novelty if verdict else None,
+            "novelty_threshold": verdict.novelty_threshold if verdict else None,
+            "age_s": (now_ns - verdict.end_ns) / 1e9 if verdict else None,
+            "windows": counts.get(name, {}),
+            "samples": {
+                f"{fate}.{reason}".rstrip("."): n
+                for (fate, reason), n in books.samples.get(name, {}).items()
+            },
+            "waiting": books.waiting.get(name, 0),
+        }
+    return {
+        "samples": {fate: books.total(fate) for fate in FATES}
+        | {"waiting": sum(books.waiting.values())},
+        "unbalanced": books.imbalance(),
+        "messages": {
+            name: n for name, n in sorted(books.counters.items()) if not name.startswith("windows.")
+        },
+        "influx": influx,
+        "rows": {
+            kind: dict(zip(("accepted", "rejected", "waiting"), n, strict=True))
+            for kind, n in books.delivery.items()
+        },
+        "health": None if health is None else {"age_s": (now_ns - health[0]) / 1e9, **health[1]},
+        "sensors": sensors,
+    }
+
+
+def render(found: dict[str, Any]) -> str:
+    """The summary as text for a terminal of 100 columns."""
+    samples = found["samples"]
+    sums = (
+        "the books close"
+        if not found["unbalanced"]
+        else f"THE BOOKS DO NOT CLOSE: {found['unbalanced']}"
+    )
+    rows = (
+        f"{n['accepted']:,} {kind} rows accepted, {n['rejected']:,} rejected, {n['waiting']:,} waiting"
+        for kind, n in found["rows"].items()
+    )
+    messages = (f"{n:,} {name.replace('_', ' ')}" for name, n in found["messages"].items())
+    lines = [
+        f"Samples   {samples['received']:,} received = {samples['analysed']:,} analysed + {samples['judged_bad']:,} "
+        f"judged bad + {samples['dropped']:,} dropped + {samples['waiting']:,} waiting: {sums}.",
+        "Messages  " + (", ".join(messages) or "none yet"),
+        "InfluxDB  "
+        + ("; ".join(rows) if found["influx"] else "not configured; the journal is the store"),
+        "Service   " + _service(found["health"]),
+        "",
+        f"{'sensor':<28}{'status':<10}{'alarm':<8}{'P(NG)':>6}{'novelty':>10}{'age':>8}  windows",
+    ]
+    return "\n".join(lines + [_line(name, sensor) for name, sensor in found["sensors"].items()])
+
+
+def _service(health: dict[str, Any] | None) -> str:
+    if health is None:
+        return "no figures yet"
+    seen = datetime.now(UTC).timestamp() - health["age_s"]
+    when = datetime.fromtimestamp(seen, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    delay = (
+        f", verdicts within {health['latency_p99_ms']:.0f} ms (99 %)"
+        if "latency_p99_ms" in health
+        else ""
+    )
+    broker = "connected" if health["broker_connected"] else "NOT CONNECTED"
+    return f"as of {when}: broker {broker}, {health['windows_per_s']:.1f} windows/s{delay}"
+
+
+def _line(name: str, sensor: dict[str, Any]) -> str:
+    chance = "" if sensor["probability"] is None else f"{sensor['probability']:.2f}"
+    novelty = (
+        ""
+        if sensor["novelty"] is None
+        else f"{sensor['novelty']:.1f}/{sensor['novelty_threshold']:.1f}"
+    )
+    age = "" if sensor["age_s"] is None else f"{sensor['age_s']:.0f} s"
+    windows = ", ".join(f"{n} {status}" for status, n in sorted(sensor["windows"].items()))
+    word = f"{printable(name):<28}{sensor['status'] or '-':<10}{sensor['alarm']:<8}"
+    return f"{word}{chance:>6}{novelty:>10}{age:>8}  {windows}"

@@ -1,0 +1,63 @@
+"""Which limits hold for a sensor, and which of them make its status: of its rule, its commissioning and its model."""
+
+from __future__ import annotations
+
+from monitor.config import SensorSettings
+from monitor.evidence.model_folder import Manifest
+from monitor.records.commissioned import Commissioned
+
+
+def status_rule(manifest: Manifest | None) -> str:
+    """network, novelty or either, as in the model's manifest. Without a model only novelty can speak."""
+    return "either" if manifest is None else manifest.status_rule
+
+
+def logit_threshold(
+    rule: SensorSettings, own: Commissioned | None, manifest: Manifest | None
+) -> float | None:
+    """The rule's, else the sensor's own if it was found with this model, else the model's. None without a model."""
+    if manifest is None:
+        return None
+    if rule.threshold is not None:
+        return rule.threshold
+    if own is not None and own.logit_threshold is not None and own.model_id == manifest.id:
+        return own.logit_threshold
+    return manifest.threshold
+
+
+def novelty_threshold(own: Commissioned, manifest: Manifest | None) -> float:
+    """The sensor's own, but not below its model's: first windows do not show how a machine drifts, training's did."""
+    learned = None if manifest is None else manifest.novelty_threshold
+    return own.baseline.threshold if learned is None else max(own.baseline.threshold, learned)
+
+
+def running_limit_ms2(rule: SensorSettings, own: Commissioned | None) -> float | None:
+    """RMS below which the machine stands, where no topic says so. None where nothing tells."""
+    if rule.running is not None and rule.running.limit_rms_ms2 is not None:
+        return rule.running.limit_rms_ms2
+    return None if own is None else own.running_limit_ms2
+
+
+def describe(rule: SensorSettings, own: Commissioned, manifest: Manifest | None) -> str:
+    """What a commissioned sensor's status rests on from now on, for people to read."""
+    if own.model_id != ("" if manifest is None else manifest.id):
+        return "The windows are of another model than the configuration's: commission again once that has judged some."
+    speaks, novelty = status_rule(manifest), f"novelty above {novelty_threshold(own, manifest):.3g}"
+    threshold = logit_threshold(rule, own, manifest)
+    logit = "" if threshold is None else f"logit above {threshold:.3g}"
+    makes_ng = {"network": logit, "novelty": novelty}.get(speaks) or " or ".join(
+        filter(None, (novelty, logit))
+    )
+    silent = {"network": "novelty", "novelty": "the logit"}.get(speaks)
+    beside = (
+        f" ({silent} is shown but makes no NG: the model's status_rule is {speaks})"
+        if silent
+        else ""
+    )
+    topic = None if rule.running is None else rule.running.topic
+    idle = (
+        f"idle below {running_limit_ms2(rule, own):.3g} m/s² RMS"
+        if topic is None
+        else f"idle as {topic} says"
+    )
+    return f"NG from now on: {makes_ng}{beside}; {idle}."

@@ -1,0 +1,215 @@
+"""A model folder: the network, every setting it depends on, and where it came from. Checked before anything uses it.
+
+manifest.yaml names each other file with its SHA-256; a folder whose files differ from their manifest is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from monitor.records.verdict import Grid
+from monitor.signal.spectrogram import SpectrogramSettings
+
+MANIFEST_NAME = "manifest.yaml"
+SELF_TEST_FILE = "self_test.npz"  # psd_db and the logits that training saw for it
+MAX_MANIFEST_BYTES = 1 << 20
+MAX_FILE_BYTES = 64 << 20
+
+BUNDLED_MODELS = Path(__file__).parents[1] / "models"
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ModelError(Exception):
+    """A model that cannot be used; str() is one sentence that names the folder, the key or file, and the rule."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SpectrogramSection(Section):
+    """The fields of SpectrogramSettings as they stand in the file."""
+
+    sample_rate_hz: Positive
+    n_window: int
+    n_fft: int
+    hop: int
+    taper: str
+    band_edges_hz: tuple[Finite, ...]
+
+
+class GridSection(Section):
+    f_edges_hz: tuple[Finite, ...] = Field(min_length=2)
+    t_edges_s: tuple[Finite, ...] = Field(min_length=2)
+
+    @field_validator("f_edges_hz", "t_edges_s")
+    @classmethod
+    def _rising(cls, edges: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not low < high for low, high in pairwise(edges)):
+            raise ValueError("must rise")
+        return edges
+
+
+class Head(Section):
+    """logit = bias + mean over cells of sum_k weights[k] * features[k]."""
+
+    weights: tuple[Finite, ...] = Field(min_length=1, max_length=4096)
+    bias: Finite
+
+
+class ReceptiveField(Section):
+    """What part of the spectrogram one map cell sees."""
+
+    hz: Positive
+    s: Positive
+
+
+class Manifest(Section):
+    """The checked manifest. threshold is in logit units: NG where the logit lies above it.
+
+    status_rule : network = the network alone says NG; novelty = novelty alone; either = one of the two is enough
+    novelty_threshold : told sound machines from failed ones in training; a sensor's own is not set below it, for the
+        first windows of a machine do not show how it drifts
+    training : split, metrics, versions, fingerprint; free, for people to read
+    """
+
+    id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    created: str
+    n_channels: int = Field(ge=1, le=16)
+    unit: Literal["m/s2"]
+    spectrogram: SpectrogramSection
+    grid: GridSection
+    head: Head
+    threshold: Finite
+    status_rule: Literal["network", "novelty", "either"] = "network"
+    novelty_threshold: Finite | None = None
+    receptive_field: ReceptiveField
+    training: dict[str, Any] = {}
+    files: dict[str, str] = Field(min_length=1, max_length=32)
+
+    @field_validator("created", mode="before")
+    @classmethod
+    def _yaml_time(cls, value: object) -> str:
+        return str(value)
+
+    @field_validator("files")
+    @classmethod
+    def _plain_names(cls, files: dict[str, str]) -> dict[str, str]:
+        for name, digest in files.items():
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name == MANIFEST_NAME:
+                raise ValueError(f"{name!r} is no plain file name")
+            if not re.fullmatch(r"[0-9a-f]{64}", digest):
+                raise ValueError(f"{name} = {digest!r} is no SHA-256 in lower-case hexadecimal")
+        return files
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        settings = self.settings  # raises ValueError where the spectrogram is impossible
+        if self.grid.f_edges_hz != settings.band_edges_hz:
+            raise ValueError(
+                "grid.f_edges_hz must equal spectrogram.band_edges_hz: the map's rows are the bands"
+            )
+        if len(self.grid.t_edges_s) - 1 > settings.n_frames:
+            raise ValueError(
+                f"grid.t_edges_s has more columns than the spectrogram has frames ({settings.n_frames})"
+            )
+        return self
+
+    @property
+    def settings(self) -> SpectrogramSettings:
+        return SpectrogramSettings(**dict(self.spectrogram))
+
+    @property
+    def map_grid(self) -> Grid:
+        return Grid(self.grid.f_edges_hz, self.grid.t_edges_s)
+
+
+def find_model(name_or_path: str, models_folder: Path | None = None) -> Path:
+    """The folder of a model: models_folder/NAME/current, else bundled by that name, else a path.
+
+    A plant's own model of a bundled name goes first: it was promoted in that one's place.
+    Raises ModelError naming the places looked at.
+    """
+    candidates = [Path(name_or_path)]
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name_or_path):
+        registered = [] if models_folder is None else [models_folder / name_or_path / "current"]
+        candidates = [*registered, BUNDLED_MODELS / name_or_path, *candidates]
+    for folder in candidates:
+        if (folder / MANIFEST_NAME).is_file():
+            return folder
+    places = ", ".join(str(folder) for folder in candidates)
+    raise ModelError(f"model = {name_or_path!r}: no {MANIFEST_NAME} in any of {places}.")
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read and check a model folder: the manifest, then every file's presence, size and SHA-256.
+
+    Raises ModelError, one sentence.
+    """
+    tree = _read_tree(folder / MANIFEST_NAME)
+    try:
+        manifest = Manifest.model_validate(tree)
+    except ValidationError as error:
+        raise ModelError(f"{folder / MANIFEST_NAME}: {_first_sentence(error)}") from error
+    for name in manifest.files:
+        read_checked(folder, name, manifest)
+    return manifest
+
+
+def read_checked(folder: Path, name: str, manifest: Manifest) -> bytes:
+    """The bytes of one of a model's files, at most 64 MiB. Raises ModelError if they are not the manifest's."""
+    content = _read_file(folder / name)
+    found, expected = hashlib.sha256(content).hexdigest(), manifest.files[name]
+    if found != expected:
+        raise ModelError(
+            f"{folder / name} has SHA-256 {found[:12]}..., its manifest says {expected[:12]}...: "
+            "the file was changed after the model was made."
+        )
+    return content
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        n_bytes = path.stat().st_size
+        if not path.is_file() or n_bytes > MAX_FILE_BYTES:
+            raise ModelError(
+                f"{path} has {n_bytes} bytes: must be a plain file of at most {MAX_FILE_BYTES} bytes."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _read_tree(path: Path) -> dict[str, Any]:
+    try:
+        n_bytes = path.stat().st_size
+        if n_bytes > MAX_MANIFEST_BYTES:
+            raise ModelError(
+                f"{path} has {n_bytes} bytes: a manifest has at most {MAX_MANIFEST_BYTES} bytes."
+            )
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(tree, dict):
+        raise ModelError(f"{path} must hold keys and values, found {type(tree).__name__}.")
+    return tree
+
+
+def _first_sentence(error: ValidationError) -> str:
+    item = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in item["loc"])
+    rule = str(item["msg"]).removeprefix("Value error, ").rstrip(".")
+    value = "" if isinstance(item["input"], dict) else f" = {repr(item['input'])[:60]}"
+    return f"{key}{value}: {rule}." if key else f"{rule}."

@@ -1,0 +1,136 @@
+"""The trained network, run by LiteRT (TensorFlow's small runtime). The one place that imports it.
+
+LiteRT allocates for one batch size at a time and a change of size costs a re-allocation, so two sizes are kept ready,
+each made when it is first needed, and what is left over is padded. Larger batches were no faster, they leave the cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monitor.evidence.model_folder import Manifest, ModelError, load_manifest, read_checked
+from monitor.records.signal import Float32
+
+NETWORK_FILE = "model.tflite"
+INPUT_NAME, LOGIT_NAME, FEATURES_NAME = "psd_db", "logit", "features"
+BATCH_SIZES = (1, 8)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """An interpreter allocated for one batch size. Tensors go by their signature names: the raw order may differ."""
+
+    interpreter: Any
+    n_batch: int
+    psd_db: int
+    logit: int
+    features: int
+
+    def run(self, psd_db: Float32) -> tuple[Float32, Float32]:
+        self.interpreter.set_tensor(self.psd_db, psd_db)
+        self.interpreter.invoke()
+        logit = self.interpreter.get_tensor(self.logit)
+        return logit.reshape(self.n_batch), self.interpreter.get_tensor(self.features)
+
+
+class Classifier:
+    """A model folder's network. Raises ModelError where the network does not fit its manifest."""
+
+    def __init__(self, folder: Path, n_threads: int = 1) -> None:
+        self.manifest: Manifest = load_manifest(folder)
+        if NETWORK_FILE not in self.manifest.files:
+            raise ModelError(f"{folder}: the manifest's files name no {NETWORK_FILE}.")
+        self._content = read_checked(folder, NETWORK_FILE, self.manifest)
+        self._file = folder / NETWORK_FILE
+        self._n_threads = n_threads
+        self._ready: dict[int, _Ready] = {}
+        settings = self.manifest.settings
+        self._input_shape = (self.manifest.n_channels, settings.n_bands, settings.n_frames)
+        self._features_shape = (*self.manifest.map_grid.shape, len(self.manifest.head.weights))
+        self._batch(
+            BATCH_SIZES[0]
+        )  # a network that does not fit is refused now, not at the first window
+
+    def predict(self, psd_db: Float32) -> tuple[Float32, Float32]:
+        """Judge any number of spectrograms; a window's result does not depend on its company.
+
+        psd_db : float32, shape (n, n_channels, n_bands, n_frames), dB re 1 (m/s²)²/Hz
+        Returns logit : float32, shape (n,); features : float32, shape (n, n_f, n_t, n_maps).
+        Raises ValueError if the shape is not the model's.
+        """
+        if psd_db.shape[1:] != self._input_shape:
+            raise ValueError(
+                f"psd_db has shape {psd_db.shape}: must be (n, {', '.join(map(str, self._input_shape))})."
+            )
+        n = len(psd_db)
+        logit = np.empty(n, np.float32)
+        features = np.empty((n, *self._features_shape), np.float32)
+        start = 0
+        while start < n:
+            size = BATCH_SIZES[
+                n - start > BATCH_SIZES[1] // 2
+            ]  # a few are cheaper one by one than padded
+            part = slice(start, min(start + size, n))
+            logit[part], features[part] = self._run(psd_db[part], size)
+            start += size
+        return logit, features
+
+    def _run(self, psd_db: Float32, size: int) -> tuple[Float32, Float32]:
+        n = len(psd_db)
+        batch = np.ascontiguousarray(psd_db, np.float32)
+        if n < size:
+            batch = np.concatenate([batch, np.zeros((size - n, *self._input_shape), np.float32)])
+        logit, features = self._batch(size).run(batch)
+        return logit[:n], features[:n]
+
+    def _batch(self, size: int) -> _Ready:
+        if size not in self._ready:
+            self._ready[size] = self._allocate(size)
+        return self._ready[size]
+
+    def _allocate(self, size: int) -> _Ready:
+        from ai_edge_litert.interpreter import (
+            Interpreter,  # 0.2 s and 30 MB that a daemon without models does not pay
+        )
+
+        try:
+            interpreter = Interpreter(model_content=self._content, num_threads=self._n_threads)
+            psd_db, logit, features = self._tensors(interpreter)
+            interpreter.resize_tensor_input(psd_db, (size, *self._input_shape), strict=True)
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise ModelError(
+                f"{self._file} is no network for psd_db {self._input_shape}: {reason}"
+            ) from error
+        ready = _Ready(interpreter, size, psd_db, logit, features)
+        self._check_output(ready)
+        return ready
+
+    def _tensors(self, interpreter: Any) -> tuple[int, int, int]:
+        """Indices of psd_db, logit and features. The runner must be gone before the interpreter may resize."""
+        signature = interpreter.get_signature_runner()
+        inputs, outputs = signature.get_input_details(), signature.get_output_details()
+        if set(inputs) != {INPUT_NAME} or not {LOGIT_NAME, FEATURES_NAME} <= set(outputs):
+            raise ModelError(
+                f"{self._file}: its signature must have the input {INPUT_NAME} and the outputs {LOGIT_NAME}, "
+                f"{FEATURES_NAME}; found {', '.join([*inputs, *outputs])}."
+            )
+        return (
+            inputs[INPUT_NAME]["index"],
+            outputs[LOGIT_NAME]["index"],
+            outputs[FEATURES_NAME]["index"],
+        )
+
+    def _check_output(self, ready: _Ready) -> None:
+        """A trial run: the shapes that come out must be the manifest's."""
+        logit, features = ready.run(np.zeros((ready.n_batch, *self._input_shape), np.float32))
+        if features.shape[1:] != self._features_shape or not np.isfinite(logit).all():
+            raise ModelError(
+                f"{self._file} gives the logit {logit[0]} and features of shape {features.shape[1:]}: must be finite "
+                f"and, by the manifest's grid and head, {self._features_shape}."
+            )

@@ -1,0 +1,189 @@
+"""Reading the journal, from any process: verdicts with their maps, evidence, books."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monitor.journal.schema import JournalError, connect_read_only
+from monitor.journal.writer import SPECTRUM_STEP_DB, VERDICT_COLUMNS
+from monitor.records.books import Books
+from monitor.records.signal import Float32
+from monitor.records.verdict import Band, Grid, Status, Verdict
+
+SELECT_VERDICT = (
+    f"SELECT row_id, {', '.join('v.' + name for name in VERDICT_COLUMNS)}, g.f_edges_hz, g.t_edges_s, "
+    "m.contribution, m.novelty, m.spectrum "
+    "FROM verdict v LEFT JOIN map m USING (row_id) LEFT JOIN grid g USING (grid_id) "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A verdict as the journal holds it."""
+
+    row_id: int
+    verdict: Verdict
+
+
+class JournalReader:
+    """Read-only view of a journal that a service may be writing. Raises JournalError."""
+
+    def __init__(self, path: Path) -> None:
+        self._link = connect_read_only(path)
+
+    def close(self) -> None:
+        self._link.close()
+
+    def rows(self, sensor: str | None = None, after_row: int = 0, limit: int = -1) -> Iterator[Row]:
+        """Verdicts with maps, oldest first."""
+        query = (
+            SELECT_VERDICT
+            + "WHERE row_id > ? AND (? IS NULL OR v.sensor = ?) ORDER BY row_id LIMIT ?"
+        )
+        for found in self._execute(query, (after_row, sensor, sensor, limit)):
+            yield read_row(found)
+
+    def row(self, row_id: int) -> Row | None:
+        found = self._execute(SELECT_VERDICT + "WHERE row_id = ?", (row_id,)).fetchone()
+        return None if found is None else read_row(found)
+
+    def latest(self) -> dict[str, Row]:
+        """Each sensor's newest verdict."""
+        query = (
+            SELECT_VERDICT
+            + "WHERE row_id IN (SELECT max(row_id) FROM verdict GROUP BY sensor) ORDER BY v.sensor"
+        )
+        return {row.verdict.sensor: row for row in map(read_row, self._execute(query))}
+
+    def last_row_id(self) -> int:
+        return int(self._execute("SELECT coalesce(max(row_id), 0) FROM verdict").fetchone()[0])
+
+    def evidence(self, row_id: int) -> tuple[Float32, float] | None:
+        """Raw samples (n_channels, n_window) in m/s² and their rate in Hz, if they were kept."""
+        query = "SELECT n_channels, sample_rate_hz, samples FROM evidence WHERE row_id = ?"
+        found = self._execute(query, (row_id,)).fetchone()
+        if found is None:
+            return None
+        return np.frombuffer(found[2], "<f4").reshape(found[0], -1), float(found[1])
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Windows by sensor and status."""
+        counts: dict[str, dict[str, int]] = {}
+        for sensor, status, n in self._execute(
+            "SELECT sensor, status, count(*) FROM verdict GROUP BY sensor, status"
+        ):
+            counts.setdefault(sensor, {})[status] = n
+        return counts
+
+    def events(self, after: int = 0, limit: int = -1) -> list[dict[str, Any]]:
+        names = ("event_id", "at_ns", "sensor", "kind", "text", "model_id")
+        query = f"SELECT {', '.join(names)} FROM event WHERE event_id > ? ORDER BY event_id LIMIT ?"
+        return [
+            dict(zip(names, found, strict=True)) for found in self._execute(query, (after, limit))
+        ]
+
+    def bad_payloads(self, limit: int = 20) -> list[dict[str, Any]]:
+        """The newest messages that could not be used."""
+        names = ("received_ns", "topic", "reason", "detail", "n_bytes", "head")
+        query = f"SELECT {', '.join(names)} FROM bad_payload ORDER BY id DESC LIMIT ?"
+        return [dict(zip(names, found, strict=True)) for found in self._execute(query, (limit,))]
+
+    def health(self) -> tuple[int, dict[str, Any]] | None:
+        """The newest health figures and their time."""
+        found = self._execute(
+            "SELECT at_ns, fields FROM health ORDER BY health_id DESC LIMIT 1"
+        ).fetchone()
+        return None if found is None else (int(found[0]), json.loads(found[1]))
+
+    def books(self) -> Books:
+        """Both ledgers, of one moment."""
+        with self._one_moment():
+            samples: dict[str, dict[tuple[str, str], int]] = {}
+            for sensor, fate, reason, n in self._execute(
+                "SELECT sensor, fate, reason, n_samples FROM book"
+            ):
+                samples.setdefault(sensor, {})[(fate, reason)] = n
+            waiting = dict(self._execute("SELECT sensor, n_waiting FROM stream").fetchall())
+            counters = dict(self._execute("SELECT name, value FROM counter").fetchall())
+            return Books(samples, waiting, counters, self._delivery())
+
+    def oldest_waiting_age_s(self, now_ns: int) -> float:
+        """How long ago the oldest verdict that InfluxDB has not yet got ended; 0 where none waits."""
+        cursor = "(SELECT cursor FROM delivery WHERE kind = 'verdict')"
+        query = f"SELECT end_ns FROM verdict WHERE row_id > {cursor} ORDER BY row_id LIMIT 1"
+        found = self._execute(query).fetchone()
+        return 0.0 if found is None else max(0.0, (now_ns - found[0]) / 1e9)
+
+    def _delivery(self) -> dict[str, tuple[int, int, int]]:
+        ledger = {}
+        rows = self._execute("SELECT kind, cursor, n_accepted, n_rejected FROM delivery").fetchall()
+        for kind, cursor, accepted, rejected in rows:
+            key = {"verdict": "row_id", "event": "event_id", "health": "health_id"}[kind]
+            first, last = self._execute(f"SELECT min({key}), max({key}) FROM {kind}").fetchone()
+            ledger[kind] = (
+                accepted,
+                rejected,
+                0 if last is None else max(0, last - max(cursor, first - 1)),
+            )
+        return ledger
+
+    @contextmanager
+    def _one_moment(self) -> Iterator[None]:
+        """All that is read inside is of one moment. Raises JournalError also for what fails while rows are fetched."""
+        try:
+            self._link.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._link.in_transaction:
+                    self._link.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
+
+    def _execute(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self._link.execute(query, values)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
+
+
+def read_row(found: tuple[Any, ...]) -> Row:
+    """One result of SELECT_VERDICT as a Row."""
+    row_id, *rest = found
+    v = dict(zip(VERDICT_COLUMNS, rest, strict=False))
+    f_edges, t_edges, contribution, novelty_map, spectrum = rest[len(VERDICT_COLUMNS) :]
+    low, high, share = v.pop("band_low_hz"), v.pop("band_high_hz"), v.pop("band_share")
+    grid = None if f_edges is None else Grid(tuple(json.loads(f_edges)), tuple(json.loads(t_edges)))
+    v["status"] = Status(v["status"])
+    v["quality"] = json.loads(v["quality"])
+    v["running"] = None if v["running"] is None else bool(v["running"])
+    return Row(
+        row_id,
+        Verdict(
+            **v,
+            band=None if low is None else Band(low, high, share),
+            grid=grid,
+            contribution=_map(contribution, grid),
+            novelty_map=_map(novelty_map, grid),
+            spectrum_db=unpack_spectrum(spectrum, grid),
+        ),
+    )
+
+
+def unpack_spectrum(blob: bytes | None, grid: Grid | None) -> Float32 | None:
+    """(n_channels, n_f, n_t) float32, dB."""
+    if blob is None or grid is None:
+        return None
+    return np.frombuffer(blob, "<i2").reshape(-1, *grid.shape) * np.float32(SPECTRUM_STEP_DB)
+
+
+def _map(blob: bytes | None, grid: Grid | None) -> Float32 | None:
+    return None if blob is None or grid is None else np.frombuffer(blob, "<f4").reshape(grid.shape)

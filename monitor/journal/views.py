@@ -1,0 +1,227 @@
+"""What the page and the report ask of the journal. Rows here are light: no maps, no samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.journal.labels import ACKNOWLEDGED, StoredLabel, labels_of
+from monitor.journal.reader import JournalReader
+
+SINCE_ROWS = 3600  # how far back a state is followed: an hour at a window a second
+ALARM_KINDS = ("alarm_raised", "alarm_cleared", ACKNOWLEDGED)
+
+GLANCE_COLUMNS = (
+    "row_id, sensor, start_ns, end_ns, status, reason, alarm, probability, logit, threshold, novelty, "
+    "novelty_threshold, band_low_hz, band_high_hz, band_share, model_id"
+)
+EVENT_COLUMNS = "event_id, at_ns, sensor, kind, text, model_id"
+
+# The sensors' names by skipping along the index, whatever number of rows each has.
+SENSORS = (
+    "WITH RECURSIVE name(x) AS (SELECT min(sensor) FROM verdict UNION ALL "
+    "SELECT (SELECT min(sensor) FROM verdict WHERE sensor > x) FROM name WHERE x IS NOT NULL) "
+    "SELECT x FROM name WHERE x IS NOT NULL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """One verdict without its maps. Fields as in records.Verdict."""
+
+    row_id: int
+    sensor: str
+    start_ns: int
+    end_ns: int
+    status: str
+    reason: str
+    alarm: str
+    probability: float | None
+    logit: float | None
+    threshold: float | None
+    novelty: float | None
+    novelty_threshold: float | None
+    band_low_hz: float | None
+    band_high_hz: float | None
+    band_share: float | None
+    model_id: str
+
+    @property
+    def excess(self) -> float | None:
+        """How far the evidence goes beyond its threshold, the larger of both kinds; positive is NG."""
+        kinds = [
+            value - limit
+            for value, limit in (
+                (self.logit, self.threshold),
+                (_log(self.novelty), _log(self.novelty_threshold)),
+            )
+            if value is not None and limit is not None
+        ]
+        return max(kinds, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    event_id: int
+    at_ns: int
+    sensor: str
+    kind: str
+    text: str
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """When the present status began; known is False where it began before what was looked through."""
+
+    at_ns: int
+    known: bool
+
+
+class JournalViews(JournalReader):
+    """Read-only. Raises JournalError."""
+
+    def sensors(self) -> list[str]:
+        return [name for (name,) in self._execute(SENSORS)]
+
+    def newest(self, sensor: str) -> Glance | None:
+        return next(iter(self.back_from(sensor, None, 1)), None)
+
+    def changes(self, after_row: int) -> list[Glance]:
+        """The last of each sensor's verdicts written after a row, oldest first."""
+        newest = "SELECT max(row_id) FROM verdict NOT INDEXED WHERE row_id > ? GROUP BY sensor"  # by row, not all rows
+        query = f"SELECT {GLANCE_COLUMNS} FROM verdict WHERE row_id IN ({newest}) ORDER BY row_id"
+        return [Glance(*row) for row in self._execute(query, (after_row,))]
+
+    def since(self, newest: Glance) -> Since:
+        """When the sensor took on the status of its newest verdict."""
+        query = "SELECT start_ns, status FROM verdict WHERE sensor = ? AND end_ns <= ? ORDER BY end_ns DESC LIMIT ?"
+        began_ns = newest.start_ns
+        for start_ns, status in self._execute(query, (newest.sensor, newest.end_ns, SINCE_ROWS)):
+            if status != newest.status:
+                return Since(began_ns, True)
+            began_ns = start_ns
+        return Since(began_ns, self._oldest_ns(newest.sensor) == began_ns)
+
+    def back_from(self, sensor: str, before_ns: int | None, limit: int) -> list[Glance]:
+        """A sensor's verdicts that ended before a time, newest first."""
+        query = f"SELECT {GLANCE_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns < ? ORDER BY end_ns DESC LIMIT ?"
+        return [Glance(*row) for row in self._execute(query, (sensor, _or_end(before_ns), limit))]
+
+    def between(self, sensor: str, from_ns: int, to_ns: int, limit: int) -> list[Glance]:
+        """A sensor's verdicts that ended in a span of time, oldest first."""
+        query = f"SELECT {GLANCE_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns BETWEEN ? AND ? ORDER BY end_ns LIMIT ?"
+        return [Glance(*row) for row in self._execute(query, (sensor, from_ns, to_ns, limit))]
+
+    def last_ok(self, sensor: str, before_ns: int, model_id: str) -> int | None:
+        """The newest OK row with a map before a time, judged by the same model: to compare with."""
+        query = (
+            "SELECT row_id FROM (SELECT row_id, status, model_id FROM verdict WHERE sensor = ? AND end_ns < ? "
+            "ORDER BY end_ns DESC LIMIT 100000) WHERE status = 'OK' AND model_id = ? "
+            "AND row_id IN (SELECT row_id FROM map) LIMIT 1"
+        )
+        found = self._execute(query, (sensor, before_ns, model_id)).fetchone()
+        return None if found is None else int(found[0])
+
+    def has_evidence(self, row_id: int) -> bool:
+        return (
+            self._execute("SELECT 1 FROM evidence WHERE row_id = ?", (row_id,)).fetchone()
+            is not None
+        )
+
+    def last_event_id(self) -> int:
+        return int(self._execute("SELECT coalesce(max(event_id), 0) FROM event").fetchone()[0])
+
+    def new_events(self, after: int, limit: int) -> list[StoredEvent]:
+        query = f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id > ? ORDER BY event_id LIMIT ?"
+        return [StoredEvent(*row) for row in self._execute(query, (after, limit))]
+
+    def events_back(
+        self, before: int | None, limit: int, sensor: str | None = None
+    ) -> list[StoredEvent]:
+        """Events written before an event, newest first."""
+        query = (
+            f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id < ? AND (? IS NULL OR sensor = ?) "
+            "ORDER BY event_id DESC LIMIT ?"
+        )
+        return [
+            StoredEvent(*row)
+            for row in self._execute(query, (_or_end(before), sensor, sensor, limit))
+        ]
+
+    def events_between(self, sensor: str, from_ns: int, to_ns: int) -> list[StoredEvent]:
+        query = f"SELECT {EVENT_COLUMNS} FROM event WHERE sensor = ? AND at_ns BETWEEN ? AND ? ORDER BY event_id"
+        return [StoredEvent(*row) for row in self._execute(query, (sensor, from_ns, to_ns))]
+
+    def alarm_events(self) -> dict[str, StoredEvent]:
+        """Each sensor's newest event about its alarm: raised, acknowledged or cleared."""
+        query = (
+            f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id IN "
+            "(SELECT max(event_id) FROM event WHERE kind IN (?, ?, ?) GROUP BY sensor)"
+        )
+        return {row[2]: StoredEvent(*row) for row in self._execute(query, ALARM_KINDS)}
+
+    def alarm_states(self) -> dict[str, tuple[StoredEvent, StoredEvent | None]]:
+        """Each sensor's newest raising or clearing of its alarm, and the acknowledgement that came after, if any."""
+        columns = ", ".join(f"event.{name}" for name in EVENT_COLUMNS.split(", "))
+        query = (
+            "WITH newest AS (SELECT sensor, max(iif(kind != ?, event_id, NULL)) AS change, "
+            "max(iif(kind = ?, event_id, NULL)) AS seen FROM event WHERE kind IN (?, ?, ?) GROUP BY sensor) "
+            f"SELECT {columns} FROM event JOIN newest ON event_id = change OR (event_id = seen AND seen > change) "
+            "ORDER BY event_id"
+        )
+        states: dict[str, tuple[StoredEvent, StoredEvent | None]] = {}
+        for event in (
+            StoredEvent(*row)
+            for row in self._execute(query, (ACKNOWLEDGED, ACKNOWLEDGED, *ALARM_KINDS))
+        ):
+            if event.kind == ACKNOWLEDGED:
+                states[event.sensor] = (states[event.sensor][0], event)
+            else:
+                states[event.sensor] = (event, None)
+        return states
+
+    def event(self, event_id: int) -> StoredEvent | None:
+        found = self._execute(
+            f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id = ?", (event_id,)
+        ).fetchone()
+        return None if found is None else StoredEvent(*found)
+
+    def unacknowledged(self) -> dict[str, int]:
+        """Each sensor's newest alarm, by its event, where nobody has acknowledged it."""
+        query = (
+            "SELECT sensor, coalesce(max(iif(kind = 'alarm_raised', event_id, NULL)), 0) AS raised, "
+            "coalesce(max(iif(kind = ?, event_id, NULL)), 0) AS seen FROM event WHERE kind IN ('alarm_raised', ?) "
+            "GROUP BY sensor HAVING raised > seen"
+        )
+        return {
+            sensor: raised
+            for sensor, raised, _ in self._execute(query, (ACKNOWLEDGED, ACKNOWLEDGED))
+        }
+
+    def row_at(self, sensor: str, at_ns: int) -> int | None:
+        """The sensor's window that ends at a time or holds it, else the last one before."""
+        query = "SELECT row_id, start_ns FROM verdict WHERE sensor = ? AND end_ns >= ? ORDER BY end_ns LIMIT 1"
+        found = self._execute(query, (sensor, at_ns)).fetchone()
+        if found is not None and found[1] <= at_ns:
+            return int(found[0])
+        before = self.back_from(sensor, at_ns, 1)
+        return before[0].row_id if before else None
+
+    def labels(self, row_ids: Sequence[int]) -> list[StoredLabel]:
+        return labels_of(self._link, row_ids)
+
+    def _oldest_ns(self, sensor: str) -> int | None:
+        query = "SELECT start_ns FROM verdict WHERE sensor = ? ORDER BY end_ns LIMIT 1"
+        found: tuple[Any, ...] | None = self._execute(query, (sensor,)).fetchone()
+        return None if found is None else int(found[0])
+
+
+def _or_end(value: int | None) -> int:
+    return 2**63 - 1 if value is None else value
+
+
+def _log(value: float | None) -> float | None:
+    return math.log(value) if value is not None and value > 0 else None

@@ -1,0 +1,347 @@
+"""Writing the journal: one transaction per batch, and what a restarted service takes up again.
+
+The writer is used by one thread. Other processes read (journal_reader.py) and write labels and commissioning.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monitor.journal.labels import store_label
+from monitor.journal.schema import JournalError, connect, transaction
+from monitor.records.batch import Batch, BookKey
+from monitor.records.labels import TOPIC, LabelRequest
+from monitor.records.signal import Float32
+from monitor.records.stream import Position, StoredStream, StreamUpdate
+from monitor.records.verdict import Grid, Verdict
+
+MAX_BAD_PAYLOADS = 1000  # kept for inspection, newest first
+MAX_HEALTH_ROWS = 8640  # a day at one per 10 s
+SPECTRUM_STEP_DB = 0.01  # int16 hundredths of a decibel reach from -327 to 327 dB
+
+VERDICT_COLUMNS = tuple(
+    "sensor segment first_sample n_samples start_ns end_ns status reason logit probability bias threshold residual "  # noqa: SIM905
+    "novelty novelty_threshold band_low_hz band_high_hz band_share alarm running model_id continuity quality".split()
+)
+POSITION_FIELDS = tuple(field.name for field in fields(Position))
+INSERT_BAD_PAYLOAD = "INSERT INTO bad_payload (received_ns, topic, reason, detail, n_bytes, head) VALUES (?, ?, ?, ?, ?, ?)"
+INSERT_VERDICT = (
+    f"INSERT INTO verdict ({', '.join(VERDICT_COLUMNS)}) VALUES ({', '.join('?' * len(VERDICT_COLUMNS))}) "
+    "ON CONFLICT DO NOTHING RETURNING row_id"
+)
+
+
+class Journal:
+    """The one writer. Every method is a transaction: it happens whole or not at all.
+
+    Raises JournalError from any method while the disk is full or the file cannot be written: call again later.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._link = connect(path)
+        self._grids: dict[Grid, int] = {}
+
+    def close(self) -> None:
+        self._link.close()
+
+    def commit(self, batch: Batch) -> None:
+        """Store a batch: verdicts, maps, evidence, streams, books."""
+        with self._transaction() as link:
+            self._insert_verdicts(link, batch.verdicts)
+            link.executemany(
+                "INSERT OR IGNORE INTO evidence SELECT row_id, ?, ?, ?, ?, ? FROM verdict "
+                "WHERE sensor = ? AND segment = ? AND first_sample = ? AND n_samples > 0",
+                [
+                    _evidence_row(
+                        e.samples, e.sample_rate_hz, e.why, e.sensor, e.segment, e.first_sample
+                    )
+                    for e in batch.evidence
+                ],
+            )
+            _insert_bad_payloads(link, batch)
+            link.executemany(
+                "INSERT INTO event (at_ns, sensor, kind, text, model_id) VALUES (?, ?, ?, ?, ?)",
+                [(e.at_ns, e.sensor, e.kind, e.text, e.model_id) for e in batch.events],
+            )
+            for request in batch.labels:
+                _store_label(link, request)
+            _add(link, batch.books, batch.counters)
+            for update in batch.streams:
+                _store_stream(link, update)
+            link.executemany("INSERT OR REPLACE INTO packet VALUES (?, ?)", batch.packets.items())
+
+    def streams(self) -> dict[str, StoredStream]:
+        """Every sensor's stored stream, to go on with after a start."""
+        rows = self._link.execute(
+            "SELECT sensor, position, keys, alarm_recent, alarm_raised, (SELECT model_id FROM verdict v "
+            "WHERE v.sensor = stream.sensor ORDER BY end_ns DESC LIMIT 1) FROM stream"
+        ).fetchall()
+        return {
+            sensor: StoredStream(
+                position=(where := _position(position)),
+                keys=[tuple(key) for key in json.loads(keys)],
+                alarm_recent=[bool(ng) for ng in json.loads(recent)],
+                alarm_raised=bool(raised),
+                model_id=model_id,
+                tail=self._tail(sensor, where),
+            )
+            for sensor, position, keys, recent, raised, model_id in rows
+        }
+
+    def packets(self) -> dict[int, int]:
+        """Packet ids whose messages were settled, with their digests."""
+        return dict(self._link.execute("SELECT packet_id, digest FROM packet"))
+
+    def store_health(self, at_ns: int, fields: dict[str, Any]) -> None:
+        with self._transaction() as link:
+            link.execute(
+                "INSERT INTO health (at_ns, fields) VALUES (?, ?)", (at_ns, json.dumps(fields))
+            )
+            link.execute(
+                "DELETE FROM health WHERE health_id <= (SELECT max(health_id) FROM health) - ?",
+                (MAX_HEALTH_ROWS,),
+            )
+
+    def thin(
+        self, max_bytes: int, max_evidence_bytes: int, with_sink: bool, n_rows: int = 2000
+    ) -> Counter[str]:
+        """Make room, a bounded step at a time: evidence over its limit, then whole rows; oldest first.
+
+        Labelled rows stay. Rows that InfluxDB has go before rows that it has not (with_sink: there is an InfluxDB to
+        feed). Returns what was taken, by kind: evidence_windows, delivered_rows, undelivered_rows.
+        """
+        taken: Counter[str] = Counter()
+        with self._transaction() as link:
+            over = self._sum(link, "SELECT total(n_bytes) FROM evidence") - max_evidence_bytes
+            if over > 0:
+                taken["evidence_windows"] += _thin_evidence(link, over, n_rows)
+            if _used_bytes(link) > max_bytes:
+                taken.update(_thin_rows(link, n_rows, with_sink))
+            _add(link, Counter(), Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}))
+        return taken
+
+    def _insert_verdicts(self, link: sqlite3.Connection, verdicts: list[Verdict]) -> None:
+        for verdict in verdicts:
+            stored = link.execute(INSERT_VERDICT, _verdict_row(verdict)).fetchone()
+            if stored and verdict.grid is not None:
+                link.execute(
+                    "INSERT INTO map VALUES (?, ?, ?, ?, ?)",
+                    (
+                        stored[0],
+                        self._grid_id(link, verdict.grid),
+                        _floats(verdict.contribution),
+                        _floats(verdict.novelty_map),
+                        pack_spectrum(verdict.spectrum_db),
+                    ),
+                )
+
+    def _grid_id(self, link: sqlite3.Connection, grid: Grid) -> int:
+        if grid not in self._grids:
+            edges = (json.dumps(grid.f_edges_hz), json.dumps(grid.t_edges_s))
+            link.execute("INSERT OR IGNORE INTO grid (f_edges_hz, t_edges_s) VALUES (?, ?)", edges)
+            found = link.execute(
+                "SELECT grid_id FROM grid WHERE f_edges_hz = ? AND t_edges_s = ?", edges
+            )
+            self._grids[grid] = int(found.fetchone()[0])
+        return self._grids[grid]
+
+    def _tail(self, sensor: str, position: Position) -> Float32 | None:
+        rows = self._link.execute(
+            "SELECT first_sample, n_channels, samples FROM tail WHERE sensor = ? AND segment = ? ORDER BY first_sample",
+            (sensor, position.segment),
+        ).fetchall()
+        pieces = [
+            np.frombuffer(blob, "<f4").reshape(n_channels, -1)[
+                :, max(0, position.first_sample - first) :
+            ]
+            for first, n_channels, blob in rows
+        ]
+        return np.concatenate(pieces, axis=1) if pieces else None
+
+    @staticmethod
+    def _sum(link: sqlite3.Connection, query: str) -> int:
+        return int(link.execute(query).fetchone()[0])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with transaction(self._link) as link:
+                yield link
+        except JournalError:
+            self._grids.clear()  # a rolled-back grid row is gone
+            raise
+
+
+def pack_spectrum(spectrum_db: Float32 | None) -> bytes | None:
+    """int16 hundredths of a decibel: half the bytes, far finer than any spectrum is sure."""
+    if spectrum_db is None:
+        return None
+    steps = np.clip(np.rint(spectrum_db / SPECTRUM_STEP_DB), -32768, 32767).astype("<i2")
+    return bytes(steps.tobytes())
+
+
+def _verdict_row(v: Verdict) -> tuple[object, ...]:
+    low, high, share = (
+        (v.band.low_hz, v.band.high_hz, v.band.share) if v.band else (None, None, None)
+    )
+    return (
+        *(
+            v.sensor,
+            v.segment,
+            v.first_sample,
+            v.n_samples,
+            v.start_ns,
+            v.end_ns,
+            v.status.value,
+            v.reason,
+        ),
+        *(v.logit, v.probability, v.bias, v.threshold, v.residual, v.novelty, v.novelty_threshold),
+        *(low, high, share, v.alarm, v.running, v.model_id, v.continuity),
+        _compact(v.quality),
+    )
+
+
+def _evidence_row(samples: Float32, rate_hz: float, why: str, *key: object) -> tuple[object, ...]:
+    blob = samples.astype("<f4").tobytes()
+    return (samples.shape[0], rate_hz, why, len(blob), blob, *key)
+
+
+def _store_label(link: sqlite3.Connection, request: LabelRequest) -> None:
+    """A label that came by MQTT. One that fits no window is kept as a payload that could not be used."""
+    if store_label(link, request) is not None:
+        return
+    what = (
+        request.at_ns,
+        TOPIC,
+        "unknown_window",
+        f"There is no window {request.window} in the journal.",
+        0,
+        b"",
+    )
+    link.execute(INSERT_BAD_PAYLOAD, what)
+    _add(link, Counter(), Counter({"bad_payloads.unknown_window": 1}))
+
+
+def _insert_bad_payloads(link: sqlite3.Connection, batch: Batch) -> None:
+    if not batch.bad_payloads:
+        return
+    link.executemany(
+        INSERT_BAD_PAYLOAD,
+        [
+            (b.received_ns, b.topic, b.reason, b.detail, b.n_bytes, b.head)
+            for b in batch.bad_payloads[-MAX_BAD_PAYLOADS:]
+        ],
+    )
+    link.execute(
+        "DELETE FROM bad_payload WHERE id <= (SELECT max(id) FROM bad_payload) - ?",
+        (MAX_BAD_PAYLOADS,),
+    )
+
+
+def _add(link: sqlite3.Connection, books: Counter[BookKey], counters: Counter[str]) -> None:
+    link.executemany(
+        "INSERT INTO book VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n_samples = n_samples + excluded.n_samples",
+        [(*key, n) for key, n in books.items()],
+    )
+    link.executemany(
+        "INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+        counters.items(),
+    )
+
+
+def _store_stream(link: sqlite3.Connection, update: StreamUpdate) -> None:
+    position = update.position
+    link.execute(
+        "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            update.sensor,
+            _compact({name: getattr(position, name) for name in POSITION_FIELDS}),
+            _compact(update.keys),
+            _compact([int(ng) for ng in update.alarm_recent]),
+            update.alarm_raised,
+            update.n_waiting,
+        ),
+    )
+    link.execute(
+        "DELETE FROM tail WHERE sensor = ? AND (segment != ? OR first_sample + n_samples <= ?)",
+        (update.sensor, position.segment, position.first_sample),
+    )
+    if update.tail is not None:
+        first, samples = update.tail
+        n_channels, n = samples.shape
+        link.execute(
+            "INSERT OR REPLACE INTO tail VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                update.sensor,
+                position.segment,
+                first,
+                n,
+                n_channels,
+                samples.astype("<f4").tobytes(),
+            ),
+        )
+
+
+def _position(text: str) -> Position:
+    tree = json.loads(text)
+    for name in ("last_message", "first_message", "hole"):
+        tree[name] = tuple(tree[name]) if tree[name] is not None else None
+    tree["times"] = [tuple(mark) for mark in tree["times"]]
+    return Position(**tree)
+
+
+def _thin_evidence(link: sqlite3.Connection, n_bytes: int, n_rows: int) -> int:
+    oldest = link.execute(
+        "SELECT row_id, n_bytes FROM evidence WHERE row_id NOT IN (SELECT row_id FROM label) ORDER BY row_id LIMIT ?",
+        (n_rows,),
+    ).fetchall()
+    chosen = list(_until(oldest, n_bytes))
+    link.executemany("DELETE FROM evidence WHERE row_id = ?", chosen)
+    return len(chosen)
+
+
+def _until(rows: Iterable[tuple[int, int]], n_bytes: int) -> Iterator[tuple[int]]:
+    for row_id, size in rows:
+        if n_bytes <= 0:
+            return
+        n_bytes -= size
+        yield (row_id,)
+
+
+def _thin_rows(link: sqlite3.Connection, n_rows: int, with_sink: bool) -> Counter[str]:
+    """The oldest verdicts with maps and unlabelled evidence. Those not yet delivered only when no other is left."""
+    (cursor,) = link.execute("SELECT cursor FROM delivery WHERE kind = 'verdict'").fetchone()
+    query = "SELECT row_id FROM verdict WHERE row_id NOT IN (SELECT row_id FROM label) {} ORDER BY row_id LIMIT ?"
+    chosen = link.execute(query.format("AND row_id <= ?"), (cursor, n_rows)).fetchall()
+    fate = "delivered_rows" if chosen or not with_sink else "undelivered_rows"
+    chosen = chosen or link.execute(query.format(""), (n_rows,)).fetchall()
+    for table in ("evidence", "map", "verdict"):
+        link.executemany(f"DELETE FROM {table} WHERE row_id = ?", chosen)
+    return Counter({fate: len(chosen)})
+
+
+def _used_bytes(link: sqlite3.Connection) -> int:
+    page, count, free = (
+        link.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_size", "page_count", "freelist_count")
+    )
+    return int(page * (count - free))
+
+
+def _floats(values: Float32 | None) -> bytes | None:
+    return None if values is None else values.astype("<f4").tobytes()
+
+
+_compact = json.JSONEncoder(
+    separators=(",", ":")
+).encode  # made once: json.dumps would make one a call

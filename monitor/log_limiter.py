@@ -1,0 +1,31 @@
+"""Repeated trouble, logged when it is new and then once a period with its count."""
+
+from __future__ import annotations
+
+import logging
+
+MAX_TROUBLES = 64  # told apart at a time
+
+
+class Complaints:
+    """Troubles may take turns; each has its own period."""
+
+    def __init__(self, log: logging.Logger, period_s: float) -> None:
+        self._log, self._period_s = log, period_s
+        self._said: dict[
+            str, tuple[float, int]
+        ] = {}  # trouble: when it may be said again, times since
+
+    def note(self, level: int, text: str, now_s: float, trouble: str | None = None) -> None:
+        """now_s: a clock that never jumps. trouble: what counts as the same, the text itself if None."""
+        key = text if trouble is None else trouble
+        again_s, n = self._said.get(key, (now_s, 0))
+        if now_s < again_s:
+            self._said[key] = again_s, n + 1
+            return
+        self._log.log(
+            level, "%s%s", text, f" ({n + 1} times since the last such line)" if n else ""
+        )
+        if len(self._said) >= MAX_TROUBLES:
+            self._said.clear()
+        self._said[key] = now_s + self._period_s, 0

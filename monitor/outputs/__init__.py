@@ -1,0 +1,1 @@
+"""Where verdicts, alarms and figures go. Imports journal, records and config."""

@@ -1,0 +1,1 @@
+"""InfluxDB: line protocol, and the only influxdb-client. Imports outputs, records and config."""

@@ -1,0 +1,222 @@
+"""From verdicts, health figures and events to rows of InfluxDB's line protocol.
+
+Times are written in nanoseconds: a verdict row keeps the exact end of its window, its identity beside the series. Rows
+of maps carry whole milliseconds, which InfluxDB packs into next to nothing.
+Format: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import pairwise
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.records.verdict import Grid, Status, Verdict
+
+CELLS_PER_UNIT = 10_000  # maps: integer cells a unit of logit, or of novelty score
+CELLS_PER_DB = 10
+MAX_CELL_SUM = 2**53  # beyond it floats skip integers
+MAX_BAND_DECIMALS = 9
+NS_PER_MS = 1_000_000
+
+# How much a status asks for a look: the largest in a span of time is the one to show.
+SEVERITY = {
+    Status.OK: 0,
+    Status.IDLE: 1,
+    Status.LEARNING: 2,
+    Status.BAD_DATA: 3,
+    Status.NO_DATA: 4,
+    Status.NG: 5,
+}
+
+FieldValue = bool | int | float | str | None
+
+_UNSAFE_IN_TAG = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|%(?=[0-9A-Fa-f]{2})")
+_TAG_ESCAPES = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
+_STRING_ESCAPES = str.maketrans({'"': r"\"", "\\": r"\\"})
+
+
+def verdict_lines(verdict: Verdict, maps: bool) -> list[str]:
+    """One verdict row, one quality row where there are figures, and with `maps` one row a column of each map.
+
+    With overlapping windows only those a whole number of window lengths from their segment's start send maps: the maps
+    of two windows over the same time would overwrite each other.
+    """
+    tags = _sensor_tags(verdict.machine, verdict.point)
+    lines = [f"vibration_verdict{tags} {_fields(_verdict_fields(verdict))} {verdict.end_ns}"]
+    if figures := _fields({name: float(value) for name, value in verdict.quality.items()}):
+        lines.append(f"vibration_quality{tags} {figures} {verdict.end_ns}")
+    if maps and verdict.grid is not None and verdict.first_sample % verdict.n_samples == 0:
+        for measurement, cells in _maps(verdict):
+            lines += _map_lines(measurement + tags, cells, verdict.grid, verdict.start_ns)
+    return lines
+
+
+def health_line(instance: str, fields: Mapping[str, FieldValue], at_ns: int) -> str:
+    """One row of monitor_health. A name must keep its type for ever: InfluxDB refuses a float where an int was."""
+    return f"monitor_health,instance={_tag(instance)} {_fields(fields)} {at_ns}"
+
+
+def event_line(
+    sensor: str, kind: str, at_ns: int, text: str, model_id: str = "", author: str = ""
+) -> str:
+    """One row of vibration_event, for annotations: an alarm raised or cleared, a new model, a person's label.
+
+    kind is a tag: an alarm and a new model at the end of one window must not overwrite each other.
+    """
+    machine, _, point = sensor.rpartition("/")
+    fields = _fields({"text": text, "model_id": model_id, "author": author})
+    return f"vibration_event,kind={_tag(kind)}{_sensor_tags(machine, point)} {fields} {at_ns}"
+
+
+@lru_cache(maxsize=64)
+def band_names(f_edges_hz: tuple[float, ...]) -> tuple[str, ...]:
+    """Field names of the bands: the centre in Hz, zero-padded, with as many decimals as tell the bands apart."""
+    centres = [(low + high) / 2 for low, high in pairwise(f_edges_hz)]
+    for decimals in range(MAX_BAND_DECIMALS + 1):
+        names = [f"{centre:.{decimals}f}" for centre in centres]
+        if len(set(names)) == len(names):
+            width = max(map(len, names))
+            return tuple(name.zfill(width) for name in names)
+    raise ValueError(
+        f"bands {f_edges_hz} Hz: two centres are the same to {MAX_BAND_DECIMALS} decimals."
+    )
+
+
+def whole_cells(cells: NDArray[np.floating], total: float) -> NDArray[np.int64] | None:
+    """A map in whole 1/CELLS_PER_UNIT that sums to round(CELLS_PER_UNIT * total).
+
+    cells : shape (n_f, n_t), adds up to total but for rounding; what rounding leaves goes to the largest cells.
+
+    Returns None where a number is not finite, or too large to be exact.
+    """
+    scaled = cells.astype(np.float64) * CELLS_PER_UNIT
+    size = np.abs(scaled).sum()
+    if not (
+        math.isfinite(total) and size < MAX_CELL_SUM and abs(total) * CELLS_PER_UNIT < MAX_CELL_SUM
+    ):
+        return None
+    whole = np.rint(scaled).astype(np.int64)
+    remainder = round(CELLS_PER_UNIT * total) - int(whole.sum())
+    each, left = divmod(abs(remainder), whole.size)
+    share = np.full(whole.size, each)
+    share[np.argsort(-np.abs(scaled), axis=None, kind="stable")[:left]] += 1
+    whole += share.reshape(whole.shape) if remainder > 0 else -share.reshape(whole.shape)
+    return whole
+
+
+def _verdict_fields(verdict: Verdict) -> dict[str, FieldValue]:
+    band = verdict.band
+    judged = verdict.status in (Status.OK, Status.NG)
+    numbers = {
+        "probability": verdict.probability,
+        "probability_threshold": None
+        if verdict.threshold is None
+        else 0.5 + 0.5 * math.tanh(verdict.threshold / 2),
+        "logit": verdict.logit,
+        "bias": verdict.bias,
+        "threshold": verdict.threshold,
+        "novelty": verdict.novelty,
+        "novelty_threshold": verdict.novelty_threshold,
+        "residual": verdict.residual,
+        "band_low_hz": band.low_hz if band else None,
+        "band_high_hz": band.high_hz if band else None,
+        "band_share": band.share if band else None,
+    }
+    return {
+        "status": str(verdict.status),
+        "reason": verdict.reason,
+        "ng": int(verdict.status is Status.NG)
+        if judged
+        else None,  # its mean is the NG share of what was judged
+        "severity": SEVERITY[verdict.status],
+        "alarm_state": verdict.alarm,
+        "alarm": int(verdict.alarm == "raised"),
+        "running": verdict.running,
+        "model_id": verdict.model_id,
+        "continuity": verdict.continuity,
+        "start_ms": verdict.start_ns // NS_PER_MS,
+        "end_ms": -(
+            -verdict.end_ns // NS_PER_MS
+        ),  # rounded up: the window's last map row lies within
+        "column_ms": _column_ms(verdict.grid) if verdict.grid else None,
+        "bands": "|".join(band_names(verdict.grid.f_edges_hz))
+        if verdict.grid
+        else None,  # a pattern for queries
+        **{name: None if number is None else float(number) for name, number in numbers.items()},
+    }
+
+
+def _column_ms(grid: Grid) -> int:
+    """How far the rows of a map are apart, rounded up: the finest grid of time that leaves no gap in a heatmap."""
+    return math.ceil(max(end - start for start, end in pairwise(grid.t_edges_s)) * 1000 - 1e-6)
+
+
+def _maps(verdict: Verdict) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Each map the verdict holds, in whole numbers, shape (n_f, n_t)."""
+    if verdict.contribution is not None and verdict.logit is not None and verdict.bias is not None:
+        cells = whole_cells(verdict.contribution, verdict.logit - verdict.bias)
+        if cells is not None:
+            yield "vibration_cam", cells
+    if verdict.novelty_map is not None and verdict.novelty is not None:
+        cells = whole_cells(verdict.novelty_map, verdict.novelty)
+        if cells is not None:
+            yield "vibration_novelty", cells
+    if verdict.spectrum_db is not None and np.isfinite(verdict.spectrum_db).all():
+        power = np.mean(
+            10.0 ** (verdict.spectrum_db.astype(np.float64) / 10), axis=0
+        )  # of the channels
+        yield "vibration_spectrum", np.rint(CELLS_PER_DB * 10 * np.log10(power)).astype(np.int64)
+
+
+def _map_lines(series: str, cells: NDArray[np.int64], grid: Grid, start_ns: int) -> list[str]:
+    """One row a column, at the column's end."""
+    names = band_names(grid.f_edges_hz)
+    row = ",".join(f"{name}=%di" for name in names)
+    ends_ns = [start_ns + round(end_s * 1e9) for end_s in grid.t_edges_s[1:]]
+    columns = cells.T.tolist()
+    return [
+        f"{series} {row % tuple(column)} {round(end_ns / NS_PER_MS) * NS_PER_MS}"
+        for column, end_ns in zip(columns, ends_ns, strict=True)
+    ]
+
+
+def _sensor_tags(machine: str, point: str) -> str:
+    """An empty tag is left out: InfluxDB knows no other way to say it, and reads it back as empty."""
+    return "".join(
+        f",{key}={_tag(text)}" for key, text in (("machine", machine), ("point", point)) if text
+    )
+
+
+@lru_cache(maxsize=4096)
+def _tag(text: str) -> str:
+    """A tag's value. What the format cannot carry (control characters, backslashes) is percent-encoded.
+
+    urllib.parse.unquote gives the text back, whatever it was; half of a surrogate pair, no text at all, becomes '?'.
+    """
+    text = text.encode("utf-8", "replace").decode()
+    return _UNSAFE_IN_TAG.sub(lambda found: quote(found[0], safe=""), text).translate(_TAG_ESCAPES)
+
+
+def _fields(fields: Mapping[str, FieldValue]) -> str:
+    """key=value,key=value. What is None or no finite number is left out."""
+    parts = ((_tag(key), _field_value(value)) for key, value in fields.items())
+    return ",".join(f"{key}={value}" for key, value in parts if value)
+
+
+def _field_value(value: FieldValue) -> str:
+    if isinstance(value, str):
+        return '"' + value.encode("utf-8", "replace").decode().translate(_STRING_ESCAPES) + '"'
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, int | np.integer):
+        return f"{value}i"
+    if value is None or not math.isfinite(value):
+        return ""
+    return repr(float(value))

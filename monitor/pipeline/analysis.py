@@ -1,0 +1,141 @@
+"""What one rule's windows have in common: spectrogram settings, grid and network. Analyses many windows at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.config import ConfigError, SensorSettings
+from monitor.evidence.cam import activation_maps
+from monitor.evidence.model_folder import Manifest
+from monitor.evidence.network import Classifier
+from monitor.records.signal import Float32, Window
+from monitor.records.verdict import Grid
+from monitor.signal.quality import Quality, assess, rate_reason
+from monitor.signal.spectrogram import (
+    SpectrogramSettings,
+    default_grid,
+    default_settings,
+    spectrogram,
+    to_grid,
+)
+from monitor.signal.windows import WindowSettings
+
+N_AT_ONCE = 64  # windows: more at once only leave the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Findings on one window, before any sensor's own thresholds. Spectrum and network only where it can be judged.
+
+    spectrum_db : float32, (n_channels, n_f, n_t). contribution : float32, (n_f, n_t), logit units.
+    """
+
+    quality: Quality
+    spectrum_db: Float32 | None = None
+    logit: float | None = None
+    contribution: Float32 | None = None
+    residual: float | None = None
+
+
+class Analyser:
+    """A sensor rule and the model it names, if any. Raises ConfigError where they do not fit."""
+
+    def __init__(self, rule: SensorSettings, classifier: Classifier | None) -> None:
+        self.rule = rule
+        self.classifier = classifier
+        self.settings, self.grid = _geometry(rule, classifier)
+        n_hop = max(1, round(self.settings.n_window * (1 - rule.overlap)))
+        self.window_settings = WindowSettings(rule.acquisition, self.settings.n_window, n_hop)
+
+    @property
+    def manifest(self) -> Manifest | None:
+        return self.classifier.manifest if self.classifier else None
+
+    @property
+    def model_id(self) -> str:
+        return self.manifest.id if self.manifest else ""
+
+    def analyse(self, windows: Sequence[Window]) -> list[Analysis]:
+        """Any number of windows of sensors under this rule; one result each, in order."""
+        return [
+            analysis
+            for start in range(0, len(windows), N_AT_ONCE)
+            for analysis in self._analyse(windows[start : start + N_AT_ONCE])
+        ]
+
+    def _analyse(self, windows: Sequence[Window]) -> list[Analysis]:
+        samples = np.stack([window.samples for window in windows])
+        qualities = [
+            _with_rate(quality, window, self.settings.sample_rate_hz)
+            for quality, window in zip(
+                assess(samples, self.rule.full_scale_ms2), windows, strict=True
+            )
+        ]
+        good = [i for i, quality in enumerate(qualities) if not quality.reason]
+        analyses = [Analysis(quality) for quality in qualities]
+        if good:
+            usable = samples if len(good) == len(windows) else samples[good]
+            for i, analysis in zip(
+                good, self._judge(usable, [qualities[i] for i in good]), strict=True
+            ):
+                analyses[i] = analysis
+        return analyses
+
+    def _judge(self, samples: Float32, qualities: list[Quality]) -> list[Analysis]:
+        psd_db = spectrogram(samples, self.settings)
+        spectra = to_grid(psd_db, self.grid.shape[1])
+        if self.classifier is None:
+            return [
+                Analysis(quality, spectrum)
+                for quality, spectrum in zip(qualities, spectra, strict=True)
+            ]
+        logit, features = self.classifier.predict(psd_db)
+        head = self.classifier.manifest.head
+        contribution, residual = activation_maps(
+            features, np.asarray(head.weights, np.float32), head.bias, logit
+        )
+        return [
+            Analysis(qualities[i], spectra[i], float(logit[i]), contribution[i], float(residual[i]))
+            for i in range(len(qualities))
+        ]
+
+
+def _geometry(
+    rule: SensorSettings, classifier: Classifier | None
+) -> tuple[SpectrogramSettings, Grid]:
+    if classifier is None:
+        n_window = round(rule.window_s * rule.sample_rate_hz)
+        try:
+            settings = default_settings(rule.sample_rate_hz, n_window)
+        except ValueError as error:
+            raise ConfigError(
+                f"sensors[match={rule.match!r}].window_s = {rule.window_s} s at sample_rate_hz = "
+                f"{rule.sample_rate_hz} Hz: {error}"
+            ) from error
+        return settings, default_grid(settings)
+    manifest = classifier.manifest
+    if len(rule.channels) != manifest.n_channels:
+        raise ConfigError(
+            f"sensors[match={rule.match!r}].channels = {list(rule.channels)}: model {rule.model!r} needs "
+            f"{manifest.n_channels} channels."
+        )
+    if rate_reason(rule.sample_rate_hz, None, manifest.settings.sample_rate_hz):
+        raise ConfigError(
+            f"sensors[match={rule.match!r}].sample_rate_hz = {rule.sample_rate_hz} Hz: model {rule.model!r} was "
+            f"trained at {manifest.settings.sample_rate_hz} Hz and takes that rate to 0.1 %."
+        )
+    return manifest.settings, manifest.map_grid
+
+
+def _with_rate(quality: Quality, window: Window, model_rate_hz: float) -> Quality:
+    if quality.reason:
+        return quality
+    reason = rate_reason(window.sample_rate_hz, window.measured_rate_hz, model_rate_hz)
+    return (
+        Quality(reason, quality.rms_ms2, quality.peak_ms2, quality.clipped_share)
+        if reason
+        else quality
+    )

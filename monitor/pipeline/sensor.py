@@ -1,0 +1,275 @@
+"""One sensor's own state: its stream, thresholds, alarm and running state. Turns analysed windows into verdicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from monitor.config import EvidenceSettings, SensorSettings
+from monitor.evidence import limits
+from monitor.evidence.cam import strongest_band
+from monitor.evidence.decide import Evidence, decide, probability
+from monitor.evidence.novelty import novelty_map
+from monitor.pipeline.alarm import Alarm
+from monitor.pipeline.analysis import Analyser, Analysis
+from monitor.pipeline.raw_windows import EvidenceKeeper
+from monitor.records.batch import Event, EvidenceWindow
+from monitor.records.commissioned import Commissioned
+from monitor.records.signal import Gap, Window
+from monitor.records.stream import StoredStream, StreamUpdate
+from monitor.records.verdict import Status, Verdict
+from monitor.signal.severity import applies, is_due, velocity_rms_mm_s
+from monitor.signal.windows import Windower
+
+MAX_RESIDUAL = 1e-3  # logit units: a map that does not add up to its logit is no explanation, so no verdict either
+SILENT_PERIODS = 3  # of the expected period
+MIN_SILENCE_S = 1.0  # a shorter pause is a hiccup on the way, whatever the period
+
+
+class Sensor:
+    """Created for the first message that names it, or from the journal."""
+
+    def __init__(
+        self, name: str, analyser: Analyser, evidence: EvidenceSettings, now_s: float
+    ) -> None:
+        self.name = name
+        self.analyser = analyser
+        self.windower = Windower(name, analyser.window_settings)
+        self.commissioned: Commissioned | None = None
+        self.heard_s = now_s  # in seconds spent listening
+        self.silent = False
+        self.n_received = (
+            0  # samples since the process began: the order in which messages are settled
+        )
+        self._next: Analyser | None = None
+        self._model_id: str | None = None  # of the last verdict
+        alarm = analyser.rule.alarm
+        self._alarm = Alarm(alarm.n, alarm.m, alarm.clear)
+        self._keeper = EvidenceKeeper(evidence)
+
+    @property
+    def rule(self) -> SensorSettings:
+        return self.analyser.rule
+
+    def restore(self, stored: StoredStream) -> None:
+        """Go on where the journal left off. A geometry that changed in between starts a new segment."""
+        self.windower.restore(stored.position, stored.keys, stored.tail)
+        alarm = self.rule.alarm
+        self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, stored.alarm_recent, stored.alarm_raised)
+        self._model_id = stored.model_id
+
+    def adopt(self, analyser: Analyser) -> None:
+        """Use another rule or model from the next window border on."""
+        self._next = analyser
+        if not self.windower.n_waiting:
+            self.at_border()
+
+    def at_border(self) -> None:
+        """Between two windows: a waiting change happens here, so no sample is skipped."""
+        if self._next is None:
+            return
+        self.analyser, self._next = self._next, None
+        self.windower.change(self.analyser.window_settings)
+        alarm = self.rule.alarm
+        self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, self._alarm.recent, self._alarm.raised)
+
+    def judge(
+        self, window: Window, analysis: Analysis, analyser: Analyser, said_running: bool | None
+    ) -> tuple[Verdict, list[EvidenceWindow], list[Event]]:
+        """The verdict on an analysed window, raw windows worth keeping, and what happened to the alarm.
+
+        analyser, said_running: the rule, and the running-state topic's last word, when the window was cut
+        """
+        n = window.samples.shape[1]
+        running = self._is_running(analysis, analyser, said_running)
+        found = self._findings(analysis, analyser, running)
+        change = self._alarm.update(found["status"])
+        verdict = Verdict(
+            sensor=self.name,
+            segment=window.segment,
+            first_sample=window.first_sample,
+            n_samples=n,
+            start_ns=window.start_ns,
+            end_ns=window.start_ns + round(n / window.sample_rate_hz * 1e9),
+            alarm=self._alarm.state,
+            running=running,
+            model_id=analyser.model_id,
+            continuity=window.continuity,
+            quality=self._figures(window, analysis),
+            **found,
+        )
+        events = self._model_change(verdict)
+        if change is not None:
+            events.append(self._event(verdict, f"alarm_{change}"))
+        return verdict, self._keeper.keep(verdict, window), events
+
+    def _model_change(self, verdict: Verdict) -> list[Event]:
+        """An event where the model is not the one that judged before, also before a restart."""
+        before, self._model_id = self._model_id, verdict.model_id
+        if before is None or before == verdict.model_id:
+            return []
+        text = f"from {before or 'no model'} to {verdict.model_id or 'no model'}"
+        return [Event(verdict.start_ns, self.name, "model_changed", text, verdict.model_id)]
+
+    def judge_gap(self, gap: Gap) -> Verdict:
+        """A partial window before a break: it could not be judged, so it is BAD_DATA with the break's reason."""
+        return Verdict(
+            sensor=self.name,
+            segment=gap.segment,
+            first_sample=gap.first_sample,
+            n_samples=gap.n_samples,
+            start_ns=gap.start_ns,
+            end_ns=gap.end_ns,
+            status=Status.BAD_DATA,
+            reason=gap.reason,
+            alarm=self._alarm.state,
+            model_id=self.analyser.model_id,
+        )
+
+    def no_data(self, now_ns: int) -> Verdict:
+        """The row that says the sensor fell silent, from its last sample until now."""
+        position = self.windower.position
+        return Verdict(
+            sensor=self.name,
+            segment=position.segment,
+            first_sample=0,
+            n_samples=0,
+            start_ns=now_ns,
+            end_ns=now_ns,
+            status=Status.NO_DATA,
+            reason="silent",
+            alarm=self._alarm.state,
+            model_id=self.analyser.model_id,
+        )
+
+    def is_overdue(self, now_s: float) -> bool:
+        limit_s = max(SILENT_PERIODS * self.rule.expected_period_s, MIN_SILENCE_S)
+        return not self.silent and now_s - self.heard_s > limit_s
+
+    def update(self) -> StreamUpdate:
+        """What a restart needs to go on here, with the samples not yet stored."""
+        return StreamUpdate(
+            sensor=self.name,
+            position=self.windower.position,
+            keys=tuple(self.windower.keys),
+            alarm_recent=tuple(self._alarm.recent),
+            alarm_raised=self._alarm.raised,
+            n_waiting=self.windower.n_waiting,
+            tail=self.windower.tail(),
+        )
+
+    @staticmethod
+    def _figures(window: Window, analysis: Analysis) -> dict[str, float]:
+        """What the verdict says of the data's quality, and now and then of the vibration's severity."""
+        figures, rate_hz, n = (
+            analysis.quality.figures(),
+            window.sample_rate_hz,
+            window.samples.shape[1],
+        )
+        if window.measured_rate_hz is not None:
+            figures["rate_deviation"] = window.measured_rate_hz / rate_hz - 1
+        if (
+            not analysis.quality.reason
+            and applies(rate_hz, n)
+            and is_due(window.first_sample, rate_hz, n)
+        ):
+            figures["velocity_rms_mm_s"] = velocity_rms_mm_s(window.samples, rate_hz)
+        return figures
+
+    # The next three return fields of a Verdict: to build it once costs a fifth of changing it field by field.
+
+    def _findings(
+        self, analysis: Analysis, analyser: Analyser, running: bool | None
+    ) -> dict[str, Any]:
+        """Status, reason and all evidence for them."""
+        if analysis.quality.reason:
+            return {"status": Status.BAD_DATA, "reason": analysis.quality.reason}
+        if running is False:
+            return {"status": Status.IDLE, "reason": "not_running"}
+        if analysis.residual is not None and not analysis.residual < MAX_RESIDUAL:
+            return {
+                "status": Status.BAD_DATA,
+                "reason": "map_mismatch",
+                "residual": analysis.residual,
+            }
+        network, novelty = self._network(analysis, analyser), self._novelty(analysis, analyser)
+        status, reason = decide(self._evidence(network, novelty, analyser))
+        cells = (
+            novelty.get("novelty_map")
+            if reason == "novelty" or not network
+            else network["contribution"]
+        )
+        return {
+            "status": status,
+            "reason": reason,
+            "band": None if cells is None else strongest_band(cells, analyser.grid.f_edges_hz),
+            "grid": analyser.grid,
+            "spectrum_db": analysis.spectrum_db,
+            **network,
+            **novelty,
+        }
+
+    def _network(self, analysis: Analysis, analyser: Analyser) -> dict[str, Any]:
+        """{} where there is no network."""
+        if analyser.classifier is None or analysis.logit is None:
+            return {}
+        return {
+            "logit": analysis.logit,
+            "probability": probability(analysis.logit),
+            "bias": analyser.classifier.manifest.head.bias,
+            "threshold": limits.logit_threshold(
+                analyser.rule, self.commissioned, analyser.manifest
+            ),
+            "residual": analysis.residual,
+            "contribution": analysis.contribution,
+        }
+
+    def _novelty(self, analysis: Analysis, analyser: Analyser) -> dict[str, Any]:
+        """{} where the sensor has no baseline on this grid."""
+        own = self.commissioned
+        if (
+            own is None
+            or analysis.spectrum_db is None
+            or own.f_edges_hz != analyser.grid.f_edges_hz
+        ):
+            return {}
+        if own.baseline.mean_db.shape[0] != analysis.spectrum_db.shape[0]:
+            return {}
+        cells = novelty_map(analysis.spectrum_db[None], own.baseline)[0]
+        score = float(cells.sum(dtype=np.float64))
+        threshold = limits.novelty_threshold(own, analyser.manifest)
+        return {"novelty": score, "novelty_threshold": threshold, "novelty_map": cells}
+
+    @staticmethod
+    def _evidence(network: dict[str, Any], novelty: dict[str, Any], analyser: Analyser) -> Evidence:
+        """What may speak, by the model's status rule. The other kind is reported all the same."""
+        rule = limits.status_rule(analyser.manifest)
+        if rule == "network":
+            novelty = {}
+        if rule == "novelty" and novelty:
+            network = {}
+        return Evidence(
+            network.get("logit"),
+            network.get("threshold"),
+            novelty.get("novelty"),
+            novelty.get("novelty_threshold"),
+        )
+
+    def _is_running(self, analysis: Analysis, analyser: Analyser, said: bool | None) -> bool | None:
+        """False, True, or None where nothing tells. A topic's word stands above any level."""
+        running = analyser.rule.running
+        if running is not None and running.topic is not None:
+            return said
+        limit = limits.running_limit_ms2(analyser.rule, self.commissioned)
+        if limit is None or analysis.quality.reason:
+            return None
+        return analysis.quality.rms_ms2 >= limit
+
+    @staticmethod
+    def _event(verdict: Verdict, kind: str) -> Event:
+        band = verdict.band
+        text = verdict.reason or verdict.status.value
+        if band is not None:
+            text += f", strongest band {band.low_hz:.0f} to {band.high_hz:.0f} Hz ({band.share:.0%} of the evidence)"
+        return Event(verdict.end_ns, verdict.sensor, kind, text, verdict.model_id)

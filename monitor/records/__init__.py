@@ -1,0 +1,1 @@
+"""Frozen values that every part may use: the ground. Imports nothing of Camshaft but itself."""

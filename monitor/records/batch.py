@@ -1,0 +1,83 @@
+"""What one journal commit holds: everything that a turn of the pipeline found out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from monitor.records.labels import LabelRequest
+from monitor.records.signal import Delivery, Float32
+from monitor.records.stream import StreamUpdate
+from monitor.records.verdict import Verdict
+
+BookKey = tuple[
+    str, str, str
+]  # sensor, fate (received, analysed, judged_bad, dropped), status or reason
+
+
+@dataclass(frozen=True, slots=True)
+class BadPayload:
+    """A message that could not be used, with its first bytes for inspection."""
+
+    received_ns: int
+    topic: str
+    reason: str
+    detail: str
+    n_bytes: int
+    head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceWindow:
+    """Raw samples worth keeping, found again by their verdict's (sensor, segment, first_sample)."""
+
+    sensor: str
+    segment: int
+    first_sample: int
+    sample_rate_hz: float
+    samples: Float32  # (n_channels, n_window), m/s²
+    why: str  # ng, change, sample
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something worth a mark on a time line: alarm raised or cleared, sensor silent or back, model changed."""
+
+    at_ns: int
+    sensor: str
+    kind: str
+    text: str = ""
+    model_id: str = ""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Filled by the pipeline, written by the journal in one transaction."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    evidence: list[EvidenceWindow] = field(default_factory=list)
+    bad_payloads: list[BadPayload] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    labels: list[LabelRequest] = field(default_factory=list)
+    books: Counter[BookKey] = field(default_factory=Counter)  # samples
+    counters: Counter[str] = field(default_factory=Counter)
+    streams: list[StreamUpdate] = field(default_factory=list)
+    packets: dict[int, int] = field(default_factory=dict)  # settled packet ids and their digests
+    window_received_ns: list[int] = field(
+        default_factory=list
+    )  # arrival of each window's last message: for latency
+    settled: list[Delivery] = field(
+        default_factory=list
+    )  # to acknowledge once this batch is committed
+
+    def __bool__(self) -> bool:
+        parts = (
+            self.verdicts,
+            self.evidence,
+            self.bad_payloads,
+            self.events,
+            self.labels,
+            self.books,
+            self.counters,
+        )
+        return any(parts) or bool(self.streams) or bool(self.settled)

@@ -1,0 +1,101 @@
+"""The records that stages hand to each other. Frozen; arrays are read-only by convention; units are in the names.
+
+Samples are counted per segment, an unbroken run of samples of one sensor. Times are UTC in nanoseconds since 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What an acknowledgement needs to know of a QoS 1 message.
+
+    connection counts this process's connections to the broker: a PUBACK is sent on the delivering one only.
+    """
+
+    connection: int
+    packet_id: int
+    duplicate: bool  # MQTT's DUP flag: the broker may have delivered it before
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One MQTT message as it arrived. delivery is None for QoS 0."""
+
+    topic: str
+    payload: bytes
+    received_ns: int
+    properties: Mapping[str, str] = field(default_factory=dict)  # MQTT 5 user properties
+    delivery: Delivery | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One decoded payload.
+
+    samples : float32, shape (n_channels, n), m/s²
+    start_ns : time of the first sample, None where the message carries no time
+    sequence : the sender's message counter, None where it keeps none
+    """
+
+    sensor: str  # "machine/point"
+    samples: Float32
+    sample_rate_hz: float
+    received_ns: int
+    start_ns: int | None = None
+    sequence: int | None = None
+    duplicate: bool = False  # MQTT's DUP flag
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One block to judge; no gap inside.
+
+    samples : float32, shape (n_channels, n_window), m/s²
+    """
+
+    sensor: str
+    segment: int
+    first_sample: int
+    start_ns: int
+    sample_rate_hz: float
+    samples: Float32
+    n_new: int  # samples that no earlier window held: the books count each sample once
+    measured_rate_hz: float | None = (
+        None  # from message times within the segment, None while unknown
+    )
+    continuity: str = (
+        "verified"  # "unverified" where neither time nor sequence could show a loss before us
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The partial window before a break in a continuous stream. It becomes one BAD_DATA row (none if it is empty)."""
+
+    sensor: str
+    segment: int
+    first_sample: int
+    start_ns: int
+    end_ns: int
+    n_samples: int
+    n_new: int  # as in Window
+    reason: str  # gap, overlap, time_jump, rate_change, sequence_reset
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Samples that will not be analysed, and the counted reason."""
+
+    sensor: str
+    n_samples: int
+    reason: str  # duplicate, out_of_order, segment_end, overload, ...

@@ -1,0 +1,60 @@
+"""Where a sensor's stream stands: all that a restart needs to go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from monitor.records.signal import Float32
+
+Key = tuple[int | None, int | None, int]  # sequence, start_ns, checksum of the payload
+
+
+@dataclass(slots=True)
+class Position:
+    """Where a stream stands: all that must outlive a restart, besides the buffered samples themselves."""
+
+    segment: int = 0
+    first_sample: int = 0  # of the buffer, counted from the segment's start
+    n_counted: int = 0  # samples from the segment's start that some window already held
+    rate_hz: float | None = None  # None before the segment's first chunk
+    start_ns: int = 0  # of the segment: its first message's time, else its arrival
+    last_message: tuple[int, int] | None = (
+        None  # (first sample, start_ns) of the newest message with a time
+    )
+    first_message: tuple[int, int] | None = None  # likewise, the segment's oldest
+    times: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # (first sample, start_ns) where windows begin
+    sequence: int | None = None
+    expected_ns: int | None = None  # where the next sample should start
+    hole: tuple[int, int] | None = (
+        None  # the last gap, in sequence numbers or ns: late messages belong there
+    )
+    verified: bool = True
+    n_window: int = 0  # the geometry the segment was cut by
+    n_hop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamUpdate:
+    """Where a sensor's stream stands after this batch, and the samples of its unfinished window not yet stored."""
+
+    sensor: str
+    position: Position
+    keys: tuple[Key, ...]
+    alarm_recent: tuple[bool, ...]
+    alarm_raised: bool
+    n_waiting: int
+    tail: tuple[int, Float32] | None  # (first sample, samples)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStream:
+    """A stream as the journal holds it. tail : float32, (n_channels, n), from position.first_sample on, or None."""
+
+    position: Position
+    keys: list[Key]
+    alarm_recent: list[bool]
+    alarm_raised: bool
+    model_id: str | None  # of the newest verdict
+    tail: Float32 | None

@@ -1,0 +1,58 @@
+"""MQTT topic patterns with named levels: vibration/{machine}/{point}/waveform."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+LEVEL_NAMES = ("machine", "point")
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPattern:
+    """A topic whose levels in braces name the sensor."""
+
+    levels: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> TopicPattern:
+        """Raises ValueError where the text is no such pattern."""
+        levels = tuple(text.split("/"))
+        names = [match[1] for level in levels if (match := re.fullmatch(r"\{(\w+)\}", level))]
+        if unknown := [name for name in names if name not in LEVEL_NAMES]:
+            raise ValueError(
+                f"has a level {{{unknown[0]}}}; levels may be named {{machine}} and {{point}}"
+            )
+        if "machine" not in names or len(set(names)) != len(names):
+            raise ValueError("must name {machine} once and {point} at most once")
+        if any(
+            set(level) & set("{}#+\0") for level in levels if not re.fullmatch(r"\{\w+\}|\+", level)
+        ):
+            raise ValueError("each level must be plain text, '+' or one name in braces")
+        return cls(levels)
+
+    @property
+    def filter(self) -> str:
+        """The MQTT topic filter to subscribe to."""
+        return "/".join("+" if level.startswith("{") else level for level in self.levels)
+
+    def match(self, topic: str) -> Mapping[str, str] | None:
+        """The named levels of a topic that fits, else None."""
+        found = topic.split("/")
+        if len(found) != len(self.levels):
+            return None
+        named = {}
+        for level, text in zip(self.levels, found, strict=True):
+            if level.startswith("{"):
+                named[level[1:-1]] = text
+            elif level not in ("+", text):
+                return None
+        return named
+
+    def sensor(self, topic: str) -> str | None:
+        """ "machine/point" of a topic that fits, else None. A pattern without {point} has the point "main"."""
+        named = self.match(topic)
+        if named is None or not all(named.values()):
+            return None
+        return f"{named['machine']}/{named.get('point', 'main')}"

@@ -1,0 +1,79 @@
+"""`camshaft report`: one self-contained HTML page about a span of a point's time, to attach to a work order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from monitor.journal.labels import StoredLabel
+from monitor.journal.views import Glance, JournalViews, StoredEvent
+from monitor.records.signal import Float32
+from monitor.records.verdict import Verdict
+
+MAX_WINDOWS = 50_000
+
+
+class ReportError(Exception):
+    """There is nothing to report; str() is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that one report says, read from the journal."""
+
+    instance: str
+    sensor: str
+    from_ns: int
+    to_ns: int
+    rows: Sequence[Glance]
+    worst: Verdict
+    worst_row: int
+    samples: tuple[Float32, float] | None  # raw samples of the worst window and their rate
+    last_ok: Verdict | None
+    events: Sequence[StoredEvent]
+    labels: Sequence[StoredLabel]
+
+
+def gather(views: JournalViews, instance: str, sensor: str, from_ns: int, to_ns: int) -> Findings:
+    """Read everything the report needs. Raises ReportError where there is no window in that span."""
+    if to_ns <= from_ns:
+        raise ReportError("--to must be later than --from.")
+    rows = views.between(sensor, from_ns, to_ns, MAX_WINDOWS)
+    if not rows:
+        newest = views.newest(sensor)
+        hint = (
+            "no window at all"
+            if newest is None
+            else f"its newest window ended {clock(newest.end_ns)}"
+        )
+        raise ReportError(
+            f"The journal holds no window of {sensor!r} in this span; there is {hint}."
+        )
+    worst = max(rows, key=_badness)
+    found = views.row(worst.row_id)
+    assert found is not None
+    ok_row = views.last_ok(sensor, worst.end_ns, worst.model_id)
+    last_ok = None if ok_row is None or ok_row == worst.row_id else views.row(ok_row)
+    return Findings(
+        instance=instance,
+        sensor=sensor,
+        from_ns=from_ns,
+        to_ns=to_ns,
+        rows=rows,
+        worst=found.verdict,
+        worst_row=worst.row_id,
+        samples=views.evidence(worst.row_id),
+        last_ok=None if last_ok is None else last_ok.verdict,
+        events=views.events_between(sensor, from_ns, to_ns),
+        labels=views.labels([row.row_id for row in rows]),
+    )
+
+
+def _badness(row: Glance) -> tuple[bool, float]:
+    return row.status == "NG", -math.inf if row.excess is None else row.excess
+
+
+def clock(at_ns: int) -> str:
+    return f"{datetime.fromtimestamp(at_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S} UTC"

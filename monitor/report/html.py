@@ -1,0 +1,238 @@
+"""The report as HTML: nothing in it refers to anything outside. Every text from outside is escaped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from html import escape
+
+import numpy as np
+
+from monitor.records.verdict import Grid, Verdict
+from monitor.report.evidence import (
+    Sum,
+    band_name,
+    band_steps,
+    evidence_of,
+    full_colour,
+    grey_levels,
+    level_db,
+    main_bands,
+    mean_db,
+)
+from monitor.report.findings import Findings, clock
+from monitor.report.pictures import bars, evidence_map, timeline, waveform
+
+STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1020px; padding: 20px; color: #16202a; background: #fff;
+  font: 15px/1.45 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
+h1 { font-size: 24px; margin: 0 0 4px; }
+h2 { font-size: 18px; margin: 26px 0 8px; border-bottom: 1px solid #d5dce3; }
+h3 { font-size: 15px; margin: 12px 0 4px; }
+svg { max-width: 100%; height: auto; display: block; }
+svg text { font-size: 12px; fill: #3a4652; }
+.quiet { color: #5a6876; }
+.two { display: grid; grid-template-columns: 1.4fr 1fr; gap: 14px; align-items: start; }
+.verdict { font-size: 19px; font-weight: 600; margin: 10px 0; padding: 8px 12px; background: #f3f5f7;
+  border-left: 8px solid #2a7f62; }
+.verdict.ng { border-color: #c8321f; }
+.verdict.open { border-color: #a06000; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+td, th { text-align: left; padding: 2px 16px 2px 0; vertical-align: top; }
+td.number, th.number { text-align: right; }
+tr.total td { border-top: 2px solid #16202a; font-weight: 600; }
+.text { white-space: pre-wrap; overflow-wrap: anywhere; }
+.for-ng { color: #d9480f; }
+.for-ok { color: #1c6fb5; }
+@media (max-width: 700px) { .two { grid-template-columns: 1fr; } }
+@media print { body { padding: 0; } h2 { break-after: avoid; } .two, svg, tr { break-inside: avoid; } }
+"""
+
+
+def page(found: Findings, now_ns: int) -> str:
+    """The report as HTML without a single reference to anything outside it."""
+    machine, _, point = found.sensor.rpartition("/")
+    parts = [
+        f"<h1>{escape(machine)} · {escape(point)}</h1>",
+        f'<p class="quiet">Vibration report by Camshaft ({escape(found.instance)}), {clock(found.from_ns)} to '
+        f"{clock(found.to_ns)}. Written {clock(now_ns)}.</p>",
+        _verdict(found),
+        timeline(found.rows, found.worst_row),
+        _worst(found),
+        _advice(found),
+        _events(found),
+        _figures(found),
+    ]
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(found.sensor)}: vibration report</title><style>{STYLE}</style></head>"
+        f"<body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def signed(value: float, digits: int = 3) -> str:
+    return ("−" if value < 0 else "+") + f"{abs(value):.{digits}f}"
+
+
+def _verdict(found: Findings) -> str:
+    counts = Counter(row.status for row in found.rows)
+    words = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.most_common())
+    n_ng, n = counts["NG"], len(found.rows)
+    kind = "ng" if n_ng else "ok" if counts["OK"] == n else "open"
+    said = f"{n_ng} of {n} windows are NG" if n_ng else f"None of {n} windows is NG"
+    return f'<p class="verdict {kind}">{said}.</p><p>All windows: {words}.</p>'
+
+
+def _worst(found: Findings) -> str:
+    verdict, grid, evidence = found.worst, found.worst.grid, evidence_of(found.worst)
+    title = (
+        "The window that speaks loudest for NG"
+        if verdict.status.value == "NG"
+        else "The window nearest to NG"
+    )
+    head = f"<h2>{title}</h2><p>{clock(verdict.end_ns)}, row {found.worst_row}: {_status_words(verdict)}.</p>"
+    if grid is None or evidence is None:
+        return head + "<p>There is no map of this window: it could not be judged.</p>"
+    limit, levels = full_colour(evidence), grey_levels(verdict.spectrum_db)
+    wave = "" if found.samples is None else waveform(found.samples[0][0], found.samples[1])
+    steps = band_steps(evidence, grid)
+    left = wave + evidence_map(evidence.cells, mean_db(verdict.spectrum_db), grid, limit, levels)
+    right = bars(steps, evidence.name, evidence.limit) + _sum_words(evidence)
+    both = f'<div class="two"><div>{left}{_scale(evidence, limit, levels)}</div><div>{right}</div></div>'
+    return head + both + _before(found, evidence, limit, levels)
+
+
+def _scale(evidence: Sum, limit: float, levels: tuple[float, float]) -> str:
+    low, high = (f"{level:.0f}".replace("-", "−") for level in levels)
+    return (
+        '<p class="quiet">Colour of a cell: <b class="for-ng">orange</b> speaks for NG, <b class="for-ok">blue</b> for '
+        f"OK, full at ±{limit:g} {evidence.name}; grey is the spectrum, {low} to {high} dB re 1 (m/s²)²/Hz.</p>"
+    )
+
+
+def _before(found: Findings, evidence: Sum, limit: float, levels: tuple[float, float]) -> str:
+    """The last OK window, drawn with the same limits."""
+    verdict = found.last_ok
+    same = None if verdict is None else evidence_of(verdict)
+    if verdict is None or verdict.grid is None or same is None or same.name != evidence.name:
+        return '<p class="quiet">The journal holds no earlier OK window of this model to compare with.</p>'
+    picture = evidence_map(same.cells, mean_db(verdict.spectrum_db), verdict.grid, limit, levels)
+    return (
+        f"<h3>For comparison: the last OK window before it, {clock(verdict.end_ns)}</h3>{picture}"
+    )
+
+
+def _sum_words(evidence: Sum) -> str:
+    bands = float(evidence.cells.sum(dtype=np.float64))
+    bias = f"bias {signed(evidence.bias)} and " if evidence.name == "logit" else ""
+    verdict = ""
+    if evidence.limit is not None:
+        above = "above" if evidence.total > evidence.limit else "not above"
+        verdict = f", {above} its threshold {evidence.limit:.3f}"
+    return f"<p><b>{bias}all bands {signed(bands)} = {evidence.name} {signed(evidence.total)}{verdict}.</b></p>"
+
+
+def _status_words(verdict: Verdict) -> str:
+    chance = "" if verdict.probability is None else f", P(NG) {verdict.probability:.3f}"
+    why = f" ({verdict.reason.replace('_', ' ')})" if verdict.reason else ""
+    return f"{verdict.status.value.replace('_', ' ')}{escape(why)}{chance}"
+
+
+def _advice(found: Findings) -> str:
+    grid, evidence = found.worst.grid, evidence_of(found.worst)
+    if grid is None or evidence is None:
+        return ""
+    items = [*_band_advice(found, evidence, grid), _time_advice(evidence, grid)]
+    items.append(
+        "Compare these frequencies with the machine's own: shaft speed and its multiples, gear mesh, blade passing, "
+        "bearing defect rates. A bearing defect often shows as bursts that ring a resonance well above its defect rate."
+    )
+    return (
+        f"<h2>What to look at</h2><ul>{''.join(f'<li>{item}</li>' for item in items if item)}</ul>"
+    )
+
+
+def _band_advice(found: Findings, evidence: Sum, grid: Grid) -> Iterator[str]:
+    now, before = mean_db(found.worst.spectrum_db), None
+    if found.last_ok is not None and found.last_ok.grid == grid:
+        before = mean_db(found.last_ok.spectrum_db)
+    bands = main_bands(evidence.cells)
+    if not bands:
+        yield "Nothing in this window speaks for NG."
+    for first, last, share in bands:
+        text = f"<b>{band_name(grid, first, last)}</b> holds {share:.0%} of the evidence for NG"
+        if now is not None and before is not None:
+            change_db = level_db(now[first : last + 1]) - level_db(before[first : last + 1])
+            text += f"; its level is {abs(change_db):.1f} dB {'above' if change_db >= 0 else 'below'} the last OK window"
+        yield text + "."
+
+
+def _time_advice(evidence: Sum, grid: Grid) -> str:
+    positive = np.sort(np.maximum(evidence.cells, 0.0).sum(axis=0, dtype=np.float64))[::-1]
+    if positive.sum() <= 0:
+        return ""
+    n_half = int(np.searchsorted(np.cumsum(positive), positive.sum() / 2)) + 1
+    n = grid.shape[1]
+    words = "it comes in bursts" if n_half <= n / 4 else "it is there most of the time"
+    return f"Half of the evidence for NG lies in {n_half} of the window's {n} columns of time: {words}."
+
+
+def _events(found: Findings) -> str:
+    rows = [
+        (event.at_ns, event.kind.replace("_", " "), event.text)
+        for event in found.events
+        if event.kind != "label"
+    ]
+    words = {row.row_id: row.end_ns for row in found.rows}
+    rows += [
+        (words[label.row_id], f"label on row {label.row_id}", label.label.text)
+        for label in found.labels
+    ]
+    if not rows:
+        return "<h2>Events and labels</h2><p>None in this span.</p>"
+    lines = (
+        f'<tr><td>{clock(at)}</td><td>{escape(kind)}</td><td class="text">{escape(text)}</td></tr>'
+        for at, kind, text in sorted(rows)
+    )
+    return f"<h2>Events and labels</h2><table>{''.join(lines)}</table>"
+
+
+def _figures(found: Findings) -> str:
+    verdict, grid, evidence = found.worst, found.worst.grid, evidence_of(found.worst)
+    models = ", ".join(sorted({row.model_id or "none (novelty alone)" for row in found.rows}))
+    pairs = [
+        ("Models in this span", models),
+        ("Sensor", found.sensor),
+        ("Continuity", verdict.continuity),
+    ]
+    pairs += [(f"Quality: {name}", f"{value:.4g}") for name, value in verdict.quality.items()]
+    if verdict.residual is not None:
+        pairs.append(("Residual: |bias + map − logit|", f"{verdict.residual:.1e}"))
+    table = "".join(
+        f'<tr><td>{escape(k)}</td><td class="text">{escape(v)}</td></tr>' for k, v in pairs
+    )
+    head = f"<h2>Numbers</h2><table>{table}</table>"
+    if grid is None or evidence is None:
+        return head
+    table = _table(band_steps(evidence, grid), evidence)
+    return f"{head}<h3>What each band adds, row {found.worst_row}</h3>{table}"
+
+
+def _table(steps: Iterable[tuple[str, float]], evidence: Sum) -> str:
+    so_far = 0.0
+    lines = [("band", f"adds to the {evidence.name}", "sum so far")]
+    for name, value in steps:
+        so_far += value
+        lines.append((name, signed(value, 4), signed(so_far, 4)))
+    rows = [
+        f'<td>{a}</td><td class="number">{b}</td><td class="number">{c}</td>' for a, b, c in lines
+    ]
+    total = f'<td>{evidence.name}</td><td></td><td class="number">{signed(evidence.total, 4)}</td>'
+    return (
+        f'<table>{"".join(f"<tr>{row}</tr>" for row in rows)}<tr class="total">{total}</tr></table>'
+    )

@@ -1,0 +1,1 @@
+"""From messages to spectrograms: payloads, windows, quality, spectrogram, severity. Pure. Imports records and config."""

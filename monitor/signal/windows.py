@@ -1,0 +1,330 @@
+"""Cuts one sensor's chunks into windows. Knows duplicates, gaps, jumps and overlaps; reads no clock.
+
+Borders count samples from the segment's start, so the same stream gives the same windows however MQTT cut it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from monitor.records.signal import Chunk, Drop, Float32, Gap, Window
+from monitor.records.stream import Key, Position
+
+JUMP_NS = 1_000_000_000  # a time step over this ends the segment even where the sequence goes on
+MIN_TOLERANCE_NS = 2_000_000  # time stamps of very short messages jitter by about this much
+RATE_BASE_NS = 2_000_000_000  # message times must span this before they tell a rate
+WRAPS = (2**8, 2**16, 2**32)  # counters in sensors wrap to zero here
+LATE_NS = 600_000_000_000  # behind by more, it is another clock
+N_REMEMBERED = 64  # messages a duplicate is looked for in
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """n_window and n_hop in samples; n_hop = n_window means no overlap."""
+
+    acquisition: Literal["continuous", "snapshot"]
+    n_window: int
+    n_hop: int
+
+
+class Windower:
+    """One sensor's stream. push() takes a chunk in, cut() gives the next whole window out.
+
+    position, buffer and keys are what a restart needs; tail() gives the samples that were not handed out yet.
+    """
+
+    def __init__(self, sensor: str, settings: WindowSettings) -> None:
+        self.sensor = sensor
+        self.settings = settings
+        self.position = self._new_position(0)
+        self.keys: deque[Key] = deque(maxlen=N_REMEMBERED)
+        self._pieces: list[Float32] = []
+        self._n_buffered = 0
+        self._n_saved = 0  # samples at the buffer's head that tail() handed out before
+
+    @property
+    def n_waiting(self) -> int:
+        """Samples received that no window, gap or drop has counted yet."""
+        return max(0, self.position.first_sample + self._n_buffered - self.position.n_counted)
+
+    def push(self, chunk: Chunk, checksum: int = 0) -> list[Gap | Drop]:
+        """Take a chunk in. Returns what it ended or what was dropped; windows come from cut()."""
+        n = chunk.samples.shape[1]
+        key = (chunk.sequence, chunk.start_ns, checksum)
+        known = chunk.sequence is not None or chunk.start_ns is not None
+        if known and key in self.keys:
+            return [Drop(self.sensor, n, "duplicate")]
+        if self._is_late(chunk):
+            return [Drop(self.sensor, n, "out_of_order")]
+        reason = self._break(chunk)
+        ended = self.end_segment(reason) if reason else []
+        self._append(chunk)
+        if known:
+            self.keys.append(key)
+        return ended
+
+    def cut(self) -> Window | None:
+        """The next whole window, or None while samples are missing."""
+        n_window, n_hop = self.settings.n_window, self.settings.n_hop
+        position = self.position
+        if self._n_buffered < n_window or position.rate_hz is None:
+            return None
+        buffer = self._joined()
+        first = position.first_sample
+        window = Window(
+            sensor=self.sensor,
+            segment=position.segment,
+            first_sample=first,
+            start_ns=self._time_of(first),
+            sample_rate_hz=position.rate_hz,
+            samples=buffer[:, :n_window],
+            n_new=first + n_window - max(first, position.n_counted),
+            measured_rate_hz=self._measured_rate_hz(),
+            continuity="verified" if position.verified else "unverified",
+        )
+        position.n_counted = first + n_window
+        self._advance(buffer, n_hop)
+        return window
+
+    def end_segment(self, reason: str) -> list[Gap | Drop]:
+        """Close the segment. Its partial window becomes a Gap; where a pause is normal (snapshots, silence), a Drop."""
+        position, n_new = self.position, self.n_waiting
+        ended: list[Gap | Drop] = []
+        if self.settings.acquisition == "snapshot" or reason == "segment_end":
+            ended = [Drop(self.sensor, n_new, "segment_end")] if n_new else []
+        elif position.rate_hz is not None:
+            end = position.first_sample + self._n_buffered
+            n = self._n_buffered if n_new else 0
+            start_ns, end_ns = self._time_of(position.first_sample), self._time_of(end)
+            ended = [
+                Gap(
+                    self.sensor,
+                    position.segment,
+                    position.first_sample,
+                    start_ns,
+                    end_ns,
+                    n,
+                    n_new,
+                    reason,
+                )
+            ]
+        if position.rate_hz is not None:
+            self._begin_segment(self._new_position(position.segment + 1, position))
+        return ended
+
+    def change(self, settings: WindowSettings) -> None:
+        """From here on cut by other settings. A changed geometry starts a new segment here; no sample is skipped."""
+        if settings == self.settings:
+            return
+        self.settings = settings
+        old, buffered = self.position, self._joined()
+        start_ns = self._time_of(old.first_sample) if old.rate_hz is not None else 0
+        shift = old.first_sample
+
+        def moved(mark: tuple[int, int] | None) -> tuple[int, int] | None:
+            return None if mark is None else (mark[0] - shift, mark[1])
+
+        self._begin_segment(
+            Position(
+                segment=old.segment + 1,
+                n_counted=max(0, old.n_counted - shift),
+                rate_hz=old.rate_hz,
+                start_ns=start_ns,
+                last_message=moved(old.last_message),
+                first_message=moved(old.first_message),
+                times=[(sample - shift, time) for sample, time in old.times],
+                sequence=old.sequence,
+                expected_ns=old.expected_ns,
+                hole=old.hole,
+                verified=old.verified,
+                n_window=settings.n_window,
+                n_hop=settings.n_hop,
+            )
+        )
+        if buffered.size:
+            self._pieces, self._n_buffered = [buffered], buffered.shape[1]
+
+    def tail(self) -> tuple[int, Float32] | None:
+        """(first sample, samples) at the buffer's end that no earlier call gave, or None. The caller stores them."""
+        if self._n_buffered == self._n_saved:
+            return None
+        first = self.position.first_sample + self._n_saved
+        fresh = self._joined()[:, self._n_saved :]
+        self._n_saved = self._n_buffered
+        return first, fresh
+
+    def restore(self, position: Position, keys: list[Key], tail: Float32 | None) -> None:
+        """Go on where a stored position and its tail (all samples from position.first_sample on) left off."""
+        wanted, self.settings = (
+            self.settings,
+            replace(self.settings, n_window=position.n_window, n_hop=position.n_hop),
+        )
+        self.position = position
+        self.keys = deque(keys, maxlen=N_REMEMBERED)
+        if tail is not None and tail.size:
+            self._pieces = [tail]
+            self._n_buffered = self._n_saved = tail.shape[1]
+        self.change(wanted)
+
+    def _is_late(self, chunk: Chunk) -> bool:
+        """True for a message whose place has passed: in a hole already reported, or behind us in number and time.
+
+        A broker that lost its last notes delivers long-acknowledged messages again. A sensor that starts anew counts
+        from zero too, but its clock goes on, or is lost and far off.
+        """
+        position, mark = (
+            self.position,
+            chunk.sequence if chunk.sequence is not None else chunk.start_ns,
+        )
+        if (
+            position.hole is not None
+            and mark is not None
+            and position.hole[0] <= mark < position.hole[1]
+        ):
+            return True
+        if (
+            position.sequence is None
+            or position.expected_ns is None
+            or chunk.sequence is None
+            or chunk.start_ns is None
+        ):
+            return False
+        behind_ns = position.expected_ns - chunk.start_ns
+        duration_ns = chunk.samples.shape[1] / chunk.sample_rate_hz * 1e9
+        return chunk.sequence <= position.sequence and duration_ns / 2 < behind_ns <= LATE_NS
+
+    def _break(self, chunk: Chunk) -> str:
+        """Why this chunk does not continue the segment, or '' if it does. Notes the hole a gap leaves."""
+        position = self.position
+        if position.rate_hz is None:
+            self._gap_in_sequence(chunk)  # a new segment anyway, but the hole is noted
+            return ""
+        if chunk.sample_rate_hz != position.rate_hz:
+            return "rate_change"
+        if self._joined_channels() not in (0, chunk.samples.shape[0]):
+            return "channel_change"
+        if self.settings.acquisition == "snapshot":
+            return "" if self._continues_in_time(chunk) else "snapshot"
+        return self._gap_in_sequence(chunk) or self._step_in_time(chunk)
+
+    def _gap_in_sequence(self, chunk: Chunk) -> str:
+        last = self.position.sequence
+        if last is None or chunk.sequence is None:
+            return ""
+        if chunk.sequence == last + 1 or (chunk.sequence == 0 and last + 1 in WRAPS):
+            return ""
+        if chunk.sequence > last:
+            self.position.hole = (last + 1, chunk.sequence)
+            return "gap"
+        return "sequence_reset"
+
+    def _step_in_time(self, chunk: Chunk) -> str:
+        expected = self.position.expected_ns
+        if expected is None or chunk.start_ns is None:
+            return ""
+        step_ns = chunk.start_ns - expected
+        if chunk.sequence is not None:
+            return "time_jump" if abs(step_ns) > JUMP_NS else ""
+        if step_ns > self._tolerance_ns(chunk):
+            self.position.hole = (expected, chunk.start_ns)
+            return "gap"
+        if step_ns < -self._tolerance_ns(chunk):
+            return "time_jump" if -step_ns > JUMP_NS else "overlap"
+        return ""
+
+    def _continues_in_time(self, chunk: Chunk) -> bool:
+        expected = self.position.expected_ns
+        if expected is None or chunk.start_ns is None:
+            return False
+        return abs(chunk.start_ns - expected) <= self._tolerance_ns(chunk)
+
+    @staticmethod
+    def _tolerance_ns(chunk: Chunk) -> int:
+        duration_ns = chunk.samples.shape[1] / chunk.sample_rate_hz * 1e9
+        return int(min(max(duration_ns / 2, MIN_TOLERANCE_NS), JUMP_NS))
+
+    def _append(self, chunk: Chunk) -> None:
+        position, n = self.position, chunk.samples.shape[1]
+        end = position.first_sample + self._n_buffered
+        if position.rate_hz is None:
+            position.rate_hz = chunk.sample_rate_hz
+            position.start_ns = chunk.received_ns if chunk.start_ns is None else chunk.start_ns
+            position.verified = chunk.start_ns is not None or chunk.sequence is not None
+        if chunk.start_ns is not None:
+            mark = (end, chunk.start_ns)
+            position.first_message = position.first_message or mark
+            position.last_message = mark
+            self._note_time(mark)
+            position.expected_ns = chunk.start_ns + round(n / chunk.sample_rate_hz * 1e9)
+        if chunk.sequence is not None:
+            position.sequence = chunk.sequence
+        self._pieces.append(chunk.samples)
+        self._n_buffered += n
+
+    def _note_time(self, mark: tuple[int, int]) -> None:
+        """Times are needed where windows begin: of a message with no window's first sample none is kept.
+
+        Else a window of hundreds of short messages would store as many times at every commit.
+        """
+        times, first, n_hop = self.position.times, self.position.first_sample, self.settings.n_hop
+        if times:
+            next_border = first - min(0, first - times[-1][0]) // n_hop * n_hop
+            if next_border >= mark[0]:
+                times.pop()
+        times.append(mark)
+
+    def _advance(self, buffer: Float32, n: int) -> None:
+        """Drop n samples at the buffer's head, and the message times that no longer reach into it."""
+        position = self.position
+        position.first_sample += n
+        self._pieces = [buffer[:, n:]] if buffer.shape[1] > n else []
+        self._n_buffered -= n
+        self._n_saved = max(0, self._n_saved - n)
+        times = position.times
+        n_passed = sum(sample <= position.first_sample for sample, _ in times)
+        position.times = times[max(0, n_passed - 1) :]
+
+    def _new_position(self, segment: int, after: Position | None = None) -> Position:
+        """An empty segment. From the one before it keeps what tells late messages."""
+        found = Position(segment, n_window=self.settings.n_window, n_hop=self.settings.n_hop)
+        if after is not None:
+            found.sequence, found.hole, found.expected_ns = (
+                after.sequence,
+                after.hole,
+                after.expected_ns,
+            )
+        return found
+
+    def _begin_segment(self, position: Position) -> None:
+        self.position = position
+        self._pieces, self._n_buffered, self._n_saved = [], 0, 0
+
+    def _time_of(self, sample: int) -> int:
+        """Time of a sample: that of its message, or without message times of its segment, + offset / rate."""
+        position = self.position
+        assert position.rate_hz is not None
+        origin = max(
+            ((first, time) for first, time in position.times if first <= sample),
+            default=(0, position.start_ns),
+        )
+        return origin[1] + round((sample - origin[0]) / position.rate_hz * 1e9)
+
+    def _measured_rate_hz(self) -> float | None:
+        first, last = self.position.first_message, self.position.last_message
+        if first is None or last is None or last[1] - first[1] < RATE_BASE_NS:
+            return None
+        return (last[0] - first[0]) * 1e9 / (last[1] - first[1])
+
+    def _joined(self) -> Float32:
+        if not self._pieces:
+            return np.zeros((0, 0), np.float32)
+        if len(self._pieces) > 1:
+            self._pieces = [np.concatenate(self._pieces, axis=1)]
+        return self._pieces[0]
+
+    def _joined_channels(self) -> int:
+        return self._pieces[0].shape[0] if self._pieces else 0

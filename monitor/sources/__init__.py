@@ -1,0 +1,1 @@
+"""Where messages come from. Imports records and config."""

@@ -1,0 +1,1 @@
+"""The MQTT source: the only paho. Imports records and config."""

@@ -1,0 +1,77 @@
+"""A paho client built from our settings, and paho's wordings put into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from monitor.config import MqttSettings
+from monitor.tls import check_host, client_context
+
+REFUSAL_HINTS = {
+    "Not authorized": "check mqtt.username and mqtt.password, and the broker's access list",
+    "Bad user name or password": "check mqtt.username and mqtt.password",
+    "Unsupported protocol version": "set mqtt.protocol to 3.1.1",
+    "Client identifier not valid": "check mqtt.client_id",
+}
+
+
+def paho_client(settings: MqttSettings, client_id: str, persistent: bool) -> paho.Client:
+    """A client that is not connected yet, with its login and TLS. Raises ConfigError where these cannot be used.
+
+    persistent : MQTT 3.1.1 only; in MQTT 5 connect() says it.
+    """
+    check_host(settings.host)
+    five = settings.protocol == "5"
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        clean_session=None if five else not persistent,
+        protocol=paho.MQTTv5 if five else paho.MQTTv311,
+    )
+    if settings.username is not None:
+        client.username_pw_set(
+            settings.username, settings.password.read() if settings.password else None
+        )
+    if settings.tls is not None:
+        client.tls_set_context(client_context(settings.tls))
+    return client
+
+
+def subscribe(client: paho.Client, settings: MqttSettings, filters: Sequence[str]) -> int | None:
+    """Ask for these topic filters with QoS 1. Returns the SUBSCRIBE's packet id, None without a connection."""
+    if settings.protocol == "5":
+        return client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in filters])[1]
+    return client.subscribe([(topic, 1) for topic in filters])[1]
+
+
+def refusal(code: ReasonCode) -> str:
+    """Why a broker refuses a connection, with a hint."""
+    hint = REFUSAL_HINTS.get(str(code), "see the broker's log")
+    return f"{code} ({hint})"
+
+
+def connect_properties(settings: MqttSettings) -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = settings.session_expiry_s
+    properties.ReceiveMaximum = settings.receive_maximum
+    return properties
+
+
+def user_properties(message: paho.MQTTMessage) -> dict[str, str]:
+    return dict(getattr(message.properties, "UserProperty", ()))
+
+
+def publish_properties(user: Mapping[str, str]) -> Properties | None:
+    """What a PUBLISH carries beside its payload (MQTT 5)."""
+    if not user:
+        return None
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.UserProperty = list(user.items())
+    return properties

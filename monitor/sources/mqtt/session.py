@@ -1,0 +1,87 @@
+"""A session with a broker, apart from the client library: order of acknowledgements, granted limits."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.config import MqttSettings
+
+
+class Unsettled:
+    """QoS 1 messages of one connection in order of receipt. PUBACKs must leave in that order (MQTT-4.6.0-2)."""
+
+    def __init__(self) -> None:
+        self._settled: OrderedDict[int, bool] = OrderedDict()  # by packet id
+
+    def __len__(self) -> int:
+        return len(self._settled)
+
+    def add(self, packet_id: int) -> None:
+        self._settled[packet_id] = False
+
+    def settle(self, packet_id: int) -> list[int]:
+        """The packet ids whose PUBACK is due now, in order."""
+        if packet_id not in self._settled:
+            return []
+        self._settled[packet_id] = True
+        due = []
+        while self._settled and self._settled[next(iter(self._settled))]:
+            due.append(self._settled.popitem(last=False)[0])
+        return due
+
+    def clear(self) -> None:
+        self._settled.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """What the broker granted at the last connection. None where it did not say (always so in MQTT 3.1.1)."""
+
+    session_present: bool
+    session_expiry_s: int | None = None
+    max_packet_bytes: int | None = None
+    receive_maximum: int | None = None
+    maximum_qos: int | None = None
+    retain_available: int | None = None
+    topic_alias_maximum: int | None = None
+
+
+def server_limits(session_present: bool, properties: Any) -> ServerLimits:
+    """What a CONNACK says."""
+
+    def said(name: str) -> int | None:
+        return getattr(properties, name, None)
+
+    return ServerLimits(
+        session_present=session_present,
+        session_expiry_s=said("SessionExpiryInterval"),
+        max_packet_bytes=said("MaximumPacketSize"),
+        receive_maximum=said("ReceiveMaximum"),
+        maximum_qos=said("MaximumQoS"),
+        retain_available=said("RetainAvailable"),
+        topic_alias_maximum=said("TopicAliasMaximum"),
+    )
+
+
+def shortfalls(limits: ServerLimits, settings: MqttSettings) -> list[str]:
+    """What the broker grants less than the promise needs, as sentences that begin after its name."""
+    found = []
+    if limits.session_expiry_s is not None and limits.session_expiry_s < settings.session_expiry_s:
+        found.append(
+            f"keeps our session for {limits.session_expiry_s} s, not for session_expiry_s = "
+            f"{settings.session_expiry_s} s: messages of a longer outage are lost."
+        )
+    if limits.max_packet_bytes is not None and limits.max_packet_bytes < settings.max_payload_bytes:
+        found.append(
+            f"takes packets of at most {limits.max_packet_bytes} bytes, less than max_payload_bytes = "
+            f"{settings.max_payload_bytes}: it refuses larger messages of a sensor."
+        )
+    if limits.maximum_qos == 0:
+        found.append("delivers with QoS 0 only: messages can be lost on the way.")
+    if limits.retain_available == 0:
+        found.append(
+            "keeps no retained messages: status and alarms are seen only by those who listen at the time."
+        )
+    return found

@@ -1,0 +1,168 @@
+"""The stack in containers, as far as it can be checked without running containers."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from monitor.config_file import load_config
+from tests.conftest import server_program
+from tests.page_stage import free_port
+from tests.paths import ROOT
+from tests.servers.mosquitto import wait_until
+from tests.test_repository import package_name, pinned
+
+DEPLOY = ROOT / "deploy"
+TEXT = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def stack() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(TEXT)
+    return found
+
+
+def test_it_fits_the_compose_specification(stack: dict[str, Any]) -> None:
+    schema = json.loads(
+        (DEPLOY / "compose" / "compose-spec.schema.json").read_text(encoding="utf-8")
+    )
+    named = {
+        key: value for key, value in stack.items() if key != "name"
+    }  # the schema is of 2021, before `name`
+    jsonschema.Draft201909Validator(schema).validate(named)
+
+
+def test_every_port_is_this_machines_own(stack: dict[str, Any]) -> None:
+    ports = [port for service in stack["services"].values() for port in service.get("ports", [])]
+    assert len(ports) == 3
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_every_file_it_mounts_is_there(stack: dict[str, Any]) -> None:
+    mounts = [
+        mount.split(":")
+        for service in stack["services"].values()
+        for mount in service.get("volumes", [])
+    ]
+    files = [DEPLOY / mount[0] for mount in mounts if mount[0].startswith(".")]
+    assert len(files) >= 6
+    assert all(file.exists() for file in files)
+    named = {mount[0] for mount in mounts if not mount[0].startswith(".")}
+    assert named == set(stack["volumes"])
+
+
+def test_its_secrets_are_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
+    (tmp_path / "compose").mkdir()
+    script = shutil.copy(DEPLOY / "compose" / "secrets.sh", tmp_path / "compose")
+    subprocess.run(["sh", script], check=True, capture_output=True)
+    file = tmp_path / ".env"
+    assert file.stat().st_mode & 0o777 == 0o600
+    first = dict(line.split("=", 1) for line in file.read_text().splitlines())
+    assert set(re.findall(r"\$\{(\w+):\?", TEXT)) == set(first)
+    assert all(len(word) == 32 for word in first.values())
+    assert len(set(first.values())) == len(first)
+    subprocess.run(["sh", script], check=True, capture_output=True)
+    assert dict(line.split("=", 1) for line in file.read_text().splitlines()) == first
+    ignored = subprocess.run(["git", "check-ignore", "-q", "deploy/.env"], cwd=ROOT, check=False)
+    assert ignored.returncode in (0, 128)  # 128: no git here
+
+
+def test_its_camshaft_configuration_is_good(
+    stack: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(DEPLOY / "compose" / "camshaft.yaml")
+    environment = stack["services"]["camshaft"]["environment"]
+    assert config.influx is not None
+    assert config.influx.token is not None
+    assert config.page.password is not None
+    assert {config.influx.token.env, config.page.password.env} == set(environment)
+    assert config.mqtt.host in stack["services"]
+    assert config.influx.url == "http://influxdb:8086"
+    setup = stack["services"]["influxdb"]["environment"]
+    assert (config.influx.org, config.influx.bucket) == (
+        setup["DOCKER_INFLUXDB_INIT_ORG"], setup["DOCKER_INFLUXDB_INIT_BUCKET"],
+    )  # fmt: skip
+    port = f":{config.page.port}:{config.page.port}"
+    assert stack["services"]["page"]["ports"][0].endswith(port)
+
+
+def test_grafana_gets_the_variables_it_is_provisioned_with(stack: dict[str, Any]) -> None:
+    provisioning = "".join(
+        path.read_text("utf-8") for path in (DEPLOY / "grafana/provisioning").rglob("*.yaml")
+    )
+    wanted = set(re.findall(r"\$(CAMSHAFT_\w+)", provisioning))
+    assert wanted <= set(stack["services"]["grafana"]["environment"])
+
+
+def test_mosquitto_takes_its_configuration(tmp_path: Path) -> None:
+    """Mosquitto itself, with the container's folder and port exchanged for ours."""
+    mosquitto = server_program("mosquitto")
+    if mosquitto is None:
+        pytest.skip("needs Mosquitto (Debian package mosquitto)")
+    port = free_port()
+    text = (DEPLOY / "compose" / "mosquitto.conf").read_text(encoding="utf-8")
+    text = text.replace("/mosquitto/data/", f"{tmp_path}/").replace(
+        "listener 1883", f"listener {port} 127.0.0.1"
+    )
+    (tmp_path / "mosquitto.conf").write_text(text)
+    process = subprocess.Popen(
+        [mosquitto, "-c", str(tmp_path / "mosquitto.conf")], stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: listens(port), 10, "Mosquitto listens")
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_mosquittos_limits_are_those_of_the_plain_installation() -> None:
+    """Only who may connect and where it stores differ."""
+
+    def settings(path: Path) -> set[str]:
+        own = ("listener ", "persistence_location ", "allow_anonymous ")
+        lines = path.read_text("utf-8").splitlines()
+        return {line.strip() for line in lines if line[:1].isalpha() and not line.startswith(own)}
+
+    assert settings(DEPLOY / "compose/mosquitto.conf") == settings(
+        DEPLOY / "mosquitto/camshaft.conf"
+    )
+
+
+def test_the_image_copies_what_is_there_and_installs_what_is_held() -> None:
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    copies = [
+        line.split()[1:-1]
+        for line in text.splitlines()
+        if line.startswith("COPY") and "--from" not in line
+    ]
+    sources = [source for group in copies for source in group]
+    assert all((ROOT / source).exists() for source in sources)
+    allowed = {
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    assert {source.split("/")[0] for source in sources} == allowed
+    extras = re.search(
+        r"^page = \[(.*?)\]", (ROOT / "pyproject.toml").read_text("utf-8"), re.M | re.S
+    )
+    assert extras
+    assert {package_name(name) for name in re.findall(r'"(.+?)"', extras[1])} <= pinned(
+        "page"
+    ).keys()
+    assert pinned("page").items() <= pinned("development").items()

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from monitor.evidence.cam import activation_maps, strongest_band
+from monitor.records.verdict import Band
+
+
+def test_the_strongest_band_counts_positive_evidence_only() -> None:
+    contribution = np.array([[5.0, -9.0], [2.0, 4.0], [0.0, 1.0]], np.float32)
+    assert strongest_band(contribution, (10.0, 20.0, 40.0, 80.0)) == Band(20.0, 40.0, 0.5)
+
+
+def test_no_positive_evidence_names_no_band() -> None:
+    assert strongest_band(np.full((3, 2), -1, np.float32), (1, 2, 3, 4)) is None
+    assert strongest_band(np.zeros((3, 2), np.float32), (1, 2, 3, 4)) is None
+
+
+def test_a_head_of_another_network_shows_as_residual() -> None:
+    features = np.ones((1, 2, 2, 3), np.float32)
+    _, residual = activation_maps(
+        features, np.ones(3, np.float32), 0.5, np.array([4.0], np.float32)
+    )
+    assert residual[0] == pytest.approx(0.5)

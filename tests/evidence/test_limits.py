@@ -1,0 +1,70 @@
+"""What commissioning says at its end is what then holds, under every status rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from monitor.config import SensorSettings
+from monitor.evidence.limits import describe
+from monitor.evidence.model_folder import Manifest, load_manifest
+from monitor.records.commissioned import Baseline, Commissioned
+from tests.signals import configure
+
+SIMULATOR = load_manifest(Path("monitor/models/simulator"))
+MODEL = SIMULATOR.model_copy(update={"id": "m1", "threshold": 1.0, "novelty_threshold": None})
+ONE_BAND = Baseline(np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32), 2.0)
+IDLE = "; idle below 0.1 m/s² RMS."
+
+
+def rule(**sensor: Any) -> SensorSettings:
+    return configure(sensor=sensor).sensors[0]
+
+
+def own(model_id: str = "m1", logit_threshold: float | None = 3.0) -> Commissioned:
+    return Commissioned("m/p", (0.0, 100.0), ONE_BAND, logit_threshold, model_id, 0.1, 9, 0)
+
+
+def with_model(**changes: Any) -> Manifest:
+    return MODEL.model_copy(update=changes)
+
+
+@pytest.mark.parametrize(
+    ("status_rule", "said"),
+    [
+        ("either", "novelty above 2 or logit above 3"),
+        (
+            "network",
+            "logit above 3 (novelty is shown but makes no NG: the model's status_rule is network)",
+        ),
+        (
+            "novelty",
+            "novelty above 2 (the logit is shown but makes no NG: the model's status_rule is novelty)",
+        ),
+    ],
+)
+def test_it_says_which_evidence_makes_ng(status_rule: str, said: str) -> None:
+    manifest = with_model(status_rule=status_rule)
+    assert describe(rule(model="m"), own(), manifest) == f"NG from now on: {said}{IDLE}"
+
+
+def test_without_a_model_novelty_speaks() -> None:
+    assert describe(rule(), own("", None), None) == f"NG from now on: novelty above 2{IDLE}"
+
+
+def test_it_names_the_limits_that_hold() -> None:
+    """The rule's threshold stands above the sensor's own; the model's lowest novelty threshold above a lower one."""
+    manifest = with_model(status_rule="either", novelty_threshold=5.0)
+    set_by_hand = rule(model="m", threshold=4.0, running={"limit_rms_ms2": 0.5})
+    said = "NG from now on: novelty above 5 or logit above 4; idle below 0.5 m/s² RMS."
+    assert describe(set_by_hand, own(), manifest) == said
+    by_topic = rule(model="m", running={"topic": "plc/{machine}/on"})
+    assert describe(by_topic, own(), manifest).endswith("; idle as plc/{machine}/on says.")
+
+
+def test_windows_of_another_model_give_no_limits_to_name() -> None:
+    assert "commission again" in describe(rule(model="m"), own("an earlier one"), MODEL)
+    assert "commission again" in describe(rule(), own("m1"), None)

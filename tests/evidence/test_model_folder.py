@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from monitor.evidence.model_folder import MAX_MANIFEST_BYTES, ModelError, find_model, load_manifest
+from monitor.signal.spectrogram import default_settings
+from tests.small_network import write_folder
+
+SETTINGS = default_settings(25_600, 25_600)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_folder(tmp_path / "model", SETTINGS, 1, b"network", [1.0, -2.0], 0.5)
+    return tmp_path / "model"
+
+
+def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    tree = yaml.safe_load((folder / "manifest.yaml").read_text())
+    edit(tree)
+    (folder / "manifest.yaml").write_text(yaml.safe_dump(tree))
+
+
+def test_a_manifest_gives_settings_grid_and_head(folder: Path) -> None:
+    manifest = load_manifest(folder)
+    assert manifest.settings == SETTINGS
+    assert manifest.map_grid.shape == (24, 9)
+    assert manifest.map_grid.f_edges_hz == SETTINGS.band_edges_hz
+    assert manifest.head.weights == (1.0, -2.0)
+    assert manifest.training == {"note": "random weights"}
+
+
+def test_a_changed_file_is_refused(folder: Path) -> None:
+    (folder / "model.tflite").write_bytes(b"networK")
+    with pytest.raises(
+        ModelError,
+        match=r"model.tflite has SHA-256 [0-9a-f]{12}..., its manifest says .* was changed",
+    ):
+        load_manifest(folder)
+
+
+def test_a_missing_file_is_refused(folder: Path) -> None:
+    (folder / "model.tflite").unlink()
+    with pytest.raises(ModelError, match=r"model.tflite cannot be read: No such file"):
+        load_manifest(folder)
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused(folder: Path) -> None:
+    (folder / "model.tflite").unlink()
+    (folder / "model.tflite").mkdir()
+    with pytest.raises(ModelError, match=r"must be a plain file of at most 67108864 bytes"):
+        load_manifest(folder)
+
+
+def test_a_manifest_that_is_too_large_or_no_yaml_is_refused(folder: Path) -> None:
+    path = folder / "manifest.yaml"
+    path.write_text("#" * (MAX_MANIFEST_BYTES + 1))
+    with pytest.raises(
+        ModelError, match=r"has 1048577 bytes: a manifest has at most 1048576 bytes"
+    ):
+        load_manifest(folder)
+    path.write_text("id: [")
+    with pytest.raises(ModelError, match=r"manifest.yaml is not YAML"):
+        load_manifest(folder)
+    path.write_text("[" * 100_000)
+    with pytest.raises(ModelError, match=r"manifest.yaml is not YAML"):
+        load_manifest(folder)
+    path.write_text("- a list")
+    with pytest.raises(ModelError, match=r"must hold keys and values, found list"):
+        load_manifest(folder)
+    path.write_text("!!python/object/apply:os.system ['true']")
+    with pytest.raises(ModelError, match=r"is not YAML: could not determine a constructor"):
+        load_manifest(folder)
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (lambda tree: tree.pop("threshold"), r"manifest.yaml: threshold: Field required\."),
+        (
+            lambda tree: tree.update(colour="red"),
+            r"colour = 'red': Extra inputs are not permitted\.",
+        ),
+        (lambda tree: tree.update(unit="g"), r"unit = 'g': Input should be 'm/s2'\."),
+        (
+            lambda tree: tree.update(threshold=float("nan")),
+            r"threshold = nan: Input should be a finite number\.",
+        ),
+        (
+            lambda tree: tree["spectrogram"].update(hop=5000),
+            r"hop = 5000: must be from 1 to n_fft = 1024",
+        ),
+        (
+            lambda tree: tree["grid"].update(t_edges_s=[0, 2, 1]),
+            r"grid.t_edges_s = \[0, 2, 1\]: must rise\.",
+        ),
+        (
+            lambda tree: tree["grid"]["f_edges_hz"].pop(),
+            r"grid.f_edges_hz must equal spectrogram.band_edges_hz",
+        ),
+        (
+            lambda tree: tree["grid"].update(t_edges_s=list(range(99))),
+            r"more columns than the spectrogram has frames",
+        ),
+        (
+            lambda tree: tree["files"].update({"../escape": "0" * 64}),
+            r"'../escape' is no plain file name",
+        ),
+        (
+            lambda tree: tree["files"].update({"model.tflite": "abc"}),
+            r"model.tflite = 'abc' is no SHA-256",
+        ),
+        (
+            lambda tree: tree["head"].update(weights=[]),
+            r"head.weights = \[\]: Tuple should have at least 1 item",
+        ),
+    ],
+)
+def test_a_wrong_manifest_is_refused_in_one_sentence(
+    folder: Path, edit: Callable[[dict[str, Any]], object], sentence: str
+) -> None:
+    change(folder, edit)
+    with pytest.raises(ModelError, match=sentence) as refused:
+        load_manifest(folder)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_model_is_found_by_path_and_by_registered_name(folder: Path, tmp_path: Path) -> None:
+    registered = tmp_path / "models" / "pump" / "current"
+    registered.parent.mkdir(parents=True)
+    registered.symlink_to(folder)
+    assert find_model(str(folder)) == folder
+    assert find_model("pump", tmp_path / "models") == registered
+    with pytest.raises(
+        ModelError, match=r"model = 'fan': no manifest.yaml in any of .*monitor/models/fan, "
+    ):
+        find_model("fan", tmp_path / "models")
+    with pytest.raises(
+        ModelError, match=r"model = '\.\./fan': no manifest.yaml in any of \.\./fan\."
+    ):
+        find_model("../fan", tmp_path / "models")

@@ -1,0 +1,230 @@
+"""The journal: what is written comes back, all or nothing; room is made in the right order; strangers are refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from monitor.journal.outbox import JournalOutbox
+from monitor.journal.reader import JournalReader
+from monitor.journal.schema import JournalError, claim, connect
+from monitor.journal.subscriptions import SubscriptionStore
+from monitor.journal.writer import Journal
+from monitor.records.batch import BadPayload, Batch, Event, EvidenceWindow
+from monitor.records.verdict import Status, Verdict
+from tests.verdicts import make_verdict
+
+PLENTY = 1 << 40
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+def evidence_of(verdict: Verdict) -> EvidenceWindow:
+    samples = np.ones((1, verdict.n_samples), np.float32)
+    return EvidenceWindow(
+        verdict.sensor, verdict.segment, verdict.first_sample, 2000.0, samples, "ng"
+    )
+
+
+def label(path: Path, row_id: int) -> None:
+    link = connect(path)
+    link.execute(
+        "INSERT INTO label (row_id, at_ns, word, failure_mode, author, comment) VALUES (?, 0, 'ng', '', '', '')",
+        (row_id,),
+    )
+    link.close()
+
+
+def test_a_verdict_comes_back_with_maps_that_still_add_up(path: Path) -> None:
+    verdict = make_verdict()
+    Journal(path).commit(Batch(verdicts=[verdict]))
+    (row,) = JournalReader(path).rows()
+    back = row.verdict
+    assert back.contribution is not None
+    assert back.novelty_map is not None
+    assert back.spectrum_db is not None
+    assert verdict.spectrum_db is not None
+    assert verdict.logit is not None
+    assert verdict.bias is not None
+    np.testing.assert_array_equal(back.contribution, verdict.contribution)
+    np.testing.assert_allclose(back.contribution.sum() + verdict.bias, verdict.logit, atol=1e-5)
+    np.testing.assert_array_equal(back.novelty_map, verdict.novelty_map)
+    assert np.abs(back.spectrum_db - verdict.spectrum_db).max() < 0.0051
+    for name in (
+        "sensor",
+        "segment",
+        "start_ns",
+        "end_ns",
+        "status",
+        "band",
+        "running",
+        "quality",
+        "grid",
+        "model_id",
+    ):
+        assert getattr(back, name) == getattr(verdict, name), name
+
+
+@given(st.text(max_size=50), st.text(max_size=50), st.binary(max_size=50))
+@hypothesis_settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None
+)
+def test_any_text_is_stored_as_text(tmp_path: Path, machine: str, point: str, head: bytes) -> None:
+    """Names and payloads come from strangers: none of them is ever SQL."""
+    sensor = f"{machine}/{point}".encode("utf-8", "replace").decode()
+    journal = Journal(tmp_path / "shared")
+    journal.commit(
+        Batch(
+            verdicts=[make_verdict(sensor=sensor)],
+            bad_payloads=[BadPayload(0, sensor, "r", "d", 1, head)],
+        )
+    )
+    journal.close()
+    reader = JournalReader(tmp_path / "shared")
+    assert sensor in reader.latest()
+    assert reader.bad_payloads(1)[0]["head"] == head
+    reader.close()
+
+
+def test_a_verdict_written_twice_stands_once(path: Path) -> None:
+    journal = Journal(path)
+    for _ in range(2):
+        journal.commit(Batch(verdicts=[make_verdict(0), make_verdict(1)]))
+    assert len(list(JournalReader(path).rows())) == 2
+
+
+def test_a_journal_of_a_program_without_the_later_tables_gets_them(path: Path) -> None:
+    Journal(path).commit(Batch(verdicts=[make_verdict()]))
+    link = connect(path)
+    link.execute("DROP TABLE subscription")
+    link.close()
+    store = SubscriptionStore(path)
+    assert store.filters == set()
+    store.keep(frozenset({"a/+", "b"}))
+    store.keep(frozenset({"b", "c"}))
+    store.close()
+    assert SubscriptionStore(path).filters == {"b", "c"}
+    assert len(list(JournalReader(path).rows())) == 1
+
+
+def test_a_batch_is_stored_whole_or_not_at_all(path: Path) -> None:
+    journal = Journal(path)
+    broken = make_verdict(1, reason=object())  # SQLite cannot store it
+    with pytest.raises(JournalError, match="cannot be written"):
+        journal.commit(Batch(verdicts=[make_verdict(0), broken]))
+    assert not list(JournalReader(path).rows())
+    journal.commit(Batch(verdicts=[make_verdict(0)]))
+    (row,) = JournalReader(path).rows()
+    assert row.verdict.contribution is not None
+
+
+def test_evidence_goes_oldest_first_and_never_with_a_label(path: Path) -> None:
+    verdicts = [make_verdict(index) for index in range(10)]
+    journal = Journal(path)
+    journal.commit(
+        Batch(verdicts=verdicts, evidence=[evidence_of(verdict) for verdict in verdicts])
+    )
+    label(path, 1)
+    taken = journal.thin(PLENTY, 5 * 8000, with_sink=True)
+    reader = JournalReader(path)
+    kept = [row.row_id for row in reader.rows() if reader.evidence(row.row_id) is not None]
+    assert kept == [1, 7, 8, 9, 10]
+    assert taken["evidence_windows"] == 5
+    assert reader.books().counters["thinned.evidence_windows"] == 5
+
+
+def test_rows_that_influxdb_has_go_before_rows_that_it_has_not(path: Path) -> None:
+    journal = Journal(path)
+    journal.commit(Batch(verdicts=[make_verdict(index) for index in range(10)]))
+    outbox = JournalOutbox(path, "i", "all")
+    outbox.settle([("verdict", 1), ("verdict", 2)], {("verdict", 3): "400 no"})
+    assert journal.thin(0, PLENTY, with_sink=True)["delivered_rows"] == 3
+    assert [row.row_id for row in JournalReader(path).rows()] == list(range(4, 11))
+    assert journal.thin(0, PLENTY, with_sink=True)["undelivered_rows"] == 7
+    assert JournalReader(path).books().delivery["verdict"] == (2, 1, 0)
+
+
+def test_the_outbox_gives_each_row_until_it_is_settled(path: Path) -> None:
+    journal = Journal(path)
+    verdicts = [make_verdict(0), make_verdict(1, status=Status.OK)]
+    journal.commit(Batch(verdicts=verdicts, events=[Event(5, "m/p", "alarm_raised", "so it is")]))
+    journal.store_health(7, {"received_samples": 3})
+    outbox = JournalOutbox(path, "plant", "ng")
+    rows = outbox.pending(10)
+    assert [row.key for row in rows] == [
+        ("verdict", 1),
+        ("verdict", 2),
+        ("event", 1),
+        ("health", 1),
+    ]
+    assert len(rows[0].lines) > len(rows[1].lines)  # maps of NG windows only
+    assert [row.key for row in outbox.pending(1)] == [("verdict", 1)]
+    outbox.settle([row.key for row in rows], {})
+    assert not outbox.pending(10)
+    assert JournalReader(path).books().delivery == {
+        "event": (1, 0, 0),
+        "health": (1, 0, 0),
+        "verdict": (2, 0, 0),
+    }
+
+
+def test_other_files_are_refused_in_one_sentence(path: Path) -> None:
+    path.write_bytes(b"these are not the bytes of a database, not at all" * 100)
+    with pytest.raises(JournalError, match="not a database"):
+        Journal(path)
+    path.unlink()
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE t (x)")
+    other.close()
+    with pytest.raises(JournalError, match="not a Camshaft journal"):
+        Journal(path)
+
+
+def test_a_newer_journal_is_refused_and_a_missing_one_not_made_by_reading(path: Path) -> None:
+    with pytest.raises(JournalError, match="no such file"):
+        JournalReader(path)
+    assert not path.exists()
+    Journal(path).close()
+    link = sqlite3.connect(path)
+    link.execute("PRAGMA user_version = 99")
+    link.close()
+    with pytest.raises(JournalError, match="has version 99"):
+        JournalReader(path)
+
+
+def test_one_service_at_a_time_holds_a_journal(path: Path) -> None:
+    import subprocess
+    import sys
+
+    held = claim(path)
+    code = f"from monitor.journal.schema import claim; from pathlib import Path; claim(Path({str(path)!r}))"
+    other = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert "another Camshaft service uses it" in other.stderr
+    held.close()
+
+
+def test_books_on_a_damaged_page_are_one_sentence(path: Path) -> None:
+    """The first rows still come, a later page does not: SQLite finds that out while rows are fetched."""
+    journal = Journal(path)
+    rows = [(f"machine-{i:05}/point", "analysed", "OK", 1) for i in range(5000)]
+    link = connect(path)
+    link.executemany("INSERT INTO book (sensor, fate, reason, n_samples) VALUES (?, ?, ?, ?)", rows)
+    link.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    link.close()
+    journal.close()
+    content = path.read_bytes()
+    place = content.index(b"machine-04000/point") // 4096 * 4096
+    path.write_bytes(content[:place] + b"\xff" * 4096 + content[place + 4096 :])
+    with pytest.raises(JournalError, match="the journal cannot be read"):
+        JournalReader(path).books()

@@ -1,0 +1,62 @@
+"""docs/influxdb.md names every measurement, tag and field that is written, and no other."""
+
+from __future__ import annotations
+
+import re
+
+from deploy.grafana import dashboards
+from monitor.health import Latencies, book_fields
+from monitor.outputs.influx.line_protocol import event_line, verdict_lines
+from monitor.records.books import Books
+from tests.paths import ROOT
+from tests.servers.strict_line_protocol import Row, parse, type_name
+from tests.verdicts import make_verdict
+
+DOCUMENT = (ROOT / "docs" / "influxdb.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", DOCUMENT, re.M | re.S))
+LINES = [*verdict_lines(make_verdict(), maps=True), event_line("m/p", "label", 1, "x")]
+KINDS = {"alarm_raised", "alarm_cleared", "alarm_acknowledged", "label", "commissioned"}
+ROWS = {row.measurement: row for row in parse("\n".join(LINES))}
+
+
+def names(text: str) -> set[str]:
+    return set(re.findall(r"`([a-z][a-z0-9_]*)`", text))
+
+
+def first_columns(section: str) -> dict[str, str]:
+    """name: the cell right of it, of each row of a section's table."""
+    rows = re.findall(r"^\| (`.+?) \| (.+?) \|", section, re.M)
+    return {name: right for left, right in rows for name in names(left)}
+
+
+def test_verdict_fields_and_their_types() -> None:
+    written = {name: type_name(value) for name, value in ROWS["vibration_verdict"].fields.items()}
+    assert first_columns(SECTIONS["vibration_verdict"]) == written
+
+
+def test_every_measurement_is_described() -> None:
+    described = set(re.findall(r"(?:vibration|monitor)_\w+", " ".join(SECTIONS)))
+    assert described == {*ROWS, "monitor_health"}
+
+
+def test_tags_and_fields_of_quality_and_events() -> None:
+    for measurement, optional in (
+        ("vibration_quality", {"rate_deviation"}),
+        ("vibration_event", KINDS),
+    ):
+        row: Row = ROWS[measurement]
+        assert names(SECTIONS[measurement]) - optional == {*row.tags, *row.fields}
+
+
+def test_health_fields() -> None:
+    documented = first_columns(SECTIONS["monitor_health"]).keys()
+    books = Books(
+        {}, {}, {"windows.OK": 1, "windows.NG": 1, "windows.BAD_DATA": 1}, {"verdict": (1, 0, 0)}
+    )
+    latencies = Latencies()
+    latencies.add([0], 1)
+    assert {*book_fields(books), *latencies.percentiles()} <= documented
+    queries = " ".join(
+        target["query"] for panel in dashboards.service()["panels"] for target in panel["targets"]
+    )
+    assert set(re.findall(r'\("(\w+)"\)', queries)) - {"change"} <= documented

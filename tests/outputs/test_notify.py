@@ -1,0 +1,349 @@
+"""Notices of alarms: who is told what, never a storm, never a loss, over real HTTP where HTTP is spoken."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.config import ConfigError, NotificationSettings, Secret, WebhookSettings
+from monitor.journal.labels import LabelStore
+from monitor.journal.notices import NoticeStore
+from monitor.journal.views import JournalViews, StoredEvent
+from monitor.journal.writer import Journal
+from monitor.outputs import notify
+from monitor.outputs.alarm_topics import AlarmTopics
+from monitor.outputs.notify import Told
+from monitor.outputs.webhook import Webhook
+from monitor.records.batch import Batch, Event
+
+SENSOR = "mill 2/spindle"
+SECOND_NS = 10**9
+COOL_DOWN_S = 300.0
+
+
+def event(event_id: int, kind: str, sensor: str = SENSOR) -> StoredEvent:
+    return StoredEvent(event_id, event_id * SECOND_NS, sensor, f"alarm_{kind}", "network", "5e3a")
+
+
+# -- decisions ---------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 400), max_size=40))
+def test_no_storm_and_the_last_word_is_right(pauses_s: list[int]) -> None:
+    """An alarm that comes and goes: at most one raise a cool-down, and in the end what was told is what holds."""
+    told, now_ns, cool_down_ns = Told(), 0, round(COOL_DOWN_S * 1e9)
+    raises_ns: list[int] = []
+    held: dict[int, StoredEvent] = {}
+    state = "cleared"
+
+    def send_due() -> None:
+        nonlocal told
+        if told.held_event is not None and not told.quiet(now_ns, cool_down_ns):
+            decision, told = notify.release(told, held[told.held_event], now_ns)
+            if decision == "send" and told.state == "raised":
+                raises_ns.append(now_ns)
+
+    for index, pause_s in enumerate(pauses_s, start=1):
+        for _ in range(pause_s):
+            now_ns += SECOND_NS
+            send_due()
+        state = "raised" if state == "cleared" else "cleared"
+        held[index] = event(index, state)
+        decision, told = notify.take(told, held[index], now_ns, cool_down_ns)
+        if decision == "send" and state == "raised":
+            raises_ns.append(now_ns)
+    now_ns += cool_down_ns
+    send_due()
+    assert told.state == state
+    assert all(later - earlier >= cool_down_ns for earlier, later in pairwise(raises_ns))
+
+
+def test_an_acknowledgement_is_told_at_once() -> None:
+    _, told = notify.take(Told(), event(1, "raised"), 0, SECOND_NS)
+    assert notify.take(told, event(2, "acknowledged"), 1, SECOND_NS) == ("send", told)
+
+
+def test_a_clock_set_back_does_not_silence() -> None:
+    told = Told("raised", 10**18)
+    assert not told.quiet(10**18 - SECOND_NS, 300 * SECOND_NS)
+
+
+def test_a_notice_says_it_all_in_its_text() -> None:
+    tree = notify.notice("plant-1", event(7, "raised"), 3)
+    assert tree["title"] == "Alarm: mill 2/spindle"
+    assert tree["text"] == "Alarm at mill 2/spindle: network (3 changes before it were held back)"
+    assert (tree["machine"], tree["point"], tree["at"]) == (
+        "mill 2",
+        "spindle",
+        "1970-01-01T00:00:07.000Z",
+    )
+
+
+def test_a_topic_holds_no_wildcard() -> None:
+    assert notify.alarm_topic("plant-1", "mill#/+a") == "camshaft/plant-1/alarm/mill_/_a"
+
+
+# -- webhooks ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Receiver:
+    """A real HTTP server that keeps what it gets and answers as told."""
+
+    address: str = ""
+    status: int = 200
+    got: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    found = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if found.status == 200:
+                found.got.append(json.loads(body))
+                found.headers.append(dict(self.headers))
+            self.send_response(found.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    found.address = f"http://127.0.0.1:{server.server_address[1]}/hook"
+    yield found
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class Plant:
+    """A journal, its webhook, and a clock that tests turn."""
+
+    def __init__(self, path: Path, receiver: Receiver, **settings: Any) -> None:
+        self.path, self.now_s = path, 1_700_000_000.0
+        self.journal = Journal(path)
+        self.settings = WebhookSettings(
+            name="chat", url=receiver.address, timeout_s=2.0, **settings
+        )
+        self.restart()
+
+    def restart(self) -> None:
+        self.webhook = Webhook(self.settings, "plant-1", COOL_DOWN_S, jitter=lambda: 1.0)
+        self.store = NoticeStore(self.path, ["chat"])
+
+    def happen(self, *kinds: str, sensor: str = SENSOR) -> None:
+        at_ns = round(self.now_s * 1e9)
+        self.journal.commit(
+            Batch(events=[Event(at_ns, sensor, f"alarm_{kind}", "network") for kind in kinds])
+        )
+
+    def run(self, seconds: float = 0.0) -> None:
+        """Let time pass, step by step, until nothing is due."""
+        end_s = self.now_s + seconds
+        while True:
+            delay_s = self.webhook.step(self.store, self.now_s, round(self.now_s * 1e9))
+            if self.now_s + delay_s > end_s:
+                self.now_s = end_s
+                return
+            self.now_s += delay_s
+
+    def close(self) -> None:
+        self.webhook.close()
+        self.store.close()
+        self.journal.close()
+
+
+@pytest.fixture
+def plant(tmp_path: Path, receiver: Receiver) -> Iterator[Plant]:
+    found = Plant(tmp_path / "camshaft.journal", receiver)
+    yield found
+    found.close()
+
+
+def states(receiver: Receiver) -> list[str]:
+    return [tree["state"] for tree in receiver.got]
+
+
+def test_raised_acknowledged_cleared_arrive_in_order(plant: Plant, receiver: Receiver) -> None:
+    plant.happen("raised")
+    plant.run()
+    store = LabelStore(plant.path)
+    (alarm,) = JournalViews(plant.path).unacknowledged().values()
+    store.acknowledge(alarm, "Ann", "bearing ordered", round(plant.now_s * 1e9))
+    plant.run(COOL_DOWN_S + 1)
+    plant.happen("cleared")
+    plant.run()
+    assert states(receiver) == ["raised", "acknowledged", "cleared"]
+    assert "acknowledged by Ann: bearing ordered" in receiver.got[1]["text"]
+
+
+def test_a_flapping_alarm_makes_no_storm(plant: Plant, receiver: Receiver) -> None:
+    for _ in range(100):
+        plant.happen("raised", "cleared")
+        plant.run(10.0)
+    plant.run(2 * COOL_DOWN_S)
+    assert states(receiver)[:2] == ["raised", "cleared"]
+    assert states(receiver).count("raised") <= 1 + 1000 // COOL_DOWN_S
+    assert states(receiver)[-1] == "cleared"
+    assert sum(tree["n_held"] for tree in receiver.got) + len(receiver.got) >= 190
+
+
+def test_one_point_does_not_silence_another(plant: Plant, receiver: Receiver) -> None:
+    plant.happen("raised")
+    plant.happen("raised", sensor="fan 9/motor")
+    plant.run()
+    assert [tree["machine"] for tree in receiver.got] == ["mill 2", "fan 9"]
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 401, 404, 302])
+def test_what_is_not_taken_is_tried_again(plant: Plant, receiver: Receiver, status: int) -> None:
+    receiver.status = status
+    plant.happen("raised")
+    plant.run(120.0)
+    assert receiver.got == []
+    receiver.status = 200
+    plant.run(61.0)
+    assert states(receiver) == ["raised"]
+
+
+def test_a_restart_forgets_nothing_and_repeats_nothing(plant: Plant, receiver: Receiver) -> None:
+    plant.happen("raised")
+    plant.run()
+    plant.happen("cleared")
+    plant.run(5.0)
+    plant.restart()
+    plant.run(COOL_DOWN_S)
+    assert states(receiver) == ["raised", "cleared"]
+
+
+def test_a_refused_notice_does_not_block_the_next(
+    plant: Plant, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.status = 422
+    plant.happen("raised")
+    plant.run()
+    assert "rejected the notice of event 1" in caplog.text
+    assert plant.store.counts("chat") == (0, 1)
+    receiver.status = 200
+    plant.happen("raised", sensor="fan 9/motor")
+    plant.run()
+    assert [tree["machine"] for tree in receiver.got] == ["fan 9"]
+
+
+def test_a_new_webhook_hears_nothing_of_the_past(tmp_path: Path, receiver: Receiver) -> None:
+    path = tmp_path / "camshaft.journal"
+    journal = Journal(path)
+    journal.commit(Batch(events=[Event(1, SENSOR, "alarm_raised")]))
+    journal.close()
+    plant = Plant(path, receiver)
+    plant.run(10.0)
+    assert receiver.got == []
+    plant.close()
+
+
+def test_secret_and_constants_go_along(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAT", "Bearer 123")
+    plant = Plant(
+        tmp_path / "j", receiver, authorization=Secret(env="CHAT"), fields={"chat_id": "42"}
+    )
+    plant.happen("raised")
+    plant.run()
+    assert receiver.headers[0]["Authorization"] == "Bearer 123"
+    assert receiver.got[0]["chat_id"] == "42"
+    plant.close()
+
+
+def test_a_receiver_that_is_not_there_is_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plant = Plant(tmp_path / "j", Receiver("http://127.0.0.1:9/hook"))
+    plant.happen("raised")
+    plant.run(200.0)
+    assert caplog.text.count("gave no answer") == 1  # said once, not at every try
+    assert plant.store.counts("chat") == (0, 0)
+    plant.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"webhooks": [{"name": "a", "url": "ftp://x"}]}, "must be a URL that begins with http"),
+        ({"webhooks": [{"name": "a", "url": "http://x"}] * 2}, "each name may stand once only"),
+        ({"cool_down_s": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_impossible_settings_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        NotificationSettings.model_validate(settings)
+
+
+def test_a_secret_with_a_line_break_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAT", "a\nX-Evil: 1")
+    settings = WebhookSettings(
+        name="chat", url="http://x.example", authorization=Secret(env="CHAT")
+    )
+    with pytest.raises(ConfigError, match="must be printable ASCII"):
+        Webhook(settings, "plant-1", 0.0)
+
+
+# -- topics ------------------------------------------------------------------------------------------------------------
+
+
+def test_topics_carry_the_state_and_say_it_anew_to_a_new_connection(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    said: list[tuple[str, dict[str, Any]]] = []
+
+    def publish(topic: str, payload: str, retain: bool) -> bool:
+        assert retain
+        said.append((topic, json.loads(payload)))
+        return True
+
+    topics, views = AlarmTopics("plant-1", publish), JournalViews(tmp_path / "j")
+    journal.commit(Batch(events=[Event(SECOND_NS, SENSOR, "alarm_raised", "network")]))
+    topics.step(views, 0)
+    assert said == []
+    topics.step(views, 1)
+    topics.step(views, 1)
+    assert [(topic, tree["state"], tree["since"]) for topic, tree in said] == [
+        ("camshaft/plant-1/alarm/mill 2/spindle", "raised", "1970-01-01T00:00:01.000Z")
+    ]
+    LabelStore(tmp_path / "j").acknowledge(1, "Ann", "", 2 * SECOND_NS)
+    topics.step(views, 1)
+    assert (said[-1][1]["state"], said[-1][1]["acknowledged"]) == (
+        "acknowledged",
+        "acknowledged by Ann",
+    )
+    topics.step(views, 2)
+    assert len(said) == 3
+    journal.commit(Batch(events=[Event(3 * SECOND_NS, SENSOR, "alarm_cleared", "OK")]))
+    topics.step(views, 2)
+    assert (said[-1][1]["state"], said[-1][1]["acknowledged"]) == ("cleared", None)
+
+
+def test_what_the_broker_does_not_take_is_published_later(tmp_path: Path) -> None:
+    journal, taken = Journal(tmp_path / "j"), [False, True]
+    topics, views = AlarmTopics("plant-1", lambda *_: taken.pop(0)), JournalViews(tmp_path / "j")
+    journal.commit(Batch(events=[Event(1, SENSOR, "alarm_raised")]))
+    topics.step(views, 1)
+    topics.step(views, 1)
+    topics.step(views, 1)
+    assert taken == []

@@ -1,0 +1,480 @@
+"""The page in a real browser, and by hand where a browser would never ask so."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.commands import page as page_command
+from monitor.config import ConfigError
+from monitor.journal.labels import labelled
+from monitor.journal.views import JournalViews
+from monitor.journal.writer import Journal
+from monitor.records.batch import Batch, Event
+from monitor.records.verdict import Status
+from monitor.report import findings as report
+from monitor.report import html as report_page
+from tests.browser import chromium
+from tests.page_stage import FAULT_BAND, GRID, Served, fill, serve, unjudged, verdict, write_config
+from tests.paths import ROOT
+
+SCREENSHOTS = ROOT / "docs" / "screenshots"
+FAULTY = "mill-2/spindle"
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def window(browser: Any) -> Iterator[Any]:
+    """A browser window of its own; a fault in a script or a refused request fails the test."""
+    context = browser.new_context(
+        viewport={"width": 1300, "height": 900}, timezone_id="Asia/Kolkata", locale="en-GB"
+    )
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "console",
+        lambda message: faults.append(message.text) if "Content Security" in message.text else None,
+    )
+    page.on(
+        "request",
+        lambda request: faults.extend(
+            [] if request.url.startswith("http://127.0.0.1:") else [request.url]
+        ),
+    )
+    yield page
+    context.close()
+    assert faults == []
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A page over a small plant. Tests may add labels and rows; they look at machines of their own."""
+    folder = tmp_path_factory.mktemp("page")
+    fill(folder / "camshaft.journal")
+    with serve(folder) as page:
+        yield page
+
+
+def cookie_of(served: Served) -> dict[str, str]:
+    """A session, as a header."""
+    _, _, headers = served.ask("GET", "/")
+    return {"Cookie": headers["set-cookie"].partition(";")[0]}
+
+
+def open_point(window: Any, served: Served, sensor: str) -> None:
+    window.goto(f"{served.address}/#/point/{sensor.replace('/', '%2F')}")
+    window.wait_for_selector("#sum:not(:empty)")
+
+
+def until(true: Callable[[], Any], seconds: float = 5.0) -> Any:
+    deadline_s = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < deadline_s, "it did not happen"
+        time.sleep(0.02)
+    return found
+
+
+# -- what a person sees ------------------------------------------------------------------------------------------------
+
+
+def test_the_fleet_shows_what_is_not_ok_first(window: Any, served: Served) -> None:
+    window.goto(served.address)
+    window.wait_for_selector(".tile")
+    tiles = window.locator(".tile")
+    first = tiles.first.inner_text()
+    assert "NG" in first
+    assert "ALARM" in first
+    assert "mill-2" in first
+    assert "kHz" in first
+    words = [tile.split("\n")[0] for tile in tiles.all_inner_texts()]
+    assert set(words) == {"NG", "NO DATA", "BAD DATA", "LEARNING", "OK", "IDLE"}
+    assert words[0] == "NG"
+    assert window.locator(".tile svg.shape").count() == tiles.count()  # a shape beside each colour
+
+
+def test_a_faulty_machine_shows_where_its_evidence_lies(window: Any, served: Served) -> None:
+    open_point(window, served, FAULTY)
+    row = JournalViews(served.journal).newest(FAULTY)
+    assert row is not None
+    _, tree, _ = served.ask("GET", f"/api/rows/{row.row_id}", headers=cookie_of(served))
+    bands = tree["maps"]["contribution"]["bands"]
+    assert bands.index(max(bands)) == FAULT_BAND
+    low, high = GRID.f_edges_hz[FAULT_BAND : FAULT_BAND + 2]
+    assert f"{low / 1000:.2f}–{high / 1000:.2f} kHz" in window.inner_text(".strongest")
+    assert "NG" in window.inner_text(".bar .state")
+
+
+def test_the_bars_add_up_to_the_logit(window: Any, served: Served) -> None:
+    open_point(window, served, FAULTY)
+    reached, total = (
+        float(window.get_attribute("#sum", f"data-{name}")) for name in ("reached", "total")
+    )
+    assert reached == pytest.approx(total, abs=1e-3)
+    assert f"= logit +{total:.3f}, above its threshold 0.400." in window.inner_text("#sum")
+    window.click("summary")
+    rows = window.locator("table tbody tr").all_inner_texts()
+    assert len(rows) == 1 + GRID.shape[0] + 1  # bias, bands, logit
+    last_sum = float(rows[-2].split("\t")[-1].replace("−", "-"))
+    assert last_sum == pytest.approx(total, abs=2e-3)
+
+
+def test_times_are_in_the_zone_of_who_looks(window: Any, served: Served) -> None:
+    open_point(window, served, FAULTY)
+    assert "GMT+5:30" in window.inner_text(".facts")
+
+
+def test_the_keyboard_walks_through_the_past(window: Any, served: Served) -> None:
+    window.goto(served.address)
+    window.wait_for_selector(".tile")
+    window.locator(".tile").first.focus()
+    window.keyboard.press("Enter")
+    window.wait_for_selector("#sum:not(:empty)")
+    newest = window.inner_text(".facts")
+    window.keyboard.press("ArrowLeft")
+    window.wait_for_function(
+        "text => document.querySelector('.facts').textContent !== text", arg=newest
+    )
+    assert window.get_attribute("button:has-text('Live')", "aria-pressed") == "false"
+    window.keyboard.press("c")
+    window.wait_for_selector("h2:has-text('Last OK window')")
+    window.keyboard.press("l")
+    window.wait_for_function(
+        "text => document.querySelector('.facts').textContent === text", arg=newest
+    )
+
+
+def test_it_fits_on_a_phone(browser: Any, served: Served) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme="dark")
+    page = context.new_page()
+    open_point(page, served, FAULTY)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    context.close()
+
+
+# -- live --------------------------------------------------------------------------------------------------------------
+
+
+def test_200_sensors_are_followed(window: Any, tmp_path: Path) -> None:
+    sensors = [f"machine-{i:03}/bearing" for i in range(200)]
+    journal = Journal(tmp_path / "camshaft.journal")
+    start_ns = time.time_ns()
+    journal.commit(Batch(verdicts=[verdict(sensor, 0, start_ns, False) for sensor in sensors]))
+    with serve(tmp_path) as served:
+        window.goto(served.address)
+        until(lambda: window.locator(".tile.OK").count() == 200)
+        journal.commit(Batch(verdicts=[verdict(sensor, 1, start_ns, True) for sensor in sensors]))
+        until(lambda: window.locator(".tile.NG").count() == 200)
+    journal.close()
+
+
+def test_a_point_follows_its_newest_window(window: Any, served: Served) -> None:
+    sensor = "pump-3/bearing"
+    open_point(window, served, sensor)
+    newest = JournalViews(served.journal).newest(sensor)
+    assert newest is not None
+    journal = Journal(served.journal)
+    journal.commit(Batch(verdicts=[replace(verdict(sensor, 0, newest.end_ns, True), segment=2)]))
+    journal.close()
+    window.wait_for_selector(".bar .state.NG")
+
+
+# -- labels and alarms -------------------------------------------------------------------------------------------------
+
+
+def test_a_label_set_in_the_page_is_in_the_journal(window: Any, served: Served) -> None:
+    open_point(window, served, FAULTY)
+    window.fill("#label-form [name=author]", "Ann")
+    window.fill("#label-form [name=comment]", HOSTILE)
+    window.select_option("#label-form [name=failure_mode]", "bearing")
+    window.click("#label-form button:has-text('NG confirmed')")
+    window.wait_for_selector(".labels q")
+    assert window.text_content(".labels q") == HOSTILE
+    assert window.locator(".labels img, .events img").count() == 0
+    assert window.title() != "owned"
+    found = labelled(served.journal)[-1]
+    assert (found.label.word, found.label.failure_mode, found.label.author, found.label.comment) == (
+        "NG confirmed", "bearing", "Ann", HOSTILE,
+    )  # fmt: skip
+    newest = JournalViews(served.journal).newest(FAULTY)
+    assert newest is not None
+    assert newest.row_id == found.row_id
+
+
+def test_an_alarm_is_acknowledged_in_the_event_list(window: Any, tmp_path: Path) -> None:
+    fill(tmp_path / "camshaft.journal")
+    with serve(tmp_path) as served:
+        window.goto(f"{served.address}/#/events")
+        window.click("li.alarm_raised button:has-text('Acknowledge')")
+        window.fill(".acknowledge [name=author]", "Ann")
+        window.fill(".acknowledge [name=comment]", "bearing ordered")
+        window.click(".acknowledge button[type=submit]")
+        window.wait_for_selector("li.alarm_acknowledged")
+        assert "acknowledged by Ann: bearing ordered" in window.inner_text("li.alarm_acknowledged")
+        window.click("nav >> text=Fleet")
+        window.wait_for_selector(".tile.NG .alarm.acknowledged")
+    found = JournalViews(tmp_path / "camshaft.journal").alarm_events()[FAULTY]
+    assert found.kind == "alarm_acknowledged"
+
+
+def test_hostile_names_are_shown_as_text(window: Any, tmp_path: Path) -> None:
+    sensor = f"{HOSTILE}/<script>document.title='owned'</script>"
+    journal = Journal(tmp_path / "camshaft.journal")
+    rows = [verdict(sensor, 0, time.time_ns(), True)]
+    journal.commit(
+        Batch(verdicts=rows, events=[Event(rows[0].end_ns, sensor, "alarm_raised", HOSTILE)])
+    )
+    journal.close()
+    with serve(tmp_path) as served:
+        window.goto(served.address)
+        window.click(".tile")
+        window.wait_for_selector("#sum:not(:empty)")
+        assert HOSTILE in window.inner_text("h1")
+        window.wait_for_selector("li.alarm_raised")
+        assert HOSTILE in window.inner_text("li.alarm_raised .text")
+        assert window.locator("main img").count() == 0
+        assert window.title() != "owned"
+
+
+# -- nothing to show ---------------------------------------------------------------------------------------------------
+
+
+def test_no_journal_then_an_empty_one_then_one_sensor(window: Any, tmp_path: Path) -> None:
+    path = tmp_path / "camshaft.journal"
+    with serve(tmp_path) as served:
+        window.goto(served.address)
+        window.wait_for_selector("#trouble:has-text('there is no such file yet')")
+        journal = Journal(path)
+        window.wait_for_selector(".empty:has-text('No verdict yet')")
+        assert not window.is_visible("#trouble")
+        found = verdict("mill-1/spindle", 0, time.time_ns(), False)
+        journal.commit(Batch(verdicts=[unjudged(found, Status.LEARNING, "not_commissioned")]))
+        journal.close()
+        window.wait_for_selector(".tile.LEARNING")
+        window.click(".tile")
+        window.wait_for_selector(".bar .state.LEARNING")
+
+
+def test_a_journal_that_vanishes_and_comes_back(window: Any, tmp_path: Path) -> None:
+    path = tmp_path / "camshaft.journal"
+    fill(path, n_windows=5)
+    with serve(tmp_path) as served:
+        window.goto(served.address)
+        window.wait_for_selector(".tile")
+        for file in tmp_path.glob("camshaft.journal*"):
+            file.unlink()
+        window.wait_for_selector("#trouble:has-text('the file has vanished')")
+        fill(path, n_windows=5)
+        until(lambda: not window.is_visible("#trouble"))
+
+
+def test_a_journal_of_a_newer_version_is_named(window: Any, tmp_path: Path) -> None:
+    path = tmp_path / "camshaft.journal"
+    fill(path, n_windows=2)
+    link = sqlite3.connect(path)
+    link.execute("PRAGMA user_version = 99")
+    link.close()
+    with serve(tmp_path) as served:
+        window.goto(served.address)
+        window.wait_for_selector("#trouble:has-text('has version 99')")
+
+
+# -- who may ask what --------------------------------------------------------------------------------------------------
+
+
+def test_elsewhere_without_a_password_is_refused(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    page_command.add_arguments(parser)
+    config = write_config(tmp_path)
+    with pytest.raises(
+        ConfigError, match=r"page\.host = '0\.0\.0\.0': .* page\.password must be set"
+    ):
+        page_command.run(parser.parse_args(["-c", str(config), "--host", "0.0.0.0"]))
+
+
+def test_a_page_for_others_asks_who_they_are(
+    window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path / "camshaft.journal", n_windows=2)
+    (tmp_path / "word").write_text("correct horse\n")
+    with serve(
+        tmp_path, f"page: {{password: {{file: {tmp_path / 'word'}}}}}\n", host="0.0.0.0"
+    ) as served:
+        for path in (
+            "/api/session",
+            "/api/live",
+            "/api/events",
+            "/api/timeline?sensor=x",
+            "/api/rows/1",
+        ):
+            assert served.ask("GET", path)[0] == 401
+        assert served.ask("POST", "/api/labels", {"row_id": 1, "word": "unclear"})[0] == 401
+        assert served.ask("GET", "/")[0] == 303
+        assert served.ask("POST", "/api/login", {"password": "wrong"})[0] == 403
+        window.goto(served.address)
+        window.fill("#password", "wrong")
+        window.click("button")
+        window.wait_for_selector("#answer:has-text('The password is wrong.')")
+        window.fill("#password", "correct horse")
+        window.click("button")
+        window.wait_for_selector(".tile")
+        cookie = window.context.cookies()[0]
+        assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+        assert window.evaluate("document.cookie") == ""
+        window.click("#logout")
+        window.wait_for_selector("#password")
+        header = {"Cookie": f"{cookie['name']}={cookie['value']}"}
+        assert (
+            served.ask("GET", "/api/session", headers=header)[0] == 401
+        )  # the old session is over
+        for _ in range(10):
+            last = served.ask("POST", "/api/login", {"password": "wrong"})[0]
+        assert last == 429
+
+
+def test_only_our_own_page_may_write(served: Served) -> None:
+    _, _, headers = served.ask("GET", "/")
+    assert "httponly" in headers["set-cookie"].lower()
+    assert "samesite=strict" in headers["set-cookie"].lower()
+    cookie = {"Cookie": headers["set-cookie"].partition(";")[0]}
+    word = {"X-CSRF-Token": served.ask("GET", "/api/session", headers=cookie)[1]["csrf"]}
+    label = {"row_id": 1, "word": "unclear"}
+    assert served.ask("POST", "/api/labels", label, cookie)[0] == 403
+    assert served.ask("POST", "/api/labels", label, cookie | {"X-CSRF-Token": "0" * 64})[0] == 403
+    assert (
+        served.ask("POST", "/api/labels", label, cookie | word | {"Origin": "http://evil.example"})[
+            0
+        ]
+        == 403
+    )
+    assert (
+        served.ask("POST", "/api/labels", label, cookie | word | {"Content-Type": "text/plain"})[0]
+        == 415
+    )
+    assert (
+        served.ask("POST", "/api/labels", {**label, "comment": "x" * 20_000}, cookie | word)[0]
+        == 413
+    )
+    status, answer, _ = served.ask(
+        "POST", "/api/labels", {"row_id": 1, "word": "maybe"}, cookie | word
+    )
+    assert (status, answer["error"][:14]) == (400, "word = 'maybe'")
+    status, answer, _ = served.ask(
+        "POST", "/api/labels", {"row_id": 10**9, "word": "unclear"}, cookie | word
+    )
+    assert (status, answer["error"]) == (400, "There is no window row 1000000000 in the journal.")
+    assert served.ask("POST", "/api/labels", label, cookie | word)[0] == 200
+
+
+def test_a_foreign_host_name_is_refused(served: Served) -> None:
+    """DNS rebinding: a name of somebody else that leads to our address."""
+    status, answer, _ = served.ask("GET", "/", headers={"Host": "evil.example"})
+    assert (status, answer["error"]) == (
+        421,
+        "This host name is not ours: add it to page.host_names.",
+    )
+
+
+def test_the_browser_may_load_from_us_alone(served: Served) -> None:
+    _, _, headers = served.ask("GET", "/")
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/rows/99999999", "/api/events/99999999/row", "/static/../feed.py", "/nothing"]
+)
+def test_what_is_not_there_is_404(served: Served, path: str) -> None:
+    assert served.ask("GET", path, headers=cookie_of(served))[0] == 404
+
+
+def test_the_page_writes_nothing_but_labels(tmp_path: Path) -> None:
+    """A reader that walks everywhere leaves the journal's contents as they were, while the service writes on."""
+    fill(tmp_path / "camshaft.journal", n_windows=20)
+    journal = Journal(tmp_path / "camshaft.journal")
+    before = _contents(tmp_path / "camshaft.journal")
+    with serve(tmp_path) as served:
+        cookie = cookie_of(served)
+        for path in (
+            "/api/timeline?sensor=mill-2/spindle",
+            "/api/rows/60",
+            "/api/rows/60/last-ok",
+            "/api/events",
+        ):
+            assert served.ask("GET", path, headers=cookie)[0] == 200
+    assert _contents(tmp_path / "camshaft.journal") == before
+    journal.close()
+
+
+def _contents(path: Path) -> list[str]:
+    link = sqlite3.connect(path)
+    try:
+        return list(link.iterdump())
+    finally:
+        link.close()
+
+
+# -- pictures ----------------------------------------------------------------------------------------------------------
+
+
+def test_pictures(browser: Any, tmp_path: Path) -> None:
+    """Fleet, an OK and an NG point, and a report, as pictures.
+
+    The README's own come from a running demo: CAMSHAFT_PICTURES=/tmp/camshaft-demo-.../demo.journal writes them to
+    docs/screenshots.
+    """
+    demo = os.environ.get("CAMSHAFT_PICTURES")
+    folder = SCREENSHOTS if demo else tmp_path
+    folder.mkdir(exist_ok=True)
+    if not demo:
+        fill(tmp_path / "camshaft.journal", n_windows=30)
+    page = browser.new_context(
+        viewport={"width": 1180, "height": 760}, timezone_id="UTC", locale="en-GB"
+    ).new_page()
+    with serve(tmp_path, journal=demo or "camshaft.journal") as served:
+        page.goto(served.address)
+        page.wait_for_selector(".tile")
+        page.screenshot(
+            path=folder / "fleet.png", clip={"x": 0, "y": 0, "width": 1180, "height": 330}
+        )
+        for status in ("OK", "NG"):
+            page.goto(served.address)
+            page.locator(f".tile.{status}:has-text('P(NG)')").last.click()
+            page.wait_for_selector("#sum:not(:empty)")
+            page.wait_for_selector(".map canvas")
+            whole = {"x": 0, "y": 0, "width": 1180, "height": 1040}
+            page.screenshot(path=folder / f"point-{status.lower()}.png", full_page=True, clip=whole)
+        picture_of_report(page, served, folder / "report.png")
+    for name in ("fleet", "point-ok", "point-ng", "report"):
+        assert (folder / f"{name}.png").stat().st_size > 10_000
+
+
+def picture_of_report(page: Any, served: Served, path: Path) -> None:
+    views = JournalViews(served.journal)
+    newest = [found for sensor in views.sensors() if (found := views.newest(sensor)) is not None]
+    worst = max(newest, key=lambda found: found.probability or 0.0)
+    first = views.back_from(worst.sensor, None, 100)[-1]
+    html = report_page.page(
+        report.gather(views, "plant-1", worst.sensor, first.end_ns, worst.end_ns), time.time_ns()
+    )
+    sheet = page.context.new_page()  # the page's own policy would bind what is put in its place
+    sheet.set_viewport_size({"width": 1060, "height": 1080})
+    sheet.set_content(html)
+    sheet.screenshot(path=path)

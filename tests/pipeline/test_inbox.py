@@ -1,0 +1,82 @@
+"""The inbox: bounded, fair, and a flood costs the flooding sensor only."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.pipeline.inbox import Inbox
+from monitor.records.signal import Delivery, Message
+
+MIB = 1 << 20
+
+
+def message(topic: str, number: int = 0, qos: int = 0, n_bytes: int = 4) -> Message:
+    delivery = Delivery(1, number + 1, duplicate=False) if qos else None
+    return Message(topic, number.to_bytes(4, "little") + b"x" * (n_bytes - 4), 0, delivery=delivery)
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=60), st.integers(1, 20))
+def test_order_holds_within_a_topic_and_topics_take_turns(topics: list[str], limit: int) -> None:
+    inbox = Inbox(100, MIB)
+    for number, topic in enumerate(topics):
+        assert inbox.put(message(topic, number)) is None
+    taken = []
+    while part := inbox.take(limit, 0.0):
+        assert len(part) <= limit
+        taken += part
+    assert Counter(m.topic for m in taken) == Counter(topics)
+    for topic in set(topics):
+        own = [int.from_bytes(m.payload, "little") for m in taken if m.topic == topic]
+        assert own == sorted(own)
+
+
+def test_no_topic_waits_behind_a_flood() -> None:
+    inbox = Inbox(100, MIB)
+    for number in range(50):
+        inbox.put(message("flood", number))
+    inbox.put(message("quiet"))
+    assert "quiet" in [m.topic for m in inbox.take(2, 0.0)]
+
+
+def test_a_full_inbox_drops_the_oldest_of_the_largest_topic() -> None:
+    inbox = Inbox(10, MIB)
+    for number in range(9):
+        inbox.put(message("flood", number))
+    inbox.put(message("quiet"))
+    dropped = inbox.put(message("quiet", 1))
+    assert dropped is not None
+    assert (dropped.topic, int.from_bytes(dropped.payload, "little")) == ("flood", 0)
+    assert len(inbox) == 10
+
+
+def test_a_qos_1_message_is_never_dropped_for_another() -> None:
+    inbox = Inbox(2, MIB)
+    inbox.put(message("a", 0, qos=1))
+    inbox.put(message("a", 1, qos=1))
+    late = message("b")
+    assert inbox.put(late) is late
+    assert [m.delivery.packet_id for m in inbox.take(9, 0.0) if m.delivery] == [1, 2]
+
+
+def test_a_qos_1_message_waits_for_room() -> None:
+    inbox = Inbox(1, MIB)
+    inbox.put(message("a", 0, qos=1))
+    waiting = threading.Thread(target=inbox.put, args=(message("b", 1, qos=1),))
+    waiting.start()
+    taken = inbox.take(1, 5.0)
+    waiting.join(5.0)
+    assert not waiting.is_alive()
+    assert [m.topic for m in taken + inbox.take(1, 5.0)] == ["a", "b"]
+
+
+def test_bytes_are_bounded_but_one_large_message_always_fits() -> None:
+    inbox = Inbox(100, 1000)
+    assert inbox.put(message("a", n_bytes=5000)) is None
+    small = message("b")
+    assert inbox.put(small) is not None
+    inbox.take(1, 0.0)
+    assert inbox.put(small) is None

@@ -1,0 +1,46 @@
+"""When to commit: verdicts at once, messages in groups, tails before the broker runs dry."""
+
+from __future__ import annotations
+
+from monitor.pipeline.pacing import ASSUMED_IN_FLIGHT, TAIL_S, Due, Pacer
+
+
+def fresh(receive_maximum: int = 1000) -> Pacer:
+    pacer = Pacer(receive_maximum)
+    pacer.committed(0.0)
+    return pacer
+
+
+def test_a_verdict_is_committed_as_soon_as_nothing_else_waits() -> None:
+    assert fresh().due(0.01, 1, 0.0, 1, 0, True) is Due.VERDICTS
+    assert fresh().due(0.01, 1, 0.0, 1, 5, True) is Due.NOTHING
+    assert fresh().due(0.11, 1, 0.0, 1, 5, True) is Due.VERDICTS
+
+
+def test_no_message_waits_longer_than_two_seconds() -> None:
+    assert fresh().due(0.01, 3, TAIL_S - 0.1, 0, 0, False) is Due.NOTHING
+    assert fresh().due(0.01, 3, TAIL_S, 0, 0, False) is Due.TAILS
+
+
+def test_tails_go_when_half_of_what_may_be_in_flight_is_pending() -> None:
+    assert fresh(100).due(0.01, 49, 0.0, 9, 0, False) is Due.NOTHING
+    assert fresh(100).due(0.01, 50, 0.0, 9, 0, False) is Due.TAILS
+    assert fresh(2).due(0.01, 1, 0.0, 1, 0, False) is Due.TAILS
+
+
+def test_a_broker_s_smaller_limit_is_learned_from_its_silence_and_forgotten_slowly() -> None:
+    """It has 20 in flight, we would take 1000: after the first silence it never has to wait for us again."""
+    pacer = fresh(1000)
+    assert pacer.due(0.01, ASSUMED_IN_FLIGHT, 0.0, 5, 0, False) is Due.NOTHING  # still coming
+    assert (
+        pacer.due(0.02, ASSUMED_IN_FLIGHT, 0.0, 0, 0, False) is Due.TAILS
+    )  # nothing comes any more
+    assert (
+        pacer.due(0.03, ASSUMED_IN_FLIGHT // 2, 0.0, 5, 0, False) is Due.TAILS
+    )  # now before it runs dry
+    for now_s in range(1, 300):
+        pacer.due(float(now_s), 0, 0.0, 0, 0, False)
+        pacer.committed(float(now_s))
+    assert (
+        pacer.due(299.01, 400, 0.0, 5, 0, False) is Due.NOTHING
+    )  # the broker may have been given another limit

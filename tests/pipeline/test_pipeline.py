@@ -1,0 +1,246 @@
+"""The pipeline: messages in, verdicts and closed books out, acknowledgements in order and not too early."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from monitor.journal.reader import JournalReader
+from monitor.journal.writer import Journal
+from monitor.pipeline.pipeline import Pipeline
+from monitor.records.batch import Batch
+from monitor.records.signal import Delivery, Message
+from monitor.records.verdict import Status
+from tests.signals import START_NS, configure, messages, noise, rules
+
+N_WINDOW = 1000
+
+
+def make(**changes: object) -> Pipeline:
+    return Pipeline(rules(configure(**changes)), {}, {}, 0.0)
+
+
+def imbalance(batches: list[Batch]) -> dict[str, int]:
+    books = sum((batch.books for batch in batches), Counter())
+    waiting = {update.sensor: update.n_waiting for batch in batches for update in batch.streams}
+    left: Counter[str] = Counter()
+    for (sensor, fate, _), n in books.items():
+        left[sensor] += n if fate == "received" else -n
+    return {
+        sensor: n - waiting.get(sensor, 0)
+        for sensor, n in left.items()
+        if n != waiting.get(sensor, 0)
+    }
+
+
+@given(
+    st.lists(st.integers(1, 700), min_size=1, max_size=20),
+    st.lists(st.booleans(), min_size=20, max_size=20),
+)
+@hypothesis_settings(deadline=None, max_examples=30)
+def test_the_books_close_and_every_message_is_settled_once(
+    lengths: list[int], with_tails: list[bool]
+) -> None:
+    pipeline, batches = make(), []
+    sent = messages(noise(sum(lengths)), lengths)
+    for message, tails in zip(sent, with_tails, strict=False):
+        pipeline.process([message], START_NS, 0.0)
+        batches.append(pipeline.take_batch(tails))
+    batches.append(pipeline.take_batch(True))
+    assert not imbalance(batches)
+    settled = [delivery for batch in batches for delivery in batch.settled]
+    assert settled == [message.delivery for message in sent]
+
+
+def test_a_message_is_settled_only_when_all_its_samples_are_stored() -> None:
+    pipeline = make()
+    first, second = messages(noise(1500), [700, 800])
+    pipeline.process([first], START_NS, 0.0)
+    assert not pipeline.take_batch(False).settled
+    pipeline.process([second], START_NS, 0.0)
+    batch = pipeline.take_batch(
+        False
+    )  # the window is whole; what is left of the second message goes along as a tail
+    assert batch.settled == [first.delivery, second.delivery]
+    (update,) = batch.streams
+    assert update.tail is not None
+    assert (update.tail[0], update.tail[1].shape) == (1000, (1, 500))
+
+
+def test_redelivered_messages_make_no_second_verdict() -> None:
+    pipeline = make()
+    sent = messages(noise(3000), [1000] * 3)
+    pipeline.process(sent, START_NS, 0.0)
+    again = [
+        replace(message, delivery=Delivery(2, message.delivery.packet_id, duplicate=True))
+        for message in sent
+        if message.delivery
+    ]
+    pipeline.process(again, START_NS, 0.0)
+    batch = pipeline.take_batch(True)
+    assert [verdict.first_sample for verdict in batch.verdicts] == [0, 1000, 2000]
+    assert len(batch.settled) == 6
+    assert batch.counters["messages_redelivered"] == 3
+    assert not imbalance([batch])
+
+
+def test_any_number_of_bad_payloads_and_a_good_one_gets_through() -> None:
+    pipeline = make()
+    bad = [
+        Message("vibration/m/p/waveform", b"x" * 7, START_NS, {}, Delivery(1, k + 1, False))
+        for k in range(500)
+    ]
+    stray = Message("elsewhere/m", b"", START_NS, {}, Delivery(1, 999, False))
+    pipeline.process(
+        [*bad, stray, *messages(noise(1000), [1000], first_packet=2000)], START_NS, 0.0
+    )
+    batch = pipeline.take_batch(False)
+    assert [verdict.status for verdict in batch.verdicts] == [Status.LEARNING]
+    assert batch.counters["bad_payloads.bad_length"] == 500
+    assert batch.counters["bad_payloads.unmatched_topic"] == 1
+    assert len(batch.settled) == 502
+    assert batch.bad_payloads[0].head == b"x" * 7
+
+
+def test_a_silent_sensor_becomes_no_data_once_and_comes_back() -> None:
+    pipeline = make()
+    sent = messages(noise(2500), [1500, 1000])
+    pipeline.process(sent[:1], START_NS, 0.0)
+    pipeline.tick(START_NS, 2.9)
+    assert [v.status for v in pipeline.take_batch(True).verdicts] == [Status.LEARNING]
+    pipeline.tick(START_NS, 3.1)
+    pipeline.tick(START_NS, 9.0)
+    batch = pipeline.take_batch(True)
+    assert [v.status for v in batch.verdicts] == [Status.NO_DATA]
+    assert batch.books["m/p", "dropped", "segment_end"] == 500
+    pipeline.process(sent[1:], START_NS, 10.0)
+    back = pipeline.take_batch(True)
+    assert [event.kind for event in back.events] == ["back"]
+    assert [(v.status, v.segment) for v in back.verdicts] == [(Status.LEARNING, 1)]
+
+
+def test_a_gap_is_a_bad_data_row_with_its_reason() -> None:
+    pipeline = make()
+    first, _, third = messages(noise(3300), [1300, 700, 1300])
+    pipeline.process([first, third], START_NS, 0.0)
+    batch = pipeline.take_batch(True)
+    assert [(v.status, v.reason, v.n_samples) for v in batch.verdicts] == [
+        (Status.LEARNING, "not_commissioned", 1000),
+        (Status.BAD_DATA, "gap", 300),
+        (Status.LEARNING, "not_commissioned", 1000),
+    ]
+    assert not imbalance([batch])
+
+
+def test_a_machine_that_stands_still_is_idle() -> None:
+    pipeline = make(sensor={"running": {"limit_rms_ms2": 0.5}})
+    quiet = noise(1000) * np.float32(0.01)
+    pipeline.process(
+        messages(np.concatenate([noise(1000), quiet], axis=1), [1000, 1000]), START_NS, 0.0
+    )
+    verdicts = pipeline.take_batch(True).verdicts
+    assert [(v.status, v.running) for v in verdicts] == [
+        (Status.LEARNING, True),
+        (Status.IDLE, False),
+    ]
+
+
+def test_a_running_topic_stands_above_the_level() -> None:
+    pipeline = make(sensor={"running": {"topic": "plant/{machine}/running"}})
+    first, second = messages(noise(2000), [1000, 1000])
+    off, odd = (
+        Message("plant/m/running", b"off", START_NS),
+        Message("plant/m/running", b"maybe", START_NS),
+    )
+    pipeline.process([first, off, odd, second], START_NS, 0.0)
+    batch = pipeline.take_batch(True)
+    assert [v.status for v in batch.verdicts] == [Status.LEARNING, Status.IDLE]
+    assert batch.counters["bad_payloads.bad_running_state"] == 1
+
+
+def test_overload_is_shed_and_counted_where_a_limit_is_set() -> None:
+    pipeline = make(max_lag_s=2.0)
+    pipeline.process(messages(noise(6000), [1000] * 6), START_NS + 3_600_000_000, 0.0)
+    batch = pipeline.take_batch(True)
+    assert [v.first_sample for v in batch.verdicts] == [
+        3000,
+        4000,
+        5000,
+    ]  # the first three ended over 2 s ago
+    assert batch.books["m/p", "dropped", "overload"] == 3000
+    assert not imbalance([batch])
+
+
+@pytest.mark.parametrize("at", [0, 1, 5, 11])
+def test_a_new_process_goes_on_where_the_journal_stands(tmp_path: Path, at: int) -> None:
+    """Everything after the last commit comes again from the broker: rows as if nothing had happened."""
+    sent = messages(noise(4400), [400] * 11)
+    whole = Journal(tmp_path / "whole")
+    pipeline = make()
+    pipeline.process(sent, START_NS, 0.0)
+    whole.commit(pipeline.take_batch(True))
+
+    cut = Journal(tmp_path / "cut")
+    first = make()
+    first.process(sent[:at], START_NS, 0.0)
+    cut.commit(first.take_batch(at % 2 == 0))
+    second = Pipeline(rules(configure()), cut.streams(), cut.packets(), 0.0)
+    redelivered = [
+        replace(m, delivery=Delivery(1, m.delivery.packet_id, True))
+        for m in sent[:at]
+        if m.delivery
+    ]
+    second.process([*redelivered, *sent[at:]], START_NS, 0.0)
+    cut.commit(second.take_batch(True))
+
+    def rows(path: Path) -> list[tuple[object, ...]]:
+        found = [row.verdict for row in JournalReader(path).rows()]
+        return [
+            (v.segment, v.first_sample, v.start_ns, v.status, v.quality["rms_ms2"]) for v in found
+        ]
+
+    assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
+    assert len(rows(tmp_path / "cut")) == 4
+    assert not JournalReader(tmp_path / "cut").books().imbalance()
+
+
+def test_evidence_is_kept_for_a_sample_of_ok_and_around_changes() -> None:
+    pipeline = make(sensor={"running": {"limit_rms_ms2": 0.5}})
+    signal = noise(10_000)
+    signal[:, 6000:7000] *= np.float32(0.01)
+    pipeline.process(messages(signal, [1000] * 10), START_NS, 0.0)
+    kept = pipeline.take_batch(True).evidence
+    assert [(e.first_sample, e.why) for e in kept] == [
+        (4000, "change"),
+        (5000, "change"),
+        (6000, "change"),
+        (7000, "change"),
+        (8000, "change"),
+        (9000, "change"),
+    ]
+
+
+def test_a_name_that_fits_no_rule_is_counted() -> None:
+    pipeline = make(sensor={"match": "press-*"})
+    pipeline.process(messages(noise(1000), [1000]), START_NS, 0.0)
+    assert pipeline.take_batch(True).counters["bad_payloads.unmatched_sensor"] == 1
+
+
+def test_a_change_of_model_is_marked_also_over_a_restart(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    first = make()
+    first.process(messages(noise(1000), [1000]), START_NS, 0.0)
+    batch = first.take_batch(True)
+    assert not batch.events
+    journal.commit(replace(batch, verdicts=[replace(batch.verdicts[0], model_id="old")]))
+    second = Pipeline(rules(configure()), journal.streams(), journal.packets(), 0.0)
+    second.process(messages(noise(2000), [1000, 1000])[1:], START_NS, 0.0)
+    (event,) = second.take_batch(True).events
+    assert (event.kind, event.text) == ("model_changed", "from old to no model")

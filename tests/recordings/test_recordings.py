@@ -1,0 +1,272 @@
+"""Manifests and readers: what is written in any format comes back in m/s², and bad input names its row."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+import scipy.io
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from monitor.recordings.manifest import RecordingError, load_manifest, read, runs
+from tests.paths import MANIFESTS
+
+RATE_HZ = 1000
+
+needs_datasets = pytest.mark.skipif(
+    "CAMSHAFT_DATASETS" not in os.environ,
+    reason="CAMSHAFT_DATASETS does not name the folder of the real recordings",
+)
+
+
+def write_manifest(
+    folder: Path, rows: list[str], files: str, more: str = "", header: str = "path,label,group"
+) -> Path:
+    (folder / "recordings.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    path = folder / "manifest.yaml"
+    path.write_text(
+        f"name: test\nfiles: {{sample_rate_hz: {RATE_HZ}, {files}}}\n{more}", encoding="utf-8"
+    )
+    return path
+
+
+def store(path: Path, samples: NDArray[Any]) -> str:
+    """Write (n, 2) numbers in the format of the suffix; the rest of the files section that reads them."""
+    match path.suffix:
+        case ".h5":
+            with h5py.File(path, "w") as file:
+                file["signal"] = samples
+            return "format: hdf5, key: signal"
+        case ".npy":
+            np.save(path, samples)
+            return "format: npy"
+        case ".npz":
+            np.savez(path, signal=samples, other=samples[:1])
+            return "format: npz, key: signal"
+        case ".csv":
+            np.savetxt(
+                path,
+                np.column_stack([np.arange(len(samples)), samples]),
+                delimiter=",",
+                header="t,x,y",
+                comments="",
+            )
+            return "format: csv, key: [x, y]"
+        case ".parquet":
+            pyarrow.parquet.write_table(
+                pyarrow.table({"y": samples[:, 1], "x": samples[:, 0]}), path
+            )
+            return "format: parquet, key: [x, y]"
+        case ".wav":
+            soundfile.write(path, samples, RATE_HZ, subtype="FLOAT")
+            return "format: wav"
+        case ".flac":
+            soundfile.write(path, samples, RATE_HZ, subtype="PCM_24")
+            return "format: flac"
+        case ".mat":
+            scipy.io.savemat(path, {"X001_signal": samples, "rpm": 1800.0})
+            return 'format: mat, key: "*_signal"'
+    raise AssertionError(path)
+
+
+@pytest.mark.parametrize(
+    "suffix", [".h5", ".npy", ".npz", ".csv", ".parquet", ".wav", ".flac", ".mat"]
+)
+def test_every_format_comes_back_in_metres_per_second_squared(tmp_path: Path, suffix: str) -> None:
+    samples = np.random.default_rng(1).uniform(-0.9, 0.9, (50, 2))
+    files = store(tmp_path / f"one{suffix}", samples)
+    manifest = load_manifest(
+        write_manifest(
+            tmp_path, [f"one{suffix},ok,a"], f"{files}, channels: [x, y], unit: g, scale: 2"
+        )
+    )
+    got = read(manifest.recordings[0])
+    assert got.dtype == np.float32
+    assert got.shape == (2, 50)
+    np.testing.assert_allclose(got, samples.T * 2 * 9.80665, atol=2e-5)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float32", "float64", "int16"])
+def test_the_stored_number_type_leaves_no_trace(tmp_path: Path, dtype: str) -> None:
+    samples = np.arange(-500, 500).reshape(500, 2)
+    np.save(tmp_path / "one.npy", samples.astype(dtype))
+    manifest = load_manifest(
+        write_manifest(tmp_path, ["one.npy,ok,a"], "format: npy, channels: [x, y], unit: mg")
+    )
+    expected = samples.T.astype(np.float32) * np.float32(9.80665e-3)
+    np.testing.assert_array_equal(read(manifest.recordings[0]), expected)
+
+
+@settings(max_examples=20, deadline=None)
+@given(order=st.permutations(["snapshot", "time", "channel"]))
+def test_any_order_of_axes_gives_the_same_snapshots(
+    tmp_path_factory: pytest.TempPathFactory, order: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("axes")
+    truth = np.random.default_rng(2).normal(size=(4, 30, 2)).astype(np.float32)
+    np.save(
+        folder / "one.npy",
+        truth.transpose([("snapshot", "time", "channel").index(axis) for axis in order]),
+    )
+    files = f"format: npy, channels: [x, y], axes: [{', '.join(order)}]"
+    manifest = load_manifest(write_manifest(folder, ["one.npy,,a"], files))
+    assert [one.snapshot for one in manifest.recordings] == [0, 1, 2, 3]
+    for one, snapshot in zip(manifest.recordings, truth, strict=True):
+        np.testing.assert_array_equal(read(one), snapshot.T)
+
+
+def test_life_rule_and_a_clock_that_wraps_at_midnight(tmp_path: Path) -> None:
+    count = 1200
+    np.savez(
+        tmp_path / "b.npz",
+        acc=np.zeros((count, 8, 1)),
+        t=(86_000.0 + 10 * np.arange(count)) % 86_400,
+    )
+    files = "format: npz, key: acc, time_key: t, axes: [snapshot, time, channel]"
+    labels = "labels: {rule: life, ok: [0.05, 0.25], ng_last: 0.02, ng_at_least: 20}\n"
+    manifest = load_manifest(write_manifest(tmp_path, ["b.npz,,"], files, labels))
+    found = [one.label for one in manifest.recordings]
+    assert [found.count(label) for label in ("ok", "ng", "unlabelled")] == [240, 24, 936]
+    assert found[60:300] == ["ok"] * 240
+    assert [one.offset_s for one in manifest.recordings] == [10.0 * i for i in range(count)]
+
+
+def test_slices_of_one_file_and_the_order_of_runs(tmp_path: Path) -> None:
+    np.save(tmp_path / "one.npy", np.arange(40.0))
+    rows = ["one.npy,ok,b,30,10,3", "one.npy,ok,a,0,10,0", "one.npy,ok,b,20,10,2"]
+    header = "path,label,group,first_sample,n_samples,speed"
+    manifest = load_manifest(
+        write_manifest(tmp_path, rows, "format: npy", "groups: [speed]\n", header)
+    )
+    ordered = runs(manifest)
+    assert [[one.first_sample for one in run] for run in ordered] == [[0], [20, 30]]
+    assert read(ordered[1][1])[0, 0] == 30
+    assert ordered[1][1].value("speed") == "3"
+
+
+def test_a_faster_file_is_brought_to_the_common_rate(tmp_path: Path) -> None:
+    for rate_hz in (1000, 4000):
+        np.save(tmp_path / f"{rate_hz}.npy", np.sin(2 * np.pi * 50 * np.arange(rate_hz) / rate_hz))
+    rows = ["1000.npy,ok,a,1000", "4000.npy,ok,b,4000"]
+    header = "path,label,group,sample_rate_hz"
+    manifest = load_manifest(
+        write_manifest(tmp_path, rows, "format: npy, resample_hz: 1000", header=header)
+    )
+    slow, fast = (read(one)[0] for one in manifest.recordings)
+    np.testing.assert_allclose(fast[50:-50], slow[50:-50], atol=2e-3)
+    with pytest.raises(
+        RecordingError, match=r"row 3: sample_rate_hz = 4000 differs .* need files.resample_hz"
+    ):
+        load_manifest(write_manifest(tmp_path, rows, "format: npy", header=header))
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        (
+            "../one.npy,ok,a",
+            r"recordings.csv row 2: path = '../one.npy' leaves the folder of the recordings",
+        ),
+        ("/etc/hostname,ok,a", r"row 2: path = '/etc/hostname' leaves the folder"),
+        ("absent.npy,ok,a", r"row 2: path = 'absent.npy' is no file in"),
+        ("one.npy,good,a", r"row 2: label = 'good' is none of ok, ng, unlabelled"),
+        ("one.npy,ok,a,b", r"row 2: has more cells than the header has columns"),
+        (",ok,a", r"row 2: path = '' leaves"),
+        ("one.npy,ok,a\none.npy,ng,a", r"row 3: one.npy stands in row 2 too"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path: Path, row: str, sentence: str) -> None:
+    np.save(tmp_path / "one.npy", np.zeros(4))
+    with pytest.raises(RecordingError, match=sentence):
+        load_manifest(write_manifest(tmp_path, [row], "format: npy"))
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    np.save(tmp_path / "secret.npy", np.zeros(4))
+    (tmp_path / "inside" / "one.npy").symlink_to(tmp_path / "secret.npy")
+    with pytest.raises(RecordingError, match="leaves the folder"):
+        load_manifest(write_manifest(tmp_path / "inside", ["one.npy,ok,a"], "format: npy"))
+
+
+@pytest.mark.parametrize(
+    ("files", "more", "sentence"),
+    [
+        ("format: npy, chanels: [x]", "", r"files.chanels = \['x'\]: there is no such key"),
+        ("format: pickle", "", r"files.format = 'pickle': must be"),
+        ("format: npy, unit: V", "", r"files.unit = 'V': must be"),
+        (
+            "format: npy, axes: [channel]",
+            "",
+            r"axes = \['channel'\] must name each axis once, time among them",
+        ),
+        ("format: wav, axes: [time]", "", r"a wav file is \(time, channel\)"),
+        ("format: npy", "columns: {lable: x}\n", r"columns.*'lable' is none of path, label"),
+        ("format: npy", "groups: [speed]\n", r"the table has no column 'speed'"),
+        (
+            "format: npy",
+            "root: $NOT_SET_ANYWHERE/x\n",
+            r"names an environment variable that is not set",
+        ),
+    ],
+)
+def test_a_bad_manifest_is_one_sentence(
+    tmp_path: Path, files: str, more: str, sentence: str
+) -> None:
+    np.save(tmp_path / "one.npy", np.zeros(4))
+    with pytest.raises(RecordingError, match=sentence):
+        load_manifest(write_manifest(tmp_path, ["one.npy,ok,a"], files, more))
+
+
+@pytest.mark.parametrize(
+    ("array", "sentence"),
+    [
+        (np.array([0.0, np.nan, 1.0]), "row 2: one.npy has a NaN or infinite value at sample 1"),
+        (np.zeros((3, 3, 3)), "has shape"),
+        (np.array([{"a": 1}]), "is no readable npy file: Object arrays"),
+        (np.array(["a", "b"]), "holds values of type <U1, real numbers are needed"),
+        (np.zeros(0), "samples 0 to 0 are wanted"),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path: Path, array: NDArray[Any], sentence: str) -> None:
+    np.save(tmp_path / "one.npy", array)
+    manifest = load_manifest(write_manifest(tmp_path, ["one.npy,ok,a"], "format: npy"))
+    with pytest.raises(RecordingError, match=sentence):
+        read(manifest.recordings[0])
+
+
+def test_a_sound_file_of_another_rate_is_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "one.wav", np.zeros(10), 8000)
+    manifest = load_manifest(write_manifest(tmp_path, ["one.wav,ok,a"], "format: wav"))
+    with pytest.raises(RecordingError, match="is sampled at 8000 Hz, the manifest says 1000 Hz"):
+        read(manifest.recordings[0])
+
+
+@needs_datasets
+@pytest.mark.parametrize(
+    ("name", "n_recordings", "n_runs", "labels", "shape"),
+    [
+        ("bosch-cnc", 520, 78, {"ok": 356, "ng": 164}, (3, 10_000)),
+        ("pronostia", 7534, 6, {"ok": 1507, "ng": 169, "unlabelled": 5858}, (2, 2560)),
+        ("uci-fan", 51, 51, {"ok": 17, "ng": 34}, (3, 3000)),
+        ("cwru", 19, 19, {"ok": 4, "ng": 15}, (1, 122_571)),
+    ],
+)
+def test_real_sets(
+    name: str, n_recordings: int, n_runs: int, labels: dict[str, int], shape: tuple[int, int]
+) -> None:
+    manifest = load_manifest(MANIFESTS / f"{name}.yaml")
+    assert len(manifest.recordings) == n_recordings
+    assert len(runs(manifest)) == n_runs
+    found = [one.label for one in manifest.recordings]
+    assert {label: found.count(label) for label in set(found)} == labels
+    assert read(manifest.recordings[0]).shape == shape

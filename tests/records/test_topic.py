@@ -1,0 +1,35 @@
+"""Topic patterns name sensors."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.records.topic import TopicPattern
+
+
+def test_a_topic_names_its_sensor() -> None:
+    pattern = TopicPattern.parse("vibration/{machine}/{point}/waveform")
+    assert pattern.filter == "vibration/+/+/waveform"
+    assert pattern.sensor("vibration/press 7/drive end/waveform") == "press 7/drive end"
+    assert pattern.sensor("vibration/a/b/spectrum") is None
+    assert pattern.sensor("vibration/a/b/c/waveform") is None
+    assert pattern.sensor("vibration//b/waveform") is None
+
+
+def test_without_a_point_it_is_main() -> None:
+    assert TopicPattern.parse("plant/+/{machine}").sensor("plant/hall 2/mill") == "mill/main"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("vibration/x", "must name {machine} once"),
+        ("{machine}/{machine}", "must name {machine} once"),
+        ("{machine}/{axis}", "has a level {axis}"),
+        ("{machine}/#", "each level must be plain text"),
+        ("a{machine}/{machine}", "each level must be plain text"),
+    ],
+)
+def test_what_is_no_pattern(text: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        TopicPattern.parse(text)
