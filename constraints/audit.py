@@ -1,7 +1,7 @@
 """Known vulnerabilities of what constraints/*.txt name, by pip-audit. Run it by `make check`.
 
-Exit code 1 where one is known. Where the database cannot be reached nothing is known, and the hashes alone hold: said,
-exit code 0.
+Exit code 1 where one is known. Where the database cannot be reached nothing is known, and the
+hashes alone hold: said, exit code 0.
 """
 
 from __future__ import annotations
@@ -32,13 +32,16 @@ def main() -> int:
         )
     else:
         print(
-            "Not audited, the database of vulnerabilities cannot be reached: the constraints' hashes alone hold."
+            "Not audited, the database of vulnerabilities cannot be reached: the constraints'"
+            " hashes alone hold."
         )
     return 1 if known else 0
 
 
 def audit(path: Path) -> list[dict[str, Any]]:
-    """What pip-audit says of each package: name, version, vulns, or name and skip_reason. [] where it says nothing."""
+    """What pip-audit says of each package: name, version, vulns, or name and skip_reason. [] where
+    it says nothing.
+    """
     command = [
         sys.executable,
         "-m",

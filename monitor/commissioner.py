@@ -1,4 +1,6 @@
-"""Commissioning in a running service: fulfils open requests, and notices what the command line changed."""
+"""Commissioning in a running service: fulfils open requests, and notices what the command line
+changed.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ class Commissioner:
         self._revision: tuple[float, ...] | None = None
 
     def step(self, now_ns: int) -> tuple[list[Event], Mapping[str, Commissioned] | None]:
-        """What was commissioned now, and the baselines and thresholds that hold, or None where nothing changed."""
+        """What was commissioned now, and the baselines and thresholds that hold, or None where
+        nothing changed.
+        """
         events = [
             event
             for request in self._store.open_requests()

@@ -1,7 +1,7 @@
 """The service's configuration: YAML in, checked settings out. Touches no network.
 
-Each part of the daemon gets its own settings object, never the whole. Everything wrong is refused before anything
-starts, in a sentence that names key, value, rule and unit.
+Each part of the daemon gets its own settings object, never the whole. Everything wrong is refused
+before anything starts, in a sentence that names key, value, rule and unit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; str() is one sentence a line, each naming key, value and rule."""
+    """The configuration cannot be used; str() is one sentence a line, each naming key, value and
+    rule.
+    """
 
 
 class Settings(BaseModel):
@@ -30,7 +32,9 @@ class Settings(BaseModel):
 
 
 class Secret(Settings):
-    """A secret by reference: at most one of a file, an environment variable or a systemd credential."""
+    """A secret by reference: at most one of a file, an environment variable or a systemd
+    credential.
+    """
 
     file: Path | None = None
     env: str | None = None
@@ -43,7 +47,9 @@ class Secret(Settings):
         return self
 
     def read(self) -> str:
-        """The secret's text without its line end. Raises ConfigError naming the source that is missing."""
+        """The secret's text without its line end. Raises ConfigError naming the source that is
+        missing.
+        """
         if self.env is not None:
             if self.env not in os.environ:
                 raise ConfigError(
@@ -135,7 +141,9 @@ class Subscription(Settings):
 
 
 class RunningSettings(Settings):
-    """How to tell that the machine stands still: a level, or a topic that says so (1/0, true/false, on/off)."""
+    """How to tell that the machine stands still: a level, or a topic that says so (1/0, true/false,
+    on/off).
+    """
 
     limit_rms_ms2: Positive | None = None
     topic: str | None = None
@@ -150,7 +158,9 @@ class RunningSettings(Settings):
 
 
 class AlarmSettings(Settings):
-    """Raised when n of the last m judged windows are NG, cleared when at most `clear` of them are."""
+    """Raised when n of the last m judged windows are NG,
+    cleared when at most `clear` of them are.
+    """
 
     n: int = Field(default=3, ge=1)
     m: int = Field(default=5, ge=1, le=1000)
@@ -166,7 +176,9 @@ class AlarmSettings(Settings):
 
 
 class SensorSettings(Settings):
-    """One rule; the first whose `match` fits "machine/point" holds for a sensor (shell pattern, * also spans /)."""
+    """One rule; the first whose `match` fits "machine/point" holds for a sensor (shell pattern, *
+    also spans /).
+    """
 
     match: str = "*"
     acquisition: Literal["continuous", "snapshot"] = "continuous"
@@ -198,7 +210,8 @@ class SensorSettings(Settings):
             raise ValueError("unit = counts needs a scale in m/s² per count")
         if self.model is not None and "window_s" in self.model_fields_set:
             raise ValueError(
-                f"window_s = {self.window_s} s cannot be set beside a model: the window comes from it"
+                f"window_s = {self.window_s} s cannot be set beside a model: the window comes"
+                " from it"
             )
         if self.model is None and self.threshold is not None:
             raise ValueError(f"threshold = {self.threshold} (logit units) needs a model")
@@ -214,7 +227,9 @@ class SensorSettings(Settings):
 
 
 class EvidenceSettings(Settings):
-    """Which raw windows to keep. All NG, those around a change of status, and one OK in every ok_every."""
+    """Which raw windows to keep. All NG, those around a change of status, and one OK in every
+    ok_every.
+    """
 
     max_bytes: int = Field(default=2 << 30, ge=1 << 20)
     ok_every: int = Field(default=1000, ge=1)
@@ -244,7 +259,8 @@ class InfluxSettings(Settings):
 
 
 class WebhookSettings(Settings):
-    """An HTTP address that gets alarms as JSON. name: its own, so that a changed address goes on where the old one was.
+    """An HTTP address that gets alarms as JSON. name: its own, so that a changed address goes on
+    where the old one was.
 
     fields: constants to send along, where a receiver asks for them (a chat's number, say).
     """
@@ -262,7 +278,9 @@ class WebhookSettings(Settings):
 
 
 class NotificationSettings(Settings):
-    """cool_down_s: after a webhook was told of an alarm, the point is quiet for this long; news is kept for later."""
+    """cool_down_s: after a webhook was told of an alarm, the point is quiet for this long; news is
+    kept for later.
+    """
 
     cool_down_s: float = Field(default=300.0, ge=0, le=7 * 86400)
     webhooks: tuple[WebhookSettings, ...] = Field(default=(), max_length=20)

@@ -1,4 +1,6 @@
-"""The configuration file: YAML in, checked settings out, and a sentence for whatever is wrong. Touches no network."""
+"""The configuration file: YAML in, checked settings out, and a sentence for whatever is wrong.
+Touches no network.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +29,21 @@ UNITS_OF_SUFFIX = {
 def load_config(path: Path) -> Config:
     """Read and check a configuration file.
 
-    Raises ConfigError: one sentence for each thing that is wrong. Relative paths are taken from the file's folder.
+    Raises ConfigError: one sentence for each thing that is wrong. Relative paths are taken from the
+    file's folder.
     """
     return parse_config(read_yaml(path), path.parent)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The keys and values of a YAML file of at most MAX_CONFIG_BYTES. Raises ConfigError, one sentence."""
+    """The keys and values of a YAML file of at most MAX_CONFIG_BYTES. Raises ConfigError, one
+    sentence.
+    """
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ConfigError(
-                f"{path} has {path.stat().st_size} bytes; at most {MAX_CONFIG_BYTES} bytes are read."
+                f"{path} has {path.stat().st_size} bytes; at most {MAX_CONFIG_BYTES} bytes are"
+                " read."
             )
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,4 +1,6 @@
-"""The service's own figures: how much passed, how long it took, what waits. Plain numbers out, no I/O of its own."""
+"""The service's own figures: how much passed, how long it took, what waits. Plain numbers out, no
+I/O of its own.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ NS_PER_MS = 1e6
 
 
 class Latencies:
-    """From the arrival of a window's last message to the commit of its verdict: the latest 10,000."""
+    """From the arrival of a window's last message to the commit of its verdict:
+    the latest 10,000.
+    """
 
     def __init__(self) -> None:
         self._ms: deque[float] = deque(maxlen=N_LATENCIES)
@@ -39,7 +43,9 @@ class Latencies:
 
 
 def book_fields(books: Books) -> dict[str, int | float | bool]:
-    """The ledgers as fields of monitor_health: samples by fate, windows by status, messages, rows by fate."""
+    """The ledgers as fields of monitor_health: samples by fate, windows by status, messages, rows
+    by fate.
+    """
     fields: dict[str, int | float | bool] = {
         "received_samples": books.total("received"),
         "analysed_samples": books.total("analysed"),

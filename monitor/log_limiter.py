@@ -7,7 +7,7 @@ import logging
 MAX_TROUBLES = 64  # told apart at a time
 
 
-class Complaints:
+class LogLimiter:
     """Troubles may take turns; each has its own period."""
 
     def __init__(self, log: logging.Logger, period_s: float) -> None:
@@ -17,7 +17,9 @@ class Complaints:
         ] = {}  # trouble: when it may be said again, times since
 
     def note(self, level: int, text: str, now_s: float, trouble: str | None = None) -> None:
-        """now_s: a clock that never jumps. trouble: what counts as the same, the text itself if None."""
+        """now_s: a clock that never jumps. trouble: what counts as the same, the text itself if
+        None.
+        """
         key = text if trouble is None else trouble
         again_s, n = self._said.get(key, (now_s, 0))
         if now_s < again_s:

@@ -7,7 +7,8 @@
     metrics threads         journal -> Prometheus, where it is asked for (prometheus_client's own)
     main thread             signals, watchdog
 
-A thread that ends unexpectedly ends the process: systemd starts it again, and the journal knows where to go on.
+A thread that ends unexpectedly ends the process: systemd starts it again, and the journal knows
+where to go on.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError, claim
 from monitor.journal.subscriptions import SubscriptionStore
 from monitor.journal.writer import Journal
-from monitor.log_limiter import Complaints
+from monitor.log_limiter import LogLimiter
 from monitor.outputs.notifier import Notifier
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.inbox import Inbox
@@ -59,7 +60,7 @@ TICK_S = 1.0
 LISTENED_S = 0.5  # the most that one turn adds to the clock which finds silent sensors
 HEALTH_S = 10.0
 JOURNAL_RETRY_S = 1.0
-COMPLAINT_PERIOD_S = 60.0
+LOG_PERIOD_S = 60.0
 STUCK_S = 20.0  # without a turn of the pipeline: no more answers to the watchdog
 DRAIN_S = 6.0
 LEAVE_S = 1.5
@@ -110,7 +111,9 @@ def _sender(config: Config) -> InfluxSender | None:
 
 
 def _serve_metrics(config: Config) -> Callable[[], None]:
-    """Returns what ends it. Raises ConfigError where it cannot listen, or its library is missing."""
+    """Returns what ends it. Raises ConfigError where it cannot listen,
+    or its library is missing.
+    """
     if config.prometheus is None:
         return lambda: None
     from monitor.outputs.prometheus import serve  # an extra
@@ -119,7 +122,9 @@ def _serve_metrics(config: Config) -> Callable[[], None]:
 
 
 class Service:
-    """One run of the daemon. Raises ConfigError, ModelError or JournalError where it cannot start."""
+    """One run of the daemon. Raises ConfigError,
+    ModelError or JournalError where it cannot start.
+    """
 
     def __init__(self, path: Path, config: Config) -> None:
         self._path, self._config = path, config
@@ -135,15 +140,20 @@ class Service:
         self._inbox = Inbox(max(config.mqtt.receive_maximum, MIN_INBOX), INBOX_BYTES)
         self._subscriptions = SubscriptionStore(config.journal.path)
         self._mqtt = MqttClient(
-            config.mqtt, topic_filters(config), self._deliver, config.instance, self._too_large, self._fail,
+            config.mqtt,
+            topic_filters(config),
+            self._deliver,
+            config.instance,
+            self._too_large,
+            self._fail,
             held_before=self._subscriptions.filters,
-        )  # fmt: skip
+        )
         self._sender = _sender(config)
         self._notifier = Notifier(
             config.journal.path, config.notifications, config.instance, self._mqtt.publish
         )
 
-        self._complaints = Complaints(log, COMPLAINT_PERIOD_S)  # of the pipeline thread
+        self._log_limiter = LogLimiter(log, LOG_PERIOD_S)  # of the pipeline thread
         self._latencies = Latencies()
         self._started_s = time.monotonic()
         self._stopping = threading.Event()
@@ -181,7 +191,7 @@ class Service:
         stop_metrics()
         return EXIT_OK if self._fault is None else EXIT_FAULT
 
-    # -- main thread ---------------------------------------------------------------------------------------------------
+    # -- main thread ------------------------------------------------------------------------------
 
     def _serve(self) -> None:
         while self._fault is None:
@@ -219,7 +229,9 @@ class Service:
         self._wake.set()
 
     def _reload(self) -> None:
-        """SIGHUP: read the configuration and its models again. What cannot be used is refused; the old stays."""
+        """SIGHUP: read the configuration and its models again. What cannot be used is refused; the
+        old stays.
+        """
         systemd.reloading()
         try:
             config = load_config(self._path)
@@ -256,7 +268,7 @@ class Service:
         self._fault = error
         self._wake.set()
 
-    # -- network thread ------------------------------------------------------------------------------------------------
+    # -- network thread ---------------------------------------------------------------------------
 
     def _deliver(self, message: Message) -> None:
         dropped = self._inbox.put(message)
@@ -266,7 +278,7 @@ class Service:
     def _too_large(self, message: Message) -> None:
         self._unused.append((message, "too_large"))
 
-    # -- pipeline thread -----------------------------------------------------------------------------------------------
+    # -- pipeline thread --------------------------------------------------------------------------
 
     def _run_pipeline(self) -> None:
         self._commission()  # before the first message: it may complete a window
@@ -284,7 +296,9 @@ class Service:
             log.error("%s What it did not take is still with the broker.", error)
 
     def _turn(self, timeout_s: float) -> None:
-        """One turn: take messages in, judge what is whole, commit and acknowledge when it is time."""
+        """One turn: take messages in, judge what is whole,
+        commit and acknowledge when it is time.
+        """
         messages = self._inbox.take(MESSAGES_PER_TURN, timeout_s)
         now_s = time.monotonic()
         listened_s = self._listen(now_s)
@@ -301,7 +315,9 @@ class Service:
         self._turn_s = time.monotonic()
 
     def _listen(self, now_s: float) -> float:
-        """Seconds spent listening: while a full disk or a stopped process held us up, no sensor fell silent."""
+        """Seconds spent listening: while a full disk or a stopped process held us up, no sensor
+        fell silent.
+        """
         self._listened_s += min(now_s - self._looked_s, LISTENED_S)
         self._looked_s = now_s
         return self._listened_s
@@ -325,7 +341,7 @@ class Service:
             self._subscriptions.keep(self._mqtt.held)
             self._commission()
         except JournalError as error:
-            self._complaints.note(
+            self._log_limiter.note(
                 logging.ERROR, f"{error} Subscriptions and commissioning wait.", now_s
             )
         if self._is_thinning or now_s - self._health_s >= HEALTH_S:
@@ -365,7 +381,9 @@ class Service:
             self._mqtt.acknowledge(delivery)
 
     def _store(self, batch: Batch) -> None:
-        """Until the journal takes it: a full disk holds everything back, down to the broker, and loses nothing."""
+        """Until the journal takes it: a full disk holds everything back, down to the broker, and
+        loses nothing.
+        """
         while True:
             try:
                 return self._journal.commit(batch)
@@ -373,7 +391,7 @@ class Service:
                 if self._stopping.is_set():
                     raise
                 self._turn_s = time.monotonic()
-                self._complaints.note(
+                self._log_limiter.note(
                     logging.ERROR,
                     f"{error} The broker keeps what comes until it can.",
                     self._turn_s,
@@ -381,7 +399,9 @@ class Service:
                 self._stopping.wait(JOURNAL_RETRY_S)
 
     def _thin(self) -> None:
-        """Keep the journal within its limits: a bounded step, and one every tick while it is over."""
+        """Keep the journal within its limits: a bounded step,
+        and one every tick while it is over.
+        """
         journal = self._config.journal
         try:
             taken = self._journal.thin(
@@ -422,35 +442,35 @@ class Service:
         }
         return fields
 
-    # -- sender thread -------------------------------------------------------------------------------------------------
+    # -- sender thread ----------------------------------------------------------------------------
 
     def _run_sender(self) -> None:
         sender, influx = self._sender, self._config.influx
         assert sender is not None
         assert influx is not None
         outbox = JournalOutbox(self._config.journal.path, self._config.instance, influx.maps)
-        complaints = Complaints(log, COMPLAINT_PERIOD_S)
+        log_limiter = LogLimiter(log, LOG_PERIOD_S)
         while not self._stopping.is_set():
             try:
                 delay_s = sender.step(outbox, time.monotonic())
             except JournalError as error:
-                complaints.note(logging.ERROR, f"{error} InfluxDB waits.", time.monotonic())
+                log_limiter.note(logging.ERROR, f"{error} InfluxDB waits.", time.monotonic())
                 delay_s = JOURNAL_RETRY_S
             self._stopping.wait(delay_s)
         sender.close()
         outbox.close()
 
-    # -- notifier thread -----------------------------------------------------------------------------------------------
+    # -- notifier thread --------------------------------------------------------------------------
 
     def _run_notifier(self) -> None:
-        complaints = Complaints(log, COMPLAINT_PERIOD_S)
+        log_limiter = LogLimiter(log, LOG_PERIOD_S)
         while not self._stopping.is_set():
             try:
                 delay_s = self._notifier.step(
                     self._mqtt.counters.connects, time.monotonic(), time.time_ns()
                 )
             except JournalError as error:
-                complaints.note(logging.ERROR, f"{error} Notices wait.", time.monotonic())
+                log_limiter.note(logging.ERROR, f"{error} Notices wait.", time.monotonic())
                 delay_s = JOURNAL_RETRY_S
             self._stopping.wait(delay_s)
         self._notifier.close()

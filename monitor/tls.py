@@ -20,7 +20,9 @@ CERTIFICATE_HINTS = {
 
 
 def client_context(settings: TlsSettings) -> ssl.SSLContext:
-    """A context that verifies the server's chain and host name. Raises ConfigError naming the file that is wrong."""
+    """A context that verifies the server's chain and host name. Raises ConfigError naming the file
+    that is wrong.
+    """
     key, path = "ca_file", settings.ca_file
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)
@@ -64,7 +66,10 @@ def explain(error: BaseException | None) -> str:
         hint = CERTIFICATE_HINTS.get(error.verify_code, "the server's certificate is refused")
         return f"{hint} ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}; is this a TLS port, and a client certificate needed?"
+        return (
+            f"TLS failed: {error.reason or error}; is this a TLS port, and a client certificate"
+            " needed?"
+        )
     if isinstance(error, socket.gaierror):
         return f"the host name is not known ({error.strerror})"
     if isinstance(error, ConnectionRefusedError):

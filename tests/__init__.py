@@ -1,1 +1,3 @@
-"""Camshaft's tests. Folders mirror the packages; real servers are started by the tests that need them."""
+"""Camshaft's tests. Folders mirror the packages; real servers are started by the tests that need
+them.
+"""

@@ -1,7 +1,8 @@
-"""What Grafana does around a query: variables in, named frames out. Only as far as our dashboards use it.
+"""What Grafana does around a query: variables in, named frames out. Only as far as our dashboards
+use it.
 
-After grafana/grafana: pkg/tsdb/influxdb (macros, aliases), public/app/features/templating (variables),
-public/app/plugins/panel/heatmap/fields.ts (rows sorted by number, joined on time).
+After grafana/grafana: pkg/tsdb/influxdb (macros, aliases), public/app/features/templating
+(variables), public/app/plugins/panel/heatmap/fields.ts (rows sorted by number, joined on time).
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class View:
     all_values: Mapping[str, str]
 
     def fill_in(self, text: str) -> str:
-        """Variables first, then the data source's macros. A variable that is not known stays, as in Grafana."""
+        """Variables first, then the data source's macros. A variable that is not known stays, as in
+        Grafana.
+        """
         text = re.sub(r"\$\{(\w+)(?::(\w+))?\}", self._value, text)
         text = text.replace("$timeFilter", f"time >= {self.from_ms}ms and time <= {self.to_ms}ms")
         return text.replace("$__interval", f"{self.interval_ms}ms")
@@ -90,7 +93,9 @@ def heatmap_rows(found: Sequence[Frame]) -> list[Frame]:
 
 
 def choices(variable: Json, view: View, influxdb: InfluxDatabase) -> list[str]:
-    """What a query variable offers: the first text column of the answer, else the first that is no time."""
+    """What a query variable offers: the first text column of the answer, else the first that is no
+    time.
+    """
     values: list[str] = []
     for one in influxdb.query(view.fill_in(variable["query"])):
         column = (

@@ -34,7 +34,9 @@ BIAS, THRESHOLD = -1.2, 0.4
 
 
 def verdict(sensor: str, index: int, start_ns: int, faulty: bool, seed: int = 0) -> Verdict:
-    """The index-th window of a sensor: a map that adds up, a fault that repeats in time in one band."""
+    """The index-th window of a sensor: a map that adds up, a fault that repeats in time in one
+    band.
+    """
     rng = np.random.default_rng([seed, index, *sensor.encode()])
     contribution = rng.normal(-0.004, 0.012, GRID.shape)
     spectrum = -35 - 22 * np.linspace(0, 1, GRID.shape[0])[:, None] + rng.normal(0, 2.5, GRID.shape)
@@ -97,10 +99,23 @@ def evidence(of: Verdict, faulty: bool) -> EvidenceWindow:
 
 def unjudged(of: Verdict, status: Status, reason: str) -> Verdict:
     return replace(
-        of, status=status, reason=reason, logit=None, probability=None, bias=None, threshold=None, residual=None,
-        novelty=None, novelty_threshold=None, band=None, grid=None, contribution=None, novelty_map=None,
-        spectrum_db=None, alarm="clear",
-    )  # fmt: skip
+        of,
+        status=status,
+        reason=reason,
+        logit=None,
+        probability=None,
+        bias=None,
+        threshold=None,
+        residual=None,
+        novelty=None,
+        novelty_threshold=None,
+        band=None,
+        grid=None,
+        contribution=None,
+        novelty_map=None,
+        spectrum_db=None,
+        alarm="clear",
+    )
 
 
 def fill(path: Path, n_windows: int = 120, start_ns: int | None = None) -> None:
@@ -183,8 +198,9 @@ class Served:
 def write_config(folder: Path, page: str = "", journal: str = "camshaft.journal") -> Path:
     config = folder / "camshaft.yaml"
     config.write_text(
-        "instance: plant-1\nsubscriptions: [{topic: 'v/{machine}/{point}', payload: {format: raw}}]\n"
-        f"sensors: [{{sample_rate_hz: {RATE_HZ}}}]\njournal: {{path: {journal}}}\n{page}",
+        "instance: plant-1\nsubscriptions: [{topic: 'v/{machine}/{point}', payload: {format:"
+        f" raw}}}}]\nsensors: [{{sample_rate_hz: {RATE_HZ}}}]\njournal: {{path:"
+        f" {journal}}}\n{page}",
         encoding="utf-8",
     )
     return config

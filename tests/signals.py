@@ -21,7 +21,9 @@ RATE_HZ = 2000.0
 
 
 def configure(**changes: Any) -> Config:
-    """A configuration with one rule for every sensor: raw float32, one channel, 2 kHz, windows of 0.5 s."""
+    """A configuration with one rule for every sensor: raw float32, one channel, 2 kHz, windows of
+    0.5 s.
+    """
     sensor = {"sample_rate_hz": RATE_HZ, **changes.pop("sensor", {})}
     if "model" not in sensor:
         sensor.setdefault("window_s", 0.5)

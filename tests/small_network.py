@@ -22,7 +22,9 @@ KerasPredict = Callable[[Float32], tuple[Float32, Float32]]
 def write_small_model(
     folder: Path, settings: SpectrogramSettings | None = None, n_channels: int = 1, seed: int = 0
 ) -> KerasPredict:
-    """Write model.tflite and manifest.yaml; returns what Keras itself predicts: psd_db to (logit, features)."""
+    """Write model.tflite and manifest.yaml; returns what Keras itself predicts: psd_db to (logit,
+    features).
+    """
     import tensorflow as tf
 
     settings = settings or default_settings(25_600, 25_600)
@@ -40,7 +42,8 @@ def write_small_model(
     )
     network = tf.keras.Model(psd_db, {"logit": logit, "features": features})
 
-    # Not from_concrete_functions: it leaves the weights as variables, which LiteRT then finds uninitialised.
+    # Not from_concrete_functions: it leaves the weights as variables, which LiteRT then finds
+    # uninitialised.
     content = tf.lite.TFLiteConverter.from_keras_model(network).convert()
     weights, bias = (
         np.asarray(value, np.float64).ravel() for value in network.get_layer("head").get_weights()
@@ -62,7 +65,9 @@ def write_folder(
     weights: list[float],
     bias: float,
 ) -> dict[str, Any]:
-    """Write a network's bytes and the manifest that belongs to them. Returns the manifest's tree."""
+    """Write a network's bytes and the manifest that belongs to them.
+    Returns the manifest's tree.
+    """
     n_t = settings.n_frames // N_FRAMES_PER_COLUMN
     t_edges_s = [column * N_FRAMES_PER_COLUMN * settings.delta_t_s for column in range(n_t)]
     tree: dict[str, Any] = {

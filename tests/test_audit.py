@@ -1,4 +1,6 @@
-"""The audit of the constraints: what is known is said, and what could not be asked is not called clean."""
+"""The audit of the constraints: what is known is said, and what could not be asked is not called
+clean.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The benchmark itself: its figures are of whole runs, and its table shows them. make bench measures at full length."""
+"""The benchmark itself: its figures are of whole runs, and its table shows them. make bench
+measures at full length.
+"""
 
 from __future__ import annotations
 

@@ -161,7 +161,8 @@ def test_check_config_says_good_or_what_is_wrong(
     assert main(["check-config", str(path)]) == 2
     assert capsys.readouterr().err == "subscriptions is missing: it has no default.\n"
     path.write_text(
-        "subscriptions: [{topic: 'v/{machine}', payload: {format: raw}}]\nsensors: [{sample_rate_hz: 1}]\n"
+        "subscriptions: [{topic: 'v/{machine}', payload: {format: raw}}]\nsensors:"
+        " [{sample_rate_hz: 1}]\n"
     )
     assert main(["check-config", str(path)]) == 0
     assert main(["check-config", str(tmp_path / "absent")]) == 2

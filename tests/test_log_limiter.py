@@ -6,15 +6,15 @@ import logging
 
 import pytest
 
-from monitor.log_limiter import Complaints
+from monitor.log_limiter import LogLimiter
 
 log = logging.getLogger("test")
 
 
 def test_each_trouble_has_its_own_period(caplog: pytest.LogCaptureFixture) -> None:
-    complaints = Complaints(log, 300.0)
+    log_limiter = LogLimiter(log, 300.0)
     for now_s in range(0, 700, 10):
-        complaints.note(logging.WARNING, "b" if now_s % 100 == 50 else "a", now_s)
+        log_limiter.note(logging.WARNING, "b" if now_s % 100 == 50 else "a", now_s)
     times = " times since the last such line)"
     assert [record.message for record in caplog.records] == [
         "a",
@@ -27,8 +27,8 @@ def test_each_trouble_has_its_own_period(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_changing_words_can_be_the_same_trouble(caplog: pytest.LogCaptureFixture) -> None:
-    complaints = Complaints(log, 60.0)
+    log_limiter = LogLimiter(log, 60.0)
     for now_s in range(100):
-        complaints.note(logging.WARNING, f"answer {now_s}", now_s, "waiting")
+        log_limiter.note(logging.WARNING, f"answer {now_s}", now_s, "waiting")
     said = [record.message for record in caplog.records]
     assert said == ["answer 0", "answer 60 (60 times since the last such line)"]

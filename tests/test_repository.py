@@ -129,7 +129,9 @@ def test_the_change_log_tells_what_is_new() -> None:
 
 
 def pinned(name: str) -> dict[str, set[str]]:
-    """Versions by package, of a constraints file in which each entry must have a version and hashes."""
+    """Versions by package, of a constraints file in which each entry must have a version and
+    hashes.
+    """
     entries = re.split(r"\n(?=\S)", (ROOT / "constraints" / f"{name}.txt").read_text("utf-8"))
     found: dict[str, set[str]] = {}
     for entry in entries:

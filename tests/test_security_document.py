@@ -1,4 +1,6 @@
-"""docs/security.md names the test that holds each of its claims, and the unit's rating: both must be so."""
+"""docs/security.md names the test that holds each of its claims, and the unit's rating: both must
+be so.
+"""
 
 from __future__ import annotations
 

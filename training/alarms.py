@@ -1,4 +1,6 @@
-"""From windows to alarms: what thresholds promise and what is seen, and when before a failure the alarm stands."""
+"""From windows to alarms: what thresholds promise and what is seen, and when before a failure the
+alarm stands.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ MONTH_S = 30 * 86_400.0
 
 
 def false_alarms(judged: list[Judged]) -> list[dict[str, Any]]:
-    """What commissioned thresholds state and what other healthy windows show: all sensors together, then each."""
+    """What commissioned thresholds state and what other healthy windows show: all sensors together,
+    then each.
+    """
     found = [
         _healthy(one, commissioned) for one in judged for commissioned in one.commissioned.values()
     ]
@@ -30,7 +34,9 @@ def false_alarms(judged: list[Judged]) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One kind of evidence on one sensor. limited : its threshold was raised to the one learned on other machines"""
+    """One kind of evidence on one sensor. limited : its threshold was raised to the one learned on
+    other machines
+    """
 
     stated: StatedRate
     alarm: NDArray[np.bool_]  # of each healthy window outside commissioning
@@ -50,7 +56,9 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Healthy:
-    """Healthy windows of one sensor outside commissioning, and what each kind of evidence said of them."""
+    """Healthy windows of one sensor outside commissioning, and what each kind of evidence said of
+    them.
+    """
 
     sensor: str
     n_windows: int  # that commissioned it
@@ -94,7 +102,9 @@ def _healthy(one: Judged, commissioned: Commissioning) -> Healthy:
 
 
 def _together(found: list[Healthy], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """All sensors: rates are means over windows; `kept` counts the sensors with no more than their interval allows."""
+    """All sensors: rates are means over windows; `kept` counts the sensors with no more than their
+    interval allows.
+    """
     run = np.concatenate([one.run for one in found])
     row: dict[str, Any] = {
         "sensor": "all sensors",
@@ -126,9 +136,11 @@ def share_by_run(alarm: NDArray[np.bool_], run: NDArray[Any]) -> Interval:
 def false_alarms_per_month(
     rate: float, window_s: float, n: int = CONFIRM_N, m: int = CONFIRM_M
 ) -> float:
-    """Confirmed alarms in a month of windows, if healthy windows were independent of each other: an extrapolation.
+    """Confirmed alarms in a month of windows, if healthy windows were independent of each other: an
+    extrapolation.
 
-    The chance that a window raises the alarm: it is NG, n - 1 of the m - 1 before it were too, and fewer one earlier.
+    The chance that a window raises the alarm: it is NG, n - 1 of the m - 1 before it were too, and
+    fewer one earlier.
     """
     raised = 0.0
     for before in range(2**m):
@@ -139,7 +151,9 @@ def false_alarms_per_month(
 
 
 def detection_delays(one: Judged) -> list[dict[str, Any]]:
-    """For runs to failure (unlabelled life between ok and ng): how long before the end the alarm stands, to the end."""
+    """For runs to failure (unlabelled life between ok and ng): how long before the end the alarm
+    stands, to the end.
+    """
     rows = []
     for run in np.unique(one.data.run):
         inside = np.flatnonzero(one.data.run == run)
@@ -152,9 +166,11 @@ def detection_delays(one: Judged) -> list[dict[str, Any]]:
             {
                 "run": str(run),
                 "life_h": rounded((start_s[-1] - start_s[0]) / 3600),
-                "hours_before_the_end": rounded((start_s[-1] - start_s[standing]) / 3600)
-                if standing < len(alarm)
-                else None,
+                "hours_before_the_end": (
+                    rounded((start_s[-1] - start_s[standing]) / 3600)
+                    if standing < len(alarm)
+                    else None
+                ),
                 "alarm_before_5_to_25_percent_of_life_ends": bool(
                     alarm[: int(0.25 * len(alarm))].any()
                 ),

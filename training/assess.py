@@ -34,8 +34,8 @@ from training.splits import inner_folds, leaky, leave_one_out
 from training.train import Tick, fit
 
 DEVELOPMENT = (
-    "Development figures: the recipe of model {id}, trained anew for each {column} left out. It was chosen while "
-    "looking at such folds: expect a little less on machines of your own."
+    "Development figures: the recipe of model {id}, trained anew for each {column} left out. It was"
+    " chosen while looking at such folds: expect a little less on machines of your own."
 )
 N_LEAKY_FOLDS = 3
 LATENCY_REPEATS = 200
@@ -55,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--leave-out",
         metavar="COLUMN",
-        help="train the model's recipe anew without each value of this column, and judge that value",
+        help=(
+            "train the model's recipe anew without each value of this column, and judge that value"
+        ),
     )
     parser.add_argument(
         "--members", type=int, metavar="N", help="networks to average when trained anew"
@@ -117,7 +119,9 @@ def on_recordings(
 def on_simulator(
     model: ModelManifest, folder: Path, recipe: Recipe, settings: Settings
 ) -> tuple[Job, list[Judged]]:
-    """The finished model on machines that nobody has met: drawn with another seed than those it learned from."""
+    """The finished model on machines that nobody has met: drawn with another seed than those it
+    learned from.
+    """
     seen, new = (
         (simulated.N_MACHINES, simulated.N_WINDOWS),
         (simulated.N_TEST_MACHINES, simulated.N_TEST_WINDOWS),
@@ -147,7 +151,9 @@ def summary(evidence: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """kind : one sentence on what these figures are, for the report's head. folder : the model's. groups : columns"""
+    """kind : one sentence on what these figures are, for the report's head. folder : the model's.
+    groups : columns
+    """
 
     title: str
     kind: str
@@ -171,13 +177,15 @@ def split_by_model(model: ModelManifest, dataset: Dataset) -> tuple[Dataset, Dat
 
 
 def judge_with_model(job: Job, dataset: Dataset, settings: Settings) -> list[Judged]:
-    """The finished model on the runs it never saw. Raises TrainingError where it has seen them all."""
+    """The finished model on the runs it never saw.
+    Raises TrainingError where it has seen them all.
+    """
     train, test = split_by_model(job.model, dataset)
     if not {0, 1} <= set(test.label):
         raise TrainingError(
-            f"{job.model.name} {job.model.id} learned from "
-            f"{'all' if len(test) == 0 else 'most'} of these runs, what is left has not both classes: "
-            "use --leave-out COLUMN to train its recipe anew without them."
+            f"{job.model.name} {job.model.id} learned from {'all' if len(test) == 0 else 'most'} of"
+            " these runs, what is left has not both classes: use --leave-out COLUMN to train its"
+            " recipe anew without them."
         )
     learned = Learned(
         load_network(job.folder),
@@ -219,11 +227,16 @@ def leaky_figures(dataset: Dataset, recipe: Recipe, tick: Tick | None) -> dict[s
     ).logit
     label = labelled.label
     return {
-        "warning": "Windows of one run stand on both sides: this flatters and says nothing of a new machine.",
+        "warning": (
+            "Windows of one run stand on both sides: this flatters and says nothing of a new"
+            " machine."
+        ),
         "auc": bootstrap(labelled.run, lambda index: auc(label[index], logit[index])).as_tree(),
-        "balanced_accuracy": bootstrap(
-            labelled.run, lambda index: balanced_accuracy(label[index], logit[index] > 0)
-        ).as_tree(),
+        "balanced_accuracy": (
+            bootstrap(
+                labelled.run, lambda index: balanced_accuracy(label[index], logit[index] > 0)
+            ).as_tree()
+        ),
     }
 
 
@@ -242,7 +255,9 @@ def report(job: Job, judged: list[Judged], leaky_tree: dict[str, Any] | None) ->
 
 
 def pointing_figures(job: Job, judged: list[Judged]) -> dict[str, Any]:
-    """Where the evidence ought to lie: planted faults, or what spectral kurtosis finds in bearings run to failure."""
+    """Where the evidence ought to lie: planted faults, or what spectral kurtosis finds in bearings
+    run to failure.
+    """
     if job.truths:
         return point_at_planted(judged[0], job.truths, job.model)
     if job.manifest is None or job.manifest.settings.labels is None:

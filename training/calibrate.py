@@ -1,4 +1,6 @@
-"""`camshaft-train calibrate`: what `camshaft commission` would set for each sensor, from recordings."""
+"""`camshaft-train calibrate`: what `camshaft commission` would set for each sensor, from
+recordings.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ from training.progress import read_with_bar
 from training.report import interval_text
 from training.thresholds import Commissioning, commission_sensor, first_windows, novelty_scores
 
-ASSUMPTION = "Assumes that later runs of a sensor are like the commissioned ones, in any order. A machine that drifts breaks it."
+ASSUMPTION = (
+    "Assumes that later runs of a sensor are like the commissioned ones, in any order. A machine"
+    " that drifts breaks it."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,19 +63,30 @@ def run(options: argparse.Namespace) -> int:
 
 
 def describe(row: dict[str, Any]) -> str:
-    thresholds = f"logit threshold {row['logit_threshold']:.3f}, novelty threshold {row['novelty_threshold']:.3f}"
-    basis = f"{row['rate']:.3g} false alarms per window, from {row['windows']} windows of {row['runs']} runs"
+    thresholds = (
+        f"logit threshold {row['logit_threshold']:.3f}, novelty threshold"
+        f" {row['novelty_threshold']:.3f}"
+    )
+    basis = (
+        f"{row['rate']:.3g} false alarms per window, from {row['windows']} windows of {row['runs']}"
+        " runs"
+    )
     figures = [
-        f"{name} {interval_text(row[f'{name}_stated'])} stated, {interval_text(row[f'{name}_seen'])} seen"
+        f"{name} {interval_text(row[f'{name}_stated'])} stated,"
+        f" {interval_text(row[f'{name}_seen'])} seen"
         for name in ("network", "novelty")
     ]
-    return f"{row['sensor']}: {thresholds} for {basis}; on {row['healthy_windows']} others: {'; '.join(figures)}"
+    return (
+        f"{row['sensor']}: {thresholds} for {basis}; on {row['healthy_windows']} others:"
+        f" {'; '.join(figures)}"
+    )
 
 
 def calibrate(
     classifier: Classifier, dataset: Dataset, n_windows: int, rate: float
 ) -> list[dict[str, Any]]:
-    """Thresholds of each sensor, and the rate seen on its labelled healthy windows outside commissioning.
+    """Thresholds of each sensor, and the rate seen on its labelled healthy windows outside
+    commissioning.
 
     Raises TrainingError where the rate is below what so many runs can show.
     """

@@ -1,6 +1,7 @@
 """Networks judged on groups they never saw, and how windows are mixed in training, chosen by that.
 
-Mixup ranks best. But where a fault is loud in every band its maps need not point at what decides; CutMix's do.
+Mixup ranks best. But where a fault is loud in every band its maps need not point at what decides;
+CutMix's do.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ Fit = Callable[[Dataset, Recipe, Tick | None], keras.Model]
 
 @dataclass(frozen=True)
 class CrossFit:
-    """logit : of each window by a network that never saw its fold, NaN where no fold tests it. models : of each fold"""
+    """logit : of each window by a network that never saw its fold, NaN where no fold tests it.
+    models : of each fold
+    """
 
     recipe: Recipe
     logit: NDArray[np.float32]
@@ -58,9 +61,11 @@ def cross_fit(
 def choose_mixing(
     train: Dataset, folds: list[Fold], recipe: Recipe, fit: Fit, tick: Tick | None
 ) -> tuple[CrossFit, dict[str, Any]]:
-    """The first of recipe.mixings whose maps pass the test of deletion out of fold, else the first of all.
+    """The first of recipe.mixings whose maps pass the test of deletion out of fold, else the first
+    of all.
 
-    Returns it with its cross-fit, and for each mixing tried by how much deletion beats random cells and equal energy.
+    Returns it with its cross-fit, and for each mixing tried by how much deletion beats random cells
+    and equal energy.
     """
     tried: list[CrossFit] = []
     leads: dict[str, Any] = {}
@@ -80,7 +85,8 @@ def choose_mixing(
 
 
 def _map_lead(train: Dataset, folds: list[Fold], crossed: CrossFit) -> dict[str, Interval]:
-    """By how much deletion of the cells that maps name beats other cells, on faulty windows called NG out of fold.
+    """By how much deletion of the cells that maps name beats other cells, on faulty windows called
+    NG out of fold.
 
     {} where there are none.
     """
@@ -121,7 +127,9 @@ def _is_over_zero(lead: Interval) -> bool:
 
 
 def reference_level(train: Dataset) -> Float32:
-    """Mean level of the healthy training windows, shape (n_channels, n_bands): what a removed cell is filled with."""
+    """Mean level of the healthy training windows, shape (n_channels, n_bands): what a removed cell
+    is filled with.
+    """
     healthy = train.label == OK
     return np.asarray(
         train.psd_db[healthy if healthy.any() else slice(None)].mean(axis=(0, 3)), np.float32

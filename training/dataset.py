@@ -1,4 +1,6 @@
-"""Recordings as the network sees them: windows cut and transformed by the monitor's own stages, with their labels."""
+"""Recordings as the network sees them: windows cut and transformed by the monitor's own stages,
+with their labels.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ class Dataset:
 
 
 def concatenate(first: Dataset, second: Dataset) -> Dataset:
-    """Windows of both. Columns that only the first has are empty in the second; others of the second are left out."""
+    """Windows of both. Columns that only the first has are empty in the second; others of the
+    second are left out.
+    """
     empty = np.full(len(second), "")
     return Dataset(
         first.settings,
@@ -101,9 +105,9 @@ def load_dataset(
 ) -> Dataset:
     """Cut every run into windows and transform them.
 
-    Recordings of a run that follow each other without a break are one stream, as they would arrive live. A window over
-    recordings of different labels is unlabelled.
-    Raises RecordingError: unreadable recordings, or none as long as a window.
+    Recordings of a run that follow each other without a break are one stream, as they would arrive
+    live. A window over recordings of different labels is unlabelled. Raises RecordingError:
+    unreadable recordings, or none as long as a window.
     """
     psd_db: list[Float32] = []
     rows: list[_Row] = []

@@ -1,4 +1,6 @@
-"""The figures of a report, from judged windows to one tree of plain values. No test label sets anything."""
+"""The figures of a report, from judged windows to one tree of plain values. No test label sets
+anything.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ N_BINS = 8  # of the calibration curve
 
 
 def figures(judged: list[Judged], groups: tuple[str, ...]) -> dict[str, Any]:
-    """Everything but maps and costs. groups : columns by which figures are told apart, beside the machine."""
+    """Everything but maps and costs. groups : columns by which figures are told apart, beside the
+    machine.
+    """
     table = Table(judged)
     evidence = {name: _evidence(table, score) for name, score in table.scores.items()}
     whole = Table(judged, and_spoilt=True)
@@ -56,7 +60,8 @@ def figures(judged: list[Judged], groups: tuple[str, ...]) -> dict[str, Any]:
 class Table:
     """Labelled test windows of all folds, side by side.
 
-    and_spoilt : with those that commissioned a sensor and prove nothing of it; network and peers need no commissioning
+    and_spoilt : with those that commissioned a sensor and prove nothing of it; network and peers
+        need no commissioning
     """
 
     def __init__(self, judged: list[Judged], and_spoilt: bool = False) -> None:
@@ -115,19 +120,23 @@ def _evidence(table: Table, score: Float64) -> dict[str, Any]:
     return {
         "auc": bootstrap(run, lambda index: auc(label[index], score[index])).as_tree(),
         "mean_auc_of_folds": bootstrap(run, mean_auc).as_tree(),
-        "average_precision": bootstrap(
-            run, lambda index: average_precision(label[index], score[index])
-        ).as_tree(),
-        "balanced_accuracy": bootstrap(
-            run, lambda index: balanced_accuracy(label[index], score[index] > 0)
-        ).as_tree(),
+        "average_precision": (
+            bootstrap(run, lambda index: average_precision(label[index], score[index])).as_tree()
+        ),
+        "balanced_accuracy": (
+            bootstrap(
+                run, lambda index: balanced_accuracy(label[index], score[index] > 0)
+            ).as_tree()
+        ),
         "mean_balanced_accuracy_of_folds": bootstrap(run, mean_balanced).as_tree(),
-        "run_auc": bootstrap(
-            names, lambda index: auc(run_label[index], run_score[index])
-        ).as_tree(),
-        "run_balanced_accuracy": bootstrap(
-            names, lambda index: balanced_accuracy(run_label[index], run_score[index] > 0)
-        ).as_tree(),
+        "run_auc": (
+            bootstrap(names, lambda index: auc(run_label[index], run_score[index])).as_tree()
+        ),
+        "run_balanced_accuracy": (
+            bootstrap(
+                names, lambda index: balanced_accuracy(run_label[index], run_score[index] > 0)
+            ).as_tree()
+        ),
         "confusion": confusion(label, score > 0),
     }
 
@@ -136,7 +145,9 @@ def _mean_over(
     fold: NDArray[Any], figure: Callable[[NDArray[np.intp]], float]
 ) -> Callable[[NDArray[np.intp]], float]:
     def mean(index: NDArray[np.intp]) -> float:
-        """Over the folds that were drawn: where each is one run, it is folds that the bootstrap draws."""
+        """Over the folds that were drawn: where each is one run, it is folds that the bootstrap
+        draws.
+        """
         some = fold[index]
         return float(np.mean([figure(index[some == name]) for name in np.unique(some)]))
 
@@ -188,7 +199,9 @@ def _paired(table: Table, peer: str) -> dict[str, Any]:
 
 
 def _thresholds(table: Table) -> dict[str, Any]:
-    """Balanced accuracy by thresholds from the training machines, and by each sensor's commissioned ones."""
+    """Balanced accuracy by thresholds from the training machines, and by each sensor's commissioned
+    ones.
+    """
     ways = {
         "network, threshold of the training machines": table.logit_margin > 0,
         "network, commissioned": table.logit > table.own_logit,

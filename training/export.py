@@ -1,4 +1,6 @@
-"""A trained network becomes a model folder that the monitor runs, or nothing: LiteRT must agree with Keras to 1e-5."""
+"""A trained network becomes a model folder that the monitor runs, or nothing: LiteRT must agree
+with Keras to 1e-5.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ VERSIONS_OF = (
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a manifest says beside what follows from the network. training : split, metrics, fingerprint, recipe."""
+    """What a manifest says beside what follows from the network. training : split, metrics,
+    fingerprint, recipe.
+    """
 
     name: str
     settings: SpectrogramSettings
@@ -61,8 +65,8 @@ class ModelCard:
 def export(model: keras.Model, card: ModelCard, samples_db: Float32, folder: Path) -> str:
     """Write the model folder, whole or not at all, and return the model's id.
 
-    samples_db : spectrograms (n, n_channels, n_bands, n_frames) on which Keras and LiteRT are compared
-    Raises TrainingError where they differ by more than PARITY, or FileExistsError.
+    samples_db : spectrograms (n, n_channels, n_bands, n_frames) on which Keras and LiteRT are
+        compared Raises TrainingError where they differ by more than PARITY, or FileExistsError.
     """
     with whole_folder(folder) as draft:
         network = _to_litert(model)
@@ -85,7 +89,9 @@ def export(model: keras.Model, card: ModelCard, samples_db: Float32, folder: Pat
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder to fill, that takes its place by one rename at the end; nothing is left of it if the work fails."""
+    """A folder to fill, that takes its place by one rename at the end; nothing is left of it if the
+    work fails.
+    """
     if folder.exists():
         raise FileExistsError(f"{folder} exists already.")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -100,14 +106,18 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def load_network(folder: Path) -> keras.Model:
-    """The Keras network of a model folder whose files are as its manifest says. Raises ModelError."""
+    """The Keras network of a model folder whose files are as its manifest says.
+    Raises ModelError.
+    """
     load_manifest(folder)
     model: keras.Model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
     return model
 
 
 def check_parity(model: keras.Model, folder: Path, samples_db: Float32) -> dict[str, float]:
-    """Largest differences between Keras and the model folder, relative to the largest value. Raises TrainingError."""
+    """Largest differences between Keras and the model folder, relative to the largest value. Raises
+    TrainingError.
+    """
     classifier = Classifier(folder)
     logit, features = classifier.predict(samples_db)
     keras_logit, keras_features = predict(model, samples_db)
@@ -123,7 +133,8 @@ def check_parity(model: keras.Model, folder: Path, samples_db: Float32) -> dict[
     for what, difference in found.items():
         if not difference <= PARITY:
             raise TrainingError(
-                f"{what} of the exported network differs by {difference:.2g}, at most {PARITY:g} is allowed."
+                f"{what} of the exported network differs by {difference:.2g}, at most {PARITY:g} is"
+                " allowed."
             )
     return found
 
@@ -133,7 +144,9 @@ def _relative(ours: Float32, reference: Float32) -> float:
 
 
 def _to_litert(model: keras.Model) -> bytes:
-    """With the signature psd_db -> logit, features: the names of the network's input and outputs."""
+    """With the signature psd_db -> logit, features:
+    the names of the network's input and outputs.
+    """
     import tensorflow as tf
 
     with quiet(), redirect_stdout(io.StringIO()):

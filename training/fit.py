@@ -1,7 +1,7 @@
 """From labelled windows to a model folder: honest figures first, then a network of everything.
 
-The threshold and the figures in the manifest come from networks that never saw the group they judge; the exported
-network then learns from all training windows.
+The threshold and the figures in the manifest come from networks that never saw the group they
+judge; the exported network then learns from all training windows.
 """
 
 from __future__ import annotations
@@ -43,9 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="the model's name (default: the manifest's)")
     parser.add_argument(
-        "--holdout", type=column_and_value, action="append", default=[], metavar="COLUMN=VALUE",
+        "--holdout",
+        type=column_and_value,
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
         help="recordings to leave out, for a later evaluation; may stand several times",
-    )  # fmt: skip
+    )
     parser.add_argument("--window-s", type=float, metavar="S", help="length of a window in seconds")
     parser.add_argument("--seed", type=int)
     parser.add_argument(
@@ -56,8 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     choices = {
-        "window_s": options.window_s, "seed": options.seed, "n_members": options.members, "n_epochs": options.epochs,
-    }  # fmt: skip
+        "window_s": options.window_s,
+        "seed": options.seed,
+        "n_members": options.members,
+        "n_epochs": options.epochs,
+    }
     given = {key: value for key, value in choices.items() if value is not None}
     train, plan = prepare(options.manifest, options.name, tuple(options.holdout), given)
     model_id = fit_with_bar(train, plan, options.out)
@@ -74,7 +81,9 @@ def column_and_value(text: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a training job needs beside its windows. manifest : name of the recordings, for the record."""
+    """Everything a training job needs beside its windows. manifest : name of the recordings, for
+    the record.
+    """
 
     name: str
     manifest: str
@@ -90,7 +99,9 @@ class Plan:
 def prepare(
     source: str, name: str | None, holdout: tuple[tuple[str, str], ...], given: dict[str, Any]
 ) -> tuple[Dataset, Plan]:
-    """Usable training windows and the plan for them. given : choices of the recipe that are not its defaults."""
+    """Usable training windows and the plan for them. given : choices of the recipe that are not its
+    defaults.
+    """
     if source == SIMULATOR:
         recipe = replace(simulated.RECIPE, **given)
         with bar("simulating", simulated.N_MACHINES * simulated.N_WINDOWS) as tick:
@@ -150,7 +161,9 @@ def usable(dataset: Dataset) -> Dataset:
 
 
 def describe(train: Dataset, plan: Plan, learned: Learned) -> dict[str, Any]:
-    """The manifest's training section: enough to train the same network again and to see what it learned from."""
+    """The manifest's training section: enough to train the same network again and to see what it
+    learned from.
+    """
     return {
         "manifest": plan.manifest,
         "recipe": plan.recipe.as_tree(),
@@ -164,7 +177,9 @@ def describe(train: Dataset, plan: Plan, learned: Learned) -> dict[str, Any]:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 over labels, runs and spectra rounded to 0.1 dB, so that a rounding error does not change it."""
+    """SHA-256 over labels, runs and spectra rounded to 0.1 dB, so that a rounding error does not
+    change it.
+    """
     content = hashlib.sha256(np.round(dataset.psd_db * 10).astype(np.int16).tobytes())
     content.update(dataset.label.tobytes())
     content.update("\n".join(dataset.run).encode())
@@ -172,5 +187,7 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def run_fingerprints(run: Text) -> list[str]:
-    """Eight hexadecimal digits for each run learned from: a later evaluation can tell what the model has seen."""
+    """Eight hexadecimal digits for each run learned from: a later evaluation can tell what the
+    model has seen.
+    """
     return sorted({hashlib.sha256(str(name).encode()).hexdigest()[:8] for name in np.unique(run)})

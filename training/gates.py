@@ -1,4 +1,6 @@
-"""What a model must show before it may go into service. Pure: figures in, a sentence and a yes or no out."""
+"""What a model must show before it may go into service. Pure: figures in, a sentence and a yes or
+no out.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 MAX_RESIDUAL = 1e-3  # logit units, the same that the monitor allows
-MAX_LOSS = 0.01  # of AUC: less cannot be told from chance, more is not waved through because the hold-out is small
+# of AUC: less cannot be told from chance, more is not waved through because the hold-out is small
+MAX_LOSS = 0.01
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ def leak_gate(report: dict[str, Any]) -> Gate:
 
 
 def map_gate(report: dict[str, Any]) -> Gate:
-    """Maps add up, and taking away what they name moves the logit more than taking away other cells, in every fold.
+    """Maps add up, and taking away what they name moves the logit more than taking away other
+    cells, in every fold.
 
     Other cells: random ones, and such as stand as far from the healthy level.
     """
@@ -67,7 +71,8 @@ def _lower_end(interval: dict[str, float | None]) -> float:
 def not_worse_gate(difference: dict[str, Any]) -> Gate:
     """Neither worse beyond chance nor worse by over MAX_LOSS.
 
-    difference : AUC of the candidate less that of the model in service, paired, with its interval by run
+    difference : AUC of the candidate less that of the model in service, paired, with its interval
+        by run
     """
     low, high = difference["low"], difference["high"]
     if high is None:
@@ -75,5 +80,6 @@ def not_worse_gate(difference: dict[str, Any]) -> Gate:
     return Gate(
         "not worse than in service",
         high >= 0 and difference["value"] >= -MAX_LOSS,
-        f"AUC differs by {difference['value']:+.4f} ({low:+.4f} to {high:+.4f}) on the frozen hold-out",
+        f"AUC differs by {difference['value']:+.4f} ({low:+.4f} to {high:+.4f}) on the frozen"
+        " hold-out",
     )

@@ -1,7 +1,9 @@
-"""`camshaft-train import-journal`: windows that people labelled in the monitor's journal become recordings.
+"""`camshaft-train import-journal`: windows that people labelled in the monitor's journal become
+recordings.
 
-Writes FOLDER/recordings-<rate>hz-<channels>ch.yaml with its table and one npy file a window: a manifest that `camshaft
-play` and every camshaft-train command read. Sensors of different rates or channels get a manifest each.
+Writes FOLDER/recordings-<rate>hz-<channels>ch.yaml with its table and one npy file a window: a
+manifest that `camshaft play` and every camshaft-train command read. Sensors of different rates or
+channels get a manifest each.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ Geometry = tuple[float, int]  # sample rate in Hz, number of channels
 
 @dataclass
 class Imported:
-    """manifests written, windows by label, and labels whose raw samples the journal no longer keeps."""
+    """manifests written, windows by label, and labels whose raw samples the journal no longer
+    keeps.
+    """
 
     manifests: list[Path] = field(default_factory=list)
     n_by_label: Counter[str] = field(default_factory=Counter)
@@ -63,13 +67,16 @@ def run(options: argparse.Namespace) -> int:
     print(f"{counts} -> {', '.join(map(str, found.manifests))}")
     if found.n_without_samples:
         print(
-            f"{found.n_without_samples} labels left out: the journal keeps no raw samples of their windows."
+            f"{found.n_without_samples} labels left out: the journal keeps no raw samples of their"
+            " windows."
         )
     return 0
 
 
 def import_journal(journal: Path, folder: Path) -> Imported:
-    """Copy every labelled window that has raw samples. Raises JournalError, TrainingError, OSError."""
+    """Copy every labelled window that has raw samples. Raises JournalError, TrainingError,
+    OSError.
+    """
     found, tables = Imported(), dict[Geometry, list[dict[str, object]]]()
     labels = labelled(journal)
     folder.mkdir(parents=True)
@@ -91,7 +98,8 @@ def import_journal(journal: Path, folder: Path) -> Imported:
     if not tables:
         folder.rmdir()
         raise TrainingError(
-            f"{journal}: no labelled window with raw samples: label some, on the page or by camshaft label."
+            f"{journal}: no labelled window with raw samples: label some, on the page or by"
+            " camshaft label."
         )
     found.manifests = [
         _write(folder, geometry, lines) for geometry, lines in sorted(tables.items())

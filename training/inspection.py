@@ -1,4 +1,6 @@
-"""`camshaft-train inspect`: what is in the recordings, and whether the files give the labels away."""
+"""`camshaft-train inspect`: what is in the recordings,
+and whether the files give the labels away.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,10 @@ def _look(recording: Recording, tick: Callable[[], None]) -> Facts:
 def overview(manifest: Manifest, facts: list[Facts]) -> Table:
     """One row for each machine and label."""
     table = Table(
-        title=f"{manifest.name}: {manifest.sample_rate_hz:g} Hz, channels {', '.join(manifest.channels)}"
+        title=(
+            f"{manifest.name}: {manifest.sample_rate_hz:g} Hz, channels"
+            f" {', '.join(manifest.channels)}"
+        )
     )
     for column in (
         "machine",
@@ -115,7 +120,9 @@ def overview(manifest: Manifest, facts: list[Facts]) -> Table:
 
 
 def warnings_of(manifest: Manifest, facts: list[Facts]) -> list[str]:
-    """Ways in which the files, not the machine, may give the label away; and what a network could not learn from."""
+    """Ways in which the files, not the machine, may give the label away; and what a network could
+    not learn from.
+    """
     labelled = [one for one in facts if one.recording.label != "unlabelled"]
     found = [
         *_differing(labelled, "number type", lambda one: one.dtype),
@@ -128,11 +135,16 @@ def warnings_of(manifest: Manifest, facts: list[Facts]) -> list[str]:
     for label in ("ok", "ng"):
         if not any(one.recording.label == label for one in labelled):
             found.append(
-                f"no recording is labelled {label}: a network needs both classes, novelty needs ok alone."
+                f"no recording is labelled {label}: a network needs both classes, novelty needs ok"
+                " alone."
             )
-    for what, wrong in (("is constant in a channel", [one for one in facts if one.flat]),
-                        ("sits at its highest value for over 1 % of its samples: clipped?",
-                         [one for one in facts if one.top_share > 0.01])):  # fmt: skip
+    for what, wrong in (
+        ("is constant in a channel", [one for one in facts if one.flat]),
+        (
+            "sits at its highest value for over 1 % of its samples: clipped?",
+            [one for one in facts if one.top_share > 0.01],
+        ),
+    ):
         if wrong:
             first = wrong[0].recording
             found.append(
@@ -164,7 +176,8 @@ def _groups_with_both(labelled: list[Facts]) -> list[str]:
     if not both:
         return []
     return [
-        f"{len(both)} groups, {both[0]!r} the first, have both labels: right for a run to failure, else a mistake."
+        f"{len(both)} groups, {both[0]!r} the first, have both labels: right for a run to failure,"
+        " else a mistake."
     ]
 
 
@@ -184,7 +197,8 @@ def _separating(labelled: list[Facts]) -> list[str]:
         reached = auc(label, np.array([feature(one) for one in labelled]))
         if max(reached, 1 - reached) >= SEPARATES:
             found.append(
-                f"{name} alone separates the classes (AUC {max(reached, 1 - reached):.3f}): is it the machine?"
+                f"{name} alone separates the classes (AUC {max(reached, 1 - reached):.3f}): is it"
+                " the machine?"
             )
     return found
 

@@ -25,7 +25,8 @@ class Taken:
 
 
 def journal_evidence(path: Path, settings: SpectrogramSettings, n_channels: int) -> Taken:
-    """Every labelled window whose raw samples the journal still keeps, of the model's length, rate and channels.
+    """Every labelled window whose raw samples the journal still keeps, of the model's length, rate
+    and channels.
 
     Raises JournalError.
     """

@@ -1,4 +1,6 @@
-"""Judge recordings that a model never saw: by leave-one-group-out, or by a finished model on new runs."""
+"""Judge recordings that a model never saw: by leave-one-group-out, or by a finished model on new
+runs.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +44,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Judged:
-    """The test windows of one fold and all that was said of them. Arrays have one value for each window.
+    """The test windows of one fold and all that was said of them. Arrays have one value for each
+    window.
 
-    commissioned : for each sensor, from its first windows; `spoilt` marks what those prove nothing about
+    commissioned : for each sensor, from its first windows; `spoilt` marks what those prove nothing
+        about
     contribution : (n, n_f, n_t), logit units
     """
 
@@ -76,7 +80,9 @@ class Judged:
         return status_score(self.learned.status_rule, self.logit_margin, self.novelty_ratio)
 
     def novelty_limit(self, commissioned: Commissioning) -> float:
-        """As the monitor has it: a sensor's own threshold, not below the one learned on the training machines."""
+        """As the monitor has it: a sensor's own threshold, not below the one learned on the
+        training machines.
+        """
         return max(commissioned.baseline.threshold, self.learned.novelty_threshold or 0.0)
 
     def own(self, threshold_of: Callable[[Commissioning], float | None]) -> Float64:
@@ -95,7 +101,9 @@ def judge_folds(
     settings: Settings,
     tick: Tick | None,
 ) -> list[Judged]:
-    """Learn and judge for each fold anew. dataset : usable windows, unlabelled ones are judged but never trained on."""
+    """Learn and judge for each fold anew. dataset : usable windows, unlabelled ones are judged but
+    never trained on.
+    """
     remembered = Memory()
     judged = []
     for fold in folds:
@@ -109,11 +117,14 @@ def judge_folds(
 def judge(
     name: str, train: Dataset, test: Dataset, learned: Learned, recipe: Recipe, settings: Settings
 ) -> Judged:
-    """What network, novelty and peers say of the test windows. Raises TrainingError where a run is on both sides."""
+    """What network, novelty and peers say of the test windows. Raises TrainingError where a run is
+    on both sides.
+    """
     shared = shared_runs(train, test)
     if shared:
         raise TrainingError(
-            f"{name}: run {shared[0]!r} stands in training and test: such figures flatter, none are given."
+            f"{name}: run {shared[0]!r} stands in training and test: such figures flatter, none are"
+            " given."
         )
     logit, features = predict(learned.model, test.psd_db)
     contribution, residual = activation_maps(features, *head(learned.model), logit)
@@ -129,13 +140,25 @@ def judge(
         commissioned[sensor] = one
     peers = {} if len(train) == 0 else {peer: peer_scores(peer, train, test) for peer in PEERS}
     return Judged(
-        name, test, learned, logit, contribution, residual, novelty, spectra_db, commissioned, spoilt, peers,
+        name,
+        test,
+        learned,
+        logit,
+        contribution,
+        residual,
+        novelty,
+        spectra_db,
+        commissioned,
+        spoilt,
+        peers,
         reference_level(train),
-    )  # fmt: skip
+    )
 
 
 class Memory:
-    """Fits each training set once: two folds that leave the same pair of groups out share a network."""
+    """Fits each training set once: two folds that leave the same pair of groups out share a
+    network.
+    """
 
     def __init__(self) -> None:
         self._known: dict[bytes, keras.Model] = {}

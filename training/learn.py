@@ -1,7 +1,9 @@
-"""A network and the thresholds that go with it, chosen on windows that the judging network never saw.
+"""A network and the thresholds that go with it, chosen on windows that the judging network never
+saw.
 
-Two kinds of evidence are set against each other on the training machines: the network's logit and the novelty of a
-sensor against its own first windows. Which of them makes the status is chosen here, and written down.
+Two kinds of evidence are set against each other on the training machines: the network's logit and
+the novelty of a sensor against its own first windows. Which of them makes the status is chosen
+here, and written down.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ RULES = ("network", "novelty", "either")  # the simplest first: it wins where th
 
 @dataclass(frozen=True)
 class Learned:
-    """threshold in logit units; novelty_threshold None where no sensor had first windows to compare with."""
+    """threshold in logit units; novelty_threshold None where no sensor had first windows to compare
+    with.
+    """
 
     model: keras.Model
     threshold: float
@@ -57,7 +61,8 @@ def n_fits(n_folds: int, recipe: Recipe) -> int:
 def learn(
     train: Dataset, recipe: Recipe, groups: tuple[str, ...], fit: Fit, tick: Tick | None = None
 ) -> Learned:
-    """Cross-fit over the training groups for mixing, thresholds and rule, then fit the network on everything.
+    """Cross-fit over the training groups for mixing, thresholds and rule, then fit the network on
+    everything.
 
     train : labelled windows of both classes. Raises TrainingError.
     """
@@ -116,7 +121,9 @@ def _novelty_threshold(train: Dataset, novelty: Float64) -> float | None:
 
 
 def status_score(rule: str, logit_margin: NDArray[Any], novelty_ratio: NDArray[Any]) -> Float64:
-    """Above 0 is NG. logit_margin : logit - threshold. novelty_ratio : log(novelty / its threshold)."""
+    """Above 0 is NG. logit_margin : logit - threshold. novelty_ratio : log(novelty / its
+    threshold).
+    """
     if rule == "network":
         return np.asarray(logit_margin, np.float64)
     if rule == "novelty":
@@ -148,7 +155,9 @@ def _network_figures(seen: Dataset, logit: Float32, threshold: float) -> dict[st
     label = seen.label
     return {
         "auc": bootstrap(seen.run, lambda index: auc(label[index], logit[index])).as_tree(),
-        "balanced_accuracy": bootstrap(
-            seen.run, lambda index: balanced_accuracy(label[index], logit[index] > threshold)
-        ).as_tree(),
+        "balanced_accuracy": (
+            bootstrap(
+                seen.run, lambda index: balanced_accuracy(label[index], logit[index] > threshold)
+            ).as_tree()
+        ),
     }

@@ -24,7 +24,8 @@ def map_section(
 ) -> dict[str, Any]:
     """Figures (a) to (f) on faulty windows called NG. {} where there are none.
 
-    "exact map" and "Grad-CAM" are of the fold with most of them; the exact maps of other folds follow by name.
+    "exact map" and "Grad-CAM" are of the fold with most of them; the exact maps of other folds
+    follow by name.
     """
     scenes = {one.fold: scene for one in judged if (scene := called_ng(one, recipe)) is not None}
     if not scenes:
@@ -54,15 +55,21 @@ def called_ng(one: Judged, recipe: Recipe) -> truth.Scene | None:
         return None
     network = network_settings(one.data.settings, one.data.psd_db.shape[1], recipe)
     return truth.Scene(
-        one.learned.model, one.data.psd_db[chosen], one.logit[chosen], one.contribution[chosen], one.reference_db,
-        network.frames_per_column, one.data.run[chosen],
-    )  # fmt: skip
+        one.learned.model,
+        one.data.psd_db[chosen],
+        one.logit[chosen],
+        one.contribution[chosen],
+        one.reference_db,
+        network.frames_per_column,
+        one.data.run[chosen],
+    )
 
 
 def point_at_planted(one: Judged, truths: Sequence[Truth], model: ModelManifest) -> dict[str, Any]:
     """Share of evidence at the planted fault, in all faulty windows called NG.
 
-    A cell sees its neighbours, so the band is also given widened: by one on each side, and by as many as a cell sees.
+    A cell sees its neighbours, so the band is also given widened: by one on each side, and by as
+    many as a cell sees.
     """
     chosen = np.flatnonzero((one.logit_margin > 0) & (one.data.label == NG))
     seen_bands = _bands_seen(model)
@@ -80,7 +87,9 @@ def point_at_planted(one: Judged, truths: Sequence[Truth], model: ModelManifest)
 
 
 def point_at_resonances(judged: list[Judged], manifest: Manifest, grid: Grid) -> dict[str, Any]:
-    """Bearings run to failure: evidence in the band that spectral kurtosis finds in their last snapshots."""
+    """Bearings run to failure: evidence in the band that spectral kurtosis finds in their last
+    snapshots.
+    """
     found = {}
     for one in judged:
         for sensor in np.unique(one.data.sensor):

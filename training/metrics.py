@@ -37,7 +37,9 @@ class Interval:
 
 
 def auc(label: Labels, score: Scores) -> float:
-    """Area under the ROC curve: how often an NG window scores above an OK one. NaN for one class only."""
+    """Area under the ROC curve: how often an NG window scores above an OK one. NaN for one class
+    only.
+    """
     n_ng, n_ok = int((label == NG).sum()), int((label == OK).sum())
     if n_ng == 0 or n_ok == 0:
         return float("nan")
@@ -46,7 +48,9 @@ def auc(label: Labels, score: Scores) -> float:
 
 
 def balanced_accuracy(label: Labels, ng: NDArray[np.bool_]) -> float:
-    """Mean of the shares found right in each class. ng : what was called NG. NaN for one class only."""
+    """Mean of the shares found right in each class. ng : what was called NG. NaN for one class
+    only.
+    """
     if not (label == NG).any() or not (label == OK).any():
         return float("nan")
     return float((ng[label == NG].mean() + (~ng[label == OK]).mean()) / 2)
@@ -92,7 +96,9 @@ def bootstrap(
 
 
 def best_threshold(label: Labels, score: Scores) -> float:
-    """The score above which to say NG so that balanced accuracy is highest: the middle of the widest best stretch."""
+    """The score above which to say NG so that balanced accuracy is highest: the middle of the
+    widest best stretch.
+    """
     values = np.unique(score)
     if len(values) == 1:
         return float(values[0])

@@ -1,10 +1,12 @@
-"""The network: a few convolutions, global average pooling, one linear unit (GAP-CNN, Zhou et al. 2016), in Keras.
+"""The network: a few convolutions, global average pooling, one linear unit (GAP-CNN, Zhou et al.
+2016), in Keras.
 
-    psd_db (n_channels, n_bands, n_frames) -> standardise -> [conv, batch norm, relu, max pooling along time] ...
-    -> conv, batch norm, relu = features (n_bands, n_t, n_maps) -> mean over cells -> one weight a map -> logit
+    psd_db (n_channels, n_bands, n_frames) -> standardise -> [conv, batch norm, relu, max pooling
+    along time] ... -> conv, batch norm, relu = features (n_bands, n_t, n_maps) -> mean over cells
+    -> one weight a map -> logit
 
-Nothing but a plain mean and one weight a map comes after the last activation, so the logit splits exactly into cells.
-Pooling is along time only: the map keeps the bands of the spectrogram.
+Nothing but a plain mean and one weight a map comes after the last activation, so the logit splits
+exactly into cells. Pooling is along time only: the map keeps the bands of the spectrogram.
 """
 
 from __future__ import annotations
@@ -65,17 +67,19 @@ __all__ = [
     "set_head",
 ]
 
-# At first every map speaks for a fault and the bias for health, so that maps learn to light up for faults. Learning is
-# free to turn a weight's sign.
+# At first every map speaks for a fault and the bias for health, so that maps learn to light up for
+# faults. Learning is free to turn a weight's sign.
 FIRST_WEIGHT, FIRST_BIAS = 0.5, -2.0
 FEATURES_LAYER, HEAD_LAYER = "features", "head"
 
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """n_maps : feature maps of each convolution. pools : columns that each pooling between them makes one.
+    """n_maps : feature maps of each convolution. pools : columns that each pooling between them
+    makes one.
 
-    kernels : bands and frames that each convolution spans. n_members : networks of this shape, their logits averaged
+    kernels : bands and frames that each convolution spans. n_members : networks of this shape,
+        their logits averaged
     """
 
     n_channels: int
@@ -93,7 +97,8 @@ class NetworkSettings:
             )
         if len(self.kernels) != len(self.n_maps):
             raise ValueError(
-                f"kernels = {self.kernels}: must be one for each of the {len(self.n_maps)} convolutions."
+                f"kernels = {self.kernels}: must be one for each of the {len(self.n_maps)}"
+                " convolutions."
             )
 
     @property
@@ -120,7 +125,9 @@ class NetworkSettings:
 
     @property
     def n_flops(self) -> int:
-        """Of one window, all members: two for each multiplication in a convolution; the rest is small beside them."""
+        """Of one window, all members: two for each multiplication in a convolution; the rest is
+        small beside them.
+        """
         total, n_in, n_t = 0, self.n_channels + 1, self.n_frames
         for n_out, (bands, frames), pool in zip(
             self.n_maps, self.kernels, (*self.pools, 1), strict=True
@@ -132,7 +139,8 @@ class NetworkSettings:
 
 @keras.saving.register_keras_serializable(package="camshaft")
 class SpectrogramInput(layers.Layer):  # type: ignore[misc]
-    """Standardises each channel and band by fixed figures of the training set and adds a channel with the band's place.
+    """Standardises each channel and band by fixed figures of the training set and adds a channel
+    with the band's place.
 
     In (n_channels, n_bands, n_frames), out (n_bands, n_frames, n_channels + 1).
     """

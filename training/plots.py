@@ -21,9 +21,12 @@ from training.dataset import NG, OK
 
 MAX_MACHINES = 8  # side by side
 COLOURS = {
-    "network": "#1f77b4", "novelty": "#2ca02c", "status": "#d62728",
-    "random forest": "0.5", "logistic regression": "#ff7f0e",
-}  # fmt: skip
+    "network": "#1f77b4",
+    "novelty": "#2ca02c",
+    "status": "#d62728",
+    "random forest": "0.5",
+    "logistic regression": "#ff7f0e",
+}
 
 
 def png(figure: Figure) -> bytes:
@@ -102,7 +105,9 @@ def distributions(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
 
 
 def deletion(figures: dict[str, dict[str, Any]]) -> bytes:
-    """Deletion and insertion curves of each way to explain, or each fold. figures : name -> truth.map_figures"""
+    """Deletion and insertion curves of each way to explain, or each fold. figures : name ->
+    truth.map_figures
+    """
     figure, all_axes = plt.subplots(len(figures), 2, figsize=(9, 3.2 * len(figures)), squeeze=False)
     pairs = [(name, what) for name in figures for what in ("deletion", "insertion")]
     for axes, (name, what) in zip(all_axes.flat, pairs, strict=True):
@@ -176,7 +181,9 @@ def life(runs: Sequence[tuple[str, Float64, Float64]]) -> bytes:
 def overview_picture(
     level_db: Float32, label: NDArray[np.int8], machine: NDArray[np.str_], edges_hz: Sequence[float]
 ) -> bytes:
-    """Mean spectrum of each machine and class, all channels averaged. level_db : (n, n_channels, n_bands)"""
+    """Mean spectrum of each machine and class, all channels averaged. level_db : (n, n_channels,
+    n_bands)
+    """
     names = [str(name) for name in dict.fromkeys(machine)][:MAX_MACHINES]
     figure, all_axes = plt.subplots(
         1, len(names), figsize=(4 * len(names), 3.4), squeeze=False, sharey=True

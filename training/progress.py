@@ -46,8 +46,8 @@ def read_with_bar(manifest: Manifest, settings: SpectrogramSettings) -> Dataset:
     for reason in np.unique(dataset.bad_reason[dataset.bad_reason != ""]):
         bad = np.flatnonzero(dataset.bad_reason == reason)
         print(
-            f"{len(bad)} of {len(dataset)} windows cannot be judged and are left out: {reason}; the first is in run "
-            f"{dataset.run[bad[0]]} at {dataset.start_s[bad[0]]:g} s.",
+            f"{len(bad)} of {len(dataset)} windows cannot be judged and are left out: {reason}; the"
+            f" first is in run {dataset.run[bad[0]]} at {dataset.start_s[bad[0]]:g} s.",
             file=sys.stderr,
         )
     return dataset

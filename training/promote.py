@@ -1,4 +1,6 @@
-"""`camshaft-train promote`: only a model whose report shows no leak and maps that tell the truth."""
+"""`camshaft-train promote`:
+only a model whose report shows no leak and maps that tell the truth.
+"""
 
 from __future__ import annotations
 

@@ -20,10 +20,12 @@ MIXUP, CUTMIX = "mixup", "cutmix"
 class Recipe:
     """docs/accuracy.md says what each choice is worth.
 
-    mixings : how windows are mixed, in order of preference: the first whose maps hold out of fold is taken
+    mixings : how windows are mixed, in order of preference: the first whose maps hold out of fold
+        is taken
     mixup : parameter of the Beta distribution of the shares, 0 for no mixing
     equaliser_db : rms of a random smooth gain over frequency
-    sparsity : cost of activity in the feature maps, so that evidence stands where it is needed and nowhere else
+    sparsity : cost of activity in the feature maps, so that evidence stands where it is needed and
+        nowhere else
     """
 
     window_s: float
@@ -52,7 +54,9 @@ class Recipe:
 
 
 def default_recipe(manifest: Manifest) -> Recipe:
-    """One window a recording where it is not long: 10,000 samples but at least 1 s, at most 5 s but 1,000 samples."""
+    """One window a recording where it is not long: 10,000 samples but at least 1 s, at most 5 s but
+    1,000 samples.
+    """
     rate_hz = manifest.sample_rate_hz
     longest_s = min(read(recording).shape[1] for recording in manifest.recordings) / rate_hz
     window_s = min(longest_s, max(1.0, 10_000 / rate_hz), max(5.0, 1_000 / rate_hz))
@@ -60,7 +64,9 @@ def default_recipe(manifest: Manifest) -> Recipe:
 
 
 def default_epochs(n_windows: int) -> int:
-    """As many updates for many windows as for few: 80 epochs of up to 600 windows, fewer beyond, 12 at least."""
+    """As many updates for many windows as for few: 80 epochs of up to 600 windows, fewer beyond, 12
+    at least.
+    """
     return max(12, min(80, round(80 * 600 / n_windows)))
 
 
@@ -99,7 +105,9 @@ def grid_edges_s(settings: SpectrogramSettings, network: NetworkSettings) -> tup
 
 
 def _hop(sample_rate_hz: float, n_window: int, n_in_column: int) -> int:
-    """Samples from frame to frame: about ten columns, fewer where a frame would be too short to tell bands apart."""
+    """Samples from frame to frame: about ten columns, fewer where a frame would be too short to
+    tell bands apart.
+    """
     possible = []
     for n_t in COLUMNS:
         column_ms = 1e3 * n_window / n_t / sample_rate_hz
@@ -107,8 +115,9 @@ def _hop(sample_rate_hz: float, n_window: int, n_in_column: int) -> int:
             possible.append(n_window // (n_t * n_in_column))
     if not possible:
         raise TrainingError(
-            f"window_s = {n_window / sample_rate_hz:g} s at {sample_rate_hz:g} Hz: cannot be cut into {COLUMNS[-1]} to "
-            f"{max(COLUMNS)} columns of whole milliseconds and {n_in_column} frames each; try a multiple of 0.1 s."
+            f"window_s = {n_window / sample_rate_hz:g} s at {sample_rate_hz:g} Hz: cannot be cut"
+            f" into {COLUMNS[-1]} to {max(COLUMNS)} columns of whole milliseconds and {n_in_column}"
+            " frames each; try a multiple of 0.1 s."
         )
     return next((hop for hop in possible if 2 * hop >= MIN_N_FFT), possible[0])
 

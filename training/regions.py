@@ -1,4 +1,6 @@
-"""Where evidence ought to lie, known without the network: planted faults, and what spectral kurtosis finds."""
+"""Where evidence ought to lie, known without the network: planted faults, and what spectral
+kurtosis finds.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,11 @@ HALF = 0.5  # of the peak's kurtosis: the resonance band reaches so far
 
 
 def planted_region(truths: Sequence[Truth], grid: Grid, spread_bands: int = 0) -> NDArray[np.bool_]:
-    """Cells in the planted fault's band while it sounds, shape (n, n_f, n_t); empty for a healthy window.
+    """Cells in the planted fault's band while it sounds, shape (n, n_f, n_t); empty for a healthy
+    window.
 
-    spread_bands : neighbours on each side that count as inside, for a cell sees more than its own band
+    spread_bands : neighbours on each side that count as inside, for a cell sees more than its own
+        band
     """
     low, high = np.array(grid.f_edges_hz[:-1]), np.array(grid.f_edges_hz[1:])
     region = np.zeros((len(truths), *grid.shape), bool)
@@ -36,7 +40,8 @@ def planted_region(truths: Sequence[Truth], grid: Grid, spread_bands: int = 0) -
 
 
 def resonance_band_hz(signals: Sequence[Float32], sample_rate_hz: float) -> tuple[float, float]:
-    """The band of the impulses in these snapshots: where spectral kurtosis (Antoni 2006) is over half of its peak.
+    """The band of the impulses in these snapshots: where spectral kurtosis (Antoni 2006) is over
+    half of its peak.
 
     signals : each (n_channels, n), m/s²
     """
@@ -53,7 +58,9 @@ def resonance_band_hz(signals: Sequence[Float32], sample_rate_hz: float) -> tupl
 
 
 def spectral_kurtosis(signals: Sequence[Float32], sample_rate_hz: float) -> Float64:
-    """E|X|⁴ / (E|X|²)² - 2 for each bin, mean over snapshots and channels: 0 for steady noise, high for impulses."""
+    """E|X|⁴ / (E|X|²)² - 2 for each bin, mean over snapshots and channels: 0 for steady noise, high
+    for impulses.
+    """
     hop = KURTOSIS_N_FFT // 4
     transform = ShortTimeFFT(get_window("hann", KURTOSIS_N_FFT), hop, sample_rate_hz)
     found = []

@@ -1,7 +1,9 @@
-"""Models by name: FOLDER/<name>/<id>/ each a model folder, FOLDER/<name>/current a link to the one in service.
+"""Models by name: FOLDER/<name>/<id>/ each a model folder, FOLDER/<name>/current a link to the one
+in service.
 
-A model comes into service, and goes out of it, by one rename of that link; the daemon reads it at start and at SIGHUP.
-FOLDER/<name>/promoted lists the ids that were put into service, the last is the one before the next.
+A model comes into service, and goes out of it, by one rename of that link; the daemon reads it at
+start and at SIGHUP. FOLDER/<name>/promoted lists the ids that were put into service, the last is
+the one before the next.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ CURRENT, HISTORY = "current", "promoted"
 
 
 def publish(model: Path, models_folder: Path) -> Path:
-    """Copy a model folder to its place; it is not in service by that. Returns the place. Raises ModelError."""
+    """Copy a model folder to its place; it is not in service by that. Returns the place. Raises
+    ModelError.
+    """
     manifest = load_manifest(model)
     place = models_folder / manifest.name / manifest.id
     if place.exists():
@@ -30,7 +34,8 @@ def publish(model: Path, models_folder: Path) -> Path:
 
 
 def promote(models_folder: Path, name: str, model_id: str) -> str | None:
-    """Put a published model into service. Returns the id it replaces. Raises ModelError, TrainingError.
+    """Put a published model into service. Returns the id it replaces. Raises ModelError,
+    TrainingError.
 
     In place of a bundled model this one is published, too, so that rollback finds it.
     """
@@ -47,7 +52,9 @@ def promote(models_folder: Path, name: str, model_id: str) -> str | None:
 
 
 def rollback(models_folder: Path, name: str) -> str:
-    """Put the model before the present one back into service. Returns its id. Raises TrainingError."""
+    """Put the model before the present one back into service. Returns its id.
+    Raises TrainingError.
+    """
     history = _history(models_folder, name)
     if len(history) < 2:
         raise TrainingError(
@@ -66,7 +73,9 @@ def in_service(models_folder: Path, name: str) -> str | None:
 
 
 def _history(models_folder: Path, name: str) -> list[str]:
-    """Ids in the order they came into service; the link tells where in it we are, should a step have been cut short."""
+    """Ids in the order they came into service; the link tells where in it we are, should a step
+    have been cut short.
+    """
     path, present = models_folder / name / HISTORY, in_service(models_folder, name)
     listed = path.read_text(encoding="ascii").split() if path.exists() else []
     if present is None:

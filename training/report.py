@@ -45,9 +45,11 @@ def _page(tree: dict[str, Any], pictures: dict[str, bytes]) -> str:
         f"<p>{html.escape(_counts(tree))}</p>",
         "<h2>Evidence on windows never seen</h2>",
         _evidence_table(tree["evidence"]),
-        "<h3>Network and peers on all windows</h3>"
-        "<p>Above, the windows that commission a sensor and all others of their runs are left out, for novelty's sake. "
-        "These scores need no commissioning.</p>",
+        (
+            "<h3>Network and peers on all windows</h3><p>Above, the windows that commission a"
+            " sensor and all others of their runs are left out, for novelty's sake. These scores"
+            " need no commissioning.</p>"
+        ),
         _evidence_table(tree["evidence_on_all_windows"]),
         _leaky(tree.get("leaky")),
         "<h3>Network against simpler peers, difference in AUC on the same windows</h3>",
@@ -80,8 +82,15 @@ def _counts(tree: dict[str, Any]) -> str:
 
 
 def _evidence_table(evidence: dict[str, Any]) -> str:
-    columns = ("auc", "mean_auc_of_folds", "average_precision", "balanced_accuracy",
-               "mean_balanced_accuracy_of_folds", "run_auc", "run_balanced_accuracy")  # fmt: skip
+    columns = (
+        "auc",
+        "mean_auc_of_folds",
+        "average_precision",
+        "balanced_accuracy",
+        "mean_balanced_accuracy_of_folds",
+        "run_auc",
+        "run_balanced_accuracy",
+    )
     rows = [
         [name, *(interval_text(figures.get(column)) for column in columns)]
         for name, figures in evidence.items()
@@ -93,9 +102,9 @@ def _leaky(leaky: dict[str, Any] | None) -> str:
     if leaky is None:
         return ""
     return (
-        f"<p class=warning><b>Leaky, for contrast only:</b> windows split at random give the network an AUC of "
-        f"{interval_text(leaky['auc'])} and a balanced accuracy of {interval_text(leaky['balanced_accuracy'])}. "
-        f"{html.escape(leaky['warning'])}</p>"
+        "<p class=warning><b>Leaky, for contrast only:</b> windows split at random give the"
+        f" network an AUC of {interval_text(leaky['auc'])} and a balanced accuracy of"
+        f" {interval_text(leaky['balanced_accuracy'])}. {html.escape(leaky['warning'])}</p>"
     )
 
 
@@ -122,8 +131,17 @@ def _thresholds_table(thresholds: dict[str, Any]) -> str:
 
 
 def _false_alarm_table(rows: list[dict[str, Any]]) -> str:
-    head = ["sensor", "evidence", "commissioned windows (runs)", "worth", "stated per window", "healthy windows",
-            "seen", "kept", "per month*"]  # fmt: skip
+    head = [
+        "sensor",
+        "evidence",
+        "commissioned windows (runs)",
+        "worth",
+        "stated per window",
+        "healthy windows",
+        "seen",
+        "kept",
+        "per month*",
+    ]
     body = [
         [
             row["sensor"],
@@ -141,9 +159,10 @@ def _false_alarm_table(rows: list[dict[str, Any]]) -> str:
         if name in row
     ]
     note = (
-        "<small>worth: of how many independent windows or runs. kept: no more is seen than the interval allows. Stated "
-        "intervals are 95 % and assume that later windows are like the commissioned ones. * extrapolated: 3 of 5 "
-        "windows, as if healthy windows were independent of each other</small>"
+        "<small>worth: of how many independent windows or runs. kept: no more is seen than the"
+        " interval allows. Stated intervals are 95 % and assume that later windows are like the"
+        " commissioned ones. * extrapolated: 3 of 5 windows, as if healthy windows were independent"
+        " of each other</small>"
     )
     return _table(head, body[:2]) + (_table(head, body[2:]) if len(body) > 2 else "") + note
 
@@ -174,14 +193,26 @@ def _maps(maps: dict[str, Any]) -> str:
     rows = []
     for name, one in maps.get("figures", {}).items():
         deletion, insertion = one["deletion"], one["insertion"]
-        rows.append([
-            name, f"{one['additivity_residual']['max']:.2g}",
-            interval_text(deletion["more_than_random"]), interval_text(deletion["more_than_equal_energy"]),
-            interval_text(insertion["more_than_random"]), interval_text(insertion["more_than_equal_energy"]),
-            f"{one['same_after_shuffling_weights']:.3f}",
-        ])  # fmt: skip
-    head = ["explanation", "largest |sum + bias − logit|", "deletion beats random by", "… equal energy by",
-            "insertion beats random by", "… equal energy by", "rank correlation after shuffling weights"]  # fmt: skip
+        rows.append(
+            [
+                name,
+                f"{one['additivity_residual']['max']:.2g}",
+                interval_text(deletion["more_than_random"]),
+                interval_text(deletion["more_than_equal_energy"]),
+                interval_text(insertion["more_than_random"]),
+                interval_text(insertion["more_than_equal_energy"]),
+                f"{one['same_after_shuffling_weights']:.3f}",
+            ]
+        )
+    head = [
+        "explanation",
+        "largest |sum + bias − logit|",
+        "deletion beats random by",
+        "… equal energy by",
+        "insertion beats random by",
+        "… equal energy by",
+        "rank correlation after shuffling weights",
+    ]
     pointing = [[name, *one.values()] for name, one in maps.get("pointing", {}).items()]
     text = _table(head, rows)
     if pointing:
@@ -194,7 +225,10 @@ def _maps(maps: dict[str, Any]) -> str:
         )
     if "receptive_field" in maps:
         field = maps["receptive_field"]
-        text += f"<p>One cell sees up to {field['hz']:g} Hz and {field['s']:g} s (dotted box in the pictures).</p>"
+        text += (
+            f"<p>One cell sees up to {field['hz']:g} Hz and {field['s']:g} s (dotted box in the"
+            " pictures).</p>"
+        )
     return text
 
 
@@ -217,4 +251,7 @@ def _text(cell: Any) -> str:
 
 def _picture(title: str, content: bytes) -> str:
     data = base64.b64encode(content).decode()
-    return f'<h3>{html.escape(title)}</h3><img alt="{html.escape(title)}" src="data:image/png;base64,{data}">'
+    return (
+        f'<h3>{html.escape(title)}</h3><img alt="{html.escape(title)}"'
+        f' src="data:image/png;base64,{data}">'
+    )

@@ -1,4 +1,6 @@
-"""`camshaft-train reproduce`: train a bundled model again from its own manifest and compare figures and weights."""
+"""`camshaft-train reproduce`: train a bundled model again from its own manifest and compare figures
+and weights.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ def compare(original: Manifest, rebuilt: Manifest) -> tuple[list[str], bool]:
     """What is the same and what is not, and whether the rebuilt model is as good."""
     if original.training["fingerprint"]["windows"] != rebuilt.training["fingerprint"]["windows"]:
         raise TrainingError(
-            "the windows differ from those that the bundled model was trained on (their fingerprint does)."
+            "the windows differ from those that the bundled model was trained on (their fingerprint"
+            " does)."
         )
     lines = [
         f"id {original.id} rebuilt as {rebuilt.id}"

@@ -1,7 +1,7 @@
 """`camshaft-train retrain`: the job for the timer.
 
-Trains on recordings and labelled windows of the journal, judges on a frozen hold-out, and promotes only if every gate
-holds; else it leaves a report that says which did not.
+Trains on recordings and labelled windows of the journal, judges on a frozen hold-out, and promotes
+only if every gate holds; else it leaves a report that says which did not.
 
     name: cnc-milling                 # the model's name in the registry
     manifest: recordings.yaml
@@ -44,7 +44,9 @@ REPORTS = "reports"
 
 
 class RetrainSettings(Settings):
-    """Paths are taken from the file's folder. recipe : choices that differ from those of the model in service."""
+    """Paths are taken from the file's folder. recipe : choices that differ from those of the model
+    in service.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     manifest: Path
@@ -74,7 +76,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"{'holds ' if gate.passed else 'FAILED'} {gate}")
     passed = all(gate.passed for gate in gates)
     print(
-        f"candidate {model_id}: {'promoted' if passed else 'refused'}; report: {folder / 'report.html'}"
+        f"candidate {model_id}: {'promoted' if passed else 'refused'}; report:"
+        f" {folder / 'report.html'}"
     )
     return 0 if passed else 1
 

@@ -1,6 +1,7 @@
 """`camshaft-train score`: verdicts of whole recordings at full speed, by the monitor's own stages.
 
-One row a window in a Parquet file, with the columns of a verdict. The table's labels are carried along, not used.
+One row a window in a Parquet file, with the columns of a verdict. The table's labels are carried
+along, not used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A dataset of simulated machines, whose faults are known: band and times of each planted fault beside the windows."""
+"""A dataset of simulated machines, whose faults are known: band and times of each planted fault
+beside the windows.
+"""
 
 from __future__ import annotations
 

@@ -25,7 +25,9 @@ class Fold:
 
 
 def leave_one_out(dataset: Dataset, column: str) -> list[Fold]:
-    """One fold for each value of a column. Raises TrainingError for one value only, or a run on both sides."""
+    """One fold for each value of a column. Raises TrainingError for one value only, or a run on
+    both sides.
+    """
     values = dataset.column(column)
     names = [str(name) for name in dict.fromkeys(values)]
     if len(names) < 2:
@@ -36,7 +38,9 @@ def leave_one_out(dataset: Dataset, column: str) -> list[Fold]:
 
 
 def by_group(dataset: Dataset, column: str, n_folds: int, seed: int = 0) -> list[Fold]:
-    """Values of a column dealt into n_folds, each class in turn, so that every fold has both where it can."""
+    """Values of a column dealt into n_folds, each class in turn, so that every fold has both where
+    it can.
+    """
     values = dataset.column(column) if column != "run" else dataset.run
     names, place = np.unique(values, return_inverse=True)
     if len(names) < n_folds:
@@ -62,7 +66,9 @@ def by_time(dataset: Dataset, share: float) -> list[Fold]:
 
 
 def held_out(dataset: Dataset, pairs: list[tuple[str, str]]) -> NDArray[np.bool_]:
-    """Windows with COLUMN = VALUE for any of the pairs. Raises TrainingError where none has, or all."""
+    """Windows with COLUMN = VALUE for any of the pairs. Raises TrainingError where none has, or
+    all.
+    """
     test = np.zeros(len(dataset), bool)
     for column, value in pairs:
         found = dataset.column(column) == value
@@ -78,16 +84,19 @@ def held_out(dataset: Dataset, pairs: list[tuple[str, str]]) -> NDArray[np.bool_
 
 
 def leaky(dataset: Dataset, n_folds: int = 4, seed: int = 0) -> list[Fold]:
-    """Windows at random, runs torn apart: for contrast only. Its figures flatter and say nothing of a new machine."""
+    """Windows at random, runs torn apart: for contrast only. Its figures flatter and say nothing of
+    a new machine.
+    """
     turn = np.random.default_rng(seed).permutation(len(dataset)) % n_folds
     return [_fold(f"leaky {k + 1} of {n_folds}", turn == k) for k in range(n_folds)]
 
 
 def inner_folds(train: Dataset, groups: tuple[str, ...]) -> list[Fold]:
-    """How training data is split to choose a threshold: by the first group column of several values, else by run.
+    """How training data is split to choose a threshold: by the first group column of several
+    values, else by run.
 
-    Runs of one machine resemble each other too much: a threshold that suits them does not suit another machine. Folds
-    that lack a class on the training side are no use and left out.
+    Runs of one machine resemble each other too much: a threshold that suits them does not suit
+    another machine. Folds that lack a class on the training side are no use and left out.
     """
     column = next((name for name in groups if len(np.unique(train.column(name))) > 1), "run")
     if column == "run":
@@ -116,6 +125,7 @@ def _checked(dataset: Dataset, folds: list[Fold]) -> list[Fold]:
         shared = shared_runs(dataset.select(fold.train), dataset.select(fold.test))
         if shared:
             raise TrainingError(
-                f"{fold.name}: run {shared[0]!r} stands in training and test, its windows are not independent."
+                f"{fold.name}: run {shared[0]!r} stands in training and test, its windows are not"
+                " independent."
             )
     return folds

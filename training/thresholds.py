@@ -1,9 +1,11 @@
-"""Thresholds of one sensor from windows its owner declares healthy, for a stated rate of false alarms.
+"""Thresholds of one sensor from windows its owner declares healthy, for a stated rate of false
+alarms.
 
-Windows of one run resemble each other, so runs are what is exchangeable here: the bound of Lee, Barber and Willett
-(Distribution-free inference with hierarchical data, 2023) holds for a window of a new run. With one run, or where every
-window is a run of its own, it is the usual split conformal bound over windows; how many independent ones these are
-worth is told from how far neighbours in time resemble each other (monitor.false_alarms).
+Windows of one run resemble each other, so runs are what is exchangeable here: the bound of Lee,
+Barber and Willett (Distribution-free inference with hierarchical data, 2023) holds for a window of
+a new run. With one run, or where every window is a run of its own, it is the usual split conformal
+bound over windows; how many independent ones these are worth is told from how far neighbours in
+time resemble each other (monitor.false_alarms).
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ HALF = 0.5
 class Commissioning:
     """One sensor's thresholds and where they came from.
 
-    used : indices of the windows they came from. spoilt : those and all others of the same runs, which prove nothing
+    used : indices of the windows they came from. spoilt : those and all others of the same runs,
+        which prove nothing
     rate : false alarms per healthy window that each threshold is set for
     network_stated, novelty_stated : what it may be with so little to go by, with its interval
     """
@@ -51,8 +54,9 @@ class Commissioning:
 def threshold_by_run(scores: NDArray[Any], runs: NDArray[Any], rate: float) -> float:
     """The score that a healthy window of a new run exceeds with probability `rate` at most.
 
-    Assumes that runs are exchangeable: the new one is like those given. Each run weighs the same, however long.
-    Raises TrainingError for a rate below 1 / (number of runs + 1), naming how many runs it would need.
+    Assumes that runs are exchangeable: the new one is like those given. Each run weighs the same,
+    however long. Raises TrainingError for a rate below 1 / (number of runs + 1), naming how many
+    runs it would need.
     """
     if not 0 < rate < 1:
         raise TrainingError(f"false_alarm_rate = {rate:g}: must lie between 0 and 1 per window.")
@@ -60,8 +64,8 @@ def threshold_by_run(scores: NDArray[Any], runs: NDArray[Any], rate: float) -> f
     n_runs = len(names)
     if rate < 1 / (n_runs + 1) - 1e-9:
         raise TrainingError(
-            f"false_alarm_rate = {rate:g} per window: {n_runs} runs can show no less than {1 / (n_runs + 1):.3g}; "
-            f"{math.ceil(1 / rate - 1e-9) - 1} runs are needed."
+            f"false_alarm_rate = {rate:g} per window: {n_runs} runs can show no less than"
+            f" {1 / (n_runs + 1):.3g}; {math.ceil(1 / rate - 1e-9) - 1} runs are needed."
         )
     weights = 1 / ((n_runs + 1) * counts[place])
     order = np.argsort(scores, kind="stable")
@@ -100,8 +104,9 @@ def commission_sensor(
 ) -> Commissioning:
     """Baseline and thresholds from the windows `used` of one sensor.
 
-    spectra_db : float32, shape (n, n_channels, n_f, n_t), of the whole dataset on the map's grid. logit : shape (n,)
-    The rate is raised to the lowest that so many runs can show; with `strict` a lower one raises TrainingError.
+    spectra_db : float32, shape (n, n_channels, n_f, n_t), of the whole dataset on the map's grid.
+        logit : shape (n,) The rate is raised to the lowest that so many runs can show; with
+        `strict` a lower one raises TrainingError.
     """
     run = dataset.run[used]
     unit = run if len(np.unique(run)) >= MIN_RUNS else np.arange(len(used))
@@ -126,7 +131,9 @@ def commission_sensor(
 
 
 def _worth(scores: NDArray[Any], run: NDArray[Any]) -> float:
-    """Of how many independent scores: one for each run; in a single run by how neighbours resemble each other."""
+    """Of how many independent scores: one for each run; in a single run by how neighbours resemble
+    each other.
+    """
     n_runs = len(np.unique(run))
     return float(n_runs) if n_runs >= MIN_RUNS else independent_count(scores)
 

@@ -1,4 +1,6 @@
-"""Fit one network, or an average of several, to labelled windows. Same data, recipe and seed: same network."""
+"""Fit one network, or an average of several, to labelled windows. Same data, recipe and seed: same
+network.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ Tick = Callable[[], None]  # called after each epoch
 
 
 def fit(dataset: Dataset, recipe: Recipe, tick: Tick | None = None) -> keras.Model:
-    """The average of recipe.n_members networks, each from its own seed. Unlabelled windows are left out.
+    """The average of recipe.n_members networks, each from its own seed. Unlabelled windows are left
+    out.
 
     Raises TrainingError unless both classes are there.
     """
@@ -72,11 +75,12 @@ def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None)
 class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of mixed windows with a random smooth equaliser, in dB; each class weighs the same.
 
-    Mixup (Zhang et al. 2018) blends two windows; CutMix (Yun et al. 2019) pastes a rectangle of one into the other, so
-    that half a fault is worth half the evidence and the rim of a hole is worth none. recipe.mixings[0] says which.
+    Mixup (Zhang et al. 2018) blends two windows; CutMix (Yun et al. 2019) pastes a rectangle of one
+    into the other, so that half a fault is worth half the evidence and the rim of a hole is worth
+    none. recipe.mixings[0] says which.
 
-    Two targets: NG, and no activity in the feature maps, which recipe.sparsity weighs. Activity costs a healthy window
-    twice as much, so that the maps light up for faults and not for health.
+    Two targets: NG, and no activity in the feature maps, which recipe.sparsity weighs. Activity
+    costs a healthy window twice as much, so that the maps light up for faults and not for health.
     """
 
     def __init__(self, psd_db: Float32, label: NDArray[np.int8], recipe: Recipe, seed: int) -> None:
@@ -121,7 +125,9 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._order = self._random.permutation(len(self._target))
 
     def _rectangles(self, area: Float32, shape: tuple[int, ...]) -> Float32:
-        """1 inside a rectangle of this area (n, 1) anywhere in the picture, cut off at its rim; (n, 1, *shape)."""
+        """1 inside a rectangle of this area (n, 1) anywhere in the picture, cut off at its rim; (n,
+        1, *shape).
+        """
         inside = []
         for size in shape:
             centre = self._random.uniform(0, size, (len(area), 1))
@@ -140,7 +146,9 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 def _smooth_curves(n_bands: int) -> NDArray[np.float64]:
-    """A constant and the lowest cosines over the bands, each of rms 1, shape (SMOOTHNESS, n_bands)."""
+    """A constant and the lowest cosines over the bands, each of rms 1, shape (SMOOTHNESS,
+    n_bands).
+    """
     place = (np.arange(n_bands) + 0.5) / n_bands
     curves = [
         np.sqrt(2) * np.cos(np.pi * k * place) if k else np.ones(n_bands) for k in range(SMOOTHNESS)

@@ -1,8 +1,10 @@
-"""Do the maps point at what decides? Figures for the exact map and, beside it, for Grad-CAM of the same network.
+"""Do the maps point at what decides? Figures for the exact map and, beside it, for Grad-CAM of the
+same network.
 
-(a) additivity, (b) deletion and insertion, (c) weights shuffled, (d) pointing at a region known from elsewhere.
-Grad-CAM (Selvaraju et al. 2017) of the last convolution weighs each map by its mean gradient and keeps what is
-positive. In a GAP-CNN these gradients are the head's weights, so it is the positive part of our map, without the sum.
+(a) additivity, (b) deletion and insertion, (c) weights shuffled, (d) pointing at a region known
+from elsewhere. Grad-CAM (Selvaraju et al. 2017) of the last convolution weighs each map by its mean
+gradient and keeps what is positive. In a GAP-CNN these gradients are the head's weights, so it is
+the positive part of our map, without the sum.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ class Scene:
     """Windows called NG and how they were explained.
 
     psd_db : (n, n_channels, n_bands, n_frames). contribution : (n, n_f, n_t)
-    reference_db : (n_channels, n_bands), what a removed cell is filled with: the mean level of healthy training windows
+    reference_db : (n_channels, n_bands), what a removed cell is filled with: the mean level of
+        healthy training windows
     run : windows of one run are not independent
     """
 
@@ -50,13 +53,20 @@ class Scene:
             np.linspace(0, len(self.psd_db) - 1, min(n_windows, len(self.psd_db))).astype(int)
         )
         return Scene(
-            self.model, self.psd_db[index], self.logit[index], self.contribution[index], self.reference_db,
-            self.frames_per_column, self.run[index],
-        )  # fmt: skip
+            self.model,
+            self.psd_db[index],
+            self.logit[index],
+            self.contribution[index],
+            self.reference_db,
+            self.frames_per_column,
+            self.run[index],
+        )
 
     @property
     def energy_db(self) -> Float64:
-        """How far each cell stands from the reference, mean over channels and frames, shape (n, n_f, n_t)."""
+        """How far each cell stands from the reference, mean over channels and frames, shape (n,
+        n_f, n_t).
+        """
         far = np.abs(self.psd_db - self.reference_db[:, :, None]).mean(axis=1)
         return np.asarray(_columns(far, self.frames_per_column, self.contribution.shape[2]))
 
@@ -68,7 +78,9 @@ def exact_map(model: keras.Model, psd_db: Float32) -> Float32:
 
 
 def grad_cam(model: keras.Model, psd_db: Float32) -> Float32:
-    """The usual figure: positive part of the maps weighed by their mean gradient, scaled to at most 1."""
+    """The usual figure: positive part of the maps weighed by their mean gradient, scaled to at most
+    1.
+    """
     import tensorflow as tf
 
     features = tf.constant(predict(model, psd_db)[1])
@@ -97,7 +109,9 @@ def map_figures(
 
 
 def deletion_and_insertion(scene: Scene, named: Order, seed: int) -> dict[str, Any]:
-    """How the logit changes as the named cells go, beside random cells and cells of equal energy."""
+    """How the logit changes as the named cells go,
+    beside random cells and cells of equal energy.
+    """
     random = np.random.default_rng(seed)
     figures: dict[str, Any] = {"shares": list(SHARES)}
     for what, keep in (("deletion", False), ("insertion", True)):
@@ -112,7 +126,8 @@ def deletion_and_insertion(scene: Scene, named: Order, seed: int) -> dict[str, A
 
 
 def deletion_lead(scene: Scene, seed: int = 0) -> dict[str, Float64]:
-    """How much further the logit falls without the map's cells than without random ones, or others of equal energy.
+    """How much further the logit falls without the map's cells than without random ones, or others
+    of equal energy.
 
     The mean over SHARES for each window, shape (n,), in logit units.
     """
@@ -122,7 +137,9 @@ def deletion_lead(scene: Scene, seed: int = 0) -> dict[str, Float64]:
 def shuffled_agreement(
     scene: Scene, shown: Float32, explain: Callable[[keras.Model, Float32], Float32], seed: int
 ) -> float:
-    """Mean rank correlation with the map of the same network after its weights were shuffled: near 0 is right."""
+    """Mean rank correlation with the map of the same network after its weights were shuffled: near
+    0 is right.
+    """
     random = np.random.default_rng(seed)
     other = keras.models.clone_model(scene.model)
     other.set_weights([_shuffled(weights, random) for weights in scene.model.get_weights()])
@@ -178,7 +195,9 @@ def _lead(moved: dict[str, Float64]) -> dict[str, Float64]:
 
 
 def _curve(scene: Scene, cells_of: Callable[[int], Order], n_cells: int, keep: bool) -> Float64:
-    """How far the logit fell (deletion) or rose from the empty picture (insertion), shape (n, len(SHARES))."""
+    """How far the logit fell (deletion) or rose from the empty picture (insertion), shape (n,
+    len(SHARES)).
+    """
     empty = np.broadcast_to(scene.reference_db[:, :, None], scene.psd_db.shape)
     start = predict(scene.model, np.ascontiguousarray(empty))[0] if keep else scene.logit
     moved = []
@@ -215,7 +234,9 @@ def _random_cells(random: np.random.Generator, n: int, n_cells: int, k: int) -> 
 
 
 def _equal_energy(energy: Float64, named: Order) -> Order:
-    """For each named cell another one, not named, that stands as far from the reference as can be found."""
+    """For each named cell another one, not named, that stands as far from the reference as can be
+    found.
+    """
     found = np.empty_like(named)
     for i, cells in enumerate(named):
         others = np.setdiff1d(np.arange(energy.shape[1]), cells)

@@ -15,8 +15,14 @@ BELOW, ABOVE, WITHIN = "lt", "gt", "within_range"
 
 def rule_groups() -> Json:
     """The provisioning file: one group of rules, evaluated every half minute."""
-    alive = 'SELECT count("uptime_s") FROM "monitor_health" WHERE $timeFilter GROUP BY time(1m), "instance" fill(0)'
-    waiting = 'SELECT last("oldest_row_age_s") FROM "monitor_health" WHERE $timeFilter GROUP BY "instance"'
+    alive = (
+        'SELECT count("uptime_s") FROM "monitor_health" WHERE $timeFilter GROUP BY time(1m),'
+        ' "instance" fill(0)'
+    )
+    waiting = (
+        'SELECT last("oldest_row_age_s") FROM "monitor_health" WHERE $timeFilter GROUP BY'
+        ' "instance"'
+    )
     share_of_bad = [_count('"severity" = 3'), _count('"severity" >= 0')]
     rules = [
         _rule("alarm-raised", "Alarm raised", [_verdicts('last("alarm")')], DAY_S, (ABOVE, 0.5))
@@ -44,7 +50,8 @@ def rule_groups() -> Json:
         _rule("backlog-growing", "Journal backlog growing", [waiting], 10 * MINUTE_S, (ABOVE, 300))
         | {"for": "5m"}
         | _says(
-            "{{ $labels.instance }}: the oldest row that InfluxDB has not got is over five minutes old",
+            "{{ $labels.instance }}: the oldest row that InfluxDB has not got is over five"
+            " minutes old",
             "warning",
         ),
     ]
@@ -63,7 +70,10 @@ def _verdicts(selected: str) -> str:
 
 
 def _count(condition: str) -> str:
-    return f'SELECT count("severity") FROM "vibration_verdict" WHERE $timeFilter AND {condition} {BY_POINT}'
+    return (
+        f'SELECT count("severity") FROM "vibration_verdict" WHERE $timeFilter AND {condition}'
+        f" {BY_POINT}"
+    )
 
 
 def _says(summary: str, severity: str) -> Json:
@@ -81,7 +91,9 @@ def _rule(
     limit: tuple[str, *tuple[float, ...]],
     math: str = "",
 ) -> Json:
-    """Queries A, B, ...; RA, RB, ... are their newest values; M may join these; C is true where the rule fires."""
+    """Queries A, B, ...; RA, RB, ... are their newest values; M may join these; C is true where the
+    rule fires.
+    """
     names = [chr(ord("A") + number) for number in range(len(queries))]
     data = [
         _step(name, query(text, ref_id=name), range_s)

@@ -59,7 +59,10 @@ def fleet() -> Json:
     )
     points = f'SELECT {newest_rows} FROM "vibration_verdict" WHERE {machine} AND $timeFilter'
     points += ' GROUP BY "machine", "point"'
-    alarms = f'SELECT "text", "model_id" FROM "vibration_event" WHERE {machine} AND "kind" =~ /^alarm/ AND $timeFilter'
+    alarms = (
+        f'SELECT "text", "model_id" FROM "vibration_event" WHERE {machine} AND "kind" =~ /^alarm/'
+        " AND $timeFilter"
+    )
     alarms += ' GROUP BY "machine", "point", "kind" ORDER BY time DESC'
     name = "$tag_machine / $tag_point"
     of_row = _to_point(
@@ -99,7 +102,10 @@ def fleet() -> Json:
 def point() -> Json:
     """One measuring point: how sure, and which frequencies at what time say so."""
     where = f"{SENSOR} AND $timeFilter"
-    states = f'SELECT max("severity") FROM "vibration_verdict" WHERE {where} GROUP BY time($__interval) fill(none)'
+    states = (
+        f'SELECT max("severity") FROM "vibration_verdict" WHERE {where} GROUP BY time($__interval)'
+        " fill(none)"
+    )
     columns = ", ".join(f'"{name}"' for name in (*COLUMNS, "model_id"))
     driven = f'SELECT {columns} FROM "vibration_verdict" WHERE {where} AND "status" = \'NG\''
     driven += " ORDER BY time DESC LIMIT 500"
@@ -141,7 +147,10 @@ def service() -> Json:
         queries = [query(_health(f'{how}("{name}")'), name) for name in names.split()]
         return time_series(title, width, queries, unit)
 
-    falls = 'SELECT difference("uptime_s") AS "change" FROM "monitor_health" WHERE "instance" =~ /^${instance:regex}$/'
+    falls = (
+        'SELECT difference("uptime_s") AS "change" FROM "monitor_health" WHERE "instance" =~'
+        " /^${instance:regex}$/"
+    )
     restarts = f'SELECT count("change") FROM ({falls} AND $timeFilter) WHERE "change" < 0'
     newest = 'FROM "monitor_health" WHERE "instance" =~ /^${instance:regex}$/ AND $timeFilter'
     numbers = [
@@ -207,7 +216,10 @@ def _to_point(machine: str, point: str) -> Json:
 
 
 def _events(kinds: str) -> str:
-    return f'SELECT "text", "kind" FROM "vibration_event" WHERE {SENSOR} AND "kind" =~ /^({kinds})/ AND $timeFilter'
+    return (
+        f'SELECT "text", "kind" FROM "vibration_event" WHERE {SENSOR} AND "kind" =~ /^({kinds})/'
+        " AND $timeFilter"
+    )
 
 
 def _share(influxql: str, alias: str) -> Json:
@@ -216,30 +228,47 @@ def _share(influxql: str, alias: str) -> Json:
 
 
 def _over_time(selected: str, measurement: str) -> str:
-    return f'SELECT {selected} FROM "{measurement}" WHERE {SENSOR} AND $timeFilter GROUP BY time($__interval) fill(none)'
+    return (
+        f'SELECT {selected} FROM "{measurement}" WHERE {SENSOR} AND $timeFilter GROUP BY'
+        " time($__interval) fill(none)"
+    )
 
 
 def _health(selected: str) -> str:
     where = '"instance" =~ /^${instance:regex}$/ AND $timeFilter'
-    return f'SELECT {selected} FROM "monitor_health" WHERE {where} GROUP BY time($__interval) fill(none)'
+    return (
+        f'SELECT {selected} FROM "monitor_health" WHERE {where} GROUP BY time($__interval)'
+        " fill(none)"
+    )
 
 
 def _map_query(measurement: str) -> str:
     """Whatever the model's bands are.
 
-    ${bands} is the pattern of the point's own bands: a plain /^[0-9.]+$/ finds those of every model in the database,
-    as empty rows. model_from and model_until keep two models apart that share bands.
+    ${bands} is the pattern of the point's own bands: a plain /^[0-9.]+$/ finds those of every model
+    in the database, as empty rows. model_from and model_until keep two models apart that share
+    bands.
     """
-    of_model = "time > 0${model_from}ms AND time <= 0${model_until}ms"  # 0: still a number where nothing is found
+    # 0: still a number where nothing is found
+    of_model = "time > 0${model_from}ms AND time <= 0${model_until}ms"
     where = f"{SENSOR} AND {of_model} AND $timeFilter"
-    return f'SELECT mean(/^(${{bands}})$/) FROM "{measurement}" WHERE {where} GROUP BY time($__interval) fill(null)'
+    return (
+        f'SELECT mean(/^(${{bands}})$/) FROM "{measurement}" WHERE {where} GROUP BY'
+        " time($__interval) fill(null)"
+    )
 
 
 def _point_variables() -> list[Json]:
     machines = 'SHOW TAG VALUES FROM "vibration_verdict" WITH KEY = "machine"'
-    points = f'SHOW TAG VALUES FROM "vibration_verdict" WITH KEY = "point" WHERE {SENSOR.split(" AND ")[0]}'
+    points = (
+        'SHOW TAG VALUES FROM "vibration_verdict" WITH KEY = "point" WHERE'
+        f" {SENSOR.split(' AND ')[0]}"
+    )
     models = f'SELECT DISTINCT("model_id") FROM "vibration_verdict" WHERE {SENSOR} AND $timeFilter'
-    of_model = f'FROM "vibration_verdict" WHERE {SENSOR} AND $timeFilter AND "model_id" =~ /^${{model:regex}}$/'
+    of_model = (
+        f'FROM "vibration_verdict" WHERE {SENSOR} AND $timeFilter AND "model_id" =~'
+        " /^${model:regex}$/"
+    )
     return [
         variable("machine", "Machine", machines),
         variable("point", "Point", points),
@@ -286,8 +315,9 @@ def _novelty() -> Json:
 
 def _cam() -> Json:
     text = (
-        "Evidence of each frequency band over time, in 1/10,000 of a logit: red speaks for NG, blue for OK. "
-        "All cells of a window and the bias add up to its logit. Long ranges show the mean of each span."
+        "Evidence of each frequency band over time, in 1/10,000 of a logit: red speaks for NG, blue"
+        " for OK. All cells of a window and the bias add up to its logit. Long ranges show the mean"
+        " of each span."
     )
     colours = {"scheme": "RdBu", "reverse": True, "min": -1000, "max": 1000}
     return heatmap(
@@ -322,7 +352,8 @@ def _drift(quality: Json) -> Json:
 
 def _severity(velocity: Json) -> Json:
     text = (
-        "A second opinion: RMS velocity from 10 to 1000 Hz as in ISO 20816, one window in ten seconds, where rate and "
-        "window allow it. The zone limits depend on the machine; part 3 gives 4.5 mm/s and 7.1 mm/s for large ones."
+        "A second opinion: RMS velocity from 10 to 1000 Hz as in ISO 20816, one window in ten"
+        " seconds, where rate and window allow it. The zone limits depend on the machine; part 3"
+        " gives 4.5 mm/s and 7.1 mm/s for large ones."
     )
     return time_series("Vibration severity", 6, [velocity], "suffix: mm/s", 0, description=text)

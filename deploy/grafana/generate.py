@@ -28,7 +28,9 @@ def all_dashboards() -> list[Json]:
 
 
 def _data_source() -> Json:
-    """InfluxQL, on InfluxDB 1.8, 2 and 3 alike. Where and with which token comes from Grafana's environment."""
+    """InfluxQL, on InfluxDB 1.8, 2 and 3 alike. Where and with which token comes from Grafana's
+    environment.
+    """
     source = {
         "name": "Camshaft",
         "uid": DATA_SOURCE["uid"],

@@ -1,4 +1,5 @@
-"""Building blocks of the dashboards: Grafana's panels, queries, variables and links as Python dicts.
+"""Building blocks of the dashboards: Grafana's panels, queries, variables and links as Python
+dicts.
 
 The shapes are those of @grafana/schema; tests hold every dashboard to the JSON schema in schema/.
 """
@@ -49,7 +50,10 @@ def place(rows: Iterable[tuple[int, Sequence[Json]]]) -> list[Json]:
             width = panel["gridPos"]["w"]
             placed.append(
                 panel
-                | {"id": len(placed) + 1, "gridPos": {"h": height, "w": width, "x": x, "y": y}}
+                | {
+                    "id": len(placed) + 1,
+                    "gridPos": {"h": height, "w": width, "x": x, "y": y},
+                }
             )
             x += width
         assert x == GRID_WIDTH, f"a row is {x} wide"
@@ -137,7 +141,9 @@ def time_series(
 def state_timeline(
     title: str, width: int, influxql: str, alias: str, links: Sequence[Json] = ()
 ) -> Json:
-    """All six states over time, from the severity of monitor/outputs/influx/line_protocol.py; a span shows its worst."""
+    """All six states over time, from the severity of monitor/outputs/influx/line_protocol.py; a
+    span shows its worst.
+    """
     options = {
         str(code): {"text": status, "color": colour, "index": code}
         for code, (status, colour) in enumerate(STATUS_COLOURS.items())
@@ -210,22 +216,24 @@ def heatmap(
 ) -> Json:
     """A frequency-time map, one row a band, sorted by frequency.
 
-    Grafana sorts rows by number only when every row's name is one: hence the transformation. It draws all rows equally
-    high, and a cell left of its time stamp. filterValues.le hides the cells at or below it; its default would hide
-    every negative one.
+    Grafana sorts rows by number only when every row's name is one: hence the transformation. It
+    draws all rows equally high, and a cell left of its time stamp. filterValues.le hides the cells
+    at or below it; its default would hide every negative one.
     """
     options = {
         "calculate": False,
         "cellGap": 0,
         "cellValues": {"unit": unit},
-        "color": {
-            "mode": "scheme",
-            "exponent": 0.5,
-            "fill": "dark-orange",
-            "steps": 64,
-            "scale": "linear",
-        }
-        | colours,
+        "color": (
+            {
+                "mode": "scheme",
+                "exponent": 0.5,
+                "fill": "dark-orange",
+                "steps": 64,
+                "scale": "linear",
+            }
+            | colours
+        ),
         "exemplars": {"color": "rgba(255,0,255,0.7)"},
         "filterValues": {"le": -1e12},
         "legend": {"show": True},

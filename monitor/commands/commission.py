@@ -49,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.next:
         store.request(sensor, n, reader.last_row_id(), arguments.false_alarm_rate, now_ns)
         print(
-            f"{sensor}: the service will commission it from the next {n} running windows; see camshaft status."
+            f"{sensor}: the service will commission it from the next {n} running windows; see"
+            " camshaft status."
         )
         return EXIT_OK
     request = Request(None, sensor, n, None, arguments.false_alarm_rate)
@@ -68,7 +69,8 @@ def _commission_now(
         windows = store.healthy_windows(request)
         if windows is None:
             raise CommissionError(
-                f"--windows {n}: the journal has fewer running windows of {sensor!r}; see camshaft status."
+                f"--windows {n}: the journal has fewer running windows of {sensor!r}; see camshaft"
+                " status."
             )
         outcome = commission_sensor(windows, request.false_alarm_rate, now_ns)
     except CommissionError as error:

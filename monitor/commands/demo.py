@@ -1,6 +1,8 @@
-"""`camshaft demo`: machines publish over real MQTT, the real service judges them, a live view shows it.
+"""`camshaft demo`: machines publish over real MQTT, the real service judges them, a live view shows
+it.
 
-The demo knows which simulated machine is faulty, and since when; its exit code says whether the service found out.
+The demo knows which simulated machine is faulty, and since when; its exit code says whether the
+service found out.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit codes: 0 every machine was called what it is; 1 one was not, or the demo broke; 2 refused.
+    """Exit codes: 0 every machine was called what it is; 1 one was not, or the demo broke; 2
+    refused.
 
     With recordings, 0 says that all were judged and the books close; the accuracy is printed.
     """
@@ -63,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except ModuleNotFoundError as error:
         print(
-            f"camshaft demo needs {error.name}: run make demo, or install the extra camshaft[demo].",
+            f"camshaft demo needs {error.name}: run make demo, or install the extra"
+            " camshaft[demo].",
             file=sys.stderr,
         )
         return EXIT_REFUSED
@@ -81,12 +85,18 @@ def _refusal(arguments: argparse.Namespace) -> str:
     """What is impossible about the arguments, or nothing."""
     seconds, recorded = arguments.seconds, arguments.recordings is not None
     if recorded and seconds is not None:
-        return f"--seconds = {seconds}: goes with simulated machines only; recordings are played to their end."
+        return (
+            f"--seconds = {seconds}: goes with simulated machines only; recordings are played to"
+            " their end."
+        )
     for option in ("model", "match"):
         if not recorded and getattr(arguments, option) is not None:
             return f"--{option} = {getattr(arguments, option)}: goes with --recordings only."
     if seconds is not None and seconds < MIN_SECONDS:
-        return f"--seconds = {seconds}: must be at least {MIN_SECONDS} (unit: seconds), the faults need time to grow."
+        return (
+            f"--seconds = {seconds}: must be at least {MIN_SECONDS} (unit: seconds), the faults"
+            " need time to grow."
+        )
     return ""
 
 

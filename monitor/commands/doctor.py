@@ -1,6 +1,8 @@
-"""camshaft doctor: each step from the configuration to InfluxDB, one line each, and a hint where one fails.
+"""camshaft doctor: each step from the configuration to InfluxDB, one line each, and a hint where
+one fails.
 
-It leaves one trace: a row of measurement monitor_doctor in InfluxDB. A service that runs meanwhile is not disturbed.
+It leaves one trace: a row of measurement monitor_doctor in InfluxDB. A service that runs meanwhile
+is not disturbed.
 """
 
 from __future__ import annotations
@@ -35,8 +37,13 @@ SELF_TEST_TOLERANCE = 1e-4  # another processor may round otherwise
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("--wait", type=float, default=15.0, metavar="S",
-                        help="seconds to wait for a message on each subscription (default 15)")  # fmt: skip
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=15.0,
+        metavar="S",
+        help="seconds to wait for a message on each subscription (default 15)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,7 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def diagnose(config: Config, wait_s: float) -> Iterator[Finding]:
-    """All steps after the configuration, in order. A failed step skips those that need it, no others."""
+    """All steps after the configuration, in order. A failed step skips those that need it, no
+    others.
+    """
     yield from check_broker(config, wait_s)
     yield from check_models(config)
     yield from check_journal(config.journal)
@@ -74,7 +83,7 @@ def _summary(path: Path, config: Config) -> str:
     )
 
 
-# -- models, journal, InfluxDB -----------------------------------------------------------------------------------------
+# -- models, journal, InfluxDB --------------------------------------------------------------------
 
 
 def check_models(config: Config) -> Iterator[Finding]:
@@ -101,8 +110,8 @@ def _fit(config: Config, name: str, classifier: Classifier) -> Iterator[Finding]
         wanted, found = manifest.settings.sample_rate_hz, rule.sample_rate_hz
         if abs(found / wanted - 1) > RATE_TOLERANCE or len(rule.channels) != manifest.n_channels:
             text = (
-                f"{name} wants {manifest.n_channels} channel(s) at {wanted:g} Hz, sensors {rule.match!r} have "
-                f"{len(rule.channels)} at {found:g} Hz"
+                f"{name} wants {manifest.n_channels} channel(s) at {wanted:g} Hz, sensors"
+                f" {rule.match!r} have {len(rule.channels)} at {found:g} Hz"
             )
             yield Finding(
                 "model",
@@ -113,7 +122,9 @@ def _fit(config: Config, name: str, classifier: Classifier) -> Iterator[Finding]
 
 
 def self_test(folder: Path, classifier: Classifier) -> str:
-    """Run the stored spectrograms through the network. Raises ModelError where the logits are not the stored ones."""
+    """Run the stored spectrograms through the network. Raises ModelError where the logits are not
+    the stored ones.
+    """
     if SELF_TEST_FILE not in classifier.manifest.files:
         return "no stored self-test"
     try:
@@ -128,7 +139,8 @@ def self_test(folder: Path, classifier: Classifier) -> str:
         raise ModelError(f"{folder / SELF_TEST_FILE} is no self-test: {error}.") from error
     if not worst <= SELF_TEST_TOLERANCE:
         raise ModelError(
-            f"{folder}: logits of the self-test differ by {worst:.2g} from those stored with the model."
+            f"{folder}: logits of the self-test differ by {worst:.2g} from those stored with the"
+            " model."
         )
     return f"self-test of {len(logit)} windows agrees (within {worst:.1g})"
 

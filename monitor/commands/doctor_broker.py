@@ -134,7 +134,8 @@ def _session_steps(config: Config, wait_s: float) -> Iterator[Finding]:
             return
         who = f"as {settings.username!r}" if settings.username else "without a user"
         yield Finding("login", "ok", f"MQTT {settings.protocol}, {who}")
-        # The probe's own session ends with it, so only what the server says of packets and QoS counts here.
+        # The probe's own session ends with it, so only what the server says of packets and QoS
+        # counts here.
         for text in shortfalls(limits, settings.model_copy(update={"session_expiry_s": 0})):
             yield Finding("login", "warning", f"the broker {text}")
         yield from _subscription_steps(config, probe, wait_s)
@@ -191,20 +192,31 @@ def _judge(config: Config, subscription: Subscription, message: Message) -> Find
     sensor = TopicPattern.parse(subscription.topic).sensor(message.topic)
     rules = config.sensor(sensor) if sensor else None
     if sensor is None or rules is None:
-        return Finding("message", "FAILED", f"{message.topic}: no rule under sensors matches {sensor!r}",
-                       "add a rule with a match for it")  # fmt: skip
+        return Finding(
+            "message",
+            "FAILED",
+            f"{message.topic}: no rule under sensors matches {sensor!r}",
+            "add a rule with a match for it",
+        )
     try:
         chunk = decode(message, subscription.payload, sensor, rules, config.mqtt.max_payload_bytes)
     except PayloadError as error:
-        return Finding("message", "FAILED", f"{message.topic}: {error.detail}",
-                       f"{len(message.payload)} bytes as payload.format = {subscription.payload.format}; check the "
-                       "subscription's payload and the sensor's channels")  # fmt: skip
+        return Finding(
+            "message",
+            "FAILED",
+            f"{message.topic}: {error.detail}",
+            f"{len(message.payload)} bytes as payload.format = {subscription.payload.format}; check the "
+            "subscription's payload and the sensor's channels",
+        )
     if not np.isfinite(chunk.samples).all():
         return Finding(
             "message", "FAILED", f"{sensor}: NaN or infinite samples", "check payload.dtype"
         )
     if abs(chunk.sample_rate_hz / rules.sample_rate_hz - 1) > RATE_TOLERANCE:
-        text = f"{sensor} says {chunk.sample_rate_hz:g} Hz, the configuration {rules.sample_rate_hz:g} Hz"
+        text = (
+            f"{sensor} says {chunk.sample_rate_hz:g} Hz, the configuration"
+            f" {rules.sample_rate_hz:g} Hz"
+        )
         return Finding(
             "message", "warning", text, "its windows would be BAD_DATA; correct sample_rate_hz"
         )
@@ -216,7 +228,10 @@ def _describe(chunk: Chunk) -> str:
     level = float(
         np.sqrt(np.mean(np.square(chunk.samples - chunk.samples.mean(axis=1, keepdims=True))))
     )
-    facts = f"{n_channels} channels x {n} samples at {chunk.sample_rate_hz:g} Hz, {level:.3g} m/s² RMS about the mean"
+    facts = (
+        f"{n_channels} channels x {n} samples at {chunk.sample_rate_hz:g} Hz, {level:.3g} m/s² RMS"
+        " about the mean"
+    )
     if chunk.start_ns is None:
         return f"{facts}; the message carries no time"
     late_s = (chunk.received_ns - chunk.start_ns) / 1e9 - n / chunk.sample_rate_hz

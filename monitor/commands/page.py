@@ -1,5 +1,5 @@
-"""`camshaft page`: the operators' view in a browser. A process of its own; it reads the journal, and writes labels and
-acknowledgements, nothing else.
+"""`camshaft page`: the operators' view in a browser. A process of its own; it reads the journal,
+and writes labels and acknowledgements, nothing else.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def _password(config: Config) -> str | None:
     if page.password is None:
         if not is_loopback(page.host):
             raise ConfigError(
-                f"page.host = {page.host!r}: others than this machine could reach the page; page.password must be set."
+                f"page.host = {page.host!r}: others than this machine could reach the page;"
+                " page.password must be set."
             )
         return None
     password = page.password.read()
@@ -95,6 +96,7 @@ def _password(config: Config) -> str | None:
     if not is_loopback(page.host) and page.tls is None and not page.behind_https_proxy:
         logging.getLogger(__name__).warning(
             "page.host = %r without page.tls: password and pages travel unencrypted. Set page.tls, or "
-            "page.behind_https_proxy where a proxy speaks HTTPS.", page.host,
-        )  # fmt: skip
+            "page.behind_https_proxy where a proxy speaks HTTPS.",
+            page.host,
+        )
     return password

@@ -1,7 +1,7 @@
 """camshaft play: recordings published as live sensors.
 
-MQTT 5: raw samples with user properties start_time_ns, sequence, sample_rate_hz. MQTT 3.1.1 has no properties: the same
-in JSON, the samples in base64.
+MQTT 5: raw samples with user properties start_time_ns, sequence, sample_rate_hz. MQTT 3.1.1 has no
+properties: the same in JSON, the samples in base64.
 """
 
 from __future__ import annotations
@@ -51,9 +51,11 @@ def play(
     on_message: Callable[[Cut], None] = lambda cut: None,
     stop: threading.Event | None = None,
 ) -> PlayReport:
-    """Publish a manifest's recordings with QoS 1; returns when the broker has acknowledged every message.
+    """Publish a manifest's recordings with QoS 1; returns when the broker has acknowledged every
+    message.
 
-    Raises ConfigError (options), RecordingError, PlayError. stop: set it to end early, after what is under way.
+    Raises ConfigError (options), RecordingError, PlayError. stop: set it to end early, after what
+    is under way.
     """
     options.check()
     stop = stop or threading.Event()
@@ -81,7 +83,9 @@ def play(
 
 
 class _Publisher:
-    """A connection that has at most MAX_UNACKNOWLEDGED messages under way. paho sends them again after a loss."""
+    """A connection that has at most MAX_UNACKNOWLEDGED messages under way. paho sends them again
+    after a loss.
+    """
 
     def __init__(self, broker: MqttSettings) -> None:
         self._broker = broker
@@ -132,15 +136,19 @@ class _Publisher:
         self._close()
 
 
-# -- command line ------------------------------------------------------------------------------------------------------
+# -- command line ---------------------------------------------------------------------------------
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "manifest", type=Path, metavar="MANIFEST", help="YAML that says how to read the recordings"
     )
-    parser.add_argument("--broker", default="mqtt://127.0.0.1:1883", metavar="URL",
-                        help=f"mqtt:// or mqtts://[USER@]HOST[:PORT]; password in ${PASSWORD_VARIABLE}")  # fmt: skip
+    parser.add_argument(
+        "--broker",
+        default="mqtt://127.0.0.1:1883",
+        metavar="URL",
+        help=f"mqtt:// or mqtts://[USER@]HOST[:PORT]; password in ${PASSWORD_VARIABLE}",
+    )
     parser.add_argument(
         "--ca-file", type=Path, metavar="FILE", help="authority to trust with mqtts://"
     )
@@ -178,7 +186,8 @@ def broker_settings(url: str, protocol: str, ca_file: Path | None) -> MqttSettin
         raise ConfigError(f"--broker = {url!r}: {error}.") from error
     if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.password:
         raise ConfigError(
-            f"--broker: must be mqtt:// or mqtts://[USER@]HOST[:PORT], the password in ${PASSWORD_VARIABLE}."
+            "--broker: must be mqtt:// or mqtts://[USER@]HOST[:PORT], the password in"
+            f" ${PASSWORD_VARIABLE}."
         )
     secure = parts.scheme == "mqtts"
     return MqttSettings(
@@ -186,19 +195,29 @@ def broker_settings(url: str, protocol: str, ca_file: Path | None) -> MqttSettin
         port=port or (8883 if secure else 1883),
         protocol="5" if protocol == "5" else "3.1.1",
         username=unquote(parts.username) if parts.username else None,
-        password=Secret(env=PASSWORD_VARIABLE)
-        if parts.username and PASSWORD_VARIABLE in os.environ
-        else None,
+        password=(
+            Secret(env=PASSWORD_VARIABLE)
+            if parts.username and PASSWORD_VARIABLE in os.environ
+            else None
+        ),
         tls=TlsSettings(ca_file=ca_file) if secure else None,
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0: every message acknowledged. 1: the broker was not there or stopped taking. 2: manifest or options refused."""
+    """0: every message acknowledged. 1: the broker was not there or stopped taking. 2: manifest or
+    options refused.
+    """
     options = PlayOptions(
-        topic=arguments.topic, match=arguments.match, message_s=arguments.message_s, speed=arguments.speed,
-        loop=arguments.loop, dtype=arguments.dtype, scale=arguments.scale, start=arguments.start,
-    )  # fmt: skip
+        topic=arguments.topic,
+        match=arguments.match,
+        message_s=arguments.message_s,
+        speed=arguments.speed,
+        loop=arguments.loop,
+        dtype=arguments.dtype,
+        scale=arguments.scale,
+        start=arguments.start,
+    )
     try:
         manifest = load_manifest(arguments.manifest)
         broker = broker_settings(arguments.broker, arguments.protocol, arguments.ca_file)
@@ -210,8 +229,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     print(
-        f"{report.n_messages} messages of {report.n_sensors} sensors, {report.n_samples} samples a channel, "
-        f"{report.n_bytes / 1e6:.1f} MB in {report.elapsed_s:.1f} s; every message acknowledged."
+        f"{report.n_messages} messages of {report.n_sensors} sensors, {report.n_samples} samples a"
+        f" channel, {report.n_bytes / 1e6:.1f} MB in {report.elapsed_s:.1f} s; every message"
+        " acknowledged."
     )
     if report.n_clipped:
         print(

@@ -1,4 +1,5 @@
-"""`camshaft record`: a sensor's live data as files with a manifest, ready for `camshaft play` and for training.
+"""`camshaft record`: a sensor's live data as files with a manifest, ready for `camshaft play` and
+for training.
 
 Listens beside the service with a session of its own; the service misses nothing by it.
 """
@@ -69,8 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         client.stop()
         recorder.close()
-    print(f"{arguments.sensor}: {recorder.n_files} files, {recorder.recorded_s / 60:.1f} minutes in {arguments.out}. "
-          f"Label them in {arguments.out / 'recordings.csv'}.")  # fmt: skip
+    print(
+        f"{arguments.sensor}: {recorder.n_files} files, {recorder.recorded_s / 60:.1f} minutes in {arguments.out}. "
+        f"Label them in {arguments.out / 'recordings.csv'}."
+    )
     return 0 if recorder.n_files else 1
 
 
@@ -83,8 +86,13 @@ def _until(
         if now_s - said_s >= PROGRESS_S:
             said_s = now_s
             left_s = end_s - now_s
-            print(f"\r{recorder.recorded_s / 60:.1f} min recorded, {recorder.n_refused} messages refused, "
-                  f"{left_s / 60:.0f} min to go ", end="", file=sys.stderr, flush=True)  # fmt: skip
+            print(
+                f"\r{recorder.recorded_s / 60:.1f} min recorded, {recorder.n_refused} messages refused, "
+                f"{left_s / 60:.0f} min to go ",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
         try:
             yield messages.get(timeout=POLL_S)
         except queue.Empty:
@@ -100,7 +108,9 @@ class _File:
 
 
 class Recorder:
-    """Turns one sensor's messages into files. Raises ConfigError where the sensor or the folder cannot be used."""
+    """Turns one sensor's messages into files. Raises ConfigError where the sensor or the folder
+    cannot be used.
+    """
 
     def __init__(self, config: Config, sensor: str, folder: Path) -> None:
         rule = config.sensor(sensor)
@@ -140,14 +150,18 @@ class Recorder:
         return len(self._rows)
 
     def take(self, message: Message) -> None:
-        """Add one message's samples; messages of other sensors are passed over, bad ones counted."""
+        """Add one message's samples; messages of other sensors are passed over,
+        bad ones counted.
+        """
         for pattern, payload in self._topics:
             if pattern.sensor(message.topic) == self._sensor:
                 self._take(message, payload, self._rule)
                 return
 
     def close(self) -> None:
-        """Write the file begun last, then the table and the manifest that make the folder a recording."""
+        """Write the file begun last, then the table and the manifest that make the folder a
+        recording.
+        """
         self._write_file()
         with (self._folder / "recordings.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.DictWriter(file, TABLE_COLUMNS)

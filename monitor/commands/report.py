@@ -1,4 +1,6 @@
-"""`camshaft report`: one self-contained HTML page about a span of a point's time, to attach to a work order."""
+"""`camshaft report`: one self-contained HTML page about a span of a point's time, to attach to a
+work order.
+"""
 
 from __future__ import annotations
 

@@ -53,8 +53,9 @@ def summary(reader: JournalReader, influx: bool, now_ns: int) -> dict[str, Any]:
             "waiting": books.waiting.get(name, 0),
         }
     return {
-        "samples": {fate: books.total(fate) for fate in FATES}
-        | {"waiting": sum(books.waiting.values())},
+        "samples": (
+            {fate: books.total(fate) for fate in FATES} | {"waiting": sum(books.waiting.values())}
+        ),
         "unbalanced": books.imbalance(),
         "messages": {
             name: n for name, n in sorted(books.counters.items()) if not name.startswith("windows.")
@@ -78,13 +79,17 @@ def render(found: dict[str, Any]) -> str:
         else f"THE BOOKS DO NOT CLOSE: {found['unbalanced']}"
     )
     rows = (
-        f"{n['accepted']:,} {kind} rows accepted, {n['rejected']:,} rejected, {n['waiting']:,} waiting"
+        f"{n['accepted']:,} {kind} rows accepted, {n['rejected']:,} rejected, {n['waiting']:,}"
+        " waiting"
         for kind, n in found["rows"].items()
     )
     messages = (f"{n:,} {name.replace('_', ' ')}" for name, n in found["messages"].items())
     lines = [
-        f"Samples   {samples['received']:,} received = {samples['analysed']:,} analysed + {samples['judged_bad']:,} "
-        f"judged bad + {samples['dropped']:,} dropped + {samples['waiting']:,} waiting: {sums}.",
+        (
+            f"Samples   {samples['received']:,} received = {samples['analysed']:,} analysed +"
+            f" {samples['judged_bad']:,} judged bad + {samples['dropped']:,} dropped +"
+            f" {samples['waiting']:,} waiting: {sums}."
+        ),
         "Messages  " + (", ".join(messages) or "none yet"),
         "InfluxDB  "
         + ("; ".join(rows) if found["influx"] else "not configured; the journal is the store"),

@@ -1,1 +1,3 @@
-"""Machines, a broker and the service in one go, with a live view. Imports everything but the commands."""
+"""Machines, a broker and the service in one go, with a live view. Imports everything but the
+commands.
+"""

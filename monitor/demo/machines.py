@@ -1,4 +1,6 @@
-"""The demo's simulated machines: what each does, publishing it in real time, and whether the service found out."""
+"""The demo's simulated machines: what each does, publishing it in real time, and whether the
+service found out.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ NOVELTY_WINDOW_S = (
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A machine and its part in the demo. onset, growth: of its fault, shares of the demo's length."""
+    """A machine and its part in the demo. onset, growth: of its fault,
+    shares of the demo's length.
+    """
 
     sensor: str
     kind: Kind
@@ -53,7 +57,7 @@ class Actor:
             return f"{self.fault} since {onset_s:.0f} s"
         return "healthy" if self.has_model else "healthy, no model"
 
-    def complaints(self, verdicts: Sequence[Verdict], onset_ns: int) -> list[str]:
+    def what_is_wrong(self, verdicts: Sequence[Verdict], onset_ns: int) -> list[str]:
         """What the service got wrong about this machine; empty is right."""
         before = [
             verdict for verdict in verdicts if not self.is_faulty or verdict.end_ns <= onset_ns
@@ -102,7 +106,9 @@ RULES: dict[str, Any] = {
 
 
 class SimulatedPlant:
-    """Publishes what the machines do, in real time, for a number of seconds, and commissions one of them."""
+    """Publishes what the machines do, in real time, for a number of seconds, and commissions one of
+    them.
+    """
 
     def __init__(self, on: Stage, seconds: int) -> None:
         self._client, self._seconds = on.client, seconds
@@ -129,13 +135,16 @@ class SimulatedPlant:
         return {actor.sensor: actor.note(now_s, self._onset_s(actor)) for actor in CAST}
 
     def step(self, verdicts: Mapping[str, Sequence[Verdict]]) -> None:
-        """Send each chunk whose last sample is over, as a sensor would. Raises DemoError if the broker is full."""
+        """Send each chunk whose last sample is over, as a sensor would. Raises DemoError if the
+        broker is full.
+        """
         while not self.done and time.time_ns() >= self._time_ns(self._n_sent + 1):
             for sensor, machine in self._machines:
                 message = payload(machine.block(N_CHUNK), self._time_ns(self._n_sent), self._n_sent)
                 if not self._client.publish(f"demo/{sensor}/waveform", message):
                     raise DemoError(
-                        f"The broker takes no more messages after {self._time_s(self._n_sent):.0f} s."
+                        "The broker takes no more messages after"
+                        f" {self._time_s(self._n_sent):.0f} s."
                     )
             self._n_sent += 1
         self._commissioning.step(verdicts)
@@ -145,11 +154,13 @@ class SimulatedPlant:
         found = []
         for actor in CAST:
             onset_ns = self._start_ns + round(self._onset_s(actor) * 1e9) if actor.is_faulty else 0
-            found += actor.complaints(verdicts.get(actor.sensor, ()), onset_ns)
+            found += actor.what_is_wrong(verdicts.get(actor.sensor, ()), onset_ns)
         return found
 
     def findings(self, verdicts: Mapping[str, Sequence[Verdict]]) -> dict[str, object]:
-        """Of each fault: seconds from onset to alarm, where it was planted, and what drove the last verdict."""
+        """Of each fault: seconds from onset to alarm, where it was planted, and what drove the last
+        verdict.
+        """
         found: dict[str, object] = {}
         for actor, (_, machine) in zip(CAST, self._machines, strict=True):
             judged = verdicts.get(actor.sensor, ())
@@ -176,7 +187,9 @@ class SimulatedPlant:
 
 
 class Commissioning:
-    """Runs `camshaft commission`, as the machine's owner would, once its sensor has enough healthy windows."""
+    """Runs `camshaft commission`, as the machine's owner would, once its sensor has enough healthy
+    windows.
+    """
 
     def __init__(self, on: Stage, n_windows: int) -> None:
         self._on, self._n_windows = on, n_windows
@@ -205,6 +218,8 @@ class Commissioning:
 
 
 def payload(samples: Float32, start_ns: int, sequence: int) -> bytes:
-    """A JSON message: time of the first sample, counter, and the samples as base64 float32, channels interleaved."""
+    """A JSON message: time of the first sample, counter, and the samples as base64 float32,
+    channels interleaved.
+    """
     text = base64.b64encode(samples.T.astype("<f4").tobytes()).decode("ascii")
     return json.dumps({"time": start_ns, "sequence": sequence, "samples": text}).encode()

@@ -1,4 +1,6 @@
-"""One performance of the demo, whoever plays: all is judged, then the service is stopped and its books are checked."""
+"""One performance of the demo, whoever plays: all is judged, then the service is stopped and its
+books are checked.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,9 @@ def _follow(on: Stage, play: Play, observer: Observer, view: View) -> None:
 
 
 def _finish(on: Stage, observer: Observer) -> list[str]:
-    """Stop the service as systemd would, look once more, and check its books. Returns what is wrong."""
+    """Stop the service as systemd would, look once more, and check its books. Returns what is
+    wrong.
+    """
     code = on.service.stop()
     observer.look()
     wrong = [] if code == 0 else [f"the service ended with exit code {code}, see {on.service.log}"]

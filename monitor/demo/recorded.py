@@ -1,4 +1,6 @@
-"""Real recordings in the place of the simulated machines, published as fast as the service judges them."""
+"""Real recordings in the place of the simulated machines, published as fast as the service judges
+them.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,9 @@ def rules(manifest: Manifest, model: Path) -> dict[str, Any]:
         "sample_rate_hz": manifest.sample_rate_hz,
         "channels": list(manifest.channels),
         "model": str(model.absolute()),
-        "acquisition": "snapshot"
-        if "snapshot" in manifest.settings.files.array_axes
-        else "continuous",
+        "acquisition": (
+            "snapshot" if "snapshot" in manifest.settings.files.array_axes else "continuous"
+        ),
         "expected_period_s": LONG_S,
     }
     payload = {"format": "json", "encoding": "base64", "dtype": OPTIONS.dtype}
@@ -37,7 +39,8 @@ def rules(manifest: Manifest, model: Path) -> dict[str, Any]:
 
 
 def choose_model(manifest: Manifest, name: str | None) -> Path:
-    """The named model's folder; without a name, that of the bundled one for this rate and number of channels.
+    """The named model's folder; without a name, that of the bundled one for this rate and number of
+    channels.
 
     Raises DemoError where none fits, ModelError where the named one cannot be used.
     """
@@ -82,7 +85,9 @@ class RecordedPlay:
         return self._next is None
 
     def step(self, verdicts: Mapping[str, Sequence[Verdict]]) -> None:
-        """Publish a few messages, unless the service is behind. Raises DemoError if the broker takes no more."""
+        """Publish a few messages, unless the service is behind. Raises DemoError if the broker
+        takes no more.
+        """
         n_stored = self._on.reader.books().counters.get("messages_received", 0)
         while self._next is not None and self._n_messages - n_stored < MAX_AHEAD:
             cut = self._next
@@ -96,11 +101,15 @@ class RecordedPlay:
             self._next = next(self._cuts, None)
 
     def wrong(self, verdicts: Mapping[str, Sequence[Verdict]]) -> list[str]:
-        """Nothing: on real recordings no accuracy is promised, only that they are judged and the books close."""
+        """Nothing: on real recordings no accuracy is promised, only that they are judged and the
+        books close.
+        """
         return []
 
     def findings(self, verdicts: Mapping[str, Sequence[Verdict]]) -> dict[str, object]:
-        """Windows by label and status, and the accuracy over those that both the label and the service judge."""
+        """Windows by label and status, and the accuracy over those that both the label and the
+        service judge.
+        """
         table = Counter(
             (label, verdict.status.value)
             for sensor, judged in verdicts.items()
@@ -120,14 +129,16 @@ class RecordedPlay:
                 for name in self._in_training
                 if any(s.startswith(f"{name}/") for s in verdicts)
             ],
-            "balanced_accuracy": None
-            if ok_share is None or ng_share is None
-            else (ok_share + ng_share) / 2,
+            "balanced_accuracy": (
+                None if ok_share is None or ng_share is None else (ok_share + ng_share) / 2
+            ),
         }
 
 
 def window_labels(verdicts: Sequence[Verdict], played: Sequence[tuple[int, Label]]) -> list[Label]:
-    """Each window's label, from messages (start_ns, label) in order of time; unlabelled where they differ."""
+    """Each window's label, from messages (start_ns, label) in order of time; unlabelled where they
+    differ.
+    """
     starts = [start_ns for start_ns, _ in played]
     labels: list[Label] = []
     for verdict in verdicts:

@@ -1,4 +1,6 @@
-"""The demo's stage: a broker on a free loopback port and the real service, both children of ours, one process group."""
+"""The demo's stage: a broker on a free loopback port and the real service, both children of ours,
+one process group.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ START_DEADLINE_S = 20.0
 POLL_S = 0.05
 STOP_DEADLINE_S = 12.0
 LOG_LINES = 15  # of a child that failed, shown to the user
-SYSTEM_PROGRAMS = (
-    "/usr/sbin:/usr/local/sbin"  # where Debian keeps Mosquitto, not always in a user's PATH
+SYSTEM_PROGRAMS = (  # where Debian keeps Mosquitto, not always in a user's PATH
+    "/usr/sbin:/usr/local/sbin"
 )
 
 MOSQUITTO_CONF = """\
@@ -97,7 +99,9 @@ def running(name: str, command: Sequence[str], folder: Path) -> Iterator[Child]:
 
 @contextmanager
 def broker(folder: Path) -> Iterator[Broker]:
-    """Mosquitto with MQTT 5 where it is installed, else amqtt with 3.1.1. Raises DemoError where neither starts."""
+    """Mosquitto with MQTT 5 where it is installed, else amqtt with 3.1.1. Raises DemoError where
+    neither starts.
+    """
     port = free_port()
     mosquitto = find_mosquitto()
     conf = folder / "broker.conf"
@@ -109,7 +113,8 @@ def broker(folder: Path) -> Iterator[Broker]:
         amqtt = Path(sys.executable).with_name("amqtt")
         if not amqtt.exists():
             raise DemoError(
-                "There is no MQTT broker: install Mosquitto (apt-get install mosquitto) or 'camshaft[demo]'."
+                "There is no MQTT broker: install Mosquitto (apt-get install mosquitto) or"
+                " 'camshaft[demo]'."
             )
         found, command = Broker("amqtt", "3.1.1", port), [str(amqtt), "-c", str(conf)]
     with running("broker", command, folder) as child:
@@ -137,7 +142,8 @@ class Stage:
 
 @contextmanager
 def stage(folder: Path, rules: Mapping[str, Any]) -> Iterator[Stage]:
-    """Start broker and service with their files in a folder; stop them with the block. Raises DemoError.
+    """Start broker and service with their files in a folder; stop them with the block. Raises
+    DemoError.
 
     rules : the configuration's subscriptions and sensors
     """

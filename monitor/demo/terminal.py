@@ -1,4 +1,6 @@
-"""The demo's live view: verdicts and maps as rich renderables. Pure: what to show goes in, what to draw comes out."""
+"""The demo's live view: verdicts and maps as rich renderables. Pure: what to show goes in, what to
+draw comes out.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +103,10 @@ def map_panel(view: SensorView) -> Panel:
     if now is None or not maps:
         return Panel(Text("no map yet", "#8a8f98"), title=plain(view.sensor), width=PANEL_WIDTH)
     if kind == "network":
-        total = f"logit {now.logit:+.2f} = map {(now.logit or 0) - (now.bias or 0):+.2f}, bias {(now.bias or 0):+.2f}"
+        total = (
+            f"logit {now.logit:+.2f} = map {(now.logit or 0) - (now.bias or 0):+.2f}, bias"
+            f" {(now.bias or 0):+.2f}"
+        )
     else:
         total = f"novelty {now.novelty or 0:.3g}, limit {now.novelty_threshold or 0:.3g}"
     body = Group(*_map_lines(kind, maps), Text(total, "#abb2bf"))
@@ -111,17 +116,24 @@ def map_panel(view: SensorView) -> Panel:
 
 
 def legend() -> Text:
-    """What the colours of the maps mean. Their limits are fixed: equal colours are equal evidence, at any time."""
+    """What the colours of the maps mean. Their limits are fixed: equal colours are equal evidence,
+    at any time.
+    """
     scale = Text("  evidence for OK ", "#8a8f98")
     for step in np.linspace(-1, 1, 17):
         scale.append("█", _hex(colour(float(step))))
-    ends = f"full colour: ±{NETWORK_END_LOGIT:g} logit; of novelty, {NOVELTY_END:g} even shares of its limit"
+    ends = (
+        f"full colour: ±{NETWORK_END_LOGIT:g} logit; of novelty, {NOVELTY_END:g} even shares of its"
+        " limit"
+    )
     scale.append(f" for NG · {ends}", "#8a8f98")
     return scale
 
 
 def colour(share: float) -> RGB:
-    """From blue (-1: for OK) through dark (0: nothing) to red (+1: for NG). Outside -1 to 1 it stays at the end."""
+    """From blue (-1: for OK) through dark (0: nothing) to red (+1: for NG). Outside -1 to 1 it
+    stays at the end.
+    """
     end = FOR_NG if share > 0 else FOR_OK
     weight = min(abs(share), 1.0) ** 0.7  # lifts weak evidence off the dark without moving the ends
     red, green, blue = (
@@ -131,7 +143,9 @@ def colour(share: float) -> RGB:
 
 
 def plain(text: str, style: str = "") -> Text:
-    """Text from outside, shown as it is: neither rich's markup nor a terminal's control sequences work in it."""
+    """Text from outside, shown as it is: neither rich's markup nor a terminal's control sequences
+    work in it.
+    """
     return Text(printable(text), style)
 
 
@@ -146,7 +160,9 @@ def band_text(band: Band | None) -> str:
 
 
 def fold_columns(cells: Float32, n_columns: int) -> Float64:
-    """Add neighbouring columns up until n_columns are left: sums stay sums. (n_f, n_t) -> (n_f, n_columns)."""
+    """Add neighbouring columns up until n_columns are left: sums stay sums. (n_f, n_t) -> (n_f,
+    n_columns).
+    """
     n_t = cells.shape[1]
     edges = np.linspace(0, n_t, min(n_columns, n_t) + 1).round().astype(int)
     return np.stack(
@@ -175,7 +191,9 @@ def _newest_maps(recent: Sequence[Verdict]) -> tuple[str, list[Verdict]]:
 
 
 def _map_lines(kind: str, maps: Sequence[Verdict]) -> list[Text]:
-    """Two bands to a line, the upper and the lower half of a block; every other line tells its lower edge in Hz."""
+    """Two bands to a line, the upper and the lower half of a block; every other line tells its
+    lower edge in Hz.
+    """
     grid = maps[-1].grid
     assert grid is not None  # a map comes with its grid
     n_columns = _columns_per_window(grid.shape[1])
@@ -200,7 +218,9 @@ def _map_lines(kind: str, maps: Sequence[Verdict]) -> list[Text]:
 
 
 def _columns_per_window(n_t: int) -> int:
-    """The most columns, up to MAX_COLUMNS_PER_WINDOW, that divide a window's n_t map columns evenly."""
+    """The most columns, up to MAX_COLUMNS_PER_WINDOW, that divide a window's n_t map columns
+    evenly.
+    """
     return max(n for n in range(1, MAX_COLUMNS_PER_WINDOW + 1) if n_t % n == 0)
 
 

@@ -1,4 +1,6 @@
-"""What a person sees of the demo: the journal followed, a live picture on a terminal, else a line for each change."""
+"""What a person sees of the demo: the journal followed, a live picture on a terminal, else a line
+for each change.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ PICTURE_WIDTH = 122  # text columns of a saved picture
 
 @dataclass(slots=True)
 class Observer:
-    """Follows the journal, as any other process may, and keeps what the view and the figures need."""
+    """Follows the journal, as any other process may,
+    and keeps what the view and the figures need.
+    """
 
     reader: JournalReader
     verdicts: dict[str, list[Verdict]] = field(default_factory=lambda: defaultdict(list))
@@ -50,7 +54,9 @@ class Observer:
         return sum(len(verdicts) for verdicts in self.verdicts.values())
 
     def figures(self) -> dict[str, object]:
-        """What --json prints. Latency is the service's own figure: from a window's last message to its commit."""
+        """What --json prints. Latency is the service's own figure: from a window's last message to
+        its commit.
+        """
         every = [verdict for verdicts in self.verdicts.values() for verdict in verdicts]
         n = Counter(verdict.status for verdict in every)
         residuals = [verdict.residual for verdict in every if verdict.residual is not None]

@@ -1,1 +1,3 @@
-"""From spectrograms to scores and maps that add up, and from these to a status. Pure. Imports signal, records and config."""
+"""From spectrograms to scores and maps that add up, and from these to a status. Pure. Imports
+signal, records and config.
+"""

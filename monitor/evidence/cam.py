@@ -1,7 +1,8 @@
 """Class activation map: how much each cell of the frequency-time grid adds to the network's logit.
 
-logit = bias + mean over cells of sum_k weights[k] * features[k] (global average pooling and one linear unit, Zhou et
-al. 2016), so the cells' contributions add up to logit - bias. Nothing is scaled or clipped: sign and unit are kept.
+logit = bias + mean over cells of sum_k weights[k] * features[k] (global average pooling and one
+linear unit, Zhou et al. 2016), so the cells' contributions add up to logit - bias. Nothing is
+scaled or clipped: sign and unit are kept.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ def activation_maps(
 ) -> tuple[Float32, Float64]:
     """Contributions of every cell, and how far their sum misses the logit.
 
-    features : float32, shape (n, n_f, n_t, n_maps), the last feature maps. weights : (n_maps,). logit : (n,)
+    features : float32, shape (n, n_f, n_t, n_maps), the last feature maps. weights : (n_maps,).
+        logit : (n,)
     Returns contribution : float32, shape (n, n_f, n_t), logit units, positive speaks for NG; and
-    residual : float64, shape (n,), |sum(contribution) + bias - logit|. A residual above rounding says that features
-    and head are not of one network.
+    residual : float64, shape (n,), |sum(contribution) + bias - logit|. A residual above rounding
+        says that features and head are not of one network.
     """
     n_cells = features.shape[1] * features.shape[2]
     contribution = features @ (np.asarray(weights, np.float32) / np.float32(n_cells))
@@ -31,7 +33,8 @@ def activation_maps(
 
 
 def strongest_band(contribution: Float32, f_edges_hz: Sequence[float]) -> Band | None:
-    """The band with the largest sum of positive contributions over time, and its share of all positive evidence.
+    """The band with the largest sum of positive contributions over time, and its share of all
+    positive evidence.
 
     contribution : shape (n_f, n_t). None where no cell is positive.
     """

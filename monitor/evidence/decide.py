@@ -10,7 +10,9 @@ from monitor.records.verdict import Status
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of one window that could be judged. None: that kind of evidence does not exist for this sensor."""
+    """What is known of one window that could be judged. None: that kind of evidence does not exist
+    for this sensor.
+    """
 
     logit: float | None = None
     threshold: float | None = None  # logit units

@@ -1,4 +1,6 @@
-"""How often a healthy window will lie above a commissioned threshold: the stated rate and how far it can be trusted."""
+"""How often a healthy window will lie above a commissioned threshold: the stated rate and how far
+it can be trusted.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ MIN_SCORES = 3  # fewer say nothing of how neighbours resemble each other
 
 @dataclass(frozen=True, slots=True)
 class StatedRate:
-    """False alarms per healthy window that a threshold is set for, and the 95 % interval of what it will show.
+    """False alarms per healthy window that a threshold is set for, and the 95 % interval of what it
+    will show.
 
     n_independent : what the commissioning windows are worth, as if they were drawn independently
     """
@@ -33,15 +36,18 @@ class StatedRate:
         }
 
     def __str__(self) -> str:
-        return f"{100 * self.rate:.3g} % of healthy windows ({100 * self.low:.2g} to {100 * self.high:.2g} %)"
+        return (
+            f"{100 * self.rate:.3g} % of healthy windows ({100 * self.low:.2g} to"
+            f" {100 * self.high:.2g} %)"
+        )
 
 
 def stated_rate(rate: float, n_independent: float) -> StatedRate:
     """The rate of a threshold that was set as a conformal bound on n_independent healthy scores.
 
-    The share of new scores above the k-th of n independent ones is Beta(n + 1 - k, k) distributed (Wilks 1941, Vovk
-    2012), whatever the scores' distribution, if new ones are like them. So few windows cannot state a low rate: it is
-    1 / (n_independent + 1) at least.
+    The share of new scores above the k-th of n independent ones is Beta(n + 1 - k, k) distributed
+    (Wilks 1941, Vovk 2012), whatever the scores' distribution, if new ones are like them. So few
+    windows cannot state a low rate: it is 1 / (n_independent + 1) at least.
     """
     rate = max(rate, 1 / (n_independent + 1))
     above, below = rate * (n_independent + 1), (1 - rate) * (n_independent + 1)
@@ -50,11 +56,12 @@ def stated_rate(rate: float, n_independent: float) -> StatedRate:
 
 
 def independent_count(scores: Float64) -> float:
-    """What successive scores are worth, as if drawn independently: fewer where neighbours resemble each other.
+    """What successive scores are worth, as if drawn independently: fewer where neighbours resemble
+    each other.
 
-    scores : shape (n,), in order of time. Returns n (1 - r) / (1 + r), between 1 and n (Bartlett 1935), where r is the
-    correlation of neighbours, corrected for its bias in short series (Marriott and Pope 1954), of the scores' ranks: so
-    a single outlier does not hide a drift.
+    scores : shape (n,), in order of time. Returns n (1 - r) / (1 + r), between 1 and n (Bartlett
+        1935), where r is the correlation of neighbours, corrected for its bias in short series
+        (Marriott and Pope 1954), of the scores' ranks: so a single outlier does not hide a drift.
     """
     n = len(scores)
     ranks = np.argsort(np.argsort(scores, kind="stable"), kind="stable") - (n - 1) / 2

@@ -1,4 +1,6 @@
-"""Which limits hold for a sensor, and which of them make its status: of its rule, its commissioning and its model."""
+"""Which limits hold for a sensor, and which of them make its status: of its rule, its commissioning
+and its model.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,18 @@ from monitor.records.commissioned import Commissioned
 
 
 def status_rule(manifest: Manifest | None) -> str:
-    """network, novelty or either, as in the model's manifest. Without a model only novelty can speak."""
+    """network, novelty or either, as in the model's manifest. Without a model only novelty can
+    speak.
+    """
     return "either" if manifest is None else manifest.status_rule
 
 
 def logit_threshold(
     rule: SensorSettings, own: Commissioned | None, manifest: Manifest | None
 ) -> float | None:
-    """The rule's, else the sensor's own if it was found with this model, else the model's. None without a model."""
+    """The rule's, else the sensor's own if it was found with this model, else the model's. None
+    without a model.
+    """
     if manifest is None:
         return None
     if rule.threshold is not None:
@@ -26,7 +32,9 @@ def logit_threshold(
 
 
 def novelty_threshold(own: Commissioned, manifest: Manifest | None) -> float:
-    """The sensor's own, but not below its model's: first windows do not show how a machine drifts, training's did."""
+    """The sensor's own, but not below its model's: first windows do not show how a machine drifts,
+    training's did.
+    """
     learned = None if manifest is None else manifest.novelty_threshold
     return own.baseline.threshold if learned is None else max(own.baseline.threshold, learned)
 
@@ -41,7 +49,10 @@ def running_limit_ms2(rule: SensorSettings, own: Commissioned | None) -> float |
 def describe(rule: SensorSettings, own: Commissioned, manifest: Manifest | None) -> str:
     """What a commissioned sensor's status rests on from now on, for people to read."""
     if own.model_id != ("" if manifest is None else manifest.id):
-        return "The windows are of another model than the configuration's: commission again once that has judged some."
+        return (
+            "The windows are of another model than the configuration's: commission again once that"
+            " has judged some."
+        )
     speaks, novelty = status_rule(manifest), f"novelty above {novelty_threshold(own, manifest):.3g}"
     threshold = logit_threshold(rule, own, manifest)
     logit = "" if threshold is None else f"logit above {threshold:.3g}"

@@ -1,6 +1,8 @@
-"""A model folder: the network, every setting it depends on, and where it came from. Checked before anything uses it.
+"""A model folder: the network, every setting it depends on, and where it came from. Checked before
+anything uses it.
 
-manifest.yaml names each other file with its SHA-256; a folder whose files differ from their manifest is refused.
+manifest.yaml names each other file with its SHA-256; a folder whose files differ from their
+manifest is refused.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class ModelError(Exception):
-    """A model that cannot be used; str() is one sentence that names the folder, the key or file, and the rule."""
+    """A model that cannot be used; str() is one sentence that names the folder, the key or file,
+    and the rule.
+    """
 
 
 class Section(BaseModel):
@@ -76,8 +80,10 @@ class ReceptiveField(Section):
 class Manifest(Section):
     """The checked manifest. threshold is in logit units: NG where the logit lies above it.
 
-    status_rule : network = the network alone says NG; novelty = novelty alone; either = one of the two is enough
-    novelty_threshold : told sound machines from failed ones in training; a sensor's own is not set below it, for the
+    status_rule : network = the network alone says NG; novelty = novelty alone; either = one of the
+        two is enough
+    novelty_threshold : told sound machines from failed ones in training; a sensor's own is not set
+        below it, for the
         first windows of a machine do not show how it drifts
     training : split, metrics, versions, fingerprint; free, for people to read
     """
@@ -121,7 +127,8 @@ class Manifest(Section):
             )
         if len(self.grid.t_edges_s) - 1 > settings.n_frames:
             raise ValueError(
-                f"grid.t_edges_s has more columns than the spectrogram has frames ({settings.n_frames})"
+                "grid.t_edges_s has more columns than the spectrogram has frames"
+                f" ({settings.n_frames})"
             )
         return self
 
@@ -167,7 +174,9 @@ def load_manifest(folder: Path) -> Manifest:
 
 
 def read_checked(folder: Path, name: str, manifest: Manifest) -> bytes:
-    """The bytes of one of a model's files, at most 64 MiB. Raises ModelError if they are not the manifest's."""
+    """The bytes of one of a model's files, at most 64 MiB. Raises ModelError if they are not the
+    manifest's.
+    """
     content = _read_file(folder / name)
     found, expected = hashlib.sha256(content).hexdigest(), manifest.files[name]
     if found != expected:
@@ -183,7 +192,8 @@ def _read_file(path: Path) -> bytes:
         n_bytes = path.stat().st_size
         if not path.is_file() or n_bytes > MAX_FILE_BYTES:
             raise ModelError(
-                f"{path} has {n_bytes} bytes: must be a plain file of at most {MAX_FILE_BYTES} bytes."
+                f"{path} has {n_bytes} bytes: must be a plain file of at most {MAX_FILE_BYTES}"
+                " bytes."
             )
         return path.read_bytes()
     except OSError as error:

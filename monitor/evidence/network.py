@@ -1,7 +1,8 @@
 """The trained network, run by LiteRT (TensorFlow's small runtime). The one place that imports it.
 
-LiteRT allocates for one batch size at a time and a change of size costs a re-allocation, so two sizes are kept ready,
-each made when it is first needed, and what is left over is padded. Larger batches were no faster, they leave the cache.
+LiteRT allocates for one batch size at a time and a change of size costs a re-allocation, so two
+sizes are kept ready, each made when it is first needed, and what is left over is padded. Larger
+batches were no faster, they leave the cache.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ BATCH_SIZES = (1, 8)
 
 @dataclass(frozen=True)
 class _Ready:
-    """An interpreter allocated for one batch size. Tensors go by their signature names: the raw order may differ."""
+    """An interpreter allocated for one batch size. Tensors go by their signature names: the raw
+    order may differ.
+    """
 
     interpreter: Any
     n_batch: int
@@ -64,7 +67,8 @@ class Classifier:
         """
         if psd_db.shape[1:] != self._input_shape:
             raise ValueError(
-                f"psd_db has shape {psd_db.shape}: must be (n, {', '.join(map(str, self._input_shape))})."
+                f"psd_db has shape {psd_db.shape}: must be (n,"
+                f" {', '.join(map(str, self._input_shape))})."
             )
         n = len(psd_db)
         logit = np.empty(n, np.float32)
@@ -112,13 +116,15 @@ class Classifier:
         return ready
 
     def _tensors(self, interpreter: Any) -> tuple[int, int, int]:
-        """Indices of psd_db, logit and features. The runner must be gone before the interpreter may resize."""
+        """Indices of psd_db, logit and features. The runner must be gone before the interpreter may
+        resize.
+        """
         signature = interpreter.get_signature_runner()
         inputs, outputs = signature.get_input_details(), signature.get_output_details()
         if set(inputs) != {INPUT_NAME} or not {LOGIT_NAME, FEATURES_NAME} <= set(outputs):
             raise ModelError(
-                f"{self._file}: its signature must have the input {INPUT_NAME} and the outputs {LOGIT_NAME}, "
-                f"{FEATURES_NAME}; found {', '.join([*inputs, *outputs])}."
+                f"{self._file}: its signature must have the input {INPUT_NAME} and the outputs"
+                f" {LOGIT_NAME}, {FEATURES_NAME}; found {', '.join([*inputs, *outputs])}."
             )
         return (
             inputs[INPUT_NAME]["index"],
@@ -131,6 +137,7 @@ class Classifier:
         logit, features = ready.run(np.zeros((ready.n_batch, *self._input_shape), np.float32))
         if features.shape[1:] != self._features_shape or not np.isfinite(logit).all():
             raise ModelError(
-                f"{self._file} gives the logit {logit[0]} and features of shape {features.shape[1:]}: must be finite "
-                f"and, by the manifest's grid and head, {self._features_shape}."
+                f"{self._file} gives the logit {logit[0]} and features of shape"
+                f" {features.shape[1:]}: must be finite and, by the manifest's grid and head,"
+                f" {self._features_shape}."
             )

@@ -1,7 +1,8 @@
 """Novelty: how unlike its own commissioned self a sensor sounds. Needs no NG example.
 
-The score is the mean over channels and cells of the squared standardised dB difference from the sensor's baseline,
-so each cell's share adds up to it exactly, and a machine that falls silent in a band scores as one that grows loud.
+The score is the mean over channels and cells of the squared standardised dB difference from the
+sensor's baseline, so each cell's share adds up to it exactly, and a machine that falls silent in a
+band scores as one that grows loud.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ import numpy as np
 from monitor.records.commissioned import Baseline
 from monitor.records.signal import Float32, Float64
 
-MIN_STD_DB = 0.5  # a band steadier than this in commissioning is not held to it: mountings and gains drift that much
+# a band steadier than this in commissioning is not held to it: mountings and gains drift that much
+MIN_STD_DB = 0.5
 MIN_WINDOWS = 3
 
 
 class CommissionError(ValueError):
-    """The windows cannot commission a sensor; str() is one sentence that names value, rule and what would do."""
+    """The windows cannot commission a sensor; str() is one sentence that names value, rule and what
+    would do.
+    """
 
 
 def novelty_map(spectrum_db: Float32, baseline: Baseline) -> Float32:
@@ -37,12 +41,13 @@ def commission(spectra_db: Float32, false_alarm_rate: float | None = None) -> Ba
     """Baseline and threshold from windows that the machine's owner declares healthy.
 
     spectra_db : float32, shape (n_windows, n_channels, n_f, n_t), dB
-    false_alarm_rate : of healthy windows, between 1 / (n_windows + 1) and 1; None takes the lowest of these
+    false_alarm_rate : of healthy windows, between 1 / (n_windows + 1) and 1; None takes the lowest
+        of these
 
-    The threshold is a conformal bound on leave-one-out scores (the jackknife of Barber et al. 2021): the next healthy
-    window lies above it with about the given probability, if it is exchangeable with the commissioning windows. Windows
-    of one run are less varied than that, so cover the machine's usual operation.
-    Raises CommissionError.
+    The threshold is a conformal bound on leave-one-out scores (the jackknife of Barber et al.
+    2021): the next healthy window lies above it with about the given probability, if it is
+    exchangeable with the commissioning windows. Windows of one run are less varied than that, so
+    cover the machine's usual operation. Raises CommissionError.
     """
     n_windows = len(spectra_db)
     if n_windows < MIN_WINDOWS:
@@ -60,14 +65,18 @@ def commission(spectra_db: Float32, false_alarm_rate: float | None = None) -> Ba
 
 
 def leave_one_out_scores(spectra_db: Float32) -> Float64:
-    """Novelty of each window against a baseline of all others, shape (n_windows,). spectra_db : as in commission."""
+    """Novelty of each window against a baseline of all others, shape (n_windows,). spectra_db : as
+    in commission.
+    """
     return _leave_one_out(spectra_db.astype(np.float64))[2]
 
 
 def conformal_threshold(scores: Float64, false_alarm_rate: float | None = None) -> float:
-    """The healthy score that the next healthy one exceeds with about the given probability (split conformal bound).
+    """The healthy score that the next healthy one exceeds with about the given probability (split
+    conformal bound).
 
-    scores : shape (n_windows,). None takes the lowest rate n_windows can show. Raises CommissionError.
+    scores : shape (n_windows,). None takes the lowest rate n_windows can show. Raises
+        CommissionError.
     """
     return float(np.sort(scores)[_conformal_rank(len(scores), false_alarm_rate) - 1])
 
@@ -84,14 +93,16 @@ def _conformal_rank(n_windows: int, false_alarm_rate: float | None) -> int:
     if rank > n_windows:
         needed = math.ceil(1 / false_alarm_rate - 1e-9) - 1
         raise CommissionError(
-            f"false_alarm_rate = {false_alarm_rate:g} per window: {n_windows} windows can show no less than "
-            f"{1 / (n_windows + 1):.4g}; {needed} windows are needed."
+            f"false_alarm_rate = {false_alarm_rate:g} per window: {n_windows} windows can show no"
+            f" less than {1 / (n_windows + 1):.4g}; {needed} windows are needed."
         )
     return max(rank, 1)
 
 
 def _leave_one_out(spectra_db: Float64) -> tuple[Float64, Float64, Float64]:
-    """Mean and std per channel and band over all cells, and each window's score against the other windows' baseline."""
+    """Mean and std per channel and band over all cells, and each window's score against the other
+    windows' baseline.
+    """
     n_windows, _, _, n_t = spectra_db.shape
     centre = spectra_db.mean(axis=(0, 3))
     deviation = spectra_db - centre[:, :, None]

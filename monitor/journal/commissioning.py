@@ -1,4 +1,6 @@
-"""Commissioning as the journal keeps it: requests, the healthy windows they need, what came out, and undoing it."""
+"""Commissioning as the journal keeps it: requests, the healthy windows they need, what came out,
+and undoing it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from monitor.records.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A wish to commission a sensor from n_windows running windows; those after after_row, or the last ones if None.
+    """A wish to commission a sensor from n_windows running windows; those after after_row, or the
+    last ones if None.
 
     commissioning_id : None where the journal does not hold it.
     """
@@ -46,41 +49,50 @@ class CommissioningStore:
             return self._open(request, at_ns)
 
     def record(self, request: Request, outcome: Commissioned | str, at_ns: int) -> None:
-        """A new request and what came of it, at once: no running service sees it open and fulfils it too."""
+        """A new request and what came of it, at once: no running service sees it open and fulfils
+        it too.
+        """
         with transaction(self._link):
             self._settle(self._open(request, at_ns), outcome, at_ns)
 
     def open_requests(self) -> list[Request]:
         rows = self._link.execute(
-            "SELECT commissioning_id, sensor, n_windows, after_row, false_alarm_rate FROM commissioning "
-            "WHERE settled_ns IS NULL AND undone_ns IS NULL ORDER BY commissioning_id"
+            "SELECT commissioning_id, sensor, n_windows, after_row, false_alarm_rate FROM"
+            " commissioning WHERE settled_ns IS NULL AND undone_ns IS NULL ORDER BY"
+            " commissioning_id"
         )
         return [Request(*row) for row in rows]
 
     def healthy_windows(self, request: Request) -> HealthyWindows | None:
-        """The request's windows: running, judged or learning, on the newest grid. None while they are too few."""
+        """The request's windows: running, judged or learning, on the newest grid. None while they
+        are too few.
+        """
         order = "DESC" if request.after_row is None else "ASC"
         found = self._link.execute(
             SELECT_VERDICT
-            + "WHERE v.sensor = ? AND v.row_id > ? AND v.status IN ('OK', 'NG', 'LEARNING') "
-            "AND m.spectrum IS NOT NULL AND m.grid_id = (SELECT n.grid_id FROM map n JOIN verdict w USING (row_id) "
-            f"WHERE w.sensor = v.sensor ORDER BY n.row_id DESC LIMIT 1) ORDER BY v.row_id {order} LIMIT ?",
+            + "WHERE v.sensor = ? AND v.row_id > ? AND v.status IN ('OK', 'NG', 'LEARNING') AND"
+            " m.spectrum IS NOT NULL AND m.grid_id = (SELECT n.grid_id FROM map n JOIN verdict w"
+            " USING (row_id) WHERE w.sensor = v.sensor ORDER BY n.row_id DESC LIMIT 1) ORDER BY"
+            f" v.row_id {order} LIMIT ?",
             (request.sensor, request.after_row or 0, request.n_windows),
         )
         verdicts = [read_row(row).verdict for row in found]
         return _healthy(verdicts) if len(verdicts) >= request.n_windows else None
 
     def settle(self, request: Request, outcome: Commissioned | str, at_ns: int) -> bool:
-        """Close a request with what came out, or with why it failed. False where it was no longer open."""
+        """Close a request with what came out, or with why it failed. False where it was no longer
+        open.
+        """
         with transaction(self._link):
             return self._settle(request, outcome, at_ns)
 
     def active(self) -> dict[str, Commissioned]:
         """Each sensor's newest commissioning that was neither refused nor undone."""
         rows = self._link.execute(
-            "SELECT sensor, f_edges_hz, mean_db, std_db, novelty_threshold, logit_threshold, model_id, "
-            "running_limit_ms2, n_windows, settled_ns FROM commissioning "
-            "WHERE settled_ns IS NOT NULL AND error IS NULL AND undone_ns IS NULL ORDER BY settled_ns, commissioning_id"
+            "SELECT sensor, f_edges_hz, mean_db, std_db, novelty_threshold, logit_threshold,"
+            " model_id, running_limit_ms2, n_windows, settled_ns FROM commissioning WHERE"
+            " settled_ns IS NOT NULL AND error IS NULL AND undone_ns IS NULL ORDER BY settled_ns,"
+            " commissioning_id"
         )
         active = {}
         for (
@@ -105,19 +117,24 @@ class CommissioningStore:
         return active
 
     def undo(self, sensor: str, at_ns: int) -> bool:
-        """Take back the sensor's newest commissioning; the one before it holds again. False if there is none."""
+        """Take back the sensor's newest commissioning; the one before it holds again. False if
+        there is none.
+        """
         with transaction(self._link) as link:
             found = link.execute(
-                "UPDATE commissioning SET undone_ns = ? WHERE commissioning_id = ("
-                "SELECT commissioning_id FROM commissioning WHERE sensor = ? AND error IS NULL AND undone_ns IS NULL "
-                "ORDER BY settled_ns DESC LIMIT 1) RETURNING 1",
+                "UPDATE commissioning SET undone_ns = ? WHERE commissioning_id = (SELECT"
+                " commissioning_id FROM commissioning WHERE sensor = ? AND error IS NULL AND"
+                " undone_ns IS NULL ORDER BY settled_ns DESC LIMIT 1) RETURNING 1",
                 (at_ns, sensor),
             ).fetchall()
         return bool(found)
 
     def revision(self) -> tuple[int, float, float]:
         """Changes whenever active() or open_requests() may have."""
-        query = "SELECT count(*), total(settled_ns IS NOT NULL), total(undone_ns IS NOT NULL) FROM commissioning"
+        query = (
+            "SELECT count(*), total(settled_ns IS NOT NULL), total(undone_ns IS NOT NULL) FROM"
+            " commissioning"
+        )
         found = self._link.execute(query).fetchone()
         return int(found[0]), float(found[1]), float(found[2])
 
@@ -135,9 +152,10 @@ class CommissioningStore:
         else:
             values = (at_ns, None, *_columns(outcome))
         found = self._link.execute(
-            "UPDATE commissioning SET settled_ns = ?, error = ?, f_edges_hz = ?, mean_db = ?, std_db = ?, "
-            "novelty_threshold = ?, logit_threshold = ?, model_id = ?, running_limit_ms2 = ? "
-            "WHERE commissioning_id = ? AND settled_ns IS NULL AND undone_ns IS NULL RETURNING 1",
+            "UPDATE commissioning SET settled_ns = ?, error = ?, f_edges_hz = ?, mean_db = ?,"
+            " std_db = ?, novelty_threshold = ?, logit_threshold = ?, model_id = ?,"
+            " running_limit_ms2 = ? WHERE commissioning_id = ? AND settled_ns IS NULL AND undone_ns"
+            " IS NULL RETURNING 1",
             (*values, request.commissioning_id),
         ).fetchall()
         return bool(found)

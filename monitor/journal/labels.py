@@ -1,4 +1,6 @@
-"""Labels and acknowledgements in the journal. Each also becomes an event, and so a mark in InfluxDB."""
+"""Labels and acknowledgements in the journal. Each also becomes an event, and so a mark in
+InfluxDB.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,14 @@ class StoredLabel:
     def fields(self) -> dict[str, Any]:
         label = self.label
         return {
-            "label_id": self.label_id, "row_id": self.row_id, "at_ns": self.at_ns, "word": label.word,
-            "failure_mode": label.failure_mode, "author": label.author, "comment": label.comment,
-        }  # fmt: skip
+            "label_id": self.label_id,
+            "row_id": self.row_id,
+            "at_ns": self.at_ns,
+            "word": label.word,
+            "failure_mode": label.failure_mode,
+            "author": label.author,
+            "comment": label.comment,
+        }
 
 
 class LabelStore:
@@ -43,7 +50,9 @@ class LabelStore:
         self._link.close()
 
     def add(self, request: LabelRequest) -> int:
-        """Store one label. Returns the row it is on. Raises LabelError where there is no such window."""
+        """Store one label. Returns the row it is on. Raises LabelError where there is no such
+        window.
+        """
         with transaction(self._link) as link:
             row_id = store_label(link, request)
         if row_id is None:
@@ -60,7 +69,8 @@ class LabelStore:
                 raise LabelError(f"event_id = {event_id}: is no alarm in the journal.")
             sensor, _, model_id = found
             later = link.execute(
-                "SELECT kind FROM event WHERE sensor = ? AND event_id > ? AND kind IN ('alarm_raised', ?) LIMIT 1",
+                "SELECT kind FROM event WHERE sensor = ? AND event_id > ? AND kind IN"
+                " ('alarm_raised', ?) LIMIT 1",
                 (sensor, event_id, ACKNOWLEDGED),
             ).fetchone()
             if later is not None:
@@ -82,7 +92,8 @@ def store_label(link: sqlite3.Connection, request: LabelRequest) -> int | None:
     row_id, sensor, end_ns, model_id = found
     label = request.label
     link.execute(
-        "INSERT INTO label (row_id, at_ns, word, failure_mode, author, comment) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO label (row_id, at_ns, word, failure_mode, author, comment) VALUES (?, ?, ?, ?,"
+        " ?, ?)",
         (row_id, request.at_ns, label.word, label.failure_mode, label.author, label.comment),
     )
     link.execute(INSERT_EVENT, (end_ns, sensor, "label", label.text, model_id))
@@ -94,7 +105,8 @@ def labels_of(link: sqlite3.Connection, row_ids: Iterable[int]) -> list[StoredLa
     rows = []
     for row_id in row_ids:
         rows += link.execute(
-            "SELECT label_id, row_id, at_ns, word, failure_mode, author, comment FROM label WHERE row_id = ?",
+            "SELECT label_id, row_id, at_ns, word, failure_mode, author, comment FROM label WHERE"
+            " row_id = ?",
             (row_id,),
         ).fetchall()
     return [_stored(row) for row in sorted(rows)]

@@ -1,4 +1,6 @@
-"""How far each webhook has been told, and what was held back, in the journal: a restart forgets and repeats nothing."""
+"""How far each webhook has been told, and what was held back, in the journal: a restart forgets and
+repeats nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from monitor.outputs.notify import Told
 
 
 class NoticeStore:
-    """A connection of its own, for the thread that notifies. Raises JournalError where it cannot write."""
+    """A connection of its own, for the thread that notifies. Raises JournalError where it cannot
+    write.
+    """
 
     def __init__(self, path: Path, webhooks: Sequence[str]) -> None:
         """A webhook seen for the first time begins with what happens from now on."""
@@ -19,7 +23,8 @@ class NoticeStore:
         with transaction(self._link) as link:
             for name in webhooks:
                 link.execute(
-                    "INSERT OR IGNORE INTO webhook SELECT ?, coalesce(max(event_id), 0), 0, 0 FROM event",
+                    "INSERT OR IGNORE INTO webhook SELECT ?, coalesce(max(event_id), 0), 0, 0 FROM"
+                    " event",
                     (name,),
                 )
 
@@ -29,8 +34,8 @@ class NoticeStore:
     def next_event(self, webhook: str) -> StoredEvent | None:
         """The oldest event of an alarm that the webhook has not yet been asked to take."""
         found = self._link.execute(
-            f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id > (SELECT cursor FROM webhook WHERE name = ?) "
-            "AND kind IN (?, ?, ?) ORDER BY event_id LIMIT 1",
+            f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id > (SELECT cursor FROM webhook WHERE"
+            " name = ?) AND kind IN (?, ?, ?) ORDER BY event_id LIMIT 1",
             (webhook, *ALARM_KINDS),
         ).fetchone()
         return None if found is None else StoredEvent(*found)
@@ -58,8 +63,8 @@ class NoticeStore:
         """An event has its fate: sent, refused for good, or held back."""
         with transaction(self._link) as link:
             link.execute(
-                "UPDATE webhook SET cursor = max(cursor, ?), n_accepted = n_accepted + ?, n_rejected = n_rejected + ? "
-                "WHERE name = ?",
+                "UPDATE webhook SET cursor = max(cursor, ?), n_accepted = n_accepted + ?,"
+                " n_rejected = n_rejected + ? WHERE name = ?",
                 (event.event_id, accepted, rejected, webhook),
             )
             link.execute(

@@ -17,7 +17,9 @@ ID_OF_KIND = {"verdict": "row_id", "event": "event_id", "health": "health_id"}
 
 
 class JournalOutbox:
-    """A connection of its own, for the sender's thread. maps: "all", or "ng" for the maps of NG windows only."""
+    """A connection of its own, for the sender's thread. maps: "all", or "ng" for the maps of NG
+    windows only.
+    """
 
     def __init__(self, path: Path, instance: str, maps: str) -> None:
         self._link = connect(path)
@@ -76,7 +78,10 @@ class JournalOutbox:
         ]
 
     def _health(self, cursor: int, limit: int) -> list[OutboxRow]:
-        query = "SELECT health_id, at_ns, fields FROM health WHERE health_id > ? ORDER BY health_id LIMIT ?"
+        query = (
+            "SELECT health_id, at_ns, fields FROM health WHERE health_id > ? ORDER BY health_id"
+            " LIMIT ?"
+        )
         return [
             OutboxRow("health", health_id, [health_line(self._instance, json.loads(fields), at_ns)])
             for health_id, at_ns, fields in self._link.execute(query, (cursor, limit))

@@ -19,9 +19,9 @@ from monitor.records.signal import Float32
 from monitor.records.verdict import Band, Grid, Status, Verdict
 
 SELECT_VERDICT = (
-    f"SELECT row_id, {', '.join('v.' + name for name in VERDICT_COLUMNS)}, g.f_edges_hz, g.t_edges_s, "
-    "m.contribution, m.novelty, m.spectrum "
-    "FROM verdict v LEFT JOIN map m USING (row_id) LEFT JOIN grid g USING (grid_id) "
+    f"SELECT row_id, {', '.join('v.' + name for name in VERDICT_COLUMNS)}, g.f_edges_hz,"
+    " g.t_edges_s, m.contribution, m.novelty, m.spectrum FROM verdict v LEFT JOIN map m USING"
+    " (row_id) LEFT JOIN grid g USING (grid_id) "
 )
 
 
@@ -116,7 +116,9 @@ class JournalReader:
             return Books(samples, waiting, counters, self._delivery())
 
     def oldest_waiting_age_s(self, now_ns: int) -> float:
-        """How long ago the oldest verdict that InfluxDB has not yet got ended; 0 where none waits."""
+        """How long ago the oldest verdict that InfluxDB has not yet got ended;
+        0 where none waits.
+        """
         cursor = "(SELECT cursor FROM delivery WHERE kind = 'verdict')"
         query = f"SELECT end_ns FROM verdict WHERE row_id > {cursor} ORDER BY row_id LIMIT 1"
         found = self._execute(query).fetchone()
@@ -137,7 +139,9 @@ class JournalReader:
 
     @contextmanager
     def _one_moment(self) -> Iterator[None]:
-        """All that is read inside is of one moment. Raises JournalError also for what fails while rows are fetched."""
+        """All that is read inside is of one moment. Raises JournalError also for what fails while
+        rows are fetched.
+        """
         try:
             self._link.execute("BEGIN")
             try:

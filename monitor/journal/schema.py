@@ -1,4 +1,6 @@
-"""The journal's tables, and opening the file that holds them. One SQLite file in WAL mode is all that lasts."""
+"""The journal's tables, and opening the file that holds them. One SQLite file in WAL mode is all
+that lasts.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +102,8 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def claim(path: Path) -> IO[str]:
-    """Hold the journal for this process, as long as the returned file stays open: two services would tear its streams.
+    """Hold the journal for this process, as long as the returned file stays open: two services
+    would tear its streams.
 
     Raises JournalError where another service holds it.
     """
@@ -172,14 +175,17 @@ def _prepare(link: sqlite3.Connection, path: Path) -> None:
 
 
 def _check(link: sqlite3.Connection, path: Path) -> int:
-    """The schema's version. Raises JournalError for a file that is not ours or newer than we are."""
+    """The schema's version. Raises JournalError for a file that is not ours or newer
+    than we are.
+    """
     (application,) = link.execute("PRAGMA application_id").fetchone()
     (version,) = link.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
         raise JournalError(f"journal.path = '{path}': is a database, but not a Camshaft journal.")
     if version > VERSION:
         raise JournalError(
-            f"journal.path = '{path}': has version {version}; this program knows versions up to {VERSION}: update it."
+            f"journal.path = '{path}': has version {version}; this program knows versions up to"
+            f" {VERSION}: update it."
         )
     return int(version)
 

@@ -1,4 +1,6 @@
-"""The topic filters that the broker's session holds: one that leaves the configuration meanwhile is unsubscribed."""
+"""The topic filters that the broker's session holds: one that leaves the configuration meanwhile is
+unsubscribed.
+"""
 
 from __future__ import annotations
 

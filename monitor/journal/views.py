@@ -14,8 +14,8 @@ SINCE_ROWS = 3600  # how far back a state is followed: an hour at a window a sec
 ALARM_KINDS = ("alarm_raised", "alarm_cleared", ACKNOWLEDGED)
 
 GLANCE_COLUMNS = (
-    "row_id, sensor, start_ns, end_ns, status, reason, alarm, probability, logit, threshold, novelty, "
-    "novelty_threshold, band_low_hz, band_high_hz, band_share, model_id"
+    "row_id, sensor, start_ns, end_ns, status, reason, alarm, probability, logit, threshold,"
+    " novelty, novelty_threshold, band_low_hz, band_high_hz, band_share, model_id"
 )
 EVENT_COLUMNS = "event_id, at_ns, sensor, kind, text, model_id"
 
@@ -50,7 +50,9 @@ class Glance:
 
     @property
     def excess(self) -> float | None:
-        """How far the evidence goes beyond its threshold, the larger of both kinds; positive is NG."""
+        """How far the evidence goes beyond its threshold, the larger of both kinds;
+        positive is NG.
+        """
         kinds = [
             value - limit
             for value, limit in (
@@ -74,7 +76,9 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """When the present status began; known is False where it began before what was looked through."""
+    """When the present status began;
+    known is False where it began before what was looked through.
+    """
 
     at_ns: int
     known: bool
@@ -91,13 +95,17 @@ class JournalViews(JournalReader):
 
     def changes(self, after_row: int) -> list[Glance]:
         """The last of each sensor's verdicts written after a row, oldest first."""
-        newest = "SELECT max(row_id) FROM verdict NOT INDEXED WHERE row_id > ? GROUP BY sensor"  # by row, not all rows
+        # by row, not all rows
+        newest = "SELECT max(row_id) FROM verdict NOT INDEXED WHERE row_id > ? GROUP BY sensor"
         query = f"SELECT {GLANCE_COLUMNS} FROM verdict WHERE row_id IN ({newest}) ORDER BY row_id"
         return [Glance(*row) for row in self._execute(query, (after_row,))]
 
     def since(self, newest: Glance) -> Since:
         """When the sensor took on the status of its newest verdict."""
-        query = "SELECT start_ns, status FROM verdict WHERE sensor = ? AND end_ns <= ? ORDER BY end_ns DESC LIMIT ?"
+        query = (
+            "SELECT start_ns, status FROM verdict WHERE sensor = ? AND end_ns <= ? ORDER BY end_ns"
+            " DESC LIMIT ?"
+        )
         began_ns = newest.start_ns
         for start_ns, status in self._execute(query, (newest.sensor, newest.end_ns, SINCE_ROWS)):
             if status != newest.status:
@@ -107,20 +115,26 @@ class JournalViews(JournalReader):
 
     def back_from(self, sensor: str, before_ns: int | None, limit: int) -> list[Glance]:
         """A sensor's verdicts that ended before a time, newest first."""
-        query = f"SELECT {GLANCE_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns < ? ORDER BY end_ns DESC LIMIT ?"
+        query = (
+            f"SELECT {GLANCE_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns < ? ORDER BY end_ns"
+            " DESC LIMIT ?"
+        )
         return [Glance(*row) for row in self._execute(query, (sensor, _or_end(before_ns), limit))]
 
     def between(self, sensor: str, from_ns: int, to_ns: int, limit: int) -> list[Glance]:
         """A sensor's verdicts that ended in a span of time, oldest first."""
-        query = f"SELECT {GLANCE_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns BETWEEN ? AND ? ORDER BY end_ns LIMIT ?"
+        query = (
+            f"SELECT {GLANCE_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns BETWEEN ? AND ?"
+            " ORDER BY end_ns LIMIT ?"
+        )
         return [Glance(*row) for row in self._execute(query, (sensor, from_ns, to_ns, limit))]
 
     def last_ok(self, sensor: str, before_ns: int, model_id: str) -> int | None:
         """The newest OK row with a map before a time, judged by the same model: to compare with."""
         query = (
-            "SELECT row_id FROM (SELECT row_id, status, model_id FROM verdict WHERE sensor = ? AND end_ns < ? "
-            "ORDER BY end_ns DESC LIMIT 100000) WHERE status = 'OK' AND model_id = ? "
-            "AND row_id IN (SELECT row_id FROM map) LIMIT 1"
+            "SELECT row_id FROM (SELECT row_id, status, model_id FROM verdict WHERE sensor = ? AND"
+            " end_ns < ? ORDER BY end_ns DESC LIMIT 100000) WHERE status = 'OK' AND model_id = ?"
+            " AND row_id IN (SELECT row_id FROM map) LIMIT 1"
         )
         found = self._execute(query, (sensor, before_ns, model_id)).fetchone()
         return None if found is None else int(found[0])
@@ -152,7 +166,10 @@ class JournalViews(JournalReader):
         ]
 
     def events_between(self, sensor: str, from_ns: int, to_ns: int) -> list[StoredEvent]:
-        query = f"SELECT {EVENT_COLUMNS} FROM event WHERE sensor = ? AND at_ns BETWEEN ? AND ? ORDER BY event_id"
+        query = (
+            f"SELECT {EVENT_COLUMNS} FROM event WHERE sensor = ? AND at_ns BETWEEN ? AND ? ORDER BY"
+            " event_id"
+        )
         return [StoredEvent(*row) for row in self._execute(query, (sensor, from_ns, to_ns))]
 
     def alarm_events(self) -> dict[str, StoredEvent]:
@@ -164,13 +181,15 @@ class JournalViews(JournalReader):
         return {row[2]: StoredEvent(*row) for row in self._execute(query, ALARM_KINDS)}
 
     def alarm_states(self) -> dict[str, tuple[StoredEvent, StoredEvent | None]]:
-        """Each sensor's newest raising or clearing of its alarm, and the acknowledgement that came after, if any."""
+        """Each sensor's newest raising or clearing of its alarm, and the acknowledgement that came
+        after, if any.
+        """
         columns = ", ".join(f"event.{name}" for name in EVENT_COLUMNS.split(", "))
         query = (
-            "WITH newest AS (SELECT sensor, max(iif(kind != ?, event_id, NULL)) AS change, "
-            "max(iif(kind = ?, event_id, NULL)) AS seen FROM event WHERE kind IN (?, ?, ?) GROUP BY sensor) "
-            f"SELECT {columns} FROM event JOIN newest ON event_id = change OR (event_id = seen AND seen > change) "
-            "ORDER BY event_id"
+            "WITH newest AS (SELECT sensor, max(iif(kind != ?, event_id, NULL)) AS change,"
+            " max(iif(kind = ?, event_id, NULL)) AS seen FROM event WHERE kind IN (?, ?, ?) GROUP"
+            f" BY sensor) SELECT {columns} FROM event JOIN newest ON event_id = change OR (event_id"
+            " = seen AND seen > change) ORDER BY event_id"
         )
         states: dict[str, tuple[StoredEvent, StoredEvent | None]] = {}
         for event in (
@@ -192,9 +211,9 @@ class JournalViews(JournalReader):
     def unacknowledged(self) -> dict[str, int]:
         """Each sensor's newest alarm, by its event, where nobody has acknowledged it."""
         query = (
-            "SELECT sensor, coalesce(max(iif(kind = 'alarm_raised', event_id, NULL)), 0) AS raised, "
-            "coalesce(max(iif(kind = ?, event_id, NULL)), 0) AS seen FROM event WHERE kind IN ('alarm_raised', ?) "
-            "GROUP BY sensor HAVING raised > seen"
+            "SELECT sensor, coalesce(max(iif(kind = 'alarm_raised', event_id, NULL)), 0) AS raised,"
+            " coalesce(max(iif(kind = ?, event_id, NULL)), 0) AS seen FROM event WHERE kind IN"
+            " ('alarm_raised', ?) GROUP BY sensor HAVING raised > seen"
         )
         return {
             sensor: raised
@@ -203,7 +222,10 @@ class JournalViews(JournalReader):
 
     def row_at(self, sensor: str, at_ns: int) -> int | None:
         """The sensor's window that ends at a time or holds it, else the last one before."""
-        query = "SELECT row_id, start_ns FROM verdict WHERE sensor = ? AND end_ns >= ? ORDER BY end_ns LIMIT 1"
+        query = (
+            "SELECT row_id, start_ns FROM verdict WHERE sensor = ? AND end_ns >= ? ORDER BY end_ns"
+            " LIMIT 1"
+        )
         found = self._execute(query, (sensor, at_ns)).fetchone()
         if found is not None and found[1] <= at_ns:
             return int(found[0])

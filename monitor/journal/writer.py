@@ -1,6 +1,7 @@
 """Writing the journal: one transaction per batch, and what a restarted service takes up again.
 
-The writer is used by one thread. Other processes read (journal_reader.py) and write labels and commissioning.
+The writer is used by one thread. Other processes read (journal_reader.py) and write labels and
+commissioning.
 """
 
 from __future__ import annotations
@@ -30,20 +31,25 @@ SPECTRUM_STEP_DB = 0.01  # int16 hundredths of a decibel reach from -327 to 327 
 
 VERDICT_COLUMNS = tuple(
     "sensor segment first_sample n_samples start_ns end_ns status reason logit probability bias threshold residual "  # noqa: SIM905
-    "novelty novelty_threshold band_low_hz band_high_hz band_share alarm running model_id continuity quality".split()
+    "novelty novelty_threshold band_low_hz band_high_hz band_share alarm running model_id"
+    " continuity quality".split()
 )
 POSITION_FIELDS = tuple(field.name for field in fields(Position))
-INSERT_BAD_PAYLOAD = "INSERT INTO bad_payload (received_ns, topic, reason, detail, n_bytes, head) VALUES (?, ?, ?, ?, ?, ?)"
+INSERT_BAD_PAYLOAD = (
+    "INSERT INTO bad_payload (received_ns, topic, reason, detail, n_bytes, head) VALUES (?, ?, ?,"
+    " ?, ?, ?)"
+)
 INSERT_VERDICT = (
-    f"INSERT INTO verdict ({', '.join(VERDICT_COLUMNS)}) VALUES ({', '.join('?' * len(VERDICT_COLUMNS))}) "
-    "ON CONFLICT DO NOTHING RETURNING row_id"
+    f"INSERT INTO verdict ({', '.join(VERDICT_COLUMNS)}) VALUES"
+    f" ({', '.join('?' * len(VERDICT_COLUMNS))}) ON CONFLICT DO NOTHING RETURNING row_id"
 )
 
 
 class Journal:
     """The one writer. Every method is a transaction: it happens whole or not at all.
 
-    Raises JournalError from any method while the disk is full or the file cannot be written: call again later.
+    Raises JournalError from any method while the disk is full or the file cannot be written: call
+    again later.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,8 +89,8 @@ class Journal:
     def streams(self) -> dict[str, StoredStream]:
         """Every sensor's stored stream, to go on with after a start."""
         rows = self._link.execute(
-            "SELECT sensor, position, keys, alarm_recent, alarm_raised, (SELECT model_id FROM verdict v "
-            "WHERE v.sensor = stream.sensor ORDER BY end_ns DESC LIMIT 1) FROM stream"
+            "SELECT sensor, position, keys, alarm_recent, alarm_raised, (SELECT model_id FROM"
+            " verdict v WHERE v.sensor = stream.sensor ORDER BY end_ns DESC LIMIT 1) FROM stream"
         ).fetchall()
         return {
             sensor: StoredStream(
@@ -115,10 +121,12 @@ class Journal:
     def thin(
         self, max_bytes: int, max_evidence_bytes: int, with_sink: bool, n_rows: int = 2000
     ) -> Counter[str]:
-        """Make room, a bounded step at a time: evidence over its limit, then whole rows; oldest first.
+        """Make room, a bounded step at a time: evidence over its limit, then whole rows; oldest
+        first.
 
-        Labelled rows stay. Rows that InfluxDB has go before rows that it has not (with_sink: there is an InfluxDB to
-        feed). Returns what was taken, by kind: evidence_windows, delivered_rows, undelivered_rows.
+        Labelled rows stay. Rows that InfluxDB has go before rows that it has not (with_sink: there
+        is an InfluxDB to feed). Returns what was taken, by kind: evidence_windows, delivered_rows,
+        undelivered_rows.
         """
         taken: Counter[str] = Counter()
         with self._transaction() as link:
@@ -157,7 +165,8 @@ class Journal:
 
     def _tail(self, sensor: str, position: Position) -> Float32 | None:
         rows = self._link.execute(
-            "SELECT first_sample, n_channels, samples FROM tail WHERE sensor = ? AND segment = ? ORDER BY first_sample",
+            "SELECT first_sample, n_channels, samples FROM tail WHERE sensor = ? AND segment = ?"
+            " ORDER BY first_sample",
             (sensor, position.segment),
         ).fetchall()
         pieces = [
@@ -217,7 +226,9 @@ def _evidence_row(samples: Float32, rate_hz: float, why: str, *key: object) -> t
 
 
 def _store_label(link: sqlite3.Connection, request: LabelRequest) -> None:
-    """A label that came by MQTT. One that fits no window is kept as a payload that could not be used."""
+    """A label that came by MQTT. One that fits no window is kept as a payload that could not be
+    used.
+    """
     if store_label(link, request) is not None:
         return
     what = (
@@ -250,11 +261,13 @@ def _insert_bad_payloads(link: sqlite3.Connection, batch: Batch) -> None:
 
 def _add(link: sqlite3.Connection, books: Counter[BookKey], counters: Counter[str]) -> None:
     link.executemany(
-        "INSERT INTO book VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n_samples = n_samples + excluded.n_samples",
+        "INSERT INTO book VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n_samples = n_samples +"
+        " excluded.n_samples",
         [(*key, n) for key, n in books.items()],
     )
     link.executemany(
-        "INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+        "INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value +"
+        " excluded.value",
         counters.items(),
     )
 
@@ -302,7 +315,8 @@ def _position(text: str) -> Position:
 
 def _thin_evidence(link: sqlite3.Connection, n_bytes: int, n_rows: int) -> int:
     oldest = link.execute(
-        "SELECT row_id, n_bytes FROM evidence WHERE row_id NOT IN (SELECT row_id FROM label) ORDER BY row_id LIMIT ?",
+        "SELECT row_id, n_bytes FROM evidence WHERE row_id NOT IN (SELECT row_id FROM label) ORDER"
+        " BY row_id LIMIT ?",
         (n_rows,),
     ).fetchall()
     chosen = list(_until(oldest, n_bytes))
@@ -319,9 +333,14 @@ def _until(rows: Iterable[tuple[int, int]], n_bytes: int) -> Iterator[tuple[int]
 
 
 def _thin_rows(link: sqlite3.Connection, n_rows: int, with_sink: bool) -> Counter[str]:
-    """The oldest verdicts with maps and unlabelled evidence. Those not yet delivered only when no other is left."""
+    """The oldest verdicts with maps and unlabelled evidence. Those not yet delivered only when no
+    other is left.
+    """
     (cursor,) = link.execute("SELECT cursor FROM delivery WHERE kind = 'verdict'").fetchone()
-    query = "SELECT row_id FROM verdict WHERE row_id NOT IN (SELECT row_id FROM label) {} ORDER BY row_id LIMIT ?"
+    query = (
+        "SELECT row_id FROM verdict WHERE row_id NOT IN (SELECT row_id FROM label) {} ORDER BY"
+        " row_id LIMIT ?"
+    )
     chosen = link.execute(query.format("AND row_id <= ?"), (cursor, n_rows)).fetchall()
     fate = "delivered_rows" if chosen or not with_sink else "undelivered_rows"
     chosen = chosen or link.execute(query.format(""), (n_rows,)).fetchall()

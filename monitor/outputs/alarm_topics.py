@@ -21,7 +21,9 @@ class AlarmTopics:
         self._event_id = -1
 
     def step(self, views: JournalViews, n_connects: int) -> None:
-        """n_connects: how often there was a connection; nothing is published before the first. Raises JournalError."""
+        """n_connects: how often there was a connection; nothing is published before the first.
+        Raises JournalError.
+        """
         if n_connects == 0:
             return
         if n_connects != self._n_connects:

@@ -1,4 +1,6 @@
-"""Tells the world of alarms from the journal: retained MQTT topics and webhooks. One thread asks for steps."""
+"""Tells the world of alarms from the journal: retained MQTT topics and webhooks. One thread asks
+for steps.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Who is told of alarms, when, and in what words. Pure; webhook.py sends, journal_notices.py remembers.
+"""Who is told of alarms, when, and in what words. Pure; webhook.py sends, journal_notices.py
+remembers.
 
-A point has one alarm at a time: raised, acknowledged by somebody, cleared. Retained MQTT topics carry its state. A
-webhook gets the news, but no storm of it: once told that an alarm was raised it hears of the same point's comings and
-goings only when cool_down_s is over, and then only what still holds.
+A point has one alarm at a time: raised, acknowledged by somebody, cleared. Retained MQTT topics
+carry its state. A webhook gets the news, but no storm of it: once told that an alarm was raised it
+hears of the same point's comings and goings only when cool_down_s is over, and then only what still
+holds.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ def take(
 
 
 def release(told: Told, held: StoredEvent, now_ns: int) -> tuple[Literal["send", "hold"], Told]:
-    """What to do with a held event once the cool-down is over: it is sent if it still changes what was told."""
+    """What to do with a held event once the cool-down is over: it is sent if it still changes what
+    was told.
+    """
     state = STATE_OF_KIND[held.kind]
     if state == told.state:
         return "hold", replace(told, held_event=None)
@@ -71,8 +75,9 @@ def alarm_topic(instance: str, sensor: str) -> str:
 
 
 def alarm_state(instance: str, change: StoredEvent, seen: StoredEvent | None) -> dict[str, Any]:
-    """The state of a point's alarm, for its retained topic. change: its newest raising or clearing; seen: its
-    acknowledgement, if that came after."""
+    """The state of a point's alarm, for its retained topic. change: its newest raising or clearing;
+    seen: its acknowledgement, if that came after.
+    """
     state = STATE_OF_KIND[change.kind]
     return _who(instance, change) | {
         "state": "acknowledged" if seen is not None and state == "raised" else state,
@@ -83,7 +88,9 @@ def alarm_state(instance: str, change: StoredEvent, seen: StoredEvent | None) ->
 
 
 def notice(instance: str, event: StoredEvent, n_held: int) -> dict[str, Any]:
-    """The JSON of one webhook request. title and text say it all for receivers that show these alone."""
+    """The JSON of one webhook request. title and text say it all for receivers that show these
+    alone.
+    """
     state = STATE_OF_KIND[event.kind]
     more = f" ({n_held} changes before it were held back)" if n_held else ""
     return _who(instance, event) | {

@@ -1,7 +1,8 @@
-"""An optional endpoint for Prometheus: the journal's books and the service's newest figures, read at each scrape.
+"""An optional endpoint for Prometheus: the journal's books and the service's newest figures, read
+at each scrape.
 
-It says of the service what `camshaft status` does, and nothing of single sensors. Only where the configuration has the
-key `prometheus` is this module imported, or anything listened to.
+It says of the service what `camshaft status` does, and nothing of single sensors. Only where the
+configuration has the key `prometheus` is this module imported, or anything listened to.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from monitor.config import ConfigError, PrometheusSettings
 from monitor.health import book_fields
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError
-from monitor.log_limiter import Complaints
+from monitor.log_limiter import LogLimiter
 from monitor.records.books import FATES, Books
 
 try:
@@ -32,12 +33,12 @@ try:
     from prometheus_client.registry import Collector
 except ModuleNotFoundError as error:  # it is an extra: the daemon does without
     raise ConfigError(
-        "prometheus: the endpoint needs the package prometheus-client: install constraints/page.txt in place of "
-        "daemon.txt, or the extra camshaft[prometheus], or take this key out."
+        "prometheus: the endpoint needs the package prometheus-client: install constraints/page.txt"
+        " in place of daemon.txt, or the extra camshaft[prometheus], or take this key out."
     ) from error
 
 QUANTILES = {"0.5": "latency_p50_ms", "0.95": "latency_p95_ms", "0.99": "latency_p99_ms"}
-COMPLAINT_PERIOD_S = 60.0
+LOG_PERIOD_S = 60.0
 
 HEALTH_GAUGES = {  # figure of the newest health row: metric and what it says
     "windows_per_s": (
@@ -62,19 +63,22 @@ log = logging.getLogger(__name__)
 class JournalCollector(Collector):
     """The metrics, from a journal that a service is writing.
 
-    Each scrape opens the journal for itself. Scrapes may come at once, each on a thread of its own; and a file that is
-    gone shows as gone, where an open one would go on telling of the past.
+    Each scrape opens the journal for itself. Scrapes may come at once, each on a thread of its own;
+    and a file that is gone shows as gone, where an open one would go on telling of the past.
 
-    No metric has a label for the sensor: whoever may publish could make 5000 of them, and times statuses and reasons
-    that is more series than one service may ask of a Prometheus. InfluxDB, page and `status` tell of single sensors.
+    No metric has a label for the sensor: whoever may publish could make 5000 of them, and times
+    statuses and reasons that is more series than one service may ask of a Prometheus. InfluxDB,
+    page and `status` tell of single sensors.
     """
 
     def __init__(self, journal: Path, instance: str, influx: bool) -> None:
-        """influx: whether one is configured. Without it no row is ever taken, and all would count as waiting."""
+        """influx: whether one is configured. Without it no row is ever taken, and all would count
+        as waiting.
+        """
         self._journal, self._influx = journal, influx
         # Prometheus puts a label `instance` of its own on all it scrapes, and would rename ours.
         self._info = {"version": version("camshaft"), "name": instance}
-        self._complaints = Complaints(log, COMPLAINT_PERIOD_S)
+        self._log_limiter = LogLimiter(log, LOG_PERIOD_S)
 
     def collect(self) -> Iterator[Metric]:
         """Whole or, where the journal cannot be read, `camshaft_journal_readable 0` alone."""
@@ -86,7 +90,7 @@ class JournalCollector(Collector):
                 books, health = reader.books(), reader.health()
                 oldest_row_s = reader.oldest_waiting_age_s(time.time_ns())
         except JournalError as error:
-            self._complaints.note(
+            self._log_limiter.note(
                 logging.ERROR, f"Prometheus gets no figures: {error}", time.monotonic()
             )
             yield GaugeMetricFamily(
@@ -107,7 +111,9 @@ class JournalCollector(Collector):
 def serve(
     settings: PrometheusSettings, journal: Path, instance: str, influx: bool
 ) -> Callable[[], None]:
-    """Start to answer scrapes, on threads of the library's own. Returns what ends it. Raises ConfigError."""
+    """Start to answer scrapes, on threads of the library's own. Returns what ends it. Raises
+    ConfigError.
+    """
     registry = CollectorRegistry()
     registry.register(JournalCollector(journal, instance, influx))
     ProcessCollector(

@@ -1,4 +1,6 @@
-"""Rows on their way to a database, as far as no network is needed: what waits, what was refused, how long to pause."""
+"""Rows on their way to a database, as far as no network is needed: what waits, what was refused,
+how long to pause.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class OutboxRow:
 
 
 class Outbox(Protocol):
-    """What waits for delivery, and lasts. Calls come from one thread; every row got from pending() is settled once."""
+    """What waits for delivery, and lasts. Calls come from one thread; every row got from pending()
+    is settled once.
+    """
 
     def pending(self, limit: int) -> Sequence[OutboxRow]:
         """The oldest waiting rows, at most `limit`, without those already settled."""
@@ -43,7 +47,8 @@ class Outbox(Protocol):
 class Shipment:
     """Some rows on their way: slices of lines still to send, and what was refused. Pure.
 
-    A refused slice is halved until the refused line stands alone, so that no good line is lost to a bad neighbour.
+    A refused slice is halved until the refused line stands alone, so that no good line is lost to a
+    bad neighbour.
     """
 
     def __init__(self, rows: Sequence[OutboxRow], max_lines: int) -> None:
@@ -75,7 +80,9 @@ class Shipment:
         self._slices.popleft()
 
     def refuse(self, reason: str) -> None:
-        """The next slice was refused as a whole: halve it, or give up its only line and with it its row."""
+        """The next slice was refused as a whole: halve it, or give up its only line and with it its
+        row.
+        """
         if self.n_lines > 1:
             return self.halve()
         ((key, _),) = self._slices.popleft()
@@ -89,13 +96,17 @@ class Shipment:
 
 
 class Backoff:
-    """Doubling delays with jitter, between half and the whole of each. Pure: the caller brings chance and waits."""
+    """Doubling delays with jitter, between half and the whole of each. Pure: the caller brings
+    chance and waits.
+    """
 
     def __init__(self) -> None:
         self._n_failures = 0
 
     def after_failure(self, retry_after_s: float | None, jitter: float) -> float:
-        """Seconds to wait. jitter: from 0 to 1. A server's Retry-After counts where it is longer, within a limit."""
+        """Seconds to wait. jitter: from 0 to 1. A server's Retry-After counts where it is longer,
+        within a limit.
+        """
         delay_s = min(FIRST_DELAY_S * 2.0 ** min(self._n_failures, 32), LONGEST_DELAY_S) * (
             0.5 + 0.5 * jitter
         )

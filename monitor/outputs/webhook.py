@@ -1,7 +1,7 @@
 """One webhook: HTTP POST of JSON, tried until the receiver has it.
 
-2xx: accepted. 400, 413, 415, 422: rejected for what it holds, counted and logged. Anything else, no answer and a
-redirection included: it waits in the journal and is tried again, at growing intervals.
+2xx: accepted. 400, 413, 415, 422: rejected for what it holds, counted and logged. Anything else, no
+answer and a redirection included: it waits in the journal and is tried again, at growing intervals.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Webhook:
             secret = settings.authorization.read()
             if not (secret.isascii() and secret.isprintable() and secret):
                 raise ConfigError(
-                    f"notifications.webhooks[{settings.name}].authorization must be printable ASCII text."
+                    f"notifications.webhooks[{settings.name}].authorization must be printable ASCII"
+                    " text."
                 )
             self._headers["Authorization"] = secret
         self._pool = urllib3.PoolManager(retries=False, timeout=settings.timeout_s, num_pools=1)
@@ -60,7 +61,9 @@ class Webhook:
         self._pool.clear()
 
     def step(self, store: NoticeStore, now_s: float, now_ns: int) -> float:
-        """Send one request at most. now_s: a clock that never jumps. Returns the seconds until the next step is due."""
+        """Send one request at most. now_s: a clock that never jumps. Returns the seconds until the
+        next step is due.
+        """
         if now_s < self._not_before_s:
             return self._not_before_s - now_s
         for _ in range(MAX_HOLDS_PER_STEP):

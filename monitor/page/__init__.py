@@ -1,1 +1,3 @@
-"""The operators' view in a browser. Reads the journal; writes labels and acknowledgements, nothing else."""
+"""The operators' view in a browser. Reads the journal; writes labels and acknowledgements, nothing
+else.
+"""

@@ -31,7 +31,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class HostNames:
-    """Which Host headers are ours. A page elsewhere can point its own name at us (DNS rebinding), but not take ours."""
+    """Which Host headers are ours. A page elsewhere can point its own name at us (DNS rebinding),
+    but not take ours.
+    """
 
     def __init__(self, host: str, extra: Iterable[str]) -> None:
         self._names = {"localhost", host.lower(), *(name.lower() for name in extra)}

@@ -1,4 +1,6 @@
-"""The page's addresses. Everything under /api but the login needs a session; writes need its CSRF word as well."""
+"""The page's addresses. Everything under /api but the login needs a session; writes need its CSRF
+word as well.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +91,7 @@ class Page:
         reading.cancel()
         self._source.close()
 
-    # -- sessions ------------------------------------------------------------------------------------------------------
+    # -- sessions ---------------------------------------------------------------------------------
 
     def start(self, request: Request) -> Response:
         if self._token(request) is not None:
@@ -125,13 +127,15 @@ class Page:
     def session(self, request: Request) -> Response:
         """What the page needs to know once."""
         token = self._may_read(request)
-        return _answer({
-            "csrf": self._sessions.csrf(token),
-            "instance": self._config.instance,
-            "words": WORDS,
-            "failure_modes": self._config.page.failure_modes,
-            "with_password": self._sessions.with_password,
-        })  # fmt: skip
+        return _answer(
+            {
+                "csrf": self._sessions.csrf(token),
+                "instance": self._config.instance,
+                "words": WORDS,
+                "failure_modes": self._config.page.failure_modes,
+                "with_password": self._sessions.with_password,
+            }
+        )
 
     def _token(self, request: Request) -> str | None:
         token = request.cookies.get(COOKIE, "")
@@ -157,7 +161,7 @@ class Page:
             COOKIE, token, httponly=True, samesite="strict", secure=self._secure, path="/"
         )
 
-    # -- reading -------------------------------------------------------------------------------------------------------
+    # -- reading ----------------------------------------------------------------------------------
 
     async def live(self, request: Request) -> Response:
         self._may_read(request)
@@ -217,7 +221,7 @@ class Page:
             raise HTTPException(404, "The window of this event is not in the journal (any more).")
         return _answer({"row": row_id})
 
-    # -- writing -------------------------------------------------------------------------------------------------------
+    # -- writing ----------------------------------------------------------------------------------
 
     async def add_label(self, request: Request) -> Response:
         self._may_write(request)

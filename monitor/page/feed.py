@@ -1,7 +1,7 @@
 """The live state of the fleet: read once for all browsers, sent as small differences.
 
-One task reads what the journal got since last time. A browser gets the whole state when it connects, then changes; one
-that is too slow for them gets the whole again.
+One task reads what the journal got since last time. A browser gets the whole state when it
+connects, then changes; one that is too slow for them gets the whole again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ Message = tuple[str, Any]  # the event's name and its data
 
 
 class Source:
-    """The journal as it lies there now: opened anew when the file was replaced. Safe for many threads."""
+    """The journal as it lies there now: opened anew when the file was replaced. Safe for many
+    threads.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -77,7 +79,10 @@ def _absent(error: OSError, was_there: bool) -> str:
         return f"cannot be read: {error.strerror}."
     if was_there:
         return "the file has vanished. The page goes on by itself once it is back."
-    return "there is no such file yet. The service makes it when it first runs; the page then goes on by itself."
+    return (
+        "there is no such file yet. The service makes it when it first runs; the page then goes on"
+        " by itself."
+    )
 
 
 class Fleet:

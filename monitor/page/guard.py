@@ -22,8 +22,10 @@ MAX_CLIENTS = 1000
 CSRF_HEADER = "x-csrf-token"
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -33,7 +35,9 @@ HEADERS = {
 
 
 class Sessions:
-    """Open sessions, in memory: a restart of the page logs everybody out. now_s: a clock that never jumps."""
+    """Open sessions, in memory: a restart of the page logs everybody out. now_s: a clock that never
+    jumps.
+    """
 
     def __init__(self, password: str | None) -> None:
         self._password = None if password is None else _digest(password)
@@ -74,7 +78,9 @@ class Sessions:
         return self._ends_s.get(token, float("-inf")) > now_s
 
     def csrf(self, token: str) -> str:
-        """A word that only a page of ours can read, to be sent along with every write of this session."""
+        """A word that only a page of ours can read, to be sent along with every write of this
+        session.
+        """
         return hmac.new(self._key, token.encode(), hashlib.sha256).hexdigest()
 
     def csrf_right(self, token: str, word: str) -> bool:
@@ -82,7 +88,9 @@ class Sessions:
 
 
 class Guard:
-    """ASGI middleware around everything: our host names only, small requests only, same-origin writes only."""
+    """ASGI middleware around everything: our host names only, small requests only, same-origin
+    writes only.
+    """
 
     def __init__(self, app: ASGIApp, names: HostNames, secure: bool) -> None:
         self._app, self._names = app, names

@@ -1,4 +1,6 @@
-"""What the browser gets, as plain values for JSON. Pure. Times in milliseconds: nanoseconds do not fit its numbers."""
+"""What the browser gets, as plain values for JSON. Pure. Times in milliseconds: nanoseconds do not
+fit its numbers.
+"""
 
 from __future__ import annotations
 
@@ -80,9 +82,23 @@ def row_view(row: Row, has_evidence: bool, labels: Sequence[StoredLabel]) -> Tre
 
 
 FIGURES = (
-    "sensor", "machine", "point", "n_samples", "reason", "logit", "probability", "bias", "threshold", "residual",
-    "novelty", "novelty_threshold", "alarm", "running", "model_id", "continuity",
-)  # fmt: skip
+    "sensor",
+    "machine",
+    "point",
+    "n_samples",
+    "reason",
+    "logit",
+    "probability",
+    "bias",
+    "threshold",
+    "residual",
+    "novelty",
+    "novelty_threshold",
+    "alarm",
+    "running",
+    "model_id",
+    "continuity",
+)
 
 
 def band_sums(cells: Float32) -> list[float]:

@@ -1,1 +1,3 @@
-"""Joins signal and evidence, and keeps account of every sample and message. Imports those two, records and config."""
+"""Joins signal and evidence, and keeps account of every sample and message. Imports those two,
+records and config.
+"""

@@ -11,7 +11,8 @@ from monitor.records.verdict import Status
 class Alarm:
     """Raised when n of the last m judged windows are NG, cleared when at most `clear` of m are.
 
-    IDLE, LEARNING, BAD_DATA and NO_DATA leave it as it is: a machine that stands still has not been repaired.
+    IDLE, LEARNING, BAD_DATA and NO_DATA leave it as it is: a machine that stands still has not been
+    repaired.
     """
 
     def __init__(

@@ -1,4 +1,6 @@
-"""What one rule's windows have in common: spectrogram settings, grid and network. Analyses many windows at once."""
+"""What one rule's windows have in common: spectrogram settings, grid and network. Analyses many
+windows at once.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ N_AT_ONCE = 64  # windows: more at once only leave the cache
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Findings on one window, before any sensor's own thresholds. Spectrum and network only where it can be judged.
+    """Findings on one window, before any sensor's own thresholds. Spectrum and network only where
+    it can be judged.
 
     spectrum_db : float32, (n_channels, n_f, n_t). contribution : float32, (n_f, n_t), logit units.
     """
@@ -119,13 +122,14 @@ def _geometry(
     manifest = classifier.manifest
     if len(rule.channels) != manifest.n_channels:
         raise ConfigError(
-            f"sensors[match={rule.match!r}].channels = {list(rule.channels)}: model {rule.model!r} needs "
-            f"{manifest.n_channels} channels."
+            f"sensors[match={rule.match!r}].channels = {list(rule.channels)}: model {rule.model!r}"
+            f" needs {manifest.n_channels} channels."
         )
     if rate_reason(rule.sample_rate_hz, None, manifest.settings.sample_rate_hz):
         raise ConfigError(
-            f"sensors[match={rule.match!r}].sample_rate_hz = {rule.sample_rate_hz} Hz: model {rule.model!r} was "
-            f"trained at {manifest.settings.sample_rate_hz} Hz and takes that rate to 0.1 %."
+            f"sensors[match={rule.match!r}].sample_rate_hz = {rule.sample_rate_hz} Hz: model"
+            f" {rule.model!r} was trained at {manifest.settings.sample_rate_hz} Hz and takes that"
+            " rate to 0.1 %."
         )
     return manifest.settings, manifest.map_grid
 

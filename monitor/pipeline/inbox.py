@@ -11,9 +11,10 @@ from monitor.records.signal import Message
 class Inbox:
     """Holds at most max_messages and max_bytes.
 
-    A QoS 1 message waits for room, however long: that holds the broker back (at worst it closes the connection and
-    delivers again later). A QoS 0 message cannot be held back: when the inbox is full, the topic that holds most loses
-    its oldest QoS 0 message, so a flood costs the flooding sensor only.
+    A QoS 1 message waits for room, however long: that holds the broker back (at worst it closes the
+    connection and delivers again later). A QoS 0 message cannot be held back: when the inbox is
+    full, the topic that holds most loses its oldest QoS 0 message, so a flood costs the flooding
+    sensor only.
     """
 
     def __init__(self, max_messages: int, max_bytes: int) -> None:
@@ -27,7 +28,9 @@ class Inbox:
         return self._n_messages
 
     def put(self, message: Message) -> Message | None:
-        """Called by the network thread. Returns the QoS 0 message dropped for want of room, or None."""
+        """Called by the network thread. Returns the QoS 0 message dropped for want of room, or
+        None.
+        """
         with self._changed:
             dropped = None
             if message.delivery is not None:
@@ -42,7 +45,9 @@ class Inbox:
             return dropped
 
     def take(self, limit: int, timeout_s: float) -> list[Message]:
-        """Up to `limit` messages, one topic after another in turn; each topic's in order. [] after timeout_s."""
+        """Up to `limit` messages, one topic after another in turn; each topic's in order. [] after
+        timeout_s.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._n_messages > 0, timeout_s)
             taken: list[Message] = []
@@ -72,7 +77,9 @@ class Inbox:
         )
 
     def _drop_oldest(self, incoming: Message) -> Message:
-        """Make room for a QoS 0 message at the expense of the topic that holds most; itself where nothing may go."""
+        """Make room for a QoS 0 message at the expense of the topic that holds most; itself where
+        nothing may go.
+        """
         for topic in sorted(self._topics, key=lambda name: len(self._topics[name]), reverse=True):
             waiting = self._topics[topic]
             for index, message in enumerate(waiting):

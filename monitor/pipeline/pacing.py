@@ -1,4 +1,6 @@
-"""When to commit, and when the samples of unfinished windows go along. Pure: the caller brings the clock."""
+"""When to commit, and when the samples of unfinished windows go along. Pure: the caller brings the
+clock.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,11 @@ class Due(Enum):
 
 
 class Pacer:
-    """Verdicts as soon as nothing else waits, the rest in groups; tails before the broker runs out of messages.
+    """Verdicts as soon as nothing else waits, the rest in groups; tails before the broker runs out
+    of messages.
 
-    A broker may have less in flight than our Receive Maximum and does not say so. Then nothing comes while many
-    messages are pending; from that we learn its limit, and forget it slowly.
+    A broker may have less in flight than our Receive Maximum and does not say so. Then nothing
+    comes while many messages are pending; from that we learn its limit, and forget it slowly.
     """
 
     def __init__(self, receive_maximum: int) -> None:

@@ -1,7 +1,8 @@
-"""Messages in, a batch of verdicts out. Pure but for its sensors' state: no clock, no file, no thread.
+"""Messages in, a batch of verdicts out. Pure but for its sensors' state: no clock, no file, no
+thread.
 
-Keeps account of every sample (received = analysed + judged_bad + dropped + waiting) and of every message until all
-that it brought is in a committed batch.
+Keeps account of every sample (received = analysed + judged_bad + dropped + waiting) and of every
+message until all that it brought is in a committed batch.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class _Receipt:
-    """A message on its way to its acknowledgement: settled when its sensor's stream is stored up to n_received."""
+    """A message on its way to its acknowledgement: settled when its sensor's stream is stored up to
+    n_received.
+    """
 
     delivery: Delivery
     sensor: str
@@ -119,7 +122,9 @@ class Pipeline:
             sensor.commissioned = commissioned.get(sensor.name)
 
     def connected(self, now_s: float, session_present: bool) -> None:
-        """The broker is there (again): silence is measured from now; a lost session makes old packet ids void."""
+        """The broker is there (again): silence is measured from now; a lost session makes old
+        packet ids void.
+        """
         for sensor in self.sensors.values():
             sensor.heard_s = now_s
         if not session_present:
@@ -143,7 +148,9 @@ class Pipeline:
         self._batch.bad_payloads.append(bad)
 
     def tick(self, now_ns: int, now_s: float) -> None:
-        """Find sensors that fell silent: their unfinished window is dropped, and a NO_DATA row says so."""
+        """Find sensors that fell silent: their unfinished window is dropped, and a NO_DATA row says
+        so.
+        """
         if (event := self._overload.tick(now_ns)) is not None:
             self._batch.events.append(event)
         for sensor in self.sensors.values():
@@ -167,11 +174,14 @@ class Pipeline:
         return bool(self._batch.verdicts)
 
     def waited_s(self, now_s: float) -> float:
-        """How long the oldest message without settlement has waited, as of the last batch; 0 where none does."""
+        """How long the oldest message without settlement has waited, as of the last batch; 0 where
+        none does.
+        """
         return now_s - self._receipts[0].at_s if self._receipts else 0.0
 
     def take_batch(self, with_tails: bool) -> Batch:
-        """The current batch, with the streams of all sensors that it touches; with_tails: of all that got samples.
+        """The current batch, with the streams of all sensors that it touches; with_tails: of all
+        that got samples.
 
         Every message whose samples are thereby stored is in batch.settled, in order of receipt.
         """
@@ -199,7 +209,9 @@ class Pipeline:
         return batch
 
     def _take(self, message: Message, digest: int, work: Work, now_s: float) -> str:
-        """One message up to its windows. Returns the sensor whose stream must be stored before it is settled, or ''."""
+        """One message up to its windows. Returns the sensor whose stream must be stored before it
+        is settled, or ''.
+        """
         delivery = message.delivery
         if (
             delivery is not None
@@ -219,7 +231,9 @@ class Pipeline:
         return sensor.name
 
     def _decode(self, message: Message, now_s: float) -> tuple[Sensor | None, Chunk | None]:
-        """The sensor and its chunk; (None, None) for a running-state message. Raises PayloadError."""
+        """The sensor and its chunk; (None, None) for a running-state message.
+        Raises PayloadError.
+        """
         name, found = self._sensor_name(message.topic), None
         for pattern, payload in self._topics:
             if name is not None and pattern.match(message.topic) is not None:
@@ -292,7 +306,9 @@ class Pipeline:
         return kept
 
     def _judge(self, work: Work) -> None:
-        """Analyse all windows, rule by rule and batched over sensors; then verdicts in order of arrival."""
+        """Analyse all windows, rule by rule and batched over sensors; then verdicts in order of
+        arrival.
+        """
         by_rule: dict[int, list[int]] = {}
         for index, cut in enumerate(work):
             if isinstance(cut.item, Window):

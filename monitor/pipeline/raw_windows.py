@@ -11,7 +11,9 @@ from monitor.records.verdict import Status, Verdict
 
 
 class EvidenceKeeper:
-    """Chooses the raw windows worth keeping: every NG, those around a change of status, one OK in every so many."""
+    """Chooses the raw windows worth keeping: every NG, those around a change of status, one OK in
+    every so many.
+    """
 
     def __init__(self, settings: EvidenceSettings) -> None:
         self._settings = settings

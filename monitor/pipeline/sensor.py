@@ -1,4 +1,6 @@
-"""One sensor's own state: its stream, thresholds, alarm and running state. Turns analysed windows into verdicts."""
+"""One sensor's own state: its stream, thresholds, alarm and running state. Turns analysed windows
+into verdicts.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ from monitor.records.verdict import Status, Verdict
 from monitor.signal.severity import applies, is_due, velocity_rms_mm_s
 from monitor.signal.windows import Windower
 
-MAX_RESIDUAL = 1e-3  # logit units: a map that does not add up to its logit is no explanation, so no verdict either
+# logit units: a map that does not add up to its logit is no explanation, so no verdict either
+MAX_RESIDUAL = 1e-3
 SILENT_PERIODS = 3  # of the expected period
 MIN_SILENCE_S = 1.0  # a shorter pause is a hiccup on the way, whatever the period
 
@@ -53,7 +56,9 @@ class Sensor:
         return self.analyser.rule
 
     def restore(self, stored: StoredStream) -> None:
-        """Go on where the journal left off. A geometry that changed in between starts a new segment."""
+        """Go on where the journal left off. A geometry that changed in between starts a new
+        segment.
+        """
         self.windower.restore(stored.position, stored.keys, stored.tail)
         alarm = self.rule.alarm
         self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, stored.alarm_recent, stored.alarm_raised)
@@ -77,9 +82,11 @@ class Sensor:
     def judge(
         self, window: Window, analysis: Analysis, analyser: Analyser, said_running: bool | None
     ) -> tuple[Verdict, list[EvidenceWindow], list[Event]]:
-        """The verdict on an analysed window, raw windows worth keeping, and what happened to the alarm.
+        """The verdict on an analysed window, raw windows worth keeping, and what happened to the
+        alarm.
 
-        analyser, said_running: the rule, and the running-state topic's last word, when the window was cut
+        analyser, said_running: the rule, and the running-state topic's last word, when the window
+        was cut
         """
         n = window.samples.shape[1]
         running = self._is_running(analysis, analyser, said_running)
@@ -113,7 +120,9 @@ class Sensor:
         return [Event(verdict.start_ns, self.name, "model_changed", text, verdict.model_id)]
 
     def judge_gap(self, gap: Gap) -> Verdict:
-        """A partial window before a break: it could not be judged, so it is BAD_DATA with the break's reason."""
+        """A partial window before a break: it could not be judged, so it is BAD_DATA with the
+        break's reason.
+        """
         return Verdict(
             sensor=self.name,
             segment=gap.segment,
@@ -161,7 +170,9 @@ class Sensor:
 
     @staticmethod
     def _figures(window: Window, analysis: Analysis) -> dict[str, float]:
-        """What the verdict says of the data's quality, and now and then of the vibration's severity."""
+        """What the verdict says of the data's quality, and now and then of the vibration's
+        severity.
+        """
         figures, rate_hz, n = (
             analysis.quality.figures(),
             window.sample_rate_hz,
@@ -177,7 +188,8 @@ class Sensor:
             figures["velocity_rms_mm_s"] = velocity_rms_mm_s(window.samples, rate_hz)
         return figures
 
-    # The next three return fields of a Verdict: to build it once costs a fifth of changing it field by field.
+    # The next three return fields of a Verdict: to build it once costs a fifth of changing it field
+    # by field.
 
     def _findings(
         self, analysis: Analysis, analyser: Analyser, running: bool | None
@@ -271,5 +283,8 @@ class Sensor:
         band = verdict.band
         text = verdict.reason or verdict.status.value
         if band is not None:
-            text += f", strongest band {band.low_hz:.0f} to {band.high_hz:.0f} Hz ({band.share:.0%} of the evidence)"
+            text += (
+                f", strongest band {band.low_hz:.0f} to {band.high_hz:.0f} Hz ({band.share:.0%} of"
+                " the evidence)"
+            )
         return Event(verdict.end_ns, verdict.sensor, kind, text, verdict.model_id)

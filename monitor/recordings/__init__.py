@@ -1,1 +1,3 @@
-"""Files of vibration and the manifests that name them, and replaying them. Imports records and config."""
+"""Files of vibration and the manifests that name them, and replaying them. Imports records and
+config.
+"""

@@ -1,6 +1,8 @@
-"""One array out of one file of recordings, whatever its format. Heavy readers are imported where a file needs them.
+"""One array out of one file of recordings, whatever its format. Heavy readers are imported where a
+file needs them.
 
-Nothing here unpickles: object arrays are refused. Files above MAX_FILE_BYTES are refused before they are opened.
+Nothing here unpickles: object arrays are refused. Files above MAX_FILE_BYTES are refused before
+they are opened.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ def read_array(
 ) -> NDArray[Any]:
     """The numbers a file holds, in the file's own number type and axes, read-only.
 
-    key : data set, variable or member (a pattern such as "*_DE_time" may stand for exactly one), or the columns of a
+    key : data set, variable or member (a pattern such as "*_DE_time" may stand for exactly one), or
+        the columns of a
         CSV or Parquet table; None where the file holds one thing only.
     sample_rate_hz : checked against the file's own, where it has one (WAV, FLAC).
 
@@ -73,7 +76,8 @@ def _pick(names: Iterable[str], key: Key) -> str:
     )
     if len(matching) != 1:
         raise FileError(
-            f"must hold exactly one array for key = {key!r}, found {len(matching)} among {found[:8]}"
+            f"must hold exactly one array for key = {key!r}, found {len(matching)} among"
+            f" {found[:8]}"
         )
     return matching[0]
 

@@ -1,6 +1,8 @@
-"""Recordings on disk: a small YAML manifest names a table of recordings (CSV) and says how to read their files.
+"""Recordings on disk: a small YAML manifest names a table of recordings (CSV) and says how to read
+their files.
 
-    table: recordings.csv        # path,label,machine,point,group,start and any further columns; one row a recording
+    table: recordings.csv        # path,label,machine,point,group,start and any further columns; one
+                                 row a recording
     root: ${CAMSHAFT_DATASETS}/bosch-cnc
     files: {format: hdf5, key: vibration_data, sample_rate_hz: 2000, channels: [x, y, z], unit: mg}
 
@@ -31,8 +33,19 @@ from monitor.records.signal import Float32
 
 MAX_TABLE_BYTES = 64 << 20
 TABLE_FORMATS = ("csv", "parquet", "wav", "flac")  # always (time, channel)
-OUR_COLUMNS = ("path", "label", "machine", "point", "group", "start", "offset_s", "first_sample", "n_samples",
-               "sample_rate_hz", "key")  # fmt: skip
+OUR_COLUMNS = (
+    "path",
+    "label",
+    "machine",
+    "point",
+    "group",
+    "start",
+    "offset_s",
+    "first_sample",
+    "n_samples",
+    "sample_rate_hz",
+    "key",
+)
 
 Axis = Literal["snapshot", "time", "channel"]
 Label = Literal["ok", "ng", "unlabelled"]
@@ -40,11 +53,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class RecordingError(Exception):
-    """A manifest or a recording cannot be used; str() is one sentence that names the file and its row."""
+    """A manifest or a recording cannot be used; str() is one sentence that names the file and its
+    row.
+    """
 
 
 class FileSettings(Settings):
-    """How to read a file. axes: in the array's order; by default (time, channel), or (time) for one channel."""
+    """How to read a file. axes: in the array's order; by default (time, channel), or (time) for one
+    channel.
+    """
 
     format: FileFormat
     key: str | tuple[str, ...] | None = None
@@ -67,7 +84,8 @@ class FileSettings(Settings):
             or (len(self.channels) > 1 and "channel" not in axes)
         ):
             raise ValueError(
-                f"axes = {list(axes)} must name each axis once, time among them, channel if there are several"
+                f"axes = {list(axes)} must name each axis once, time among them, channel if there"
+                " are several"
             )
         if self.format in TABLE_FORMATS and axes != ("time", "channel"):
             raise ValueError(
@@ -94,7 +112,9 @@ class FileSettings(Settings):
 
 
 class LifeRule(Settings):
-    """Labels of a run to failure by its share of life: ok within `ok`, ng in the last snapshots, else unlabelled."""
+    """Labels of a run to failure by its share of life: ok within `ok`, ng in the last snapshots,
+    else unlabelled.
+    """
 
     rule: Literal["life"]
     ok: tuple[Share, Share] = (0.05, 0.25)
@@ -136,7 +156,9 @@ class ManifestFile(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One stretch of signal without a gap. Recordings that share a group are not independent (one run)."""
+    """One stretch of signal without a gap. Recordings that share a group are not independent (one
+    run).
+    """
 
     path: Path
     row: int  # line of the table, the header is line 1
@@ -163,7 +185,9 @@ class Recording:
         return self.path.name + ("" if self.snapshot is None else f"[{self.snapshot}]")
 
     def value(self, column: str) -> str:
-        """Of one of our columns or of a further one. Raises RecordingError where there is no such column."""
+        """Of one of our columns or of a further one. Raises RecordingError where there is no such
+        column.
+        """
         if column in ("label", "machine", "point", "group"):
             return str(getattr(self, column))
         if column not in self.extra:
@@ -196,8 +220,8 @@ class Manifest:
 def load_manifest(path: Path) -> Manifest:
     """Read a manifest and its table; no signal is read.
 
-    Raises RecordingError: unknown keys, a missing or misspelt column, a missing file, a path that leaves its folder,
-    a row that stands twice.
+    Raises RecordingError: unknown keys, a missing or misspelt column, a missing file, a path that
+    leaves its folder, a row that stands twice.
     """
     try:
         settings = ManifestFile.model_validate(read_yaml(path))
@@ -222,7 +246,9 @@ def load_manifest(path: Path) -> Manifest:
 
 
 def runs(manifest: Manifest) -> list[tuple[Recording, ...]]:
-    """The recordings of each run (machine, point, group), in order of time: one stream each when replayed."""
+    """The recordings of each run (machine, point, group), in order of time: one stream each when
+    replayed.
+    """
 
     def run(recording: Recording) -> tuple[str, str, str]:
         return recording.machine, recording.point, recording.group
@@ -324,16 +350,28 @@ def _recording(
     path, files = _path(root, ours["path"]), settings.files
     rate_hz = float(ours["sample_rate_hz"] or files.sample_rate_hz)
     if rate_hz != files.sample_rate_hz and files.resample_hz is None:
-        raise ValueError(f"sample_rate_hz = {rate_hz:g} differs from the manifest's {files.sample_rate_hz:g} Hz: "
-                         "mixed rates need files.resample_hz")  # fmt: skip
+        raise ValueError(
+            f"sample_rate_hz = {rate_hz:g} differs from the manifest's {files.sample_rate_hz:g} Hz: "
+            "mixed rates need files.resample_hz"
+        )
     first = int(ours["first_sample"] or 0)
     return Recording(
-        path=path, row=line, label=_label(ours["label"]), machine=ours["machine"] or settings.name,
-        point=ours["point"] or "main", group=ours["group"] or path.stem, start_ns=_start_ns(ours["start"]),
-        offset_s=float(ours["offset_s"] or first / rate_hz), snapshot=None, first_sample=first,
-        n_samples=int(ours["n_samples"]) if ours["n_samples"] else None, sample_rate_hz=rate_hz,
-        key=ours["key"] or files.key, files=files, extra=row,
-    )  # fmt: skip
+        path=path,
+        row=line,
+        label=_label(ours["label"]),
+        machine=ours["machine"] or settings.name,
+        point=ours["point"] or "main",
+        group=ours["group"] or path.stem,
+        start_ns=_start_ns(ours["start"]),
+        offset_s=float(ours["offset_s"] or first / rate_hz),
+        snapshot=None,
+        first_sample=first,
+        n_samples=int(ours["n_samples"]) if ours["n_samples"] else None,
+        sample_rate_hz=rate_hz,
+        key=ours["key"] or files.key,
+        files=files,
+        extra=row,
+    )
 
 
 def _path(root: Path, text: str) -> Path:

@@ -1,7 +1,9 @@
-"""Recordings cut into the messages that live sensors would have sent. Pure but for reading the recordings.
+"""Recordings cut into the messages that live sensors would have sent. Pure but for reading the
+recordings.
 
-Each machine and point is one sensor. Its runs follow each other with a pause between; all sensors play side by side. A
-message holds `message_s` of signal (a snapshot is one message) and is due when its last sample would be measured.
+Each machine and point is one sensor. Its runs follow each other with a pause between; all sensors
+play side by side. A message holds `message_s` of signal (a snapshot is one message) and is due when
+its last sample would be measured.
 """
 
 from __future__ import annotations
@@ -85,7 +87,8 @@ class Cut:
 def cuts(manifest: Manifest, options: PlayOptions, now_ns: int) -> Iterator[Cut]:
     """The messages of all matching sensors, in the order they are due. Endless with options.loop.
 
-    Raises RecordingError: an unreadable recording, no matching sensor, no recorded start where it is asked for.
+    Raises RecordingError: an unreadable recording, no matching sensor, no recorded start where it
+    is asked for.
     """
     by_sensor = groupby(runs(manifest), key=lambda run: run[0].sensor)
     chosen = {

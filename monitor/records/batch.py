@@ -41,7 +41,9 @@ class EvidenceWindow:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something worth a mark on a time line: alarm raised or cleared, sensor silent or back, model changed."""
+    """Something worth a mark on a time line: alarm raised or cleared, sensor silent or back, model
+    changed.
+    """
 
     at_ns: int
     sensor: str

@@ -9,7 +9,9 @@ FATES = ("received", "analysed", "judged_bad", "dropped")  # of a sample; what r
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Both ledgers. samples: {sensor: {(fate, reason): n}}; waiting: {sensor: n}, as the streams hold them."""
+    """Both ledgers. samples: {sensor: {(fate, reason): n}}; waiting: {sensor: n}, as the streams
+    hold them.
+    """
 
     samples: dict[str, dict[tuple[str, str], int]]
     waiting: dict[str, int]
@@ -17,7 +19,9 @@ class Books:
     delivery: dict[str, tuple[int, int, int]]  # kind: accepted, rejected, waiting
 
     def imbalance(self) -> dict[str, int]:
-        """Sensors whose samples do not add up: received - analysed - judged_bad - dropped - waiting. Empty is right."""
+        """Sensors whose samples do not add up: received - analysed - judged_bad - dropped -
+        waiting. Empty is right.
+        """
         off = {}
         for sensor, book in self.samples.items():
             received = book.get(("received", ""), 0)

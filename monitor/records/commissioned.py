@@ -11,7 +11,8 @@ from monitor.records.signal import Float32, Float64
 class Baseline:
     """A sensor's commissioned self.
 
-    mean_db, std_db : float32, shape (n_channels, n_f), over all columns of all commissioning windows
+    mean_db, std_db : float32, shape (n_channels, n_f), over all columns of all commissioning
+        windows
     threshold : novelty above it is unlike the commissioned machine
     """
 

@@ -34,7 +34,9 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class LabelRequest:
-    """A label and the window it means: a journal row, or the sensor's window at time_ns, or its newest one."""
+    """A label and the window it means: a journal row, or the sensor's window at time_ns, or its
+    newest one.
+    """
 
     label: Label
     at_ns: int
@@ -60,7 +62,8 @@ def check_label(values: Mapping[str, object], failure_modes: Iterable[str]) -> L
     mode, known = _text(values, "failure_mode", MAX_MODE), tuple(failure_modes)
     if mode and mode not in known:
         raise LabelError(
-            f"failure_mode = {mode!r}: must be one of page.failure_modes ({', '.join(known)}), or absent."
+            f"failure_mode = {mode!r}: must be one of page.failure_modes ({', '.join(known)}), or"
+            " absent."
         )
     return Label(
         word, mode, _text(values, "author", MAX_AUTHOR), _text(values, "comment", MAX_COMMENT)
@@ -73,7 +76,8 @@ def check_note(values: Mapping[str, object]) -> tuple[str, str]:
 
 
 def parse_message(payload: bytes, received_ns: int, failure_modes: Iterable[str]) -> LabelRequest:
-    """A label sent over MQTT as JSON: word and sensor or row_id, and where wanted the other MESSAGE_KEYS.
+    """A label sent over MQTT as JSON: word and sensor or row_id, and where wanted the other
+    MESSAGE_KEYS.
 
     Raises LabelError.
     """
@@ -127,4 +131,4 @@ def _text(values: Mapping[str, object], key: str, limit: int) -> str:
     return value
 
 
-# -- camshaft label ----------------------------------------------------------------------------------------------------
+# -- camshaft label -------------------------------------------------------------------------------

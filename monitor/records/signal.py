@@ -1,6 +1,8 @@
-"""The records that stages hand to each other. Frozen; arrays are read-only by convention; units are in the names.
+"""The records that stages hand to each other. Frozen; arrays are read-only by convention; units are
+in the names.
 
-Samples are counted per segment, an unbroken run of samples of one sensor. Times are UTC in nanoseconds since 1970.
+Samples are counted per segment, an unbroken run of samples of one sensor. Times are UTC in
+nanoseconds since 1970.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ Float64 = NDArray[np.float64]
 class Delivery:
     """What an acknowledgement needs to know of a QoS 1 message.
 
-    connection counts this process's connections to the broker: a PUBACK is sent on the delivering one only.
+    connection counts this process's connections to the broker: a PUBACK is sent on the delivering
+    one only.
     """
 
     connection: int
@@ -80,7 +83,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The partial window before a break in a continuous stream. It becomes one BAD_DATA row (none if it is empty)."""
+    """The partial window before a break in a continuous stream. It becomes one BAD_DATA row (none
+    if it is empty).
+    """
 
     sensor: str
     segment: int

@@ -11,7 +11,9 @@ Key = tuple[int | None, int | None, int]  # sequence, start_ns, checksum of the 
 
 @dataclass(slots=True)
 class Position:
-    """Where a stream stands: all that must outlive a restart, besides the buffered samples themselves."""
+    """Where a stream stands: all that must outlive a restart, besides the buffered samples
+    themselves.
+    """
 
     segment: int = 0
     first_sample: int = 0  # of the buffer, counted from the segment's start
@@ -37,7 +39,9 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class StreamUpdate:
-    """Where a sensor's stream stands after this batch, and the samples of its unfinished window not yet stored."""
+    """Where a sensor's stream stands after this batch, and the samples of its unfinished window not
+    yet stored.
+    """
 
     sensor: str
     position: Position
@@ -50,7 +54,9 @@ class StreamUpdate:
 
 @dataclass(frozen=True, slots=True)
 class StoredStream:
-    """A stream as the journal holds it. tail : float32, (n_channels, n), from position.first_sample on, or None."""
+    """A stream as the journal holds it. tail : float32, (n_channels, n), from position.first_sample
+    on, or None.
+    """
 
     position: Position
     keys: list[Key]

@@ -51,7 +51,9 @@ class TopicPattern:
         return named
 
     def sensor(self, topic: str) -> str | None:
-        """ "machine/point" of a topic that fits, else None. A pattern without {point} has the point "main"."""
+        """ "machine/point" of a topic that fits, else None. A pattern without {point} has the point
+        "main".
+        """
         named = self.match(topic)
         if named is None or not all(named.values()):
             return None

@@ -24,7 +24,8 @@ class Status(StrEnum):
 class Grid:
     """The grid that maps and spectra of one model share.
 
-    f_edges_hz : n_f + 1 band edges. t_edges_s : n_t + 1 column edges, from the window's first sample.
+    f_edges_hz : n_f + 1 band edges. t_edges_s : n_t + 1 column edges, from the window's first
+        sample.
     """
 
     f_edges_hz: tuple[float, ...]
@@ -46,7 +47,9 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What Camshaft says of one window. None where it does not apply (no network, not commissioned, not judged)."""
+    """What Camshaft says of one window. None where it does not apply (no network, not commissioned,
+    not judged).
+    """
 
     sensor: str
     segment: int

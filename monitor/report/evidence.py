@@ -1,4 +1,6 @@
-"""What a map says in numbers: what adds up to the verdict, the main bands, the limits of its colours. Pure."""
+"""What a map says in numbers: what adds up to the verdict, the main bands, the limits of its
+colours. Pure.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def band_name(grid: Grid, first: int, last: int | None = None) -> str:
 
 
 def main_bands(cells: Float32) -> list[tuple[int, int, float]]:
-    """Neighbouring bands with at least MAIN_SHARE of the positive evidence each: first, last, share; largest first."""
+    """Neighbouring bands with at least MAIN_SHARE of the positive evidence each: first, last,
+    share; largest first.
+    """
     positive = np.maximum(cells, 0.0).sum(axis=1, dtype=np.float64)
     if positive.sum() <= 0:
         return []

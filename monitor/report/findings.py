@@ -1,4 +1,6 @@
-"""`camshaft report`: one self-contained HTML page about a span of a point's time, to attach to a work order."""
+"""`camshaft report`: one self-contained HTML page about a span of a point's time, to attach to a
+work order.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class Findings:
 
 
 def gather(views: JournalViews, instance: str, sensor: str, from_ns: int, to_ns: int) -> Findings:
-    """Read everything the report needs. Raises ReportError where there is no window in that span."""
+    """Read everything the report needs.
+    Raises ReportError where there is no window in that span.
+    """
     if to_ns <= from_ns:
         raise ReportError("--to must be later than --from.")
     rows = views.between(sensor, from_ns, to_ns, MAX_WINDOWS)

@@ -1,4 +1,6 @@
-"""The report as HTML: nothing in it refers to anything outside. Every text from outside is escaped."""
+"""The report as HTML: nothing in it refers to anything outside.
+Every text from outside is escaped.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +58,10 @@ def page(found: Findings, now_ns: int) -> str:
     machine, _, point = found.sensor.rpartition("/")
     parts = [
         f"<h1>{escape(machine)} · {escape(point)}</h1>",
-        f'<p class="quiet">Vibration report by Camshaft ({escape(found.instance)}), {clock(found.from_ns)} to '
-        f"{clock(found.to_ns)}. Written {clock(now_ns)}.</p>",
+        (
+            f'<p class="quiet">Vibration report by Camshaft ({escape(found.instance)}),'
+            f" {clock(found.from_ns)} to {clock(found.to_ns)}. Written {clock(now_ns)}.</p>"
+        ),
         _verdict(found),
         timeline(found.rows, found.worst_row),
         _worst(found),
@@ -95,7 +99,10 @@ def _worst(found: Findings) -> str:
         if verdict.status.value == "NG"
         else "The window nearest to NG"
     )
-    head = f"<h2>{title}</h2><p>{clock(verdict.end_ns)}, row {found.worst_row}: {_status_words(verdict)}.</p>"
+    head = (
+        f"<h2>{title}</h2><p>{clock(verdict.end_ns)}, row {found.worst_row}:"
+        f" {_status_words(verdict)}.</p>"
+    )
     if grid is None or evidence is None:
         return head + "<p>There is no map of this window: it could not be judged.</p>"
     limit, levels = full_colour(evidence), grey_levels(verdict.spectrum_db)
@@ -103,15 +110,19 @@ def _worst(found: Findings) -> str:
     steps = band_steps(evidence, grid)
     left = wave + evidence_map(evidence.cells, mean_db(verdict.spectrum_db), grid, limit, levels)
     right = bars(steps, evidence.name, evidence.limit) + _sum_words(evidence)
-    both = f'<div class="two"><div>{left}{_scale(evidence, limit, levels)}</div><div>{right}</div></div>'
+    both = (
+        "<div"
+        f' class="two"><div>{left}{_scale(evidence, limit, levels)}</div><div>{right}</div></div>'
+    )
     return head + both + _before(found, evidence, limit, levels)
 
 
 def _scale(evidence: Sum, limit: float, levels: tuple[float, float]) -> str:
     low, high = (f"{level:.0f}".replace("-", "−") for level in levels)
     return (
-        '<p class="quiet">Colour of a cell: <b class="for-ng">orange</b> speaks for NG, <b class="for-ok">blue</b> for '
-        f"OK, full at ±{limit:g} {evidence.name}; grey is the spectrum, {low} to {high} dB re 1 (m/s²)²/Hz.</p>"
+        '<p class="quiet">Colour of a cell: <b class="for-ng">orange</b> speaks for NG, <b'
+        f' class="for-ok">blue</b> for OK, full at ±{limit:g} {evidence.name}; grey is the'
+        f" spectrum, {low} to {high} dB re 1 (m/s²)²/Hz.</p>"
     )
 
 
@@ -120,7 +131,10 @@ def _before(found: Findings, evidence: Sum, limit: float, levels: tuple[float, f
     verdict = found.last_ok
     same = None if verdict is None else evidence_of(verdict)
     if verdict is None or verdict.grid is None or same is None or same.name != evidence.name:
-        return '<p class="quiet">The journal holds no earlier OK window of this model to compare with.</p>'
+        return (
+            '<p class="quiet">The journal holds no earlier OK window of this model to compare'
+            " with.</p>"
+        )
     picture = evidence_map(same.cells, mean_db(verdict.spectrum_db), verdict.grid, limit, levels)
     return (
         f"<h3>For comparison: the last OK window before it, {clock(verdict.end_ns)}</h3>{picture}"
@@ -134,7 +148,10 @@ def _sum_words(evidence: Sum) -> str:
     if evidence.limit is not None:
         above = "above" if evidence.total > evidence.limit else "not above"
         verdict = f", {above} its threshold {evidence.limit:.3f}"
-    return f"<p><b>{bias}all bands {signed(bands)} = {evidence.name} {signed(evidence.total)}{verdict}.</b></p>"
+    return (
+        f"<p><b>{bias}all bands {signed(bands)} = {evidence.name}"
+        f" {signed(evidence.total)}{verdict}.</b></p>"
+    )
 
 
 def _status_words(verdict: Verdict) -> str:
@@ -149,8 +166,9 @@ def _advice(found: Findings) -> str:
         return ""
     items = [*_band_advice(found, evidence, grid), _time_advice(evidence, grid)]
     items.append(
-        "Compare these frequencies with the machine's own: shaft speed and its multiples, gear mesh, blade passing, "
-        "bearing defect rates. A bearing defect often shows as bursts that ring a resonance well above its defect rate."
+        "Compare these frequencies with the machine's own: shaft speed and its multiples, gear"
+        " mesh, blade passing, bearing defect rates. A bearing defect often shows as bursts that"
+        " ring a resonance well above its defect rate."
     )
     return (
         f"<h2>What to look at</h2><ul>{''.join(f'<li>{item}</li>' for item in items if item)}</ul>"
@@ -168,7 +186,10 @@ def _band_advice(found: Findings, evidence: Sum, grid: Grid) -> Iterator[str]:
         text = f"<b>{band_name(grid, first, last)}</b> holds {share:.0%} of the evidence for NG"
         if now is not None and before is not None:
             change_db = level_db(now[first : last + 1]) - level_db(before[first : last + 1])
-            text += f"; its level is {abs(change_db):.1f} dB {'above' if change_db >= 0 else 'below'} the last OK window"
+            text += (
+                f"; its level is {abs(change_db):.1f} dB {'above' if change_db >= 0 else 'below'}"
+                " the last OK window"
+            )
         yield text + "."
 
 
@@ -179,7 +200,10 @@ def _time_advice(evidence: Sum, grid: Grid) -> str:
     n_half = int(np.searchsorted(np.cumsum(positive), positive.sum() / 2)) + 1
     n = grid.shape[1]
     words = "it comes in bursts" if n_half <= n / 4 else "it is there most of the time"
-    return f"Half of the evidence for NG lies in {n_half} of the window's {n} columns of time: {words}."
+    return (
+        f"Half of the evidence for NG lies in {n_half} of the window's {n} columns of time:"
+        f" {words}."
+    )
 
 
 def _events(found: Findings) -> str:

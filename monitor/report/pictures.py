@@ -1,4 +1,5 @@
-"""The report's pictures as SVG text: a time line, a waveform, a map, and bars that add up. Pure; no library, no script.
+"""The report's pictures as SVG text: a time line, a waveform, a map, and bars that add up. Pure; no
+library, no script.
 
 The colours are the page's light ones: orange speaks for NG, blue for OK, grey is the spectrum.
 """
@@ -25,9 +26,13 @@ FOR_NG, FOR_OK, NEUTRAL, SPECTRUM_LOW, SPECTRUM_HIGH = (
     "#3a4149",
 )
 STATE_COLOURS = {
-    "OK": "#2a7f62", "NG": "#c8321f", "BAD_DATA": "#a06000", "IDLE": "#7a8794", "LEARNING": "#5a55b8",
+    "OK": "#2a7f62",
+    "NG": "#c8321f",
+    "BAD_DATA": "#a06000",
+    "IDLE": "#7a8794",
+    "LEARNING": "#5a55b8",
     "NO_DATA": "#4a5560",
-}  # fmt: skip
+}
 SEVERITY = {
     status: rank
     for rank, status in enumerate(("OK", "IDLE", "LEARNING", "BAD_DATA", "NO_DATA", "NG"))
@@ -39,7 +44,9 @@ Points = Iterable[tuple[float, float]]
 
 
 def timeline(rows: Sequence[Glance], chosen: int, width: int = 980, height: int = 150) -> str:
-    """P(NG), or the novelty over its limit, of each window, and a strip of states below. chosen: a row to mark."""
+    """P(NG), or the novelty over its limit, of each window, and a strip of states below. chosen: a
+    row to mark.
+    """
     rows = _thinned(rows)
     by_network = any(row.probability is not None for row in rows)
     first, last = rows[0].start_ns, max(rows[-1].end_ns, rows[0].start_ns + 1)
@@ -92,12 +99,18 @@ def waveform(samples: Float32, sample_rate_hz: float, width: int = 560, height: 
 
 
 def evidence_map(
-    cells: Float32, spectrum_db: Float32 | None, grid: Grid, limit: float, levels: tuple[float, float],
-    width: int = 560, height: int = 330,
-) -> str:  # fmt: skip
+    cells: Float32,
+    spectrum_db: Float32 | None,
+    grid: Grid,
+    limit: float,
+    levels: tuple[float, float],
+    width: int = 560,
+    height: int = 330,
+) -> str:
     """The map over the spectrum, each band at its true edges.
 
-    cells, spectrum_db : (n_f, n_t). limit : evidence of full colour. levels : dB of white and of dark grey.
+    cells, spectrum_db : (n_f, n_t). limit : evidence of full colour. levels : dB of white and of
+        dark grey.
     """
     f, t = grid.f_edges_hz, grid.t_edges_s
     box = _Box(74, 8, width - 12, height - 40, t[0], t[-1], f[0], f[-1])
@@ -124,7 +137,9 @@ def evidence_map(
 def bars(
     steps: Sequence[tuple[str, float]], total_name: str, limit: float | None, width: int = 400
 ) -> str:
-    """Bars that each begin where the one below ended, and the sum they reach. steps : name and what it adds."""
+    """Bars that each begin where the one below ended, and the sum they reach. steps : name and what
+    it adds.
+    """
     total = sum(value for _, value in steps)
     reached = np.concatenate([[0.0], np.cumsum([value for _, value in steps])])
     ends = [*reached.tolist(), total, limit or 0.0]
@@ -181,7 +196,9 @@ def hz_range(low: float, high: float) -> str:
 
 
 class _Box:
-    """A drawing area in pixels over a range of values. left and right are the values at its edges."""
+    """A drawing area in pixels over a range of values.
+    left and right are the values at its edges.
+    """
 
     def __init__(
         self,

@@ -1,1 +1,3 @@
-"""From messages to spectrograms: payloads, windows, quality, spectrogram, severity. Pure. Imports records and config."""
+"""From messages to spectrograms: payloads, windows, quality, spectrogram, severity. Pure. Imports
+records and config.
+"""

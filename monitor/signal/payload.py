@@ -1,17 +1,22 @@
-"""One MQTT payload in, one Chunk in m/s² out. Pure: the only clock it knows is the message's time of arrival.
+"""One MQTT payload in, one Chunk in m/s² out. Pure: the only clock it knows is the message's time
+of arrival.
 
 Two formats (`monitor.config.RawPayload`, `JsonPayload`):
 
-raw   little-endian int16, int32 or float32; the channels of one instant side by side: x0 y0 z0 x1 y1 z1 ...
-json  an object; a flat list of numbers is one channel, a list of lists holds one list for each channel, base64 holds
+raw   little-endian int16, int32 or float32; the channels of one instant side by side: x0 y0 z0 x1
+      y1 z1 ...
+json  an object; a flat list of numbers is one channel, a list of lists holds one list for each
+      channel, base64 holds
       raw samples as above. NaN and Infinity are not JSON.
 
-MQTT 5 user properties override configuration and JSON fields alike, so a raw payload can carry its own facts:
+MQTT 5 user properties override configuration and JSON fields alike, so a raw payload can carry its
+own facts:
 
     sample_rate_hz   hertz
     sequence         the sender's message counter, a whole number from 0
     start_time       time of the first sample, ISO 8601
-    start_time_ns, start_time_us, start_time_ms, start_time_s    the same, counted since 1970 (at most one of the five)
+    start_time_ns, start_time_us, start_time_ms, start_time_s    the same, counted since 1970 (at
+                                                                 most one of the five)
 
 An ISO time without a zone is UTC. Every limit is checked before the work it bounds.
 """
@@ -72,11 +77,13 @@ def decode(
 ) -> Chunk:
     """Decode one message of `sensor` ("machine/point").
 
-    Raises PayloadError: too_large, empty, bad_length, not_json, too_nested, no_samples, not_numbers, not_base64,
-    not_finite, wrong_channels, bad_rate, bad_time, bad_sequence; nothing else, whatever the bytes.
+    Raises PayloadError: too_large, empty, bad_length, not_json, too_nested, no_samples,
+    not_numbers, not_base64, not_finite, wrong_channels, bad_rate, bad_time, bad_sequence; nothing
+    else, whatever the bytes.
 
-    NaN and infinity in raw float32 are passed on: the sensor did send these samples, and quality marks their window
-    as BAD_DATA. In JSON they cannot be written, only reached by numbers beyond float32, and are refused.
+    NaN and infinity in raw float32 are passed on: the sensor did send these samples, and quality
+    marks their window as BAD_DATA. In JSON they cannot be written, only reached by numbers beyond
+    float32, and are refused.
     """
     if len(message.payload) > max_bytes:
         raise PayloadError(
@@ -104,7 +111,7 @@ def decode(
     )
 
 
-# -- samples -----------------------------------------------------------------------------------------------------
+# -- samples --------------------------------------------------------------------------------------
 
 
 def _from_bytes(data: bytes, dtype: str, n_channels: int, scale: float) -> Float32:
@@ -112,13 +119,16 @@ def _from_bytes(data: bytes, dtype: str, n_channels: int, scale: float) -> Float
     if len(data) % frame_bytes:
         raise PayloadError(
             "bad_length",
-            f"{len(data)} bytes are no whole number of {frame_bytes} bytes ({n_channels} channels of {dtype}).",
+            f"{len(data)} bytes are no whole number of {frame_bytes} bytes ({n_channels} channels"
+            f" of {dtype}).",
         )
     return _to_ms2(np.frombuffer(data, DTYPES[dtype]).reshape(-1, n_channels).T, scale)
 
 
 def _to_ms2(numbers: NDArray[Any], scale: float) -> Float32:
-    """(n_channels, n) stored numbers to float32 m/s², in one pass. What float32 cannot hold becomes infinite."""
+    """(n_channels, n) stored numbers to float32 m/s², in one pass. What float32 cannot hold becomes
+    infinite.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         if scale == 1.0:
             return np.array(numbers, dtype=np.float32, order="C")
@@ -190,7 +200,7 @@ def _from_base64(value: object, name: str) -> bytes:
     return data
 
 
-# -- JSON --------------------------------------------------------------------------------------------------------
+# -- JSON -----------------------------------------------------------------------------------------
 
 
 def _parse_json(data: bytes) -> dict[str, Any]:
@@ -225,8 +235,10 @@ def _at(tree: Any, path: str | None) -> Any:
     return None if path is None else tree
 
 
-# -- rate, time, sequence ----------------------------------------------------------------------------------------
-# Facts are what a message says of itself: sample_rate_hz, spacing_s, sequence as stated, time as (unit, stated).
+# -- rate, time, sequence
+# ---------------------------------------------------------------------------------------- Facts are
+# what a message says of itself: sample_rate_hz, spacing_s, sequence as stated, time as (unit,
+# stated).
 
 
 def _property_facts(properties: Mapping[str, str]) -> dict[str, Any]:
@@ -260,7 +272,8 @@ def _rate_hz(facts: Mapping[str, Any], configured_hz: float) -> float:
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise PayloadError(
             "bad_rate",
-            f"Stated rate or spacing {_quote(stated)} gives no sample rate of {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} Hz.",
+            f"Stated rate or spacing {_quote(stated)} gives no sample rate of {MIN_RATE_HZ:g} to"
+            f" {MAX_RATE_HZ:g} Hz.",
         )
     return rate_hz
 
@@ -305,7 +318,9 @@ def _start_ns(facts: Mapping[str, Any], received_ns: int) -> int | None:
 
 
 def _iso_ns(value: object) -> int | None:
-    """ISO 8601 to ns since 1970, every digit kept; without a zone it is UTC. None where it is no such time."""
+    """ISO 8601 to ns since 1970, every digit kept; without a zone it is UTC. None where it is no
+    such time.
+    """
     if not isinstance(value, str) or len(value) > MAX_TEXT:
         return None
     text, fraction_ns = value.strip(), 0
@@ -320,7 +335,9 @@ def _iso_ns(value: object) -> int | None:
 
 
 def _count_ns(value: object, unit_ns: int) -> int | None:
-    """A count of units since 1970, as a number or its text, to ns. Whole numbers and text keep every digit."""
+    """A count of units since 1970, as a number or its text, to ns. Whole numbers and text keep
+    every digit.
+    """
     if isinstance(value, str) and (
         found := re.fullmatch(r"([0-9]{1,19})(?:\.([0-9]{1,12}))?", value.strip())
     ):

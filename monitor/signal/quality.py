@@ -8,7 +8,8 @@ import numpy as np
 
 from monitor.records.signal import Float32
 
-CLIPPED_SHARE = 0.01  # of a channel's samples at full scale: beyond it harmonics of the clipping look like a fault
+# of a channel's samples at full scale: beyond it harmonics of the clipping look like a fault
+CLIPPED_SHARE = 0.01
 RATE_LIMIT = (
     0.03  # a measured rate off by more cannot be judged: bands would be mislabelled by as much
 )
@@ -18,7 +19,9 @@ N_BLOCKS = 10  # a channel without any change over one block is stuck
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """reason is '' for a window that can be judged. RMS and peak: of the strongest channel, mean removed."""
+    """reason is '' for a window that can be judged. RMS and peak: of the strongest channel, mean
+    removed.
+    """
 
     reason: str
     rms_ms2: float

@@ -1,4 +1,6 @@
-"""Vibration severity in the sense of ISO 20816, RMS velocity from 10 to 1000 Hz: a second opinion, no verdict."""
+"""Vibration severity in the sense of ISO 20816, RMS velocity from 10 to 1000 Hz: a second opinion,
+no verdict.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,16 @@ EVERY_S = (
 
 
 def applies(sample_rate_hz: float, n_window: int) -> bool:
-    """False where the window is too short for 10 Hz, or the rate too low for 1000 Hz (2.56 samples a period)."""
+    """False where the window is too short for 10 Hz, or the rate too low for 1000 Hz (2.56 samples
+    a period).
+    """
     return n_window >= MIN_WINDOW_S * sample_rate_hz and sample_rate_hz >= 2.56 * HIGH_HZ
 
 
 def is_due(first_sample: int, sample_rate_hz: float, n_window: int) -> bool:
-    """True for about one window in EVERY_S, chosen by its place in the segment: the same however the stream is cut."""
+    """True for about one window in EVERY_S, chosen by its place in the segment: the same however
+    the stream is cut.
+    """
     n_every = max(1, round(EVERY_S * sample_rate_hz / n_window))
     return first_sample // n_window % n_every == 0
 
@@ -32,7 +38,8 @@ def velocity_rms_mm_s(samples: Float32, sample_rate_hz: float) -> float:
 
     samples : float32, shape (n_channels, n_window), acceleration in m/s²
 
-    Integrated in the frequency domain under a Hann taper, so a strong slow component outside the band does not leak in.
+    Integrated in the frequency domain under a Hann taper, so a strong slow component outside the
+    band does not leak in.
     """
     taper, band, weight = _constants(samples.shape[1], sample_rate_hz)
     centred = samples - samples.mean(axis=1, keepdims=True)
@@ -43,7 +50,9 @@ def velocity_rms_mm_s(samples: Float32, sample_rate_hz: float) -> float:
 
 @lru_cache(maxsize=16)
 def _constants(n: int, sample_rate_hz: float) -> tuple[Float32, slice, Float64]:
-    """Hann taper, the band's place in the spectrum, and what |X|² there weighs in the mean square velocity."""
+    """Hann taper, the band's place in the spectrum, and what |X|² there weighs in the mean square
+    velocity.
+    """
     taper = np.hanning(n + 1)[:n].astype(np.float32)
     f_hz = np.arange(n // 2 + 1) * (sample_rate_hz / n)
     first, end = np.searchsorted(f_hz, [LOW_HZ, np.nextafter(HIGH_HZ, np.inf)])

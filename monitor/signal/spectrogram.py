@@ -1,7 +1,8 @@
 """Band spectrogram of whole windows: what the network and the novelty score see.
 
-Power spectral density, Welch's scaling: one-sided, |X|² / (sample_rate * sum(taper²)), equal on every frame to
-scipy.signal.ShortTimeFFT with scale_to="psd" and fft_mode="onesided2X". No padding: every frame lies inside the window.
+Power spectral density, Welch's scaling: one-sided, |X|² / (sample_rate * sum(taper²)), equal on
+every frame to scipy.signal.ShortTimeFFT with scale_to="psd" and fft_mode="onesided2X". No padding:
+every frame lies inside the window.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ BLOCK_VALUES = (
     1 << 18
 )  # samples of tapered frames worked on at a time: about 1 MB, stays in the second-level cache
 
-# Cosine terms of the tapers, as in scipy.signal.windows, whose import would cost a start 0.3 s and 50 MB.
+# Cosine terms of the tapers, as in scipy.signal.windows, whose import would cost a start 0.3 s and
+# 50 MB.
 TAPERS = {
     "boxcar": (1.0,),
     "hann": (0.5, 0.5),
@@ -43,7 +45,8 @@ class SpectrogramSettings:
 
     n_window, n_fft, hop : samples
     taper : boxcar, hann, hamming or blackman
-    band_edges_hz : n_bands + 1 rising edges; an FFT bin belongs to the band its centre lies in, low edge included
+    band_edges_hz : n_bands + 1 rising edges; an FFT bin belongs to the band its centre lies in, low
+        edge included
     """
 
     sample_rate_hz: float
@@ -60,11 +63,13 @@ class SpectrogramSettings:
             )
         if not 2 <= self.n_fft <= self.n_window <= 1 << 24:
             raise ValueError(
-                f"n_fft = {self.n_fft}: must be from 2 to n_window = {self.n_window} samples (max. 2^24)."
+                f"n_fft = {self.n_fft}: must be from 2 to n_window = {self.n_window} samples (max."
+                " 2^24)."
             )
         if not 1 <= self.hop <= self.n_fft:
             raise ValueError(
-                f"hop = {self.hop}: must be from 1 to n_fft = {self.n_fft}, or samples would be skipped."
+                f"hop = {self.hop}: must be from 1 to n_fft = {self.n_fft}, or samples would be"
+                " skipped."
             )
         if self.taper not in TAPERS:
             raise ValueError(f"taper = {self.taper!r}: must be one of {', '.join(TAPERS)}.")
@@ -78,8 +83,8 @@ class SpectrogramSettings:
             )
         if edges[0] < 0 or edges[-1] > self.sample_rate_hz / 2 + self.delta_f_hz:
             raise ValueError(
-                f"band_edges_hz = {edges[0]:g} to {edges[-1]:g} Hz: must lie between 0 and half the sample rate, "
-                f"{self.sample_rate_hz / 2:g} Hz."
+                f"band_edges_hz = {edges[0]:g} to {edges[-1]:g} Hz: must lie between 0 and half the"
+                f" sample rate, {self.sample_rate_hz / 2:g} Hz."
             )
         for (first, end), (low, high) in zip(
             pairwise(self.band_bins), pairwise(edges), strict=True
@@ -109,7 +114,9 @@ class SpectrogramSettings:
 
     @property
     def band_bins(self) -> tuple[int, ...]:
-        """n_bands + 1 indices into the one-sided spectrum: band i holds bins [band_bins[i], band_bins[i + 1])."""
+        """n_bands + 1 indices into the one-sided spectrum: band i holds bins [band_bins[i],
+        band_bins[i + 1]).
+        """
         centres = np.arange(self.n_fft // 2 + 1) * self.delta_f_hz
         return tuple(
             int(q) for q in np.searchsorted(centres, np.asarray(self.band_edges_hz), side="left")
@@ -119,13 +126,15 @@ class SpectrogramSettings:
 def spectrogram(samples: Float32, settings: SpectrogramSettings) -> Float32:
     """Mean power density of each band and frame.
 
-    samples : float32, shape (n_windows, n_channels, n_window), m/s². The mean of each window and channel is removed.
-    Returns psd_db : float32, shape (n_windows, n_channels, n_bands, n_frames), dB re 1 (m/s²)²/Hz, at least -120 dB.
-    Raises ValueError if the shape does not fit the settings.
+    samples : float32, shape (n_windows, n_channels, n_window), m/s². The mean of each window and
+        channel is removed.
+    Returns psd_db : float32, shape (n_windows, n_channels, n_bands, n_frames), dB re 1 (m/s²)²/Hz,
+        at least -120 dB. Raises ValueError if the shape does not fit the settings.
     """
     if samples.ndim != 3 or samples.shape[2] != settings.n_window:
         raise ValueError(
-            f"samples have shape {samples.shape}: must be (n_windows, n_channels, {settings.n_window})."
+            f"samples have shape {samples.shape}: must be (n_windows, n_channels,"
+            f" {settings.n_window})."
         )
     n_windows, n_channels, n_window = samples.shape
     rows = samples.reshape(n_windows * n_channels, n_window)
@@ -143,8 +152,8 @@ def spectrogram(samples: Float32, settings: SpectrogramSettings) -> Float32:
 def to_grid(psd_db: Float32, n_t: int) -> Float32:
     """Mean, in power, over the frames of each map column.
 
-    psd_db : float32, shape (n_windows, n_channels, n_bands, n_frames)
-    Returns float32, shape (n_windows, n_channels, n_bands, n_t). Raises ValueError for more columns than frames.
+    psd_db : float32, shape (n_windows, n_channels, n_bands, n_frames) Returns float32, shape
+        (n_windows, n_channels, n_bands, n_t). Raises ValueError for more columns than frames.
     """
     starts = column_starts(psd_db.shape[-1], n_t)
     n_in_column = np.diff([*starts, psd_db.shape[-1]]).astype(np.float32)
@@ -154,9 +163,11 @@ def to_grid(psd_db: Float32, n_t: int) -> Float32:
 
 
 def column_starts(n_frames: int, n_t: int) -> list[int]:
-    """The first frame of each of n_t map columns: equally many frames each, more or fewer in the last.
+    """The first frame of each of n_t map columns: equally many frames each, more or fewer in the
+    last.
 
-    49 frames make 10 columns of 5 (the last has 4), or 12 of 4 (the last has 5); as pooling with padding does.
+    49 frames make 10 columns of 5 (the last has 4), or 12 of 4 (the last has 5); as pooling with
+    padding does.
     """
     if not 1 <= n_t <= n_frames:
         raise ValueError(f"n_t = {n_t}: must be from 1 to the number of frames, {n_frames}.")
@@ -167,10 +178,12 @@ def column_starts(n_frames: int, n_t: int) -> list[int]:
 
 
 def default_settings(sample_rate_hz: float, n_window: int) -> SpectrogramSettings:
-    """Settings for a sensor without a model: up to 24 bands that widen with frequency, half-overlapping Hann frames.
+    """Settings for a sensor without a model: up to 24 bands that widen with frequency,
+    half-overlapping Hann frames.
 
-    Frames are chosen so that about ten equal columns fit the window, each a whole number of milliseconds if possible.
-    Raises ValueError if the window is too short to hold a spectrum (16 samples).
+    Frames are chosen so that about ten equal columns fit the window, each a whole number of
+    milliseconds if possible. Raises ValueError if the window is too short to hold a spectrum (16
+    samples).
     """
     if n_window < 16:
         raise ValueError(f"n_window = {n_window} samples: a spectrum needs at least 16.")
@@ -195,7 +208,8 @@ def default_grid(settings: SpectrogramSettings) -> Grid:
 
 
 def widening_bins(n_top: int, n_bands: int = DEFAULT_N_BANDS) -> list[int]:
-    """Up to n_bands + 1 rising FFT bins from 1 to 0.98 n_top: one bin apart at first, then a constant ratio.
+    """Up to n_bands + 1 rising FFT bins from 1 to 0.98 n_top: one bin apart at first, then a
+    constant ratio.
 
     Half a bin below them lie the edges of bands that widen with frequency.
     """
@@ -227,7 +241,9 @@ def _band_power(rows: Float32, settings: SpectrogramSettings, out: Float32) -> N
 
 @lru_cache(maxsize=64)
 def _constants(settings: SpectrogramSettings) -> tuple[Float32, list[int], int, Float32]:
-    """Taper, first and past-the-end positions of the bands in the (re, im) row, scale to mean one-sided density."""
+    """Taper, first and past-the-end positions of the bands in the (re, im) row, scale to mean
+    one-sided density.
+    """
     taper = _taper(settings.taper, settings.n_fft)
     bins = settings.band_bins
     scale = 2 / (settings.sample_rate_hz * np.sum(taper**2) * np.diff(bins))
@@ -254,7 +270,9 @@ def _decibels(power: Float32) -> Float32:
 
 
 def _n_columns(sample_rate_hz: float, n_window: int) -> int:
-    """About ten columns: of a whole number of milliseconds and of samples if possible, else of samples only."""
+    """About ten columns: of a whole number of milliseconds and of samples if possible, else of
+    samples only.
+    """
     whole = [n for n in DEFAULT_N_COLUMNS if n_window % n == 0]
     for n in whole:
         column_ms = 1e3 * n_window / n / sample_rate_hz

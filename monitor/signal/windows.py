@@ -1,6 +1,8 @@
-"""Cuts one sensor's chunks into windows. Knows duplicates, gaps, jumps and overlaps; reads no clock.
+"""Cuts one sensor's chunks into windows. Knows duplicates, gaps, jumps and overlaps; reads no
+clock.
 
-Borders count samples from the segment's start, so the same stream gives the same windows however MQTT cut it.
+Borders count samples from the segment's start, so the same stream gives the same windows however
+MQTT cut it.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ class WindowSettings:
 class Windower:
     """One sensor's stream. push() takes a chunk in, cut() gives the next whole window out.
 
-    position, buffer and keys are what a restart needs; tail() gives the samples that were not handed out yet.
+    position, buffer and keys are what a restart needs; tail() gives the samples that were not
+    handed out yet.
     """
 
     def __init__(self, sensor: str, settings: WindowSettings) -> None:
@@ -91,7 +94,9 @@ class Windower:
         return window
 
     def end_segment(self, reason: str) -> list[Gap | Drop]:
-        """Close the segment. Its partial window becomes a Gap; where a pause is normal (snapshots, silence), a Drop."""
+        """Close the segment. Its partial window becomes a Gap; where a pause is normal (snapshots,
+        silence), a Drop.
+        """
         position, n_new = self.position, self.n_waiting
         ended: list[Gap | Drop] = []
         if self.settings.acquisition == "snapshot" or reason == "segment_end":
@@ -117,7 +122,9 @@ class Windower:
         return ended
 
     def change(self, settings: WindowSettings) -> None:
-        """From here on cut by other settings. A changed geometry starts a new segment here; no sample is skipped."""
+        """From here on cut by other settings. A changed geometry starts a new segment here; no
+        sample is skipped.
+        """
         if settings == self.settings:
             return
         self.settings = settings
@@ -149,7 +156,9 @@ class Windower:
             self._pieces, self._n_buffered = [buffered], buffered.shape[1]
 
     def tail(self) -> tuple[int, Float32] | None:
-        """(first sample, samples) at the buffer's end that no earlier call gave, or None. The caller stores them."""
+        """(first sample, samples) at the buffer's end that no earlier call gave, or None. The
+        caller stores them.
+        """
         if self._n_buffered == self._n_saved:
             return None
         first = self.position.first_sample + self._n_saved
@@ -158,7 +167,9 @@ class Windower:
         return first, fresh
 
     def restore(self, position: Position, keys: list[Key], tail: Float32 | None) -> None:
-        """Go on where a stored position and its tail (all samples from position.first_sample on) left off."""
+        """Go on where a stored position and its tail (all samples from position.first_sample on)
+        left off.
+        """
         wanted, self.settings = (
             self.settings,
             replace(self.settings, n_window=position.n_window, n_hop=position.n_hop),
@@ -171,10 +182,11 @@ class Windower:
         self.change(wanted)
 
     def _is_late(self, chunk: Chunk) -> bool:
-        """True for a message whose place has passed: in a hole already reported, or behind us in number and time.
+        """True for a message whose place has passed: in a hole already reported, or behind us in
+        number and time.
 
-        A broker that lost its last notes delivers long-acknowledged messages again. A sensor that starts anew counts
-        from zero too, but its clock goes on, or is lost and far off.
+        A broker that lost its last notes delivers long-acknowledged messages again. A sensor that
+        starts anew counts from zero too, but its clock goes on, or is lost and far off.
         """
         position, mark = (
             self.position,
@@ -198,7 +210,9 @@ class Windower:
         return chunk.sequence <= position.sequence and duration_ns / 2 < behind_ns <= LATE_NS
 
     def _break(self, chunk: Chunk) -> str:
-        """Why this chunk does not continue the segment, or '' if it does. Notes the hole a gap leaves."""
+        """Why this chunk does not continue the segment, or '' if it does. Notes the hole a gap
+        leaves.
+        """
         position = self.position
         if position.rate_hz is None:
             self._gap_in_sequence(chunk)  # a new segment anyway, but the hole is noted
@@ -266,7 +280,8 @@ class Windower:
         self._n_buffered += n
 
     def _note_time(self, mark: tuple[int, int]) -> None:
-        """Times are needed where windows begin: of a message with no window's first sample none is kept.
+        """Times are needed where windows begin: of a message with no window's first sample none is
+        kept.
 
         Else a window of hundreds of short messages would store as many times at every commit.
         """
@@ -278,7 +293,9 @@ class Windower:
         times.append(mark)
 
     def _advance(self, buffer: Float32, n: int) -> None:
-        """Drop n samples at the buffer's head, and the message times that no longer reach into it."""
+        """Drop n samples at the buffer's head,
+        and the message times that no longer reach into it.
+        """
         position = self.position
         position.first_sample += n
         self._pieces = [buffer[:, n:]] if buffer.shape[1] > n else []
@@ -304,7 +321,9 @@ class Windower:
         self._pieces, self._n_buffered, self._n_saved = [], 0, 0
 
     def _time_of(self, sample: int) -> int:
-        """Time of a sample: that of its message, or without message times of its segment, + offset / rate."""
+        """Time of a sample: that of its message, or without message times of its segment, + offset
+        / rate.
+        """
         position = self.position
         assert position.rate_hz is not None
         origin = max(

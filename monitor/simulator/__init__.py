@@ -1,1 +1,3 @@
-"""Machines whose faults are known: for the demo, for tests, for the bundled model. Imports records."""
+"""Machines whose faults are known: for the demo, for tests, for the bundled model.
+Imports records.
+"""

@@ -1,9 +1,10 @@
-"""Simulated machines whose faults are known: for the demo, for tests, and for the bundled model "simulator".
+"""Simulated machines whose faults are known: for the demo, for tests, and for the bundled model
+"simulator".
 
-A machine is shaft harmonics, gear mesh with sidebands, structure-borne and sensor noise, and slow changes of speed. A
-bearing fault adds impulses that ring a resonance (McFadden and Smith 1984; slip after Randall and Antoni 2011). Levels
-differ so much between machines that overall level tells little of a fault; its resonance, though, stands out of the
-noise around it.
+A machine is shaft harmonics, gear mesh with sidebands, structure-borne and sensor noise, and slow
+changes of speed. A bearing fault adds impulses that ring a resonance (McFadden and Smith 1984; slip
+after Randall and Antoni 2011). Levels differ so much between machines that overall level tells
+little of a fault; its resonance, though, stands out of the noise around it.
 """
 
 from __future__ import annotations
@@ -43,9 +44,11 @@ class Truth:
 class SimulatedMachine:
     """An endless, repeatable signal; its fault is known.
 
-    kind : healthy; bearing (impulses ring a resonance); unbalance (the first shaft harmonic grows); quiet (level falls
+    kind : healthy; bearing (impulses ring a resonance); unbalance (the first shaft harmonic grows);
+        quiet (level falls
         and the structure's modes sink: a failure that makes the machine quieter)
-    onset_s, growth_s : the fault begins at onset_s and grows linearly in amplitude to `severity` within growth_s
+    onset_s, growth_s : the fault begins at onset_s and grows linearly in amplitude to `severity`
+        within growth_s
     severity : 1 is plain to see, 0.5 is early
     """
 
@@ -109,7 +112,9 @@ class SimulatedMachine:
         return None
 
     def impulse_times_s(self, start_s: float, end_s: float) -> Float64:
-        """When the bearing fault struck, start_s <= time < end_s, from the first sample ever made."""
+        """When the bearing fault struck, start_s <= time < end_s,
+        from the first sample ever made.
+        """
         if self.kind != "bearing":
             return np.empty(0)
         upto_end = itertools.takewhile(lambda time_s: time_s < end_s, self._impulse_stream())
@@ -172,7 +177,9 @@ class SimulatedMachine:
         return total
 
     def _background(self, severity: float) -> Float64:
-        """White sensor noise and noise through the structure's modes: shape (n_channels, N_STEP)."""
+        """White sensor noise and noise through the structure's modes: shape (n_channels,
+        N_STEP).
+        """
         machine = self.parameters
         noise = machine.noise_rms * self._white()
         sunk = machine.quiet_shift * severity if self.kind == "quiet" else 0.0
@@ -184,7 +191,9 @@ class SimulatedMachine:
 
     @cached_property
     def _strike_size(self) -> float:
-        """What one impulse at severity 1 is worth so that its ringing stands fault_snr_db above the noise beside it."""
+        """What one impulse at severity 1 is worth so that its ringing stands fault_snr_db above the
+        noise beside it.
+        """
         machine, rate = self.parameters, self.sample_rate_hz
         _, broad_rms = machine.structure[-1]
         noise_power = (
@@ -244,10 +253,11 @@ def training_windows(
     n_channels: int = 1,
     fault_kinds: Sequence[Kind] = ("bearing",),
 ) -> Iterator[tuple[int, int, Float32, Truth]]:
-    """Windows of many machines, no two alike: (machine_id, label, samples (n_channels, n_window), truth).
+    """Windows of many machines, no two alike: (machine_id, label, samples (n_channels, n_window),
+    truth).
 
-    Every other machine is faulty, of severity 0.5 to 1, after a first quarter of healthy windows, so that a network
-    cannot learn which machine is which. label : 0 ok, 1 ng. Split by machine_id.
+    Every other machine is faulty, of severity 0.5 to 1, after a first quarter of healthy windows,
+    so that a network cannot learn which machine is which. label : 0 ok, 1 ng. Split by machine_id.
     """
     window_s = n_window / sample_rate_hz
     for machine_id in range(n_machines):

@@ -1,4 +1,6 @@
-"""What makes one simulated machine unlike the next: its shaft, gears, noise, modes and fault, drawn at random."""
+"""What makes one simulated machine unlike the next: its shaft, gears, noise, modes and fault, drawn
+at random.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,9 @@ class Parameters:
 def draw_parameters(
     random: np.random.Generator, sample_rate_hz: float, n_channels: int
 ) -> Parameters:
-    """A machine at random. Frequencies of modes scale with the sample rate, as one picks a rate for a machine."""
+    """A machine at random. Frequencies of modes scale with the sample rate, as one picks a rate for
+    a machine.
+    """
 
     def around(median: float, spread: float = 0.5) -> float:
         return float(median * np.exp(spread * random.standard_normal()))

@@ -1,1 +1,3 @@
-"""make bench: what each stage costs, and the whole pipeline beside the script that people usually write."""
+"""make bench: what each stage costs, and the whole pipeline beside the script that people usually
+write.
+"""

@@ -1,4 +1,6 @@
-"""python -m tests.benchmarks [--json] [--model NAME]: the table, and with --json one JSON line at the end."""
+"""python -m tests.benchmarks [--json] [--model NAME]: the table, and with --json one JSON line at
+the end.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,10 @@ def table(figures: Mapping[str, object]) -> str:
     stages_us = figures["stages_us"]
     assert isinstance(stages_us, dict)
     lines = [
-        f"One-second windows at the rate of model {figures['model']} ({figures['model_mflop']:.1f} MFLOP a window)",
+        (
+            f"One-second windows at the rate of model {figures['model']}"
+            f" ({figures['model_mflop']:.1f} MFLOP a window)"
+        ),
         "",
         f"{'stage':<14}{'µs a window':>14}{'windows/s':>14}",
         *(
@@ -79,13 +84,23 @@ def table(figures: Mapping[str, object]) -> str:
             for name, cost in stages_us.items()
         ),
         "",
-        f"{'whole pipeline, journal included':<46}{figures['pipeline_windows_per_s']:>12,.0f} windows/s",
-        f"{'the usual script, ' + str(figures['usual_script_database']):<46}"
-        f"{figures['usual_script_windows_per_s']:>12,.1f} windows/s",
+        (
+            f"{'whole pipeline, journal included':<46}{figures['pipeline_windows_per_s']:>12,.0f}"
+            " windows/s"
+        ),
+        (
+            f"{'the usual script, ' + str(figures['usual_script_database']):<46}"
+            f"{figures['usual_script_windows_per_s']:>12,.1f} windows/s"
+        ),
         f"{'ratio':<46}{figures['times_faster']:>12,.0f} times",
-        f"{'only Fourier transforms and network':<46}{figures['kernel_limit_windows_per_s']:>12,.0f} windows/s",
+        (
+            f"{'only Fourier transforms and network':<46}{figures['kernel_limit_windows_per_s']:>12,.0f}"
+            " windows/s"
+        ),
         f"{'daemon, start to READY':<46}{figures['startup_s']:>12.2f} s",
-        f"{'daemon, resident with ' + str(figures['n_sensors']) + ' sensors':<46}{_or_none(figures['rss_mb'])} MiB",
+        (
+            f"{'daemon, resident with ' + str(figures['n_sensors']) + ' sensors':<46}{_or_none(figures['rss_mb'])} MiB"
+        ),
     ]
     load, n_cores = figures["load_before"], figures["n_cores"]
     if isinstance(load, float) and isinstance(n_cores, int) and load > BUSY * n_cores:

@@ -1,4 +1,6 @@
-"""The real daemon in a process of its own: how soon it is ready, and its memory with a hundred sensors."""
+"""The real daemon in a process of its own: how soon it is ready, and its memory with a hundred
+sensors.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ STATUS_TOPIC = "camshaft/camshaft/status"
 
 @dataclass(frozen=True)
 class DaemonFigures:
-    """startup_s : from the start of the process to READY. rss_mb : MiB resident after every sensor's windows."""
+    """startup_s : from the start of the process to READY. rss_mb : MiB resident after every
+    sensor's windows.
+    """
 
     startup_s: float
     rss_mb: float | None
@@ -64,7 +68,9 @@ def measure_daemon(workload: Workload) -> DaemonFigures:
 
 
 def _start_once(workload: Workload, folder: Path) -> float:
-    """Seconds from the start of the process to READY, which does not wait for a broker: nobody listens at its port."""
+    """Seconds from the start of the process to READY, which does not wait for a broker: nobody
+    listens at its port.
+    """
     folder.mkdir()
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd:
         systemd.bind(str(folder / "notify"))

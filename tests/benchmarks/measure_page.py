@@ -1,5 +1,6 @@
 # ruff: noqa: F811  (fixtures are names that tests take as arguments)
-"""How fast is the live page, what does it cost the service? Measured in a real browser; no time is asserted.
+"""How fast is the live page, what does it cost the service? Measured in a real browser; no time is
+asserted.
 
 .venv/bin/python -m pytest -s tests/benchmarks/measure_page.py
 """
@@ -66,10 +67,11 @@ def test_update_lag_with_200_sensors(window: Any, tmp_path: Path) -> None:
 
 
 def test_speed_of_the_service_with_an_open_page(window: Any, tmp_path: Path) -> None:
-    """200 sensors through pipeline and journal, in turns with the page watching and with the page held still.
+    """200 sensors through pipeline and journal, in turns with the page watching and with the page
+    held still.
 
-    By the clock, and by the process's own time, which a busy machine does not falsify: medians of PAIRS neighbouring
-    turns, with the 95 % interval of their bootstrap.
+    By the clock, and by the process's own time, which a busy machine does not falsify: medians of
+    PAIRS neighbouring turns, with the 95 % interval of their bootstrap.
     """
     pipeline, journal = (
         Pipeline(rules(configure()), {}, {}, 0.0),
@@ -102,5 +104,6 @@ def test_speed_of_the_service_with_an_open_page(window: Any, tmp_path: Path) -> 
         drawn = np.median(np.random.default_rng(0).choice(ratio, (1000, PAIRS)), axis=1)
         low, high = np.percentile(drawn, [2.5, 97.5])
         print(
-            f"speed with an open page, by the {name}: {np.median(ratio):.1%} ({low:.1%} to {high:.1%})"
+            f"speed with an open page, by the {name}: {np.median(ratio):.1%} ({low:.1%} to"
+            f" {high:.1%})"
         )

@@ -101,7 +101,9 @@ def stage_costs_s(workload: Workload) -> dict[str, float]:
 
 
 def kernel_limit(workload: Workload) -> float:
-    """Windows/s if only the float32 Fourier transforms and the network ran, tapered frames lying ready."""
+    """Windows/s if only the float32 Fourier transforms and the network ran, tapered frames lying
+    ready.
+    """
     settings = workload.classifier.manifest.settings
     samples = workload.samples()
     psd_db = spectrogram(samples, settings)
@@ -113,7 +115,9 @@ def kernel_limit(workload: Workload) -> float:
 
 
 def _frames(samples: Float32, n_fft: int, hop: int) -> Float32:
-    """The frames of a few windows' first channels, shape (n, n_fft): few enough to stay in the cache."""
+    """The frames of a few windows' first channels, shape (n, n_fft): few enough to stay in the
+    cache.
+    """
     frames = sliding_window_view(samples[:4, 0], n_fft, axis=-1)[:, ::hop]
     return np.ascontiguousarray(frames.reshape(-1, n_fft))
 

@@ -1,4 +1,6 @@
-"""The peer: the script that people usually write, on the same windows, the same network and a real InfluxDB."""
+"""The peer: the script that people usually write, on the same windows, the same network and a real
+InfluxDB.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,9 @@ def _paho_message(payload: bytes, index: int) -> MQTTMessage:
 
 @contextmanager
 def _database() -> Iterator[tuple[str, str, str]]:
-    """URL, path to write to, and a name: the real InfluxDB, or a server that takes everything where there is none."""
+    """URL, path to write to, and a name: the real InfluxDB, or a server that takes everything where
+    there is none.
+    """
     program = server_program("influxd")
     if program is None:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _TakesEverything)

@@ -1,4 +1,6 @@
-"""What is measured on: one-second windows of simulated machines at 25.6 kHz as raw MQTT messages in memory."""
+"""What is measured on: one-second windows of simulated machines at 25.6 kHz as raw MQTT messages in
+memory.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ MAX_PAYLOAD_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class Workload:
-    """payloads : one window each, int16. messages : in the order of their arrival, sensors in turn, one window each."""
+    """payloads : one window each, int16. messages : in the order of their arrival, sensors in turn,
+    one window each.
+    """
 
     folder: Path  # of the model
     classifier: Classifier

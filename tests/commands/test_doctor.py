@@ -1,4 +1,6 @@
-"""camshaft doctor against real servers: every line of a healthy installation, and the line that names each fault."""
+"""camshaft doctor against real servers: every line of a healthy installation, and the line that
+names each fault.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,7 @@ def sensor(port: int, payload: bytes, topic: str = TOPIC) -> Iterator[None]:
 GOOD = np.ones(300, "<i2").tobytes()
 
 
-# -- all is well -------------------------------------------------------------------------------------------------------
+# -- all is well ----------------------------------------------------------------------------------
 
 
 @needs_mosquitto
@@ -105,8 +107,16 @@ def test_a_healthy_plant(
         code, steps = plant.doctor()
     assert code == 0
     assert list(steps) == [
-        "configuration", "name", "TCP", "login", "subscription", "message", "model", "journal", "InfluxDB"
-    ]  # fmt: skip
+        "configuration",
+        "name",
+        "TCP",
+        "login",
+        "subscription",
+        "message",
+        "model",
+        "journal",
+        "InfluxDB",
+    ]
     assert {line.split()[0] for text in steps.values() for line in text.splitlines()} == {"ok"}
     assert "mill/spindle: 3 channels x 100 samples at 2000 Hz, 0 m/s² RMS" in steps["message"]
     (series,) = influxdb.query("SELECT * FROM monitor_doctor")
@@ -126,7 +136,7 @@ def test_it_leaves_no_session_and_no_journal(plant: Plant, broker: Mosquitto) ->
     )
 
 
-# -- what may be wrong -------------------------------------------------------------------------------------------------
+# -- what may be wrong ----------------------------------------------------------------------------
 
 
 def failed(plant: Plant, step: str, match: str, wait_s: float = 10.0) -> dict[str, str]:
@@ -151,8 +161,11 @@ def test_host_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plant.mqtt["host"] = "no-such-host.invalid"
     steps = failed(plant, "name", "no-such-host.invalid: the host name is not known")
     assert [step for step, text in steps.items() if text.startswith("skipped")] == [
-        "TCP", "login", "subscription", "message"
-    ]  # fmt: skip
+        "TCP",
+        "login",
+        "subscription",
+        "message",
+    ]
     assert steps["journal"].startswith("ok")
 
 
@@ -232,7 +245,9 @@ def test_models(plant: Plant, broker: Mosquitto) -> None:
 
 
 def with_self_test(folder: Path, error: float) -> Path:
-    """A copy of the bundled model with stored logits that are `error` beside what the network says."""
+    """A copy of the bundled model with stored logits that are `error` beside what the
+    network says.
+    """
     shutil.copytree(MODEL, folder)
     settings = Classifier(MODEL).manifest.settings
     noise = (

@@ -29,7 +29,9 @@ PATTERN = TopicPattern.parse(PlayOptions.topic)
 
 
 def continuous(folder: Path) -> Manifest:
-    """Two machines; a has two runs, the first of two recordings that follow each other. Samples count up."""
+    """Two machines; a has two runs, the first of two recordings that follow each other. Samples
+    count up.
+    """
     rows = ["path,machine,group,offset_s"]
     for index, (name, machine, group, offset_s) in enumerate(
         [("a1", "a", "r1", 0), ("a2", "a", "r1", 2), ("a3", "a", "r2", 0), ("b1", "b", "r1", 0)]
@@ -44,7 +46,10 @@ def snapshots(folder: Path) -> Manifest:
     np.savez(
         folder / "s.npz", acc=np.arange(600.0).reshape(3, 100, 2), t=np.array([86390.0, 0.0, 10.0])
     )
-    files = "{format: npz, key: acc, time_key: t, axes: [snapshot, time, channel], sample_rate_hz: 1000, channels: [x, y]}"
+    files = (
+        "{format: npz, key: acc, time_key: t, axes: [snapshot, time, channel], sample_rate_hz:"
+        " 1000, channels: [x, y]}"
+    )
     return _manifest(folder, ["path,machine,start", "s.npz,bearing,2024-01-01T00:00:00Z"], files)
 
 
@@ -58,7 +63,7 @@ def joined(pieces: list[Cut]) -> Float32:
     return np.concatenate([piece.samples for piece in pieces], axis=1)
 
 
-# -- cutting -----------------------------------------------------------------------------------------------------------
+# -- cutting --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("message_s", [None, 0.001, 0.007, 0.1, 1.0, 5.0])
@@ -127,7 +132,7 @@ def test_recordings_that_cannot_be_played(tmp_path: Path) -> None:
         topic_of("a+b/p", PlayOptions.topic)
 
 
-# -- publishing --------------------------------------------------------------------------------------------------------
+# -- publishing -----------------------------------------------------------------------------------
 
 
 def received(listener: Listener, payload: RawPayload | JsonPayload, **settings: Any) -> list[Chunk]:
@@ -232,7 +237,7 @@ def test_clipped_numbers_are_counted(tmp_path: Path) -> None:
     assert report.n_clipped == 4000  # 27,000 m/s² and more
 
 
-# -- command line ------------------------------------------------------------------------------------------------------
+# -- command line ---------------------------------------------------------------------------------
 
 
 @needs_mosquitto
@@ -272,7 +277,7 @@ def test_broker_urls_that_are_none(url: str) -> None:
         broker_settings(url, "5", None)
 
 
-# -- real recordings ---------------------------------------------------------------------------------------------------
+# -- real recordings ------------------------------------------------------------------------------
 
 
 @needs_mosquitto

@@ -1,4 +1,6 @@
-"""The demo: its stage, its cast, what it holds the service to, and the whole of it through a real broker."""
+"""The demo: its stage, its cast, what it holds the service to, and the whole of it through a real
+broker.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,7 @@ NEW = Actor("m/p", "quiet", 1, onset=0.5, has_model=False)
 def test_the_demo_says_what_the_service_got_wrong(
     actor: Actor, judged: list[tuple[Status, str]], complaint: str | None
 ) -> None:
-    found = actor.complaints(history(*judged), onset_ns=2 * 10**9)
+    found = actor.what_is_wrong(history(*judged), onset_ns=2 * 10**9)
     assert found == ([] if complaint is None else [f"m/p: {complaint}"])
 
 
@@ -114,7 +116,9 @@ def test_a_service_that_does_not_start_is_shown_with_its_own_words(tmp_path: Pat
 
 
 def test_the_whole_demo() -> None:
-    """As `make demo ARGS="--seconds 25 --json"` runs it: every machine is called what it is, and the books close."""
+    """As `make demo ARGS="--seconds 25 --json"` runs it: every machine is called what it is, and
+    the books close.
+    """
     ran = subprocess.run(
         camshaft("demo", "--seconds", 25, "--json"), capture_output=True, text=True, timeout=120
     )

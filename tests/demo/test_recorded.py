@@ -1,4 +1,6 @@
-"""The demo on real recordings: labels find their windows, and all of M02 goes through a real broker and service."""
+"""The demo on real recordings: labels find their windows, and all of M02 goes through a real broker
+and service.
+"""
 
 from __future__ import annotations
 

@@ -89,8 +89,9 @@ def test_its_camshaft_configuration_is_good(
     assert config.influx.url == "http://influxdb:8086"
     setup = stack["services"]["influxdb"]["environment"]
     assert (config.influx.org, config.influx.bucket) == (
-        setup["DOCKER_INFLUXDB_INIT_ORG"], setup["DOCKER_INFLUXDB_INIT_BUCKET"],
-    )  # fmt: skip
+        setup["DOCKER_INFLUXDB_INIT_ORG"],
+        setup["DOCKER_INFLUXDB_INIT_BUCKET"],
+    )
     port = f":{config.page.port}:{config.page.port}"
     assert stack["services"]["page"]["ports"][0].endswith(port)
 

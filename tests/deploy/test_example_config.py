@@ -37,7 +37,9 @@ def test_commented_lines_are_the_defaults(text: str) -> None:
 
 
 def test_every_default_is_shown(text: str) -> None:
-    """Every key that has a default other than "absent" stands in the file, in the part where it belongs."""
+    """Every key that has a default other than "absent" stands in the file, in the part where it
+    belongs.
+    """
     tree = yaml.safe_load(DEFAULT_LINE.sub(r"\1", text))
     shown = {
         "": tree,

@@ -1,4 +1,6 @@
-"""The dashboards and alert rules: every query runs on a real InfluxDB that the service's own rows filled."""
+"""The dashboards and alert rules: every query runs on a real InfluxDB that the service's own rows
+filled.
+"""
 
 from __future__ import annotations
 
@@ -185,7 +187,9 @@ def filled(influx_server: InfluxServer, journal_path: Path) -> Iterator[InfluxDa
 def view_of(
     dashboard: Json, influxdb: InfluxDatabase, interval_ms: int = 1000, **chosen: str
 ) -> View:
-    """The dashboard as opened on the whole range: variables filled from first to last, each by its own query."""
+    """The dashboard as opened on the whole range: variables filled from first to last, each by its
+    own query.
+    """
     listed = dashboard["templating"]["list"]
     view = View(
         BEGIN_MS, END_MS, interval_ms, {}, {one["name"]: one.get("allValue", "") for one in listed}
@@ -213,7 +217,7 @@ def view_for(dashboard: Json, influxdb: InfluxDatabase, interval_ms: int = 1000)
     return view_of(dashboard, influxdb, interval_ms)
 
 
-# -- the files ---------------------------------------------------------------------------------------------------------
+# -- the files ------------------------------------------------------------------------------------
 
 
 def test_the_files_are_up_to_date() -> None:
@@ -283,7 +287,7 @@ def test_no_secret_is_written_down() -> None:
     assert found["secureJsonData"] == {"httpHeaderValue1": "Token $CAMSHAFT_INFLUX_TOKEN"}
 
 
-# -- the queries -------------------------------------------------------------------------------------------------------
+# -- the queries ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("interval_ms", [1000, 20_000])
@@ -372,7 +376,9 @@ def test_every_annotation_has_time_text_and_kind(
 def test_the_map_query_gives_the_journals_map_back(
     filled: InfluxDatabase, journal_path: Path
 ) -> None:
-    """Each cell of the heatmap, at the finest grid of time and within one model, is a cell of the journal's map."""
+    """Each cell of the heatmap, at the finest grid of time and within one model, is a cell of the
+    journal's map.
+    """
     panel = next(panel for _, panel in PANELS if panel["title"].startswith("Why"))
     (target,) = panel["targets"]
     for model, grid in (("0123abcd", GRID), ("second", OTHER_GRID)):
@@ -401,7 +407,9 @@ def test_the_map_query_gives_the_journals_map_back(
 
 
 def cells_of(verdict: Verdict) -> dict[tuple[float, int], int]:
-    """The journal's map as the database should hold it: band, end of column in ms, 1/10,000 of a logit."""
+    """The journal's map as the database should hold it: band, end of column in ms, 1/10,000 of a
+    logit.
+    """
     assert verdict.grid is not None
     assert verdict.contribution is not None
     cells = whole_cells(verdict.contribution, (verdict.logit or 0) - (verdict.bias or 0))
@@ -414,7 +422,9 @@ def cells_of(verdict: Verdict) -> dict[tuple[float, int], int]:
 
 
 def test_a_point_shows_its_own_models_bands_alone(filled: InfluxDatabase) -> None:
-    """Other models write other fields into the same measurement; their bands would be empty rows."""
+    """Other models write other fields into the same measurement;
+    their bands would be empty rows.
+    """
     panel = next(panel for _, panel in PANELS if panel["title"].startswith("Why"))
     (target,) = panel["targets"]
     for model, grid in (("$__all", OTHER_GRID), ("0123abcd", GRID), ("second", OTHER_GRID)):
@@ -470,7 +480,8 @@ def test_every_query_was_run(filled: InfluxDatabase, capsys: pytest.CaptureFixtu
     assert text.count('"query": "S') == total
     with capsys.disabled():
         print(
-            f"\nGrafana: {total} queries on a real InfluxDB ({n_panel} of panels, {len(VARIABLES)} of variables,",
+            f"\nGrafana: {total} queries on a real InfluxDB ({n_panel} of panels, {len(VARIABLES)}"
+            " of variables,",
             end="",
         )
         print(f" {len(ANNOTATIONS)} of annotations, {n_alert} of alert rules)")

@@ -1,4 +1,6 @@
-"""The shipped broker configuration, run as it is (its port and folder aside): a flood against a slow subscriber."""
+"""The shipped broker configuration, run as it is (its port and folder aside): a flood against a
+slow subscriber.
+"""
 
 from __future__ import annotations
 

@@ -88,7 +88,9 @@ def daemon_pid(bwrap_pid: int) -> int:
 @needs_mosquitto
 @pytest.mark.parametrize("confined", [True, False])
 def test_the_daemon_works_under_the_units_restrictions(tmp_path: Path, confined: bool) -> None:
-    """Network and journal, the model's runtime, SIGHUP and SIGTERM; then without, to check the test."""
+    """Network and journal, the model's runtime, SIGHUP and SIGTERM; then without, to check the
+    test.
+    """
     if reason := sandboxed.works():
         pytest.skip(f"cannot confine a process here: {reason}")
     folder = tmp_path / "state"

@@ -1,4 +1,6 @@
-"""What is stated of false alarms against what is seen when the rest of a sensor's life is drawn from the same law."""
+"""What is stated of false alarms against what is seen when the rest of a sensor's life is drawn
+from the same law.
+"""
 
 from __future__ import annotations
 

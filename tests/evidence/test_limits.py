@@ -42,7 +42,10 @@ def with_model(**changes: Any) -> Manifest:
         ),
         (
             "novelty",
-            "novelty above 2 (the logit is shown but makes no NG: the model's status_rule is novelty)",
+            (
+                "novelty above 2 (the logit is shown but makes no NG: the model's status_rule is"
+                " novelty)"
+            ),
         ),
     ],
 )
@@ -56,7 +59,9 @@ def test_without_a_model_novelty_speaks() -> None:
 
 
 def test_it_names_the_limits_that_hold() -> None:
-    """The rule's threshold stands above the sensor's own; the model's lowest novelty threshold above a lower one."""
+    """The rule's threshold stands above the sensor's own; the model's lowest novelty threshold
+    above a lower one.
+    """
     manifest = with_model(status_rule="either", novelty_threshold=5.0)
     set_by_hand = rule(model="m", threshold=4.0, running={"limit_rms_ms2": 0.5})
     said = "NG from now on: novelty above 5 or logit above 4; idle below 0.5 m/s² RMS."

@@ -8,7 +8,10 @@ from monitor.evidence.novelty import MIN_STD_DB, CommissionError, commission
 
 def test_a_target_below_what_the_windows_can_show_is_refused() -> None:
     spectra = np.zeros((20, 1, 3, 4), np.float32)
-    sentence = r"false_alarm_rate = 0.01 per window: 20 windows can show no less than 0.04762; 99 windows are needed\."
+    sentence = (
+        r"false_alarm_rate = 0.01 per window: 20 windows can show no less than 0.04762; 99 windows"
+        r" are needed\."
+    )
     with pytest.raises(CommissionError, match=sentence):
         commission(spectra, 0.01)
     commission(np.zeros((99, 1, 3, 4), np.float32), 0.01)

@@ -1,4 +1,6 @@
-"""python -m tests.faults [--json] [--quick] [--only NAME] [--write FILE]: play the fault campaign, print its table."""
+"""python -m tests.faults [--json] [--quick] [--only NAME] [--write FILE]: play the fault campaign,
+print its table.
+"""
 
 from __future__ import annotations
 

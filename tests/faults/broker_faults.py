@@ -39,7 +39,9 @@ def broker_killed(stage: Stage) -> Done:
 
 @scenario("broker killed and started, without persistence", "explained")
 def broker_forgets(stage: Stage) -> Done:
-    """What it had acknowledged to the gateway and not yet delivered is gone; the service must see each such gap."""
+    """What it had acknowledged to the gateway and not yet delivered is gone; the service must see
+    each such gap.
+    """
     service, n = stage.start(), 5
     stage.play(seconds=12.0, faults=_kills(stage, n))
     _settle(stage)
@@ -91,7 +93,9 @@ def slow(stage: Stage) -> Done:
 
 @scenario("first connection fails for a while", "nothing lost", proxy=True)
 def first_connection(stage: Stage) -> Done:
-    """The session stands at the broker from an earlier run; this run's first connections are refused."""
+    """The session stands at the broker from an earlier run; this run's first connections are
+    refused.
+    """
     assert stage.proxy is not None
     service, proxy = stage.start(), stage.proxy
     assert service.stop()[0] == 0
@@ -121,7 +125,9 @@ def _settle(stage: Stage) -> None:
 
 @contextmanager
 def _dropping(port: int) -> Iterator[tuple[Action, Action]]:
-    """(drop, let_through): nftables drops every packet of connections to this local port, or lets them pass."""
+    """(drop, let_through): nftables drops every packet of connections to this local port, or lets
+    them pass.
+    """
 
     def nft(text: str) -> None:
         subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True, timeout=10)

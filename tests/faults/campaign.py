@@ -1,4 +1,6 @@
-"""What a scenario promises, how its outcome is held against an undisturbed run, and the list of all scenarios."""
+"""What a scenario promises, how its outcome is held against an undisturbed run, and the list of all
+scenarios.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the table. expected, missing and double count rows of the journal and of InfluxDB."""
+    """One line of the table. expected, missing and double count rows of the journal and of
+    InfluxDB.
+    """
 
     scenario: str
     promise: Promise
@@ -86,7 +90,9 @@ SCENARIOS: list[Scenario] = []
 def scenario(
     name: str, promise: Promise, *, quick: bool = False, **options: Any
 ) -> Callable[[Callable[[Stage], Done]], Callable[[Stage], Done]]:
-    """Enters a function into the campaign. quick: also part of the test suite, in a smaller dose."""
+    """Enters a function into the campaign. quick: also part of the test suite,
+    in a smaller dose.
+    """
 
     def enter(play: Callable[[Stage], Done]) -> Callable[[Stage], Done]:
         SCENARIOS.append(Scenario(name, promise, play, Options(**options), quick))
@@ -96,7 +102,9 @@ def scenario(
 
 
 class Campaign:
-    """Plays scenarios against one real InfluxDB; keeps the outcome of each recording's undisturbed run."""
+    """Plays scenarios against one real InfluxDB; keeps the outcome of each recording's undisturbed
+    run.
+    """
 
     def __init__(self, folder: Path, influx: InfluxServer, quick: bool) -> None:
         self._folder, self._influx, self._quick = folder, influx, quick
@@ -232,7 +240,9 @@ def _explained_rows(
 
 
 def _unexplained(done: Done, found: Outcome, recording: Recording) -> str:
-    """'' where every published sample has a counted fate; what the broker never had shows as breaks in the stream."""
+    """'' where every published sample has a counted fate; what the broker never had shows as breaks
+    in the stream.
+    """
     n_published = recording.n_samples * recording.n_sensors
     books = found.books
     repeated = sum(
@@ -270,7 +280,9 @@ def all_scenarios() -> Sequence[Scenario]:
 
 @contextmanager
 def campaign(quick: bool) -> Iterator[Campaign]:
-    """A campaign in a temporary folder with a real InfluxDB. Raises Skipped where a server is missing."""
+    """A campaign in a temporary folder with a real InfluxDB. Raises Skipped where a server is
+    missing.
+    """
     missing = [name for name in ("mosquitto", "influxd") if server_program(name) is None]
     if missing:
         raise Skipped(f"needs {' and '.join(missing)} (Debian packages mosquitto, influxdb)")

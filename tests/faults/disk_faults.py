@@ -54,7 +54,9 @@ def stop_on_full_disk(stage: Stage) -> Done:
 
 @scenario("journal torn mid-write", "nothing lost", quick=True)
 def torn(stage: Stage) -> Done:
-    """As a power cut leaves it: killed, and behind the last commit half a frame of the write-ahead log."""
+    """As a power cut leaves it: killed, and behind the last commit half a frame of the write-ahead
+    log.
+    """
     service = stage.start()
     third = len(stage.cuts) // 3
     for part in range(3):

@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 
 Fuzzed = tuple[str, bytes, dict[str, str]]
 TOPICS = (
-    "vibration/fuzz{}/a/waveform", "json/fuzz{}/a", "base64/fuzz{}/a", "json/other/a", "vibration/fuzz/a b/waveform",
-)  # fmt: skip
+    "vibration/fuzz{}/a/waveform",
+    "json/fuzz{}/a",
+    "base64/fuzz{}/a",
+    "json/other/a",
+    "vibration/fuzz/a b/waveform",
+)
 N_CORPUS = 1000
 
 _numbers = st.one_of(

@@ -15,7 +15,9 @@ REFUSED_SENSOR = "m02"
 
 @scenario("InfluxDB down", "nothing lost", quick=True)
 def down(stage: Stage) -> Done:
-    """The journal goes on and catches up; the back-off reaches several times the client's own retries."""
+    """The journal goes on and catches up; the back-off reaches several times the client's own
+    retries.
+    """
     service = stage.start()
     port = urlsplit(stage.standin.url).port or 0
     stage.standin.close()
@@ -77,7 +79,9 @@ def _answers(stage: Stage, statuses: list[int]) -> Done:
 
 
 class Picky(InfluxStandIn):
-    """Refuses any request that holds a verdict of one sensor, as InfluxDB refuses a field of the wrong type."""
+    """Refuses any request that holds a verdict of one sensor, as InfluxDB refuses a field of the
+    wrong type.
+    """
 
     def write(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, str]:
         if f"vibration_verdict,machine={REFUSED_SENSOR}".encode() in body:
@@ -87,7 +91,9 @@ class Picky(InfluxStandIn):
 
 @scenario("InfluxDB answers 400 to some rows", "explained", quick=True, standin=Picky)
 def refuses_some(stage: Stage) -> Done:
-    """The refused rows are parked with the server's reason; all others get through, and the journal has them all."""
+    """The refused rows are parked with the server's reason; all others get through, and the journal
+    has them all.
+    """
     service = stage.start()
     stage.play()
     service.wait(lambda: len(service.rows()) == stage.recording.n_windows)

@@ -32,7 +32,10 @@ def summary(finding: Finding) -> str:
     if finding.failure:
         return f"FAILED in {finding.seconds:.0f} s: {finding.failure}"
     word = "kept" if finding.kept else "BROKEN"
-    return f"{finding.promise}: {word} ({finding.missing} missing, {finding.double} double, {finding.seconds:.0f} s)"
+    return (
+        f"{finding.promise}: {word} ({finding.missing} missing, {finding.double} double,"
+        f" {finding.seconds:.0f} s)"
+    )
 
 
 def verdict(findings: Sequence[Finding]) -> str:

@@ -1,4 +1,6 @@
-"""Clocks, sensors and publishers that misbehave: steps, drift, duplicates, disorder, floods, garbage."""
+"""Clocks, sensors and publishers that misbehave: steps, drift, duplicates, disorder, floods,
+garbage.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ FAKETIME = (
 
 @scenario("the service's clock steps by an hour, both ways", "nothing lost")
 def clock_steps(stage: Stage) -> Done:
-    """libfaketime steps CLOCK_REALTIME under the running service; the monotonic clock goes on, as it does for real."""
+    """libfaketime steps CLOCK_REALTIME under the running service; the monotonic clock goes on, as
+    it does for real.
+    """
     library = next((path for path in FAKETIME if Path(path).exists()), None)
     if library is None:
         raise Skipped("needs libfaketime (Debian package faketime)")
@@ -64,7 +68,9 @@ def sensor_clocks_step(stage: Stage) -> Done:
 
 @scenario("sensor clocks drift by 1 %", "nothing lost")
 def sensor_clocks_drift(stage: Stage) -> Done:
-    """Cheap sensors are off by percents; it is measured and reported, and the windows are judged."""
+    """Cheap sensors are off by percents; it is measured and reported,
+    and the windows are judged.
+    """
     stage.start()
     stage.play(cuts=_shifted(stage.cuts, lambda n: n // stage.recording.n_sensors * 500_000))
     return Done("0.5 ms for each message of 50 ms", same_times=False)
@@ -101,7 +107,9 @@ def duplicates(stage: Stage) -> Done:
 
 @scenario("reordering", "explained", quick=True)
 def reordering(stage: Stage) -> Done:
-    """A message overtaken by the next of its sensor: the gap is reported, the late one is dropped as out_of_order."""
+    """A message overtaken by the next of its sensor: the gap is reported, the late one is dropped
+    as out_of_order.
+    """
     stage.start()
     cuts, rng, n_swaps = list(stage.cuts), random.Random(4), 20
     step = stage.recording.n_sensors
@@ -137,7 +145,9 @@ def flood(stage: Stage) -> Done:
     "flood, with max_lag_s, then relief", "explained", recording=FLOOD, message_s=FLOOD_MESSAGE_S
 )
 def flood_shed(stage: Stage) -> Done:
-    """The oldest windows are shed as overload, in turn by sensor; when the flood ends, windows are judged again."""
+    """The oldest windows are shed as overload, in turn by sensor; when the flood ends, windows are
+    judged again.
+    """
     service = stage.start(max_lag_s=1.0)
     now_ns = time.time_ns()
     cuts = _shifted(stage.cuts, lambda n: now_ns - T0_NS)
@@ -164,7 +174,9 @@ def flood_shed(stage: Stage) -> Done:
 
 
 class _Governor:
-    """Stops the service again and again, so that it takes a fifth of what is published, and watches its memory."""
+    """Stops the service again and again, so that it takes a fifth of what is published, and watches
+    its memory.
+    """
 
     def __init__(self, stage: Stage) -> None:
         assert stage.service.process is not None
@@ -185,7 +197,10 @@ class _Governor:
 
     def report(self) -> str:
         rate = self._stage.recording.n_sensors / FLOOD_MESSAGE_S
-        return f"{rate:.0f} messages/s, {self._share:.0%} of them taken; at most {self._most_mb:.0f} MB resident"
+        return (
+            f"{rate:.0f} messages/s, {self._share:.0%} of them taken; at most {self._most_mb:.0f}"
+            " MB resident"
+        )
 
     def _cycle(self) -> None:
         reader = JournalReader(self._stage.service.journal_path)
@@ -208,7 +223,9 @@ class _Governor:
 
 @scenario("fuzzed payloads", "nothing lost", quick=True)
 def fuzzed(stage: Stage) -> Done:
-    """Between any number of bad payloads the good ones get through, and every bad one is counted."""
+    """Between any number of bad payloads the good ones get through,
+    and every bad one is counted.
+    """
     n_fuzzed = 10_000 if stage.quick else 1_000_000
     both = [
         {"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}},
@@ -217,10 +234,14 @@ def fuzzed(stage: Stage) -> Done:
     ]
     recording = stage.recording
     rules = [
-        {"match": "m*", "sample_rate_hz": recording.sample_rate_hz, "window_s": recording.window_s,
-         "expected_period_s": 3600},
+        {
+            "match": "m*",
+            "sample_rate_hz": recording.sample_rate_hz,
+            "window_s": recording.window_s,
+            "expected_period_s": 3600,
+        },
         {"match": "fuzz*", "sample_rate_hz": recording.sample_rate_hz, "expected_period_s": 3600},
-    ]  # fmt: skip
+    ]
     service = stage.start(subscriptions=both, sensors=rules, mqtt={"max_payload_bytes": 65536})
     every = math.ceil(n_fuzzed / len(stage.cuts))
     source = payloads(seed=5)
@@ -238,12 +259,15 @@ def fuzzed(stage: Stage) -> Done:
     }
     assert len(bad) >= 10, f"reasons met: {bad}"
     return Done(
-        f"{every * len(stage.cuts):,} fuzzed payloads, {sum(bad.values()):,} refused for {len(bad)} reasons"
+        f"{every * len(stage.cuts):,} fuzzed payloads, {sum(bad.values()):,} refused for {len(bad)}"
+        " reasons"
     )
 
 
 def _n_met(service: Service) -> int:
-    """Messages the service has met. One too large ends at the edge and never reaches the pipeline."""
+    """Messages the service has met.
+    One too large ends at the edge and never reaches the pipeline.
+    """
     counters = service.reader().books().counters
     return counters.get("messages_received", 0) + counters.get("bad_payloads.too_large", 0)
 

@@ -112,7 +112,9 @@ def stopped_process(stage: Stage) -> Done:
 
 @scenario("a stage is stuck (the journal is locked)", "nothing lost")
 def stuck(stage: Stage) -> Done:
-    """No turn of the pipeline, no answer to the watchdog: systemd would restart it. Here it is freed again."""
+    """No turn of the pipeline, no answer to the watchdog: systemd would restart it. Here it is
+    freed again.
+    """
     listener = NotifySocket(stage.folder / "notify")
     service = stage.start(environment={"NOTIFY_SOCKET": str(listener.path)})
     stage.play(seconds=2.0, cuts=stage.cuts[: len(stage.cuts) // 2])

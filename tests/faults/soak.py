@@ -1,6 +1,8 @@
-"""python -m tests.faults.soak [--minutes M] [--json]: the service at 80 % load; does its memory stay flat?
+"""python -m tests.faults.soak [--minutes M] [--json]: the service at 80 % load; does its memory
+stay flat?
 
-Prints resident memory over time, and at the end its slope by least squares after a first tenth in which caches fill.
+Prints resident memory over time, and at the end its slope by least squares after a first tenth in
+which caches fill.
 """
 
 from __future__ import annotations
@@ -129,7 +131,9 @@ class Soak:
 
 
 def encoded(recording: Recording) -> list[tuple[str, bytes]]:
-    """The recording as JSON messages, made once: decoding costs the service more than sending costs the publisher."""
+    """The recording as JSON messages, made once: decoding costs the service more than sending costs
+    the publisher.
+    """
     found = []
     n_message = round(MESSAGE_S * recording.sample_rate_hz)
     for first in range(0, recording.n_samples, n_message):
@@ -144,7 +148,9 @@ def encoded(recording: Recording) -> list[tuple[str, bytes]]:
 
 
 def soak(minutes: float) -> dict[str, float]:
-    """Figures of one soak: slope_mb_per_h, peak_mb, messages, windows, load (share of one processor's time)."""
+    """Figures of one soak: slope_mb_per_h, peak_mb, messages, windows, load (share of one
+    processor's time).
+    """
     with (
         tempfile.TemporaryDirectory(prefix="camshaft-soak-") as name,
         closing(Forgetful()) as standin,

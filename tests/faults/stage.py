@@ -53,7 +53,9 @@ class Options:
 
 
 class Stage:
-    """Use it as a context manager; start() the service, play() to it with faults in between, then end()."""
+    """Use it as a context manager; start() the service, play() to it with faults in between, then
+    end().
+    """
 
     def __init__(
         self, folder: Path, influx: InfluxServer, options: Options, quick: bool = False
@@ -91,7 +93,7 @@ class Stage:
         """Where the service finds the broker."""
         return self.proxy.port if self.proxy else self.broker.port
 
-    # -- acting ------------------------------------------------------------------------------------------------------
+    # -- acting -----------------------------------------------------------------------------------
 
     def prepare(
         self,
@@ -125,7 +127,9 @@ class Stage:
         cuts: list[Cut] | None = None,
         confirm: bool = True,
     ) -> None:
-        """Publish all messages evenly over these seconds (4, or 1.5 if quick); act at the given fractions of them."""
+        """Publish all messages evenly over these seconds (4, or 1.5 if quick); act at the given
+        fractions of them.
+        """
         seconds = seconds if seconds is not None else QUICK_S if self.quick else PLAY_S
         cuts = self.cuts if cuts is None else cuts
         due = sorted((faults or {}).items())
@@ -149,7 +153,8 @@ class Stage:
     def end(self, n_samples: int | None = None, timeout_s: float = 120.0) -> Outcome:
         """Wait until all is taken, judged and delivered; check the books; gather what came out.
 
-        n_samples : unique samples of all sensors that the service can have got; None: all of the recording
+        n_samples : unique samples of all sensors that the service can have got; None: all of the
+            recording
         """
         service, total = self.service, self.recording.n_samples * self.recording.n_sensors
         wanted = total if n_samples is None else n_samples
@@ -191,7 +196,9 @@ def n_taken(books: Books) -> int:
 
 
 class _OutageWatch:
-    """Looks at the journal all the time: the longest span in which no verdict came, between the first and the last."""
+    """Looks at the journal all the time: the longest span in which no verdict came, between the
+    first and the last.
+    """
 
     def __init__(self) -> None:
         self._stopping = threading.Event()

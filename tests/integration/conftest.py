@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from tests.conftest import server_program
-from tests.servers.influx import influx_server, influx_standin, influx_standin_alone, influxdb  # noqa: F401
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.recording import Publisher, Recording
 from tests.servers.service import Service, configuration
 
-UNLIMITED = "max_queued_messages 0\nmax_inflight_messages 1000\n"  # as deploy/mosquitto sets it: nothing is dropped
+# as deploy/mosquitto sets it: nothing is dropped
+UNLIMITED = "max_queued_messages 0\nmax_inflight_messages 1000\n"
 
 MakeService = Callable[..., Service]
 
@@ -36,7 +36,9 @@ def publisher(broker: Mosquitto) -> Iterator[Publisher]:
 
 @pytest.fixture
 def make_service(tmp_path: Path, broker: Mosquitto) -> Iterator[MakeService]:
-    """make_service(recording, **changes): a configured service, not started, its sensors commissioned."""
+    """make_service(recording, **changes): a configured service, not started, its sensors
+    commissioned.
+    """
     with ExitStack() as stack:
         count = iter(range(100))
 

@@ -1,4 +1,6 @@
-"""Whatever comes in: one clear message each, and the service goes on, or refuses to start with exit code 2."""
+"""Whatever comes in: one clear message each, and the service goes on, or refuses to start with exit
+code 2.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,9 @@ def test_bad_payloads_are_counted_kept_and_passed_over(
 def test_times_from_long_ago_are_taken_and_a_step_in_time_is_reported(
     make_service: MakeService, publisher: Publisher
 ) -> None:
-    """The past is nothing wrong: recordings are replayed. A step of an hour ends the segment, both ways."""
+    """The past is nothing wrong: recordings are replayed. A step of an hour ends the segment, both
+    ways.
+    """
     service = make_service(Recording(n_sensors=1, duration_s=5.0), commissioned=False)
     service.start()
     samples = RECORDING.samples[0]

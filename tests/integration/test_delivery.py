@@ -53,7 +53,9 @@ def test_journal_and_influxdb_agree_row_by_row(
 
 
 def _check_maps(rows: dict[RowKey, Verdict], influxdb: InfluxDatabase) -> None:
-    """The cells of a window's columns add up to its novelty score, in the journal and in InfluxDB's integers."""
+    """The cells of a window's columns add up to its novelty score, in the journal and in InfluxDB's
+    integers.
+    """
     for series in influxdb.query("SELECT * FROM vibration_novelty GROUP BY machine, point"):
         sensor = f"{series.tags['machine']}/{series.tags['point']}"
         times = np.array(series.column("time"))
@@ -88,7 +90,9 @@ def test_the_same_rows_however_mqtt_cuts_the_stream(
 def test_a_small_receive_maximum_and_a_silent_sensor_stall_nothing(
     make_service: MakeService, publisher: Publisher
 ) -> None:
-    """Windows hold 700 messages, 20 may be in flight, and one of ten sensors falls silent in the middle."""
+    """Windows hold 700 messages, 20 may be in flight, and one of ten sensors falls silent in the
+    middle.
+    """
     recording = Recording(n_sensors=10, duration_s=10.5, window_s=5.0)
     service = make_service(recording, commissioned=False, mqtt={"receive_maximum": 20})
     service.start()
@@ -114,7 +118,9 @@ def test_a_small_receive_maximum_and_a_silent_sensor_stall_nothing(
 def test_few_messages_in_flight_are_enough(
     mqtt: dict[str, object], make_service: MakeService, tmp_path: Path
 ) -> None:
-    """Two by our Receive Maximum, or 20 by Mosquitto's default, which it does not tell. Windows hold 50 messages."""
+    """Two by our Receive Maximum, or 20 by Mosquitto's default, which it does not tell. Windows
+    hold 50 messages.
+    """
     recording = Recording(n_sensors=2, duration_s=5.0)
     with (
         Mosquitto(tmp_path / "narrow", extra="max_queued_messages 0\n") as broker,

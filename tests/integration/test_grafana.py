@@ -1,4 +1,6 @@
-"""The dashboards on what the real service wrote: recordings over a real broker into a real InfluxDB."""
+"""The dashboards on what the real service wrote: recordings over a real broker into a real
+InfluxDB.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def plant(
     influx_standin: InfluxStandIn,
     tmp_path: Path,
 ) -> Service:
-    """A real machine judged by the bundled network, made-up ones by novelty, a stuck sensor; then a restart."""
+    """A real machine judged by the bundled network, made-up ones by novelty, a stuck sensor; then a
+    restart.
+    """
     common = {"sample_rate_hz": RATE_HZ, "expected_period_s": NEVER_S, "alarm": {"n": 1, "m": 2}}
     mill = common | {"match": "mill*", "channels": ["x", "y", "z"], "unit": "mg", "model": MODEL}
     sensors = [mill, common | {"window_s": MADE_UP.window_s}]
@@ -94,7 +98,9 @@ def plant(
 def test_dashboards_show_what_the_service_wrote(
     plant: Service, influxdb: InfluxDatabase, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One test, as the plant takes a while: no query is empty on both sensors, and two maps are the journal's."""
+    """One test, as the plant takes a while: no query is empty on both sensors, and two maps are the
+    journal's.
+    """
     sensors = (MILL, MADE_UP.sensors[0])
     for dashboard, panel in PANELS:
         for target in panel["targets"]:
@@ -141,7 +147,9 @@ def journals_map(title: str, sensor: str, plant: Service) -> dict[tuple[float, i
 
 
 def look(uid: str, influxdb: InfluxDatabase, sensor: str = MILL) -> View:
-    """The dashboard opened on a sensor, on the time of the recordings; the service's own on the last ten minutes."""
+    """The dashboard opened on a sensor, on the time of the recordings; the service's own on the
+    last ten minutes.
+    """
     machine, _, point = sensor.partition("/")
     if uid == "camshaft-point":
         return view_of(DASHBOARDS[uid], influxdb, machine=machine, point=point)
@@ -153,7 +161,9 @@ def look(uid: str, influxdb: InfluxDatabase, sensor: str = MILL) -> View:
 
 
 def cells_of(verdict: Verdict, title: str) -> dict[tuple[float, int], int]:
-    """The journal's map as the database should hold it: band, end of column in ms, 1/10,000 of its unit."""
+    """The journal's map as the database should hold it: band, end of column in ms, 1/10,000 of its
+    unit.
+    """
     if title == CAM:
         cells, total = verdict.contribution, (verdict.logit or 0.0) - (verdict.bias or 0.0)
     else:

@@ -1,4 +1,6 @@
-"""Labels that come by MQTT and alarms that leave by it, through a real broker and the real service."""
+"""Labels that come by MQTT and alarms that leave by it,
+through a real broker and the real service.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,7 @@ def test_an_alarm_is_a_retained_message(
     service.wait_taken(RECORDING)
     topic = f"camshaft/plant-1/alarm/{SENSOR}"
     wait_until(lambda: JournalViews(service.journal_path).alarm_states(), 10, "there was an alarm")
-    (change, _) = JournalViews(service.journal_path).alarm_states()[SENSOR]
+    change, _ = JournalViews(service.journal_path).alarm_states()[SENSOR]
 
     def shown() -> bool:
         panel = Panel(broker.port)  # a newcomer: only what is retained reaches it

@@ -63,7 +63,9 @@ def test_kill_9_in_a_replay_loses_and_doubles_nothing(
 def test_kill_9_with_messages_that_carry_neither_time_nor_sequence(
     protocol: str, make_service: MakeService, publisher: Publisher
 ) -> None:
-    """Redelivery is told by packet id and payload alone; row times are arrival times, so borders and figures count."""
+    """Redelivery is told by packet id and payload alone; row times are arrival times, so borders
+    and figures count.
+    """
     expected = undisturbed(make_service, publisher).rows()
     service = make_service(RECORDING, mqtt={"client_id": "killed", "protocol": protocol})
     service.start()
@@ -223,7 +225,9 @@ def test_a_longer_window_at_sighup_skips_no_sample(
 def test_learning_then_commissioned_then_undone(
     make_service: MakeService, publisher: Publisher
 ) -> None:
-    """A newcomer's sensor without any NG example, through the command line, with the service running."""
+    """A newcomer's sensor without any NG example, through the command line, with the service
+    running.
+    """
     recording = Recording(n_sensors=1, duration_s=60.0)
     sensor = recording.sensors[0]
     service = make_service(recording, commissioned=False)
@@ -314,7 +318,9 @@ def test_snapshots_of_a_bearing_are_judged_not_called_gaps(
 def test_a_restarted_broker_with_persistence_loses_nothing(
     make_service: MakeService, tmp_path: Path
 ) -> None:
-    """Gateway and service both come back by themselves. (Killed, Mosquitto may lose what it has just confirmed.)"""
+    """Gateway and service both come back by themselves. (Killed, Mosquitto may lose what it has
+    just confirmed.)
+    """
     with (
         Mosquitto(tmp_path / "keeper", persistence=True, extra="max_queued_messages 0\n") as broker,
         Publisher(broker.port) as publisher,

@@ -1,6 +1,8 @@
-"""The whole path on a machine the network never saw: trained on M01, M02 replayed through broker, service and InfluxDB.
+"""The whole path on a machine the network never saw: trained on M01, M02 replayed through broker,
+service and InfluxDB.
 
-The training is short (this is not about accuracy); what counts is that live, offline and evaluation say the same.
+The training is short (this is not about accuracy); what counts is that live, offline and evaluation
+say the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Sensors judged by a bundled network: the map's cells add up to the logit, wherever one reads them."""
+"""Sensors judged by a bundled network: the map's cells add up to the logit, wherever one reads
+them.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,9 @@ def test_logits_do_not_depend_on_how_mqtt_cuts_the_stream(
 def test_a_model_comes_and_goes_at_sighup_without_a_lost_sample(
     make_service: MakeService, publisher: Publisher
 ) -> None:
-    """The same window length: the network judges from the next window on, and the segment goes on."""
+    """The same window length: the network judges from the next window on,
+    and the segment goes on.
+    """
     service = make_service(RECORDING)
     without = service.config
     service.start()

@@ -1,4 +1,6 @@
-"""Requests to commission a sensor: each is fulfilled once, by the command line or by the service."""
+"""Requests to commission a sensor: each is fulfilled once,
+by the command line or by the service.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def commission(folder: Path, *more: str) -> int:
 def test_the_command_line_leaves_nothing_open_for_the_service(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A service that looks at the worst moment, while the command line computes, has nothing to fulfil."""
+    """A service that looks at the worst moment, while the command line computes, has nothing to
+    fulfil.
+    """
     service = Commissioner(folder / "journal")
     store = CommissioningStore(folder / "journal")
     seen: list[object] = []

@@ -1,4 +1,6 @@
-"""Labels: what is taken and what is refused, where they are stored, and that labelled evidence stays."""
+"""Labels: what is taken and what is refused, where they are stored, and that labelled evidence
+stays.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The journal: what is written comes back, all or nothing; room is made in the right order; strangers are refused."""
+"""The journal: what is written comes back, all or nothing; room is made in the right order;
+strangers are refused.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ def evidence_of(verdict: Verdict) -> EvidenceWindow:
 def label(path: Path, row_id: int) -> None:
     link = connect(path)
     link.execute(
-        "INSERT INTO label (row_id, at_ns, word, failure_mode, author, comment) VALUES (?, 0, 'ng', '', '', '')",
+        "INSERT INTO label (row_id, at_ns, word, failure_mode, author, comment) VALUES (?, 0, 'ng',"
+        " '', '', '')",
         (row_id,),
     )
     link.close()
@@ -206,7 +209,10 @@ def test_one_service_at_a_time_holds_a_journal(path: Path) -> None:
     import sys
 
     held = claim(path)
-    code = f"from monitor.journal.schema import claim; from pathlib import Path; claim(Path({str(path)!r}))"
+    code = (
+        "from monitor.journal.schema import claim; from pathlib import Path;"
+        f" claim(Path({str(path)!r}))"
+    )
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
@@ -215,7 +221,9 @@ def test_one_service_at_a_time_holds_a_journal(path: Path) -> None:
 
 
 def test_books_on_a_damaged_page_are_one_sentence(path: Path) -> None:
-    """The first rows still come, a later page does not: SQLite finds that out while rows are fetched."""
+    """The first rows still come, a later page does not: SQLite finds that out while rows are
+    fetched.
+    """
     journal = Journal(path)
     rows = [(f"machine-{i:05}/point", "analysed", "OK", 1) for i in range(5000)]
     link = connect(path)

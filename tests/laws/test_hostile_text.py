@@ -1,4 +1,6 @@
-"""Strangers choose names of machines, topics and payloads; it stays text: no SQL, no terminal codes."""
+"""Strangers choose names of machines, topics and payloads; it stays text: no SQL, no terminal
+codes.
+"""
 
 from __future__ import annotations
 

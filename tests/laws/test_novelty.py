@@ -1,4 +1,6 @@
-"""Laws of novelty: the map adds up to the score, and commissioning keeps the false-alarm rate it promises."""
+"""Laws of novelty: the map adds up to the score, and commissioning keeps the false-alarm rate it
+promises.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ def test_a_change_of_gain_moves_the_baseline_only(seed: int, shift: float) -> No
 
 
 def test_the_promised_false_alarm_rate_is_kept_on_exchangeable_windows() -> None:
-    """400 commissionings with 39 windows for 1 in 20, each tried on 50 new windows: 20,000 trials."""
+    """400 commissionings with 39 windows for 1 in 20, each tried on 50 new windows:
+    20,000 trials.
+    """
     passed = []
     for seed in range(400):
         x = spectra(seed, 89, n_f=8)

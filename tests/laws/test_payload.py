@@ -1,4 +1,6 @@
-"""Payload laws: what is written is read back; any bytes give a chunk or a PayloadError and nothing else."""
+"""Payload laws: what is written is read back; any bytes give a chunk or a PayloadError and nothing
+else.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Laws of the spectrogram: power is conserved, levels are true, and a window's result is its own."""
+"""Laws of the spectrogram: power is conserved, levels are true,
+and a window's result is its own.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def whole_spectrum(n_fft: int, n_window: int, hop: int, taper: str = "hann") -> 
 def test_parseval_power_over_all_bins_is_the_mean_square(
     seed: int, n_fft: int, n_frames: int
 ) -> None:
-    """Without a taper and without overlap, PSD times bin width adds up to the mean square of the centred window."""
+    """Without a taper and without overlap, PSD times bin width adds up to the mean square of the
+    centred window.
+    """
     setting = whole_spectrum(n_fft, n_fft * n_frames, n_fft, "boxcar")
     samples = noise(seed, 1, 1, setting.n_window) * 3 + 100
     total = power(spectrogram(samples, setting)).sum(axis=2).mean() * setting.delta_f_hz
@@ -75,7 +79,8 @@ def test_equals_short_time_fft_on_inner_frames(
         phase_shift=None,
     )
     centred = samples[0, 0].astype(np.float64) - samples.mean(dtype=np.float64)
-    # A slice of ShortTimeFFT is centred on sample p * hop; ours begins at sample p * hop, so shift by half a frame.
+    # A slice of ShortTimeFFT is centred on sample p * hop; ours begins at sample p * hop, so shift
+    # by half a frame.
     padded = np.concatenate([np.zeros((-(n_fft // 2)) % hop), centred])
     p0 = (n_fft // 2 + (-(n_fft // 2)) % hop) // hop
     expected = np.abs(reference.stft(padded, p0, p0 + setting.n_frames)) ** 2
@@ -88,7 +93,9 @@ def test_equals_short_time_fft_on_inner_frames(
 @given(amplitude=st.floats(1e-2, 1e3), bin_=st.floats(20.0, 480.0), phase=st.floats(0, 6.28))
 @settings(deadline=None)
 def test_a_calibrated_sine_reads_its_amplitude(amplitude: float, bin_: float, phase: float) -> None:
-    """The power a sine spreads over its neighbouring bins is amplitude² / 2, wherever it lies between them."""
+    """The power a sine spreads over its neighbouring bins is amplitude² / 2, wherever it lies
+    between them.
+    """
     setting = whole_spectrum(1024, 25_600, 512)
     sine = amplitude * np.sin(2 * np.pi * bin_ / 1024 * np.arange(25_600) + phase)
     psd = power(spectrogram(sine.astype(np.float32)[None, None], setting))[0, 0]

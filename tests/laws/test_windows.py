@@ -1,4 +1,6 @@
-"""Laws of the windower: samples are conserved, no window spans a break, borders do not depend on how MQTT cut."""
+"""Laws of the windower: samples are conserved, no window spans a break, borders do not depend on
+how MQTT cut.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,9 @@ def test_borders_do_not_depend_on_the_cut(
 def test_a_window_begins_at_its_messages_own_time_and_few_times_are_kept(
     settings: WindowSettings, lengths: list[int], data: st.DataObject
 ) -> None:
-    """Message times jitter; only those of messages in which a window begins are needed, and the newest."""
+    """Message times jitter; only those of messages in which a window begins are needed, and the
+    newest.
+    """
     windower, starts, times_ns = Windower("m/p", settings), [], []
     for sequence, (first, end) in enumerate(pairwise([0, *accumulate(lengths)])):
         starts.append(first)
@@ -127,7 +131,9 @@ def test_a_restart_at_any_moment_changes_nothing(
 def test_tails_are_handed_out_once_and_whole(
     settings: WindowSettings, lengths: list[int], data: st.DataObject
 ) -> None:
-    """Stored pieces, less what windows have passed, are the buffer: so a restart finds every sample."""
+    """Stored pieces, less what windows have passed, are the buffer: so a restart finds every
+    sample.
+    """
     windower = Windower("m/p", settings)
     stored: list[float] = []
     first_stored = 0

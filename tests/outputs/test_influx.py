@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from monitor.config import ConfigError, InfluxSettings, Secret
 from monitor.outputs.influx.line_protocol import event_line, health_line, verdict_lines
-from monitor.outputs.influx.sender import COMPLAINT_PERIOD_S, IDLE_S, InfluxSender
+from monitor.outputs.influx.sender import LOG_PERIOD_S, IDLE_S, InfluxSender
 from monitor.outputs.retry import LONGEST_DELAY_S, LONGEST_RETRY_AFTER_S, Backoff, OutboxRow, RowKey
 from monitor.text import MAX_CHARS
 from tests.servers.influx import InfluxDatabase
@@ -150,9 +150,17 @@ def test_a_server_that_is_not_there_yet(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "delay_s"),
-    [("7", 7.0), ("0", 1.0), ("999999", LONGEST_RETRY_AFTER_S), ("-5", 1.0), ("soon", 1.0), ("1e9", 1.0), ("٣", 1.0),
-     ("Wed, 21 Oct 2026 07:28:00 GMT", 1.0)],
-)  # fmt: skip
+    [
+        ("7", 7.0),
+        ("0", 1.0),
+        ("999999", LONGEST_RETRY_AFTER_S),
+        ("-5", 1.0),
+        ("soon", 1.0),
+        ("1e9", 1.0),
+        ("٣", 1.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", 1.0),
+    ],
+)
 def test_retry_after_is_kept_within_reason(
     asked: str, delay_s: float, sender: InfluxSender, standin: InfluxStandIn
 ) -> None:
@@ -174,7 +182,9 @@ def test_backoff_grows_to_its_limit_and_starts_anew(jitters: list[float]) -> Non
 def test_requests_shrink_while_no_answer_comes_and_grow_again(
     standin: InfluxStandIn, tmp_path: Path
 ) -> None:
-    """A server too slow for a whole batch within the timeout would else be sent the same batch for ever."""
+    """A server too slow for a whole batch within the timeout would else be sent the same batch for
+    ever.
+    """
     sender = InfluxSender(standin.settings(tmp_path, batch_rows=500), jitter=lambda: 1.0)
     standin.faults.append(Fault("reset"))
     now_s = drain(sender, MemoryOutbox([good(number) for number in range(500)]))
@@ -303,11 +313,11 @@ def test_trouble_is_logged_once_a_period_with_its_count(
     )
     assert lines == [
         hint,  # at 0 s
-        f"{hint} (6 times since the last such line)",  # at 63 s, COMPLAINT_PERIOD_S later
+        f"{hint} (6 times since the last such line)",  # at 63 s, LOG_PERIOD_S later
         hint,  # at 123 s
         "InfluxDB takes rows again.",
     ]
-    assert COMPLAINT_PERIOD_S == 60
+    assert LOG_PERIOD_S == 60
     assert TOKEN not in caplog.text
 
 
@@ -355,7 +365,9 @@ def test_a_compressed_bomb_is_read_in_part(sender: InfluxSender, standin: Influx
 
 @pytest.fixture
 def babbler() -> Iterator[tuple[str, list[bytes]]]:
-    """A server that answers each request with the bytes it is given, and hangs up. Its address, and those bytes."""
+    """A server that answers each request with the bytes it is given, and hangs up. Its address, and
+    those bytes.
+    """
     answers: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -380,10 +392,22 @@ status_line = st.sampled_from(
     [b"HTTP/1.1 204 No Content", b"HTTP/1.1 200 OK", b"HTTP/1.1 400 Bad", b"HTTP/1.1 503 x"]
 )
 header = st.sampled_from(
-    [b"Content-Length: 5", b"Content-Length: -1", b"Content-Length: 1, 2", b"Transfer-Encoding: chunked",
-     b"Content-Encoding: gzip", b"Content-Encoding: br, deflate", b"Retry-After: 3", b"Location: http://[",
-     b"x" * 70_000, b"Content-Type: application/json", b" folded", b": no name", b"Set-Cookie: a=\xff"]
-)  # fmt: skip
+    [
+        b"Content-Length: 5",
+        b"Content-Length: -1",
+        b"Content-Length: 1, 2",
+        b"Transfer-Encoding: chunked",
+        b"Content-Encoding: gzip",
+        b"Content-Encoding: br, deflate",
+        b"Retry-After: 3",
+        b"Location: http://[",
+        b"x" * 70_000,
+        b"Content-Type: application/json",
+        b" folded",
+        b": no name",
+        b"Set-Cookie: a=\xff",
+    ]
+)
 answer = st.binary(max_size=200) | st.builds(
     lambda first, headers, body: b"\r\n".join([first, *headers, b"", body]),
     status_line | st.binary(max_size=20),
@@ -483,7 +507,10 @@ def test_a_live_influxdb_2_or_3_gives_the_rows_back() -> None:
     outbox = MemoryOutbox([OutboxRow("verdict", 1, verdict_lines(verdict, maps=True))])
     drain(sender, outbox)
     assert outbox.accepted == [("verdict", 1)], outbox.rejected
-    query = f"SELECT logit FROM vibration_verdict WHERE machine = 'camshaft-test' AND time = {verdict.end_ns}"
+    query = (
+        "SELECT logit FROM vibration_verdict WHERE machine = 'camshaft-test' AND time ="
+        f" {verdict.end_ns}"
+    )
     assert live_query(url, bucket, query)[0]["values"][-1][1] == verdict.logit
 
 

@@ -139,9 +139,24 @@ def test_half_a_surrogate_pair_is_no_text() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    ["m", "m f=1", "m f=1 1 2", "m, f=1 1", "m,t= f=1 1", "m,t=1,t=2 f=1 1", "m f=nan 1", 'm f="a 1', "m f=1,f=2 1",
-     "m f=1i1 1", "m,t=a\\ f=1 1", "m,t=a\tb f=1 1", "#m f=1 1", "m f=9223372036854775808i 1", "m f=1 1\n\nm f=1 1"],
-)  # fmt: skip
+    [
+        "m",
+        "m f=1",
+        "m f=1 1 2",
+        "m, f=1 1",
+        "m,t= f=1 1",
+        "m,t=1,t=2 f=1 1",
+        "m f=nan 1",
+        'm f="a 1',
+        "m f=1,f=2 1",
+        "m f=1i1 1",
+        "m,t=a\\ f=1 1",
+        "m,t=a\tb f=1 1",
+        "#m f=1 1",
+        "m f=9223372036854775808i 1",
+        "m f=1 1\n\nm f=1 1",
+    ],
+)
 def test_the_strict_parser_is_strict(body: str) -> None:
     with pytest.raises(ParseError):
         parse(body)

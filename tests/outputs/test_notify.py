@@ -1,4 +1,6 @@
-"""Notices of alarms: who is told what, never a storm, never a loss, over real HTTP where HTTP is spoken."""
+"""Notices of alarms: who is told what, never a storm, never a loss, over real HTTP where HTTP is
+spoken.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +37,14 @@ def event(event_id: int, kind: str, sensor: str = SENSOR) -> StoredEvent:
     return StoredEvent(event_id, event_id * SECOND_NS, sensor, f"alarm_{kind}", "network", "5e3a")
 
 
-# -- decisions ---------------------------------------------------------------------------------------------------------
+# -- decisions ------------------------------------------------------------------------------------
 
 
 @given(st.lists(st.integers(0, 400), max_size=40))
 def test_no_storm_and_the_last_word_is_right(pauses_s: list[int]) -> None:
-    """An alarm that comes and goes: at most one raise a cool-down, and in the end what was told is what holds."""
+    """An alarm that comes and goes: at most one raise a cool-down, and in the end what was told is
+    what holds.
+    """
     told, now_ns, cool_down_ns = Told(), 0, round(COOL_DOWN_S * 1e9)
     raises_ns: list[int] = []
     held: dict[int, StoredEvent] = {}
@@ -93,7 +97,7 @@ def test_a_topic_holds_no_wildcard() -> None:
     assert notify.alarm_topic("plant-1", "mill#/+a") == "camshaft/plant-1/alarm/mill_/_a"
 
 
-# -- webhooks ----------------------------------------------------------------------------------------------------------
+# -- webhooks -------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -305,7 +309,7 @@ def test_a_secret_with_a_line_break_is_refused(monkeypatch: pytest.MonkeyPatch) 
         Webhook(settings, "plant-1", 0.0)
 
 
-# -- topics ------------------------------------------------------------------------------------------------------------
+# -- topics ---------------------------------------------------------------------------------------
 
 
 def test_topics_carry_the_state_and_say_it_anew_to_a_new_connection(tmp_path: Path) -> None:

@@ -111,7 +111,9 @@ def assert_says_rows(figures: Figures, books: Books) -> None:
 
 
 def listening(pid: int) -> set[tuple[str, int]]:
-    """Addresses (hexadecimal, as the kernel has them) and ports on which a process listens for TCP (Linux)."""
+    """Addresses (hexadecimal, as the kernel has them) and ports on which a process listens for TCP
+    (Linux).
+    """
     ours = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
     found = set()
     for table in ("tcp", "tcp6"):
@@ -220,15 +222,19 @@ def test_without_the_key_nothing_listens(tmp_path: Path, broker: Mosquitto) -> N
 def test_without_its_library_it_says_what_to_install(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     missing.mkdir()
-    text = "raise ModuleNotFoundError(\"No module named 'prometheus_client'\", name='prometheus_client')\n"
+    text = (
+        "raise ModuleNotFoundError(\"No module named 'prometheus_client'\","
+        " name='prometheus_client')\n"
+    )
     (missing / "prometheus_client.py").write_text(text, encoding="utf-8")
     config = configuration(NO_BROKER, RECORDING, prometheus={})
     with Service(tmp_path / "service", config, environment={"PYTHONPATH": str(missing)}) as service:
         code, said = service.run_to_end()
     assert code == 2
-    assert said == (
-        "prometheus: the endpoint needs the package prometheus-client: install constraints/page.txt in place of "
-        "daemon.txt, or the extra camshaft[prometheus], or take this key out.\n"
+    assert (
+        said == "prometheus: the endpoint needs the package prometheus-client: install"
+        " constraints/page.txt in place of daemon.txt, or the extra camshaft[prometheus], or"
+        " take this key out.\n"
     )
 
 
@@ -239,8 +245,10 @@ def test_a_port_in_use_is_one_clear_error(tmp_path: Path) -> None:
         with Service(tmp_path / "service", config) as service:
             code, said = service.run_to_end()
     assert code == 2
-    assert said == (
-        f"prometheus.host = '127.0.0.1', prometheus.port = {port}: cannot listen there: Address already in use.\n"
+    assert (
+        said
+        == f"prometheus.host = '127.0.0.1', prometheus.port = {port}: cannot listen there: Address"
+        " already in use.\n"
     )
 
 

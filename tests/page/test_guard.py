@@ -45,9 +45,18 @@ def test_host_names(host: str, header: str, ours: bool) -> None:
 
 @pytest.mark.parametrize(
     ("host", "alone"),
-    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False),
-     ("192.0.2.7", False), ("plant.example", False), ("", False)],
-)  # fmt: skip
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.0.2.7", False),
+        ("plant.example", False),
+        ("", False),
+    ],
+)
 def test_what_only_this_machine_reaches(host: str, alone: bool) -> None:
     assert is_loopback(host) is alone
 

@@ -64,7 +64,9 @@ def window(browser: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A page over a small plant. Tests may add labels and rows; they look at machines of their own."""
+    """A page over a small plant. Tests may add labels and rows;
+    they look at machines of their own.
+    """
     folder = tmp_path_factory.mktemp("page")
     fill(folder / "camshaft.journal")
     with serve(folder) as page:
@@ -90,7 +92,7 @@ def until(true: Callable[[], Any], seconds: float = 5.0) -> Any:
     return found
 
 
-# -- what a person sees ------------------------------------------------------------------------------------------------
+# -- what a person sees ---------------------------------------------------------------------------
 
 
 def test_the_fleet_shows_what_is_not_ok_first(window: Any, served: Served) -> None:
@@ -167,7 +169,7 @@ def test_it_fits_on_a_phone(browser: Any, served: Served) -> None:
     context.close()
 
 
-# -- live --------------------------------------------------------------------------------------------------------------
+# -- live -----------------------------------------------------------------------------------------
 
 
 def test_200_sensors_are_followed(window: Any, tmp_path: Path) -> None:
@@ -194,7 +196,7 @@ def test_a_point_follows_its_newest_window(window: Any, served: Served) -> None:
     window.wait_for_selector(".bar .state.NG")
 
 
-# -- labels and alarms -------------------------------------------------------------------------------------------------
+# -- labels and alarms ----------------------------------------------------------------------------
 
 
 def test_a_label_set_in_the_page_is_in_the_journal(window: Any, served: Served) -> None:
@@ -208,9 +210,17 @@ def test_a_label_set_in_the_page_is_in_the_journal(window: Any, served: Served) 
     assert window.locator(".labels img, .events img").count() == 0
     assert window.title() != "owned"
     found = labelled(served.journal)[-1]
-    assert (found.label.word, found.label.failure_mode, found.label.author, found.label.comment) == (
-        "NG confirmed", "bearing", "Ann", HOSTILE,
-    )  # fmt: skip
+    assert (
+        found.label.word,
+        found.label.failure_mode,
+        found.label.author,
+        found.label.comment,
+    ) == (
+        "NG confirmed",
+        "bearing",
+        "Ann",
+        HOSTILE,
+    )
     newest = JournalViews(served.journal).newest(FAULTY)
     assert newest is not None
     assert newest.row_id == found.row_id
@@ -251,7 +261,7 @@ def test_hostile_names_are_shown_as_text(window: Any, tmp_path: Path) -> None:
         assert window.title() != "owned"
 
 
-# -- nothing to show ---------------------------------------------------------------------------------------------------
+# -- nothing to show ------------------------------------------------------------------------------
 
 
 def test_no_journal_then_an_empty_one_then_one_sensor(window: Any, tmp_path: Path) -> None:
@@ -294,7 +304,7 @@ def test_a_journal_of_a_newer_version_is_named(window: Any, tmp_path: Path) -> N
         window.wait_for_selector("#trouble:has-text('has version 99')")
 
 
-# -- who may ask what --------------------------------------------------------------------------------------------------
+# -- who may ask what -----------------------------------------------------------------------------
 
 
 def test_elsewhere_without_a_password_is_refused(tmp_path: Path) -> None:
@@ -406,7 +416,9 @@ def test_what_is_not_there_is_404(served: Served, path: str) -> None:
 
 
 def test_the_page_writes_nothing_but_labels(tmp_path: Path) -> None:
-    """A reader that walks everywhere leaves the journal's contents as they were, while the service writes on."""
+    """A reader that walks everywhere leaves the journal's contents as they were, while the service
+    writes on.
+    """
     fill(tmp_path / "camshaft.journal", n_windows=20)
     journal = Journal(tmp_path / "camshaft.journal")
     before = _contents(tmp_path / "camshaft.journal")
@@ -431,14 +443,14 @@ def _contents(path: Path) -> list[str]:
         link.close()
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------------
+# -- pictures -------------------------------------------------------------------------------------
 
 
 def test_pictures(browser: Any, tmp_path: Path) -> None:
     """Fleet, an OK and an NG point, and a report, as pictures.
 
-    The README's own come from a running demo: CAMSHAFT_PICTURES=/tmp/camshaft-demo-.../demo.journal writes them to
-    docs/screenshots.
+    The README's own come from a running demo: CAMSHAFT_PICTURES=/tmp/camshaft-demo-.../demo.journal
+    writes them to docs/screenshots.
     """
     demo = os.environ.get("CAMSHAFT_PICTURES")
     folder = SCREENSHOTS if demo else tmp_path

@@ -1,4 +1,6 @@
-"""The pipeline: messages in, verdicts and closed books out, acknowledgements in order and not too early."""
+"""The pipeline: messages in, verdicts and closed books out, acknowledgements in order and not too
+early.
+"""
 
 from __future__ import annotations
 
@@ -180,7 +182,9 @@ def test_overload_is_shed_and_counted_where_a_limit_is_set() -> None:
 
 @pytest.mark.parametrize("at", [0, 1, 5, 11])
 def test_a_new_process_goes_on_where_the_journal_stands(tmp_path: Path, at: int) -> None:
-    """Everything after the last commit comes again from the broker: rows as if nothing had happened."""
+    """Everything after the last commit comes again from the broker: rows as if nothing had
+    happened.
+    """
     sent = messages(noise(4400), [400] * 11)
     whole = Journal(tmp_path / "whole")
     pipeline = make()

@@ -47,7 +47,9 @@ def analyser(status_rule: str = "either", **sensor: Any) -> Analyser:
 
 
 def commissioned(novelty_of_spectrum: float, **changes: Any) -> Commissioned:
-    """A baseline from which SPECTRUM is away by so much, in squared standard deviations; its threshold is 2."""
+    """A baseline from which SPECTRUM is away by so much, in squared standard deviations; its
+    threshold is 2.
+    """
     mean = np.full((1, 2), -40.0 - novelty_of_spectrum**0.5, np.float32)
     values = {
         "logit_threshold": None,

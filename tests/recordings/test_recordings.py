@@ -1,4 +1,6 @@
-"""Manifests and readers: what is written in any format comes back in m/s², and bad input names its row."""
+"""Manifests and readers: what is written in any format comes back in m/s², and bad input names its
+row.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def write_manifest(
 
 
 def store(path: Path, samples: NDArray[Any]) -> str:
-    """Write (n, 2) numbers in the format of the suffix; the rest of the files section that reads them."""
+    """Write (n, 2) numbers in the format of the suffix; the rest of the files section that reads
+    them.
+    """
     match path.suffix:
         case ".h5":
             with h5py.File(path, "w") as file:

@@ -134,9 +134,15 @@ def test_a_point_that_could_not_be_judged(journal: Path) -> None:
 def test_a_point_judged_by_novelty_alone(tmp_path: Path) -> None:
     found = replace(
         verdict("fan/1", 0, time.time_ns(), True),
-        logit=None, probability=None, bias=None, threshold=None, contribution=None, model_id="",
-        status=Status.NG, reason="novelty",
-    )  # fmt: skip
+        logit=None,
+        probability=None,
+        bias=None,
+        threshold=None,
+        contribution=None,
+        model_id="",
+        status=Status.NG,
+        reason="novelty",
+    )
     Journal(tmp_path / "j").commit(Batch(verdicts=[found]))
     text = write(tmp_path / "j", "fan/1")
     assert "= novelty +" in text

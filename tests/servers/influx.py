@@ -1,4 +1,6 @@
-"""A real InfluxDB 1.x for the tests, started on free loopback ports in a temporary folder, and fixtures around it."""
+"""A real InfluxDB 1.x for the tests, started on free loopback ports in a temporary folder, and
+fixtures around it.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ class InfluxDatabase:
     name: str
 
     def query(self, influxql: str) -> list[QuerySeries]:
-        """The series of the one statement's answer, [] where there are none. Raises AssertionError on an error."""
+        """The series of the one statement's answer, [] where there are none. Raises AssertionError
+        on an error.
+        """
         query = urlencode({"db": self.name, "q": influxql, "epoch": "ns"})
         with urllib.request.urlopen(
             urllib.request.Request(f"{self.url}/query?{query}"), timeout=ANSWER_S
@@ -169,7 +173,9 @@ def influxdb(influx_server: InfluxServer) -> Iterator[InfluxDatabase]:
 
 @pytest.fixture
 def influx_standin(influxdb: InfluxDatabase) -> Iterator[InfluxStandIn]:
-    """InfluxDB 2's interface in front of the real database `influxdb`: what it accepts ends there."""
+    """InfluxDB 2's interface in front of the real database `influxdb`:
+    what it accepts ends there.
+    """
     standin = InfluxStandIn(forward=influxdb.write)
     yield standin
     standin.close()

@@ -1,7 +1,8 @@
 """A strict stand-in for InfluxDB 2's /api/v2/write, with real sockets and threads.
 
-It parses line protocol strictly, keeps each field's type, and can forward what it accepts to a real InfluxDB 1.x. On
-command it answers with any status, hangs, resets the connection, or stores a request and loses its answer.
+It parses line protocol strictly, keeps each field's type, and can forward what it accepts to a real
+InfluxDB 1.x. On command it answers with any status, hangs, resets the connection, or stores a
+request and loses its answer.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ CODES |= {
 
 @dataclass(frozen=True)
 class Fault:
-    """What becomes of one request. lose_answer stores it first, then resets the connection; trickle takes its time."""
+    """What becomes of one request. lose_answer stores it first, then resets the connection; trickle
+    takes its time.
+    """
 
     kind: Literal["answer", "trickle", "hang", "reset", "lose_answer"]
     status: int = 503
@@ -51,7 +54,9 @@ class Fault:
 
 
 class InfluxStandIn:
-    """The server. stored holds what was accepted: series, then time, then fields, later writes over earlier ones."""
+    """The server. stored holds what was accepted: series, then time, then fields, later writes over
+    earlier ones.
+    """
 
     def __init__(
         self, forward: Callable[[bytes], tuple[int, str]] | None = None, port: int = 0
@@ -153,9 +158,12 @@ class InfluxStandIn:
                     f"stand-in and real server disagree: {conflicts[:1]} against {status} {said}",
                 )
         if conflicts:
-            return 422, (
-                f"failure writing points to database: partial write: field type conflict: {conflicts[0]}"
-                f" dropped={len(conflicts)}"
+            return (
+                422,
+                (
+                    "failure writing points to database: partial write: field type conflict:"
+                    f" {conflicts[0]} dropped={len(conflicts)}"
+                ),
             )
         return 204, ""
 
@@ -164,8 +172,8 @@ class InfluxStandIn:
             known = self._types.get((row.measurement, name), type_name(value))
             if known != type_name(value):
                 return (
-                    f'input field "{name}" on measurement "{row.measurement}" is type {type_name(value)},'
-                    f" already exists as type {known}"
+                    f'input field "{name}" on measurement "{row.measurement}" is type'
+                    f" {type_name(value)}, already exists as type {known}"
                 )
         return ""
 

@@ -1,4 +1,6 @@
-"""A real Mosquitto for tests: started on a free loopback port, killed, restarted on the same port."""
+"""A real Mosquitto for tests: started on a free loopback port, killed,
+restarted on the same port.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +38,15 @@ def wait_until(what: Callable[[], object], timeout_s: float = 15.0, why: str = "
 
 
 class Mosquitto:
-    """A broker process. Use it as a context manager; start, stop, kill and restart as the test needs.
+    """A broker process. Use it as a context manager; start, stop, kill and restart as the test
+    needs.
 
     persistence : keep sessions over a restart, saved at each change
     server_certificate, client_ca_file : TLS; with client_ca_file clients must show a certificate
     users : name -> password; None lets anybody in
     extra : further lines of configuration
-    config : a configuration file's whole text in place of all the above (its `listener` must use `port`)
+    config : a configuration file's whole text in place of all the above (its `listener` must use
+        `port`)
     """
 
     def __init__(
@@ -64,8 +68,12 @@ class Mosquitto:
         self._config_path = folder / "mosquitto.conf"
         lines = [f"listener {self.port} 127.0.0.1", "user root", "sys_interval 1"]
         if persistence:
-            lines += ["persistence true", f"persistence_location {folder}/", "autosave_interval 1",
-                      "autosave_on_changes true"]  # fmt: skip
+            lines += [
+                "persistence true",
+                f"persistence_location {folder}/",
+                "autosave_interval 1",
+                "autosave_on_changes true",
+            ]
         if server_certificate is not None:
             lines += [
                 f"certfile {server_certificate.certificate}",

@@ -1,4 +1,6 @@
-"""Clients of a test's broker: the daemon's own with a record of what it was given, and a plain publisher."""
+"""Clients of a test's broker: the daemon's own with a record of what it was given, and a plain
+publisher.
+"""
 
 from __future__ import annotations
 

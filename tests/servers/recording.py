@@ -1,4 +1,6 @@
-"""Deterministic recordings of made-up sensors, cut into MQTT messages of any length, and a client to publish them."""
+"""Deterministic recordings of made-up sensors, cut into MQTT messages of any length, and a client
+to publish them.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ FAULTY_EVERY = 7  # windows
 
 @dataclass(frozen=True)
 class Cut:
-    """One message on its way: interleaved float32 in m/s², and what a sensor says of it in user properties."""
+    """One message on its way: interleaved float32 in m/s², and what a sensor says of it in user
+    properties.
+    """
 
     topic: str
     payload: bytes
@@ -91,7 +95,9 @@ class Recording:
                 )
 
     def commissioned(self) -> list[Commissioned]:
-        """Each sensor commissioned from its windows without the tone, so that novelty judges it: OK or NG."""
+        """Each sensor commissioned from its windows without the tone, so that novelty judges it: OK
+        or NG.
+        """
         settings = default_settings(self.sample_rate_hz, self.n_window)
         grid = default_grid(settings)
         n = self.n_samples // self.n_window
@@ -121,7 +127,9 @@ def make_cut(
 
 
 class Publisher:
-    """A sensor gateway: QoS 1, in order. What the broker has not confirmed is sent again after a reconnect, first."""
+    """A sensor gateway: QoS 1, in order. What the broker has not confirmed is sent again after a
+    reconnect, first.
+    """
 
     def __init__(self, port: int, name: str = "gateway", n_in_flight: int = 200) -> None:
         self.heard: dict[str, list[bytes]] = {}  # by topic, of what listen() asked for
@@ -187,7 +195,9 @@ class Publisher:
             return len(self._waiting) + self._n_unconfirmed
 
     def _feed(self) -> None:
-        """paho itself would let a message of the moment overtake those it sends again after a reconnect."""
+        """paho itself would let a message of the moment overtake those it sends again after a
+        reconnect.
+        """
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or (self._may_send and self._waiting))

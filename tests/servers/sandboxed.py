@@ -1,8 +1,9 @@
 """Run a command under what deploy/systemd/camshaft.service restricts, where no systemd runs.
 
-As a program: sandboxed.py SYSCALLS COMMAND... sets what the kernel sets for MemoryDenyWriteExecute (prctl PR_SET_MDWE)
-and SystemCallFilter (libseccomp: all but the named calls fail with EPERM), then becomes COMMAND. `prefix` puts it into
-bubblewrap, which brings the rest: read-only root, own /tmp, no devices, no capabilities, another user.
+As a program: sandboxed.py SYSCALLS COMMAND... sets what the kernel sets for MemoryDenyWriteExecute
+(prctl PR_SET_MDWE) and SystemCallFilter (libseccomp: all but the named calls fail with EPERM), then
+becomes COMMAND. `prefix` puts it into bubblewrap, which brings the rest: read-only root, own /tmp,
+no devices, no capabilities, another user.
 """
 
 from __future__ import annotations
@@ -19,19 +20,47 @@ SCMP_ACT_ALLOW, SCMP_ACT_EPERM = 0x7FFF0000, 0x00050000 | 1
 
 
 def prefix(writable: Path, unit: Path) -> list[str]:
-    """What to put before a command: only `writable` can be written. Calls are filtered as the unit says."""
+    """What to put before a command: only `writable` can be written. Calls are filtered as the unit
+    says.
+    """
     bwrap = shutil.which("bwrap")
     assert bwrap is not None
     return [
-        bwrap, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp",
-        *under_tmp(), "--bind", str(writable), str(writable), "--unshare-user", "--uid", "61184", "--gid", "61184",
-        "--unshare-ipc", "--unshare-uts", "--cap-drop", "ALL", "--die-with-parent", "--new-session",
-        sys.executable, __file__, ",".join(sorted(allowed_calls(unit))),
-    ]  # fmt: skip
+        bwrap,
+        "--ro-bind",
+        "/",
+        "/",
+        "--dev",
+        "/dev",
+        "--proc",
+        "/proc",
+        "--tmpfs",
+        "/tmp",
+        *under_tmp(),
+        "--bind",
+        str(writable),
+        str(writable),
+        "--unshare-user",
+        "--uid",
+        "61184",
+        "--gid",
+        "61184",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--cap-drop",
+        "ALL",
+        "--die-with-parent",
+        "--new-session",
+        sys.executable,
+        __file__,
+        ",".join(sorted(allowed_calls(unit))),
+    ]
 
 
 def under_tmp() -> list[str]:
-    """The project and its Python, where they themselves lie below /tmp, which the sandbox replaces."""
+    """The project and its Python, where they themselves lie below /tmp,
+    which the sandbox replaces.
+    """
     folders = [Path(__file__).resolve().parents[2], Path(sys.prefix)]
     return [
         word

@@ -1,4 +1,6 @@
-"""The real service as a child process: configured, started, watched through its journal, stopped, killed."""
+"""The real service as a child process: configured, started, watched through its journal, stopped,
+killed.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ NEVER_S = 3600.0  # an expected period that no test waits for
 
 
 def configuration(port: int, recording: Recording, **changes: Any) -> dict[str, Any]:
-    """A configuration for raw float32 messages of the recording's sensors; `changes` replace whole keys."""
+    """A configuration for raw float32 messages of the recording's sensors; `changes` replace whole
+    keys.
+    """
     mqtt = {"port": port, "keep_alive_s": 5} | changes.pop("mqtt", {})
     rule = {
         "sample_rate_hz": recording.sample_rate_hz,
@@ -66,7 +70,9 @@ def influx_part(url: str, folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 class Service:
-    """One daemon and its folder. Use it as a context manager; start, kill and start again as the test needs."""
+    """One daemon and its folder. Use it as a context manager; start, kill and start again as the
+    test needs.
+    """
 
     def __init__(
         self,
@@ -87,7 +93,7 @@ class Service:
         self._environment = {**inherited, "OMP_NUM_THREADS": "1", **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
 
-    # -- life --------------------------------------------------------------------------------------------------------
+    # -- life -------------------------------------------------------------------------------------
 
     def configure(self, config: dict[str, Any]) -> None:
         """Write the configuration; a running service reads it again at reload()."""
@@ -127,7 +133,8 @@ class Service:
             START_S,
             "the service is connected",
         )
-        # The subscription leaves before the line is logged, on a connection that the broker reads in order.
+        # The subscription leaves before the line is logged, on a connection that the broker reads
+        # in order.
         time.sleep(0.05)
 
     def stop(self) -> tuple[int, float]:
@@ -174,7 +181,7 @@ class Service:
             env=self._environment,
         )
 
-    # -- what it says and did ----------------------------------------------------------------------------------------
+    # -- what it says and did ---------------------------------------------------------------------
 
     def log(self) -> str:
         return self.log_path.read_text("utf-8", "replace") if self.log_path.exists() else ""
@@ -190,7 +197,9 @@ class Service:
             self._reader = None
 
     def wait(self, what: Callable[[], object], timeout_s: float = 30.0, why: str = "") -> None:
-        """Poll until it is so; fails at once, with the end of the log, if the service ends meanwhile."""
+        """Poll until it is so; fails at once, with the end of the log, if the service ends
+        meanwhile.
+        """
 
         def checked() -> object:
             if self.process is not None and self.process.poll() is not None:
@@ -206,7 +215,9 @@ class Service:
     def wait_taken(
         self, recording: Recording, timeout_s: float = 60.0, sensors: Iterable[str] | None = None
     ) -> None:
-        """Until every sample of these sensors (all) is in the books, and InfluxDB has every verdict."""
+        """Until every sample of these sensors (all) is in the books, and InfluxDB has every
+        verdict.
+        """
         names = list(recording.sensors if sensors is None else sensors)
         self.wait(
             lambda: all(
@@ -300,7 +311,11 @@ def assert_same_rows(found: dict[RowKey, Verdict], expected: dict[RowKey, Verdic
     for key, v in found.items():
         other = expected[key]
         assert (v.start_ns, v.end_ns, v.status, v.reason) == (
-            other.start_ns, other.end_ns, other.status, other.reason)  # fmt: skip
+            other.start_ns,
+            other.end_ns,
+            other.status,
+            other.reason,
+        )
         for name in ("logit", "novelty"):
             assert getattr(v, name) == pytest.approx(getattr(other, name), abs=1e-5)
         for name in ("spectrum_db", "novelty_map", "contribution"):

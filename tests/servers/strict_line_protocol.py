@@ -1,7 +1,9 @@
-"""A strict reader of InfluxDB's line protocol: it takes what the specification spells out, nothing else.
+"""A strict reader of InfluxDB's line protocol: it takes what the specification spells out, nothing
+else.
 
-https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/ : stricter than the real servers in that a
-backslash must escape something, control characters stand only inside strings, and every row carries its time.
+https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/ : stricter than the real
+servers in that a backslash must escape something, control characters stand only inside strings, and
+every row carries its time.
 """
 
 from __future__ import annotations
@@ -83,9 +85,15 @@ def _row(body: str, at: int) -> tuple[Row, int]:
             break
         at += 1
     time = _match(_TIME, body, at, "bad timestamp")
-    return Row(
-        found[0].replace(r"\,", ",").replace(r"\ ", " "), tags, fields, _int64(time[1], body, at)
-    ), time.end()
+    return (
+        Row(
+            found[0].replace(r"\,", ",").replace(r"\ ", " "),
+            tags,
+            fields,
+            _int64(time[1], body, at),
+        ),
+        time.end(),
+    )
 
 
 def _value(body: str, at: int) -> tuple[FieldValue, int]:
@@ -93,7 +101,8 @@ def _value(body: str, at: int) -> tuple[FieldValue, int]:
         text = _ESCAPED_STRING.sub(r"\1", found[1])
         if len(text.encode()) > MAX_STRING_BYTES:
             raise ParseError(
-                f"unable to parse '{body[at : at + 40]}...': string longer than {MAX_STRING_BYTES} bytes"
+                f"unable to parse '{body[at : at + 40]}...': string longer than {MAX_STRING_BYTES}"
+                " bytes"
             )
         return text, found.end()
     if found := _BOOLEAN.match(body, at):

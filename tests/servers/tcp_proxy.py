@@ -14,7 +14,8 @@ PIECE_BYTES = 16_384
 
 
 class TcpProxy:
-    """Forwards connections to 127.0.0.1:port through threads of its own. Use it as a context manager.
+    """Forwards connections to 127.0.0.1:port through threads of its own. Use it as a context
+    manager.
 
     port : where clients connect
     """
@@ -30,7 +31,7 @@ class TcpProxy:
         self._accepting = True
         self._bytes_per_s = float("inf")
 
-    # -- faults ------------------------------------------------------------------------------------------------------
+    # -- faults -----------------------------------------------------------------------------------
 
     def cut(self) -> None:
         """Reset every open connection. New ones are taken."""
@@ -38,7 +39,8 @@ class TcpProxy:
             sockets, self._sockets = self._sockets, set()
         for end in sockets:
             with contextlib.suppress(OSError):
-                # A close with pending linger of zero seconds sends RST, as a crashed peer's router would.
+                # A close with pending linger of zero seconds sends RST, as a crashed peer's router
+                # would.
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
@@ -59,10 +61,12 @@ class TcpProxy:
         self._flowing.set()
 
     def slow(self, bytes_per_s: float) -> None:
-        """At most this many bytes a second in each direction of each connection; float("inf") lifts it."""
+        """At most this many bytes a second in each direction of each connection; float("inf") lifts
+        it.
+        """
         self._bytes_per_s = bytes_per_s
 
-    # -- forwarding --------------------------------------------------------------------------------------------------
+    # -- forwarding -------------------------------------------------------------------------------
 
     def _serve(self) -> None:
         while True:

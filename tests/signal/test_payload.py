@@ -62,8 +62,12 @@ def test_raw_int16_is_interleaved_little_endian_and_scaled() -> None:
 @pytest.mark.parametrize("dtype", ["int16", "int32", "float32"])
 def test_raw_types(dtype: str) -> None:
     stored = np.arange(-50, 50).astype(dtype)
-    chunk = decode(message(stored.astype(f"<{stored.dtype.str[1:]}").tobytes()),
-                   RawPayload.model_validate({"format": "raw", "dtype": dtype}), "m/p", rules())  # fmt: skip
+    chunk = decode(
+        message(stored.astype(f"<{stored.dtype.str[1:]}").tobytes()),
+        RawPayload.model_validate({"format": "raw", "dtype": dtype}),
+        "m/p",
+        rules(),
+    )
     np.testing.assert_array_equal(chunk.samples[0], np.arange(-50, 50))
 
 

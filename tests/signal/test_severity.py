@@ -1,4 +1,6 @@
-"""RMS velocity from acceleration: a calibrated sine reads its velocity, other frequencies do not count."""
+"""RMS velocity from acceleration: a calibrated sine reads its velocity, other frequencies do not
+count.
+"""
 
 from __future__ import annotations
 

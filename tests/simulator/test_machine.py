@@ -76,7 +76,9 @@ def test_a_fault_begins_at_its_onset_and_grows() -> None:
 
 
 def test_impulse_times_are_where_the_ringing_starts() -> None:
-    """The faulty signal less the healthy one of the same seed is the fault alone: silent until each impulse."""
+    """The faulty signal less the healthy one of the same seed is the fault alone: silent until each
+    impulse.
+    """
     machine = SimulatedMachine("bearing", 11)
     fault = machine.block(RATE_HZ)[0] - SimulatedMachine("healthy", 11).block(RATE_HZ)[0]
     times_s = machine.impulse_times_s(0.0, 1.0)

@@ -1,4 +1,6 @@
-"""The edge to the broker against a real Mosquitto; what no Mosquitto says on demand comes from a small fake."""
+"""The edge to the broker against a real Mosquitto; what no Mosquitto says on demand comes from a
+small fake.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from tests.servers.tcp_proxy import TcpProxy
 
 
 def retained(port: int, topic: str) -> bytes | None:
-    """What the broker keeps on a topic. A sentinel behind it on the same connection says when all has come."""
+    """What the broker keeps on a topic. A sentinel behind it on the same connection says when all
+    has come.
+    """
     with Listener(
         port, [topic, "sentinel"], client_id="probe", instance="probe", session_expiry_s=60
     ) as probe:
@@ -48,7 +52,7 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
         yield server
 
 
-# -- without a server --------------------------------------------------------------------------------------------------
+# -- without a server -----------------------------------------------------------------------------
 
 
 def test_acknowledgements_leave_in_order_of_receipt() -> None:
@@ -82,7 +86,7 @@ def test_files_that_cannot_be_used_are_refused_at_once(tmp_path: Path) -> None:
         Listener(1, host="a" * 64)
 
 
-# -- session and acknowledgement ---------------------------------------------------------------------------------------
+# -- session and acknowledgement ------------------------------------------------------------------
 
 
 @needs_mosquitto
@@ -124,7 +128,8 @@ def test_unacknowledged_messages_come_again_with_dup(broker: Mosquitto) -> None:
         send(broker.port, *numbered(4))
         listener.wait_for(*numbered(4))
         assert listener.client.acknowledge(delivery(listener, 0))
-        # The acknowledgement has reached the broker once it delivers what it sent after it on this connection.
+        # The acknowledgement has reached the broker once it delivers what it sent after it on this
+        # connection.
         wait_until(
             lambda: listener.client.publish("echo", b"") and listener.client.n_unsettled == 3
         )
@@ -155,7 +160,9 @@ def delivery(listener: Listener, index: int) -> Delivery:
 
 
 def acknowledged_at_broker(listener: Listener, broker: Mosquitto) -> None:
-    """The broker reads a connection in order: what we publish now, it handles after the PUBACKs before it."""
+    """The broker reads a connection in order: what we publish now, it handles after the PUBACKs
+    before it.
+    """
     with Listener(broker.port, ["barrier"], client_id="barrier") as other:
         other.ready()
         wait_until(
@@ -240,7 +247,7 @@ def test_half_open_connection_is_noticed(broker: Mosquitto) -> None:
         wait_until(lambda: listener.client.connected)
 
 
-# -- subscriptions -----------------------------------------------------------------------------------------------------
+# -- subscriptions --------------------------------------------------------------------------------
 
 
 @needs_mosquitto
@@ -321,7 +328,7 @@ def test_a_filter_is_held_until_the_broker_confirms_that_it_left(broker: Mosquit
         listener.wait_for(b"both")
 
 
-# -- status, oversize, dropped -----------------------------------------------------------------------------------------
+# -- status, oversize, dropped --------------------------------------------------------------------
 
 
 @needs_mosquitto
@@ -364,7 +371,7 @@ def test_messages_the_broker_drops_are_seen(
         assert any("has dropped messages" in record.message for record in caplog.records)
 
 
-# -- faults of our own -------------------------------------------------------------------------------------------------
+# -- faults of our own ----------------------------------------------------------------------------
 
 
 @needs_mosquitto
@@ -386,7 +393,7 @@ def test_an_unexpected_fault_is_handed_on_and_the_thread_lives(broker: Mosquitto
         listener.faults.clear()
 
 
-# -- connecting --------------------------------------------------------------------------------------------------------
+# -- connecting -----------------------------------------------------------------------------------
 
 
 @needs_mosquitto
@@ -459,9 +466,14 @@ def test_tls_with_the_right_authority(tmp_path: Path, authority: TestAuthority) 
     ],
 )
 def test_tls_that_cannot_be_trusted_is_one_clear_line(
-    tmp_path: Path, authority: TestAuthority, caplog: pytest.LogCaptureFixture,
-    hosts: str, days: int, own_authority: bool, match: str,
-) -> None:  # fmt: skip
+    tmp_path: Path,
+    authority: TestAuthority,
+    caplog: pytest.LogCaptureFixture,
+    hosts: str,
+    days: int,
+    own_authority: bool,
+    match: str,
+) -> None:
     certificate = authority.issue(f"server{days}{own_authority}{len(hosts)}", hosts, days)
     ca_file = (
         authority.ca_file
@@ -502,11 +514,13 @@ def test_mutual_tls(
             listener.ready()
 
 
-# -- what a real broker does not say on demand -------------------------------------------------------------------------
+# -- what a real broker does not say on demand ----------------------------------------------------
 
 
 class ScriptedBroker:
-    """Answers each connection with this CONNACK, each SUBSCRIBE with this code and what follows it. MQTT 5."""
+    """Answers each connection with this CONNACK, each SUBSCRIBE with this code and what follows it.
+    MQTT 5.
+    """
 
     def __init__(self, connack: bytes, suback_code: int = 1, then: bytes = b"") -> None:
         self._connack, self._suback_code, self._then = connack, suback_code, then
@@ -559,8 +573,8 @@ def test_less_than_asked_is_said(caplog: pytest.LogCaptureFixture) -> None:
     assert "keeps our session for 60 s, not for session_expiry_s = 604800 s" in text
     assert "takes packets of at most 4096 bytes, less than max_payload_bytes = 4194304" in text
     assert (
-        f"refuses the subscription to '{FILTER}': Not authorized; asked again at the next connection."
-        in text
+        f"refuses the subscription to '{FILTER}': Not authorized; asked again at the next"
+        " connection." in text
     )
 
 

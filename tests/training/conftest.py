@@ -1,4 +1,6 @@
-"""A small plant: three machines, runs of four windows, a fault that lifts one band. Quick to learn, real to judge."""
+"""A small plant: three machines, runs of four windows, a fault that lifts one band. Quick to learn,
+real to judge.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ QUICK = Recipe(
 def write_plant(
     folder: Path, n_machines: int = 3, n_runs: int = 4, windows: int = 3, seed: int = 1
 ) -> Path:
-    """n_machines with n_runs healthy and as many faulty runs each. The fault adds noise at 300 to 420 Hz."""
+    """n_machines with n_runs healthy and as many faulty runs each. The fault adds noise at 300 to
+    420 Hz.
+    """
     random = np.random.default_rng(seed)
     rows = ["path,label,machine,group,operation,offset_s"]
     for machine in range(n_machines):
@@ -56,8 +60,8 @@ def write_plant(
     (folder / "recordings.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     path = folder / "plant.yaml"
     path.write_text(
-        f"name: plant\nfiles: {{format: npy, axes: [channel, time], sample_rate_hz: {RATE_HZ}, channels: [x, y]}}\n"
-        "constants: {point: spindle}\ngroups: [machine, operation]\n",
+        f"name: plant\nfiles: {{format: npy, axes: [channel, time], sample_rate_hz: {RATE_HZ},"
+        " channels: [x, y]}\nconstants: {point: spindle}\ngroups: [machine, operation]\n",
         encoding="utf-8",
     )
     return path

@@ -1,4 +1,6 @@
-"""What a retraining starts from: the plant's model in service, and a file that says what to retrain."""
+"""What a retraining starts from: the plant's model in service, and a file that says what to
+retrain.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from training.registry import promote, publish
 
 
 def put_in_service(model_folder: Path, folder: Path) -> tuple[Path, str]:
-    """Publish the model in folder/models and promote it. Returns that models folder, and the version's name."""
+    """Publish the model in folder/models and promote it. Returns that models folder, and the
+    version's name.
+    """
     models = folder / "models"
     version = publish(model_folder, models).name
     promote(models, "plant", version)

@@ -1,4 +1,6 @@
-"""The commands as a person types them, on a small plant, from recordings to a model in service and back."""
+"""The commands as a person types them, on a small plant, from recordings to a model in service and
+back.
+"""
 
 from __future__ import annotations
 
@@ -184,9 +186,13 @@ def test_a_model_comes_into_service_by_its_report_and_goes_again(
     ],
 )
 def test_no_promotion_past_a_gate(
-    change: dict[str, object], refusal: str, model_folder: Path, report: Path, tmp_path: Path,
+    change: dict[str, object],
+    refusal: str,
+    model_folder: Path,
+    report: Path,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     tree = json.loads((report / "report.json").read_text())
     (tmp_path / "report.json").write_text(json.dumps({**tree, **change}))
     models = tmp_path / "models"
@@ -261,7 +267,10 @@ def test_inspect_warns_of_what_gives_the_label_away(
     assert main(["inspect", str(tmp_path / "m.yaml")]) == 0
     said = " ".join(capsys.readouterr().out.split())
     for warning in (
-        "the number type differs between the classes and may give the label away: ok has int16; ng has float64",
+        (
+            "the number type differs between the classes and may give the label away: ok has int16;"
+            " ng has float64"
+        ),
         "the length differs between the classes",
         "6 groups, 'g0' the first, have both labels",
         "level of a alone separates the classes",

@@ -22,7 +22,9 @@ SHORT = replace(QUICK, n_epochs=1, n_members=1)
 
 
 def test_a_pasted_window_is_worth_the_area_it_covers(dataset: Dataset) -> None:
-    """Healthy windows all 0, faulty ones all 1: the mean of a picture is its target, whatever was pasted."""
+    """Healthy windows all 0, faulty ones all 1: the mean of a picture is its target, whatever was
+    pasted.
+    """
     flat = np.broadcast_to(dataset.label[:, None, None, None], dataset.psd_db.shape).astype(
         np.float32
     )

@@ -89,6 +89,6 @@ def test_windows_left_out_are_named(tmp_path: Path, capsys: pytest.CaptureFixtur
     read_with_bar(load_manifest(path), SETTINGS)
     said = capsys.readouterr().err
     assert (
-        said
-        == "1 of 2 windows cannot be judged and are left out: flat_line; the first is in run t/main/stuck at 0 s.\n"
+        said == "1 of 2 windows cannot be judged and are left out: flat_line; the first is in run"
+        " t/main/stuck at 0 s.\n"
     )

@@ -1,4 +1,6 @@
-"""The whole way: an alarm, a label on the page, a recording, a new model, its name on the page, and back again."""
+"""The whole way: an alarm, a label on the page, a recording, a new model, its name on the page, and
+back again.
+"""
 
 from __future__ import annotations
 

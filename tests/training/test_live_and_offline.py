@@ -74,7 +74,9 @@ def test_a_recording_gets_the_same_verdicts_live_and_offline(
 
 @pytest.fixture
 def journal(model_folder: Path, tmp_path: Path) -> Path:
-    """24 healthy windows that a threshold far too low called NG: 20 labelled false alarms and one unclear."""
+    """24 healthy windows that a threshold far too low called NG: 20 labelled false alarms and one
+    unclear.
+    """
     path = tmp_path / "live.journal"
     samples = np.random.default_rng(9).normal(size=(2, 24 * N_WINDOW)).astype(np.float32)
     store = Journal(path)

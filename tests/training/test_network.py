@@ -1,4 +1,6 @@
-"""What the network must keep to so that its verdict splits into cells, and what it claims to see."""
+"""What the network must keep to so that its verdict splits into cells,
+and what it claims to see.
+"""
 
 from __future__ import annotations
 

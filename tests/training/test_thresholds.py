@@ -1,4 +1,6 @@
-"""The bound by runs keeps its promise where runs are exchangeable, and refuses what it could not keep."""
+"""The bound by runs keeps its promise where runs are exchangeable, and refuses what it could not
+keep.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ BAND = 5  # the one the network listens to
 
 
 def detector() -> keras.Model:
-    """Feature 0 is the level over -50 dB of band BAND, by way of the place channel; feature 1 is idle."""
+    """Feature 0 is the level over -50 dB of band BAND, by way of the place channel; feature 1 is
+    idle.
+    """
     model = build(SETTINGS, np.full((1, 8), -50, np.float32), np.full((1, 8), 10, np.float32))
     place = np.linspace(-1, 1, 8)[BAND]
     kernel = np.zeros((1, 1, 2, 2), np.float32)
@@ -27,7 +29,9 @@ def detector() -> keras.Model:
 
 
 def scene() -> Scene:
-    """Band BAND rings; other bands are as loud, to the same extent, but below what the network hears."""
+    """Band BAND rings; other bands are as loud, to the same extent, but below what the network
+    hears.
+    """
     random = np.random.default_rng(1)
     psd_db = np.full((12, 1, 8, 10), -50, np.float32)
     psd_db[:, :, BAND, 3:6] += random.uniform(15, 25, (12, 1, 3))
@@ -71,8 +75,11 @@ def test_pointing_counts_positive_evidence_only() -> None:
     region = np.zeros((1, 4, 5), bool)
     region[0, 1, 1:3] = True
     assert pointing(contribution, region) == {
-        "n_windows": 1, "evidence_share": 0.75, "region_area": 0.1, "peak_inside": 1.0,
-    }  # fmt: skip
+        "n_windows": 1,
+        "evidence_share": 0.75,
+        "region_area": 0.1,
+        "peak_inside": 1.0,
+    }
 
 
 GRID = Grid((0.0, 100.0, 200.0, 400.0, 800.0), (0.0, 0.25, 0.5, 1.0))

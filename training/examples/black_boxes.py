@@ -1,9 +1,10 @@
-"""What does giving up the dense layers cost? The GAP-CNN beside LeNet-5 and AlexNet in style, on the same spectrograms.
+"""What does giving up the dense layers cost? The GAP-CNN beside LeNet-5 and AlexNet in style, on
+the same spectrograms.
 
     python -m training.examples.black_boxes [--manifest training/manifests/bosch-cnc.yaml]
 
-Same signals, augmentation, optimiser and epochs for all; several seeds; differences in AUC paired by test window. Dense
-layers mix all places, so the two others have no map that adds up.
+Same signals, augmentation, optimiser and epochs for all; several seeds; differences in AUC paired
+by test window. Dense layers mix all places, so the two others have no map that adds up.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class Outcome:
-    """logit : shape (n_seeds, n_test_windows). n_flops : of one window, two for each multiplication"""
+    """logit : shape (n_seeds, n_test_windows). n_flops : of one window,
+    two for each multiplication
+    """
 
     logit: Float32
     n_parameters: int
@@ -71,7 +74,9 @@ class Outcome:
 
 
 def lenet(settings: NetworkSettings, mean_db: Float32, std_db: Float32) -> keras.Model:
-    """Two convolutions and three dense layers of LeCun et al. 1998; relu and batch norm, as in the GAP-CNN."""
+    """Two convolutions and three dense layers of LeCun et al. 1998; relu and batch norm, as in the
+    GAP-CNN.
+    """
     layers = keras.layers
     psd_db, x = _standardised(settings, mean_db, std_db)
     for n_maps in (6, 16):
@@ -83,7 +88,9 @@ def lenet(settings: NetworkSettings, mean_db: Float32, std_db: Float32) -> keras
 
 
 def alexnet(settings: NetworkSettings, mean_db: Float32, std_db: Float32) -> keras.Model:
-    """Five convolutions and three dense layers with dropout of Krizhevsky et al. 2012, narrowed to the spectrogram."""
+    """Five convolutions and three dense layers with dropout of Krizhevsky et al. 2012, narrowed to
+    the spectrogram.
+    """
     layers = keras.layers
     psd_db, x = _standardised(settings, mean_db, std_db)
     x = layers.MaxPooling2D((1, 2), padding="same")(_convolution(x, 16, 5, strides=2))
@@ -149,7 +156,8 @@ def sweep_problem(n_train: int, n_test: int, recipe: Recipe) -> Problem:
 
 
 def recordings_problem(path: Path, n_epochs: int | None) -> Problem:
-    """Each machine in turn is tested by networks that never saw it. Raises RecordingError, TrainingError.
+    """Each machine in turn is tested by networks that never saw it. Raises RecordingError,
+    TrainingError.
 
     n_epochs : None for as many as the recipe of camshaft-train fit has
     """
@@ -173,7 +181,9 @@ def compete(
 
 
 def paired_difference(problem: Problem, ours: Outcome, other: Outcome) -> Interval:
-    """By how much our AUC, mean over folds and seeds, is above the other's. Runs and seeds are drawn again."""
+    """By how much our AUC, mean over folds and seeds, is above the other's. Runs and seeds are
+    drawn again.
+    """
     label, fold, run = (
         problem.tested(lambda test: test.label),
         problem.fold,
@@ -205,18 +215,21 @@ def table(problem: Problem, outcomes: dict[str, Outcome]) -> list[str]:
     """One line a network, ready to print."""
     label = problem.tested(lambda test: test.label)
     lines = [
-        f"{problem.name}: {len(label)} test windows, {len(problem.folds)} fold(s), {len(outcomes[GAP].logit)} seeds"
+        f"{problem.name}: {len(label)} test windows, {len(problem.folds)} fold(s),"
+        f" {len(outcomes[GAP].logit)} seeds"
     ]
     lines.append(
-        f"{'network':14s} parameters  MFLOP  AUC of the seeds        balanced  AUC of the GAP-CNN minus its own"
+        f"{'network':14s} parameters  MFLOP  AUC of the seeds        balanced  AUC of the GAP-CNN"
+        " minus its own"
     )
     for name, outcome in outcomes.items():
         reached = seed_auc(problem, outcome)
         balanced = np.mean([balanced_accuracy(label, logit > 0) for logit in outcome.logit])
         ahead = "" if name == GAP else f"{paired_difference(problem, outcomes[GAP], outcome)}"
         lines.append(
-            f"{name:14s} {outcome.n_parameters:10,d} {outcome.n_flops / 1e6:6.1f}  "
-            f"{reached.mean():.3f} ({reached.min():.3f} to {reached.max():.3f})  {balanced:8.3f}  {ahead}"
+            f"{name:14s} {outcome.n_parameters:10,d} {outcome.n_flops / 1e6:6.1f} "
+            f" {reached.mean():.3f} ({reached.min():.3f} to {reached.max():.3f})  {balanced:8.3f} "
+            f" {ahead}"
         )
     return lines
 
@@ -247,7 +260,9 @@ def picture(results: Sequence[tuple[Problem, dict[str, Outcome]]]) -> bytes:
 
 
 def count_flops(model: keras.Model) -> int:
-    """Two for each multiplication in convolutions and dense layers, of one window; the rest is small beside them."""
+    """Two for each multiplication in convolutions and dense layers, of one window; the rest is
+    small beside them.
+    """
     total = 0
     for layer in model.layers:
         if isinstance(layer, keras.Model):

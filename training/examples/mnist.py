@@ -1,9 +1,11 @@
-"""Handwritten digits: ten linear units share the feature maps, so every digit has its own exact map.
+"""Handwritten digits: ten linear units share the feature maps, so every digit has its own exact
+map.
 
     python -m training.examples.mnist --data mnist.npz
 
-logit[c] = bias[c] + mean over the 7 × 7 cells of sum_k weights[k, c] * features[k] (Zhou et al. 2016). The epoch is
-chosen on a part of the training set; the test set is looked at once, at the end.
+logit[c] = bias[c] + mean over the 7 × 7 cells of sum_k weights[k, c] * features[k] (Zhou et al.
+2016). The epoch is chosen on a part of the training set; the test set is looked at once, at the
+end.
 """
 
 from __future__ import annotations
@@ -99,7 +101,9 @@ def build() -> keras.Model:
 def fit(
     train: Digits, seed: int, n_epochs: int = N_EPOCHS, tick: Callable[[], None] | None = None
 ) -> keras.Model:
-    """The network of the epoch that is best on the last images of the training set, which it never learns from."""
+    """The network of the epoch that is best on the last images of the training set, which it never
+    learns from.
+    """
     make_repeatable(seed)
     order = np.random.default_rng(seed).permutation(len(train))
     n_validation = min(N_VALIDATION, len(train) // 5)
@@ -115,9 +119,15 @@ def fit(
     )
     keep = _KeepBest(tick)
     learner.fit(
-        learned.image, learned.label, N_BATCH, n_epochs, verbose=0, callbacks=[keep],
-        validation_data=(held_back.image, held_back.label), validation_batch_size=500,
-    )  # fmt: skip
+        learned.image,
+        learned.label,
+        N_BATCH,
+        n_epochs,
+        verbose=0,
+        callbacks=[keep],
+        validation_data=(held_back.image, held_back.label),
+        validation_batch_size=500,
+    )
     learner.set_weights(keep.weights)
     return model
 
@@ -142,7 +152,9 @@ class _KeepBest(keras.callbacks.Callback):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Judged:
-    """logit (n, 10), contribution (n, 7, 7, 10) in logit units, residual (n, 10): how far each sum misses its logit."""
+    """logit (n, 10), contribution (n, 7, 7, 10) in logit units, residual (n, 10): how far each sum
+    misses its logit.
+    """
 
     logit: Float32
     contribution: Float32
@@ -257,13 +269,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_bytes(picture(judged, test))
     print(
-        f"test accuracy {right.value:.2%} (95 %: {right.low:.2%} to {right.high:.2%}), {len(test)} digits"
+        f"test accuracy {right.value:.2%} (95 %: {right.low:.2%} to {right.high:.2%}), {len(test)}"
+        " digits"
     )
     print(
-        f"each map adds up to its logit: largest residual {judged.residual.max():.1e} of {judged.residual.size} maps"
+        f"each map adds up to its logit: largest residual {judged.residual.max():.1e} of"
+        f" {judged.residual.size} maps"
     )
     print(
-        f"{model.count_params()} parameters, learned in {time.monotonic() - began:.0f} s; figure: {options.out}"
+        f"{model.count_params()} parameters, learned in {time.monotonic() - began:.0f} s; figure:"
+        f" {options.out}"
     )
     return 0
 

@@ -10,7 +10,9 @@ from training.metrics import Interval
 
 
 def share(right: NDArray[np.bool_]) -> Interval:
-    """Share of True with Wilson's 95 % interval (Wilson 1927), for answers that are independent of each other."""
+    """Share of True with Wilson's 95 % interval (Wilson 1927), for answers that are independent of
+    each other.
+    """
     found = binomtest(int(right.sum()), len(right))
     interval = found.proportion_ci(method="wilson")
     return Interval(float(found.statistic), float(interval.low), float(interval.high))

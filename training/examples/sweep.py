@@ -2,8 +2,8 @@
 
     python -m training.examples.sweep
 
-The network learns from labels alone, sweep or none. On signals it never saw, a cell's positive evidence is right where
-the sweep passes through what that cell sees: its receptive field.
+The network learns from labels alone, sweep or none. On signals it never saw, a cell's positive
+evidence is right where the sweep passes through what that cell sees: its receptive field.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ TEST_SEED = 1000  # so far from the seeds of the training signals
 class Maps:
     """The network's word on each test signal and what it says of the sweeps.
 
-    contribution : (n, n_bands, n_t), logit units. within_field, on_ridge : (n, n_bands, n_t), cells that see the ridge,
-    and cells that it passes or that touch such a cell; empty without a sweep
+    contribution : (n, n_bands, n_t), logit units. within_field, on_ridge : (n, n_bands, n_t), cells
+        that see the ridge, and cells that it passes or that touch such a cell; empty without a
+        sweep
     """
 
     logit: Float32
@@ -79,7 +80,9 @@ def judge(
 
 
 def within_field(passed: NDArray[np.bool_], network: NetworkSettings) -> NDArray[np.bool_]:
-    """Cells of the map that see any of the marked bands and frames. (n, n_bands, n_frames) to (n, n_bands, n_t)"""
+    """Cells of the map that see any of the marked bands and frames. (n, n_bands, n_frames) to (n,
+    n_bands, n_t)
+    """
     seen_bands, seen_frames = network.receptive_field
     each_side = (seen_frames - network.frames_per_column) // 2
     around = maximum_filter(passed, size=(1, seen_bands, 2 * each_side + 1), mode="constant")
@@ -94,7 +97,9 @@ def next_to(passed: NDArray[np.bool_], network: NetworkSettings) -> NDArray[np.b
 
 
 def evidence_share(contribution: Float32, region: NDArray[np.bool_]) -> Float64:
-    """Share of each signal's positive evidence that lies in its region, shape (n,); 0 where nothing is positive."""
+    """Share of each signal's positive evidence that lies in its region, shape (n,); 0 where nothing
+    is positive.
+    """
     positive = np.maximum(contribution, 0).astype(np.float64)
     total = positive.sum(axis=(1, 2))
     return np.asarray((positive * region).sum(axis=(1, 2)) / np.where(total > 0, total, 1))
@@ -132,7 +137,9 @@ def mean_interval(values: NDArray[np.generic]) -> Interval:
 
 
 def chosen(maps: Maps, test: Dataset) -> dict[str, int]:
-    """A strong sweep, a middling one, a weak one, the clutter most like a sweep, and middling noise."""
+    """A strong sweep, a middling one, a weak one, the clutter most like a sweep, and middling
+    noise.
+    """
     kind = test.column("kind")
     places = {
         "strong sweep": ("sweep", 0.9),
@@ -237,7 +244,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.out.write_bytes(picture(maps, test, sweeps, network))
     print("\n".join(report(maps, test)))
     print(
-        f"{model.count_params()} parameters, {time.monotonic() - began:.0f} s in all; figure: {options.out}"
+        f"{model.count_params()} parameters, {time.monotonic() - began:.0f} s in all; figure:"
+        f" {options.out}"
     )
     return 0
 

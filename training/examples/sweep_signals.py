@@ -1,7 +1,9 @@
-"""Signals with a frequency sweep in noise, with noise alone, and with clutter that only looks like something.
+"""Signals with a frequency sweep in noise, with noise alone, and with clutter that only looks like
+something.
 
-Vibration as of a machine: coloured noise; steady tones, impulses that ring, broadband bursts. A sweep runs up or down
-by a constant ratio a second, as the orders of a machine that starts or stops. Half of them have clutter beside them.
+Vibration as of a machine: coloured noise; steady tones, impulses that ring, broadband bursts. A
+sweep runs up or down by a constant ratio a second, as the orders of a machine that starts or stops.
+Half of them have clutter beside them.
 """
 
 from __future__ import annotations
@@ -66,7 +68,9 @@ def spectrogram_settings() -> SpectrogramSettings:
 
 
 def make_dataset(n: int, seed: int) -> tuple[Dataset, tuple[Sweep | None, ...]]:
-    """n signals, half of them with a sweep (NG), a quarter noise alone, a quarter clutter; and where the sweeps run."""
+    """n signals, half of them with a sweep (NG), a quarter noise alone, a quarter clutter; and
+    where the sweeps run.
+    """
     random = np.random.default_rng(seed)
     kinds = [("sweep", "noise", "sweep", "clutter")[i % 4] for i in range(n)]
     settings = spectrogram_settings()

@@ -1,7 +1,7 @@
 """From verdicts, health figures and events to rows of InfluxDB's line protocol.
 
-Times are written in nanoseconds: a verdict row keeps the exact end of its window, its identity beside the series. Rows
-of maps carry whole milliseconds, which InfluxDB packs into next to nothing.
+Times are written in nanoseconds: a verdict row keeps the exact end of its window, its identity
+beside the series. Rows of maps carry whole milliseconds, which InfluxDB packs into next to nothing.
 Format: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 """
 
@@ -43,10 +43,11 @@ _STRING_ESCAPES = str.maketrans({'"': r"\"", "\\": r"\\"})
 
 
 def verdict_lines(verdict: Verdict, maps: bool) -> list[str]:
-    """One verdict row, one quality row where there are figures, and with `maps` one row a column of each map.
+    """One verdict row, one quality row where there are figures, and with `maps` one row a column of
+    each map.
 
-    With overlapping windows only those a whole number of window lengths from their segment's start send maps: the maps
-    of two windows over the same time would overwrite each other.
+    With overlapping windows only those a whole number of window lengths from their segment's start
+    send maps: the maps of two windows over the same time would overwrite each other.
     """
     tags = _sensor_tags(verdict.machine, verdict.point)
     lines = [f"vibration_verdict{tags} {_fields(_verdict_fields(verdict))} {verdict.end_ns}"]
@@ -59,14 +60,17 @@ def verdict_lines(verdict: Verdict, maps: bool) -> list[str]:
 
 
 def health_line(instance: str, fields: Mapping[str, FieldValue], at_ns: int) -> str:
-    """One row of monitor_health. A name must keep its type for ever: InfluxDB refuses a float where an int was."""
+    """One row of monitor_health. A name must keep its type for ever: InfluxDB refuses a float where
+    an int was.
+    """
     return f"monitor_health,instance={_tag(instance)} {_fields(fields)} {at_ns}"
 
 
 def event_line(
     sensor: str, kind: str, at_ns: int, text: str, model_id: str = "", author: str = ""
 ) -> str:
-    """One row of vibration_event, for annotations: an alarm raised or cleared, a new model, a person's label.
+    """One row of vibration_event, for annotations: an alarm raised or cleared, a new model, a
+    person's label.
 
     kind is a tag: an alarm and a new model at the end of one window must not overwrite each other.
     """
@@ -77,7 +81,9 @@ def event_line(
 
 @lru_cache(maxsize=64)
 def band_names(f_edges_hz: tuple[float, ...]) -> tuple[str, ...]:
-    """Field names of the bands: the centre in Hz, zero-padded, with as many decimals as tell the bands apart."""
+    """Field names of the bands: the centre in Hz, zero-padded, with as many decimals as tell the
+    bands apart.
+    """
     centres = [(low + high) / 2 for low, high in pairwise(f_edges_hz)]
     for decimals in range(MAX_BAND_DECIMALS + 1):
         names = [f"{centre:.{decimals}f}" for centre in centres]
@@ -92,7 +98,8 @@ def band_names(f_edges_hz: tuple[float, ...]) -> tuple[str, ...]:
 def whole_cells(cells: NDArray[np.floating], total: float) -> NDArray[np.int64] | None:
     """A map in whole 1/CELLS_PER_UNIT that sums to round(CELLS_PER_UNIT * total).
 
-    cells : shape (n_f, n_t), adds up to total but for rounding; what rounding leaves goes to the largest cells.
+    cells : shape (n_f, n_t), adds up to total but for rounding; what rounding leaves goes to the
+        largest cells.
 
     Returns None where a number is not finite, or too large to be exact.
     """
@@ -116,9 +123,9 @@ def _verdict_fields(verdict: Verdict) -> dict[str, FieldValue]:
     judged = verdict.status in (Status.OK, Status.NG)
     numbers = {
         "probability": verdict.probability,
-        "probability_threshold": None
-        if verdict.threshold is None
-        else 0.5 + 0.5 * math.tanh(verdict.threshold / 2),
+        "probability_threshold": (
+            None if verdict.threshold is None else 0.5 + 0.5 * math.tanh(verdict.threshold / 2)
+        ),
         "logit": verdict.logit,
         "bias": verdict.bias,
         "threshold": verdict.threshold,
@@ -132,9 +139,9 @@ def _verdict_fields(verdict: Verdict) -> dict[str, FieldValue]:
     return {
         "status": str(verdict.status),
         "reason": verdict.reason,
-        "ng": int(verdict.status is Status.NG)
-        if judged
-        else None,  # its mean is the NG share of what was judged
+        "ng": (
+            int(verdict.status is Status.NG) if judged else None
+        ),  # its mean is the NG share of what was judged
         "severity": SEVERITY[verdict.status],
         "alarm_state": verdict.alarm,
         "alarm": int(verdict.alarm == "raised"),
@@ -146,15 +153,17 @@ def _verdict_fields(verdict: Verdict) -> dict[str, FieldValue]:
             -verdict.end_ns // NS_PER_MS
         ),  # rounded up: the window's last map row lies within
         "column_ms": _column_ms(verdict.grid) if verdict.grid else None,
-        "bands": "|".join(band_names(verdict.grid.f_edges_hz))
-        if verdict.grid
-        else None,  # a pattern for queries
+        "bands": (
+            "|".join(band_names(verdict.grid.f_edges_hz)) if verdict.grid else None
+        ),  # a pattern for queries
         **{name: None if number is None else float(number) for name, number in numbers.items()},
     }
 
 
 def _column_ms(grid: Grid) -> int:
-    """How far the rows of a map are apart, rounded up: the finest grid of time that leaves no gap in a heatmap."""
+    """How far the rows of a map are apart, rounded up: the finest grid of time that leaves no gap
+    in a heatmap.
+    """
     return math.ceil(max(end - start for start, end in pairwise(grid.t_edges_s)) * 1000 - 1e-6)
 
 
@@ -188,7 +197,9 @@ def _map_lines(series: str, cells: NDArray[np.int64], grid: Grid, start_ns: int)
 
 
 def _sensor_tags(machine: str, point: str) -> str:
-    """An empty tag is left out: InfluxDB knows no other way to say it, and reads it back as empty."""
+    """An empty tag is left out: InfluxDB knows no other way to say it,
+    and reads it back as empty.
+    """
     return "".join(
         f",{key}={_tag(text)}" for key, text in (("machine", machine), ("point", point)) if text
     )
@@ -196,9 +207,11 @@ def _sensor_tags(machine: str, point: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _tag(text: str) -> str:
-    """A tag's value. What the format cannot carry (control characters, backslashes) is percent-encoded.
+    """A tag's value. What the format cannot carry (control characters, backslashes) is
+    percent-encoded.
 
-    urllib.parse.unquote gives the text back, whatever it was; half of a surrogate pair, no text at all, becomes '?'.
+    urllib.parse.unquote gives the text back, whatever it was; half of a surrogate pair, no text at
+    all, becomes '?'.
     """
     text = text.encode("utf-8", "replace").decode()
     return _UNSAFE_IN_TAG.sub(lambda found: quote(found[0], safe=""), text).translate(_TAG_ESCAPES)

@@ -1,8 +1,10 @@
-"""Delivery of rows to InfluxDB. No thread, no queue, no sleep: one caller's thread asks for one step after another.
+"""Delivery of rows to InfluxDB. No thread, no queue, no sleep: one caller's thread asks for one
+step after another.
 
-A row has one of three fates. Accepted: the server has it. Rejected: the server refused it for what it holds; it is
-parked with the server's reason. Waiting: everything else, however long it takes. Writing a row twice is harmless
-(same series and time overwrite), so a row whose answer was lost is simply sent again.
+A row has one of three fates. Accepted: the server has it. Rejected: the server refused it for what
+it holds; it is parked with the server's reason. Waiting: everything else, however long it takes.
+Writing a row twice is harmless (same series and time overwrite), so a row whose answer was lost is
+simply sent again.
 """
 
 from __future__ import annotations
@@ -24,14 +26,14 @@ from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 
 from monitor.config import ConfigError, InfluxSettings
-from monitor.log_limiter import Complaints
+from monitor.log_limiter import LogLimiter
 from monitor.outputs.retry import Backoff, Outbox, Shipment
 from monitor.text import printable
 
 PRECISION: Any = WritePrecision.NS  # of every row: see line_protocol.py
 FEW_LINES = 200  # no request is made smaller than that because no answer came
 IDLE_S = 1.0  # until the next look when nothing waits
-COMPLAINT_PERIOD_S = 60.0
+LOG_PERIOD_S = 60.0
 MAX_ANSWER_BYTES = 16_384
 COMPRESSION = 1  # gzip's level
 NO_ANSWER = 0
@@ -47,7 +49,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back of one request. status is NO_ANSWER where nothing did; message is printable and short."""
+    """What came back of one request. status is NO_ANSWER where nothing did; message is printable
+    and short.
+    """
 
     status: int
     message: str = ""
@@ -64,12 +68,16 @@ def fate(status: int) -> Literal["accepted", "reject", "split", "wait"]:
 
 
 class InfluxSender:
-    """Feeds InfluxDB from an outbox. trouble says in one sentence why rows wait, '' while they flow."""
+    """Feeds InfluxDB from an outbox. trouble says in one sentence why rows wait, '' while they
+    flow.
+    """
 
     def __init__(
         self, settings: InfluxSettings, jitter: Callable[[], float] = random.random
     ) -> None:
-        """Reads the token, touches no network. Raises ConfigError where the token cannot be used."""
+        """Reads the token, touches no network.
+        Raises ConfigError where the token cannot be used.
+        """
         self._writer = _Writer(settings)
         self._batch_rows = settings.batch_rows
         self._jitter = jitter
@@ -77,13 +85,15 @@ class InfluxSender:
         self._max_lines = self._most_lines = 2**31  # of a request; what the server takes at all
         self._backoff = Backoff()
         self._not_before_s = float("-inf")
-        self._complaints = Complaints(log, COMPLAINT_PERIOD_S)
+        self._log_limiter = LogLimiter(log, LOG_PERIOD_S)
         self.trouble = ""
 
     def step(self, outbox: Outbox, now_s: float) -> float:
-        """Send one request at most. now_s: a clock that never jumps. Returns the seconds until the next step is due.
+        """Send one request at most. now_s: a clock that never jumps. Returns the seconds until the
+        next step is due.
 
-        Waits for the server at most the configured timeout, and as long again for the rest of its answer.
+        Waits for the server at most the configured timeout, and as long again for the rest of its
+        answer.
         """
         if now_s < self._not_before_s:
             return self._not_before_s - now_s
@@ -123,7 +133,7 @@ class InfluxSender:
             self._max_lines = self._most_lines = max(1, shipment.n_lines // 2)
         if shipment.n_lines == 1:
             text = f"InfluxDB rejected a row, it is parked: {answer.status} {answer.message}"
-            self._complaints.note(logging.ERROR, text, now_s, "rejected")
+            self._log_limiter.note(logging.ERROR, text, now_s, "rejected")
         shipment.refuse(f"{answer.status} {answer.message}")
         return 0.0
 
@@ -136,7 +146,7 @@ class InfluxSender:
         hint = f" ({HINTS[answer.status]})" if answer.status in HINTS else ""
         self.trouble = f"InfluxDB {said}{hint}. Rows wait in the journal."
         level = logging.ERROR if hint else logging.WARNING
-        self._complaints.note(level, self.trouble, now_s, "waiting")
+        self._log_limiter.note(level, self.trouble, now_s, "waiting")
         delay_s = self._backoff.after_failure(answer.retry_after_s, self._jitter())
         self._not_before_s = now_s + delay_s
         return delay_s
@@ -174,11 +184,11 @@ class _Writer:
 
 
 class _Gate:
-    """A urllib3 pool between influxdb-client and the network. Requests leave compressed; answers arrive short,
-    printable and as JSON, whatever the server sent.
+    """A urllib3 pool between influxdb-client and the network. Requests leave compressed; answers
+    arrive short, printable and as JSON, whatever the server sent.
 
-    influxdb-client compresses at level 9, which takes 22 times as long as level 1 for 30 % less; it reads an answer
-    whole, decodes it strictly and logs it raw.
+    influxdb-client compresses at level 9, which takes 22 times as long as level 1 for 30 % less; it
+    reads an answer whole, decodes it strictly and logs it raw.
     """
 
     def __init__(self, pool: urllib3.PoolManager, timeout_s: float) -> None:
@@ -202,7 +212,8 @@ class _Gate:
         try:
             answer = self._read(response)
         finally:
-            response.close()  # a connection whose answer was read to its end is back in the pool by now
+            # a connection whose answer was read to its end is back in the pool by now
+            response.close()
         self.status = response.status
         message = json.dumps({"message": _message(answer) or printable(response.reason or "")})
         kept = {
@@ -214,7 +225,9 @@ class _Gate:
         self._pool.clear()
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
-        """The answer's beginning. urllib3's timeout begins anew with each piece: a trickle would never end."""
+        """The answer's beginning. urllib3's timeout begins anew with each piece: a trickle would
+        never end.
+        """
         until_s = time.monotonic() + self._timeout_s
         body = b""
         while len(body) < MAX_ANSWER_BYTES and time.monotonic() < until_s:
@@ -226,7 +239,9 @@ class _Gate:
 
 
 def _message(body: bytes) -> str:
-    """The server's words: JSON's message (InfluxDB 2 and 3) or error (1.x), else the text itself."""
+    """The server's words: JSON's message (InfluxDB 2 and 3) or error (1.x),
+    else the text itself.
+    """
     text = body.decode("utf-8", "replace")
     try:
         answer = json.loads(text)

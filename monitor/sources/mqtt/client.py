@@ -1,15 +1,19 @@
-"""The edge to the broker: a persistent session, acknowledgements by hand, nothing taken that was not asked for.
+"""The edge to the broker: a persistent session, acknowledgements by hand, nothing taken that was
+not asked for.
 
-The broker keeps what this process has not acknowledged, also while it is down: the client id is fixed, clean start is
-off on every connection (paho's own default wipes the session when a process starts), the session outlives the
-connection by `session_expiry_s`. Receive Maximum bounds what is in flight, so memory is bounded where it counts.
+The broker keeps what this process has not acknowledged, also while it is down: the client id is
+fixed, clean start is off on every connection (paho's own default wipes the session when a process
+starts), the session outlives the connection by `session_expiry_s`. Receive Maximum bounds what is
+in flight, so memory is bounded where it counts.
 
-MQTT 5's Maximum Packet Size is not set on purpose: a broker drops a larger message without a word to either side
-(MQTT-3.1.2-24 and -25). A message over `max_payload_bytes` is taken, counted, its first bytes handed on, and settled.
+MQTT 5's Maximum Packet Size is not set on purpose: a broker drops a larger message without a word
+to either side (MQTT-3.1.2-24 and -25). A message over `max_payload_bytes` is taken, counted, its
+first bytes handed on, and settled.
 
-Threads: callbacks run on paho's network thread; `acknowledge`, `publish`, `resubscribe` and `stop` may be called from
-any other. paho's `ack` only appends to a deque and wakes its thread by a socket pair, which is safe from another thread
-while that thread runs; the lock here keeps an acknowledgement from slipping into the next connection.
+Threads: callbacks run on paho's network thread; `acknowledge`, `publish`, `resubscribe` and `stop`
+may be called from any other. paho's `ack` only appends to a deque and wakes its thread by a socket
+pair, which is safe from another thread while that thread runs; the lock here keeps an
+acknowledgement from slipping into the next connection.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from monitor.config import MqttSettings
-from monitor.log_limiter import Complaints
+from monitor.log_limiter import LogLimiter
 from monitor.records.signal import Delivery, Message
 from monitor.sources.mqtt.paho_client import (
     connect_properties,
@@ -40,8 +44,9 @@ from monitor.sources.mqtt.paho_client import (
 from monitor.sources.mqtt.session import ServerLimits, Unsettled, server_limits, shortfalls
 from monitor.tls import explain
 
-DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"  # Mosquitto's count since its start, over all its clients
-COMPLAINT_PERIOD_S = 300.0
+# Mosquitto's count since its start, over all its clients
+DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
+LOG_PERIOD_S = 300.0
 KEPT_BYTES = 256  # of an oversize message
 MAX_QUEUED = 1000  # our own messages waiting for a connection
 
@@ -64,7 +69,9 @@ class MqttCounters:
 
 
 class _LastError(logging.Handler):
-    """Keeps what paho says of a broken socket: its callbacks do not tell (a refused client certificate, say)."""
+    """Keeps what paho says of a broken socket: its callbacks do not tell (a refused client
+    certificate, say).
+    """
 
     text = ""
 
@@ -76,11 +83,14 @@ class _LastError(logging.Handler):
 class MqttClient:
     """One session with one broker.
 
-    deliver : called on the network thread for each message, in order. It may block to hold the broker back. Beyond
-        keep_alive_s the broker gives the connection up, and sends what is not acknowledged again over the next.
+    deliver : called on the network thread for each message, in order. It may block to hold the
+        broker back. Beyond
+        keep_alive_s the broker gives the connection up, and sends what is not acknowledged again
+        over the next.
     on_oversize : called with a message cut to its first bytes; it is settled here.
     on_fault : called with any exception that nobody expected; the process should end.
-    held_before : topic filters that the session may hold from an earlier process; unsubscribed where no longer wanted.
+    held_before : topic filters that the session may hold from an earlier process; unsubscribed
+        where no longer wanted.
     """
 
     def __init__(
@@ -94,7 +104,9 @@ class MqttClient:
         backoff_s: tuple[float, float] = (1.0, 30.0),
         held_before: Iterable[str] = (),
     ) -> None:
-        """Reads password and certificates, touches no network. Raises ConfigError where they cannot be used."""
+        """Reads password and certificates, touches no network. Raises ConfigError where they cannot
+        be used.
+        """
         self.counters = MqttCounters()
         self.limits: ServerLimits | None = None
         self.status_topic = f"camshaft/{instance}/status"
@@ -115,12 +127,12 @@ class MqttClient:
         self._answers: dict[
             str, str
         ] = {}  # by filter, of this connection: the broker's refusal, "" when granted
-        self._complaints = Complaints(log, COMPLAINT_PERIOD_S)
+        self._log_limiter = LogLimiter(log, LOG_PERIOD_S)
         self._last_error = _LastError(logging.ERROR)
         self._thread: threading.Thread | None = None
         self._client = self._new_client(backoff_s)
 
-    # -- for the service ---------------------------------------------------------------------------------------------
+    # -- for the service --------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to connect, for as long as it takes. Returns at once."""
@@ -176,13 +188,17 @@ class MqttClient:
 
     @property
     def held(self) -> frozenset[str]:
-        """Topic filters that the broker's session holds, as far as we know: the wanted, and those still to leave."""
+        """Topic filters that the broker's session holds, as far as we know: the wanted, and those
+        still to leave.
+        """
         with self._lock:
             return frozenset(self._left.union(self._filters))
 
     @property
     def alive(self) -> bool:
-        """False when paho's network thread has ended though nobody stopped it: nothing will come any more."""
+        """False when paho's network thread has ended though nobody stopped it: nothing will come
+        any more.
+        """
         return self._thread is not None and self._thread.is_alive()
 
     @property
@@ -191,9 +207,11 @@ class MqttClient:
         return len(self._unsettled)
 
     def acknowledge(self, delivery: Delivery) -> bool:
-        """Mark a message as settled. Its PUBACK leaves as soon as those of all earlier messages have.
+        """Mark a message as settled. Its PUBACK leaves as soon as those of all earlier messages
+        have.
 
-        False, and nothing is sent, where the connection that delivered it is gone: the broker will deliver it again.
+        False, and nothing is sent, where the connection that delivered it is gone: the broker will
+        deliver it again.
         """
         with self._lock:
             if not self._live or delivery.connection != self._connection:
@@ -202,7 +220,9 @@ class MqttClient:
         return True
 
     def publish(self, topic: str, payload: str | bytes, retain: bool = False) -> bool:
-        """Hand one message to the broker (QoS 1); up to 1000 wait for a connection. False where even these are full."""
+        """Hand one message to the broker (QoS 1); up to 1000 wait for a connection. False where
+        even these are full.
+        """
         sent = self._client.publish(topic, payload, qos=1, retain=retain)
         return sent.rc in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN)
 
@@ -220,7 +240,7 @@ class MqttClient:
                 self._subscribe(added)
                 self._unsubscribe()
 
-    # -- building ----------------------------------------------------------------------------------------------------
+    # -- building ---------------------------------------------------------------------------------
 
     @property
     def _broker(self) -> str:
@@ -249,7 +269,9 @@ class MqttClient:
         return logger
 
     def _guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
-        """An exception in a callback would end paho's network thread while it still says it is connected."""
+        """An exception in a callback would end paho's network thread while it still says it is
+        connected.
+        """
 
         def call(*arguments: Any) -> None:
             try:
@@ -260,7 +282,7 @@ class MqttClient:
 
         return call
 
-    # -- on the network thread: connection ---------------------------------------------------------------------------
+    # -- on the network thread: connection --------------------------------------------------------
 
     def _on_connect(
         self, _client: Any, _data: Any, flags: Any, code: ReasonCode, properties: Properties
@@ -268,7 +290,7 @@ class MqttClient:
         if code.is_failure:
             self._refused = True
             self.counters.refused_connects += 1
-            self._complain(
+            self._log_limited(
                 logging.ERROR, f"Broker {self._broker} refuses the connection: {refusal(code)}."
             )
             return
@@ -286,7 +308,9 @@ class MqttClient:
         self._client.publish(self.status_topic, "online", qos=1, retain=True)
         session = "session resumed" if flags.session_present else "new session"
         protocol = f"MQTT {self._settings.protocol}"
-        self._complain(logging.INFO, f"Connected to broker {self._broker}, {protocol}, {session}.")
+        self._log_limited(
+            logging.INFO, f"Connected to broker {self._broker}, {protocol}, {session}."
+        )
         self._note_limits(server_limits(flags.session_present, properties))
 
     def _note_limits(self, limits: ServerLimits) -> None:
@@ -301,7 +325,7 @@ class MqttClient:
         reason = explain(
             sys.exc_info()[1]
         )  # paho calls this while it handles the error, and tells it no other way
-        self._complain(
+        self._log_limited(
             logging.ERROR, f"No connection to broker {self._broker}: {reason}; trying again."
         )
 
@@ -320,18 +344,24 @@ class MqttClient:
             return
         if was_live:
             self.counters.connection_losses += 1
-            text = f"Connection to broker {self._broker} lost: {reason or 'closed by the broker'}; trying again."
-            self._complain(logging.WARNING, text)
+            text = (
+                f"Connection to broker {self._broker} lost: {reason or 'closed by the broker'};"
+                " trying again."
+            )
+            self._log_limited(logging.WARNING, text)
         elif not self._refused:
             self.counters.failed_connects += 1
-            text = f"Broker {self._broker} closed the connection before it answered: {reason or code}; trying again."
-            self._complain(logging.ERROR, text)
+            text = (
+                f"Broker {self._broker} closed the connection before it answered: {reason or code};"
+                " trying again."
+            )
+            self._log_limited(logging.ERROR, text)
         self._refused = False
 
-    def _complain(self, level: int, text: str) -> None:
-        self._complaints.note(level, text, time.monotonic())
+    def _log_limited(self, level: int, text: str) -> None:
+        self._log_limiter.note(level, text, time.monotonic())
 
-    # -- on the network thread: subscriptions --------------------------------------------------------------------------
+    # -- on the network thread: subscriptions -----------------------------------------------------
 
     def _subscribe(self, filters: Sequence[str]) -> None:
         """Call with the lock held: the answer may come before the packet id is noted."""
@@ -342,7 +372,9 @@ class MqttClient:
             self._asked[packet_id] = list(filters)
 
     def _unsubscribe(self) -> None:
-        """Call with the lock held, after _subscribe: what an old and a new filter both match is never unasked for."""
+        """Call with the lock held, after _subscribe: what an old and a new filter both match is
+        never unasked for.
+        """
         if not self._left:
             return
         filters = sorted(self._left)
@@ -368,8 +400,12 @@ class MqttClient:
         for topic, code in zip(filters, codes, strict=False):
             if code.is_failure:
                 self.counters.refused_subscriptions += 1
-                log.error("Broker %s refuses the subscription to %r: %s; asked again at the next connection.",
-                          self._broker, topic, code)  # fmt: skip
+                log.error(
+                    "Broker %s refuses the subscription to %r: %s; asked again at the next connection.",
+                    self._broker,
+                    topic,
+                    code,
+                )
             elif code.value == 0:
                 log.warning(
                     "Broker %s grants %r with QoS 0 only: messages can be lost on the way.",
@@ -377,7 +413,7 @@ class MqttClient:
                     topic,
                 )
 
-    # -- on the network thread: messages -------------------------------------------------------------------------------
+    # -- on the network thread: messages ----------------------------------------------------------
 
     def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
         received_ns, payload = time.time_ns(), bytes(message.payload)
@@ -414,14 +450,17 @@ class MqttClient:
             self._client.ack(due, 1)
 
     def _note_dropped(self, payload: bytes) -> None:
-        """The count is the broker's, since its start and over all its clients; it begins anew when it restarts."""
+        """The count is the broker's, since its start and over all its clients; it begins anew when
+        it restarts.
+        """
         if not payload.isdigit() or len(payload) > 19:
             return
         before, now = self.counters.dropped_by_broker, int(payload)
         self.counters.dropped_by_broker = now
         if now > before:
             text = (
-                f"Broker {self._broker} has dropped messages, ours or others' (its $SYS count): raise "
-                "max_queued_messages and max_queued_bytes there, see deploy/mosquitto/camshaft.conf."
+                f"Broker {self._broker} has dropped messages, ours or others' (its $SYS count):"
+                " raise max_queued_messages and max_queued_bytes there, see"
+                " deploy/mosquitto/camshaft.conf."
             )
-            self._complain(logging.WARNING, text)
+            self._log_limited(logging.WARNING, text)

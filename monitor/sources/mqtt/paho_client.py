@@ -23,7 +23,8 @@ REFUSAL_HINTS = {
 
 
 def paho_client(settings: MqttSettings, client_id: str, persistent: bool) -> paho.Client:
-    """A client that is not connected yet, with its login and TLS. Raises ConfigError where these cannot be used.
+    """A client that is not connected yet, with its login and TLS. Raises ConfigError where these
+    cannot be used.
 
     persistent : MQTT 3.1.1 only; in MQTT 5 connect() says it.
     """
@@ -45,7 +46,9 @@ def paho_client(settings: MqttSettings, client_id: str, persistent: bool) -> pah
 
 
 def subscribe(client: paho.Client, settings: MqttSettings, filters: Sequence[str]) -> int | None:
-    """Ask for these topic filters with QoS 1. Returns the SUBSCRIBE's packet id, None without a connection."""
+    """Ask for these topic filters with QoS 1. Returns the SUBSCRIBE's packet id, None without a
+    connection.
+    """
     if settings.protocol == "5":
         return client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in filters])[1]
     return client.subscribe([(topic, 1) for topic in filters])[1]

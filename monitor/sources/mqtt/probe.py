@@ -1,4 +1,6 @@
-"""One look at a broker as the daemon would see it, that leaves no trace: a session of its own that ends with it."""
+"""One look at a broker as the daemon would see it, that leaves no trace: a session of its own that
+ends with it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class ProbeError(Exception):
 
 
 class BrokerProbe:
-    """Log in, subscribe, look at messages. Use it as a context manager; each step raises ProbeError."""
+    """Log in, subscribe, look at messages. Use it as a context manager; each step raises
+    ProbeError.
+    """
 
     def __init__(self, settings: MqttSettings) -> None:
         """Raises ConfigError where password or certificates cannot be used."""

@@ -1,4 +1,6 @@
-"""A session with a broker, apart from the client library: order of acknowledgements, granted limits."""
+"""A session with a broker, apart from the client library: order of acknowledgements, granted
+limits.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from monitor.config import MqttSettings
 
 
 class Unsettled:
-    """QoS 1 messages of one connection in order of receipt. PUBACKs must leave in that order (MQTT-4.6.0-2)."""
+    """QoS 1 messages of one connection in order of receipt. PUBACKs must leave in that order
+    (MQTT-4.6.0-2).
+    """
 
     def __init__(self) -> None:
         self._settled: OrderedDict[int, bool] = OrderedDict()  # by packet id
@@ -37,7 +41,9 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """What the broker granted at the last connection. None where it did not say (always so in MQTT 3.1.1)."""
+    """What the broker granted at the last connection. None where it did not say (always so in MQTT
+    3.1.1).
+    """
 
     session_present: bool
     session_expiry_s: int | None = None
@@ -66,7 +72,9 @@ def server_limits(session_present: bool, properties: Any) -> ServerLimits:
 
 
 def shortfalls(limits: ServerLimits, settings: MqttSettings) -> list[str]:
-    """What the broker grants less than the promise needs, as sentences that begin after its name."""
+    """What the broker grants less than the promise needs,
+    as sentences that begin after its name.
+    """
     found = []
     if limits.session_expiry_s is not None and limits.session_expiry_s < settings.session_expiry_s:
         found.append(
@@ -75,13 +83,14 @@ def shortfalls(limits: ServerLimits, settings: MqttSettings) -> list[str]:
         )
     if limits.max_packet_bytes is not None and limits.max_packet_bytes < settings.max_payload_bytes:
         found.append(
-            f"takes packets of at most {limits.max_packet_bytes} bytes, less than max_payload_bytes = "
-            f"{settings.max_payload_bytes}: it refuses larger messages of a sensor."
+            f"takes packets of at most {limits.max_packet_bytes} bytes, less than max_payload_bytes"
+            f" = {settings.max_payload_bytes}: it refuses larger messages of a sensor."
         )
     if limits.maximum_qos == 0:
         found.append("delivers with QoS 0 only: messages can be lost on the way.")
     if limits.retain_available == 0:
         found.append(
-            "keeps no retained messages: status and alarms are seen only by those who listen at the time."
+            "keeps no retained messages: status and alarms are seen only by those who listen at the"
+            " time."
         )
     return found
