@@ -226,7 +226,7 @@ class SensorSettings(Settings):
         return (self.scale or 1.0) * MS2_PER_UNIT.get(self.unit, 1.0)
 
 
-class EvidenceSettings(Settings):
+class KeptWindowSettings(Settings):
     """Which raw windows to keep. All NG, those around a change of status, and one OK in every
     ok_every.
     """
@@ -240,7 +240,7 @@ class JournalSettings(Settings):
     path: Path = Path("camshaft.journal")
     max_bytes: int = Field(default=8 << 30, ge=16 << 20)
     maps: Literal["all", "ng"] = "all"
-    evidence: EvidenceSettings = EvidenceSettings()
+    kept_windows: KeptWindowSettings = KeptWindowSettings()
 
 
 class InfluxSettings(Settings):

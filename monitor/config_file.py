@@ -4,6 +4,7 @@ Touches no network.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import yaml
 from pydantic import ValidationError
 
 from monitor.config import Config, ConfigError
+
+log = logging.getLogger(__name__)
 
 MAX_CONFIG_BYTES = 1 << 20
 
@@ -63,12 +66,22 @@ def write_yaml(path: Path, tree: dict[str, Any]) -> None:
 def parse_config(tree: dict[str, Any], folder: Path) -> Config:
     """Check a configuration already read. Raises ConfigError as load_config does."""
     try:
-        config = Config.model_validate(tree)
+        config = Config.model_validate(_with_new_names(tree))
     except ValidationError as error:
         raise ConfigError(sentences(error)) from error
     journal = config.journal.model_copy(update={"path": folder / config.journal.path})
     models_folder = None if config.models_folder is None else folder / config.models_folder
     return config.model_copy(update={"journal": journal, "models_folder": models_folder})
+
+
+def _with_new_names(tree: dict[str, Any]) -> dict[str, Any]:
+    """The same settings under the names of today. A file that names both is refused later on."""
+    journal = tree.get("journal")
+    if not isinstance(journal, dict) or "evidence" not in journal or "kept_windows" in journal:
+        return tree
+    log.warning("journal.evidence is now journal.kept_windows; the old name is still read.")
+    renamed = {key: value for key, value in journal.items() if key != "evidence"}
+    return tree | {"journal": renamed | {"kept_windows": journal["evidence"]}}
 
 
 def sentences(error: ValidationError) -> str:

@@ -85,7 +85,7 @@ def load_rules(config: Config) -> Rules:
             Analyser(rule, classifiers[rule.model] if rule.model else None)
             for rule in config.sensors
         ),
-        evidence=config.journal.evidence,
+        kept_windows=config.journal.kept_windows,
         max_payload_bytes=config.mqtt.max_payload_bytes,
         max_lag_s=config.max_lag_s,
         failure_modes=config.page.failure_modes,
@@ -405,7 +405,7 @@ class Service:
         journal = self._config.journal
         try:
             taken = self._journal.thin(
-                journal.max_bytes, journal.evidence.max_bytes, self._sender is not None
+                journal.max_bytes, journal.kept_windows.max_bytes, self._sender is not None
             )
         except JournalError as error:
             log.error("%s", error)

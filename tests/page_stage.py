@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from monitor.evidence.cam import strongest_band
-from monitor.evidence.decide import probability
 from monitor.journal.writer import Journal
-from monitor.records.batch import Batch, Event, EvidenceWindow
-from monitor.records.verdict import Grid, Status, Verdict
+from monitor.records.batch import Batch, Event, KeptWindow
+from monitor.records.evidence import Grid
+from monitor.records.verdict import Status, Verdict
+from tests.verdicts import network, novelty
 
 RATE_HZ, N_WINDOW = 12_800, 12_800
 SECOND_NS = 10**9
@@ -64,26 +65,21 @@ def verdict(sensor: str, index: int, start_ns: int, faulty: bool, seed: int = 0)
         end_ns=window_start_ns + SECOND_NS,
         status=Status.NG if ng else Status.OK,
         reason="network" if ng else "",
-        logit=logit,
-        probability=probability(logit),
-        bias=BIAS,
-        threshold=THRESHOLD,
-        residual=2e-7,
-        novelty=float(novelty_map.sum()),
-        novelty_threshold=25.0,
+        evidence=(
+            network(cells, BIAS, THRESHOLD, residual=2e-7),
+            novelty(novelty_map, threshold=25.0),
+        ),
         band=strongest_band(cells, EDGES_HZ),
         alarm="raised" if ng and index % 1000 > 3 else "clear",
         running=True,
         model_id="5e3a9c41d0b2",
         quality={"rms_ms2": 2.1 if faulty else 1.3, "peak_ms2": 9.0, "clipped_share": 0.0},
         grid=GRID,
-        contribution=cells,
-        novelty_map=novelty_map,
         spectrum_db=spectrum[None].astype(np.float32),
     )
 
 
-def evidence(of: Verdict, faulty: bool) -> EvidenceWindow:
+def evidence(of: Verdict, faulty: bool) -> KeptWindow:
     t = np.arange(N_WINDOW) / RATE_HZ
     rng = np.random.default_rng(of.first_sample)
     wave = 1.4 * np.sin(2 * np.pi * 300 * t) + 0.4 * rng.normal(size=N_WINDOW)
@@ -94,7 +90,7 @@ def evidence(of: Verdict, faulty: bool) -> EvidenceWindow:
                 6 * np.exp(-(t[after] - hit) / 0.006) * np.sin(2 * np.pi * 3300 * (t[after] - hit))
             )
     key = (of.sensor, of.segment, of.first_sample)
-    return EvidenceWindow(*key, float(RATE_HZ), wave[None].astype(np.float32), "ng")
+    return KeptWindow(*key, float(RATE_HZ), wave[None].astype(np.float32), "ng")
 
 
 def unjudged(of: Verdict, status: Status, reason: str) -> Verdict:
@@ -102,17 +98,9 @@ def unjudged(of: Verdict, status: Status, reason: str) -> Verdict:
         of,
         status=status,
         reason=reason,
-        logit=None,
-        probability=None,
-        bias=None,
-        threshold=None,
-        residual=None,
-        novelty=None,
-        novelty_threshold=None,
+        evidence=(),
         band=None,
         grid=None,
-        contribution=None,
-        novelty_map=None,
         spectrum_db=None,
         alarm="clear",
     )
@@ -134,7 +122,7 @@ def fill(path: Path, n_windows: int = 120, start_ns: int | None = None) -> None:
             found = verdict(sensor, index, start_ns, faulty)
             batch.verdicts.append(found)
             if faulty or index == 10:
-                batch.evidence.append(evidence(found, faulty))
+                batch.kept_windows.append(evidence(found, faulty))
             if faulty and index == n_windows * 2 // 3 + 3:
                 text = "network, strongest band 2989 to 3448 Hz (52% of the evidence)"
                 batch.events.append(

@@ -167,3 +167,19 @@ def test_check_config_says_good_or_what_is_wrong(
     assert main(["check-config", str(path)]) == 0
     assert main(["check-config", str(tmp_path / "absent")]) == 2
     assert "cannot be read: No such file or directory" in capsys.readouterr().err
+
+
+def test_the_key_of_0_1_for_kept_windows_is_still_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tree = {
+        "subscriptions": [{"topic": "v/{machine}", "payload": {"format": "raw"}}],
+        "sensors": [{"sample_rate_hz": 1000}],
+        "journal": {"evidence": {"ok_every": 7}},
+    }
+    assert parse_config(tree, tmp_path).journal.kept_windows.ok_every == 7
+    assert "journal.evidence is now journal.kept_windows" in caplog.text
+    assert tree["journal"] == {"evidence": {"ok_every": 7}}  # the caller's tree stays as it was
+    tree["journal"]["kept_windows"] = {"ok_every": 8}  # type: ignore[index]
+    with pytest.raises(ConfigError, match=r"journal\.evidence = .*: there is no such key\."):
+        parse_config(tree, tmp_path)

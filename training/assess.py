@@ -15,7 +15,7 @@ from monitor.evidence.model_folder import find_model
 from monitor.evidence.model_folder import load_manifest as load_model_manifest
 from monitor.evidence.network import Classifier
 from monitor.recordings.manifest import Manifest, load_manifest
-from monitor.records.verdict import Grid
+from monitor.records.evidence import Grid
 from monitor.simulator.machine import Truth
 from training import TrainingError, plots, simulated
 from training.cross_fit import cross_fit

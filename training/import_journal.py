@@ -83,7 +83,7 @@ def import_journal(journal: Path, folder: Path) -> Imported:
     reader = JournalReader(journal)
     try:
         for label in labels:
-            row, evidence = reader.row(label.row_id), reader.evidence(label.row_id)
+            row, evidence = reader.row(label.row_id), reader.kept_window(label.row_id)
             if row is None or evidence is None:
                 found.n_without_samples += 1
                 continue

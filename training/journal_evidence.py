@@ -37,7 +37,7 @@ def journal_evidence(path: Path, settings: SpectrogramSettings, n_channels: int)
     try:
         for stored in labelled(path):
             label = LABEL_OF_WORD.get(stored.label.word)
-            row, evidence = reader.row(stored.row_id), reader.evidence(stored.row_id)
+            row, evidence = reader.row(stored.row_id), reader.kept_window(stored.row_id)
             reason = _unusable(label, row, evidence, settings, n_channels)
             if reason or label is None or row is None or evidence is None:
                 left_out[reason] = left_out.get(reason, 0) + 1

@@ -9,8 +9,8 @@ import numpy as np
 
 from monitor.evidence.model_folder import Manifest as ModelManifest
 from monitor.recordings.manifest import Manifest, read, runs
+from monitor.records.evidence import Grid
 from monitor.records.signal import Float32
-from monitor.records.verdict import Grid
 from monitor.simulator.machine import Truth
 from training import truth
 from training.dataset import NG

@@ -15,8 +15,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from monitor.records.evidence import Grid
 from monitor.records.signal import Float32, Float64
-from monitor.records.verdict import Grid
 from training.dataset import NG, OK
 
 MAX_MACHINES = 8  # side by side

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import ShortTimeFFT, get_window
 
+from monitor.records.evidence import Grid
 from monitor.records.signal import Float32, Float64
-from monitor.records.verdict import Grid
 from monitor.simulator.machine import Truth
 
 KURTOSIS_N_FFT = (

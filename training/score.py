@@ -13,15 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from monitor.config import SensorSettings
-from monitor.evidence.cam import strongest_band
-from monitor.evidence.decide import Evidence, decide, probability
+from monitor.evidence.decide import Finding, conclude
+from monitor.evidence.model_folder import Manifest as ModelManifest
 from monitor.evidence.model_folder import find_model
 from monitor.evidence.network import Classifier
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.recordings.manifest import Manifest, load_manifest, runs
+from monitor.records.evidence import LOGIT, Evidence
 from monitor.records.signal import Window
 from monitor.records.verdict import Status
 from training import TrainingError
@@ -128,14 +127,11 @@ def _rows(
 
 
 def _row(analyser: Analyser, window: Window, analysis: Analysis) -> dict[str, Any]:
-    assert analyser.classifier is not None
-    manifest = analyser.classifier.manifest
-    threshold = manifest.threshold if analyser.rule.threshold is None else analyser.rule.threshold
-    status, reason = Status.BAD_DATA, analysis.quality.reason
-    if analysis.logit is not None:
-        status, reason = decide(Evidence(analysis.logit, threshold))
-    contribution = analysis.contribution
-    band = None if contribution is None else strongest_band(contribution, analyser.grid.f_edges_hz)
+    assert analyser.manifest is not None
+    threshold = _threshold(analyser.manifest, analyser.rule)
+    found = _find(analyser, analysis, threshold)
+    network = found.evidence[0] if found.evidence else None
+    band = found.band
     length_ns = round(window.samples.shape[1] * 1e9 / window.sample_rate_hz)
     return {
         "machine": window.sensor.rpartition("/")[0],
@@ -145,15 +141,35 @@ def _row(analyser: Analyser, window: Window, analysis: Analysis) -> dict[str, An
         "n_samples": int(window.samples.shape[1]),
         "start_ns": window.start_ns,
         "end_ns": window.start_ns + length_ns,
-        "status": str(status),
-        "reason": reason,
-        "logit": analysis.logit,
-        "probability": None if analysis.logit is None else probability(analysis.logit),
+        "status": str(found.status),
+        "reason": found.reason,
+        "logit": None if network is None else network.score,
+        "probability": None if network is None else network.probability,
         "threshold": float(threshold),
-        "residual": analysis.residual,
+        "residual": None if analysis.network is None else analysis.network.residual,
         "band_low_hz": None if band is None else band.low_hz,
         "band_high_hz": None if band is None else band.high_hz,
         "band_share": None if band is None else band.share,
-        "contribution": None if contribution is None else np.asarray(contribution).ravel().tolist(),
-        "model_id": manifest.id,
+        "contribution": None if network is None else network.cells.ravel().tolist(),
+        "model_id": analyser.model_id,
     }
+
+
+def _threshold(manifest: ModelManifest, rule: SensorSettings) -> float:
+    return manifest.threshold if rule.threshold is None else rule.threshold
+
+
+def _find(analyser: Analyser, analysis: Analysis, threshold: float) -> Finding:
+    """As the service would: a map that does not add up gives no verdict."""
+    if analysis.network is None or analyser.manifest is None:
+        return Finding(Status.BAD_DATA, analysis.quality.reason)
+    evidence = Evidence(
+        kind="network",
+        unit=LOGIT,
+        score=analysis.network.logit,
+        threshold=threshold,
+        cells=analysis.network.contribution,
+        bias=analyser.manifest.head.bias,
+        residual=analysis.network.residual,
+    )
+    return conclude([evidence], "either", analyser.grid)

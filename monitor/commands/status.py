@@ -13,6 +13,7 @@ from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.journal.reader import JournalReader
 from monitor.records.books import FATES
+from monitor.records.verdict import Verdict
 from monitor.text import printable
 
 
@@ -42,8 +43,8 @@ def summary(reader: JournalReader, influx: bool, now_ns: int) -> dict[str, Any]:
             "reason": verdict.reason if verdict else "",
             "alarm": verdict.alarm if verdict else "clear",
             "probability": verdict.probability if verdict else None,
-            "novelty": verdict.novelty if verdict else None,
-            "novelty_threshold": verdict.novelty_threshold if verdict else None,
+            **_novelty(verdict),
+            "evidence": _evidence(verdict),
             "age_s": (now_ns - verdict.end_ns) / 1e9 if verdict else None,
             "windows": counts.get(name, {}),
             "samples": {
@@ -67,6 +68,22 @@ def summary(reader: JournalReader, influx: bool, now_ns: int) -> dict[str, Any]:
         },
         "health": None if health is None else {"age_s": (now_ns - health[0]) / 1e9, **health[1]},
         "sensors": sensors,
+    }
+
+
+def _novelty(verdict: Verdict | None) -> dict[str, float | None]:
+    found = None if verdict is None else verdict.of_kind("novelty")
+    return {
+        "novelty": None if found is None else found.score,
+        "novelty_threshold": None if found is None else found.threshold,
+    }
+
+
+def _evidence(verdict: Verdict | None) -> dict[str, dict[str, Any]]:
+    """Every kind with its score, by name."""
+    return {
+        found.kind: {"score": found.score, "threshold": found.threshold, "unit": found.unit}
+        for found in (verdict.evidence if verdict else ())
     }
 
 

@@ -16,6 +16,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from monitor.evidence.colour import full_colour
+from monitor.records.evidence import LOGIT, Evidence
 from monitor.records.signal import Float32, Float64
 from monitor.records.verdict import Band, Status, Verdict
 from monitor.text import printable
@@ -37,8 +39,6 @@ MAP_WIDTH = 28  # text columns of a map; each shows one summed group of map colu
 MAX_COLUMNS_PER_WINDOW = 8
 LABEL_WIDTH = 7
 PANEL_WIDTH = MAP_WIDTH + LABEL_WIDTH + 4
-NETWORK_END_LOGIT = 0.5  # evidence in one block of the picture that takes the full colour
-NOVELTY_END = 16.0  # likewise, in even shares of its limit: 1.0 everywhere is exactly at the limit
 N_RECENT = 14
 COLUMNS = {  # heading: least and most width
     "sensor": (15, 22),
@@ -98,21 +98,21 @@ def sensor_table(sensors: Sequence[SensorView]) -> Table:
 
 def map_panel(view: SensorView) -> Panel:
     """The sensor's newest maps in time order: bands upwards in Hz, time to the right."""
-    kind, maps = _newest_maps(view.recent)
+    maps = _newest_maps(view.recent)
     now = view.latest
     if now is None or not maps:
         return Panel(Text("no map yet", "#8a8f98"), title=plain(view.sensor), width=PANEL_WIDTH)
-    if kind == "network":
-        total = (
-            f"logit {now.logit:+.2f} = map {(now.logit or 0) - (now.bias or 0):+.2f}, bias"
-            f" {(now.bias or 0):+.2f}"
-        )
-    else:
-        total = f"novelty {now.novelty or 0:.3g}, limit {now.novelty_threshold or 0:.3g}"
-    body = Group(*_map_lines(kind, maps), Text(total, "#abb2bf"))
-    return Panel(
-        body, title=plain(f"{view.sensor} · {kind}"), border_style=_border(now), width=PANEL_WIDTH
-    )
+    evidence = maps[-1].evidence[0]
+    body = Group(*_map_lines(maps), Text(_sum_text(evidence), "#abb2bf"))
+    title = plain(f"{view.sensor} · {evidence.kind}")
+    return Panel(body, title=title, border_style=_border(now), width=PANEL_WIDTH)
+
+
+def _sum_text(evidence: Evidence) -> str:
+    if evidence.unit == LOGIT:
+        map_sum = evidence.score - evidence.bias
+        return f"logit {evidence.score:+.2f} = map {map_sum:+.2f}, bias {evidence.bias:+.2f}"
+    return f"{evidence.unit} {evidence.score:.3g}, limit {evidence.threshold or 0:.3g}"
 
 
 def legend() -> Text:
@@ -122,10 +122,7 @@ def legend() -> Text:
     scale = Text("  evidence for OK ", "#8a8f98")
     for step in np.linspace(-1, 1, 17):
         scale.append("█", _hex(colour(float(step))))
-    ends = (
-        f"full colour: ±{NETWORK_END_LOGIT:g} logit; of novelty, {NOVELTY_END:g} even shares of its"
-        " limit"
-    )
+    ends = "full colour: a cell with a tenth of the way to the threshold"
     scale.append(f" for NG · {ends}", "#8a8f98")
     return scale
 
@@ -171,26 +168,23 @@ def fold_columns(cells: Float32, n_columns: int) -> Float64:
     )
 
 
-def _newest_maps(recent: Sequence[Verdict]) -> tuple[str, list[Verdict]]:
-    """The run of verdicts at the end that carry the same kind of map on one grid."""
+def _newest_maps(recent: Sequence[Verdict]) -> list[Verdict]:
+    """The run of verdicts at the end whose first evidence is of one kind, on one grid."""
     maps: list[Verdict] = []
-    kind = ""
     for verdict in reversed(recent):
-        found = (
-            "network"
-            if verdict.contribution is not None
-            else "novelty"
-            if verdict.novelty_map is not None
-            else ""
-        )
-        if not found or (maps and (found != kind or verdict.grid != maps[0].grid)):
+        if not verdict.evidence:
             break
-        kind = found
+        if maps and not _alike(verdict, maps[0]):
+            break
         maps.insert(0, verdict)
-    return kind, maps
+    return maps
 
 
-def _map_lines(kind: str, maps: Sequence[Verdict]) -> list[Text]:
+def _alike(one: Verdict, other: Verdict) -> bool:
+    return one.evidence[0].kind == other.evidence[0].kind and one.grid == other.grid
+
+
+def _map_lines(maps: Sequence[Verdict]) -> list[Text]:
     """Two bands to a line, the upper and the lower half of a block; every other line tells its
     lower edge in Hz.
     """
@@ -199,7 +193,7 @@ def _map_lines(kind: str, maps: Sequence[Verdict]) -> list[Text]:
     n_columns = _columns_per_window(grid.shape[1])
     n_windows = MAP_WIDTH // n_columns
     shares = np.concatenate(
-        [_shares(kind, verdict, n_columns) for verdict in maps[-n_windows:]], axis=1
+        [_shares(verdict.evidence[0], n_columns) for verdict in maps[-n_windows:]], axis=1
     )
     width = n_windows * n_columns
     shares = np.pad(
@@ -224,14 +218,11 @@ def _columns_per_window(n_t: int) -> int:
     return max(n for n in range(1, MAX_COLUMNS_PER_WINDOW + 1) if n_t % n == 0)
 
 
-def _shares(kind: str, verdict: Verdict, n_columns: int) -> Float64:
-    """The map as shares of the colour scale's end."""
-    if kind == "network" and verdict.contribution is not None:
-        return fold_columns(verdict.contribution, n_columns) / NETWORK_END_LOGIT
-    assert verdict.novelty_map is not None
-    cells = fold_columns(verdict.novelty_map, n_columns)
-    even_share = (verdict.novelty_threshold or 1.0) / cells.size
-    shares: Float64 = cells / (NOVELTY_END * even_share)
+def _shares(evidence: Evidence, n_columns: int) -> Float64:
+    """The map as shares of full colour. A block is the sum of its cells, so its end is theirs."""
+    blocks = fold_columns(evidence.cells, n_columns)
+    cells_per_block = evidence.cells.size / blocks.size
+    shares: Float64 = blocks / (full_colour(evidence) * cells_per_block)
     return shares
 
 
@@ -240,7 +231,7 @@ def _most_telling(sensors: Sequence[SensorView], n: int) -> list[SensorView]:
 
     def rank(view: SensorView) -> tuple[bool, bool, bool]:
         now = view.latest
-        has_map = bool(_newest_maps(view.recent)[1])
+        has_map = bool(_newest_maps(view.recent))
         return (
             not has_map,
             now is None or now.alarm != "raised",
@@ -268,9 +259,10 @@ def _probability(verdict: Verdict | None) -> Text:
 
 
 def _novelty(verdict: Verdict | None) -> Text:
-    if verdict is None or verdict.novelty is None or not verdict.novelty_threshold:
+    found = None if verdict is None else verdict.of_kind("novelty")
+    if found is None or not found.threshold:
         return Text("-", "#5c6370")
-    return Text(f"{verdict.novelty / verdict.novelty_threshold:.2f}", "#abb2bf")
+    return Text(f"{found.score / found.threshold:.2f}", "#abb2bf")
 
 
 def _strip(recent: Sequence[Verdict]) -> Text:

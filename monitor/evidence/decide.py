@@ -1,53 +1,67 @@
-"""From evidence to a status, and from statuses to an alarm."""
+"""From evidence to a status."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from monitor.records.verdict import Status
+from monitor.evidence.cam import strongest_band
+from monitor.records.evidence import Evidence, Grid
+from monitor.records.verdict import Band, Status, leading
+
+MAX_RESIDUAL = 1e-3  # a map that misses its score by more is no explanation: then no verdict either
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What is known of one window that could be judged. None: that kind of evidence does not exist
-    for this sensor.
+class Finding:
+    """What the evidence on one window comes to.
+
+    residual : of a map that does not add up, where that is the reason for BAD_DATA
     """
 
-    logit: float | None = None
-    threshold: float | None = None  # logit units
-    novelty: float | None = None
-    novelty_threshold: float | None = None
+    status: Status
+    reason: str
+    evidence: tuple[Evidence, ...] = ()
+    band: Band | None = None
+    residual: float | None = None
+
+    @property
+    def was_judged(self) -> bool:
+        return self.status in (Status.OK, Status.NG, Status.LEARNING)
 
 
-def decide(evidence: Evidence) -> tuple[Status, str]:
-    """Status and reason. Either kind of evidence alone makes NG; neither hides the other.
+def conclude(evidence: Sequence[Evidence], status_rule: str, grid: Grid) -> Finding:
+    """Status, reason and strongest band of one window that could be judged.
 
-    The reason of NG names what spoke: network, novelty, or network+novelty.
+    status_rule : "either", or the kind that alone makes the status where it is there
     """
-    speaks = []
-    if (
-        evidence.logit is not None
-        and evidence.threshold is not None
-        and evidence.logit > evidence.threshold
-    ):
-        speaks.append("network")
-    if _judged_by_novelty(evidence) and evidence.novelty > evidence.novelty_threshold:  # type: ignore[operator]
-        speaks.append("novelty")
-    if speaks:
-        return Status.NG, "+".join(speaks)
-    if evidence.logit is None and not _judged_by_novelty(evidence):
+    for found in evidence:
+        if not found.residual < MAX_RESIDUAL:  # also where it is no number
+            return Finding(Status.BAD_DATA, "map_mismatch", residual=found.residual)
+    heard = who_decides(evidence, status_rule)
+    status, reason = decide(heard)
+    strongest = leading(heard, reason)
+    band = strongest_band(strongest.cells, grid.f_edges_hz) if strongest is not None else None
+    return Finding(status, reason, heard, band)
+
+
+def who_decides(evidence: Sequence[Evidence], status_rule: str) -> tuple[Evidence, ...]:
+    """Evidence of another kind than the rule's is shown, but does not make the status."""
+    if not any(found.kind == status_rule for found in evidence):
+        return tuple(evidence)
+    return tuple(
+        found if found.kind == status_rule else replace(found, decides=False) for found in evidence
+    )
+
+
+def decide(evidence: Sequence[Evidence]) -> tuple[Status, str]:
+    """Status and reason. Any kind of evidence alone makes NG; none hides another.
+
+    The reason of NG names the kinds that spoke, joined by +: network, novelty, network+novelty.
+    """
+    spoke = [found.kind for found in evidence if found.speaks_for_ng]
+    if spoke:
+        return Status.NG, "+".join(spoke)
+    if not any(found.judges for found in evidence):
         return Status.LEARNING, "not_commissioned"
     return Status.OK, ""
-
-
-def probability(logit: float) -> float:
-    """P(NG) = sigmoid(logit), without overflow at either end."""
-    if logit >= 0:
-        return 1.0 / (1.0 + math.exp(-logit))
-    odds = math.exp(logit)
-    return odds / (1.0 + odds)
-
-
-def _judged_by_novelty(evidence: Evidence) -> bool:
-    return evidence.novelty is not None and evidence.novelty_threshold is not None

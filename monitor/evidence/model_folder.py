@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from monitor.records.verdict import Grid
+from monitor.records.evidence import Grid
 from monitor.signal.spectrogram import SpectrogramSettings
 
 MANIFEST_NAME = "manifest.yaml"

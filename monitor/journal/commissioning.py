@@ -164,7 +164,7 @@ class CommissioningStore:
 def _healthy(verdicts: list[Verdict]) -> HealthyWindows:
     newest = max(verdicts, key=lambda verdict: verdict.start_ns)
     assert newest.grid is not None
-    logits = [verdict.logit for verdict in verdicts if verdict.model_id == newest.model_id]
+    logits = [_logit(verdict) for verdict in verdicts if verdict.model_id == newest.model_id]
     return HealthyWindows(
         sensor=newest.sensor,
         f_edges_hz=newest.grid.f_edges_hz,
@@ -175,6 +175,11 @@ def _healthy(verdicts: list[Verdict]) -> HealthyWindows:
         rms_ms2=np.asarray([verdict.quality.get("rms_ms2", 0.0) for verdict in verdicts]),
         model_id=newest.model_id,
     )
+
+
+def _logit(verdict: Verdict) -> float | None:
+    network = verdict.of_kind("network")
+    return None if network is None else network.score
 
 
 def _columns(commissioned: Commissioned) -> tuple[object, ...]:

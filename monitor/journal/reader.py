@@ -15,12 +15,13 @@ import numpy as np
 from monitor.journal.schema import JournalError, connect_read_only
 from monitor.journal.writer import SPECTRUM_STEP_DB, VERDICT_COLUMNS
 from monitor.records.books import Books
+from monitor.records.evidence import Evidence, Grid
 from monitor.records.signal import Float32
-from monitor.records.verdict import Band, Grid, Status, Verdict
+from monitor.records.verdict import Band, Status, Verdict
 
 SELECT_VERDICT = (
     f"SELECT row_id, {', '.join('v.' + name for name in VERDICT_COLUMNS)}, g.f_edges_hz,"
-    " g.t_edges_s, m.contribution, m.novelty, m.spectrum FROM verdict v LEFT JOIN map m USING"
+    " g.t_edges_s, m.cells, m.spectrum FROM verdict v LEFT JOIN map m USING"
     " (row_id) LEFT JOIN grid g USING (grid_id) "
 )
 
@@ -66,9 +67,9 @@ class JournalReader:
     def last_row_id(self) -> int:
         return int(self._execute("SELECT coalesce(max(row_id), 0) FROM verdict").fetchone()[0])
 
-    def evidence(self, row_id: int) -> tuple[Float32, float] | None:
+    def kept_window(self, row_id: int) -> tuple[Float32, float] | None:
         """Raw samples (n_channels, n_window) in m/s² and their rate in Hz, if they were kept."""
-        query = "SELECT n_channels, sample_rate_hz, samples FROM evidence WHERE row_id = ?"
+        query = "SELECT n_channels, sample_rate_hz, samples FROM kept_window WHERE row_id = ?"
         found = self._execute(query, (row_id,)).fetchone()
         if found is None:
             return None
@@ -163,23 +164,52 @@ def read_row(found: tuple[Any, ...]) -> Row:
     """One result of SELECT_VERDICT as a Row."""
     row_id, *rest = found
     v = dict(zip(VERDICT_COLUMNS, rest, strict=False))
-    f_edges, t_edges, contribution, novelty_map, spectrum = rest[len(VERDICT_COLUMNS) :]
-    low, high, share = v.pop("band_low_hz"), v.pop("band_high_hz"), v.pop("band_share")
-    grid = None if f_edges is None else Grid(tuple(json.loads(f_edges)), tuple(json.loads(t_edges)))
-    v["status"] = Status(v["status"])
-    v["quality"] = json.loads(v["quality"])
-    v["running"] = None if v["running"] is None else bool(v["running"])
+    f_edges, t_edges, cells, spectrum = rest[len(VERDICT_COLUMNS) :]
+    grid = None
+    if f_edges is not None:
+        grid = Grid(tuple(json.loads(f_edges)), tuple(json.loads(t_edges)))
     return Row(
         row_id,
         Verdict(
-            **v,
-            band=None if low is None else Band(low, high, share),
+            sensor=v["sensor"],
+            segment=v["segment"],
+            first_sample=v["first_sample"],
+            n_samples=v["n_samples"],
+            start_ns=v["start_ns"],
+            end_ns=v["end_ns"],
+            status=Status(v["status"]),
+            reason=v["reason"],
+            evidence=unpack_evidence(v["evidence"], cells, grid),
+            band=band_of(v["band_low_hz"], v["band_high_hz"], v["band_share"]),
+            alarm=v["alarm"],
+            running=None if v["running"] is None else bool(v["running"]),
+            model_id=v["model_id"],
+            continuity=v["continuity"],
+            quality=json.loads(v["quality"]),
             grid=grid,
-            contribution=_map(contribution, grid),
-            novelty_map=_map(novelty_map, grid),
             spectrum_db=unpack_spectrum(spectrum, grid),
         ),
     )
+
+
+def unpack_evidence(text: str, blob: bytes | None, grid: Grid | None) -> tuple[Evidence, ...]:
+    """Evidence as writer.pack_evidence wrote it, with its cells; () where they are not kept."""
+    if blob is None or grid is None:
+        return ()
+    maps = np.frombuffer(blob, "<f4").reshape(-1, *grid.shape)
+    return tuple(
+        Evidence(kind, unit, score, threshold, cells, bias, residual, bool(decides))
+        for (kind, unit, score, threshold, bias, residual, decides), cells in zip(
+            json.loads(text), maps, strict=True
+        )
+    )
+
+
+def band_of(low_hz: float | None, high_hz: float | None, share: float | None) -> Band | None:
+    """A band from its columns, which are all there or all null."""
+    if low_hz is None or high_hz is None or share is None:
+        return None
+    return Band(low_hz, high_hz, share)
 
 
 def unpack_spectrum(blob: bytes | None, grid: Grid | None) -> Float32 | None:
@@ -187,7 +217,3 @@ def unpack_spectrum(blob: bytes | None, grid: Grid | None) -> Float32 | None:
     if blob is None or grid is None:
         return None
     return np.frombuffer(blob, "<i2").reshape(-1, *grid.shape) * np.float32(SPECTRUM_STEP_DB)
-
-
-def _map(blob: bytes | None, grid: Grid | None) -> Float32 | None:
-    return None if blob is None or grid is None else np.frombuffer(blob, "<f4").reshape(grid.shape)

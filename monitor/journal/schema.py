@@ -11,53 +11,75 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from monitor.journal.migrations import MIGRATIONS
+
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
-VERSION = 1
+VERSION = 2  # migrations.py brings older journals up to date
 
 SCHEMA = """
 CREATE TABLE grid (
-    grid_id INTEGER PRIMARY KEY, f_edges_hz TEXT NOT NULL, t_edges_s TEXT NOT NULL, UNIQUE (f_edges_hz, t_edges_s));
+    grid_id INTEGER PRIMARY KEY,
+    f_edges_hz TEXT NOT NULL, t_edges_s TEXT NOT NULL,
+    UNIQUE (f_edges_hz, t_edges_s));
 CREATE TABLE verdict (
     row_id INTEGER PRIMARY KEY AUTOINCREMENT,
-    sensor TEXT NOT NULL, segment INTEGER NOT NULL, first_sample INTEGER NOT NULL, n_samples INTEGER NOT NULL,
-    start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
-    logit REAL, probability REAL, bias REAL, threshold REAL, residual REAL, novelty REAL, novelty_threshold REAL,
-    band_low_hz REAL, band_high_hz REAL, band_share REAL, alarm TEXT NOT NULL, running INTEGER,
-    model_id TEXT NOT NULL, continuity TEXT NOT NULL, quality TEXT NOT NULL,
+    sensor TEXT NOT NULL, segment INTEGER NOT NULL,
+    first_sample INTEGER NOT NULL, n_samples INTEGER NOT NULL,
+    start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,
+    status TEXT NOT NULL, reason TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    band_low_hz REAL, band_high_hz REAL, band_share REAL,
+    alarm TEXT NOT NULL, running INTEGER, model_id TEXT NOT NULL,
+    continuity TEXT NOT NULL, quality TEXT NOT NULL,
     UNIQUE (sensor, segment, first_sample, n_samples));
 CREATE INDEX verdict_by_time ON verdict (sensor, end_ns);
 CREATE TABLE map (
-    row_id INTEGER PRIMARY KEY REFERENCES verdict, grid_id INTEGER NOT NULL REFERENCES grid,
-    contribution BLOB, novelty BLOB, spectrum BLOB);
-CREATE TABLE evidence (
-    row_id INTEGER PRIMARY KEY REFERENCES verdict, n_channels INTEGER NOT NULL, sample_rate_hz REAL NOT NULL,
+    row_id INTEGER PRIMARY KEY REFERENCES verdict,
+    grid_id INTEGER NOT NULL REFERENCES grid,
+    cells BLOB NOT NULL, spectrum BLOB);
+CREATE TABLE kept_window (
+    row_id INTEGER PRIMARY KEY REFERENCES verdict,
+    n_channels INTEGER NOT NULL, sample_rate_hz REAL NOT NULL,
     why TEXT NOT NULL, n_bytes INTEGER NOT NULL, samples BLOB NOT NULL);
 CREATE TABLE bad_payload (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, received_ns INTEGER NOT NULL, topic TEXT NOT NULL, reason TEXT NOT NULL,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    received_ns INTEGER NOT NULL, topic TEXT NOT NULL, reason TEXT NOT NULL,
     detail TEXT NOT NULL, n_bytes INTEGER NOT NULL, head BLOB NOT NULL);
 CREATE TABLE stream (
-    sensor TEXT PRIMARY KEY, position TEXT NOT NULL, keys TEXT NOT NULL, alarm_recent TEXT NOT NULL,
+    sensor TEXT PRIMARY KEY,
+    position TEXT NOT NULL, keys TEXT NOT NULL, alarm_recent TEXT NOT NULL,
     alarm_raised INTEGER NOT NULL, n_waiting INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE tail (
-    sensor TEXT NOT NULL, segment INTEGER NOT NULL, first_sample INTEGER NOT NULL, n_samples INTEGER NOT NULL,
-    n_channels INTEGER NOT NULL, samples BLOB NOT NULL, PRIMARY KEY (sensor, segment, first_sample));
+    sensor TEXT NOT NULL, segment INTEGER NOT NULL,
+    first_sample INTEGER NOT NULL, n_samples INTEGER NOT NULL,
+    n_channels INTEGER NOT NULL, samples BLOB NOT NULL,
+    PRIMARY KEY (sensor, segment, first_sample));
 CREATE TABLE packet (packet_id INTEGER PRIMARY KEY, digest INTEGER NOT NULL);
 CREATE TABLE book (
-    sensor TEXT NOT NULL, fate TEXT NOT NULL, reason TEXT NOT NULL, n_samples INTEGER NOT NULL,
+    sensor TEXT NOT NULL, fate TEXT NOT NULL, reason TEXT NOT NULL,
+    n_samples INTEGER NOT NULL,
     PRIMARY KEY (sensor, fate, reason)) WITHOUT ROWID;
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE event (
-    event_id INTEGER PRIMARY KEY AUTOINCREMENT, at_ns INTEGER NOT NULL, sensor TEXT NOT NULL, kind TEXT NOT NULL,
+    event_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ns INTEGER NOT NULL, sensor TEXT NOT NULL, kind TEXT NOT NULL,
     text TEXT NOT NULL, model_id TEXT NOT NULL);
-CREATE TABLE health (health_id INTEGER PRIMARY KEY AUTOINCREMENT, at_ns INTEGER NOT NULL, fields TEXT NOT NULL);
+CREATE TABLE health (
+    health_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ns INTEGER NOT NULL, fields TEXT NOT NULL);
 CREATE TABLE commissioning (
-    commissioning_id INTEGER PRIMARY KEY AUTOINCREMENT, sensor TEXT NOT NULL, at_ns INTEGER NOT NULL,
-    n_windows INTEGER NOT NULL, after_row INTEGER, false_alarm_rate REAL, settled_ns INTEGER, error TEXT,
-    f_edges_hz TEXT, mean_db BLOB, std_db BLOB, novelty_threshold REAL, logit_threshold REAL, model_id TEXT,
+    commissioning_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    sensor TEXT NOT NULL, at_ns INTEGER NOT NULL, n_windows INTEGER NOT NULL,
+    after_row INTEGER, false_alarm_rate REAL,
+    settled_ns INTEGER, error TEXT,
+    f_edges_hz TEXT, mean_db BLOB, std_db BLOB,
+    novelty_threshold REAL, logit_threshold REAL, model_id TEXT,
     running_limit_ms2 REAL, undone_ns INTEGER);
 CREATE TABLE label (
-    label_id INTEGER PRIMARY KEY AUTOINCREMENT, row_id INTEGER NOT NULL REFERENCES verdict, at_ns INTEGER NOT NULL,
-    word TEXT NOT NULL, failure_mode TEXT NOT NULL, author TEXT NOT NULL, comment TEXT NOT NULL);
+    label_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    row_id INTEGER NOT NULL REFERENCES verdict, at_ns INTEGER NOT NULL,
+    word TEXT NOT NULL, failure_mode TEXT NOT NULL,
+    author TEXT NOT NULL, comment TEXT NOT NULL);
 CREATE INDEX label_by_row ON label (row_id);
 CREATE TABLE delivery (
     kind TEXT PRIMARY KEY, cursor INTEGER NOT NULL, n_accepted INTEGER NOT NULL,
@@ -69,33 +91,35 @@ CREATE TABLE webhook (
     name TEXT PRIMARY KEY, cursor INTEGER NOT NULL, n_accepted INTEGER NOT NULL,
     n_rejected INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE told (
-    webhook TEXT NOT NULL, sensor TEXT NOT NULL, state TEXT NOT NULL, raised_ns INTEGER, held_event INTEGER,
-    n_held INTEGER NOT NULL, PRIMARY KEY (webhook, sensor)) WITHOUT ROWID;
+    webhook TEXT NOT NULL, sensor TEXT NOT NULL, state TEXT NOT NULL,
+    raised_ns INTEGER, held_event INTEGER, n_held INTEGER NOT NULL,
+    PRIMARY KEY (webhook, sensor)) WITHOUT ROWID;
 INSERT INTO delivery VALUES ('verdict', 0, 0, 0), ('event', 0, 0, 0), ('health', 0, 0, 0);
 """
 
+# Older programs do well without these tables, so they make no new version.
 LATER_TABLES = """
 CREATE TABLE IF NOT EXISTS subscription (topic_filter TEXT PRIMARY KEY) WITHOUT ROWID;
-"""  # older programs do well without them, so they make no new version
-
-MIGRATIONS: dict[int, str] = {}  # from version n to n + 1
+"""
 
 
 class JournalError(Exception):
     """The journal cannot be used now; str() is one sentence that says why."""
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the journal for writing; make it where there is none, bring an older version up to date.
+def connect(path: Path, update: bool = False) -> sqlite3.Connection:
+    """Open the journal for writing; make it where there is none.
 
-    Raises JournalError if the file is something else, damaged, or of a newer version.
+    update : bring an older version up to date, whole or not at all. For the service alone, which
+        has claimed the journal: under a running service of the older program it would break.
+    Raises JournalError if the file is something else, damaged, or of another version.
     """
     try:
         link = sqlite3.connect(path, isolation_level=None, timeout=30.0, check_same_thread=False)
         link.execute("PRAGMA journal_mode = WAL")
         link.execute("PRAGMA synchronous = FULL")
         link.execute("PRAGMA wal_autocheckpoint = 4000")
-        _prepare(link, path)
+        _prepare(link, path, update)
     except sqlite3.Error as error:
         raise JournalError(f"journal.path = '{path}': {_plain(error)}.") from error
     return link
@@ -154,7 +178,7 @@ def transaction(link: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise JournalError(f"the journal cannot be written: {error}.") from error
 
 
-def _prepare(link: sqlite3.Connection, path: Path) -> None:
+def _prepare(link: sqlite3.Connection, path: Path, update: bool) -> None:
     link.execute("BEGIN IMMEDIATE")  # two processes may open a new journal at once
     try:
         if not link.execute("SELECT 1 FROM sqlite_schema").fetchone():
@@ -162,10 +186,10 @@ def _prepare(link: sqlite3.Connection, path: Path) -> None:
                 link.execute(statement)
             link.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             link.execute(f"PRAGMA user_version = {VERSION}")
-        while (version := _check(link, path)) < VERSION:
-            for statement in MIGRATIONS[version].split(";\n"):
-                link.execute(statement)
+        while update and (version := _version(link, path)) < VERSION:
+            MIGRATIONS[version](link)
             link.execute(f"PRAGMA user_version = {version + 1}")
+        _check(link, path)
         for statement in LATER_TABLES.split(";\n"):
             link.execute(statement)
         link.execute("COMMIT")
@@ -174,10 +198,18 @@ def _prepare(link: sqlite3.Connection, path: Path) -> None:
         raise
 
 
-def _check(link: sqlite3.Connection, path: Path) -> int:
-    """The schema's version. Raises JournalError for a file that is not ours or newer
-    than we are.
-    """
+def _check(link: sqlite3.Connection, path: Path) -> None:
+    """Raises JournalError for a file that is not ours, or of another version than ours."""
+    version = _version(link, path)
+    if version < VERSION:
+        raise JournalError(
+            f"journal.path = '{path}': has version {version}, this program works with version"
+            f" {VERSION}: start the service once, it brings the journal up to date."
+        )
+
+
+def _version(link: sqlite3.Connection, path: Path) -> int:
+    """The schema's version. Raises JournalError for a file that is not ours, or newer."""
     (application,) = link.execute("PRAGMA application_id").fetchone()
     (version,) = link.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:

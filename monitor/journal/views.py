@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from monitor.journal.labels import ACKNOWLEDGED, StoredLabel, labels_of
-from monitor.journal.reader import JournalReader
+from monitor.journal.reader import JournalReader, Row, band_of
+from monitor.records.evidence import LOGIT, probability
+from monitor.records.verdict import Band
 
 SINCE_ROWS = 3600  # how far back a state is followed: an hour at a window a second
 ALARM_KINDS = ("alarm_raised", "alarm_cleared", ACKNOWLEDGED)
 
-GLANCE_COLUMNS = (
-    "row_id, sensor, start_ns, end_ns, status, reason, alarm, probability, logit, threshold,"
-    " novelty, novelty_threshold, band_low_hz, band_high_hz, band_share, model_id"
+SUMMARY_COLUMNS = (
+    "row_id, sensor, start_ns, end_ns, status, reason, alarm, evidence, band_low_hz, "
+    "band_high_hz, band_share, model_id"
 )
 EVENT_COLUMNS = "event_id, at_ns, sensor, kind, text, model_id"
 
@@ -28,8 +31,36 @@ SENSORS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
-    """One verdict without its maps. Fields as in records.Verdict."""
+class Score:
+    """One kind of evidence without its map. Fields as in records.evidence.Evidence."""
+
+    kind: str
+    unit: str
+    score: float
+    threshold: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """The score over its threshold: above 1 speaks for NG. None for a logit: it has a sign."""
+        if self.unit == LOGIT or not self.threshold:
+            return None
+        return self.score / self.threshold
+
+    @property
+    def excess(self) -> float | None:
+        """How far the score goes beyond its threshold; positive is NG. Logits are logarithms."""
+        if self.threshold is None:
+            return None
+        if self.unit == LOGIT:
+            return self.score - self.threshold
+        if self.score <= 0 or self.threshold <= 0:
+            return None
+        return math.log(self.score / self.threshold)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSummary:
+    """A window on a time line: its verdict without maps. Fields as in records.verdict.Verdict."""
 
     row_id: int
     sensor: str
@@ -38,30 +69,71 @@ class Glance:
     status: str
     reason: str
     alarm: str
-    probability: float | None
-    logit: float | None
-    threshold: float | None
-    novelty: float | None
-    novelty_threshold: float | None
-    band_low_hz: float | None
-    band_high_hz: float | None
-    band_share: float | None
+    scores: tuple[Score, ...]
+    band: Band | None
     model_id: str
 
     @property
+    def probability(self) -> float | None:
+        """P(NG) of the first score that has one."""
+        found = self._logit()
+        return None if found is None else probability(found.score)
+
+    @property
+    def probability_threshold(self) -> float | None:
+        found = self._logit()
+        if found is None or found.threshold is None:
+            return None
+        return probability(found.threshold)
+
+    @property
+    def over_threshold(self) -> Score | None:
+        """The first score that is told as a multiple of its threshold."""
+        return next((score for score in self.scores if score.ratio is not None), None)
+
+    @property
     def excess(self) -> float | None:
-        """How far the evidence goes beyond its threshold, the larger of both kinds;
-        positive is NG.
-        """
-        kinds = [
-            value - limit
-            for value, limit in (
-                (self.logit, self.threshold),
-                (_log(self.novelty), _log(self.novelty_threshold)),
-            )
-            if value is not None and limit is not None
-        ]
-        return max(kinds, default=None)
+        """The largest excess of all kinds; positive is NG."""
+        known = (score.excess for score in self.scores)
+        return max((excess for excess in known if excess is not None), default=None)
+
+    def _logit(self) -> Score | None:
+        return next((score for score in self.scores if score.unit == LOGIT), None)
+
+
+def summary_of(row: Row) -> WindowSummary:
+    """The summary of a verdict read whole."""
+    v = row.verdict
+    scores = tuple(Score(e.kind, e.unit, e.score, e.threshold) for e in v.evidence)
+    return WindowSummary(
+        row.row_id,
+        v.sensor,
+        v.start_ns,
+        v.end_ns,
+        v.status.value,
+        v.reason,
+        v.alarm,
+        scores,
+        v.band,
+        v.model_id,
+    )
+
+
+def _summary(found: tuple[Any, ...]) -> WindowSummary:
+    """One result of SUMMARY_COLUMNS."""
+    v = dict(zip(SUMMARY_COLUMNS.split(", "), found, strict=True))
+    return WindowSummary(
+        row_id=v["row_id"],
+        sensor=v["sensor"],
+        start_ns=v["start_ns"],
+        end_ns=v["end_ns"],
+        status=v["status"],
+        reason=v["reason"],
+        alarm=v["alarm"],
+        scores=tuple(Score(*fields[:4]) for fields in json.loads(v["evidence"])),
+        band=band_of(v["band_low_hz"], v["band_high_hz"], v["band_share"]),
+        model_id=v["model_id"],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +162,17 @@ class JournalViews(JournalReader):
     def sensors(self) -> list[str]:
         return [name for (name,) in self._execute(SENSORS)]
 
-    def newest(self, sensor: str) -> Glance | None:
+    def newest(self, sensor: str) -> WindowSummary | None:
         return next(iter(self.back_from(sensor, None, 1)), None)
 
-    def changes(self, after_row: int) -> list[Glance]:
+    def changes(self, after_row: int) -> list[WindowSummary]:
         """The last of each sensor's verdicts written after a row, oldest first."""
         # by row, not all rows
         newest = "SELECT max(row_id) FROM verdict NOT INDEXED WHERE row_id > ? GROUP BY sensor"
-        query = f"SELECT {GLANCE_COLUMNS} FROM verdict WHERE row_id IN ({newest}) ORDER BY row_id"
-        return [Glance(*row) for row in self._execute(query, (after_row,))]
+        query = f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE row_id IN ({newest}) ORDER BY row_id"
+        return [_summary(row) for row in self._execute(query, (after_row,))]
 
-    def since(self, newest: Glance) -> Since:
+    def since(self, newest: WindowSummary) -> Since:
         """When the sensor took on the status of its newest verdict."""
         query = (
             "SELECT start_ns, status FROM verdict WHERE sensor = ? AND end_ns <= ? ORDER BY end_ns"
@@ -113,21 +185,21 @@ class JournalViews(JournalReader):
             began_ns = start_ns
         return Since(began_ns, self._oldest_ns(newest.sensor) == began_ns)
 
-    def back_from(self, sensor: str, before_ns: int | None, limit: int) -> list[Glance]:
+    def back_from(self, sensor: str, before_ns: int | None, limit: int) -> list[WindowSummary]:
         """A sensor's verdicts that ended before a time, newest first."""
         query = (
-            f"SELECT {GLANCE_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns < ? ORDER BY end_ns"
+            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns < ? ORDER BY end_ns"
             " DESC LIMIT ?"
         )
-        return [Glance(*row) for row in self._execute(query, (sensor, _or_end(before_ns), limit))]
+        return [_summary(row) for row in self._execute(query, (sensor, _or_end(before_ns), limit))]
 
-    def between(self, sensor: str, from_ns: int, to_ns: int, limit: int) -> list[Glance]:
+    def between(self, sensor: str, from_ns: int, to_ns: int, limit: int) -> list[WindowSummary]:
         """A sensor's verdicts that ended in a span of time, oldest first."""
         query = (
-            f"SELECT {GLANCE_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns BETWEEN ? AND ?"
+            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns BETWEEN ? AND ?"
             " ORDER BY end_ns LIMIT ?"
         )
-        return [Glance(*row) for row in self._execute(query, (sensor, from_ns, to_ns, limit))]
+        return [_summary(row) for row in self._execute(query, (sensor, from_ns, to_ns, limit))]
 
     def last_ok(self, sensor: str, before_ns: int, model_id: str) -> int | None:
         """The newest OK row with a map before a time, judged by the same model: to compare with."""
@@ -139,9 +211,9 @@ class JournalViews(JournalReader):
         found = self._execute(query, (sensor, before_ns, model_id)).fetchone()
         return None if found is None else int(found[0])
 
-    def has_evidence(self, row_id: int) -> bool:
+    def has_kept_window(self, row_id: int) -> bool:
         return (
-            self._execute("SELECT 1 FROM evidence WHERE row_id = ?", (row_id,)).fetchone()
+            self._execute("SELECT 1 FROM kept_window WHERE row_id = ?", (row_id,)).fetchone()
             is not None
         )
 
@@ -243,7 +315,3 @@ class JournalViews(JournalReader):
 
 def _or_end(value: int | None) -> int:
     return 2**63 - 1 if value is None else value
-
-
-def _log(value: float | None) -> float | None:
-    return math.log(value) if value is not None and value > 0 else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -20,19 +20,20 @@ import numpy as np
 from monitor.journal.labels import store_label
 from monitor.journal.schema import JournalError, connect, transaction
 from monitor.records.batch import Batch, BookKey
+from monitor.records.evidence import Evidence, Grid
 from monitor.records.labels import TOPIC, LabelRequest
 from monitor.records.signal import Float32
 from monitor.records.stream import Position, StoredStream, StreamUpdate
-from monitor.records.verdict import Grid, Verdict
+from monitor.records.verdict import Verdict
 
 MAX_BAD_PAYLOADS = 1000  # kept for inspection, newest first
 MAX_HEALTH_ROWS = 8640  # a day at one per 10 s
 SPECTRUM_STEP_DB = 0.01  # int16 hundredths of a decibel reach from -327 to 327 dB
 
-VERDICT_COLUMNS = tuple(
-    "sensor segment first_sample n_samples start_ns end_ns status reason logit probability bias threshold residual "  # noqa: SIM905
-    "novelty novelty_threshold band_low_hz band_high_hz band_share alarm running model_id"
-    " continuity quality".split()
+VERDICT_COLUMNS = (
+    *("sensor", "segment", "first_sample", "n_samples", "start_ns", "end_ns", "status", "reason"),
+    *("evidence", "band_low_hz", "band_high_hz", "band_share", "alarm", "running", "model_id"),
+    *("continuity", "quality"),
 )
 POSITION_FIELDS = tuple(field.name for field in fields(Position))
 INSERT_BAD_PAYLOAD = (
@@ -54,7 +55,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._link = connect(path)
+        self._link = connect(path, update=True)
         self._grids: dict[Grid, int] = {}
 
     def close(self) -> None:
@@ -65,13 +66,13 @@ class Journal:
         with self._transaction() as link:
             self._insert_verdicts(link, batch.verdicts)
             link.executemany(
-                "INSERT OR IGNORE INTO evidence SELECT row_id, ?, ?, ?, ?, ? FROM verdict "
+                "INSERT OR IGNORE INTO kept_window SELECT row_id, ?, ?, ?, ?, ? FROM verdict "
                 "WHERE sensor = ? AND segment = ? AND first_sample = ? AND n_samples > 0",
                 [
-                    _evidence_row(
+                    _kept_row(
                         e.samples, e.sample_rate_hz, e.why, e.sensor, e.segment, e.first_sample
                     )
-                    for e in batch.evidence
+                    for e in batch.kept_windows
                 ],
             )
             _insert_bad_payloads(link, batch)
@@ -119,20 +120,20 @@ class Journal:
             )
 
     def thin(
-        self, max_bytes: int, max_evidence_bytes: int, with_sink: bool, n_rows: int = 2000
+        self, max_bytes: int, max_kept_bytes: int, with_sink: bool, n_rows: int = 2000
     ) -> Counter[str]:
         """Make room, a bounded step at a time: evidence over its limit, then whole rows; oldest
         first.
 
         Labelled rows stay. Rows that InfluxDB has go before rows that it has not (with_sink: there
-        is an InfluxDB to feed). Returns what was taken, by kind: evidence_windows, delivered_rows,
+        is an InfluxDB to feed). Returns what was taken, by kind: kept_windows, delivered_rows,
         undelivered_rows.
         """
         taken: Counter[str] = Counter()
         with self._transaction() as link:
-            over = self._sum(link, "SELECT total(n_bytes) FROM evidence") - max_evidence_bytes
+            over = self._sum(link, "SELECT total(n_bytes) FROM kept_window") - max_kept_bytes
             if over > 0:
-                taken["evidence_windows"] += _thin_evidence(link, over, n_rows)
+                taken["kept_windows"] += _thin_kept_windows(link, over, n_rows)
             if _used_bytes(link) > max_bytes:
                 taken.update(_thin_rows(link, n_rows, with_sink))
             _add(link, Counter(), Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}))
@@ -142,15 +143,11 @@ class Journal:
         for verdict in verdicts:
             stored = link.execute(INSERT_VERDICT, _verdict_row(verdict)).fetchone()
             if stored and verdict.grid is not None:
+                grid_id = self._grid_id(link, verdict.grid)
+                cells = b"".join(found.cells.astype("<f4").tobytes() for found in verdict.evidence)
+                spectrum = pack_spectrum(verdict.spectrum_db)
                 link.execute(
-                    "INSERT INTO map VALUES (?, ?, ?, ?, ?)",
-                    (
-                        stored[0],
-                        self._grid_id(link, verdict.grid),
-                        _floats(verdict.contribution),
-                        _floats(verdict.novelty_map),
-                        pack_spectrum(verdict.spectrum_db),
-                    ),
+                    "INSERT INTO map VALUES (?, ?, ?, ?)", (stored[0], grid_id, cells, spectrum)
                 )
 
     def _grid_id(self, link: sqlite3.Connection, grid: Grid) -> int:
@@ -199,28 +196,26 @@ def pack_spectrum(spectrum_db: Float32 | None) -> bytes | None:
     return bytes(steps.tobytes())
 
 
+def pack_evidence(evidence: Sequence[Evidence]) -> str:
+    """Everything but the cells, as JSON; reader.unpack_evidence reads it."""
+    return _compact(
+        [
+            [e.kind, e.unit, e.score, e.threshold, e.bias, e.residual, int(e.decides)]
+            for e in evidence
+        ]
+    )
+
+
 def _verdict_row(v: Verdict) -> tuple[object, ...]:
-    low, high, share = (
-        (v.band.low_hz, v.band.high_hz, v.band.share) if v.band else (None, None, None)
-    )
+    low, high, share = (v.band.low_hz, v.band.high_hz, v.band.share) if v.band else (None,) * 3
     return (
-        *(
-            v.sensor,
-            v.segment,
-            v.first_sample,
-            v.n_samples,
-            v.start_ns,
-            v.end_ns,
-            v.status.value,
-            v.reason,
-        ),
-        *(v.logit, v.probability, v.bias, v.threshold, v.residual, v.novelty, v.novelty_threshold),
-        *(low, high, share, v.alarm, v.running, v.model_id, v.continuity),
-        _compact(v.quality),
+        *(v.sensor, v.segment, v.first_sample, v.n_samples, v.start_ns, v.end_ns),
+        *(v.status.value, v.reason, pack_evidence(v.evidence), low, high, share),
+        *(v.alarm, v.running, v.model_id, v.continuity, _compact(v.quality)),
     )
 
 
-def _evidence_row(samples: Float32, rate_hz: float, why: str, *key: object) -> tuple[object, ...]:
+def _kept_row(samples: Float32, rate_hz: float, why: str, *key: object) -> tuple[object, ...]:
     blob = samples.astype("<f4").tobytes()
     return (samples.shape[0], rate_hz, why, len(blob), blob, *key)
 
@@ -313,14 +308,14 @@ def _position(text: str) -> Position:
     return Position(**tree)
 
 
-def _thin_evidence(link: sqlite3.Connection, n_bytes: int, n_rows: int) -> int:
+def _thin_kept_windows(link: sqlite3.Connection, n_bytes: int, n_rows: int) -> int:
     oldest = link.execute(
-        "SELECT row_id, n_bytes FROM evidence WHERE row_id NOT IN (SELECT row_id FROM label) ORDER"
+        "SELECT row_id, n_bytes FROM kept_window WHERE row_id NOT IN (SELECT row_id FROM label) ORDER"
         " BY row_id LIMIT ?",
         (n_rows,),
     ).fetchall()
     chosen = list(_until(oldest, n_bytes))
-    link.executemany("DELETE FROM evidence WHERE row_id = ?", chosen)
+    link.executemany("DELETE FROM kept_window WHERE row_id = ?", chosen)
     return len(chosen)
 
 
@@ -344,7 +339,7 @@ def _thin_rows(link: sqlite3.Connection, n_rows: int, with_sink: bool) -> Counte
     chosen = link.execute(query.format("AND row_id <= ?"), (cursor, n_rows)).fetchall()
     fate = "delivered_rows" if chosen or not with_sink else "undelivered_rows"
     chosen = chosen or link.execute(query.format(""), (n_rows,)).fetchall()
-    for table in ("evidence", "map", "verdict"):
+    for table in ("kept_window", "map", "verdict"):
         link.executemany(f"DELETE FROM {table} WHERE row_id = ?", chosen)
     return Counter({fate: len(chosen)})
 
@@ -355,10 +350,6 @@ def _used_bytes(link: sqlite3.Connection) -> int:
         for name in ("page_size", "page_count", "freelist_count")
     )
     return int(page * (count - free))
-
-
-def _floats(values: Float32 | None) -> bytes | None:
-    return None if values is None else values.astype("<f4").tobytes()
 
 
 _compact = json.JSONEncoder(

@@ -35,7 +35,7 @@ from monitor.journal.views import JournalViews
 from monitor.page.address import HostNames
 from monitor.page.feed import Feed, Source
 from monitor.page.guard import CSRF_HEADER, MAX_BODY_BYTES, Guard, Sessions, refuse
-from monitor.page.views import event_view, glance_view, row_view, waveform_view
+from monitor.page.views import event_view, row_view, summary_view, waveform_view
 from monitor.records.labels import WORDS, LabelError, LabelRequest, check_label, check_note, integer
 
 STATIC = Path(__file__).parent / "static"
@@ -179,19 +179,19 @@ class Page:
         with self._source.reading() as views:
             last = None if before is None else views.row(before)
             rows = views.back_from(sensor, None if last is None else last.verdict.end_ns, n)
-        return _answer([glance_view(row) for row in reversed(rows)])
+        return _answer([summary_view(row) for row in reversed(rows)])
 
     def row(self, request: Request) -> Response:
         self._may_read(request)
         row_id = request.path_params["row_id"]
         with self._source.reading() as views:
             found = _row(views, row_id)
-            return _answer(row_view(found, views.has_evidence(row_id), views.labels([row_id])))
+            return _answer(row_view(found, views.has_kept_window(row_id), views.labels([row_id])))
 
     def waveform(self, request: Request) -> Response:
         self._may_read(request)
         with self._source.reading() as views:
-            found = views.evidence(request.path_params["row_id"])
+            found = views.kept_window(request.path_params["row_id"])
         if found is None:
             raise HTTPException(404, "The raw samples of this window were not kept.")
         return _answer(waveform_view(*found))

@@ -17,7 +17,7 @@ from typing import Any
 
 from monitor.journal.labels import ACKNOWLEDGED
 from monitor.journal.schema import JournalError
-from monitor.journal.views import Glance, JournalViews, Since, StoredEvent
+from monitor.journal.views import JournalViews, Since, StoredEvent, WindowSummary
 from monitor.page.views import Tree, difference, event_view, sensor_view
 
 POLL_S = 0.2
@@ -90,7 +90,7 @@ class Fleet:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._newest: dict[str, Glance] = {}
+        self._newest: dict[str, WindowSummary] = {}
         self._since: dict[str, Since] = {}
         self._acknowledged: set[str] = set()
         self._row_id = self._event_id = 0
@@ -152,7 +152,7 @@ class Fleet:
             messages.append(("health", self.health))
         return messages
 
-    def _take(self, row: Glance) -> str:
+    def _take(self, row: WindowSummary) -> str:
         self._row_id = row.row_id
         before = self._newest.get(row.sensor)
         if before is None or row.end_ns >= before.end_ns:

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.evidence.cam import strongest_band
+from monitor.evidence.colour import full_colour, is_signed, strongest_cell
 from monitor.journal.labels import StoredLabel
 from monitor.journal.reader import Row
-from monitor.journal.views import Glance, Since, StoredEvent
+from monitor.journal.views import Since, StoredEvent, WindowSummary, summary_of
+from monitor.records.evidence import Evidence, Grid
 from monitor.records.signal import Float32
-from monitor.records.verdict import Grid, Verdict
+from monitor.records.verdict import Verdict
 
 NS_PER_MS = 1_000_000
 N_ENVELOPE = 1500  # columns of a waveform: more than a screen has pixels for it
@@ -23,11 +26,12 @@ N_ENVELOPE = 1500  # columns of a waveform: more than a screen has pixels for it
 Tree = dict[str, Any]
 
 
-def sensor_view(newest: Glance, since: Since, acknowledged: bool) -> Tree:
+def sensor_view(newest: WindowSummary, since: Since, acknowledged: bool) -> Tree:
     """One tile of the fleet, no finer than it is shown: what does not change is not sent."""
     band = None
-    if newest.status == "NG" and newest.band_low_hz is not None:
-        band = [newest.band_low_hz, newest.band_high_hz, rounded(newest.band_share, 2)]
+    if newest.status == "NG" and newest.band is not None:
+        band = [newest.band.low_hz, newest.band.high_hz, rounded(newest.band.share, 2)]
+    seen = newest.alarm == "raised" and acknowledged
     return {
         "sensor": newest.sensor,
         "row": newest.row_id,
@@ -35,9 +39,9 @@ def sensor_view(newest: Glance, since: Since, acknowledged: bool) -> Tree:
         "reason": newest.reason,
         "since_ms": since.at_ns // NS_PER_MS,
         "since_known": since.known,
-        "alarm": "acknowledged" if newest.alarm == "raised" and acknowledged else newest.alarm,
+        "alarm": "acknowledged" if seen else newest.alarm,
         "probability": rounded(newest.probability, 2),
-        "novelty_ratio": rounded(_ratio(newest.novelty, newest.novelty_threshold), 1),
+        **_ratio(newest, 1),
         "band": band,
         "model_id": newest.model_id,
     }
@@ -48,57 +52,75 @@ def difference(old: Tree, new: Tree) -> Tree:
     return {key: value for key, value in new.items() if key == "sensor" or old.get(key) != value}
 
 
-def glance_view(glance: Glance) -> Tree:
+def summary_view(window: WindowSummary) -> Tree:
     """One window of a time line."""
     return {
-        "row": glance.row_id,
-        "start_ms": glance.start_ns / NS_PER_MS,
-        "end_ms": glance.end_ns / NS_PER_MS,
-        "status": glance.status,
-        "reason": glance.reason,
-        "alarm": glance.alarm,
-        "probability": rounded(glance.probability, 4),
-        "threshold": None if glance.threshold is None else rounded(sigmoid(glance.threshold), 4),
-        "novelty_ratio": _ratio(glance.novelty, glance.novelty_threshold),
-        "model_id": glance.model_id,
+        "row": window.row_id,
+        "start_ms": window.start_ns / NS_PER_MS,
+        "end_ms": window.end_ns / NS_PER_MS,
+        "status": window.status,
+        "reason": window.reason,
+        "alarm": window.alarm,
+        "probability": rounded(window.probability, 4),
+        "threshold": rounded(window.probability_threshold, 4),
+        **_ratio(window, 3),
+        "model_id": window.model_id,
     }
 
 
-def row_view(row: Row, has_evidence: bool, labels: Sequence[StoredLabel]) -> Tree:
-    """One window whole: figures, maps, what each band adds, labels."""
+def row_view(row: Row, has_kept_window: bool, labels: Sequence[StoredLabel]) -> Tree:
+    """One window whole: figures, all evidence with its map, labels."""
     v = row.verdict
-    tree = {name: getattr(v, name) for name in FIGURES}
-    return tree | {
-        "row": row.row_id,
-        "start_ms": v.start_ns / NS_PER_MS,
-        "end_ms": v.end_ns / NS_PER_MS,
-        "status": v.status.value,
+    return summary_view(summary_of(row)) | {
+        "summary": summary_view(summary_of(row)),
+        "sensor": v.sensor,
+        "machine": v.machine,
+        "point": v.point,
+        "n_samples": v.n_samples,
+        "probability": v.probability,
+        "residual": v.residual,
+        "running": v.running,
+        "continuity": v.continuity,
         "band": None if v.band is None else [v.band.low_hz, v.band.high_hz, v.band.share],
         "quality": {name: finite(value) for name, value in v.quality.items()},
-        "has_evidence": has_evidence,
+        "has_kept_window": has_kept_window,
         "labels": [label_view(label) for label in labels],
+        "evidence": [] if v.grid is None else [evidence_view(e, v.grid) for e in v.evidence],
         "maps": None if v.grid is None else _maps(v, v.grid),
     }
 
 
-FIGURES = (
-    "sensor",
-    "machine",
-    "point",
-    "n_samples",
-    "reason",
-    "logit",
-    "probability",
-    "bias",
-    "threshold",
-    "residual",
-    "novelty",
-    "novelty_threshold",
-    "alarm",
-    "running",
-    "model_id",
-    "continuity",
-)
+def evidence_view(evidence: Evidence, grid: Grid) -> Tree:
+    """One kind of evidence: its sum, its map, and how it is drawn."""
+    return {
+        "kind": evidence.kind,
+        "unit": evidence.unit,
+        "score": finite(evidence.score),
+        "threshold": finite(evidence.threshold),
+        "bias": finite(evidence.bias),
+        "residual": finite(evidence.residual),
+        "decides": evidence.decides,
+        "signed": is_signed(evidence),
+        "full_colour": full_colour(evidence),
+        "cells": _numbers(evidence.cells),
+        "bands": band_sums(evidence.cells),
+        "strongest": _strongest(evidence, grid),
+    }
+
+
+def _strongest(evidence: Evidence, grid: Grid) -> Tree | None:
+    """The strongest band and the strongest cell; None where nothing speaks for NG."""
+    band = strongest_band(evidence.cells, grid.f_edges_hz)
+    cell = strongest_cell(evidence)
+    if band is None or cell is None:
+        return None
+    return {
+        "band_hz": [band.low_hz, band.high_hz],
+        "share": band.share,
+        "cell_hz": list(grid.f_edges_hz[cell.band : cell.band + 2]),
+        "cell_s": list(grid.t_edges_s[cell.column : cell.column + 2]),
+        "value": cell.value,
+    }
 
 
 def band_sums(cells: Float32) -> list[float]:
@@ -143,10 +165,6 @@ def waveform_view(samples: Float32, sample_rate_hz: float, n_columns: int = N_EN
     }
 
 
-def sigmoid(logit: float) -> float:
-    return 0.5 * (1.0 + math.tanh(0.5 * logit))
-
-
 def finite(value: float | None) -> float | None:
     """JSON knows no NaN and no infinity."""
     return value if value is not None and math.isfinite(value) else None
@@ -156,20 +174,20 @@ def rounded(value: float | None, n_digits: int) -> float | None:
     return None if value is None or not math.isfinite(value) else round(value, n_digits)
 
 
-def _ratio(value: float | None, limit: float | None) -> float | None:
-    return None if value is None or not limit else rounded(value / limit, 3)
+def _ratio(window: WindowSummary, n_digits: int) -> Tree:
+    """The first score that is told as a multiple of its threshold, and its kind."""
+    score = window.over_threshold
+    if score is None:
+        return {"ratio": None, "ratio_of": None}
+    return {"ratio": rounded(score.ratio, n_digits), "ratio_of": score.kind}
 
 
 def _maps(v: Verdict, grid: Grid) -> Tree:
-    tree: Tree = {"f_edges_hz": grid.f_edges_hz, "t_edges_s": grid.t_edges_s}
-    for name, cells in (("contribution", v.contribution), ("novelty", v.novelty_map)):
-        tree[name] = (
-            None if cells is None else {"cells": _numbers(cells), "bands": band_sums(cells)}
-        )
-    tree["spectrum_db"] = (
-        None if v.spectrum_db is None else np.round(v.spectrum_db.astype(float), 1).tolist()
-    )
-    return tree
+    """The grid, and the spectrum on it."""
+    spectrum = None
+    if v.spectrum_db is not None:
+        spectrum = np.round(v.spectrum_db.astype(float), 1).tolist()
+    return {"f_edges_hz": grid.f_edges_hz, "t_edges_s": grid.t_edges_s, "spectrum_db": spectrum}
 
 
 def _numbers(values: NDArray[np.float32]) -> Any:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.config import ConfigError, SensorSettings
+from monitor.evidence.base import NetworkOutput
 from monitor.evidence.cam import activation_maps
 from monitor.evidence.model_folder import Manifest
 from monitor.evidence.network import Classifier
+from monitor.records.evidence import Grid
 from monitor.records.signal import Float32, Window
-from monitor.records.verdict import Grid
 from monitor.signal.quality import Quality, assess, rate_reason
 from monitor.signal.spectrogram import (
     SpectrogramSettings,
@@ -33,14 +34,12 @@ class Analysis:
     """Findings on one window, before any sensor's own thresholds. Spectrum and network only where
     it can be judged.
 
-    spectrum_db : float32, (n_channels, n_f, n_t). contribution : float32, (n_f, n_t), logit units.
+    spectrum_db : float32, (n_channels, n_f, n_t)
     """
 
     quality: Quality
     spectrum_db: Float32 | None = None
-    logit: float | None = None
-    contribution: Float32 | None = None
-    residual: float | None = None
+    network: NetworkOutput | None = None
 
 
 class Analyser:
@@ -100,9 +99,13 @@ class Analyser:
         contribution, residual = activation_maps(
             features, np.asarray(head.weights, np.float32), head.bias, logit
         )
-        return [
-            Analysis(qualities[i], spectra[i], float(logit[i]), contribution[i], float(residual[i]))
+        outputs = [
+            NetworkOutput(float(logit[i]), contribution[i], float(residual[i]))
             for i in range(len(qualities))
+        ]
+        return [
+            Analysis(quality, spectrum, output)
+            for quality, spectrum, output in zip(qualities, spectra, outputs, strict=True)
         ]
 
 

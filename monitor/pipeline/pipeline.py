@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from monitor.config import EvidenceSettings, Subscription
+from monitor.config import KeptWindowSettings, Subscription
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.pipeline.overload import Overload
 from monitor.pipeline.sensor import Sensor
@@ -52,7 +52,7 @@ class Rules:
     analysers: tuple[
         Analyser, ...
     ]  # one a sensor rule, in their order: the first that fits a name holds
-    evidence: EvidenceSettings
+    kept_windows: KeptWindowSettings
     max_payload_bytes: int
     max_lag_s: float | None
     failure_modes: tuple[str, ...] = ()  # that a label may name
@@ -321,10 +321,10 @@ class Pipeline:
             if isinstance(cut.item, Gap):
                 self._book(cut.sensor.judge_gap(cut.item), cut.item.n_new)
                 continue
-            verdict, evidence, events = cut.sensor.judge(
+            verdict, kept, events = cut.sensor.judge(
                 cut.item, analyses[index], cut.analyser, cut.running
             )
-            self._batch.evidence += evidence
+            self._batch.kept_windows += kept
             self._batch.events += events
             self._book(verdict, cut.item.n_new)
 
@@ -406,7 +406,7 @@ class Pipeline:
         analyser = self._analyser(name)
         if analyser is None or len(self.sensors) >= MAX_SENSORS:
             return None
-        sensor = Sensor(name, analyser, self._rules.evidence, now_s)
+        sensor = Sensor(name, analyser, self._rules.kept_windows, now_s)
         sensor.commissioned = self._commissioned.get(name)
         self.sensors[name] = sensor
         return sensor

@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from collections import deque
 
-from monitor.config import EvidenceSettings
-from monitor.records.batch import EvidenceWindow
+from monitor.config import KeptWindowSettings
+from monitor.records.batch import KeptWindow
 from monitor.records.signal import Window
 from monitor.records.verdict import Status, Verdict
 
 
-class EvidenceKeeper:
+class WindowKeeper:
     """Chooses the raw windows worth keeping: every NG, those around a change of status, one OK in
     every so many.
     """
 
-    def __init__(self, settings: EvidenceSettings) -> None:
+    def __init__(self, settings: KeptWindowSettings) -> None:
         self._settings = settings
         self._before: deque[Window] = deque(maxlen=settings.around_change)
         self._n_after = 0
         self._n_ok = 0
         self._last: Status | None = None
 
-    def keep(self, verdict: Verdict, window: Window) -> list[EvidenceWindow]:
+    def keep(self, verdict: Verdict, window: Window) -> list[KeptWindow]:
         changed = self._last is not None and verdict.status is not self._last
         self._last = verdict.status
-        kept = [_evidence(earlier, "change") for earlier in self._before] if changed else []
+        kept = [_kept(earlier, "change") for earlier in self._before] if changed else []
         if changed:
             self._n_after = self._settings.around_change + 1
         if why := self._why(verdict):
-            kept.append(_evidence(window, why))
+            kept.append(_kept(window, why))
             self._before.clear()
         else:
             self._before.append(window)
@@ -51,6 +51,6 @@ class EvidenceKeeper:
         return ""
 
 
-def _evidence(window: Window, why: str) -> EvidenceWindow:
+def _kept(window: Window, why: str) -> KeptWindow:
     key = (window.sensor, window.segment, window.first_sample)
-    return EvidenceWindow(*key, window.sample_rate_hz, window.samples, why)
+    return KeptWindow(*key, window.sample_rate_hz, window.samples, why)

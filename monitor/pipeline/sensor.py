@@ -4,19 +4,15 @@ into verdicts.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
-from monitor.config import EvidenceSettings, SensorSettings
+from monitor.config import KeptWindowSettings, SensorSettings
 from monitor.evidence import limits
-from monitor.evidence.cam import strongest_band
-from monitor.evidence.decide import Evidence, decide, probability
-from monitor.evidence.novelty import novelty_map
+from monitor.evidence.base import Facts
+from monitor.evidence.decide import Finding, conclude
+from monitor.evidence.kinds import KINDS
 from monitor.pipeline.alarm import Alarm
 from monitor.pipeline.analysis import Analyser, Analysis
-from monitor.pipeline.raw_windows import EvidenceKeeper
-from monitor.records.batch import Event, EvidenceWindow
+from monitor.pipeline.raw_windows import WindowKeeper
+from monitor.records.batch import Event, KeptWindow
 from monitor.records.commissioned import Commissioned
 from monitor.records.signal import Gap, Window
 from monitor.records.stream import StoredStream, StreamUpdate
@@ -24,8 +20,6 @@ from monitor.records.verdict import Status, Verdict
 from monitor.signal.severity import applies, is_due, velocity_rms_mm_s
 from monitor.signal.windows import Windower
 
-# logit units: a map that does not add up to its logit is no explanation, so no verdict either
-MAX_RESIDUAL = 1e-3
 SILENT_PERIODS = 3  # of the expected period
 MIN_SILENCE_S = 1.0  # a shorter pause is a hiccup on the way, whatever the period
 
@@ -34,7 +28,7 @@ class Sensor:
     """Created for the first message that names it, or from the journal."""
 
     def __init__(
-        self, name: str, analyser: Analyser, evidence: EvidenceSettings, now_s: float
+        self, name: str, analyser: Analyser, kept: KeptWindowSettings, now_s: float
     ) -> None:
         self.name = name
         self.analyser = analyser
@@ -49,7 +43,7 @@ class Sensor:
         self._model_id: str | None = None  # of the last verdict
         alarm = analyser.rule.alarm
         self._alarm = Alarm(alarm.n, alarm.m, alarm.clear)
-        self._keeper = EvidenceKeeper(evidence)
+        self._keeper = WindowKeeper(kept)
 
     @property
     def rule(self) -> SensorSettings:
@@ -81,17 +75,16 @@ class Sensor:
 
     def judge(
         self, window: Window, analysis: Analysis, analyser: Analyser, said_running: bool | None
-    ) -> tuple[Verdict, list[EvidenceWindow], list[Event]]:
-        """The verdict on an analysed window, raw windows worth keeping, and what happened to the
-        alarm.
+    ) -> tuple[Verdict, list[KeptWindow], list[Event]]:
+        """The verdict on an analysed window, raw windows worth keeping, and news of the alarm.
 
         analyser, said_running: the rule, and the running-state topic's last word, when the window
-        was cut
+            was cut
         """
         n = window.samples.shape[1]
         running = self._is_running(analysis, analyser, said_running)
-        found = self._findings(analysis, analyser, running)
-        change = self._alarm.update(found["status"])
+        found = self._find(window, analysis, analyser, running)
+        change = self._alarm.update(found.status)
         verdict = Verdict(
             sensor=self.name,
             segment=window.segment,
@@ -99,12 +92,17 @@ class Sensor:
             n_samples=n,
             start_ns=window.start_ns,
             end_ns=window.start_ns + round(n / window.sample_rate_hz * 1e9),
+            status=found.status,
+            reason=found.reason,
+            evidence=found.evidence,
+            band=found.band,
             alarm=self._alarm.state,
             running=running,
             model_id=analyser.model_id,
             continuity=window.continuity,
-            quality=self._figures(window, analysis),
-            **found,
+            quality=self._figures(window, analysis, found),
+            grid=analyser.grid if found.was_judged else None,
+            spectrum_db=analysis.spectrum_db if found.was_judged else None,
         )
         events = self._model_change(verdict)
         if change is not None:
@@ -169,104 +167,39 @@ class Sensor:
         )
 
     @staticmethod
-    def _figures(window: Window, analysis: Analysis) -> dict[str, float]:
-        """What the verdict says of the data's quality, and now and then of the vibration's
-        severity.
-        """
-        figures, rate_hz, n = (
-            analysis.quality.figures(),
-            window.sample_rate_hz,
-            window.samples.shape[1],
-        )
+    def _figures(window: Window, analysis: Analysis, found: Finding) -> dict[str, float]:
+        """What the verdict says of the data's quality, and now and then of the severity."""
+        rate_hz, n = window.sample_rate_hz, window.samples.shape[1]
+        figures = analysis.quality.figures()
         if window.measured_rate_hz is not None:
             figures["rate_deviation"] = window.measured_rate_hz / rate_hz - 1
-        if (
-            not analysis.quality.reason
-            and applies(rate_hz, n)
-            and is_due(window.first_sample, rate_hz, n)
-        ):
+        if found.residual is not None:
+            figures["map_residual"] = found.residual
+        is_good = not analysis.quality.reason
+        if is_good and applies(rate_hz, n) and is_due(window.first_sample, rate_hz, n):
             figures["velocity_rms_mm_s"] = velocity_rms_mm_s(window.samples, rate_hz)
         return figures
 
-    # The next three return fields of a Verdict: to build it once costs a fifth of changing it field
-    # by field.
-
-    def _findings(
-        self, analysis: Analysis, analyser: Analyser, running: bool | None
-    ) -> dict[str, Any]:
+    def _find(
+        self, window: Window, analysis: Analysis, analyser: Analyser, running: bool | None
+    ) -> Finding:
         """Status, reason and all evidence for them."""
-        if analysis.quality.reason:
-            return {"status": Status.BAD_DATA, "reason": analysis.quality.reason}
+        if analysis.quality.reason or analysis.spectrum_db is None:
+            return Finding(Status.BAD_DATA, analysis.quality.reason)
         if running is False:
-            return {"status": Status.IDLE, "reason": "not_running"}
-        if analysis.residual is not None and not analysis.residual < MAX_RESIDUAL:
-            return {
-                "status": Status.BAD_DATA,
-                "reason": "map_mismatch",
-                "residual": analysis.residual,
-            }
-        network, novelty = self._network(analysis, analyser), self._novelty(analysis, analyser)
-        status, reason = decide(self._evidence(network, novelty, analyser))
-        cells = (
-            novelty.get("novelty_map")
-            if reason == "novelty" or not network
-            else network["contribution"]
+            return Finding(Status.IDLE, "not_running")
+        facts = Facts(
+            samples=window.samples,
+            spectrum_db=analysis.spectrum_db,
+            grid=analyser.grid,
+            network=analysis.network,
+            rule=analyser.rule,
+            manifest=analyser.manifest,
+            own=self.commissioned,
         )
-        return {
-            "status": status,
-            "reason": reason,
-            "band": None if cells is None else strongest_band(cells, analyser.grid.f_edges_hz),
-            "grid": analyser.grid,
-            "spectrum_db": analysis.spectrum_db,
-            **network,
-            **novelty,
-        }
-
-    def _network(self, analysis: Analysis, analyser: Analyser) -> dict[str, Any]:
-        """{} where there is no network."""
-        if analyser.classifier is None or analysis.logit is None:
-            return {}
-        return {
-            "logit": analysis.logit,
-            "probability": probability(analysis.logit),
-            "bias": analyser.classifier.manifest.head.bias,
-            "threshold": limits.logit_threshold(
-                analyser.rule, self.commissioned, analyser.manifest
-            ),
-            "residual": analysis.residual,
-            "contribution": analysis.contribution,
-        }
-
-    def _novelty(self, analysis: Analysis, analyser: Analyser) -> dict[str, Any]:
-        """{} where the sensor has no baseline on this grid."""
-        own = self.commissioned
-        if (
-            own is None
-            or analysis.spectrum_db is None
-            or own.f_edges_hz != analyser.grid.f_edges_hz
-        ):
-            return {}
-        if own.baseline.mean_db.shape[0] != analysis.spectrum_db.shape[0]:
-            return {}
-        cells = novelty_map(analysis.spectrum_db[None], own.baseline)[0]
-        score = float(cells.sum(dtype=np.float64))
-        threshold = limits.novelty_threshold(own, analyser.manifest)
-        return {"novelty": score, "novelty_threshold": threshold, "novelty_map": cells}
-
-    @staticmethod
-    def _evidence(network: dict[str, Any], novelty: dict[str, Any], analyser: Analyser) -> Evidence:
-        """What may speak, by the model's status rule. The other kind is reported all the same."""
-        rule = limits.status_rule(analyser.manifest)
-        if rule == "network":
-            novelty = {}
-        if rule == "novelty" and novelty:
-            network = {}
-        return Evidence(
-            network.get("logit"),
-            network.get("threshold"),
-            novelty.get("novelty"),
-            novelty.get("novelty_threshold"),
-        )
+        found = (kind.evidence(facts) for kind in KINDS.values())
+        evidence = [one for one in found if one is not None]
+        return conclude(evidence, limits.status_rule(analyser.manifest), analyser.grid)
 
     def _is_running(self, analysis: Analysis, analyser: Analyser, said: bool | None) -> bool | None:
         """False, True, or None where nothing tells. A topic's word stands above any level."""

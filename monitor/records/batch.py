@@ -28,7 +28,7 @@ class BadPayload:
 
 
 @dataclass(frozen=True, slots=True)
-class EvidenceWindow:
+class KeptWindow:
     """Raw samples worth keeping, found again by their verdict's (sensor, segment, first_sample)."""
 
     sensor: str
@@ -57,7 +57,7 @@ class Batch:
     """Filled by the pipeline, written by the journal in one transaction."""
 
     verdicts: list[Verdict] = field(default_factory=list)
-    evidence: list[EvidenceWindow] = field(default_factory=list)
+    kept_windows: list[KeptWindow] = field(default_factory=list)
     bad_payloads: list[BadPayload] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     labels: list[LabelRequest] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Batch:
     def __bool__(self) -> bool:
         parts = (
             self.verdicts,
-            self.evidence,
+            self.kept_windows,
             self.bad_payloads,
             self.events,
             self.labels,

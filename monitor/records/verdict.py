@@ -1,11 +1,12 @@
-"""What Camshaft says of one window, and the grid and band its evidence is told on."""
+"""What Camshaft says of one window."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from monitor.records.evidence import Evidence, Grid
 from monitor.records.signal import Float32
 
 
@@ -21,22 +22,6 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
-    """The grid that maps and spectra of one model share.
-
-    f_edges_hz : n_f + 1 band edges. t_edges_s : n_t + 1 column edges, from the window's first
-        sample.
-    """
-
-    f_edges_hz: tuple[float, ...]
-    t_edges_s: tuple[float, ...]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.f_edges_hz) - 1, len(self.t_edges_s) - 1
-
-
-@dataclass(frozen=True, slots=True)
 class Band:
     """The band that carries most of the positive evidence, and its share of it (0 to 1)."""
 
@@ -47,11 +32,14 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What Camshaft says of one window. None where it does not apply (no network, not commissioned,
-    not judged).
+    """What Camshaft says of one window.
+
+    evidence : all kinds that there are for this sensor; none where it could not be judged
+    grid : of the spectrum and of every map; None where the window could not be judged
+    spectrum_db : float32, shape (n_channels, n_f, n_t), dB re 1 (m/s²)²/Hz
     """
 
-    sensor: str
+    sensor: str  # "machine/point"
     segment: int
     first_sample: int
     n_samples: int
@@ -59,13 +47,7 @@ class Verdict:
     end_ns: int
     status: Status
     reason: str = ""
-    logit: float | None = None
-    probability: float | None = None  # of NG: sigmoid(logit)
-    bias: float | None = None
-    threshold: float | None = None  # logit units
-    residual: float | None = None
-    novelty: float | None = None
-    novelty_threshold: float | None = None
+    evidence: tuple[Evidence, ...] = ()
     band: Band | None = None
     alarm: str = "clear"  # clear, raised
     running: bool | None = None
@@ -73,9 +55,7 @@ class Verdict:
     continuity: str = "verified"
     quality: Mapping[str, float] = field(default_factory=dict)
     grid: Grid | None = None
-    contribution: Float32 | None = None  # (n_f, n_t), logit units
-    novelty_map: Float32 | None = None  # (n_f, n_t), adds up to novelty
-    spectrum_db: Float32 | None = None  # (n_channels, n_f, n_t), dB re 1 (m/s²)²/Hz
+    spectrum_db: Float32 | None = None
 
     @property
     def machine(self) -> str:
@@ -84,3 +64,29 @@ class Verdict:
     @property
     def point(self) -> str:
         return self.sensor.rpartition("/")[2]
+
+    @property
+    def leading(self) -> Evidence | None:
+        """The evidence that made the verdict: the first that its reason names, else the first."""
+        return leading(self.evidence, self.reason)
+
+    @property
+    def probability(self) -> float | None:
+        """P(NG) by the first evidence that has one."""
+        known = (found.probability for found in self.evidence if found.probability is not None)
+        return next(known, None)
+
+    @property
+    def residual(self) -> float | None:
+        """The largest residual of the maps; None without evidence."""
+        return max((found.residual for found in self.evidence), default=None)
+
+    def of_kind(self, kind: str) -> Evidence | None:
+        return next((found for found in self.evidence if found.kind == kind), None)
+
+
+def leading(evidence: Sequence[Evidence], reason: str) -> Evidence | None:
+    """reason : of the verdict; the kinds that spoke for NG, joined by +, where any did."""
+    spoke = reason.split("+")
+    named = (found for found in evidence if found.kind in spoke)
+    return next(named, evidence[0] if evidence else None)

@@ -5,49 +5,25 @@ colours. Pure.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
+from monitor.records.evidence import LOGIT, Evidence, Grid
 from monitor.records.signal import Float32
-from monitor.records.verdict import Grid, Verdict
 from monitor.report.pictures import hz_range
 
 MAIN_SHARE = 0.1  # of the evidence for NG: a band worth a line
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """Either kind of evidence as a map and a sum: bias + bands = total."""
-
-    name: str
-    cells: Float32  # (n_f, n_t)
-    bias: float
-    total: float
-    limit: float | None
-
-
-def evidence_of(verdict: Verdict) -> Sum | None:
-    """The kind of evidence that spoke, the network's first; None where there is no map."""
-    network = None
-    if verdict.contribution is not None and verdict.logit is not None:
-        network = Sum(
-            "logit", verdict.contribution, verdict.bias or 0.0, verdict.logit, verdict.threshold
-        )
-    if verdict.novelty_map is not None and verdict.novelty is not None:
-        novelty = Sum(
-            "novelty", verdict.novelty_map, 0.0, verdict.novelty, verdict.novelty_threshold
-        )
-        if network is None or verdict.reason == "novelty":
-            return novelty
-    return network
-
-
-def band_steps(evidence: Sum, grid: Grid) -> list[tuple[str, float]]:
-    """What adds up to the total: the bias, then each band from low to high."""
+def band_steps(evidence: Evidence, grid: Grid) -> list[tuple[str, float]]:
+    """What adds up to the score: the bias, then each band from low to high."""
     sums = evidence.cells.sum(axis=1, dtype=np.float64)
-    steps = [("bias", evidence.bias)] if evidence.name == "logit" else []
+    steps = [("bias", evidence.bias)] if has_bias(evidence) else []
     return steps + [(band_name(grid, index), float(value)) for index, value in enumerate(sums)]
+
+
+def has_bias(evidence: Evidence) -> bool:
+    return evidence.unit == LOGIT or evidence.bias != 0
 
 
 def band_name(grid: Grid, first: int, last: int | None = None) -> str:
@@ -70,17 +46,6 @@ def main_bands(cells: Float32) -> list[tuple[int, int, float]]:
         else:
             runs.append((index, index, float(share[index])))
     return sorted(runs, key=lambda run: -run[2])
-
-
-def full_colour(evidence: Sum) -> float:
-    """Evidence of full colour, the same for every window of a model: as the page has it."""
-    if evidence.name == "logit":
-        total = max(2.0, abs((evidence.limit or 0.0) - evidence.bias))
-    else:
-        total = max(evidence.limit or evidence.total, 1e-6)
-    wanted = total / 10
-    decade = 10.0 ** math.floor(math.log10(wanted))
-    return next(step * decade for step in (1, 2, 5, 10) if step * decade >= wanted * 0.999)
 
 
 def grey_levels(spectrum_db: Float32 | None) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from monitor.journal.labels import StoredLabel
-from monitor.journal.views import Glance, JournalViews, StoredEvent
+from monitor.journal.views import JournalViews, StoredEvent, WindowSummary
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
 
@@ -29,7 +29,7 @@ class Findings:
     sensor: str
     from_ns: int
     to_ns: int
-    rows: Sequence[Glance]
+    rows: Sequence[WindowSummary]
     worst: Verdict
     worst_row: int
     samples: tuple[Float32, float] | None  # raw samples of the worst window and their rate
@@ -68,14 +68,14 @@ def gather(views: JournalViews, instance: str, sensor: str, from_ns: int, to_ns:
         rows=rows,
         worst=found.verdict,
         worst_row=worst.row_id,
-        samples=views.evidence(worst.row_id),
+        samples=views.kept_window(worst.row_id),
         last_ok=None if last_ok is None else last_ok.verdict,
         events=views.events_between(sensor, from_ns, to_ns),
         labels=views.labels([row.row_id for row in rows]),
     )
 
 
-def _badness(row: Glance) -> tuple[bool, float]:
+def _badness(row: WindowSummary) -> tuple[bool, float]:
     return row.status == "NG", -math.inf if row.excess is None else row.excess
 
 

@@ -10,14 +10,14 @@ from html import escape
 
 import numpy as np
 
-from monitor.records.verdict import Grid, Verdict
+from monitor.evidence.colour import full_colour
+from monitor.records.evidence import Evidence, Grid
+from monitor.records.verdict import Verdict
 from monitor.report.evidence import (
-    Sum,
     band_name,
     band_steps,
-    evidence_of,
-    full_colour,
     grey_levels,
+    has_bias,
     level_db,
     main_bands,
     mean_db,
@@ -93,7 +93,7 @@ def _verdict(found: Findings) -> str:
 
 
 def _worst(found: Findings) -> str:
-    verdict, grid, evidence = found.worst, found.worst.grid, evidence_of(found.worst)
+    verdict, grid, evidence = found.worst, found.worst.grid, found.worst.leading
     title = (
         "The window that speaks loudest for NG"
         if verdict.status.value == "NG"
@@ -109,7 +109,7 @@ def _worst(found: Findings) -> str:
     wave = "" if found.samples is None else waveform(found.samples[0][0], found.samples[1])
     steps = band_steps(evidence, grid)
     left = wave + evidence_map(evidence.cells, mean_db(verdict.spectrum_db), grid, limit, levels)
-    right = bars(steps, evidence.name, evidence.limit) + _sum_words(evidence)
+    right = bars(steps, evidence.unit, evidence.threshold) + _sum_words(evidence)
     both = (
         "<div"
         f' class="two"><div>{left}{_scale(evidence, limit, levels)}</div><div>{right}</div></div>'
@@ -117,20 +117,20 @@ def _worst(found: Findings) -> str:
     return head + both + _before(found, evidence, limit, levels)
 
 
-def _scale(evidence: Sum, limit: float, levels: tuple[float, float]) -> str:
+def _scale(evidence: Evidence, limit: float, levels: tuple[float, float]) -> str:
     low, high = (f"{level:.0f}".replace("-", "−") for level in levels)
     return (
         '<p class="quiet">Colour of a cell: <b class="for-ng">orange</b> speaks for NG, <b'
-        f' class="for-ok">blue</b> for OK, full at ±{limit:g} {evidence.name}; grey is the'
+        f' class="for-ok">blue</b> for OK, full at ±{limit:g} {evidence.unit}; grey is the'
         f" spectrum, {low} to {high} dB re 1 (m/s²)²/Hz.</p>"
     )
 
 
-def _before(found: Findings, evidence: Sum, limit: float, levels: tuple[float, float]) -> str:
+def _before(found: Findings, evidence: Evidence, limit: float, levels: tuple[float, float]) -> str:
     """The last OK window, drawn with the same limits."""
     verdict = found.last_ok
-    same = None if verdict is None else evidence_of(verdict)
-    if verdict is None or verdict.grid is None or same is None or same.name != evidence.name:
+    same = None if verdict is None else verdict.of_kind(evidence.kind)
+    if verdict is None or verdict.grid is None or same is None:
         return (
             '<p class="quiet">The journal holds no earlier OK window of this model to compare'
             " with.</p>"
@@ -141,16 +141,16 @@ def _before(found: Findings, evidence: Sum, limit: float, levels: tuple[float, f
     )
 
 
-def _sum_words(evidence: Sum) -> str:
+def _sum_words(evidence: Evidence) -> str:
     bands = float(evidence.cells.sum(dtype=np.float64))
-    bias = f"bias {signed(evidence.bias)} and " if evidence.name == "logit" else ""
+    bias = f"bias {signed(evidence.bias)} and " if has_bias(evidence) else ""
     verdict = ""
-    if evidence.limit is not None:
-        above = "above" if evidence.total > evidence.limit else "not above"
-        verdict = f", {above} its threshold {evidence.limit:.3f}"
+    if evidence.threshold is not None:
+        above = "above" if evidence.score > evidence.threshold else "not above"
+        verdict = f", {above} its threshold {evidence.threshold:.3f}"
     return (
-        f"<p><b>{bias}all bands {signed(bands)} = {evidence.name}"
-        f" {signed(evidence.total)}{verdict}.</b></p>"
+        f"<p><b>{bias}all bands {signed(bands)} = {evidence.unit}"
+        f" {signed(evidence.score)}{verdict}.</b></p>"
     )
 
 
@@ -161,7 +161,7 @@ def _status_words(verdict: Verdict) -> str:
 
 
 def _advice(found: Findings) -> str:
-    grid, evidence = found.worst.grid, evidence_of(found.worst)
+    grid, evidence = found.worst.grid, found.worst.leading
     if grid is None or evidence is None:
         return ""
     items = [*_band_advice(found, evidence, grid), _time_advice(evidence, grid)]
@@ -175,7 +175,7 @@ def _advice(found: Findings) -> str:
     )
 
 
-def _band_advice(found: Findings, evidence: Sum, grid: Grid) -> Iterator[str]:
+def _band_advice(found: Findings, evidence: Evidence, grid: Grid) -> Iterator[str]:
     now, before = mean_db(found.worst.spectrum_db), None
     if found.last_ok is not None and found.last_ok.grid == grid:
         before = mean_db(found.last_ok.spectrum_db)
@@ -193,7 +193,7 @@ def _band_advice(found: Findings, evidence: Sum, grid: Grid) -> Iterator[str]:
         yield text + "."
 
 
-def _time_advice(evidence: Sum, grid: Grid) -> str:
+def _time_advice(evidence: Evidence, grid: Grid) -> str:
     positive = np.sort(np.maximum(evidence.cells, 0.0).sum(axis=0, dtype=np.float64))[::-1]
     if positive.sum() <= 0:
         return ""
@@ -227,7 +227,7 @@ def _events(found: Findings) -> str:
 
 
 def _figures(found: Findings) -> str:
-    verdict, grid, evidence = found.worst, found.worst.grid, evidence_of(found.worst)
+    verdict, grid, evidence = found.worst, found.worst.grid, found.worst.leading
     models = ", ".join(sorted({row.model_id or "none (novelty alone)" for row in found.rows}))
     pairs = [
         ("Models in this span", models),
@@ -247,16 +247,16 @@ def _figures(found: Findings) -> str:
     return f"{head}<h3>What each band adds, row {found.worst_row}</h3>{table}"
 
 
-def _table(steps: Iterable[tuple[str, float]], evidence: Sum) -> str:
+def _table(steps: Iterable[tuple[str, float]], evidence: Evidence) -> str:
     so_far = 0.0
-    lines = [("band", f"adds to the {evidence.name}", "sum so far")]
+    lines = [("band", f"adds to the {evidence.unit}", "sum so far")]
     for name, value in steps:
         so_far += value
         lines.append((name, signed(value, 4), signed(so_far, 4)))
     rows = [
         f'<td>{a}</td><td class="number">{b}</td><td class="number">{c}</td>' for a, b, c in lines
     ]
-    total = f'<td>{evidence.name}</td><td></td><td class="number">{signed(evidence.total, 4)}</td>'
+    total = f'<td>{evidence.unit}</td><td></td><td class="number">{signed(evidence.score, 4)}</td>'
     return (
         f'<table>{"".join(f"<tr>{row}</tr>" for row in rows)}<tr class="total">{total}</tr></table>'
     )

@@ -14,9 +14,9 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.journal.views import Glance
+from monitor.journal.views import WindowSummary
+from monitor.records.evidence import Grid
 from monitor.records.signal import Float32
-from monitor.records.verdict import Grid
 
 FOR_NG, FOR_OK, NEUTRAL, SPECTRUM_LOW, SPECTRUM_HIGH = (
     "#d9480f",
@@ -43,7 +43,9 @@ BLEND = 0.6
 Points = Iterable[tuple[float, float]]
 
 
-def timeline(rows: Sequence[Glance], chosen: int, width: int = 980, height: int = 150) -> str:
+def timeline(
+    rows: Sequence[WindowSummary], chosen: int, width: int = 980, height: int = 150
+) -> str:
     """P(NG), or the novelty over its limit, of each window, and a strip of states below. chosen: a
     row to mark.
     """
@@ -73,7 +75,12 @@ def timeline(rows: Sequence[Glance], chosen: int, width: int = 980, height: int 
         x = box.x((marked.end_ns - first) / 1e9)
         parts.append(f'<path d="M{x:.1f} 12V{height - 26}" stroke="#16202a" stroke-width="1.5"/>')
     parts.append(
-        _text(46, 9, "P(NG), threshold dashed" if by_network else "novelty over its limit", "start")
+        _text(
+            46,
+            9,
+            "P(NG), threshold dashed" if by_network else f"{_ratio_of(rows)} over its limit",
+            "start",
+        )
     )
     parts.append(_text(46, height - 6, _clock(first), "start"))
     parts.append(_text(width - 12, height - 6, _clock(last), "end"))
@@ -252,7 +259,7 @@ def _path(points: Points, box: _Box, colour: str, width: float, dash: str = "") 
     )
 
 
-def _strip(row: Glance, box: _Box, first_ns: int) -> str:
+def _strip(row: WindowSummary, box: _Box, first_ns: int) -> str:
     x, end = box.x((row.start_ns - first_ns) / 1e9), box.x((row.end_ns - first_ns) / 1e9)
     colour = STATE_COLOURS[row.status]
     return _rect(x, box.y1 + 6, max(1.2, end - x), 14, colour)
@@ -273,7 +280,7 @@ def _mix(start: str, end: str, share: float) -> str:
     return "#" + "".join(f"{int(value):02x}" for value in mixed)
 
 
-def _thinned(rows: Sequence[Glance]) -> list[Glance]:
+def _thinned(rows: Sequence[WindowSummary]) -> list[WindowSummary]:
     """At most MAX_STRIPS windows: of each few the worst, so that no NG is lost to the drawing."""
     n_each = math.ceil(len(rows) / MAX_STRIPS)
     groups = (rows[start : start + n_each] for start in range(0, len(rows), n_each))
@@ -282,18 +289,20 @@ def _thinned(rows: Sequence[Glance]) -> list[Glance]:
     ]
 
 
-def _ratio(row: Glance) -> float | None:
-    return (
-        None
-        if row.novelty is None or not row.novelty_threshold
-        else row.novelty / row.novelty_threshold
-    )
+def _ratio(row: WindowSummary) -> float | None:
+    return None if row.over_threshold is None else row.over_threshold.ratio
 
 
-def _limit(row: Glance, by_network: bool) -> float | None:
-    if not by_network:
-        return None if row.novelty is None else 1.0
-    return None if row.threshold is None else 0.5 * (1 + math.tanh(row.threshold / 2))
+def _ratio_of(rows: Sequence[WindowSummary]) -> str:
+    """The kind whose ratio is drawn."""
+    kinds = (row.over_threshold.kind for row in rows if row.over_threshold is not None)
+    return next(kinds, "novelty")
+
+
+def _limit(row: WindowSummary, by_network: bool) -> float | None:
+    if by_network:
+        return row.probability_threshold
+    return None if row.over_threshold is None else 1.0
 
 
 def _clock(at_ns: int) -> str:

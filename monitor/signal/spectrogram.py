@@ -15,8 +15,8 @@ import numpy as np
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
+from monitor.records.evidence import Grid
 from monitor.records.signal import Float32, Float64
-from monitor.records.verdict import Grid
 
 FLOOR_PSD = (
     1e-12  # (m/s²)²/Hz: -120 dB, far below any accelerometer's noise; keeps the logarithm finite

@@ -23,8 +23,10 @@ from monitor.demo.terminal import (
     map_panel,
     screen,
 )
+from monitor.records.evidence import Grid
 from monitor.records.signal import Float32
-from monitor.records.verdict import Band, Grid, Status, Verdict
+from monitor.records.verdict import Band, Status, Verdict
+from tests.verdicts import network
 
 GRID = Grid((0.0, 100.0, 200.0, 400.0, 800.0), (0.0, 0.25, 0.5, 0.75, 1.0))
 
@@ -32,20 +34,8 @@ GRID = Grid((0.0, 100.0, 200.0, 400.0, 800.0), (0.0, 0.25, 0.5, 0.75, 1.0))
 def verdict(
     status: Status = Status.OK, contribution: Float32 | None = None, sensor: str = "m/p"
 ) -> Verdict:
-    return Verdict(
-        sensor,
-        0,
-        0,
-        100,
-        0,
-        10**9,
-        status,
-        logit=-1.0,
-        probability=0.27,
-        bias=-1.0,
-        grid=GRID,
-        contribution=contribution,
-    )
+    evidence = () if contribution is None else (network(contribution, bias=-1.0),)
+    return Verdict(sensor, 0, 0, 100, 0, 10**9, status, evidence=evidence, grid=GRID)
 
 
 def drawn(what: RenderableType, width: int = 122) -> Console:

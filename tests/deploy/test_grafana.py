@@ -23,7 +23,8 @@ from monitor.journal.writer import Journal
 from monitor.outputs.influx.line_protocol import band_names, whole_cells
 from monitor.outputs.influx.sender import InfluxSender
 from monitor.records.batch import Batch, Event
-from monitor.records.verdict import Grid, Status, Verdict
+from monitor.records.evidence import Grid
+from monitor.records.verdict import Status, Verdict
 from tests.grafana_rules import (
     Json,
     View,
@@ -36,7 +37,7 @@ from tests.grafana_rules import (
 )
 from tests.servers.influx import InfluxDatabase, InfluxServer
 from tests.servers.influx_standin import InfluxStandIn
-from tests.verdicts import GRID, make_verdict
+from tests.verdicts import GRID, bias_of, make_verdict, map_of, score_of
 
 SCHEMA = generate.FOLDER / "schema" / "dashboard.schema.json"
 DASHBOARDS = {one["uid"]: one for one in generate.all_dashboards()}
@@ -398,7 +399,7 @@ def test_the_map_query_gives_the_journals_map_back(
         expected: dict[tuple[float, int], int] = {}
         for verdict in (row.verdict for row in JournalReader(journal_path).rows(FAULTY)):
             if verdict.model_id == model:
-                expected |= cells_of(verdict)
+                expected |= expected_cells(verdict)
         names = {f"{float(name):g}" for name in band_names(grid.f_edges_hz)}
         assert {f"{float(row.name):g}" for row in rows} == names
         assert {
@@ -406,13 +407,13 @@ def test_the_map_query_gives_the_journals_map_back(
         } == expected
 
 
-def cells_of(verdict: Verdict) -> dict[tuple[float, int], int]:
+def expected_cells(verdict: Verdict) -> dict[tuple[float, int], int]:
     """The journal's map as the database should hold it: band, end of column in ms, 1/10,000 of a
     logit.
     """
     assert verdict.grid is not None
-    assert verdict.contribution is not None
-    cells = whole_cells(verdict.contribution, (verdict.logit or 0) - (verdict.bias or 0))
+    assert map_of(verdict) is not None
+    cells = whole_cells(map_of(verdict), (score_of(verdict) or 0) - (bias_of(verdict) or 0))
     assert cells is not None
     return {
         (float(name), verdict.start_ns // 10**6 + round(end_s * 1000)): int(cells[f, t])

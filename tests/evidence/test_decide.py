@@ -3,32 +3,75 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.evidence.decide import Evidence, decide, probability
+from monitor.evidence.decide import conclude, decide, who_decides
 from monitor.pipeline.alarm import Alarm
+from monitor.records.evidence import LOGIT, Evidence, Grid, probability
 from monitor.records.verdict import Status
+
+CELLS = np.zeros((2, 2), np.float32)
+
+
+def network(score: float, threshold: float | None = 0.0, **changes: Any) -> Evidence:
+    return Evidence("network", LOGIT, score, threshold, CELLS, **changes)
+
+
+def novelty(score: float, threshold: float | None = 1.0, **changes: Any) -> Evidence:
+    return Evidence("novelty", "novelty", score, threshold, CELLS, **changes)
 
 
 @pytest.mark.parametrize(
     ("evidence", "expected"),
     [
-        (Evidence(), (Status.LEARNING, "not_commissioned")),
-        (Evidence(logit=-1, threshold=0), (Status.OK, "")),
-        (Evidence(logit=1, threshold=0), (Status.NG, "network")),
-        (Evidence(novelty=2, novelty_threshold=1), (Status.NG, "novelty")),
-        (Evidence(novelty=0.5, novelty_threshold=1), (Status.OK, "")),
-        (Evidence(-1, 0, 2, 1), (Status.NG, "novelty")),
-        (Evidence(1, 0, 0.5, 1), (Status.NG, "network")),
-        (Evidence(1, 0, 2, 1), (Status.NG, "network+novelty")),
-        (Evidence(-1, 0, 2, None), (Status.OK, "")),
+        ([], (Status.LEARNING, "not_commissioned")),
+        ([network(-1)], (Status.OK, "")),
+        ([network(1)], (Status.NG, "network")),
+        ([network(0)], (Status.OK, "")),
+        ([novelty(2)], (Status.NG, "novelty")),
+        ([novelty(0.5)], (Status.OK, "")),
+        ([novelty(2, None)], (Status.LEARNING, "not_commissioned")),
+        ([network(-1), novelty(2)], (Status.NG, "novelty")),
+        ([network(1), novelty(0.5)], (Status.NG, "network")),
+        ([network(1), novelty(2)], (Status.NG, "network+novelty")),
+        ([network(-1), novelty(2, None)], (Status.OK, "")),
+        ([network(-1), novelty(2, decides=False)], (Status.OK, "")),
+        ([network(1, decides=False)], (Status.LEARNING, "not_commissioned")),
     ],
 )
-def test_decide(evidence: Evidence, expected: tuple[Status, str]) -> None:
+def test_decide(evidence: list[Evidence], expected: tuple[Status, str]) -> None:
     assert decide(evidence) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "evidence", "decides"),
+    [
+        ("either", [network(1), novelty(2)], [True, True]),
+        ("network", [network(1), novelty(2)], [True, False]),
+        ("novelty", [network(1), novelty(2)], [False, True]),
+        ("novelty", [network(1)], [True]),  # the rule's kind is not there: what is there decides
+    ],
+)
+def test_the_rule_s_kind_alone_decides_where_it_is_there(
+    rule: str, evidence: list[Evidence], decides: list[bool]
+) -> None:
+    assert [found.decides for found in who_decides(evidence, rule)] == decides
+
+
+@pytest.mark.parametrize("residual", [2e-3, float("nan"), float("inf")])
+@pytest.mark.parametrize("kind", [network, novelty])
+def test_any_map_that_does_not_add_up_is_no_verdict(
+    kind: Callable[..., Evidence], residual: float
+) -> None:
+    grid = Grid((0.0, 1.0, 2.0), (0.0, 1.0, 2.0))
+    found = conclude([kind(9.0, residual=residual)], "either", grid)
+    assert (found.status, found.reason, found.evidence) == (Status.BAD_DATA, "map_mismatch", ())
 
 
 @given(st.floats(-1e6, 1e6))

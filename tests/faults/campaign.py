@@ -19,6 +19,7 @@ from tests.conftest import server_program
 from tests.faults.stage import Options, Outcome, Stage
 from tests.servers.influx import InfluxServer
 from tests.servers.recording import Recording
+from tests.verdicts import score_of
 
 Promise = Literal["nothing lost", "explained", "refused"]
 TOLERANCE = 1e-5
@@ -210,7 +211,10 @@ def _same_row(found: Verdict | None, expected: Verdict, same_times: bool) -> boo
         return False
     if same_times and (found.start_ns, found.end_ns) != (expected.start_ns, expected.end_ns):
         return False
-    pairs = ((found.logit, expected.logit), (found.novelty, expected.novelty))
+    pairs = (
+        (score_of(found), score_of(expected)),
+        (score_of(found, "novelty"), score_of(expected, "novelty")),
+    )
     return all(_close(a, b) for a, b in pairs)
 
 

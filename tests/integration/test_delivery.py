@@ -15,6 +15,7 @@ from tests.servers.influx_standin import InfluxStandIn
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.recording import Publisher, Recording
 from tests.servers.service import RowKey, assert_same_rows, influx_part
+from tests.verdicts import map_of, score_of
 
 RECORDING = Recording(n_sensors=3, duration_s=15.0)
 
@@ -46,7 +47,7 @@ def test_journal_and_influxdb_agree_row_by_row(
         row = found[v.sensor, v.end_ns]
         assert row["status"] == v.status.value
         assert row["ng"] == int(v.status is Status.NG)
-        assert row["novelty"] == pytest.approx(v.novelty, abs=1e-12)
+        assert row["novelty"] == pytest.approx(score_of(v, "novelty"), abs=1e-12)
     _check_maps(rows, influxdb)
     service.check_books()
     assert service.stop()[0] == 0
@@ -61,11 +62,13 @@ def _check_maps(rows: dict[RowKey, Verdict], influxdb: InfluxDatabase) -> None:
         times = np.array(series.column("time"))
         cells = np.array([[value or 0 for value in row[1:]] for row in series.values], np.int64)
         for v in (v for v in rows.values() if v.sensor == sensor):
-            assert v.novelty is not None
-            assert v.novelty_map is not None
-            assert v.novelty_map.sum(dtype=np.float64) == pytest.approx(v.novelty, abs=1e-5)
+            assert score_of(v, "novelty") is not None
+            assert map_of(v, "novelty") is not None
+            assert map_of(v, "novelty").sum(dtype=np.float64) == pytest.approx(
+                score_of(v, "novelty"), abs=1e-5
+            )
             of_window = (times > v.start_ns) & (times <= v.end_ns)
-            assert cells[of_window].sum() == round(v.novelty * 10_000)
+            assert cells[of_window].sum() == round(score_of(v, "novelty") * 10_000)
 
 
 @pytest.mark.parametrize("message_s", [0.007, 0.1, 1.0])

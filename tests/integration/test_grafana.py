@@ -23,6 +23,7 @@ from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import InfluxStandIn
 from tests.servers.recording import T0_NS, Publisher, Recording, make_cut
 from tests.servers.service import NEVER_S, Service, influx_part
+from tests.verdicts import bias_of, map_of, score_of
 
 MILL = "mill 3/spindle"
 MADE_UP = Recording(n_sensors=2, duration_s=20.0)
@@ -142,7 +143,7 @@ def heatmap(title: str, sensor: str, influxdb: InfluxDatabase) -> dict[tuple[flo
 def journals_map(title: str, sensor: str, plant: Service) -> dict[tuple[float, int], int]:
     found: dict[tuple[float, int], int] = {}
     for row in plant.reader().rows(sensor):
-        found |= cells_of(row.verdict, title)
+        found |= expected_cells(row.verdict, title)
     return found
 
 
@@ -160,14 +161,14 @@ def look(uid: str, influxdb: InfluxDatabase, sensor: str = MILL) -> View:
     )
 
 
-def cells_of(verdict: Verdict, title: str) -> dict[tuple[float, int], int]:
+def expected_cells(verdict: Verdict, title: str) -> dict[tuple[float, int], int]:
     """The journal's map as the database should hold it: band, end of column in ms, 1/10,000 of its
     unit.
     """
     if title == CAM:
-        cells, total = verdict.contribution, (verdict.logit or 0.0) - (verdict.bias or 0.0)
+        cells, total = map_of(verdict), (score_of(verdict) or 0.0) - (bias_of(verdict) or 0.0)
     else:
-        cells, total = verdict.novelty_map, verdict.novelty or 0.0
+        cells, total = map_of(verdict, "novelty"), score_of(verdict, "novelty") or 0.0
     if cells is None or verdict.grid is None:
         return {}
     whole = whole_cells(cells, total)

@@ -23,6 +23,7 @@ from tests.servers.influx_standin import InfluxStandIn
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.recording import Recording
 from tests.servers.service import influx_part
+from tests.verdicts import score_of
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra: training)")
 
@@ -108,17 +109,17 @@ def test_live_offline_and_evaluation_say_the_same(
     assert live.keys() == offline.keys()
     for key, verdict in live.items():
         assert (verdict.status, verdict.reason) == (offline[key]["status"], offline[key]["reason"])
-        assert verdict.logit == pytest.approx(offline[key]["logit"], abs=1e-5)
+        assert score_of(verdict) == pytest.approx(offline[key]["logit"], abs=1e-5)
 
     evaluated = evaluated_logits(recordings, model)
-    by_run = sorted((row["group"], *key[1:3], live[key].logit) for key, row in offline.items())
+    by_run = sorted((row["group"], *key[1:3], score_of(live[key])) for key, row in offline.items())
     assert [logit for *_, logit in by_run] == pytest.approx(evaluated, abs=1e-5)
 
     (series,) = influxdb.query(
         'SELECT "logit", "status" FROM "vibration_verdict" WHERE "machine" = \'M02\''
     )
     assert series.values == [
-        [v.end_ns, v.logit, str(v.status)]
+        [v.end_ns, score_of(v), str(v.status)]
         for v in sorted(live.values(), key=lambda one: one.end_ns)
     ]
     books = service.check_books()

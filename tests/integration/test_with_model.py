@@ -17,6 +17,7 @@ from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import InfluxStandIn
 from tests.servers.recording import Publisher, Recording
 from tests.servers.service import NEVER_S, Service, assert_same_rows, influx_part
+from tests.verdicts import bias_of, map_of, score_of
 
 RECORDING = Recording(n_sensors=2, duration_s=7.5, sample_rate_hz=25_600, window_s=1.0)
 RULE = {"sample_rate_hz": 25_600, "model": "simulator", "expected_period_s": NEVER_S}
@@ -40,23 +41,23 @@ def test_cells_and_bias_add_up_to_the_logit_in_journal_and_influxdb(
     for v in rows.values():
         assert v.status in (Status.OK, Status.NG)
         assert v.model_id == manifest.id
-        assert v.contribution is not None
-        assert v.logit is not None
+        assert map_of(v) is not None
+        assert score_of(v) is not None
         assert v.residual is not None
         assert v.residual < 1e-3
-        assert v.bias == manifest.head.bias
-        assert float(v.contribution.sum(dtype=np.float64)) + v.bias == pytest.approx(
-            v.logit, abs=1e-3
+        assert bias_of(v) == manifest.head.bias
+        assert float(map_of(v).sum(dtype=np.float64)) + bias_of(v) == pytest.approx(
+            score_of(v), abs=1e-3
         )
     for series in influxdb.query("SELECT * FROM vibration_cam GROUP BY machine, point"):
         sensor = f"{series.tags['machine']}/{series.tags['point']}"
         times = np.array(series.column("time"))
         cells = np.array([[value or 0 for value in row[1:]] for row in series.values], np.int64)
         for v in (v for v in rows.values() if v.sensor == sensor):
-            assert v.logit is not None
-            assert v.bias is not None
+            assert score_of(v) is not None
+            assert bias_of(v) is not None
             assert cells[(times > v.start_ns) & (times <= v.end_ns)].sum() == round(
-                (v.logit - v.bias) * 10_000
+                (score_of(v) - bias_of(v)) * 10_000
             )
     service.check_books()
 

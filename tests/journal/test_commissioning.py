@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "camshaft.yaml").write_text(CONFIG)
     journal = Journal(tmp_path / "journal")
     verdicts = [
-        make_verdict(n, sensor=SENSOR, status=Status.LEARNING, logit=None) for n in range(20)
+        make_verdict(n, sensor=SENSOR, status=Status.LEARNING, evidence=()) for n in range(20)
     ]
     journal.commit(Batch(verdicts=verdicts))
     journal.close()

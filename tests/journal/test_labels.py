@@ -18,7 +18,7 @@ from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
-from monitor.records.batch import Batch, Event, EvidenceWindow
+from monitor.records.batch import Batch, Event, KeptWindow
 from monitor.records.labels import Label, LabelError, LabelRequest, check_label, parse_message
 from tests.verdicts import make_verdict
 
@@ -32,10 +32,10 @@ def journal(tmp_path: Path) -> Path:
     path = tmp_path / "camshaft.journal"
     verdicts = [make_verdict(i) for i in range(10)]
     samples = np.ones((3, 2000), np.float32)
-    evidence = [EvidenceWindow(SENSOR, 1, v.first_sample, 2000.0, samples, "ng") for v in verdicts]
+    evidence = [KeptWindow(SENSOR, 1, v.first_sample, 2000.0, samples, "ng") for v in verdicts]
     events = [Event(verdicts[3].end_ns, SENSOR, "alarm_raised", "network", "0123abcd")]
     book = Journal(path)
-    book.commit(Batch(verdicts=verdicts, evidence=evidence, events=events))
+    book.commit(Batch(verdicts=verdicts, kept_windows=evidence, events=events))
     book.close()
     return path
 
@@ -96,10 +96,10 @@ def test_labelled_evidence_is_never_thinned(journal: Path) -> None:
     LabelStore(journal).add(LabelRequest(Label("NG confirmed"), 1, row_id=2))
     book = Journal(journal)
     for _ in range(3):
-        book.thin(max_bytes=1, max_evidence_bytes=0, with_sink=False)
+        book.thin(max_bytes=1, max_kept_bytes=0, with_sink=False)
     reader = JournalReader(journal)
     assert [row.row_id for row in reader.rows()] == [2]
-    assert reader.evidence(2) is not None
+    assert reader.kept_window(2) is not None
 
 
 def test_an_alarm_is_acknowledged_once(journal: Path) -> None:

@@ -18,9 +18,9 @@ from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError, claim, connect
 from monitor.journal.subscriptions import SubscriptionStore
 from monitor.journal.writer import Journal
-from monitor.records.batch import BadPayload, Batch, Event, EvidenceWindow
+from monitor.records.batch import BadPayload, Batch, Event, KeptWindow
 from monitor.records.verdict import Status, Verdict
-from tests.verdicts import make_verdict
+from tests.verdicts import bias_of, make_verdict, map_of, score_of
 
 PLENTY = 1 << 40
 
@@ -30,11 +30,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "journal"
 
 
-def evidence_of(verdict: Verdict) -> EvidenceWindow:
+def evidence_of(verdict: Verdict) -> KeptWindow:
     samples = np.ones((1, verdict.n_samples), np.float32)
-    return EvidenceWindow(
-        verdict.sensor, verdict.segment, verdict.first_sample, 2000.0, samples, "ng"
-    )
+    return KeptWindow(verdict.sensor, verdict.segment, verdict.first_sample, 2000.0, samples, "ng")
 
 
 def label(path: Path, row_id: int) -> None:
@@ -52,15 +50,15 @@ def test_a_verdict_comes_back_with_maps_that_still_add_up(path: Path) -> None:
     Journal(path).commit(Batch(verdicts=[verdict]))
     (row,) = JournalReader(path).rows()
     back = row.verdict
-    assert back.contribution is not None
-    assert back.novelty_map is not None
+    assert map_of(back) is not None
+    assert map_of(back, "novelty") is not None
     assert back.spectrum_db is not None
     assert verdict.spectrum_db is not None
-    assert verdict.logit is not None
-    assert verdict.bias is not None
-    np.testing.assert_array_equal(back.contribution, verdict.contribution)
-    np.testing.assert_allclose(back.contribution.sum() + verdict.bias, verdict.logit, atol=1e-5)
-    np.testing.assert_array_equal(back.novelty_map, verdict.novelty_map)
+    assert score_of(verdict) is not None
+    assert bias_of(verdict) is not None
+    np.testing.assert_array_equal(map_of(back), map_of(verdict))
+    np.testing.assert_allclose(map_of(back).sum() + bias_of(verdict), score_of(verdict), atol=1e-5)
+    np.testing.assert_array_equal(map_of(back, "novelty"), map_of(verdict, "novelty"))
     assert np.abs(back.spectrum_db - verdict.spectrum_db).max() < 0.0051
     for name in (
         "sensor",
@@ -127,22 +125,22 @@ def test_a_batch_is_stored_whole_or_not_at_all(path: Path) -> None:
     assert not list(JournalReader(path).rows())
     journal.commit(Batch(verdicts=[make_verdict(0)]))
     (row,) = JournalReader(path).rows()
-    assert row.verdict.contribution is not None
+    assert map_of(row.verdict) is not None
 
 
 def test_evidence_goes_oldest_first_and_never_with_a_label(path: Path) -> None:
     verdicts = [make_verdict(index) for index in range(10)]
     journal = Journal(path)
     journal.commit(
-        Batch(verdicts=verdicts, evidence=[evidence_of(verdict) for verdict in verdicts])
+        Batch(verdicts=verdicts, kept_windows=[evidence_of(verdict) for verdict in verdicts])
     )
     label(path, 1)
     taken = journal.thin(PLENTY, 5 * 8000, with_sink=True)
     reader = JournalReader(path)
-    kept = [row.row_id for row in reader.rows() if reader.evidence(row.row_id) is not None]
+    kept = [row.row_id for row in reader.rows() if reader.kept_window(row.row_id) is not None]
     assert kept == [1, 7, 8, 9, 10]
-    assert taken["evidence_windows"] == 5
-    assert reader.books().counters["thinned.evidence_windows"] == 5
+    assert taken["kept_windows"] == 5
+    assert reader.books().counters["thinned.kept_windows"] == 5
 
 
 def test_rows_that_influxdb_has_go_before_rows_that_it_has_not(path: Path) -> None:

@@ -18,9 +18,10 @@ from monitor.outputs.influx.line_protocol import (
     verdict_lines,
     whole_cells,
 )
-from monitor.records.verdict import Grid, Status, Verdict
+from monitor.records.evidence import Evidence, Grid
+from monitor.records.verdict import Status, Verdict
 from tests.servers.strict_line_protocol import parse
-from tests.verdicts import GRID, make_verdict
+from tests.verdicts import GRID, bias_of, make_verdict, score_of
 
 level = st.text(min_size=1, max_size=30).filter(lambda text: "/" not in text)
 hostile = st.text(
@@ -73,7 +74,7 @@ def test_any_text_of_an_event_survives(kind: str, text: str, author: str) -> Non
     status=st.sampled_from(Status),
     reason=st.text(),
     numbers=st.fixed_dictionaries(
-        {name: number for name in ("logit", "probability", "threshold", "novelty")}
+        {name: number for name in ("logit", "threshold", "novelty", "novelty_threshold")}
     ),
     running=st.sampled_from([None, True, False]),
     end_ns=st.integers(0, 2**62),
@@ -81,13 +82,27 @@ def test_any_text_of_an_event_survives(kind: str, text: str, author: str) -> Non
 def test_a_verdict_comes_back(
     status: Status, reason: str, numbers: dict[str, Any], running: bool | None, end_ns: int
 ) -> None:
-    verdict = Verdict("m/p", 1, 0, 100, 0, end_ns, status, reason, **numbers, running=running)
+    cells = np.zeros((1, 1), np.float32)
+    evidence = [
+        Evidence(kind, unit, numbers[unit], numbers[threshold], cells)
+        for kind, unit, threshold in (
+            ("network", "logit", "threshold"),
+            ("novelty", "novelty", "novelty_threshold"),
+        )
+        if numbers[unit] is not None
+    ]
+    verdict = Verdict("m/p", 1, 0, 100, 0, end_ns, status, reason, tuple(evidence), running=running)
     (row,) = parse("\n".join(verdict_lines(verdict, maps=True)))
     assert (row.measurement, row.time_ns) == ("vibration_verdict", end_ns)
     assert (row.fields["status"], row.fields["reason"]) == (status, reason)
     assert row.fields.get("running") == running
     assert row.fields.get("ng") == {Status.OK: 0, Status.NG: 1}.get(status)
+    sent = {e.unit for e in evidence}
     for name, value in numbers.items():
+        kind_is_there = {"threshold": "logit", "novelty_threshold": "novelty"}.get(name, name)
+        if kind_is_there not in sent:
+            assert name not in row.fields
+            continue
         assert row.fields.get(name) == (value if value is not None and np.isfinite(value) else None)
         assert type(row.fields.get(name)) in (float, type(None))
 
@@ -130,10 +145,10 @@ def test_map_rows_sum_to_the_verdict_at_their_columns_ends(
         for row in parse("\n".join(verdict_lines(verdict, maps=True)))
         if row.measurement == "vibration_cam"
     ]
-    assert verdict.logit is not None
-    assert verdict.bias is not None
+    assert score_of(verdict) is not None
+    assert bias_of(verdict) is not None
     total = sum(int(value) for row in rows for value in row.fields.values())
-    assert total == round(10_000 * (verdict.logit - verdict.bias))
+    assert total == round(10_000 * (score_of(verdict) - bias_of(verdict)))
     assert [row.time_ns - verdict.start_ns for row in rows] == [
         (k + 1) * column_ms * 10**6 for k in range(columns)
     ]

@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 
 from monitor.config import ConfigError, InfluxSettings, Secret
 from monitor.outputs.influx.line_protocol import event_line, health_line, verdict_lines
-from monitor.outputs.influx.sender import LOG_PERIOD_S, IDLE_S, InfluxSender
+from monitor.outputs.influx.sender import IDLE_S, LOG_PERIOD_S, InfluxSender
 from monitor.outputs.retry import LONGEST_DELAY_S, LONGEST_RETRY_AFTER_S, Backoff, OutboxRow, RowKey
 from monitor.text import MAX_CHARS
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import TOKEN, Fault, InfluxStandIn
 from tests.servers.strict_line_protocol import parse
-from tests.verdicts import make_verdict
+from tests.verdicts import make_verdict, score_of
 
 
 class MemoryOutbox:
@@ -511,7 +511,7 @@ def test_a_live_influxdb_2_or_3_gives_the_rows_back() -> None:
         "SELECT logit FROM vibration_verdict WHERE machine = 'camshaft-test' AND time ="
         f" {verdict.end_ns}"
     )
-    assert live_query(url, bucket, query)[0]["values"][-1][1] == verdict.logit
+    assert live_query(url, bucket, query)[0]["values"][-1][1] == score_of(verdict)
 
 
 def live_query(url: str, bucket: str, influxql: str) -> list[dict[str, Any]]:

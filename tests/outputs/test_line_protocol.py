@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -14,10 +16,11 @@ from monitor.outputs.influx.line_protocol import (
     verdict_lines,
     whole_cells,
 )
-from monitor.records.verdict import Grid, Status
+from monitor.records.evidence import Grid
+from monitor.records.verdict import Status, Verdict
 from tests.servers.influx import InfluxDatabase
 from tests.servers.strict_line_protocol import ParseError, parse
-from tests.verdicts import GRID, make_verdict
+from tests.verdicts import GRID, bias_of, make_verdict, score_of
 
 HOSTILE_NAMES = [
     "press 7",
@@ -65,8 +68,11 @@ def test_rounding_goes_to_the_largest_cells() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
 def test_a_map_that_is_no_number_is_left_out(bad: float) -> None:
-    contribution = np.full(GRID.shape, bad, np.float64)
-    rows = parse("\n".join(verdict_lines(make_verdict(contribution=contribution), maps=True)))
+    contribution: Any = np.full(GRID.shape, bad, np.float64)
+    whole = make_verdict()
+    spoilt = replace(whole.evidence[0], cells=contribution)
+    verdict = replace(whole, evidence=(spoilt, whole.evidence[1]))
+    rows = parse("\n".join(verdict_lines(verdict, maps=True)))
     assert {row.measurement for row in rows} >= {
         "vibration_verdict",
         "vibration_novelty",
@@ -99,8 +105,14 @@ def test_only_a_judged_window_says_ng_or_not() -> None:
         assert row.fields.get("ng") == ng
 
 
+def with_threshold(threshold: float | None, **changes: Any) -> Verdict:
+    verdict = make_verdict(**changes)
+    by_network, by_novelty = verdict.evidence
+    return replace(verdict, evidence=(replace(by_network, threshold=threshold), by_novelty))
+
+
 def test_numbers_that_dashboards_need() -> None:
-    verdict = make_verdict(status=Status.NG, threshold=0.0, alarm="raised")
+    verdict = with_threshold(0.0, status=Status.NG, alarm="raised")
     fields = parse(verdict_lines(verdict, maps=False)[0])[0].fields
     assert (fields["severity"], fields["alarm"], fields["probability_threshold"]) == (5, 1, 0.5)
     assert (fields["start_ms"], fields["end_ms"], fields["column_ms"]) == (
@@ -112,7 +124,7 @@ def test_numbers_that_dashboards_need() -> None:
     fields = parse(verdict_lines(make_verdict(grid=uneven), maps=False)[0])[0].fields
     assert fields["column_ms"] == 13
     for threshold in (-800.0, 800.0):
-        fields = parse(verdict_lines(make_verdict(threshold=threshold), maps=False)[0])[0].fields
+        fields = parse(verdict_lines(with_threshold(threshold), maps=False)[0])[0].fields
         assert fields["probability_threshold"] == (threshold > 0)
 
 
@@ -197,5 +209,5 @@ def test_a_real_influxdb_gives_every_row_back(influxdb: InfluxDatabase) -> None:
         / 1e4
     )
     assert in_logits == pytest.approx(
-        sum((v.logit or 0) - (v.bias or 0) for v in verdicts), abs=5 * 0.5e-4
+        sum((score_of(v) or 0) - (bias_of(v) or 0) for v in verdicts), abs=5 * 0.5e-4
     )

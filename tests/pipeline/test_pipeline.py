@@ -220,7 +220,7 @@ def test_evidence_is_kept_for_a_sample_of_ok_and_around_changes() -> None:
     signal = noise(10_000)
     signal[:, 6000:7000] *= np.float32(0.01)
     pipeline.process(messages(signal, [1000] * 10), START_NS, 0.0)
-    kept = pipeline.take_batch(True).evidence
+    kept = pipeline.take_batch(True).kept_windows
     assert [(e.first_sample, e.why) for e in kept] == [
         (4000, "change"),
         (5000, "change"),

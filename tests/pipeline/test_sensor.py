@@ -8,15 +8,18 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from monitor.config import EvidenceSettings
+from monitor.config import KeptWindowSettings
+from monitor.evidence.base import NetworkOutput
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.pipeline.sensor import Sensor
 from monitor.records.commissioned import Baseline, Commissioned
+from monitor.records.evidence import Grid
 from monitor.records.signal import Window
-from monitor.records.verdict import Grid, Status, Verdict
+from monitor.records.verdict import Status, Verdict
 from monitor.signal.quality import Quality
 from monitor.signal.windows import WindowSettings
 from tests.signals import configure
+from tests.verdicts import map_of, score_of, threshold_of
 
 GRID = Grid((0.0, 100.0, 200.0), (0.0, 0.25, 0.5))
 GOOD = Quality("", 1.0, 3.0, 0.0)
@@ -67,12 +70,11 @@ def commissioned(novelty_of_spectrum: float, **changes: Any) -> Commissioned:
 def judge(
     analyser: Analyser, logit: float = 0.5, own: Commissioned | None = None, **changes: Any
 ) -> Verdict:
-    sensor = Sensor("m/p", analyser, EvidenceSettings(), 0.0)
+    sensor = Sensor("m/p", analyser, KeptWindowSettings(), 0.0)
     sensor.commissioned = own
+    residual = changes.pop("residual", 1e-7)
     fields = {
-        "logit": logit,
-        "contribution": CELLS,
-        "residual": 1e-7,
+        "network": NetworkOutput(logit, CELLS, residual),
         "spectrum_db": SPECTRUM,
         **changes,
     }
@@ -100,8 +102,8 @@ def test_what_may_speak(
         analyser(status_rule), logit, None if novelty is None else commissioned(novelty)
     )
     assert (verdict.status, verdict.reason) == expected
-    assert verdict.logit == logit  # reported whatever the rule
-    assert verdict.novelty == (None if novelty is None else pytest.approx(novelty))
+    assert score_of(verdict) == logit  # reported whatever the rule
+    assert score_of(verdict, "novelty") == (None if novelty is None else pytest.approx(novelty))
 
 
 def test_the_band_belongs_to_the_evidence_that_spoke() -> None:
@@ -125,34 +127,36 @@ def test_the_band_belongs_to_the_evidence_that_spoke() -> None:
 
 def test_thresholds_the_rule_s_then_the_sensor_s_then_the_model_s() -> None:
     own = commissioned(0.0, logit_threshold=1.0)
-    assert judge(analyser()).threshold == 0.0
-    assert judge(analyser(), own=own).threshold == 1.0
+    assert threshold_of(judge(analyser())) == 0.0
+    assert threshold_of(judge(analyser(), own=own)) == 1.0
     assert (
-        judge(analyser(), own=commissioned(0.0, logit_threshold=1.0, model_id="another")).threshold
+        threshold_of(
+            judge(analyser(), own=commissioned(0.0, logit_threshold=1.0, model_id="another"))
+        )
         == 0.0
     )
-    assert judge(analyser(threshold=2.0), own=own).threshold == 2.0
+    assert threshold_of(judge(analyser(threshold=2.0), own=own)) == 2.0
 
 
 @pytest.mark.parametrize("residual", [2e-3, float("nan")])
 def test_a_map_that_does_not_add_up_is_no_verdict(residual: float) -> None:
     verdict = judge(analyser(), 5.0, residual=residual)
     assert (verdict.status, verdict.reason) == (Status.BAD_DATA, "map_mismatch")
-    assert verdict.logit is None
-    assert verdict.contribution is None
+    assert score_of(verdict) is None
+    assert map_of(verdict) is None
 
 
 def test_bad_data_is_never_ok_and_idle_comes_before_any_evidence() -> None:
     bad = judge(analyser(), -5.0, quality=Quality("flat_line", 0.0, 0.0, 0.0))
-    assert (bad.status, bad.reason, bad.logit) == (Status.BAD_DATA, "flat_line", None)
+    assert (bad.status, bad.reason, score_of(bad)) == (Status.BAD_DATA, "flat_line", None)
     idle = judge(analyser(), 5.0, commissioned(9.0, running_limit_ms2=2.0))
-    assert (idle.status, idle.running, idle.logit) == (Status.IDLE, False, None)
+    assert (idle.status, idle.running, score_of(idle)) == (Status.IDLE, False, None)
 
 
 def test_a_baseline_of_other_bands_says_nothing() -> None:
     own = commissioned(9.0)
     other = Commissioned(own.sensor, (0.0, 50.0, 200.0), own.baseline, None, "", 0.1, 9, 0)
-    assert judge(analyser(), -0.5, other).novelty is None
+    assert score_of(judge(analyser(), -0.5, other), "novelty") is None
 
 
 def test_a_baseline_s_threshold_is_not_below_what_the_model_learned() -> None:
@@ -160,4 +164,4 @@ def test_a_baseline_s_threshold_is_not_below_what_the_model_learned() -> None:
     assert learned.classifier is not None
     learned.classifier.manifest.novelty_threshold = 5.0  # type: ignore[misc]
     verdict = judge(learned, -0.5, commissioned(4.0))
-    assert (verdict.status, verdict.novelty_threshold) == (Status.OK, 5.0)
+    assert (verdict.status, threshold_of(verdict, "novelty")) == (Status.OK, 5.0)

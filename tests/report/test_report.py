@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.commands import report as report_command
+from monitor.evidence.colour import full_colour
 from monitor.journal.labels import LabelStore
 from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
@@ -22,7 +23,7 @@ from monitor.records.batch import Batch, Event
 from monitor.records.labels import Label, LabelRequest
 from monitor.records.verdict import Status
 from monitor.report import findings as report
-from monitor.report.evidence import band_steps, evidence_of, full_colour, main_bands
+from monitor.report.evidence import band_steps, main_bands
 from monitor.report.html import page
 from monitor.report.pictures import cell_colour, hz_range, ticks
 from tests.page_stage import FAULT_BAND, GRID, fill, unjudged, verdict, write_config
@@ -86,11 +87,11 @@ def test_it_stands_alone(journal: Path) -> None:
 def test_it_says_what_adds_up(journal: Path) -> None:
     text = write(journal, FAULTY)
     found = report.gather(JournalViews(journal), "plant-1", FAULTY, 0, EVER)
-    evidence = evidence_of(found.worst)
+    evidence = found.worst.leading
     assert evidence is not None
     assert found.worst.grid is not None
     assert sum(value for _, value in band_steps(evidence, found.worst.grid)) == pytest.approx(
-        evidence.total, abs=1e-4
+        evidence.score, abs=1e-4
     )
     sums = [
         float(value.replace("−", "-"))
@@ -132,13 +133,10 @@ def test_a_point_that_could_not_be_judged(journal: Path) -> None:
 
 
 def test_a_point_judged_by_novelty_alone(tmp_path: Path) -> None:
+    whole = verdict("fan/1", 0, time.time_ns(), True)
     found = replace(
-        verdict("fan/1", 0, time.time_ns(), True),
-        logit=None,
-        probability=None,
-        bias=None,
-        threshold=None,
-        contribution=None,
+        whole,
+        evidence=tuple(one for one in whole.evidence if one.kind == "novelty"),
         model_id="",
         status=Status.NG,
         reason="novelty",
@@ -206,10 +204,10 @@ def test_colours_have_the_same_limit_for_every_window_of_a_model() -> None:
     limits = {
         full_colour(evidence)
         for index in range(5)
-        if (evidence := evidence_of(verdict("a/b", index, 0, index % 2 == 0)))
+        if (evidence := verdict("a/b", index, 0, index % 2 == 0).leading)
     }
     assert limits == {0.2}
 
 
 def test_an_unjudged_window_has_no_evidence() -> None:
-    assert evidence_of(unjudged(verdict("a/b", 0, 0, True), Status.BAD_DATA, "gap")) is None
+    assert unjudged(verdict("a/b", 0, 0, True), Status.BAD_DATA, "gap").leading is None

@@ -11,7 +11,7 @@ import pytest
 from monitor.journal.labels import LabelStore
 from monitor.journal.writer import Journal
 from monitor.recordings.manifest import load_manifest, read
-from monitor.records.batch import Batch, EvidenceWindow
+from monitor.records.batch import Batch, KeptWindow
 from monitor.records.labels import Label, LabelRequest
 from tests.verdicts import make_verdict
 from training import TrainingError, import_journal
@@ -27,10 +27,10 @@ def make_journal(
     samples = [rng.normal(size=(n_channels, 2000)).astype(np.float32) for _ in verdicts]
     journal = Journal(path)
     kept = [
-        EvidenceWindow(sensor, 1, v.first_sample, 2000.0, s, "ng")
+        KeptWindow(sensor, 1, v.first_sample, 2000.0, s, "ng")
         for v, s in zip(verdicts[:3], samples, strict=False)
     ]
-    journal.commit(Batch(verdicts=verdicts, evidence=kept))
+    journal.commit(Batch(verdicts=verdicts, kept_windows=kept))
     journal.close()
     return samples
 

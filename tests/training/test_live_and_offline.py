@@ -23,6 +23,7 @@ from monitor.records.signal import Float32
 from tests.signals import START_NS, messages, rules
 from tests.training.conftest import N_WINDOW
 from tests.training.retraining import put_in_service, write_retrain
+from tests.verdicts import map_of, score_of
 from training.cli import main
 from training.dataset import NG, OK
 from training.journal_evidence import journal_evidence
@@ -65,9 +66,9 @@ def test_a_recording_gets_the_same_verdicts_live_and_offline(
     for verdict, row in zip(verdicts, offline, strict=True):
         assert (verdict.first_sample, verdict.n_samples) == (row["first_sample"], row["n_samples"])
         assert (str(verdict.status), verdict.reason) == (row["status"], row["reason"])
-        assert verdict.logit == pytest.approx(row["logit"], abs=1e-5)
-        assert verdict.contribution is not None
-        np.testing.assert_allclose(verdict.contribution.ravel(), row["contribution"], atol=1e-6)
+        assert score_of(verdict) == pytest.approx(row["logit"], abs=1e-5)
+        assert map_of(verdict) is not None
+        np.testing.assert_allclose(map_of(verdict).ravel(), row["contribution"], atol=1e-6)
         assert verdict.band is not None
         assert verdict.band.low_hz == row["band_low_hz"]
 
@@ -104,7 +105,7 @@ def test_labelled_windows_become_training_data(journal: Path, model_folder: Path
     stored = reader.row(1)
     reader.close()
     assert stored is not None
-    assert stored.verdict.logit == pytest.approx(
+    assert score_of(stored.verdict) == pytest.approx(
         Classifier(model_folder).predict(taken.dataset.psd_db)[0][0], abs=1e-5
     )
     assert journal_evidence(journal, settings, 3).left_out == {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitor.records.verdict import Grid
+from monitor.records.evidence import Grid
 from monitor.simulator.machine import Truth
 from training.network import NetworkSettings, build, keras, predict, set_head
 from training.regions import band_region, planted_region, resonance_band_hz

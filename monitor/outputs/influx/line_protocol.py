@@ -12,12 +12,14 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.records.verdict import Grid, Status, Verdict
+from monitor.records.evidence import LOGIT, Evidence, Grid, probability
+from monitor.records.verdict import Status, Verdict
 
 CELLS_PER_UNIT = 10_000  # maps: integer cells a unit of logit, or of novelty score
 CELLS_PER_DB = 10
@@ -34,6 +36,25 @@ SEVERITY = {
     Status.NO_DATA: 4,
     Status.NG: 5,
 }
+
+NETWORK = "network"
+
+
+class Names(NamedTuple):
+    """What one kind of evidence is called in InfluxDB: the measurement of its map, and fields."""
+
+    measurement: str
+    score: str
+    threshold: str
+    bias: str
+
+    @classmethod
+    def of(cls, kind: str) -> Names:
+        return cls(f"vibration_{kind}", kind, f"{kind}_threshold", f"{kind}_bias")
+
+
+# Older than the rule of Names.of, and kept: dashboards rest on them.
+FIELDS_OF_KIND = {NETWORK: Names("vibration_cam", "logit", "threshold", "bias")}
 
 FieldValue = bool | int | float | str | None
 
@@ -121,27 +142,11 @@ def whole_cells(cells: NDArray[np.floating], total: float) -> NDArray[np.int64] 
 def _verdict_fields(verdict: Verdict) -> dict[str, FieldValue]:
     band = verdict.band
     judged = verdict.status in (Status.OK, Status.NG)
-    numbers = {
-        "probability": verdict.probability,
-        "probability_threshold": (
-            None if verdict.threshold is None else 0.5 + 0.5 * math.tanh(verdict.threshold / 2)
-        ),
-        "logit": verdict.logit,
-        "bias": verdict.bias,
-        "threshold": verdict.threshold,
-        "novelty": verdict.novelty,
-        "novelty_threshold": verdict.novelty_threshold,
-        "residual": verdict.residual,
-        "band_low_hz": band.low_hz if band else None,
-        "band_high_hz": band.high_hz if band else None,
-        "band_share": band.share if band else None,
-    }
-    return {
+    fields: dict[str, FieldValue] = {
         "status": str(verdict.status),
         "reason": verdict.reason,
-        "ng": (
-            int(verdict.status is Status.NG) if judged else None
-        ),  # its mean is the NG share of what was judged
+        # Its mean is the share of NG among the windows that were judged.
+        "ng": int(verdict.status is Status.NG) if judged else None,
         "severity": SEVERITY[verdict.status],
         "alarm_state": verdict.alarm,
         "alarm": int(verdict.alarm == "raised"),
@@ -149,14 +154,42 @@ def _verdict_fields(verdict: Verdict) -> dict[str, FieldValue]:
         "model_id": verdict.model_id,
         "continuity": verdict.continuity,
         "start_ms": verdict.start_ns // NS_PER_MS,
-        "end_ms": -(
-            -verdict.end_ns // NS_PER_MS
-        ),  # rounded up: the window's last map row lies within
+        # Rounded up: the window's last map row lies within.
+        "end_ms": -(-verdict.end_ns // NS_PER_MS),
         "column_ms": _column_ms(verdict.grid) if verdict.grid else None,
-        "bands": (
-            "|".join(band_names(verdict.grid.f_edges_hz)) if verdict.grid else None
-        ),  # a pattern for queries
-        **{name: None if number is None else float(number) for name, number in numbers.items()},
+        # A pattern for queries.
+        "bands": "|".join(band_names(verdict.grid.f_edges_hz)) if verdict.grid else None,
+        "residual": verdict.residual,
+        "band_low_hz": band.low_hz if band else None,
+        "band_high_hz": band.high_hz if band else None,
+        "band_share": band.share if band else None,
+    }
+    for evidence in verdict.evidence:
+        fields |= _evidence_fields(evidence)
+    return fields
+
+
+def _evidence_fields(evidence: Evidence) -> dict[str, FieldValue]:
+    """The network's fields have names of their own; another kind k has k, k_threshold, k_bias."""
+    names = FIELDS_OF_KIND.get(evidence.kind, Names.of(evidence.kind))
+    fields: dict[str, FieldValue] = {
+        names.score: float(evidence.score),
+        names.threshold: None if evidence.threshold is None else float(evidence.threshold),
+    }
+    if evidence.bias or evidence.unit == LOGIT:
+        fields[names.bias] = float(evidence.bias)
+    if evidence.unit == LOGIT:
+        fields |= _probability_fields(evidence)
+    return fields
+
+
+def _probability_fields(evidence: Evidence) -> dict[str, FieldValue]:
+    if evidence.kind != NETWORK:
+        return {f"{evidence.kind}_probability": evidence.probability}
+    threshold = evidence.threshold
+    return {
+        "probability": evidence.probability,
+        "probability_threshold": None if threshold is None else probability(threshold),
     }
 
 
@@ -169,18 +202,14 @@ def _column_ms(grid: Grid) -> int:
 
 def _maps(verdict: Verdict) -> Iterator[tuple[str, NDArray[np.int64]]]:
     """Each map the verdict holds, in whole numbers, shape (n_f, n_t)."""
-    if verdict.contribution is not None and verdict.logit is not None and verdict.bias is not None:
-        cells = whole_cells(verdict.contribution, verdict.logit - verdict.bias)
+    for evidence in verdict.evidence:
+        cells = whole_cells(evidence.cells, evidence.score - evidence.bias)
         if cells is not None:
-            yield "vibration_cam", cells
-    if verdict.novelty_map is not None and verdict.novelty is not None:
-        cells = whole_cells(verdict.novelty_map, verdict.novelty)
-        if cells is not None:
-            yield "vibration_novelty", cells
+            names = FIELDS_OF_KIND.get(evidence.kind, Names.of(evidence.kind))
+            yield names.measurement, cells
     if verdict.spectrum_db is not None and np.isfinite(verdict.spectrum_db).all():
-        power = np.mean(
-            10.0 ** (verdict.spectrum_db.astype(np.float64) / 10), axis=0
-        )  # of the channels
+        # The mean of the channels.
+        power = np.mean(10.0 ** (verdict.spectrum_db.astype(np.float64) / 10), axis=0)
         yield "vibration_spectrum", np.rint(CELLS_PER_DB * 10 * np.log10(power)).astype(np.int64)
 
 

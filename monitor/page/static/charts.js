@@ -73,16 +73,6 @@ function cellColour(colours, level, value, limit, blend) {
   return mix(spectrum, evidenceColour(colours, value, limit), strength);
 }
 
-// A limit that stays while the model does, so that two windows can be compared by eye. A window at its threshold has
-// contributions that sum to threshold - bias: a tenth of it in one cell is strong evidence.
-export function limitFor(row, kind) {
-  const total =
-    kind === "novelty"
-      ? (row.novelty_threshold ?? row.novelty)
-      : Math.max(2, Math.abs((row.threshold ?? 0) - (row.bias ?? 0)));
-  return roundUp(Math.max(total ?? 0, 1e-6) / 10);
-}
-
 function roundUp(wanted) {
   const decade = 10 ** Math.floor(Math.log10(wanted));
   return Number(([1, 2, 5, 10].find((step) => step * decade >= wanted * 0.999) * decade).toPrecision(2));
@@ -118,8 +108,8 @@ export function frequencyScale(edges, equal) {
   };
 }
 
-function mapCells(maps, kind, channel) {
-  const cells = maps[kind]?.cells ?? null;
+function mapCells(maps, evidence, channel) {
+  const cells = evidence?.cells ?? null;
   const spectrum = maps.spectrum_db?.[channel] ?? null;
   const found = [];
   for (let f = 0; f < maps.f_edges_hz.length - 1; f += 1)
@@ -130,13 +120,14 @@ function mapCells(maps, kind, channel) {
 
 export function mapOption(echarts, row, look, colours, wave) {
   const maps = row.maps;
-  const cells = mapCells(maps, look.kind, look.channel);
+  const evidence = row.evidence.find((one) => one.kind === look.kind);
+  const cells = mapCells(maps, evidence, look.channel);
   const scale = frequencyScale(maps.f_edges_hz, look.equal);
   const [low, high] = look.spectrumLimits;
   const colourOf = (cell) =>
     cellColour(colours, cell.db === null ? 0 : (cell.db - low) / (high - low), cell.value, look.limit, look.blend);
   const end_s = Math.max(maps.t_edges_s.at(-1), wave ? wave.n_samples / wave.sample_rate_hz : 0);
-  const unit = look.kind === "novelty" ? "" : " logit";
+  const unit = evidence?.unit === "logit" ? " logit" : "";
   const axis = {
     nameTextStyle: { ...LABEL, color: colours.quiet },
     axisLabel: { ...LABEL, color: colours.quiet },
@@ -262,26 +253,29 @@ function waveSeries(wave, channel, colours) {
 
 // -- what each band adds ----------------------------------------------------------------------------------------------
 
+// The network's sum begins at its bias; a score without one begins at zero.
+export const hasBias = (evidence) => evidence.unit === "logit" || evidence.bias !== 0;
+
 // Bars that start where the one below ended: bias, bands from low to high, and the sum they reach.
-export function steps(row, kind) {
-  const maps = row.maps;
-  const bands = maps[kind].bands;
-  const total = kind === "novelty" ? row.novelty : row.logit;
+export function steps(row, evidence) {
+  const edges = row.maps.f_edges_hz;
+  const total = evidence.score;
   const found = [];
   let reached = 0;
   const add = (name, value) => {
     found.push({ name, value, from: reached, to: reached + value });
     reached += value;
   };
-  if (kind === "contribution") add("bias", row.bias);
-  bands.forEach((value, index) => add(bandWords(maps.f_edges_hz[index], maps.f_edges_hz[index + 1]), value));
-  found.push({ name: kind === "novelty" ? "novelty" : "logit", value: total, from: 0, to: total, isSum: true });
-  return { found, reached, limit: kind === "novelty" ? row.novelty_threshold : row.threshold };
+  if (hasBias(evidence)) add("bias", evidence.bias);
+  evidence.bands.forEach((value, index) => add(bandWords(edges[index], edges[index + 1]), value));
+  found.push({ name: evidence.unit, value: total, from: 0, to: total, isSum: true });
+  return { found, reached, limit: evidence.threshold };
 }
 
-export function stepsOption(row, kind, colours, compared) {
-  const { found, limit } = steps(row, kind);
-  const others = compared ? steps(compared, kind).found : null;
+export function stepsOption(row, evidence, colours, compared) {
+  const { found, limit } = steps(row, evidence);
+  const same = compared?.evidence.find((one) => one.kind === evidence.kind);
+  const others = same ? steps(compared, same).found : null;
   const colourOf = (step) => (step.isSum ? colours.text : step.value >= 0 ? colours["for-ng"] : colours["for-ok"]);
   const bar = (params, api) => {
     const step = found[params.dataIndex];
@@ -330,7 +324,7 @@ export function stepsOption(row, kind, colours, compared) {
       type: "value",
       min: Math.min(...ends) - room,
       max: Math.max(...ends) + room,
-      name: kind === "novelty" ? "novelty score" : "logit",
+      name: evidence.unit === "logit" ? "logit" : `${evidence.unit} score`,
       nameLocation: "middle",
       nameGap: 26,
       nameTextStyle: { ...LABEL, color: colours.quiet },
@@ -376,8 +370,10 @@ export function stepsOption(row, kind, colours, compared) {
 
 export function timelineOption(echarts, rows, selected, colours) {
   const byNetwork = rows.some((row) => row.probability !== null);
-  const value = (row) => (byNetwork ? row.probability : row.novelty_ratio);
-  const limit = (row) => (byNetwork ? row.threshold : row.novelty_ratio === null ? null : 1);
+  const name = rows.find((row) => row.ratio_of)?.ratio_of ?? "novelty";
+  const value = (row) => (byNetwork ? row.probability : row.ratio);
+  const ratioLimit = (row) => (row.ratio === null ? null : 1);
+  const limit = (row) => (byNetwork ? row.threshold : ratioLimit(row));
   const axis = {
     axisLine: { lineStyle: { color: colours.line } },
     axisLabel: { ...LABEL, color: colours.quiet, hideOverlap: true },
@@ -395,7 +391,7 @@ export function timelineOption(echarts, rows, selected, colours) {
     const figure =
       value(row) === null
         ? row.reason.replaceAll("_", " ")
-        : `${byNetwork ? "P(NG)" : "novelty"} ${plain(value(row), 3)}`;
+        : `${byNetwork ? "P(NG)" : name} ${plain(value(row), 3)}`;
     return [`${clock(row.end_ms)}  ${row.status.replace("_", " ")}`, figure].join("\n");
   };
   const top = byNetwork ? 1 : Math.max(2, ...rows.map((row) => Math.min(10, value(row) ?? 0)));
@@ -440,7 +436,7 @@ export function timelineOption(echarts, rows, selected, colours) {
         min: 0,
         max: top,
         splitNumber: 2,
-        name: byNetwork ? "P(NG), threshold dashed" : "novelty ÷ its limit",
+        name: byNetwork ? "P(NG), threshold dashed" : `${name} ÷ its limit`,
         nameTextStyle: { ...LABEL, color: colours.quiet, align: "left" },
         splitLine: { lineStyle: { color: colours.line } },
       },

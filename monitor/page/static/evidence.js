@@ -1,11 +1,14 @@
 // The evidence of one window: the map with its controls, the bars that add up, the last OK window beside it.
 
-import { evidenceColour, steps } from "/static/charts.js";
+import { evidenceColour, hasBias, steps } from "/static/charts.js";
 import { el, show } from "/static/dom.js";
 import { bandWords, fullTime, percent, plain, signed } from "/static/words.js";
 
-const KINDS = { contribution: "network", novelty: "novelty" };
-const SHARES = { contribution: [-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1], novelty: [0, 0.25, 0.5, 0.75, 1] };
+const SIGNED_SHARES = [-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1];
+const UNSIGNED_SHARES = [0, 0.25, 0.5, 0.75, 1];
+
+// The evidence of one kind on a window; undefined where there is none.
+export const ofKind = (row, kind) => row.evidence.find((evidence) => evidence.kind === kind);
 
 export function evidenceParts(look, act) {
   const controls = mapControls(look, act);
@@ -34,11 +37,12 @@ export function evidenceParts(look, act) {
   }
   function write(row, colours) {
     controls.write(row);
-    writeScale(scale, look, colours);
-    strongest.textContent = strongestWords(row.maps, look.kind);
+    const evidence = ofKind(row, look.kind);
+    writeScale(scale, look, colours, evidence);
+    strongest.textContent = strongestWords(evidence);
     map.setAttribute("aria-label", `Spectrogram with the map of evidence. ${strongest.textContent}`);
-    sum.panel.hidden = !row.maps[look.kind];
-    if (row.maps[look.kind]) sum.write(row, look.kind);
+    sum.panel.hidden = !evidence;
+    if (evidence) sum.write(row, evidence);
   }
   return { panels, map, other, steps: sum.chart, write, writeCompared };
 }
@@ -74,12 +78,12 @@ function mapControls(look, act) {
   );
 
   function write(row) {
-    const kinds = Object.keys(KINDS).filter((name) => row.maps[name]);
+    const kinds = row.evidence.map((evidence) => evidence.kind);
     const n = row.maps.spectrum_db?.length ?? 0;
-    const sign = look.kind === "novelty" ? "" : "±";
+    const sign = ofKind(row, look.kind)?.signed ? "±" : "";
     choose(
       kind,
-      kinds.map((name) => [name, KINDS[name]]),
+      kinds.map((name) => [name, name.replaceAll("_", " ")]),
       look.kind,
     );
     choose(
@@ -113,45 +117,35 @@ function choose(select, choices, chosen) {
   select.value = chosen;
 }
 
-function writeScale(scale, look, colours) {
-  const swatches = SHARES[look.kind].map((share) => {
+function writeScale(scale, look, colours, evidence) {
+  const shares = evidence?.signed ? SIGNED_SHARES : UNSIGNED_SHARES;
+  const swatches = shares.map((share) => {
     const swatch = el("i");
     swatch.style.backgroundColor = evidenceColour(colours, share, 1);
     return swatch;
   });
-  const [left, right] =
-    look.kind === "novelty" ? ["0", `novel ${look.limit}`] : [`for OK −${look.limit}`, `for NG +${look.limit}`];
+  const [left, right] = scaleEnds(evidence, look.limit);
   const [low, high] = look.spectrumLimits.map((level) => plain(level, 0));
   const more = ` a cell, the same for every window · spectrum ${low} to ${high} dB`;
   show(scale, left, el("span", { class: "swatches" }, swatches), right, el("span", { class: "quiet" }, more));
 }
 
-// -- words --------------------------------------------------------------------------------------------------------------
-
-function strongestWords(maps, kind) {
-  const cells = maps[kind]?.cells;
-  if (!cells) return "No map: there is neither a model nor a commissioned baseline for this window.";
-  const positive = cells.map((line) => line.reduce((sum, value) => sum + Math.max(0, value), 0));
-  const total = positive.reduce((sum, value) => sum + value, 0);
-  if (total <= 0) return "Nothing here speaks for NG.";
-  const f = positive.indexOf(Math.max(...positive));
-  const [g, t] = largestCell(cells);
-  const band = (index) => bandWords(maps.f_edges_hz[index], maps.f_edges_hz[index + 1]);
-  const time = `${maps.t_edges_s[t].toFixed(2)} to ${maps.t_edges_s[t + 1].toFixed(2)} s`;
-  return (
-    `Strongest band ${band(f)} with ${percent(positive[f] / total)} of the evidence for NG. ` +
-    `Strongest cell ${band(g)}, ${time}: ${signed(cells[g][t], 3)}.`
-  );
+function scaleEnds(evidence, limit) {
+  if (evidence?.signed) return [`for OK −${limit}`, `for NG +${limit}`];
+  return ["0", `${evidence?.kind === "novelty" ? "novel" : "for NG"} ${limit}`];
 }
 
-function largestCell(cells) {
-  let best = [0, 0];
-  cells.forEach((line, f) =>
-    line.forEach((value, t) => {
-      if (value > cells[best[0]][best[1]]) best = [f, t];
-    }),
+// -- words --------------------------------------------------------------------------------------------------------------
+
+function strongestWords(evidence) {
+  if (!evidence) return "No map: there is neither a model nor a commissioned baseline for this window.";
+  const best = evidence.strongest;
+  if (!best) return "Nothing here speaks for NG.";
+  const [start_s, end_s] = best.cell_s.map((time) => time.toFixed(2));
+  return (
+    `Strongest band ${bandWords(...best.band_hz)} with ${percent(best.share)} of the evidence for NG. ` +
+    `Strongest cell ${bandWords(...best.cell_hz)}, ${start_s} to ${end_s} s: ${signed(best.value, 3)}.`
   );
-  return best;
 }
 
 // -- what adds up ---------------------------------------------------------------------------------------------------------
@@ -173,22 +167,24 @@ function sumParts() {
   const title = el("h2", {}, "What adds up to the verdict");
   const panel = el("section", { class: "panel", "aria-label": "Sum of evidence" }, title, chart, sum, table);
 
-  function write(row, kind) {
-    const { found, reached, limit } = steps(row, kind);
+  function write(row, evidence) {
+    const { found, reached, limit } = steps(row, evidence);
     Object.assign(sum.dataset, { reached, total: found.at(-1).value });
-    sum.textContent = sumWords(row, kind, found, limit);
+    sum.textContent = sumWords(evidence, found, limit);
     show(body, tableRows(found));
   }
   return { panel, chart, write };
 }
 
-function sumWords(row, kind, found, limit) {
+function sumWords(evidence, found, limit) {
   const total = found.at(-1).value;
-  const bands = found.slice(kind === "novelty" ? 0 : 1, -1).reduce((sum, step) => sum + step.value, 0);
+  const bands = found.slice(hasBias(evidence) ? 1 : 0, -1).reduce((sum, step) => sum + step.value, 0);
   const known = limit !== null && limit !== undefined;
   const verdict = known ? `, ${total > limit ? "above" : "not above"} its threshold ${plain(limit, 3)}` : "";
-  if (kind === "novelty") return `All bands ${plain(bands, 3)} = novelty ${plain(total, 3)}${verdict}.`;
-  return `bias ${signed(row.bias)} and all bands ${signed(bands)} = logit ${signed(total)}${verdict}.`;
+  const { unit } = evidence;
+  if (!hasBias(evidence)) return `All bands ${plain(bands, 3)} = ${unit} ${plain(total, 3)}${verdict}.`;
+  const bias = `bias ${signed(evidence.bias)} and all bands ${signed(bands)}`;
+  return `${bias} = ${unit} ${signed(total)}${verdict}.`;
 }
 
 function tableRows(found) {

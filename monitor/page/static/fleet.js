@@ -29,8 +29,8 @@ const order = (a, b) => rank(a) - rank(b) || a.sensor.localeCompare(b.sensor, un
 function evidence(sensor) {
   if (sensor.probability !== null && sensor.probability !== undefined)
     return { text: `P(NG) ${sensor.probability.toFixed(2)}`, share: sensor.probability };
-  if (sensor.novelty_ratio !== null && sensor.novelty_ratio !== undefined)
-    return { text: `novelty ${sensor.novelty_ratio.toFixed(1)} × limit`, share: Math.min(1, sensor.novelty_ratio / 2) };
+  if (sensor.ratio !== null && sensor.ratio !== undefined)
+    return { text: `${sensor.ratio_of} ${sensor.ratio.toFixed(1)} × limit`, share: Math.min(1, sensor.ratio / 2) };
   return { text: sensor.reason.replaceAll("_", " "), share: null };
 }
 

@@ -92,24 +92,29 @@ function labelItem(label) {
 }
 
 function writeDetails(list, row) {
-  const limit = ` (limit ${plain(row.novelty_threshold, 3)})`;
   const pairs = [
     ["Row", row.row],
     ["Model", row.model_id || "none: novelty alone judges"],
     ["Window", `${fullTime(row.start_ms)}, ${plain((row.end_ms - row.start_ms) / 1000, 3)} s`],
-    ["Logit", plain(row.logit, 4)],
-    ["Threshold", plain(row.threshold, 4)],
+    ...row.evidence.map((evidence) => [scoreName(evidence), scoreWords(evidence)]),
     ["Residual of the map", row.residual === null ? "–" : row.residual.toExponential(1)],
-    ["Novelty", row.novelty === null ? "–" : plain(row.novelty, 3) + limit],
     ["Running", { true: "yes", false: "no" }[row.running] ?? "not known"],
     ["Continuity", row.continuity],
-    ["Raw samples", row.has_evidence ? "kept" : "not kept"],
+    ["Raw samples", row.has_kept_window ? "kept" : "not kept"],
     ...Object.entries(row.quality).map(([name, value]) => [qualityName(name), plain(value, 4)]),
   ];
   show(
     list,
     pairs.map(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]),
   );
+}
+
+// "Logit", "Novelty": the unit of a score is its name.
+const scoreName = ({ unit }) => unit[0].toUpperCase() + unit.slice(1).replaceAll("_", " ");
+
+function scoreWords({ score, threshold }) {
+  const limit = threshold === null ? "" : ` (threshold ${plain(threshold, 3)})`;
+  return plain(score, 4) + limit;
 }
 
 const qualityName = (name) => name.replace("_ms2", " (m/s²)").replace("_mm_s", " (mm/s)").replaceAll("_", " ");

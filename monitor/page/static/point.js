@@ -2,7 +2,6 @@
 
 import {
   limitChoices,
-  limitFor,
   loadCharts,
   mapOption,
   palette,
@@ -12,6 +11,7 @@ import {
 } from "/static/charts.js";
 import { show } from "/static/dom.js";
 import { eventsView } from "/static/events.js";
+import { ofKind } from "/static/evidence.js";
 import { get, listen } from "/static/net.js";
 import { layout } from "/static/parts.js";
 
@@ -30,7 +30,7 @@ export function pointView(view, sensor, what, id) {
     left: false,
   };
   const look = {
-    kind: "contribution",
+    kind: null,
     channel: 0,
     blend: 0.6,
     equal: false,
@@ -69,17 +69,7 @@ export function pointView(view, sensor, what, id) {
   // before_row excludes the row itself
   async function addNewest(row_id) {
     const row = await get(`/api/rows/${row_id}`);
-    state.rows.push({
-      row: row.row,
-      start_ms: row.start_ms,
-      end_ms: row.end_ms,
-      status: row.status,
-      reason: row.reason,
-      probability: row.probability,
-      threshold: row.threshold === null ? null : 1 / (1 + Math.exp(-row.threshold)),
-      novelty_ratio: row.novelty_threshold ? row.novelty / row.novelty_threshold : null,
-      model_id: row.model_id,
-    });
+    state.rows.push(row.summary);
   }
 
   async function select(row_id) {
@@ -87,7 +77,7 @@ export function pointView(view, sensor, what, id) {
     state.busy = true;
     try {
       const row = await get(`/api/rows/${row_id}`);
-      const wave = row.has_evidence ? await get(`/api/rows/${row_id}/waveform`).catch(() => null) : null;
+      const wave = row.has_kept_window ? await get(`/api/rows/${row_id}/waveform`).catch(() => null) : null;
       const compared = state.compared ? await lastOk(row) : null;
       if (state.left || turn !== state.turn) return;
       Object.assign(state, { row, wave, compared });
@@ -190,14 +180,15 @@ export function pointView(view, sensor, what, id) {
 
   function adapt(row) {
     const maps = row.maps;
-    if (!maps[look.kind]) look.kind = maps.contribution ? "contribution" : "novelty";
+    const evidence = ofKind(row, look.kind) ?? row.evidence[0];
+    look.kind = evidence?.kind ?? null;
     look.channel = Math.min(look.channel, (maps.spectrum_db?.length ?? 1) - 1);
     const model = `${row.model_id} ${look.kind} ${look.channel}`;
     if (look.model !== model)
       Object.assign(look, {
         model,
-        limit: limitFor(row, look.kind),
-        limits: limitChoices(limitFor(row, look.kind)),
+        limit: evidence?.full_colour ?? 1,
+        limits: limitChoices(evidence?.full_colour ?? 1),
         spectrumLimits: maps.spectrum_db ? spectrumLimits(maps.spectrum_db[look.channel]) : [-100, 0],
       });
   }
@@ -211,18 +202,17 @@ export function pointView(view, sensor, what, id) {
     parts.evidence.panels.hidden = !row.maps;
     if (!row.maps) return;
     adapt(row);
-    const hasMap = Boolean(row.maps[look.kind]);
+    const evidence = ofKind(row, look.kind);
     parts.evidence.write(row, colours);
     parts.evidence.map.classList.toggle("with-wave", Boolean(state.wave));
     const map = chart("map", parts.evidence.map);
     map.resize();
     map.setOption(mapOption(echarts, row, look, colours, state.wave), true);
-    if (hasMap) {
+    if (evidence) {
       const sum = chart("steps", parts.evidence.steps);
       sum.resize();
-      const comparable =
-        state.compared?.maps?.[look.kind] && state.compared.maps.f_edges_hz.length === row.maps.f_edges_hz.length;
-      sum.setOption(stepsOption(row, look.kind, colours, comparable ? state.compared : null), true);
+      const comparable = state.compared?.maps?.f_edges_hz.length === row.maps.f_edges_hz.length;
+      sum.setOption(stepsOption(row, evidence, colours, comparable ? state.compared : null), true);
     }
     if (state.compared?.maps) {
       const other = chart("otherMap", parts.evidence.other);

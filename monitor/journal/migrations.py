@@ -1,0 +1,76 @@
+"""Steps that bring a journal of an older version up to date, each from version n to n + 1.
+
+They run inside one transaction: a journal is brought up to date whole, or stays as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+
+
+def _evidence_as_a_list(link: sqlite3.Connection) -> None:
+    """Version 1 (program 0.1.0) had columns for the network and for novelty alone."""
+    link.create_function("evidence_of", 6, _evidence_of, deterministic=True)
+    link.create_function("cells_of", 2, _cells_of, deterministic=True)
+    for statement in _TO_VERSION_2.split(";\n"):
+        link.execute(statement)
+
+
+def _evidence_of(
+    logit: float | None,
+    threshold: float | None,
+    bias: float | None,
+    residual: float | None,
+    novelty: float | None,
+    novelty_threshold: float | None,
+) -> str:
+    """The verdict's evidence as writer.pack_evidence writes it."""
+    found: list[list[object]] = []
+    if logit is not None:
+        found.append(["network", "logit", logit, threshold, bias or 0.0, residual or 0.0, 1])
+    if novelty is not None:
+        found.append(["novelty", "novelty", novelty, novelty_threshold, 0.0, 0.0, 1])
+    return json.dumps(found, separators=(",", ":"))
+
+
+def _cells_of(contribution: bytes | None, novelty: bytes | None) -> bytes:
+    """The maps of all evidence, one after another."""
+    return (contribution or b"") + (novelty or b"")
+
+
+_TO_VERSION_2 = """
+ALTER TABLE evidence RENAME TO kept_window;
+ALTER TABLE verdict RENAME TO verdict_1;
+DROP INDEX verdict_by_time;
+CREATE TABLE verdict (
+    row_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    sensor TEXT NOT NULL, segment INTEGER NOT NULL,
+    first_sample INTEGER NOT NULL, n_samples INTEGER NOT NULL,
+    start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,
+    status TEXT NOT NULL, reason TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    band_low_hz REAL, band_high_hz REAL, band_share REAL,
+    alarm TEXT NOT NULL, running INTEGER, model_id TEXT NOT NULL,
+    continuity TEXT NOT NULL, quality TEXT NOT NULL,
+    UNIQUE (sensor, segment, first_sample, n_samples));
+INSERT INTO verdict SELECT
+    row_id, sensor, segment, first_sample, n_samples, start_ns, end_ns, status, reason,
+    evidence_of(logit, threshold, bias, residual, novelty, novelty_threshold),
+    band_low_hz, band_high_hz, band_share, alarm, running, model_id, continuity, quality
+    FROM verdict_1;
+UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence WHERE name = 'verdict_1')
+    WHERE name = 'verdict';
+CREATE INDEX verdict_by_time ON verdict (sensor, end_ns);
+ALTER TABLE map RENAME TO map_1;
+CREATE TABLE map (
+    row_id INTEGER PRIMARY KEY REFERENCES verdict,
+    grid_id INTEGER NOT NULL REFERENCES grid,
+    cells BLOB NOT NULL, spectrum BLOB);
+INSERT INTO map SELECT row_id, grid_id, cells_of(contribution, novelty), spectrum FROM map_1;
+DROP TABLE map_1;
+DROP TABLE verdict_1
+"""
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _evidence_as_a_list}

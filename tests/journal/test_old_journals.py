@@ -1,0 +1,153 @@
+"""Journals and models written by version 0.1.0 open, say the same, and go on."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from monitor.evidence.network import Classifier
+from monitor.journal import migrations, schema
+from monitor.journal.commissioning import CommissioningStore
+from monitor.journal.labels import LabelStore, labelled
+from monitor.journal.reader import JournalReader
+from monitor.journal.schema import JournalError, connect
+from monitor.journal.views import JournalViews
+from monitor.journal.writer import Journal
+from monitor.pipeline.pipeline import Pipeline
+from monitor.records.verdict import Verdict
+from tests.paths import FIXTURES
+from tests.signals import START_NS, configure, messages, noise, rules
+
+OLD = FIXTURES / "journal-0.1.0.gz"
+EXPECTED: dict[str, Any] = json.loads((FIXTURES / "journal-0.1.0.json").read_text())
+MODEL = FIXTURES / "model-0.1.0"
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A journal as 0.1.0 left it, with something in every table."""
+    path = tmp_path / "camshaft.journal"
+    path.write_bytes(gzip.decompress(OLD.read_bytes()))
+    return path
+
+
+def as_written(row_id: int, v: Verdict) -> list[Any]:
+    """The fields in the order in which 0.1.0 listed them for the fixture."""
+    network, novelty = v.of_kind("network"), v.of_kind("novelty")
+    return [
+        *(row_id, v.sensor, v.segment, v.first_sample, v.n_samples, v.start_ns, v.end_ns),
+        *(v.status.value, v.reason),
+        None if network is None else network.score,
+        None if network is None else network.bias,
+        None if network is None else network.threshold,
+        None if novelty is None else novelty.score,
+        None if novelty is None else novelty.threshold,
+        *(v.alarm, v.model_id),
+        None if network is None else float(network.cells.sum(dtype=np.float64)),
+        None if novelty is None else float(novelty.cells.sum(dtype=np.float64)),
+        None if v.spectrum_db is None else float(v.spectrum_db.sum(dtype=np.float64)),
+    ]
+
+
+def test_every_verdict_says_what_it_said(old: Path) -> None:
+    Journal(old).close()
+    rows = list(JournalReader(old).rows())
+    found = [as_written(row.row_id, row.verdict) for row in rows]
+    assert found == EXPECTED["rows"]
+    assert {e.kind for row in rows for e in row.verdict.evidence} == {"network", "novelty"}
+
+
+def test_all_else_is_there(old: Path) -> None:
+    journal = Journal(old)
+    reader, views = JournalReader(old), JournalViews(old)
+    books = reader.books()
+    samples = {
+        sensor: {f"{fate}/{reason}": n for (fate, reason), n in book.items()}
+        for sensor, book in books.samples.items()
+    }
+    assert samples == EXPECTED["samples"]
+    assert books.waiting == EXPECTED["waiting"]
+    assert books.counters == EXPECTED["counters"]
+    assert books.imbalance() == {}
+    streams = {
+        sensor: [
+            stream.position.segment,
+            stream.position.first_sample,
+            len(stream.keys),
+            stream.alarm_raised,
+            None if stream.tail is None else stream.tail.shape[1],
+        ]
+        for sensor, stream in journal.streams().items()
+    }
+    assert streams == EXPECTED["streams"]
+    kept = [row.row_id for row in reader.rows() if views.has_kept_window(row.row_id)]
+    assert kept == EXPECTED["evidence"]
+    assert len(reader.events()) == EXPECTED["events"]
+    assert [found.label.author for found in labelled(old)] == ["Ben", "Ann"]
+    active = CommissioningStore(old).active()
+    assert {
+        sensor: [c.n_windows, c.baseline.threshold, c.logit_threshold, c.running_limit_ms2]
+        for sensor, c in active.items()
+    } == EXPECTED["commissioned"]
+    journal.close()
+
+
+def test_the_service_goes_on_where_0_1_0_stopped(old: Path) -> None:
+    """The old model judges, streams continue, and new rows come after the old ones."""
+    journal = Journal(old)
+    settings = rules(configure(sensor={"model": str(MODEL)}), Classifier(MODEL))
+    pipeline = Pipeline(settings, journal.streams(), journal.packets(), 0.0)
+    pipeline.commission(CommissioningStore(old).active())
+    last = JournalReader(old).last_row_id()
+    pipeline.process(messages(noise(7_700, 1), [700] * 11, "mill-1/spindle", 300), START_NS, 0.0)
+    fresh = messages(noise(4_000, 5), [1000] * 4, "new/one", 400)
+    pipeline.process(fresh, START_NS, 0.0)
+    journal.commit(pipeline.take_batch(True))
+    rows = list(JournalReader(old).rows(after_row=last))
+    assert [row.row_id for row in rows] == list(range(last + 1, last + 1 + len(rows)))
+    assert len([row for row in rows if row.verdict.sensor == "new/one"]) == 4
+    assert JournalReader(old).books().imbalance() == {}
+    journal.close()
+
+
+def test_a_journal_is_brought_up_to_date_whole_or_not_at_all(
+    old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = old.read_bytes()
+
+    def half(link: sqlite3.Connection) -> None:
+        migrations.MIGRATIONS[1](link)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", {**migrations.MIGRATIONS, 1: half})
+        with pytest.raises(JournalError, match="disk is full"):
+            Journal(old)
+    whole = shutil.copyfile(old, tmp_path / "again.journal")
+    link = sqlite3.connect(whole)
+    assert link.execute("PRAGMA user_version").fetchone() == (1,)
+    assert link.execute("SELECT count(logit) FROM verdict").fetchone()[0] > 0
+    link.close()
+    assert len(before) == whole.stat().st_size
+    Journal(old).close()  # with room, the next start succeeds
+    assert len(list(JournalReader(old).rows())) == len(EXPECTED["rows"])
+
+
+@pytest.mark.parametrize("opened", [JournalReader, CommissioningStore, LabelStore, connect])
+def test_nobody_but_the_service_brings_a_journal_up_to_date(
+    old: Path, opened: Callable[[Path], object]
+) -> None:
+    """A service of the older program may be running."""
+    with pytest.raises(JournalError, match=r"has version 1.*start the service once"):
+        opened(old)
+    link = sqlite3.connect(old)
+    assert link.execute("PRAGMA user_version").fetchone() == (1,)
+    link.close()
