@@ -244,6 +244,9 @@ class JournalSettings(Settings):
 
 
 class InfluxSettings(Settings):
+    """name : of its place in the journal, so that a changed address goes on where the old one was."""
+
+    name: str = Field(default="influx", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     url: str
     org: str = "-"
     bucket: str = Field(min_length=1)
@@ -348,7 +351,7 @@ class Config(Settings):
     sensors: tuple[SensorSettings, ...] = Field(min_length=1)
     models_folder: Path | None = None
     journal: JournalSettings = JournalSettings()
-    influx: InfluxSettings | None = None
+    influx: tuple[InfluxSettings, ...] = Field(default=(), max_length=8)
     notifications: NotificationSettings = NotificationSettings()
     page: PageSettings = PageSettings()
     prometheus: PrometheusSettings | None = None
@@ -356,6 +359,22 @@ class Config(Settings):
         None  # None: the broker holds what we cannot take yet; nothing is shed
     )
     logging: LoggingSettings = LoggingSettings()
+
+    @field_validator("influx", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        """One database is written without a list, none as nothing."""
+        if value is None:
+            return ()
+        return [value] if isinstance(value, dict) else value
+
+    @field_validator("influx")
+    @classmethod
+    def _names_differ(cls, value: tuple[InfluxSettings, ...]) -> tuple[InfluxSettings, ...]:
+        names = [database.name for database in value]
+        if len(set(names)) != len(names):
+            raise ValueError(f"each name may stand once only, found {names}")
+        return value
 
     @model_validator(mode="after")
     def _rules_reachable(self) -> Self:

@@ -68,7 +68,10 @@ def parse_config(tree: dict[str, Any], folder: Path) -> Config:
     try:
         config = Config.model_validate(_with_new_names(tree))
     except ValidationError as error:
-        raise ConfigError(sentences(error)) from error
+        text = sentences(error)
+        if isinstance(tree.get("influx"), dict):  # one section, which is a list to the checks
+            text = text.replace("influx[0]", "influx")
+        raise ConfigError(text) from error
     journal = config.journal.model_copy(update={"path": folder / config.journal.path})
     models_folder = None if config.models_folder is None else folder / config.models_folder
     return config.model_copy(update={"journal": journal, "models_folder": models_folder})

@@ -42,7 +42,7 @@ class Latencies:
         }
 
 
-def book_fields(books: Books) -> dict[str, int | float | bool]:
+def book_fields(books: Books, outputs: Iterable[str]) -> dict[str, int | float | bool]:
     """The ledgers as fields of monitor_health: samples by fate, windows by status, messages, rows
     by fate.
     """
@@ -61,8 +61,12 @@ def book_fields(books: Books) -> dict[str, int | float | bool]:
     for name, n in books.counters.items():
         if name.startswith("windows."):
             fields[f"windows_{name.removeprefix('windows.').lower()}"] = n
-    accepted, rejected, waiting = (sum(part) for part in zip(*books.delivery.values(), strict=True))
-    return fields | {"accepted_rows": accepted, "rejected_rows": rejected, "backlog_rows": waiting}
+    rows = books.rows(outputs).values()
+    return fields | {
+        "accepted_rows": sum(counts.accepted for counts in rows),
+        "rejected_rows": sum(counts.rejected for counts in rows),
+        "backlog_rows": sum(counts.waiting for counts in rows),
+    }
 
 
 def rss_bytes() -> int:

@@ -2,8 +2,7 @@
 
     network thread (paho)   messages into the inbox
     pipeline thread         inbox -> verdicts -> journal -> acknowledgements
-    sender thread           journal -> InfluxDB
-    notifier thread         journal -> alarm topics, webhooks
+    a thread an output      journal -> an InfluxDB, a webhook, the alarm topics
     metrics threads         journal -> Prometheus, where it is asked for (prometheus_client's own)
     main thread             signals, watchdog
 
@@ -19,8 +18,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monitor import systemd
 from monitor.commissioner import Commissioner
@@ -30,13 +30,12 @@ from monitor.evidence.model_folder import ModelError, find_model
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_FAULT, EXIT_OK
 from monitor.health import Latencies, book_fields, rss_bytes
-from monitor.journal.outbox import JournalOutbox
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError, claim
 from monitor.journal.subscriptions import SubscriptionStore
 from monitor.journal.writer import Journal
 from monitor.log_limiter import LogLimiter
-from monitor.outputs.notifier import Notifier
+from monitor.outputs.configured import RunningOutput, configured_outputs
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.inbox import Inbox
 from monitor.pipeline.pacing import Due, Pacer
@@ -47,10 +46,6 @@ from monitor.records.signal import Message
 from monitor.records.topic import TopicPattern
 from monitor.sources.mqtt.client import MqttClient
 from monitor.text import printable
-
-if TYPE_CHECKING:
-    from monitor.outputs.influx.sender import InfluxSender
-
 
 TURN_S = 0.05  # an idle turn of the pipeline
 MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
@@ -99,15 +94,9 @@ def topic_filters(config: Config) -> list[str]:
     return [*(TopicPattern.parse(topic).filter for topic in topics), labels.TOPIC]
 
 
-def _sender(config: Config) -> InfluxSender | None:
-    """Raises ConfigError where the token cannot be read."""
-    if config.influx is None:
-        return None
-    from monitor.outputs.influx.sender import (
-        InfluxSender,  # 0.3 s and 26 MB that a daemon without InfluxDB does not pay
-    )
-
-    return InfluxSender(config.influx)
+def database_names(config: Config) -> list[str]:
+    """The outputs that take verdicts: thinning waits for them."""
+    return [database.name for database in config.influx]
 
 
 def _serve_metrics(config: Config) -> Callable[[], None]:
@@ -118,7 +107,7 @@ def _serve_metrics(config: Config) -> Callable[[], None]:
         return lambda: None
     from monitor.outputs.prometheus import serve  # an extra
 
-    return serve(config.prometheus, config.journal.path, config.instance, config.influx is not None)
+    return serve(config.prometheus, config.journal.path, config.instance, database_names(config))
 
 
 class Service:
@@ -148,9 +137,8 @@ class Service:
             self._fail,
             held_before=self._subscriptions.filters,
         )
-        self._sender = _sender(config)
-        self._notifier = Notifier(
-            config.journal.path, config.notifications, config.instance, self._mqtt.publish
+        self._outputs = configured_outputs(
+            config, self._mqtt.publish, lambda: self._mqtt.counters.connects
         )
 
         self._log_limiter = LogLimiter(log, LOG_PERIOD_S)  # of the pipeline thread
@@ -173,12 +161,11 @@ class Service:
         """Serve until SIGTERM or SIGINT. Returns the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
-        threads = [
-            self._thread("pipeline", self._run_pipeline),
-            self._thread("notifier", self._run_notifier),
+        threads = [self._thread("pipeline", self._run_pipeline)]
+        threads += [
+            self._thread(running.output.name, partial(self._run_output, running))
+            for running in self._outputs
         ]
-        if self._sender is not None:
-            threads.append(self._thread("sender", self._run_sender))
         stop_metrics = _serve_metrics(self._config)
         for thread in threads:
             thread.start()
@@ -207,14 +194,14 @@ class Service:
     def _stop(self, threads: list[threading.Thread]) -> None:
         """Take what is in the inbox, store tails, acknowledge, leave."""
         self._stopping.set()
-        pipeline, *sender = threads
+        pipeline, *outputs = threads
         pipeline.join(DRAIN_S)
         self._inbox.close()
         self._mqtt.stop(LEAVE_S)
-        for thread in sender:
-            thread.join(
-                LEAVE_S
-            )  # a request still under way is sent again at the next start, to the same effect
+        # A request still under way is sent again at the next start, to the same effect.
+        deadline_s = time.monotonic() + LEAVE_S
+        for thread in outputs:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
         if pipeline.is_alive():
             log.error(
                 "The pipeline did not stop within %.0f s; what it held is still with the broker.",
@@ -405,7 +392,7 @@ class Service:
         journal = self._config.journal
         try:
             taken = self._journal.thin(
-                journal.max_bytes, journal.kept_windows.max_bytes, self._sender is not None
+                journal.max_bytes, journal.kept_windows.max_bytes, database_names(self._config)
             )
         except JournalError as error:
             log.error("%s", error)
@@ -427,12 +414,13 @@ class Service:
         then_s, then_n = self._window_rate
         n_windows = self._latencies.n_windows
         self._window_rate = (now_s, n_windows)
-        fields: dict[str, Any] = book_fields(self._reader.books())
+        databases = database_names(self._config)
+        fields: dict[str, Any] = book_fields(self._reader.books(), databases)
         fields |= self._latencies.percentiles()
         fields |= {
             "windows_per_s": (n_windows - then_n) / max(now_s - then_s, 1e-9),
             "journal_bytes": self._journal.path.stat().st_size,
-            "oldest_row_age_s": self._reader.oldest_waiting_age_s(time.time_ns()),
+            "oldest_row_age_s": self._reader.oldest_waiting_age_s(time.time_ns(), databases),
             "broker_connected": self._mqtt.connected,
             "broker_connects": self._mqtt.counters.connects,
             "broker_dropped_messages": self._mqtt.counters.dropped_by_broker,
@@ -442,35 +430,16 @@ class Service:
         }
         return fields
 
-    # -- sender thread ----------------------------------------------------------------------------
+    # -- a thread for each output ------------------------------------------------------------------
 
-    def _run_sender(self) -> None:
-        sender, influx = self._sender, self._config.influx
-        assert sender is not None
-        assert influx is not None
-        outbox = JournalOutbox(self._config.journal.path, self._config.instance, influx.maps)
+    def _run_output(self, running: RunningOutput) -> None:
         log_limiter = LogLimiter(log, LOG_PERIOD_S)
         while not self._stopping.is_set():
             try:
-                delay_s = sender.step(outbox, time.monotonic())
+                delay_s = running.runner.step(time.monotonic(), time.time_ns())
             except JournalError as error:
-                log_limiter.note(logging.ERROR, f"{error} InfluxDB waits.", time.monotonic())
+                text = f"{error} {running.output.title} waits."
+                log_limiter.note(logging.ERROR, text, time.monotonic())
                 delay_s = JOURNAL_RETRY_S
             self._stopping.wait(delay_s)
-        sender.close()
-        outbox.close()
-
-    # -- notifier thread --------------------------------------------------------------------------
-
-    def _run_notifier(self) -> None:
-        log_limiter = LogLimiter(log, LOG_PERIOD_S)
-        while not self._stopping.is_set():
-            try:
-                delay_s = self._notifier.step(
-                    self._mqtt.counters.connects, time.monotonic(), time.time_ns()
-                )
-            except JournalError as error:
-                log_limiter.note(logging.ERROR, f"{error} Notices wait.", time.monotonic())
-                delay_s = JOURNAL_RETRY_S
-            self._stopping.wait(delay_s)
-        self._notifier.close()
+        running.close()

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,10 +27,10 @@ from monitor.config import Config, ConfigError, InfluxSettings, JournalSettings
 from monitor.config_file import load_config
 from monitor.evidence.model_folder import SELF_TEST_FILE, ModelError, find_model, read_checked
 from monitor.evidence.network import Classifier
+from monitor.journal.cursors import HealthFigures, JournalRow
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError
-from monitor.outputs.influx.sender import InfluxSender
-from monitor.outputs.retry import OutboxRow, RowKey
+from monitor.outputs.influx.sender import InfluxOutput
 
 SELF_TEST_TOLERANCE = 1e-4  # another processor may round otherwise
 
@@ -74,7 +74,7 @@ def diagnose(config: Config, wait_s: float) -> Iterator[Finding]:
     yield from check_broker(config, wait_s)
     yield from check_models(config)
     yield from check_journal(config.journal)
-    yield from check_influx(config.influx, config.instance)
+    yield from check_databases(config)
 
 
 def _summary(path: Path, config: Config) -> str:
@@ -173,40 +173,32 @@ def check_journal(settings: JournalSettings) -> Iterator[Finding]:
         yield Finding("journal", "ok", text)
 
 
-class _OneRow:
-    """An outbox with one row of its own, and its fate."""
-
-    def __init__(self, line: str) -> None:
-        self._row = OutboxRow("health", 0, [line])
-        self.accepted, self.reason = False, ""
-
-    def pending(self, limit: int) -> Sequence[OutboxRow]:
-        return [self._row]
-
-    def settle(self, accepted: Sequence[RowKey], rejected: Mapping[RowKey, str]) -> None:
-        self.accepted, self.reason = bool(accepted), "".join(rejected.values())
-
-
-def check_influx(settings: InfluxSettings | None, instance: str) -> Iterator[Finding]:
-    if settings is None:
+def check_databases(config: Config) -> Iterator[Finding]:
+    """Write a row to each InfluxDB that is configured."""
+    if not config.influx:
         yield Finding("InfluxDB", "ok", "none configured: the journal is the store")
-        return
+    for settings in config.influx:
+        yield from check_influx(settings, config.instance)
+
+
+def check_influx(settings: InfluxSettings, instance: str) -> Iterator[Finding]:
+    now_ns = time.time_ns()
+    line = f"monitor_doctor,instance={instance} ok=1i {now_ns}"
     try:
-        sender = InfluxSender(settings)
+        output = InfluxOutput(settings, lambda row: [line])
     except ConfigError as error:
         yield Finding("InfluxDB", "FAILED", str(error))
         return
-    now_ns = time.time_ns()
-    outbox = _OneRow(f"monitor_doctor,instance={instance} ok=1i {now_ns}")
-    sender.step(outbox, time.monotonic())
-    sender.close()
-    if outbox.accepted:
+    row = JournalRow("health", 0, HealthFigures(now_ns, {}))
+    step = output.step([row], now_ns)
+    output.close()
+    if step.accepted:
         when = datetime.fromtimestamp(now_ns // 10**9, UTC).isoformat()
         yield Finding(
             "InfluxDB", "ok", f"{settings.url}, bucket {settings.bucket!r} stored a row of {when}"
         )
     else:
-        text = outbox.reason or sender.trouble.removesuffix(" Rows wait in the journal.")
+        text = step.rejected.get(row.key) or step.trouble.removesuffix(" Rows wait in the journal.")
         yield Finding(
             "InfluxDB",
             "FAILED",

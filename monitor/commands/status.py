@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,13 +27,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit codes: 0 the books close; 1 they do not; 2 refused."""
     config = load_config(arguments.config)
     reader = JournalReader(config.journal.path)
-    found = summary(reader, config.influx is not None, time.time_ns())
+    found = summary(reader, [one.name for one in config.influx], time.time_ns())
     print(json.dumps(found) if arguments.json else render(found))
     return EXIT_NO if found["unbalanced"] else EXIT_OK
 
 
-def summary(reader: JournalReader, influx: bool, now_ns: int) -> dict[str, Any]:
-    """Everything as plain values, ready for JSON. influx: whether one is configured."""
+def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dict[str, Any]:
+    """Everything as plain values, ready for JSON. databases : the configured InfluxDBs."""
     books, counts, latest = reader.books(), reader.counts(), reader.latest()
     health = reader.health()
     sensors = {}
@@ -61,10 +62,11 @@ def summary(reader: JournalReader, influx: bool, now_ns: int) -> dict[str, Any]:
         "messages": {
             name: n for name, n in sorted(books.counters.items()) if not name.startswith("windows.")
         },
-        "influx": influx,
-        "rows": {
-            kind: dict(zip(("accepted", "rejected", "waiting"), n, strict=True))
-            for kind, n in books.delivery.items()
+        "influx": bool(databases),
+        "rows": {kind: n._asdict() for kind, n in books.rows(databases).items()},
+        "outputs": {
+            output: {kind: n._asdict() for kind, n in kinds.items()}
+            for output, kinds in books.delivery.items()
         },
         "health": None if health is None else {"age_s": (now_ns - health[0]) / 1e9, **health[1]},
         "sensors": sensors,

@@ -10,12 +10,13 @@ import sqlite3
 from collections.abc import Callable
 
 
-def _evidence_as_a_list(link: sqlite3.Connection) -> None:
-    """Version 1 (program 0.1.0) had columns for the network and for novelty alone."""
+def _to_version_2(link: sqlite3.Connection) -> None:
+    """Version 1 (program 0.1.0) knew two kinds of evidence, one InfluxDB and webhooks."""
     link.create_function("evidence_of", 6, _evidence_of, deterministic=True)
     link.create_function("cells_of", 2, _cells_of, deterministic=True)
-    for statement in _TO_VERSION_2.split(";\n"):
-        link.execute(statement)
+    for script in (_TO_VERSION_2, OUTPUT_TABLES, _OUTPUTS_TO_VERSION_2):
+        for statement in script.split(";\n"):
+            link.execute(statement)
 
 
 def _evidence_of(
@@ -73,4 +74,32 @@ DROP TABLE map_1;
 DROP TABLE verdict_1
 """
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _evidence_as_a_list}
+OUTPUT_TABLES = """
+CREATE TABLE output_cursor (
+    output TEXT NOT NULL, kind TEXT NOT NULL, cursor INTEGER NOT NULL,
+    n_accepted INTEGER NOT NULL, n_rejected INTEGER NOT NULL,
+    PRIMARY KEY (output, kind)) WITHOUT ROWID;
+CREATE TABLE dead_letter (
+    output TEXT NOT NULL, kind TEXT NOT NULL, row_id INTEGER NOT NULL,
+    at_ns INTEGER NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (output, kind, row_id)) WITHOUT ROWID;
+CREATE TABLE notified (
+    output TEXT NOT NULL, sensor TEXT NOT NULL, state TEXT NOT NULL,
+    raised_ns INTEGER, held_event INTEGER, n_held INTEGER NOT NULL,
+    PRIMARY KEY (output, sensor)) WITHOUT ROWID;
+"""
+
+_OUTPUTS_TO_VERSION_2 = """
+INSERT INTO output_cursor SELECT 'influx', kind, cursor, n_accepted, n_rejected FROM delivery;
+INSERT INTO output_cursor
+    SELECT 'webhook.' || name, 'event', cursor, n_accepted, n_rejected FROM webhook;
+INSERT INTO dead_letter SELECT 'influx', kind, row_id, at_ns, reason FROM parked;
+INSERT INTO notified
+    SELECT 'webhook.' || webhook, sensor, state, raised_ns, held_event, n_held FROM told;
+DROP TABLE delivery;
+DROP TABLE parked;
+DROP TABLE webhook;
+DROP TABLE told
+"""
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _to_version_2}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from monitor.journal.places import furthest_behind
 from monitor.journal.schema import JournalError, connect_read_only
 from monitor.journal.writer import SPECTRUM_STEP_DB, VERDICT_COLUMNS
-from monitor.records.books import Books
+from monitor.records.books import Books, RowCounts
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.signal import Float32
 from monitor.records.verdict import Band, Status, Verdict
@@ -116,26 +117,24 @@ class JournalReader:
             counters = dict(self._execute("SELECT name, value FROM counter").fetchall())
             return Books(samples, waiting, counters, self._delivery())
 
-    def oldest_waiting_age_s(self, now_ns: int) -> float:
-        """How long ago the oldest verdict that InfluxDB has not yet got ended;
-        0 where none waits.
-        """
-        cursor = "(SELECT cursor FROM delivery WHERE kind = 'verdict')"
-        query = f"SELECT end_ns FROM verdict WHERE row_id > {cursor} ORDER BY row_id LIMIT 1"
-        found = self._execute(query).fetchone()
+    def oldest_waiting_age_s(self, now_ns: int, outputs: Sequence[str]) -> float:
+        """How long ago the oldest verdict ended that one of these outputs has yet to get."""
+        with self._one_moment():
+            cursor = furthest_behind(self._link, outputs)
+            query = "SELECT end_ns FROM verdict WHERE row_id > ? ORDER BY row_id LIMIT 1"
+            found = None if cursor is None else self._execute(query, (cursor,)).fetchone()
         return 0.0 if found is None else max(0.0, (now_ns - found[0]) / 1e9)
 
-    def _delivery(self) -> dict[str, tuple[int, int, int]]:
-        ledger = {}
-        rows = self._execute("SELECT kind, cursor, n_accepted, n_rejected FROM delivery").fetchall()
-        for kind, cursor, accepted, rejected in rows:
+    def _delivery(self) -> dict[str, dict[str, RowCounts]]:
+        ledger: dict[str, dict[str, RowCounts]] = {}
+        rows = self._execute(
+            "SELECT output, kind, cursor, n_accepted, n_rejected FROM output_cursor"
+        ).fetchall()
+        for output, kind, cursor, accepted, rejected in rows:
             key = {"verdict": "row_id", "event": "event_id", "health": "health_id"}[kind]
             first, last = self._execute(f"SELECT min({key}), max({key}) FROM {kind}").fetchone()
-            ledger[kind] = (
-                accepted,
-                rejected,
-                0 if last is None else max(0, last - max(cursor, first - 1)),
-            )
+            waiting = 0 if last is None else max(0, last - max(cursor, first - 1))
+            ledger.setdefault(output, {})[kind] = RowCounts(accepted, rejected, waiting)
         return ledger
 
     @contextmanager

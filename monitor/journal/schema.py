@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from monitor.journal.migrations import MIGRATIONS
+from monitor.journal.migrations import MIGRATIONS, OUTPUT_TABLES
 
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
 VERSION = 2  # migrations.py brings older journals up to date
 
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE grid (
     grid_id INTEGER PRIMARY KEY,
     f_edges_hz TEXT NOT NULL, t_edges_s TEXT NOT NULL,
@@ -81,21 +82,9 @@ CREATE TABLE label (
     word TEXT NOT NULL, failure_mode TEXT NOT NULL,
     author TEXT NOT NULL, comment TEXT NOT NULL);
 CREATE INDEX label_by_row ON label (row_id);
-CREATE TABLE delivery (
-    kind TEXT PRIMARY KEY, cursor INTEGER NOT NULL, n_accepted INTEGER NOT NULL,
-    n_rejected INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE parked (
-    kind TEXT NOT NULL, row_id INTEGER NOT NULL, at_ns INTEGER NOT NULL, reason TEXT NOT NULL,
-    PRIMARY KEY (kind, row_id));
-CREATE TABLE webhook (
-    name TEXT PRIMARY KEY, cursor INTEGER NOT NULL, n_accepted INTEGER NOT NULL,
-    n_rejected INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE told (
-    webhook TEXT NOT NULL, sensor TEXT NOT NULL, state TEXT NOT NULL,
-    raised_ns INTEGER, held_event INTEGER, n_held INTEGER NOT NULL,
-    PRIMARY KEY (webhook, sensor)) WITHOUT ROWID;
-INSERT INTO delivery VALUES ('verdict', 0, 0, 0), ('event', 0, 0, 0), ('health', 0, 0, 0);
 """
+    + OUTPUT_TABLES
+)
 
 # Older programs do well without these tables, so they make no new version.
 LATER_TABLES = """

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from monitor.journal.labels import store_label
+from monitor.journal.places import furthest_behind
 from monitor.journal.schema import JournalError, connect, transaction
 from monitor.records.batch import Batch, BookKey
 from monitor.records.evidence import Evidence, Grid
@@ -120,7 +121,7 @@ class Journal:
             )
 
     def thin(
-        self, max_bytes: int, max_kept_bytes: int, with_sink: bool, n_rows: int = 2000
+        self, max_bytes: int, max_kept_bytes: int, outputs: Sequence[str], n_rows: int = 2000
     ) -> Counter[str]:
         """Make room, a bounded step at a time: evidence over its limit, then whole rows; oldest
         first.
@@ -135,7 +136,7 @@ class Journal:
             if over > 0:
                 taken["kept_windows"] += _thin_kept_windows(link, over, n_rows)
             if _used_bytes(link) > max_bytes:
-                taken.update(_thin_rows(link, n_rows, with_sink))
+                taken.update(_thin_rows(link, n_rows, outputs))
             _add(link, Counter(), Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}))
         return taken
 
@@ -327,17 +328,17 @@ def _until(rows: Iterable[tuple[int, int]], n_bytes: int) -> Iterator[tuple[int]
         yield (row_id,)
 
 
-def _thin_rows(link: sqlite3.Connection, n_rows: int, with_sink: bool) -> Counter[str]:
+def _thin_rows(link: sqlite3.Connection, n_rows: int, outputs: Sequence[str]) -> Counter[str]:
     """The oldest verdicts with maps and unlabelled evidence. Those not yet delivered only when no
     other is left.
     """
-    (cursor,) = link.execute("SELECT cursor FROM delivery WHERE kind = 'verdict'").fetchone()
+    cursor = furthest_behind(link, outputs)
     query = (
         "SELECT row_id FROM verdict WHERE row_id NOT IN (SELECT row_id FROM label) {} ORDER BY"
         " row_id LIMIT ?"
     )
-    chosen = link.execute(query.format("AND row_id <= ?"), (cursor, n_rows)).fetchall()
-    fate = "delivered_rows" if chosen or not with_sink else "undelivered_rows"
+    chosen = link.execute(query.format("AND row_id <= ?"), (cursor or 0, n_rows)).fetchall()
+    fate = "delivered_rows" if chosen or cursor is None else "undelivered_rows"
     chosen = chosen or link.execute(query.format(""), (n_rows,)).fetchall()
     for table in ("kept_window", "map", "verdict"):
         link.executemany(f"DELETE FROM {table} WHERE row_id = ?", chosen)

@@ -9,10 +9,11 @@ holds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from monitor.journal.cursors import Notified
 from monitor.journal.labels import ACKNOWLEDGED
 from monitor.journal.views import StoredEvent
 
@@ -21,52 +22,39 @@ UNSAFE_IN_TOPIC = str.maketrans("+#\0", "___")
 WORDS = {"raised": "Alarm", "cleared": "Alarm cleared", "acknowledged": "Alarm acknowledged"}
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What one webhook was told of one point, and what it was not told yet.
-
-    state : raised or cleared, as last told
-    raised_ns : when it was last told of a raised alarm, None if never
-    held_event : the newest event held back, None where nothing is
-    n_held : events held back since it was last told
-    """
-
-    state: str = "cleared"
-    raised_ns: int | None = None
-    held_event: int | None = None
-    n_held: int = 0
-
-    def quiet(self, now_ns: int, cool_down_ns: int) -> bool:
-        """Whether the cool-down still runs. A clock set back ends it: silence must not last."""
-        return self.raised_ns is not None and 0 <= now_ns - self.raised_ns < cool_down_ns
+def is_quiet(known: Notified, now_ns: int, cool_down_ns: int) -> bool:
+    """Whether the cool-down still runs. A clock set back ends it: silence must not last."""
+    return known.raised_ns is not None and 0 <= now_ns - known.raised_ns < cool_down_ns
 
 
 def take(
-    told: Told, event: StoredEvent, now_ns: int, cool_down_ns: int
-) -> tuple[Literal["send", "hold"], Told]:
+    known: Notified, event: StoredEvent, now_ns: int, cool_down_ns: int
+) -> tuple[Literal["send", "hold"], Notified]:
     """What to do with a new event of an alarm, and what is then known of the point."""
     state = STATE_OF_KIND[event.kind]
     if state == "acknowledged":
-        return "send", told
-    if told.quiet(now_ns, cool_down_ns):
-        return "hold", replace(told, held_event=event.event_id, n_held=told.n_held + 1)
-    if state == told.state:
-        return "hold", replace(told, held_event=None)  # nothing new
-    return "send", sent(told, state, now_ns)
+        return "send", known
+    if is_quiet(known, now_ns, cool_down_ns):
+        return "hold", replace(known, held_event=event.event_id, n_held=known.n_held + 1)
+    if state == known.state:
+        return "hold", replace(known, held_event=None)  # nothing new
+    return "send", sent(known, state, now_ns)
 
 
-def release(told: Told, held: StoredEvent, now_ns: int) -> tuple[Literal["send", "hold"], Told]:
+def release(
+    known: Notified, held: StoredEvent, now_ns: int
+) -> tuple[Literal["send", "hold"], Notified]:
     """What to do with a held event once the cool-down is over: it is sent if it still changes what
     was told.
     """
     state = STATE_OF_KIND[held.kind]
-    if state == told.state:
-        return "hold", replace(told, held_event=None)
-    return "send", sent(told, state, now_ns)
+    if state == known.state:
+        return "hold", replace(known, held_event=None)
+    return "send", sent(known, state, now_ns)
 
 
-def sent(told: Told, state: str, now_ns: int) -> Told:
-    return Told(state, now_ns if state == "raised" else told.raised_ns)
+def sent(known: Notified, state: str, now_ns: int) -> Notified:
+    return Notified(state, now_ns if state == "raised" else known.raised_ns)
 
 
 def alarm_topic(instance: str, sensor: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from monitor.health import book_fields
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError
 from monitor.log_limiter import LogLimiter
-from monitor.records.books import FATES, Books
+from monitor.records.books import FATES, Books, RowCounts
 
 try:
     from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
@@ -71,11 +71,9 @@ class JournalCollector(Collector):
     page and `status` tell of single sensors.
     """
 
-    def __init__(self, journal: Path, instance: str, influx: bool) -> None:
-        """influx: whether one is configured. Without it no row is ever taken, and all would count
-        as waiting.
-        """
-        self._journal, self._influx = journal, influx
+    def __init__(self, journal: Path, instance: str, databases: Sequence[str]) -> None:
+        """databases : the names of the configured InfluxDBs."""
+        self._journal, self._databases = journal, databases
         # Prometheus puts a label `instance` of its own on all it scrapes, and would rename ours.
         self._info = {"version": version("camshaft"), "name": instance}
         self._log_limiter = LogLimiter(log, LOG_PERIOD_S)
@@ -88,7 +86,7 @@ class JournalCollector(Collector):
         try:
             with closing(JournalReader(self._journal)) as reader:
                 books, health = reader.books(), reader.health()
-                oldest_row_s = reader.oldest_waiting_age_s(time.time_ns())
+                oldest_row_s = reader.oldest_waiting_age_s(time.time_ns(), self._databases)
         except JournalError as error:
             self._log_limiter.note(
                 logging.ERROR, f"Prometheus gets no figures: {error}", time.monotonic()
@@ -102,20 +100,20 @@ class JournalCollector(Collector):
         )
         yield from _samples(books)
         yield from _messages(books)
-        if self._influx:
-            yield from _rows(books, oldest_row_s)
+        if self._databases:
+            yield from _rows(books.rows(self._databases), oldest_row_s)
         if health is not None:
             yield from _health(*health)
 
 
 def serve(
-    settings: PrometheusSettings, journal: Path, instance: str, influx: bool
+    settings: PrometheusSettings, journal: Path, instance: str, databases: Sequence[str]
 ) -> Callable[[], None]:
     """Start to answer scrapes, on threads of the library's own. Returns what ends it. Raises
     ConfigError.
     """
     registry = CollectorRegistry()
-    registry.register(JournalCollector(journal, instance, influx))
+    registry.register(JournalCollector(journal, instance, databases))
     ProcessCollector(
         registry=registry
     )  # memory, processor, files, start of the process under their usual names
@@ -135,7 +133,7 @@ def serve(
 
 
 def _samples(books: Books) -> Iterator[Metric]:
-    fields = book_fields(books)
+    fields = book_fields(books, ())
     samples = CounterMetricFamily(
         "camshaft_samples",
         "Samples by fate; received is the sum of the others and of camshaft_waiting_samples",
@@ -184,14 +182,14 @@ def _messages(books: Books) -> Iterator[Metric]:
         yield family
 
 
-def _rows(books: Books, oldest_s: float) -> Iterator[Metric]:
+def _rows(rows: Mapping[str, RowCounts], oldest_s: float) -> Iterator[Metric]:
     settled = CounterMetricFamily(
         "camshaft_rows", "Rows that InfluxDB took or refused", labels=["kind", "fate"]
     )
     waiting = GaugeMetricFamily(
         "camshaft_waiting_rows", "Rows that InfluxDB has not got yet", labels=["kind"]
     )
-    for kind, (n_accepted, n_rejected, n_waiting) in books.delivery.items():
+    for kind, (n_accepted, n_rejected, n_waiting) in rows.items():
         settled.add_metric([kind, "accepted"], n_accepted)
         settled.add_metric([kind, "rejected"], n_rejected)
         waiting.add_metric([kind], n_waiting)

@@ -7,121 +7,92 @@ answer and a redirection included: it waits in the journal and is tried again, a
 from __future__ import annotations
 
 import json
-import logging
-import random
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import urllib3
 
-from monitor.config import ConfigError, WebhookSettings
-from monitor.journal.notices import NoticeStore
+from monitor.config import ConfigError, Secret, WebhookSettings
+from monitor.journal.cursors import JournalRow, Notified, RowKey, RowKind
 from monitor.journal.views import StoredEvent
-from monitor.outputs.notify import Told, notice, release, take
-from monitor.outputs.retry import Backoff
+from monitor.outputs.base import Step
+from monitor.outputs.notify import STATE_OF_KIND, is_quiet, notice, release, take
 from monitor.text import printable
 
-IDLE_S = 1.0
+LOG_PERIOD_S = 3600.0  # a receiver that is away for a night is a line an hour
 MAX_ANSWER_BYTES = 4096
 REJECTED = (400, 413, 415, 422)
-MAX_HOLDS_PER_STEP = 1000
 
-log = logging.getLogger(__name__)
+
+class Known(Protocol):
+    """What a webhook has told so far: its journal.cursors.Cursor."""
+
+    def notified(self, sensor: str) -> Notified: ...
+
+    def held(self) -> list[tuple[Notified, StoredEvent]]: ...
 
 
 class Webhook:
-    """Feeds one receiver from the journal; one caller's thread asks for one step after another."""
+    """One receiver, as an output (outputs.base.Output)."""
+
+    kinds: Sequence[RowKind] = ("event",)
+    from_start = False  # a new one hears nothing of the past
+    batch_rows = 1000
+    log_period_s = LOG_PERIOD_S
 
     def __init__(
-        self,
-        settings: WebhookSettings,
-        instance: str,
-        cool_down_s: float,
-        jitter: Callable[[], float] = random.random,
+        self, settings: WebhookSettings, instance: str, cool_down_s: float, known: Known
     ) -> None:
         """Reads the secret, touches no network. Raises ConfigError."""
+        self.name = cursor_name(settings)
+        self.title = f"Webhook {settings.name}"
+        self.rejection = self.title + " rejected the notice of event {row_id}: {reason}"
         self._settings, self._instance = settings, instance
+        self._known = known
         self._cool_down_ns = round(cool_down_s * 1e9)
-        self._jitter = jitter
         self._headers = {"Content-Type": "application/json", "User-Agent": "Camshaft"}
         if settings.authorization is not None:
-            secret = settings.authorization.read()
-            if not (secret.isascii() and secret.isprintable() and secret):
-                raise ConfigError(
-                    f"notifications.webhooks[{settings.name}].authorization must be printable ASCII"
-                    " text."
-                )
-            self._headers["Authorization"] = secret
+            self._headers["Authorization"] = _header(settings, settings.authorization)
         self._pool = urllib3.PoolManager(retries=False, timeout=settings.timeout_s, num_pools=1)
-        self._backoff = Backoff()
-        self._not_before_s = float("-inf")
-        self._failing = False
 
     def close(self) -> None:
         self._pool.clear()
 
-    def step(self, store: NoticeStore, now_s: float, now_ns: int) -> float:
-        """Send one request at most. now_s: a clock that never jumps. Returns the seconds until the
-        next step is due.
-        """
-        if now_s < self._not_before_s:
-            return self._not_before_s - now_s
-        for _ in range(MAX_HOLDS_PER_STEP):
-            found = self._next(store, now_ns)
-            if found is None:
-                return IDLE_S
-            event, decision, told, n_held = found
-            if decision == "send":
-                return self._send(store, event, told, n_held, now_s)
-            store.settle(self._settings.name, event, told)
-        return 0.0
+    def step(self, rows: Sequence[JournalRow], now_ns: int) -> Step:
+        """Held news whose time has come goes first, then the next event."""
+        for known, event in self._known.held():
+            if not is_quiet(known, now_ns, self._cool_down_ns):
+                decision, after = release(known, event, now_ns)
+                if decision == "hold":
+                    return Step(notified={event.sensor: after})
+                return self._send(event, after, known.n_held - 1)
+        passed: list[RowKey] = []
+        notified: dict[str, Notified] = {}
+        for row in rows:
+            news = row.content
+            if not isinstance(news, StoredEvent) or news.kind not in STATE_OF_KIND:
+                passed.append(row.key)
+                continue
+            known = notified.get(news.sensor) or self._known.notified(news.sensor)
+            decision, after = take(known, news, now_ns, self._cool_down_ns)
+            if decision == "hold":
+                passed.append(row.key)
+                notified[news.sensor] = after
+            elif passed:
+                break  # what is held back is settled first; this event comes again
+            else:
+                return self._send(news, after, known.n_held)
+        return Step(passed=passed, notified=notified)
 
-    def _next(self, store: NoticeStore, now_ns: int) -> tuple[StoredEvent, str, Told, int] | None:
-        """Held news whose time has come, else the next event."""
-        name = self._settings.name
-        for told, event in store.held(name):
-            if not told.quiet(now_ns, self._cool_down_ns):
-                return event, *release(told, event, now_ns), told.n_held - 1
-        event_ = store.next_event(name)
-        if event_ is None:
-            return None
-        told = store.told(name, event_.sensor)
-        return event_, *take(told, event_, now_ns, self._cool_down_ns), told.n_held
-
-    def _send(
-        self, store: NoticeStore, event: StoredEvent, told: Told, n_held: int, now_s: float
-    ) -> float:
+    def _send(self, event: StoredEvent, after: Notified, n_held: int) -> Step:
         status, said = self._post(notice(self._instance, event, n_held) | self._settings.fields)
-        name = self._settings.name
+        key: RowKey = ("event", event.event_id)
         if 200 <= status < 300:
-            if self._failing:
-                log.info("Webhook %s takes notices again.", name)
-            store.settle(name, event, told, accepted=1)
-        elif status in REJECTED:
-            log.error(
-                "Webhook %s rejected the notice of event %d: %d %s",
-                name,
-                event.event_id,
-                status,
-                said,
-            )
-            store.settle(name, event, told, rejected=1)
-        else:
-            return self._wait(status, said, now_s)
-        self._failing = False
-        self._backoff.after_success()
-        return 0.0
-
-    def _wait(self, status: int, said: str, now_s: float) -> float:
-        if not self._failing:
-            answer = f"answered {status} {said}" if status else f"gave no answer: {said}"
-            log.warning(
-                "Webhook %s %s. Its notices wait in the journal.", self._settings.name, answer
-            )
-        self._failing = True
-        delay_s = self._backoff.after_failure(None, self._jitter())
-        self._not_before_s = now_s + delay_s
-        return delay_s
+            return Step(accepted=[key], notified={event.sensor: after})
+        if status in REJECTED:
+            return Step(rejected={key: f"{status} {said}"}, notified={event.sensor: after})
+        answer = f"answered {status} {said}" if status else f"gave no answer: {said}"
+        return Step(trouble=f"{self.title} {answer}. Its notices wait in the journal.")
 
     def _post(self, tree: dict[str, Any]) -> tuple[int, str]:
         """Status and the beginning of the answer; (0, reason) where none came."""
@@ -142,3 +113,16 @@ class Webhook:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return 0, printable(f"{type(error).__name__}: {error}")
         return answer.status, printable(said.decode("utf-8", "replace"))
+
+
+def cursor_name(settings: WebhookSettings) -> str:
+    return f"webhook.{settings.name}"
+
+
+def _header(settings: WebhookSettings, authorization: Secret) -> str:
+    secret = authorization.read()
+    if secret and secret.isascii() and secret.isprintable():
+        return secret
+    raise ConfigError(
+        f"notifications.webhooks[{settings.name}].authorization must be printable ASCII text."
+    )

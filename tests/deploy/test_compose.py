@@ -81,14 +81,14 @@ def test_its_camshaft_configuration_is_good(
 ) -> None:
     config = load_config(DEPLOY / "compose" / "camshaft.yaml")
     environment = stack["services"]["camshaft"]["environment"]
-    assert config.influx is not None
-    assert config.influx.token is not None
+    (influx,) = config.influx
+    assert influx.token is not None
     assert config.page.password is not None
-    assert {config.influx.token.env, config.page.password.env} == set(environment)
+    assert {influx.token.env, config.page.password.env} == set(environment)
     assert config.mqtt.host in stack["services"]
-    assert config.influx.url == "http://influxdb:8086"
+    assert influx.url == "http://influxdb:8086"
     setup = stack["services"]["influxdb"]["environment"]
-    assert (config.influx.org, config.influx.bucket) == (
+    assert (influx.org, influx.bucket) == (
         setup["DOCKER_INFLUXDB_INIT_ORG"],
         setup["DOCKER_INFLUXDB_INIT_BUCKET"],
     )

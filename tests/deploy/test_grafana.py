@@ -17,11 +17,13 @@ import yaml
 
 from deploy.grafana import alerts, generate
 from monitor.config import PageSettings
-from monitor.journal.outbox import JournalOutbox
+from monitor.journal.cursors import Cursor
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal
 from monitor.outputs.influx.line_protocol import band_names, whole_cells
-from monitor.outputs.influx.sender import InfluxSender
+from monitor.outputs.influx.rows import lines_for
+from monitor.outputs.influx.sender import InfluxOutput
+from monitor.outputs.runner import Runner
 from monitor.records.batch import Batch, Event
 from monitor.records.evidence import Grid
 from monitor.records.verdict import Status, Verdict
@@ -60,18 +62,13 @@ OTHER_GRID = Grid(
 )  # another model: other bands, other columns
 FAULTY, HOSTILE, SILENT = "press 7 (north)/bearing+1", "a'b\"=, $x|^\\/d[0]*", "mill/motor"
 BAD, YOUNG, STOPPED = "mill/spindle", "new/one", "lathe/tail"
-UNJUDGED: dict[str, Any] = dict.fromkeys(
-    [
-        "logit",
-        "probability",
-        "novelty",
-        "band",
-        "grid",
-        "contribution",
-        "novelty_map",
-        "spectrum_db",
-    ]
-)
+UNJUDGED: dict[str, Any] = {
+    "reason": "",
+    "evidence": (),
+    "band": None,
+    "grid": None,
+    "spectrum_db": None,
+}
 
 
 def panel_id(case: tuple[Json, Json]) -> str:
@@ -173,10 +170,11 @@ def filled(influx_server: InfluxServer, journal_path: Path) -> Iterator[InfluxDa
     """A real database, fed from the journal through the service's own sender."""
     database = influx_server.create_database()
     standin = InfluxStandIn(forward=database.write)
-    outbox = JournalOutbox(journal_path, "plant-1", "all")
-    sender = InfluxSender(standin.settings(journal_path.parent))
+    outbox = Cursor(journal_path, "influx", InfluxOutput.kinds)
+    sender = InfluxOutput(standin.settings(journal_path.parent), lines_for("plant-1", "all"))
+    runner = Runner(sender, outbox)
     while outbox.pending(1):
-        sender.step(outbox, 0.0)
+        runner.step(0.0, 0)
     assert set(standin.statuses) == {204}
     yield database
     sender.close()

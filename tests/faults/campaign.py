@@ -184,7 +184,7 @@ def _reasons(done: Done, found: Outcome, recording: Recording) -> dict[str, int]
     counted.update(
         {name: n for name, n in found.books.counters.items() if name.startswith("breaks.")}
     )
-    if rejected := found.books.delivery["verdict"][1]:
+    if rejected := found.books.rows(["influx"])["verdict"][1]:
         counted["rejected_rows"] = rejected
     return {reason: n for reason, n in counted.items() if n}
 
@@ -261,8 +261,8 @@ def _unexplained(done: Done, found: Outcome, recording: Recording) -> str:
         return f"{n_published - settled - lost_before_us} samples without a counted reason"
     if lost_before_us and not any(name.startswith("breaks.") for name in books.counters):
         return f"{lost_before_us} samples lost before the service, and it saw no break"
-    if done.n_rejected and books.delivery["verdict"][1] != done.n_rejected:
-        return f"{books.delivery['verdict'][1]} rows rejected, {done.n_rejected} expected"
+    if done.n_rejected and books.rows(["influx"])["verdict"][1] != done.n_rejected:
+        return f"{books.rows(['influx'])['verdict'][1]} rows rejected, {done.n_rejected} expected"
     return ""
 
 

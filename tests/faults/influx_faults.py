@@ -27,7 +27,7 @@ def down(stage: Stage) -> Done:
         lambda: len(service.rows()) == stage.recording.n_windows,
         why="verdicts do not wait for InfluxDB",
     )
-    assert service.reader().books().delivery["verdict"][0] == 0
+    assert service.reader().books().rows(["influx"])["verdict"][0] == 0
     stage.standin = stage.open_database(port)
     return Done(f"connection refused for {away_s:.0f} s")
 

@@ -237,7 +237,7 @@ def test_an_absent_influxdb_is_waited_for(
         lambda: len(service.rows()) == RECORDING.n_windows, why="verdicts do not wait for InfluxDB"
     )
     service.wait(lambda: "Rows wait in the journal" in service.log())
-    assert service.check_books().delivery["verdict"][2] == RECORDING.n_windows
+    assert service.check_books().rows(["influx"])["verdict"][2] == RECORDING.n_windows
     standin = InfluxStandIn(forward=influxdb.write, port=port)
     try:
         service.wait_taken(RECORDING)

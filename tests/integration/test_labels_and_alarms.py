@@ -5,7 +5,9 @@ through a real broker and the real service.
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -99,3 +101,34 @@ def test_an_alarm_is_a_retained_message(
     assert found["state"] == {"alarm_raised": "raised", "alarm_cleared": "cleared"}[change.kind]
     assert (found["machine"], found["point"]) == ("m00", "bearing")
     assert service.stop()[0] == 0
+
+
+def test_receivers_that_never_answer_hold_up_no_alarm_topic(
+    make_service: MakeService, publisher: Publisher, broker: Mosquitto
+) -> None:
+    """Twenty webhooks of ten seconds each shared a thread with the topics, once."""
+    two = Recording(n_sensors=2, duration_s=14.0)
+    first, second = two.sensors
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        silent.settimeout(20)
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        hooks = [{"name": f"hook{n}", "url": address, "timeout_s": 10} for n in range(20)]
+        service = make_service(
+            two,
+            instance="plant-1",
+            rule={"alarm": {"n": 1, "m": 1}},
+            notifications={"webhooks": hooks},
+        )
+        service.start()
+        publisher.play(cut for cut in two.cut(0.05) if cut.sensor == first)
+        hanging = [silent.accept()[0] for _ in hooks]  # every webhook waits for an answer now
+        panel = Panel(broker.port)
+        publisher.play(cut for cut in two.cut(0.05) if cut.sensor == second)
+        began_s = time.monotonic()
+        topic = f"camshaft/plant-1/alarm/{second}"
+        wait_until(lambda: topic in panel.alarms, 8, "the alarm is out though no webhook answers")
+        assert time.monotonic() - began_s < 8  # before the first of them gives up
+        panel.close()
+        assert service.stop()[0] == 0
+        for connection in hanging:
+            connection.close()

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from monitor.commands import label as label_command
+from monitor.journal.cursors import Cursor
 from monitor.journal.labels import LabelStore, labelled
-from monitor.journal.outbox import JournalOutbox
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
+from monitor.outputs.influx.rows import lines_for
 from monitor.records.batch import Batch, Event, KeptWindow
 from monitor.records.labels import Label, LabelError, LabelRequest, check_label, parse_message
 from tests.verdicts import make_verdict
@@ -45,12 +46,11 @@ def test_a_label_is_stored_and_becomes_a_mark(journal: Path) -> None:
     label = Label("NG confirmed", "bearing", "Ann", "outer race")
     assert store.add(LabelRequest(label, at_ns=5, row_id=3)) == 3
     assert [(found.row_id, found.label) for found in labelled(journal)] == [(3, label)]
-    rows = [
-        row for row in JournalOutbox(journal, "test", "all").pending(1000) if row.kind == "event"
-    ]
-    assert "kind=label" in rows[-1].lines[0]
-    assert 'text="NG confirmed (bearing) by Ann: outer race"' in rows[-1].lines[0]
-    assert rows[-1].lines[0].endswith(str(make_verdict(2).end_ns))
+    rows = Cursor(journal, "test", ["event"]).pending(1000)
+    (line,) = lines_for("test", "all")(rows[-1])
+    assert "kind=label" in line
+    assert 'text="NG confirmed (bearing) by Ann: outer race"' in line
+    assert line.endswith(str(make_verdict(2).end_ns))
 
 
 def test_the_last_label_holds_and_the_first_is_kept(journal: Path) -> None:
@@ -96,7 +96,7 @@ def test_labelled_evidence_is_never_thinned(journal: Path) -> None:
     LabelStore(journal).add(LabelRequest(Label("NG confirmed"), 1, row_id=2))
     book = Journal(journal)
     for _ in range(3):
-        book.thin(max_bytes=1, max_kept_bytes=0, with_sink=False)
+        book.thin(max_bytes=1, max_kept_bytes=0, outputs=[])
     reader = JournalReader(journal)
     assert [row.row_id for row in reader.rows()] == [2]
     assert reader.kept_window(2) is not None

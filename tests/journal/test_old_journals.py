@@ -16,6 +16,7 @@ import pytest
 from monitor.evidence.network import Classifier
 from monitor.journal import migrations, schema
 from monitor.journal.commissioning import CommissioningStore
+from monitor.journal.cursors import Cursor
 from monitor.journal.labels import LabelStore, labelled
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError, connect
@@ -150,4 +151,22 @@ def test_nobody_but_the_service_brings_a_journal_up_to_date(
         opened(old)
     link = sqlite3.connect(old)
     assert link.execute("PRAGMA user_version").fetchone() == (1,)
+    link.close()
+
+
+def test_outputs_go_on_where_0_1_0_stood(old: Path) -> None:
+    Journal(old).close()
+    delivery = JournalReader(old).books().delivery
+    assert {kind: list(counts) for kind, counts in delivery["influx"].items()} == EXPECTED[
+        "delivery"
+    ]
+    influx = Cursor(old, "influx", ["verdict", "event", "health"])
+    assert influx.pending(1)[0].key == ("verdict", EXPECTED["delivery"]["verdict"][0] + 2)
+    webhook = Cursor(old, "webhook.pager", ["event"], from_start=False)
+    assert webhook.counts() == (1, 0)
+    (held,) = webhook.held()
+    assert (held[0].state, held[0].n_held, held[1].kind) == ("raised", 1, "alarm_raised")
+    link = sqlite3.connect(old)
+    dead = link.execute("SELECT output, kind, reason FROM dead_letter").fetchall()
+    assert dead == [("influx", "verdict", "400 field type conflict")]
     link.close()

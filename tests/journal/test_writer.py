@@ -13,15 +13,18 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from monitor.journal.outbox import JournalOutbox
+from monitor.journal.cursors import Cursor, RowKind
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError, claim, connect
 from monitor.journal.subscriptions import SubscriptionStore
 from monitor.journal.writer import Journal
+from monitor.outputs.base import Step
+from monitor.outputs.influx.rows import lines_for
 from monitor.records.batch import BadPayload, Batch, Event, KeptWindow
 from monitor.records.verdict import Status, Verdict
 from tests.verdicts import bias_of, make_verdict, map_of, score_of
 
+KINDS: tuple[RowKind, ...] = ("verdict", "event", "health")
 PLENTY = 1 << 40
 
 
@@ -135,7 +138,7 @@ def test_evidence_goes_oldest_first_and_never_with_a_label(path: Path) -> None:
         Batch(verdicts=verdicts, kept_windows=[evidence_of(verdict) for verdict in verdicts])
     )
     label(path, 1)
-    taken = journal.thin(PLENTY, 5 * 8000, with_sink=True)
+    taken = journal.thin(PLENTY, 5 * 8000, ["influx"])
     reader = JournalReader(path)
     kept = [row.row_id for row in reader.rows() if reader.kept_window(row.row_id) is not None]
     assert kept == [1, 7, 8, 9, 10]
@@ -146,12 +149,13 @@ def test_evidence_goes_oldest_first_and_never_with_a_label(path: Path) -> None:
 def test_rows_that_influxdb_has_go_before_rows_that_it_has_not(path: Path) -> None:
     journal = Journal(path)
     journal.commit(Batch(verdicts=[make_verdict(index) for index in range(10)]))
-    outbox = JournalOutbox(path, "i", "all")
-    outbox.settle([("verdict", 1), ("verdict", 2)], {("verdict", 3): "400 no"})
-    assert journal.thin(0, PLENTY, with_sink=True)["delivered_rows"] == 3
+    cursor = Cursor(path, "influx", KINDS)
+    fates = Step(accepted=[("verdict", 1), ("verdict", 2)], rejected={("verdict", 3): "400 no"})
+    cursor.settle(fates, at_ns=1)
+    assert journal.thin(0, PLENTY, ["influx"])["delivered_rows"] == 3
     assert [row.row_id for row in JournalReader(path).rows()] == list(range(4, 11))
-    assert journal.thin(0, PLENTY, with_sink=True)["undelivered_rows"] == 7
-    assert JournalReader(path).books().delivery["verdict"] == (2, 1, 0)
+    assert journal.thin(0, PLENTY, ["influx"])["undelivered_rows"] == 7
+    assert JournalReader(path).books().delivery["influx"]["verdict"] == (2, 1, 0)
 
 
 def test_the_outbox_gives_each_row_until_it_is_settled(path: Path) -> None:
@@ -159,7 +163,7 @@ def test_the_outbox_gives_each_row_until_it_is_settled(path: Path) -> None:
     verdicts = [make_verdict(0), make_verdict(1, status=Status.OK)]
     journal.commit(Batch(verdicts=verdicts, events=[Event(5, "m/p", "alarm_raised", "so it is")]))
     journal.store_health(7, {"received_samples": 3})
-    outbox = JournalOutbox(path, "plant", "ng")
+    outbox = Cursor(path, "influx", KINDS)
     rows = outbox.pending(10)
     assert [row.key for row in rows] == [
         ("verdict", 1),
@@ -167,11 +171,12 @@ def test_the_outbox_gives_each_row_until_it_is_settled(path: Path) -> None:
         ("event", 1),
         ("health", 1),
     ]
-    assert len(rows[0].lines) > len(rows[1].lines)  # maps of NG windows only
+    lines_of = lines_for("plant", "ng")
+    assert len(lines_of(rows[0])) > len(lines_of(rows[1]))  # maps of NG windows only
     assert [row.key for row in outbox.pending(1)] == [("verdict", 1)]
-    outbox.settle([row.key for row in rows], {})
+    outbox.settle(Step(accepted=[row.key for row in rows]), at_ns=1)
     assert not outbox.pending(10)
-    assert JournalReader(path).books().delivery == {
+    assert JournalReader(path).books().delivery["influx"] == {
         "event": (1, 0, 0),
         "health": (1, 0, 0),
         "verdict": (2, 0, 0),

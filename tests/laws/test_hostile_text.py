@@ -93,7 +93,7 @@ def test_names_and_texts_come_back_as_they_were(
         sum(1 for _ in kept.reader.rows()) == kept.n_rows
     )  # nothing was dropped or doubled by a name
 
-    shown = render(summary(kept.reader, False, 10**18)).split("\n")
+    shown = render(summary(kept.reader, [], 10**18)).split("\n")
     assert len(shown) == N_HEAD_LINES + len(kept.sensors)
     assert all(line.isprintable() for line in shown)
 

@@ -10,9 +10,10 @@ import socket
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from random import random
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import pytest
@@ -20,9 +21,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.config import ConfigError, InfluxSettings, Secret
+from monitor.journal.cursors import Fates, JournalRow, RowKey, RowKind
 from monitor.outputs.influx.line_protocol import event_line, health_line, verdict_lines
-from monitor.outputs.influx.sender import IDLE_S, LOG_PERIOD_S, InfluxSender
-from monitor.outputs.retry import LONGEST_DELAY_S, LONGEST_RETRY_AFTER_S, Backoff, OutboxRow, RowKey
+from monitor.outputs.influx.sender import LOG_PERIOD_S, InfluxOutput
+from monitor.outputs.retry import LONGEST_DELAY_S, LONGEST_RETRY_AFTER_S, Backoff
+from monitor.outputs.runner import IDLE_S, Runner
+from monitor.records.verdict import Verdict
 from monitor.text import MAX_CHARS
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import TOKEN, Fault, InfluxStandIn
@@ -33,31 +37,63 @@ from tests.verdicts import make_verdict, score_of
 class MemoryOutbox:
     """Rows and their fates."""
 
-    def __init__(self, rows: Sequence[OutboxRow]) -> None:
+    def __init__(self, rows: Sequence[JournalRow]) -> None:
         self.waiting = {row.key: row for row in rows}
         self.accepted: list[RowKey] = []
         self.rejected: dict[RowKey, str] = {}
 
-    def pending(self, limit: int) -> Sequence[OutboxRow]:
+    def pending(self, limit: int) -> Sequence[JournalRow]:
         return list(self.waiting.values())[:limit]
 
-    def settle(self, accepted: Sequence[RowKey], rejected: Mapping[RowKey, str]) -> None:
-        for key in [*accepted, *rejected]:
+    def settle(self, fates: Fates, at_ns: int) -> None:
+        for key in [*fates.accepted, *fates.passed, *fates.rejected]:
             del self.waiting[key]  # a KeyError is a row settled twice
-        self.accepted += accepted
-        self.rejected |= rejected
+        self.accepted += fates.accepted
+        self.rejected |= fates.rejected
 
 
-def good(number: int) -> OutboxRow:
-    return OutboxRow("health", number, [health_line("test", {"number": number}, number)])
+class InfluxSender:
+    """The output in its runner, over whatever outbox a test brings."""
+
+    def __init__(self, settings: InfluxSettings, jitter: Callable[[], float] = random) -> None:
+        self._output = InfluxOutput(settings, lines_of)
+        self._jitter = jitter
+        self._runner: Runner | None = None
+        self._outbox: MemoryOutbox | None = None
+
+    def step(self, outbox: MemoryOutbox, now_s: float) -> float:
+        if self._runner is None or outbox is not self._outbox:
+            self._outbox = outbox
+            self._runner = Runner(self._output, outbox, self._jitter)
+        return self._runner.step(now_s, round(now_s * 1e9))
+
+    @property
+    def trouble(self) -> str:
+        return "" if self._runner is None else self._runner.trouble
+
+    def close(self) -> None:
+        self._output.close()
 
 
-def malformed(number: int) -> OutboxRow:
-    return OutboxRow("event", number, [f"no line protocol {number}"])
+def row_of(kind: RowKind, number: int, lines: Sequence[str]) -> JournalRow:
+    """A row whose content is its lines already."""
+    return JournalRow(kind, number, cast(Verdict, lines))
 
 
-def conflicting(number: int) -> OutboxRow:
-    return OutboxRow("verdict", number, [health_line("test", {"number": "text"}, number)])
+def lines_of(row: JournalRow) -> Sequence[str]:
+    return cast(Sequence[str], row.content)
+
+
+def good(number: int) -> JournalRow:
+    return row_of("health", number, [health_line("test", {"number": number}, number)])
+
+
+def malformed(number: int) -> JournalRow:
+    return row_of("event", number, [f"no line protocol {number}"])
+
+
+def conflicting(number: int) -> JournalRow:
+    return row_of("verdict", number, [health_line("test", {"number": "text"}, number)])
 
 
 def drain(
@@ -100,7 +136,7 @@ def test_rows_arrive_in_order_and_once(sender: InfluxSender, standin: InfluxStan
 def test_a_row_without_lines_is_accepted_unsent(
     sender: InfluxSender, standin: InfluxStandIn
 ) -> None:
-    outbox = MemoryOutbox([OutboxRow("verdict", 1, [])])
+    outbox = MemoryOutbox([row_of("verdict", 1, [])])
     drain(sender, outbox)
     assert (outbox.accepted, standin.n_requests) == ([("verdict", 1)], 0)
 
@@ -210,7 +246,7 @@ def test_a_batch_too_large_is_split_and_the_size_remembered(
 
 def test_one_row_too_large_is_parked(sender: InfluxSender, standin: InfluxStandIn) -> None:
     standin.max_body_bytes = 1000
-    huge = OutboxRow("event", 1, [event_line("m/p", "label", 1, "x" * 5000)])
+    huge = row_of("event", 1, [event_line("m/p", "label", 1, "x" * 5000)])
     outbox = MemoryOutbox([good(1), huge, good(2)])
     drain(sender, outbox)
     assert outbox.accepted == [("health", 1), ("health", 2)]
@@ -245,7 +281,7 @@ def test_a_row_of_another_type_is_parked(sender: InfluxSender, standin: InfluxSt
 def test_good_lines_of_a_parked_row_are_stored(
     sender: InfluxSender, standin: InfluxStandIn
 ) -> None:
-    row = OutboxRow("verdict", 1, [*good(1).lines, "broken", *good(2).lines, "broken too"])
+    row = row_of("verdict", 1, [*lines_of(good(1)), "broken", *lines_of(good(2)), "broken too"])
     outbox = MemoryOutbox([row])
     drain(sender, outbox)
     assert list(outbox.rejected) == [("verdict", 1)]
@@ -466,7 +502,7 @@ def test_verdicts_end_in_a_real_database(
     influx_standin: InfluxStandIn, influxdb: InfluxDatabase, tmp_path: Path
 ) -> None:
     rows = [
-        OutboxRow("verdict", n, verdict_lines(make_verdict(n, "m=1,\n/p \\"), maps=True))
+        row_of("verdict", n, verdict_lines(make_verdict(n, "m=1,\n/p \\"), maps=True))
         for n in range(30)
     ]
     rows.insert(7, conflicting(100))
@@ -478,7 +514,7 @@ def test_verdicts_end_in_a_real_database(
     sender.close()
     assert list(outbox.rejected) == [("verdict", 100)]
     sent = parse(
-        "\n".join(line for row in rows if row.key in outbox.accepted for line in row.lines)
+        "\n".join(line for row in rows if row.key in outbox.accepted for line in lines_of(row))
     )
     for measurement in sorted({row.measurement for row in sent}):
         (series,) = influxdb.query(f'SELECT * FROM "{measurement}"')
@@ -504,7 +540,7 @@ def test_a_live_influxdb_2_or_3_gives_the_rows_back() -> None:
         InfluxSettings(url=url, org=org, bucket=bucket, token=Secret(env=LIVE[1]))
     )
     verdict = make_verdict(0, "camshaft-test/live, point=1")
-    outbox = MemoryOutbox([OutboxRow("verdict", 1, verdict_lines(verdict, maps=True))])
+    outbox = MemoryOutbox([row_of("verdict", 1, verdict_lines(verdict, maps=True))])
     drain(sender, outbox)
     assert outbox.accepted == [("verdict", 1)], outbox.rejected
     query = (

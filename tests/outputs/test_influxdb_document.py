@@ -7,7 +7,7 @@ import re
 from deploy.grafana import dashboards
 from monitor.health import Latencies, book_fields
 from monitor.outputs.influx.line_protocol import event_line, verdict_lines
-from monitor.records.books import Books
+from monitor.records.books import Books, RowCounts
 from tests.paths import ROOT
 from tests.servers.strict_line_protocol import Row, parse, type_name
 from tests.verdicts import make_verdict
@@ -51,11 +51,14 @@ def test_tags_and_fields_of_quality_and_events() -> None:
 def test_health_fields() -> None:
     documented = first_columns(SECTIONS["monitor_health"]).keys()
     books = Books(
-        {}, {}, {"windows.OK": 1, "windows.NG": 1, "windows.BAD_DATA": 1}, {"verdict": (1, 0, 0)}
+        {},
+        {},
+        {"windows.OK": 1, "windows.NG": 1, "windows.BAD_DATA": 1},
+        {"influx": {"verdict": RowCounts(1, 0, 0)}},
     )
     latencies = Latencies()
     latencies.add([0], 1)
-    assert {*book_fields(books), *latencies.percentiles()} <= documented
+    assert {*book_fields(books, ["influx"]), *latencies.percentiles()} <= documented
     queries = " ".join(
         target["query"] for panel in dashboards.service()["panels"] for target in panel["targets"]
     )

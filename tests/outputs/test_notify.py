@@ -18,14 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.config import ConfigError, NotificationSettings, Secret, WebhookSettings
+from monitor.journal.cursors import Cursor, Notified
 from monitor.journal.labels import LabelStore
-from monitor.journal.notices import NoticeStore
 from monitor.journal.views import JournalViews, StoredEvent
 from monitor.journal.writer import Journal
 from monitor.outputs import notify
-from monitor.outputs.alarm_topics import AlarmTopics
-from monitor.outputs.notify import Told
-from monitor.outputs.webhook import Webhook
+from monitor.outputs.alarm_topics import AlarmTopics, Publish
+from monitor.outputs.runner import Runner
+from monitor.outputs.webhook import Webhook, cursor_name
 from monitor.records.batch import Batch, Event
 
 SENSOR = "mill 2/spindle"
@@ -45,14 +45,14 @@ def test_no_storm_and_the_last_word_is_right(pauses_s: list[int]) -> None:
     """An alarm that comes and goes: at most one raise a cool-down, and in the end what was told is
     what holds.
     """
-    told, now_ns, cool_down_ns = Told(), 0, round(COOL_DOWN_S * 1e9)
+    told, now_ns, cool_down_ns = Notified(), 0, round(COOL_DOWN_S * 1e9)
     raises_ns: list[int] = []
     held: dict[int, StoredEvent] = {}
     state = "cleared"
 
     def send_due() -> None:
         nonlocal told
-        if told.held_event is not None and not told.quiet(now_ns, cool_down_ns):
+        if told.held_event is not None and not notify.is_quiet(told, now_ns, cool_down_ns):
             decision, told = notify.release(told, held[told.held_event], now_ns)
             if decision == "send" and told.state == "raised":
                 raises_ns.append(now_ns)
@@ -73,13 +73,13 @@ def test_no_storm_and_the_last_word_is_right(pauses_s: list[int]) -> None:
 
 
 def test_an_acknowledgement_is_told_at_once() -> None:
-    _, told = notify.take(Told(), event(1, "raised"), 0, SECOND_NS)
+    _, told = notify.take(Notified(), event(1, "raised"), 0, SECOND_NS)
     assert notify.take(told, event(2, "acknowledged"), 1, SECOND_NS) == ("send", told)
 
 
 def test_a_clock_set_back_does_not_silence() -> None:
-    told = Told("raised", 10**18)
-    assert not told.quiet(10**18 - SECOND_NS, 300 * SECOND_NS)
+    told = Notified("raised", 10**18)
+    assert not notify.is_quiet(told, 10**18 - SECOND_NS, 300 * SECOND_NS)
 
 
 def test_a_notice_says_it_all_in_its_text() -> None:
@@ -149,8 +149,9 @@ class Plant:
         self.restart()
 
     def restart(self) -> None:
-        self.webhook = Webhook(self.settings, "plant-1", COOL_DOWN_S, jitter=lambda: 1.0)
-        self.store = NoticeStore(self.path, ["chat"])
+        self.store = Cursor(self.path, cursor_name(self.settings), Webhook.kinds, from_start=False)
+        self.webhook = Webhook(self.settings, "plant-1", COOL_DOWN_S, self.store)
+        self.runner = Runner(self.webhook, self.store, jitter=lambda: 1.0)
 
     def happen(self, *kinds: str, sensor: str = SENSOR) -> None:
         at_ns = round(self.now_s * 1e9)
@@ -162,7 +163,7 @@ class Plant:
         """Let time pass, step by step, until nothing is due."""
         end_s = self.now_s + seconds
         while True:
-            delay_s = self.webhook.step(self.store, self.now_s, round(self.now_s * 1e9))
+            delay_s = self.runner.step(self.now_s, round(self.now_s * 1e9))
             if self.now_s + delay_s > end_s:
                 self.now_s = end_s
                 return
@@ -244,7 +245,7 @@ def test_a_refused_notice_does_not_block_the_next(
     plant.happen("raised")
     plant.run()
     assert "rejected the notice of event 1" in caplog.text
-    assert plant.store.counts("chat") == (0, 1)
+    assert plant.store.counts() == (0, 1)
     receiver.status = 200
     plant.happen("raised", sensor="fan 9/motor")
     plant.run()
@@ -283,7 +284,7 @@ def test_a_receiver_that_is_not_there_is_waited_for(
     plant.happen("raised")
     plant.run(200.0)
     assert caplog.text.count("gave no answer") == 1  # said once, not at every try
-    assert plant.store.counts("chat") == (0, 0)
+    assert plant.store.counts() == (0, 0)
     plant.close()
 
 
@@ -300,16 +301,33 @@ def test_impossible_settings_are_refused(settings: dict[str, Any], message: str)
         NotificationSettings.model_validate(settings)
 
 
-def test_a_secret_with_a_line_break_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_with_a_line_break_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CHAT", "a\nX-Evil: 1")
     settings = WebhookSettings(
         name="chat", url="http://x.example", authorization=Secret(env="CHAT")
     )
     with pytest.raises(ConfigError, match="must be printable ASCII"):
-        Webhook(settings, "plant-1", 0.0)
+        Webhook(settings, "plant-1", 0.0, Cursor(tmp_path / "j", "webhook.chat", ["event"]))
 
 
 # -- topics ---------------------------------------------------------------------------------------
+
+
+class Topics:
+    """The alarm topics in their runner, with a count of connections that tests set."""
+
+    def __init__(self, path: Path, publish: Publish) -> None:
+        self.n_connects = 0
+        output = AlarmTopics("plant-1", JournalViews(path), publish, lambda: self.n_connects)
+        self.cursor = Cursor(path, output.name, output.kinds, output.from_start)
+        self.runner = Runner(output, self.cursor)
+
+    def step(self, n_connects: int) -> None:
+        self.n_connects = n_connects
+        while self.runner.step(0.0, 0) == 0:
+            pass
 
 
 def test_topics_carry_the_state_and_say_it_anew_to_a_new_connection(tmp_path: Path) -> None:
@@ -321,33 +339,34 @@ def test_topics_carry_the_state_and_say_it_anew_to_a_new_connection(tmp_path: Pa
         said.append((topic, json.loads(payload)))
         return True
 
-    topics, views = AlarmTopics("plant-1", publish), JournalViews(tmp_path / "j")
+    topics = Topics(tmp_path / "j", publish)
     journal.commit(Batch(events=[Event(SECOND_NS, SENSOR, "alarm_raised", "network")]))
-    topics.step(views, 0)
+    topics.step(0)
     assert said == []
-    topics.step(views, 1)
-    topics.step(views, 1)
+    topics.step(1)
+    topics.step(1)
     assert [(topic, tree["state"], tree["since"]) for topic, tree in said] == [
         ("camshaft/plant-1/alarm/mill 2/spindle", "raised", "1970-01-01T00:00:01.000Z")
     ]
     LabelStore(tmp_path / "j").acknowledge(1, "Ann", "", 2 * SECOND_NS)
-    topics.step(views, 1)
+    topics.step(1)
     assert (said[-1][1]["state"], said[-1][1]["acknowledged"]) == (
         "acknowledged",
         "acknowledged by Ann",
     )
-    topics.step(views, 2)
+    topics.step(2)
     assert len(said) == 3
     journal.commit(Batch(events=[Event(3 * SECOND_NS, SENSOR, "alarm_cleared", "OK")]))
-    topics.step(views, 2)
+    topics.step(2)
     assert (said[-1][1]["state"], said[-1][1]["acknowledged"]) == ("cleared", None)
 
 
 def test_what_the_broker_does_not_take_is_published_later(tmp_path: Path) -> None:
     journal, taken = Journal(tmp_path / "j"), [False, True]
-    topics, views = AlarmTopics("plant-1", lambda *_: taken.pop(0)), JournalViews(tmp_path / "j")
+    topics = Topics(tmp_path / "j", lambda *_: taken.pop(0))
     journal.commit(Batch(events=[Event(1, SENSOR, "alarm_raised")]))
-    topics.step(views, 1)
-    topics.step(views, 1)
-    topics.step(views, 1)
+    topics.step(1)
+    topics.step(1)
+    topics.step(1)
     assert taken == []
+    assert topics.cursor.pending(10) == []

@@ -83,7 +83,7 @@ def counted(books: Books, prefix: str) -> dict[str, int]:
 
 def assert_says(figures: Figures, books: Books) -> None:
     """The endpoint's figures are the books'."""
-    fields = book_fields(books)
+    fields = book_fields(books, ["influx"])
     fates = by_label(figures, "camshaft_samples_total", "fate")
     assert fates == {
         fate: fields[f"{fate}_samples"]
@@ -104,7 +104,7 @@ def assert_says(figures: Figures, books: Books) -> None:
 
 
 def assert_says_rows(figures: Figures, books: Books) -> None:
-    for kind, (accepted, rejected, waiting) in books.delivery.items():
+    for kind, (accepted, rejected, waiting) in books.rows(["influx"]).items():
         assert value(figures, "camshaft_rows_total", kind=kind, fate="accepted") == accepted
         assert value(figures, "camshaft_rows_total", kind=kind, fate="rejected") == rejected
         assert value(figures, "camshaft_waiting_rows", kind=kind) == waiting
@@ -148,7 +148,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 def port(journal: Journal) -> Iterator[int]:
     """Of an endpoint for that journal, without InfluxDB."""
     port = free_port()
-    stop = serve(PrometheusSettings(port=port), journal.path, "plant-1", influx=False)
+    stop = serve(PrometheusSettings(port=port), journal.path, "plant-1", databases=[])
     yield port
     stop()
 
@@ -274,7 +274,7 @@ def test_a_damaged_journal_is_said_once_a_minute(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "damaged").write_bytes(b"no database " * 1000)
-    collector = JournalCollector(tmp_path / "damaged", "plant-1", influx=False)
+    collector = JournalCollector(tmp_path / "damaged", "plant-1", databases=[])
     for _ in range(3):
         assert [family.samples[0].value for family in collector.collect()] == [
             1,
@@ -308,7 +308,7 @@ def test_hostile_text_stays_a_label(
     )
     journal.commit(Batch(books=books, counters=counters))
     registry = CollectorRegistry()
-    registry.register(JournalCollector(path, "plant-1", influx=False))
+    registry.register(JournalCollector(path, "plant-1", databases=[]))
     reader = JournalReader(path)
     figures = parse(generate_latest(registry).decode("utf-8"))
     assert_says(figures, reader.books())

@@ -115,7 +115,7 @@ def test_a_faulty_machine_shows_where_its_evidence_lies(window: Any, served: Ser
     row = JournalViews(served.journal).newest(FAULTY)
     assert row is not None
     _, tree, _ = served.ask("GET", f"/api/rows/{row.row_id}", headers=cookie_of(served))
-    bands = tree["maps"]["contribution"]["bands"]
+    bands = next(e["bands"] for e in tree["evidence"] if e["kind"] == "network")
     assert bands.index(max(bands)) == FAULT_BAND
     low, high = GRID.f_edges_hz[FAULT_BAND : FAULT_BAND + 2]
     assert f"{low / 1000:.2f}–{high / 1000:.2f} kHz" in window.inner_text(".strongest")

@@ -1,10 +1,9 @@
-"""Delivery of rows to InfluxDB. No thread, no queue, no sleep: one caller's thread asks for one
-step after another.
+"""Delivery of rows to InfluxDB.
 
 A row has one of three fates. Accepted: the server has it. Rejected: the server refused it for what
-it holds; it is parked with the server's reason. Waiting: everything else, however long it takes.
-Writing a row twice is harmless (same series and time overwrite), so a row whose answer was lost is
-simply sent again.
+it holds; it becomes a dead letter, with the server's reason. Kept: everything else, however long
+it takes. Writing a row twice is harmless (same series and time overwrite), so a row whose answer
+was lost is simply sent again.
 """
 
 from __future__ import annotations
@@ -13,9 +12,8 @@ import gzip
 import http.client
 import json
 import logging
-import random
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,25 +24,25 @@ from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 
 from monitor.config import ConfigError, InfluxSettings
-from monitor.log_limiter import LogLimiter
-from monitor.outputs.retry import Backoff, Outbox, Shipment
+from monitor.journal.cursors import JournalRow, RowKind
+from monitor.outputs.base import Step
+from monitor.outputs.influx.in_flight import InFlight
+from monitor.outputs.influx.rows import LinesOf
 from monitor.text import printable
 
 PRECISION: Any = WritePrecision.NS  # of every row: see line_protocol.py
 FEW_LINES = 200  # no request is made smaller than that because no answer came
-IDLE_S = 1.0  # until the next look when nothing waits
 LOG_PERIOD_S = 60.0
 MAX_ANSWER_BYTES = 16_384
 COMPRESSION = 1  # gzip's level
 NO_ANSWER = 0
+DEFAULT_NAME = "influx"  # of the one database that most plants have
 
 HINTS = {
     401: "the token is missing or unknown",
     403: "the token may not write to this bucket",
     404: "the organisation or the bucket does not exist",
 }
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,89 +65,69 @@ def fate(status: int) -> Literal["accepted", "reject", "split", "wait"]:
     return "split" if status == 413 else "wait"
 
 
-class InfluxSender:
-    """Feeds InfluxDB from an outbox. trouble says in one sentence why rows wait, '' while they
-    flow.
-    """
+class InfluxOutput:
+    """One database, as an output (outputs.base.Output)."""
 
-    def __init__(
-        self, settings: InfluxSettings, jitter: Callable[[], float] = random.random
-    ) -> None:
-        """Reads the token, touches no network.
-        Raises ConfigError where the token cannot be used.
-        """
+    kinds: Sequence[RowKind] = ("verdict", "event", "health")
+    from_start = True
+    rejection = "InfluxDB rejected a row, it is set aside: {reason}"
+    log_period_s = LOG_PERIOD_S
+
+    def __init__(self, settings: InfluxSettings, lines_of: LinesOf) -> None:
+        """Reads the token, touches no network. Raises ConfigError where it cannot be used."""
+        self.name = settings.name
+        is_only_one = settings.name == DEFAULT_NAME
+        self.title = "InfluxDB" if is_only_one else f"InfluxDB {settings.name}"
+        self.batch_rows = settings.batch_rows
+        self._lines_of = lines_of
         self._writer = _Writer(settings)
-        self._batch_rows = settings.batch_rows
-        self._jitter = jitter
-        self._shipment: Shipment | None = None
+        self._in_flight: InFlight | None = None
         self._max_lines = self._most_lines = 2**31  # of a request; what the server takes at all
-        self._backoff = Backoff()
-        self._not_before_s = float("-inf")
-        self._log_limiter = LogLimiter(log, LOG_PERIOD_S)
-        self.trouble = ""
 
-    def step(self, outbox: Outbox, now_s: float) -> float:
-        """Send one request at most. now_s: a clock that never jumps. Returns the seconds until the
-        next step is due.
-
-        Waits for the server at most the configured timeout, and as long again for the rest of its
-        answer.
-        """
-        if now_s < self._not_before_s:
-            return self._not_before_s - now_s
-        if self._shipment is None:
-            rows = outbox.pending(self._batch_rows)
+    def step(self, rows: Sequence[JournalRow], now_ns: int) -> Step:
+        """Waits for the server at most the configured timeout, and as long for its answer's end."""
+        if self._in_flight is None:
             if not rows:
-                return IDLE_S
-            self._shipment = Shipment(rows, self._max_lines)
-        delay_s = 0.0 if self._shipment.done else self._send(self._shipment, now_s)
-        if self._shipment.done:
-            outbox.settle(self._shipment.accepted, self._shipment.rejected)
-            self._shipment = None
-        return delay_s
+                return Step()
+            lines = [(row.key, self._lines_of(row)) for row in rows]
+            self._in_flight = InFlight(lines, self._max_lines)
+        step = Step(go_on=True) if self._in_flight.done else self._send(self._in_flight)
+        if not self._in_flight.done:
+            return step
+        done, self._in_flight = self._in_flight, None
+        return Step(accepted=done.accepted, rejected=done.rejected)
 
     def close(self) -> None:
         self._writer.close()
 
-    def _send(self, shipment: Shipment, now_s: float) -> float:
-        answer = self._writer.write(shipment.body())
+    def _send(self, in_flight: InFlight) -> Step:
+        answer = self._writer.write(in_flight.body())
         meaning = fate(answer.status)
         if meaning == "wait":
-            if (
-                not answer.status and shipment.n_lines > FEW_LINES
-            ):  # it may have been too much for one timeout
-                shipment.halve()
-                self._max_lines = shipment.n_lines
-            return self._wait(answer, now_s)
-        if self.trouble:
-            log.info("InfluxDB takes rows again.")
-        self.trouble = ""
-        self._backoff.after_success()
+            # It may have been too much for one timeout.
+            if not answer.status and in_flight.n_lines > FEW_LINES:
+                in_flight.halve()
+                self._max_lines = in_flight.n_lines
+            return self._kept(answer)
         if meaning == "accepted":
-            shipment.advance()
+            in_flight.advance()
             self._max_lines = min(2 * self._max_lines, self._most_lines)
-            return 0.0
+            return Step(go_on=True)
         if meaning == "split":
-            self._max_lines = self._most_lines = max(1, shipment.n_lines // 2)
-        if shipment.n_lines == 1:
-            text = f"InfluxDB rejected a row, it is parked: {answer.status} {answer.message}"
-            self._log_limiter.note(logging.ERROR, text, now_s, "rejected")
-        shipment.refuse(f"{answer.status} {answer.message}")
-        return 0.0
+            self._max_lines = self._most_lines = max(1, in_flight.n_lines // 2)
+        in_flight.refuse(f"{answer.status} {answer.message}")
+        return Step(go_on=True)
 
-    def _wait(self, answer: Answer, now_s: float) -> float:
-        said = (
-            f"answered {answer.status} {answer.message}"
-            if answer.status
-            else f"gave no answer: {answer.message}"
-        )
+    def _kept(self, answer: Answer) -> Step:
+        said = f"gave no answer: {answer.message}"
+        if answer.status:
+            said = f"answered {answer.status} {answer.message}"
         hint = f" ({HINTS[answer.status]})" if answer.status in HINTS else ""
-        self.trouble = f"InfluxDB {said}{hint}. Rows wait in the journal."
-        level = logging.ERROR if hint else logging.WARNING
-        self._log_limiter.note(level, self.trouble, now_s, "waiting")
-        delay_s = self._backoff.after_failure(answer.retry_after_s, self._jitter())
-        self._not_before_s = now_s + delay_s
-        return delay_s
+        return Step(
+            trouble=f"{self.title} {said}{hint}. Rows wait in the journal.",
+            level=logging.ERROR if hint else logging.WARNING,
+            retry_after_s=answer.retry_after_s,
+        )
 
 
 class _Writer:

@@ -1,0 +1,71 @@
+"""The outputs that a configuration asks for, each with its cursor in the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from monitor.config import Config
+from monitor.journal.cursors import Cursor
+from monitor.journal.views import JournalViews
+from monitor.outputs.alarm_topics import AlarmTopics, Publish
+from monitor.outputs.base import Output
+from monitor.outputs.runner import Runner
+
+
+@dataclass(frozen=True, slots=True)
+class RunningOutput:
+    """An output and what it needs to run, for one thread."""
+
+    output: Output
+    cursor: Cursor
+    runner: Runner
+
+    def close(self) -> None:
+        self.output.close()
+        self.cursor.close()
+
+
+def configured_outputs(
+    config: Config, publish: Publish, n_connects: Callable[[], int]
+) -> list[RunningOutput]:
+    """Reads secrets, touches no network. Raises ConfigError, JournalError.
+
+    publish, n_connects : of the broker that the alarm topics are on
+    """
+    path = config.journal.path
+    topics = AlarmTopics(config.instance, JournalViews(path), publish, n_connects)
+    return [_running(config, topics), *_databases(config), *_webhooks(config)]
+
+
+def _databases(config: Config) -> list[RunningOutput]:
+    if not config.influx:
+        return []
+    # 0.3 s and 26 MB that a daemon without InfluxDB does not pay.
+    from monitor.outputs.influx.rows import lines_for
+    from monitor.outputs.influx.sender import InfluxOutput
+
+    return [
+        _running(config, InfluxOutput(settings, lines_for(config.instance, settings.maps)))
+        for settings in config.influx
+    ]
+
+
+def _webhooks(config: Config) -> list[RunningOutput]:
+    settings = config.notifications
+    if not settings.webhooks:
+        return []
+    # The HTTP client costs those nothing who do not use it.
+    from monitor.outputs.webhook import Webhook, cursor_name
+
+    running = []
+    for hook in settings.webhooks:
+        cursor = Cursor(config.journal.path, cursor_name(hook), Webhook.kinds, Webhook.from_start)
+        webhook = Webhook(hook, config.instance, settings.cool_down_s, cursor)
+        running.append(RunningOutput(webhook, cursor, Runner(webhook, cursor)))
+    return running
+
+
+def _running(config: Config, output: Output) -> RunningOutput:
+    cursor = Cursor(config.journal.path, output.name, output.kinds, output.from_start)
+    return RunningOutput(output, cursor, Runner(output, cursor))
