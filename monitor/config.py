@@ -9,26 +9,22 @@ from __future__ import annotations
 import fnmatch
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from monitor.records.topic import TopicPattern
+from monitor.settings import Positive, Settings
+from monitor.signal.payload.formats import AnyPayload
 
 MS2_PER_UNIT = {"m/s2": 1.0, "g": 9.80665, "mg": 9.80665e-3}
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class ConfigError(Exception):
     """The configuration cannot be used; str() is one sentence a line, each naming key, value and
     rule.
     """
-
-
-class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
 class Secret(Settings):
@@ -106,32 +102,11 @@ class MqttSettings(Settings):
         return self
 
 
-class RawPayload(Settings):
-    """Interleaved little-endian samples: x0 y0 z0 x1 y1 z1 ..."""
-
-    format: Literal["raw"]
-    dtype: Literal["int16", "int32", "float32"] = "int16"
-
-
-class JsonPayload(Settings):
-    """Field names are paths of keys joined by dots: data.values finds {"data": {"values": ...}}."""
-
-    format: Literal["json"]
-    samples: str = "samples"
-    encoding: Literal["list", "base64"] = "list"
-    dtype: Literal["int16", "int32", "float32"] = "float32"  # of base64 samples
-    time: str | None = "time"
-    time_format: Literal["iso8601", "s", "ms", "us", "ns"] = "iso8601"
-    sequence: str | None = "sequence"
-    sample_rate_hz: str | None = "sample_rate_hz"
-    spacing_s: str | None = "spacing_s"
-
-
 class Subscription(Settings):
     """topic: levels in braces name the sensor: vibration/{machine}/{point}/waveform."""
 
     topic: str
-    payload: Annotated[RawPayload | JsonPayload, Field(discriminator="format")]
+    payload: AnyPayload
 
     @field_validator("topic")
     @classmethod

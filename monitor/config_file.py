@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from monitor.config import Config, ConfigError
+from monitor.signal.payload.formats import FORMAT_NAMES
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def sentences(error: ValidationError) -> str:
 
 def _sentence(item: Any) -> str:
     """One pydantic error as a sentence: key = value: rule (unit)."""
-    parts = [part for part in item["loc"] if part not in ("raw", "json")]
+    parts = [part for part in item["loc"] if part not in FORMAT_NAMES]
     key = (
         "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
         or "configuration"

@@ -1,6 +1,6 @@
 """The daemon: the only file with threads.
 
-    network thread (paho)   messages into the inbox
+    the source's thread     messages into the inbox
     pipeline thread         inbox -> verdicts -> journal -> acknowledgements
     a thread an output      journal -> an InfluxDB, a webhook, the alarm topics
     metrics threads         journal -> Prometheus, where it is asked for (prometheus_client's own)
@@ -35,16 +35,16 @@ from monitor.journal.schema import JournalError, claim
 from monitor.journal.subscriptions import SubscriptionStore
 from monitor.journal.writer import Journal
 from monitor.log_limiter import LogLimiter
-from monitor.outputs.configured import RunningOutput, configured_outputs
+from monitor.outputs.configured import Broker, RunningOutput, configured_outputs
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.inbox import Inbox
 from monitor.pipeline.pacing import Due, Pacer
-from monitor.pipeline.pipeline import Pipeline, Rules
-from monitor.records import labels
+from monitor.pipeline.pipeline import Pipeline
+from monitor.pipeline.router import Rules
 from monitor.records.batch import Batch
 from monitor.records.signal import Message
-from monitor.records.topic import TopicPattern
-from monitor.sources.mqtt.client import MqttClient
+from monitor.sources.base import Callbacks, Publisher, Source
+from monitor.sources.configured import MakeSource, configured_source, topic_filters
 from monitor.text import printable
 
 TURN_S = 0.05  # an idle turn of the pipeline
@@ -87,13 +87,6 @@ def load_rules(config: Config) -> Rules:
     )
 
 
-def topic_filters(config: Config) -> list[str]:
-    """MQTT topic filters of all waveforms, running-state topics and labels."""
-    topics = [subscription.topic for subscription in config.subscriptions]
-    topics += [rule.running.topic for rule in config.sensors if rule.running and rule.running.topic]
-    return [*(TopicPattern.parse(topic).filter for topic in topics), labels.TOPIC]
-
-
 def database_names(config: Config) -> list[str]:
     """The outputs that take verdicts: thinning waits for them."""
     return [database.name for database in config.influx]
@@ -110,12 +103,21 @@ def _serve_metrics(config: Config) -> Callable[[], None]:
     return serve(config.prometheus, config.journal.path, config.instance, database_names(config))
 
 
+def broker_of(source: Source) -> Broker | None:
+    """Alarms go to the broker that the messages come from, if they come from one."""
+    if not isinstance(source, Publisher):
+        return None
+    return Broker(source.publish, lambda: source.connection.number)
+
+
 class Service:
     """One run of the daemon. Raises ConfigError,
     ModelError or JournalError where it cannot start.
     """
 
-    def __init__(self, path: Path, config: Config) -> None:
+    def __init__(
+        self, path: Path, config: Config, make_source: MakeSource = configured_source
+    ) -> None:
         self._path, self._config = path, config
         self._unused: deque[tuple[Message, str]] = (
             deque()
@@ -125,21 +127,13 @@ class Service:
         self._journal = Journal(config.journal.path)
         self._commissioner = Commissioner(config.journal.path)
         self._reader = JournalReader(config.journal.path)
-        self._pipeline = Pipeline(rules, self._journal.streams(), self._journal.packets(), 0.0)
+        streams, digests = self._journal.streams(), self._journal.digests()
+        self._pipeline = Pipeline(rules, streams, digests, 0.0)
         self._inbox = Inbox(max(config.mqtt.receive_maximum, MIN_INBOX), INBOX_BYTES)
         self._subscriptions = SubscriptionStore(config.journal.path)
-        self._mqtt = MqttClient(
-            config.mqtt,
-            topic_filters(config),
-            self._deliver,
-            config.instance,
-            self._too_large,
-            self._fail,
-            held_before=self._subscriptions.filters,
-        )
-        self._outputs = configured_outputs(
-            config, self._mqtt.publish, lambda: self._mqtt.counters.connects
-        )
+        callbacks = Callbacks(self._deliver, self._refuse, self._fail)
+        self._source = make_source(config, callbacks, self._subscriptions.filters)
+        self._outputs = configured_outputs(config, broker_of(self._source))
 
         self._log_limiter = LogLimiter(log, LOG_PERIOD_S)  # of the pipeline thread
         self._latencies = Latencies()
@@ -169,7 +163,7 @@ class Service:
         stop_metrics = _serve_metrics(self._config)
         for thread in threads:
             thread.start()
-        self._mqtt.start()
+        self._source.start()
         systemd.notify("READY=1", "STATUS=Running.")
         log.info("Camshaft runs: journal %s.", self._config.journal.path)
         self._serve()
@@ -188,7 +182,7 @@ class Service:
                 if self._signals.popleft() != signal.SIGHUP:
                     return
                 self._reload()
-            if time.monotonic() - self._turn_s < STUCK_S and self._mqtt.alive:
+            if time.monotonic() - self._turn_s < STUCK_S and self._source.is_alive:
                 systemd.notify("WATCHDOG=1")
 
     def _stop(self, threads: list[threading.Thread]) -> None:
@@ -197,7 +191,7 @@ class Service:
         pipeline, *outputs = threads
         pipeline.join(DRAIN_S)
         self._inbox.close()
-        self._mqtt.stop(LEAVE_S)
+        self._source.stop(LEAVE_S)
         # A request still under way is sent again at the next start, to the same effect.
         deadline_s = time.monotonic() + LEAVE_S
         for thread in outputs:
@@ -234,7 +228,7 @@ class Service:
                 )
             config = config.model_copy(update={name: getattr(self._config, name) for name in kept})
             self._next_rules = load_rules(config)
-            self._mqtt.resubscribe(topic_filters(config))
+            self._source.listen(topic_filters(config))
             self._config = config
             log.info("Configuration and models reloaded.")
         except (ConfigError, ModelError) as error:
@@ -255,15 +249,15 @@ class Service:
         self._fault = error
         self._wake.set()
 
-    # -- network thread ---------------------------------------------------------------------------
+    # -- the source's thread ---------------------------------------------------------------------------
 
     def _deliver(self, message: Message) -> None:
         dropped = self._inbox.put(message)
         if dropped is not None:
             self._unused.append((dropped, "inbox_full"))
 
-    def _too_large(self, message: Message) -> None:
-        self._unused.append((message, "too_large"))
+    def _refuse(self, message: Message, reason: str) -> None:
+        self._unused.append((message, reason))
 
     # -- pipeline thread --------------------------------------------------------------------------
 
@@ -310,10 +304,10 @@ class Service:
         return self._listened_s
 
     def _note_connection(self, listened_s: float) -> None:
-        if self._mqtt.counters.connects != self._n_connects:
-            self._n_connects = self._mqtt.counters.connects
-            limits = self._mqtt.limits
-            self._pipeline.connected(listened_s, limits is None or limits.session_present)
+        connection = self._source.connection
+        if connection.number != self._n_connects:
+            self._n_connects = connection.number
+            self._pipeline.connected(listened_s, connection.is_resumed)
 
     def _adopt_rules(self) -> None:
         rules, self._next_rules = self._next_rules, None
@@ -322,10 +316,10 @@ class Service:
 
     def _tick(self, now_s: float) -> None:
         self._ticked_s = now_s
-        if self._mqtt.connected:
+        if self._source.is_connected:
             self._pipeline.tick(time.time_ns(), self._listened_s)
         try:
-            self._subscriptions.keep(self._mqtt.held)
+            self._subscriptions.keep(self._source.remembered)
             self._commission()
         except JournalError as error:
             self._log_limiter.note(
@@ -365,7 +359,7 @@ class Service:
         for event in batch.events:
             log.info("%s %s: %s", printable(event.sensor), event.kind, printable(event.text))
         for delivery in batch.settled:
-            self._mqtt.acknowledge(delivery)
+            self._source.settle(delivery.token)
 
     def _store(self, batch: Batch) -> None:
         """Until the journal takes it: a full disk holds everything back, down to the broker, and
@@ -416,14 +410,12 @@ class Service:
         self._window_rate = (now_s, n_windows)
         databases = database_names(self._config)
         fields: dict[str, Any] = book_fields(self._reader.books(), databases)
+        fields |= self._source.health()
         fields |= self._latencies.percentiles()
         fields |= {
             "windows_per_s": (n_windows - then_n) / max(now_s - then_s, 1e-9),
             "journal_bytes": self._journal.path.stat().st_size,
             "oldest_row_age_s": self._reader.oldest_waiting_age_s(time.time_ns(), databases),
-            "broker_connected": self._mqtt.connected,
-            "broker_connects": self._mqtt.counters.connects,
-            "broker_dropped_messages": self._mqtt.counters.dropped_by_broker,
             "sensors": len(self._pipeline.sensors),
             "uptime_s": now_s - self._started_s,
             "rss_bytes": rss_bytes(),

@@ -13,7 +13,7 @@ from monitor.config import Config
 from monitor.config_file import parse_config
 from monitor.evidence.network import Classifier
 from monitor.pipeline.analysis import Analyser
-from monitor.pipeline.pipeline import Rules
+from monitor.pipeline.router import Rules
 from monitor.records.signal import Delivery, Float32, Message
 
 START_NS = 1_700_000_000_000_000_000
@@ -75,7 +75,9 @@ def messages(
                 payload=samples[:, first:end].T.astype("<f4").tobytes(),
                 received_ns=START_NS,
                 properties=properties,
-                delivery=Delivery(connection, first_packet + number, duplicate=False),
+                delivery=Delivery(
+                    (connection, first_packet + number), first_packet + number, False
+                ),
             )
         )
     return cut

@@ -20,11 +20,12 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from monitor.config import ConfigError, Settings
+from monitor.config import ConfigError
 from monitor.config_file import read_yaml, sentences
 from monitor.evidence.model_folder import find_model
 from monitor.evidence.model_folder import load_manifest as load_model
 from monitor.recordings.manifest import load_manifest
+from monitor.settings import Settings
 from training import assess, registry
 from training.dataset import Dataset, concatenate
 from training.export import load_network

@@ -17,7 +17,8 @@ import numpy as np
 from monitor.config import Config, ConfigError, MqttSettings, Subscription
 from monitor.records.signal import Chunk, Message
 from monitor.records.topic import TopicPattern
-from monitor.signal.payload import PayloadError, decode
+from monitor.signal.payload.base import DecoderSettings, PayloadError
+from monitor.signal.payload.formats import decode
 from monitor.sources.mqtt.probe import BrokerProbe, ProbeError
 from monitor.sources.mqtt.session import shortfalls
 from monitor.text import printable
@@ -199,14 +200,16 @@ def _judge(config: Config, subscription: Subscription, message: Message) -> Find
             "add a rule with a match for it",
         )
     try:
-        chunk = decode(message, subscription.payload, sensor, rules, config.mqtt.max_payload_bytes)
+        limit = config.mqtt.max_payload_bytes
+        settings = DecoderSettings(subscription.payload, sensor, config.sensor, limit)
+        chunk = decode(message, settings)[0]
     except PayloadError as error:
         return Finding(
             "message",
             "FAILED",
             f"{message.topic}: {error.detail}",
-            f"{len(message.payload)} bytes as payload.format = {subscription.payload.format}; check the "
-            "subscription's payload and the sensor's channels",
+            f"{len(message.payload)} bytes as payload.format = {subscription.payload.format};"
+            " check the subscription's payload and the sensor's channels",
         )
     if not np.isfinite(chunk.samples).all():
         return Finding(

@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from monitor.commands.arguments import add_config
-from monitor.config import Config, ConfigError, JsonPayload, RawPayload, SensorSettings
+from monitor.config import Config, ConfigError, SensorSettings
 from monitor.config_file import load_config, write_yaml
 from monitor.records.signal import Chunk, Float32, Message
 from monitor.records.topic import TopicPattern
-from monitor.signal.payload import PayloadError, decode
+from monitor.signal.payload.base import DecoderSettings, PayloadError, PayloadSettings
+from monitor.signal.payload.formats import decode
 from monitor.signal.windows import Windower, WindowSettings
 from monitor.sources.mqtt.client import MqttClient
 
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         for message in _until(messages, time.monotonic() + arguments.hours * 3600, recorder):
             recorder.take(message)
             if message.delivery is not None:
-                client.acknowledge(message.delivery)
+                client.settle(message.delivery.token)
     except KeyboardInterrupt:
         print(file=sys.stderr)
     finally:
@@ -179,14 +180,18 @@ class Recorder:
             {"name": "recorded", "table": "recordings.csv", "files": files},
         )
 
-    def _take(
-        self, message: Message, payload: RawPayload | JsonPayload, rule: SensorSettings
-    ) -> None:
+    def _take(self, message: Message, payload: PayloadSettings, rule: SensorSettings) -> None:
         try:
-            chunk = decode(message, payload, self._sensor, rule, self._max_bytes)
+            settings = DecoderSettings(payload, self._sensor, lambda name: rule, self._max_bytes)
+            chunks = decode(message, settings)
         except PayloadError:
             self.n_refused += 1
             return
+        for chunk in chunks:
+            if chunk.sensor == self._sensor:
+                self._push(chunk)
+
+    def _push(self, chunk: Chunk) -> None:
         segment = self._windower.position.segment
         self._windower.push(chunk)
         if self._windower.position.segment != segment:

@@ -43,6 +43,8 @@ def _cells_of(contribution: bytes | None, novelty: bytes | None) -> bytes:
 
 _TO_VERSION_2 = """
 ALTER TABLE evidence RENAME TO kept_window;
+ALTER TABLE packet RENAME TO delivered;
+ALTER TABLE delivered RENAME COLUMN packet_id TO delivery_key;
 ALTER TABLE verdict RENAME TO verdict_1;
 DROP INDEX verdict_by_time;
 CREATE TABLE verdict (

@@ -55,7 +55,7 @@ CREATE TABLE tail (
     first_sample INTEGER NOT NULL, n_samples INTEGER NOT NULL,
     n_channels INTEGER NOT NULL, samples BLOB NOT NULL,
     PRIMARY KEY (sensor, segment, first_sample));
-CREATE TABLE packet (packet_id INTEGER PRIMARY KEY, digest INTEGER NOT NULL);
+CREATE TABLE delivered (delivery_key INTEGER PRIMARY KEY, digest INTEGER NOT NULL);
 CREATE TABLE book (
     sensor TEXT NOT NULL, fate TEXT NOT NULL, reason TEXT NOT NULL,
     n_samples INTEGER NOT NULL,

@@ -86,7 +86,9 @@ class Journal:
             _add(link, batch.books, batch.counters)
             for update in batch.streams:
                 _store_stream(link, update)
-            link.executemany("INSERT OR REPLACE INTO packet VALUES (?, ?)", batch.packets.items())
+            link.executemany(
+                "INSERT OR REPLACE INTO delivered VALUES (?, ?)", batch.digests.items()
+            )
 
     def streams(self) -> dict[str, StoredStream]:
         """Every sensor's stored stream, to go on with after a start."""
@@ -106,9 +108,9 @@ class Journal:
             for sensor, position, keys, recent, raised, model_id in rows
         }
 
-    def packets(self) -> dict[int, int]:
-        """Packet ids whose messages were settled, with their digests."""
-        return dict(self._link.execute("SELECT packet_id, digest FROM packet"))
+    def digests(self) -> dict[int, int]:
+        """Of messages that were settled, by their delivery's key."""
+        return dict(self._link.execute("SELECT delivery_key, digest FROM delivered"))
 
     def store_health(self, at_ns: int, fields: dict[str, Any]) -> None:
         with self._transaction() as link:

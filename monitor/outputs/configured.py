@@ -14,6 +14,14 @@ from monitor.outputs.runner import Runner
 
 
 @dataclass(frozen=True, slots=True)
+class Broker:
+    """How to publish, and how often there was a connection."""
+
+    publish: Publish
+    n_connects: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
 class RunningOutput:
     """An output and what it needs to run, for one thread."""
 
@@ -26,16 +34,20 @@ class RunningOutput:
         self.cursor.close()
 
 
-def configured_outputs(
-    config: Config, publish: Publish, n_connects: Callable[[], int]
-) -> list[RunningOutput]:
+def configured_outputs(config: Config, broker: Broker | None) -> list[RunningOutput]:
     """Reads secrets, touches no network. Raises ConfigError, JournalError.
 
-    publish, n_connects : of the broker that the alarm topics are on
+    broker : that the alarm topics are on; None where there is none
     """
-    path = config.journal.path
-    topics = AlarmTopics(config.instance, JournalViews(path), publish, n_connects)
-    return [_running(config, topics), *_databases(config), *_webhooks(config)]
+    return [*_topics(config, broker), *_databases(config), *_webhooks(config)]
+
+
+def _topics(config: Config, broker: Broker | None) -> list[RunningOutput]:
+    if broker is None:
+        return []
+    views = JournalViews(config.journal.path)
+    topics = AlarmTopics(config.instance, views, broker.publish, broker.n_connects)
+    return [_running(config, topics)]
 
 
 def _databases(config: Config) -> list[RunningOutput]:

@@ -4,6 +4,9 @@ into verdicts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from monitor.config import KeptWindowSettings, SensorSettings
 from monitor.evidence import limits
 from monitor.evidence.base import Facts
@@ -14,7 +17,7 @@ from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.pipeline.raw_windows import WindowKeeper
 from monitor.records.batch import Event, KeptWindow
 from monitor.records.commissioned import Commissioned
-from monitor.records.signal import Gap, Window
+from monitor.records.signal import Chunk, Drop, Gap, Window
 from monitor.records.stream import StoredStream, StreamUpdate
 from monitor.records.verdict import Status, Verdict
 from monitor.signal.severity import applies, is_due, velocity_rms_mm_s
@@ -22,6 +25,21 @@ from monitor.signal.windows import Windower
 
 SILENT_PERIODS = 3  # of the expected period
 MIN_SILENCE_S = 1.0  # a shorter pause is a hiccup on the way, whatever the period
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a chunk brought about in its sensor's stream.
+
+    is_back : the sensor had been silent
+    analyser : of the pieces that ended
+    windows : each with the analyser that held when it was cut
+    """
+
+    is_back: bool
+    analyser: Analyser
+    ended: Sequence[Gap | Drop]
+    windows: Sequence[tuple[Analyser, Window]]
 
 
 class Sensor:
@@ -32,13 +50,11 @@ class Sensor:
     ) -> None:
         self.name = name
         self.analyser = analyser
-        self.windower = Windower(name, analyser.window_settings)
         self.commissioned: Commissioned | None = None
-        self.heard_s = now_s  # in seconds spent listening
-        self.silent = False
-        self.n_received = (
-            0  # samples since the process began: the order in which messages are settled
-        )
+        self._windower = Windower(name, analyser.window_settings)
+        self._heard_s = now_s  # in seconds spent listening
+        self._is_silent = False
+        self._n_received = 0
         self._next: Analyser | None = None
         self._model_id: str | None = None  # of the last verdict
         alarm = analyser.rule.alarm
@@ -49,11 +65,43 @@ class Sensor:
     def rule(self) -> SensorSettings:
         return self.analyser.rule
 
+    @property
+    def n_received(self) -> int:
+        """Samples since the process began: the order in which messages are settled."""
+        return self._n_received
+
+    def take(self, chunk: Chunk, digest: int, now_s: float) -> Taken:
+        """Take a chunk in, and cut what is whole.
+
+        digest : of the message, to recognise duplicates by
+        now_s : in seconds spent listening
+        """
+        is_back, self._is_silent = self._is_silent, False
+        self._heard_s = now_s
+        if not self._windower.n_waiting:
+            self._at_border()
+        self._n_received += chunk.samples.shape[1]
+        ended, before = self._windower.push(chunk, digest), self.analyser
+        windows = []
+        while (window := self._windower.cut()) is not None:
+            windows.append((self.analyser, window))
+            self._at_border()
+        return Taken(is_back, before, ended, windows)
+
+    def listen_from(self, now_s: float) -> None:
+        """Silence is measured from now: nothing could be heard before."""
+        self._heard_s = now_s
+
+    def fall_silent(self, now_ns: int) -> tuple[Sequence[Gap | Drop], Verdict]:
+        """End the stream here. Returns what ended, and the row that says so."""
+        self._is_silent = True
+        return self._windower.end_segment("segment_end"), self._no_data(now_ns)
+
     def restore(self, stored: StoredStream) -> None:
         """Go on where the journal left off. A geometry that changed in between starts a new
         segment.
         """
-        self.windower.restore(stored.position, stored.keys, stored.tail)
+        self._windower.restore(stored.position, stored.keys, stored.tail)
         alarm = self.rule.alarm
         self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, stored.alarm_recent, stored.alarm_raised)
         self._model_id = stored.model_id
@@ -61,15 +109,15 @@ class Sensor:
     def adopt(self, analyser: Analyser) -> None:
         """Use another rule or model from the next window border on."""
         self._next = analyser
-        if not self.windower.n_waiting:
-            self.at_border()
+        if not self._windower.n_waiting:
+            self._at_border()
 
-    def at_border(self) -> None:
+    def _at_border(self) -> None:
         """Between two windows: a waiting change happens here, so no sample is skipped."""
         if self._next is None:
             return
         self.analyser, self._next = self._next, None
-        self.windower.change(self.analyser.window_settings)
+        self._windower.change(self.analyser.window_settings)
         alarm = self.rule.alarm
         self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, self._alarm.recent, self._alarm.raised)
 
@@ -134,9 +182,9 @@ class Sensor:
             model_id=self.analyser.model_id,
         )
 
-    def no_data(self, now_ns: int) -> Verdict:
+    def _no_data(self, now_ns: int) -> Verdict:
         """The row that says the sensor fell silent, from its last sample until now."""
-        position = self.windower.position
+        position = self._windower.position
         return Verdict(
             sensor=self.name,
             segment=position.segment,
@@ -152,18 +200,18 @@ class Sensor:
 
     def is_overdue(self, now_s: float) -> bool:
         limit_s = max(SILENT_PERIODS * self.rule.expected_period_s, MIN_SILENCE_S)
-        return not self.silent and now_s - self.heard_s > limit_s
+        return not self._is_silent and now_s - self._heard_s > limit_s
 
     def update(self) -> StreamUpdate:
         """What a restart needs to go on here, with the samples not yet stored."""
         return StreamUpdate(
             sensor=self.name,
-            position=self.windower.position,
-            keys=tuple(self.windower.keys),
+            position=self._windower.position,
+            keys=tuple(self._windower.keys),
             alarm_recent=tuple(self._alarm.recent),
             alarm_raised=self._alarm.raised,
-            n_waiting=self.windower.n_waiting,
-            tail=self.windower.tail(),
+            n_waiting=self._windower.n_waiting,
+            tail=self._windower.tail(),
         )
 
     @staticmethod

@@ -64,13 +64,13 @@ class Batch:
     books: Counter[BookKey] = field(default_factory=Counter)  # samples
     counters: Counter[str] = field(default_factory=Counter)
     streams: list[StreamUpdate] = field(default_factory=list)
-    packets: dict[int, int] = field(default_factory=dict)  # settled packet ids and their digests
+    # Of settled messages, by their delivery's key.
+    digests: dict[int, int] = field(default_factory=dict)
     window_received_ns: list[int] = field(
         default_factory=list
     )  # arrival of each window's last message: for latency
-    settled: list[Delivery] = field(
-        default_factory=list
-    )  # to acknowledge once this batch is committed
+    # To settle at their source once this batch is committed.
+    settled: list[Delivery] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         parts = (

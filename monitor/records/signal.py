@@ -19,25 +19,26 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What an acknowledgement needs to know of a QoS 1 message.
+    """What a source needs to settle a message that it would else deliver again.
 
-    connection counts this process's connections to the broker: a PUBACK is sent on the delivering
-    one only.
+    token : opaque; handed back to the source
+    key : under which the source may deliver the message again; None where it has no keys
+    redelivered : the source may have delivered it before
     """
 
-    connection: int
-    packet_id: int
-    duplicate: bool  # MQTT's DUP flag: the broker may have delivered it before
+    token: object
+    key: int | None
+    redelivered: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One MQTT message as it arrived. delivery is None for QoS 0."""
+    """One message as it arrived. delivery is None where nothing is owed to its source."""
 
     topic: str
     payload: bytes
     received_ns: int
-    properties: Mapping[str, str] = field(default_factory=dict)  # MQTT 5 user properties
+    properties: Mapping[str, str] = field(default_factory=dict)  # facts beside the payload
     delivery: Delivery | None = None
 
 
@@ -56,7 +57,7 @@ class Chunk:
     received_ns: int
     start_ns: int | None = None
     sequence: int | None = None
-    duplicate: bool = False  # MQTT's DUP flag
+    redelivered: bool = False  # the source may have delivered it before
 
 
 @dataclass(frozen=True, slots=True)

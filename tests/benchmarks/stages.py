@@ -12,7 +12,6 @@ import numpy as np
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
-from monitor.config import RawPayload
 from monitor.evidence.cam import activation_maps, strongest_band
 from monitor.journal.writer import Journal
 from monitor.pipeline.analysis import N_AT_ONCE
@@ -20,11 +19,12 @@ from monitor.pipeline.pacing import COMMIT_S
 from monitor.pipeline.pipeline import Pipeline
 from monitor.records.signal import Chunk, Float32
 from monitor.service import MESSAGES_PER_TURN
-from monitor.signal.payload import decode
+from monitor.signal.payload.raw import RawPayload
 from monitor.signal.quality import assess
 from monitor.signal.spectrogram import spectrogram, to_grid
 from monitor.signal.windows import Windower, WindowSettings
 from tests.benchmarks.workload import Workload
+from tests.payloads import decode_one
 
 RAW = RawPayload(format="raw", dtype="int16")
 N_REPEATS = 5
@@ -80,7 +80,7 @@ def stage_costs_s(workload: Workload) -> dict[str, float]:
     samples = np.resize(workload.samples(), (N_AT_ONCE, manifest.n_channels, settings.n_window))
     psd_db = spectrogram(samples, settings)
     logit, features = workload.classifier.predict(psd_db)
-    chunks = [decode(message, RAW, "machine/point", workload.rule) for message in messages]
+    chunks = [decode_one(message, RAW, "machine/point", workload.rule) for message in messages]
 
     def maps() -> None:
         contribution, _ = activation_maps(features, weights, bias, logit)
@@ -89,7 +89,7 @@ def stage_costs_s(workload: Workload) -> dict[str, float]:
 
     stages: dict[str, Callable[[], object]] = {
         "decode": lambda: [
-            decode(message, RAW, "machine/point", workload.rule) for message in messages
+            decode_one(message, RAW, "machine/point", workload.rule) for message in messages
         ],
         "window": lambda: _cut(chunks, settings.n_window),
         "quality": lambda: assess(samples, None),

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.config import KeptWindowSettings, RawPayload, SensorSettings, Subscription
+from monitor.config import KeptWindowSettings, SensorSettings, Subscription
 from monitor.evidence.network import Classifier
 from monitor.pipeline.analysis import Analyser
-from monitor.pipeline.pipeline import Rules
+from monitor.pipeline.router import Rules
 from monitor.records.signal import Float32, Message
+from monitor.signal.payload.raw import RawPayload
 from monitor.simulator.machine import Kind, SimulatedMachine
 
 TOPIC = "vibration/{machine}/{point}/waveform"

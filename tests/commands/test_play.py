@@ -12,13 +12,15 @@ import pytest
 
 from monitor import cli
 from monitor.commands.play import PlayError, broker_settings, play
-from monitor.config import ConfigError, JsonPayload, MqttSettings, RawPayload, SensorSettings
+from monitor.config import ConfigError, MqttSettings, SensorSettings
 from monitor.recordings.manifest import Manifest, RecordingError, load_manifest, read, runs
 from monitor.recordings.replay import PAUSE_S, Cut, PlayOptions, cuts, topic_of
 from monitor.records.signal import Chunk, Float32
 from monitor.records.topic import TopicPattern
-from monitor.signal.payload import decode
+from monitor.signal.payload.json_object import JsonPayload
+from monitor.signal.payload.raw import RawPayload
 from tests.paths import MANIFESTS
+from tests.payloads import decode_one
 from tests.servers.mosquitto import Mosquitto, free_port, needs_mosquitto, wait_until
 from tests.servers.mqtt_clients import FILTER, Listener
 from tests.servers.tcp_proxy import TcpProxy
@@ -138,7 +140,7 @@ def test_recordings_that_cannot_be_played(tmp_path: Path) -> None:
 def received(listener: Listener, payload: RawPayload | JsonPayload, **settings: Any) -> list[Chunk]:
     rules = SensorSettings.model_validate({"sample_rate_hz": 1, "channels": ["x", "y"]} | settings)
     return [
-        decode(message, payload, PATTERN.sensor(message.topic) or "", rules)
+        decode_one(message, payload, PATTERN.sensor(message.topic) or "", rules)
         for message in sorted(listener.messages, key=lambda message: message.received_ns)
     ]
 

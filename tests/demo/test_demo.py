@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.config import JsonPayload, SensorSettings
+from monitor.config import SensorSettings
 from monitor.demo import machines, stage
 from monitor.demo.machines import Actor, payload
 from monitor.demo.stage import DemoError, camshaft
 from monitor.records.signal import Message
 from monitor.records.verdict import Status, Verdict
-from monitor.signal.payload import decode
+from monitor.signal.payload.json_object import JsonPayload
+from tests.payloads import decode_one
 
 RULES_WITHOUT_MODEL: dict[str, Any] = {
     "subscriptions": [{"topic": "demo/{machine}/{point}/waveform", "payload": {"format": "json"}}],
@@ -69,7 +70,7 @@ def test_what_the_machines_publish_is_what_the_service_reads() -> None:
     rules = SensorSettings(sample_rate_hz=machines.SAMPLE_RATE_HZ)
     form = JsonPayload(format="json", encoding="base64", dtype="float32", time_format="ns")
     message = Message("demo/m/p/waveform", payload(samples, 123_456_789, 7), received_ns=10**18)
-    chunk = decode(message, form, "m/p", rules, 1 << 20)
+    chunk = decode_one(message, form, "m/p", rules, 1 << 20)
     np.testing.assert_array_equal(chunk.samples, samples)
     assert (chunk.start_ns, chunk.sequence) == (123_456_789, 7)
 
@@ -91,7 +92,7 @@ def test_the_stage_stands(installed: bool, tmp_path: Path, monkeypatch: pytest.M
     if not installed:
         monkeypatch.setattr(stage, "find_mosquitto", lambda: None)
     with stage.stage(tmp_path, RULES_WITHOUT_MODEL) as on:
-        assert on.client.connected
+        assert on.client.is_connected
         assert on.broker.protocol == ("3.1.1" if on.broker.name == "amqtt" else "5")
         assert on.client.publish(
             "demo/m/p/waveform", json.dumps({"samples": [1.0, 2.0, 1.5] * 500})

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor.config import Config, Settings
+from monitor.config import Config
 from monitor.config_file import parse_config
+from monitor.settings import Settings
 from tests.paths import ROOT
 
 EXAMPLE = ROOT / "deploy" / "camshaft.example.yaml"

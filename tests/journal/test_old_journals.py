@@ -105,7 +105,7 @@ def test_the_service_goes_on_where_0_1_0_stopped(old: Path) -> None:
     """The old model judges, streams continue, and new rows come after the old ones."""
     journal = Journal(old)
     settings = rules(configure(sensor={"model": str(MODEL)}), Classifier(MODEL))
-    pipeline = Pipeline(settings, journal.streams(), journal.packets(), 0.0)
+    pipeline = Pipeline(settings, journal.streams(), journal.digests(), 0.0)
     pipeline.commission(CommissioningStore(old).active())
     last = JournalReader(old).last_row_id()
     pipeline.process(messages(noise(7_700, 1), [700] * 11, "mill-1/spindle", 300), START_NS, 0.0)

@@ -14,9 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_np
 
-from monitor.config import JsonPayload, RawPayload, SensorSettings
+from monitor.config import SensorSettings
 from monitor.records.signal import Chunk, Message
-from monitor.signal.payload import PayloadError, decode
+from monitor.signal.payload.base import PayloadError
+from monitor.signal.payload.json_object import JsonPayload
+from monitor.signal.payload.raw import RawPayload
+from tests.payloads import decode_one
 
 NOW_NS = 1_790_000_000 * 10**9
 
@@ -79,7 +82,7 @@ def decode_or_refuse(
     payload: bytes, how: RawPayload | JsonPayload, n_channels: int, properties: dict[str, str]
 ) -> None:
     try:
-        chunk: Chunk | PayloadError = decode(
+        chunk: Chunk | PayloadError = decode_one(
             Message("t", payload, NOW_NS, properties), how, "m/p", rules(n_channels)
         )
     except PayloadError as error:
@@ -141,7 +144,7 @@ def test_raw_json_and_base64_say_the_same(samples: np.ndarray[Any, Any]) -> None
         ),
     ]
     for how, payload in hows:
-        chunk = decode(Message("t", payload, NOW_NS), how, "m/p", rules(len(samples)))
+        chunk = decode_one(Message("t", payload, NOW_NS), how, "m/p", rules(len(samples)))
         np.testing.assert_array_equal(chunk.samples, samples)
 
 
@@ -154,7 +157,7 @@ def test_cutting_between_instants_loses_nothing(
     cut = data.draw(st.integers(1, max(1, samples.shape[1] - 1))) * frame_bytes
     how = RawPayload(format="raw", dtype="float32")
     parts = [
-        decode(Message("t", part, NOW_NS), how, "m/p", rules(len(samples))).samples
+        decode_one(Message("t", part, NOW_NS), how, "m/p", rules(len(samples))).samples
         for part in (raw[:cut], raw[cut:])
         if part
     ]
@@ -174,7 +177,7 @@ def test_times_keep_every_nanosecond(start_ns: int, key: str) -> None:
         "start_time_us": f"{start_ns // 1000}.{start_ns % 1000:03d}",
         "start_time_s": f"{seconds}.{rest:09d}",
     }[key]
-    chunk = decode(
+    chunk = decode_one(
         Message("t", b"\0\0", NOW_NS, {key: text}), RawPayload(format="raw"), "m/p", rules(1)
     )
     assert chunk.start_ns == start_ns
@@ -185,5 +188,5 @@ def test_bad_payloads_leave_no_trace(n: int) -> None:
     how, good = JsonPayload(format="json"), Message("t", b'{"samples": [1, 2]}', NOW_NS)
     for _ in range(n):
         with pytest.raises(PayloadError):
-            decode(Message("t", b"\x00garbage", NOW_NS), how, "m/p", rules(1))
-    assert decode(good, how, "m/p", rules(1)).samples.tolist() == [[1.0, 2.0]]
+            decode_one(Message("t", b"\x00garbage", NOW_NS), how, "m/p", rules(1))
+    assert decode_one(good, how, "m/p", rules(1)).samples.tolist() == [[1.0, 2.0]]

@@ -15,7 +15,7 @@ MIB = 1 << 20
 
 
 def message(topic: str, number: int = 0, qos: int = 0, n_bytes: int = 4) -> Message:
-    delivery = Delivery(1, number + 1, duplicate=False) if qos else None
+    delivery = Delivery(number + 1, number + 1, redelivered=False) if qos else None
     return Message(topic, number.to_bytes(4, "little") + b"x" * (n_bytes - 4), 0, delivery=delivery)
 
 
@@ -59,7 +59,7 @@ def test_a_qos_1_message_is_never_dropped_for_another() -> None:
     inbox.put(message("a", 1, qos=1))
     late = message("b")
     assert inbox.put(late) is late
-    assert [m.delivery.packet_id for m in inbox.take(9, 0.0) if m.delivery] == [1, 2]
+    assert [m.delivery.key for m in inbox.take(9, 0.0) if m.delivery] == [1, 2]
 
 
 def test_a_qos_1_message_waits_for_room() -> None:

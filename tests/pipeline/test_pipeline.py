@@ -81,7 +81,7 @@ def test_redelivered_messages_make_no_second_verdict() -> None:
     sent = messages(noise(3000), [1000] * 3)
     pipeline.process(sent, START_NS, 0.0)
     again = [
-        replace(message, delivery=Delivery(2, message.delivery.packet_id, duplicate=True))
+        replace(message, delivery=Delivery("again", message.delivery.key, redelivered=True))
         for message in sent
         if message.delivery
     ]
@@ -96,10 +96,10 @@ def test_redelivered_messages_make_no_second_verdict() -> None:
 def test_any_number_of_bad_payloads_and_a_good_one_gets_through() -> None:
     pipeline = make()
     bad = [
-        Message("vibration/m/p/waveform", b"x" * 7, START_NS, {}, Delivery(1, k + 1, False))
+        Message("vibration/m/p/waveform", b"x" * 7, START_NS, {}, Delivery(k + 1, k + 1, False))
         for k in range(500)
     ]
-    stray = Message("elsewhere/m", b"", START_NS, {}, Delivery(1, 999, False))
+    stray = Message("elsewhere/m", b"", START_NS, {}, Delivery(999, 999, False))
     pipeline.process(
         [*bad, stray, *messages(noise(1000), [1000], first_packet=2000)], START_NS, 0.0
     )
@@ -195,9 +195,9 @@ def test_a_new_process_goes_on_where_the_journal_stands(tmp_path: Path, at: int)
     first = make()
     first.process(sent[:at], START_NS, 0.0)
     cut.commit(first.take_batch(at % 2 == 0))
-    second = Pipeline(rules(configure()), cut.streams(), cut.packets(), 0.0)
+    second = Pipeline(rules(configure()), cut.streams(), cut.digests(), 0.0)
     redelivered = [
-        replace(m, delivery=Delivery(1, m.delivery.packet_id, True))
+        replace(m, delivery=Delivery("again", m.delivery.key, True))
         for m in sent[:at]
         if m.delivery
     ]
@@ -244,7 +244,7 @@ def test_a_change_of_model_is_marked_also_over_a_restart(tmp_path: Path) -> None
     batch = first.take_batch(True)
     assert not batch.events
     journal.commit(replace(batch, verdicts=[replace(batch.verdicts[0], model_id="old")]))
-    second = Pipeline(rules(configure()), journal.streams(), journal.packets(), 0.0)
+    second = Pipeline(rules(configure()), journal.streams(), journal.digests(), 0.0)
     second.process(messages(noise(2000), [1000, 1000])[1:], START_NS, 0.0)
     (event,) = second.take_batch(True).events
     assert (event.kind, event.text) == ("model_changed", "from old to no model")

@@ -41,7 +41,7 @@ class Listener:
             filters,
             self._take,
             instance,
-            on_oversize=self.oversize.append,
+            on_refuse=lambda message, reason: self.oversize.append(message),
             on_fault=self.faults.append,
             backoff_s=(0.05, 0.2),
             held_before=held_before,
@@ -50,7 +50,7 @@ class Listener:
     def _take(self, message: Message) -> None:
         self.messages.append(message)
         if self._acknowledge and message.delivery is not None:
-            assert self.client.acknowledge(message.delivery)
+            assert self.client.settle(message.delivery.token)
 
     @property
     def payloads(self) -> list[bytes]:

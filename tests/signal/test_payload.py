@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.config import JsonPayload, RawPayload, SensorSettings
+from monitor.config import SensorSettings
 from monitor.records.signal import Chunk, Delivery, Message
-from monitor.signal.payload import PayloadError, decode
+from monitor.signal.payload.base import PayloadError
+from monitor.signal.payload.json_object import JsonPayload
+from monitor.signal.payload.raw import RawPayload
+from tests.payloads import decode_one
 
 NOW_NS = 1_790_000_000 * 10**9
 START_NS = 1_789_999_999_123_456_789
@@ -36,17 +39,17 @@ def refused(
     payload: bytes | dict[str, Any], how: RawPayload | JsonPayload = JSON, **properties: str
 ) -> PayloadError:
     with pytest.raises(PayloadError) as caught:
-        decode(message(payload, **properties), how, "m/p", rules())
+        decode_one(message(payload, **properties), how, "m/p", rules())
     return caught.value
 
 
 def decode_json(tree: dict[str, Any], how: JsonPayload = JSON, **settings: Any) -> Chunk:
-    return decode(message(tree), how, "m/p", rules(**settings))
+    return decode_one(message(tree), how, "m/p", rules(**settings))
 
 
 def test_raw_int16_is_interleaved_little_endian_and_scaled() -> None:
     stored = np.array([[1, 2, 3], [-4, 5, 32767]], dtype="<i2")  # (n, n_channels)
-    chunk = decode(
+    chunk = decode_one(
         message(stored.tobytes()),
         RAW16,
         "m/p",
@@ -56,13 +59,13 @@ def test_raw_int16_is_interleaved_little_endian_and_scaled() -> None:
     assert chunk.samples.dtype == np.float32
     np.testing.assert_allclose(chunk.samples, stored.T * 0.5e-3 * 9.80665, rtol=1e-6)
     assert (chunk.sensor, chunk.sample_rate_hz, chunk.received_ns) == ("m/p", 2000.0, NOW_NS)
-    assert (chunk.start_ns, chunk.sequence, chunk.duplicate) == (None, None, False)
+    assert (chunk.start_ns, chunk.sequence, chunk.redelivered) == (None, None, False)
 
 
 @pytest.mark.parametrize("dtype", ["int16", "int32", "float32"])
 def test_raw_types(dtype: str) -> None:
     stored = np.arange(-50, 50).astype(dtype)
-    chunk = decode(
+    chunk = decode_one(
         message(stored.astype(f"<{stored.dtype.str[1:]}").tobytes()),
         RawPayload.model_validate({"format": "raw", "dtype": dtype}),
         "m/p",
@@ -85,13 +88,13 @@ def test_raw_types(dtype: str) -> None:
 )
 def test_user_properties_override(key: str, value: str) -> None:
     properties = {key: value, "sequence": "17", "sample_rate_hz": "1999.5"}
-    chunk = decode(message(b"\0\0", **properties), RAW16, "m/p", rules())
+    chunk = decode_one(message(b"\0\0", **properties), RAW16, "m/p", rules())
     assert (chunk.start_ns, chunk.sequence, chunk.sample_rate_hz) == (START_NS, 17, 1999.5)
 
 
 def test_user_properties_win_over_json_fields() -> None:
     tree = {"samples": [1], "time": "2020-01-01T00:00:00Z", "sequence": 1, "sample_rate_hz": 5}
-    chunk = decode(
+    chunk = decode_one(
         message(tree, start_time_ns=str(START_NS), sequence="2", sample_rate_hz="6"),
         JSON,
         "m/p",
@@ -101,8 +104,8 @@ def test_user_properties_win_over_json_fields() -> None:
 
 
 def test_duplicate_flag_is_kept() -> None:
-    again = Message("t", b"\0\0", NOW_NS, {}, Delivery(connection=2, packet_id=7, duplicate=True))
-    assert decode(again, RAW16, "m/p", rules()).duplicate
+    again = Message("t", b"\0\0", NOW_NS, {}, Delivery(token=2, key=7, redelivered=True))
+    assert decode_one(again, RAW16, "m/p", rules()).redelivered
 
 
 def test_json_flat_list_is_one_channel() -> None:
@@ -153,12 +156,12 @@ def test_json_without_time_or_with_null_has_none() -> None:
 
 def test_raw_nan_is_passed_on_for_quality_to_judge() -> None:
     stored = np.array([1.0, np.nan, np.inf], dtype="<f4")
-    chunk = decode(message(stored.tobytes()), RAW32F, "m/p", rules(unit="g"))
+    chunk = decode_one(message(stored.tobytes()), RAW32F, "m/p", rules(unit="g"))
     assert list(np.isfinite(chunk.samples[0])) == [True, False, False]
 
 
 def test_samples_are_read_only() -> None:
-    assert not decode(message(b"\0" * 8), RAW32F, "m/p", rules()).samples.flags.writeable
+    assert not decode_one(message(b"\0" * 8), RAW32F, "m/p", rules()).samples.flags.writeable
 
 
 @pytest.mark.parametrize(
@@ -233,7 +236,7 @@ def test_channels_of_different_length() -> None:
 
 def test_bad_length_names_the_rule() -> None:
     with pytest.raises(PayloadError) as caught:
-        decode(message(b"\0" * 7), RAW16, "m/p", rules(channels=["x", "y", "z"]))
+        decode_one(message(b"\0" * 7), RAW16, "m/p", rules(channels=["x", "y", "z"]))
     assert caught.value.reason == "bad_length"
     assert caught.value.detail == "7 bytes are no whole number of 6 bytes (3 channels of int16)."
 
@@ -246,7 +249,7 @@ def test_bad_base64(value: object) -> None:
 
 def test_size_is_bounded_before_parsing() -> None:
     with pytest.raises(PayloadError) as caught:
-        decode(message(b"[" * 2000), JSON, "m/p", rules(), max_bytes=1999)
+        decode_one(message(b"[" * 2000), JSON, "m/p", rules(), max_bytes=1999)
     assert caught.value.reason == "too_large"
 
 

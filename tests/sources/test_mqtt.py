@@ -19,7 +19,7 @@ from paho.mqtt.properties import Properties
 from monitor.config import ConfigError
 from monitor.records.signal import Delivery
 from monitor.sources.mqtt.client import KEPT_BYTES
-from monitor.sources.mqtt.session import Unsettled
+from monitor.sources.mqtt.session import PacketToken, Unsettled
 from tests.servers.certificates import TestAuthority
 from tests.servers.mosquitto import Mosquitto, needs_mosquitto, wait_until
 from tests.servers.mqtt_clients import FILTER, TOPIC, Listener, publisher, send
@@ -104,7 +104,8 @@ def test_messages_arrive_with_what_they_carry(broker: Mosquitto, protocol: str) 
             {"sequence": "1", "start_time_ns": "2"} if protocol == "5" else {}
         )
         assert message.delivery is not None
-        assert (message.delivery.connection, message.delivery.duplicate) == (1, False)
+        assert connection_of(message.delivery) == 1
+        assert not message.delivery.redelivered
         wait_until(lambda: listener.client.n_unsettled == 0)
 
 
@@ -127,7 +128,7 @@ def test_unacknowledged_messages_come_again_with_dup(broker: Mosquitto) -> None:
         listener.ready()
         send(broker.port, *numbered(4))
         listener.wait_for(*numbered(4))
-        assert listener.client.acknowledge(delivery(listener, 0))
+        assert listener.client.settle(delivery(listener, 0).token)
         # The acknowledgement has reached the broker once it delivers what it sent after it on this
         # connection.
         wait_until(
@@ -139,18 +140,22 @@ def test_unacknowledged_messages_come_again_with_dup(broker: Mosquitto) -> None:
         proxy.cut()
         listener.wait_for(*numbered(4)[1:])
         assert all(
-            message.delivery is not None and message.delivery.duplicate
+            message.delivery is not None and message.delivery.redelivered
             for message in listener.messages
         )
         assert {
-            message.delivery.connection for message in listener.messages if message.delivery
+            connection_of(message.delivery) for message in listener.messages if message.delivery
         } == {2}
         assert old[1] is not None
-        assert not listener.client.acknowledge(
-            old[1]
-        )  # a PUBACK on another connection would settle a stranger
+        # A PUBACK on another connection would settle a stranger.
+        assert not listener.client.settle(old[1].token)
         assert listener.client.n_unsettled == 3
         assert listener.client.counters.connection_losses == 1
+
+
+def connection_of(delivery: Delivery) -> int:
+    assert isinstance(delivery.token, PacketToken)
+    return delivery.token.connection
 
 
 def delivery(listener: Listener, index: int) -> Delivery:
@@ -183,7 +188,7 @@ def test_receive_maximum_bounds_what_is_in_flight(broker: Mosquitto) -> None:
         for index in range(20):
             at = index if index < 5 else index + 1  # "behind" lies between
             wait_until(lambda at=at: len(listener.messages) > at)  # type: ignore[misc]
-            assert listener.client.acknowledge(delivery(listener, at))
+            assert listener.client.settle(delivery(listener, at).token)
         assert [payload for payload in listener.payloads if payload != b"behind"] == numbered(20)
 
 
@@ -194,9 +199,9 @@ def test_acknowledged_out_of_order_they_still_count(broker: Mosquitto) -> None:
         send(broker.port, *numbered(4))
         listener.wait_for(*numbered(4))
         for index in (2, 1):
-            assert listener.client.acknowledge(delivery(listener, index))
+            assert listener.client.settle(delivery(listener, index).token)
         assert listener.client.n_unsettled == 4  # held back behind the first
-        assert listener.client.acknowledge(delivery(listener, 0))
+        assert listener.client.settle(delivery(listener, 0).token)
         assert listener.client.n_unsettled == 1
         acknowledged_at_broker(listener, broker)
         listener.messages.clear()
@@ -238,13 +243,13 @@ def test_half_open_connection_is_noticed(broker: Mosquitto) -> None:
         listener.ready()
         proxy.stall()
         wait_until(
-            lambda: not listener.client.connected,
+            lambda: not listener.client.is_connected,
             timeout_s=20,
             why="keep-alive of 5 s noticed the silence",
         )
         proxy.cut()
         proxy.flow()
-        wait_until(lambda: listener.client.connected)
+        wait_until(lambda: listener.client.is_connected)
 
 
 # -- subscriptions --------------------------------------------------------------------------------
@@ -254,7 +259,7 @@ def test_half_open_connection_is_noticed(broker: Mosquitto) -> None:
 def test_resubscribe_changes_filters_now_and_for_the_session(broker: Mosquitto) -> None:
     with Listener(broker.port, ["old/+", "both"]) as listener:
         listener.ready()
-        listener.client.resubscribe(["new/+", "both"])
+        listener.client.listen(["new/+", "both"])
         listener.ready()
         for topic in ("old/x", "both", "new/x"):
             send(broker.port, topic.encode(), topic=topic)
@@ -273,8 +278,8 @@ def test_resubscribe_while_disconnected_takes_effect_at_the_next_connection(
     with TcpProxy(broker.port) as proxy, Listener(proxy.port, ["old", "both"]) as listener:
         listener.ready()
         proxy.refuse()
-        wait_until(lambda: not listener.client.connected)
-        listener.client.resubscribe(["new", "both"])
+        wait_until(lambda: not listener.client.is_connected)
+        listener.client.listen(["new", "both"])
         proxy.accept()
         listener.ready()
         for topic in ("old", "both", "new"):
@@ -289,17 +294,17 @@ def test_a_filter_that_left_while_the_process_was_down_is_unsubscribed(
 ) -> None:
     with Listener(broker.port, ["old/+", "both"], protocol=protocol) as first:
         first.ready()
-        held = first.client.held
+        held = first.client.remembered
     assert held == {"old/+", "both"}
     second = Listener(broker.port, ["both", "old/x"], protocol=protocol, held_before=sorted(held))
-    assert second.client.held == {
+    assert second.client.remembered == {
         "old/+",
         "both",
         "old/x",
     }  # before it connects: the broker may let go at once
     with second:
         wait_until(
-            lambda: second.client.held == {"both", "old/x"}, why="the broker has let go of it"
+            lambda: second.client.remembered == {"both", "old/x"}, why="the broker has let go of it"
         )
         for topic in ("old/y", "old/x", "both"):
             send(broker.port, topic.encode(), topic=topic)
@@ -310,7 +315,7 @@ def test_a_filter_that_left_while_the_process_was_down_is_unsubscribed(
 def test_a_new_session_holds_nothing_to_leave(broker: Mosquitto) -> None:
     with Listener(broker.port, ["new"], held_before=["old"]) as listener:
         listener.ready()
-        assert listener.client.held == {"new"}
+        assert listener.client.remembered == {"new"}
 
 
 @needs_mosquitto
@@ -318,11 +323,11 @@ def test_a_filter_is_held_until_the_broker_confirms_that_it_left(broker: Mosquit
     with TcpProxy(broker.port) as proxy, Listener(proxy.port, ["old", "both"]) as listener:
         listener.ready()
         proxy.stall()
-        listener.client.resubscribe(["both"])  # swallowed with the connection
-        assert listener.client.held == {"old", "both"}
+        listener.client.listen(["both"])  # swallowed with the connection
+        assert listener.client.remembered == {"old", "both"}
         proxy.cut()
         proxy.flow()
-        wait_until(lambda: listener.client.held == {"both"}, why="it was asked again")
+        wait_until(lambda: listener.client.remembered == {"both"}, why="it was asked again")
         for topic in ("old", "both"):
             send(broker.port, topic.encode(), topic=topic)
         listener.wait_for(b"both")
@@ -387,7 +392,7 @@ def test_an_unexpected_fault_is_handed_on_and_the_thread_lives(broker: Mosquitto
         listener.client._deliver = broken
         send(broker.port, b"after")
         listener.wait_for(b"after")
-        assert listener.client.alive
+        assert listener.client.is_alive
         assert [type(fault) for fault in listener.faults] == [ZeroDivisionError]
         assert listener.client.n_unsettled == 2  # the poison is not settled: it comes again
         listener.faults.clear()
@@ -485,7 +490,7 @@ def test_tls_that_cannot_be_trusted_is_one_clear_line(
         Listener(broker.port, host="localhost", tls={"ca_file": ca_file}) as listener,
     ):
         wait_until(lambda: listener.client.counters.failed_connects >= 3)
-        assert not listener.client.connected
+        assert not listener.client.is_connected
     lines = [
         record.message for record in caplog.records if record.name == "monitor.sources.mqtt.client"
     ]
@@ -506,7 +511,7 @@ def test_mutual_tls(
         tls = {"ca_file": authority.ca_file}
         with Listener(broker.port, tls=tls) as listener:
             wait_until(lambda: listener.client.counters.failed_connects >= 2)
-            assert not listener.client.connected
+            assert not listener.client.is_connected
         assert "CERTIFICATE_REQUIRED" in caplog.text.upper().replace(" ", "_")
         with Listener(
             broker.port, tls=tls | {"certificate_file": client.certificate, "key_file": client.key}
@@ -604,8 +609,8 @@ def test_a_topic_that_is_no_text_is_counted_and_settled() -> None:
 def test_a_server_that_speaks_no_mqtt_is_tried_again(garbage: bytes) -> None:
     with ScriptedBroker(garbage) as broker, Listener(broker.port, keep_alive_s=5) as listener:
         wait_until(lambda: len(broker.received) >= 2, timeout_s=30, why="a second connection")
-        assert listener.client.alive
-        assert not listener.client.connected
+        assert listener.client.is_alive
+        assert not listener.client.is_connected
 
 
 @needs_mosquitto

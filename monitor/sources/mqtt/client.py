@@ -10,7 +10,7 @@ MQTT 5's Maximum Packet Size is not set on purpose: a broker drops a larger mess
 to either side (MQTT-3.1.2-24 and -25). A message over `max_payload_bytes` is taken, counted, its
 first bytes handed on, and settled.
 
-Threads: callbacks run on paho's network thread; `acknowledge`, `publish`, `resubscribe` and `stop`
+Threads: callbacks run on paho's network thread; `settle`, `publish`, `listen` and `stop`
 may be called from any other. paho's `ack` only appends to a deque and wakes its thread by a socket
 pair, which is safe from another thread while that thread runs; the lock here keeps an
 acknowledgement from slipping into the next connection.
@@ -34,6 +34,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from monitor.config import MqttSettings
 from monitor.log_limiter import LogLimiter
 from monitor.records.signal import Delivery, Message
+from monitor.sources.base import Connection
 from monitor.sources.mqtt.paho_client import (
     connect_properties,
     paho_client,
@@ -41,7 +42,13 @@ from monitor.sources.mqtt.paho_client import (
     subscribe,
     user_properties,
 )
-from monitor.sources.mqtt.session import ServerLimits, Unsettled, server_limits, shortfalls
+from monitor.sources.mqtt.session import (
+    PacketToken,
+    ServerLimits,
+    Unsettled,
+    server_limits,
+    shortfalls,
+)
 from monitor.tls import explain
 
 # Mosquitto's count since its start, over all its clients
@@ -62,7 +69,6 @@ class MqttCounters:
     failed_connects: int = 0  # no connection, or TLS failed
     refused_connects: int = 0  # the broker said no: credentials, protocol
     refused_subscriptions: int = 0
-    messages: int = 0  # handed on
     oversize: int = 0
     bad_topics: int = 0  # not UTF-8
     dropped_by_broker: int = 0  # as the broker counts since its own start, over all its clients
@@ -87,7 +93,7 @@ class MqttClient:
         broker back. Beyond
         keep_alive_s the broker gives the connection up, and sends what is not acknowledged again
         over the next.
-    on_oversize : called with a message cut to its first bytes; it is settled here.
+    on_refuse : called with a message cut to its first bytes, and why; it is settled here.
     on_fault : called with any exception that nobody expected; the process should end.
     held_before : topic filters that the session may hold from an earlier process; unsubscribed
         where no longer wanted.
@@ -99,7 +105,7 @@ class MqttClient:
         filters: Sequence[str],
         deliver: Callable[[Message], None],
         instance: str,
-        on_oversize: Callable[[Message], None] = lambda message: None,
+        on_refuse: Callable[[Message, str], None] = lambda message, reason: None,
         on_fault: Callable[[Exception], None] = lambda error: None,
         backoff_s: tuple[float, float] = (1.0, 30.0),
         held_before: Iterable[str] = (),
@@ -115,7 +121,7 @@ class MqttClient:
         self._left = set(held_before) - set(
             filters
         )  # no longer wanted; the session may still hold them
-        self._deliver, self._on_oversize, self._on_fault = deliver, on_oversize, on_fault
+        self._deliver, self._on_refuse, self._on_fault = deliver, on_refuse, on_fault
         self._lock = threading.Lock()
         self._connection = 0  # counts this process's connections
         self._live = False
@@ -171,7 +177,7 @@ class MqttClient:
                 )
 
     @property
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         return self._live
 
     @property
@@ -181,13 +187,7 @@ class MqttClient:
             return self._live and all(self._answers.get(topic) == "" for topic in self._filters)
 
     @property
-    def refusals(self) -> dict[str, str]:
-        """Topic filters the broker refused on this connection, with its reason."""
-        with self._lock:
-            return {topic: answer for topic, answer in self._answers.items() if answer}
-
-    @property
-    def held(self) -> frozenset[str]:
+    def remembered(self) -> frozenset[str]:
         """Topic filters that the broker's session holds, as far as we know: the wanted, and those
         still to leave.
         """
@@ -195,7 +195,7 @@ class MqttClient:
             return frozenset(self._left.union(self._filters))
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """False when paho's network thread has ended though nobody stopped it: nothing will come
         any more.
         """
@@ -206,18 +206,40 @@ class MqttClient:
         """QoS 1 messages delivered and not yet acknowledged."""
         return len(self._unsettled)
 
-    def acknowledge(self, delivery: Delivery) -> bool:
-        """Mark a message as settled. Its PUBACK leaves as soon as those of all earlier messages
-        have.
+    def settle(self, token: object) -> bool:
+        """Mark a message as settled. Its PUBACK leaves as soon as those of all earlier ones have.
 
         False, and nothing is sent, where the connection that delivered it is gone: the broker will
         deliver it again.
         """
+        assert isinstance(token, PacketToken)
         with self._lock:
-            if not self._live or delivery.connection != self._connection:
+            if not self._live or token.connection != self._connection:
                 return False
-            self._acknowledge(delivery.packet_id)
+            self._acknowledge(token.packet_id)
         return True
+
+    @property
+    def connection(self) -> Connection:
+        limits = self.limits
+        return Connection(self.counters.connects, limits is None or limits.session_present)
+
+    def health(self) -> dict[str, int | bool]:
+        """The broker's side of monitor_health: counts since this process began."""
+        counters = self.counters
+        return {
+            "broker_connected": self.is_connected,
+            "broker_subscribed": self.subscribed,
+            "broker_connects": counters.connects,
+            "broker_connection_losses": counters.connection_losses,
+            "broker_failed_connects": counters.failed_connects,
+            "broker_refused_connects": counters.refused_connects,
+            "broker_refused_subscriptions": counters.refused_subscriptions,
+            "broker_dropped_messages": counters.dropped_by_broker,
+            "oversize_messages": counters.oversize,
+            "bad_topic_messages": counters.bad_topics,
+            "unsettled_messages": self.n_unsettled,
+        }
 
     def publish(self, topic: str, payload: str | bytes, retain: bool = False) -> bool:
         """Hand one message to the broker (QoS 1); up to 1000 wait for a connection. False where
@@ -226,10 +248,10 @@ class MqttClient:
         sent = self._client.publish(topic, payload, qos=1, retain=retain)
         return sent.rc in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN)
 
-    def resubscribe(self, filters: Sequence[str]) -> None:
+    def listen(self, topics: Sequence[str]) -> None:
         """Change to these topic filters without losing a message of those that stay."""
         with self._lock:
-            new = list(dict.fromkeys(filters))
+            new = list(dict.fromkeys(topics))
             added = [topic for topic in new if topic not in self._filters]
             self._left = (self._left | set(self._filters)) - set(new)
             self._filters = new
@@ -430,20 +452,20 @@ class MqttClient:
         record = Message(topic, payload, received_ns, user_properties(message), delivery)
         if len(payload) > self._settings.max_payload_bytes:
             self.counters.oversize += 1
-            self._on_oversize(replace(record, payload=payload[:KEPT_BYTES]))
+            self._on_refuse(replace(record, payload=payload[:KEPT_BYTES]), "too_large")
             self._settle(delivery)
             return
-        self.counters.messages += 1
         self._deliver(record)
 
     def _register(self, message: paho.MQTTMessage) -> Delivery:
         with self._lock:
             self._unsettled.add(message.mid)
-            return Delivery(self._connection, message.mid, message.dup)
+            token = PacketToken(self._connection, message.mid)
+            return Delivery(token, message.mid, message.dup)
 
     def _settle(self, delivery: Delivery | None) -> None:
         if delivery is not None:
-            self.acknowledge(delivery)
+            self.settle(delivery.token)
 
     def _acknowledge(self, packet_id: int) -> None:
         for due in self._unsettled.settle(packet_id):

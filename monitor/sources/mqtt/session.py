@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from monitor.config import MqttSettings
 
@@ -37,6 +37,16 @@ class Unsettled:
 
     def clear(self) -> None:
         self._settled.clear()
+
+
+class PacketToken(NamedTuple):
+    """A QoS 1 message, for its PUBACK: it is sent on the delivering connection only.
+
+    connection : counts this process's connections to the broker
+    """
+
+    connection: int
+    packet_id: int
 
 
 @dataclass(frozen=True, slots=True)

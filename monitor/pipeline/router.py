@@ -1,0 +1,101 @@
+"""What a message is, by its topic and payload: samples of sensors, a running state, a label. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitor.config import KeptWindowSettings, Subscription
+from monitor.pipeline.analysis import Analyser
+from monitor.records import labels
+from monitor.records.labels import LabelRequest
+from monitor.records.signal import Chunk, Message
+from monitor.records.topic import TopicPattern
+from monitor.signal.payload.base import DecoderSettings, PayloadError, SensorRule
+from monitor.signal.payload.formats import decode
+
+MAX_NAME = 200
+RUNNING_WORDS = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the configuration says to the pipeline.
+
+    analysers : one a sensor rule, in their order: the first that fits a name holds
+    failure_modes : that a label may name
+    """
+
+    subscriptions: tuple[Subscription, ...]
+    analysers: tuple[Analyser, ...]
+    kept_windows: KeptWindowSettings
+    max_payload_bytes: int
+    max_lag_s: float | None
+    failure_modes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunningWord:
+    """Whether a machine runs, as a running-state topic says. point: "" for all of the machine."""
+
+    topic: str  # the pattern
+    machine: str
+    point: str
+    is_running: bool
+
+
+Content = list[Chunk] | RunningWord | LabelRequest
+
+
+class Router:
+    """One set of rules. read() finds out what a message brings."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._topics = [(TopicPattern.parse(s.topic), s.payload) for s in rules.subscriptions]
+        self._running_topics = {
+            running.topic: TopicPattern.parse(running.topic)
+            for analyser in rules.analysers
+            if (running := analyser.rule.running) is not None and running.topic is not None
+        }
+
+    def read(self, message: Message) -> Content:
+        """Raises PayloadError for what cannot be used."""
+        for pattern, payload in self._topics:
+            sensor = pattern.sensor(message.topic)
+            if sensor is not None and len(sensor) <= MAX_NAME:
+                limit = self._rules.max_payload_bytes
+                return decode(message, DecoderSettings(payload, sensor, self._rule, limit))
+        return self._other(message)
+
+    def analyser(self, sensor: str) -> Analyser | None:
+        """The analyser of the first rule that fits "machine/point"."""
+        fitting = (one for one in self._rules.analysers if one.rule.fits(sensor))
+        return next(fitting, None)
+
+    def _rule(self, sensor: str) -> SensorRule | None:
+        analyser = self.analyser(sensor)
+        return None if analyser is None else analyser.rule
+
+    def _other(self, message: Message) -> Content:
+        """A running state or a label."""
+        for topic, pattern in self._running_topics.items():
+            named = pattern.match(message.topic)
+            if named is not None:
+                machine, point = named["machine"], named.get("point", "")
+                return RunningWord(topic, machine, point, _is_running(message))
+        if message.topic != labels.TOPIC:
+            topic = message.topic[:MAX_NAME]
+            raise PayloadError("unmatched_topic", f"Topic {topic!r} fits no subscription.")
+        try:
+            modes = self._rules.failure_modes
+            return labels.parse_message(message.payload, message.received_ns, modes)
+        except labels.LabelError as error:
+            raise PayloadError("bad_label", str(error)) from error
+
+
+def _is_running(message: Message) -> bool:
+    word = message.payload[:16].decode("utf-8", "replace").strip().lower()
+    if word not in RUNNING_WORDS:
+        known = ", ".join(RUNNING_WORDS)
+        raise PayloadError("bad_running_state", f"Running state {word!r} is none of {known}.")
+    return RUNNING_WORDS[word]

@@ -1,0 +1,90 @@
+"""The contract of every source of messages.
+
+The pipeline knows no more of where messages come from than this: it is given messages, and says of
+each that asks for it when its samples are stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from monitor.records.signal import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """What a source calls, from a thread of its own.
+
+    deliver : one message, in order. It may block, to hold the source back
+    refuse : a message that cannot be handed on, its payload cut short, and the reason: a key of
+        service.WHY_UNUSED. The source has settled it
+    fail : an exception that nobody expected; the process ends
+    """
+
+    deliver: Callable[[Message], None]
+    refuse: Callable[[Message, str], None]
+    fail: Callable[[Exception], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """number : counts this process's connections, 0 before the first.
+    is_resumed : the newest goes on where the one before stopped; else delivery keys begin anew.
+    """
+
+    number: int
+    is_resumed: bool
+
+
+class Source(Protocol):
+    """Every method but start and stop may be called from any thread, and returns at once."""
+
+    def start(self) -> None:
+        """Begin to connect, for as long as it takes. Called once, before anything else."""
+        ...
+
+    def stop(self, timeout_s: float) -> None:
+        """Leave. What is not settled is delivered again to the next process."""
+        ...
+
+    def listen(self, topics: Sequence[str]) -> None:
+        """Change to these topics without losing a message of those that stay."""
+        ...
+
+    def settle(self, token: object) -> bool:
+        """A delivery's samples are stored. Tokens may come in any order; what is acknowledged keeps
+        to the order of delivery. False for a token of a connection that is gone.
+        """
+        ...
+
+    @property
+    def is_connected(self) -> bool: ...
+
+    @property
+    def is_alive(self) -> bool:
+        """False when nothing will come any more though nobody stopped it."""
+        ...
+
+    @property
+    def connection(self) -> Connection: ...
+
+    @property
+    def remembered(self) -> frozenset[str]:
+        """What the source must find again after a restart: it is stored, and given back to it."""
+        ...
+
+    def health(self) -> Mapping[str, int | bool]:
+        """Named figures for monitor_health. A name keeps its type for ever."""
+        ...
+
+
+@runtime_checkable
+class Publisher(Protocol):
+    """A source that can also publish: alarms go to the broker that the messages come from."""
+
+    def publish(self, topic: str, payload: str, retain: bool = False) -> bool: ...
+
+    @property
+    def connection(self) -> Connection: ...

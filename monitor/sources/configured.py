@@ -1,0 +1,36 @@
+"""The source that a configuration asks for. A second source is one more line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from monitor.config import Config
+from monitor.records import labels
+from monitor.records.topic import TopicPattern
+from monitor.sources.base import Callbacks, Source
+from monitor.sources.mqtt.client import MqttClient
+
+MakeSource = Callable[[Config, Callbacks, frozenset[str]], Source]
+
+
+def configured_source(config: Config, callbacks: Callbacks, remembered: frozenset[str]) -> Source:
+    """Reads secrets, touches no network. Raises ConfigError.
+
+    remembered : what the source of an earlier process left to be remembered
+    """
+    return MqttClient(
+        config.mqtt,
+        topic_filters(config),
+        callbacks.deliver,
+        config.instance,
+        callbacks.refuse,
+        callbacks.fail,
+        held_before=remembered,
+    )
+
+
+def topic_filters(config: Config) -> list[str]:
+    """MQTT topic filters of all waveforms, running-state topics and labels."""
+    topics = [subscription.topic for subscription in config.subscriptions]
+    topics += [rule.running.topic for rule in config.sensors if rule.running and rule.running.topic]
+    return [*(TopicPattern.parse(topic).filter for topic in topics), labels.TOPIC]
