@@ -88,7 +88,7 @@ def test_every_key_is_in_the_file(part: type[Settings], text: str) -> None:
 
 def test_the_examples_are_valid(text: str) -> None:
     config = parse(EXAMPLE_LINE.sub(r"\1", text))
-    (influx,) = config.influx
+    (_influx,) = config.influx
     assert config.mqtt.tls is not None
     assert [rule.acquisition for rule in config.sensors] == ["snapshot", "continuous", "continuous"]
     assert [subscription.payload.format for subscription in config.subscriptions] == ["raw", "json"]

@@ -114,7 +114,7 @@ def test_it_reaches_a_real_influxdb(
 
 
 def test_status_and_report_say_it(journal: Path) -> None:
-    row_id, verdict, _ = newest(journal)
+    _row_id, verdict, _ = newest(journal)
     found = summary(JournalReader(journal), [], time.time_ns())
     assert found["sensors"][SENSOR]["evidence"]["crest"] == {
         "score": pytest.approx(toy(verdict).score),

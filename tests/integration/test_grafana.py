@@ -91,7 +91,9 @@ def plant(
         why="it reports once more",
     )
     service.wait(
-        lambda: not any(waiting for *_, waiting in service.reader().books().delivery.values())
+        lambda: (
+            not any(counts.waiting for counts in service.reader().books().rows(["influx"]).values())
+        )
     )
     return service
 
