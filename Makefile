@@ -22,6 +22,7 @@ check: .venv/development.stamp
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@tests/page/check_scripts.sh
 	$(BIN)/python constraints/audit.py
 	$(BIN)/python -m pytest -q tests/deploy/test_systemd.py -k "units_are_clean or exposure or together"
 

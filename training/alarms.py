@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from monitor.evidence.false_alarms import StatedRate
 from training.dataset import NG, OK
-from training.judge import Judged
+from training.judged_runs import Judged
 from training.metrics import Interval, bootstrap, rounded
 from training.thresholds import Commissioning
 

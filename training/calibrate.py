@@ -13,6 +13,7 @@ import numpy as np
 
 from monitor.evidence.model_folder import find_model
 from monitor.evidence.network import Classifier
+from monitor.exit_codes import EXIT_OK
 from monitor.recordings.manifest import load_manifest
 from monitor.signal.spectrogram import to_grid
 from training.alarms import share_by_run
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
             json.dumps({"assumption": ASSUMPTION, "sensors": rows}, indent=1) + "\n",
             encoding="utf-8",
         )
-    return 0
+    return EXIT_OK
 
 
 def describe(row: dict[str, Any]) -> str:

@@ -18,9 +18,9 @@ from monitor.records.signal import Float32
 from training.dataset import NG, OK, Dataset
 from training.metrics import Interval, best_threshold
 from training.network import head, keras, predict
+from training.network_fit import Tick
 from training.recipe import Recipe, network_settings
 from training.splits import Fold
-from training.train import Tick
 from training.truth import Scene, deletion_lead, mean_by_run
 
 MAX_MAPS = 60  # of a fold, to choose the mixing by

@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from monitor.exit_codes import EXIT_OK
 from monitor.recordings.manifest import load_manifest
 from training import simulated
 from training.dataset import Dataset, Text
 from training.export import ModelCard, export
-from training.learn import Learned, learn, n_fits
+from training.fold_model import Learned, learn, n_fits
+from training.network_fit import Tick, check_classes, fit
 from training.progress import bar, read_with_bar
 from training.recipe import (
     Recipe,
@@ -28,7 +30,6 @@ from training.recipe import (
     spectrogram_settings,
 )
 from training.splits import held_out, inner_folds
-from training.train import Tick, check_classes, fit
 
 N_PARITY_WINDOWS = 64
 SIMULATOR = "simulator"  # stands for a manifest: the simulated machines of monitor.simulator
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     train, plan = prepare(options.manifest, options.name, tuple(options.holdout), given)
     model_id = fit_with_bar(train, plan, options.out)
     print(f"{plan.name} {model_id} -> {options.out}")
-    return 0
+    return EXIT_OK
 
 
 def column_and_value(text: str) -> tuple[str, str]:

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from monitor.journal.labels import StoredLabel, labelled
-from monitor.journal.reader import JournalReader, Row
+from monitor.exit_codes import EXIT_OK
+from monitor.journal.labels import labelled
 from monitor.outputs.notify import iso
 from training import TrainingError
+from training.labelled_windows import LabelledWindow, labelled_windows
 
-LABEL_OF_WORD = {"NG confirmed": "ng", "false alarm": "ok", "unclear": "unlabelled"}
 COLUMNS = (
     "path",
     "label",
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
             f"{found.n_without_samples} labels left out: the journal keeps no raw samples of their"
             " windows."
         )
-    return 0
+    return EXIT_OK
 
 
 def import_journal(journal: Path, folder: Path) -> Imported:
@@ -78,23 +78,17 @@ def import_journal(journal: Path, folder: Path) -> Imported:
     OSError.
     """
     found, tables = Imported(), dict[Geometry, list[dict[str, object]]]()
-    labels = labelled(journal)
+    labelled(journal)  # refuses a journal that cannot be read, before a folder is made
     folder.mkdir(parents=True)
-    reader = JournalReader(journal)
-    try:
-        for label in labels:
-            row, evidence = reader.row(label.row_id), reader.kept_window(label.row_id)
-            if row is None or evidence is None:
-                found.n_without_samples += 1
-                continue
-            samples, rate_hz = evidence
-            path = f"row-{label.row_id:09d}.npy"
-            np.save(folder / path, samples[0] if len(samples) == 1 else samples.T)
-            line = _line(label, row, rate_hz) | {"path": path}
-            tables.setdefault((rate_hz, len(samples)), []).append(line)
-            found.n_by_label[str(line["label"])] += 1
-    finally:
-        reader.close()
+    for window in labelled_windows(journal):
+        if isinstance(window, str):
+            found.n_without_samples += 1
+            continue
+        samples, rate_hz = window.samples, window.sample_rate_hz
+        path = f"row-{window.stored.row_id:09d}.npy"
+        np.save(folder / path, samples[0] if len(samples) == 1 else samples.T)
+        tables.setdefault((rate_hz, len(samples)), []).append(_line(window, path))
+        found.n_by_label[window.label] += 1
     if not tables:
         folder.rmdir()
         raise TrainingError(
@@ -107,19 +101,19 @@ def import_journal(journal: Path, folder: Path) -> Imported:
     return found
 
 
-def _line(label: StoredLabel, row: Row, rate_hz: float) -> dict[str, object]:
-    """A segment of a sensor is one run: its windows are not independent."""
-    verdict = row.verdict
+def _line(window: LabelledWindow, path: str) -> dict[str, object]:
+    verdict, stored = window.verdict, window.stored
     return {
-        "label": LABEL_OF_WORD[label.label.word],
+        "path": path,
+        "label": window.label,
         "machine": verdict.machine,
         "point": verdict.point,
-        "group": f"live-{verdict.segment}",
+        "group": window.run,
         "start": iso(verdict.start_ns),
-        "offset_s": verdict.first_sample / rate_hz,
-        "row_id": label.row_id,
-        "word": label.label.word,
-        "failure_mode": label.label.failure_mode,
+        "offset_s": verdict.first_sample / window.sample_rate_hz,
+        "row_id": stored.row_id,
+        "word": stored.label.word,
+        "failure_mode": stored.label.failure_mode,
         "model_id": verdict.model_id,
     }
 

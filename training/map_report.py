@@ -14,7 +14,7 @@ from monitor.records.signal import Float32
 from monitor.simulator.machine import Truth
 from training import truth
 from training.dataset import NG
-from training.judge import Judged
+from training.judged_runs import Judged
 from training.recipe import Recipe, network_settings
 from training.regions import band_region, planted_region, resonance_band_hz
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.evidence.model_folder import load_manifest
+from monitor.exit_codes import EXIT_NO, EXIT_OK
 from training import TrainingError
 from training.gates import leak_gate, map_gate
 from training.registry import promote, publish
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     for gate in failed:
         print(f"refused: {gate}")
     if failed:
-        return 1
+        return EXIT_NO
     publish(options.model, options.models_folder)
     before = promote(options.models_folder, manifest.name, manifest.id)
     print(
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         + (f" in place of {before}" if before else "")
     )
     print("Tell the running service: systemctl reload camshaft (SIGHUP).")
-    return 0
+    return EXIT_OK
 
 
 def read_report(folder: Path) -> dict[str, Any]:

@@ -26,14 +26,14 @@ from monitor.evidence.model_folder import find_model
 from monitor.evidence.model_folder import load_manifest as load_model
 from monitor.recordings.manifest import load_manifest
 from monitor.settings import Settings
-from training import assess, registry
+from training import evaluate, registry
 from training.dataset import Dataset, concatenate
 from training.export import load_network
 from training.fit import Plan, column_and_value, fit_with_bar, usable
 from training.gates import Gate, leak_gate, map_gate, not_worse_gate
-from training.journal_evidence import journal_evidence
-from training.judge import Judged
-from training.judge import Settings as JudgeSettings
+from training.judged_runs import Judged
+from training.judged_runs import Settings as JudgeSettings
+from training.labelled_windows import labelled_dataset
 from training.metrics import auc, bootstrap
 from training.network import predict
 from training.progress import read_with_bar
@@ -113,17 +113,17 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
         place = registry.publish(candidate, settings.models_folder)
     kind = f"Frozen hold-out: {', '.join(settings.holdout)}. {note}"
     title = f"{settings.name} {model_id}"
-    job = assess.Job(
+    job = evaluate.Job(
         title, kind, load_model(place), place, recipe, manifest.settings.groups, manifest
     )
-    judged = assess.judge_with_model(job, concatenate(train, test), JudgeSettings())
-    tree = assess.report(job, judged, None)
+    judged = evaluate.judge_with_model(job, concatenate(train, test), JudgeSettings())
+    tree = evaluate.report(job, judged, None)
     gates = [leak_gate(tree), map_gate(tree), _compare(judged[0], service)]
     tree["gates"] = [gate.as_tree() for gate in gates]
     tree["replaces"] = in_service.id
     folder = settings.models_folder / settings.name / REPORTS / model_id
     if not folder.exists():
-        write_report(folder, tree, assess.pictures(job, judged, tree))
+        write_report(folder, tree, evaluate.pictures(job, judged, tree))
     if (
         all(gate.passed for gate in gates)
         and registry.in_service(settings.models_folder, settings.name) != model_id
@@ -143,7 +143,7 @@ def _with_journal(train: Dataset, settings: RetrainSettings) -> tuple[Dataset, s
     """Training windows and those that people labelled, and a sentence on them."""
     if settings.journal is None:
         return train, ""
-    taken = journal_evidence(settings.journal, train.settings, train.psd_db.shape[1])
+    taken = labelled_dataset(settings.journal, train.settings, train.psd_db.shape[1])
     left = ", ".join(f"{n} {reason}" for reason, n in taken.left_out.items())
     n_taken = 0 if taken.dataset is None else len(taken.dataset)
     note = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from monitor.exit_codes import EXIT_OK
 from training.registry import rollback
 
 
@@ -16,4 +17,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     print(f"{options.name}: {rollback(options.models_folder, options.name)} is in service again")
     print("Tell the running service: systemctl reload camshaft (SIGHUP).")
-    return 0
+    return EXIT_OK

@@ -18,6 +18,7 @@ from monitor.evidence.decide import Finding, conclude
 from monitor.evidence.model_folder import Manifest as ModelManifest
 from monitor.evidence.model_folder import find_model
 from monitor.evidence.network import Classifier
+from monitor.exit_codes import EXIT_OK
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.recordings.manifest import Manifest, load_manifest, runs
 from monitor.records.evidence import LOGIT, Evidence
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         f"{len(rows)} windows: "
         + ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
     )
-    return 0
+    return EXIT_OK
 
 
 def score(

@@ -7,12 +7,11 @@ import sys
 import time
 
 from monitor.commands.arguments import add_config
+from monitor.commissioner import Attempt, attempt
 from monitor.config import Config, ConfigError
 from monitor.config_file import load_config
-from monitor.evidence.commissioning import commission_sensor, describe_rates, stated_rates
 from monitor.evidence.limits import describe
 from monitor.evidence.model_folder import find_model, load_manifest
-from monitor.evidence.novelty import CommissionError
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
 from monitor.journal.commissioning import CommissioningStore, Request
 from monitor.journal.reader import JournalReader
@@ -65,19 +64,16 @@ def _commission_now(
     if rule is None:
         raise ConfigError(f"No rule under sensors matches {sensor!r}.")
     manifest = load_manifest(find_model(rule.model, config.models_folder)) if rule.model else None
-    try:
-        windows = store.healthy_windows(request)
-        if windows is None:
-            raise CommissionError(
-                f"--windows {n}: the journal has fewer running windows of {sensor!r}; see camshaft"
-                " status."
-            )
-        outcome = commission_sensor(windows, request.false_alarm_rate, now_ns)
-    except CommissionError as error:
-        store.record(request, str(error), now_ns)
-        print(error, file=sys.stderr)
+    windows = store.healthy_windows(request)
+    if windows is None:
+        text = f"--windows {n}: the journal has fewer running windows of {sensor!r}; "
+        made = Attempt(None, text + "see camshaft status.")
+    else:
+        made = attempt(windows, request, now_ns)
+    store.record(request, made.outcome, now_ns)
+    if made.commissioned is None:
+        print(made.text, file=sys.stderr)
         return EXIT_REFUSED
-    store.record(request, outcome, now_ns)
-    print(f"{sensor}: commissioned from {n} windows. {describe(rule, outcome, manifest)}")
-    print(describe_rates(stated_rates(windows, request.false_alarm_rate)))
+    print(f"{sensor}: commissioned from {n} windows. {describe(rule, made.commissioned, manifest)}")
+    print(made.text)
     return EXIT_OK

@@ -42,13 +42,20 @@ def commission(spectra_db: Float32, false_alarm_rate: float | None = None) -> Ba
 
     spectra_db : float32, shape (n_windows, n_channels, n_f, n_t), dB
     false_alarm_rate : of healthy windows, between 1 / (n_windows + 1) and 1; None takes the lowest
-        of these
 
     The threshold is a conformal bound on leave-one-out scores (the jackknife of Barber et al.
     2021): the next healthy window lies above it with about the given probability, if it is
     exchangeable with the commissioning windows. Windows of one run are less varied than that, so
-    cover the machine's usual operation. Raises CommissionError.
+    cover the machine's usual operation.
+    Raises CommissionError.
     """
+    return commission_with_scores(spectra_db, false_alarm_rate)[0]
+
+
+def commission_with_scores(
+    spectra_db: Float32, false_alarm_rate: float | None
+) -> tuple[Baseline, Float64]:
+    """As commission(), with each window's score against a baseline of all others, (n_windows,)."""
     n_windows = len(spectra_db)
     if n_windows < MIN_WINDOWS:
         raise CommissionError(
@@ -61,14 +68,7 @@ def commission(spectra_db: Float32, false_alarm_rate: float | None = None) -> Ba
     _conformal_rank(n_windows, false_alarm_rate)  # refuses an impossible rate before the work
     mean_db, std_db, scores = _leave_one_out(spectra_db.astype(np.float64))
     threshold = conformal_threshold(scores, false_alarm_rate)
-    return Baseline(mean_db.astype(np.float32), std_db.astype(np.float32), threshold)
-
-
-def leave_one_out_scores(spectra_db: Float32) -> Float64:
-    """Novelty of each window against a baseline of all others, shape (n_windows,). spectra_db : as
-    in commission.
-    """
-    return _leave_one_out(spectra_db.astype(np.float64))[2]
+    return Baseline(mean_db.astype(np.float32), std_db.astype(np.float32), threshold), scores
 
 
 def conformal_threshold(scores: Float64, false_alarm_rate: float | None = None) -> float:

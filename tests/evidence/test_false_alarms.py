@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr
 
-from monitor.evidence.commissioning import describe_rates, stated_rates
+from monitor.evidence.commissioning import commission_sensor, describe_rates
 from monitor.evidence.false_alarms import independent_count, stated_rate
 from monitor.evidence.novelty import conformal_threshold
 from monitor.records.commissioned import HealthyWindows
@@ -73,7 +73,7 @@ def test_a_commissioning_says_what_to_expect_in_words() -> None:
     windows = HealthyWindows(
         "m/p", edges, spectra_db, _series(random, 0.95, 50), np.ones(50), "model"
     )
-    rates = stated_rates(windows, 0.1)
+    rates = commission_sensor(windows, 0.1, 0).rates
     assert rates["novelty"].n_independent > 30
     assert rates["logit"].n_independent < 10  # its neighbours resemble each other
     assert rates["logit"].high > rates["novelty"].high

@@ -52,9 +52,9 @@ def model(recordings: Manifest, tmp_path: Path) -> Path:
 
 def evaluated_logits(recordings: Manifest, model: Path) -> list[float]:
     """What `camshaft-train evaluate` judges by, of M02 in order of its runs and windows."""
-    from training.assess import Job, judge_with_model
     from training.dataset import load_dataset
-    from training.judge import Settings
+    from training.evaluate import Job, judge_with_model
+    from training.judged_runs import Settings
     from training.recipe import Recipe
 
     manifest = load_model_manifest(model)

@@ -108,7 +108,7 @@ class Recording:
             spectra_db = to_grid(spectrogram(windows, settings), grid.shape[1])
             rms = windows.std(axis=2)[:, 0].astype(np.float64)
             healthy = HealthyWindows(sensor, grid.f_edges_hz, spectra_db, None, rms, "")
-            found.append(commission_sensor(healthy, None, T0_NS))
+            found.append(commission_sensor(healthy, None, T0_NS).commissioned)
         return found
 
 

@@ -14,9 +14,9 @@ from training.cross_fit import CrossFit, choose_mixing
 from training.dataset import Dataset
 from training.metrics import Interval
 from training.network import keras
+from training.network_fit import MixedBatches, fit
 from training.recipe import CUTMIX, MIXUP, Recipe
 from training.splits import Fold, inner_folds
-from training.train import MixedBatches, fit
 
 SHORT = replace(QUICK, n_epochs=1, n_members=1)
 

@@ -26,7 +26,7 @@ from tests.training.retraining import put_in_service, write_retrain
 from tests.verdicts import map_of, score_of
 from training.cli import main
 from training.dataset import NG, OK
-from training.journal_evidence import journal_evidence
+from training.labelled_windows import labelled_dataset
 from training.registry import in_service
 from training.score import score
 
@@ -96,7 +96,7 @@ def journal(model_folder: Path, tmp_path: Path) -> Path:
 
 def test_labelled_windows_become_training_data(journal: Path, model_folder: Path) -> None:
     settings = load_manifest(model_folder).settings
-    taken = journal_evidence(journal, settings, 2)
+    taken = labelled_dataset(journal, settings, 2)
     assert taken.dataset is not None
     assert list(taken.dataset.label) == [OK] * 20
     assert set(taken.dataset.sensor) == {"M2/spindle"}
@@ -108,7 +108,7 @@ def test_labelled_windows_become_training_data(journal: Path, model_folder: Path
     assert score_of(stored.verdict) == pytest.approx(
         Classifier(model_folder).predict(taken.dataset.psd_db)[0][0], abs=1e-5
     )
-    assert journal_evidence(journal, settings, 3).left_out == {
+    assert labelled_dataset(journal, settings, 3).left_out == {
         "unclear": 1,
         "not the model's window, rate or channels": 20,
     }

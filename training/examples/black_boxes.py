@@ -30,11 +30,11 @@ from training.examples.sweep_signals import make_dataset
 from training.fit import usable
 from training.metrics import Interval, auc, balanced_accuracy, bootstrap
 from training.network import NetworkSettings, SpectrogramInput, keras, make_repeatable, predict
+from training.network_fit import MIN_STD_DB, MixedBatches, fit
 from training.plots import png
 from training.progress import bar, read_with_bar
 from training.recipe import Recipe, default_recipe, network_settings, spectrogram_settings
 from training.splits import leave_one_out
-from training.train import MIN_STD_DB, MixedBatches, fit
 
 GAP, LENET, ALEXNET = "GAP-CNN", "LeNet-5 style", "AlexNet style"
 N_SEEDS = 3

@@ -29,10 +29,10 @@ from training.examples.proportion import share
 from training.examples.sweep_signals import KINDS, Sweep, make_dataset, ridge
 from training.metrics import Interval, auc, bootstrap
 from training.network import NetworkSettings, head, keras, predict
+from training.network_fit import fit
 from training.plots import png
 from training.progress import bar
 from training.recipe import Recipe, grid_edges_s, network_settings
-from training.train import fit
 
 RECIPE = Recipe(
     window_s=4.0,

@@ -1,6 +1,6 @@
 // Charts of one window and of a sensor's past. Options for ECharts, which is loaded when the first chart is needed.
 
-import { bandWords, clock, hz, plain, signed } from "/static/words.js";
+import { bandWords, clock, hz, plain, signed } from "./words.js";
 
 let loading = null;
 
@@ -69,17 +69,22 @@ function cellColour(colours, level, value, limit, blend) {
   const spectrum = mix(colours["spectrum-low"], colours["spectrum-high"], level);
   if (value === null) return spectrum;
   const strength =
-    blend >= 1 ? 1 : clamp(2 * blend) * clamp(0.12 * blend + Math.sqrt(Math.min(1, Math.abs(value) / limit)));
+    blend >= 1
+      ? 1
+      : clamp(2 * blend) * clamp(0.12 * blend + Math.sqrt(Math.min(1, Math.abs(value) / limit)));
   return mix(spectrum, evidenceColour(colours, value, limit), strength);
 }
 
 function roundUp(wanted) {
   const decade = 10 ** Math.floor(Math.log10(wanted));
-  return Number(([1, 2, 5, 10].find((step) => step * decade >= wanted * 0.999) * decade).toPrecision(2));
+  return Number(
+    ([1, 2, 5, 10].find((step) => step * decade >= wanted * 0.999) * decade).toPrecision(2),
+  );
 }
 
 // What else one may choose: finer for weak evidence, coarser for strong.
-export const limitChoices = (limit) => [0.1, 0.2, 0.5, 1, 2, 5, 10].map((factor) => roundUp(limit * factor));
+export const limitChoices = (limit) =>
+  [0.1, 0.2, 0.5, 1, 2, 5, 10].map((factor) => roundUp(limit * factor));
 
 export function spectrumLimits(spectrum) {
   const values = spectrum
@@ -96,7 +101,14 @@ export function spectrumLimits(spectrum) {
 
 // Where a frequency stands on the axis: in Hz, or with every band equally high.
 export function frequencyScale(edges, equal) {
-  if (!equal) return { of: (index) => edges[index], top: edges.at(-1), bottom: edges[0], ticks: null, name: hz };
+  if (!equal)
+    return {
+      of: (index) => edges[index],
+      top: edges.at(-1),
+      bottom: edges[0],
+      ticks: null,
+      name: hz,
+    };
   const every = Math.max(1, Math.round((edges.length - 1) / 8));
   const ticks = edges.map((_, index) => index).filter((index) => index % every === 0);
   return {
@@ -125,7 +137,13 @@ export function mapOption(echarts, row, look, colours, wave) {
   const scale = frequencyScale(maps.f_edges_hz, look.equal);
   const [low, high] = look.spectrumLimits;
   const colourOf = (cell) =>
-    cellColour(colours, cell.db === null ? 0 : (cell.db - low) / (high - low), cell.value, look.limit, look.blend);
+    cellColour(
+      colours,
+      cell.db === null ? 0 : (cell.db - low) / (high - low),
+      cell.value,
+      look.limit,
+      look.blend,
+    );
   const end_s = Math.max(maps.t_edges_s.at(-1), wave ? wave.n_samples / wave.sample_rate_hz : 0);
   const unit = evidence?.unit === "logit" ? " logit" : "";
   const axis = {
@@ -147,7 +165,9 @@ export function mapOption(echarts, row, look, colours, wave) {
     gridIndex: index,
     min: 0,
     max: end_s,
-    ...(index === m ? { name: "time in s", nameLocation: "middle", nameGap: 26 } : { axisLabel: { show: false } }),
+    ...(index === m
+      ? { name: "time in s", nameLocation: "middle", nameGap: 26 }
+      : { axisLabel: { show: false } }),
   });
   const series = [
     {
@@ -156,7 +176,8 @@ export function mapOption(echarts, row, look, colours, wave) {
       yAxisIndex: m,
       clip: true,
       data: cells.map((cell) => [maps.t_edges_s[cell.t], scale.of(cell.f)]),
-      renderItem: (params, api) => rectangle(echarts, params, api, cells[params.dataIndex], maps, scale, colourOf),
+      renderItem: (params, api) =>
+        rectangle(echarts, params, api, cells[params.dataIndex], maps, scale, colourOf),
       tooltip: { formatter: (item) => cellWords(cells[item.dataIndex], maps, unit) },
     },
   ];
@@ -267,7 +288,8 @@ export function steps(row, evidence) {
     reached += value;
   };
   if (hasBias(evidence)) add("bias", evidence.bias);
-  evidence.bands.forEach((value, index) => add(bandWords(edges[index], edges[index + 1]), value));
+  for (const [index, value] of evidence.bands.entries())
+    add(bandWords(edges[index], edges[index + 1]), value);
   found.push({ name: evidence.unit, value: total, from: 0, to: total, isSum: true });
   return { found, reached, limit: evidence.threshold };
 }
@@ -276,20 +298,32 @@ export function stepsOption(row, evidence, colours, compared) {
   const { found, limit } = steps(row, evidence);
   const same = compared?.evidence.find((one) => one.kind === evidence.kind);
   const others = same ? steps(compared, same).found : null;
-  const colourOf = (step) => (step.isSum ? colours.text : step.value >= 0 ? colours["for-ng"] : colours["for-ok"]);
+  const colourOf = (step) => {
+    if (step.isSum) return colours.text;
+    return step.value >= 0 ? colours["for-ng"] : colours["for-ok"];
+  };
   const bar = (params, api) => {
     const step = found[params.dataIndex];
-    const [from, to] = [api.coord([step.from, params.dataIndex]), api.coord([step.to, params.dataIndex])];
+    const [from, to] = [
+      api.coord([step.from, params.dataIndex]),
+      api.coord([step.to, params.dataIndex]),
+    ];
     const height = Math.max(3, api.size([0, 1])[1] * 0.68);
     const x = Math.min(from[0], to[0]);
     const children = [
       {
         type: "rect",
-        shape: { x, y: from[1] - height / 2, width: Math.max(1.5, Math.abs(to[0] - from[0])), height },
+        shape: {
+          x,
+          y: from[1] - height / 2,
+          width: Math.max(1.5, Math.abs(to[0] - from[0])),
+          height,
+        },
         style: { fill: colourOf(step) },
       },
     ];
-    const above = params.dataIndex + 1 < found.length ? api.coord([step.to, params.dataIndex + 1]) : null;
+    const above =
+      params.dataIndex + 1 < found.length ? api.coord([step.to, params.dataIndex + 1]) : null;
     if (above)
       children.push({
         type: "line",
@@ -359,7 +393,12 @@ export function stepsOption(row, evidence, colours, compared) {
                 symbol: "none",
                 data: [{ xAxis: limit }],
                 lineStyle: { color: colours.text, type: "dashed", width: 1.5 },
-                label: { ...LABEL, formatter: `threshold ${plain(limit, 2)}`, color: colours.text, position: "end" },
+                label: {
+                  ...LABEL,
+                  formatter: `threshold ${plain(limit, 2)}`,
+                  color: colours.text,
+                  position: "end",
+                },
               },
       },
     ],
@@ -423,7 +462,9 @@ export function timelineOption(echarts, rows, selected, colours) {
       borderColor: colours.line,
       textStyle: { color: colours.text },
     },
-    dataZoom: [{ type: "inside", xAxisIndex: [0, 1], zoomOnMouseWheel: "ctrl", moveOnMouseMove: true }],
+    dataZoom: [
+      { type: "inside", xAxisIndex: [0, 1], zoomOnMouseWheel: "ctrl", moveOnMouseMove: true },
+    ],
     xAxis: [
       { ...axis, type: "time", gridIndex: 0, axisLabel: { show: false } },
       { ...axis, type: "time", gridIndex: 1, axisTick: { show: false } },
@@ -456,7 +497,11 @@ export function timelineOption(echarts, rows, selected, colours) {
             }
           : undefined,
       },
-      { ...line(limit, { width: 1, type: "dashed", color: colours.quiet }, "threshold"), silent: true, symbol: "none" },
+      {
+        ...line(limit, { width: 1, type: "dashed", color: colours.quiet }, "threshold"),
+        silent: true,
+        symbol: "none",
+      },
       {
         type: "custom",
         xAxisIndex: 1,

@@ -14,7 +14,9 @@ export function el(tag, properties = {}, ...children) {
 }
 
 export function show(element, ...children) {
-  element.replaceChildren(...children.flat(2).filter((child) => child !== null && child !== undefined));
+  element.replaceChildren(
+    ...children.flat(2).filter((child) => child !== null && child !== undefined),
+  );
 }
 
 const SVG = "http://www.w3.org/2000/svg";

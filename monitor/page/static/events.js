@@ -1,9 +1,9 @@
 // What happened, newest first. Alarms are acknowledged here.
 
-import { noteForm } from "/static/forms.js";
-import { el, show } from "/static/dom.js";
-import { get, listen, post } from "/static/net.js";
-import { fullTime, kindWord, machineOf, pointOf } from "/static/words.js";
+import { el, show } from "./dom.js";
+import { noteForm } from "./forms.js";
+import { get, listen, post } from "./net.js";
+import { fullTime, kindWord, machineOf, pointOf } from "./words.js";
 
 const N = 100;
 
@@ -17,7 +17,9 @@ export function eventsView(view, sensor = null) {
   );
   show(
     view,
-    sensor ? el("h2", {}, "Events of this point") : el("div", { class: "bar" }, el("h1", {}, "Events")),
+    sensor
+      ? el("h2", {}, "Events of this point")
+      : el("div", { class: "bar" }, el("h1", {}, "Events")),
     list,
     empty,
     more,
@@ -50,7 +52,12 @@ export function eventsView(view, sensor = null) {
       el("span", { class: "kind" }, kindWord(event.kind)),
       sensor
         ? el("a", { href: address }, "show its window")
-        : el("a", { href: address }, el("b", {}, machineOf(event.sensor)), ` ${pointOf(event.sensor)}`),
+        : el(
+            "a",
+            { href: address },
+            el("b", {}, machineOf(event.sensor)),
+            ` ${pointOf(event.sensor)}`,
+          ),
       el("span", { class: "text" }, event.text),
     );
     if (event.open) entry.append(acknowledgement(event));
@@ -82,6 +89,7 @@ export function eventsView(view, sensor = null) {
   load(null);
   return listen((change) => {
     if (list.querySelector("form")) return; // somebody is writing
-    if (change.all || change.events?.some((event) => !sensor || event.sensor === sensor)) load(null);
+    if (change.all || change.events?.some((event) => !sensor || event.sensor === sensor))
+      load(null);
   });
 }

@@ -1,8 +1,8 @@
 // The evidence of one window: the map with its controls, the bars that add up, the last OK window beside it.
 
-import { evidenceColour, hasBias, steps } from "/static/charts.js";
-import { el, show } from "/static/dom.js";
-import { bandWords, fullTime, percent, plain, signed } from "/static/words.js";
+import { evidenceColour, hasBias, steps } from "./charts.js";
+import { el, show } from "./dom.js";
+import { bandWords, fullTime, percent, plain, signed } from "./words.js";
 
 const SIGNED_SHARES = [-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1];
 const UNSIGNED_SHARES = [0, 0.25, 0.5, 0.75, 1];
@@ -16,7 +16,11 @@ export function evidenceParts(look, act) {
   const scale = el("div", { class: "scale" });
   const strongest = el("p", { class: "strongest" });
   const sum = sumParts();
-  const other = el("div", { class: "chart map", role: "img", "aria-label": "Map of the last OK window" });
+  const other = el("div", {
+    class: "chart map",
+    role: "img",
+    "aria-label": "Map of the last OK window",
+  });
   const otherTitle = el("h2", {});
   const otherPanel = el("section", { class: "panel", hidden: true }, otherTitle, other);
   const title = el("h2", {}, "Where the evidence lies");
@@ -40,7 +44,10 @@ export function evidenceParts(look, act) {
     const evidence = ofKind(row, look.kind);
     writeScale(scale, look, colours, evidence);
     strongest.textContent = strongestWords(evidence);
-    map.setAttribute("aria-label", `Spectrogram with the map of evidence. ${strongest.textContent}`);
+    map.setAttribute(
+      "aria-label",
+      `Spectrogram with the map of evidence. ${strongest.textContent}`,
+    );
     sum.panel.hidden = !evidence;
     if (evidence) sum.write(row, evidence);
   }
@@ -107,7 +114,8 @@ function choose(select, choices, chosen) {
   const same =
     choices.length === select.options.length &&
     choices.every(
-      ([value, word], i) => select.options[i].value === String(value) && select.options[i].text === String(word),
+      ([value, word], i) =>
+        select.options[i].value === String(value) && select.options[i].text === String(word),
     );
   if (!same)
     show(
@@ -127,7 +135,13 @@ function writeScale(scale, look, colours, evidence) {
   const [left, right] = scaleEnds(evidence, look.limit);
   const [low, high] = look.spectrumLimits.map((level) => plain(level, 0));
   const more = ` a cell, the same for every window · spectrum ${low} to ${high} dB`;
-  show(scale, left, el("span", { class: "swatches" }, swatches), right, el("span", { class: "quiet" }, more));
+  show(
+    scale,
+    left,
+    el("span", { class: "swatches" }, swatches),
+    right,
+    el("span", { class: "quiet" }, more),
+  );
 }
 
 function scaleEnds(evidence, limit) {
@@ -138,7 +152,8 @@ function scaleEnds(evidence, limit) {
 // -- words --------------------------------------------------------------------------------------------------------------
 
 function strongestWords(evidence) {
-  if (!evidence) return "No map: there is neither a model nor a commissioned baseline for this window.";
+  if (!evidence)
+    return "No map: there is neither a model nor a commissioned baseline for this window.";
   const best = evidence.strongest;
   if (!best) return "Nothing here speaks for NG.";
   const [start_s, end_s] = best.cell_s.map((time) => time.toFixed(2));
@@ -151,7 +166,11 @@ function strongestWords(evidence) {
 // -- what adds up ---------------------------------------------------------------------------------------------------------
 
 function sumParts() {
-  const chart = el("div", { class: "chart steps", role: "img", "aria-label": "What each band adds" });
+  const chart = el("div", {
+    class: "chart steps",
+    role: "img",
+    "aria-label": "What each band adds",
+  });
   const sum = el("p", { class: "sum", id: "sum" });
   const body = el("tbody");
   const head = el(
@@ -163,9 +182,21 @@ function sumParts() {
       ["band", "adds", "sum so far"].map((word) => el("th", {}, word)),
     ),
   );
-  const table = el("details", {}, el("summary", {}, "Numbers by band"), el("table", {}, head, body));
+  const table = el(
+    "details",
+    {},
+    el("summary", {}, "Numbers by band"),
+    el("table", {}, head, body),
+  );
   const title = el("h2", {}, "What adds up to the verdict");
-  const panel = el("section", { class: "panel", "aria-label": "Sum of evidence" }, title, chart, sum, table);
+  const panel = el(
+    "section",
+    { class: "panel", "aria-label": "Sum of evidence" },
+    title,
+    chart,
+    sum,
+    table,
+  );
 
   function write(row, evidence) {
     const { found, reached, limit } = steps(row, evidence);
@@ -178,11 +209,16 @@ function sumParts() {
 
 function sumWords(evidence, found, limit) {
   const total = found.at(-1).value;
-  const bands = found.slice(hasBias(evidence) ? 1 : 0, -1).reduce((sum, step) => sum + step.value, 0);
+  const bands = found
+    .slice(hasBias(evidence) ? 1 : 0, -1)
+    .reduce((sum, step) => sum + step.value, 0);
   const known = limit !== null && limit !== undefined;
-  const verdict = known ? `, ${total > limit ? "above" : "not above"} its threshold ${plain(limit, 3)}` : "";
+  const verdict = known
+    ? `, ${total > limit ? "above" : "not above"} its threshold ${plain(limit, 3)}`
+    : "";
   const { unit } = evidence;
-  if (!hasBias(evidence)) return `All bands ${plain(bands, 3)} = ${unit} ${plain(total, 3)}${verdict}.`;
+  if (!hasBias(evidence))
+    return `All bands ${plain(bands, 3)} = ${unit} ${plain(total, 3)}${verdict}.`;
   const bias = `bias ${signed(evidence.bias)} and all bands ${signed(bands)}`;
   return `${bias} = ${unit} ${signed(total)}${verdict}.`;
 }
@@ -199,5 +235,8 @@ function tableRows(found) {
     reached += step.value;
     return line([step.name, signed(step.value, 4), signed(reached, 4)]);
   });
-  return [...rows, line([found.at(-1).name, "", signed(found.at(-1).value, 4)], { class: "total" })];
+  return [
+    ...rows,
+    line([found.at(-1).name, "", signed(found.at(-1).value, 4)], { class: "total" }),
+  ];
 }

@@ -1,19 +1,19 @@
 // The fleet: one tile a measuring point, those that ask for a look first.
 
-import { el, shape, show } from "/static/dom.js";
-import { fleet, listen } from "/static/net.js";
+import { el, shape, show } from "./dom.js";
+import { fleet, listen } from "./net.js";
 import {
-  STATUSES,
   bandWords,
   fullTime,
   machineOf,
   meaning,
   percent,
   pointOf,
+  STATUSES,
   shortTime,
   span,
   statusWord,
-} from "/static/words.js";
+} from "./words.js";
 
 const ALARM_WORDS = { raised: "ALARM", acknowledged: "alarm seen" };
 
@@ -24,13 +24,17 @@ const rank = (sensor) => {
   return 10 * Math.min(alarm, sensor.status === "NG" ? 1 : 2) + STATUSES.indexOf(sensor.status);
 };
 
-const order = (a, b) => rank(a) - rank(b) || a.sensor.localeCompare(b.sensor, undefined, { numeric: true });
+const order = (a, b) =>
+  rank(a) - rank(b) || a.sensor.localeCompare(b.sensor, undefined, { numeric: true });
 
 function evidence(sensor) {
   if (sensor.probability !== null && sensor.probability !== undefined)
     return { text: `P(NG) ${sensor.probability.toFixed(2)}`, share: sensor.probability };
   if (sensor.ratio !== null && sensor.ratio !== undefined)
-    return { text: `${sensor.ratio_of} ${sensor.ratio.toFixed(1)} × limit`, share: Math.min(1, sensor.ratio / 2) };
+    return {
+      text: `${sensor.ratio_of} ${sensor.ratio.toFixed(1)} × limit`,
+      share: Math.min(1, sensor.ratio / 2),
+    };
   return { text: sensor.reason.replaceAll("_", " "), share: null };
 }
 
@@ -42,24 +46,40 @@ function sinceWords(sensor) {
 function tile(sensor) {
   const { text, share } = evidence(sensor);
   const band = sensor.band;
-  const bar = share === null ? null : el("meter", { min: 0, max: 1, value: share, title: text, "aria-label": text });
+  const bar =
+    share === null
+      ? null
+      : el("meter", { min: 0, max: 1, value: share, title: text, "aria-label": text });
   return el(
     "a",
-    { class: `tile ${sensor.status}`, href: pointAddress(sensor.sensor), title: meaning(sensor.status) },
+    {
+      class: `tile ${sensor.status}`,
+      href: pointAddress(sensor.sensor),
+      title: meaning(sensor.status),
+    },
     el(
       "span",
       { class: "state" },
       shape(sensor.status),
       el("strong", {}, statusWord(sensor.status)),
-      ALARM_WORDS[sensor.alarm] ? el("span", { class: `alarm ${sensor.alarm}` }, ALARM_WORDS[sensor.alarm]) : null,
+      ALARM_WORDS[sensor.alarm]
+        ? el("span", { class: `alarm ${sensor.alarm}` }, ALARM_WORDS[sensor.alarm])
+        : null,
     ),
-    el("span", { class: "name" }, el("b", {}, machineOf(sensor.sensor)), ` ${pointOf(sensor.sensor)}`),
+    el(
+      "span",
+      { class: "name" },
+      el("b", {}, machineOf(sensor.sensor)),
+      ` ${pointOf(sensor.sensor)}`,
+    ),
     el("span", { class: "since", title: fullTime(sensor.since_ms) }, sinceWords(sensor)),
     el("span", { class: "figure" }, text, bar),
     el(
       "span",
       { class: "band" },
-      band && sensor.status === "NG" ? `${bandWords(band[0], band[1])} · ${percent(band[2])}` : "\u00a0",
+      band && sensor.status === "NG"
+        ? `${bandWords(band[0], band[1])} · ${percent(band[2])}`
+        : "\u00a0",
     ),
   );
 }
@@ -82,11 +102,13 @@ export function fleetView(view) {
   show(view, el("div", { class: "bar" }, el("h1", {}, "Fleet"), chips, search), grid, empty);
 
   const visible = (sensor) =>
-    (!wanted.status || sensor.status === wanted.status) && sensor.sensor.toLowerCase().includes(wanted.text);
+    (!wanted.status || sensor.status === wanted.status) &&
+    sensor.sensor.toLowerCase().includes(wanted.text);
 
   function countChips() {
     const counts = new Map();
-    for (const { status } of fleet.sensors.values()) counts.set(status, (counts.get(status) ?? 0) + 1);
+    for (const { status } of fleet.sensors.values())
+      counts.set(status, (counts.get(status) ?? 0) + 1);
     show(
       chips,
       STATUSES.filter((status) => counts.has(status)).map((status) =>

@@ -1,7 +1,7 @@
 // Who says what: the fields for an author and a comment, and the form for a label.
 
-import { el, show } from "/static/dom.js";
-import { post, session } from "/static/net.js";
+import { el } from "./dom.js";
+import { post, session } from "./net.js";
 
 const AUTHOR_KEY = "camshaft.author";
 
@@ -17,7 +17,13 @@ function fields() {
     localStorage.setItem(AUTHOR_KEY, author.value);
     return { author: author.value, comment: comment.value };
   };
-  return { read, nodes: [el("label", {}, "Your name", author), el("label", { class: "wide" }, "Comment", comment)] };
+  return {
+    read,
+    nodes: [
+      el("label", {}, "Your name", author),
+      el("label", { class: "wide" }, "Comment", comment),
+    ],
+  };
 }
 
 // send(note) returns a promise; what it throws is shown.
@@ -64,7 +70,12 @@ export function labelForm(rowOf, done) {
         type: "button",
         onclick: async () => {
           try {
-            await post("/api/labels", { row_id: rowOf(), word, failure_mode: mode.value, ...read() });
+            await post("/api/labels", {
+              row_id: rowOf(),
+              word,
+              failure_mode: mode.value,
+              ...read(),
+            });
             answer.textContent = `Stored: ${word}.`;
             await done();
           } catch (error) {

@@ -1,10 +1,10 @@
 // Which view is shown, and the line at the top that says whether what it shows is fresh.
 
-import { el, show } from "/static/dom.js";
-import { eventsView } from "/static/events.js";
-import { fleetView } from "/static/fleet.js";
-import { connect, fleet, listen, openSession, post, session } from "/static/net.js";
-import { span } from "/static/words.js";
+import { el, show } from "./dom.js";
+import { eventsView } from "./events.js";
+import { fleetView } from "./fleet.js";
+import { connect, fleet, listen, openSession, post, session } from "./net.js";
+import { span } from "./words.js";
 
 const STALE_S = 35; // the service reports every 10 s
 
@@ -26,7 +26,7 @@ async function route() {
     else anchor.removeAttribute("aria-current");
   }
   if (name === "point") {
-    const { pointView } = await import("/static/point.js");
+    const { pointView } = await import("./point.js");
     leave = pointView(view, decodeURIComponent(sensor), what, id);
   } else if (name === "events") leave = eventsView(view);
   else leave = fleetView(view);
@@ -37,7 +37,8 @@ function troubleText() {
   if (fleet.trouble) return fleet.trouble;
   if (!fleet.connected) return "No connection to the page's server: what you see is old.";
   const age_s = fleet.health?.age_s;
-  if (age_s > STALE_S) return `The service last reported ${span(age_s * 1000)} ago: what you see may be old.`;
+  if (age_s > STALE_S)
+    return `The service last reported ${span(age_s * 1000)} ago: what you see may be old.`;
   if (fleet.health && fleet.health.broker_connected === false)
     return "The service has no connection to the MQTT broker.";
   return "";
@@ -48,7 +49,8 @@ function freshness() {
   if (trouble.textContent !== text) trouble.textContent = text;
   trouble.hidden = !text;
   const rate = fleet.health?.windows_per_s;
-  link.textContent = fleet.connected ? (rate ? `live · ${rate.toFixed(1)} windows/s` : "live") : "not connected";
+  const live = rate ? `live · ${rate.toFixed(1)} windows/s` : "live";
+  link.textContent = fleet.connected ? live : "not connected";
   link.className = fleet.connected ? "quiet live" : "quiet";
 }
 

@@ -1,13 +1,21 @@
 // Talking to the page's server: requests, and the live state that it pushes.
 
-export const session = { csrf: "", instance: "", words: [], failure_modes: [], with_password: false };
+export const session = {
+  csrf: "",
+  instance: "",
+  words: [],
+  failure_modes: [],
+  with_password: false,
+};
 
 async function answerOf(response) {
   if (response.status === 401) {
     location.assign("/");
     return new Promise(() => {}); // the page is leaving
   }
-  const tree = await response.json().catch(() => ({ error: `The server answered ${response.status}.` }));
+  const tree = await response
+    .json()
+    .catch(() => ({ error: `The server answered ${response.status}.` }));
   if (!response.ok) throw new Error(tree.error ?? `The server answered ${response.status}.`);
   return tree;
 }
@@ -28,7 +36,13 @@ export async function openSession() {
 }
 
 // The fleet as the server tells it. Listeners get what changed: {sensors: [names]} | {events} | {all: true} | {health}.
-export const fleet = { sensors: new Map(), health: null, trouble: "", known: false, connected: false };
+export const fleet = {
+  sensors: new Map(),
+  health: null,
+  trouble: "",
+  known: false,
+  connected: false,
+};
 
 const listeners = new Set();
 
@@ -37,13 +51,20 @@ export function listen(listener) {
   return () => listeners.delete(listener);
 }
 
-const tell = (change) => listeners.forEach((listener) => listener(change));
+function tell(change) {
+  for (const listener of listeners) listener(change);
+}
 
 export function connect() {
   const stream = new EventSource("/api/live");
   const on = (name, work) => stream.addEventListener(name, (event) => work(JSON.parse(event.data)));
   on("snapshot", (tree) => {
-    Object.assign(fleet, { health: tree.health, trouble: tree.trouble, known: true, connected: true });
+    Object.assign(fleet, {
+      health: tree.health,
+      trouble: tree.trouble,
+      known: true,
+      connected: true,
+    });
     fleet.sensors = new Map(tree.sensors.map((sensor) => [sensor.sensor, sensor]));
     tell({ all: true });
   });

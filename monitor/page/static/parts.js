@@ -1,10 +1,10 @@
 // The parts of a point's view: head, time line, evidence, labels, details. No requests, no charts: point.js does both.
 
-import { el, shape, show } from "/static/dom.js";
-import { evidenceParts } from "/static/evidence.js";
-import { labelForm } from "/static/forms.js";
-import { fleet } from "/static/net.js";
-import { fullTime, machineOf, meaning, plain, pointOf, statusWord } from "/static/words.js";
+import { el, shape, show } from "./dom.js";
+import { evidenceParts } from "./evidence.js";
+import { labelForm } from "./forms.js";
+import { fleet } from "./net.js";
+import { fullTime, machineOf, meaning, plain, pointOf, statusWord } from "./words.js";
 
 // act: what the buttons do. look: how the map is drawn; changed here, read by point.js.
 export function layout(sensor, state, look, act) {
@@ -39,7 +39,14 @@ function headParts(sensor) {
   const status = el("span", { class: "state" });
   const alarm = el("span", { class: "alarm", hidden: true });
   const title = el("h1", {}, el("b", {}, machineOf(sensor)), ` ${pointOf(sensor)}`);
-  const bar = el("div", { class: "bar" }, el("a", { href: "#/", class: "back" }, "‹ Fleet"), title, status, alarm);
+  const bar = el(
+    "div",
+    { class: "bar" },
+    el("a", { href: "#/", class: "back" }, "‹ Fleet"),
+    title,
+    status,
+    alarm,
+  );
   const message = el("p", { class: "trouble", role: "alert", hidden: true });
 
   function write(row) {
@@ -57,15 +64,35 @@ function headParts(sensor) {
 }
 
 function timeParts(state, act) {
-  const button = (text, work, more) => el("button", { type: "button", onclick: work, ...more }, text);
-  const follow = { "aria-pressed": String(state.following), title: "Follow the newest window (key L)" };
+  const button = (text, work, more) =>
+    el("button", { type: "button", onclick: work, ...more }, text);
+  const follow = {
+    "aria-pressed": String(state.following),
+    title: "Follow the newest window (key L)",
+  };
   const live = button("Live", () => act.follow(true), follow);
-  const compare = button("Compare with last OK", act.compare, { "aria-pressed": "false", title: "Key C" });
+  const compare = button("Compare with last OK", act.compare, {
+    "aria-pressed": "false",
+    title: "Key C",
+  });
   const facts = el("p", { class: "facts" });
-  const chart = el("div", { class: "chart timeline", role: "img", "aria-label": "Verdicts over time" });
+  const chart = el("div", {
+    class: "chart timeline",
+    role: "img",
+    "aria-label": "Verdicts over time",
+  });
   const back = button("‹ window", () => act.step(-1), { title: "Left arrow" });
   const forth = button("window ›", () => act.step(1), { title: "Right arrow" });
-  const controls = el("div", { class: "controls" }, back, forth, button("Earlier", act.earlier), live, compare, facts);
+  const controls = el(
+    "div",
+    { class: "controls" },
+    back,
+    forth,
+    button("Earlier", act.earlier),
+    live,
+    compare,
+    facts,
+  );
   const panel = el("section", { class: "panel", "aria-label": "Time line" }, controls, chart);
 
   function write(row, compared) {
@@ -80,7 +107,13 @@ function timeParts(state, act) {
 function labelParts(state, act) {
   const list = el("ul", { class: "labels" });
   const form = labelForm(() => state.row?.row, act.reloadLabels);
-  const panel = el("section", { class: "panel" }, el("h2", {}, "Is the verdict right?"), form, list);
+  const panel = el(
+    "section",
+    { class: "panel" },
+    el("h2", {}, "Is the verdict right?"),
+    form,
+    list,
+  );
   return { panel, write: (row) => show(list, row.labels.map(labelItem)) };
 }
 
@@ -88,7 +121,13 @@ function labelItem(label) {
   const mode = label.failure_mode ? ` (${label.failure_mode})` : "";
   const author = label.author ? ` by ${label.author}` : "";
   const comment = label.comment ? el("q", {}, label.comment) : null;
-  return el("li", {}, el("b", {}, label.word), `${mode}${author} · ${fullTime(label.at_ms)}`, comment);
+  return el(
+    "li",
+    {},
+    el("b", {}, label.word),
+    `${mode}${author} · ${fullTime(label.at_ms)}`,
+    comment,
+  );
 }
 
 function writeDetails(list, row) {
@@ -117,4 +156,5 @@ function scoreWords({ score, threshold }) {
   return plain(score, 4) + limit;
 }
 
-const qualityName = (name) => name.replace("_ms2", " (m/s²)").replace("_mm_s", " (mm/s)").replaceAll("_", " ");
+const qualityName = (name) =>
+  name.replace("_ms2", " (m/s²)").replace("_mm_s", " (mm/s)").replaceAll("_", " ");

@@ -8,12 +8,12 @@ import {
   spectrumLimits,
   stepsOption,
   timelineOption,
-} from "/static/charts.js";
-import { show } from "/static/dom.js";
-import { eventsView } from "/static/events.js";
-import { ofKind } from "/static/evidence.js";
-import { get, listen } from "/static/net.js";
-import { layout } from "/static/parts.js";
+} from "./charts.js";
+import { show } from "./dom.js";
+import { eventsView } from "./events.js";
+import { ofKind } from "./evidence.js";
+import { get, listen } from "./net.js";
+import { layout } from "./parts.js";
 
 const N_PAST = 300;
 const MAX_PAST = 3000; // windows kept on the time line
@@ -38,7 +38,15 @@ export function pointView(view, sensor, what, id) {
     spectrumLimits: null,
     model: null,
   };
-  const parts = layout(sensor, state, look, { select, step, follow, earlier, redraw, compare, reloadLabels });
+  const parts = layout(sensor, state, look, {
+    select,
+    step,
+    follow,
+    earlier,
+    redraw,
+    compare,
+    reloadLabels,
+  });
   show(view, parts.nodes);
   const charts = {};
   let echarts = null;
@@ -73,11 +81,14 @@ export function pointView(view, sensor, what, id) {
   }
 
   async function select(row_id) {
-    const turn = (state.turn += 1); // whoever asks later wins, whatever answer comes first
+    state.turn += 1; // whoever asks later wins, whatever answer comes first
+    const { turn } = state;
     state.busy = true;
     try {
       const row = await get(`/api/rows/${row_id}`);
-      const wave = row.has_kept_window ? await get(`/api/rows/${row_id}/waveform`).catch(() => null) : null;
+      const wave = row.has_kept_window
+        ? await get(`/api/rows/${row_id}/waveform`).catch(() => null)
+        : null;
       const compared = state.compared ? await lastOk(row) : null;
       if (state.left || turn !== state.turn) return;
       Object.assign(state, { row, wave, compared });
@@ -102,7 +113,8 @@ export function pointView(view, sensor, what, id) {
         sentence(error);
         return null;
       });
-      if (!state.compared) sentence(new Error("There is no earlier OK window of this model to compare with."));
+      if (!state.compared)
+        sentence(new Error("There is no earlier OK window of this model to compare with."));
     }
     draw();
   }
@@ -137,14 +149,19 @@ export function pointView(view, sensor, what, id) {
     const first = state.rows[0];
     if (!first) return;
     const older = await get(timelineAddress(N_PAST, first.row));
-    if (!older.length) return sentence(new Error("The journal holds nothing earlier of this point."));
+    if (!older.length)
+      return sentence(new Error("The journal holds nothing earlier of this point."));
     state.rows = [...older, ...state.rows].slice(0, MAX_PAST);
     await select(older.at(-1).row);
   }
 
   // The newest windows as they come; one question at a time.
   async function onChange(change) {
-    if (change.events?.some((event) => event.sensor === sensor) || change.all || change.sensors?.includes(sensor))
+    if (
+      change.events?.some((event) => event.sensor === sensor) ||
+      change.all ||
+      change.sensors?.includes(sensor)
+    )
       parts.head.writeAlarm();
     if (!change.sensors?.includes(sensor) || !state.following || state.busy || !echarts) return;
     state.busy = true;
@@ -160,7 +177,9 @@ export function pointView(view, sensor, what, id) {
     const fresh = await get(timelineAddress(30));
     const added = fresh.filter((row) => !newest || row.end_ms > newest.end_ms);
     const reaches = added.length < fresh.length; // back to what is known already
-    state.rows = reaches ? [...state.rows, ...added].slice(-MAX_PAST) : await get(timelineAddress(N_PAST));
+    state.rows = reaches
+      ? [...state.rows, ...added].slice(-MAX_PAST)
+      : await get(timelineAddress(N_PAST));
     if (added.length && !state.left) await select(state.rows.at(-1).row);
   }
 
@@ -169,7 +188,10 @@ export function pointView(view, sensor, what, id) {
     charts[name] = echarts.init(element, null, { renderer: "canvas" });
     if (name === "timeline")
       charts[name].getZr().on("click", (event) => {
-        const [at_ms] = charts.timeline.convertFromPixel({ gridIndex: 0 }, [event.offsetX, event.offsetY]);
+        const [at_ms] = charts.timeline.convertFromPixel({ gridIndex: 0 }, [
+          event.offsetX,
+          event.offsetY,
+        ]);
         const distance = (row) => Math.abs((row.start_ms + row.end_ms) / 2 - at_ms);
         const hit = state.rows.reduce((best, row) => (distance(row) < distance(best) ? row : best));
         follow(false);
@@ -189,7 +211,9 @@ export function pointView(view, sensor, what, id) {
         model,
         limit: evidence?.full_colour ?? 1,
         limits: limitChoices(evidence?.full_colour ?? 1),
-        spectrumLimits: maps.spectrum_db ? spectrumLimits(maps.spectrum_db[look.channel]) : [-100, 0],
+        spectrumLimits: maps.spectrum_db
+          ? spectrumLimits(maps.spectrum_db[look.channel])
+          : [-100, 0],
       });
   }
 
@@ -198,7 +222,10 @@ export function pointView(view, sensor, what, id) {
     if (!row || state.left) return;
     parts.write(row, state.compared);
     const colours = palette();
-    chart("timeline", parts.time.chart).setOption(timelineOption(echarts, state.rows, row.row, colours), true);
+    chart("timeline", parts.time.chart).setOption(
+      timelineOption(echarts, state.rows, row.row, colours),
+      true,
+    );
     parts.evidence.panels.hidden = !row.maps;
     if (!row.maps) return;
     adapt(row);
@@ -227,15 +254,28 @@ export function pointView(view, sensor, what, id) {
   }
 
   function onKey(event) {
-    if (/INPUT|TEXTAREA|SELECT/.test(event.target.tagName) || event.ctrlKey || event.altKey || event.metaKey) return;
-    const work = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), l: () => follow(true), c: compare }[event.key];
+    if (
+      /INPUT|TEXTAREA|SELECT/.test(event.target.tagName) ||
+      event.ctrlKey ||
+      event.altKey ||
+      event.metaKey
+    )
+      return;
+    const work = {
+      ArrowLeft: () => step(-1),
+      ArrowRight: () => step(1),
+      l: () => follow(true),
+      c: compare,
+    }[event.key];
     if (work) {
       event.preventDefault();
       Promise.resolve(work()).catch(sentence);
     }
   }
 
-  const resize = () => Object.values(charts).forEach((one) => one?.resize());
+  function resize() {
+    for (const one of Object.values(charts)) one?.resize();
+  }
   const theme = matchMedia("(prefers-color-scheme: dark)");
   addEventListener("resize", resize);
   addEventListener("keydown", onKey);
@@ -251,6 +291,6 @@ export function pointView(view, sensor, what, id) {
     removeEventListener("resize", resize);
     removeEventListener("keydown", onKey);
     theme.removeEventListener("change", draw);
-    Object.values(charts).forEach((one) => one?.dispose());
+    for (const one of Object.values(charts)) one?.dispose();
   };
 }

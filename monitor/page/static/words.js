@@ -1,6 +1,7 @@
 // How things are said: statuses, times in the viewer's zone, frequencies.
 
-export const STATUSES = ["NG", "NO_DATA", "BAD_DATA", "LEARNING", "OK", "IDLE"]; // in the order they ask for a look
+// In the order in which they ask for a look.
+export const STATUSES = ["NG", "NO_DATA", "BAD_DATA", "LEARNING", "OK", "IDLE"];
 
 const MEANINGS = {
   OK: "OK",
@@ -24,9 +25,18 @@ const KINDS = {
 };
 export const kindWord = (kind) => KINDS[kind] ?? kind.replaceAll("_", " ");
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const CLOCK = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+});
 const SHORT = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const DAY = new Intl.DateTimeFormat(undefined, {
+  month: "short",
+  day: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+});
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 
 const sameDay = (a, b) => new Date(a).toDateString() === new Date(b).toDateString();
@@ -62,8 +72,12 @@ export function signed(value, digits = 3) {
   return (value < 0 && Number(text) !== 0 ? "−" : "+") + text;
 }
 
-export const plain = (value, digits = 3) =>
-  value === null || value === undefined ? "–" : (value < 0 ? "−" : "") + Math.abs(value).toFixed(digits);
+// A number with a true minus, and none before a zero; a dash where there is no number.
+export function plain(value, digits = 3) {
+  if (value === null || value === undefined) return "–";
+  const text = Math.abs(value).toFixed(digits);
+  return (value < 0 && Number(text) !== 0 ? "−" : "") + text;
+}
 
 export const percent = (share) => `${Math.round(100 * share)} %`;
 export const machineOf = (sensor) => sensor.slice(0, sensor.lastIndexOf("/"));

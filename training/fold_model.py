@@ -20,6 +20,7 @@ from training.cross_fit import Fit, choose_mixing
 from training.dataset import Dataset
 from training.metrics import auc, balanced_accuracy, best_threshold, bootstrap
 from training.network import keras
+from training.network_fit import Tick
 from training.recipe import Recipe, network_settings
 from training.splits import inner_folds
 from training.thresholds import (
@@ -30,7 +31,6 @@ from training.thresholds import (
     lowest_rate,
     novelty_scores,
 )
-from training.train import Tick
 
 RULES = ("network", "novelty", "either")  # the simplest first: it wins where they are even
 

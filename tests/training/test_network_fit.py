@@ -12,10 +12,10 @@ from tests.training.conftest import QUICK
 from training import TrainingError
 from training.dataset import Dataset
 from training.export import load_network
-from training.learn import learn, own_novelty, status_score
+from training.fold_model import learn, own_novelty, status_score
 from training.metrics import auc
 from training.network import predict
-from training.train import MixedBatches, check_classes, fit
+from training.network_fit import MixedBatches, check_classes, fit
 
 SHORT = replace(QUICK, n_epochs=2, n_members=1)
 

@@ -17,8 +17,9 @@ from monitor.records.signal import Float32, Float64
 from training import TrainingError
 from training.cross_fit import reference_level
 from training.dataset import Dataset, Text
-from training.learn import Learned, grid_spectra, learn, status_score
+from training.fold_model import Learned, grid_spectra, learn, status_score
 from training.network import head, keras, predict
+from training.network_fit import Tick, fit
 from training.peers import PEERS, peer_scores
 from training.recipe import Recipe
 from training.splits import Fold, shared_runs
@@ -31,7 +32,6 @@ from training.thresholds import (
     first_windows,
     novelty_scores,
 )
-from training.train import Tick, fit
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from monitor.exit_codes import EXIT_OK
 from monitor.recordings.files import read_array
 from monitor.recordings.manifest import Manifest, Recording, load_manifest, read
 from monitor.records.signal import Float64
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     if options.out is not None:
         options.out.write_bytes(picture(manifest))
         print(f"drawn: {options.out}")
-    return 0
+    return EXIT_OK
 
 
 def _look(recording: Recording, tick: Callable[[], None]) -> Facts:
