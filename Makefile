@@ -2,13 +2,14 @@
 # make test    the whole test suite, with real servers where they can be had      ARGS="-k journal"
 # make check   format, lint, types, import rules, known vulnerabilities, systemd units
 # make faults  real faults on the real service, row by row against an undisturbed run
+# make dist    sdist and wheel in dist/
 # make bench   cost of each stage, and whole-pipeline windows/s beside a peer     ARGS=--json
 # Each makes .venv and installs what it needs. The first run takes minutes, later ones seconds.
 
 BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 
-.PHONY: demo test check faults bench format constraints picture clean
+.PHONY: demo test check faults bench dist format constraints picture clean
 
 demo: .venv/demo.stamp
 	$(BIN)/camshaft demo $(ARGS)
@@ -32,6 +33,10 @@ faults: .venv/development.stamp
 
 bench: .venv/development.stamp
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+dist: .venv/development.stamp
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
 
 format: .venv/development.stamp
 	$(BIN)/ruff format

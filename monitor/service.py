@@ -124,7 +124,7 @@ class Service:
         )  # messages that cannot be taken, with the reason
         rules = load_rules(config)
         self._lock_file = claim(config.journal.path)
-        self._journal = Journal(config.journal.path)
+        self._journal = Journal(config.journal.path, systemd.starting_slowly)
         self._commissioner = Commissioner(config.journal.path)
         self._reader = JournalReader(config.journal.path)
         streams, digests = self._journal.streams(), self._journal.digests()

@@ -28,6 +28,11 @@ def notify(*states: str) -> None:
         log.warning("systemd was not told %s: %s.", " ".join(states), error)
 
 
+def starting_slowly() -> None:
+    """A start that takes long, but goes on: one more minute before systemd gives it up."""
+    notify("EXTEND_TIMEOUT_USEC=60000000", "STATUS=Bringing the journal up to date.")
+
+
 def reloading() -> None:
     """Type=notify-reload wants the moment on the monotonic clock."""
     notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")

@@ -5,8 +5,9 @@ that lasts.
 from __future__ import annotations
 
 import fcntl
+import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -92,15 +93,21 @@ CREATE TABLE IF NOT EXISTS subscription (topic_filter TEXT PRIMARY KEY) WITHOUT 
 """
 
 
+STEPS_PER_CALL = 5_000_000  # of SQLite's machine: a fraction of a second
+
+log = logging.getLogger(__name__)
+
+
 class JournalError(Exception):
     """The journal cannot be used now; str() is one sentence that says why."""
 
 
-def connect(path: Path, update: bool = False) -> sqlite3.Connection:
+def connect(path: Path, on_update: Callable[[], None] | None = None) -> sqlite3.Connection:
     """Open the journal for writing; make it where there is none.
 
-    update : bring an older version up to date, whole or not at all. For the service alone, which
-        has claimed the journal: under a running service of the older program it would break.
+    on_update : bring an older version up to date, whole or not at all, and call this now and then
+        meanwhile. For the service alone, which has claimed the journal: under a running service of
+        the older program it would break. None refuses an older version
     Raises JournalError if the file is something else, damaged, or of another version.
     """
     try:
@@ -108,7 +115,7 @@ def connect(path: Path, update: bool = False) -> sqlite3.Connection:
         link.execute("PRAGMA journal_mode = WAL")
         link.execute("PRAGMA synchronous = FULL")
         link.execute("PRAGMA wal_autocheckpoint = 4000")
-        _prepare(link, path, update)
+        _prepare(link, path, on_update)
     except sqlite3.Error as error:
         raise JournalError(f"journal.path = '{path}': {_plain(error)}.") from error
     return link
@@ -167,7 +174,7 @@ def transaction(link: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise JournalError(f"the journal cannot be written: {error}.") from error
 
 
-def _prepare(link: sqlite3.Connection, path: Path, update: bool) -> None:
+def _prepare(link: sqlite3.Connection, path: Path, on_update: Callable[[], None] | None) -> None:
     link.execute("BEGIN IMMEDIATE")  # two processes may open a new journal at once
     try:
         if not link.execute("SELECT 1 FROM sqlite_schema").fetchone():
@@ -175,9 +182,8 @@ def _prepare(link: sqlite3.Connection, path: Path, update: bool) -> None:
                 link.execute(statement)
             link.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             link.execute(f"PRAGMA user_version = {VERSION}")
-        while update and (version := _version(link, path)) < VERSION:
-            MIGRATIONS[version](link)
-            link.execute(f"PRAGMA user_version = {version + 1}")
+        if on_update is not None:
+            _bring_up_to_date(link, path, on_update)
         _check(link, path)
         for statement in LATER_TABLES.split(";\n"):
             link.execute(statement)
@@ -185,6 +191,21 @@ def _prepare(link: sqlite3.Connection, path: Path, update: bool) -> None:
     except BaseException:
         link.execute("ROLLBACK")
         raise
+
+
+def _bring_up_to_date(link: sqlite3.Connection, path: Path, on_update: Callable[[], None]) -> None:
+    """Within the caller's transaction."""
+    if _version(link, path) == VERSION:
+        return
+    size_mb = path.stat().st_size / 1e6
+    log.warning("Bringing the journal up to date, %.0f MB; this is done once.", size_mb)
+    link.set_progress_handler(on_update, STEPS_PER_CALL)
+    try:
+        while (version := _version(link, path)) < VERSION:
+            MIGRATIONS[version](link)
+            link.execute(f"PRAGMA user_version = {version + 1}")
+    finally:
+        link.set_progress_handler(None, 0)
 
 
 def _check(link: sqlite3.Connection, path: Path) -> None:

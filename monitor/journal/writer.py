@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -54,9 +54,10 @@ class Journal:
     again later.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_update: Callable[[], None] = lambda: None) -> None:
+        """on_update : called now and then while an older journal is brought up to date"""
         self.path = path
-        self._link = connect(path, update=True)
+        self._link = connect(path, on_update)
         self._grids: dict[Grid, int] = {}
 
     def close(self) -> None:

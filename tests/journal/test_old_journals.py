@@ -170,3 +170,17 @@ def test_outputs_go_on_where_0_1_0_stood(old: Path) -> None:
     dead = link.execute("SELECT output, kind, reason FROM dead_letter").fetchall()
     assert dead == [("influx", "verdict", "400 field type conflict")]
     link.close()
+
+
+def test_the_service_says_that_it_is_still_starting(
+    old: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """systemd gives a start up after its time: a large journal takes longer."""
+    monkeypatch.setattr(schema, "STEPS_PER_CALL", 100)
+    calls: list[int] = []
+    Journal(old, lambda: calls.append(1)).close()
+    assert len(calls) > 10
+    assert "Bringing the journal up to date" in caplog.text
+    calls.clear()
+    Journal(old, lambda: calls.append(1)).close()
+    assert calls == []
