@@ -96,8 +96,9 @@ def test_readme_shows_only_targets_that_exist() -> None:
 @pytest.mark.parametrize(
     ("program", "module"), [("camshaft", "monitor.cli"), ("camshaft-train", "training.cli")]
 )
-def test_readme_documents_every_command_and_no_other(program: str, module: str) -> None:
-    lines = code_lines(README.read_text("utf-8"))
+def test_the_documents_show_every_command_and_no_other(program: str, module: str) -> None:
+    guides = [README, *sorted((ROOT / "docs").glob("*.md"))]
+    lines = [line for guide in guides for line in code_lines(guide.read_text("utf-8"))]
     shown = {
         match[1]
         for line in lines
@@ -124,7 +125,10 @@ def test_every_decision_is_in_the_index() -> None:
 
 def test_the_change_log_tells_what_is_new() -> None:
     text = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    newest = re.split(r"^## ", text, flags=re.MULTILINE)[1]
+    unreleased, newest = re.split(r"^## ", text, flags=re.MULTILINE)[1:3]
+    assert unreleased.startswith("[Unreleased]")
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert newest.startswith(f"[{version}] - 20")
     assert re.search(r"^- \S", newest, re.MULTILINE)
 
 
