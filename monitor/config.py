@@ -219,7 +219,7 @@ class JournalSettings(Settings):
 
 
 class InfluxSettings(Settings):
-    """name : of its place in the journal, so that a changed address goes on where the old one was."""
+    """name : of its place in the journal: a changed address goes on where the old one was."""
 
     name: str = Field(default="influx", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     url: str

@@ -249,7 +249,7 @@ class Service:
         self._fault = error
         self._wake.set()
 
-    # -- the source's thread ---------------------------------------------------------------------------
+    # -- the source's thread -----------------------------------------------------------------------
 
     def _deliver(self, message: Message) -> None:
         dropped = self._inbox.put(message)

@@ -1,4 +1,4 @@
-"""docs/architecture.md says what is there: every package has its line, every step leads to a file."""
+"""docs/architecture.md says what is there: packages have their line, steps lead to files."""
 
 from __future__ import annotations
 

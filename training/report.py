@@ -12,9 +12,13 @@ from training.export import whole_folder
 
 MANY = 16  # rows: a longer table is folded away
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #222 }
-table { border-collapse: collapse; margin: .6em 0 1.4em } td, th { padding: .25em .7em; border-bottom: 1px solid #ddd;
-text-align: left; font-variant-numeric: tabular-nums } th { background: #f4f4f4 } img { max-width: 100% }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em;
+  color: #222 }
+table { border-collapse: collapse; margin: .6em 0 1.4em }
+td, th { padding: .25em .7em; border-bottom: 1px solid #ddd; text-align: left;
+  font-variant-numeric: tabular-nums }
+th { background: #f4f4f4 }
+img { max-width: 100% }
 .warning { background: #fff3cd; padding: .6em 1em } h2 { margin-top: 1.6em } small { color: #666 }
 """
 

@@ -95,8 +95,8 @@ def _password(config: Config) -> str | None:
         )
     if not is_loopback(page.host) and page.tls is None and not page.behind_https_proxy:
         logging.getLogger(__name__).warning(
-            "page.host = %r without page.tls: password and pages travel unencrypted. Set page.tls, or "
-            "page.behind_https_proxy where a proxy speaks HTTPS.",
+            "page.host = %r without page.tls: password and pages travel unencrypted. Set page.tls,"
+            " or page.behind_https_proxy where a proxy speaks HTTPS.",
             page.host,
         )
     return password

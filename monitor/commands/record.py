@@ -71,8 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         client.stop()
         recorder.close()
+    minutes = f"{recorder.recorded_s / 60:.1f} minutes"
     print(
-        f"{arguments.sensor}: {recorder.n_files} files, {recorder.recorded_s / 60:.1f} minutes in {arguments.out}. "
+        f"{arguments.sensor}: {recorder.n_files} files, {minutes} in {arguments.out}. "
         f"Label them in {arguments.out / 'recordings.csv'}."
     )
     return 0 if recorder.n_files else 1
@@ -88,7 +89,8 @@ def _until(
             said_s = now_s
             left_s = end_s - now_s
             print(
-                f"\r{recorder.recorded_s / 60:.1f} min recorded, {recorder.n_refused} messages refused, "
+                f"\r{recorder.recorded_s / 60:.1f} min recorded, "
+                f"{recorder.n_refused} messages refused, "
                 f"{left_s / 60:.0f} min to go ",
                 end="",
                 file=sys.stderr,

@@ -13,7 +13,8 @@ from monitor.evidence.false_alarms import StatedRate, independent_count, stated_
 from monitor.evidence.novelty import commission_with_scores, conformal_threshold
 from monitor.records.commissioned import Commissioned, HealthyWindows
 
-# Of the quietest commissioned level (-20 dB): below it the machine stands; a quiet fault stays above.
+# Of the quietest commissioned level (-20 dB): below it the machine stands. A quiet fault stays
+# above.
 IDLE_SHARE = 0.1
 
 

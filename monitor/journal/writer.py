@@ -314,8 +314,8 @@ def _position(text: str) -> Position:
 
 def _thin_kept_windows(link: sqlite3.Connection, n_bytes: int, n_rows: int) -> int:
     oldest = link.execute(
-        "SELECT row_id, n_bytes FROM kept_window WHERE row_id NOT IN (SELECT row_id FROM label) ORDER"
-        " BY row_id LIMIT ?",
+        "SELECT row_id, n_bytes FROM kept_window WHERE row_id NOT IN (SELECT row_id FROM label)"
+        " ORDER BY row_id LIMIT ?",
         (n_rows,),
     ).fetchall()
     chosen = list(_until(oldest, n_bytes))

@@ -39,7 +39,7 @@ class Step:
 
 
 class Output(Protocol):
-    """One receiver. All its methods are called from one thread of its own, in the order of the rows.
+    """One receiver. All its methods are called from one thread of its own, rows in order.
 
     name : of its cursor in the journal: a changed address goes on where the old one was
     title : its name in log lines

@@ -1,4 +1,4 @@
-"""What a message is, by its topic and payload: samples of sensors, a running state, a label. Pure."""
+"""What a message is, by topic and payload: samples of sensors, a running state, a label. Pure."""
 
 from __future__ import annotations
 

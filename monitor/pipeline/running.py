@@ -16,7 +16,7 @@ class RunningStates:
         self._last[word.topic, word.machine, word.point] = word.is_running
 
     def of(self, sensor: str, rule: SensorSettings) -> bool | None:
-        """None where no topic tells, or none has spoken. A point's word goes before its machine's."""
+        """None where no topic has told. A point's word goes before its machine's."""
         if rule.running is None or rule.running.topic is None:
             return None
         topic = rule.running.topic

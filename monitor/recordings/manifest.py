@@ -352,8 +352,8 @@ def _recording(
     rate_hz = float(ours["sample_rate_hz"] or files.sample_rate_hz)
     if rate_hz != files.sample_rate_hz and files.resample_hz is None:
         raise ValueError(
-            f"sample_rate_hz = {rate_hz:g} differs from the manifest's {files.sample_rate_hz:g} Hz: "
-            "mixed rates need files.resample_hz"
+            f"sample_rate_hz = {rate_hz:g} differs from the manifest's {files.sample_rate_hz:g} Hz:"
+            " mixed rates need files.resample_hz"
         )
     first = int(ours["first_sample"] or 0)
     return Recording(

@@ -37,8 +37,8 @@ svg { max-width: 100%; height: auto; display: block; }
 svg text { font-size: 12px; fill: #3a4652; }
 .quiet { color: #5a6876; }
 .two { display: grid; grid-template-columns: 1.4fr 1fr; gap: 14px; align-items: start; }
-.verdict { font-size: 19px; font-weight: 600; margin: 10px 0; padding: 8px 12px; background: #f3f5f7;
-  border-left: 8px solid #2a7f62; }
+.verdict { font-size: 19px; font-weight: 600; margin: 10px 0; padding: 8px 12px;
+  background: #f3f5f7; border-left: 8px solid #2a7f62; }
 .verdict.ng { border-color: #c8321f; }
 .verdict.open { border-color: #a06000; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -49,7 +49,11 @@ tr.total td { border-top: 2px solid #16202a; font-weight: 600; }
 .for-ng { color: #d9480f; }
 .for-ok { color: #1c6fb5; }
 @media (max-width: 700px) { .two { grid-template-columns: 1fr; } }
-@media print { body { padding: 0; } h2 { break-after: avoid; } .two, svg, tr { break-inside: avoid; } }
+@media print {
+  body { padding: 0; }
+  h2 { break-after: avoid; }
+  .two, svg, tr { break-inside: avoid; }
+}
 """
 
 

@@ -94,12 +94,13 @@ def table(figures: Mapping[str, object]) -> str:
         ),
         f"{'ratio':<46}{figures['times_faster']:>12,.0f} times",
         (
-            f"{'only Fourier transforms and network':<46}{figures['kernel_limit_windows_per_s']:>12,.0f}"
-            " windows/s"
+            f"{'only Fourier transforms and network':<46}"
+            f"{figures['kernel_limit_windows_per_s']:>12,.0f} windows/s"
         ),
         f"{'daemon, start to READY':<46}{figures['startup_s']:>12.2f} s",
         (
-            f"{'daemon, resident with ' + str(figures['n_sensors']) + ' sensors':<46}{_or_none(figures['rss_mb'])} MiB"
+            f"{'daemon, resident with ' + str(figures['n_sensors']) + ' sensors':<46}"
+            f"{_or_none(figures['rss_mb'])} MiB"
         ),
     ]
     load, n_cores = figures["load_before"], figures["n_cores"]

@@ -17,7 +17,7 @@ MAX_PAYLOAD_BYTES = 4 << 20
 
 
 class PayloadError(Exception):
-    """A payload that cannot be used. reason: a counter's name; detail: one sentence for a person."""
+    """A payload that cannot be used. reason: a counter's name; detail: one sentence."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")

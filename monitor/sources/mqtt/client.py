@@ -423,7 +423,8 @@ class MqttClient:
             if code.is_failure:
                 self.counters.refused_subscriptions += 1
                 log.error(
-                    "Broker %s refuses the subscription to %r: %s; asked again at the next connection.",
+                    "Broker %s refuses the subscription to %r: %s; asked again at the next"
+                    " connection.",
                     self._broker,
                     topic,
                     code,
