@@ -30,7 +30,8 @@ HELP_OF_COMMAND = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Errors a person can mend are one line on standard error and exit code 2."""
-    from monitor.config import ConfigError  # after --help, which needs none of these
+    # Not with the module: what a command does not need, it does not wait for.
+    from monitor.config import ConfigError
     from monitor.evidence.model_folder import ModelError
     from monitor.journal.schema import JournalError
 

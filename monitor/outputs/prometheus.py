@@ -55,6 +55,24 @@ HEALTH_COUNTERS = {  # these begin with the process, the books with the journal
         "camshaft_broker_dropped_messages",
         "Messages that the broker says it dropped",
     ),
+    "broker_connection_losses": (
+        "camshaft_broker_connection_losses",
+        "Connections to the MQTT broker that were lost",
+    ),
+    "broker_failed_connects": (
+        "camshaft_broker_failed_connects",
+        "Connections to the MQTT broker that could not be made",
+    ),
+    "broker_refused_connects": (
+        "camshaft_broker_refused_connects",
+        "Connections that the MQTT broker refused",
+    ),
+    "broker_refused_subscriptions": (
+        "camshaft_broker_refused_subscriptions",
+        "Topics that the MQTT broker refused",
+    ),
+    "oversize_messages": ("camshaft_oversize_messages", "Messages too large to be taken"),
+    "bad_topic_messages": ("camshaft_bad_topic_messages", "Messages whose topic is not UTF-8"),
 }
 
 log = logging.getLogger(__name__)
@@ -207,10 +225,13 @@ def _health(at_ns: int, fields: dict[str, Any]) -> Iterator[Metric]:
         "When the service last reported; the metrics below are as of then",
         at_ns / 1e9,
     )
+    # A row of an older program, or of a source without a broker, has fewer figures.
     for field, (name, text) in HEALTH_GAUGES.items():
-        yield GaugeMetricFamily(name, text, float(fields[field]))
+        if field in fields:
+            yield GaugeMetricFamily(name, text, float(fields[field]))
     for field, (name, text) in HEALTH_COUNTERS.items():
-        yield CounterMetricFamily(name, text, fields[field])
+        if field in fields:
+            yield CounterMetricFamily(name, text, fields[field])
     latency = GaugeMetricFamily(
         "camshaft_window_latency_seconds",
         "From a window's last message to its stored verdict, of the latest 10,000",

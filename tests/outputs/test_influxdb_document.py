@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 from deploy.grafana import dashboards
+from monitor.config import MqttSettings
 from monitor.health import Latencies, book_fields
 from monitor.outputs.influx.line_protocol import event_line, verdict_lines
 from monitor.records.books import Books, RowCounts
+from monitor.sources.mqtt.client import MqttClient
 from tests.paths import ROOT
 from tests.servers.strict_line_protocol import Row, parse, type_name
 from tests.verdicts import make_verdict
@@ -41,7 +43,7 @@ def test_every_measurement_is_described() -> None:
 
 def test_tags_and_fields_of_quality_and_events() -> None:
     for measurement, optional in (
-        ("vibration_quality", {"rate_deviation"}),
+        ("vibration_quality", {"rate_deviation", "map_residual"}),
         ("vibration_event", KINDS),
     ):
         row: Row = ROWS[measurement]
@@ -58,7 +60,8 @@ def test_health_fields() -> None:
     )
     latencies = Latencies()
     latencies.add([0], 1)
-    assert {*book_fields(books, ["influx"]), *latencies.percentiles()} <= documented
+    broker = MqttClient(MqttSettings(), [], lambda message: None, "plant-1").health()
+    assert {*book_fields(books, ["influx"]), *latencies.percentiles(), *broker} <= documented
     queries = " ".join(
         target["query"] for panel in dashboards.service()["panels"] for target in panel["targets"]
     )
