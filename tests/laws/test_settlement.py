@@ -1,4 +1,4 @@
-"""Laws of settlement: each message once, never before its samples are stored, none held for ever."""
+"""Laws of settlement: once, not before the samples are stored, and none held for ever."""
 
 from __future__ import annotations
 
