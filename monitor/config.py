@@ -197,7 +197,7 @@ class SensorSettings(Settings):
 
     @property
     def ms2_per_number(self) -> float:
-        """What one stored number is worth in m/s²."""
+        """What one stored number stands for in m/s²."""
         return (self.scale or 1.0) * MS2_PER_UNIT.get(self.unit, 1.0)
 
 
@@ -240,7 +240,7 @@ class WebhookSettings(Settings):
     """An HTTP address that gets alarms as JSON. name: its own, so that a changed address goes on
     where the old one was.
 
-    fields: constants to send along, where a receiver asks for them (a chat's number, say).
+    fields: constants to send along, where a receiver asks for them (a chat's number, for example).
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")

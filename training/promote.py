@@ -53,5 +53,5 @@ def read_report(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise TrainingError(f"{folder / 'report.json'} cannot be read: {error}.") from error
     if not isinstance(tree, dict) or "model" not in tree:
-        raise TrainingError(f"{folder / 'report.json'} is no report of camshaft-train evaluate.")
+        raise TrainingError(f"{folder / 'report.json'} is not a report of camshaft-train evaluate.")
     return tree

@@ -55,16 +55,6 @@ def by_group(dataset: Dataset, column: str, n_folds: int, seed: int = 0) -> list
     )
 
 
-def by_time(dataset: Dataset, share: float) -> list[Fold]:
-    """The last `share` of each sensor's runs, in the manifest's order of time, is tested."""
-    test = np.zeros(len(dataset), bool)
-    for sensor in np.unique(dataset.sensor):
-        runs = list(dict.fromkeys(dataset.run[dataset.sensor == sensor]))
-        late = runs[len(runs) - max(1, round(share * len(runs))) :]
-        test |= np.isin(dataset.run, late)
-    return _checked(dataset, [_fold(f"last {share:.0%} of runs", test)])
-
-
 def held_out(dataset: Dataset, pairs: list[tuple[str, str]]) -> NDArray[np.bool_]:
     """Windows with COLUMN = VALUE for any of the pairs. Raises TrainingError where none has, or
     all.

@@ -136,7 +136,7 @@ def self_test(folder: Path, classifier: Classifier) -> str:
         found, _ = classifier.predict(psd_db)
         worst = float(np.max(np.abs(found - logit) / np.maximum(1.0, np.abs(logit))))
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{folder / SELF_TEST_FILE} is no self-test: {error}.") from error
+        raise ModelError(f"{folder / SELF_TEST_FILE} is not a self-test: {error}.") from error
     if not worst <= SELF_TEST_TOLERANCE:
         raise ModelError(
             f"{folder}: logits of the self-test differ by {worst:.2g} from those stored with the"

@@ -178,16 +178,6 @@ def _message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterato
         yield Finding("message", "FAILED", f"nothing came on {topic} within {wait_s:g} s", hint)
 
 
-def _subscription(config: Config, topic: str) -> Subscription | None:
-    """The first whose pattern fits: the service takes the same."""
-    fits = (
-        one
-        for one in config.subscriptions
-        if TopicPattern.parse(one.topic).match(topic) is not None
-    )
-    return next(fits, None)
-
-
 def _judge(config: Config, subscription: Subscription, message: Message) -> Finding:
     """Whether the service could use this message."""
     sensor = TopicPattern.parse(subscription.topic).sensor(message.topic)

@@ -52,7 +52,7 @@ def moment(text: str) -> int:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no ISO 8601 time, 2026-11-24T08:30:00+01:00 say"
+            f"{text!r} must be an ISO 8601 time such as 2026-11-24T08:30:00+01:00"
         ) from error
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return int(at.timestamp()) * 10**9 + at.microsecond * 1000

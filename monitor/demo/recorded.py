@@ -60,7 +60,7 @@ def choose_model(manifest: Manifest, name: str | None) -> Path:
 
 
 def machines_in_training(manifest: Manifest, model: Path) -> set[str]:
-    """Machines that the model learned from: on these its accuracy is no test."""
+    """Machines that the model learned from: on these its accuracy proves nothing."""
     training = load_manifest(model).training
     if training.get("manifest") != manifest.name:
         return set()

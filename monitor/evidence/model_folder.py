@@ -113,9 +113,9 @@ class Manifest(Section):
     def _plain_names(cls, files: dict[str, str]) -> dict[str, str]:
         for name, digest in files.items():
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name == MANIFEST_NAME:
-                raise ValueError(f"{name!r} is no plain file name")
+                raise ValueError(f"{name!r} must be a plain file name")
             if not re.fullmatch(r"[0-9a-f]{64}", digest):
-                raise ValueError(f"{name} = {digest!r} is no SHA-256 in lower-case hexadecimal")
+                raise ValueError(f"{name} = {digest!r} must be a SHA-256 in lower-case hexadecimal")
         return files
 
     @model_validator(mode="after")

@@ -109,7 +109,7 @@ class Classifier:
         except (ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise ModelError(
-                f"{self._file} is no network for psd_db {self._input_shape}: {reason}"
+                f"{self._file} is not a network for psd_db {self._input_shape}: {reason}"
             ) from error
         ready = _Ready(interpreter, size, psd_db, logit, features)
         self._check_output(ready)

@@ -66,7 +66,7 @@ class LabelStore:
                 "SELECT sensor, kind, model_id FROM event WHERE event_id = ?", (event_id,)
             ).fetchone()
             if found is None or found[1] != "alarm_raised":
-                raise LabelError(f"event_id = {event_id}: is no alarm in the journal.")
+                raise LabelError(f"event_id = {event_id}: the journal has no such alarm.")
             sensor, _, model_id = found
             later = link.execute(
                 "SELECT kind FROM event WHERE sensor = ? AND event_id > ? AND kind IN"

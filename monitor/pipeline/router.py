@@ -97,5 +97,5 @@ def _is_running(message: Message) -> bool:
     word = message.payload[:16].decode("utf-8", "replace").strip().lower()
     if word not in RUNNING_WORDS:
         known = ", ".join(RUNNING_WORDS)
-        raise PayloadError("bad_running_state", f"Running state {word!r} is none of {known}.")
+        raise PayloadError("bad_running_state", f"Running state {word!r} must be one of {known}.")
     return RUNNING_WORDS[word]

@@ -59,7 +59,7 @@ def _read(
             array = {"hdf5": _hdf5, "npy": _npy, "npz": _npz, "mat": _mat}[file_format](path, key)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError) as error:
         raise FileError(
-            f"is no readable {file_format} file: {' '.join(str(error).split())}"
+            f"cannot be read as a {file_format} file: {' '.join(str(error).split())}"
         ) from error
     if array.dtype.kind not in "iuf":
         raise FileError(f"holds values of type {array.dtype}, real numbers are needed")

@@ -151,7 +151,7 @@ class ManifestFile(Settings):
     def _known(cls, value: dict[str, str]) -> dict[str, str]:
         unknown = [name for name in value if name not in OUR_COLUMNS]
         if unknown:
-            raise ValueError(f"{unknown[0]!r} is none of {', '.join(OUR_COLUMNS)}")
+            raise ValueError(f"{unknown[0]!r} must be one of {', '.join(OUR_COLUMNS)}")
         return value
 
 
@@ -381,7 +381,7 @@ def _path(root: Path, text: str) -> Path:
     if not text or not path.resolve().is_relative_to(root.resolve()):
         raise ValueError(f"path = {text!r} leaves the folder of the recordings, {root}")
     if not path.is_file():
-        raise ValueError(f"path = {text!r} is no file in {root}")
+        raise ValueError(f"path = {text!r} does not exist in {root}")
     return path
 
 
@@ -393,7 +393,7 @@ def _label(text: str) -> Label:
             return "ng"
         case "unlabelled" | "":
             return "unlabelled"
-    raise ValueError(f"label = {text!r} is none of ok, ng, unlabelled")
+    raise ValueError(f"label = {text!r} must be one of ok, ng, unlabelled")
 
 
 def _start_ns(text: str) -> int | None:

@@ -65,7 +65,7 @@ class Evidence:
 
 
 def measured_residual(cells: Float32, bias: float, score: float) -> float:
-    """How far a map misses its score. A map that does is no explanation."""
+    """How far a map misses its score. A map that does explains nothing."""
     return abs(float(cells.sum(dtype=np.float64)) + bias - score)
 
 

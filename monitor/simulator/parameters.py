@@ -69,7 +69,7 @@ class Parameters:
     fault_order: float  # impulses per revolution
     fault_mode: Resonance
     fault_snr_db: float  # ringing over noise in the fault mode's bandwidth, at severity 1
-    cycle_s: float  # an intermittent fault sounds for a part of each cycle (of load, say)
+    cycle_s: float  # an intermittent fault sounds for a part of each cycle (of load, for example)
     duty: float
     unbalance: float  # growth of the first shaft harmonic at severity 1
     quiet_shift: float  # relative fall of the structure's frequencies and levels at severity 1

@@ -213,7 +213,7 @@ def test_login(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("payload", "rule", "match"),
     [
-        (b"\0" * 7, {}, "7 bytes are no whole number of 6 bytes (3 channels of int16)"),
+        (b"\0" * 7, {}, "7 bytes are not a whole number of 6 bytes (3 channels of int16)"),
         (GOOD, {"match": "other/*"}, "no rule under sensors matches 'mill/spindle'"),
     ],
 )

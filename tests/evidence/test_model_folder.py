@@ -109,11 +109,11 @@ def test_a_manifest_that_is_too_large_or_no_yaml_is_refused(folder: Path) -> Non
         ),
         (
             lambda tree: tree["files"].update({"../escape": "0" * 64}),
-            r"'../escape' is no plain file name",
+            r"'../escape' must be a plain file name",
         ),
         (
             lambda tree: tree["files"].update({"model.tflite": "abc"}),
-            r"model.tflite = 'abc' is no SHA-256",
+            r"model.tflite = 'abc' must be a SHA-256",
         ),
         (
             lambda tree: tree["head"].update(weights=[]),

@@ -95,7 +95,7 @@ def test_a_network_that_does_not_fit_its_manifest_is_refused(
 ) -> None:
     network = (small[0] / "model.tflite").read_bytes()
     write_folder(tmp_path / "channels", SETTINGS, 1, network, [0.0] * 6, 0.0)
-    with pytest.raises(ModelError, match=r"model.tflite is no network for psd_db \(1, 24, 49\)"):
+    with pytest.raises(ModelError, match=r"model.tflite is not a network for psd_db \(1, 24, 49\)"):
         Classifier(tmp_path / "channels")
     write_folder(tmp_path / "maps", SETTINGS, 2, network, [0.0] * 7, 0.0)
     with pytest.raises(ModelError, match=r"features of shape \(24, 9, 6\): .* \(24, 9, 7\)"):
@@ -104,5 +104,5 @@ def test_a_network_that_does_not_fit_its_manifest_is_refused(
 
 def test_bytes_that_are_no_network_are_refused(tmp_path: Path) -> None:
     write_folder(tmp_path / "rubbish", SETTINGS, 1, b"rubbish" * 100, [0.0], 0.0)
-    with pytest.raises(ModelError, match=r"model.tflite is no network for psd_db"):
+    with pytest.raises(ModelError, match=r"model.tflite is not a network for psd_db"):
         Classifier(tmp_path / "rubbish")

@@ -113,7 +113,7 @@ def test_an_alarm_is_acknowledged_once(journal: Path) -> None:
     )
     with pytest.raises(LabelError, match="acknowledged already"):
         store.acknowledge(alarm.event_id, "Bob", "", at_ns=10)
-    with pytest.raises(LabelError, match="is no alarm"):
+    with pytest.raises(LabelError, match="has no such alarm"):
         store.acknowledge(found.event_id, "Bob", "", at_ns=10)
 
 

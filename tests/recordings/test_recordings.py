@@ -181,8 +181,8 @@ def test_a_faster_file_is_brought_to_the_common_rate(tmp_path: Path) -> None:
             r"recordings.csv row 2: path = '../one.npy' leaves the folder of the recordings",
         ),
         ("/etc/hostname,ok,a", r"row 2: path = '/etc/hostname' leaves the folder"),
-        ("absent.npy,ok,a", r"row 2: path = 'absent.npy' is no file in"),
-        ("one.npy,good,a", r"row 2: label = 'good' is none of ok, ng, unlabelled"),
+        ("absent.npy,ok,a", r"row 2: path = 'absent.npy' does not exist in"),
+        ("one.npy,good,a", r"row 2: label = 'good' must be one of ok, ng, unlabelled"),
         ("one.npy,ok,a,b", r"row 2: has more cells than the header has columns"),
         (",ok,a", r"row 2: path = '' leaves"),
         ("one.npy,ok,a\none.npy,ng,a", r"row 3: one.npy stands in row 2 too"),
@@ -214,7 +214,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
             r"axes = \['channel'\] must name each axis once, time among them",
         ),
         ("format: wav, axes: [time]", "", r"a wav file is \(time, channel\)"),
-        ("format: npy", "columns: {lable: x}\n", r"columns.*'lable' is none of path, label"),
+        ("format: npy", "columns: {lable: x}\n", r"columns.*'lable' must be one of path, label"),
         ("format: npy", "groups: [speed]\n", r"the table has no column 'speed'"),
         (
             "format: npy",
@@ -236,7 +236,7 @@ def test_a_bad_manifest_is_one_sentence(
     [
         (np.array([0.0, np.nan, 1.0]), "row 2: one.npy has a NaN or infinite value at sample 1"),
         (np.zeros((3, 3, 3)), "has shape"),
-        (np.array([{"a": 1}]), "is no readable npy file: Object arrays"),
+        (np.array([{"a": 1}]), "cannot be read as a npy file: Object arrays"),
         (np.array(["a", "b"]), "holds values of type <U1, real numbers are needed"),
         (np.zeros(0), "samples 0 to 0 are wanted"),
     ],

@@ -175,7 +175,7 @@ def test_the_command(journal: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         parser.parse_args(
             [*line[:3], "yesterday", "--to", "2100-01-01", "--point", FAULTY, "--out", str(out)]
         )
-    assert "'yesterday' is no ISO 8601 time" in capsys.readouterr().err
+    assert "'yesterday' must be an ISO 8601 time" in capsys.readouterr().err
 
 
 @given(st.floats(-5, 5), st.floats(-3, 3))

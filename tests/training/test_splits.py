@@ -12,7 +12,6 @@ from training.dataset import Dataset
 from training.splits import (
     Fold,
     by_group,
-    by_time,
     held_out,
     inner_folds,
     leaky,
@@ -25,7 +24,6 @@ SPLITS: list[Callable[[Dataset], list[Fold]]] = [
     lambda data: leave_one_out(data, "operation"),
     lambda data: by_group(data, "run", 4),
     lambda data: by_group(data, "machine", 2),
-    lambda data: by_time(data, 0.3),
     lambda data: inner_folds(data, ("machine",)),
     lambda data: inner_folds(data.select(data.column("machine") == "M0"), ("machine",)),
 ]

@@ -103,7 +103,7 @@ def _sequence(value: object) -> int | None:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SEQUENCE:
         raise PayloadError(
-            "bad_sequence", f"Sequence {quote(value)} is no whole number from 0 to 2^63 - 1."
+            "bad_sequence", f"Sequence {quote(value)} is not a whole number from 0 to 2^63 - 1."
         )
     return value
 

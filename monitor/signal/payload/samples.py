@@ -23,8 +23,8 @@ def from_bytes(data: bytes, dtype: str, n_channels: int, scale: float) -> Float3
     if len(data) % frame_bytes:
         raise PayloadError(
             "bad_length",
-            f"{len(data)} bytes are no whole number of {frame_bytes} bytes ({n_channels} channels"
-            f" of {dtype}).",
+            f"{len(data)} bytes are not a whole number of {frame_bytes} bytes"
+            f" ({n_channels} channels of {dtype}).",
         )
     return to_ms2(np.frombuffer(data, DTYPES[dtype]).reshape(-1, n_channels).T, scale)
 

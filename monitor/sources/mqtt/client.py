@@ -76,7 +76,7 @@ class MqttCounters:
 
 class _LastError(logging.Handler):
     """Keeps what paho says of a broken socket: its callbacks do not tell (a refused client
-    certificate, say).
+    certificate, for example).
     """
 
     text = ""

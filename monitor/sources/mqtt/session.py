@@ -61,7 +61,6 @@ class ServerLimits:
     receive_maximum: int | None = None
     maximum_qos: int | None = None
     retain_available: int | None = None
-    topic_alias_maximum: int | None = None
 
 
 def server_limits(session_present: bool, properties: Any) -> ServerLimits:
@@ -77,7 +76,6 @@ def server_limits(session_present: bool, properties: Any) -> ServerLimits:
         receive_maximum=said("ReceiveMaximum"),
         maximum_qos=said("MaximumQoS"),
         retain_available=said("RetainAvailable"),
-        topic_alias_maximum=said("TopicAliasMaximum"),
     )
 
 

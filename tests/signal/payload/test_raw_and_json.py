@@ -238,7 +238,7 @@ def test_bad_length_names_the_rule() -> None:
     with pytest.raises(PayloadError) as caught:
         decode_one(message(b"\0" * 7), RAW16, "m/p", rules(channels=["x", "y", "z"]))
     assert caught.value.reason == "bad_length"
-    assert caught.value.detail == "7 bytes are no whole number of 6 bytes (3 channels of int16)."
+    assert caught.value.detail == "7 bytes are not a whole number of 6 bytes (3 channels of int16)."
 
 
 @pytest.mark.parametrize("value", ["A", "A*==", "QUJD\n", "ä", 5, ""])
