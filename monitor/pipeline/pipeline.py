@@ -11,6 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from monitor.config import SensorSettings
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.judging import Cut, Judgement, judge
 from monitor.pipeline.overload import Overload
@@ -169,7 +170,7 @@ class Pipeline:
             self._batch.counters["messages_redelivered"] += 1
             return marks
         try:
-            content = self._router.read(message)
+            content = self._router.read(message, self._rule_of)
             if isinstance(content, RunningWord):
                 self._running.note(content)
                 return {}
@@ -185,6 +186,14 @@ class Pipeline:
             digest_of_chunk = digest if index == 0 else zlib.crc32(b"%d" % index, digest)
             self._push(sensor, chunk, digest_of_chunk, work, now_s)
         return {sensor.name: sensor.n_received for sensor in sensors}
+
+    def _rule_of(self, name: str) -> SensorSettings | None:
+        """A known sensor's own: after a reload the old rule holds until its window is whole."""
+        known = self.sensors.get(name)
+        if known is not None:
+            return known.rule
+        analyser = self._router.analyser(name)
+        return None if analyser is None else analyser.rule
 
     def _sensors_of(self, chunks: Sequence[Chunk], now_s: float) -> list[Sensor]:
         """The sensor of each chunk. Made only here: garbage on invented names makes no sensor."""

@@ -10,7 +10,7 @@ from monitor.records import labels
 from monitor.records.labels import LabelRequest
 from monitor.records.signal import Chunk, Message
 from monitor.records.topic import TopicPattern
-from monitor.signal.payload.base import DecoderSettings, PayloadError, SensorRule
+from monitor.signal.payload.base import DecoderSettings, PayloadError, RuleOf
 from monitor.signal.payload.formats import decode
 
 MAX_NAME = 200
@@ -58,23 +58,19 @@ class Router:
             if (running := analyser.rule.running) is not None and running.topic is not None
         }
 
-    def read(self, message: Message) -> Content:
+    def read(self, message: Message, rule_of: RuleOf) -> Content:
         """Raises PayloadError for what cannot be used."""
         for pattern, payload in self._topics:
             sensor = pattern.sensor(message.topic)
             if sensor is not None and len(sensor) <= MAX_NAME:
                 limit = self._rules.max_payload_bytes
-                return decode(message, DecoderSettings(payload, sensor, self._rule, limit))
+                return decode(message, DecoderSettings(payload, sensor, rule_of, limit))
         return self._other(message)
 
     def analyser(self, sensor: str) -> Analyser | None:
         """The analyser of the first rule that fits "machine/point"."""
         fitting = (one for one in self._rules.analysers if one.rule.fits(sensor))
         return next(fitting, None)
-
-    def _rule(self, sensor: str) -> SensorRule | None:
-        analyser = self.analyser(sensor)
-        return None if analyser is None else analyser.rule
 
     def _other(self, message: Message) -> Content:
         """A running state or a label."""

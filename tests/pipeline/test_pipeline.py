@@ -248,3 +248,25 @@ def test_a_change_of_model_is_marked_also_over_a_restart(tmp_path: Path) -> None
     second.process(messages(noise(2000), [1000, 1000])[1:], START_NS, 0.0)
     (event,) = second.take_batch(True).events
     assert (event.kind, event.text) == ("model_changed", "from old to no model")
+
+
+def test_a_new_unit_holds_from_the_next_window_on() -> None:
+    """Not from the next message: half a window in g and half in m/s² would be neither."""
+    pipeline, sent = make(sensor={"unit": "g"}), messages(noise(2 * N_WINDOW), [500] * 4)
+    pipeline.process(sent[:1], START_NS, 0.0)
+    pipeline.change_rules(rules(configure(sensor={"unit": "m/s2"})))
+    pipeline.process(sent[1:], START_NS, 0.0)
+    in_g, in_ms2 = (verdict.quality["rms_ms2"] for verdict in pipeline.take_batch(True).verdicts)
+    raw = noise(2 * N_WINDOW)[0]
+    assert in_g == pytest.approx(9.80665 * raw[:N_WINDOW].std(), rel=1e-4)
+    assert in_ms2 == pytest.approx(raw[N_WINDOW:].std(), rel=1e-4)
+
+
+def test_a_known_sensor_keeps_its_rule_where_a_reload_leaves_none() -> None:
+    pipeline, sent = make(), messages(noise(2 * N_WINDOW), [500] * 4)
+    pipeline.process(sent[:1], START_NS, 0.0)
+    pipeline.change_rules(rules(configure(sensor={"match": "press-*"})))
+    pipeline.process(sent[1:], START_NS, 0.0)
+    batch = pipeline.take_batch(True)
+    assert len(batch.verdicts) == 2
+    assert not batch.bad_payloads

@@ -42,6 +42,9 @@ class SensorRule(Protocol):
     def ms2_per_number(self) -> float: ...
 
 
+RuleOf = Callable[[str], SensorRule | None]
+
+
 @dataclass(frozen=True, slots=True)
 class DecoderSettings:
     """What holds for one message.
@@ -53,7 +56,7 @@ class DecoderSettings:
 
     payload: PayloadSettings
     sensor: str
-    rule_of: Callable[[str], SensorRule | None]
+    rule_of: RuleOf
     max_bytes: int = MAX_PAYLOAD_BYTES
 
     def rule(self, sensor: str) -> SensorRule:
