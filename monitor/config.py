@@ -164,12 +164,10 @@ class SensorSettings(Settings):
     scale: Positive | None = None  # units per stored number; with unit "counts": m/s² per count
     full_scale_ms2: Positive | None = None  # |sample| at or above it is clipped
     running: RunningSettings | None = None
-    model: str | None = (
-        None  # a name in models_folder, a bundled name, or a path; None: judged by novelty alone
-    )
-    threshold: float | None = Field(
-        default=None, allow_inf_nan=False
-    )  # logit units; None: the model's own
+    # A name in models_folder, a bundled name, or a path; None: judged by novelty alone.
+    model: str | None = None
+    # Logit units; None: the model's own.
+    threshold: float | None = Field(default=None, allow_inf_nan=False)
     window_s: Positive = 1.0  # of a sensor without a model; a model brings its own
     overlap: float = Field(default=0.0, ge=0, le=0.9)  # share of a window that the next one repeats
     alarm: AlarmSettings = AlarmSettings()
@@ -330,9 +328,8 @@ class Config(Settings):
     notifications: NotificationSettings = NotificationSettings()
     page: PageSettings = PageSettings()
     prometheus: PrometheusSettings | None = None
-    max_lag_s: Positive | None = (
-        None  # None: the broker holds what we cannot take yet; nothing is shed
-    )
+    # None: the broker holds what we cannot take yet; nothing is shed.
+    max_lag_s: Positive | None = None
     logging: LoggingSettings = LoggingSettings()
 
     @field_validator("influx", mode="before")

@@ -12,9 +12,8 @@ class LogLimiter:
 
     def __init__(self, log: logging.Logger, period_s: float) -> None:
         self._log, self._period_s = log, period_s
-        self._said: dict[
-            str, tuple[float, int]
-        ] = {}  # trouble: when it may be said again, times since
+        # Trouble: when it may be said again, times since.
+        self._said: dict[str, tuple[float, int]] = {}
 
     def note(self, level: int, text: str, now_s: float, trouble: str | None = None) -> None:
         """now_s: a clock that never jumps. trouble: what counts as the same, the text itself if

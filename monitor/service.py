@@ -119,9 +119,8 @@ class Service:
         self, path: Path, config: Config, make_source: MakeSource = configured_source
     ) -> None:
         self._path, self._config = path, config
-        self._unused: deque[tuple[Message, str]] = (
-            deque()
-        )  # messages that cannot be taken, with the reason
+        # Messages that cannot be taken, with the reason.
+        self._unused: deque[tuple[Message, str]] = deque()
         rules = load_rules(config)
         self._lock_file = claim(config.journal.path)
         self._journal = Journal(config.journal.path, systemd.starting_slowly)

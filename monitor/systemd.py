@@ -17,9 +17,8 @@ def notify(*states: str) -> None:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    kind = (
-        socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
-    )  # a manager that is busy must not stop us
+    # A manager that is busy must not stop us.
+    kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
     try:
         with socket.socket(socket.AF_UNIX, kind) as link:
             link.connect(address)

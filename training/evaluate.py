@@ -26,7 +26,7 @@ from training.fit import SIMULATOR, run_fingerprints, usable
 from training.fold_model import Learned, n_fits
 from training.judged_runs import Judged, Settings, joined, judge, judge_folds
 from training.map_report import map_section, point_at_planted, point_at_resonances
-from training.metrics import auc, balanced_accuracy, bootstrap
+from training.metrics import accuracy_of_score, auc, bootstrap_score
 from training.network_fit import Tick, fit
 from training.progress import bar, read_with_bar
 from training.recipe import Recipe
@@ -232,11 +232,9 @@ def leaky_figures(dataset: Dataset, recipe: Recipe, tick: Tick | None) -> dict[s
             "Windows of one run stand on both sides: this flatters and says nothing of a new"
             " machine."
         ),
-        "auc": bootstrap(labelled.run, lambda index: auc(label[index], logit[index])).as_tree(),
+        "auc": bootstrap_score(labelled.run, label, logit, auc).as_tree(),
         "balanced_accuracy": (
-            bootstrap(
-                labelled.run, lambda index: balanced_accuracy(label[index], logit[index] > 0)
-            ).as_tree()
+            bootstrap_score(labelled.run, label, logit, accuracy_of_score).as_tree()
         ),
     }
 

@@ -33,9 +33,8 @@ from training.recipe import grid_edges_s
 
 KERAS_FILE = "model.keras"
 PARITY = 1e-5  # relative to the largest value
-N_SELF_TEST = (
-    8  # windows that go with the model, for `camshaft doctor` to try it on another machine
-)
+# Windows that go with the model, for `camshaft doctor` to try it on another machine.
+N_SELF_TEST = 8
 VERSIONS_OF = (
     "camshaft",
     "numpy",

@@ -18,7 +18,7 @@ from monitor.records.signal import Float32, Float64
 from monitor.signal.spectrogram import to_grid
 from training.cross_fit import Fit, choose_mixing
 from training.dataset import Dataset
-from training.metrics import auc, balanced_accuracy, best_threshold, bootstrap
+from training.metrics import auc, balanced_accuracy, best_threshold, bootstrap, bootstrap_score
 from training.network import keras
 from training.network_fit import Tick
 from training.recipe import Recipe, network_settings
@@ -154,7 +154,7 @@ def _choose_rule(
 def _network_figures(seen: Dataset, logit: Float32, threshold: float) -> dict[str, Any]:
     label = seen.label
     return {
-        "auc": bootstrap(seen.run, lambda index: auc(label[index], logit[index])).as_tree(),
+        "auc": bootstrap_score(seen.run, label, logit, auc).as_tree(),
         "balanced_accuracy": (
             bootstrap(
                 seen.run, lambda index: balanced_accuracy(label[index], logit[index] > threshold)

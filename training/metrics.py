@@ -95,6 +95,13 @@ def bootstrap(
     return Interval(value, float(low), float(high))
 
 
+def bootstrap_score(
+    groups: NDArray[Any], label: Labels, score: Scores, figure: Callable[[Labels, Scores], float]
+) -> Interval:
+    """As bootstrap, of a figure that takes labels and scores: auc, average_precision, ..."""
+    return bootstrap(groups, lambda index: figure(label[index], score[index]))
+
+
 def best_threshold(label: Labels, score: Scores) -> float:
     """The score above which to say NG so that balanced accuracy is highest: the middle of the
     widest best stretch.

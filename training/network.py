@@ -180,9 +180,8 @@ def build(settings: NetworkSettings, mean_db: Float32, std_db: Float32) -> keras
     psd_db = keras.Input((settings.n_channels, settings.n_bands, settings.n_frames), name="psd_db")
     x = SpectrogramInput(mean_db, std_db, name="standardise")(psd_db)
     stages = zip(settings.n_maps, settings.kernels, (*settings.pools, 1), strict=True)
-    for i, (n_maps, kernel, pool) in enumerate(
-        stages, start=1
-    ):  # every layer is named: names go into the export
+    # Every layer is named: names go into the export.
+    for i, (n_maps, kernel, pool) in enumerate(stages, start=1):
         last = i == len(settings.n_maps)
         x = layers.Conv2D(n_maps, kernel, padding="same", use_bias=False, name=f"convolution_{i}")(
             x

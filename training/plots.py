@@ -82,22 +82,15 @@ def distributions(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
         if not known.any():
             continue
         edges = np.histogram_bin_edges(score[known], 40)
-        axes.hist(
-            score[known & (label == OK)],
-            edges,
-            alpha=0.6,
-            label="ok",
-            color="#2ca02c",
-            density=True,
-        )
-        axes.hist(
-            score[known & (label == NG)],
-            edges,
-            alpha=0.6,
-            label="ng",
-            color="#d62728",
-            density=True,
-        )
+        for name_of_class, value, colour in (("ok", OK, "#2ca02c"), ("ng", NG, "#d62728")):
+            axes.hist(
+                score[known & (label == value)],
+                edges,
+                alpha=0.6,
+                label=name_of_class,
+                color=colour,
+                density=True,
+            )
         axes.axvline(0, color="black", linewidth=1)
         axes.set(title=name, xlabel="score; NG above 0", yticks=[])
     all_axes[0][0].legend()

@@ -15,9 +15,8 @@ from monitor.records.evidence import Grid
 from monitor.records.signal import Float32, Float64
 from monitor.simulator.machine import Truth
 
-KURTOSIS_N_FFT = (
-    128  # short against the time between impulses, long enough to tell resonances apart
-)
+# Short against the time between impulses, long enough to tell resonances apart.
+KURTOSIS_N_FFT = 128
 HALF = 0.5  # of the peak's kurtosis: the resonance band reaches so far
 
 

@@ -20,6 +20,7 @@ from training.metrics import (
     average_precision,
     balanced_accuracy,
     bootstrap,
+    bootstrap_score,
     per_run,
     rounded,
 )
@@ -114,29 +115,18 @@ def _evidence(table: Table, score: Float64) -> dict[str, Any]:
     label, score, run, fold = table.label[known], score[known], table.run[known], table.fold[known]
     names, run_label, run_score = per_run(run, label, score)
     mean_auc = _mean_over(fold, lambda index: auc(label[index], score[index]))
-    mean_balanced = _mean_over(
-        fold, lambda index: balanced_accuracy(label[index], score[index] > 0)
-    )
+    mean_balanced = _mean_over(fold, lambda index: accuracy_of_score(label[index], score[index]))
+    intervals = {
+        "auc": bootstrap_score(run, label, score, auc),
+        "mean_auc_of_folds": bootstrap(run, mean_auc),
+        "average_precision": bootstrap_score(run, label, score, average_precision),
+        "balanced_accuracy": bootstrap_score(run, label, score, accuracy_of_score),
+        "mean_balanced_accuracy_of_folds": bootstrap(run, mean_balanced),
+        "run_auc": bootstrap_score(names, run_label, run_score, auc),
+        "run_balanced_accuracy": bootstrap_score(names, run_label, run_score, accuracy_of_score),
+    }
     return {
-        "auc": bootstrap(run, lambda index: auc(label[index], score[index])).as_tree(),
-        "mean_auc_of_folds": bootstrap(run, mean_auc).as_tree(),
-        "average_precision": (
-            bootstrap(run, lambda index: average_precision(label[index], score[index])).as_tree()
-        ),
-        "balanced_accuracy": (
-            bootstrap(
-                run, lambda index: balanced_accuracy(label[index], score[index] > 0)
-            ).as_tree()
-        ),
-        "mean_balanced_accuracy_of_folds": bootstrap(run, mean_balanced).as_tree(),
-        "run_auc": (
-            bootstrap(names, lambda index: auc(run_label[index], run_score[index])).as_tree()
-        ),
-        "run_balanced_accuracy": (
-            bootstrap(
-                names, lambda index: balanced_accuracy(run_label[index], run_score[index] > 0)
-            ).as_tree()
-        ),
+        **{name: interval.as_tree() for name, interval in intervals.items()},
         "confusion": confusion(label, score > 0),
     }
 

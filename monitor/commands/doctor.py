@@ -27,6 +27,7 @@ from monitor.config import Config, ConfigError, InfluxSettings, JournalSettings
 from monitor.config_file import load_config
 from monitor.evidence.model_folder import SELF_TEST_FILE, ModelError, find_model, read_checked
 from monitor.evidence.network import Classifier
+from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
 from monitor.journal.cursors import HealthFigures, JournalRow
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError
@@ -53,10 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     except ConfigError as error:
         for line in str(error).splitlines():
             print(Finding("configuration", "FAILED", line))
-        return 2
-    logging.getLogger("monitor").addHandler(
-        logging.NullHandler()
-    )  # what is logged stands in a finding, too
+        return EXIT_REFUSED
+    # What is logged stands in a finding, too.
+    logging.getLogger("monitor").addHandler(logging.NullHandler())
     n_failed = 0
     print(Finding("configuration", "ok", _summary(arguments.config, config)))
     for finding in diagnose(config, arguments.wait):
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         n_failed += finding.state == "FAILED"
     if n_failed:
         print(f"{n_failed} failed.", file=sys.stderr)
-    return 1 if n_failed else 0
+    return EXIT_NO if n_failed else EXIT_OK
 
 
 def diagnose(config: Config, wait_s: float) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from monitor.config import ConfigError, MqttSettings, Secret, TlsSettings
+from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
 from monitor.recordings.manifest import Manifest, RecordingError, load_manifest
 from monitor.recordings.replay import Cut, PlayOptions, cuts, encode, topic_of
 from monitor.sources.mqtt.paho_client import paho_client, publish_properties, refusal
@@ -224,10 +225,10 @@ def run(arguments: argparse.Namespace) -> int:
         report = _play_with_progress(manifest, broker, options)
     except (RecordingError, ConfigError, ValueError) as error:
         print(error, file=sys.stderr)
-        return 2
+        return EXIT_REFUSED
     except PlayError as error:
         print(error, file=sys.stderr)
-        return 1
+        return EXIT_NO
     print(
         f"{report.n_messages} messages of {report.n_sensors} sensors, {report.n_samples} samples a"
         f" channel, {report.n_bytes / 1e6:.1f} MB in {report.elapsed_s:.1f} s; every message"
@@ -238,7 +239,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{report.n_clipped} numbers were beyond int16 and clipped: raise --scale.",
             file=sys.stderr,
         )
-    return 0
+    return EXIT_OK
 
 
 def _play_with_progress(

@@ -19,9 +19,8 @@ from monitor.simulator.machine import Kind, SimulatedMachine
 SAMPLE_RATE_HZ = 25_600.0
 N_CHUNK = 2560  # samples in a message: 0.1 s
 MODEL = "simulator"
-NOVELTY_WINDOW_S = (
-    0.5  # of the machine without a model: more windows to learn from in the short time of a demo
-)
+# Of the machine without a model: more windows to learn from in the short time of a demo.
+NOVELTY_WINDOW_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +81,8 @@ CAST = (
     Actor("pump-1/motor", "healthy", 3),
     Actor("fan-1/bearing", "quiet", 4, "falls quiet", onset=0.6, growth=0.05, has_model=False),
 )
-COMMISSION_SHARE = (
-    0.35  # of the demo's length: enough for a baseline, with time to be OK before the fault
-)
+# Of the demo's length: enough for a baseline, with time to be OK before the fault.
+COMMISSION_SHARE = 0.35
 
 RULES: dict[str, Any] = {
     "subscriptions": [

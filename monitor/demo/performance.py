@@ -32,17 +32,14 @@ class Play(Protocol):
     @property
     def notes(self) -> Mapping[str, str]: ...  # what is known of each machine, by sensor
 
-    def step(
-        self, verdicts: Mapping[str, Sequence[Verdict]]
-    ) -> None: ...  # do what is due; called often
+    # Do what is due; called often.
+    def step(self, verdicts: Mapping[str, Sequence[Verdict]]) -> None: ...
 
-    def wrong(
-        self, verdicts: Mapping[str, Sequence[Verdict]]
-    ) -> list[str]: ...  # what fails the demo
+    # What fails the demo.
+    def wrong(self, verdicts: Mapping[str, Sequence[Verdict]]) -> list[str]: ...
 
-    def findings(
-        self, verdicts: Mapping[str, Sequence[Verdict]]
-    ) -> Mapping[str, object]: ...  # further figures
+    # Further figures.
+    def findings(self, verdicts: Mapping[str, Sequence[Verdict]]) -> Mapping[str, object]: ...
 
 
 def perform(on: Stage, play: Play, as_json: bool, picture_path: Path | None) -> int:

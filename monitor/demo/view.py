@@ -149,7 +149,6 @@ def save_picture(path: Path, drawn: RenderableType) -> None:
     )
     console.print(drawn)
     drawing = console.export_svg(title="camshaft demo")
-    drawing = re.sub(
-        r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL
-    )  # they would be fetched from elsewhere
+    # They would be fetched from elsewhere.
+    drawing = re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL)
     path.write_text(drawing, encoding="utf-8")

@@ -9,9 +9,8 @@ import numpy as np
 
 from monitor.records.evidence import LOGIT, Evidence
 
-LEAST_LOGIT = (
-    2.0  # of the way to the threshold: a model that is nearly there already is not glaring
-)
+# Of the way to the threshold: a model that is nearly there already is not glaring.
+LEAST_LOGIT = 2.0
 STEPS = (1, 2, 5, 10)
 
 

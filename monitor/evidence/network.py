@@ -54,9 +54,8 @@ class Classifier:
         settings = self.manifest.settings
         self._input_shape = (self.manifest.n_channels, settings.n_bands, settings.n_frames)
         self._features_shape = (*self.manifest.map_grid.shape, len(self.manifest.head.weights))
-        self._batch(
-            BATCH_SIZES[0]
-        )  # a network that does not fit is refused now, not at the first window
+        # A network that does not fit is refused now, not at the first window.
+        self._batch(BATCH_SIZES[0])
 
     def predict(self, psd_db: Float32) -> tuple[Float32, Float32]:
         """Judge any number of spectrograms; a window's result does not depend on its company.
@@ -75,9 +74,8 @@ class Classifier:
         features = np.empty((n, *self._features_shape), np.float32)
         start = 0
         while start < n:
-            size = BATCH_SIZES[
-                n - start > BATCH_SIZES[1] // 2
-            ]  # a few are cheaper one by one than padded
+            # A few are cheaper one by one than padded.
+            size = BATCH_SIZES[n - start > BATCH_SIZES[1] // 2]
             part = slice(start, min(start + size, n))
             logit[part], features[part] = self._run(psd_db[part], size)
             start += size

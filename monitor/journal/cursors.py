@@ -11,16 +11,15 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from monitor.journal.places import ID_OF_KIND, RowKind
 from monitor.journal.reader import SELECT_VERDICT, read_row
 from monitor.journal.schema import connect, transaction
-from monitor.journal.views import EVENT_COLUMNS, StoredEvent
+from monitor.journal.views import EVENT_COLUMNS, NEW_EVENTS, StoredEvent
 from monitor.records.verdict import Verdict
 
-RowKind = Literal["verdict", "event", "health"]
 RowKey = tuple[RowKind, int]  # kind and row_id
-ID_OF_KIND: dict[RowKind, str] = {"verdict": "row_id", "event": "event_id", "health": "health_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +165,8 @@ class Cursor:
 
     def held(self) -> list[tuple[Notified, StoredEvent]]:
         """What is held back, oldest first."""
-        columns = ", ".join(f"event.{name}" for name in EVENT_COLUMNS.split(", "))
         found = self._link.execute(
-            f"SELECT state, raised_ns, held_event, n_held, {columns} FROM notified"
+            f"SELECT state, raised_ns, held_event, n_held, {EVENT_COLUMNS} FROM notified"
             " JOIN event ON event.event_id = notified.held_event"
             " WHERE output = ? ORDER BY held_event",
             (self.output,),
@@ -187,8 +185,7 @@ class Cursor:
         return [JournalRow("verdict", row.row_id, row.verdict) for row in map(read_row, found)]
 
     def _events(self, after: int, limit: int) -> list[JournalRow]:
-        query = f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id > ? ORDER BY event_id LIMIT ?"
-        events = (StoredEvent(*found) for found in self._link.execute(query, (after, limit)))
+        events = (StoredEvent(*found) for found in self._link.execute(NEW_EVENTS, (after, limit)))
         return [JournalRow("event", event.event_id, event) for event in events]
 
     def _health(self, after: int, limit: int) -> list[JournalRow]:

@@ -41,9 +41,8 @@ class LabelStore:
     """Writes labels from any process, a running service beside it or not. Raises JournalError."""
 
     def __init__(self, path: Path) -> None:
-        connect_read_only(
-            path
-        ).close()  # refuses a journal that is not there, before connect would make one
+        # Refuses a journal that is not there, before connect would make one.
+        connect_read_only(path).close()
         self._link = connect(path)
 
     def close(self) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from typing import Literal
+
+RowKind = Literal["verdict", "event", "health"]
+ID_OF_KIND: dict[RowKind, str] = {"verdict": "row_id", "event": "event_id", "health": "health_id"}
 
 
 def furthest_behind(link: sqlite3.Connection, outputs: Iterable[str]) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.journal.places import furthest_behind
+from monitor.journal.places import ID_OF_KIND, furthest_behind
 from monitor.journal.schema import JournalError, connect_read_only
 from monitor.journal.writer import SPECTRUM_STEP_DB, VERDICT_COLUMNS
 from monitor.records.books import Books, RowCounts
@@ -85,13 +85,6 @@ class JournalReader:
             counts.setdefault(sensor, {})[status] = n
         return counts
 
-    def events(self, after: int = 0, limit: int = -1) -> list[dict[str, Any]]:
-        names = ("event_id", "at_ns", "sensor", "kind", "text", "model_id")
-        query = f"SELECT {', '.join(names)} FROM event WHERE event_id > ? ORDER BY event_id LIMIT ?"
-        return [
-            dict(zip(names, found, strict=True)) for found in self._execute(query, (after, limit))
-        ]
-
     def bad_payloads(self, limit: int = 20) -> list[dict[str, Any]]:
         """The newest messages that could not be used."""
         names = ("received_ns", "topic", "reason", "detail", "n_bytes", "head")
@@ -131,7 +124,7 @@ class JournalReader:
             "SELECT output, kind, cursor, n_accepted, n_rejected FROM output_cursor"
         ).fetchall()
         for output, kind, cursor, accepted, rejected in rows:
-            key = {"verdict": "row_id", "event": "event_id", "health": "health_id"}[kind]
+            key = ID_OF_KIND[kind]
             first, last = self._execute(f"SELECT min({key}), max({key}) FROM {kind}").fetchone()
             waiting = 0 if last is None else max(0, last - max(cursor, first - 1))
             ledger.setdefault(output, {})[kind] = RowCounts(accepted, rejected, waiting)

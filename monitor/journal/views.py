@@ -20,7 +20,8 @@ SUMMARY_COLUMNS = (
     "row_id, sensor, start_ns, end_ns, status, reason, alarm, evidence, band_low_hz, "
     "band_high_hz, band_share, model_id"
 )
-EVENT_COLUMNS = "event_id, at_ns, sensor, kind, text, model_id"
+EVENT_COLUMNS = "event.event_id, event.at_ns, event.sensor, event.kind, event.text, event.model_id"
+NEW_EVENTS = f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id > ? ORDER BY event_id LIMIT ?"
 
 # The sensors' names by skipping along the index, whatever number of rows each has.
 SENSORS = (
@@ -221,8 +222,7 @@ class JournalViews(JournalReader):
         return int(self._execute("SELECT coalesce(max(event_id), 0) FROM event").fetchone()[0])
 
     def new_events(self, after: int, limit: int) -> list[StoredEvent]:
-        query = f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id > ? ORDER BY event_id LIMIT ?"
-        return [StoredEvent(*row) for row in self._execute(query, (after, limit))]
+        return [StoredEvent(*row) for row in self._execute(NEW_EVENTS, (after, limit))]
 
     def events_back(
         self, before: int | None, limit: int, sensor: str | None = None
@@ -256,12 +256,11 @@ class JournalViews(JournalReader):
         """Each sensor's newest raising or clearing of its alarm, and the acknowledgement that came
         after, if any.
         """
-        columns = ", ".join(f"event.{name}" for name in EVENT_COLUMNS.split(", "))
         query = (
             "WITH newest AS (SELECT sensor, max(iif(kind != ?, event_id, NULL)) AS change,"
             " max(iif(kind = ?, event_id, NULL)) AS seen FROM event WHERE kind IN (?, ?, ?) GROUP"
-            f" BY sensor) SELECT {columns} FROM event JOIN newest ON event_id = change OR (event_id"
-            " = seen AND seen > change) ORDER BY event_id"
+            f" BY sensor) SELECT {EVENT_COLUMNS} FROM event JOIN newest ON event_id = change"
+            " OR (event_id = seen AND seen > change) ORDER BY event_id"
         )
         states: dict[str, tuple[StoredEvent, StoredEvent | None]] = {}
         for event in (

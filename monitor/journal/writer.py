@@ -1,6 +1,6 @@
 """Writing the journal: one transaction per batch, and what a restarted service takes up again.
 
-The writer is used by one thread. Other processes read (journal_reader.py) and write labels and
+The writer is used by one thread. Other processes read (reader.py) and write labels and
 commissioning.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.journal.labels import store_label
+from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.places import furthest_behind
 from monitor.journal.schema import JournalError, connect, transaction
 from monitor.records.batch import Batch, BookKey
@@ -79,7 +79,7 @@ class Journal:
             )
             _insert_bad_payloads(link, batch)
             link.executemany(
-                "INSERT INTO event (at_ns, sensor, kind, text, model_id) VALUES (?, ?, ?, ?, ?)",
+                INSERT_EVENT,
                 [(e.at_ns, e.sensor, e.kind, e.text, e.model_id) for e in batch.events],
             )
             for request in batch.labels:
@@ -129,9 +129,8 @@ class Journal:
         """Make room, a bounded step at a time: evidence over its limit, then whole rows; oldest
         first.
 
-        Labelled rows stay. Rows that InfluxDB has go before rows that it has not (with_sink: there
-        is an InfluxDB to feed). Returns what was taken, by kind: kept_windows, delivered_rows,
-        undelivered_rows.
+        Labelled rows stay. Rows that all of these outputs have go before rows that one has not.
+        Returns what was taken, by kind: kept_windows, delivered_rows, undelivered_rows.
         """
         taken: Counter[str] = Counter()
         with self._transaction() as link:
@@ -356,6 +355,5 @@ def _used_bytes(link: sqlite3.Connection) -> int:
     return int(page * (count - free))
 
 
-_compact = json.JSONEncoder(
-    separators=(",", ":")
-).encode  # made once: json.dumps would make one a call
+# Made once: json.dumps would make one a call.
+_compact = json.JSONEncoder(separators=(",", ":")).encode

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
-from monitor.journal.cursors import JournalRow, RowKind
+from monitor.journal.cursors import JournalRow
+from monitor.journal.places import RowKind
 from monitor.journal.views import JournalViews
 from monitor.outputs.base import Step
 from monitor.outputs.notify import alarm_state, alarm_topic

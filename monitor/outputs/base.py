@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from monitor.journal.cursors import JournalRow, Notified, RowKey, RowKind
+from monitor.journal.cursors import JournalRow, Notified, RowKey
+from monitor.journal.places import RowKind
 
 
 @dataclass(frozen=True, slots=True)

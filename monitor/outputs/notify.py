@@ -1,5 +1,5 @@
-"""Who is told of alarms, when, and in what words. Pure; webhook.py sends, journal_notices.py
-remembers.
+"""Who is told of alarms, when, and in what words. Pure; webhook.py sends, and the
+journal's cursors remember.
 
 A point has one alarm at a time: raised, acknowledged by somebody, cleared. Retained MQTT topics
 carry its state. A webhook gets the news, but no storm of it: once told that an alarm was raised it
@@ -36,18 +36,16 @@ def take(
         return "send", known
     if is_quiet(known, now_ns, cool_down_ns):
         return "hold", replace(known, held_event=event.event_id, n_held=known.n_held + 1)
-    if state == known.state:
-        return "hold", replace(known, held_event=None)  # nothing new
-    return "send", sent(known, state, now_ns)
+    return release(known, event, now_ns)
 
 
 def release(
-    known: Notified, held: StoredEvent, now_ns: int
+    known: Notified, event: StoredEvent, now_ns: int
 ) -> tuple[Literal["send", "hold"], Notified]:
-    """What to do with a held event once the cool-down is over: it is sent if it still changes what
-    was told.
+    """What to do with an event, held till now or new, while no cool-down runs: it is sent if it
+    changes what was told.
     """
-    state = STATE_OF_KIND[held.kind]
+    state = STATE_OF_KIND[event.kind]
     if state == known.state:
         return "hold", replace(known, held_event=None)
     return "send", sent(known, state, now_ns)

@@ -132,9 +132,8 @@ def serve(
     """
     registry = CollectorRegistry()
     registry.register(JournalCollector(journal, instance, databases))
-    ProcessCollector(
-        registry=registry
-    )  # memory, processor, files, start of the process under their usual names
+    # Memory, processor, files, start of the process under their usual names.
+    ProcessCollector(registry=registry)
     try:
         server, thread = start_http_server(settings.port, settings.host, registry)
     except OSError as error:

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import urllib3
 
 from monitor.config import ConfigError, Secret, WebhookSettings
-from monitor.journal.cursors import JournalRow, Notified, RowKey, RowKind
+from monitor.journal.cursors import JournalRow, Notified, RowKey
+from monitor.journal.places import RowKind
 from monitor.journal.views import StoredEvent
 from monitor.outputs.base import Step
 from monitor.outputs.notify import STATE_OF_KIND, is_quiet, notice, release, take

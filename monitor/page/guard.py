@@ -106,9 +106,8 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
-                headers.setdefault(
-                    "Cache-Control", "no-cache"
-                )  # ask each time: scripts of two versions never mix
+                # Ask each time: scripts of two versions never mix.
+                headers.setdefault("Cache-Control", "no-cache")
             await send(message)
 
         request = Request(scope)

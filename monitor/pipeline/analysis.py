@@ -5,7 +5,7 @@ windows at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -141,8 +141,4 @@ def _with_rate(quality: Quality, window: Window, model_rate_hz: float) -> Qualit
     if quality.reason:
         return quality
     reason = rate_reason(window.sample_rate_hz, window.measured_rate_hz, model_rate_hz)
-    return (
-        Quality(reason, quality.rms_ms2, quality.peak_ms2, quality.clipped_share)
-        if reason
-        else quality
-    )
+    return replace(quality, reason=reason) if reason else quality

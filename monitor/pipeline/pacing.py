@@ -28,9 +28,8 @@ class Pacer:
 
     def __init__(self, receive_maximum: int) -> None:
         self._receive_maximum = receive_maximum
-        self._in_flight: float = (
-            receive_maximum  # messages that the broker sends without acknowledgements
-        )
+        # Messages that the broker sends without acknowledgements.
+        self._in_flight: float = receive_maximum
         self._committed_s = self._forgot_s = float("-inf")
 
     def due(

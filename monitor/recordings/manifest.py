@@ -69,9 +69,8 @@ class FileSettings(Settings):
     time_key: str | None = None  # npz, hdf5, mat: seconds of each snapshot; may wrap at midnight
     axes: tuple[Axis, ...] | None = None
     sample_rate_hz: Positive
-    resample_hz: Positive | None = (
-        None  # every recording is brought to this rate; needed where rates differ
-    )
+    # Every recording is brought to this rate; needed where rates differ.
+    resample_hz: Positive | None = None
     channels: tuple[str, ...] = Field(default=("a",), min_length=1, max_length=16)
     unit: Literal["m/s2", "g", "mg", "counts"] = "m/s2"
     scale: Positive = 1.0  # units per stored number; unit "counts": m/s² per count
@@ -135,15 +134,12 @@ class ManifestFile(Settings):
     table: str = "recordings.csv"
     root: str | None = None  # folder of the recordings; None: the table's
     files: FileSettings
-    columns: dict[str, str] = Field(
-        default_factory=dict
-    )  # our name: the table's, where they differ
-    constants: dict[str, str] = Field(
-        default_factory=dict
-    )  # columns that the table lacks, the same in every row
-    groups: tuple[str, ...] = Field(
-        default=("machine",), min_length=1
-    )  # may be held out; the first by default
+    # Our name: the table's, where they differ.
+    columns: dict[str, str] = Field(default_factory=dict)
+    # Columns that the table lacks, the same in every row.
+    constants: dict[str, str] = Field(default_factory=dict)
+    # May be held out; the first by default.
+    groups: tuple[str, ...] = Field(default=("machine",), min_length=1)
     labels: LifeRule | None = None  # None: the label column
 
     @field_validator("columns", "constants")

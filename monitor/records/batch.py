@@ -10,9 +10,8 @@ from monitor.records.signal import Delivery, Float32
 from monitor.records.stream import StreamUpdate
 from monitor.records.verdict import Verdict
 
-BookKey = tuple[
-    str, str, str
-]  # sensor, fate (received, analysed, judged_bad, dropped), status or reason
+# Sensor, fate (received, analysed, judged_bad, dropped), status or reason.
+BookKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +65,8 @@ class Batch:
     streams: list[StreamUpdate] = field(default_factory=list)
     # Of settled messages, by their delivery's key.
     digests: dict[int, int] = field(default_factory=dict)
-    window_received_ns: list[int] = field(
-        default_factory=list
-    )  # arrival of each window's last message: for latency
+    # Arrival of each window's last message: for latency.
+    window_received_ns: list[int] = field(default_factory=list)
     # To settle at their source once this batch is committed.
     settled: list[Delivery] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""A person's word on a window, and the rules it must keep. Pure: journal_labels.py stores it."""
+"""A person's word on a window, and the rules it must keep. Pure: journal/labels.py stores it."""
 
 from __future__ import annotations
 

@@ -74,12 +74,10 @@ class Window:
     sample_rate_hz: float
     samples: Float32
     n_new: int  # samples that no earlier window held: the books count each sample once
-    measured_rate_hz: float | None = (
-        None  # from message times within the segment, None while unknown
-    )
-    continuity: str = (
-        "verified"  # "unverified" where neither time nor sequence could show a loss before us
-    )
+    # From message times within the segment, None while unknown.
+    measured_rate_hz: float | None = None
+    # "unverified" where neither time nor sequence could show a loss before us.
+    continuity: str = "verified"
 
 
 @dataclass(frozen=True, slots=True)

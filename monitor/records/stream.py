@@ -20,18 +20,15 @@ class Position:
     n_counted: int = 0  # samples from the segment's start that some window already held
     rate_hz: float | None = None  # None before the segment's first chunk
     start_ns: int = 0  # of the segment: its first message's time, else its arrival
-    last_message: tuple[int, int] | None = (
-        None  # (first sample, start_ns) of the newest message with a time
-    )
+    # (first sample, start_ns) of the newest message with a time.
+    last_message: tuple[int, int] | None = None
     first_message: tuple[int, int] | None = None  # likewise, the segment's oldest
-    times: list[tuple[int, int]] = field(
-        default_factory=list
-    )  # (first sample, start_ns) where windows begin
+    # (first sample, start_ns) where windows begin.
+    times: list[tuple[int, int]] = field(default_factory=list)
     sequence: int | None = None
     expected_ns: int | None = None  # where the next sample should start
-    hole: tuple[int, int] | None = (
-        None  # the last gap, in sequence numbers or ns: late messages belong there
-    )
+    # The last gap, in sequence numbers or ns: late messages belong there.
+    hole: tuple[int, int] | None = None
     verified: bool = True
     n_window: int = 0  # the geometry the segment was cut by
     n_hop: int = 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from html import escape
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from monitor.journal.views import WindowSummary
 from monitor.records.evidence import Grid
 from monitor.records.signal import Float32
+from monitor.report.findings import clock
 
 FOR_NG, FOR_OK, NEUTRAL, SPECTRUM_LOW, SPECTRUM_HIGH = (
     "#d9480f",
@@ -82,8 +82,8 @@ def timeline(
             "start",
         )
     )
-    parts.append(_text(46, height - 6, _clock(first), "start"))
-    parts.append(_text(width - 12, height - 6, _clock(last), "end"))
+    parts.append(_text(46, height - 6, clock(first), "start"))
+    parts.append(_text(width - 12, height - 6, clock(last), "end"))
     return _svg(width, height, parts, "Verdicts over time")
 
 
@@ -303,7 +303,3 @@ def _limit(row: WindowSummary, by_network: bool) -> float | None:
     if by_network:
         return row.probability_threshold
     return None if row.over_threshold is None else 1.0
-
-
-def _clock(at_ns: int) -> str:
-    return f"{datetime.fromtimestamp(at_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -10,9 +10,8 @@ from monitor.records.signal import Float32
 
 # of a channel's samples at full scale: beyond it harmonics of the clipping look like a fault
 CLIPPED_SHARE = 0.01
-RATE_LIMIT = (
-    0.03  # a measured rate off by more cannot be judged: bands would be mislabelled by as much
-)
+# A measured rate off by more cannot be judged: bands would be mislabelled by as much.
+RATE_LIMIT = 0.03
 DECLARED_RATE_LIMIT = 0.001  # a model knows one rate
 N_BLOCKS = 10  # a channel without any change over one block is stuck
 
@@ -52,9 +51,8 @@ def assess(samples: Float32, full_scale_ms2: float | None) -> list[Quality]:
     low, high = blocks.min(axis=3), blocks.max(axis=3)
     with np.errstate(invalid="ignore", over="ignore"):  # NaN and inf are what we look for
         mean = samples.mean(axis=2)
-        centred = (
-            samples - mean[:, :, None]
-        )  # before squaring: gravity would swamp a quiet machine in float32
+        # Before squaring: gravity would swamp a quiet machine in float32.
+        centred = samples - mean[:, :, None]
         rms = np.sqrt(np.einsum("wcn,wcn->wc", centred, centred) / n_window).max(axis=1)
         peak = np.maximum(high.max(axis=2) - mean, mean - low.min(axis=2)).max(axis=1)
         finite = np.isfinite(rms) & np.isfinite(peak)

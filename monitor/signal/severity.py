@@ -13,9 +13,8 @@ from monitor.records.signal import Float32, Float64
 
 LOW_HZ, HIGH_HZ = 10.0, 1000.0  # ISO 20816-1, machines above 600 1/min
 MIN_WINDOW_S = 0.5  # five periods of the lowest frequency
-EVERY_S = (
-    10.0  # severity changes slowly, and a whole-window spectrum costs as much as the spectrogram
-)
+# Severity changes slowly, and a whole-window spectrum costs as much as the spectrogram.
+EVERY_S = 10.0
 
 
 def applies(sample_rate_hz: float, n_window: int) -> bool:

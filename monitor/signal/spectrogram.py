@@ -18,12 +18,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from monitor.records.evidence import Grid
 from monitor.records.signal import Float32, Float64
 
-FLOOR_PSD = (
-    1e-12  # (m/s²)²/Hz: -120 dB, far below any accelerometer's noise; keeps the logarithm finite
-)
-BLOCK_VALUES = (
-    1 << 18
-)  # samples of tapered frames worked on at a time: about 1 MB, stays in the second-level cache
+# (m/s²)²/Hz: -120 dB, far below any accelerometer's noise; keeps the logarithm finite.
+FLOOR_PSD = 1e-12
+# Samples of tapered frames worked on at a time: about 1 MB, stays in the second-level cache.
+BLOCK_VALUES = 1 << 18
 
 # Cosine terms of the tapers, as in scipy.signal.windows, whose import would cost a start 0.3 s and
 # 50 MB.
@@ -228,9 +226,8 @@ def _band_power(rows: Float32, settings: SpectrogramSettings, out: Float32) -> N
     centred = rows - rows.mean(axis=-1, keepdims=True)
     frames = sliding_window_view(centred, settings.n_fft, axis=-1)[:, :: settings.hop] * taper
     spectrum = scipy.fft.rfft(frames, axis=-1, overwrite_x=True)
-    power = spectrum.view(
-        np.float32
-    )  # re, im, re, im: summing squares over pairs needs no |X|² of its own
+    # Re, im, re, im: summing squares over pairs needs no |X|² of its own.
+    power = spectrum.view(np.float32)
     np.square(power, out=power)
     power[..., :2] *= 0.5  # one-sided: every bin counts twice but zero frequency and Nyquist
     if settings.n_fft % 2 == 0:

@@ -24,9 +24,8 @@ from monitor.simulator.parameters import Resonance, draw_parameters
 
 Kind = Literal["healthy", "bearing", "unbalance", "quiet"]
 
-N_STEP = (
-    6400  # samples made at a time, whatever blocks are asked for, so that cutting changes nothing
-)
+# Samples made at a time, whatever blocks are asked for, so that cutting changes nothing.
+N_STEP = 6400
 SLIP = 0.015  # relative standard deviation of the time between two fault impulses
 MIN_TRAINING_SEVERITY = 0.5
 

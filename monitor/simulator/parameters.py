@@ -52,18 +52,16 @@ class Parameters:
     """One machine, drawn at random. Amplitudes and RMS values in m/s²."""
 
     shaft_hz: float
-    swing: tuple[
-        tuple[float, float, float], ...
-    ]  # slow changes of speed: relative size, frequency in Hz, phase
+    # Slow changes of speed: relative size, frequency in Hz, phase.
+    swing: tuple[tuple[float, float, float], ...]
     shaft_amplitudes: Float64
     shaft_phases: Float64
     n_teeth: int
     mesh_amplitudes: Float64
     mesh_phases: Float64
     mesh_modulation: float
-    structure: tuple[
-        tuple[Resonance, float], ...
-    ]  # mode and the RMS it gives the noise; the last mode is broad
+    # Mode and the RMS it gives the noise; the last mode is broad.
+    structure: tuple[tuple[Resonance, float], ...]
     noise_rms: float
     gains: Float64  # of the harmonics and the fault in each channel
     fault_order: float  # impulses per revolution

@@ -50,9 +50,8 @@ def _run_once(workload: Workload, path: Path) -> PipelineRun:
     pipeline = Pipeline(workload.rules(), {}, {}, 0.0)
     messages, journal_s, n_windows, max_residual = workload.messages, 0.0, 0, 0.0
     start_s = committed_s = time.perf_counter()
-    for first in range(
-        0, len(messages), MESSAGES_PER_TURN
-    ):  # as the service does when messages never end
+    # As the service does when messages never end.
+    for first in range(0, len(messages), MESSAGES_PER_TURN):
         turn = messages[first : first + MESSAGES_PER_TURN]
         pipeline.process(turn, turn[-1].received_ns, 0.0)
         now_s = time.perf_counter()

@@ -36,9 +36,8 @@ def run_usual_script(workload: Workload) -> tuple[float, str]:
     ]
     with _database() as (url, path, what):
         script = _UsualScript(workload, url, path)
-        script.on_message(
-            None, None, messages[0]
-        )  # the first prediction builds the graph: not counted
+        # The first prediction builds the graph: not counted.
+        script.on_message(None, None, messages[0])
         start_s = time.perf_counter()
         for message in messages[1:]:
             script.on_message(None, None, message)
@@ -57,9 +56,8 @@ class _UsualScript:
         self._settings = workload.classifier.manifest.settings
         self._n_channels = len(workload.rule.channels)
         self._model = keras.models.load_model(workload.folder / KERAS_FILE)
-        self._link = http.client.HTTPConnection(
-            urlsplit(url).netloc
-        )  # kept alive: kinder than most scripts
+        # Kept alive: kinder than most scripts.
+        self._link = http.client.HTTPConnection(urlsplit(url).netloc)
         self._path = path
 
     def on_message(self, _client: Any, _userdata: Any, message: MQTTMessage) -> None:

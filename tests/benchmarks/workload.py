@@ -21,9 +21,8 @@ TOPIC = "vibration/{machine}/{point}/waveform"
 START_NS = 1_767_225_600 * 10**9  # 2026-01-01
 SCALE = 1e-3  # m/s² a count
 N_RECORDINGS = 8  # of each kind
-FAULTY_EVERY = (
-    10  # one sensor in so many has a bearing fault: its windows go into the journal whole
-)
+# One sensor in so many has a bearing fault: its windows go into the journal whole.
+FAULTY_EVERY = 10
 MAX_PAYLOAD_BYTES = 4 << 20
 
 

@@ -35,9 +35,8 @@ def test_it_fits_the_compose_specification(stack: dict[str, Any]) -> None:
     schema = json.loads(
         (DEPLOY / "compose" / "compose-spec.schema.json").read_text(encoding="utf-8")
     )
-    named = {
-        key: value for key, value in stack.items() if key != "name"
-    }  # the schema is of 2021, before `name`
+    # The schema is of 2021, before `name`.
+    named = {key: value for key, value in stack.items() if key != "name"}
     jsonschema.Draft201909Validator(schema).validate(named)
 
 

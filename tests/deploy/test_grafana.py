@@ -57,9 +57,8 @@ N_WINDOWS = 240  # of one second
 BEGIN_MS = 1_700_000_000_000
 END_MS = BEGIN_MS + N_WINDOWS * 1000
 SECOND_NS = 10**9
-OTHER_GRID = Grid(
-    (0.0, 50.0, 75.5, 1000.0), (0.0, 0.5, 1.0)
-)  # another model: other bands, other columns
+# Another model: other bands, other columns.
+OTHER_GRID = Grid((0.0, 50.0, 75.5, 1000.0), (0.0, 0.5, 1.0))
 FAULTY, HOSTILE, SILENT = "press 7 (north)/bearing+1", "a'b\"=, $x|^\\/d[0]*", "mill/motor"
 BAD, YOUNG, STOPPED = "mill/spindle", "new/one", "lathe/tail"
 UNJUDGED: dict[str, Any] = {

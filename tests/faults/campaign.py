@@ -34,9 +34,8 @@ class Done:
     """What a scenario's play returns: the faults it injected, and how to read what came out."""
 
     faults: str
-    n_samples: int | None = (
-        None  # unique samples that reached the service, where they are fewer than all
-    )
+    # Unique samples that reached the service, where they are fewer than all.
+    n_samples: int | None = None
     n_rejected: int = 0  # rows that InfluxDB was made to refuse
     same_times: bool = True  # rows carry the recording's own times
 
@@ -63,9 +62,8 @@ class Finding:
     missing: int = 0
     double: int = 0
     outage_s: float = 0.0
-    explained: Mapping[str, int] = field(
-        default_factory=dict
-    )  # samples (breaks: messages, rejected: rows) by reason
+    # Samples (breaks: messages, rejected: rows) by reason.
+    explained: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     failure: str = ""
     skipped: str = ""

@@ -167,9 +167,7 @@ def flood_shed(stage: Stage) -> Done:
     last_ns = now_ns + round((stage.recording.duration_s - 1) * 1e9)
     judged = {v.sensor for v in service.rows().values() if v.end_ns >= last_ns}
     assert judged == set(stage.recording.sensors), "it recovered"
-    service.wait(
-        lambda: [event["kind"] for event in service.reader().events()][-1:] == ["overload_over"]
-    )
+    service.wait(lambda: service.event_kinds()[-1:] == ["overload_over"])
     return Done(governor.report(), same_times=False)
 
 

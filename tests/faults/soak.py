@@ -33,9 +33,8 @@ LOAD = 0.8  # of what one processor can take, by the processor time a message co
 MESSAGE_S = 0.1
 CALIBRATION_MESSAGES = 2000
 SAMPLE_S = 10.0
-MOST_BEHIND = (
-    5000  # messages: where other work on the machine slows the service, the publisher waits
-)
+# Messages: where other work on the machine slows the service, the publisher waits.
+MOST_BEHIND = 5000
 JOURNAL_BYTES = 64 << 20  # soon full, so that thinning is part of the soak
 TOPIC = "vibration/{machine}/{point}/json"
 RECORDING = Recording(n_sensors=10, duration_s=20.0, sample_rate_hz=25_600, window_s=1.0)

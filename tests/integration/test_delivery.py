@@ -134,8 +134,7 @@ def test_few_messages_in_flight_are_enough(
         begin_s = time.monotonic()
         publisher.play(recording.cut(0.01))
         service.wait_taken(recording)
-        assert (
-            time.monotonic() - begin_s < 30
-        )  # each two, or twenty, of 1000 messages waiting 2 s: 100 s and more
+        # Each two, or twenty, of 1000 messages waiting 2 s: 100 s and more.
+        assert time.monotonic() - begin_s < 30
         assert len(service.rows()) == recording.n_windows
         service.check_books()

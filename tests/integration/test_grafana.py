@@ -29,13 +29,14 @@ MILL = "mill 3/spindle"
 MADE_UP = Recording(n_sensors=2, duration_s=20.0)
 RATE_HZ = 2000
 MODEL = "cnc-milling"
+# Nothing of the kind happens here.
 MAY_BE_EMPTY = {
     "Silent now",
     "Learning",
     "Idle",
     "Labels",
     "Models",
-}  # nothing of the kind happens here
+}
 MAY_BE_EMPTY |= {"Vibration severity"}  # 2 kHz is too little for 1000 Hz
 CAM, NOVELTY = "Why: evidence by frequency and time", "Where it is unlike itself"
 SOON_S = 5.0

@@ -29,9 +29,8 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra: trai
 
 UNSEEN = "M02/spindle"
 QUICK = {"n_members": 1, "n_epochs": 2, "n_maps": (4, 8, 8)}
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation:DeprecationWarning"
-)  # Keras 3.15 on numpy 2
+# Keras 3.15 on numpy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from monitor.journal.cursors import Cursor, RowKind
+from monitor.journal.cursors import Cursor
+from monitor.journal.places import RowKind
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError, claim, connect
 from monitor.journal.subscriptions import SubscriptionStore

@@ -89,9 +89,8 @@ def test_names_and_texts_come_back_as_they_were(
     assert set(kept.reader.latest()) == kept.sensors
     newest = kept.reader.bad_payloads(1)[0]
     assert (newest["topic"], newest["detail"]) == (topic, detail)
-    assert (
-        sum(1 for _ in kept.reader.rows()) == kept.n_rows
-    )  # nothing was dropped or doubled by a name
+    # Nothing was dropped or doubled by a name.
+    assert sum(1 for _ in kept.reader.rows()) == kept.n_rows
 
     shown = render(summary(kept.reader, [], 10**18)).split("\n")
     assert len(shown) == N_HEAD_LINES + len(kept.sensors)

@@ -144,10 +144,11 @@ def test_tails_are_handed_out_once_and_whole(
         if data.draw(st.booleans()) and (tail := windower.tail()) is not None:
             first, samples = tail
             if not stored or first > first_stored + len(stored):
+                # What lies before was never needed: windows had passed it.
                 first_stored, stored = (
                     first,
                     [],
-                )  # what lies before was never needed: windows had passed it
+                )
             assert first == first_stored + len(stored)
             stored += samples[0].tolist()
     last = windower.tail()

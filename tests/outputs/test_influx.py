@@ -21,7 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.config import ConfigError, InfluxSettings, Secret
-from monitor.journal.cursors import Fates, JournalRow, RowKey, RowKind
+from monitor.journal.cursors import Fates, JournalRow, RowKey
+from monitor.journal.places import RowKind
 from monitor.outputs.influx.line_protocol import event_line, health_line, verdict_lines
 from monitor.outputs.influx.sender import LOG_PERIOD_S, InfluxOutput
 from monitor.outputs.retry import LONGEST_DELAY_S, LONGEST_RETRY_AFTER_S, Backoff
@@ -239,9 +240,8 @@ def test_a_batch_too_large_is_split_and_the_size_remembered(
     drain(sender, outbox)
     assert len(outbox.accepted) == 200
     assert len(standin.rows("monitor_health")) == 200
-    assert (
-        standin.statuses.count(413) == 1 + 2 + 4
-    )  # of 100, 50 and 25 rows; the second batch begins small
+    # Of 100, 50 and 25 rows; the second batch begins small.
+    assert standin.statuses.count(413) == 1 + 2 + 4
 
 
 def test_one_row_too_large_is_parked(sender: InfluxSender, standin: InfluxStandIn) -> None:

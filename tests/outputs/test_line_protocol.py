@@ -130,9 +130,8 @@ def test_numbers_that_dashboards_need() -> None:
 
 def test_spectrum_is_the_mean_power_of_the_channels() -> None:
     grid = Grid((0.0, 10.0), (0.0, 1.0))
-    spectrum_db = np.array(
-        [[[-20.0]], [[-np.float32(1e9)]]], np.float32
-    )  # one channel carries everything
+    # One channel carries everything.
+    spectrum_db = np.array([[[-20.0]], [[-np.float32(1e9)]]], np.float32)
     rows = parse(
         "\n".join(verdict_lines(make_verdict(grid=grid, spectrum_db=spectrum_db), maps=True))
     )

@@ -172,9 +172,8 @@ def test_after_a_real_run_it_says_what_the_books_say(
         publisher.play(cuts[40:50])  # once more
         publisher.publish(cuts[0].topic, b"\x00" * 399)
         publisher.play(cuts[50:])
-        late = make_cut(
-            RECORDING.sensors[0], RECORDING.samples[0, :150], 10_000
-        )  # of a window that stays open
+        # Of a window that stays open.
+        late = make_cut(RECORDING.sensors[0], RECORDING.samples[0, :150], 10_000)
         publisher.send(late)
         service.wait_taken(RECORDING)
 
@@ -276,10 +275,11 @@ def test_a_damaged_journal_is_said_once_a_minute(
     (tmp_path / "damaged").write_bytes(b"no database " * 1000)
     collector = JournalCollector(tmp_path / "damaged", "plant-1", databases=[])
     for _ in range(3):
+        # Info, and not readable.
         assert [family.samples[0].value for family in collector.collect()] == [
             1,
             0,
-        ]  # info, and not readable
+        ]
     assert [
         record.getMessage().endswith("file is not a database.") for record in caplog.records
     ] == [True]

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.journal.cursors import Cursor, JournalRow, RowKey, RowKind
+from monitor.journal.cursors import Cursor, JournalRow, RowKey
+from monitor.journal.places import RowKind
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal
 from monitor.outputs.base import Output, Step

@@ -122,9 +122,8 @@ def test_changes_are_small_and_a_slow_browser_gets_the_whole_again(tmp_path: Pat
     assert len(got[0][1]["sensors"]) == 50
     changes = next(data for name, data in got if name == "fleet")
     assert len(changes) == 50
-    assert all(
-        "since_ms" not in change and "status" not in change for change in changes
-    )  # as before
+    # As before.
+    assert all("since_ms" not in change and "status" not in change for change in changes)
     assert len(json.dumps(changes)) < 50 * 90
     assert got[-2][0] == "snapshot"
 

@@ -349,9 +349,8 @@ def test_a_page_for_others_asks_who_they_are(
         window.click("#logout")
         window.wait_for_selector("#password")
         header = {"Cookie": f"{cookie['name']}={cookie['value']}"}
-        assert (
-            served.ask("GET", "/api/session", headers=header)[0] == 401
-        )  # the old session is over
+        # The old session is over.
+        assert served.ask("GET", "/api/session", headers=header)[0] == 401
         for _ in range(10):
             last = served.ask("POST", "/api/login", {"password": "wrong"})[0]
         assert last == 429

@@ -34,15 +34,12 @@ def test_a_broker_s_smaller_limit_is_learned_from_its_silence_and_forgotten_slow
     """
     pacer = fresh(1000)
     assert pacer.due(0.01, ASSUMED_IN_FLIGHT, 0.0, 5, 0, False) is Due.NOTHING  # still coming
-    assert (
-        pacer.due(0.02, ASSUMED_IN_FLIGHT, 0.0, 0, 0, False) is Due.TAILS
-    )  # nothing comes any more
-    assert (
-        pacer.due(0.03, ASSUMED_IN_FLIGHT // 2, 0.0, 5, 0, False) is Due.TAILS
-    )  # now before it runs dry
+    # Nothing comes any more.
+    assert pacer.due(0.02, ASSUMED_IN_FLIGHT, 0.0, 0, 0, False) is Due.TAILS
+    # Now before it runs dry.
+    assert pacer.due(0.03, ASSUMED_IN_FLIGHT // 2, 0.0, 5, 0, False) is Due.TAILS
     for now_s in range(1, 300):
         pacer.due(float(now_s), 0, 0.0, 0, 0, False)
         pacer.committed(float(now_s))
-    assert (
-        pacer.due(299.01, 400, 0.0, 5, 0, False) is Due.NOTHING
-    )  # the broker may have been given another limit
+    # The broker may have been given another limit.
+    assert pacer.due(299.01, 400, 0.0, 5, 0, False) is Due.NOTHING

@@ -67,9 +67,8 @@ def test_a_message_is_settled_only_when_all_its_samples_are_stored() -> None:
     pipeline.process([first], START_NS, 0.0)
     assert not pipeline.take_batch(False).settled
     pipeline.process([second], START_NS, 0.0)
-    batch = pipeline.take_batch(
-        False
-    )  # the window is whole; what is left of the second message goes along as a tail
+    # The window is whole; what is left of the second message goes along as a tail.
+    batch = pipeline.take_batch(False)
     assert batch.settled == [first.delivery, second.delivery]
     (update,) = batch.streams
     assert update.tail is not None
@@ -171,11 +170,12 @@ def test_overload_is_shed_and_counted_where_a_limit_is_set() -> None:
     pipeline = make(max_lag_s=2.0)
     pipeline.process(messages(noise(6000), [1000] * 6), START_NS + 3_600_000_000, 0.0)
     batch = pipeline.take_batch(True)
+    # The first three ended over 2 s ago.
     assert [v.first_sample for v in batch.verdicts] == [
         3000,
         4000,
         5000,
-    ]  # the first three ended over 2 s ago
+    ]
     assert batch.books["m/p", "dropped", "overload"] == 3000
     assert not imbalance([batch])
 

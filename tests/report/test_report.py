@@ -97,9 +97,8 @@ def test_it_says_what_adds_up(journal: Path) -> None:
         float(value.replace("−", "-"))
         for value in re.findall(r'<td class="number">([+−][\d.]+)</td></tr>', text)
     ]
-    assert sums[-2] == pytest.approx(
-        sums[-1], abs=2e-4
-    )  # the sum so far of the last band, and the logit
+    # The sum so far of the last band, and the logit.
+    assert sums[-2] == pytest.approx(sums[-1], abs=2e-4)
     assert f"{max(row.probability or 0 for row in found.rows):.3f}" in text
     assert found.worst.model_id in text
 

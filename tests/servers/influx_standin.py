@@ -182,9 +182,8 @@ def _handler(standin: InfluxStandIn) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 30
-        disable_nagle_algorithm = (
-            True  # else each answer waits 40 ms for the client's acknowledgement
-        )
+        # Else each answer waits 40 ms for the client's acknowledgement.
+        disable_nagle_algorithm = True
 
         def setup(self) -> None:
             super().setup()

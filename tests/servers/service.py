@@ -22,8 +22,8 @@ import pytest
 import yaml
 
 from monitor.journal.commissioning import CommissioningStore
-from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError
+from monitor.journal.views import JournalViews
 from monitor.records.books import Books
 from monitor.records.commissioned import Commissioned
 from monitor.records.verdict import Status, Verdict
@@ -83,7 +83,7 @@ class Service:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._reader: JournalReader | None = None
+        self._reader: JournalViews | None = None
         self.config_path = folder / "camshaft.yaml"
         self.configure(config)
         self.log_path = folder / "service.log"
@@ -186,10 +186,13 @@ class Service:
     def log(self) -> str:
         return self.log_path.read_text("utf-8", "replace") if self.log_path.exists() else ""
 
-    def reader(self) -> JournalReader:
+    def reader(self) -> JournalViews:
         if self._reader is None:
-            self._reader = JournalReader(self.journal_path)
+            self._reader = JournalViews(self.journal_path)
         return self._reader
+
+    def event_kinds(self) -> list[str]:
+        return [event.kind for event in self.reader().new_events(0, -1)]
 
     def close_reader(self) -> None:
         if self._reader is not None:

@@ -37,9 +37,8 @@ def retained(port: int, topic: str) -> bytes | None:
         send(port, b"", topic="sentinel")
         wait_until(lambda: "sentinel" in {message.topic for message in probe.messages})
         found = [message.payload for message in probe.messages if message.topic == topic]
-        return (
-            found[-1] if found else None
-        )  # before it stand those the broker kept for this session
+        # Before it stand those the broker kept for this session.
+        return found[-1] if found else None
 
 
 def numbered(n: int) -> list[bytes]:
@@ -181,9 +180,8 @@ def test_receive_maximum_bounds_what_is_in_flight(broker: Mosquitto) -> None:
     with Listener(broker.port, acknowledge=False, receive_maximum=5) as listener:
         listener.ready()
         send(broker.port, *numbered(20))
-        send(
-            broker.port, b"behind", qos=0
-        )  # QoS 0 is not held back: behind it nothing else was waiting to be sent
+        # QoS 0 is not held back: behind it nothing else was waiting to be sent.
+        send(broker.port, b"behind", qos=0)
         listener.wait_for(*numbered(5), b"behind")
         for index in range(20):
             at = index if index < 5 else index + 1  # "behind" lies between
@@ -297,11 +295,12 @@ def test_a_filter_that_left_while_the_process_was_down_is_unsubscribed(
         held = first.client.remembered
     assert held == {"old/+", "both"}
     second = Listener(broker.port, ["both", "old/x"], protocol=protocol, held_before=sorted(held))
+    # Before it connects: the broker may let go at once.
     assert second.client.remembered == {
         "old/+",
         "both",
         "old/x",
-    }  # before it connects: the broker may let go at once
+    }
     with second:
         wait_until(
             lambda: second.client.remembered == {"both", "old/x"}, why="the broker has let go of it"

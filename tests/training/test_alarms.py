@@ -20,9 +20,8 @@ def test_the_monthly_figure_is_what_independent_windows_give(rate: float) -> Non
     seen_per_month = raised / n_windows * MONTH_S / 10.0
     promised = false_alarms_per_month(rate, 10.0)
     noise = 3 / np.sqrt(raised)
-    assert seen_per_month <= promised * (
-        1 + noise
-    )  # one long alarm may cross the limit more than once
+    # One long alarm may cross the limit more than once.
+    assert seen_per_month <= promised * (1 + noise)
     assert seen_per_month >= promised * (0.7 - noise)
 
 

@@ -41,9 +41,8 @@ def test_fit_makes_a_model_without_the_held_out_machine(
     model = load_manifest(out)
     assert capsys.readouterr().out == f"mine {model.id} -> {out}\n"
     assert model.training["machines"] == ["M0", "M2"]
-    assert (
-        main(["fit", str(manifest), "--out", str(out), *arguments]) == 2
-    )  # not over what is there
+    # Not over what is there.
+    assert main(["fit", str(manifest), "--out", str(out), *arguments]) == 2
     assert "exists already" in capsys.readouterr().err
 
 
@@ -51,11 +50,12 @@ def test_a_report_judges_only_runs_that_the_model_never_saw(report: Path) -> Non
     tree = json.loads((report / "report.json").read_text())
     assert tree["kind"].endswith("on runs that it never saw.")
     assert list(tree["by_column"]["machine"]) == ["M2"]
+    # Two of four healthy runs commission the sensor.
     assert tree["windows"] == {
         "ok": 6,
         "ng": 12,
         "runs": 6,
-    }  # two of four healthy runs commission the sensor
+    }
     assert tree["evidence"]["network"]["auc"]["value"] > 0.95
     assert set(tree["evidence"]) == {
         "network",
@@ -156,19 +156,16 @@ def test_score_writes_a_row_for_each_window(
     assert [row["first_sample"] for row in rows[:3]] == [0, 2000, 4000]
 
 
+def promote(model: Path, report: Path, models: Path) -> int:
+    places = ["--report", str(report), "--models-folder", str(models)]
+    return main(["promote", str(model), *places])
+
+
 def test_a_model_comes_into_service_by_its_report_and_goes_again(
     model_folder: Path, report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     models = tmp_path / "models"
-    arguments = [
-        "promote",
-        str(model_folder),
-        "--report",
-        str(report),
-        "--models-folder",
-        str(models),
-    ]
-    assert main(arguments) == 0
+    assert promote(model_folder, report, models) == 0
     assert in_service(models, "plant") == load_manifest(model_folder).id
     assert main(["rollback", "plant", "--models-folder", str(models)]) == 2
     assert "no model was in service before" in capsys.readouterr().err
@@ -196,19 +193,7 @@ def test_no_promotion_past_a_gate(
     tree = json.loads((report / "report.json").read_text())
     (tmp_path / "report.json").write_text(json.dumps({**tree, **change}))
     models = tmp_path / "models"
-    assert (
-        main(
-            [
-                "promote",
-                str(model_folder),
-                "--report",
-                str(tmp_path),
-                "--models-folder",
-                str(models),
-            ]
-        )
-        == 1
-    )
+    assert promote(model_folder, tmp_path, models) == 1
     assert refusal in capsys.readouterr().out
     assert in_service(models, "plant") is None
 
@@ -218,19 +203,7 @@ def test_a_report_of_another_model_is_refused(
 ) -> None:
     tree = json.loads((report / "report.json").read_text())
     (tmp_path / "report.json").write_text(json.dumps({**tree, "model": {"id": "other"}}))
-    assert (
-        main(
-            [
-                "promote",
-                str(model_folder),
-                "--report",
-                str(tmp_path),
-                "--models-folder",
-                str(tmp_path / "m"),
-            ]
-        )
-        == 2
-    )
+    assert promote(model_folder, tmp_path, tmp_path / "m") == 2
     assert "the report is of model other" in capsys.readouterr().err
 
 

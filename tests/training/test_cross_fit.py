@@ -48,9 +48,8 @@ def test_maps_that_point_keep_the_first_mixing(dataset: Dataset) -> None:
     assert set(used) == {MIXUP}
     assert crossed.recipe.mixings == (MIXUP,)
     assert leads[MIXUP]["random"]["low"] > 0
-    assert (
-        len(ticks) == 2 * 3 * QUICK.n_epochs
-    )  # also those that were not needed: a bar reaches its end
+    # Also those that were not needed: a bar reaches its end.
+    assert len(ticks) == 2 * 3 * QUICK.n_epochs
 
 
 @pytest.mark.parametrize(("cutmix_lead", "chosen"), [(0.5, CUTMIX), (-0.1, MIXUP)])

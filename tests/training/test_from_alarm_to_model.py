@@ -135,9 +135,8 @@ def test_from_an_alarm_to_the_model_that_learned_from_it(
         service.reload()
         play(publisher, service, 3, 7, seed=13)
         rows = sorted(service.rows().values(), key=lambda verdict: verdict.first_sample)
-        assert [row.first_sample for row in rows] == [
-            n * N_WINDOW for n in range(10)
-        ]  # none lost, none twice
+        # None lost, none twice.
+        assert [row.first_sample for row in rows] == [n * N_WINDOW for n in range(10)]
         assert [row.model_id for row in rows] == [old] * 4 + [new] * 3 + [old] * 3
         service.check_books()
         assert service.stop()[0] == 0

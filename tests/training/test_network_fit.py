@@ -64,9 +64,8 @@ def test_mixup_and_equaliser_stay_within_their_bounds(dataset: Dataset) -> None:
     plain = MixedBatches(dataset.psd_db, dataset.label, replace(recipe, mixup=0.0), seed=0)[0][0]
     order = np.random.default_rng(0).permutation(len(dataset))
     gain = plain - dataset.psd_db[order]
-    np.testing.assert_allclose(
-        gain, gain[..., :1].repeat(gain.shape[-1], axis=-1), atol=1e-4
-    )  # the same in all frames
+    # The same in all frames.
+    np.testing.assert_allclose(gain, gain[..., :1].repeat(gain.shape[-1], axis=-1), atol=1e-4)
     assert np.sqrt(np.mean(gain**2)) == pytest.approx(1.0, rel=0.2)
     assert psd_db.dtype == np.float32
 

@@ -29,7 +29,6 @@ def test_novelty_finds_nine_of_ten_quiet_windows_at_five_percent_false_alarms() 
         false_alarms.append(alarm[:N_HEALTHY].mean())
         found.append(alarm[N_HEALTHY:].mean())
     assert np.mean(found) >= 0.9
-    spread = np.std(false_alarms) / np.sqrt(
-        len(false_alarms)
-    )  # over machines: windows of one are not independent
+    # Over machines: windows of one are not independent.
+    spread = np.std(false_alarms) / np.sqrt(len(false_alarms))
     assert np.mean(false_alarms) <= FALSE_ALARMS + 2 * spread

@@ -62,9 +62,8 @@ def test_a_step_cut_short_is_mended_by_the_link(model_folder: Path, tmp_path: Pa
     for copy in copies(model_folder, tmp_path):
         publish(copy, models)
     promote(models, "plant", "first")
-    (models / "plant" / HISTORY).write_text(
-        "first\nsecond\n"
-    )  # as if killed before the link was moved
+    # As if killed before the link was moved.
+    (models / "plant" / HISTORY).write_text("first\nsecond\n")
     promote(models, "plant", "third")
     assert rollback(models, "plant") == "first"
 

@@ -21,6 +21,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
+from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 from monitor.recordings.manifest import RecordingError, load_manifest
 from monitor.records.signal import Float32
 from training import TrainingError
@@ -351,7 +352,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             problems.append(recordings_problem(options.manifest, options.manifest_epochs))
     except (RecordingError, TrainingError) as error:
         print(f"black_boxes: {error}", file=sys.stderr)
-        return 2
+        return EXIT_REFUSED
     n_fits = (
         options.seeds * (1 + len(BLACK_BOXES)) * sum(len(problem.folds) for problem in problems)
     )
@@ -363,7 +364,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_bytes(picture(results))
     print(f"{time.monotonic() - began:.0f} s in all; figure: {options.out}")
-    return 0
+    return EXIT_OK
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from monitor.evidence.cam import activation_maps
+from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 from monitor.records.signal import Float32
 from training import TrainingError
 from training.examples.proportion import share
@@ -42,9 +43,8 @@ N_VALIDATION = 5000
 N_BATCH = 64
 N_EPOCHS = 8
 LEARNING_RATE = 5e-3
-HEAD_STD = (
-    1.0  # means over 49 cells lie close together: small first weights would take epochs to grow
-)
+# Means over 49 cells lie close together: small first weights would take epochs to grow.
+HEAD_STD = 1.0
 N_SHOWN = 4  # typical digits, and as many that were called wrong
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -260,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         train, test = load(options.data)
     except TrainingError as error:
         print(f"mnist: {error}", file=sys.stderr)
-        return 2
+        return EXIT_REFUSED
     began = time.monotonic()
     with bar("learning digits", options.epochs) as tick:
         model = fit(train, options.seed, options.epochs, tick)
@@ -280,7 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{model.count_params()} parameters, learned in {time.monotonic() - began:.0f} s; figure:"
         f" {options.out}"
     )
-    return 0
+    return EXIT_OK
 
 
 if __name__ == "__main__":

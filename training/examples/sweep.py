@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 
 from monitor.evidence.cam import activation_maps
+from monitor.exit_codes import EXIT_OK
 from monitor.records.signal import Float32, Float64
 from training.dataset import NG, Dataset
 from training.examples.proportion import share
 from training.examples.sweep_signals import KINDS, Sweep, make_dataset, ridge
-from training.metrics import Interval, auc, bootstrap
+from training.metrics import Interval, auc, bootstrap, bootstrap_score
 from training.network import NetworkSettings, head, keras, predict
 from training.network_fit import fit
 from training.plots import png
@@ -108,9 +109,7 @@ def evidence_share(contribution: Float32, region: NDArray[np.bool_]) -> Float64:
 def report(maps: Maps, test: Dataset) -> list[str]:
     """Figures with 95 % intervals over the test signals, each line ready to print."""
     kind, right = test.column("kind"), (maps.logit > 0) == (test.label == NG)
-    ranking = bootstrap(
-        np.arange(len(test)), lambda index: auc(test.label[index], maps.logit[index])
-    )
+    ranking = bootstrap_score(np.arange(len(test)), test.label, maps.logit, auc)
     lines = [f"AUC {ranking}, right at P = 0.5: {share(right)} of {len(test)}"]
     lines += [
         f"  {name}: right {share(right[kind == name])} of {(kind == name).sum()}" for name in KINDS
@@ -247,7 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{model.count_params()} parameters, {time.monotonic() - began:.0f} s in all; figure:"
         f" {options.out}"
     )
-    return 0
+    return EXIT_OK
 
 
 if __name__ == "__main__":

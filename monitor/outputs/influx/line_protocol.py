@@ -50,11 +50,13 @@ class Names(NamedTuple):
 
     @classmethod
     def of(cls, kind: str) -> Names:
+        if kind == NETWORK:
+            return NETWORK_NAMES
         return cls(f"vibration_{kind}", kind, f"{kind}_threshold", f"{kind}_bias")
 
 
-# Older than the rule of Names.of, and kept: dashboards rest on them.
-FIELDS_OF_KIND = {NETWORK: Names("vibration_cam", "logit", "threshold", "bias")}
+# Older than the rule, and kept: dashboards rest on them.
+NETWORK_NAMES = Names("vibration_cam", "logit", "threshold", "bias")
 
 FieldValue = bool | int | float | str | None
 
@@ -171,7 +173,7 @@ def _verdict_fields(verdict: Verdict) -> dict[str, FieldValue]:
 
 def _evidence_fields(evidence: Evidence) -> dict[str, FieldValue]:
     """The network's fields have names of their own; another kind k has k, k_threshold, k_bias."""
-    names = FIELDS_OF_KIND.get(evidence.kind, Names.of(evidence.kind))
+    names = Names.of(evidence.kind)
     fields: dict[str, FieldValue] = {
         names.score: float(evidence.score),
         names.threshold: None if evidence.threshold is None else float(evidence.threshold),
@@ -205,8 +207,7 @@ def _maps(verdict: Verdict) -> Iterator[tuple[str, NDArray[np.int64]]]:
     for evidence in verdict.evidence:
         cells = whole_cells(evidence.cells, evidence.score - evidence.bias)
         if cells is not None:
-            names = FIELDS_OF_KIND.get(evidence.kind, Names.of(evidence.kind))
-            yield names.measurement, cells
+            yield Names.of(evidence.kind).measurement, cells
     if verdict.spectrum_db is not None and np.isfinite(verdict.spectrum_db).all():
         # The mean of the channels.
         power = np.mean(10.0 ** (verdict.spectrum_db.astype(np.float64) / 10), axis=0)

@@ -24,7 +24,8 @@ from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 
 from monitor.config import ConfigError, InfluxSettings
-from monitor.journal.cursors import JournalRow, RowKind
+from monitor.journal.cursors import JournalRow
+from monitor.journal.places import RowKind
 from monitor.outputs.base import Step
 from monitor.outputs.influx.in_flight import InFlight
 from monitor.outputs.influx.rows import LinesOf

@@ -1,7 +1,7 @@
 """The contract of every payload format: one message in, any number of chunks out.
 
-A format is one file in this folder, with its settings and its decoder, and one line in
-`formats.py`. Pure: the only clock a decoder knows is the message's time of arrival.
+A format is one file in this folder, with its settings and its decoder, and stands in the two lists
+of `formats.py`. Pure: the only clock a decoder knows is the message's time of arrival.
 """
 
 from __future__ import annotations

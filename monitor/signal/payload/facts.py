@@ -150,9 +150,8 @@ def _count_ns(value: object, unit_ns: int) -> int | None:
         return int(found[1]) * unit_ns + int((found[2] or "").ljust(12, "0")) * unit_ns // 10**12
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if isinstance(
-        value, float
-    ):  # by its decimal digits: the product of binary numbers would invent nanoseconds
+    # By its decimal digits: the product of binary numbers would invent nanoseconds.
+    if isinstance(value, float):
         return int(Decimal(repr(value)) * unit_ns) if abs(value) < MAX_START_NS else None
     return value * unit_ns
 

@@ -118,9 +118,8 @@ def _parse_json(data: bytes) -> dict[str, Any]:
         )
     try:
         tree = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
-    except (
-        ValueError
-    ) as error:  # JSONDecodeError, UnicodeDecodeError, a whole number of thousands of digits
+    except ValueError as error:
+        # JSONDecodeError, UnicodeDecodeError, a whole number of thousands of digits.
         raise PayloadError("not_json", f"Payload is not JSON: {short(str(error))}.") from error
     if not isinstance(tree, dict):
         raise PayloadError(

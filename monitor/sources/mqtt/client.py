@@ -118,9 +118,8 @@ class MqttClient:
         self.status_topic = f"camshaft/{instance}/status"
         self._settings = settings
         self._filters = list(dict.fromkeys(filters))
-        self._left = set(held_before) - set(
-            filters
-        )  # no longer wanted; the session may still hold them
+        # No longer wanted; the session may still hold them.
+        self._left = set(held_before) - set(filters)
         self._deliver, self._on_refuse, self._on_fault = deliver, on_refuse, on_fault
         self._lock = threading.Lock()
         self._connection = 0  # counts this process's connections
@@ -130,9 +129,8 @@ class MqttClient:
         self._unsettled = Unsettled()
         self._asked: dict[int, list[str]] = {}  # filters by the packet id of their SUBSCRIBE
         self._leaving: dict[int, list[str]] = {}  # filters by the packet id of their UNSUBSCRIBE
-        self._answers: dict[
-            str, str
-        ] = {}  # by filter, of this connection: the broker's refusal, "" when granted
+        # By filter, of this connection: the broker's refusal, "" when granted.
+        self._answers: dict[str, str] = {}
         self._log_limiter = LogLimiter(log, LOG_PERIOD_S)
         self._last_error = _LastError(logging.ERROR)
         self._thread: threading.Thread | None = None
@@ -168,9 +166,8 @@ class MqttClient:
             self._live = False
         self._client.disconnect()
         if self._thread is not None:
-            self._thread.join(
-                timeout_s
-            )  # not loop_stop: it would wait for ever on a host name that never resolves
+            # Not loop_stop: it would wait for ever on a host name that never resolves.
+            self._thread.join(timeout_s)
             if self._thread.is_alive():
                 log.warning(
                     "The connection to %s did not close within %.0f s.", self._broker, timeout_s
@@ -284,9 +281,8 @@ class MqttClient:
         return client
 
     def _error_logger(self) -> logging.Logger:
-        logger = logging.Logger(
-            f"{__name__}.paho", logging.ERROR
-        )  # of its own: nothing of it reaches the log
+        # Of its own: nothing of it reaches the log.
+        logger = logging.Logger(f"{__name__}.paho", logging.ERROR)
         logger.addHandler(self._last_error)
         return logger
 
@@ -344,9 +340,8 @@ class MqttClient:
 
     def _on_connect_fail(self, _client: Any, _data: Any) -> None:
         self.counters.failed_connects += 1
-        reason = explain(
-            sys.exc_info()[1]
-        )  # paho calls this while it handles the error, and tells it no other way
+        # Paho calls this while it handles the error, and tells it no other way.
+        reason = explain(sys.exc_info()[1])
         self._log_limited(
             logging.ERROR, f"No connection to broker {self._broker}: {reason}; trying again."
         )

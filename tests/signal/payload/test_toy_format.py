@@ -83,9 +83,8 @@ def test_two_sensors_and_two_chunks_of_each_become_verdicts(tmp_path: Path) -> N
     found = sorted((v.sensor, v.segment, v.first_sample) for v in rows)
     assert found == [(s, 0, 1000 * n) for s in ("m/drive", "m/fan") for n in range(8)]
     assert not JournalReader(tmp_path / "journal").books().imbalance()
-    levels = {
-        v.sensor: v.quality["rms_ms2"] for v in rows if v.first_sample == 0
-    }  # none got the other's samples
+    # None got the other's samples.
+    levels = {v.sensor: v.quality["rms_ms2"] for v in rows if v.first_sample == 0}
     for point, signal in signals.items():
         first = signal[:, :1000] - signal[:, :1000].mean()
         rms = float(np.sqrt(np.mean(np.square(first))))
