@@ -105,7 +105,7 @@ def _sentence(item: Any) -> str:
         or "configuration"
     )
     kind, value = item["type"], item["input"]
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{key} = {_short(value)}: there is no such key."
     if kind == "missing":
         return f"{key} is missing: it has no default{_unit(key)}."

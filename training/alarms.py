@@ -4,7 +4,7 @@ alarm stands.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,51 @@ from monitor.evidence.false_alarms import StatedRate
 from training.dataset import NG, OK
 from training.judged_runs import Judged
 from training.metrics import Interval, bootstrap, rounded
+from training.plain import fields_of
 from training.thresholds import Commissioning
 
 CONFIRM_N, CONFIRM_M = 3, 5  # windows: an alarm stands once n of the last m are NG
 MONTH_S = 30 * 86_400.0
 
 
-def false_alarms(judged: list[Judged]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class FalseAlarmRate:
+    """What one kind of evidence was commissioned for, and what healthy windows show of it.
+
+    effective_sample_size : of the commissioning windows or runs
+    stated, seen : false alarms per healthy window
+    kept : no more is seen than the stated interval allows; for all sensors "3 of 4"
+    per_month_extrapolated : confirmed alarms, were healthy windows independent of each other
+    """
+
+    effective_sample_size: float | None
+    stated: Interval
+    seen: Interval
+    kept: bool | str
+    per_month_extrapolated: float | None
+
+    def as_tree(self) -> dict[str, Any]:
+        tree = fields_of(self)
+        return {"worth_windows": tree.pop("effective_sample_size"), **tree}
+
+
+@dataclass(frozen=True)
+class SensorFalseAlarms:
+    """Counts of windows and runs of one sensor or all, and a rate for each kind of evidence."""
+
+    sensor: str
+    commissioned_windows: int
+    commissioned_runs: int
+    healthy_windows: int
+    evidence: dict[str, FalseAlarmRate]
+
+    def as_tree(self) -> dict[str, Any]:
+        tree = fields_of(self)
+        rates = tree.pop("evidence")
+        return {**tree, **rates}
+
+
+def false_alarms(judged: list[Judged]) -> list[SensorFalseAlarms]:
     """What commissioned thresholds state and what other healthy windows show: all sensors together,
     then each.
     """
@@ -28,30 +66,32 @@ def false_alarms(judged: list[Judged]) -> list[dict[str, Any]]:
         _healthy(one, commissioned) for one in judged for commissioned in one.commissioned.values()
     ]
     found = [one for one in found if len(one.run)]
-    rows = [one.as_tree() for one in found]
+    rows = [one.row() for one in found]
     return [_together(found, rows), *rows] if len(found) > 1 else rows
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One kind of evidence on one sensor. limited : its threshold was raised to the one learned on
-    other machines
+    """One kind of evidence on one sensor.
+
+    alarm : shape (n,), of each healthy window outside commissioning
+    limited : its threshold was raised to the one learned on other machines
     """
 
     stated: StatedRate
-    alarm: NDArray[np.bool_]  # of each healthy window outside commissioning
+    alarm: NDArray[np.bool_]
     limited: bool = False
 
-    def as_tree(self, run: NDArray[Any], window_s: float) -> dict[str, Any]:
+    def rate(self, run: NDArray[Any], window_s: float) -> FalseAlarmRate:
         seen = float(self.alarm.mean())
-        low = 0.0 if self.limited else self.stated.low
-        return {
-            "worth_windows": rounded(self.stated.n_independent),
-            "stated": self.stated.as_tree() | {"low": rounded(low)},
-            "seen": share_by_run(self.alarm, run).as_tree(),
-            "kept": seen <= self.stated.high,
-            "per_month_extrapolated": rounded(false_alarms_per_month(seen, window_s)),
-        }
+        stated = interval_of(self.stated)
+        return FalseAlarmRate(
+            effective_sample_size=rounded(self.stated.n_independent),
+            stated=replace(stated, low=0.0) if self.limited else stated,
+            seen=share_by_run(self.alarm, run),
+            kept=seen <= self.stated.high,
+            per_month_extrapolated=rounded(false_alarms_per_month(seen, window_s)),
+        )
 
 
 @dataclass(frozen=True)
@@ -67,21 +107,14 @@ class Healthy:
     evidence: dict[str, Evidence]
     window_s: float
 
-    def as_tree(self) -> dict[str, Any]:
-        row = {
-            "sensor": self.sensor,
-            "commissioned_windows": self.n_windows,
-            "commissioned_runs": self.n_runs,
-            "healthy_windows": len(self.run),
-        }
-        return row | {
-            name: one.as_tree(self.run, self.window_s) for name, one in self.evidence.items()
-        }
+    def row(self) -> SensorFalseAlarms:
+        rates = {name: one.rate(self.run, self.window_s) for name, one in self.evidence.items()}
+        return SensorFalseAlarms(self.sensor, self.n_windows, self.n_runs, len(self.run), rates)
 
 
 def _healthy(one: Judged, commissioned: Commissioning) -> Healthy:
     index = np.flatnonzero(
-        (one.data.sensor == commissioned.sensor) & (one.data.label == OK) & ~one.spoilt
+        (one.data.sensor == commissioned.sensor) & (one.data.label == OK) & ~one.excluded
     )
     evidence = {}
     if commissioned.logit_threshold is not None and commissioned.network_stated is not None:
@@ -101,32 +134,41 @@ def _healthy(one: Judged, commissioned: Commissioning) -> Healthy:
     )
 
 
-def _together(found: list[Healthy], rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _together(found: list[Healthy], rows: list[SensorFalseAlarms]) -> SensorFalseAlarms:
     """All sensors: rates are means over windows; `kept` counts the sensors with no more than their
     interval allows.
     """
+    return SensorFalseAlarms(
+        sensor="all sensors",
+        commissioned_windows=sum(one.n_windows for one in found),
+        commissioned_runs=sum(one.n_runs for one in found),
+        healthy_windows=sum(len(one.run) for one in found),
+        evidence={name: _rate_of_all(name, found, rows) for name in found[0].evidence},
+    )
+
+
+def _rate_of_all(name: str, found: list[Healthy], rows: list[SensorFalseAlarms]) -> FalseAlarmRate:
     run = np.concatenate([one.run for one in found])
-    row: dict[str, Any] = {
-        "sensor": "all sensors",
-        "commissioned_windows": sum(one.n_windows for one in found),
-        "commissioned_runs": sum(one.n_runs for one in found),
-        "healthy_windows": len(run),
-    }
-    for name in found[0].evidence:
-        alarm = np.concatenate([one.evidence[name].alarm for one in found])
-        stated = np.concatenate(
-            [np.full(len(one.run), one.evidence[name].stated.rate) for one in found]
-        )
-        row[name] = {
-            "worth_windows": rounded(sum(one.evidence[name].stated.n_independent for one in found)),
-            "stated": {"value": rounded(float(stated.mean())), "low": None, "high": None},
-            "seen": share_by_run(alarm, run).as_tree(),
-            "kept": f"{sum(one[name]['kept'] for one in rows)} of {len(rows)}",
-            "per_month_extrapolated": rounded(
-                false_alarms_per_month(float(alarm.mean()), found[0].window_s)
-            ),
-        }
-    return row
+    alarm = np.concatenate([one.evidence[name].alarm for one in found])
+    stated = np.concatenate(
+        [np.full(len(one.run), one.evidence[name].stated.rate) for one in found]
+    )
+    n_kept = sum(one.evidence[name].kept is True for one in rows)
+    return FalseAlarmRate(
+        effective_sample_size=rounded(
+            sum(one.evidence[name].stated.n_independent for one in found)
+        ),
+        stated=Interval(float(stated.mean()), float("nan"), float("nan")),
+        seen=share_by_run(alarm, run),
+        kept=f"{n_kept} of {len(rows)}",
+        per_month_extrapolated=rounded(
+            false_alarms_per_month(float(alarm.mean()), found[0].window_s)
+        ),
+    )
+
+
+def interval_of(stated: StatedRate) -> Interval:
+    return Interval(stated.rate, stated.low, stated.high)
 
 
 def share_by_run(alarm: NDArray[np.bool_], run: NDArray[Any]) -> Interval:
@@ -150,7 +192,17 @@ def false_alarms_per_month(
     return raised * MONTH_S / window_s
 
 
-def detection_delays(one: Judged) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class DetectionDelay:
+    """When in a run to failure the alarm began to stand until the end; None where it did not."""
+
+    run: str
+    life_h: float | None
+    hours_before_the_end: float | None
+    alarm_before_5_to_25_percent_of_life_ends: bool
+
+
+def detection_delays(one: Judged) -> list[DetectionDelay]:
     """For runs to failure (unlabelled life between ok and ng): how long before the end the alarm
     stands, to the end.
     """
@@ -159,24 +211,22 @@ def detection_delays(one: Judged) -> list[dict[str, Any]]:
         inside = np.flatnonzero(one.data.run == run)
         if not {OK, NG, -1} <= set(one.data.label[inside]):
             continue
-        start_s = one.data.start_s[inside]
         alarm = confirmed(one.status_score[inside] > 0)
-        standing = len(alarm) - int(np.argmin(alarm[::-1])) if not alarm.all() else 0
-        rows.append(
-            {
-                "run": str(run),
-                "life_h": rounded((start_s[-1] - start_s[0]) / 3600),
-                "hours_before_the_end": (
-                    rounded((start_s[-1] - start_s[standing]) / 3600)
-                    if standing < len(alarm)
-                    else None
-                ),
-                "alarm_before_5_to_25_percent_of_life_ends": bool(
-                    alarm[: int(0.25 * len(alarm))].any()
-                ),
-            }
-        )
+        rows.append(_delay(str(run), one.data.start_s[inside], alarm))
     return rows
+
+
+def _delay(run: str, start_s: NDArray[Any], alarm: NDArray[np.bool_]) -> DetectionDelay:
+    """start_s, alarm : shape (n,), of each window of the run"""
+    standing = 0 if alarm.all() else len(alarm) - int(np.argmin(alarm[::-1]))
+    end_s = start_s[-1]
+    stands = standing < len(alarm)
+    return DetectionDelay(
+        run=run,
+        life_h=rounded((end_s - start_s[0]) / 3600),
+        hours_before_the_end=rounded((end_s - start_s[standing]) / 3600) if stands else None,
+        alarm_before_5_to_25_percent_of_life_ends=bool(alarm[: int(0.25 * len(alarm))].any()),
+    )
 
 
 def confirmed(ng: NDArray[np.bool_], n: int = CONFIRM_N, m: int = CONFIRM_M) -> NDArray[np.bool_]:

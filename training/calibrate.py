@@ -6,20 +6,23 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.evidence.model_folder import find_model
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_OK
 from monitor.recordings.manifest import load_manifest
+from monitor.records.signal import Float32
 from monitor.signal.spectrogram import to_grid
-from training.alarms import share_by_run
+from training.alarms import interval_of, share_by_run
 from training.dataset import OK, Dataset
+from training.metrics import Interval, interval_text
+from training.plain import plain
 from training.progress import read_with_bar
-from training.report import interval_text
 from training.thresholds import Commissioning, commission_sensor, first_windows, novelty_scores
 
 ASSUMPTION = (
@@ -53,39 +56,50 @@ def run(options: argparse.Namespace) -> int:
     dataset = read_with_bar(manifest, classifier.manifest.settings)
     rows = calibrate(classifier, dataset, options.windows, options.rate)
     for row in rows:
-        print(describe(row))
+        print(row)
     print(ASSUMPTION)
     if options.out is not None:
         options.out.write_text(
-            json.dumps({"assumption": ASSUMPTION, "sensors": rows}, indent=1) + "\n",
+            json.dumps({"assumption": ASSUMPTION, "sensors": plain(rows)}, indent=1) + "\n",
             encoding="utf-8",
         )
     return EXIT_OK
 
 
-def describe(row: dict[str, Any]) -> str:
-    thresholds = (
-        f"logit threshold {row['logit_threshold']:.3f}, novelty threshold"
-        f" {row['novelty_threshold']:.3f}"
-    )
-    basis = (
-        f"{row['rate']:.3g} false alarms per window, from {row['windows']} windows of {row['runs']}"
-        " runs"
-    )
-    figures = [
-        f"{name} {interval_text(row[f'{name}_stated'])} stated,"
-        f" {interval_text(row[f'{name}_seen'])} seen"
-        for name in ("network", "novelty")
-    ]
-    return (
-        f"{row['sensor']}: {thresholds} for {basis}; on {row['healthy_windows']} others:"
-        f" {'; '.join(figures)}"
-    )
+@dataclass(frozen=True)
+class CalibratedSensor:
+    """One sensor's thresholds (logit units; novelty) and false alarms per healthy window.
+
+    windows, runs : that commissioned it. rate : that the thresholds are set for
+    network_stated, novelty_stated : what it may be with so little to go by
+    network_seen, novelty_seen : on the healthy windows outside; None where there are none
+    """
+
+    sensor: str
+    windows: int
+    runs: int
+    rate: float
+    logit_threshold: float
+    novelty_threshold: float
+    healthy_windows: int
+    network_stated: Interval
+    novelty_stated: Interval
+    network_seen: Interval | None
+    novelty_seen: Interval | None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.sensor}: logit threshold {self.logit_threshold:.3f}, novelty threshold"
+            f" {self.novelty_threshold:.3f} for {self.rate:.3g} false alarms per window, from"
+            f" {self.windows} windows of {self.runs} runs; on {self.healthy_windows} others:"
+            f" network {self.network_stated} stated, {interval_text(self.network_seen)} seen;"
+            f" novelty {self.novelty_stated} stated, {interval_text(self.novelty_seen)} seen"
+        )
 
 
 def calibrate(
     classifier: Classifier, dataset: Dataset, n_windows: int, rate: float
-) -> list[dict[str, Any]]:
+) -> list[CalibratedSensor]:
     """Thresholds of each sensor, and the rate seen on its labelled healthy windows outside
     commissioning.
 
@@ -98,32 +112,39 @@ def calibrate(
     for sensor, first in first_windows(dataset, n_windows).items():
         one = commission_sensor(dataset, spectra_db, first, rate, logit, strict=True)
         mask = (dataset.sensor == sensor) & (dataset.label == OK)
-        mask[one.spoilt] = False
+        mask[one.excluded] = False
         rows.append(_row(one, dataset, logit, spectra_db, np.flatnonzero(mask)))
     return rows
 
 
 def _row(
-    one: Commissioning, dataset: Dataset, logit: Any, spectra_db: Any, healthy: Any
-) -> dict[str, Any]:
+    one: Commissioning,
+    dataset: Dataset,
+    logit: Float32,
+    spectra_db: Float32,
+    healthy: NDArray[np.intp],
+) -> CalibratedSensor:
     assert one.logit_threshold is not None
     assert one.network_stated is not None
-    row: dict[str, Any] = {
-        "sensor": one.sensor,
-        "windows": len(one.used),
-        "runs": one.n_runs,
-        "rate": round(one.rate, 4),
-        "logit_threshold": one.logit_threshold,
-        "novelty_threshold": one.baseline.threshold,
-        "healthy_windows": len(healthy),
-        "network_stated": one.network_stated.as_tree(),
-        "novelty_stated": one.novelty_stated.as_tree(),
-        "network_seen": None,
-        "novelty_seen": None,
-    }
-    if len(healthy):
-        run = dataset.run[healthy]
-        novelty = novelty_scores(spectra_db[healthy], one.baseline)
-        row["network_seen"] = share_by_run(logit[healthy] > one.logit_threshold, run).as_tree()
-        row["novelty_seen"] = share_by_run(novelty > one.baseline.threshold, run).as_tree()
-    return row
+    row = CalibratedSensor(
+        sensor=one.sensor,
+        windows=len(one.used),
+        runs=one.n_runs,
+        rate=round(one.rate, 4),
+        logit_threshold=one.logit_threshold,
+        novelty_threshold=one.baseline.threshold,
+        healthy_windows=len(healthy),
+        network_stated=interval_of(one.network_stated),
+        novelty_stated=interval_of(one.novelty_stated),
+        network_seen=None,
+        novelty_seen=None,
+    )
+    if len(healthy) == 0:
+        return row
+    run = dataset.run[healthy]
+    novelty = novelty_scores(spectra_db[healthy], one.baseline)
+    return replace(
+        row,
+        network_seen=share_by_run(logit[healthy] > one.logit_threshold, run),
+        novelty_seen=share_by_run(novelty > one.baseline.threshold, run),
+    )

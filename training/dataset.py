@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.recordings.manifest import Label, Manifest, Recording, RecordingError, read, runs
+from monitor.recordings.manifest import Label, Recording, RecordingError, RecordingSet, read, runs
 from monitor.records.signal import Float32
 from monitor.signal.quality import assess
 from monitor.signal.spectrogram import SpectrogramSettings, spectrogram
@@ -23,6 +23,18 @@ LABEL_NUMBER = {"ng": NG, "ok": OK, "unlabelled": UNLABELLED}
 
 Text = NDArray[np.str_]
 Tick = Callable[[], None]  # called after each recording
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """How many windows of each class."""
+
+    ok: int
+    ng: int
+
+
+def class_counts(label: NDArray[np.int8]) -> ClassCounts:
+    return ClassCounts(ok=int((label == OK).sum()), ng=int((label == NG).sum()))
 
 
 @dataclass(frozen=True)
@@ -101,7 +113,7 @@ def concatenate(first: Dataset, second: Dataset) -> Dataset:
 
 
 def load_dataset(
-    manifest: Manifest, settings: SpectrogramSettings, tick: Tick | None = None
+    manifest: RecordingSet, settings: SpectrogramSettings, tick: Tick | None = None
 ) -> Dataset:
     """Cut every run into windows and transform them.
 

@@ -10,12 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from monitor.evidence.model_folder import Manifest as ModelManifest
-from monitor.evidence.model_folder import find_model
-from monitor.evidence.model_folder import load_manifest as load_model_manifest
+from monitor.evidence.model_folder import ModelManifest, find_model, load_model_manifest
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_OK
-from monitor.recordings.manifest import Manifest, load_manifest
+from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.records.evidence import Grid
 from monitor.simulator.machine import Truth
 from training import TrainingError, plots, simulated
@@ -26,13 +24,16 @@ from training.fit import SIMULATOR, run_fingerprints, usable
 from training.fold_model import Learned, n_fits
 from training.judged_runs import Judged, Settings, joined, judge, judge_folds
 from training.map_report import map_section, point_at_planted, point_at_resonances
-from training.metrics import accuracy_of_score, auc, bootstrap_score
+from training.metrics import accuracy_of_score, auc, bootstrap_score, interval_text
 from training.network_fit import Tick, fit
 from training.progress import bar, read_with_bar
+from training.provenance import read_provenance
 from training.recipe import Recipe
-from training.report import interval_text, write_report
-from training.report_figures import Table, figures
+from training.report import Cost, LeakyFigures, Report, ReportedModel
+from training.report_figures import ScoreFigures, Table, figures
+from training.report_folder import write_report
 from training.splits import inner_folds, leaky, leave_one_out
+from training.truth import Pointing
 
 DEVELOPMENT = (
     "Development figures: the recipe of model {id}, trained anew for each {column} left out. It was"
@@ -78,17 +79,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     folder = find_model(options.model, options.models_folder)
     model = load_model_manifest(folder)
-    recipe = Recipe.from_tree(model.training["recipe"])
+    recipe = read_provenance(model).recipe
     if options.members is not None:
         recipe = replace(recipe, n_members=options.members)
     settings = Settings(options.windows, options.rate)
     if options.manifest == SIMULATOR:
-        job, judged, leaky_tree = *on_simulator(model, folder, recipe, settings), None
+        job, judged = on_simulator(model, folder, recipe, settings)
+        leaky_found = None
     else:
-        job, judged, leaky_tree = on_recordings(model, folder, recipe, settings, options)
-    tree = report(job, judged, leaky_tree)
-    write_report(options.out, tree, pictures(job, judged, tree))
-    print("\n".join(f"{name:20s} {summary(one)}" for name, one in tree["evidence"].items()))
+        job, judged, leaky_found = on_recordings(model, folder, recipe, settings, options)
+    found = report(job, judged, leaky_found)
+    write_report(options.out, found, pictures(job, judged, found))
+    for name, score in found.figures.evidence.items():
+        print(f"{name:20s} {summary(score)}")
     print(f"report: {options.out / 'report.html'}")
     return EXIT_OK
 
@@ -99,12 +102,10 @@ def on_recordings(
     recipe: Recipe,
     settings: Settings,
     options: argparse.Namespace,
-) -> tuple[Job, list[Judged], dict[str, Any]]:
+) -> tuple[Job, list[Judged], LeakyFigures]:
     manifest = load_manifest(Path(options.manifest))
-    title, kind = (
-        f"{model.name} on {manifest.name}",
-        f"Model {model.id}, on runs that it never saw.",
-    )
+    title = f"{model.name} on {manifest.name}"
+    kind = f"Model {model.id}, on runs that it never saw."
     job = Job(title, kind, model, folder, recipe, manifest.settings.groups, manifest)
     dataset = read_with_bar(manifest, model.settings)
     dataset = dataset.select(dataset.bad_reason == "")
@@ -145,9 +146,11 @@ def on_simulator(
     return job, judge_with_model(job, concatenate(train, test), settings)
 
 
-def summary(evidence: dict[str, Any]) -> str:
+def summary(score: ScoreFigures | None) -> str:
     keys = ("auc", "mean_auc_of_folds", "mean_balanced_accuracy_of_folds")
-    return "  ".join(f"{key.replace('_', ' ')} {interval_text(evidence.get(key))}" for key in keys)
+    return "  ".join(
+        f"{key.replace('_', ' ')} {interval_text(getattr(score, key, None))}" for key in keys
+    )
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ class Job:
     folder: Path
     recipe: Recipe
     groups: tuple[str, ...]
-    manifest: Manifest | None = None  # None: simulated
+    manifest: RecordingSet | None = None  # None: simulated
     truths: tuple[Truth, ...] = ()  # of simulated windows
 
     @property
@@ -172,7 +175,7 @@ class Job:
 
 def split_by_model(model: ModelManifest, dataset: Dataset) -> tuple[Dataset, Dataset]:
     """Windows of the runs that the model learned from, and those of all other runs."""
-    known = set(model.training.get("fingerprint", {}).get("runs", []))
+    known = set(read_provenance(model).fingerprint.runs)
     seen = np.array([run_fingerprints(np.array([run]))[0] in known for run in dataset.run])
     return dataset.select(seen), dataset.select(~seen)
 
@@ -194,8 +197,7 @@ def judge_with_model(job: Job, dataset: Dataset, settings: Settings) -> list[Jud
         job.model.novelty_threshold,
         job.model.status_rule,
         job.recipe.mixings[0],
-        (),
-        {},
+        None,
     )
     return [
         judge(
@@ -220,40 +222,37 @@ def judge_anew(job: Job, dataset: Dataset, column: str, settings: Settings) -> l
         return judge_folds(dataset, folds, job.recipe, groups, settings, tick)
 
 
-def leaky_figures(dataset: Dataset, recipe: Recipe, tick: Tick | None) -> dict[str, Any]:
+def leaky_figures(dataset: Dataset, recipe: Recipe, tick: Tick | None) -> LeakyFigures:
     """What a random split of windows would claim, by one network a fold."""
     labelled = usable(dataset)
     logit = cross_fit(
         labelled, leaky(labelled, N_LEAKY_FOLDS), replace(recipe, n_members=1), fit, tick
     ).logit
     label = labelled.label
-    return {
-        "warning": (
+    return LeakyFigures(
+        warning=(
             "Windows of one run stand on both sides: this flatters and says nothing of a new"
             " machine."
         ),
-        "auc": bootstrap_score(labelled.run, label, logit, auc).as_tree(),
-        "balanced_accuracy": (
-            bootstrap_score(labelled.run, label, logit, accuracy_of_score).as_tree()
-        ),
-    }
+        auc=bootstrap_score(labelled.run, label, logit, auc),
+        balanced_accuracy=bootstrap_score(labelled.run, label, logit, accuracy_of_score),
+    )
 
 
-def report(job: Job, judged: list[Judged], leaky_tree: dict[str, Any] | None) -> dict[str, Any]:
-    """Every figure, as report.json has them."""
-    return {
-        "title": job.title,
-        "kind": job.kind,
-        "model": {"name": job.model.name, "id": job.model.id, "recipe": job.recipe.as_tree()},
-        "runs_on_both_sides": [],  # judging refuses any
-        **figures(judged, job.groups),
-        "leaky": leaky_tree,
-        "maps": map_section(judged, job.recipe, job.model, pointing_figures(job, judged)),
-        "cost": cost(job),
-    }
+def report(job: Job, judged: list[Judged], leaky_found: LeakyFigures | None) -> Report:
+    return Report(
+        title=job.title,
+        kind=job.kind,
+        model=ReportedModel(job.model.name, job.model.id, job.recipe),
+        runs_on_both_sides=[],  # judging refuses any
+        figures=figures(judged, job.groups),
+        leaky=leaky_found,
+        maps=map_section(judged, job.recipe, job.model, pointing_figures(job, judged)),
+        cost=cost(job),
+    )
 
 
-def pointing_figures(job: Job, judged: list[Judged]) -> dict[str, Any]:
+def pointing_figures(job: Job, judged: list[Judged]) -> dict[str, Pointing]:
     """Where the evidence ought to lie: planted faults, or what spectral kurtosis finds in bearings
     run to failure.
     """
@@ -264,8 +263,7 @@ def pointing_figures(job: Job, judged: list[Judged]) -> dict[str, Any]:
     return point_at_resonances(judged, job.manifest, job.grid)
 
 
-def cost(job: Job) -> dict[str, Any]:
-    """Size and speed of the exported network, one thread, one window at a time."""
+def cost(job: Job) -> Cost:
     classifier = Classifier(job.folder)
     settings = job.model.settings
     window = np.full(
@@ -276,28 +274,30 @@ def cost(job: Job) -> dict[str, Any]:
     for _ in range(LATENCY_REPEATS):
         classifier.predict(window)
     spent_s = time.perf_counter() - start
-    return {
-        "parameters": job.model.training.get("n_parameters"),
-        "MFLOP per window": round(job.model.training.get("n_flops", 0) / 1e6, 2),
-        "network, ms per window": round(1e3 * spent_s / LATENCY_REPEATS, 3),
-    }
+    learned_from = read_provenance(job.model)
+    return Cost(
+        n_parameters=learned_from.n_parameters,
+        mflop_per_window=round(learned_from.n_flops / 1e6, 2),
+        ms_per_window=round(1e3 * spent_s / LATENCY_REPEATS, 3),
+    )
 
 
-def pictures(job: Job, judged: list[Judged], tree: dict[str, Any]) -> dict[str, bytes]:
+def pictures(job: Job, judged: list[Judged], found: Report) -> dict[str, bytes]:
+    """Title -> PNG."""
     table = Table(judged)
     drawn = {
         "Ranking": plots.rankings(table.label, table.scores),
         "Scores about their thresholds": plots.distributions(
             table.label, {name: table.scores[name] for name in ("network", "novelty", "status")}
         ),
-        "Calibration": plots.calibration(tree["calibration_curve"]),
+        "Calibration": plots.calibration(found.figures.calibration_curve),
     }
-    if tree["maps"]:
-        drawn["Deletion and insertion"] = plots.deletion(tree["maps"]["figures"])
+    if found.maps is not None:
+        drawn["Deletion and insertion"] = plots.deletion(found.maps.figures)
     drawn["Maps of the windows with the highest logits, one of each run"] = _map_picture(
         job, judged
     )
-    lives = _lives(judged) if tree["detection"] else []
+    lives = _lives(judged) if found.figures.detection else []
     if lives:
         drawn["Status score over life"] = plots.life(lives)
     return drawn

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,12 +23,14 @@ import numpy as np
 import yaml
 
 from monitor.evidence.cam import activation_maps
-from monitor.evidence.model_folder import MANIFEST_NAME, SELF_TEST_FILE, load_manifest
+from monitor.evidence.model_folder import MANIFEST_NAME, SELF_TEST_FILE, load_model_manifest
 from monitor.evidence.network import NETWORK_FILE, Classifier
 from monitor.records.signal import Float32
 from monitor.signal.spectrogram import SpectrogramSettings
 from training import TrainingError
 from training.network import NetworkSettings, head, keras, predict, quiet
+from training.plain import plain
+from training.provenance import Provenance
 from training.recipe import grid_edges_s
 
 KERAS_FILE = "model.keras"
@@ -48,9 +50,7 @@ VERSIONS_OF = (
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a manifest says beside what follows from the network. training : split, metrics,
-    fingerprint, recipe.
-    """
+    """What a manifest says beside what follows from the network."""
 
     name: str
     settings: SpectrogramSettings
@@ -58,7 +58,7 @@ class ModelCard:
     threshold: float
     status_rule: str
     novelty_threshold: float | None
-    training: dict[str, Any]
+    provenance: Provenance
 
 
 def export(model: keras.Model, card: ModelCard, samples_db: Float32, folder: Path) -> str:
@@ -108,7 +108,7 @@ def load_network(folder: Path) -> keras.Model:
     """The Keras network of a model folder whose files are as its manifest says.
     Raises ModelError.
     """
-    load_manifest(folder)
+    load_model_manifest(folder)
     model: keras.Model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
     return model
 
@@ -181,12 +181,10 @@ def _manifest(model: keras.Model, card: ModelCard, network: bytes) -> dict[str, 
     }
     identity = _sha256(network + json.dumps(tree, sort_keys=True).encode())[:12]
     versions = {"python": platform.python_version(), **_versions()}
-    training = {
-        **card.training,
-        "n_parameters": model.count_params(),
-        "n_flops": card.network.n_flops,
-        "versions": versions,
-    }
+    provenance = replace(
+        card.provenance, n_parameters=model.count_params(), n_flops=card.network.n_flops
+    )
+    training = {**plain(provenance), "versions": versions}
     created = datetime.now(UTC).isoformat(timespec="seconds")
     return {"id": identity, **tree, "created": created, "training": training}
 

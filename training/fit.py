@@ -17,11 +17,12 @@ import numpy as np
 from monitor.exit_codes import EXIT_OK
 from monitor.recordings.manifest import load_manifest
 from training import simulated
-from training.dataset import Dataset, Text
+from training.dataset import Dataset, Text, class_counts
 from training.export import ModelCard, export
 from training.fold_model import Learned, learn, n_fits
 from training.network_fit import Tick, check_classes, fit
 from training.progress import bar, read_with_bar
+from training.provenance import Fingerprint, Provenance, Split
 from training.recipe import (
     Recipe,
     default_epochs,
@@ -148,7 +149,7 @@ def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None
         learned.threshold,
         learned.status_rule,
         learned.novelty_threshold,
-        describe(train, plan, learned),
+        provenance(train, plan, learned),
     )
     chosen = np.random.default_rng(0).choice(
         len(train), min(N_PARITY_WINDOWS, len(train)), replace=False
@@ -161,20 +162,17 @@ def usable(dataset: Dataset) -> Dataset:
     return dataset.select((dataset.label >= 0) & (dataset.bad_reason == ""))
 
 
-def describe(train: Dataset, plan: Plan, learned: Learned) -> dict[str, Any]:
-    """The manifest's training section: enough to train the same network again and to see what it
-    learned from.
-    """
-    return {
-        "manifest": plan.manifest,
-        "recipe": plan.recipe.as_tree(),
-        "groups": list(plan.groups),
-        "split": {"held_out": [f"{column}={value}" for column, value in plan.holdout]},
-        "windows": {"ok": int((train.label == 0).sum()), "ng": int((train.label == 1).sum())},
-        "machines": sorted(map(str, np.unique(train.column("machine")))),
-        "fingerprint": {"windows": fingerprint(train), "runs": run_fingerprints(train.run)},
-        "out_of_fold": learned.as_tree(),
-    }
+def provenance(train: Dataset, plan: Plan, learned: Learned) -> Provenance:
+    return Provenance(
+        manifest=plan.manifest,
+        recipe=plan.recipe,
+        groups=plan.groups,
+        split=Split(tuple(f"{column}={value}" for column, value in plan.holdout)),
+        windows=class_counts(train.label),
+        machines=tuple(sorted(map(str, np.unique(train.column("machine"))))),
+        fingerprint=Fingerprint(fingerprint(train), tuple(run_fingerprints(train.run))),
+        out_of_fold=learned.out_of_fold,
+    )
 
 
 def fingerprint(dataset: Dataset) -> str:

@@ -8,7 +8,7 @@ here, and written down.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,16 @@ from numpy.typing import NDArray
 
 from monitor.records.signal import Float32, Float64
 from monitor.signal.spectrogram import to_grid
-from training.cross_fit import Fit, choose_mixing
+from training.cross_fit import Fit, MapLead, choose_mixing
 from training.dataset import Dataset
-from training.metrics import auc, balanced_accuracy, best_threshold, bootstrap, bootstrap_score
+from training.metrics import (
+    Interval,
+    auc,
+    balanced_accuracy,
+    best_threshold,
+    bootstrap,
+    bootstrap_score,
+)
 from training.network import keras
 from training.network_fit import Tick
 from training.recipe import Recipe, network_settings
@@ -36,9 +43,29 @@ RULES = ("network", "novelty", "either")  # the simplest first: it wins where th
 
 
 @dataclass(frozen=True)
+class OutOfFold:
+    """What was chosen on the training groups, and what it reached on those it had not seen.
+
+    folds : names of the groups. mixing : of windows, that the network was trained with
+    auc, balanced_accuracy : of the network. balanced_accuracy_of_rules : by status rule
+    deletion_beats : by mixing
+    """
+
+    folds: tuple[str, ...]
+    mixing: str
+    auc: Interval
+    balanced_accuracy: Interval
+    balanced_accuracy_of_rules: dict[str, float] = field(default_factory=dict)
+    deletion_beats: dict[str, MapLead] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Learned:
-    """threshold in logit units; novelty_threshold None where no sensor had first windows to compare
-    with.
+    """A network and what makes its status.
+
+    threshold : logit units. novelty_threshold : None where no sensor had first windows to compare
+        with
+    out_of_fold : None for a finished model, which chooses nothing here
     """
 
     model: keras.Model
@@ -46,11 +73,7 @@ class Learned:
     novelty_threshold: float | None
     status_rule: str
     mixing: str
-    folds: tuple[str, ...]
-    figures: dict[str, Any]
-
-    def as_tree(self) -> dict[str, Any]:
-        return {"folds": list(self.folds), "mixing": self.mixing, **self.figures}
+    out_of_fold: OutOfFold | None
 
 
 def n_fits(n_folds: int, recipe: Recipe) -> int:
@@ -73,16 +96,18 @@ def learn(
     novelty, _ = own_novelty(train, recipe)
     novelty_threshold = _novelty_threshold(train, novelty)
     rule, reached = _choose_rule(train, logit - threshold, novelty, novelty_threshold)
-    figures = {
-        **_network_figures(train.select(seen), logit[seen], threshold),
-        "balanced_accuracy_of_rules": reached,
-        "deletion_beats": map_leads,
-    }
-    model = fit(train, crossed.recipe, tick)
-    names = tuple(fold.name for fold in folds)
-    return Learned(
-        model, threshold, novelty_threshold, rule, crossed.recipe.mixings[0], names, figures
+    mixing = crossed.recipe.mixings[0]
+    auc_seen, balanced_seen = _network_figures(train.select(seen), logit[seen], threshold)
+    out_of_fold = OutOfFold(
+        folds=tuple(fold.name for fold in folds),
+        mixing=mixing,
+        auc=auc_seen,
+        balanced_accuracy=balanced_seen,
+        balanced_accuracy_of_rules=reached,
+        deletion_beats=map_leads,
     )
+    model = fit(train, crossed.recipe, tick)
+    return Learned(model, threshold, novelty_threshold, rule, mixing, out_of_fold)
 
 
 def grid_spectra(dataset: Dataset, recipe: Recipe) -> Float32:
@@ -108,7 +133,7 @@ def own_novelty(
         commissioning = commission_sensor(dataset, spectra_db, first, lowest_rate(first), None)
         inside = np.flatnonzero(dataset.sensor == sensor)
         novelty[inside] = novelty_scores(spectra_db[inside], commissioning.baseline)
-        novelty[commissioning.spoilt] = np.nan
+        novelty[commissioning.excluded] = np.nan
         used[first] = True
     return novelty, used
 
@@ -151,13 +176,11 @@ def _choose_rule(
     return max(RULES, key=lambda rule: reached[rule]), reached
 
 
-def _network_figures(seen: Dataset, logit: Float32, threshold: float) -> dict[str, Any]:
+def _network_figures(seen: Dataset, logit: Float32, threshold: float) -> tuple[Interval, Interval]:
+    """AUC and balanced accuracy."""
     label = seen.label
-    return {
-        "auc": bootstrap_score(seen.run, label, logit, auc).as_tree(),
-        "balanced_accuracy": (
-            bootstrap(
-                seen.run, lambda index: balanced_accuracy(label[index], logit[index] > threshold)
-            ).as_tree()
-        ),
-    }
+
+    def balanced(index: NDArray[np.intp]) -> float:
+        return balanced_accuracy(label[index], logit[index] > threshold)
+
+    return bootstrap_score(seen.run, label, logit, auc), bootstrap(seen.run, balanced)

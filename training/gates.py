@@ -4,8 +4,13 @@ no out.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.metrics import Interval
+from training.truth import MapFigures
 
 MAX_RESIDUAL = 1e-3  # logit units, the same that the monitor allows
 # of AUC: less cannot be told from chance, more is not waved through because the hold-out is small
@@ -21,12 +26,9 @@ class Gate:
     def __str__(self) -> str:
         return f"{self.name}: {self.found}"
 
-    def as_tree(self) -> dict[str, Any]:
-        return asdict(self)
 
-
-def leak_gate(report: dict[str, Any]) -> Gate:
-    shared = report.get("runs_on_both_sides")
+def leak_gate(shared: Sequence[str] | None) -> Gate:
+    """shared : runs that stand in training and test; None where the report does not say"""
     if shared is None:
         return Gate(
             "no leak", False, "the report does not say whether training and test share a run"
@@ -34,52 +36,43 @@ def leak_gate(report: dict[str, Any]) -> Gate:
     return Gate("no leak", not shared, f"{len(shared)} runs stand in training and test")
 
 
-def map_gate(report: dict[str, Any]) -> Gate:
+def map_gate(maps: Mapping[str, MapFigures]) -> Gate:
     """Maps add up, and taking away what they name moves the logit more than taking away other
     cells, in every fold.
 
     Other cells: random ones, and such as stand as far from the healthy level.
+    maps : by way to explain; those of exact maps count
     """
-    figures = [
-        one
-        for name, one in report.get("maps", {}).get("figures", {}).items()
-        if name.startswith("exact map")
-    ]
-    if not figures:
+    exact = [one for name, one in maps.items() if name.startswith("exact map")]
+    if not exact:
         return Gate("truth of maps", False, "the report has no figures on its maps")
-    residual = max(one["additivity_residual"]["max"] for one in figures)
-    leads = {
-        name: min(_lower_end(one["deletion"][f"more_than_{name}"]) for one in figures)
-        for name in ("random", "equal_energy")
-    }
-    found = ", ".join(
-        f"{name.replace('_', ' ')} cells by {lead:.3g}" for name, lead in leads.items()
-    )
+    residual = max(one.additivity_residual.max for one in exact)
+    random = min(_lower_end(one.deletion.more_than_random) for one in exact)
+    equal_energy = min(_lower_end(one.deletion.more_than_equal_energy) for one in exact)
     return Gate(
         "truth of maps",
-        residual < MAX_RESIDUAL and min(leads.values()) > 0,
-        f"residual {residual:.2g} (limit {MAX_RESIDUAL:g}), deletion beats {found} (over 0 wanted)",
+        residual < MAX_RESIDUAL and random > 0 and equal_energy > 0,
+        f"residual {residual:.2g} (limit {MAX_RESIDUAL:g}), deletion beats random cells by"
+        f" {random:.3g}, equal energy cells by {equal_energy:.3g} (over 0 wanted)",
     )
 
 
-def _lower_end(interval: dict[str, float | None]) -> float:
+def _lower_end(interval: Interval) -> float:
     """The value itself where one run gives no interval."""
-    low, value = interval["low"], interval["value"]
-    return float(low if low is not None else value if value is not None else "nan")
+    return interval.value if np.isnan(interval.low) else interval.low
 
 
-def not_worse_gate(difference: dict[str, Any]) -> Gate:
+def not_worse_gate(difference: Interval) -> Gate:
     """Neither worse beyond chance nor worse by over MAX_LOSS.
 
     difference : AUC of the candidate less that of the model in service, paired, with its interval
         by run
     """
-    low, high = difference["low"], difference["high"]
-    if high is None:
+    value, low, high = difference.value, difference.low, difference.high
+    if np.isnan(high):
         return Gate("not worse than in service", False, "the hold-out is too small to compare on")
     return Gate(
         "not worse than in service",
-        high >= 0 and difference["value"] >= -MAX_LOSS,
-        f"AUC differs by {difference['value']:+.4f} ({low:+.4f} to {high:+.4f}) on the frozen"
-        " hold-out",
+        high >= 0 and value >= -MAX_LOSS,
+        f"AUC differs by {value:+.4f} ({low:+.4f} to {high:+.4f}) on the frozen hold-out",
     )

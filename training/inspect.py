@@ -17,7 +17,7 @@ from rich.table import Table
 
 from monitor.exit_codes import EXIT_OK
 from monitor.recordings.files import read_array
-from monitor.recordings.manifest import Manifest, Recording, load_manifest, read
+from monitor.recordings.manifest import Recording, RecordingSet, load_manifest, read
 from monitor.records.signal import Float64
 from training.metrics import auc
 from training.progress import bar
@@ -83,7 +83,7 @@ def _look(recording: Recording, tick: Callable[[], None]) -> Facts:
     )
 
 
-def overview(manifest: Manifest, facts: list[Facts]) -> Table:
+def overview(manifest: RecordingSet, facts: list[Facts]) -> Table:
     """One row for each machine and label."""
     table = Table(
         title=(
@@ -120,7 +120,7 @@ def overview(manifest: Manifest, facts: list[Facts]) -> Table:
     return table
 
 
-def warnings_of(manifest: Manifest, facts: list[Facts]) -> list[str]:
+def warnings_of(manifest: RecordingSet, facts: list[Facts]) -> list[str]:
     """Ways in which the files, not the machine, may give the label away; and what a network could
     not learn from.
     """
@@ -204,7 +204,7 @@ def _separating(labelled: list[Facts]) -> list[str]:
     return found
 
 
-def picture(manifest: Manifest) -> bytes:
+def picture(manifest: RecordingSet) -> bytes:
     """Mean spectrum of each class, and the level of each window, by machine."""
     from training.plots import overview_picture
     from training.progress import read_with_bar

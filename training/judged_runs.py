@@ -47,8 +47,8 @@ class Judged:
     """The test windows of one fold and all that was said of them. Arrays have one value for each
     window.
 
-    commissioned : for each sensor, from its first windows; `spoilt` marks what those prove nothing
-        about
+    commissioned : for each sensor, from its first windows
+    excluded : windows that those prove nothing about: themselves and all others of their runs
     contribution : (n, n_f, n_t), logit units
     """
 
@@ -61,7 +61,7 @@ class Judged:
     novelty: Float64
     spectra_db: Float32
     commissioned: dict[str, Commissioning]
-    spoilt: NDArray[np.bool_]
+    excluded: NDArray[np.bool_]
     peers: dict[str, Float64]
     reference_db: Float32  # (n_channels, n_bands): mean level of the healthy training windows
 
@@ -78,6 +78,16 @@ class Judged:
     @property
     def status_score(self) -> Float64:
         return status_score(self.learned.status_rule, self.logit_margin, self.novelty_ratio)
+
+    @property
+    def scores(self) -> dict[str, Float64]:
+        """Each above 0 where it says NG by the thresholds that came from the training machines."""
+        return {
+            "network": self.logit_margin,
+            "novelty": self.novelty_ratio,
+            "status": self.status_score,
+            **self.peers,
+        }
 
     def novelty_limit(self, commissioned: Commissioning) -> float:
         """As the monitor has it: a sensor's own threshold, not below the one learned on the
@@ -129,14 +139,14 @@ def judge(
     logit, features = predict(learned.model, test.psd_db)
     contribution, residual = activation_maps(features, *head(learned.model), logit)
     spectra_db = grid_spectra(test, recipe)
-    commissioned, spoilt, novelty = {}, np.zeros(len(test), bool), np.full(len(test), np.nan)
+    commissioned, excluded, novelty = {}, np.zeros(len(test), bool), np.full(len(test), np.nan)
     for sensor, first in first_windows(test, settings.n_windows, HALF).items():
         if len(first) < 3:
             continue
         one = commission_sensor(test, spectra_db, first, settings.rate, logit)
         inside = np.flatnonzero(test.sensor == sensor)
         novelty[inside] = novelty_scores(spectra_db[inside], one.baseline)
-        spoilt[one.spoilt] = True
+        excluded[one.excluded] = True
         commissioned[sensor] = one
     peers = {} if len(train) == 0 else {peer: peer_scores(peer, train, test) for peer in PEERS}
     return Judged(
@@ -149,7 +159,7 @@ def judge(
         novelty,
         spectra_db,
         commissioned,
-        spoilt,
+        excluded,
         peers,
         reference_level(train),
     )

@@ -3,49 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.evidence.model_folder import Manifest as ModelManifest
-from monitor.recordings.manifest import Manifest, read, runs
+from monitor.evidence.model_folder import ModelManifest
+from monitor.recordings.manifest import RecordingSet, read, runs
 from monitor.records.evidence import Grid
 from monitor.records.signal import Float32
 from monitor.simulator.machine import Truth
 from training import truth
 from training.dataset import NG
 from training.judged_runs import Judged
+from training.provenance import read_provenance
 from training.recipe import Recipe, network_settings
 from training.regions import band_region, planted_region, resonance_band_hz
 
 
-def map_section(
-    judged: list[Judged], recipe: Recipe, model: ModelManifest, pointing: dict[str, Any]
-) -> dict[str, Any]:
-    """Figures (a) to (f) on faulty windows called NG. {} where there are none.
+@dataclass(frozen=True)
+class FieldSize:
+    """What part of the spectrogram one map cell sees."""
 
-    "exact map" and "Grad-CAM" are of the fold with most of them; the exact maps of other folds
-    follow by name.
+    hz: float
+    s: float
+
+
+@dataclass(frozen=True)
+class MapSection:
+    """figures : "exact map" and "Grad-CAM" of the fold with most windows, then the exact maps of
+        other folds by name
+    fold : the one with most windows
+    pointing : by the region pointed at
     """
+
+    figures: dict[str, truth.MapFigures]
+    fold: str
+    pointing: dict[str, truth.Pointing]
+    receptive_field: FieldSize
+
+
+def map_section(
+    judged: list[Judged], recipe: Recipe, model: ModelManifest, pointing: dict[str, truth.Pointing]
+) -> MapSection | None:
+    """Figures (a) to (f) on faulty windows called NG. None where there are none."""
     scenes = {one.fold: scene for one in judged if (scene := called_ng(one, recipe)) is not None}
     if not scenes:
-        return {}
+        return None
     largest = max(scenes, key=lambda name: len(scenes[name].psd_db))
     others = {
         f"exact map, {name}": truth.map_figures(scenes[name], truth.exact_map)
         for name in scenes
         if name != largest
     }
-    return {
-        "figures": {
-            "exact map": truth.map_figures(scenes[largest], truth.exact_map),
-            "Grad-CAM": truth.map_figures(scenes[largest], truth.grad_cam),
-            **others,
-        },
-        "fold": largest,
-        "pointing": pointing,
-        "receptive_field": {"hz": model.receptive_field.hz, "s": model.receptive_field.s},
+    figures = {
+        "exact map": truth.map_figures(scenes[largest], truth.exact_map),
+        "Grad-CAM": truth.map_figures(scenes[largest], truth.grad_cam),
+        **others,
     }
+    field = FieldSize(model.receptive_field.hz, model.receptive_field.s)
+    return MapSection(figures, largest, pointing, field)
 
 
 def called_ng(one: Judged, recipe: Recipe) -> truth.Scene | None:
@@ -65,7 +81,9 @@ def called_ng(one: Judged, recipe: Recipe) -> truth.Scene | None:
     )
 
 
-def point_at_planted(one: Judged, truths: Sequence[Truth], model: ModelManifest) -> dict[str, Any]:
+def point_at_planted(
+    one: Judged, truths: Sequence[Truth], model: ModelManifest
+) -> dict[str, truth.Pointing]:
     """Share of evidence at the planted fault, in all faulty windows called NG.
 
     A cell sees its neighbours, so the band is also given widened: by one on each side, and by as
@@ -86,7 +104,9 @@ def point_at_planted(one: Judged, truths: Sequence[Truth], model: ModelManifest)
     return found
 
 
-def point_at_resonances(judged: list[Judged], manifest: Manifest, grid: Grid) -> dict[str, Any]:
+def point_at_resonances(
+    judged: list[Judged], manifest: RecordingSet, grid: Grid
+) -> dict[str, truth.Pointing]:
     """Bearings run to failure: evidence in the band that spectral kurtosis finds in their last
     snapshots.
     """
@@ -107,11 +127,11 @@ def point_at_resonances(judged: list[Judged], manifest: Manifest, grid: Grid) ->
 
 def _bands_seen(model: ModelManifest) -> int:
     """Neighbours on each side that a cell sees."""
-    recipe = Recipe.from_tree(model.training["recipe"])
+    recipe = read_provenance(model).recipe
     return (network_settings(model.settings, model.n_channels, recipe).receptive_field[0] - 1) // 2
 
 
-def _last_snapshots(manifest: Manifest, sensor: str) -> list[Float32]:
+def _last_snapshots(manifest: RecordingSet, sensor: str) -> list[Float32]:
     return [
         read(one)
         for run in runs(manifest)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator
 from scipy.stats import rankdata
 
 from training.dataset import NG, OK
@@ -17,23 +18,42 @@ N_RESAMPLES = 1000
 Scores = NDArray[np.floating[Any]]
 Labels = NDArray[np.int8]
 
+# JSON has null where a figure cannot be told.
+Figure = Annotated[float, BeforeValidator(lambda value: float("nan") if value is None else value)]
+
 
 @dataclass(frozen=True)
 class Interval:
     """A figure and the 95 % interval of its bootstrap; NaN where it cannot be told."""
 
-    value: float
-    low: float
-    high: float
+    value: Figure
+    low: Figure
+    high: Figure
 
     def as_tree(self) -> dict[str, float | None]:
-        return {
-            key: None if np.isnan(value) else round(float(value), 4)
-            for key, value in vars(self).items()
-        }
+        return {key: rounded(value) for key, value in vars(self).items()}
 
     def __str__(self) -> str:
+        """0.971 (0.940 to 0.990), the value alone, or a dash."""
+        if np.isnan(self.value):
+            return "–"
+        if np.isnan(self.low):
+            return f"{self.value:.3f}"
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def interval_text(interval: Interval | None) -> str:
+    return "–" if interval is None else str(interval)
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Windows by their label and what they were called."""
+
+    ok_called_ok: int
+    ok_called_ng: int
+    ng_called_ok: int
+    ng_called_ng: int
 
 
 def auc(label: Labels, score: Scores) -> float:
@@ -54,6 +74,16 @@ def balanced_accuracy(label: Labels, ng: NDArray[np.bool_]) -> float:
     if not (label == NG).any() or not (label == OK).any():
         return float("nan")
     return float((ng[label == NG].mean() + (~ng[label == OK]).mean()) / 2)
+
+
+def confusion(label: Labels, ng: NDArray[np.bool_]) -> Confusion:
+    """ng : what was called NG."""
+    return Confusion(
+        ok_called_ok=int((~ng & (label == OK)).sum()),
+        ok_called_ng=int((ng & (label == OK)).sum()),
+        ng_called_ok=int((~ng & (label == NG)).sum()),
+        ng_called_ng=int((ng & (label == NG)).sum()),
+    )
 
 
 def accuracy_of_score(label: Labels, score: Scores) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -18,6 +17,8 @@ from matplotlib.figure import Figure
 from monitor.records.evidence import Grid
 from monitor.records.signal import Float32, Float64
 from training.dataset import NG, OK
+from training.report_figures import CalibrationCurve
+from training.truth import Curves, MapFigures
 
 MAX_MACHINES = 8  # side by side
 COLOURS = {
@@ -60,10 +61,10 @@ def rankings(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
     return png(figure)
 
 
-def calibration(curve: dict[str, list[Any]]) -> bytes:
+def calibration(curve: CalibrationCurve) -> bytes:
     figure, axes = plt.subplots(figsize=(4.6, 4.2))
     axes.plot([0, 1], [0, 1], color="0.8")
-    axes.plot(curve["probability"], curve["share_ng"], "o-")
+    axes.plot(curve.probability, curve.share_ng, "o-")
     axes.set(
         xlabel="P(NG) by the network",
         ylabel="share of NG windows",
@@ -97,26 +98,27 @@ def distributions(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
     return png(figure)
 
 
-def deletion(figures: dict[str, dict[str, Any]]) -> bytes:
-    """Deletion and insertion curves of each way to explain, or each fold. figures : name ->
-    truth.map_figures
-    """
+def deletion(figures: dict[str, MapFigures]) -> bytes:
+    """Deletion and insertion curves of each way to explain, or each fold. figures : by name"""
     figure, all_axes = plt.subplots(len(figures), 2, figsize=(9, 3.2 * len(figures)), squeeze=False)
-    pairs = [(name, what) for name in figures for what in ("deletion", "insertion")]
-    for axes, (name, what) in zip(all_axes.flat, pairs, strict=True):
-        for order in ("named", "equal_energy", "random"):
-            axes.plot(
-                figures[name]["shares"],
-                figures[name][what][order],
-                "o-",
-                markersize=3,
-                label=order.replace("_", " "),
-            )
-        fell = "fell" if what == "deletion" else "rose"
-        axes.set(title=f"{name}: {what}", xlabel="share of cells", ylabel=f"logit {fell} by")
+    for (left, right), (name, one) in zip(all_axes, figures.items(), strict=True):
+        _curves(left, one.shares, one.deletion)
+        _curves(right, one.shares, one.insertion)
+        left.set(title=f"{name}: deletion", xlabel="share of cells", ylabel="logit fell by")
+        right.set(title=f"{name}: insertion", xlabel="share of cells", ylabel="logit rose by")
     all_axes[0][0].legend()
     figure.tight_layout()
     return png(figure)
+
+
+def _curves(axes: Axes, shares: list[float], curves: Curves) -> None:
+    lines = {
+        "named": curves.named,
+        "equal energy": curves.equal_energy,
+        "random": curves.random,
+    }
+    for label, moved in lines.items():
+        axes.plot(shares, moved, "o-", markersize=3, label=label)
 
 
 def maps(

@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from monitor.recordings.manifest import Manifest
+from monitor.recordings.manifest import RecordingSet
 from monitor.signal.spectrogram import SpectrogramSettings
 from training.dataset import Dataset, load_dataset
 
@@ -39,7 +39,7 @@ def bar(what: str, total: int) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
-def read_with_bar(manifest: Manifest, settings: SpectrogramSettings) -> Dataset:
+def read_with_bar(manifest: RecordingSet, settings: SpectrogramSettings) -> Dataset:
     """Says aloud which windows cannot be judged. Raises RecordingError as load_dataset does."""
     with bar(f"reading {manifest.name}", len(manifest.recordings)) as tick:
         dataset = load_dataset(manifest, settings, tick)

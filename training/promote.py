@@ -5,15 +5,14 @@ only a model whose report shows no leak and maps that tell the truth.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
 
-from monitor.evidence.model_folder import load_manifest
+from monitor.evidence.model_folder import load_model_manifest
 from monitor.exit_codes import EXIT_NO, EXIT_OK
 from training import TrainingError
 from training.gates import leak_gate, map_gate
 from training.registry import promote, publish
+from training.report_folder import read_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,11 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    manifest = load_manifest(options.model)
-    tree = read_report(options.report)
-    if tree["model"]["id"] != manifest.id:
-        raise TrainingError(f"the report is of model {tree['model']['id']}, not of {manifest.id}.")
-    failed = [gate for gate in (leak_gate(tree), map_gate(tree)) if not gate.passed]
+    manifest = load_model_manifest(options.model)
+    written = read_report(options.report)
+    if written.model.id != manifest.id:
+        raise TrainingError(f"the report is of model {written.model.id}, not of {manifest.id}.")
+    gates = (leak_gate(written.runs_on_both_sides), map_gate(written.maps.figures))
+    failed = [gate for gate in gates if not gate.passed]
     for gate in failed:
         print(f"refused: {gate}")
     if failed:
@@ -45,13 +45,3 @@ def run(options: argparse.Namespace) -> int:
     )
     print("Tell the running service: systemctl reload camshaft (SIGHUP).")
     return EXIT_OK
-
-
-def read_report(folder: Path) -> dict[str, Any]:
-    try:
-        tree = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{folder / 'report.json'} cannot be read: {error}.") from error
-    if not isinstance(tree, dict) or "model" not in tree:
-        raise TrainingError(f"{folder / 'report.json'} is not a report of camshaft-train evaluate.")
-    return tree

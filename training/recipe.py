@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from monitor.recordings.manifest import Manifest, read
+from pydantic import ConfigDict, TypeAdapter
+
+from monitor.recordings.manifest import RecordingSet, read
 from monitor.signal.spectrogram import SpectrogramSettings, widening_bins
 from training import TrainingError
 from training.network import NetworkSettings
+from training.plain import record_of
 
 COLUMNS = (10, 12, 8, 9, 11, 7, 6, 5)  # of a map, in order of preference
 MIN_N_FFT = 256
@@ -27,6 +31,8 @@ class Recipe:
     sparsity : cost of activity in the feature maps, so that evidence stands where it is needed and
         nowhere else
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     window_s: float
     n_maps: tuple[int, ...] = (14, 28, 56)
@@ -48,12 +54,15 @@ class Recipe:
         """Plain values for YAML and JSON."""
         return {key: _plain(value) for key, value in asdict(self).items()}
 
-    @classmethod
-    def from_tree(cls, tree: dict[str, Any]) -> Recipe:
-        return cls(**{key: _frozen(value) for key, value in tree.items()})
+    def changed(self, choices: Mapping[str, Any]) -> Recipe:
+        """With some other choices, plain values. Raises TrainingError."""
+        return record_of(_RECIPE, {**self.as_tree(), **choices}, "recipe")
 
 
-def default_recipe(manifest: Manifest) -> Recipe:
+_RECIPE = TypeAdapter(Recipe)
+
+
+def default_recipe(manifest: RecordingSet) -> Recipe:
     """One window a recording where it is not long: 10,000 samples but at least 1 s, at most 5 s but
     1,000 samples.
     """
@@ -124,7 +133,3 @@ def _hop(sample_rate_hz: float, n_window: int, n_in_column: int) -> int:
 
 def _plain(value: Any) -> Any:
     return [_plain(one) for one in value] if isinstance(value, tuple) else value
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(one) for one in value) if isinstance(value, list) else value

@@ -12,7 +12,7 @@ import os
 import shutil
 from pathlib import Path
 
-from monitor.evidence.model_folder import BUNDLED_MODELS, load_manifest
+from monitor.evidence.model_folder import BUNDLED_MODELS, load_model_manifest
 from training import TrainingError
 from training.export import whole_folder
 
@@ -23,10 +23,10 @@ def publish(model: Path, models_folder: Path) -> Path:
     """Copy a model folder to its place; it is not in service by that. Returns the place. Raises
     ModelError.
     """
-    manifest = load_manifest(model)
+    manifest = load_model_manifest(model)
     place = models_folder / manifest.name / manifest.id
     if place.exists():
-        load_manifest(place)
+        load_model_manifest(place)
         return place
     with whole_folder(place) as draft:
         shutil.copytree(model, draft, dirs_exist_ok=True)
@@ -39,7 +39,7 @@ def promote(models_folder: Path, name: str, model_id: str) -> str | None:
 
     In place of a bundled model this one is published, too, so that rollback finds it.
     """
-    load_manifest(models_folder / name / model_id)
+    load_model_manifest(models_folder / name / model_id)
     if in_service(models_folder, name) is None and (BUNDLED_MODELS / name).is_dir():
         _point(models_folder / name, publish(BUNDLED_MODELS / name, models_folder).name)
     before = in_service(models_folder, name)
@@ -60,7 +60,7 @@ def rollback(models_folder: Path, name: str) -> str:
         raise TrainingError(
             f"{name}: no model was in service before {history[-1] if history else 'any'}."
         )
-    load_manifest(models_folder / name / history[-2])
+    load_model_manifest(models_folder / name / history[-2])
     _point(models_folder / name, history[-2])
     _write(models_folder / name / HISTORY, "".join(f"{one}\n" for one in history[:-1]))
     return history[-2]

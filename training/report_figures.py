@@ -1,73 +1,178 @@
-"""The figures of a report, from judged windows to one tree of plain values. No test label sets
-anything.
-"""
+"""The figures of a report, from judged windows to one record. No test label sets anything."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.records.signal import Float64
-from training.alarms import detection_delays, false_alarms
-from training.dataset import NG, OK
+from training.alarms import DetectionDelay, SensorFalseAlarms, detection_delays, false_alarms
+from training.dataset import NG, OK, ClassCounts, class_counts
+from training.fold_model import OutOfFold
 from training.judged_runs import Judged, fold_names, joined
 from training.metrics import (
+    Confusion,
+    Interval,
     accuracy_of_score,
     auc,
     average_precision,
     balanced_accuracy,
     bootstrap,
     bootstrap_score,
+    confusion,
     per_run,
     rounded,
 )
+from training.plain import fields_of, plain
 
 N_BINS = 8  # of the calibration curve
 
 
-def figures(judged: list[Judged], groups: tuple[str, ...]) -> dict[str, Any]:
-    """Everything but maps and costs. groups : columns by which figures are told apart, beside the
-    machine.
+@dataclass(frozen=True)
+class RunCounts(ClassCounts):
+    """Windows of each class, and of how many runs."""
+
+    runs: int
+
+
+@dataclass(frozen=True)
+class ScoreFigures:
+    """What one score is good for: pooled, as the mean over folds, by window and by run. Each
+    interval is by run.
     """
+
+    auc: Interval
+    mean_auc_of_folds: Interval
+    average_precision: Interval
+    balanced_accuracy: Interval
+    mean_balanced_accuracy_of_folds: Interval
+    run_auc: Interval
+    run_balanced_accuracy: Interval
+    confusion: Confusion
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a fold chose on its training data; less is known of a finished model."""
+
+    mixing: str
+    out_of_fold: OutOfFold | None
+
+    def as_tree(self) -> dict[str, Any]:
+        if self.out_of_fold is None:
+            return {"folds": [], "mixing": self.mixing}
+        return fields_of(self.out_of_fold)
+
+
+@dataclass(frozen=True)
+class FoldFigures:
+    """One fold's windows and thresholds (logit units; novelty), and each score's plain figures."""
+
+    name: str
+    windows: ClassCounts
+    threshold: float
+    novelty_threshold: float | None
+    status_rule: str
+    chosen_on_training_data: Choices
+    auc: dict[str, float | None]
+    balanced_accuracy: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class ThresholdFigures:
+    """What one way to set thresholds reaches; the mean over folds."""
+
+    balanced_accuracy: Interval
+    confusion: Confusion
+
+
+@dataclass(frozen=True)
+class CalibrationCurve:
+    """For each bin of P(NG) that has windows: mean P(NG), share of NG among them, their number."""
+
+    probability: list[float]
+    share_ng: list[float]
+    windows: list[int]
+
+
+@dataclass(frozen=True)
+class GroupFigures:
+    """The windows of one value of a column, and each score's plain figures."""
+
+    windows: ClassCounts
+    auc: dict[str, float | None]
+    balanced_accuracy: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Everything but maps and costs.
+
+    evidence : by score; None where no window has it
+    evidence_on_all_windows : also those that commission a sensor, for scores that need none
+    network_against_peers : by how much the network's AUC, mean of the folds, is above the peer's
+    thresholds : by the way they were set
+    by_column : column -> value -> figures
+    """
+
+    windows: RunCounts
+    folds: list[FoldFigures]
+    evidence: dict[str, ScoreFigures | None]
+    evidence_on_all_windows: dict[str, ScoreFigures | None]
+    network_against_peers: dict[str, Interval]
+    thresholds: dict[str, ThresholdFigures]
+    false_alarms: list[SensorFalseAlarms]
+    calibration_curve: CalibrationCurve
+    by_column: dict[str, dict[str, GroupFigures]]
+    detection: list[DetectionDelay]
+
+    def as_tree(self) -> dict[str, Any]:
+        tree = fields_of(self)
+        tree["evidence"] = _with_empty(self.evidence)
+        tree["evidence_on_all_windows"] = _with_empty(self.evidence_on_all_windows)
+        return tree
+
+
+def _with_empty(scores: dict[str, ScoreFigures | None]) -> dict[str, Any]:
+    """A score that no window has is {} in the file."""
+    return {name: {} if one is None else plain(one) for name, one in scores.items()}
+
+
+def figures(judged: list[Judged], groups: tuple[str, ...]) -> Figures:
+    """groups : columns by which figures are told apart, beside the machine."""
     table = Table(judged)
-    evidence = {name: _evidence(table, score) for name, score in table.scores.items()}
-    whole = Table(judged, and_spoilt=True)
-    return {
-        "windows": {
-            "ok": int(table.is_ok.sum()),
-            "ng": int(table.is_ng.sum()),
-            "runs": len(np.unique(table.run)),
-        },
-        "folds": [_fold(one) for one in judged],
-        "evidence": evidence,
-        "evidence_on_all_windows": {
-            name: _evidence(whole, score)
-            for name, score in {"network": whole.logit_margin, **whole.peers}.items()
-        },
-        "network_against_peers": {name: _paired(table, name) for name in table.peers},
-        "thresholds": _thresholds(table),
-        "false_alarms": false_alarms(judged),
-        "calibration_curve": calibration_curve(table),
-        "by_column": {
-            name: _by_column(table, name) for name in dict.fromkeys(("machine", *groups))
-        },
-        "detection": [delay for one in judged for delay in detection_delays(one)],
-    }
+    whole = Table(judged, and_excluded=True)
+    on_all = {"network": whole.logit_margin, **whole.peers}
+    return Figures(
+        windows=RunCounts(
+            ok=int(table.is_ok.sum()), ng=int(table.is_ng.sum()), runs=len(np.unique(table.run))
+        ),
+        folds=[_fold(one) for one in judged],
+        evidence={name: _evidence(table, score) for name, score in table.scores.items()},
+        evidence_on_all_windows={name: _evidence(whole, score) for name, score in on_all.items()},
+        network_against_peers={name: _paired(table, name) for name in table.peers},
+        thresholds=_thresholds(table),
+        false_alarms=false_alarms(judged),
+        calibration_curve=calibration_curve(table),
+        by_column={name: _by_column(table, name) for name in dict.fromkeys(("machine", *groups))},
+        detection=[delay for one in judged for delay in detection_delays(one)],
+    )
 
 
 class Table:
     """Labelled test windows of all folds, side by side.
 
-    and_spoilt : with those that commissioned a sensor and prove nothing of it; network and peers
+    and_excluded : with those that commissioned a sensor and prove nothing of it; network and peers
         need no commissioning
     """
 
-    def __init__(self, judged: list[Judged], and_spoilt: bool = False) -> None:
+    def __init__(self, judged: list[Judged], and_excluded: bool = False) -> None:
         label = joined(judged, lambda one: one.data.label)
-        keep = (label >= 0) & (and_spoilt | ~joined(judged, lambda one: one.spoilt))
+        keep = (label >= 0) & (and_excluded | ~joined(judged, lambda one: one.excluded))
         self.keep = keep
         self.label = label[keep]
         self.run = joined(judged, lambda one: one.data.run)[keep]
@@ -76,17 +181,16 @@ class Table:
             name: np.concatenate([one.data.columns[name] for one in judged])[keep]
             for name in judged[0].data.columns
         }
-        self.logit_margin = joined(judged, lambda one: one.logit_margin)[keep]
         self.own_logit = joined(judged, lambda one: one.own(lambda c: c.logit_threshold))[keep]
         self.own_novelty = joined(judged, lambda one: one.own(one.novelty_limit))[keep]
         self.logit = joined(judged, lambda one: one.logit)[keep]
         self.novelty = joined(judged, lambda one: one.novelty)[keep]
-        self.novelty_ratio = joined(judged, lambda one: one.novelty_ratio)[keep]
-        self.status = joined(judged, lambda one: one.status_score)[keep]
-        self.peers = {
-            name: np.concatenate([one.peers[name] for one in judged])[keep]
-            for name in judged[0].peers
+        of_folds = [one.scores for one in judged]
+        self.scores: dict[str, Float64] = {
+            name: np.concatenate([scores[name] for scores in of_folds])[keep]
+            for name in of_folds[0]
         }
+        self.peers = {name: self.scores[name] for name in judged[0].peers}
 
     @property
     def is_ok(self) -> NDArray[np.bool_]:
@@ -97,38 +201,32 @@ class Table:
         return np.asarray(self.label == NG)
 
     @property
-    def scores(self) -> dict[str, Float64]:
-        """Each above 0 where it says NG by the thresholds that came from the training machines."""
-        return {
-            "network": self.logit_margin,
-            "novelty": self.novelty_ratio,
-            "status": self.status,
-            **self.peers,
-        }
+    def logit_margin(self) -> Float64:
+        return self.scores["network"]
+
+    @property
+    def novelty_ratio(self) -> Float64:
+        return self.scores["novelty"]
 
 
-def _evidence(table: Table, score: Float64) -> dict[str, Any]:
-    """Pooled and as the mean over folds, per window and per run, each with its interval by run."""
+def _evidence(table: Table, score: Float64) -> ScoreFigures | None:
     known = ~np.isnan(score)
     if not known.any():
-        return {}
+        return None
     label, score, run, fold = table.label[known], score[known], table.run[known], table.fold[known]
     names, run_label, run_score = per_run(run, label, score)
     mean_auc = _mean_over(fold, lambda index: auc(label[index], score[index]))
     mean_balanced = _mean_over(fold, lambda index: accuracy_of_score(label[index], score[index]))
-    intervals = {
-        "auc": bootstrap_score(run, label, score, auc),
-        "mean_auc_of_folds": bootstrap(run, mean_auc),
-        "average_precision": bootstrap_score(run, label, score, average_precision),
-        "balanced_accuracy": bootstrap_score(run, label, score, accuracy_of_score),
-        "mean_balanced_accuracy_of_folds": bootstrap(run, mean_balanced),
-        "run_auc": bootstrap_score(names, run_label, run_score, auc),
-        "run_balanced_accuracy": bootstrap_score(names, run_label, run_score, accuracy_of_score),
-    }
-    return {
-        **{name: interval.as_tree() for name, interval in intervals.items()},
-        "confusion": confusion(label, score > 0),
-    }
+    return ScoreFigures(
+        auc=bootstrap_score(run, label, score, auc),
+        mean_auc_of_folds=bootstrap(run, mean_auc),
+        average_precision=bootstrap_score(run, label, score, average_precision),
+        balanced_accuracy=bootstrap_score(run, label, score, accuracy_of_score),
+        mean_balanced_accuracy_of_folds=bootstrap(run, mean_balanced),
+        run_auc=bootstrap_score(names, run_label, run_score, auc),
+        run_balanced_accuracy=bootstrap_score(names, run_label, run_score, accuracy_of_score),
+        confusion=confusion(label, score > 0),
+    )
 
 
 def _mean_over(
@@ -144,39 +242,23 @@ def _mean_over(
     return mean
 
 
-def confusion(label: NDArray[np.int8], ng: NDArray[np.bool_]) -> dict[str, int]:
-    return {
-        "ok_called_ok": int((~ng & (label == OK)).sum()),
-        "ok_called_ng": int((ng & (label == OK)).sum()),
-        "ng_called_ok": int((~ng & (label == NG)).sum()),
-        "ng_called_ng": int((ng & (label == NG)).sum()),
-    }
+def _fold(one: Judged) -> FoldFigures:
+    keep = (one.data.label >= 0) & ~one.excluded
+    scores = {name: score[keep] for name, score in one.scores.items()}
+    reached = _group(one.data.label[keep], scores)
+    return FoldFigures(
+        name=one.fold,
+        windows=reached.windows,
+        threshold=round(one.learned.threshold, 4),
+        novelty_threshold=one.learned.novelty_threshold,
+        status_rule=one.learned.status_rule,
+        chosen_on_training_data=Choices(one.learned.mixing, one.learned.out_of_fold),
+        auc=reached.auc,
+        balanced_accuracy=reached.balanced_accuracy,
+    )
 
 
-def _fold(one: Judged) -> dict[str, Any]:
-    keep = (one.data.label >= 0) & ~one.spoilt
-    label = one.data.label[keep]
-    scores = {
-        "network": one.logit_margin,
-        "novelty": one.novelty_ratio,
-        "status": one.status_score,
-        **one.peers,
-    }
-    return {
-        "name": one.fold,
-        "windows": {"ok": int((label == OK).sum()), "ng": int((label == NG).sum())},
-        "threshold": round(one.learned.threshold, 4),
-        "novelty_threshold": one.learned.novelty_threshold,
-        "status_rule": one.learned.status_rule,
-        "chosen_on_training_data": one.learned.as_tree(),
-        "auc": {name: rounded(auc(label, score[keep])) for name, score in scores.items()},
-        "balanced_accuracy": {
-            name: rounded(accuracy_of_score(label, score[keep])) for name, score in scores.items()
-        },
-    }
-
-
-def _paired(table: Table, peer: str) -> dict[str, Any]:
+def _paired(table: Table, peer: str) -> Interval:
     """By how much the network's AUC, mean of the folds, is above the peer's on the same windows."""
     label, fold = table.label, table.fold
 
@@ -185,10 +267,10 @@ def _paired(table: Table, peer: str) -> dict[str, Any]:
         other = _mean_over(fold, lambda some: auc(label[some], table.peers[peer][some]))
         return network(index) - other(index)
 
-    return bootstrap(table.run, difference).as_tree()
+    return bootstrap(table.run, difference)
 
 
-def _thresholds(table: Table) -> dict[str, Any]:
+def _thresholds(table: Table) -> dict[str, ThresholdFigures]:
     """Balanced accuracy by thresholds from the training machines, and by each sensor's commissioned
     ones.
     """
@@ -202,42 +284,39 @@ def _thresholds(table: Table) -> dict[str, Any]:
     return {name: _called(table, ng) for name, ng in ways.items()}
 
 
-def _called(table: Table, ng: NDArray[np.bool_]) -> dict[str, Any]:
+def _called(table: Table, ng: NDArray[np.bool_]) -> ThresholdFigures:
     balanced = _mean_over(
         table.fold, lambda index: balanced_accuracy(table.label[index], ng[index])
     )
-    return {
-        "balanced_accuracy": bootstrap(table.run, balanced).as_tree(),
-        "confusion": confusion(table.label, ng),
-    }
+    return ThresholdFigures(bootstrap(table.run, balanced), confusion(table.label, ng))
 
 
-def calibration_curve(table: Table) -> dict[str, list[Any]]:
-    """Mean P(NG) of the windows in each bin, and the share of NG among them."""
+def calibration_curve(table: Table) -> CalibrationCurve:
     probability = 1 / (1 + np.exp(-table.logit.astype(np.float64)))
     bins = np.minimum((probability * N_BINS).astype(int), N_BINS - 1)
     filled = [k for k in range(N_BINS) if (bins == k).any()]
-    return {
-        "probability": [rounded(float(probability[bins == k].mean())) for k in filled],
-        "share_ng": [rounded(float((table.label[bins == k] == NG).mean())) for k in filled],
-        "windows": [int((bins == k).sum()) for k in filled],
-    }
+    return CalibrationCurve(
+        probability=[round(float(probability[bins == k].mean()), 4) for k in filled],
+        share_ng=[round(float((table.label[bins == k] == NG).mean()), 4) for k in filled],
+        windows=[int((bins == k).sum()) for k in filled],
+    )
 
 
-def _by_column(table: Table, column: str) -> dict[str, Any]:
+def _by_column(table: Table, column: str) -> dict[str, GroupFigures]:
     values = table.columns[column]
     rows = {}
     for value in np.unique(values):
         inside = values == value
-        label = table.label[inside]
-        rows[str(value)] = {
-            "windows": {"ok": int((label == OK).sum()), "ng": int((label == NG).sum())},
-            "auc": {
-                name: rounded(auc(label, score[inside])) for name, score in table.scores.items()
-            },
-            "balanced_accuracy": {
-                name: rounded(accuracy_of_score(label, score[inside]))
-                for name, score in table.scores.items()
-            },
-        }
+        scores = {name: score[inside] for name, score in table.scores.items()}
+        rows[str(value)] = _group(table.label[inside], scores)
     return rows
+
+
+def _group(label: NDArray[np.int8], scores: dict[str, Float64]) -> GroupFigures:
+    return GroupFigures(
+        windows=class_counts(label),
+        auc={name: rounded(auc(label, score)) for name, score in scores.items()},
+        balanced_accuracy={
+            name: rounded(accuracy_of_score(label, score)) for name, score in scores.items()
+        },
+    )

@@ -7,13 +7,13 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from monitor.evidence.model_folder import Manifest, find_model, load_manifest
+from monitor.evidence.model_folder import ModelManifest, find_model, load_model_manifest
 from training import TrainingError
 from training.fit import SIMULATOR, column_and_value, fit_with_bar, prepare
+from training.provenance import read_provenance
 
 MANIFESTS = Path(__file__).parent / "manifests"
 SAME_FIGURE = 0.02  # AUC and balanced accuracy on another processor, where sums round differently
@@ -25,23 +25,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    original = load_manifest(find_model(options.name))
-    source = original.training["manifest"]
+    original = load_model_manifest(find_model(options.name))
+    learned_from = read_provenance(original)
+    source = learned_from.manifest
     path = source if source == SIMULATOR else str(MANIFESTS / f"{source}.yaml")
-    holdout = tuple(column_and_value(text) for text in original.training["split"]["held_out"])
-    train, plan = prepare(path, original.name, holdout, dict(original.training["recipe"]))
+    holdout = tuple(column_and_value(text) for text in learned_from.split.held_out)
+    train, plan = prepare(path, original.name, holdout, vars(learned_from.recipe))
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.out or Path(scratch) / original.name
         fit_with_bar(train, plan, folder)
-        rebuilt = load_manifest(folder)
+        rebuilt = load_model_manifest(folder)
     lines, same = compare(original, rebuilt)
     print("\n".join(lines))
     return 0 if same else 1
 
 
-def compare(original: Manifest, rebuilt: Manifest) -> tuple[list[str], bool]:
+def compare(original: ModelManifest, rebuilt: ModelManifest) -> tuple[list[str], bool]:
     """What is the same and what is not, and whether the rebuilt model is as good."""
-    if original.training["fingerprint"]["windows"] != rebuilt.training["fingerprint"]["windows"]:
+    before, after = read_provenance(original), read_provenance(rebuilt)
+    if before.fingerprint.windows != after.fingerprint.windows:
         raise TrainingError(
             "the windows differ from those that the bundled model was trained on (their fingerprint"
             " does)."
@@ -52,18 +54,21 @@ def compare(original: Manifest, rebuilt: Manifest) -> tuple[list[str], bool]:
     ]
     difference = np.abs(np.subtract(original.head.weights, rebuilt.head.weights)).max()
     lines.append(f"largest difference of a head weight: {difference:.2g}")
+    if before.out_of_fold is None or after.out_of_fold is None:
+        raise TrainingError(f"model {original.name} {original.id} has no figures to compare with.")
+    figures = {
+        "auc": (before.out_of_fold.auc, after.out_of_fold.auc),
+        "balanced_accuracy": (
+            before.out_of_fold.balanced_accuracy,
+            after.out_of_fold.balanced_accuracy,
+        ),
+    }
     same = True
-    for figure in ("auc", "balanced_accuracy"):
-        before, after = (_figure(one, figure) for one in (original, rebuilt))
-        close = abs(before - after) <= SAME_FIGURE
+    for name, (then, now) in figures.items():
+        close = abs(then.value - now.value) <= SAME_FIGURE
         same &= close
         lines.append(
-            f"{figure} out of fold: {before:.4f} then, {after:.4f} now"
+            f"{name} out of fold: {then.value:.4f} then, {now.value:.4f} now"
             + ("" if close else ": differs")
         )
     return lines, same
-
-
-def _figure(manifest: Manifest, name: str) -> float:
-    found: Any = manifest.training["out_of_fold"][name]["value"]
-    return float(found)

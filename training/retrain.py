@@ -22,8 +22,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from monitor.config import ConfigError
 from monitor.config_file import read_yaml, sentences
-from monitor.evidence.model_folder import find_model
-from monitor.evidence.model_folder import load_manifest as load_model
+from monitor.evidence.model_folder import find_model, load_model_manifest
 from monitor.recordings.manifest import load_manifest
 from monitor.settings import Settings
 from training import evaluate, registry
@@ -37,8 +36,8 @@ from training.labelled_windows import labelled_dataset
 from training.metrics import auc, bootstrap
 from training.network import predict
 from training.progress import read_with_bar
-from training.recipe import Recipe
-from training.report import write_report
+from training.provenance import read_provenance
+from training.report_folder import write_report
 from training.splits import held_out
 
 REPORTS = "reports"
@@ -98,8 +97,8 @@ def load_settings(path: Path) -> RetrainSettings:
 def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     """Gates, the candidate's id, and the folder of its report."""
     service = model_in_service(settings)
-    in_service = load_model(service)
-    recipe = replace(Recipe.from_tree(in_service.training["recipe"]), **settings.recipe)
+    in_service = load_model_manifest(service)
+    recipe = read_provenance(in_service).recipe.changed(settings.recipe)
     manifest = load_manifest(settings.manifest)
     dataset = usable(read_with_bar(manifest, in_service.settings))
     pairs = [column_and_value(text) for text in settings.holdout]
@@ -114,16 +113,19 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     kind = f"Frozen hold-out: {', '.join(settings.holdout)}. {note}"
     title = f"{settings.name} {model_id}"
     job = evaluate.Job(
-        title, kind, load_model(place), place, recipe, manifest.settings.groups, manifest
+        title, kind, load_model_manifest(place), place, recipe, manifest.settings.groups, manifest
     )
     judged = evaluate.judge_with_model(job, concatenate(train, test), JudgeSettings())
-    tree = evaluate.report(job, judged, None)
-    gates = [leak_gate(tree), map_gate(tree), _compare(judged[0], service)]
-    tree["gates"] = [gate.as_tree() for gate in gates]
-    tree["replaces"] = in_service.id
+    report = evaluate.report(job, judged, None)
+    gates = [
+        leak_gate(report.runs_on_both_sides),
+        map_gate({} if report.maps is None else report.maps.figures),
+        _compare(judged[0], service),
+    ]
+    report = replace(report, gates=gates, replaces=in_service.id)
     folder = settings.models_folder / settings.name / REPORTS / model_id
     if not folder.exists():
-        write_report(folder, tree, evaluate.pictures(job, judged, tree))
+        write_report(folder, report, evaluate.pictures(job, judged, report))
     if (
         all(gate.passed for gate in gates)
         and registry.in_service(settings.models_folder, settings.name) != model_id
@@ -161,4 +163,4 @@ def _compare(judged: Judged, service: Path) -> Gate:
     difference = bootstrap(
         run, lambda index: auc(label[index], ours[index]) - auc(label[index], theirs[index])
     )
-    return not_worse_gate(difference.as_tree())
+    return not_worse_gate(difference)

@@ -10,23 +10,53 @@ import argparse
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from monitor.config import SensorSettings
 from monitor.evidence.decide import Finding, conclude
-from monitor.evidence.model_folder import Manifest as ModelManifest
-from monitor.evidence.model_folder import find_model
+from monitor.evidence.model_folder import ModelManifest, find_model
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_OK
 from monitor.pipeline.analysis import Analyser, Analysis
-from monitor.recordings.manifest import Manifest, load_manifest, runs
+from monitor.recordings.manifest import Label, RecordingSet, load_manifest, runs
 from monitor.records.evidence import LOGIT, Evidence
 from monitor.records.signal import Window
 from monitor.records.verdict import Status
 from training import TrainingError
 from training.dataset import Stretch, cut, label_of, stretches
 from training.progress import bar
+
+
+@dataclass(frozen=True)
+class ScoredWindow:
+    """One row of the file: a verdict's columns, and what the table of recordings says.
+
+    first_sample, n_samples : in the segment. start_ns, end_ns : UTC
+    logit, threshold, residual : logit units; None, as the band, where there is no verdict
+    band_share : of the evidence for NG. contribution : logit units, (n_f, n_t) row by row
+    """
+
+    machine: str
+    point: str
+    segment: int
+    first_sample: int
+    n_samples: int
+    start_ns: int
+    end_ns: int
+    status: str
+    reason: str
+    logit: float | None
+    probability: float | None
+    threshold: float
+    residual: float | None
+    band_low_hz: float | None
+    band_high_hz: float | None
+    band_share: float | None
+    contribution: list[float] | None
+    model_id: str
+    label: Label
+    group: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
             for _ in range(n_recordings):
                 tick()
     write(rows, options.out)
-    counts = Counter(row["status"] for row in rows)
+    counts = Counter(row.status for row in rows)
     print(
         f"{len(rows)} windows: "
         + ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
@@ -64,8 +94,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def score(
-    manifest: Manifest, classifier: Classifier, threshold: float | None
-) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    manifest: RecordingSet, classifier: Classifier, threshold: float | None
+) -> Iterator[tuple[int, list[ScoredWindow]]]:
     """For each unbroken stretch: how many recordings it has, and a row for each window.
 
     Raises ConfigError where rate or channels are not the model's.
@@ -85,7 +115,7 @@ def score(
             segments[sensor] += 1
 
 
-def write(rows: list[dict[str, Any]], out: Path) -> None:
+def write(rows: list[ScoredWindow], out: Path) -> None:
     """The file is there whole or not at all."""
     import pyarrow
     import pyarrow.parquet
@@ -94,7 +124,7 @@ def write(rows: list[dict[str, Any]], out: Path) -> None:
         raise TrainingError("no recording is as long as one window of the model.")
     draft = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), draft)
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist([vars(row) for row in rows]), draft)
         os.replace(draft, out)
     finally:
         draft.unlink(missing_ok=True)
@@ -102,7 +132,7 @@ def write(rows: list[dict[str, Any]], out: Path) -> None:
 
 def _rows(
     analyser: Analyser, stretch: Stretch, sensor: str, segment: int
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[ScoredWindow]:
     settings = analyser.settings
     samples = cut(stretch, settings)
     start_ns = (stretch.recordings[0].start_ns or 0) + round(stretch.recordings[0].offset_s * 1e9)
@@ -120,40 +150,41 @@ def _rows(
     ]
     for window, analysis in zip(windows, analyser.analyse(windows), strict=True):
         label = label_of(stretch, window.first_sample, settings.n_window)
-        yield {
-            **_row(analyser, window, analysis),
-            "label": label,
-            "group": stretch.recordings[0].group,
-        }
+        yield _row(analyser, window, analysis, label, stretch.recordings[0].group)
 
 
-def _row(analyser: Analyser, window: Window, analysis: Analysis) -> dict[str, Any]:
+def _row(
+    analyser: Analyser, window: Window, analysis: Analysis, label: Label, group: str
+) -> ScoredWindow:
     assert analyser.manifest is not None
     threshold = _threshold(analyser.manifest, analyser.rule)
     found = _find(analyser, analysis, threshold)
     network = found.evidence[0] if found.evidence else None
     band = found.band
     length_ns = round(window.samples.shape[1] * 1e9 / window.sample_rate_hz)
-    return {
-        "machine": window.sensor.rpartition("/")[0],
-        "point": window.sensor.rpartition("/")[2],
-        "segment": window.segment,
-        "first_sample": window.first_sample,
-        "n_samples": int(window.samples.shape[1]),
-        "start_ns": window.start_ns,
-        "end_ns": window.start_ns + length_ns,
-        "status": str(found.status),
-        "reason": found.reason,
-        "logit": None if network is None else network.score,
-        "probability": None if network is None else network.probability,
-        "threshold": float(threshold),
-        "residual": None if analysis.network is None else analysis.network.residual,
-        "band_low_hz": None if band is None else band.low_hz,
-        "band_high_hz": None if band is None else band.high_hz,
-        "band_share": None if band is None else band.share,
-        "contribution": None if network is None else network.cells.ravel().tolist(),
-        "model_id": analyser.model_id,
-    }
+    machine, _, point = window.sensor.rpartition("/")
+    return ScoredWindow(
+        machine=machine,
+        point=point,
+        segment=window.segment,
+        first_sample=window.first_sample,
+        n_samples=int(window.samples.shape[1]),
+        start_ns=window.start_ns,
+        end_ns=window.start_ns + length_ns,
+        status=str(found.status),
+        reason=found.reason,
+        logit=None if network is None else network.score,
+        probability=None if network is None else network.probability,
+        threshold=float(threshold),
+        residual=None if analysis.network is None else analysis.network.residual,
+        band_low_hz=None if band is None else band.low_hz,
+        band_high_hz=None if band is None else band.high_hz,
+        band_share=None if band is None else band.share,
+        contribution=None if network is None else network.cells.ravel().tolist(),
+        model_id=analyser.model_id,
+        label=label,
+        group=group,
+    )
 
 
 def _threshold(manifest: ModelManifest, rule: SensorSettings) -> float:

@@ -4,8 +4,8 @@ alarms.
 Windows of one run resemble each other, so runs are what is exchangeable here: the bound of Lee,
 Barber and Willett (Distribution-free inference with hierarchical data, 2023) holds for a window of
 a new run. With one run, or where every window is a run of its own, it is the usual split conformal
-bound over windows; how many independent ones these are worth is told from how far neighbours in
-time resemble each other (monitor.false_alarms).
+bound over windows; their effective sample size is told from how far neighbours in time resemble
+each other (monitor.evidence.false_alarms).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HALF = 0.5
 class Commissioning:
     """One sensor's thresholds and where they came from.
 
-    used : indices of the windows they came from. spoilt : those and all others of the same runs,
+    used : indices of the windows they came from. excluded : those and all others of the same runs,
         which prove nothing
     rate : false alarms per healthy window that each threshold is set for
     network_stated, novelty_stated : what it may be with so little to go by, with its interval
@@ -42,7 +42,7 @@ class Commissioning:
 
     sensor: str
     used: NDArray[np.intp]
-    spoilt: NDArray[np.intp]
+    excluded: NDArray[np.intp]
     n_runs: int
     rate: float
     baseline: Baseline
@@ -120,20 +120,22 @@ def commission_sensor(
     return Commissioning(
         sensor=str(dataset.sensor[used[0]]),
         used=used,
-        spoilt=used if alone else np.flatnonzero(np.isin(dataset.run, run)),
+        excluded=used if alone else np.flatnonzero(np.isin(dataset.run, run)),
         n_runs=len(np.unique(run)),
         rate=rate,
         baseline=baseline,
         logit_threshold=None if logit is None else threshold_by_run(logit[used], unit, rate),
-        network_stated=None if logit is None else stated_rate(rate, _worth(logit[used], run)),
-        novelty_stated=stated_rate(rate, _worth(scores, run)),
+        network_stated=None if logit is None else _stated(rate, logit[used], run),
+        novelty_stated=_stated(rate, scores, run),
     )
 
 
-def _worth(scores: NDArray[Any], run: NDArray[Any]) -> float:
-    """Of how many independent scores: one for each run; in a single run by how neighbours resemble
-    each other.
-    """
+def _stated(rate: float, scores: NDArray[Any], run: NDArray[Any]) -> StatedRate:
+    return stated_rate(rate, _effective_sample_size(scores, run))
+
+
+def _effective_sample_size(scores: NDArray[Any], run: NDArray[Any]) -> float:
+    """One for each run; in a single run by how neighbours resemble each other."""
     n_runs = len(np.unique(run))
     return float(n_runs) if n_runs >= MIN_RUNS else independent_count(scores)
 

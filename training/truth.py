@@ -30,6 +30,50 @@ Order = NDArray[np.intp]  # (n, n_cells): cells of each window, the first to go 
 
 
 @dataclass(frozen=True)
+class Residual:
+    """|sum of a map + bias - logit| over windows, logit units."""
+
+    max: float
+    median: float
+
+
+@dataclass(frozen=True)
+class Curves:
+    """How far the logit moved with each of SHARES of the cells, mean over windows.
+
+    named : the cells that the map names. random, equal_energy : others in their place
+    more_than_random, more_than_equal_energy : by how much the named ones moved it further
+    """
+
+    named: list[float]
+    random: list[float]
+    equal_energy: list[float]
+    more_than_random: Interval
+    more_than_equal_energy: Interval
+
+
+@dataclass(frozen=True)
+class MapFigures:
+    """Figures (a) to (c) of one way to explain. shares : of the cells removed or put back"""
+
+    additivity_residual: Residual
+    shares: list[float]
+    deletion: Curves
+    insertion: Curves
+    same_after_shuffling_weights: float
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """Where positive evidence lies beside a known region: shares of 1."""
+
+    n_windows: int
+    evidence_share: float
+    region_area: float
+    peak_inside: float
+
+
+@dataclass(frozen=True)
 class Scene:
     """Windows called NG and how they were explained.
 
@@ -95,34 +139,34 @@ def grad_cam(model: keras.Model, psd_db: Float32) -> Float32:
 
 def map_figures(
     scene: Scene, explain: Callable[[keras.Model, Float32], Float32], seed: int = 0
-) -> dict[str, Any]:
-    """Figures (a) to (c) of one way to explain. explain : model, psd_db -> (n, n_f, n_t)"""
+) -> MapFigures:
+    """explain : model, psd_db -> (n, n_f, n_t)"""
     scene = scene.first(MAX_WINDOWS)
     shown = explain(scene.model, scene.psd_db)
     _, bias = head(scene.model)
     missing = np.abs(shown.sum(axis=(1, 2), dtype=np.float64) + bias - scene.logit)
-    return {
-        "additivity_residual": {"max": float(missing.max()), "median": float(np.median(missing))},
-        **deletion_and_insertion(scene, _descending(shown), seed),
-        "same_after_shuffling_weights": shuffled_agreement(scene, shown, explain, seed),
-    }
-
-
-def deletion_and_insertion(scene: Scene, named: Order, seed: int) -> dict[str, Any]:
-    """How the logit changes as the named cells go,
-    beside random cells and cells of equal energy.
-    """
     random = np.random.default_rng(seed)
-    figures: dict[str, Any] = {"shares": list(SHARES)}
-    for what, keep in (("deletion", False), ("insertion", True)):
-        moved = _moved(scene, named, random, keep)
-        figures[what] = {
-            name: [round(float(value), 4) for value in curve.mean(axis=0)]
-            for name, curve in moved.items()
-        }
-        for other, lead in _lead(moved).items():
-            figures[what][f"more_than_{other}"] = mean_by_run(scene.run, lead).as_tree()
-    return figures
+    named = _descending(shown)
+    return MapFigures(
+        additivity_residual=Residual(float(missing.max()), float(np.median(missing))),
+        shares=list(SHARES),
+        deletion=_curves(scene, named, random, keep=False),
+        insertion=_curves(scene, named, random, keep=True),
+        same_after_shuffling_weights=shuffled_agreement(scene, shown, explain, seed),
+    )
+
+
+def _curves(scene: Scene, named: Order, random: np.random.Generator, keep: bool) -> Curves:
+    """How the logit changes as the named cells go (keep: as they alone are put back)."""
+    moved = _moved(scene, named, random, keep)
+    mean = {
+        name: [round(float(value), 4) for value in curve.mean(axis=0)]
+        for name, curve in moved.items()
+    }
+    lead = {other: mean_by_run(scene.run, values) for other, values in _lead(moved).items()}
+    return Curves(
+        **mean, more_than_random=lead["random"], more_than_equal_energy=lead["equal_energy"]
+    )
 
 
 def deletion_lead(scene: Scene, seed: int = 0) -> dict[str, Float64]:
@@ -153,7 +197,7 @@ def shuffled_agreement(
     )
 
 
-def pointing(contribution: Float32, region: NDArray[np.bool_]) -> dict[str, Any]:
+def pointing(contribution: Float32, region: NDArray[np.bool_]) -> Pointing:
     """Share of the positive evidence inside the region, and the share of cells that the region has.
 
     contribution, region : shape (n, n_f, n_t)
@@ -168,12 +212,12 @@ def pointing(contribution: Float32, region: NDArray[np.bool_]) -> dict[str, Any]
             for cells, inside in zip(contribution, region, strict=True)
         ]
     )
-    return {
-        "n_windows": int(seen.sum()),
-        "evidence_share": round(float(share.mean()), 4),
-        "region_area": round(float(region.mean()), 4),
-        "peak_inside": round(float(peak.mean()), 4),
-    }
+    return Pointing(
+        n_windows=int(seen.sum()),
+        evidence_share=round(float(share.mean()), 4),
+        region_area=round(float(region.mean()), 4),
+        peak_inside=round(float(peak.mean()), 4),
+    )
 
 
 def _moved(

@@ -11,7 +11,7 @@ from monitor.commissioner import Attempt, attempt
 from monitor.config import Config, ConfigError
 from monitor.config_file import load_config
 from monitor.evidence.limits import describe
-from monitor.evidence.model_folder import find_model, load_manifest
+from monitor.evidence.model_folder import find_model, load_model_manifest
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
 from monitor.journal.commissioning import CommissioningStore, Request
 from monitor.journal.reader import JournalReader
@@ -63,7 +63,9 @@ def _commission_now(
     rule = config.sensor(sensor)
     if rule is None:
         raise ConfigError(f"No rule under sensors matches {sensor!r}.")
-    manifest = load_manifest(find_model(rule.model, config.models_folder)) if rule.model else None
+    manifest = (
+        load_model_manifest(find_model(rule.model, config.models_folder)) if rule.model else None
+    )
     windows = store.healthy_windows(request)
     if windows is None:
         text = f"--windows {n}: the journal has fewer running windows of {sensor!r}; "

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from monitor.config import ConfigError, MqttSettings, Secret, TlsSettings
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
-from monitor.recordings.manifest import Manifest, RecordingError, load_manifest
+from monitor.recordings.manifest import RecordingError, RecordingSet, load_manifest
 from monitor.recordings.replay import Cut, PlayOptions, cuts, encode, topic_of
 from monitor.sources.mqtt.paho_client import paho_client, publish_properties, refusal
 from monitor.tls import explain
@@ -46,7 +46,7 @@ class PlayReport:
 
 
 def play(
-    manifest: Manifest,
+    manifest: RecordingSet,
     broker: MqttSettings,
     options: PlayOptions,
     on_message: Callable[[Cut], None] = lambda cut: None,
@@ -243,7 +243,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _play_with_progress(
-    manifest: Manifest, broker: MqttSettings, options: PlayOptions
+    manifest: RecordingSet, broker: MqttSettings, options: PlayOptions
 ) -> PlayReport:
     """Shows on the terminal what is played. Ctrl-C ends the play in order."""
     from rich.progress import Progress, TextColumn, TimeElapsedColumn

@@ -13,8 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from monitor.demo.stage import DemoError, Stage
-from monitor.evidence.model_folder import BUNDLED_MODELS, MANIFEST_NAME, find_model, load_manifest
-from monitor.recordings.manifest import Label, Manifest
+from monitor.evidence.model_folder import (
+    BUNDLED_MODELS,
+    MANIFEST_NAME,
+    find_model,
+    load_model_manifest,
+)
+from monitor.recordings.manifest import Label, RecordingSet
 from monitor.recordings.replay import Cut, PlayOptions, cuts, encode, topic_of
 from monitor.records.verdict import Status, Verdict
 
@@ -23,7 +28,7 @@ MAX_AHEAD = 64  # messages that the service has not stored yet
 LONG_S = 1e6  # expected period: a sensor whose recordings are over is not silent, it is done
 
 
-def rules(manifest: Manifest, model: Path) -> dict[str, Any]:
+def rules(manifest: RecordingSet, model: Path) -> dict[str, Any]:
     """The service's configuration for these recordings."""
     sensor = {
         "sample_rate_hz": manifest.sample_rate_hz,
@@ -38,7 +43,7 @@ def rules(manifest: Manifest, model: Path) -> dict[str, Any]:
     return {"subscriptions": [{"topic": OPTIONS.topic, "payload": payload}], "sensors": [sensor]}
 
 
-def choose_model(manifest: Manifest, name: str | None) -> Path:
+def choose_model(manifest: RecordingSet, name: str | None) -> Path:
     """The named model's folder; without a name, that of the bundled one for this rate and number of
     channels.
 
@@ -47,7 +52,7 @@ def choose_model(manifest: Manifest, name: str | None) -> Path:
     if name is not None:
         return find_model(name)
     for folder in sorted(path.parent for path in BUNDLED_MODELS.glob(f"*/{MANIFEST_NAME}")):
-        found = load_manifest(folder)
+        found = load_model_manifest(folder)
         if (found.settings.sample_rate_hz, found.n_channels) == (
             manifest.sample_rate_hz,
             len(manifest.channels),
@@ -59,9 +64,9 @@ def choose_model(manifest: Manifest, name: str | None) -> Path:
     )
 
 
-def machines_in_training(manifest: Manifest, model: Path) -> set[str]:
+def machines_in_training(manifest: RecordingSet, model: Path) -> set[str]:
     """Machines that the model learned from: on these its accuracy proves nothing."""
-    training = load_manifest(model).training
+    training = load_model_manifest(model).training
     if training.get("manifest") != manifest.name:
         return set()
     return set(training.get("machines", ()))
@@ -70,7 +75,7 @@ def machines_in_training(manifest: Manifest, model: Path) -> set[str]:
 class RecordedPlay:
     """Publishes a manifest's recordings and compares what is said of them with their labels."""
 
-    def __init__(self, on: Stage, manifest: Manifest, model: Path, match: str) -> None:
+    def __init__(self, on: Stage, manifest: RecordingSet, model: Path, match: str) -> None:
         self._on = on
         self._cuts = cuts(manifest, replace(OPTIONS, match=match), time.time_ns())
         self._in_training = machines_in_training(manifest, model)

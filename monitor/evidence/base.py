@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from monitor.config import SensorSettings
-from monitor.evidence.model_folder import Manifest
+from monitor.evidence.model_folder import ModelManifest
 from monitor.records.commissioned import Commissioned
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.signal import Float32
@@ -45,7 +45,7 @@ class Facts:
     grid: Grid
     network: NetworkOutput | None
     rule: SensorSettings
-    manifest: Manifest | None
+    manifest: ModelManifest | None
     own: Commissioned | None
 
 

@@ -20,20 +20,13 @@ class StatedRate:
     """False alarms per healthy window that a threshold is set for, and the 95 % interval of what it
     will show.
 
-    n_independent : what the commissioning windows are worth, as if they were drawn independently
+    n_independent : effective sample size of the commissioning windows
     """
 
     rate: float
     low: float
     high: float
     n_independent: float
-
-    def as_tree(self) -> dict[str, float]:
-        return {
-            "value": round(self.rate, 4),
-            "low": round(self.low, 4),
-            "high": round(self.high, 4),
-        }
 
     def __str__(self) -> str:
         return (
@@ -56,8 +49,8 @@ def stated_rate(rate: float, n_independent: float) -> StatedRate:
 
 
 def independent_count(scores: Float64) -> float:
-    """What successive scores are worth, as if drawn independently: fewer where neighbours resemble
-    each other.
+    """Effective sample size of successive scores: how many independent ones say as much, fewer
+    where neighbours resemble each other.
 
     scores : shape (n,), in order of time. Returns n (1 - r) / (1 + r), between 1 and n (Bartlett
         1935), where r is the correlation of neighbours, corrected for its bias in short series

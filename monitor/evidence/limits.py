@@ -5,11 +5,11 @@ and its model.
 from __future__ import annotations
 
 from monitor.config import SensorSettings
-from monitor.evidence.model_folder import Manifest
+from monitor.evidence.model_folder import ModelManifest
 from monitor.records.commissioned import Commissioned
 
 
-def status_rule(manifest: Manifest | None) -> str:
+def status_rule(manifest: ModelManifest | None) -> str:
     """network, novelty or either, as in the model's manifest. Without a model only novelty can
     speak.
     """
@@ -17,7 +17,7 @@ def status_rule(manifest: Manifest | None) -> str:
 
 
 def logit_threshold(
-    rule: SensorSettings, own: Commissioned | None, manifest: Manifest | None
+    rule: SensorSettings, own: Commissioned | None, manifest: ModelManifest | None
 ) -> float | None:
     """The rule's, else the sensor's own if it was found with this model, else the model's. None
     without a model.
@@ -31,7 +31,7 @@ def logit_threshold(
     return manifest.threshold
 
 
-def novelty_threshold(own: Commissioned, manifest: Manifest | None) -> float:
+def novelty_threshold(own: Commissioned, manifest: ModelManifest | None) -> float:
     """The sensor's own, but not below its model's: first windows do not show how a machine drifts,
     training's did.
     """
@@ -46,7 +46,7 @@ def running_limit_ms2(rule: SensorSettings, own: Commissioned | None) -> float |
     return None if own is None else own.running_limit_ms2
 
 
-def describe(rule: SensorSettings, own: Commissioned, manifest: Manifest | None) -> str:
+def describe(rule: SensorSettings, own: Commissioned, manifest: ModelManifest | None) -> str:
     """What a commissioned sensor's status rests on from now on, for people to read."""
     if own.model_id != ("" if manifest is None else manifest.id):
         return (

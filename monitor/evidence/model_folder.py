@@ -77,7 +77,7 @@ class ReceptiveField(Section):
     s: Positive
 
 
-class Manifest(Section):
+class ModelManifest(Section):
     """The checked manifest. threshold is in logit units: NG where the logit lies above it.
 
     status_rule : network = the network alone says NG; novelty = novelty alone; either = one of the
@@ -158,14 +158,14 @@ def find_model(name_or_path: str, models_folder: Path | None = None) -> Path:
     raise ModelError(f"model = {name_or_path!r}: no {MANIFEST_NAME} in any of {places}.")
 
 
-def load_manifest(folder: Path) -> Manifest:
+def load_model_manifest(folder: Path) -> ModelManifest:
     """Read and check a model folder: the manifest, then every file's presence, size and SHA-256.
 
     Raises ModelError, one sentence.
     """
     tree = _read_tree(folder / MANIFEST_NAME)
     try:
-        manifest = Manifest.model_validate(tree)
+        manifest = ModelManifest.model_validate(tree)
     except ValidationError as error:
         raise ModelError(f"{folder / MANIFEST_NAME}: {_first_sentence(error)}") from error
     for name in manifest.files:
@@ -173,7 +173,7 @@ def load_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def read_checked(folder: Path, name: str, manifest: Manifest) -> bytes:
+def read_checked(folder: Path, name: str, manifest: ModelManifest) -> bytes:
     """The bytes of one of a model's files, at most 64 MiB. Raises ModelError if they are not the
     manifest's.
     """

@@ -13,7 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from monitor.evidence.model_folder import Manifest, ModelError, load_manifest, read_checked
+from monitor.evidence.model_folder import (
+    ModelError,
+    ModelManifest,
+    load_model_manifest,
+    read_checked,
+)
 from monitor.records.signal import Float32
 
 NETWORK_FILE = "model.tflite"
@@ -44,7 +49,7 @@ class Classifier:
     """A model folder's network. Raises ModelError where the network does not fit its manifest."""
 
     def __init__(self, folder: Path, n_threads: int = 1) -> None:
-        self.manifest: Manifest = load_manifest(folder)
+        self.manifest: ModelManifest = load_model_manifest(folder)
         if NETWORK_FILE not in self.manifest.files:
             raise ModelError(f"{folder}: the manifest's files name no {NETWORK_FILE}.")
         self._content = read_checked(folder, NETWORK_FILE, self.manifest)

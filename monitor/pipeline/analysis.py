@@ -12,7 +12,7 @@ import numpy as np
 from monitor.config import ConfigError, SensorSettings
 from monitor.evidence.base import NetworkOutput
 from monitor.evidence.cam import activation_maps
-from monitor.evidence.model_folder import Manifest
+from monitor.evidence.model_folder import ModelManifest
 from monitor.evidence.network import Classifier
 from monitor.records.evidence import Grid
 from monitor.records.signal import Float32, Window
@@ -53,7 +53,7 @@ class Analyser:
         self.window_settings = WindowSettings(rule.acquisition, self.settings.n_window, n_hop)
 
     @property
-    def manifest(self) -> Manifest | None:
+    def manifest(self) -> ModelManifest | None:
         return self.classifier.manifest if self.classifier else None
 
     @property

@@ -195,7 +195,7 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class RecordingSet:
     path: Path
     settings: ManifestFile
     recordings: tuple[Recording, ...]
@@ -214,7 +214,7 @@ class Manifest:
         return self.settings.files.channels
 
 
-def load_manifest(path: Path) -> Manifest:
+def load_manifest(path: Path) -> RecordingSet:
     """Read a manifest and its table; no signal is read.
 
     Raises RecordingError: unknown keys, a missing or misspelt column, a missing file, a path that
@@ -239,10 +239,10 @@ def load_manifest(path: Path) -> Manifest:
         raise RecordingError(f"{table.name}: no row, at least one recording is needed.")
     for column in settings.groups:
         recordings[0].value(column)
-    return Manifest(path, settings, tuple(recordings))
+    return RecordingSet(path, settings, tuple(recordings))
 
 
-def runs(manifest: Manifest) -> list[tuple[Recording, ...]]:
+def runs(manifest: RecordingSet) -> list[tuple[Recording, ...]]:
     """The recordings of each run (machine, point, group), in order of time: one stream each when
     replayed.
     """

@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 
 from monitor.config import ConfigError
-from monitor.recordings.manifest import Label, Manifest, Recording, RecordingError, read, runs
+from monitor.recordings.manifest import Label, Recording, RecordingError, RecordingSet, read, runs
 from monitor.records.signal import Float32
 from monitor.records.topic import TopicPattern
 
@@ -84,7 +84,7 @@ class Cut:
     label: Label
 
 
-def cuts(manifest: Manifest, options: PlayOptions, now_ns: int) -> Iterator[Cut]:
+def cuts(manifest: RecordingSet, options: PlayOptions, now_ns: int) -> Iterator[Cut]:
     """The messages of all matching sensors, in the order they are due. Endless with options.loop.
 
     Raises RecordingError: an unreadable recording, no matching sensor, no recorded start where it

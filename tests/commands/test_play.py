@@ -13,7 +13,7 @@ import pytest
 from monitor import cli
 from monitor.commands.play import PlayError, broker_settings, play
 from monitor.config import ConfigError, MqttSettings, SensorSettings
-from monitor.recordings.manifest import Manifest, RecordingError, load_manifest, read, runs
+from monitor.recordings.manifest import RecordingError, RecordingSet, load_manifest, read, runs
 from monitor.recordings.replay import PAUSE_S, Cut, PlayOptions, cuts, topic_of
 from monitor.records.signal import Chunk, Float32
 from monitor.records.topic import TopicPattern
@@ -30,7 +30,7 @@ START_NS = 1_700_000_000 * 10**9
 PATTERN = TopicPattern.parse(PlayOptions.topic)
 
 
-def continuous(folder: Path) -> Manifest:
+def continuous(folder: Path) -> RecordingSet:
     """Two machines; a has two runs, the first of two recordings that follow each other. Samples
     count up.
     """
@@ -43,7 +43,7 @@ def continuous(folder: Path) -> Manifest:
     return _manifest(folder, rows, "{format: npy, sample_rate_hz: 1000, channels: [x, y]}")
 
 
-def snapshots(folder: Path) -> Manifest:
+def snapshots(folder: Path) -> RecordingSet:
     """Three snapshots of 100 samples, 10 s apart, over midnight."""
     np.savez(
         folder / "s.npz", acc=np.arange(600.0).reshape(3, 100, 2), t=np.array([86390.0, 0.0, 10.0])
@@ -55,7 +55,7 @@ def snapshots(folder: Path) -> Manifest:
     return _manifest(folder, ["path,machine,start", "s.npz,bearing,2024-01-01T00:00:00Z"], files)
 
 
-def _manifest(folder: Path, rows: list[str], files: str) -> Manifest:
+def _manifest(folder: Path, rows: list[str], files: str) -> RecordingSet:
     (folder / "recordings.csv").write_text("\n".join(rows) + "\n")
     (folder / "manifest.yaml").write_text(f"name: played\nfiles: {files}\n")
     return load_manifest(folder / "manifest.yaml")

@@ -10,11 +10,11 @@ import pytest
 
 from monitor.config import SensorSettings
 from monitor.evidence.limits import describe
-from monitor.evidence.model_folder import Manifest, load_manifest
+from monitor.evidence.model_folder import ModelManifest, load_model_manifest
 from monitor.records.commissioned import Baseline, Commissioned
 from tests.signals import configure
 
-SIMULATOR = load_manifest(Path("monitor/models/simulator"))
+SIMULATOR = load_model_manifest(Path("monitor/models/simulator"))
 MODEL = SIMULATOR.model_copy(update={"id": "m1", "threshold": 1.0, "novelty_threshold": None})
 ONE_BAND = Baseline(np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32), 2.0)
 IDLE = "; idle below 0.1 m/s² RMS."
@@ -28,7 +28,7 @@ def own(model_id: str = "m1", logit_threshold: float | None = 3.0) -> Commission
     return Commissioned("m/p", (0.0, 100.0), ONE_BAND, logit_threshold, model_id, 0.1, 9, 0)
 
 
-def with_model(**changes: Any) -> Manifest:
+def with_model(**changes: Any) -> ModelManifest:
     return MODEL.model_copy(update=changes)
 
 

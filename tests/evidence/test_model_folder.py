@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor.evidence.model_folder import MAX_MANIFEST_BYTES, ModelError, find_model, load_manifest
+from monitor.evidence.model_folder import (
+    MAX_MANIFEST_BYTES,
+    ModelError,
+    find_model,
+    load_model_manifest,
+)
 from monitor.signal.spectrogram import default_settings
 from tests.small_network import write_folder
 
@@ -27,7 +32,7 @@ def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
 
 
 def test_a_manifest_gives_settings_grid_and_head(folder: Path) -> None:
-    manifest = load_manifest(folder)
+    manifest = load_model_manifest(folder)
     assert manifest.settings == SETTINGS
     assert manifest.map_grid.shape == (24, 9)
     assert manifest.map_grid.f_edges_hz == SETTINGS.band_edges_hz
@@ -41,20 +46,20 @@ def test_a_changed_file_is_refused(folder: Path) -> None:
         ModelError,
         match=r"model.tflite has SHA-256 [0-9a-f]{12}..., its manifest says .* was changed",
     ):
-        load_manifest(folder)
+        load_model_manifest(folder)
 
 
 def test_a_missing_file_is_refused(folder: Path) -> None:
     (folder / "model.tflite").unlink()
     with pytest.raises(ModelError, match=r"model.tflite cannot be read: No such file"):
-        load_manifest(folder)
+        load_model_manifest(folder)
 
 
 def test_a_folder_in_the_place_of_a_file_is_refused(folder: Path) -> None:
     (folder / "model.tflite").unlink()
     (folder / "model.tflite").mkdir()
     with pytest.raises(ModelError, match=r"must be a plain file of at most 67108864 bytes"):
-        load_manifest(folder)
+        load_model_manifest(folder)
 
 
 def test_a_manifest_that_is_too_large_or_no_yaml_is_refused(folder: Path) -> None:
@@ -63,19 +68,19 @@ def test_a_manifest_that_is_too_large_or_no_yaml_is_refused(folder: Path) -> Non
     with pytest.raises(
         ModelError, match=r"has 1048577 bytes: a manifest has at most 1048576 bytes"
     ):
-        load_manifest(folder)
+        load_model_manifest(folder)
     path.write_text("id: [")
     with pytest.raises(ModelError, match=r"manifest.yaml is not YAML"):
-        load_manifest(folder)
+        load_model_manifest(folder)
     path.write_text("[" * 100_000)
     with pytest.raises(ModelError, match=r"manifest.yaml is not YAML"):
-        load_manifest(folder)
+        load_model_manifest(folder)
     path.write_text("- a list")
     with pytest.raises(ModelError, match=r"must hold keys and values, found list"):
-        load_manifest(folder)
+        load_model_manifest(folder)
     path.write_text("!!python/object/apply:os.system ['true']")
     with pytest.raises(ModelError, match=r"is not YAML: could not determine a constructor"):
-        load_manifest(folder)
+        load_model_manifest(folder)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +131,7 @@ def test_a_wrong_manifest_is_refused_in_one_sentence(
 ) -> None:
     change(folder, edit)
     with pytest.raises(ModelError, match=sentence) as refused:
-        load_manifest(folder)
+        load_model_manifest(folder)
     assert "\n" not in str(refused.value)
 
 

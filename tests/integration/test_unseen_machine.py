@@ -13,9 +13,9 @@ import pytest
 
 from monitor.commands.play import play
 from monitor.config import MqttSettings
-from monitor.evidence.model_folder import load_manifest as load_model_manifest
+from monitor.evidence.model_folder import load_model_manifest
 from monitor.evidence.network import Classifier
-from monitor.recordings.manifest import Manifest, load_manifest
+from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.recordings.replay import PlayOptions
 from tests.integration.conftest import MakeService
 from tests.servers.influx import InfluxDatabase
@@ -34,13 +34,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 
 @pytest.fixture
-def recordings(datasets: Path, monkeypatch: pytest.MonkeyPatch) -> Manifest:
+def recordings(datasets: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingSet:
     monkeypatch.setenv("CAMSHAFT_DATASETS", str(datasets))
     return load_manifest(Path("training/manifests/bosch-cnc.yaml"))
 
 
 @pytest.fixture
-def model(recordings: Manifest, tmp_path: Path) -> Path:
+def model(recordings: RecordingSet, tmp_path: Path) -> Path:
     """A network that knows M01 only."""
     from training.fit import fit_model, prepare
 
@@ -49,15 +49,15 @@ def model(recordings: Manifest, tmp_path: Path) -> Path:
     return tmp_path / "m01-only"
 
 
-def evaluated_logits(recordings: Manifest, model: Path) -> list[float]:
+def evaluated_logits(recordings: RecordingSet, model: Path) -> list[float]:
     """What `camshaft-train evaluate` judges by, of M02 in order of its runs and windows."""
     from training.dataset import load_dataset
     from training.evaluate import Job, judge_with_model
     from training.judged_runs import Settings
-    from training.recipe import Recipe
+    from training.provenance import read_provenance
 
     manifest = load_model_manifest(model)
-    recipe = Recipe.from_tree(manifest.training["recipe"])
+    recipe = read_provenance(manifest).recipe
     job = Job("", "", manifest, model, recipe, recordings.settings.groups, recordings)
     (judged,) = judge_with_model(job, load_dataset(recordings, manifest.settings), Settings())
     data = judged.data
@@ -67,7 +67,7 @@ def evaluated_logits(recordings: Manifest, model: Path) -> list[float]:
 
 
 def test_live_offline_and_evaluation_say_the_same(
-    recordings: Manifest,
+    recordings: RecordingSet,
     model: Path,
     broker: Mosquitto,
     make_service: MakeService,
@@ -102,16 +102,16 @@ def test_live_offline_and_evaluation_say_the_same(
     offline = {}
     for _, rows in score(recordings, Classifier(model), None):
         for row in rows:
-            if f"{row['machine']}/{row['point']}" == UNSEEN:
-                offline[UNSEEN, row["segment"], row["first_sample"], row["n_samples"]] = row
+            if f"{row.machine}/{row.point}" == UNSEEN:
+                offline[UNSEEN, row.segment, row.first_sample, row.n_samples] = row
     assert len(live) == 263
     assert live.keys() == offline.keys()
     for key, verdict in live.items():
-        assert (verdict.status, verdict.reason) == (offline[key]["status"], offline[key]["reason"])
-        assert score_of(verdict) == pytest.approx(offline[key]["logit"], abs=1e-5)
+        assert (verdict.status, verdict.reason) == (offline[key].status, offline[key].reason)
+        assert score_of(verdict) == pytest.approx(offline[key].logit, abs=1e-5)
 
     evaluated = evaluated_logits(recordings, model)
-    by_run = sorted((row["group"], *key[1:3], score_of(live[key])) for key, row in offline.items())
+    by_run = sorted((row.group, *key[1:3], score_of(live[key])) for key, row in offline.items())
     assert [logit for *_, logit in by_run] == pytest.approx(evaluated, abs=1e-5)
 
     (series,) = influxdb.query(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from monitor.config_file import load_config
-from monitor.evidence.model_folder import find_model, load_manifest
+from monitor.evidence.model_folder import find_model, load_model_manifest
 from monitor.records.verdict import Status
 from tests.integration.conftest import MakeService
 from tests.servers.influx import InfluxDatabase
@@ -37,7 +37,7 @@ def test_cells_and_bias_add_up_to_the_logit_in_journal_and_influxdb(
     service.wait_taken(RECORDING)
     rows = service.rows()
     assert len(rows) == RECORDING.n_windows
-    manifest = load_manifest(find_model("simulator", None))
+    manifest = load_model_manifest(find_model("simulator", None))
     for v in rows.values():
         assert v.status in (Status.OK, Status.NG)
         assert v.model_id == manifest.id

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.recordings.manifest import Manifest, load_manifest
+from monitor.recordings.manifest import RecordingSet, load_manifest
 from training.dataset import Dataset, load_dataset
 from training.fit import Plan, fit_model, usable
 from training.recipe import Recipe, spectrogram_settings
@@ -77,12 +77,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+def plant(tmp_path_factory: pytest.TempPathFactory) -> RecordingSet:
     return load_manifest(write_plant(tmp_path_factory.mktemp("plant")))
 
 
 @pytest.fixture(scope="session")
-def dataset(plant: Manifest) -> Dataset:
+def dataset(plant: RecordingSet) -> Dataset:
     return usable(load_dataset(plant, spectrogram_settings(RATE_HZ, QUICK)))
 
 

@@ -12,22 +12,20 @@ import pyarrow.parquet
 import pytest
 import yaml
 
-from monitor.evidence.model_folder import load_manifest
-from monitor.recordings.manifest import Manifest
+from monitor.evidence.model_folder import load_model_manifest
+from monitor.recordings.manifest import RecordingSet
 from tests.training.conftest import write_plant
 from training.cli import main
 from training.registry import in_service
 
 
 @pytest.fixture(scope="module")
-def report(plant: Manifest, model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(
+    plant: RecordingSet, model_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     folder = tmp_path_factory.mktemp("report") / "report"
-    assert (
-        main(
-            ["evaluate", str(model_folder), str(plant.path), "--out", str(folder), "--windows", "6"]
-        )
-        == 0
-    )
+    arguments = [str(model_folder), str(plant.path), "--out", str(folder), "--windows", "6"]
+    assert main(["evaluate", *arguments]) == 0
     return folder
 
 
@@ -38,7 +36,7 @@ def test_fit_makes_a_model_without_the_held_out_machine(
     out = tmp_path / "model"
     arguments = ["--holdout", "machine=M1", "--members", "1", "--epochs", "2", "--name", "mine"]
     assert main(["fit", str(manifest), "--out", str(out), *arguments]) == 0
-    model = load_manifest(out)
+    model = load_model_manifest(out)
     assert capsys.readouterr().out == f"mine {model.id} -> {out}\n"
     assert model.training["machines"] == ["M0", "M2"]
     # Not over what is there.
@@ -90,7 +88,7 @@ def test_the_page_stands_alone(report: Path) -> None:
 
 
 def test_a_model_that_saw_everything_is_not_judged_on_it(
-    plant: Manifest, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plant: RecordingSet, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen = tmp_path / "seen.csv"
     lines = (plant.path.parent / "recordings.csv").read_text().splitlines()
@@ -116,7 +114,7 @@ def test_a_model_that_saw_everything_is_not_judged_on_it(
 
 
 def test_inspect_counts_and_finds_nothing_wrong(
-    plant: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plant: RecordingSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["inspect", str(plant.path), "--out", str(tmp_path / "plant.png")]) == 0
     said = capsys.readouterr().out
@@ -126,7 +124,7 @@ def test_inspect_counts_and_finds_nothing_wrong(
 
 
 def test_calibrate_states_rate_and_assumption(
-    plant: Manifest, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plant: RecordingSet, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["calibrate", str(model_folder), str(plant.path), "--windows", "9"]
     assert main([*arguments, "--rate", "0.3", "--out", str(tmp_path / "t.json")]) == 0
@@ -143,13 +141,13 @@ def test_calibrate_states_rate_and_assumption(
 
 
 def test_score_writes_a_row_for_each_window(
-    plant: Manifest, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plant: RecordingSet, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "verdicts.parquet"
     assert main(["score", str(plant.path), "--model", str(model_folder), "--out", str(out)]) == 0
     assert "72 windows: " in capsys.readouterr().out
     rows = pyarrow.parquet.read_table(out).to_pylist()
-    manifest = load_manifest(model_folder)
+    manifest = load_model_manifest(model_folder)
     for row in rows:
         assert abs(sum(row["contribution"]) + manifest.head.bias - row["logit"]) < 1e-3
         assert (row["status"] == "NG") == (row["logit"] > manifest.threshold)
@@ -166,7 +164,7 @@ def test_a_model_comes_into_service_by_its_report_and_goes_again(
 ) -> None:
     models = tmp_path / "models"
     assert promote(model_folder, report, models) == 0
-    assert in_service(models, "plant") == load_manifest(model_folder).id
+    assert in_service(models, "plant") == load_model_manifest(model_folder).id
     assert main(["rollback", "plant", "--models-folder", str(models)]) == 2
     assert "no model was in service before" in capsys.readouterr().err
 
@@ -205,6 +203,18 @@ def test_a_report_of_another_model_is_refused(
     (tmp_path / "report.json").write_text(json.dumps({**tree, "model": {"id": "other"}}))
     assert promote(model_folder, tmp_path, tmp_path / "m") == 2
     assert "the report is of model other" in capsys.readouterr().err
+
+
+def test_a_report_that_lacks_a_figure_is_one_sentence(
+    model_folder: Path, report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = json.loads((report / "report.json").read_text())
+    del tree["maps"]["figures"]["exact map"]["deletion"]["more_than_random"]["low"]
+    (tmp_path / "report.json").write_text(json.dumps(tree))
+    assert promote(model_folder, tmp_path, tmp_path / "m") == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "maps.figures.exact map.deletion.more_than_random.low is missing" in said
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_maps_that_point_keep_the_first_mixing(dataset: Dataset) -> None:
     )
     assert set(used) == {MIXUP}
     assert crossed.recipe.mixings == (MIXUP,)
-    assert leads[MIXUP]["random"]["low"] > 0
+    assert leads[MIXUP]["random"].low > 0
     # Also those that were not needed: a bar reaches its end.
     assert len(ticks) == 2 * 3 * QUICK.n_epochs
 
@@ -72,7 +72,7 @@ def test_maps_that_do_not_point_hand_over_to_the_next(
     )
     assert list(dict.fromkeys(used)) == [MIXUP, CUTMIX]
     assert crossed.recipe.mixings == (chosen,)
-    assert [leads[name]["random"]["value"] for name in (MIXUP, CUTMIX)] == [-0.2, cutmix_lead]
+    assert [leads[name]["random"].value for name in (MIXUP, CUTMIX)] == [-0.2, cutmix_lead]
 
 
 def noting(used: list[str]) -> Any:

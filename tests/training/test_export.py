@@ -9,7 +9,7 @@ import pytest
 
 import training.export
 from monitor.commands.doctor import self_test
-from monitor.evidence.model_folder import ModelError, load_manifest
+from monitor.evidence.model_folder import ModelError, load_model_manifest
 from monitor.evidence.network import Classifier
 from monitor.signal.spectrogram import column_starts
 from tests.training.conftest import QUICK, RATE_HZ
@@ -17,10 +17,10 @@ from training import TrainingError
 from training.dataset import Dataset
 from training.export import ModelCard, check_parity, export, load_network, whole_folder
 from training.network import average, build, head, keras, make_repeatable, predict, set_head
+from training.provenance import Provenance
 from training.recipe import Recipe, grid_edges_s, network_settings, spectrogram_settings
 
 FIGURES = (np.full((2, 24), -40, np.float32), np.full((2, 24), 5, np.float32))
-CARD_VALUES = (0.0, "network", None, {"manifest": "test"})
 
 
 def small_model(dataset: Dataset) -> tuple[keras.Model, ModelCard]:
@@ -31,7 +31,13 @@ def small_model(dataset: Dataset) -> tuple[keras.Model, ModelCard]:
         [build(network_settings(dataset.settings, 2, recipe), *FIGURES) for _ in range(2)]
     )
     return model, ModelCard(
-        "small", dataset.settings, network_settings(dataset.settings, 2, recipe), *CARD_VALUES
+        name="small",
+        settings=dataset.settings,
+        network=network_settings(dataset.settings, 2, recipe),
+        threshold=0.0,
+        status_rule="network",
+        novelty_threshold=None,
+        provenance=Provenance("test", recipe),
     )
 
 
@@ -47,7 +53,7 @@ def test_a_model_brings_its_own_self_test(model_folder: Path) -> None:
 
 
 def test_the_manifest_says_what_was_done(model_folder: Path) -> None:
-    manifest = load_manifest(model_folder)
+    manifest = load_model_manifest(model_folder)
     assert manifest.training["split"] == {"held_out": ["machine=M2"]}
     assert manifest.training["machines"] == ["M0", "M1"]
     assert manifest.training["recipe"]["seed"] == QUICK.seed

@@ -13,7 +13,7 @@ import pytest
 
 from monitor.journal.labels import labelled
 from monitor.journal.views import JournalViews
-from monitor.recordings.manifest import Manifest, load_manifest
+from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.records.signal import Float32
 from tests.browser import chromium
 from tests.page_stage import serve
@@ -61,7 +61,7 @@ def page(tmp_path: Path) -> Iterator[Any]:
 
 @needs_mosquitto
 def test_from_an_alarm_to_the_model_that_learned_from_it(
-    plant: Manifest,
+    plant: RecordingSet,
     model_folder: Path,
     tmp_path: Path,
     page: Any,

@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 
 from training.gates import leak_gate, map_gate, not_worse_gate
+from training.metrics import Interval
+from training.truth import Curves, MapFigures, Residual
+
+NAN = float("nan")
 
 
 @pytest.mark.parametrize(
@@ -14,19 +18,19 @@ from training.gates import leak_gate, map_gate, not_worse_gate
         (-0.005, -0.03, 0.02, True),
         (-0.08, -0.24, 0.0, False),  # a small hold-out does not wave a loss through
         (-0.004, -0.006, -0.002, False),  # small, but beyond chance
-        (0.0, None, None, False),
+        (0.0, NAN, NAN, False),
     ],
 )
-def test_not_worse(value: float, low: float | None, high: float | None, passed: bool) -> None:
-    gate = not_worse_gate({"value": value, "low": low, "high": high})
+def test_not_worse(value: float, low: float, high: float, passed: bool) -> None:
+    gate = not_worse_gate(Interval(value, low, high))
     assert gate.passed is passed
     assert gate.found
 
 
 def test_leaks() -> None:
-    assert leak_gate({"runs_on_both_sides": []}).passed
-    assert not leak_gate({"runs_on_both_sides": ["a"]}).passed
-    assert not leak_gate({}).passed
+    assert leak_gate([]).passed
+    assert not leak_gate(["a"]).passed
+    assert not leak_gate(None).passed
 
 
 @pytest.mark.parametrize(
@@ -36,28 +40,18 @@ def test_leaks() -> None:
         (1e-2, 0.1, 0.1, False),
         (1e-6, -0.1, 0.1, False),
         (1e-6, 0.1, -0.1, False),
-        (1e-6, None, None, True),  # one run: no interval
+        (1e-6, NAN, NAN, True),  # one run: no interval
     ],
 )
-def test_truth_of_maps(
-    residual: float, random: float | None, equal_energy: float | None, passed: bool
-) -> None:
-    def figures(low_random: float | None, low_energy: float | None) -> dict[str, object]:
-        return {
-            "additivity_residual": {"max": residual},
-            "deletion": {
-                "more_than_random": {"value": 0.2, "low": low_random, "high": 0.3},
-                "more_than_equal_energy": {"value": 0.2, "low": low_energy, "high": 0.3},
-            },
-        }
+def test_truth_of_maps(residual: float, random: float, equal_energy: float, passed: bool) -> None:
+    other = {"Grad-CAM": map_figures(residual, -1.0, -1.0)}
+    found = map_figures(residual, random, equal_energy)
+    assert map_gate({"exact map": found, **other}).passed is passed
+    both = {"exact map": map_figures(residual, 0.1, 0.1), "exact map, M2": found}
+    assert map_gate(both).passed is passed  # the worst fold decides
+    assert not map_gate({}).passed
 
-    other = {"Grad-CAM": figures(-1.0, -1.0)}
-    assert (
-        map_gate(
-            {"maps": {"figures": {"exact map": figures(random, equal_energy), **other}}}
-        ).passed
-        is passed
-    )
-    both = {"exact map": figures(0.1, 0.1), "exact map, M2": figures(random, equal_energy)}
-    assert map_gate({"maps": {"figures": both}}).passed is passed  # the worst fold decides
-    assert not map_gate({"maps": {}}).passed
+
+def map_figures(residual: float, low_random: float, low_energy: float) -> MapFigures:
+    deletion = Curves([], [], [], Interval(0.2, low_random, 0.3), Interval(0.2, low_energy, 0.3))
+    return MapFigures(Residual(residual, residual / 2), [], deletion, deletion, 0.0)

@@ -10,13 +10,13 @@ import yaml
 
 from monitor.config import ConfigError
 from monitor.config_file import parse_config
-from monitor.evidence.model_folder import load_manifest
+from monitor.evidence.model_folder import load_model_manifest
 from monitor.evidence.network import Classifier
 from monitor.journal.labels import LabelStore
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal
 from monitor.pipeline.pipeline import Pipeline
-from monitor.recordings.manifest import Manifest, read, runs
+from monitor.recordings.manifest import RecordingSet, read, runs
 from monitor.records.batch import Batch
 from monitor.records.labels import Label, LabelRequest
 from monitor.records.signal import Float32
@@ -50,7 +50,7 @@ def live(
 
 
 def test_a_recording_gets_the_same_verdicts_live_and_offline(
-    plant: Manifest, model_folder: Path
+    plant: RecordingSet, model_folder: Path
 ) -> None:
     run = next(run for run in runs(plant) if run[0].group == "M2-6")
     samples = np.concatenate([read(one) for one in run], axis=1)
@@ -60,17 +60,18 @@ def test_a_recording_gets_the_same_verdicts_live_and_offline(
         row
         for _, rows in score(plant, Classifier(model_folder), None)
         for row in rows
-        if row["group"] == "M2-6"
+        if row.group == "M2-6"
     ]
     assert len(verdicts) == len(offline) == 3
     for verdict, row in zip(verdicts, offline, strict=True):
-        assert (verdict.first_sample, verdict.n_samples) == (row["first_sample"], row["n_samples"])
-        assert (str(verdict.status), verdict.reason) == (row["status"], row["reason"])
-        assert score_of(verdict) == pytest.approx(row["logit"], abs=1e-5)
+        assert (verdict.first_sample, verdict.n_samples) == (row.first_sample, row.n_samples)
+        assert (str(verdict.status), verdict.reason) == (row.status, row.reason)
+        assert score_of(verdict) == pytest.approx(row.logit, abs=1e-5)
         assert map_of(verdict) is not None
-        np.testing.assert_allclose(map_of(verdict).ravel(), row["contribution"], atol=1e-6)
+        assert row.contribution is not None
+        np.testing.assert_allclose(map_of(verdict).ravel(), row.contribution, atol=1e-6)
         assert verdict.band is not None
-        assert verdict.band.low_hz == row["band_low_hz"]
+        assert verdict.band.low_hz == row.band_low_hz
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def journal(model_folder: Path, tmp_path: Path) -> Path:
 
 
 def test_labelled_windows_become_training_data(journal: Path, model_folder: Path) -> None:
-    settings = load_manifest(model_folder).settings
+    settings = load_model_manifest(model_folder).settings
     taken = labelled_dataset(journal, settings, 2)
     assert taken.dataset is not None
     assert list(taken.dataset.label) == [OK] * 20
@@ -116,7 +117,7 @@ def test_labelled_windows_become_training_data(journal: Path, model_folder: Path
 
 
 def test_retrain_promotes_a_candidate_that_passes_and_rollback_undoes_it(
-    plant: Manifest,
+    plant: RecordingSet,
     model_folder: Path,
     journal: Path,
     tmp_path: Path,
@@ -136,7 +137,7 @@ def test_retrain_promotes_a_candidate_that_passes_and_rollback_undoes_it(
 
 
 def test_retrain_refuses_a_worse_candidate_and_says_why(
-    plant: Manifest,
+    plant: RecordingSet,
     model_folder: Path,
     journal: Path,
     tmp_path: Path,

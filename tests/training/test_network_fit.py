@@ -72,10 +72,11 @@ def test_mixup_and_equaliser_stay_within_their_bounds(dataset: Dataset) -> None:
 
 def test_thresholds_and_rule_are_learned_out_of_fold(dataset: Dataset) -> None:
     learned = learn(dataset, replace(QUICK, n_members=1, n_epochs=3), ("machine",), fit)
-    assert learned.folds == ("M0", "M1", "M2")
+    assert learned.out_of_fold is not None
+    assert learned.out_of_fold.folds == ("M0", "M1", "M2")
     assert learned.status_rule in ("network", "novelty", "either")
-    tree = learned.as_tree()
-    assert tree["auc"]["low"] <= tree["auc"]["value"] <= tree["auc"]["high"]
+    found = learned.out_of_fold.auc
+    assert found.low <= found.value <= found.high
 
 
 def test_novelty_is_not_given_for_runs_that_made_the_baseline(dataset: Dataset) -> None:

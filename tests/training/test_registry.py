@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor.evidence.model_folder import BUNDLED_MODELS, ModelError, find_model, load_manifest
+from monitor.evidence.model_folder import (
+    BUNDLED_MODELS,
+    ModelError,
+    find_model,
+    load_model_manifest,
+)
 from training import TrainingError
 from training.registry import HISTORY, in_service, promote, publish, rollback
 
@@ -32,9 +37,9 @@ def test_promote_and_roll_back(model_folder: Path, tmp_path: Path) -> None:
         place = publish(copy, models)
         assert in_service(models, "plant") != place.name  # to publish is not to promote
         promote(models, "plant", place.name)
-        assert load_manifest(find_model("plant", models)).id == place.name
+        assert load_model_manifest(find_model("plant", models)).id == place.name
     assert rollback(models, "plant") == "second"
-    assert load_manifest(find_model("plant", models)).id == "second"
+    assert load_model_manifest(find_model("plant", models)).id == "second"
     assert rollback(models, "plant") == "first"
     with pytest.raises(TrainingError, match="no model was in service before first"):
         rollback(models, "plant")
@@ -52,9 +57,9 @@ def test_a_model_in_place_of_a_bundled_one_can_be_rolled_back(tmp_path: Path) ->
     models = tmp_path / "registry"
     publish(own, models)
     assert promote(models, "simulator", "own") == tree["id"]
-    assert load_manifest(find_model("simulator", models)).id == "own"
+    assert load_model_manifest(find_model("simulator", models)).id == "own"
     assert rollback(models, "simulator") == tree["id"]
-    assert load_manifest(find_model("simulator", models)).id == tree["id"]
+    assert load_model_manifest(find_model("simulator", models)).id == tree["id"]
 
 
 def test_a_step_cut_short_is_mended_by_the_link(model_folder: Path, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_the_baseline_is_the_monitors(dataset: Dataset) -> None:
     np.testing.assert_allclose(found.baseline.std_db, theirs.std_db, atol=1e-4)
     assert found.n_runs == 2
     assert found.rate == 0.5
-    assert set(dataset.run[found.spoilt]) == set(dataset.run[first])
+    assert set(dataset.run[found.excluded]) == set(dataset.run[first])
 
 
 def test_leaving_runs_out_is_no_easier_than_leaving_windows_out(dataset: Dataset) -> None:

@@ -9,7 +9,7 @@ from monitor.records.evidence import Grid
 from monitor.simulator.machine import Truth
 from training.network import NetworkSettings, build, keras, predict, set_head
 from training.regions import band_region, planted_region, resonance_band_hz
-from training.truth import Scene, exact_map, grad_cam, map_figures, pointing
+from training.truth import Pointing, Scene, exact_map, grad_cam, map_figures, pointing
 
 SETTINGS = NetworkSettings(1, 8, 10, (2,), (), ((1, 1),))
 BAND = 5  # the one the network listens to
@@ -45,18 +45,18 @@ def scene() -> Scene:
 def test_the_exact_map_names_what_the_network_listens_to() -> None:
     given = scene()
     found = map_figures(given, exact_map)
-    assert found["additivity_residual"]["max"] < 1e-5
-    assert found["deletion"]["more_than_random"]["low"] > 0
-    assert found["deletion"]["more_than_equal_energy"]["low"] > 0
-    assert found["insertion"]["more_than_random"]["low"] > 0
-    assert found["deletion"]["named"][0] == 0
+    assert found.additivity_residual.max < 1e-5
+    assert found.deletion.more_than_random.low > 0
+    assert found.deletion.more_than_equal_energy.low > 0
+    assert found.insertion.more_than_random.low > 0
+    assert found.deletion.named[0] == 0
 
 
 def test_a_map_of_something_else_fails_deletion() -> None:
     given = scene()
     found = map_figures(given, lambda model, psd_db: -exact_map(model, psd_db))
-    assert found["deletion"]["more_than_equal_energy"]["value"] <= 0
-    assert found["additivity_residual"]["max"] > 0.1
+    assert found.deletion.more_than_equal_energy.value <= 0
+    assert found.additivity_residual.max > 0.1
 
 
 def test_grad_cam_is_the_positive_part_without_the_sum() -> None:
@@ -66,7 +66,7 @@ def test_grad_cam_is_the_positive_part_without_the_sum() -> None:
     np.testing.assert_allclose(
         usual, positive / positive.max(axis=(1, 2), keepdims=True), atol=1e-5
     )
-    assert map_figures(given, grad_cam)["additivity_residual"]["max"] > 0.1
+    assert map_figures(given, grad_cam).additivity_residual.max > 0.1
 
 
 def test_pointing_counts_positive_evidence_only() -> None:
@@ -74,12 +74,9 @@ def test_pointing_counts_positive_evidence_only() -> None:
     contribution[0, 1, 2], contribution[0, 3, 0], contribution[0, 0, 0] = 3.0, 1.0, -9.0
     region = np.zeros((1, 4, 5), bool)
     region[0, 1, 1:3] = True
-    assert pointing(contribution, region) == {
-        "n_windows": 1,
-        "evidence_share": 0.75,
-        "region_area": 0.1,
-        "peak_inside": 1.0,
-    }
+    assert pointing(contribution, region) == Pointing(
+        n_windows=1, evidence_share=0.75, region_area=0.1, peak_inside=1.0
+    )
 
 
 GRID = Grid((0.0, 100.0, 200.0, 400.0, 800.0), (0.0, 0.25, 0.5, 1.0))
