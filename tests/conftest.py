@@ -9,6 +9,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A law holds or not; how fast depends on what else the machine does.
+settings.register_profile("laws", deadline=None)
+settings.load_profile("laws")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: several workers share the cores
 

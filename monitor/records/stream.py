@@ -29,6 +29,8 @@ class Position:
     expected_ns: int | None = None  # where the next sample should start
     # The last gap, in sequence numbers or ns: late messages belong there.
     hole: tuple[int, int] | None = None
+    hole_end_ns: int | None = None  # time of the message that showed the gap, if it had one
+    n_since_hole: int = 0  # messages since then
     verified: bool = True
     n_window: int = 0  # the geometry the segment was cut by
     n_hop: int = 0

@@ -8,6 +8,7 @@ MQTT cut it.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,8 +21,13 @@ JUMP_NS = 1_000_000_000  # a time step over this ends the segment even where the
 MIN_TOLERANCE_NS = 2_000_000  # time stamps of very short messages jitter by about this much
 RATE_BASE_NS = 2_000_000_000  # message times must span this before they tell a rate
 WRAPS = (2**8, 2**16, 2**32)  # counters in sensors wrap to zero here
+FIRST_NUMBERS = (0, 1)  # a counter that starts anew starts here
 LATE_NS = 600_000_000_000  # behind by more, it is another clock
-N_REMEMBERED = 64  # messages a duplicate is looked for in
+N_REMEMBERED = 64  # messages that a restart remembers: duplicates are looked for in them
+N_RECENT = 1024  # likewise, while the process runs
+N_LATE = 64  # a hole is forgotten, or late messages are believed again, after so many
+# Breaks after which the numbers or times of a hole mean other messages.
+BEGINS_ANEW = ("sequence_reset", "time_jump", "overlap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,26 @@ class WindowSettings:
     acquisition: Literal["continuous", "snapshot"]
     n_window: int
     n_hop: int
+
+
+class Recent:
+    """The last n messages of a stream, by number, time and checksum: 8 bytes each."""
+
+    def __init__(self, n: int, keys: Iterable[Key] = ()) -> None:
+        self._marks = np.zeros(n, np.int64)
+        self._n_added = 0
+        for key in keys:
+            self.add(key)
+
+    def __len__(self) -> int:
+        return min(self._n_added, len(self._marks))
+
+    def __contains__(self, key: Key) -> bool:
+        return bool((self._marks[: len(self)] == hash(key)).any())
+
+    def add(self, key: Key) -> None:
+        self._marks[self._n_added % len(self._marks)] = hash(key)
+        self._n_added += 1
 
 
 class Windower:
@@ -45,6 +71,8 @@ class Windower:
         self.settings = settings
         self.position = self._new_position(0)
         self.keys: deque[Key] = deque(maxlen=N_REMEMBERED)
+        self._recent = Recent(N_RECENT)
+        self._n_late = 0  # in a row
         self._pieces: list[Float32] = []
         self._n_buffered = 0
         self._n_saved = 0  # samples at the buffer's head that tail() handed out before
@@ -59,15 +87,19 @@ class Windower:
         n = chunk.samples.shape[1]
         key = (chunk.sequence, chunk.start_ns, checksum)
         known = chunk.sequence is not None or chunk.start_ns is not None
-        if known and key in self.keys:
+        # Numbers alone come again with every lap of a counter, and a machine at rest is silent.
+        if known and key in (self.keys if chunk.start_ns is None else self._recent):
             return [Drop(self.sensor, n, "duplicate")]
         if self._is_late(chunk):
+            self._n_late += 1
             return [Drop(self.sensor, n, "out_of_order")]
+        self._n_late = 0
         reason = self._break(chunk)
         ended = self.end_segment(reason) if reason else []
         self._append(chunk)
         if known:
             self.keys.append(key)
+            self._recent.add(key)
         return ended
 
     def cut(self) -> Window | None:
@@ -147,6 +179,8 @@ class Windower:
                 sequence=old.sequence,
                 expected_ns=old.expected_ns,
                 hole=old.hole,
+                hole_end_ns=old.hole_end_ns,
+                n_since_hole=old.n_since_hole,
                 verified=old.verified,
                 n_window=settings.n_window,
                 n_hop=settings.n_hop,
@@ -176,38 +210,53 @@ class Windower:
         )
         self.position = position
         self.keys = deque(keys, maxlen=N_REMEMBERED)
+        self._recent = Recent(N_RECENT, keys)
         if tail is not None and tail.size:
             self._pieces = [tail]
             self._n_buffered = self._n_saved = tail.shape[1]
         self.change(wanted)
 
     def _is_late(self, chunk: Chunk) -> bool:
-        """True for a message whose place has passed: in a hole already reported, or behind us in
-        number and time.
+        """True for a message whose place has passed, so that it cannot be analysed any more."""
+        return self._fills_hole(chunk) or self._is_delivered_again(chunk)
+
+    def _fills_hole(self, chunk: Chunk) -> bool:
+        """True for a message overtaken by the one that showed the last gap. The hole is forgotten
+        when the counter begins anew, the clock steps, or so many messages have come that none can
+        still be under way: else good messages with its numbers would be lost in every later lap.
+        """
+        position = self.position
+        mark = chunk.start_ns if chunk.sequence is None else chunk.sequence
+        if position.hole is None or mark is None:
+            return False
+        position.n_since_hole += 1
+        if position.n_since_hole > N_LATE:
+            position.hole = None
+            return False
+        if not position.hole[0] <= mark < position.hole[1]:
+            return False
+        end_ns = position.hole_end_ns
+        return end_ns is None or chunk.start_ns is None or chunk.start_ns < end_ns
+
+    def _is_delivered_again(self, chunk: Chunk) -> bool:
+        """True for a message that must have come before all that is remembered: behind us in number
+        and time by more than memory reaches.
 
         A broker that lost its last notes delivers long-acknowledged messages again. A sensor that
-        starts anew counts from zero too, but its clock goes on, or is lost and far off.
+        starts anew begins its numbers anew, while its clock goes on, or is lost and far off, or
+        begins anew as well. Should its first numbers be lost, it is believed after N_LATE messages.
         """
-        position, mark = (
-            self.position,
-            chunk.sequence if chunk.sequence is not None else chunk.start_ns,
-        )
-        if (
-            position.hole is not None
-            and mark is not None
-            and position.hole[0] <= mark < position.hole[1]
-        ):
-            return True
-        if (
-            position.sequence is None
-            or position.expected_ns is None
-            or chunk.sequence is None
-            or chunk.start_ns is None
-        ):
+        position = self.position
+        if position.sequence is None or chunk.sequence is None:
             return False
-        behind_ns = position.expected_ns - chunk.start_ns
+        if position.expected_ns is None or chunk.start_ns is None:
+            return False
+        if position.sequence - chunk.sequence < len(self._recent):
+            return False  # it would be remembered
+        if chunk.sequence in FIRST_NUMBERS or self._n_late >= N_LATE:
+            return False
         duration_ns = chunk.samples.shape[1] / chunk.sample_rate_hz * 1e9
-        return chunk.sequence <= position.sequence and duration_ns / 2 < behind_ns <= LATE_NS
+        return duration_ns / 2 < position.expected_ns - chunk.start_ns <= LATE_NS
 
     def _break(self, chunk: Chunk) -> str:
         """Why this chunk does not continue the segment, or '' if it does. Notes the hole a gap
@@ -223,18 +272,30 @@ class Windower:
             return "channel_change"
         if self.settings.acquisition == "snapshot":
             return "" if self._continues_in_time(chunk) else "snapshot"
-        return self._gap_in_sequence(chunk) or self._step_in_time(chunk)
+        reason = self._gap_in_sequence(chunk) or self._step_in_time(chunk)
+        if reason in BEGINS_ANEW:
+            position.hole = None
+        return reason
 
     def _gap_in_sequence(self, chunk: Chunk) -> str:
         last = self.position.sequence
         if last is None or chunk.sequence is None:
             return ""
-        if chunk.sequence == last + 1 or (chunk.sequence == 0 and last + 1 in WRAPS):
+        if chunk.sequence == last + 1:
+            return ""
+        if chunk.sequence == 0 and last + 1 in WRAPS:
+            self.position.hole = None
             return ""
         if chunk.sequence > last:
-            self.position.hole = (last + 1, chunk.sequence)
+            self._note_hole((last + 1, chunk.sequence), chunk.start_ns)
             return "gap"
+        self.position.hole = None
         return "sequence_reset"
+
+    def _note_hole(self, hole: tuple[int, int], end_ns: int | None) -> None:
+        """hole : in sequence numbers, or in ns where there are none. end_ns : when it ended"""
+        position = self.position
+        position.hole, position.hole_end_ns, position.n_since_hole = hole, end_ns, 0
 
     def _step_in_time(self, chunk: Chunk) -> str:
         expected = self.position.expected_ns
@@ -244,7 +305,7 @@ class Windower:
         if chunk.sequence is not None:
             return "time_jump" if abs(step_ns) > JUMP_NS else ""
         if step_ns > self._tolerance_ns(chunk):
-            self.position.hole = (expected, chunk.start_ns)
+            self._note_hole((expected, chunk.start_ns), chunk.start_ns)
             return "gap"
         if step_ns < -self._tolerance_ns(chunk):
             return "time_jump" if -step_ns > JUMP_NS else "overlap"
@@ -309,11 +370,9 @@ class Windower:
         """An empty segment. From the one before it keeps what tells late messages."""
         found = Position(segment, n_window=self.settings.n_window, n_hop=self.settings.n_hop)
         if after is not None:
-            found.sequence, found.hole, found.expected_ns = (
-                after.sequence,
-                after.hole,
-                after.expected_ns,
-            )
+            found.sequence, found.expected_ns = after.sequence, after.expected_ns
+            found.hole, found.hole_end_ns = after.hole, after.hole_end_ns
+            found.n_since_hole = after.n_since_hole
         return found
 
     def _begin_segment(self, position: Position) -> None:
