@@ -221,9 +221,10 @@ class InfluxSettings(Settings):
 
     name: str = Field(default="influx", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     url: str
-    org: str = "-"
+    org: str = Field(default="-", min_length=1)
     bucket: str = Field(min_length=1)
     token: Secret | None = None
+    tls: TlsSettings | None = None
     timeout_s: Positive = 10.0
     batch_rows: int = Field(default=500, ge=1, le=10_000)
     maps: Literal["all", "ng"] = "all"
@@ -244,6 +245,7 @@ class WebhookSettings(Settings):
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     url: str
     authorization: Secret | None = None  # the whole Authorization header, "Bearer ..." say
+    tls: TlsSettings | None = None
     fields: dict[str, str] = Field(default_factory=dict, max_length=20)
     timeout_s: Positive = 10.0
 

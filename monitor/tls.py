@@ -1,4 +1,4 @@
-"""TLS towards the broker, and plain words for a connection that fails."""
+"""TLS towards the servers that we call, and plain words for a connection that fails."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ CERTIFICATE_HINTS = {
 }
 
 
-def client_context(settings: TlsSettings) -> ssl.SSLContext:
-    """A context that verifies the server's chain and host name. Raises ConfigError naming the file
-    that is wrong.
+def client_context(settings: TlsSettings, section: str = "mqtt.tls") -> ssl.SSLContext:
+    """A context that verifies the server's chain and host name.
+
+    section : of the settings, for errors. Raises ConfigError naming the file that is wrong.
     """
     key, path = "ca_file", settings.ca_file
     try:
@@ -38,11 +39,11 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
             else "and key_file must be PEM, belong together and need no password"
         )
         raise ConfigError(
-            f"mqtt.tls.{key} = {str(path)!r} {rule} ({error.reason or error})."
+            f"{section}.{key} = {str(path)!r} {rule} ({error.reason or error})."
         ) from error
     except (OSError, ValueError) as error:
         where = error.filename if isinstance(error, OSError) and error.filename else path
-        raise ConfigError(f"mqtt.tls.{key} = {str(where)!r} cannot be read: {error}.") from error
+        raise ConfigError(f"{section}.{key} = {str(where)!r} cannot be read: {error}.") from error
     return context
 
 

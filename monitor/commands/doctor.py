@@ -1,7 +1,7 @@
 """camshaft doctor: each step from the configuration to InfluxDB, one line each, and a hint where
 one fails.
 
-It leaves one trace: a row of measurement monitor_doctor in InfluxDB. A service that runs meanwhile
+It leaves one trace: a row of measurement monitor_probe in InfluxDB. A service that runs meanwhile
 is not disturbed.
 """
 
@@ -28,7 +28,6 @@ from monitor.config_file import load_config
 from monitor.evidence.model_folder import SELF_TEST_FILE, ModelError, find_model, read_checked
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
-from monitor.journal.cursors import HealthFigures, JournalRow
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError
 from monitor.outputs.influx.sender import InfluxOutput
@@ -183,25 +182,24 @@ def check_databases(config: Config) -> Iterator[Finding]:
 
 def check_influx(settings: InfluxSettings, instance: str) -> Iterator[Finding]:
     now_ns = time.time_ns()
-    line = f"monitor_doctor,instance={instance} ok=1i {now_ns}"
     try:
-        output = InfluxOutput(settings, lambda row: [line])
+        output = InfluxOutput(settings, lambda row: (), instance)
     except ConfigError as error:
         yield Finding("InfluxDB", "FAILED", str(error))
         return
-    row = JournalRow("health", 0, HealthFigures(now_ns, {}))
-    step = output.step([row], now_ns)
+    trouble = output.probe(now_ns)
     output.close()
-    if step.accepted:
-        when = datetime.fromtimestamp(now_ns // 10**9, UTC).isoformat()
-        yield Finding(
-            "InfluxDB", "ok", f"{settings.url}, bucket {settings.bucket!r} stored a row of {when}"
-        )
-    else:
-        text = step.rejected.get(row.key) or step.trouble.removesuffix(" Rows wait in the journal.")
+    if trouble:
         yield Finding(
             "InfluxDB",
             "FAILED",
-            f"{settings.url}: {text}",
+            f"{settings.url} {trouble}",
             "check influx.url, org, bucket and token",
         )
+        return
+    when = datetime.fromtimestamp(now_ns // 10**9, UTC).isoformat()
+    yield Finding(
+        "InfluxDB",
+        "ok",
+        f"{settings.url}, bucket {settings.bucket!r} stored a row of monitor_probe, {when}",
+    )

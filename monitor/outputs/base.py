@@ -23,6 +23,8 @@ class Step:
     trouble : why rows cannot be delivered now, one sentence; '' while they flow
     level : how grave the trouble is, as logging has it
     retry_after_s : when the receiver wants to be asked again, if it said so
+    n_left_out : fields of accepted rows that the receiver refuses for good, and was not sent
+    left_out : what it refuses for good, one sentence; '' where nothing
     """
 
     accepted: Sequence[RowKey] = ()
@@ -33,6 +35,8 @@ class Step:
     trouble: str = ""
     level: int = logging.WARNING
     retry_after_s: float | None = None
+    n_left_out: int = 0
+    left_out: str = ""
 
     @property
     def settles(self) -> bool:

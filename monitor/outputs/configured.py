@@ -58,7 +58,10 @@ def _databases(config: Config) -> list[RunningOutput]:
     from monitor.outputs.influx.sender import InfluxOutput
 
     return [
-        _running(config, InfluxOutput(settings, lines_for(config.instance, settings.maps)))
+        _running(
+            config,
+            InfluxOutput(settings, lines_for(config.instance, settings.maps), config.instance),
+        )
         for settings in config.influx
     ]
 

@@ -26,7 +26,12 @@ class Waiting(Protocol):
 
 
 class Runner:
-    """trouble says in one sentence why rows wait, '' while they flow. Used by one thread."""
+    """Used by one thread; the figures may be read from others.
+
+    trouble : one sentence why rows wait, '' while they flow
+    left_out : one sentence on what the receiver refuses for good, '' where nothing
+    n_left_out : fields of accepted rows that were left out for it
+    """
 
     def __init__(
         self,
@@ -34,7 +39,8 @@ class Runner:
         waiting: Waiting,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.trouble = ""
+        self.trouble = self.left_out = ""
+        self.n_left_out = 0
         self._output, self._waiting = output, waiting
         self._jitter = jitter
         self._rows: Sequence[JournalRow] = ()
@@ -68,6 +74,10 @@ class Runner:
         for (_, row_id), reason in step.rejected.items():
             text = self._output.rejection.format(row_id=row_id, reason=reason)
             self._log_limiter.note(logging.ERROR, text, now_s, "rejected")
+        self.n_left_out += step.n_left_out
+        if step.left_out and step.left_out != self.left_out:
+            log.error("%s", step.left_out)
+        self.left_out = step.left_out
 
     def _flows(self) -> None:
         if self.trouble:

@@ -119,7 +119,7 @@ def test_a_healthy_plant(
     ]
     assert {line.split()[0] for text in steps.values() for line in text.splitlines()} == {"ok"}
     assert "mill/spindle: 3 channels x 100 samples at 2000 Hz, 0 m/s² RMS" in steps["message"]
-    (series,) = influxdb.query("SELECT * FROM monitor_doctor")
+    (series,) = influxdb.query("SELECT * FROM monitor_probe")
     assert series.column("ok") == [1]
 
 

@@ -170,7 +170,9 @@ def filled(influx_server: InfluxServer, journal_path: Path) -> Iterator[InfluxDa
     database = influx_server.create_database()
     standin = InfluxStandIn(forward=database.write)
     outbox = Cursor(journal_path, "influx", InfluxOutput.kinds)
-    sender = InfluxOutput(standin.settings(journal_path.parent), lines_for("plant-1", "all"))
+    sender = InfluxOutput(
+        standin.settings(journal_path.parent), lines_for("plant-1", "all"), "plant-1"
+    )
     runner = Runner(sender, outbox)
     while outbox.pending(1):
         runner.step(0.0, 0)

@@ -93,7 +93,7 @@ def test_it_reaches_a_real_influxdb(
     journal: Path, influxdb: InfluxDatabase, influx_standin: InfluxStandIn, tmp_path: Path
 ) -> None:
     outbox = Cursor(journal, "influx", InfluxOutput.kinds)
-    sender = InfluxOutput(influx_standin.settings(tmp_path), lines_for("plant-1", "all"))
+    sender = InfluxOutput(influx_standin.settings(tmp_path), lines_for("plant-1", "all"), "plant-1")
     runner = Runner(sender, outbox)
     while outbox.pending(1):
         runner.step(time.monotonic(), 0)

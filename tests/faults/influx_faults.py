@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
@@ -83,9 +84,10 @@ class Picky(InfluxStandIn):
     wrong type.
     """
 
-    def write(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, str]:
+    def write(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes]:
         if f"vibration_verdict,machine={REFUSED_SENSOR}".encode() in body:
-            return 400, f"partial write: rows of {REFUSED_SENSOR} are refused"
+            said = {"code": "invalid", "message": f"rows of {REFUSED_SENSOR} are refused"}
+            return 400, json.dumps(said).encode()
         return super().write(handler, body)
 
 

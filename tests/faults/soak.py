@@ -54,8 +54,8 @@ CHANGES = {
 class Forgetful(InfluxStandIn):
     """Accepts everything and keeps nothing, so that only the service's memory is at stake."""
 
-    def write(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, str]:
-        return 204, ""
+    def write(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes]:
+        return 204, b""
 
 
 @dataclass

@@ -21,6 +21,7 @@ from monitor.journal.subscriptions import SubscriptionStore
 from monitor.journal.writer import Journal
 from monitor.outputs.base import Step
 from monitor.outputs.influx.rows import lines_for
+from monitor.outputs.influx.sender import InfluxOutput
 from monitor.records.batch import BadPayload, Batch, Event, KeptWindow
 from monitor.records.verdict import Status, Verdict
 from tests.verdicts import bias_of, make_verdict, map_of, score_of
@@ -182,6 +183,16 @@ def test_the_outbox_gives_each_row_until_it_is_settled(path: Path) -> None:
         "health": (1, 0, 0),
         "verdict": (2, 0, 0),
     }
+
+
+def test_alarms_and_health_pass_a_backlog_of_verdicts(path: Path) -> None:
+    """They never had a turn while more verdicts waited than one batch takes."""
+    journal = Journal(path)
+    alarm = Event(5, "m/p", "alarm_raised", "so it is")
+    journal.commit(Batch(verdicts=[make_verdict(index) for index in range(30)], events=[alarm]))
+    journal.store_health(7, {"received_samples": 3})
+    rows = Cursor(path, "influx", InfluxOutput.kinds).pending(10)
+    assert [row.kind for row in rows] == ["event", "health", *["verdict"] * 8]
 
 
 def test_other_files_are_refused_in_one_sentence(path: Path) -> None:

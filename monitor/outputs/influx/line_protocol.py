@@ -39,6 +39,11 @@ SEVERITY = {
 
 NETWORK = "network"
 
+# Measurements of which a field says something without the others; all others are maps.
+FIELDS_STAND_ALONE = frozenset(
+    {"vibration_verdict", "vibration_quality", "vibration_event", "monitor_health", "monitor_probe"}
+)
+
 
 class Names(NamedTuple):
     """What one kind of evidence is called in InfluxDB: the measurement of its map, and fields."""
@@ -87,6 +92,11 @@ def health_line(instance: str, fields: Mapping[str, FieldValue], at_ns: int) -> 
     an int was.
     """
     return f"monitor_health,instance={_tag(instance)} {_fields(fields)} {at_ns}"
+
+
+def probe_line(instance: str, at_ns: int) -> str:
+    """One row of monitor_probe, written to see whether a database takes rows at all."""
+    return f"monitor_probe,instance={_tag(instance)} ok=1i {at_ns}"
 
 
 def event_line(
