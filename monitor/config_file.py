@@ -5,6 +5,7 @@ Touches no network.
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from monitor.config import Config, ConfigError
+from monitor.settings import Settings
 from monitor.signal.payload.formats import FORMAT_NAMES
 
 log = logging.getLogger(__name__)
@@ -76,6 +78,31 @@ def parse_config(tree: dict[str, Any], folder: Path) -> Config:
     journal = config.journal.model_copy(update={"path": folder / config.journal.path})
     models_folder = None if config.models_folder is None else folder / config.models_folder
     return config.model_copy(update={"journal": journal, "models_folder": models_folder})
+
+
+def changed_keys(key: str, running: object, wanted: object) -> list[str]:
+    """Each key below that differs, with the value in use. What may hold a secret is only named."""
+    if isinstance(running, Settings) and type(running) is type(wanted):
+        names = type(running).model_fields
+        pairs = [(f"{key}.{name}", getattr(running, name), getattr(wanted, name)) for name in names]
+        return [said for pair in pairs for said in changed_keys(*pair)]
+    if isinstance(running, tuple) and isinstance(wanted, tuple) and len(running) == len(wanted):
+        places = [f"{key}[{number}]" for number in range(len(running))] if running[1:] else [key]
+        return [
+            said
+            for place, one, other in zip(places, running, wanted, strict=True)
+            for said in changed_keys(place, one, other)
+        ]
+    if running == wanted:
+        return []
+    if isinstance(running, str | int | float | Path) and not key.startswith("notifications"):
+        return [f"{key} ({_in_use(running)} is in use)"]
+    return [key]
+
+
+def _in_use(value: str | float | Path) -> str:
+    """Without a password that stands in a URL."""
+    return re.sub(r"//[^/@]*@", "//***@", str(value))
 
 
 def _with_new_names(tree: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from typing import Any
 from monitor import systemd
 from monitor.commissioner import Commissioner
 from monitor.config import Config, ConfigError
-from monitor.config_file import load_config
+from monitor.config_file import changed_keys, load_config
 from monitor.evidence.model_folder import ModelError, find_model
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_FAULT, EXIT_OK
@@ -36,6 +36,7 @@ from monitor.journal.subscriptions import SubscriptionStore
 from monitor.journal.writer import Journal
 from monitor.log_limiter import LogLimiter
 from monitor.outputs.configured import Broker, RunningOutput, configured_outputs
+from monitor.outputs.runner import delivery_fields
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.inbox import Inbox
 from monitor.pipeline.pacing import Due, Pacer
@@ -217,19 +218,18 @@ class Service:
             config = load_config(self._path)
             kept = {"mqtt", "journal", "influx", "instance", "notifications", "prometheus"}
             changed = [
-                name
+                change
                 for name in sorted(kept)
-                if getattr(config, name) != getattr(self._config, name)
+                for change in changed_keys(name, getattr(self._config, name), getattr(config, name))
             ]
             if changed:
-                log.warning(
-                    "Changes under %s need a restart; the running values stay.", ", ".join(changed)
-                )
+                log.warning("A restart is needed for %s.", "; ".join(changed))
             config = config.model_copy(update={name: getattr(self._config, name) for name in kept})
             self._next_rules = load_rules(config)
             self._source.listen(topic_filters(config))
             self._config = config
-            log.info("Configuration and models reloaded.")
+            rest = "All else of the configuration" if changed else "Configuration"
+            log.info("%s and models reloaded.", rest)
         except (ConfigError, ModelError) as error:
             log.error("Reload refused, the old configuration stays: %s", error)
         systemd.notify("READY=1")
@@ -411,6 +411,7 @@ class Service:
         fields: dict[str, Any] = book_fields(self._reader.books(), databases)
         fields |= self._source.health()
         fields |= self._latencies.percentiles()
+        fields |= delivery_fields([running.runner for running in self._outputs])
         fields |= {
             "windows_per_s": (n_windows - then_n) / max(now_s - then_s, 1e-9),
             "journal_bytes": self._journal.path.stat().st_size,

@@ -6,7 +6,9 @@ import socket
 import ssl
 
 from monitor.config import ConfigError, TlsSettings
+from monitor.text import printable
 
+MAX_CAUSES = 10  # looked through
 # OpenSSL's numbers for what is wrong with a certificate (x509_vfy.h), and what to do about it.
 CERTIFICATE_HINTS = {
     9: "the server's certificate is not valid yet; check this machine's clock",
@@ -80,3 +82,15 @@ def explain(error: BaseException | None) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return str(error) or type(error).__name__
+
+
+def why_no_answer(error: BaseException) -> str:
+    """Why an HTTP request had no answer, in one clause. Trouble with TLS lies deep below."""
+    deepest: BaseException | None = error
+    for _ in range(MAX_CAUSES):
+        if deepest is None or isinstance(deepest, ssl.SSLError):
+            break
+        deepest = deepest.__cause__ or deepest.__context__
+    if isinstance(deepest, ssl.SSLError):
+        return printable(explain(deepest))
+    return printable(f"{type(error).__name__}: {error}")

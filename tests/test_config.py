@@ -9,7 +9,7 @@ import pytest
 
 from monitor.cli import main
 from monitor.config import Config, ConfigError, Secret
-from monitor.config_file import load_config, parse_config
+from monitor.config_file import changed_keys, load_config, parse_config
 
 TOPIC = "vibration/{machine}/{point}/waveform"
 
@@ -71,6 +71,8 @@ def parse(**changes: Any) -> Config:
             {"influx": {"url": "http://h", "bucket": "b", "token": {}}},
             "must name exactly one of file, env, credential",
         ),
+        # InfluxDB 2 answers 400 to every row of it.
+        ({"influx": {"url": "http://h", "bucket": "b", "org": " "}}, "influx.org = ' ': "),
         ({"instance": "a b"}, "instance = 'a b'"),
         ({"prometheus": {"port": 0}}, "prometheus.port = 0: must be greater than or equal to 1"),
         ({"prometheus": {"host": ""}}, "prometheus.host = ''"),
@@ -183,3 +185,26 @@ def test_the_key_of_0_1_for_kept_windows_is_still_read(
     tree["journal"]["kept_windows"] = {"ok_every": 8}
     with pytest.raises(ConfigError, match=r"journal\.evidence = .*: there is no such key\."):
         parse_config(tree, tmp_path)
+
+
+def test_a_reload_names_what_needs_a_restart_and_what_is_in_use() -> None:
+    """It named the section alone."""
+    running = {
+        "url": "http://ann:secret@old:8086/x",
+        "bucket": "b",
+        "timeout_s": 3.5,
+        "tls": {"ca_file": "a.pem"},
+    }
+    wanted = running | {"url": "http://new:8086", "timeout_s": 7.25, "tls": {"ca_file": "b.pem"}}
+    one, other = parse(influx=running), parse(influx=wanted)
+    assert changed_keys("influx", one.influx, other.influx) == [
+        "influx.url (http://***@old:8086/x is in use)",
+        "influx.tls.ca_file (a.pem is in use)",
+        "influx.timeout_s (3.5 is in use)",
+    ]
+    assert changed_keys("influx", one.influx, one.influx) == []
+    hook = {"name": "chat", "url": "https://chat.example/hooks/a-secret"}
+    notified = parse(notifications={"webhooks": [hook]}).notifications
+    moved = parse(notifications={"webhooks": [hook | {"url": "https://b"}]}).notifications
+    assert changed_keys("notifications", notified, moved) == ["notifications.webhooks.url"]
+    assert changed_keys("influx", one.influx, ()) == ["influx"]

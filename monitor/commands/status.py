@@ -24,12 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit codes: 0 the books close; 1 they do not; 2 refused."""
+    """Exit codes: 0 the books close and rows flow; 1 one of these is not so; 2 refused."""
     config = load_config(arguments.config)
     reader = JournalReader(config.journal.path)
     found = summary(reader, [one.name for one in config.influx], time.time_ns())
     print(json.dumps(found) if arguments.json else render(found))
-    return EXIT_NO if found["unbalanced"] else EXIT_OK
+    return EXIT_NO if found["unbalanced"] or _trouble(found["health"]) else EXIT_OK
 
 
 def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dict[str, Any]:
@@ -113,10 +113,16 @@ def render(found: dict[str, Any]) -> str:
         "InfluxDB  "
         + ("; ".join(rows) if found["influx"] else "not configured; the journal is the store"),
         "Service   " + _service(found["health"]),
+        *(f"Delivery  {trouble}" for trouble in [_trouble(found["health"])] if trouble),
         "",
         f"{'sensor':<28}{'status':<10}{'alarm':<8}{'P(NG)':>6}{'novelty':>10}{'age':>8}  windows",
     ]
     return "\n".join(lines + [_line(name, sensor) for name, sensor in found["sensors"].items()])
+
+
+def _trouble(health: dict[str, Any] | None) -> str:
+    """Why an output does not get all its rows, '' where all do; journals of 0.2 do not tell."""
+    return str((health or {}).get("delivery_trouble", ""))
 
 
 def _service(health: dict[str, Any] | None) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from monitor.journal.cursors import Fates, JournalRow
 from monitor.log_limiter import LogLimiter
 from monitor.outputs.base import Output, Step
 from monitor.outputs.retry import Backoff
+from monitor.text import printable
 
+MAX_TROUBLE_CHARS = 1000
 IDLE_S = 1.0  # until the next look when nothing waits
 
 log = logging.getLogger(__name__)
@@ -91,3 +93,13 @@ class Runner:
         delay_s = self._backoff.after_failure(step.retry_after_s, self._jitter())
         self._not_before_s = now_s + delay_s
         return delay_s
+
+
+def delivery_fields(runners: Iterable[Runner]) -> dict[str, int | str]:
+    """Of monitor_health: what outputs are in trouble with, '' where all is well."""
+    running = list(runners)
+    sentences = [said for one in running for said in (one.trouble, one.left_out) if said]
+    return {
+        "left_out_fields": sum(one.n_left_out for one in running),
+        "delivery_trouble": printable(" ".join(sentences), MAX_TROUBLE_CHARS),
+    }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import urllib3
@@ -19,6 +20,7 @@ from monitor.journal.views import StoredEvent
 from monitor.outputs.base import Step
 from monitor.outputs.notify import STATE_OF_KIND, is_quiet, notice, release, take
 from monitor.text import printable
+from monitor.tls import client_context, why_no_answer
 
 LOG_PERIOD_S = 3600.0  # a receiver that is away for a night is a line an hour
 MAX_ANSWER_BYTES = 4096
@@ -52,12 +54,22 @@ class Webhook:
         self._known = known
         self._cool_down_ns = round(cool_down_s * 1e9)
         self._headers = {"Content-Type": "application/json", "User-Agent": "Camshaft"}
-        if settings.authorization is not None:
-            self._headers["Authorization"] = _header(settings, settings.authorization)
-        self._pool = urllib3.PoolManager(retries=False, timeout=settings.timeout_s, num_pools=1)
+        self._read_secret()
+        context = None
+        if settings.tls is not None:
+            context = client_context(settings.tls, f"notifications.webhooks[{settings.name}].tls")
+        self._pool = urllib3.PoolManager(
+            retries=False, timeout=settings.timeout_s, num_pools=1, ssl_context=context
+        )
 
     def close(self) -> None:
         self._pool.clear()
+
+    def _read_secret(self) -> None:
+        """Anew for each request: its file may have been replaced."""
+        if self._settings.authorization is not None:
+            secret = _header(self._settings, self._settings.authorization)
+            self._headers["Authorization"] = secret
 
     def step(self, rows: Sequence[JournalRow], now_ns: int) -> Step:
         """Held news whose time has come goes first, then the next event."""
@@ -97,6 +109,8 @@ class Webhook:
 
     def _post(self, tree: dict[str, Any]) -> tuple[int, str]:
         """Status and the beginning of the answer; (0, reason) where none came."""
+        with suppress(ConfigError):  # a file that cannot be read now: the last secret stays in use
+            self._read_secret()
         body = json.dumps(tree).encode()
         try:
             answer = self._pool.request(
@@ -112,7 +126,7 @@ class Webhook:
             finally:
                 answer.close()
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            return 0, printable(f"{type(error).__name__}: {error}")
+            return 0, why_no_answer(error)
         return answer.status, printable(said.decode("utf-8", "replace"))
 
 

@@ -205,7 +205,7 @@ def test_after_a_real_run_it_says_what_the_books_say(
         assert value(found, "process_resident_memory_bytes") > 10e6
         service.configure(config | {"prometheus": {"port": port + 1}})
         service.reload()
-        assert "Changes under prometheus need a restart" in service.log()
+        assert "A restart is needed for prometheus" in service.log()
         assert service.stop()[0] == 0
         assert "Traceback" not in service.log()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
-import ssl
 import time
 from dataclasses import replace
 from typing import Any
@@ -18,8 +17,7 @@ from influxdb_client.rest import ApiException
 
 from monitor.config import ConfigError, InfluxSettings
 from monitor.outputs.influx.answers import NO_ANSWER, Answer, read_answer
-from monitor.text import printable
-from monitor.tls import client_context, explain
+from monitor.tls import client_context, why_no_answer
 
 PRECISION: Any = WritePrecision.NS  # of every row: see line_protocol.py
 MAX_ANSWER_BYTES = 4 << 20  # InfluxDB 3 says some 300 bytes of each refused line
@@ -52,9 +50,9 @@ class Client:
             self._api.write(settings.bucket, settings.org, body, write_precision=PRECISION)
         except ApiException as error:
             if not error.status:  # TLS trouble comes this way
-                return Answer(NO_ANSWER, _why(error))
+                return Answer(NO_ANSWER, why_no_answer(error))
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-            return Answer(NO_ANSWER, _why(error))
+            return Answer(NO_ANSWER, why_no_answer(error))
         answer = self._gate.answer
         if answer.status == 401 and self._token_trouble:
             return replace(answer, message=f"{answer.message}; {self._token_trouble}")
@@ -138,16 +136,3 @@ class _Gate:
                 break
             body += piece
         return bytes(body)
-
-
-def _why(error: BaseException) -> str:
-    """Why no answer came. Trouble with TLS lies deep, and its words are hard to read."""
-    deepest: BaseException | None = error
-    for _ in range(10):
-        if deepest is None or isinstance(deepest, ssl.SSLError):
-            break
-        deepest = deepest.__cause__ or deepest.__context__
-    if isinstance(deepest, ssl.SSLError):
-        return explain(deepest)
-    reason = error.reason if isinstance(error, ApiException) else None
-    return printable(str(reason) if reason else f"{type(error).__name__}: {error}")
