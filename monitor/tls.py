@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 
@@ -9,6 +10,9 @@ from monitor.config import ConfigError, TlsSettings
 from monitor.text import printable
 
 MAX_CAUSES = 10  # looked through
+_PLAIN_HTTP = re.compile(
+    "plain HTTP request was sent to HTTPS|speaking plain HTTP to an SSL|HTTP request to an HTTPS"
+)
 # OpenSSL's numbers for what is wrong with a certificate (x509_vfy.h), and what to do about it.
 CERTIFICATE_HINTS = {
     9: "the server's certificate is not valid yet; check this machine's clock",
@@ -82,6 +86,11 @@ def explain(error: BaseException | None) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return str(error) or type(error).__name__
+
+
+def is_from_tls_port(text: str) -> bool:
+    """The 400 of nginx, Apache or Go to plain HTTP on a port that speaks TLS."""
+    return _PLAIN_HTTP.search(text) is not None
 
 
 def why_no_answer(error: BaseException) -> str:

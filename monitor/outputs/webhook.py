@@ -1,7 +1,8 @@
 """One webhook: HTTP POST of JSON, tried until the receiver has it.
 
 2xx: accepted. 400, 413, 415, 422: rejected for what it holds, counted and logged. Anything else, no
-answer and a redirection included: it waits in the journal and is tried again, at growing intervals.
+answer, a redirection and plain HTTP to a TLS port included: it waits in the journal and is tried
+again, at growing intervals.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from monitor.journal.views import StoredEvent
 from monitor.outputs.base import Step
 from monitor.outputs.notify import STATE_OF_KIND, is_quiet, notice, release, take
 from monitor.text import printable
-from monitor.tls import client_context, why_no_answer
+from monitor.tls import client_context, is_from_tls_port, why_no_answer
 
 LOG_PERIOD_S = 3600.0  # a receiver that is away for a night is a line an hour
 MAX_ANSWER_BYTES = 4096
@@ -102,7 +103,7 @@ class Webhook:
         key: RowKey = ("event", event.event_id)
         if 200 <= status < 300:
             return Step(accepted=[key], notified={event.sensor: after})
-        if status in REJECTED:
+        if status in REJECTED and not is_from_tls_port(said):
             return Step(rejected={key: f"{status} {said}"}, notified={event.sensor: after})
         answer = f"answered {status} {said}" if status else f"gave no answer: {said}"
         return Step(trouble=f"{self.title} {answer}. Its notices wait in the journal.")

@@ -8,6 +8,7 @@ from deploy.grafana import dashboards
 from monitor.config import MqttSettings
 from monitor.health import Latencies, book_fields
 from monitor.outputs.influx.line_protocol import event_line, verdict_lines
+from monitor.outputs.runner import delivery_fields
 from monitor.records.books import Books, RowCounts
 from monitor.sources.mqtt.client import MqttClient
 from tests.paths import ROOT
@@ -38,7 +39,7 @@ def test_verdict_fields_and_their_types() -> None:
 
 def test_every_measurement_is_described() -> None:
     described = set(re.findall(r"(?:vibration|monitor)_\w+", " ".join(SECTIONS)))
-    assert described == {*ROWS, "monitor_health"}
+    assert described == {*ROWS, "monitor_health", "monitor_probe"}
 
 
 def test_tags_and_fields_of_quality_and_events() -> None:
@@ -61,7 +62,8 @@ def test_health_fields() -> None:
     latencies = Latencies()
     latencies.add([0], 1)
     broker = MqttClient(MqttSettings(), [], lambda message: None, "plant-1").health()
-    assert {*book_fields(books, ["influx"]), *latencies.percentiles(), *broker} <= documented
+    ours = {*book_fields(books, ["influx"]), *latencies.percentiles(), *delivery_fields([])}
+    assert ours | {*broker} <= documented
     queries = " ".join(
         target["query"] for panel in dashboards.service()["panels"] for target in panel["targets"]
     )

@@ -5,6 +5,7 @@ spoken.
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config import ConfigError, NotificationSettings, Secret, WebhookSettings
+from monitor.config import ConfigError, NotificationSettings, Secret, TlsSettings, WebhookSettings
 from monitor.journal.cursors import Cursor, Notified
 from monitor.journal.labels import LabelStore
 from monitor.journal.views import JournalViews, StoredEvent
@@ -27,6 +28,8 @@ from monitor.outputs.alarm_topics import AlarmTopics, Publish
 from monitor.outputs.runner import Runner
 from monitor.outputs.webhook import Webhook, cursor_name
 from monitor.records.batch import Batch, Event
+from tests.servers.certificates import TestAuthority
+from tests.servers.influx_standin import InfluxStandIn
 
 SENSOR = "mill 2/spindle"
 SECOND_NS = 10**9
@@ -106,6 +109,7 @@ class Receiver:
 
     address: str = ""
     status: int = 200
+    says: bytes = b""
     got: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
@@ -121,8 +125,9 @@ def receiver() -> Iterator[Receiver]:
                 found.got.append(json.loads(body))
                 found.headers.append(dict(self.headers))
             self.send_response(found.status)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(found.says)))
             self.end_headers()
+            self.wfile.write(found.says)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -310,6 +315,55 @@ def test_a_secret_with_a_line_break_is_refused(
     )
     with pytest.raises(ConfigError, match="must be printable ASCII"):
         Webhook(settings, "plant-1", 0.0, Cursor(tmp_path / "j", "webhook.chat", ["event"]))
+
+
+def test_plain_http_to_a_tls_port_loses_no_notice(plant: Plant, receiver: Receiver) -> None:
+    receiver.status = 400
+    receiver.says = b"<html><head><title>400 The plain HTTP request was sent to HTTPS port</title>"
+    plant.happen("raised")
+    plant.run(10.0)
+    assert "HTTPS port" in plant.runner.trouble
+    receiver.status, receiver.says = 200, b""
+    plant.run(60.0)
+    assert states(receiver) == ["raised"]
+
+
+def test_a_secret_replaced_on_disk_is_taken_without_a_restart(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("Bearer one\n")
+    plant = Plant(tmp_path / "j.journal", receiver, authorization=Secret(file=secret))
+    plant.happen("raised")
+    plant.run()
+    secret.write_text("Bearer two\n")
+    plant.happen("cleared")
+    plant.run(COOL_DOWN_S + 1)
+    plant.close()
+    assert [headers["Authorization"] for headers in receiver.headers] == [
+        "Bearer one",
+        "Bearer two",
+    ]
+
+
+def test_a_webhook_with_a_private_authority(tmp_path: Path) -> None:
+    """The server there takes no notices; that the handshake succeeds is the point."""
+    authority = TestAuthority(tmp_path / "authority")
+    server = authority.issue("chat")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server.certificate, server.key)
+    standin = InfluxStandIn(tls=context)
+    receiver = Receiver(address=standin.url)
+    for tls, said in (
+        (None, "comes from an authority that tls.ca_file does not hold"),
+        (TlsSettings(ca_file=authority.ca_file), "answered 401"),
+    ):
+        plant = Plant(tmp_path / f"{said[:3]}.journal", receiver, tls=tls)
+        plant.happen("raised")
+        plant.run()
+        assert said in plant.runner.trouble
+        plant.close()
+    standin.close()
 
 
 # -- topics ---------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from monitor.text import printable
+from monitor.tls import is_from_tls_port
 
 NO_ANSWER = 0
 STORED = 204
@@ -25,7 +26,6 @@ HINTS = {
     401: "the token is missing or unknown",
     403: "the token may not write to this bucket",
 }
-NO_PLAIN_HTTP = re.compile(r"plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server")
 
 _CONFLICT = re.compile(
     r'input field "([^"]*)" on measurement "([^"]*)" is type (\w+), already exists as type (\w+)'
@@ -152,7 +152,7 @@ def hint(answer: Answer) -> str:
         return _not_found(answer)
     if "either orgID or org" in answer.words:
         return "influx.org names no organisation"
-    if NO_PLAIN_HTTP.search(answer.message):
+    if is_from_tls_port(answer.message):
         return "this port speaks TLS: influx.url must begin with https://"
     if answer.status in (400, 422) and not answer.words:
         return "these are not InfluxDB's words: something else answers at influx.url"
