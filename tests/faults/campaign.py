@@ -62,6 +62,7 @@ class Finding:
     missing: int = 0
     double: int = 0
     outage_s: float = 0.0
+    requests_per_row: float = 0.0  # to InfluxDB
     # Samples (breaks: messages, rejected: rows) by reason.
     explained: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -165,6 +166,7 @@ def judge(
         missing=missing,
         double=double,
         outage_s=found.outage_s,
+        requests_per_row=found.requests_per_row,
         explained=_reasons(done, found, recording) if finding.promise == "explained" else {},
         failure=_unexplained(done, found, recording) if finding.promise == "explained" else "",
     )

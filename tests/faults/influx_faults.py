@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import ssl
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
 from tests.faults.campaign import Done, scenario
 from tests.faults.stage import Stage
+from tests.servers.certificates import TestAuthority
 from tests.servers.influx_standin import Fault, InfluxStandIn
+from tests.servers.recording import T0_NS
 from tests.servers.service import influx_part
+from tests.servers.strict_line_protocol import parse
 
 REFUSED_SENSOR = "m02"
 
@@ -80,8 +84,8 @@ def _answers(stage: Stage, statuses: list[int]) -> Done:
 
 
 class Picky(InfluxStandIn):
-    """Refuses any request that holds a verdict of one sensor, as InfluxDB refuses a field of the
-    wrong type.
+    """Refuses any request that holds a verdict of one sensor, and does not say which line it was:
+    the worst case, which no InfluxDB is known for.
     """
 
     def write(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes]:
@@ -106,3 +110,75 @@ def refuses_some(stage: Stage) -> Done:
     (series,) = stage.database.query("SELECT count(novelty) FROM vibration_verdict")
     assert series.column("count") == [stage.recording.n_windows - n_refused]
     return Done(f"400 to every request with a verdict of {REFUSED_SENSOR}", n_rejected=n_refused)
+
+
+OTHER_TYPE = f"vibration_verdict,machine=old,point=tool novelty=1i {T0_NS}"
+
+
+@scenario("InfluxDB has a field as another type", "explained", quick=True)
+def other_type(stage: Stage) -> Done:
+    """An older tool wrote integers. The field is left out, all rows arrive without it."""
+    stage.standin.keep(parse(OTHER_TYPE)[0])
+    assert stage.database.write(OTHER_TYPE.encode()) == (204, "")
+    service = stage.start()
+    stage.play()
+    service.wait(lambda: len(service.rows()) == stage.recording.n_windows)
+    service.wait_delivered()
+    assert "field novelty of vibration_verdict" in service.log()
+    own = "WHERE machine =~ /^m/"
+    (series,) = stage.database.query(f"SELECT count(status) FROM vibration_verdict {own}")
+    assert series.column("count")[0] >= stage.recording.n_windows
+    assert not stage.database.query(f"SELECT novelty FROM vibration_verdict {own}")
+    return Done("novelty, a float, exists as an integer: left out of every row")
+
+
+@scenario("InfluxDB's retention is shorter than the backlog", "explained", quick=True)
+def retention(stage: Stage) -> Done:
+    """The older half is set aside with the server's reason, without a request for each row."""
+    half_ns = T0_NS + round(stage.recording.duration_s * 1e9) // 2 + 7
+    stage.standin.oldest_ns = half_ns
+    service = stage.start()
+    stage.play()
+    service.wait(lambda: len(service.rows()) == stage.recording.n_windows)
+    service.wait_delivered()
+    n_old = sum(verdict.end_ns < half_ns for verdict in service.rows().values())
+    (series,) = stage.database.query("SELECT count(novelty) FROM vibration_verdict")
+    assert series.column("count") == [stage.recording.n_windows - n_old]
+    return Done("rows of the first half are beyond the retention", n_rejected=n_old)
+
+
+FOREIGN_400 = (
+    b"<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>",
+    b'{"code":"invalid","message":"Please provide either orgID or org"}',
+)
+
+
+@scenario("a 400 that has nothing to do with the rows", "nothing lost")
+def foreign_400(stage: Stage) -> Done:
+    """Whatever a proxy or wrong settings refuse waits, and arrives once they are put right."""
+    answers = [Fault("answer", 400, body=body) for body in FOREIGN_400 for _ in range(3)]
+    stage.standin.faults.extend(answers)
+    service = stage.start()
+    stage.play()
+    service.wait(lambda: not stage.standin.faults, 60.0, "every prepared answer was given")
+    assert "influx.url must begin with https://" in service.log()
+    return Done(f"{len(answers)} times 400, as a proxy's TLS port and an unknown org give it")
+
+
+@scenario("InfluxDB's certificate is of a private authority", "nothing lost")
+def private_authority(stage: Stage) -> Done:
+    """Without influx.tls rows wait, and the log says why; with it they arrive."""
+    authority = TestAuthority(stage.folder / "authority")
+    server = authority.issue("influx")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server.certificate, server.key)
+    stage.standin.close()
+    stage.standin = InfluxStandIn(forward=stage.database.write, tls=context)
+    service = stage.start(influx=influx_part(stage.standin.url, stage.folder))
+    stage.play()
+    service.wait(lambda: "tls.ca_file does not hold" in service.log(), why="the log says why")
+    assert service.stop()[0] == 0
+    trusted = influx_part(stage.standin.url, stage.folder, tls={"ca_file": str(authority.ca_file)})
+    service.configure(service.config | {"influx": trusted})
+    service.start()
+    return Done("an authority that the system does not know, until influx.tls.ca_file names it")

@@ -21,6 +21,7 @@ HEADINGS = (
     "missing",
     "double",
     "longest outage",
+    "requests a row",
     "counted reasons",
 )
 
@@ -55,7 +56,7 @@ def cells(finding: Finding) -> tuple[str, ...]:
             if finding.skipped
             else f"FAILED: {finding.failure.splitlines()[0]}"
         )
-        return (finding.scenario, finding.promise, why, "", "", "", "", "")
+        return (finding.scenario, finding.promise, why, "", "", "", "", "", "")
     return (
         finding.scenario,
         finding.promise if finding.kept else f"{finding.promise}: BROKEN",
@@ -64,6 +65,7 @@ def cells(finding: Finding) -> tuple[str, ...]:
         f"{finding.missing:,}",
         f"{finding.double:,}",
         f"{finding.outage_s:.1f} s",
+        f"{finding.requests_per_row:.2f}",
         ", ".join(f"{name} {n:,}" for name, n in finding.explained.items()) or "-",
     )
 

@@ -39,6 +39,7 @@ class Outcome:
     database: dict[DatabaseKey, dict[str, Any]]
     books: Books
     outage_s: float
+    requests_per_row: float = 0.0  # to InfluxDB
 
 
 @dataclass
@@ -169,7 +170,9 @@ class Stage:
         own = set(self.recording.sensors)
         rows = {key: verdict for key, verdict in service.rows().items() if key[0] in own}
         database = {key: fields for key, fields in self._stored().items() if key[1] in own}
-        return Outcome(rows, database, books, outage_s)
+        settled = books.rows(["influx"]).values()
+        n_settled = sum(counts.accepted + counts.rejected for counts in settled)
+        return Outcome(rows, database, books, outage_s, self.standin.n_requests / max(1, n_settled))
 
     def _stored(self) -> dict[DatabaseKey, dict[str, Any]]:
         found: dict[DatabaseKey, dict[str, Any]] = {}

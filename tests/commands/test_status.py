@@ -1,0 +1,80 @@
+"""camshaft status says what an output is in trouble with, and its exit code does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor.cli import main
+from monitor.config_file import write_yaml
+from monitor.journal.writer import Journal
+from monitor.outputs.base import Step
+from monitor.outputs.runner import Runner, delivery_fields
+
+TROUBLE = "InfluxDB answered 401 unauthorized access. Rows wait in the journal."
+LEFT_OUT = "InfluxDB refuses, and is no longer sent: field logit of vibration_verdict."
+
+
+class Output:
+    """Is given its steps."""
+
+    name = title = "InfluxDB"
+    kinds = ("verdict",)
+    from_start = True
+    batch_rows = 10
+    rejection = "{row_id} {reason}"
+    log_period_s = 60.0
+
+    def __init__(self, *steps: Step) -> None:
+        self.steps = list(steps)
+
+    def step(self, rows: object, now_ns: int) -> Step:
+        return self.steps.pop(0)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Nothing:
+    def pending(self, limit: int) -> list[object]:
+        return []
+
+    def settle(self, fates: object, at_ns: int) -> None:
+        """Nothing waits."""
+
+
+def test_trouble_and_what_is_left_out_are_figures_of_the_service() -> None:
+    output = Output(
+        Step(accepted=[("verdict", 1)], n_left_out=3, left_out=LEFT_OUT),
+        Step(accepted=[("verdict", 2)], n_left_out=4, left_out=LEFT_OUT),
+        Step(trouble=TROUBLE),
+        Step(accepted=[("verdict", 3)]),
+    )
+    runner = Runner(output, Nothing(), jitter=lambda: 1.0)  # type: ignore[arg-type]
+    found = []
+    for now_s in range(4):
+        runner.step(60.0 * now_s, 0)
+        found.append(tuple(delivery_fields([runner]).values()))
+    assert found == [(3, LEFT_OUT), (7, LEFT_OUT), (7, f"{TROUBLE} {LEFT_OUT}"), (7, "")]
+
+
+@pytest.mark.parametrize("trouble", ["", TROUBLE])
+def test_status_shouts(trouble: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "camshaft.yaml"
+    write_yaml(
+        config,
+        {
+            "subscriptions": [{"topic": "{machine}", "payload": {"format": "raw"}}],
+            "sensors": [{"sample_rate_hz": 1000}],
+            "influx": {"url": "http://127.0.0.1:1", "bucket": "b"},
+        },
+    )
+    journal = Journal(tmp_path / "camshaft.journal")
+    figures = {"broker_connected": True, "windows_per_s": 1.5, "delivery_trouble": trouble}
+    journal.store_health(1_700_000_000_000_000_000, figures)
+    journal.close()
+    code = main(["status", "-c", str(config)])
+    said = capsys.readouterr().out
+    assert code == (1 if trouble else 0)
+    assert (f"Delivery  {TROUBLE}" in said) == bool(trouble)
