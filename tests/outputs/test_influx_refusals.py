@@ -116,7 +116,10 @@ def test_a_map_without_one_of_its_bands_would_not_add_up(
 
 @pytest.mark.parametrize("dialect", ["2.7", "2.7.12", "1.8"])
 def test_what_is_beyond_the_retention_is_dropped_in_one_request(
-    dialect: Dialect, influx_standin_alone: InfluxStandIn, tmp_path: Path
+    dialect: Dialect,
+    influx_standin_alone: InfluxStandIn,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It cost 10,399 requests for 200 rows. InfluxDB 3 takes such rows."""
     standin = influx_standin_alone
@@ -131,6 +134,9 @@ def test_what_is_beyond_the_retention_is_dropped_in_one_request(
     assert set(outbox.rejected) == {("verdict", number) for number in range(121)}
     assert all("retention policy" in reason for reason in outbox.rejected.values())
     assert [row.time_ns for row in standin.rows("vibration_verdict")] == times[121:]
+    said = "InfluxDB refuses, and is no longer sent: what is older than its retention."
+    assert sender.left_out == (0, said)
+    assert caplog.text.count(said) == 1
     n_before = standin.n_requests
     drain(sender, late := MemoryOutbox(rows[:100]))
     assert standin.n_requests == n_before  # known by now: not sent

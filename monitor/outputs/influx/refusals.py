@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from monitor.outputs.influx.answers import Conflict
@@ -85,8 +84,7 @@ class Refusals:
         if len(named) > N_NAMED:
             parts.append(f"{len(named) - N_NAMED} more")
         if self._oldest_ns is not None:
-            when = datetime.fromtimestamp(self._oldest_ns // 10**9, UTC)
-            parts.append(f"what is older than its retention ({when:%Y-%m-%d %H:%M:%S} UTC)")
+            parts.append("what is older than its retention")
         return "; ".join(parts)
 
     def _learned(self, now_ns: int) -> None:
