@@ -87,7 +87,9 @@ def changed_keys(key: str, running: object, wanted: object) -> list[str]:
         pairs = [(f"{key}.{name}", getattr(running, name), getattr(wanted, name)) for name in names]
         return [said for pair in pairs for said in changed_keys(*pair)]
     if isinstance(running, tuple) and isinstance(wanted, tuple) and len(running) == len(wanted):
-        places = [f"{key}[{number}]" for number in range(len(running))] if running[1:] else [key]
+        places = [f"{key}[{number}]" for number in range(len(running))]
+        if len(places) == 1:
+            places = [key]
         return [
             said
             for place, one, other in zip(places, running, wanted, strict=True)

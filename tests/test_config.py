@@ -208,3 +208,7 @@ def test_a_reload_names_what_needs_a_restart_and_what_is_in_use() -> None:
     moved = parse(notifications={"webhooks": [hook | {"url": "https://b"}]}).notifications
     assert changed_keys("notifications", notified, moved) == ["notifications.webhooks.url"]
     assert changed_keys("influx", one.influx, ()) == ["influx"]
+    assert changed_keys("influx", (), ()) == []
+    two = parse(influx=[running | {"name": name} for name in ("a", "b")])
+    more = parse(influx=[running | {"name": name} for name in ("a", "c")])
+    assert changed_keys("influx", two.influx, more.influx) == ["influx[1].name (b is in use)"]
