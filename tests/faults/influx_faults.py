@@ -132,7 +132,7 @@ def other_type(stage: Stage) -> Done:
     return Done("novelty, a float, exists as an integer: left out of every row")
 
 
-@scenario("InfluxDB's retention is shorter than the backlog", "explained", quick=True)
+@scenario("InfluxDB's retention is shorter than the backlog", "explained")
 def retention(stage: Stage) -> Done:
     """The older half is set aside with the server's reason, without a request for each row."""
     half_ns = T0_NS + round(stage.recording.duration_s * 1e9) // 2 + 7
