@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from monitor.records.topic import TopicPattern
-from monitor.settings import Positive, Settings
+from monitor.settings import Factor, Positive, Settings
 from monitor.signal.payload.formats import AnyPayload
+from monitor.signal.payload.units import MS2_PER_UNIT, spelled
 
-MS2_PER_UNIT = {"m/s2": 1.0, "g": 9.80665, "mg": 9.80665e-3}
+Unit = Literal["m/s2", "mm/s2", "g", "mg", "ug", "in/s2", "ft/s2", "gal", "counts"]
 
 
 class ConfigError(Exception):
@@ -103,16 +104,24 @@ class MqttSettings(Settings):
 
 
 class Subscription(Settings):
-    """topic: levels in braces name the sensor: vibration/{machine}/{point}/waveform."""
+    """topic: levels in braces name the sensor: vibration/{machine}/{point}/waveform. It need name
+    no machine where the payload does.
+    """
 
     topic: str
     payload: AnyPayload
 
-    @field_validator("topic")
-    @classmethod
-    def _pattern(cls, value: str) -> str:
-        TopicPattern.parse(value)
-        return value
+    @property
+    def pattern(self) -> TopicPattern:
+        return TopicPattern.parse(self.topic, not self.payload.names_machine)
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        try:
+            _ = self.pattern
+        except ValueError as error:
+            raise ValueError(f"topic = {self.topic!r} {error}") from error
+        return self
 
 
 class RunningSettings(Settings):
@@ -160,8 +169,10 @@ class SensorSettings(Settings):
     expected_period_s: Positive = 1.0
     sample_rate_hz: Positive
     channels: tuple[str, ...] = Field(default=("a",), min_length=1, max_length=16)
-    unit: Literal["m/s2", "g", "mg", "counts"] = "m/s2"
-    scale: Positive | None = None  # units per stored number; with unit "counts": m/s² per count
+    unit: Unit = "m/s2"
+    # Units per stored number, of all channels or of each; below 0 where an axis is turned round.
+    # With unit "counts": m/s² per count.
+    scale: Factor | tuple[Factor, ...] | None = None
     full_scale_ms2: Positive | None = None  # |sample| at or above it is clipped
     running: RunningSettings | None = None
     # A name in models_folder, a bundled name, or a path; None: judged by novelty alone.
@@ -175,12 +186,16 @@ class SensorSettings(Settings):
     @field_validator("unit", mode="before")
     @classmethod
     def _unit_spelling(cls, value: object) -> object:
-        return "m/s2" if value in ("m/s²", "m/s^2") else value
+        return spelled(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.unit == "counts" and self.scale is None:
             raise ValueError("unit = counts needs a scale in m/s² per count")
+        if isinstance(self.scale, tuple) and len(self.scale) != len(self.channels):
+            raise ValueError(
+                f"scale has {len(self.scale)} numbers for {len(self.channels)} channels"
+            )
         if self.model is not None and "window_s" in self.model_fields_set:
             raise ValueError(
                 f"window_s = {self.window_s} s cannot be set beside a model: the window comes"
@@ -194,9 +209,10 @@ class SensorSettings(Settings):
         return fnmatch.fnmatchcase(name, self.match)
 
     @property
-    def ms2_per_number(self) -> float:
-        """What one stored number stands for in m/s²."""
-        return (self.scale or 1.0) * MS2_PER_UNIT.get(self.unit, 1.0)
+    def ms2_per_number(self) -> float | tuple[float, ...]:
+        """What one stored number stands for in m/s², of all channels or of each."""
+        scale, ms2 = self.scale or 1.0, MS2_PER_UNIT.get(self.unit, 1.0)
+        return tuple(one * ms2 for one in scale) if isinstance(scale, tuple) else scale * ms2
 
 
 class KeptWindowSettings(Settings):

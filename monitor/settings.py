@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=1 << 20)]
+Names = Annotated[tuple[str, ...], Field(min_length=1, max_length=16)]
+Counts = Annotated[tuple[Count, ...], Field(min_length=1, max_length=16)]
+
+
+def _not_zero(value: float) -> float:
+    if not value:
+        raise ValueError("must not be 0")
+    return value
+
+
+Factor = Annotated[Finite, AfterValidator(_not_zero)]
 
 
 class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class CheckedSettings(Settings):
+    """Settings whose values must also go together."""
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        self.check()
+        return self
+
+    def check(self) -> None:
+        """Raises ValueError, a sentence, where the values do not go together."""

@@ -41,7 +41,16 @@ def parse(**changes: Any) -> Config:
         ),
         (
             {"sensor": {"unit": "ips"}},
-            r"sensors\[0\].unit = 'ips': must be 'm/s2', 'g', 'mg' or 'counts'",
+            r"sensors\[0\].unit = 'ips': must be 'm/s2', 'mm/s2', 'g', 'mg', .* or 'counts'",
+        ),
+        ({"sensor": {"scale": 0}}, r"sensors\[0\].scale.* = 0: must not be 0"),
+        (
+            {"sensor": {"scale": [1, 2]}},
+            r"sensors\[0\]: scale has 2 numbers for 1 channels",
+        ),
+        (
+            {"subscriptions": [{"topic": "plant/all", "payload": {"format": "json"}}]},
+            r"subscriptions\[0\]: topic = 'plant/all' must name {machine} once",
         ),
         (
             {"sensor": {"unit": "counts"}},
@@ -114,9 +123,12 @@ def test_the_first_rule_that_fits_holds() -> None:
         ({"unit": "g"}, 9.80665),
         ({"unit": "mg", "scale": 2}, 0.0196133),
         ({"unit": "counts", "scale": 0.01}, 0.01),
+        ({"unit": "in/s²", "scale": -3}, -0.0762),
+        ({"unit": "G", "channels": ["x", "y"], "scale": [0.5, -2]}, (4.903325, -19.6133)),
     ],
 )
-def test_units(sensor: dict[str, Any], ms2: float) -> None:
+def test_units(sensor: dict[str, Any], ms2: float | tuple[float, ...]) -> None:
+    """Case d34-units: other units of acceleration, a scale for each axis, a turned axis."""
     assert parse(sensor=sensor).sensors[0].ms2_per_number == pytest.approx(ms2)
 
 

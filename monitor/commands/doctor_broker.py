@@ -16,7 +16,6 @@ import numpy as np
 
 from monitor.config import Config, ConfigError, MqttSettings, Subscription
 from monitor.records.signal import Chunk, Message
-from monitor.records.topic import TopicPattern
 from monitor.signal.payload.base import DecoderSettings, PayloadError
 from monitor.signal.payload.formats import decode
 from monitor.sources.mqtt.probe import BrokerProbe, ProbeError
@@ -143,7 +142,7 @@ def _session_steps(config: Config, wait_s: float) -> Iterator[Finding]:
 
 
 def _subscription_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterator[Finding]:
-    patterns = {TopicPattern.parse(one.topic).filter: one.topic for one in config.subscriptions}
+    patterns = {one.pattern.filter: one.topic for one in config.subscriptions}
     try:
         answers = probe.subscribe(list(patterns), CONNECT_S)
     except ProbeError as error:
@@ -165,9 +164,7 @@ def _message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterato
     until_s = time.monotonic() + wait_s
     while waiting and (message := probe.next_message(until_s - time.monotonic())) is not None:
         matching = (
-            one
-            for one in config.subscriptions
-            if TopicPattern.parse(one.topic).match(message.topic) is not None
+            one for one in config.subscriptions if one.pattern.match(message.topic) is not None
         )
         subscription = next(matching, None)
         if subscription is not None and subscription.topic in waiting:
@@ -180,7 +177,7 @@ def _message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterato
 
 def _judge(config: Config, subscription: Subscription, message: Message) -> Finding:
     """Whether the service could use this message."""
-    sensor = TopicPattern.parse(subscription.topic).sensor(message.topic)
+    sensor = subscription.pattern.sensor(message.topic)
     rules = config.sensor(sensor) if sensor else None
     if sensor is None or rules is None:
         return Finding(

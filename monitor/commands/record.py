@@ -23,7 +23,6 @@ from monitor.commands.arguments import add_config
 from monitor.config import Config, ConfigError, SensorSettings
 from monitor.config_file import load_config, write_yaml
 from monitor.records.signal import Chunk, Float32, Message
-from monitor.records.topic import TopicPattern
 from monitor.signal.payload.base import DecoderSettings, PayloadError, PayloadSettings
 from monitor.signal.payload.formats import decode
 from monitor.signal.windows import Windower, WindowSettings
@@ -129,7 +128,7 @@ class Recorder:
             rule,
             folder,
         )
-        self._topics = [(TopicPattern.parse(s.topic), s.payload) for s in config.subscriptions]
+        self._topics = [(s.pattern, s.payload) for s in config.subscriptions]
         self._max_bytes = config.mqtt.max_payload_bytes
         n = max(1, round(FILE_S * rule.sample_rate_hz))
         self._windower = Windower(sensor, WindowSettings(rule.acquisition, n, n))

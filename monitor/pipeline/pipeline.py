@@ -222,6 +222,8 @@ class Pipeline:
         self, sensor: Sensor, chunk: Chunk, digest: int, work: list[Cut], now_s: float
     ) -> None:
         n, name = chunk.samples.shape[1], sensor.name
+        for what in chunk.tolerated:
+            self._batch.counters[f"tolerated.{what}"] += 1
         taken = sensor.take(chunk, digest, now_s)
         if taken.is_back:
             self.event(Event(chunk.received_ns, name, "back", "messages again"))

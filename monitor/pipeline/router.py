@@ -51,7 +51,7 @@ class Router:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._topics = [(TopicPattern.parse(s.topic), s.payload) for s in rules.subscriptions]
+        self._topics = [(s.pattern, s.payload) for s in rules.subscriptions]
         self._running_topics = {
             running.topic: TopicPattern.parse(running.topic)
             for analyser in rules.analysers

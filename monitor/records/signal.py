@@ -49,6 +49,7 @@ class Chunk:
     samples : float32, shape (n_channels, n), m/s²
     start_ns : time of the first sample, None where the message carries no time
     sequence : the sender's message counter, None where it keeps none
+    tolerated : what the message had too much and was read all the same, to be counted
     """
 
     sensor: str  # "machine/point"
@@ -58,6 +59,7 @@ class Chunk:
     start_ns: int | None = None
     sequence: int | None = None
     redelivered: bool = False  # the source may have delivered it before
+    tolerated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,19 @@ class TopicPattern:
     levels: tuple[str, ...]
 
     @classmethod
-    def parse(cls, text: str) -> TopicPattern:
-        """Raises ValueError where the text is no such pattern."""
+    def parse(cls, text: str, needs_machine: bool = True) -> TopicPattern:
+        """Raises ValueError where the text is no such pattern.
+
+        needs_machine : nothing else names it
+        """
         levels = tuple(text.split("/"))
         names = [match[1] for level in levels if (match := re.fullmatch(r"\{(\w+)\}", level))]
         if unknown := [name for name in names if name not in LEVEL_NAMES]:
             raise ValueError(
                 f"has a level {{{unknown[0]}}}; levels may be named {{machine}} and {{point}}"
             )
-        if "machine" not in names or len(set(names)) != len(names):
+        is_named = "machine" in names or not needs_machine
+        if not is_named or len(set(names)) != len(names):
             raise ValueError("must name {machine} once and {point} at most once")
         if any(
             set(level) & set("{}#+\0") for level in levels if not re.fullmatch(r"\{\w+\}|\+", level)
@@ -52,9 +56,9 @@ class TopicPattern:
 
     def sensor(self, topic: str) -> str | None:
         """ "machine/point" of a topic that fits, else None. A pattern without {point} has the point
-        "main".
+        "main", one without {machine} the machine "".
         """
         named = self.match(topic)
         if named is None or not all(named.values()):
             return None
-        return f"{named['machine']}/{named.get('point', 'main')}"
+        return f"{named.get('machine', '')}/{named.get('point', 'main')}"

@@ -31,6 +31,10 @@ def configured_source(config: Config, callbacks: Callbacks, remembered: frozense
 
 def topic_filters(config: Config) -> list[str]:
     """MQTT topic filters of all waveforms, running-state topics and labels."""
-    topics = [subscription.topic for subscription in config.subscriptions]
-    topics += [rule.running.topic for rule in config.sensors if rule.running and rule.running.topic]
-    return [*(TopicPattern.parse(topic).filter for topic in topics), labels.TOPIC]
+    waveforms = [subscription.pattern for subscription in config.subscriptions]
+    running = [
+        TopicPattern.parse(rule.running.topic)
+        for rule in config.sensors
+        if rule.running and rule.running.topic
+    ]
+    return [*(pattern.filter for pattern in waveforms + running), labels.TOPIC]

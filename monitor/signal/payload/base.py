@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from monitor.records.signal import Message
-from monitor.settings import Settings
+from monitor.settings import CheckedSettings
+from monitor.signal.payload.compression import Compression, check_installed
 
 MAX_PAYLOAD_BYTES = 4 << 20
 
@@ -25,8 +26,18 @@ class PayloadError(Exception):
         self.detail = detail
 
 
-class PayloadSettings(Settings):
+class PayloadSettings(CheckedSettings):
     """How to read the messages of a subscription. Each format has its own, with a `format` key."""
+
+    compression: Compression = "none"
+
+    @property
+    def names_machine(self) -> bool:
+        """Whether messages name their machine, so that the topic need not."""
+        return False
+
+    def check(self) -> None:
+        check_installed(self.compression)
 
 
 class SensorRule(Protocol):
@@ -39,7 +50,10 @@ class SensorRule(Protocol):
     def sample_rate_hz(self) -> float: ...
 
     @property
-    def ms2_per_number(self) -> float: ...
+    def unit(self) -> str: ...
+
+    @property
+    def ms2_per_number(self) -> float | tuple[float, ...]: ...
 
 
 RuleOf = Callable[[str], SensorRule | None]
@@ -50,7 +64,7 @@ class DecoderSettings:
     """What holds for one message.
 
     payload : the subscription's settings
-    sensor : "machine/point" as the topic gives it
+    sensor : "machine/point" as the topic gives it; "/main" where it names no machine
     rule_of : the rule of any sensor's name, for messages that bring several; None where none fits
     """
 

@@ -18,29 +18,39 @@ import math
 import re
 import reprlib
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
+
+import numpy as np
 
 from monitor.records.signal import Chunk, Float32, Message
 from monitor.signal.payload.base import PayloadError, SensorRule
+from monitor.signal.payload.samples import Scale
+from monitor.signal.payload.times import (
+    COUNTS,
+    MAX_START_NS,
+    MAX_TEXT,
+    NS_PER_UNIT,
+    count_in_ns,
+    rule_of,
+    time_ns,
+)
+from monitor.signal.payload.units import MS2_PER_UNIT, spelled
 
-MAX_TEXT = 64  # characters of a time or a number given as text
 MIN_RATE_HZ, MAX_RATE_HZ = 1e-3, 1e9
 MAX_SEQUENCE = 2**63 - 1
-MAX_START_NS = 2**63 - 1  # in the year 2262
 MAX_AHEAD_NS = 86_400 * 10**9  # a sensor's clock may be a day ahead of ours
 
-NS_PER_UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 TIME_PROPERTIES = {"start_time": "iso8601"} | {f"start_time_{unit}": unit for unit in NS_PER_UNIT}
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What states the rate, and the factor to hertz or, of a spacing, to seconds.
+RATES = {"sample_rate_hz": 1.0, "sample_rate_khz": 1e3}
+SPACINGS = {"spacing_s": 1.0, "spacing_ms": 1e-3, "spacing_us": 1e-6}
 
 
 def chunk_of(
     message: Message, sensor: str, rule: SensorRule, samples: Float32, facts: Mapping[str, Any]
 ) -> Chunk:
-    """One chunk of a message. facts: sample_rate_hz, spacing_s, sequence as stated, time as
-    (unit, stated). Raises PayloadError.
+    """One chunk of a message. facts: those of RATES and SPACINGS, sequence as stated, time and
+    time_fraction as (unit, stated). Raises PayloadError.
     """
     samples.flags.writeable = False
     return Chunk(
@@ -66,14 +76,39 @@ def property_facts(properties: Mapping[str, str]) -> dict[str, Any]:
     return facts
 
 
+def stated_scale(facts: Mapping[str, Any], rule: SensorRule) -> Scale:
+    """The rule's m/s² per number, times a stated scale, in a stated unit. Raises PayloadError."""
+    scale = rule.ms2_per_number
+    if not facts:
+        return scale
+    factor = 1.0
+    if "scale" in facts:
+        factor = number(facts["scale"])
+        if not math.isfinite(factor) or factor == 0.0:
+            raise PayloadError("bad_scale", f"Scale {quote(facts['scale'])} cannot be used.")
+    if "unit" in facts:
+        factor *= _unit_factor(facts["unit"], rule.unit)
+    if factor == 1.0:
+        return scale
+    return tuple(one * factor for one in scale) if isinstance(scale, tuple) else scale * factor
+
+
+def _unit_factor(stated: object, configured: str) -> float:
+    unit = spelled(stated) if isinstance(stated, str) else ""
+    if unit not in MS2_PER_UNIT:
+        raise PayloadError(
+            "wrong_unit",
+            f"Samples are stated in {quote(stated)}; taken are {', '.join(MS2_PER_UNIT)}.",
+        )
+    return MS2_PER_UNIT[unit] / MS2_PER_UNIT.get(configured, 1.0)
+
+
 def _rate_hz(facts: Mapping[str, Any], configured_hz: float) -> float:
     """A stated rate, else 1 / a stated spacing, else the configured rate."""
-    if "sample_rate_hz" in facts:
-        stated, rate_hz = facts["sample_rate_hz"], _number(facts["sample_rate_hz"])
-    elif "spacing_s" in facts:
-        stated, spacing_s = facts["spacing_s"], _number(facts["spacing_s"])
-        rate_hz = 1.0 / spacing_s if spacing_s else math.inf
-    else:
+    if not facts:
+        return configured_hz
+    stated, rate_hz = _stated_rate_hz(facts)
+    if stated is None:
         return configured_hz
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise PayloadError(
@@ -84,7 +119,18 @@ def _rate_hz(facts: Mapping[str, Any], configured_hz: float) -> float:
     return rate_hz
 
 
-def _number(value: object) -> float:
+def _stated_rate_hz(facts: Mapping[str, Any]) -> tuple[object, float]:
+    for key, factor in RATES.items():
+        if key in facts:
+            return facts[key], number(facts[key]) * factor
+    for key, factor in SPACINGS.items():
+        if key in facts:
+            spacing_s = number(facts[key]) * factor
+            return facts[key], 1.0 / spacing_s if spacing_s else math.inf
+    return None, math.nan
+
+
+def number(value: object) -> float:
     """A number, or text that is one; NaN where it is neither."""
     if isinstance(value, str) and len(value) > MAX_TEXT:
         return math.nan
@@ -112,10 +158,11 @@ def _start_ns(facts: Mapping[str, Any], received_ns: int) -> int | None:
     if "time" not in facts:
         return None
     unit, value = facts["time"]
-    start_ns = _iso_ns(value) if unit == "iso8601" else _count_ns(value, NS_PER_UNIT[unit])
+    start_ns = time_ns(value, unit)
     if start_ns is None:
-        rule = "an ISO 8601 time" if unit == "iso8601" else f"a count of {unit} since 1970"
-        raise PayloadError("bad_time", f"Time {quote(value)} is not {rule}.")
+        raise PayloadError("bad_time", f"Time {quote(value)} is not {rule_of(unit)}.")
+    if "time_fraction" in facts:
+        start_ns += _fraction_ns(*facts["time_fraction"])
     if not 0 <= start_ns <= MAX_START_NS:
         raise PayloadError("bad_time", f"Time {quote(value)} lies outside the years 1970 to 2262.")
     if start_ns > received_ns + MAX_AHEAD_NS:
@@ -123,42 +170,17 @@ def _start_ns(facts: Mapping[str, Any], received_ns: int) -> int | None:
     return start_ns
 
 
-def _iso_ns(value: object) -> int | None:
-    """ISO 8601 to ns since 1970, every digit kept; without a zone it is UTC. None where it is no
-    such time.
-    """
-    if not isinstance(value, str) or len(value) > MAX_TEXT:
-        return None
-    text, fraction_ns = value.strip(), 0
-    if found := re.fullmatch(r"(.*\d)[.,]([0-9]{1,12})(\D.*)?", text, re.ASCII | re.DOTALL):
-        text, fraction_ns = found[1] + (found[3] or ""), int(found[2].ljust(9, "0")[:9])
-    try:
-        time = datetime.fromisoformat(text)
-        time = time if time.tzinfo else time.replace(tzinfo=UTC)
-        return (time - EPOCH) // timedelta(microseconds=1) * 1000 + fraction_ns
-    except (ValueError, OverflowError):
-        return None
-
-
-def _count_ns(value: object, unit_ns: int) -> int | None:
-    """A count of units since 1970, as a number or its text, to ns. Whole numbers and text keep
-    every digit.
-    """
-    if isinstance(value, str) and (
-        found := re.fullmatch(r"([0-9]{1,19})(?:\.([0-9]{1,12}))?", value.strip())
-    ):
-        return int(found[1]) * unit_ns + int((found[2] or "").ljust(12, "0")) * unit_ns // 10**12
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    # By its decimal digits: the product of binary numbers would invent nanoseconds.
-    if isinstance(value, float):
-        return int(Decimal(repr(value)) * unit_ns) if abs(value) < MAX_START_NS else None
-    return value * unit_ns
+def _fraction_ns(unit: str, value: object) -> int:
+    fraction_ns = count_in_ns(value, COUNTS[unit][0])
+    if fraction_ns is None or not 0 <= fraction_ns <= 10**9:
+        text = f"Time's fraction {quote(value)} {unit} is not from 0 to 1 s."
+        raise PayloadError("bad_time", text)
+    return fraction_ns
 
 
 def quote(value: object) -> str:
     """A hostile value, cut short and safe for a log line."""
-    return short(reprlib.repr(value))
+    return short(reprlib.repr(value.item() if isinstance(value, np.generic) else value))
 
 
 def short(text: str) -> str:

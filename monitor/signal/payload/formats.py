@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, get_args
 
 from pydantic import Field
 
 from monitor.records.signal import Chunk, Message
-from monitor.signal.payload import json_object, raw
-from monitor.signal.payload.base import DecoderSettings, PayloadSettings, check_size
+from monitor.signal.payload import cbor, csv_text, json_object, message_pack, raw
+from monitor.signal.payload.base import (
+    DecoderSettings,
+    PayloadError,
+    PayloadSettings,
+    check_size,
+)
+from monitor.signal.payload.compression import Broken, Compression, TooLong, decompress
 
 # Raises PayloadError, which refuses the whole message, and nothing else, whatever the bytes.
 Decoder = Callable[[Message, DecoderSettings], list[Chunk]]
@@ -17,10 +24,20 @@ Decoder = Callable[[Message, DecoderSettings], list[Chunk]]
 DECODERS: dict[type[PayloadSettings], Decoder] = {
     raw.RawPayload: raw.decode,
     json_object.JsonPayload: json_object.decode,
+    csv_text.CsvPayload: csv_text.decode,
+    cbor.CborPayload: cbor.decode,
+    message_pack.MessagePackPayload: message_pack.decode,
 }
 
 # What `payload` may be in the configuration.
-AnyPayload = Annotated[raw.RawPayload | json_object.JsonPayload, Field(discriminator="format")]
+AnyPayload = Annotated[
+    raw.RawPayload
+    | json_object.JsonPayload
+    | csv_text.CsvPayload
+    | cbor.CborPayload
+    | message_pack.MessagePackPayload,
+    Field(discriminator="format"),
+]
 FORMAT_NAMES = frozenset(
     name for settings in DECODERS for name in get_args(settings.model_fields["format"].annotation)
 )
@@ -29,4 +46,22 @@ FORMAT_NAMES = frozenset(
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     """All chunks of one message, of any number of sensors, in order. Raises PayloadError."""
     check_size(message, settings.max_bytes)
+    compression = settings.payload.compression
+    if compression != "none":
+        payload = _unpacked(message.payload, compression, settings.max_bytes)
+        message = replace(message, payload=payload)
     return DECODERS[type(settings.payload)](message, settings)
+
+
+def _unpacked(data: bytes, compression: Compression, max_bytes: int) -> bytes:
+    try:
+        unpacked = decompress(data, compression, max_bytes)
+    except TooLong as error:
+        text = f"Payload unpacks to more than the {max_bytes} bytes that are taken."
+        raise PayloadError("too_large", text) from error
+    except Broken as error:
+        text = f"Payload is not {compression}: {' '.join(str(error).split())[:100]}."
+        raise PayloadError("not_compressed", text) from error
+    if not unpacked:
+        raise PayloadError("empty", "Payload unpacks to nothing.")
+    return unpacked

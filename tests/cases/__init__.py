@@ -1,0 +1,1 @@
+"""Messages of real senders and their shapes, each with its configuration and the right samples."""
