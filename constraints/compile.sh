@@ -14,4 +14,4 @@ compile() {
 compile development --all-extras --upgrade
 compile demo --extra demo --constraint constraints/development.txt
 compile daemon --constraint constraints/development.txt
-compile page --extra page --extra prometheus --constraint constraints/development.txt
+compile page --extra page --extra prometheus --extra formats --constraint constraints/development.txt

@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError, field_validator, model_validator
 from scipy.signal import resample_poly
 
-from monitor.config import MS2_PER_UNIT, ConfigError
+from monitor.config import ConfigError
 from monitor.config_file import read_yaml, sentences
 from monitor.recordings.files import FileError, FileFormat, read_array
 from monitor.records.signal import Float32
 from monitor.settings import Positive, Settings
+from monitor.signal.payload.units import MS2_PER_UNIT
 
 MAX_TABLE_BYTES = 64 << 20
 TABLE_FORMATS = ("csv", "parquet", "wav", "flac")  # always (time, channel)

@@ -91,4 +91,5 @@ def test_the_examples_are_valid(text: str) -> None:
     (_influx,) = config.influx
     assert config.mqtt.tls is not None
     assert [rule.acquisition for rule in config.sensors] == ["snapshot", "continuous", "continuous"]
-    assert [subscription.payload.format for subscription in config.subscriptions] == ["raw", "json"]
+    formats = [subscription.payload.format for subscription in config.subscriptions]
+    assert formats == ["raw", "json", "json", "raw", "csv"]

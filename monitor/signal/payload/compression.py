@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import zlib
-from typing import Literal
+from typing import Any, Literal
 
 Compression = Literal["none", "gzip", "zlib", "deflate", "zstd"]
 
 _WINDOW_BITS = {"gzip": 31, "zlib": 15, "deflate": -15}
 _ZSTD_WINDOW_BYTES = 8 << 20  # what its strongest usual level needs
-_PIECE_BYTES = 64 << 10
 
 
 class TooLong(Exception):
@@ -54,16 +52,27 @@ def _inflate(data: bytes, window_bits: int, max_bytes: int) -> bytes:
 
 
 def _unzstd(data: bytes, max_bytes: int) -> bytes:
+    """One frame. The library's stream reader alone would take one that ends early for whole."""
     import zstandard  # an extra
 
     inflater = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
-    out = bytearray()
     try:
-        with inflater.stream_reader(io.BytesIO(data), read_across_frames=True) as reader:
-            while piece := reader.read(_PIECE_BYTES):
-                out += piece
-                if len(out) > max_bytes:
-                    raise TooLong
+        stated = zstandard.get_frame_parameters(data).content_size
+        if stated != zstandard.CONTENTSIZE_UNKNOWN and stated > max_bytes:
+            raise TooLong
+        return inflater.decompress(data, max_output_size=max_bytes, allow_extra_data=False)
     except zstandard.ZstdError as error:
+        if _holds_more(inflater, data, max_bytes):
+            raise TooLong from error
         raise Broken(str(error)) from error
-    return bytes(out)
+
+
+def _holds_more(inflater: Any, data: bytes, max_bytes: int) -> bool:
+    """Whether the frame failed for want of room: the library tells it no other way."""
+    import zstandard
+
+    with inflater.stream_reader(data) as reader:
+        try:
+            return len(reader.read(max_bytes + 1)) > max_bytes
+        except zstandard.ZstdError:
+            return False
