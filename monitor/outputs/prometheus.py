@@ -183,6 +183,7 @@ def _messages(books: Books) -> Iterator[Metric]:
     for prefix, name, label, text in (
         ("windows.", "camshaft_windows", "status", "Windows by status"),
         ("bad_payloads.", "camshaft_bad_payloads", "reason", "Messages that could not be used"),
+        ("tolerated.", "camshaft_tolerated", "what", "Oddities of messages that were read anyway"),
         ("breaks.", "camshaft_stream_breaks", "reason", "Breaks in the sensors' streams"),
         (
             "errors.",

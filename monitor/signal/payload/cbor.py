@@ -28,18 +28,24 @@ class CborPayload(tree.TreePayload):
 
     def check(self) -> None:
         super().check()
-        if importlib.util.find_spec("cbor2") is None:
-            raise ValueError("format = cbor needs the extra: pip install 'camshaft[formats]'")
+        check_installed()
+
+
+def check_installed() -> None:
+    """Raises ValueError where the library is missing."""
+    if importlib.util.find_spec("cbor2") is None:
+        raise ValueError("CBOR needs the extra: pip install 'camshaft[formats]'")
 
 
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     """Chunks of one or more sensors. Raises PayloadError: not_cbor and those of tree.chunks_of."""
     payload = settings.payload
     assert isinstance(payload, CborPayload)
-    return tree.chunks_of(_parse(message.payload), message, settings, payload)
+    return tree.chunks_of(parse(message.payload), message, settings, payload)
 
 
-def _parse(data: bytes) -> Any:
+def parse(data: bytes) -> Any:
+    """The tree of CBOR. Raises PayloadError: not_cbor."""
     import cbor2  # an extra
 
     try:

@@ -9,7 +9,7 @@ from typing import Annotated, get_args
 from pydantic import Field
 
 from monitor.records.signal import Chunk, Message
-from monitor.signal.payload import cbor, csv_text, json_object, message_pack, raw
+from monitor.signal.payload import cbor, csv_text, json_object, message_pack, raw, senml
 from monitor.signal.payload.base import (
     DecoderSettings,
     PayloadError,
@@ -27,6 +27,7 @@ DECODERS: dict[type[PayloadSettings], Decoder] = {
     csv_text.CsvPayload: csv_text.decode,
     cbor.CborPayload: cbor.decode,
     message_pack.MessagePackPayload: message_pack.decode,
+    senml.SenmlPayload: senml.decode,
 }
 
 # What `payload` may be in the configuration.
@@ -35,7 +36,8 @@ AnyPayload = Annotated[
     | json_object.JsonPayload
     | csv_text.CsvPayload
     | cbor.CborPayload
-    | message_pack.MessagePackPayload,
+    | message_pack.MessagePackPayload
+    | senml.SenmlPayload,
     Field(discriminator="format"),
 ]
 FORMAT_NAMES = frozenset(
