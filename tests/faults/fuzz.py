@@ -66,7 +66,7 @@ BOMBS = (
     b'{"samples": "' + b"A" * 60_000 + b'"}',
     b'{"samples": "====", "time": "9999-99-99T99:99:99Z"}',
     b'{"samples": [1,2,3], "sample_rate_hz": 1e-320}',
-    b"\x1f\x8b\x08" + bytes(1000),  # gzip: nothing is ever decompressed
+    b"\x1f\x8b\x08" + bytes(1000),  # gzip, where none is configured
     bytes(70_000),
     b"",
 )

@@ -9,7 +9,7 @@ from typing import Annotated, get_args
 from pydantic import Field
 
 from monitor.records.signal import Chunk, Message
-from monitor.signal.payload import cbor, csv_text, json_object, message_pack, raw, senml
+from monitor.signal.payload import cbor, csv_text, json_object, message_pack, raw, senml, sparkplug
 from monitor.signal.payload.base import (
     DecoderSettings,
     PayloadError,
@@ -28,6 +28,7 @@ DECODERS: dict[type[PayloadSettings], Decoder] = {
     cbor.CborPayload: cbor.decode,
     message_pack.MessagePackPayload: message_pack.decode,
     senml.SenmlPayload: senml.decode,
+    sparkplug.SparkplugPayload: sparkplug.decode,
 }
 
 # What `payload` may be in the configuration.
@@ -37,7 +38,8 @@ AnyPayload = Annotated[
     | csv_text.CsvPayload
     | cbor.CborPayload
     | message_pack.MessagePackPayload
-    | senml.SenmlPayload,
+    | senml.SenmlPayload
+    | sparkplug.SparkplugPayload,
     Field(discriminator="format"),
 ]
 FORMAT_NAMES = frozenset(

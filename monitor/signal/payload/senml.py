@@ -113,7 +113,9 @@ def _records(data: bytes, serialization: str) -> tuple[list[Any], tuple[str, ...
 def _values(records: list[Any]) -> Iterator[_Value]:
     base: dict[str, Any] = {}
     for record in records:
-        own = {LABELS.get(key, key) if type(key) is int else key: record[key] for key in record}
+        own: dict[Any, Any] = {
+            LABELS.get(key, key) if type(key) is int else key: record[key] for key in record
+        }
         if any(isinstance(key, str) and key.endswith("_") for key in own):
             text = "A record has a label that must be understood, and is not."
             raise PayloadError("not_senml", text)
@@ -124,7 +126,12 @@ def _values(records: list[Any]) -> Iterator[_Value]:
             yield _value(own, base)
 
 
-def _value(own: dict[str, Any], base: dict[str, Any]) -> _Value:
+def _labelled(record: dict[Any, Any]) -> dict[Any, Any]:
+    """With the labels of JSON."""
+    return {LABELS.get(key, key) if type(key) is int else key: record[key] for key in record}
+
+
+def _value(own: dict[Any, Any], base: dict[str, Any]) -> _Value:
     name, unit = (base.get("bn", ""), own.get("n", "")), own.get("u", base.get("bu"))
     if not all(isinstance(part, str) for part in name) or not isinstance(unit, str | None):
         raise PayloadError("not_senml", "A record's name or unit is no text.")

@@ -206,7 +206,7 @@ def test_times_of_samples_that_cannot_be(times: list[Any], reason: str) -> None:
     [({"ms": 0.4}, 2500), ({"us": "625"}, 1600), ({"khz": 25.6}, 25600), ({}, 1000)],
 )
 def test_rates_in_other_units(stated: dict[str, Any], rate_hz: float) -> None:
-    how = {"spacing_ms": "ms", "spacing_us": "us", "sample_rate_khz": "khz"}
+    how: dict[str, Any] = {"spacing_ms": "ms", "spacing_us": "us", "sample_rate_khz": "khz"}
     (chunk,) = read({"samples": [1]} | stated, **how)
     assert chunk.sample_rate_hz == pytest.approx(rate_hz)
 
