@@ -177,19 +177,20 @@ def _message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterato
 
 def _judge(config: Config, subscription: Subscription, message: Message) -> Finding:
     """Whether the service could use this message."""
-    sensor = subscription.pattern.sensor(message.topic)
-    rules = config.sensor(sensor) if sensor else None
-    if sensor is None or rules is None:
+    payload, of_topic = subscription.payload, subscription.pattern.sensor(message.topic)
+    is_named_inside = payload.names_machine or payload.names_point
+    is_known = of_topic is not None and config.sensor(of_topic) is not None
+    if of_topic is None or not (is_known or is_named_inside):
         return Finding(
             "message",
             "FAILED",
-            f"{message.topic}: no rule under sensors matches {sensor!r}",
+            f"{message.topic}: no rule under sensors matches {of_topic!r}",
             "add a rule with a match for it",
         )
     try:
         limit = config.mqtt.max_payload_bytes
-        settings = DecoderSettings(subscription.payload, sensor, config.sensor, limit)
-        chunk = decode(message, settings)[0]
+        settings = DecoderSettings(payload, of_topic, config.sensor, limit)
+        chunks = decode(message, settings)
     except PayloadError as error:
         return Finding(
             "message",
@@ -198,6 +199,9 @@ def _judge(config: Config, subscription: Subscription, message: Message) -> Find
             f"{len(message.payload)} bytes as payload.format = {subscription.payload.format};"
             " check the subscription's payload and the sensor's channels",
         )
+    chunk, sensor = chunks[0], chunks[0].sensor
+    rules = config.sensor(sensor)
+    assert rules is not None  # else the decoder had refused it
     if not np.isfinite(chunk.samples).all():
         return Finding(
             "message", "FAILED", f"{sensor}: NaN or infinite samples", "check payload.dtype"
@@ -210,7 +214,9 @@ def _judge(config: Config, subscription: Subscription, message: Message) -> Find
         return Finding(
             "message", "warning", text, "its windows would be BAD_DATA; correct sample_rate_hz"
         )
-    return Finding("message", "ok", f"{sensor}: {_describe(chunk)}")
+    others = sorted({one.sensor for one in chunks} - {sensor})
+    more = f"; and {len(others)} more in this message: {', '.join(others)}" if others else ""
+    return Finding("message", "ok", f"{sensor}: {_describe(chunk)}{more}")
 
 
 def _describe(chunk: Chunk) -> str:

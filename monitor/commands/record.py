@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from monitor.commands.arguments import add_config
-from monitor.config import Config, ConfigError, SensorSettings
+from monitor.config import Config, ConfigError
 from monitor.config_file import load_config, write_yaml
 from monitor.records.signal import Chunk, Float32, Message
 from monitor.signal.payload.base import DecoderSettings, PayloadError, PayloadSettings
@@ -129,6 +129,7 @@ class Recorder:
             folder,
         )
         self._topics = [(s.pattern, s.payload) for s in config.subscriptions]
+        self._rule_of = config.sensor
         self._max_bytes = config.mqtt.max_payload_bytes
         n = max(1, round(FILE_S * rule.sample_rate_hz))
         self._windower = Windower(sensor, WindowSettings(rule.acquisition, n, n))
@@ -156,8 +157,10 @@ class Recorder:
         bad ones counted.
         """
         for pattern, payload in self._topics:
-            if pattern.sensor(message.topic) == self._sensor:
-                self._take(message, payload, self._rule)
+            of_topic = pattern.sensor(message.topic)
+            is_named_inside = payload.names_machine or payload.names_point
+            if of_topic == self._sensor or (of_topic is not None and is_named_inside):
+                self._take(message, payload, of_topic)
                 return
 
     def close(self) -> None:
@@ -181,9 +184,9 @@ class Recorder:
             {"name": "recorded", "table": "recordings.csv", "files": files},
         )
 
-    def _take(self, message: Message, payload: PayloadSettings, rule: SensorSettings) -> None:
+    def _take(self, message: Message, payload: PayloadSettings, of_topic: str) -> None:
         try:
-            settings = DecoderSettings(payload, self._sensor, lambda name: rule, self._max_bytes)
+            settings = DecoderSettings(payload, of_topic, self._rule_of, self._max_bytes)
             chunks = decode(message, settings)
         except PayloadError:
             self.n_refused += 1

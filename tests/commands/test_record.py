@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 
 from monitor.commands.record import Recorder
 from monitor.config import ConfigError
+from monitor.config_file import parse_config
 from monitor.recordings.manifest import load_manifest, read
-from tests.signals import configure, messages, noise
+from monitor.records.signal import Message
+from tests.signals import START_NS, configure, messages, noise
 
 
 def test_what_was_recorded_is_what_was_sent_and_a_gap_starts_a_new_file(tmp_path: Path) -> None:
@@ -27,6 +30,38 @@ def test_what_was_recorded_is_what_was_sent_and_a_gap_starts_a_new_file(tmp_path
     np.testing.assert_array_equal(read(recordings[0]), signal[:, :1700])
     np.testing.assert_array_equal(read(recordings[1]), signal[:, 2000:])
     assert recordings[0].label == "unlabelled"
+
+
+def test_a_sensor_that_its_messages_name(tmp_path: Path) -> None:
+    """Case d07-sensor-in-payload: of two sensors on one topic, only the one asked for."""
+    config = parse_config(
+        {
+            "subscriptions": [
+                {
+                    "topic": "Asset/+/Vibration",
+                    "payload": {
+                        "format": "json",
+                        "machine": "assetId",
+                        "point": "sensorId",
+                        "samples": "value",
+                    },
+                }
+            ],
+            "sensors": [
+                {"match": "*/spindle", "sample_rate_hz": 1000},
+                {"match": "*/table", "sample_rate_hz": 1000, "channels": ["x", "y"]},
+            ],
+        },
+        tmp_path,
+    )
+    recorder = Recorder(config, "A1000/spindle", tmp_path / "out")
+    for point, value in (("spindle", [1.5] * 10), ("table", [[2.5] * 10, [3.5] * 10])):
+        tree = {"assetId": "A1000", "sensorId": point, "value": value}
+        recorder.take(Message("Asset/A1000/Vibration", json.dumps(tree).encode(), START_NS))
+    recorder.close()
+    assert (recorder.n_files, recorder.n_refused) == (1, 0)
+    (recording,) = load_manifest(tmp_path / "out" / "manifest.yaml").recordings
+    np.testing.assert_array_equal(read(recording), np.full((1, 10), 1.5))
 
 
 def test_a_sensor_without_a_rule_and_a_folder_that_exists_are_refused(tmp_path: Path) -> None:

@@ -36,6 +36,11 @@ class PayloadSettings(CheckedSettings):
         """Whether messages name their machine, so that the topic need not."""
         return False
 
+    @property
+    def names_point(self) -> bool:
+        """Whether messages name their point."""
+        return False
+
     def check(self) -> None:
         check_installed(self.compression)
 

@@ -11,6 +11,7 @@ from monitor.records.signal import Chunk, Message
 from monitor.signal.payload import tree
 from monitor.signal.payload.base import DecoderSettings, PayloadError
 from monitor.signal.payload.facts import short
+from monitor.signal.payload.tree_settings import TreePayload
 
 MAX_DEPTH = 32
 # RFC 8746, table 1: tags of typed arrays.
@@ -21,7 +22,7 @@ TYPED_ARRAYS = {
 }  # fmt: skip
 
 
-class CborPayload(tree.TreePayload):
+class CborPayload(TreePayload):
     """As JSON. encoding: binary reads byte strings; typed arrays need no word."""
 
     format: Literal["cbor"]

@@ -17,6 +17,7 @@ from monitor.signal.payload.base import DecoderSettings, PayloadError
 from monitor.signal.payload.facts import short
 from monitor.signal.payload.text import cleaned
 from monitor.signal.payload.tolerated import marked
+from monitor.signal.payload.tree_settings import TreePayload
 
 # "[" and "{" inside each other: bounded before the recursive parser sees them.
 MAX_DEPTH = 32
@@ -26,7 +27,7 @@ _STEPS = np.zeros(256, np.int8)
 _STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 
 
-class JsonPayload(tree.TreePayload):
+class JsonPayload(TreePayload):
     """Field names are paths of keys joined by dots: data.values finds {"data": {"values": ...}}."""
 
     format: Literal["json"]

@@ -9,9 +9,10 @@ from monitor.records.signal import Chunk, Message
 from monitor.signal.payload import tree
 from monitor.signal.payload.base import DecoderSettings, PayloadError
 from monitor.signal.payload.facts import short
+from monitor.signal.payload.tree_settings import TreePayload
 
 
-class MessagePackPayload(tree.TreePayload):
+class MessagePackPayload(TreePayload):
     """As JSON. encoding: binary reads byte strings."""
 
     format: Literal["msgpack"]

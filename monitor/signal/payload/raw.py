@@ -109,6 +109,10 @@ class RawPayload(PayloadSettings):
     def names_machine(self) -> bool:
         return self.header is not None and self.header.machine is not None
 
+    @property
+    def names_point(self) -> bool:
+        return self.header is not None and self.header.point is not None
+
     def check(self) -> None:
         super().check()
         if self.frame is None:

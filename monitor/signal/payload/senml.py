@@ -48,6 +48,10 @@ class SenmlPayload(PayloadSettings):
     def names_machine(self) -> bool:
         return self.device == "machine"
 
+    @property
+    def names_point(self) -> bool:
+        return self.device == "point"
+
     def check(self) -> None:
         super().check()
         if self.serialization == "cbor":

@@ -11,4 +11,5 @@ def marked(chunks: list[Chunk], tolerated: tuple[str, ...]) -> list[Chunk]:
     """The message's first chunk carries the names."""
     if not tolerated:
         return chunks
-    return [replace(chunks[0], tolerated=tolerated), *chunks[1:]]
+    first = replace(chunks[0], tolerated=chunks[0].tolerated + tolerated)
+    return [first, *chunks[1:]]

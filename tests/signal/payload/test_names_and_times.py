@@ -260,3 +260,31 @@ def test_a_hint_where_rows_were_meant() -> None:
     settings = DecoderSettings(payload(), "m/p", lambda name: rule)
     with pytest.raises(PayloadError, match=r"is payload\.layout = interleaved meant\?"):
         decode(Message("t", b'{"samples": [[1, 2], [3, 4], [5, 6]]}', NOW_NS), settings)
+
+
+def test_stretches_of_unlike_length_are_not_shifted() -> None:
+    """As long in all, but the second stretch of y would lie beside the first of x."""
+    rule = SensorSettings(sample_rate_hz=1000, channels=("x", "y"))
+    how = payload(samples="d", channels=["x", "y"])
+    settings = DecoderSettings(how, "m/p", lambda name: rule)
+    tree = {"d": [{"x": [1, 2], "y": [1, 2, 3]}, {"x": [3, 4, 5], "y": [4, 5]}]}
+    with pytest.raises(PayloadError, match="lists of 2 and of 3 samples side by side"):
+        decode(Message("t", json.dumps(tree).encode(), NOW_NS), settings)
+
+
+@pytest.mark.parametrize(
+    ("how", "half"),
+    [
+        ({"samples": ["x", "y"]}, {"x": [1]}),
+        ({"samples": "d", "channels": ["x", "y"]}, {"d": [{"x": 1}, {"x": 2}]}),
+    ],
+)
+def test_a_part_with_half_its_channels_is_not_passed_over(how: Any, half: Any) -> None:
+    rule = SensorSettings(sample_rate_hz=1000, channels=("x", "y"))
+    settings = DecoderSettings(payload(parts=".", **how), "m/p", lambda name: rule)
+    whole = {"x": [1], "y": [2], "d": [{"x": 1, "y": 2}]}
+    with pytest.raises(PayloadError) as caught:
+        decode(Message("t", json.dumps([whole, half]).encode(), NOW_NS), settings)
+    assert caught.value.reason == "wrong_channels"
+    (chunk,) = decode(Message("t", json.dumps([{"rpm": 1}, whole]).encode(), NOW_NS), settings)
+    assert chunk.tolerated == ("part_without_samples",)
