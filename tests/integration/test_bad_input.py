@@ -45,7 +45,6 @@ def test_bad_payloads_are_counted_kept_and_passed_over(
     bad = {
         "bad_length": (RAW_TOPIC, b"\x00" * 399, {}),
         "empty": (RAW_TOPIC, b"", {}),
-        "not_finite": (JSON_TOPIC, b'{"samples": [1e300, 1]}', {}),
         "not_json": (JSON_TOPIC, b"\xff\xfe garbage", {}),
         "too_nested": (JSON_TOPIC, b"[" * 50_000, {}),
         "not_numbers": (JSON_TOPIC, b'{"samples": ["x", "y"]}', {}),
