@@ -256,7 +256,8 @@ class Windower:
         if chunk.sequence in FIRST_NUMBERS or self._n_late >= N_LATE:
             return False
         duration_ns = chunk.samples.shape[1] / chunk.sample_rate_hz * 1e9
-        return duration_ns / 2 < position.expected_ns - chunk.start_ns <= LATE_NS
+        behind_ns = position.expected_ns - chunk.start_ns
+        return bool(duration_ns / 2 < behind_ns <= LATE_NS)
 
     def _break(self, chunk: Chunk) -> str:
         """Why this chunk does not continue the segment, or '' if it does. Notes the hole a gap
