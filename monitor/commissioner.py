@@ -1,28 +1,52 @@
-"""The commissioning flow, for the command line and the running service alike."""
+"""Commissioning, for the command line, the page and the running service alike: one guard, one rule.
+
+A baseline that learned a fault calls it OK for years. So windows that hold NG, and a sensor whose
+alarm stands, are refused unless somebody says why even so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from monitor.config import Config, SensorSettings
 from monitor.evidence.commissioning import commission_sensor, describe_rates
+from monitor.evidence.geometry import geometry_of, spectrum_settings
+from monitor.evidence.limits import describe
+from monitor.evidence.model_folder import ModelManifest, find_model, load_model_manifest
 from monitor.evidence.novelty import CommissionError
-from monitor.journal.commissioning import CommissioningStore, Request
-from monitor.records.batch import Event
-from monitor.records.commissioned import Commissioned, HealthyWindows
+from monitor.journal.commissioning import CommissioningStore, Request, TooFew
+from monitor.records.commissioned import Commissioned, WindowsFound
+from monitor.records.geometry import Geometry
+from monitor.text import printable, utc
+
+FEW_WINDOWS = 50
+# A break is a pause of so many window distances, and of so long: before it was another run.
+BREAK_DISTANCES, BREAK_S = 10, 60.0
+N_FULFILLED_AT_ONCE = 5  # requests: the pipeline's thread computes them
+
+log = logging.getLogger(__name__)
+
+GeometryOf = Callable[[str], Geometry | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """What came of a request.
 
-    commissioned : None where the windows cannot carry it
-    text : what false alarms to expect, or why it was refused
+    commissioned : None where it was refused
+    text : who, from which windows, what holds and what to expect; or why it was refused
+    needs_reason : it was refused, but a reason to do it even so would carry it
     """
 
     commissioned: Commissioned | None
     text: str
+    warnings: tuple[str, ...] = ()
+    needs_reason: bool = False
 
     @property
     def outcome(self) -> Commissioned | str:
@@ -30,48 +54,217 @@ class Attempt:
         return self.text if self.commissioned is None else self.commissioned
 
 
-def attempt(windows: HealthyWindows, request: Request, now_ns: int) -> Attempt:
-    """Commission a sensor from its windows. Touches no journal."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A sensor's rule and model, and the geometry that they make."""
+
+    rule: SensorSettings
+    manifest: ModelManifest | None
+    geometry: Geometry
+
+
+def target_of(config: Config, sensor: str) -> Target | None:
+    """None where no rule matches. Raises ConfigError or ModelError where rule and model do not
+    fit.
+    """
+    rule = config.sensor(sensor)
+    if rule is None:
+        return None
+    manifest = load_model_manifest(find_model(rule.model, config.models_folder)) if rule.model else None
+    return Target(rule, manifest, geometry_of(rule, *spectrum_settings(rule, manifest)))
+
+
+def commission_now(
+    store: CommissioningStore, request: Request, target: Target, now_ns: int
+) -> Attempt:
+    """Fulfil a request from windows that are there already, and record what came of it."""
+    made = attempt(store.windows(request), request, target.geometry, now_ns)
+    if made.commissioned is None:
+        store.record(request, made.text, None, now_ns)
+        return made
+    holds = describe(target.rule, made.commissioned, target.manifest)
+    made = replace(made, text=f"{made.text} {holds}")
+    store.record(request, made.outcome, made.text, now_ns)
+    return made
+
+
+def attempt(
+    found: WindowsFound | TooFew, request: Request, geometry: Geometry | None, now_ns: int
+) -> Attempt:
+    """Commission a sensor from its windows. Touches no journal.
+
+    geometry : by which the sensor is judged now
+    """
+    if isinstance(found, TooFew):
+        return Attempt(None, too_few(request, found))
+    if geometry is not None and not _is_of(found, geometry):
+        return Attempt(
+            None,
+            f"{request.sensor}: its newest windows are not of the configuration's geometry (rate,"
+            " window, channels, unit, bands): reload the service, or wait for windows.",
+        )
+    against = "; ".join(objections(found))
+    if against and not request.even_so:
+        return Attempt(None, refusal(request.sensor, against), needs_reason=True)
     try:
-        found = commission_sensor(windows, request.false_alarm_rate, now_ns)
+        made = commission_sensor(found.healthy, request.false_alarm_rate, now_ns)
     except CommissionError as error:
-        return Attempt(None, str(error))
-    return Attempt(found.commissioned, describe_rates(found.rates))
+        return Attempt(None, f"{request.sensor}: {error}")
+    commissioned = replace(made.commissioned, geometry=geometry)
+    warnings = tuple(doubts(found))
+    parts = [
+        f"by {request.author or 'nobody named'}: {provenance(found)}.",
+        f"Limits: {limits_text(commissioned)}.",
+        f"Even so, as {request.even_so!r}: {against}." if against else "",
+        *warnings,
+        describe_rates(made.rates),
+    ]
+    return Attempt(commissioned, " ".join(filter(None, parts)), warnings)
+
+
+def objections(found: WindowsFound) -> Iterator[str]:
+    """What speaks against learning from these windows: the guard."""
+    if found.alarm_since_ns is not None:
+        yield f"an alarm stands since {utc(found.alarm_since_ns)}"
+    if found.n_ng:
+        yield f"{found.n_ng} of the windows are NG"
+    if found.n_doubtful:
+        yield (
+            f"{found.n_doubtful} of the windows were judged by a commissioning that took in NG"
+            " windows and was undone"
+        )
+
+
+def refusal(sensor: str, against: str) -> str:
+    return (
+        f"{sensor}: {against}. Commissioning now would make the fault the new normal. Choose other"
+        " windows; or, if the machine is healthy, say who you are and why even so."
+    )
+
+
+def doubts(found: WindowsFound) -> Iterator[str]:
+    """What a person should know of windows that are few, or all of one kind."""
+    n = len(found.spans_ns)
+    if n < FEW_WINDOWS:
+        yield f"Warning: {n} windows are few; from {FEW_WINDOWS} on, the limits become steady."
+    if n_runs(found.spans_ns) == 1:
+        yield (
+            "Warning: all windows are of one run; what the machine does in others will look like a"
+            " fault."
+        )
+
+
+def n_runs(spans_ns: tuple[tuple[int, int], ...]) -> int:
+    """How often the machine, or its sensor, began anew. spans_ns : in order of time."""
+    starts, ends = np.asarray(spans_ns, np.int64).T
+    if len(starts) < 2:
+        return 1
+    distance_ns = float(np.median(np.diff(starts)))
+    pause_ns = max(BREAK_DISTANCES * distance_ns, BREAK_S * 1e9)
+    return 1 + int(np.count_nonzero(starts[1:] - ends[:-1] > pause_ns))
+
+
+def provenance(found: WindowsFound) -> str:
+    """Which windows: "from 100 windows, ... to ..., in 2 runs"."""
+    runs = n_runs(found.spans_ns)
+    begin_ns, end_ns = found.spans_ns[0][0], found.spans_ns[-1][1]
+    in_runs = "one run" if runs == 1 else f"{runs} runs"
+    return f"from {len(found.spans_ns)} windows of {in_runs}, {utc(begin_ns)} to {utc(end_ns)}"
+
+
+def limits_text(own: Commissioned) -> str:
+    logit = "" if own.logit_threshold is None else f", logit {own.logit_threshold:.3g}"
+    idle = f", idle below {own.running_limit_ms2:.3g} m/s² RMS"
+    return f"novelty {own.baseline.threshold:.3g}{logit}{idle}"
+
+
+def too_few(request: Request, found: TooFew) -> str:
+    where = "in this span of time " if request.has_span else ""
+    return (
+        f"{request.sensor}: {request.n_windows} windows are wanted, and the journal has"
+        f" {found.n_found} that can be used {where}(running, with their spectrum, of one"
+        " geometry); see camshaft status."
+    )
+
+
+def _is_of(found: WindowsFound, geometry: Geometry) -> bool:
+    """Of windows of before geometries were kept only length and grid are known."""
+    if found.geometry_id:
+        return found.geometry_id == geometry.id
+    same_grid = (found.healthy.f_edges_hz, found.t_edges_s) == (
+        geometry.f_edges_hz,
+        geometry.t_edges_s,
+    )
+    return same_grid and found.n_window == geometry.n_window
 
 
 class Commissioner:
-    """Fulfils open requests in the service, and notices what the command line changed.
+    """Fulfils open requests in the service, and notices what the command line or the page changed.
 
     Used by the pipeline's thread. Raises JournalError while the journal cannot be written.
     """
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(self, journal: Path, geometry_of_sensor: GeometryOf) -> None:
+        """geometry_of_sensor : by which a sensor is judged now; None where no rule matches"""
         self._store = CommissioningStore(journal)
+        self._geometry_of = geometry_of_sensor
         self._revision: tuple[float, ...] | None = None
+        self._event_id = self._store.last_event_id()
+        self._counts: dict[str, int] = {}  # windows since the oldest open request
+        self._counted_to: int | None = None
 
-    def step(self, now_ns: int) -> tuple[list[Event], Mapping[str, Commissioned] | None]:
-        """What was commissioned now, and the baselines and thresholds that hold.
-
-        The second is None where nothing has changed.
+    def step(self, now_ns: int) -> Mapping[str, Commissioned] | None:
+        """Fulfil what can be fulfilled. Returns the commissionings that hold; None where nothing
+        has changed.
         """
-        requests = self._store.open_requests()
-        events = [event for request in requests for event in self._fulfil(request, now_ns)]
+        for request in self._ready(self._store.open_requests()):
+            self._fulfil(request, now_ns)
         revision = self._store.revision()
         if revision == self._revision:
-            return events, None
+            return None
         self._revision = revision
-        return events, self._store.active()
+        self._log_events()
+        active = self._store.active()
+        return {sensor: self._pinned(own) for sensor, own in active.items()}
 
-    def _fulfil(self, request: Request, now_ns: int) -> list[Event]:
-        """[] while the request's windows are not all there."""
-        windows = self._store.healthy_windows(request)
-        if windows is None:
+    def _ready(self, requests: list[Request]) -> list[Request]:
+        """Those whose windows may be all there; looks at each new row of the journal once."""
+        if not requests:
+            self._counted_to = None
             return []
-        made = attempt(windows, request, now_ns)
-        if not self._store.settle(request, made.outcome, now_ns):
-            return []  # undone meanwhile
-        if made.commissioned is None:
-            return [Event(now_ns, request.sensor, "commissioning_refused", made.text)]
-        text = f"from {request.n_windows} windows. {made.text}"
-        model_id = made.commissioned.model_id
-        return [Event(now_ns, request.sensor, "commissioned", text, model_id)]
+        last = self._store.last_row_id()
+        if self._counted_to is None:
+            self._counts = {}
+            self._counted_to = min(request.after_row or 0 for request in requests)
+        for sensor, n in self._store.usable_since(self._counted_to).items():
+            self._counts[sensor] = self._counts.get(sensor, 0) + n
+        self._counted_to = max(last, self._counted_to)
+        ready = [one for one in requests if self._counts.get(one.sensor, 0) >= one.n_windows]
+        return ready[:N_FULFILLED_AT_ONCE]
+
+    def _fulfil(self, request: Request, now_ns: int) -> None:
+        found = self._store.windows(request)
+        if isinstance(found, TooFew):
+            self._counts[request.sensor] = found.n_found  # some counted ones cannot be used
+            return
+        made = attempt(found, request, self._geometry_of(request.sensor), now_ns)
+        self._store.record(request, made.outcome, made.text, now_ns)
+
+    def _pinned(self, own: Commissioned) -> Commissioned:
+        """A commissioning of before geometries were kept belongs to the geometry of the sensor's
+        newest window.
+        """
+        now = self._geometry_of(own.sensor)
+        if own.geometry is not None or own.commissioning_id is None or now is None:
+            return own
+        newest = self._store.newest_window(own.sensor)
+        if newest is None or newest.grid is None or not own.holds_for(now):
+            return own
+        geometry = replace(now, n_window=newest.n_samples, t_edges_s=newest.grid.t_edges_s)
+        self._store.pin(own.commissioning_id, geometry)
+        return replace(own, geometry=geometry)
+
+    def _log_events(self) -> None:
+        for event_id, event in self._store.events_after(self._event_id):
+            log.info("%s %s: %s", printable(event.sensor), event.kind, printable(event.text, 2000))
+            self._event_id = event_id

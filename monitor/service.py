@@ -125,10 +125,10 @@ class Service:
         rules = load_rules(config)
         self._lock_file = claim(config.journal.path)
         self._journal = Journal(config.journal.path, systemd.starting_slowly)
-        self._commissioner = Commissioner(config.journal.path)
         self._reader = JournalReader(config.journal.path)
         streams, digests = self._journal.streams(), self._journal.digests()
         self._pipeline = Pipeline(rules, streams, digests, 0.0)
+        self._commissioner = Commissioner(config.journal.path, self._pipeline.geometry)
         self._inbox = Inbox(max(config.mqtt.receive_maximum, MIN_INBOX), INBOX_BYTES)
         self._subscriptions = SubscriptionStore(config.journal.path)
         callbacks = Callbacks(self._deliver, self._refuse, self._fail)
@@ -331,9 +331,7 @@ class Service:
             self._report_health(now_s)
 
     def _commission(self) -> None:
-        events, commissioned = self._commissioner.step(time.time_ns())
-        for event in events:
-            self._pipeline.event(event)
+        commissioned = self._commissioner.step(time.time_ns())
         if commissioned is not None:
             self._pipeline.commission(commissioned)
 

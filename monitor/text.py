@@ -1,6 +1,8 @@
-"""Strangers' text, made safe to show: topic names, payloads, a server's answer."""
+"""Text for people: strangers' words made safe to show, and times."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 MAX_CHARS = 300
 
@@ -11,3 +13,8 @@ def printable(text: str, max_chars: int = MAX_CHARS) -> str:
         char if char.isprintable() else f"\\x{ord(char):02x}" for char in text[: max_chars + 1]
     )
     return shown if len(shown) <= max_chars else shown[: max_chars - 3] + "..."
+
+
+def utc(at_ns: int) -> str:
+    """A time to the second."""
+    return f"{datetime.fromtimestamp(at_ns // 10**9, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,81 +1,194 @@
-"""`camshaft commission`: take a healthy sensor's baseline and thresholds, or take them back."""
+"""`camshaft commission`: take healthy sensors' baselines and thresholds, or take them back."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
+import fnmatch
+import getpass
 import sys
 import time
 
 from monitor.commands.arguments import add_config
-from monitor.commissioner import Attempt, attempt
-from monitor.config import Config, ConfigError
+from monitor.commands.report import moment
+from monitor.commissioner import commission_now, refusal, target_of
+from monitor.config import Config
 from monitor.config_file import load_config
 from monitor.evidence.limits import describe
-from monitor.evidence.model_folder import find_model, load_model_manifest
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
-from monitor.journal.commissioning import CommissioningStore, Request
-from monitor.journal.reader import JournalReader
+from monitor.journal.commissioning import CommissioningStore, Request, undo_text
+from monitor.records.labels import LabelError, check_note
+from monitor.text import printable, utc
+
+N_WINDOWS, N_WINDOWS_OF_SPAN = 100, 1000
+MAX_WINDOWS = 5000  # their spectra are in memory at once
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("sensor", metavar="SENSOR", help="machine/point")
     parser.add_argument(
-        "--windows", type=int, default=100, metavar="N", help="running windows (default 100)"
+        "sensor", metavar="SENSOR", help="machine/point, or a pattern in quotes: 'pump-*/*'"
+    )
+    parser.add_argument(
+        "--windows",
+        type=int,
+        metavar="N",
+        help=f"running windows: the last N (default {N_WINDOWS}); with --from or --to N spread over"
+        f" that span (default {N_WINDOWS_OF_SPAN})",
     )
     parser.add_argument(
         "--next", action="store_true", help="the next N windows instead of the last N"
     )
+    times = "ISO 8601; UTC where it names no zone"
+    parser.add_argument("--from", dest="from_ns", type=moment, metavar="TIME", help=times)
+    parser.add_argument("--to", dest="to_ns", type=moment, metavar="TIME", help=times)
     parser.add_argument(
         "--false-alarm-rate", type=float, metavar="P", help="per healthy window (default 1/(N+1))"
+    )
+    parser.add_argument("--author", metavar="NAME", help="who says so (default: your login name)")
+    parser.add_argument(
+        "--even-so",
+        default="",
+        metavar="REASON",
+        help="although windows hold NG or an alarm stands; needs --author",
     )
     parser.add_argument("--undo", action="store_true", help="take the newest commissioning back")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit codes: 0 done; 1 nothing to undo; 2 refused."""
-    config, sensor, n = load_config(arguments.config), arguments.sensor, arguments.windows
-    # Refuses a journal that is not there, before the store would make one.
-    reader = JournalReader(config.journal.path)
-    store = CommissioningStore(config.journal.path)
-    now_ns = time.time_ns()
-    if arguments.undo:
-        if not store.undo(sensor, now_ns):
-            print(f"{sensor}: nothing to undo.")
-            return EXIT_NO
-        print(f"{sensor}: the newest commissioning is undone.")
-        return EXIT_OK
-    if arguments.next:
-        store.request(sensor, n, reader.last_row_id(), arguments.false_alarm_rate, now_ns)
-        print(
-            f"{sensor}: the service will commission it from the next {n} running windows; see"
-            " camshaft status."
-        )
-        return EXIT_OK
-    request = Request(None, sensor, n, None, arguments.false_alarm_rate)
-    return _commission_now(config, store, request, now_ns)
-
-
-def _commission_now(
-    config: Config, store: CommissioningStore, request: Request, now_ns: int
-) -> int:
-    sensor, n = request.sensor, request.n_windows
-    rule = config.sensor(sensor)
-    if rule is None:
-        raise ConfigError(f"No rule under sensors matches {sensor!r}.")
-    manifest = (
-        load_model_manifest(find_model(rule.model, config.models_folder)) if rule.model else None
-    )
-    windows = store.healthy_windows(request)
-    if windows is None:
-        text = f"--windows {n}: the journal has fewer running windows of {sensor!r}; "
-        made = Attempt(None, text + "see camshaft status.")
-    else:
-        made = attempt(windows, request, now_ns)
-    store.record(request, made.outcome, now_ns)
-    if made.commissioned is None:
-        print(made.text, file=sys.stderr)
+    """Exit codes: 0 done; 1 nothing to undo; 2 refused, or some sensors were."""
+    config = load_config(arguments.config)
+    if wrong := _wrong(arguments):
+        print(wrong, file=sys.stderr)
         return EXIT_REFUSED
-    print(f"{sensor}: commissioned from {n} windows. {describe(rule, made.commissioned, manifest)}")
-    print(made.text)
+    store = CommissioningStore(config.journal.path)
+    try:
+        sensors = _sensors(arguments.sensor, store.sensors())
+        if not sensors:
+            return EXIT_REFUSED
+        work = _undo if arguments.undo else _request if arguments.next else _commission
+        codes = [work(config, store, one, arguments) for one in sensors]
+    finally:
+        store.close()
+    if len(sensors) > 1:
+        done = codes.count(EXIT_OK)
+        print(f"{done} of {len(sensors)} sensors done, {len(sensors) - done} not.")
+    return max(codes)
+
+
+def _wrong(arguments: argparse.Namespace) -> str:
+    """Why the arguments cannot be taken, or ""."""
+    n = arguments.windows
+    if n is not None and not 1 <= n <= MAX_WINDOWS:
+        return f"--windows {n}: must be from 1 to {MAX_WINDOWS}."
+    has_span = arguments.from_ns is not None or arguments.to_ns is not None
+    if arguments.next and has_span:
+        return "--next takes windows to come; --from and --to, windows that are there: use one."
+    if None not in (arguments.from_ns, arguments.to_ns) and arguments.to_ns <= arguments.from_ns:
+        return "--to must be later than --from."
+    if arguments.even_so and not (arguments.author or "").strip():
+        return "--even-so needs --author NAME: whoever overrules an alarm says who it was."
+    try:
+        check_note({"author": arguments.author, "comment": arguments.even_so})
+    except LabelError as error:
+        return str(error).replace("comment", "--even-so").replace("author", "--author")
+    return ""
+
+
+def _sensors(name: str, known: list[str]) -> list[str]:
+    """The sensors that a name or pattern means. Says so where there are none."""
+    if name in known:
+        return [name]
+    found = fnmatch.filter(known, name)
+    if not found:
+        near = difflib.get_close_matches(name, known, 3, 0.5) or known[:3]
+        hint = f"it knows {', '.join(map(printable, near))}" if near else "it knows none yet"
+        more = "" if len(near) == len(known) else f" and {len(known) - len(near)} more"
+        print(f"The journal knows no sensor {name!r}; {hint}{more}.", file=sys.stderr)
+    return found
+
+
+def _author(arguments: argparse.Namespace) -> str:
+    if arguments.author:
+        return str(arguments.author).strip()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return ""
+
+
+def _wish(sensor: str, arguments: argparse.Namespace, after_row: int | None) -> Request:
+    has_span = arguments.from_ns is not None or arguments.to_ns is not None
+    return Request(
+        sensor=sensor,
+        n_windows=arguments.windows or (N_WINDOWS_OF_SPAN if has_span else N_WINDOWS),
+        after_row=after_row,
+        false_alarm_rate=arguments.false_alarm_rate,
+        from_ns=arguments.from_ns,
+        to_ns=arguments.to_ns,
+        author=_author(arguments),
+        even_so=arguments.even_so.strip(),
+    )
+
+
+def _commission(
+    config: Config, store: CommissioningStore, sensor: str, arguments: argparse.Namespace
+) -> int:
+    target = target_of(config, sensor)
+    if target is None:
+        return _no_rule(sensor)
+    made = commission_now(store, _wish(sensor, arguments, None), target, time.time_ns())
+    if made.commissioned is None:
+        hint = " (--even-so REASON --author NAME)" if made.needs_reason else ""
+        print(f"{made.text}{hint}", file=sys.stderr, flush=True)
+        return EXIT_REFUSED
+    n = made.commissioned.n_windows
+    print(f"{sensor}: commissioned from {n} windows. {made.text}", flush=True)
     return EXIT_OK
+
+
+def _request(
+    config: Config, store: CommissioningStore, sensor: str, arguments: argparse.Namespace
+) -> int:
+    if target_of(config, sensor) is None:
+        return _no_rule(sensor)
+    request = _wish(sensor, arguments, store.last_row_id())
+    alarm_ns = store.alarm_since(sensor)
+    if alarm_ns is not None and not request.even_so:
+        text = refusal(sensor, f"an alarm stands since {utc(alarm_ns)}")
+        print(f"{text} (--even-so REASON --author NAME)", file=sys.stderr, flush=True)
+        return EXIT_REFUSED
+    store.request(request, time.time_ns())
+    print(
+        f"{sensor}: the service will commission it from the next {request.n_windows} running"
+        " windows; an event says what came of it.",
+        flush=True,
+    )
+    return EXIT_OK
+
+
+def _undo(
+    config: Config, store: CommissioningStore, sensor: str, arguments: argparse.Namespace
+) -> int:
+    author = _author(arguments)
+    undone = store.undo(sensor, author, time.time_ns())
+    if undone is None:
+        print(f"{sensor}: nothing to undo.", flush=True)
+        return EXIT_NO
+    target = target_of(config, sensor)
+    text = f"{sensor}: {undo_text(undone, author)}."
+    if undone.holds is not None and target is not None:
+        if undone.holds.holds_for(target.geometry):
+            text += f" {describe(target.rule, undone.holds, target.manifest)}"
+        else:
+            text += " It is of another geometry, so it is set aside: commission the sensor again."
+    elif target is not None:
+        model = "the model alone judges it" if target.manifest else "it is LEARNING"
+        text += f" From now on {model}."
+    print(text, flush=True)
+    return EXIT_OK
+
+
+def _no_rule(sensor: str) -> int:
+    print(f"{sensor}: no rule under sensors matches it.", file=sys.stderr, flush=True)
+    return EXIT_REFUSED

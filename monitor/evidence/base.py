@@ -37,7 +37,7 @@ class Facts:
     samples : float32, shape (n_channels, n_window), m/s²
     spectrum_db : float32, shape (n_channels, n_f, n_t), on the grid
     network, manifest : None for a sensor without a model
-    own : None for a sensor that was never commissioned
+    own : None for a sensor that was not commissioned with this geometry
     """
 
     samples: Float32

@@ -1,133 +1,216 @@
-"""Commissioning as the journal keeps it: requests, the healthy windows they need, what came out,
-and undoing it.
+"""Commissioning as the journal keeps it: requests, the windows they need, what came out, and
+undoing it. Whatever changes what holds also writes an event, in the same transaction.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from sqlite3 import Connection
 
 import numpy as np
 
+from monitor.journal.labels import INSERT_EVENT
 from monitor.journal.reader import SELECT_VERDICT, read_row
-from monitor.journal.schema import connect, transaction
-from monitor.records.commissioned import Baseline, Commissioned, HealthyWindows
+from monitor.journal.schema import connect, connect_read_only, transaction
+from monitor.journal.views import SENSORS
+from monitor.records.batch import Event
+from monitor.records.commissioned import Baseline, Commissioned, HealthyWindows, WindowsFound
+from monitor.records.geometry import Geometry
 from monitor.records.verdict import Verdict
+from monitor.text import utc
+
+COMMISSIONED, REFUSED, UNDONE = "commissioned", "commissioning_refused", "commissioning_undone"
+KINDS = (COMMISSIONED, REFUSED, UNDONE)
+
+# Windows that can commission, newest grid only; of before geometries were kept, the grid tells.
+USABLE = (
+    " FROM verdict v JOIN map m USING (row_id) WHERE v.sensor = ? AND v.status IN ('OK', 'NG',"
+    " 'LEARNING') AND m.spectrum IS NOT NULL"
+)
+LIKE = " AND m.grid_id = ? AND v.n_samples = ? AND v.geometry_id IN (?, '')"
+
+# The last word on a window goes before its verdict.
+N_NG = (
+    "SELECT count(*) FROM verdict v WHERE row_id IN (SELECT value FROM json_each(?)) AND CASE"
+    " (SELECT word FROM label l WHERE"
+    " l.row_id = v.row_id ORDER BY label_id DESC LIMIT 1) WHEN 'NG confirmed' THEN 1 WHEN 'false"
+    " alarm' THEN 0 ELSE status = 'NG' END"
+)
+# even_so is null where an older program, which did not look, commissioned.
+N_DOUBTFUL = (
+    "SELECT count(*) FROM verdict JOIN commissioning USING (commissioning_id) WHERE row_id IN"
+    " (SELECT value FROM json_each(?)) AND undone_ns IS NOT NULL AND coalesce(even_so, '?') != ''"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A wish to commission a sensor from n_windows running windows; those after after_row, or the
-    last ones if None.
+    """A wish to commission a sensor from its running windows.
 
-    commissioning_id : None where the journal does not hold it.
+    n_windows : the last ones; the next ones after a row; or spread evenly over a span of time
+    after_row : None for windows that are there already
+    from_ns, to_ns : the span that windows lie in
+    author : who wishes it
+    even_so : why NG windows or a standing alarm do not matter; "" where they do
+    commissioning_id : None where the journal does not hold it
     """
 
-    commissioning_id: int | None
     sensor: str
     n_windows: int
-    after_row: int | None
-    false_alarm_rate: float | None
+    after_row: int | None = None
+    false_alarm_rate: float | None = None
+    from_ns: int | None = None
+    to_ns: int | None = None
+    author: str = ""
+    even_so: str = ""
+    commissioning_id: int | None = None
+
+    @property
+    def has_span(self) -> bool:
+        return self.from_ns is not None or self.to_ns is not None
+
+
+@dataclass(frozen=True, slots=True)
+class TooFew:
+    """There are not enough windows. n_found : that could be used now."""
+
+    n_found: int
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What was taken back: a commissioning, or a request that was still open (at_ns None)."""
+
+    sensor: str
+    at_ns: int | None
+    holds: Commissioned | None
 
 
 class CommissioningStore:
-    """A connection of its own, so that the command line and a running service can both use it."""
+    """A connection of its own, so that the command line, the page and a running service can all use
+    it. Raises JournalError.
+    """
 
     def __init__(self, path: Path) -> None:
+        # Refuses a journal that is not there, before connect would make one.
+        connect_read_only(path).close()
         self._link = connect(path)
 
     def close(self) -> None:
         self._link.close()
 
-    def request(
-        self, sensor: str, n_windows: int, after_row: int | None, rate: float | None, at_ns: int
-    ) -> Request:
+    def sensors(self) -> list[str]:
+        """All that the journal has a verdict of."""
+        return [name for (name,) in self._link.execute(SENSORS)]
+
+    def last_row_id(self) -> int:
+        found = self._link.execute("SELECT coalesce(max(row_id), 0) FROM verdict").fetchone()
+        return int(found[0])
+
+    def request(self, request: Request, at_ns: int) -> Request:
         """Leave a request open, for a running service to fulfil."""
-        request = Request(None, sensor, n_windows, after_row, rate)
         with transaction(self._link):
             return self._open(request, at_ns)
 
-    def record(self, request: Request, outcome: Commissioned | str, at_ns: int) -> None:
-        """A new request and what came of it, at once: no running service sees it open and fulfils
-        it too.
+    def record(
+        self, request: Request, outcome: Commissioned | str, text: str | None, at_ns: int
+    ) -> bool:
+        """Store what came of a request, with an event that says so (none for text None).
+
+        A request that the journal does not hold is stored settled: no running service sees it open
+        and fulfils it too. False where it was no longer open.
         """
-        with transaction(self._link):
-            self._settle(self._open(request, at_ns), outcome, at_ns)
+        with transaction(self._link) as link:
+            known = request.commissioning_id is not None
+            request = request if known else self._open(request, at_ns)
+            is_first = _settle(link, request, outcome, at_ns)
+            if is_first and text is not None:
+                kind, model_id = REFUSED, ""
+                if isinstance(outcome, Commissioned):
+                    kind, model_id = COMMISSIONED, outcome.model_id
+                link.execute(INSERT_EVENT, (at_ns, request.sensor, kind, text, model_id))
+        return is_first
 
     def open_requests(self) -> list[Request]:
         rows = self._link.execute(
-            "SELECT commissioning_id, sensor, n_windows, after_row, false_alarm_rate FROM"
-            " commissioning WHERE settled_ns IS NULL AND undone_ns IS NULL ORDER BY"
-            " commissioning_id"
+            "SELECT sensor, n_windows, after_row, false_alarm_rate, from_ns, to_ns, author,"
+            " coalesce(even_so, ''), commissioning_id FROM commissioning WHERE settled_ns IS NULL"
+            " AND undone_ns IS NULL ORDER BY commissioning_id"
         )
         return [Request(*row) for row in rows]
 
-    def healthy_windows(self, request: Request) -> HealthyWindows | None:
-        """The request's windows: running, judged or learning, on the newest grid. None while they
-        are too few.
-        """
-        order = "DESC" if request.after_row is None else "ASC"
-        found = self._link.execute(
-            SELECT_VERDICT
-            + "WHERE v.sensor = ? AND v.row_id > ? AND v.status IN ('OK', 'NG', 'LEARNING') AND"
-            " m.spectrum IS NOT NULL AND m.grid_id = (SELECT n.grid_id FROM map n JOIN verdict w"
-            " USING (row_id) WHERE w.sensor = v.sensor ORDER BY n.row_id DESC LIMIT 1) ORDER BY"
-            f" v.row_id {order} LIMIT ?",
-            (request.sensor, request.after_row or 0, request.n_windows),
+    def usable_since(self, row_id: int) -> dict[str, int]:
+        """How many windows after a row could commission each sensor."""
+        rows = self._link.execute(
+            "SELECT sensor, count(*) FROM verdict NOT INDEXED WHERE row_id > ? AND status IN ('OK',"
+            " 'NG', 'LEARNING') GROUP BY sensor",
+            (row_id,),
         )
-        verdicts = [read_row(row).verdict for row in found]
-        return _healthy(verdicts) if len(verdicts) >= request.n_windows else None
+        return dict(rows.fetchall())
 
-    def settle(self, request: Request, outcome: Commissioned | str, at_ns: int) -> bool:
-        """Close a request with what came out, or with why it failed. False where it was no longer
-        open.
-        """
-        with transaction(self._link):
-            return self._settle(request, outcome, at_ns)
+    def windows(self, request: Request) -> WindowsFound | TooFew:
+        """The request's windows: running, judged or learning, of the newest geometry."""
+        newest = self._newest(request)
+        if newest is None:
+            return TooFew(0)
+        row_ids = self._row_ids(request, newest)
+        wanted = 1 if request.has_span else request.n_windows
+        if len(row_ids) < wanted:
+            return TooFew(len(row_ids))
+        verdicts = [self._verdict(row_id) for row_id in spread(row_ids, request.n_windows)]
+        return self._found(request.sensor, verdicts, row_ids, newest)
+
+    def alarm_since(self, sensor: str) -> int | None:
+        """Since when the sensor's alarm stands; None where none does."""
+        newest = self._link.execute(
+            "SELECT alarm, end_ns FROM verdict WHERE sensor = ? ORDER BY end_ns DESC LIMIT 1",
+            (sensor,),
+        ).fetchone()
+        if newest is None or newest[0] != "raised":
+            return None
+        raised = self._link.execute(
+            "SELECT max(at_ns) FROM event WHERE sensor = ? AND kind = 'alarm_raised'", (sensor,)
+        ).fetchone()
+        return int(newest[1] if raised[0] is None else raised[0])
 
     def active(self) -> dict[str, Commissioned]:
         """Each sensor's newest commissioning that was neither refused nor undone."""
-        rows = self._link.execute(
-            "SELECT sensor, f_edges_hz, mean_db, std_db, novelty_threshold, logit_threshold,"
-            " model_id, running_limit_ms2, n_windows, settled_ns FROM commissioning WHERE"
-            " settled_ns IS NOT NULL AND error IS NULL AND undone_ns IS NULL ORDER BY settled_ns,"
-            " commissioning_id"
-        )
-        active = {}
-        for (
-            sensor,
-            f_edges,
-            mean,
-            std,
-            novelty_threshold,
-            logit_threshold,
-            model_id,
-            limit,
-            n,
-            at_ns,
-        ) in rows:
-            edges = tuple(json.loads(f_edges))
-            shape = (-1, len(edges) - 1)
-            mean_db, std_db = (np.frombuffer(blob, "<f4").reshape(shape) for blob in (mean, std))
-            baseline = Baseline(mean_db, std_db, novelty_threshold)
-            active[sensor] = Commissioned(
-                sensor, edges, baseline, logit_threshold, model_id, limit, n, at_ns
-            )
-        return active
+        return _active(self._link)
 
-    def undo(self, sensor: str, at_ns: int) -> bool:
-        """Take back the sensor's newest commissioning; the one before it holds again. False if
-        there is none.
+    def pin(self, commissioning_id: int, geometry: Geometry) -> None:
+        """Say by which geometry a commissioning of before geometries were kept was made."""
+        with transaction(self._link) as link:
+            link.execute(
+                "UPDATE commissioning SET geometry = ? WHERE commissioning_id = ?",
+                (geometry.as_json(), commissioning_id),
+            )
+
+    def newest_window(self, sensor: str) -> Verdict | None:
+        """The sensor's newest window with a spectrum."""
+        newest = self._newest(Request(sensor, 1))
+        return None if newest is None else self._verdict(newest.row_id)
+
+    def undo(self, sensor: str, author: str, at_ns: int) -> Undone | None:
+        """Take back the sensor's newest commissioning or open request; the one before it holds
+        again. None if there is none.
         """
         with transaction(self._link) as link:
             found = link.execute(
                 "UPDATE commissioning SET undone_ns = ? WHERE commissioning_id = (SELECT"
                 " commissioning_id FROM commissioning WHERE sensor = ? AND error IS NULL AND"
-                " undone_ns IS NULL ORDER BY settled_ns DESC LIMIT 1) RETURNING 1",
+                " undone_ns IS NULL ORDER BY settled_ns IS NULL DESC, settled_ns DESC,"
+                " commissioning_id DESC LIMIT 1) RETURNING settled_ns",
                 (at_ns, sensor),
             ).fetchall()
-        return bool(found)
+            if not found:
+                return None
+            undone = Undone(sensor, found[0][0], _active(link).get(sensor))
+            text = undo_text(undone, author)
+            link.execute(INSERT_EVENT, (at_ns, sensor, UNDONE, text, ""))
+        return undone
 
     def revision(self) -> tuple[int, float, float]:
         """Changes whenever active() or open_requests() may have."""
@@ -138,31 +221,191 @@ class CommissioningStore:
         found = self._link.execute(query).fetchone()
         return int(found[0]), float(found[1]), float(found[2])
 
+    def last_event_id(self) -> int:
+        return int(self._link.execute("SELECT coalesce(max(event_id), 0) FROM event").fetchone()[0])
+
+    def events_after(self, event_id: int) -> list[tuple[int, Event]]:
+        """What happened to commissionings since an event, whoever did it."""
+        rows = self._link.execute(
+            "SELECT event_id, at_ns, sensor, kind, text, model_id FROM event WHERE event_id > ? AND"
+            " kind IN (?, ?, ?) ORDER BY event_id",
+            (event_id, *KINDS),
+        )
+        return [(found[0], Event(*found[1:])) for found in rows]
+
+    def _newest(self, request: Request) -> _Newest | None:
+        """The newest window that the request may use."""
+        where, values = _within(request)
+        found = self._link.execute(
+            f"SELECT v.row_id, m.grid_id, v.n_samples, v.geometry_id{USABLE}{where} ORDER BY"
+            f" {_order(request)} DESC LIMIT 1",
+            (request.sensor, *values),
+        ).fetchone()
+        return None if found is None else _Newest(*found)
+
+    def _row_ids(self, request: Request, newest: _Newest) -> list[int]:
+        """In order of time; all of a span."""
+        where, values = _within(request)
+        direction = "ASC" if request.after_row is not None else "DESC"
+        found = self._link.execute(
+            f"SELECT v.row_id{USABLE}{where}{LIKE} ORDER BY {_order(request)} {direction} LIMIT ?",
+            (
+                *(request.sensor, *values, newest.grid_id, newest.n_samples, newest.geometry_id),
+                -1 if request.has_span else request.n_windows,
+            ),
+        )
+        row_ids = [row_id for (row_id,) in found]
+        return row_ids if request.after_row is not None else row_ids[::-1]
+
+    def _verdict(self, row_id: int) -> Verdict:
+        found = self._link.execute(SELECT_VERDICT + "WHERE row_id = ?", (row_id,)).fetchone()
+        return read_row(found).verdict
+
+    def _found(
+        self, sensor: str, verdicts: list[Verdict], row_ids: list[int], newest: _Newest
+    ) -> WindowsFound:
+        """row_ids : of all windows that were to choose from: a fault among them counts."""
+        chosen = json.dumps(row_ids)
+        grid = verdicts[-1].grid
+        assert grid is not None
+        return WindowsFound(
+            healthy=_healthy(verdicts),
+            spans_ns=tuple((verdict.start_ns, verdict.end_ns) for verdict in verdicts),
+            n_ng=int(self._link.execute(N_NG, (chosen,)).fetchone()[0]),
+            n_doubtful=int(self._link.execute(N_DOUBTFUL, (chosen,)).fetchone()[0]),
+            n_window=newest.n_samples,
+            t_edges_s=grid.t_edges_s,
+            geometry_id=newest.geometry_id,
+            alarm_since_ns=self.alarm_since(sensor),
+        )
+
     def _open(self, request: Request, at_ns: int) -> Request:
         found = self._link.execute(
-            "INSERT INTO commissioning (sensor, at_ns, n_windows, after_row, false_alarm_rate) "
-            "VALUES (?, ?, ?, ?, ?) RETURNING commissioning_id",
-            (request.sensor, at_ns, request.n_windows, request.after_row, request.false_alarm_rate),
+            "INSERT INTO commissioning (sensor, at_ns, n_windows, after_row, false_alarm_rate,"
+            " from_ns, to_ns, author, even_so) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING"
+            " commissioning_id",
+            (
+                *(request.sensor, at_ns, request.n_windows, request.after_row),
+                *(request.false_alarm_rate, request.from_ns, request.to_ns),
+                *(request.author, request.even_so),
+            ),
         ).fetchone()
         return replace(request, commissioning_id=found[0])
 
-    def _settle(self, request: Request, outcome: Commissioned | str, at_ns: int) -> bool:
-        if isinstance(outcome, str):
-            values: tuple[object, ...] = (at_ns, outcome, *[None] * 7)
-        else:
-            values = (at_ns, None, *_columns(outcome))
-        found = self._link.execute(
-            "UPDATE commissioning SET settled_ns = ?, error = ?, f_edges_hz = ?, mean_db = ?,"
-            " std_db = ?, novelty_threshold = ?, logit_threshold = ?, model_id = ?,"
-            " running_limit_ms2 = ? WHERE commissioning_id = ? AND settled_ns IS NULL AND undone_ns"
-            " IS NULL RETURNING 1",
-            (*values, request.commissioning_id),
-        ).fetchall()
-        return bool(found)
+
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    row_id: int
+    grid_id: int
+    n_samples: int
+    geometry_id: str
+
+
+def spread(row_ids: Sequence[int], n: int) -> list[int]:
+    """n of them, evenly from first to last; all where there are no more."""
+    if len(row_ids) <= n:
+        return list(row_ids)
+    return [row_ids[round(i * (len(row_ids) - 1) / max(1, n - 1))] for i in range(n)]
+
+
+def undo_text(undone: Undone, author: str) -> str:
+    """Who took back what, and what holds now."""
+    what = "an open request is withdrawn"
+    if undone.at_ns is not None:
+        what = f"the commissioning of {utc(undone.at_ns)} is undone"
+    now = "no commissioning holds now"
+    if undone.holds is not None:
+        now = f"the commissioning of {utc(undone.holds.at_ns)} holds"
+    return f"by {author or 'nobody named'}: {what}; {now}"
+
+
+def _within(request: Request) -> tuple[str, tuple[int, ...]]:
+    if request.after_row is not None:
+        return " AND v.row_id > ?", (request.after_row,)
+    if not request.has_span:
+        return "", ()
+    from_ns = 0 if request.from_ns is None else request.from_ns
+    to_ns = 2**63 - 1 if request.to_ns is None else request.to_ns
+    return " AND v.start_ns >= ? AND v.end_ns BETWEEN ? AND ?", (from_ns, from_ns, to_ns)
+
+
+def _order(request: Request) -> str:
+    return "v.end_ns" if request.after_row is None else "v.row_id"
+
+
+def _active(link: Connection) -> dict[str, Commissioned]:
+    rows = link.execute(
+        "SELECT sensor, f_edges_hz, mean_db, std_db, novelty_threshold, logit_threshold,"
+        " model_id, running_limit_ms2, n_windows, settled_ns, geometry, commissioning_id FROM"
+        " commissioning WHERE settled_ns IS NOT NULL AND error IS NULL AND undone_ns IS NULL ORDER"
+        " BY settled_ns, commissioning_id"
+    )
+    return {row[0]: _commissioned(*row) for row in rows}
+
+
+def _commissioned(
+    sensor: str,
+    f_edges: str,
+    mean: bytes,
+    std: bytes,
+    novelty_threshold: float,
+    logit_threshold: float | None,
+    model_id: str,
+    running_limit_ms2: float,
+    n_windows: int,
+    at_ns: int,
+    geometry: str | None,
+    commissioning_id: int,
+) -> Commissioned:
+    edges = tuple(json.loads(f_edges))
+    shape = (-1, len(edges) - 1)
+    mean_db, std_db = (np.frombuffer(blob, "<f4").reshape(shape) for blob in (mean, std))
+    return Commissioned(
+        sensor=sensor,
+        f_edges_hz=edges,
+        baseline=Baseline(mean_db, std_db, novelty_threshold),
+        logit_threshold=logit_threshold,
+        model_id=model_id,
+        running_limit_ms2=running_limit_ms2,
+        n_windows=n_windows,
+        at_ns=at_ns,
+        geometry=None if geometry is None else Geometry.from_json(geometry),
+        commissioning_id=commissioning_id,
+    )
+
+
+def _settle(link: Connection, request: Request, outcome: Commissioned | str, at_ns: int) -> bool:
+    values = _refusal(outcome) if isinstance(outcome, str) else _columns(outcome)
+    columns = ", ".join(f"{name} = ?" for name in values)
+    found = link.execute(
+        f"UPDATE commissioning SET settled_ns = ?, {columns} WHERE commissioning_id = ? AND"
+        " settled_ns IS NULL AND undone_ns IS NULL RETURNING 1",
+        (at_ns, *values.values(), request.commissioning_id),
+    ).fetchall()
+    return bool(found)
+
+
+def _refusal(text: str) -> dict[str, object]:
+    return {"error": text}
+
+
+def _columns(commissioned: Commissioned) -> dict[str, object]:
+    baseline, geometry = commissioned.baseline, commissioned.geometry
+    return {
+        "n_windows": commissioned.n_windows,
+        "f_edges_hz": json.dumps(commissioned.f_edges_hz),
+        "mean_db": baseline.mean_db.astype("<f4").tobytes(),
+        "std_db": baseline.std_db.astype("<f4").tobytes(),
+        "novelty_threshold": baseline.threshold,
+        "logit_threshold": commissioned.logit_threshold,
+        "model_id": commissioned.model_id,
+        "running_limit_ms2": commissioned.running_limit_ms2,
+        "geometry": None if geometry is None else geometry.as_json(),
+    }
 
 
 def _healthy(verdicts: list[Verdict]) -> HealthyWindows:
-    newest = max(verdicts, key=lambda verdict: verdict.start_ns)
+    newest = verdicts[-1]
     assert newest.grid is not None
     logits = [_logit(verdict) for verdict in verdicts if verdict.model_id == newest.model_id]
     return HealthyWindows(
@@ -180,16 +423,3 @@ def _healthy(verdicts: list[Verdict]) -> HealthyWindows:
 def _logit(verdict: Verdict) -> float | None:
     network = verdict.of_kind("network")
     return None if network is None else network.score
-
-
-def _columns(commissioned: Commissioned) -> tuple[object, ...]:
-    baseline = commissioned.baseline
-    return (
-        json.dumps(commissioned.f_edges_hz),
-        baseline.mean_db.astype("<f4").tobytes(),
-        baseline.std_db.astype("<f4").tobytes(),
-        baseline.threshold,
-        commissioned.logit_threshold,
-        commissioned.model_id,
-        commissioned.running_limit_ms2,
-    )

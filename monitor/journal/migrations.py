@@ -19,6 +19,12 @@ def _to_version_2(link: sqlite3.Connection) -> None:
             link.execute(statement)
 
 
+def _to_version_3(link: sqlite3.Connection) -> None:
+    """Version 2 (program 0.2.0) did not know by which geometry and commissioning it judged."""
+    for statement in _TO_VERSION_3.split(";\n"):
+        link.execute(statement)
+
+
 def _evidence_of(
     logit: float | None,
     threshold: float | None,
@@ -104,4 +110,17 @@ DROP TABLE webhook;
 DROP TABLE told
 """
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _to_version_2}
+_TO_VERSION_3 = """
+ALTER TABLE verdict ADD COLUMN geometry_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE verdict ADD COLUMN commissioning_id INTEGER;
+ALTER TABLE commissioning ADD COLUMN from_ns INTEGER;
+ALTER TABLE commissioning ADD COLUMN to_ns INTEGER;
+ALTER TABLE commissioning ADD COLUMN author TEXT NOT NULL DEFAULT '';
+ALTER TABLE commissioning ADD COLUMN even_so TEXT;
+ALTER TABLE commissioning ADD COLUMN geometry TEXT
+"""
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
+    1: _to_version_2,
+    2: _to_version_3,
+}

@@ -176,6 +176,8 @@ def read_row(found: tuple[Any, ...]) -> Row:
             alarm=v["alarm"],
             running=None if v["running"] is None else bool(v["running"]),
             model_id=v["model_id"],
+            geometry_id=v["geometry_id"],
+            commissioning_id=v["commissioning_id"],
             continuity=v["continuity"],
             quality=json.loads(v["quality"]),
             grid=grid,

@@ -15,7 +15,7 @@ from typing import IO
 from monitor.journal.migrations import MIGRATIONS, OUTPUT_TABLES
 
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
-VERSION = 2  # migrations.py brings older journals up to date
+VERSION = 3  # migrations.py brings older journals up to date
 
 SCHEMA = (
     """
@@ -33,6 +33,7 @@ CREATE TABLE verdict (
     band_low_hz REAL, band_high_hz REAL, band_share REAL,
     alarm TEXT NOT NULL, running INTEGER, model_id TEXT NOT NULL,
     continuity TEXT NOT NULL, quality TEXT NOT NULL,
+    geometry_id TEXT NOT NULL DEFAULT '', commissioning_id INTEGER,
     UNIQUE (sensor, segment, first_sample, n_samples));
 CREATE INDEX verdict_by_time ON verdict (sensor, end_ns);
 CREATE TABLE map (
@@ -76,7 +77,9 @@ CREATE TABLE commissioning (
     settled_ns INTEGER, error TEXT,
     f_edges_hz TEXT, mean_db BLOB, std_db BLOB,
     novelty_threshold REAL, logit_threshold REAL, model_id TEXT,
-    running_limit_ms2 REAL, undone_ns INTEGER);
+    running_limit_ms2 REAL, undone_ns INTEGER,
+    from_ns INTEGER, to_ns INTEGER, author TEXT NOT NULL DEFAULT '',
+    even_so TEXT, geometry TEXT);
 CREATE TABLE label (
     label_id INTEGER PRIMARY KEY AUTOINCREMENT,
     row_id INTEGER NOT NULL REFERENCES verdict, at_ns INTEGER NOT NULL,

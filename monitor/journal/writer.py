@@ -34,7 +34,7 @@ SPECTRUM_STEP_DB = 0.01  # int16 hundredths of a decibel reach from -327 to 327 
 VERDICT_COLUMNS = (
     *("sensor", "segment", "first_sample", "n_samples", "start_ns", "end_ns", "status", "reason"),
     *("evidence", "band_low_hz", "band_high_hz", "band_share", "alarm", "running", "model_id"),
-    *("continuity", "quality"),
+    *("continuity", "quality", "geometry_id", "commissioning_id"),
 )
 POSITION_FIELDS = tuple(field.name for field in fields(Position))
 INSERT_BAD_PAYLOAD = (
@@ -94,8 +94,9 @@ class Journal:
     def streams(self) -> dict[str, StoredStream]:
         """Every sensor's stored stream, to go on with after a start."""
         rows = self._link.execute(
-            "SELECT sensor, position, keys, alarm_recent, alarm_raised, (SELECT model_id FROM"
-            " verdict v WHERE v.sensor = stream.sensor ORDER BY end_ns DESC LIMIT 1) FROM stream"
+            "SELECT s.sensor, position, keys, alarm_recent, alarm_raised, model_id, geometry_id"
+            " FROM stream s LEFT JOIN verdict ON row_id = (SELECT row_id FROM verdict v WHERE"
+            " v.sensor = s.sensor ORDER BY end_ns DESC LIMIT 1)"
         ).fetchall()
         return {
             sensor: StoredStream(
@@ -104,9 +105,10 @@ class Journal:
                 alarm_recent=[bool(ng) for ng in json.loads(recent)],
                 alarm_raised=bool(raised),
                 model_id=model_id,
+                geometry_id=geometry_id,
                 tail=self._tail(sensor, where),
             )
-            for sensor, position, keys, recent, raised, model_id in rows
+            for sensor, position, keys, recent, raised, model_id, geometry_id in rows
         }
 
     def digests(self) -> dict[int, int]:
@@ -215,6 +217,7 @@ def _verdict_row(v: Verdict) -> tuple[object, ...]:
         *(v.sensor, v.segment, v.first_sample, v.n_samples, v.start_ns, v.end_ns),
         *(v.status.value, v.reason, pack_evidence(v.evidence), low, high, share),
         *(v.alarm, v.running, v.model_id, v.continuity, _compact(v.quality)),
+        *(v.geometry_id, v.commissioning_id),
     )
 
 

@@ -9,21 +9,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from monitor.config import ConfigError, SensorSettings
+from monitor.config import SensorSettings
 from monitor.evidence.base import NetworkOutput
 from monitor.evidence.cam import activation_maps
+from monitor.evidence.geometry import geometry_of, spectrum_settings
 from monitor.evidence.model_folder import ModelManifest
 from monitor.evidence.network import Classifier
-from monitor.records.evidence import Grid
 from monitor.records.signal import Float32, Window
 from monitor.signal.quality import Quality, assess, rate_reason
-from monitor.signal.spectrogram import (
-    SpectrogramSettings,
-    default_grid,
-    default_settings,
-    spectrogram,
-    to_grid,
-)
+from monitor.signal.spectrogram import spectrogram, to_grid
 from monitor.signal.windows import WindowSettings
 
 N_AT_ONCE = 64  # windows: more at once only leave the cache
@@ -48,7 +42,8 @@ class Analyser:
     def __init__(self, rule: SensorSettings, classifier: Classifier | None) -> None:
         self.rule = rule
         self.classifier = classifier
-        self.settings, self.grid = _geometry(rule, classifier)
+        self.settings, self.grid = spectrum_settings(rule, self.manifest)
+        self.geometry = geometry_of(rule, self.settings, self.grid)
         n_hop = max(1, round(self.settings.n_window * (1 - rule.overlap)))
         self.window_settings = WindowSettings(rule.acquisition, self.settings.n_window, n_hop)
 
@@ -107,34 +102,6 @@ class Analyser:
             Analysis(quality, spectrum, output)
             for quality, spectrum, output in zip(qualities, spectra, outputs, strict=True)
         ]
-
-
-def _geometry(
-    rule: SensorSettings, classifier: Classifier | None
-) -> tuple[SpectrogramSettings, Grid]:
-    if classifier is None:
-        n_window = round(rule.window_s * rule.sample_rate_hz)
-        try:
-            settings = default_settings(rule.sample_rate_hz, n_window)
-        except ValueError as error:
-            raise ConfigError(
-                f"sensors[match={rule.match!r}].window_s = {rule.window_s} s at sample_rate_hz = "
-                f"{rule.sample_rate_hz} Hz: {error}"
-            ) from error
-        return settings, default_grid(settings)
-    manifest = classifier.manifest
-    if len(rule.channels) != manifest.n_channels:
-        raise ConfigError(
-            f"sensors[match={rule.match!r}].channels = {list(rule.channels)}: model {rule.model!r}"
-            f" needs {manifest.n_channels} channels."
-        )
-    if rate_reason(rule.sample_rate_hz, None, manifest.settings.sample_rate_hz):
-        raise ConfigError(
-            f"sensors[match={rule.match!r}].sample_rate_hz = {rule.sample_rate_hz} Hz: model"
-            f" {rule.model!r} was trained at {manifest.settings.sample_rate_hz} Hz and takes that"
-            " rate to 0.1 %."
-        )
-    return manifest.settings, manifest.map_grid
 
 
 def _with_rate(quality: Quality, window: Window, model_rate_hz: float) -> Quality:

@@ -21,6 +21,7 @@ from monitor.pipeline.sensor import Sensor
 from monitor.pipeline.settlement import Marks, Settlement
 from monitor.records.batch import BadPayload, Batch, Event
 from monitor.records.commissioned import Commissioned
+from monitor.records.geometry import Geometry
 from monitor.records.labels import LabelRequest
 from monitor.records.signal import Chunk, Drop, Gap, Message, Window
 from monitor.records.stream import StoredStream
@@ -71,6 +72,12 @@ class Pipeline:
         self._commissioned = commissioned
         for sensor in self.sensors.values():
             sensor.commissioned = commissioned.get(sensor.name)
+
+    def geometry(self, name: str) -> Geometry | None:
+        """By which a sensor is judged now; None where no rule matches."""
+        known = self.sensors.get(name)
+        analyser = self._router.analyser(name) if known is None else known.analyser
+        return None if analyser is None else analyser.geometry
 
     def connected(self, now_s: float, is_resumed: bool) -> None:
         """The source is there (again): silence is measured from now.

@@ -5,7 +5,7 @@ into verdicts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.config import KeptWindowSettings, SensorSettings
 from monitor.evidence import limits
@@ -22,6 +22,7 @@ from monitor.records.stream import StoredStream, StreamUpdate
 from monitor.records.verdict import Status, Verdict
 from monitor.signal.severity import applies, is_due, velocity_rms_mm_s
 from monitor.signal.windows import Windower
+from monitor.text import utc
 
 SILENT_PERIODS = 3  # of the expected period
 MIN_SILENCE_S = 1.0  # a shorter pause is a hiccup on the way, whatever the period
@@ -56,7 +57,8 @@ class Sensor:
         self._is_silent = False
         self._n_received = 0
         self._next: Analyser | None = None
-        self._model_id: str | None = None  # of the last verdict
+        self._model_id: str | None = None  # of the last verdict, and its geometry
+        self._geometry_id: str | None = None
         alarm = analyser.rule.alarm
         self._alarm = Alarm(alarm.n, alarm.m, alarm.clear)
         self._keeper = WindowKeeper(kept)
@@ -105,6 +107,7 @@ class Sensor:
         alarm = self.rule.alarm
         self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, stored.alarm_recent, stored.alarm_raised)
         self._model_id = stored.model_id
+        self._geometry_id = stored.geometry_id
 
     def adopt(self, analyser: Analyser) -> None:
         """Use another rule or model from the next window border on."""
@@ -130,8 +133,9 @@ class Sensor:
             was cut
         """
         n = window.samples.shape[1]
-        running = self._is_running(analysis, analyser, said_running)
-        found = self._find(window, analysis, analyser, running)
+        own = self._own(analyser)
+        running = self._is_running(analysis, analyser, own, said_running)
+        found = self._find(window, analysis, analyser, own, running)
         change = self._alarm.update(found.status)
         verdict = Verdict(
             sensor=self.name,
@@ -147,12 +151,14 @@ class Sensor:
             alarm=self._alarm.state,
             running=running,
             model_id=analyser.model_id,
+            geometry_id=analyser.geometry.id,
+            commissioning_id=None if own is None else own.commissioning_id,
             continuity=window.continuity,
             quality=self._figures(window, analysis, found),
             grid=analyser.grid if found.was_judged else None,
             spectrum_db=analysis.spectrum_db if found.was_judged else None,
         )
-        events = self._model_change(verdict)
+        events = self._model_change(verdict) + self._geometry_change(verdict, analyser)
         if change is not None:
             events.append(self._event(verdict, f"alarm_{change}"))
         return verdict, self._keeper.keep(verdict, window), events
@@ -164,6 +170,31 @@ class Sensor:
             return []
         text = f"from {before or 'no model'} to {verdict.model_id or 'no model'}"
         return [Event(verdict.start_ns, self.name, "model_changed", text, verdict.model_id)]
+
+    def _own(self, analyser: Analyser) -> Commissioned | None:
+        """The sensor's own limits, where they were found with this geometry: no others compare."""
+        own = self.commissioned
+        return own if own is not None and own.holds_for(analyser.geometry) else None
+
+    def _geometry_change(self, verdict: Verdict, analyser: Analyser) -> list[Event]:
+        """An event where a commissioned sensor's geometry is not the one of before, also before a
+        restart.
+        """
+        before, self._geometry_id = self._geometry_id, verdict.geometry_id
+        own = self.commissioned
+        if own is None or before is None or before == verdict.geometry_id:
+            return []
+        when = utc(own.at_ns)
+        if own.holds_for(analyser.geometry):
+            if not before:
+                return []
+            text = f"as it was: the commissioning of {when} holds again"
+        else:
+            known = own.geometry
+            what = "" if known is None else f"{known.difference(analyser.geometry)}: "
+            text = f"{what}the commissioning of {when} is set aside; commission the sensor again"
+        at_ns = verdict.start_ns
+        return [Event(at_ns, self.name, "geometry_changed", text, verdict.model_id)]
 
     def judge_gap(self, gap: Gap) -> Verdict:
         """A partial window before a break: it could not be judged, so it is BAD_DATA with the
@@ -180,6 +211,7 @@ class Sensor:
             reason=gap.reason,
             alarm=self._alarm.state,
             model_id=self.analyser.model_id,
+            geometry_id=self.analyser.geometry.id,
         )
 
     def _no_data(self, now_ns: int) -> Verdict:
@@ -196,6 +228,7 @@ class Sensor:
             reason="silent",
             alarm=self._alarm.state,
             model_id=self.analyser.model_id,
+            geometry_id=self.analyser.geometry.id,
         )
 
     def is_overdue(self, now_s: float) -> bool:
@@ -229,7 +262,12 @@ class Sensor:
         return figures
 
     def _find(
-        self, window: Window, analysis: Analysis, analyser: Analyser, running: bool | None
+        self,
+        window: Window,
+        analysis: Analysis,
+        analyser: Analyser,
+        own: Commissioned | None,
+        running: bool | None,
     ) -> Finding:
         """Status, reason and all evidence for them."""
         if analysis.quality.reason or analysis.spectrum_db is None:
@@ -243,18 +281,24 @@ class Sensor:
             network=analysis.network,
             rule=analyser.rule,
             manifest=analyser.manifest,
-            own=self.commissioned,
+            own=own,
         )
         found = (kind.evidence(facts) for kind in KINDS.values())
         evidence = [one for one in found if one is not None]
-        return conclude(evidence, limits.status_rule(analyser.manifest), analyser.grid)
+        finding = conclude(evidence, limits.status_rule(analyser.manifest), analyser.grid)
+        if finding.status is Status.LEARNING and own is not self.commissioned:
+            return replace(finding, reason="geometry_changed")
+        return finding
 
-    def _is_running(self, analysis: Analysis, analyser: Analyser, said: bool | None) -> bool | None:
+    @staticmethod
+    def _is_running(
+        analysis: Analysis, analyser: Analyser, own: Commissioned | None, said: bool | None
+    ) -> bool | None:
         """False, True, or None where nothing tells. A topic's word stands above any level."""
         running = analyser.rule.running
         if running is not None and running.topic is not None:
             return said
-        limit = limits.running_limit_ms2(analyser.rule, self.commissioned)
+        limit = limits.running_limit_ms2(analyser.rule, own)
         if limit is None or analysis.quality.reason:
             return None
         return analysis.quality.rms_ms2 >= limit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from monitor.records.geometry import Geometry
 from monitor.records.signal import Float32, Float64
 
 
@@ -39,8 +40,34 @@ class HealthyWindows:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowsFound:
+    """The windows of a request, with what speaks against learning from them.
+
+    spans_ns : start and end of each window, in order of time
+    n_ng : windows that were judged NG, or that a person called NG; what a person called a false
+        alarm does not count
+    n_doubtful : judged OK by a commissioning that took in NG windows and was undone since
+    geometry_id : "" for windows of before geometries were kept
+    alarm_since_ns : of the alarm that stands now; None where none does
+    """
+
+    healthy: HealthyWindows
+    spans_ns: tuple[tuple[int, int], ...]
+    n_ng: int
+    n_doubtful: int
+    n_window: int
+    t_edges_s: tuple[float, ...]
+    geometry_id: str
+    alarm_since_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Commissioned:
-    """A sensor's own thresholds. They hold for this grid; logit_threshold for this model alone."""
+    """A sensor's own limits. They hold for one geometry; logit_threshold for this model alone.
+
+    geometry : None for a commissioning of before geometries were kept
+    commissioning_id : its row in the journal; None where it has none yet
+    """
 
     sensor: str
     f_edges_hz: tuple[float, ...]
@@ -50,3 +77,12 @@ class Commissioned:
     running_limit_ms2: float
     n_windows: int
     at_ns: int
+    geometry: Geometry | None = None
+    commissioning_id: int | None = None
+
+    def holds_for(self, geometry: Geometry) -> bool:
+        """Of an old commissioning only bands and number of channels are known."""
+        if self.geometry is not None:
+            return self.geometry == geometry
+        n_channels = self.baseline.mean_db.shape[0]
+        return self.f_edges_hz == geometry.f_edges_hz and n_channels == len(geometry.channels)

@@ -61,5 +61,6 @@ class StoredStream:
     keys: list[Key]
     alarm_recent: list[bool]
     alarm_raised: bool
-    model_id: str | None  # of the newest verdict
+    model_id: str | None  # of the newest verdict, and its geometry
+    geometry_id: str | None
     tail: Float32 | None

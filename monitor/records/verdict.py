@@ -35,6 +35,8 @@ class Verdict:
     """What Camshaft says of one window.
 
     evidence : all kinds that there are for this sensor; none where it could not be judged
+    geometry_id : what its spectrum depends on (records.geometry)
+    commissioning_id : the commissioning whose limits it was judged by, if any
     grid : of the spectrum and of every map; None where the window could not be judged
     spectrum_db : float32, shape (n_channels, n_f, n_t), dB re 1 (m/s²)²/Hz
     """
@@ -52,6 +54,8 @@ class Verdict:
     alarm: str = "clear"  # clear, raised
     running: bool | None = None
     model_id: str = ""
+    geometry_id: str = ""
+    commissioning_id: int | None = None
     continuity: str = "verified"
     quality: Mapping[str, float] = field(default_factory=dict)
     grid: Grid | None = None

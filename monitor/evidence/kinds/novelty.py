@@ -7,7 +7,6 @@ import numpy as np
 from monitor.evidence import limits
 from monitor.evidence.base import Facts, register
 from monitor.evidence.novelty import novelty_map
-from monitor.records.commissioned import Commissioned
 from monitor.records.evidence import Evidence
 
 
@@ -15,9 +14,9 @@ class Novelty:
     name = "novelty"
 
     def evidence(self, facts: Facts) -> Evidence | None:
-        """None where the sensor has no baseline on this grid."""
+        """None where the sensor has no baseline of this geometry."""
         own = facts.own
-        if own is None or not _same_geometry(own, facts):
+        if own is None:
             return None
         cells = novelty_map(facts.spectrum_db[None], own.baseline)[0]
         return Evidence(
@@ -27,12 +26,6 @@ class Novelty:
             threshold=limits.novelty_threshold(own, facts.manifest),
             cells=cells,
         )
-
-
-def _same_geometry(own: Commissioned, facts: Facts) -> bool:
-    n_channels = facts.spectrum_db.shape[0]
-    same_bands = own.f_edges_hz == facts.grid.f_edges_hz
-    return same_bands and own.baseline.mean_db.shape[0] == n_channels
 
 
 register(Novelty())
