@@ -19,7 +19,7 @@ from monitor.evidence.geometry import geometry_of, spectrum_settings
 from monitor.evidence.limits import describe
 from monitor.evidence.model_folder import ModelManifest, find_model, load_model_manifest
 from monitor.evidence.novelty import CommissionError
-from monitor.journal.commissioning import CommissioningStore, Request, TooFew
+from monitor.journal.commissioning import CommissioningStore, Request, TooFew, undo_text
 from monitor.records.commissioned import Commissioned, WindowsFound
 from monitor.records.geometry import Geometry
 from monitor.text import printable, utc
@@ -63,15 +63,29 @@ class Target:
     geometry: Geometry
 
 
-def target_of(config: Config, sensor: str) -> Target | None:
-    """None where no rule matches. Raises ConfigError or ModelError where rule and model do not
-    fit.
-    """
-    rule = config.sensor(sensor)
-    if rule is None:
-        return None
-    manifest = load_model_manifest(find_model(rule.model, config.models_folder)) if rule.model else None
-    return Target(rule, manifest, geometry_of(rule, *spectrum_settings(rule, manifest)))
+class Targets:
+    """Of a configuration's sensors; each rule's model is read once."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._known: dict[str, Target] = {}
+
+    def of(self, sensor: str) -> Target | None:
+        """None where no rule matches. Raises ConfigError or ModelError where rule and model do not
+        fit.
+        """
+        rule = self._config.sensor(sensor)
+        if rule is None:
+            return None
+        if rule.match not in self._known:
+            self._known[rule.match] = self._target(rule)
+        return self._known[rule.match]
+
+    def _target(self, rule: SensorSettings) -> Target:
+        manifest = None
+        if rule.model is not None:
+            manifest = load_model_manifest(find_model(rule.model, self._config.models_folder))
+        return Target(rule, manifest, geometry_of(rule, *spectrum_settings(rule, manifest)))
 
 
 def commission_now(
@@ -86,6 +100,28 @@ def commission_now(
     made = replace(made, text=f"{made.text} {holds}")
     store.record(request, made.outcome, made.text, now_ns)
     return made
+
+
+def undo_now(
+    store: CommissioningStore, sensor: str, target: Target | None, author: str, now_ns: int
+) -> str | None:
+    """Take the sensor's newest commissioning back. Returns what holds now; None where there is
+    nothing to undo.
+    """
+    undone = store.undo(sensor, author, now_ns)
+    if undone is None:
+        return None
+    return f"{undo_text(undone, author)}.{_judged_by(undone.holds, target)}"
+
+
+def _judged_by(own: Commissioned | None, target: Target | None) -> str:
+    if target is None:
+        return ""
+    if own is not None and own.holds_for(target.geometry):
+        return f" {describe(target.rule, own, target.manifest)}"
+    held = "" if own is None else " It is of another geometry, and so set aside:"
+    model = "the model alone judges" if target.manifest else "the sensor is LEARNING"
+    return f"{held} {model} from now on."
 
 
 def attempt(
@@ -127,18 +163,27 @@ def objections(found: WindowsFound) -> Iterator[str]:
     if found.alarm_since_ns is not None:
         yield f"an alarm stands since {utc(found.alarm_since_ns)}"
     if found.n_ng:
-        yield f"{found.n_ng} of the windows are NG"
+        yield f"{found.n_ng} of the windows {_are(found.n_ng)} NG"
     if found.n_doubtful:
         yield (
-            f"{found.n_doubtful} of the windows were judged by a commissioning that took in NG"
-            " windows and was undone"
+            f"{found.n_doubtful} of the windows {_were(found.n_doubtful)} judged by a"
+            " commissioning that took in NG windows and was undone"
         )
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def _were(n: int) -> str:
+    return "was" if n == 1 else "were"
 
 
 def refusal(sensor: str, against: str) -> str:
     return (
         f"{sensor}: {against}. Commissioning now would make the fault the new normal. Choose other"
-        " windows; or, if the machine is healthy, say who you are and why even so."
+        " windows, label false alarms as such, or, if the machine is healthy, say who you are and"
+        " why even so."
     )
 
 

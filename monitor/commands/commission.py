@@ -11,17 +11,16 @@ import time
 
 from monitor.commands.arguments import add_config
 from monitor.commands.report import moment
-from monitor.commissioner import commission_now, refusal, target_of
-from monitor.config import Config
+from monitor.commissioner import Targets, commission_now, refusal, undo_now
 from monitor.config_file import load_config
-from monitor.evidence.limits import describe
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
-from monitor.journal.commissioning import CommissioningStore, Request, undo_text
+from monitor.journal.commissioning import CommissioningStore, Request
 from monitor.records.labels import LabelError, check_note
 from monitor.text import printable, utc
 
 N_WINDOWS, N_WINDOWS_OF_SPAN = 100, 1000
 MAX_WINDOWS = 5000  # their spectra are in memory at once
+HOW_EVEN_SO = " (--even-so REASON --author NAME)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not sensors:
             return EXIT_REFUSED
         work = _undo if arguments.undo else _request if arguments.next else _commission
-        codes = [work(config, store, one, arguments) for one in sensors]
+        targets = Targets(config)
+        codes = [work(targets, store, one, arguments) for one in sensors]
     finally:
         store.close()
     if len(sensors) > 1:
@@ -132,14 +132,14 @@ def _wish(sensor: str, arguments: argparse.Namespace, after_row: int | None) -> 
 
 
 def _commission(
-    config: Config, store: CommissioningStore, sensor: str, arguments: argparse.Namespace
+    targets: Targets, store: CommissioningStore, sensor: str, arguments: argparse.Namespace
 ) -> int:
-    target = target_of(config, sensor)
+    target = targets.of(sensor)
     if target is None:
         return _no_rule(sensor)
     made = commission_now(store, _wish(sensor, arguments, None), target, time.time_ns())
     if made.commissioned is None:
-        hint = " (--even-so REASON --author NAME)" if made.needs_reason else ""
+        hint = HOW_EVEN_SO if made.needs_reason else ""
         print(f"{made.text}{hint}", file=sys.stderr, flush=True)
         return EXIT_REFUSED
     n = made.commissioned.n_windows
@@ -148,15 +148,15 @@ def _commission(
 
 
 def _request(
-    config: Config, store: CommissioningStore, sensor: str, arguments: argparse.Namespace
+    targets: Targets, store: CommissioningStore, sensor: str, arguments: argparse.Namespace
 ) -> int:
-    if target_of(config, sensor) is None:
+    if targets.of(sensor) is None:
         return _no_rule(sensor)
     request = _wish(sensor, arguments, store.last_row_id())
     alarm_ns = store.alarm_since(sensor)
     if alarm_ns is not None and not request.even_so:
         text = refusal(sensor, f"an alarm stands since {utc(alarm_ns)}")
-        print(f"{text} (--even-so REASON --author NAME)", file=sys.stderr, flush=True)
+        print(f"{text}{HOW_EVEN_SO}", file=sys.stderr, flush=True)
         return EXIT_REFUSED
     store.request(request, time.time_ns())
     print(
@@ -168,25 +168,11 @@ def _request(
 
 
 def _undo(
-    config: Config, store: CommissioningStore, sensor: str, arguments: argparse.Namespace
+    targets: Targets, store: CommissioningStore, sensor: str, arguments: argparse.Namespace
 ) -> int:
-    author = _author(arguments)
-    undone = store.undo(sensor, author, time.time_ns())
-    if undone is None:
-        print(f"{sensor}: nothing to undo.", flush=True)
-        return EXIT_NO
-    target = target_of(config, sensor)
-    text = f"{sensor}: {undo_text(undone, author)}."
-    if undone.holds is not None and target is not None:
-        if undone.holds.holds_for(target.geometry):
-            text += f" {describe(target.rule, undone.holds, target.manifest)}"
-        else:
-            text += " It is of another geometry, so it is set aside: commission the sensor again."
-    elif target is not None:
-        model = "the model alone judges it" if target.manifest else "it is LEARNING"
-        text += f" From now on {model}."
-    print(text, flush=True)
-    return EXIT_OK
+    text = undo_now(store, sensor, targets.of(sensor), _author(arguments), time.time_ns())
+    print(f"{sensor}: {text or 'nothing to undo.'}", flush=True)
+    return EXIT_NO if text is None else EXIT_OK
 
 
 def _no_rule(sensor: str) -> int:

@@ -1,4 +1,4 @@
-"""The geometry that a rule and its model make: how a window becomes a spectrum, and on what grid."""
+"""The geometry that a rule and its model make: how a window becomes a spectrum, on what grid."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from monitor.journal.places import ID_OF_KIND, furthest_behind
-from monitor.journal.schema import JournalError, connect_read_only
+from monitor.journal.schema import UNDONE, JournalError, connect_read_only
 from monitor.journal.writer import SPECTRUM_STEP_DB, VERDICT_COLUMNS
 from monitor.records.books import Books, RowCounts
 from monitor.records.evidence import Evidence, Grid
@@ -22,17 +22,21 @@ from monitor.records.verdict import Band, Status, Verdict
 
 SELECT_VERDICT = (
     f"SELECT row_id, {', '.join('v.' + name for name in VERDICT_COLUMNS)}, g.f_edges_hz,"
-    " g.t_edges_s, m.cells, m.spectrum FROM verdict v LEFT JOIN map m USING"
+    f" g.t_edges_s, m.cells, m.spectrum, {UNDONE} FROM verdict v LEFT JOIN map m USING"
     " (row_id) LEFT JOIN grid g USING (grid_id) "
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A verdict as the journal holds it."""
+    """A verdict as the journal holds it.
+
+    is_undone : the commissioning that judged it was undone since
+    """
 
     row_id: int
     verdict: Verdict
+    is_undone: bool
 
 
 class JournalReader:
@@ -156,7 +160,7 @@ def read_row(found: tuple[Any, ...]) -> Row:
     """One result of SELECT_VERDICT as a Row."""
     row_id, *rest = found
     v = dict(zip(VERDICT_COLUMNS, rest, strict=False))
-    f_edges, t_edges, cells, spectrum = rest[len(VERDICT_COLUMNS) :]
+    f_edges, t_edges, cells, spectrum, is_undone = rest[len(VERDICT_COLUMNS) :]
     grid = None
     if f_edges is not None:
         grid = Grid(tuple(json.loads(f_edges)), tuple(json.loads(t_edges)))
@@ -183,6 +187,7 @@ def read_row(found: tuple[Any, ...]) -> Row:
             grid=grid,
             spectrum_db=unpack_spectrum(spectrum, grid),
         ),
+        bool(is_undone),
     )
 
 

@@ -96,6 +96,12 @@ CREATE TABLE IF NOT EXISTS subscription (topic_filter TEXT PRIMARY KEY) WITHOUT 
 """
 
 
+# Of a verdict: the commissioning that judged it was undone since.
+UNDONE = (
+    "(commissioning_id IN (SELECT commissioning_id FROM commissioning WHERE undone_ns IS NOT NULL))"
+    " IS TRUE"
+)
+
 STEPS_PER_CALL = 5_000_000  # of SQLite's machine: a fraction of a second
 
 log = logging.getLogger(__name__)

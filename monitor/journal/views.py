@@ -10,6 +10,7 @@ from typing import Any
 
 from monitor.journal.labels import ACKNOWLEDGED, StoredLabel, labels_of
 from monitor.journal.reader import JournalReader, Row, band_of
+from monitor.journal.schema import UNDONE
 from monitor.records.evidence import LOGIT, probability
 from monitor.records.verdict import Band
 
@@ -18,7 +19,7 @@ ALARM_KINDS = ("alarm_raised", "alarm_cleared", ACKNOWLEDGED)
 
 SUMMARY_COLUMNS = (
     "row_id, sensor, start_ns, end_ns, status, reason, alarm, evidence, band_low_hz, "
-    "band_high_hz, band_share, model_id"
+    f"band_high_hz, band_share, model_id, {UNDONE}"
 )
 EVENT_COLUMNS = "event.event_id, event.at_ns, event.sensor, event.kind, event.text, event.model_id"
 NEW_EVENTS = f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id > ? ORDER BY event_id LIMIT ?"
@@ -73,6 +74,7 @@ class WindowSummary:
     scores: tuple[Score, ...]
     band: Band | None
     model_id: str
+    is_undone: bool  # the commissioning that judged it was undone since
 
     @property
     def probability(self) -> float | None:
@@ -117,6 +119,7 @@ def summary_of(row: Row) -> WindowSummary:
         scores,
         v.band,
         v.model_id,
+        row.is_undone,
     )
 
 
@@ -134,6 +137,7 @@ def _summary(found: tuple[Any, ...]) -> WindowSummary:
         scores=tuple(Score(*fields[:4]) for fields in json.loads(v["evidence"])),
         band=band_of(v["band_low_hz"], v["band_high_hz"], v["band_share"]),
         model_id=v["model_id"],
+        is_undone=bool(v[UNDONE]),
     )
 
 
@@ -203,11 +207,14 @@ class JournalViews(JournalReader):
         return [_summary(row) for row in self._execute(query, (sensor, from_ns, to_ns, limit))]
 
     def last_ok(self, sensor: str, before_ns: int, model_id: str) -> int | None:
-        """The newest OK row with a map before a time, judged by the same model: to compare with."""
+        """The newest OK row with a map before a time, judged by the same model: to compare with.
+        What a commissioning called OK that was undone since does not count.
+        """
         query = (
-            "SELECT row_id FROM (SELECT row_id, status, model_id FROM verdict WHERE sensor = ? AND"
-            " end_ns < ? ORDER BY end_ns DESC LIMIT 100000) WHERE status = 'OK' AND model_id = ?"
-            " AND row_id IN (SELECT row_id FROM map) LIMIT 1"
+            "SELECT row_id FROM (SELECT row_id, status, model_id, commissioning_id FROM verdict"
+            " WHERE sensor = ? AND end_ns < ? ORDER BY end_ns DESC LIMIT 100000) WHERE status ="
+            f" 'OK' AND model_id = ? AND row_id IN (SELECT row_id FROM map) AND NOT {UNDONE}"
+            " LIMIT 1"
         )
         found = self._execute(query, (sensor, before_ns, model_id)).fetchone()
         return None if found is None else int(found[0])

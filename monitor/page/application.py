@@ -27,11 +27,13 @@ from starlette.responses import (
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from monitor.config import Config
+from monitor.config import Config, ConfigError
+from monitor.evidence.model_folder import ModelError
 from monitor.journal.labels import LabelStore
 from monitor.journal.reader import Row
 from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews
+from monitor.page import commissioning
 from monitor.page.address import HostNames
 from monitor.page.feed import Feed, Source
 from monitor.page.guard import CSRF_HEADER, MAX_BODY_BYTES, Guard, Sessions, refuse
@@ -71,6 +73,8 @@ class Page:
             Route("/api/events/{event_id:int}/row", self.event_row),
             Route("/api/labels", self.add_label, methods=["POST"]),
             Route("/api/acknowledgements", self.acknowledge, methods=["POST"]),
+            Route("/api/commissionings", self.commission, methods=["POST"]),
+            Route("/api/commissionings/undo", self.undo_commissioning, methods=["POST"]),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
         return Starlette(
@@ -246,6 +250,22 @@ class Page:
         )
         return _answer({"event_id": event_id})
 
+    async def commission(self, request: Request) -> Response:
+        """409 where the guard, or the windows, refuse."""
+        self._may_write(request)
+        values, now_ns = await _json(request), time.time_ns()
+        made = await asyncio.to_thread(commissioning.commission, self._config, values, now_ns)
+        if made.commissioned is None:
+            tree = {"error": made.text, "needs_reason": made.needs_reason}
+            return JSONResponse(tree, 409, headers=NOT_STORED)
+        return _answer({"text": made.text})
+
+    async def undo_commissioning(self, request: Request) -> Response:
+        self._may_write(request)
+        values, now_ns = await _json(request), time.time_ns()
+        text = await asyncio.to_thread(commissioning.undo, self._config, values, now_ns)
+        return _answer({"text": text})
+
     def _write(self, work: Callable[[LabelStore], object]) -> None:
         store = LabelStore(self._config.journal.path)
         try:
@@ -305,9 +325,15 @@ async def _bad_label(_request: Request, error: LabelError) -> Response:
     return refuse(400, str(error))
 
 
+async def _bad_settings(_request: Request, error: ConfigError | ModelError) -> Response:
+    return refuse(409, str(error))
+
+
 # Starlette asks for handlers of any Exception; each of these is called with its own alone.
 HANDLERS: dict[Any, Any] = {
     HTTPException: _refused,
     JournalError: _no_journal,
     LabelError: _bad_label,
+    ConfigError: _bad_settings,
+    ModelError: _bad_settings,
 }

@@ -60,6 +60,7 @@ def summary_view(window: WindowSummary) -> Tree:
         "end_ms": window.end_ns / NS_PER_MS,
         "status": window.status,
         "reason": window.reason,
+        "undone": window.is_undone,
         "alarm": window.alarm,
         "probability": rounded(window.probability, 4),
         "threshold": rounded(window.probability_threshold, 4),

@@ -91,9 +91,12 @@ def _verdict(found: Findings) -> str:
     counts = Counter(row.status for row in found.rows)
     words = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.most_common())
     n_ng, n = counts["NG"], len(found.rows)
-    kind = "ng" if n_ng else "ok" if counts["OK"] == n else "open"
+    n_ok = sum(row.status == "OK" and not row.is_undone for row in found.rows)
+    kind = "ng" if n_ng else "ok" if n_ok == n else "open"
     said = f"{n_ng} of {n} windows are NG" if n_ng else f"None of {n} windows is NG"
-    return f'<p class="verdict {kind}">{said}.</p><p>All windows: {words}.</p>'
+    n_undone = sum(row.is_undone for row in found.rows)
+    undone = f" {n_undone} were judged by a commissioning that was undone." if n_undone else ""
+    return f'<p class="verdict {kind}">{said}.</p><p>All windows: {words}.{undone}</p>'
 
 
 def _worst(found: Findings) -> str:

@@ -1,6 +1,4 @@
-"""Requests to commission a sensor: each is fulfilled once,
-by the command line or by the service.
-"""
+"""Commissioning in the journal: nothing is left half done between two processes."""
 
 from __future__ import annotations
 
@@ -8,78 +6,73 @@ from pathlib import Path
 
 import pytest
 
-from monitor.cli import main
 from monitor.commissioner import Commissioner
-from monitor.journal.commissioning import CommissioningStore
-from monitor.journal.writer import Journal
-from monitor.records.batch import Batch
-from monitor.records.verdict import Status
-from tests.verdicts import make_verdict
-
-SENSOR = "m/p"
-CONFIG = """
-subscriptions: [{topic: "vibration/{machine}/{point}", payload: {format: raw}}]
-sensors: [{sample_rate_hz: 2000}]
-journal: {path: journal}
-"""
+from monitor.journal.commissioning import CommissioningStore, Request
+from monitor.journal.schema import JournalError
+from tests.plant import SENSOR, Plant
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A configuration, and a journal with 20 windows of one sensor."""
-    (tmp_path / "camshaft.yaml").write_text(CONFIG)
-    journal = Journal(tmp_path / "journal")
-    verdicts = [
-        make_verdict(n, sensor=SENSOR, status=Status.LEARNING, evidence=()) for n in range(20)
-    ]
-    journal.commit(Batch(verdicts=verdicts))
-    journal.close()
-    return tmp_path
-
-
-def commission(folder: Path, *more: str) -> int:
-    return main(["commission", SENSOR, "-c", str(folder / "camshaft.yaml"), *more])
+def plant(tmp_path: Path) -> Plant:
+    """With 20 windows of one sensor."""
+    plant = Plant(tmp_path)
+    plant.run(10)
+    return plant
 
 
 def test_the_command_line_leaves_nothing_open_for_the_service(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A service that looks at the worst moment, while the command line computes, has nothing to
     fulfil.
     """
-    service = Commissioner(folder / "journal")
-    store = CommissioningStore(folder / "journal")
+    service = Commissioner(plant.path, plant.pipeline.geometry)
+    store = plant.store()
     seen: list[object] = []
-    windows = CommissioningStore.healthy_windows
+    windows = CommissioningStore.windows
 
-    def look(self: CommissioningStore, request: object) -> object:
-        seen.extend([*store.open_requests(), *service.step(1)[0]])
-        return windows(self, request)  # type: ignore[arg-type]
+    def look(self: CommissioningStore, request: Request) -> object:
+        seen.extend(store.open_requests())
+        service.step(1)
+        return windows(self, request)
 
-    monkeypatch.setattr(CommissioningStore, "healthy_windows", look)
-    assert commission(folder, "--windows", "20") == 0
-    assert commission(folder, "--windows", "21") == 2
-    events, active = service.step(2)
-    assert seen == events == []
+    monkeypatch.setattr(CommissioningStore, "windows", look)
+    assert plant.command(SENSOR, "--windows", "20") == 0
+    assert plant.command(SENSOR, "--windows", "21") == 2
+    active = service.step(2)
+    assert seen == []
     assert active is not None
     assert active[SENSOR].n_windows == 20
+    assert len(plant.events("commissioned")) == 1
     store.close()
 
 
-def test_a_request_is_settled_once(folder: Path) -> None:
-    first, second = CommissioningStore(folder / "journal"), CommissioningStore(folder / "journal")
-    request = first.request(SENSOR, 20, None, None, 0)
-    assert first.settle(request, "the first answer", 1)
-    assert not second.settle(request, "the second answer", 2)
+def test_a_request_is_settled_once(plant: Plant) -> None:
+    first, second = plant.store(), plant.store()
+    request = first.request(Request(SENSOR, 20), 0)
+    assert first.record(request, "the first answer", "the first answer", 1)
+    assert not second.record(request, "the second answer", "the second answer", 2)
     assert first.open_requests() == []
-    first.close()
-    second.close()
+    assert [event.text for event in plant.events("commissioning_refused")] == ["the first answer"]
 
 
-def test_a_request_undone_meanwhile_is_not_fulfilled(folder: Path) -> None:
-    store = CommissioningStore(folder / "journal")
-    request = store.request(SENSOR, 20, None, None, 0)
-    assert store.undo(SENSOR, 1)
-    assert not store.settle(request, "too late", 2)
-    assert Commissioner(folder / "journal").step(3) == ([], {})
-    store.close()
+def test_a_request_undone_meanwhile_is_not_fulfilled(plant: Plant) -> None:
+    store = plant.store()
+    request = store.request(Request(SENSOR, 20), 0)
+    undone = store.undo(SENSOR, "Ann", 1)
+    assert undone is not None
+    assert undone.at_ns is undone.holds is None
+    assert not store.record(request, "too late", "too late", 2)
+    assert Commissioner(plant.path, plant.pipeline.geometry).step(3) == {}
+
+
+def test_a_request_comes_back_as_it_was_left(plant: Plant) -> None:
+    wish = Request(SENSOR, 7, 3, 0.05, 11, 13, "Ann", "because")
+    left = plant.store().request(wish, 0)
+    assert plant.store().open_requests() == [left]
+
+
+def test_a_journal_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="there is no such file"):
+        CommissioningStore(tmp_path / "absent")
+    assert not (tmp_path / "absent").exists()

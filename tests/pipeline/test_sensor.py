@@ -10,6 +10,7 @@ import pytest
 
 from monitor.config import KeptWindowSettings
 from monitor.evidence.base import NetworkOutput
+from monitor.evidence.geometry import geometry_of
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.pipeline.sensor import Sensor
 from monitor.records.commissioned import Baseline, Commissioned
@@ -17,6 +18,7 @@ from monitor.records.evidence import Grid
 from monitor.records.signal import Window
 from monitor.records.verdict import Status, Verdict
 from monitor.signal.quality import Quality
+from monitor.signal.spectrogram import default_settings
 from monitor.signal.windows import WindowSettings
 from tests.signals import configure
 from tests.verdicts import map_of, score_of, threshold_of
@@ -43,6 +45,7 @@ def analyser(status_rule: str = "either", **sensor: Any) -> Analyser:
         classifier=SimpleNamespace(manifest=manifest),
         manifest=manifest,
         grid=GRID,
+        geometry=geometry_of(rule, default_settings(2000.0, 1000), GRID),
         model_id="m1",
         window_settings=WindowSettings("continuous", 1000, 1000),
     )

@@ -21,9 +21,10 @@ import numpy as np
 import pytest
 import yaml
 
-from monitor.journal.commissioning import CommissioningStore
+from monitor.journal.commissioning import CommissioningStore, Request
 from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews
+from monitor.journal.writer import Journal
 from monitor.records.books import Books
 from monitor.records.commissioned import Commissioned
 from monitor.records.verdict import Status, Verdict
@@ -263,10 +264,10 @@ class Service:
 
     def commission(self, commissioned: Iterable[Commissioned]) -> None:
         """Put baselines into the journal before the service sees a sample."""
+        Journal(self.journal_path).close()
         store = CommissioningStore(self.journal_path)
         for one in commissioned:
-            request = store.request(one.sensor, one.n_windows, None, None, one.at_ns)
-            store.settle(request, one, one.at_ns)
+            store.record(Request(one.sensor, one.n_windows), one, None, one.at_ns)
         store.close()
 
     def status(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 // Charts of one window and of a sensor's past. Options for ECharts, which is loaded when the first chart is needed.
 
-import { bandWords, clock, hz, plain, signed } from "./words.js";
+import { bandWords, clock, hz, plain, signed, UNDONE_WORDS } from "./words.js";
 
 let loading = null;
 
@@ -431,7 +431,8 @@ export function timelineOption(echarts, rows, selected, colours) {
       value(row) === null
         ? row.reason.replaceAll("_", " ")
         : `${byNetwork ? "P(NG)" : name} ${plain(value(row), 3)}`;
-    return [`${clock(row.end_ms)}  ${row.status.replace("_", " ")}`, figure].join("\n");
+    const undone = row.undone ? [UNDONE_WORDS] : [];
+    return [`${clock(row.end_ms)}  ${row.status.replace("_", " ")}`, figure, ...undone].join("\n");
   };
   const top = byNetwork ? 1 : Math.max(2, ...rows.map((row) => Math.min(10, value(row) ?? 0)));
   const clipped = (of) => (row) => (of(row) === null ? null : Math.min(of(row), top));

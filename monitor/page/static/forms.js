@@ -54,6 +54,56 @@ export function noteForm(title, send, cancel) {
   );
 }
 
+// A sensor's baseline, taken from its last windows or taken back. The guard is the server's.
+export function commissionForm(sensor) {
+  const { read, nodes } = fields();
+  const windows = el("input", { name: "n_windows", type: "number", min: 1, max: 5000, value: 100 });
+  const evenSo = el("input", { name: "even_so", type: "checkbox" });
+  const reason = el(
+    "label",
+    { class: "even-so", hidden: true },
+    evenSo,
+    "The machine is healthy: commission even so, for the reason in the comment",
+  );
+  const answer = el("p", { class: "answer", role: "status" });
+
+  async function send(address, more) {
+    try {
+      answer.textContent = "…";
+      answer.textContent = (await post(address, { sensor, ...read(), ...more })).text;
+      reason.hidden = true;
+      evenSo.checked = false;
+    } catch (error) {
+      answer.textContent = error.message;
+      if (error.tree?.needs_reason) reason.hidden = false;
+    }
+  }
+  const commission = () =>
+    send("/api/commissionings", { n_windows: Number(windows.value), even_so: evenSo.checked });
+  const undo = () => send("/api/commissionings/undo", {});
+  return el(
+    "form",
+    {
+      class: "note",
+      id: "commission-form",
+      onsubmit: (event) => {
+        event.preventDefault();
+        commission();
+      },
+    },
+    el("label", {}, "Last running windows", windows),
+    nodes,
+    reason,
+    el(
+      "div",
+      { class: "buttons" },
+      el("button", { type: "submit", class: "primary" }, "Commission"),
+      el("button", { type: "button", onclick: undo }, "Undo the newest"),
+    ),
+    answer,
+  );
+}
+
 export function labelForm(rowOf, done) {
   const { read, nodes } = fields();
   const mode = el(

@@ -16,7 +16,11 @@ async function answerOf(response) {
   const tree = await response
     .json()
     .catch(() => ({ error: `The server answered ${response.status}.` }));
-  if (!response.ok) throw new Error(tree.error ?? `The server answered ${response.status}.`);
+  if (!response.ok) {
+    const error = new Error(tree.error ?? `The server answered ${response.status}.`);
+    error.tree = tree; // what else the server says of it
+    throw error;
+  }
   return tree;
 }
 

@@ -2,9 +2,17 @@
 
 import { el, shape, show } from "./dom.js";
 import { evidenceParts } from "./evidence.js";
-import { labelForm } from "./forms.js";
+import { commissionForm, labelForm } from "./forms.js";
 import { fleet } from "./net.js";
-import { fullTime, machineOf, meaning, plain, pointOf, statusWord } from "./words.js";
+import {
+  fullTime,
+  machineOf,
+  meaning,
+  plain,
+  pointOf,
+  statusWord,
+  UNDONE_WORDS,
+} from "./words.js";
 
 // act: what the buttons do. look: how the map is drawn; changed here, read by point.js.
 export function layout(sensor, state, look, act) {
@@ -15,12 +23,19 @@ export function layout(sensor, state, look, act) {
   const details = el("dl", { class: "details" });
   const events = el("section", { class: "panel" });
   const aside = el("section", { class: "panel" }, el("h2", {}, "Details"), details);
+  const commissioning = el(
+    "section",
+    { class: "panel" },
+    el("h2", {}, "Is the machine healthy, and this its normal?"),
+    commissionForm(sensor),
+  );
   const nodes = [
     head.bar,
     head.message,
     time.panel,
     evidence.panels,
     el("div", { class: "two" }, labels.panel, aside),
+    commissioning,
     events,
   ];
 
@@ -98,7 +113,8 @@ function timeParts(state, act) {
   function write(row, compared) {
     const chance = row.probability === null ? [] : [`P(NG) ${plain(row.probability, 3)}`];
     const why = row.reason ? [row.reason.replaceAll("_", " ")] : [];
-    facts.textContent = [fullTime(row.end_ms), ...chance, ...why].join(" · ");
+    const undone = row.undone ? [UNDONE_WORDS] : [];
+    facts.textContent = [fullTime(row.end_ms), ...chance, ...why, ...undone].join(" · ");
     compare.setAttribute("aria-pressed", String(Boolean(compared)));
   }
   return { panel, chart, live, write };

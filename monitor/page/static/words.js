@@ -14,6 +14,9 @@ const MEANINGS = {
 export const meaning = (status) => MEANINGS[status] ?? status;
 export const statusWord = (status) => status.replace("_", " ");
 
+// Of a window whose judge was taken back: its OK says nothing.
+export const UNDONE_WORDS = "judged by a commissioning that was undone";
+
 const KINDS = {
   alarm_raised: "Alarm raised",
   alarm_cleared: "Alarm cleared",
@@ -22,6 +25,9 @@ const KINDS = {
   silent: "Sensor silent",
   back: "Sensor back",
   commissioned: "Commissioned",
+  commissioning_refused: "Commissioning refused",
+  commissioning_undone: "Commissioning undone",
+  geometry_changed: "Geometry changed",
 };
 export const kindWord = (kind) => KINDS[kind] ?? kind.replaceAll("_", " ");
 
