@@ -25,8 +25,9 @@ SENSOR = "pump-1/bearing"
 class Plant:
     """One folder: configuration, journal, and a service's pipeline that works on it."""
 
-    def __init__(self, folder: Path, **rule: Any) -> None:
-        self.folder, self.path = folder, folder / "journal"
+    def __init__(self, folder: Path, rate_hz: float = RATE_HZ, **rule: Any) -> None:
+        """rate_hz : at which the sensors sample, whatever the rule says"""
+        self.folder, self.path, self._rate_hz = folder, folder / "journal", rate_hz
         self._clock: dict[str, int] = {}  # samples sent, by sensor
         self._n_sent = 0
         self.start(**rule)
@@ -54,7 +55,7 @@ class Plant:
                     "payload": {"format": "raw", "dtype": "float32"},
                 }
             ],
-            "sensors": [{"sample_rate_hz": RATE_HZ, "window_s": 0.5, **rule}],
+            "sensors": [{"sample_rate_hz": self._rate_hz, "window_s": 0.5, **rule}],
             "journal": {"path": "journal"},
         }
         self.config.write_text(yaml.safe_dump(tree))
@@ -71,14 +72,14 @@ class Plant:
         """
         self.tick()
         rng = np.random.default_rng([self._clock.get(sensor, 0), len(sensor)])
-        samples = level * rng.normal(size=(round(seconds * RATE_HZ), n_channels))
+        samples = level * rng.normal(size=(round(seconds * self._rate_hz), n_channels))
         first = self._clock.get(sensor, 0)
         machine, _, point = sensor.partition("/")
         message = Message(
             topic=f"vibration/{machine}/{point}/waveform",
             payload=samples.astype("<f4").tobytes(),
             received_ns=START_NS,
-            properties={"start_time_ns": str(START_NS + round(first / RATE_HZ * 1e9))},
+            properties={"start_time_ns": str(START_NS + round(first / self._rate_hz * 1e9))},
             delivery=None,
         )
         self._clock[sensor] = first + len(samples)
@@ -89,7 +90,7 @@ class Plant:
 
     def pause(self, seconds: float, sensor: str = SENSOR) -> None:
         """The sensor sends nothing for so long."""
-        self._clock[sensor] += round(seconds * RATE_HZ)
+        self._clock[sensor] += round(seconds * self._rate_hz)
 
     def tick(self) -> None:
         """The service looks for what was commissioned or undone."""

@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection
+from typing import Any
 
 import numpy as np
 
 from monitor.journal.labels import INSERT_EVENT
-from monitor.journal.reader import SELECT_VERDICT, read_row
+from monitor.journal.reader import SELECT_VERDICT, read_row, unpack_spectrum
 from monitor.journal.schema import connect, connect_read_only, transaction
 from monitor.journal.views import SENSORS
 from monitor.records.batch import Event
 from monitor.records.commissioned import Baseline, Commissioned, HealthyWindows, WindowsFound
+from monitor.records.evidence import Grid
 from monitor.records.geometry import Geometry
 from monitor.records.verdict import Verdict
 from monitor.text import utc
@@ -31,6 +33,13 @@ USABLE = (
     " 'LEARNING') AND m.spectrum IS NOT NULL"
 )
 LIKE = " AND m.grid_id = ? AND v.n_samples = ? AND v.geometry_id IN (?, '')"
+
+# What commissioning takes of a window.
+CHOSEN = (
+    "SELECT start_ns, end_ns, model_id, evidence, json_extract(quality, '$.rms_ms2'), spectrum FROM"
+    " verdict JOIN map USING (row_id) WHERE row_id IN (SELECT value FROM json_each(?)) ORDER BY"
+    " end_ns"
+)
 
 # The last word on a window goes before its verdict.
 N_NG = (
@@ -160,8 +169,7 @@ class CommissioningStore:
         wanted = 1 if request.has_span else request.n_windows
         if len(row_ids) < wanted:
             return TooFew(len(row_ids))
-        verdicts = [self._verdict(row_id) for row_id in spread(row_ids, request.n_windows)]
-        return self._found(request.sensor, verdicts, row_ids, newest)
+        return self._found(request, row_ids, newest)
 
     def alarm_since(self, sensor: str) -> int | None:
         """Since when the sensor's alarm stands; None where none does."""
@@ -191,7 +199,10 @@ class CommissioningStore:
     def newest_window(self, sensor: str) -> Verdict | None:
         """The sensor's newest window with a spectrum."""
         newest = self._newest(Request(sensor, 1))
-        return None if newest is None else self._verdict(newest.row_id)
+        if newest is None:
+            return None
+        found = self._link.execute(SELECT_VERDICT + "WHERE row_id = ?", (newest.row_id,))
+        return read_row(found.fetchone()).verdict
 
     def undo(self, sensor: str, author: str, at_ns: int) -> Undone | None:
         """Take back the sensor's newest commissioning or open request; the one before it holds
@@ -257,26 +268,24 @@ class CommissioningStore:
         row_ids = [row_id for (row_id,) in found]
         return row_ids if request.after_row is not None else row_ids[::-1]
 
-    def _verdict(self, row_id: int) -> Verdict:
-        found = self._link.execute(SELECT_VERDICT + "WHERE row_id = ?", (row_id,)).fetchone()
-        return read_row(found).verdict
-
-    def _found(
-        self, sensor: str, verdicts: list[Verdict], row_ids: list[int], newest: _Newest
-    ) -> WindowsFound:
-        """row_ids : of all windows that were to choose from: a fault among them counts."""
-        chosen = json.dumps(row_ids)
-        grid = verdicts[-1].grid
-        assert grid is not None
+    def _found(self, request: Request, row_ids: list[int], newest: _Newest) -> WindowsFound:
+        """row_ids : of all windows that there are to choose from: a fault among them counts."""
+        edges = self._link.execute(
+            "SELECT f_edges_hz, t_edges_s FROM grid WHERE grid_id = ?", (newest.grid_id,)
+        ).fetchone()
+        grid = Grid(*(tuple(json.loads(text)) for text in edges))
+        chosen = json.dumps(spread(row_ids, request.n_windows))
+        rows = self._link.execute(CHOSEN, (chosen,)).fetchall()
+        everything = json.dumps(row_ids)
         return WindowsFound(
-            healthy=_healthy(verdicts),
-            spans_ns=tuple((verdict.start_ns, verdict.end_ns) for verdict in verdicts),
-            n_ng=int(self._link.execute(N_NG, (chosen,)).fetchone()[0]),
-            n_doubtful=int(self._link.execute(N_DOUBTFUL, (chosen,)).fetchone()[0]),
+            healthy=_healthy(request.sensor, rows, grid),
+            spans_ns=tuple((row[0], row[1]) for row in rows),
+            n_ng=int(self._link.execute(N_NG, (everything,)).fetchone()[0]),
+            n_doubtful=int(self._link.execute(N_DOUBTFUL, (everything,)).fetchone()[0]),
             n_window=newest.n_samples,
             t_edges_s=grid.t_edges_s,
             geometry_id=newest.geometry_id,
-            alarm_since_ns=self.alarm_since(sensor),
+            alarm_since_ns=self.alarm_since(request.sensor),
         )
 
     def _open(self, request: Request, at_ns: int) -> Request:
@@ -404,22 +413,21 @@ def _columns(commissioned: Commissioned) -> dict[str, object]:
     }
 
 
-def _healthy(verdicts: list[Verdict]) -> HealthyWindows:
-    newest = verdicts[-1]
-    assert newest.grid is not None
-    logits = [_logit(verdict) for verdict in verdicts if verdict.model_id == newest.model_id]
+def _healthy(sensor: str, rows: Sequence[tuple[Any, ...]], grid: Grid) -> HealthyWindows:
+    """rows : of CHOSEN."""
+    spectra = [unpack_spectrum(row[5], grid) for row in rows]
+    model_id = rows[-1][2]
+    logits = [_logit(row[3]) for row in rows if row[2] == model_id]
     return HealthyWindows(
-        sensor=newest.sensor,
-        f_edges_hz=newest.grid.f_edges_hz,
-        spectra_db=np.stack(
-            [verdict.spectrum_db for verdict in verdicts if verdict.spectrum_db is not None]
-        ),
+        sensor=sensor,
+        f_edges_hz=grid.f_edges_hz,
+        spectra_db=np.stack([one for one in spectra if one is not None]),
         logits=None if None in logits else np.asarray(logits, np.float64),
-        rms_ms2=np.asarray([verdict.quality.get("rms_ms2", 0.0) for verdict in verdicts]),
-        model_id=newest.model_id,
+        rms_ms2=np.asarray([row[4] or 0.0 for row in rows]),
+        model_id=model_id,
     )
 
 
-def _logit(verdict: Verdict) -> float | None:
-    network = verdict.of_kind("network")
-    return None if network is None else network.score
+def _logit(evidence: str) -> float | None:
+    kinds = json.loads(evidence)
+    return next((score for kind, _, score, *_ in kinds if kind == "network"), None)

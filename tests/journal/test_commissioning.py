@@ -61,7 +61,8 @@ def test_a_request_undone_meanwhile_is_not_fulfilled(plant: Plant) -> None:
     request = store.request(Request(SENSOR, 20), 0)
     undone = store.undo(SENSOR, "Ann", 1)
     assert undone is not None
-    assert undone.at_ns is undone.holds is None
+    assert undone.at_ns is None
+    assert undone.holds is None
     assert not store.record(request, "too late", "too late", 2)
     assert Commissioner(plant.path, plant.pipeline.geometry).step(3) == {}
 

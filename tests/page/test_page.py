@@ -23,8 +23,19 @@ from monitor.records.verdict import Status
 from monitor.report import findings as report
 from monitor.report import html as report_page
 from tests.browser import chromium
-from tests.page_stage import FAULT_BAND, GRID, Served, fill, serve, unjudged, verdict, write_config
+from tests.page_stage import (
+    FAULT_BAND,
+    GRID,
+    RATE_HZ,
+    Served,
+    fill,
+    serve,
+    unjudged,
+    verdict,
+    write_config,
+)
 from tests.paths import ROOT
+from tests.plant import SENSOR, Plant
 
 SCREENSHOTS = ROOT / "docs" / "screenshots"
 FAULTY = "mill-2/spindle"
@@ -240,6 +251,63 @@ def test_an_alarm_is_acknowledged_in_the_event_list(window: Any, tmp_path: Path)
         window.wait_for_selector(".tile.NG .alarm.acknowledged")
     found = JournalViews(tmp_path / "camshaft.journal").alarm_events()[FAULTY]
     assert found.kind == "alarm_acknowledged"
+
+
+def test_a_sensor_is_commissioned_from_the_page(window: Any, tmp_path: Path) -> None:
+    """The same guard as the command line's: refused while NG, even so with a name and a reason."""
+    plant = Plant(tmp_path, RATE_HZ, window_s=1.0)
+    plant.run(60)
+    with serve(tmp_path, journal="journal") as served:
+        window.goto(f"{served.address}/#/point/{SENSOR.replace('/', '%2F')}")
+        form = "#commission-form"
+        answer = f"{form} .answer"
+        window.fill(f"{form} [name=author]", "")
+        window.fill(f"{form} [name=n_windows]", "60")
+        window.click(f"{form} button[type=submit]")
+        window.wait_for_selector(f"{answer}:has-text('The name is missing')")
+        window.fill(f"{form} [name=author]", "Ann")
+        window.click(f"{form} button[type=submit]")
+        window.wait_for_selector(f"{answer}:has-text('by Ann: from 60 windows of one run')")
+        plant.run(60, level=8.0)
+        window.click(f"{form} button[type=submit]")
+        window.wait_for_selector(f"{answer}:has-text('an alarm stands since')")
+        assert len(plant.events("commissioned")) == 1
+        window.check(f"{form} [name=even_so]")
+        window.click(f"{form} button[type=submit]")
+        window.wait_for_selector(f"{answer}:has-text('say why')")
+        window.fill(f"{form} [name=comment]", "bearing replaced")
+        window.click(f"{form} button[type=submit]")
+        window.wait_for_selector(f"{answer}:has-text('Even so, as')")
+        plant.run(9, level=8.0)
+        window.click(f"{form} button:has-text('Undo')")
+        window.wait_for_selector(f"{answer}:has-text('is undone; the commissioning of')")
+        window.reload()
+        window.wait_for_selector(".facts:has-text('judged by a commissioning that was undone')")
+    kinds = [event.kind for event in plant.views().new_events(0, -1) if "alarm" not in event.kind]
+    assert kinds == ["commissioned", "commissioned", "commissioning_undone"]
+
+
+@pytest.mark.parametrize(
+    ("tree", "status", "sentence"),
+    [
+        ({"sensor": FAULTY}, 400, "The name is missing"),
+        ({"sensor": "no/one", "author": "Ann"}, 400, "'no/one': the journal does not know it"),
+        ({"sensor": 7, "author": "Ann"}, 400, "'7': the journal does not know it"),
+        ({"sensor": FAULTY, "author": "Ann", "n_windows": 0}, 400, "must be from 1 to 5000"),
+        ({"sensor": FAULTY, "author": "Ann", "even_so": True}, 400, "say why"),
+        ({"sensor": FAULTY, "author": "Ann"}, 409, "not of the configuration's geometry"),
+    ],
+)
+def test_a_commissioning_that_cannot_be(
+    served: Served, tree: Any, status: int, sentence: str
+) -> None:
+    cookie = cookie_of(served)
+    token = served.ask("GET", "/api/session", headers=cookie)[1]["csrf"]
+    path = "/api/commissionings"
+    assert served.ask("POST", path, tree, cookie)[0] == 403
+    found = served.ask("POST", path, tree, cookie | {"X-CSRF-Token": token})
+    assert found[0] == status
+    assert sentence in found[1]["error"]
 
 
 def test_hostile_names_are_shown_as_text(window: Any, tmp_path: Path) -> None:

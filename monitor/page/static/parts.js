@@ -4,15 +4,7 @@ import { el, shape, show } from "./dom.js";
 import { evidenceParts } from "./evidence.js";
 import { commissionForm, labelForm } from "./forms.js";
 import { fleet } from "./net.js";
-import {
-  fullTime,
-  machineOf,
-  meaning,
-  plain,
-  pointOf,
-  statusWord,
-  UNDONE_WORDS,
-} from "./words.js";
+import { fullTime, machineOf, meaning, plain, pointOf, statusWord, UNDONE_WORDS } from "./words.js";
 
 // act: what the buttons do. look: how the map is drawn; changed here, read by point.js.
 export function layout(sensor, state, look, act) {
