@@ -35,7 +35,7 @@ UNITS = {
 MARKS = (
     ("Alarms", "red", "alarm"),
     ("Labels", "blue", "label"),
-    ("Models", "purple", "model|commissioned"),
+    ("Models", "purple", "model|commission|geometry"),
 )
 
 

@@ -7,6 +7,7 @@ import re
 from deploy.grafana import dashboards
 from monitor.config import MqttSettings
 from monitor.health import Latencies, book_fields
+from monitor.journal.commissioning import KINDS as COMMISSIONING_KINDS
 from monitor.outputs.influx.line_protocol import event_line, verdict_lines
 from monitor.outputs.runner import delivery_fields
 from monitor.records.books import Books, RowCounts
@@ -18,7 +19,10 @@ from tests.verdicts import make_verdict
 DOCUMENT = (ROOT / "docs" / "influxdb.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", DOCUMENT, re.M | re.S))
 LINES = [*verdict_lines(make_verdict(), maps=True), event_line("m/p", "label", 1, "x")]
-KINDS = {"alarm_raised", "alarm_cleared", "alarm_acknowledged", "label", "commissioned"}
+KINDS = {
+    *("alarm_raised", "alarm_cleared", "alarm_acknowledged", "label", "geometry_changed"),
+    *COMMISSIONING_KINDS,
+}
 ROWS = {row.measurement: row for row in parse("\n".join(LINES))}
 
 
