@@ -227,8 +227,8 @@ def too_few(request: Request, found: TooFew) -> str:
     where = "in this span of time " if request.has_span else ""
     return (
         f"{request.sensor}: {request.n_windows} windows are wanted, and the journal has"
-        f" {found.n_found} that can be used {where}(running, with their spectrum, of one"
-        " geometry); see camshaft status."
+        f" {found.n_found} that can be used {where}(running, of one geometry, with a spectrum that"
+        " was kept: see journal.maps)."
     )
 
 

@@ -225,10 +225,17 @@ class KeptWindowSettings(Settings):
     around_change: int = Field(default=2, ge=0, le=100)
 
 
+MapsKept = Literal["all", "changes", "ng"]
+
+
 class JournalSettings(Settings):
+    """maps : whose maps and spectra to keep. All; of NG windows; or changes: NG, around a change
+    and one in so many, as kept_windows says.
+    """
+
     path: Path = Path("camshaft.journal")
     max_bytes: int = Field(default=8 << 30, ge=16 << 20)
-    maps: Literal["all", "ng"] = "all"
+    maps: MapsKept = "all"
     kept_windows: KeptWindowSettings = KeptWindowSettings()
 
 

@@ -81,7 +81,7 @@ def load_rules(config: Config) -> Rules:
             Analyser(rule, classifiers[rule.model] if rule.model else None)
             for rule in config.sensors
         ),
-        kept_windows=config.journal.kept_windows,
+        journal=config.journal,
         max_payload_bytes=config.mqtt.max_payload_bytes,
         max_lag_s=config.max_lag_s,
         failure_modes=config.page.failure_modes,

@@ -25,9 +25,18 @@ SENSOR = "pump-1/bearing"
 class Plant:
     """One folder: configuration, journal, and a service's pipeline that works on it."""
 
-    def __init__(self, folder: Path, rate_hz: float = RATE_HZ, **rule: Any) -> None:
-        """rate_hz : at which the sensors sample, whatever the rule says"""
+    def __init__(
+        self,
+        folder: Path,
+        rate_hz: float = RATE_HZ,
+        journal: dict[str, Any] | None = None,
+        **rule: Any,
+    ) -> None:
+        """rate_hz : at which the sensors sample, whatever the rule says
+        journal : settings of the journal
+        """
         self.folder, self.path, self._rate_hz = folder, folder / "journal", rate_hz
+        self._journal_settings = journal or {}
         self._clock: dict[str, int] = {}  # samples sent, by sensor
         self._n_sent = 0
         self.start(**rule)
@@ -56,7 +65,7 @@ class Plant:
                 }
             ],
             "sensors": [{"sample_rate_hz": self._rate_hz, "window_s": 0.5, **rule}],
-            "journal": {"path": "journal"},
+            "journal": {"path": "journal", **self._journal_settings},
         }
         self.config.write_text(yaml.safe_dump(tree))
 

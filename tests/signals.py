@@ -44,7 +44,7 @@ def rules(config: Config, classifier: Classifier | None = None) -> Rules:
     return Rules(
         subscriptions=config.subscriptions,
         analysers=tuple(Analyser(rule, classifier) for rule in config.sensors),
-        kept_windows=config.journal.kept_windows,
+        journal=config.journal,
         max_payload_bytes=config.mqtt.max_payload_bytes,
         max_lag_s=config.max_lag_s,
     )

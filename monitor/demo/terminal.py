@@ -172,7 +172,7 @@ def _newest_maps(recent: Sequence[Verdict]) -> list[Verdict]:
     """The run of verdicts at the end whose first evidence is of one kind, on one grid."""
     maps: list[Verdict] = []
     for verdict in reversed(recent):
-        if not verdict.evidence:
+        if not verdict.evidence or verdict.grid is None:
             break
         if maps and not _alike(verdict, maps[0]):
             break

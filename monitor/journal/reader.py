@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from monitor.journal.places import ID_OF_KIND, furthest_behind
 from monitor.journal.schema import UNDONE, JournalError, connect_read_only
 from monitor.journal.writer import SPECTRUM_STEP_DB, VERDICT_COLUMNS
 from monitor.records.books import Books, RowCounts
-from monitor.records.evidence import Evidence, Grid
+from monitor.records.evidence import NO_CELLS, Evidence, Grid
 from monitor.records.signal import Float32
 from monitor.records.verdict import Band, Status, Verdict
 
@@ -192,14 +192,17 @@ def read_row(found: tuple[Any, ...]) -> Row:
 
 
 def unpack_evidence(text: str, blob: bytes | None, grid: Grid | None) -> tuple[Evidence, ...]:
-    """Evidence as writer.pack_evidence wrote it, with its cells; () where they are not kept."""
-    if blob is None or grid is None:
-        return ()
-    maps = np.frombuffer(blob, "<f4").reshape(-1, *grid.shape)
+    """Evidence as writer.pack_evidence wrote it, with its cells; NO_CELLS where the map was not
+    kept.
+    """
+    kinds = json.loads(text)
+    maps: Iterable[Float32] = [NO_CELLS] * len(kinds)
+    if blob is not None and grid is not None:
+        maps = np.frombuffer(blob, "<f4").reshape(-1, *grid.shape)
     return tuple(
         Evidence(kind, unit, score, threshold, cells, bias, residual, bool(decides))
         for (kind, unit, score, threshold, bias, residual, decides), cells in zip(
-            json.loads(text), maps, strict=True
+            kinds, maps, strict=True
         )
     )
 

@@ -67,6 +67,8 @@ class Journal:
         """Store a batch: verdicts, maps, evidence, streams, books."""
         with self._transaction() as link:
             self._insert_verdicts(link, batch.verdicts)
+            for verdict in batch.late_maps:
+                self._insert_late_map(link, verdict)
             link.executemany(
                 "INSERT OR IGNORE INTO kept_window SELECT row_id, ?, ?, ?, ?, ? FROM verdict "
                 "WHERE sensor = ? AND segment = ? AND first_sample = ? AND n_samples > 0",
@@ -147,13 +149,25 @@ class Journal:
     def _insert_verdicts(self, link: sqlite3.Connection, verdicts: list[Verdict]) -> None:
         for verdict in verdicts:
             stored = link.execute(INSERT_VERDICT, _verdict_row(verdict)).fetchone()
-            if stored and verdict.grid is not None:
-                grid_id = self._grid_id(link, verdict.grid)
-                cells = b"".join(found.cells.astype("<f4").tobytes() for found in verdict.evidence)
-                spectrum = pack_spectrum(verdict.spectrum_db)
-                link.execute(
-                    "INSERT INTO map VALUES (?, ?, ?, ?)", (stored[0], grid_id, cells, spectrum)
-                )
+            if stored:
+                self._insert_map(link, stored[0], verdict)
+
+    def _insert_late_map(self, link: sqlite3.Connection, verdict: Verdict) -> None:
+        stored = link.execute(
+            "SELECT row_id FROM verdict WHERE sensor = ? AND segment = ? AND first_sample = ? AND"
+            " n_samples = ?",
+            (verdict.sensor, verdict.segment, verdict.first_sample, verdict.n_samples),
+        ).fetchone()
+        if stored:
+            self._insert_map(link, stored[0], verdict)
+
+    def _insert_map(self, link: sqlite3.Connection, row_id: int, verdict: Verdict) -> None:
+        if verdict.grid is None:
+            return
+        cells = b"".join(found.cells.astype("<f4").tobytes() for found in verdict.evidence)
+        row = (row_id, self._grid_id(link, verdict.grid), cells)
+        spectrum = pack_spectrum(verdict.spectrum_db)
+        link.execute("INSERT OR IGNORE INTO map VALUES (?, ?, ?, ?)", (*row, spectrum))
 
     def _grid_id(self, link: sqlite3.Connection, grid: Grid) -> int:
         if grid not in self._grids:

@@ -86,13 +86,18 @@ def row_view(row: Row, has_kept_window: bool, labels: Sequence[StoredLabel]) -> 
         "quality": {name: finite(value) for name, value in v.quality.items()},
         "has_kept_window": has_kept_window,
         "labels": [label_view(label) for label in labels],
-        "evidence": [] if v.grid is None else [evidence_view(e, v.grid) for e in v.evidence],
+        "evidence": [evidence_view(e, v.grid) for e in v.evidence],
         "maps": None if v.grid is None else _maps(v, v.grid),
     }
 
 
-def evidence_view(evidence: Evidence, grid: Grid) -> Tree:
-    """One kind of evidence: its sum, its map, and how it is drawn."""
+def evidence_view(evidence: Evidence, grid: Grid | None) -> Tree:
+    """One kind of evidence: its sum, and, where it was kept, its map and how it is drawn."""
+    score = _score_view(evidence)
+    return score if grid is None else score | _map_view(evidence, grid)
+
+
+def _score_view(evidence: Evidence) -> Tree:
     return {
         "kind": evidence.kind,
         "unit": evidence.unit,
@@ -101,6 +106,11 @@ def evidence_view(evidence: Evidence, grid: Grid) -> Tree:
         "bias": finite(evidence.bias),
         "residual": finite(evidence.residual),
         "decides": evidence.decides,
+    }
+
+
+def _map_view(evidence: Evidence, grid: Grid) -> Tree:
+    return {
         "signed": is_signed(evidence),
         "full_colour": full_colour(evidence),
         "cells": _numbers(evidence.cells),

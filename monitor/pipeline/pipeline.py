@@ -220,7 +220,7 @@ class Pipeline:
         return self._make_sensor(name, analyser, now_s)
 
     def _make_sensor(self, name: str, analyser: Analyser, now_s: float) -> Sensor:
-        sensor = Sensor(name, analyser, self._rules.kept_windows, now_s)
+        sensor = Sensor(name, analyser, self._rules.journal, now_s)
         sensor.commissioned = self._commissioned.get(name)
         self.sensors[name] = sensor
         return sensor
@@ -270,7 +270,9 @@ class Pipeline:
         return kept
 
     def _book(self, judgement: Judgement) -> None:
-        batch, verdict = self._batch, judgement.verdict
+        batch = self._batch
+        verdict, late = self.sensors[judgement.verdict.sensor].maps.choose(judgement.verdict)
+        batch.late_maps += late
         batch.kept_windows += judgement.kept
         batch.events += judgement.events
         batch.verdicts.append(verdict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from monitor.config import KeptWindowSettings, Subscription
+from monitor.config import JournalSettings, Subscription
 from monitor.pipeline.analysis import Analyser
 from monitor.records import labels
 from monitor.records.labels import LabelRequest
@@ -27,7 +27,7 @@ class Rules:
 
     subscriptions: tuple[Subscription, ...]
     analysers: tuple[Analyser, ...]
-    kept_windows: KeptWindowSettings
+    journal: JournalSettings
     max_payload_bytes: int
     max_lag_s: float | None
     failure_modes: tuple[str, ...] = ()

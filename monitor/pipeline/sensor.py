@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from monitor.config import KeptWindowSettings, SensorSettings
+from monitor.config import JournalSettings, SensorSettings
 from monitor.evidence import limits
 from monitor.evidence.base import Facts
 from monitor.evidence.decide import Finding, conclude
 from monitor.evidence.kinds import KINDS
 from monitor.pipeline.alarm import Alarm
 from monitor.pipeline.analysis import Analyser, Analysis
+from monitor.pipeline.maps_kept import MapKeeper
 from monitor.pipeline.raw_windows import WindowKeeper
 from monitor.records.batch import Event, KeptWindow
 from monitor.records.commissioned import Commissioned
@@ -47,7 +48,7 @@ class Sensor:
     """Created for the first message that names it, or from the journal."""
 
     def __init__(
-        self, name: str, analyser: Analyser, kept: KeptWindowSettings, now_s: float
+        self, name: str, analyser: Analyser, journal: JournalSettings, now_s: float
     ) -> None:
         self.name = name
         self.analyser = analyser
@@ -61,7 +62,8 @@ class Sensor:
         self._geometry_id: str | None = None
         alarm = analyser.rule.alarm
         self._alarm = Alarm(alarm.n, alarm.m, alarm.clear)
-        self._keeper = WindowKeeper(kept)
+        self._keeper = WindowKeeper(journal.kept_windows)
+        self.maps = MapKeeper(journal)
 
     @property
     def rule(self) -> SensorSettings:

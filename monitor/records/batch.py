@@ -57,6 +57,8 @@ class Batch:
 
     verdicts: list[Verdict] = field(default_factory=list)
     kept_windows: list[KeptWindow] = field(default_factory=list)
+    # Verdicts of earlier batches whose maps are worth keeping after all.
+    late_maps: list[Verdict] = field(default_factory=list)
     bad_payloads: list[BadPayload] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     labels: list[LabelRequest] = field(default_factory=list)
@@ -74,6 +76,7 @@ class Batch:
         parts = (
             self.verdicts,
             self.kept_windows,
+            self.late_maps,
             self.bad_payloads,
             self.events,
             self.labels,

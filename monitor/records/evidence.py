@@ -10,6 +10,9 @@ import numpy as np
 from monitor.records.signal import Float32
 
 LOGIT = "logit"  # the unit of scores that have a probability
+# Of a map that the journal did not keep: the verdict's grid is then None.
+NO_CELLS: Float32 = np.zeros((0, 0), np.float32)
+NO_CELLS.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Evidence:
     kind : the name of the kind: network, novelty, ...
     unit : what the score counts: logit, novelty, ...
     threshold : a score above it speaks for NG; None while there is none
-    cells : float32, shape (n_f, n_t), in the unit of the score; positive speaks for NG
+    cells : float32, shape (n_f, n_t), in the unit of the score; positive speaks for NG. NO_CELLS
+        where the journal did not keep the map
     residual : |cells.sum() + bias - score| as measured when the window was judged
     decides : whether it may make the status, or is shown beside what does
     """

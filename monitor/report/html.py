@@ -110,8 +110,10 @@ def _worst(found: Findings) -> str:
         f"<h2>{title}</h2><p>{clock(verdict.end_ns)}, row {found.worst_row}:"
         f" {_status_words(verdict)}.</p>"
     )
-    if grid is None or evidence is None:
+    if evidence is None:
         return head + "<p>There is no map of this window: it could not be judged.</p>"
+    if grid is None:
+        return head + "<p>The map of this window was not kept (journal.maps).</p>"
     limit, levels = full_colour(evidence), grey_levels(verdict.spectrum_db)
     wave = "" if found.samples is None else waveform(found.samples[0][0], found.samples[1])
     steps = band_steps(evidence, grid)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.config import KeptWindowSettings, SensorSettings, Subscription
+from monitor.config import JournalSettings, SensorSettings, Subscription
 from monitor.evidence.network import Classifier
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.router import Rules
@@ -50,7 +50,7 @@ class Workload:
         """Everything a pipeline needs to know."""
         subscription = Subscription(topic=TOPIC, payload=RawPayload(format="raw", dtype="int16"))
         analysers = (Analyser(self.rule, self.classifier),)
-        return Rules((subscription,), analysers, KeptWindowSettings(), MAX_PAYLOAD_BYTES, None)
+        return Rules((subscription,), analysers, JournalSettings(), MAX_PAYLOAD_BYTES, None)
 
     def samples(self) -> Float32:
         """The payloads in m/s²: shape (n, n_channels, n_window)."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from monitor.config import KeptWindowSettings
+from monitor.config import JournalSettings
 from monitor.evidence.base import NetworkOutput
 from monitor.evidence.geometry import geometry_of
 from monitor.pipeline.analysis import Analyser, Analysis
@@ -73,7 +73,7 @@ def commissioned(novelty_of_spectrum: float, **changes: Any) -> Commissioned:
 def judge(
     analyser: Analyser, logit: float = 0.5, own: Commissioned | None = None, **changes: Any
 ) -> Verdict:
-    sensor = Sensor("m/p", analyser, KeptWindowSettings(), 0.0)
+    sensor = Sensor("m/p", analyser, JournalSettings(), 0.0)
     sensor.commissioned = own
     residual = changes.pop("residual", 1e-7)
     fields = {

@@ -106,7 +106,9 @@ function timeParts(state, act) {
     const chance = row.probability === null ? [] : [`P(NG) ${plain(row.probability, 3)}`];
     const why = row.reason ? [row.reason.replaceAll("_", " ")] : [];
     const undone = row.undone ? [UNDONE_WORDS] : [];
-    facts.textContent = [fullTime(row.end_ms), ...chance, ...why, ...undone].join(" · ");
+    const noMap = row.maps === null && row.evidence.length ? ["its map was not kept"] : [];
+    const all = [fullTime(row.end_ms), ...chance, ...why, ...undone, ...noMap];
+    facts.textContent = all.join(" · ");
     compare.setAttribute("aria-pressed", String(Boolean(compared)));
   }
   return { panel, chart, live, write };
