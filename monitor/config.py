@@ -374,12 +374,7 @@ class Config(Settings):
         return value
 
     @model_validator(mode="after")
-    def _rules_reachable(self) -> Self:
-        matches = [rule.match for rule in self.sensors]
-        for earlier, later in enumerate(matches[1:]):
-            if "*" in matches[: earlier + 1]:
-                key = f"sensors[{earlier + 1}].match"
-                raise ValueError(f"{key} = {later!r} is never reached: an earlier rule matches '*'")
+    def _topics_differ(self) -> Self:
         topics = [subscription.topic for subscription in self.subscriptions]
         if len(set(topics)) != len(topics):
             raise ValueError("subscriptions: each topic may stand once only")

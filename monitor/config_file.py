@@ -13,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from monitor.config import Config, ConfigError
+from monitor.config_pairs import refusals
 from monitor.settings import Settings
 from monitor.signal.payload.formats import FORMAT_NAMES
 
@@ -75,6 +76,8 @@ def parse_config(tree: dict[str, Any], folder: Path) -> Config:
         if isinstance(tree.get("influx"), dict):  # one section, which is a list to the checks
             text = text.replace("influx[0]", "influx")
         raise ConfigError(text) from error
+    if wrong := list(refusals(config)):
+        raise ConfigError("\n".join(wrong))
     journal = config.journal.model_copy(update={"path": folder / config.journal.path})
     models_folder = None if config.models_folder is None else folder / config.models_folder
     return config.model_copy(update={"journal": journal, "models_folder": models_folder})

@@ -26,6 +26,7 @@ from monitor import systemd
 from monitor.commissioner import Commissioner
 from monitor.config import Config, ConfigError
 from monitor.config_file import changed_keys, load_config
+from monitor.config_pairs import doubts
 from monitor.evidence.model_folder import ModelError, find_model
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_FAULT, EXIT_OK
@@ -229,7 +230,10 @@ class Service:
             self._source.listen(topic_filters(config))
             self._config = config
             rest = "All else of the configuration" if changed else "Configuration"
+            for doubt in doubts(config):
+                log.warning("%s", doubt)
             log.info("%s and models reloaded.", rest)
+            logging.getLogger().setLevel(config.logging.level)
         except (ConfigError, ModelError) as error:
             log.error("Reload refused, the old configuration stays: %s", error)
         systemd.notify("READY=1")

@@ -87,8 +87,8 @@ def parse(**changes: Any) -> Config:
         ({"prometheus": {"host": ""}}, "prometheus.host = ''"),
         ({"subscriptions": []}, "subscriptions"),
         (
-            {"sensors": [{"sample_rate_hz": 1}, {"match": "x", "sample_rate_hz": 1}]},
-            "is never reached",
+            {"sensors": [{"sample_rate_hz": 1}, {"match": "x/y", "sample_rate_hz": 1}]},
+            r"sensors\[1\].match = 'x/y': is never reached, for sensors\[0\].match = '\*'",
         ),
     ],
 )

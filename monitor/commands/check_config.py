@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from monitor.config_file import load_config
+from monitor.config_pairs import doubts
 from monitor.exit_codes import EXIT_OK
 
 
@@ -14,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit codes: 0 good; 2 refused."""
-    load_config(arguments.file)
+    """Exit codes: 0 good, with warnings where something is most likely not meant; 2 refused."""
+    config = load_config(arguments.file)
+    for doubt in doubts(config):
+        print(f"warning: {doubt}")
     print(f"{arguments.file}: good.")
     return EXIT_OK

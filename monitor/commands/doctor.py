@@ -25,6 +25,7 @@ from monitor.commands.arguments import add_config
 from monitor.commands.doctor_broker import RATE_TOLERANCE, Finding, check_broker
 from monitor.config import Config, ConfigError, InfluxSettings, JournalSettings
 from monitor.config_file import load_config
+from monitor.config_pairs import doubts
 from monitor.evidence.model_folder import SELF_TEST_FILE, ModelError, find_model, read_checked
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
@@ -58,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     logging.getLogger("monitor").addHandler(logging.NullHandler())
     n_failed = 0
     print(Finding("configuration", "ok", _summary(arguments.config, config)))
+    for doubt in doubts(config):
+        print(Finding("configuration", "warning", doubt))
     for finding in diagnose(config, arguments.wait):
         print(finding, flush=True)
         n_failed += finding.state == "FAILED"

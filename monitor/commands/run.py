@@ -9,6 +9,7 @@ import time
 
 from monitor.commands.arguments import add_config
 from monitor.config_file import load_config
+from monitor.config_pairs import doubts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,4 +29,6 @@ def run(arguments: argparse.Namespace) -> int:
         stream=sys.stderr,
     )
     logging.Formatter.converter = time.gmtime
+    for doubt in doubts(config):
+        logging.getLogger(__name__).warning("%s", doubt)
     return Service(arguments.config, config).run()

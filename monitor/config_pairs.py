@@ -1,0 +1,171 @@
+"""Settings that are each right and cannot work together.
+
+`refusals` are settings that can never do what they say; `doubts` are most likely not meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from monitor.config import Config, SensorSettings
+from monitor.records import labels
+from monitor.records.topic import TopicPattern
+
+EVERYWHERE = ("0.0.0.0", "::")
+TLS_PORT, PLAIN_PORT = 8883, 1883
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def refusals(config: Config) -> Iterator[str]:
+    """One sentence for each setting that can never do what it says."""
+    yield from _rules_never_reached(config.sensors)
+    yield from _topics_never_reached(config)
+    for index, rule in enumerate(config.sensors):
+        is_snapshot = rule.acquisition == "snapshot" and rule.model is None
+        if is_snapshot and rule.window_s > rule.expected_period_s:
+            yield (
+                f"sensors[{index}].window_s = {rule.window_s:g} s: a snapshot cannot be longer than"
+                f" the time between two, expected_period_s = {rule.expected_period_s:g} s."
+            )
+
+
+def doubts(config: Config) -> Iterator[str]:
+    """One sentence for each pair of settings that is most likely not meant."""
+    yield from _doubts_of_sensors(config)
+    yield from _doubts_of_topics(config)
+    yield from _doubts_of_broker(config)
+    yield from _doubts_of_storage(config)
+    yield from _doubts_of_listeners(config)
+
+
+def _rules_never_reached(rules: Sequence[SensorSettings]) -> Iterator[str]:
+    for index, rule in enumerate(rules):
+        if "/" not in rule.match and not set(rule.match) & set("*?["):
+            yield (
+                f"sensors[{index}].match = {rule.match!r}: fits no sensor, for their names are"
+                f" machine/point; {rule.match + '/*'!r} fits all points of this machine."
+            )
+        for earlier, other in enumerate(rules[:index]):
+            # Of patterns with ? or [ this would not be sure.
+            if not set(other.match) & set("?[") and other.fits(rule.match):
+                yield (
+                    f"sensors[{index}].match = {rule.match!r}: is never reached, for"
+                    f" sensors[{earlier}].match = {other.match!r} takes all that it fits."
+                )
+                break
+
+
+def _topics_never_reached(config: Config) -> Iterator[str]:
+    topics = [subscription.topic for subscription in config.subscriptions]
+    patterns = [TopicPattern.parse(topic) for topic in topics]
+    for index, pattern in enumerate(patterns):
+        for earlier in range(index):
+            if _covers(patterns[earlier], pattern):
+                yield (
+                    f"subscriptions[{index}].topic = {topics[index]!r}: is never reached, for"
+                    f" subscriptions[{earlier}].topic = {topics[earlier]!r} takes all its messages."
+                )
+                break
+    for number, rule in enumerate(config.sensors):
+        if rule.running is None or rule.running.topic is None:
+            continue
+        running = TopicPattern.parse(rule.running.topic)
+        for topic, pattern in zip(topics, patterns, strict=True):
+            if _covers(pattern, running):
+                yield (
+                    f"sensors[{number}].running.topic = {rule.running.topic!r}: is never read, for"
+                    f" the subscription {topic!r} takes its messages as samples."
+                )
+                break
+
+
+def _doubts_of_sensors(config: Config) -> Iterator[str]:
+    for index, rule in enumerate(config.sensors):
+        if rule.acquisition == "snapshot" and "expected_period_s" not in rule.model_fields_set:
+            yield (
+                f"sensors[{index}].acquisition = snapshot: without expected_period_s a snapshot is"
+                f" expected every {rule.expected_period_s:g} s, and the sensor is NO_DATA between"
+                " two that are further apart."
+            )
+
+
+def _doubts_of_topics(config: Config) -> Iterator[str]:
+    topics = [subscription.topic for subscription in config.subscriptions]
+    for one, other in combinations(topics, 2):
+        first, second = TopicPattern.parse(one), TopicPattern.parse(other)
+        if _overlap(first, second) and not _covers(first, second):
+            yield (
+                f"subscriptions: {one!r} and {other!r} fit some of the same topics; a message of"
+                " both is read by the first."
+            )
+    own = (labels.TOPIC, f"camshaft/{config.instance}/alarm/machine/point")
+    for topic in topics:
+        if any(TopicPattern.parse(topic).match(one) for one in own):
+            yield (
+                f"subscriptions: {topic!r} also fits Camshaft's own topics below camshaft/, whose"
+                " messages are no samples."
+            )
+
+
+def _doubts_of_broker(config: Config) -> Iterator[str]:
+    mqtt = config.mqtt
+    if mqtt.port == TLS_PORT and mqtt.tls is None:
+        yield f"mqtt.port = {TLS_PORT}: is for TLS by custom, and mqtt.tls is not there."
+    if mqtt.port == PLAIN_PORT and mqtt.tls is not None:
+        yield f"mqtt.port = {PLAIN_PORT}: is without TLS by custom, and mqtt.tls is there."
+    if mqtt.protocol == "3.1.1" and "session_expiry_s" in mqtt.model_fields_set:
+        yield (
+            f"mqtt.session_expiry_s = {mqtt.session_expiry_s} s: does nothing with protocol 3.1.1,"
+            " where the broker decides how long it keeps messages."
+        )
+
+
+def _doubts_of_storage(config: Config) -> Iterator[str]:
+    journal, kept = config.journal, config.journal.kept_windows
+    if kept.max_bytes >= journal.max_bytes:
+        yield (
+            f"journal.kept_windows.max_bytes = {kept.max_bytes}: leaves no room for verdicts in"
+            f" journal.max_bytes = {journal.max_bytes}; whole rows go before raw windows do."
+        )
+    for database in config.influx:
+        if database.maps == "all" and journal.maps != "all":
+            yield (
+                f"journal.maps = {journal.maps}: {database.name} gets the maps that the journal"
+                " keeps and no others, though its maps = all."
+            )
+    for one, other in combinations(config.influx, 2):
+        if (one.url, one.org, one.bucket) == (other.url, other.org, other.bucket):
+            yield f"influx: {one.name!r} and {other.name!r} are the same bucket, written twice."
+
+
+def _doubts_of_listeners(config: Config) -> Iterator[str]:
+    page, prometheus = config.page, config.prometheus
+    if prometheus is not None and page.port == prometheus.port:
+        hosts = {page.host, prometheus.host}
+        if len(hosts) == 1 or hosts & set(EVERYWHERE):
+            yield (
+                f"page.port and prometheus.port = {page.port}: on one machine only one of the two"
+                " can listen there."
+            )
+    if page.host not in LOOPBACK and page.password is None:
+        yield f"page.host = {page.host!r}: camshaft page refuses it without page.password."
+    if page.behind_https_proxy and page.tls is not None:
+        yield "page.behind_https_proxy = true beside page.tls: one of the two speaks HTTPS."
+
+
+def _covers(wide: TopicPattern, narrow: TopicPattern) -> bool:
+    """Every topic that the narrow pattern fits, the wide one fits too."""
+    return len(wide.levels) == len(narrow.levels) and all(
+        _is_open(a) or a == b for a, b in zip(wide.levels, narrow.levels, strict=True)
+    )
+
+
+def _overlap(one: TopicPattern, other: TopicPattern) -> bool:
+    return len(one.levels) == len(other.levels) and all(
+        _is_open(a) or _is_open(b) or a == b for a, b in zip(one.levels, other.levels, strict=True)
+    )
+
+
+def _is_open(level: str) -> bool:
+    return level == "+" or level.startswith("{")
