@@ -1,0 +1,671 @@
+"""For every key of the configuration two values, and where their difference is seen."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import numpy as np
+import paho.mqtt.client as paho
+import pytest
+import uvicorn
+
+from monitor.cli import main
+from monitor.commands import page as page_command
+from monitor.config import Config, ConfigError
+from monitor.evidence import limits
+from monitor.evidence.model_folder import ModelError, find_model
+from monitor.journal.cursors import HealthFigures, JournalRow, Notified
+from monitor.journal.views import StoredEvent
+from monitor.journal.writer import Journal
+from monitor.outputs.influx.rows import lines_for
+from monitor.outputs.influx.sender import InfluxOutput
+from monitor.outputs.webhook import Webhook
+from monitor.pipeline.pipeline import Pipeline
+from monitor.pipeline.router import Router
+from monitor.records.signal import Message
+from monitor.records.verdict import Status
+from monitor.service import Service, load_rules
+from monitor.signal.payload.base import PayloadError
+from monitor.sources.base import Callbacks
+from monitor.sources.configured import configured_source, topic_filters
+from monitor.sources.mqtt.paho_client import connect_properties
+from tests.signals import START_NS
+from tests.toy_source import FolderSource
+from tests.verdicts import make_verdict
+
+Tree = dict[str, Any]
+Observe = Callable[[Config, Path, pytest.MonkeyPatch], Any]
+TOPIC = "v/{machine}/{point}"
+MODEL = {"model": "cnc-milling", "channels": ["x", "y", "z"], "window_s": None}
+JSON = {"format": "json"}
+INFLUX = {"url": "http://127.0.0.1:1", "bucket": "b"}
+HOOK = {"name": "h", "url": "http://127.0.0.1:1/"}
+
+
+@dataclass(frozen=True)
+class Observation:
+    """after, before : what the two configurations have in place of base_tree's sections"""
+
+    observe: Observe
+    after: Tree
+    before: Tree = field(default_factory=dict)
+
+
+def base_tree() -> Tree:
+    return {
+        "subscriptions": [{"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}}],
+        "sensors": [{"sample_rate_hz": 2000, "window_s": 0.5}],
+        "journal": {"path": "journal"},
+    }
+
+
+def sensor(**changes: Any) -> Tree:
+    rule = {"sample_rate_hz": 2000, "window_s": 0.5, **changes}
+    return {"sensors": [{key: value for key, value in rule.items() if value is not None}]}
+
+
+def payload(**values: Any) -> Tree:
+    return {"subscriptions": [{"topic": TOPIC, "payload": values}]}
+
+
+def journal(**values: Any) -> Tree:
+    return {"journal": {"path": "journal", **values}}
+
+
+# -- the broker -----------------------------------------------------------------------------------
+
+
+def connection(config: Config, patch: pytest.MonkeyPatch) -> Tree:
+    """What the client is, and asks for, when it connects."""
+    asked: list[Any] = []
+
+    def connect_async(client: paho.Client, *values: Any, **more: Any) -> None:
+        asked.extend((client, values, more))
+
+    patch.setattr(paho.Client, "connect_async", connect_async)
+    patch.setattr(paho.Client, "loop_start", lambda _client: None)
+    refused: list[str] = []
+    callbacks = Callbacks(
+        lambda message: refused.append("taken"),
+        lambda message, reason: refused.append(reason),
+        lambda error: None,
+    )
+    source = configured_source(config, callbacks, frozenset())
+    source.start()
+    client, (host, port, keep_alive_s), more = asked
+    message = paho.MQTTMessage(0, b"v/m/p")
+    message.payload = bytes(1100)
+    client.on_message(client, None, message)
+    return {
+        "host": host,
+        "port": port,
+        "keep_alive_s": keep_alive_s,
+        "session": str(more["properties"]),
+        "protocol": client.protocol,
+        "client_id": client._client_id,
+        "username": client.username,
+        "password": client.password,
+        "tls": client._ssl_context is not None,
+        "too_large": refused,
+        "will": client._will_topic,
+    }
+
+
+def broker(what: str) -> Observe:
+    return lambda config, folder, patch: connection(config, patch)[what]
+
+
+def receive_maximum(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> str:
+    return str(connect_properties(config.mqtt))
+
+
+def certificate(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> str:
+    """Which file of mqtt.tls is read: none of them is there."""
+    try:
+        connection(config, patch)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def secret(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    """The broker's password, from where the configuration says."""
+    (folder / "from-credential").write_text("of a credential")
+    patch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    patch.setenv("SECRET_ONE", "one")
+    patch.setenv("SECRET_TWO", "two")
+    return connection(config, patch)["password"]
+
+
+# -- messages and windows -------------------------------------------------------------------------
+
+
+def read(config: Config, body: bytes | Tree) -> Any:
+    """What the router makes of one message."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    message = Message("v/m/p", content, START_NS, {}, None)
+    try:
+        found = Router(load_rules(config)).read(message, config.sensor)
+    except PayloadError as error:
+        return error.reason
+    assert isinstance(found, list)
+    (chunk,) = found
+    return chunk.samples.tolist(), chunk.start_ns, chunk.sequence, chunk.sample_rate_hz
+
+
+BYTES = np.arange(1, 7, dtype="<f4").tobytes()
+OBJECT = {
+    "samples": [1, 2, 3],
+    "encoded": base64.b64encode(BYTES).decode(),
+    "other": {"samples": [4, 5], "time": "2023-11-14T00:00:01Z", "sequence": 9, "rate": 1990.0},
+    "time": "2023-11-14T00:00:00Z",
+    "time_s": 1_700_000_000.5,
+    "sequence": 4,
+    "sample_rate_hz": 2000.0,
+    "spacing": 1 / 2010,
+}
+
+
+def raw(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> Any:
+    return read(config, BYTES)
+
+
+def json_message(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> Any:
+    return read(config, OBJECT)
+
+
+def verdicts(
+    config: Config, _folder: Path, _patch: pytest.MonkeyPatch, now_ns: int = START_NS
+) -> list[Any]:
+    """Three seconds of a humming machine in messages of 0.7 s with a pause after the second."""
+    pipeline = Pipeline(load_rules(config), {}, {}, 0.0)
+    rng = np.random.default_rng(3)
+    at_s = (0.0, 0.7, 3.4, 4.1)
+    for start_s in at_s:
+        samples = rng.normal(size=1400).astype("<f4")
+        times = {"start_time_ns": str(START_NS + round(start_s * 1e9))}
+        message = Message("v/m/p", samples.tobytes(), START_NS, times, None)
+        pipeline.process([message], now_ns, 0.0)
+    batch = pipeline.take_batch(True)
+    found = [(v.status, v.reason, v.n_samples, v.first_sample) for v in batch.verdicts]
+    return [found, dict(batch.books)]
+
+
+def late(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> list[Any]:
+    return verdicts(config, folder, patch, START_NS + 60 * 10**9)
+
+
+def overdue(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether a sensor that sent once is missed, second by second."""
+    pipeline = Pipeline(load_rules(config), {}, {}, 0.0)
+    pipeline.process([Message("v/m/p", bytes(400), START_NS, {}, None)], START_NS, 0.0)
+    return [pipeline.sensors["m/p"].is_overdue(second + 0.5) for second in range(10)]
+
+
+def alarms(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[str]:
+    """The alarm's state after each of a row of verdicts."""
+    pipeline = Pipeline(load_rules(config), {}, {}, 0.0)
+    pipeline.process([Message("v/m/p", bytes(400), START_NS, {}, None)], START_NS, 0.0)
+    alarm = pipeline.sensors["m/p"]._alarm
+    states = []
+    for letter in "NNNNNNOONOOOONOOOOOOOOOONOOON":
+        alarm.update(Status.NG if letter == "N" else Status.OK)
+        states.append(alarm.state)
+    return states
+
+
+def kept(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[bool]:
+    """Which of a row of verdicts keeps its map."""
+    pipeline = Pipeline(load_rules(config), {}, {}, 0.0)
+    pipeline.process([Message("v/m/p", bytes(400), START_NS, {}, None)], START_NS, 0.0)
+    choose = pipeline.sensors["m/p"].maps.choose
+    statuses = [Status.NG if n == 20 else Status.OK for n in range(40)]
+    found = [choose(make_verdict(n, status=status)) for n, status in enumerate(statuses)]
+    return [verdict.grid is not None for verdict, _ in found]
+
+
+def rule_of_a_pump(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> bool:
+    return config.sensor("pump-1/gear") is None
+
+
+def model_of(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> str:
+    return load_rules(config).analysers[0].model_id
+
+
+def logit_threshold(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> float | None:
+    analyser = load_rules(config).analysers[0]
+    return limits.logit_threshold(analyser.rule, None, analyser.manifest)
+
+
+def model_folder(config: Config, folder: Path, _patch: pytest.MonkeyPatch) -> str:
+    own = folder / "models" / "cnc-milling" / "current"
+    own.mkdir(parents=True)
+    (own / "manifest.yaml").touch()
+    try:
+        return str(find_model("cnc-milling", config.models_folder).relative_to(folder))
+    except (ModelError, ValueError):
+        return "the bundled one"
+
+
+def filters(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[str]:
+    return topic_filters(config)
+
+
+# -- the journal and the log ----------------------------------------------------------------------
+
+
+@contextmanager
+def service(config: Config, folder: Path) -> Iterator[Service]:
+    """The real service on a source without network; its threads do not run."""
+
+    def source(_config: Config, callbacks: Callbacks, _remembered: frozenset[str]) -> FolderSource:
+        return FolderSource(folder, callbacks)
+
+    running = Service(folder / "camshaft.yaml", config, source)
+    try:
+        yield running
+    finally:
+        running._lock_file.close()
+
+
+def thinned(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> list[Any]:
+    asked: list[Any] = []
+
+    def thin(_journal: Journal, *values: Any) -> Counter[str]:
+        asked.extend(values)
+        return Counter()
+
+    patch.setattr(Journal, "thin", thin)
+    with service(config, folder) as running:
+        running._thin()
+    return asked
+
+
+def journal_file(config: Config, folder: Path, _patch: pytest.MonkeyPatch) -> list[str]:
+    with service(config, folder):
+        return sorted(path.name for path in folder.glob("*journal"))
+
+
+def log_level(config: Config, folder: Path, _patch: pytest.MonkeyPatch) -> int:
+    """After SIGHUP."""
+    root = logging.getLogger()
+    before = root.level
+    try:
+        with service(config, folder) as running:
+            running._reload()
+        return root.level
+    finally:
+        root.setLevel(before)
+
+
+# -- outputs --------------------------------------------------------------------------------------
+
+
+class Ear(ThreadingHTTPServer):
+    """Takes every request down, and answers 204."""
+
+    def __init__(self, delay_s: float = 0.0) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.delay_s, self.heard, self.closing = delay_s, list[Any](), Event()
+        Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        self.closing.set()
+        self.shutdown()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Ear
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.heard.append((self.path, self.headers["Authorization"], body))
+        self.server.closing.wait(self.server.delay_s)
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *values: Any) -> None:
+        """Tests are quiet."""
+
+
+def at_ear(config: Config, ear: Ear, name: str) -> Any:
+    """The settings of an output, with its address on the ear."""
+    settings = config.influx[0] if name == "influx" else config.notifications.webhooks[0]
+    url = settings.url.replace("127.0.0.1:1", f"127.0.0.1:{ear.server_port}")
+    return settings.model_copy(update={"url": url})
+
+
+def database(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    """The request that a row makes: path with organisation and bucket, and the token."""
+    patch.setenv("SECRET_ONE", "one")
+    ear = Ear()
+    output = InfluxOutput(at_ear(config, ear, "influx"), lambda row: ["m f=1 1"])
+    try:
+        step = output.step([JournalRow("health", 0, HealthFigures(1, {}))], 1)
+        return [heard[:2] for heard in ear.heard], output.name, output.batch_rows, step.trouble
+    finally:
+        output.close()
+        ear.stop()
+
+
+def patience(name: str) -> Observe:
+    """Whether an output waits a second for a slow server."""
+
+    def observe(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> bool:
+        ear = Ear(delay_s=30.0)
+        begin_s = time.monotonic()
+        try:
+            if name == "influx":
+                output = InfluxOutput(at_ear(config, ear, name), lambda row: ["m f=1 1"])
+                output.step([JournalRow("health", 0, HealthFigures(1, {}))], 1)
+            else:
+                tell(config, ear)
+            return time.monotonic() - begin_s > 1.0
+        finally:
+            ear.stop()
+
+    return observe
+
+
+class Untold:
+    """A webhook's cursor that has told one thing: an alarm was raised ten seconds ago."""
+
+    def notified(self, sensor: str) -> Notified:
+        return Notified("cleared", START_NS)
+
+    def held(self) -> list[tuple[Notified, StoredEvent]]:
+        return []
+
+
+def tell(config: Config, ear: Ear) -> Any:
+    hook = Webhook(
+        at_ear(config, ear, "webhook"), config.instance, config.notifications.cool_down_s, Untold()
+    )
+    event = StoredEvent(1, START_NS, "m/p", "alarm_raised", "network", "")
+    hook.step([JournalRow("event", 1, event)], START_NS + 10 * 10**9)
+    hook.close()
+    return hook.name
+
+
+def webhook(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    patch.setenv("SECRET_ONE", "Bearer one")
+    ear = Ear()
+    try:
+        name = tell(config, ear)
+    finally:
+        ear.stop()
+    return name, ear.heard
+
+
+def maps_of_an_ok_window(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> int:
+    lines_of = lines_for(config.instance, config.influx[0].maps)
+    return len(lines_of(JournalRow("verdict", 1, make_verdict(status=Status.OK))))
+
+
+# -- what listens ---------------------------------------------------------------------------------
+
+
+def page(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Tree:
+    """What `camshaft page` listens with, and what its first answer is."""
+    patch.setenv("SECRET_ONE", "long enough")
+    Journal(config.journal.path).close()
+    found: Tree = {}
+
+    def run(server: uvicorn.Server, sockets: Any) -> None:
+        found["certificate"] = str(server.config.ssl_certfile)
+        found["key"] = str(server.config.ssl_keyfile)
+        found["answer"] = asyncio.run(ask(server.config.app))
+
+    patch.setattr(uvicorn.Server, "run", run)
+    patch.setattr(page_command, "listen", lambda host, port: found.update(host=host, port=port))
+    patch.setattr("signal.signal", lambda *_: None)
+    patch.setattr("os.nice", lambda _: None)
+    assert main(["page", "-c", str(folder / "camshaft.yaml")]) == 0
+    return found
+
+
+async def ask(application: Any) -> Any:
+    """GET / as a browser that knows the page as plant.example."""
+    sent: list[Mapping[str, Any]] = []
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return await asyncio.get_running_loop().create_future()  # it stays, and says no more
+
+    headers = [(b"host", b"plant.example")]
+    scope: Tree = {"type": "http", "method": "GET", "path": "/", "headers": headers}
+    scope |= {"query_string": b"", "root_path": "", "scheme": "http", "http_version": "1.1"}
+    await application(scope, receive, send)
+    names = [name for name, _ in sent[0]["headers"]]
+    cookies = [value for name, value in sent[0]["headers"] if name == b"set-cookie"]
+    return sent[0]["status"], names, [b"Secure" in cookie for cookie in cookies]
+
+
+def of_page(*names: str) -> Observe:
+    return lambda config, folder, patch: [page(config, folder, patch)[name] for name in names]
+
+
+def failure_modes(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> str:
+    label = {"sensor": "m/p", "word": "unclear", "failure_mode": "cavitation"}
+    message = Message("camshaft/label", json.dumps(label).encode(), START_NS, {}, None)
+    try:
+        Router(load_rules(config)).read(message, config.sensor)
+    except PayloadError as error:
+        return error.reason
+    return "taken"
+
+
+def metrics(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    """Where the service answers Prometheus."""
+    asked: list[Any] = []
+
+    class Answering:
+        def shutdown(self) -> None: ...
+        def server_close(self) -> None: ...
+        def join(self) -> None: ...
+
+    def start(port: int, host: str, _registry: Any) -> Any:
+        asked.extend((host, port))
+        return Answering(), Answering()
+
+    patch.setattr("monitor.outputs.prometheus.start_http_server", start)
+    from monitor.service import _serve_metrics
+
+    _serve_metrics(config)()
+    return asked
+
+
+# -- every key ------------------------------------------------------------------------------------
+
+NOT_THERE = {"certificate_file": "no-certificate", "key_file": "no-key"}
+TLS_FILES = {"certificate_file": "/c.pem", "key_file": "/k.pem"}
+USER = {"username": "u", "password": {"env": "SECRET_ONE"}}
+PAGE_NAMES = {"host_names": ["plant.example"]}
+
+
+def seen_by_broker(what: str, key: str, after: Any, **before: Any) -> Observation:
+    return Observation(broker(what), {"mqtt": {**before, key: after}}, {"mqtt": before})
+
+
+def seen_in_json(key: str, after: Any, **before: Any) -> Observation:
+    return Observation(
+        json_message, payload(**{**JSON, **before, key: after}), payload(**JSON, **before)
+    )
+
+
+def seen_in_verdicts(after: Tree, before: Tree | None = None) -> Observation:
+    return Observation(verdicts, sensor(**after), sensor(**(before or {})))
+
+
+def seen_by_webhook(key: str, after: Any, cool_down_s: float = 0.0) -> Observation:
+    def hooks(hook: Tree) -> Tree:
+        return {"notifications": {"cool_down_s": cool_down_s, "webhooks": [hook]}}
+
+    return Observation(webhook, hooks({**HOOK, key: after}), hooks(HOOK))
+
+
+def seen_by_database(key: str, after: Any) -> Observation:
+    return Observation(database, {"influx": {**INFLUX, key: after}}, {"influx": INFLUX})
+
+
+def seen_of_page(name: str, key: str, after: Any, **before: Any) -> Observation:
+    before = {**PAGE_NAMES, **before}
+    return Observation(of_page(name), {"page": {**before, key: after}}, {"page": before})
+
+
+OBSERVED: dict[str, Observation] = {
+    "Config.instance": Observation(broker("will"), {"instance": "other"}),
+    "Config.models_folder": Observation(model_folder, {"models_folder": "models"}),
+    "Config.max_lag_s": Observation(late, {"max_lag_s": 5}),
+    "MqttSettings.host": seen_by_broker("host", "host", "broker.example"),
+    "MqttSettings.port": seen_by_broker("port", "port", 1884),
+    "MqttSettings.protocol": Observation(
+        lambda config, folder, patch: connection(config, patch)["protocol"],
+        {"mqtt": {"protocol": "3.1.1"}},
+    ),
+    "MqttSettings.client_id": seen_by_broker("client_id", "client_id", "other"),
+    "MqttSettings.keep_alive_s": seen_by_broker("keep_alive_s", "keep_alive_s", 7),
+    "MqttSettings.session_expiry_s": seen_by_broker("session", "session_expiry_s", 61),
+    "MqttSettings.receive_maximum": seen_by_broker("session", "receive_maximum", 3),
+    "MqttSettings.max_payload_bytes": seen_by_broker("too_large", "max_payload_bytes", 1024),
+    "MqttSettings.username": seen_by_broker("username", "username", "u"),
+    "MqttSettings.password": Observation(
+        secret, {"mqtt": USER}, {"mqtt": {"username": "u", "password": {"env": "SECRET_TWO"}}}
+    ),
+    "MqttSettings.tls": seen_by_broker("tls", "tls", {}),
+    "TlsSettings.ca_file": Observation(
+        certificate, {"mqtt": {"tls": {"ca_file": "no-ca"}}}, {"mqtt": {"tls": {}}}
+    ),
+    "TlsSettings.certificate_file": Observation(certificate, {"mqtt": {"tls": NOT_THERE}}),
+    "TlsSettings.key_file": Observation(
+        certificate,
+        {"mqtt": {"tls": {**NOT_THERE, "certificate_file": "/dev/null", "key_file": "a"}}},
+    ),
+    "Secret.file": Observation(
+        secret,
+        {"mqtt": {"username": "u", "password": {"file": "/dev/null"}}},
+        {"mqtt": USER},
+    ),
+    "Secret.env": Observation(
+        secret,
+        {"mqtt": {"username": "u", "password": {"env": "SECRET_TWO"}}},
+        {"mqtt": USER},
+    ),
+    "Secret.credential": Observation(
+        secret,
+        {"mqtt": {"username": "u", "password": {"credential": "from-credential"}}},
+        {"mqtt": USER},
+    ),
+    "Subscription.topic": Observation(
+        filters, {"subscriptions": [{"topic": "w/{machine}", "payload": {"format": "raw"}}]}
+    ),
+    "RawPayload.format": Observation(raw, payload(format="json")),
+    "RawPayload.dtype": Observation(raw, payload(format="raw", dtype="int16")),
+    "JsonPayload.format": Observation(json_message, payload(**JSON)),
+    "JsonPayload.samples": seen_in_json("samples", "other.samples"),
+    "JsonPayload.encoding": seen_in_json("encoding", "base64", samples="encoded"),
+    "JsonPayload.dtype": seen_in_json("dtype", "int16", samples="encoded", encoding="base64"),
+    "JsonPayload.time": seen_in_json("time", "other.time"),
+    "JsonPayload.time_format": seen_in_json("time_format", "s", time="time_s"),
+    "JsonPayload.sequence": seen_in_json("sequence", "other.sequence"),
+    "JsonPayload.sample_rate_hz": seen_in_json("sample_rate_hz", "other.rate"),
+    "JsonPayload.spacing_s": seen_in_json("spacing_s", "spacing", sample_rate_hz=None),
+    "SensorSettings.match": Observation(rule_of_a_pump, sensor(match="fan-*")),
+    "SensorSettings.acquisition": seen_in_verdicts(
+        {"acquisition": "snapshot", "expected_period_s": 9}, {"expected_period_s": 9}
+    ),
+    "SensorSettings.expected_period_s": Observation(overdue, sensor(expected_period_s=2)),
+    "SensorSettings.sample_rate_hz": seen_in_verdicts({"sample_rate_hz": 1000}),
+    "SensorSettings.channels": Observation(raw, sensor(channels=["a", "b"])),
+    "SensorSettings.unit": Observation(raw, sensor(unit="g")),
+    "SensorSettings.scale": Observation(raw, sensor(scale=0.3)),
+    "SensorSettings.full_scale_ms2": seen_in_verdicts({"full_scale_ms2": 0.5}),
+    "SensorSettings.model": Observation(model_of, sensor(**MODEL)),
+    "SensorSettings.threshold": Observation(
+        logit_threshold, sensor(**MODEL, threshold=7.0), sensor(**MODEL)
+    ),
+    "SensorSettings.window_s": seen_in_verdicts({"window_s": 0.25}),
+    "SensorSettings.overlap": seen_in_verdicts({"overlap": 0.5}),
+    "RunningSettings.limit_rms_ms2": seen_in_verdicts({"running": {"limit_rms_ms2": 50.0}}),
+    "RunningSettings.topic": Observation(filters, sensor(running={"topic": "r/{machine}"})),
+    "AlarmSettings.n": Observation(alarms, sensor(alarm={"n": 2})),
+    "AlarmSettings.m": Observation(alarms, sensor(alarm={"m": 9})),
+    "AlarmSettings.clear": Observation(alarms, sensor(alarm={"clear": 1})),
+    "JournalSettings.path": Observation(journal_file, {"journal": {"path": "other.journal"}}),
+    "JournalSettings.max_bytes": Observation(thinned, journal(max_bytes=1 << 33 | 1)),
+    "JournalSettings.maps": Observation(kept, journal(maps="ng")),
+    "KeptWindowSettings.max_bytes": Observation(
+        thinned, journal(kept_windows={"max_bytes": 1 << 21})
+    ),
+    "KeptWindowSettings.ok_every": Observation(
+        kept, journal(maps="changes", kept_windows={"ok_every": 3}), journal(maps="changes")
+    ),
+    "KeptWindowSettings.around_change": Observation(
+        kept, journal(maps="changes", kept_windows={"around_change": 5}), journal(maps="changes")
+    ),
+    "InfluxSettings.name": seen_by_database("name", "other"),
+    "InfluxSettings.url": seen_by_database("url", "http://127.0.0.1:1/below"),
+    "InfluxSettings.org": seen_by_database("org", "plant"),
+    "InfluxSettings.bucket": seen_by_database("bucket", "c"),
+    "InfluxSettings.token": seen_by_database("token", {"env": "SECRET_ONE"}),
+    "InfluxSettings.batch_rows": seen_by_database("batch_rows", 7),
+    "InfluxSettings.timeout_s": Observation(
+        patience("influx"),
+        {"influx": {**INFLUX, "timeout_s": 1.2}},
+        {"influx": {**INFLUX, "timeout_s": 0.1}},
+    ),
+    "InfluxSettings.maps": Observation(
+        maps_of_an_ok_window, {"influx": {**INFLUX, "maps": "ng"}}, {"influx": INFLUX}
+    ),
+    "WebhookSettings.name": seen_by_webhook("name", "other"),
+    "WebhookSettings.url": seen_by_webhook("url", "http://127.0.0.1:1/below"),
+    "WebhookSettings.authorization": seen_by_webhook("authorization", {"env": "SECRET_ONE"}),
+    "WebhookSettings.fields": seen_by_webhook("fields", {"chat": "7"}),
+    "WebhookSettings.timeout_s": Observation(
+        patience("webhook"),
+        {"notifications": {"cool_down_s": 0, "webhooks": [{**HOOK, "timeout_s": 1.2}]}},
+        {"notifications": {"cool_down_s": 0, "webhooks": [{**HOOK, "timeout_s": 0.1}]}},
+    ),
+    "NotificationSettings.cool_down_s": Observation(
+        webhook,
+        {"notifications": {"cool_down_s": 11, "webhooks": [HOOK]}},
+        {"notifications": {"cool_down_s": 9, "webhooks": [HOOK]}},
+    ),
+    "PageSettings.host": seen_of_page("host", "host", "::1"),
+    "PageSettings.port": seen_of_page("port", "port", 8478),
+    "PageSettings.password": seen_of_page("answer", "password", {"env": "SECRET_ONE"}),
+    "PageSettings.host_names": Observation(of_page("answer"), {"page": PAGE_NAMES}),
+    "PageSettings.tls": seen_of_page("certificate", "tls", TLS_FILES),
+    "PageSettings.behind_https_proxy": seen_of_page("answer", "behind_https_proxy", True),
+    "PageSettings.failure_modes": Observation(
+        failure_modes, {"page": {"failure_modes": ["cavitation"]}}
+    ),
+    "PageTlsSettings.certificate_file": seen_of_page(
+        "certificate", "tls", {**TLS_FILES, "certificate_file": "/other.pem"}, tls=TLS_FILES
+    ),
+    "PageTlsSettings.key_file": seen_of_page(
+        "key", "tls", {**TLS_FILES, "key_file": "/other.pem"}, tls=TLS_FILES
+    ),
+    "PrometheusSettings.host": Observation(
+        metrics, {"prometheus": {"host": "127.0.0.2"}}, {"prometheus": {}}
+    ),
+    "PrometheusSettings.port": Observation(
+        metrics, {"prometheus": {"port": 9478}}, {"prometheus": {}}
+    ),
+    "LoggingSettings.level": Observation(log_level, {"logging": {"level": "ERROR"}}),
+}
