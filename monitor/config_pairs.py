@@ -58,7 +58,7 @@ def _rules_never_reached(rules: Sequence[SensorSettings]) -> Iterator[str]:
 
 def _topics_never_reached(config: Config) -> Iterator[str]:
     topics = [subscription.topic for subscription in config.subscriptions]
-    patterns = [TopicPattern.parse(topic) for topic in topics]
+    patterns = [subscription.pattern for subscription in config.subscriptions]
     for index, pattern in enumerate(patterns):
         for earlier in range(index):
             if _covers(patterns[earlier], pattern):
@@ -91,19 +91,17 @@ def _doubts_of_sensors(config: Config) -> Iterator[str]:
 
 
 def _doubts_of_topics(config: Config) -> Iterator[str]:
-    topics = [subscription.topic for subscription in config.subscriptions]
-    for one, other in combinations(topics, 2):
-        first, second = TopicPattern.parse(one), TopicPattern.parse(other)
-        if _overlap(first, second) and not _covers(first, second):
+    for one, other in combinations(config.subscriptions, 2):
+        if _overlap(one.pattern, other.pattern) and not _covers(one.pattern, other.pattern):
             yield (
-                f"subscriptions: {one!r} and {other!r} fit some of the same topics; a message of"
+                f"subscriptions: {one.topic!r} and {other.topic!r} fit some of the same topics; a message of"
                 " both is read by the first."
             )
     own = (labels.TOPIC, f"camshaft/{config.instance}/alarm/machine/point")
-    for topic in topics:
-        if any(TopicPattern.parse(topic).match(one) for one in own):
+    for subscription in config.subscriptions:
+        if any(subscription.pattern.match(one) is not None for one in own):
             yield (
-                f"subscriptions: {topic!r} also fits Camshaft's own topics below camshaft/, whose"
+                f"subscriptions: {subscription.topic!r} also fits Camshaft's own topics below camshaft/, whose"
                 " messages are no samples."
             )
 

@@ -352,7 +352,7 @@ def database(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
     """The request that a row makes: path with organisation and bucket, and the token."""
     patch.setenv("SECRET_ONE", "one")
     ear = Ear()
-    output = InfluxOutput(at_ear(config, ear, "influx"), lambda row: ["m f=1 1"])
+    output = InfluxOutput(at_ear(config, ear, "influx"), lambda row: ["m f=1 1"], "i")
     try:
         step = output.step([JournalRow("health", 0, HealthFigures(1, {}))], 1)
         return [heard[:2] for heard in ear.heard], output.name, output.batch_rows, step.trouble
@@ -369,7 +369,7 @@ def patience(name: str) -> Observe:
         begin_s = time.monotonic()
         try:
             if name == "influx":
-                output = InfluxOutput(at_ear(config, ear, name), lambda row: ["m f=1 1"])
+                output = InfluxOutput(at_ear(config, ear, name), lambda row: ["m f=1 1"], "i")
                 output.step([JournalRow("health", 0, HealthFigures(1, {}))], 1)
             else:
                 tell(config, ear)
@@ -408,6 +408,23 @@ def webhook(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
     finally:
         ear.stop()
     return name, ear.heard
+
+
+def webhook_tls(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> str:
+    """What is said of a file that is not there."""
+    try:
+        webhook(config, folder, patch)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def database_tls(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> str:
+    try:
+        database(config, folder, patch)
+    except ConfigError as error:
+        return str(error)
+    return ""
 
 
 def maps_of_an_ok_window(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> int:
@@ -623,6 +640,11 @@ OBSERVED: dict[str, Observation] = {
     "InfluxSettings.org": seen_by_database("org", "plant"),
     "InfluxSettings.bucket": seen_by_database("bucket", "c"),
     "InfluxSettings.token": seen_by_database("token", {"env": "SECRET_ONE"}),
+    "InfluxSettings.tls": Observation(
+        database_tls,
+        {"influx": {**INFLUX, "tls": {"ca_file": "no-ca"}}},
+        {"influx": INFLUX},
+    ),
     "InfluxSettings.batch_rows": seen_by_database("batch_rows", 7),
     "InfluxSettings.timeout_s": Observation(
         patience("influx"),
@@ -636,6 +658,11 @@ OBSERVED: dict[str, Observation] = {
     "WebhookSettings.url": seen_by_webhook("url", "http://127.0.0.1:1/below"),
     "WebhookSettings.authorization": seen_by_webhook("authorization", {"env": "SECRET_ONE"}),
     "WebhookSettings.fields": seen_by_webhook("fields", {"chat": "7"}),
+    "WebhookSettings.tls": Observation(
+        webhook_tls,
+        {"notifications": {"webhooks": [{**HOOK, "tls": {"ca_file": "no-ca"}}]}},
+        {"notifications": {"webhooks": [HOOK]}},
+    ),
     "WebhookSettings.timeout_s": Observation(
         patience("webhook"),
         {"notifications": {"cool_down_s": 0, "webhooks": [{**HOOK, "timeout_s": 1.2}]}},

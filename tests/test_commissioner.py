@@ -350,6 +350,7 @@ CHANGES: list[tuple[dict[str, Any], float, str]] = [
     ({"window_s": 1.0}, 1.0, "window 0.5 s, now 1 s"),
     ({"unit": "g"}, 1.0, "m/s² a number 1, now 9.80665"),
     ({"scale": 0.01}, 1.0, "m/s² a number 1, now 0.01"),
+    ({"scale": [-0.3]}, 1.0, "m/s² a number 1, now -0.3"),
     ({"sample_rate_hz": 2100.0}, 1.0, "sample rate 2000 Hz, now 2100 Hz"),
     ({"channels": ["z"]}, 1.0, "channels a, now z"),
 ]

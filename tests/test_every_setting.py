@@ -5,6 +5,7 @@ A key that is added without an observation fails `test_every_key_is_observed`.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,9 @@ from monitor.config import Config
 from monitor.config_file import parse_config
 from monitor.settings import Settings
 from tests.observations import OBSERVED, Observation, base_tree
+from tests.paths import ROOT
+
+PAYLOADS = "monitor.signal.payload"
 
 # They hold other settings, each with a line of its own.
 CONTAINERS = {
@@ -37,6 +41,8 @@ def parts(annotation: Any) -> Iterator[type[Settings]]:
 
 def keys(part: type[Settings]) -> Iterator[str]:
     """Every key of a section and of those below it: "Section.key"."""
+    if part.__module__.startswith(PAYLOADS):
+        return
     for name, field in part.model_fields.items():
         yield f"{part.__name__}.{name}"
         for inner in parts(field.annotation):
@@ -44,7 +50,32 @@ def keys(part: type[Settings]) -> Iterator[str]:
 
 
 def test_every_key_is_observed() -> None:
-    assert set(keys(Config)) == set(OBSERVED) | CONTAINERS
+    observed = {key for key in OBSERVED if not key.startswith(("RawPayload.", "JsonPayload."))}
+    assert set(keys(Config)) == observed | CONTAINERS
+
+
+def payload_keys() -> set[str]:
+    """The keys of all payload formats, headers and fields."""
+    found: set[str] = set()
+    sections = list(Settings.__subclasses__())
+    while sections:
+        section = sections.pop()
+        sections += section.__subclasses__()
+        if section.__module__.startswith(PAYLOADS):
+            found |= set(section.model_fields)
+    return found
+
+
+def test_every_key_of_a_payload_stands_in_a_test_of_payloads() -> None:
+    """There it is given a value, and the samples that come out are compared."""
+    files = [
+        *(ROOT / "tests" / "cases" / "messages").rglob("configuration.yaml"),
+        *(ROOT / "tests" / "signal" / "payload").rglob("*.py"),
+        *(ROOT / "tests" / "laws").glob("test_formats.py"),
+    ]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    absent = {key for key in payload_keys() if not re.search(rf"\b{key}\b[\"']?\s*[:=]", text)}
+    assert absent == set()
 
 
 @pytest.mark.parametrize("key", OBSERVED)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class Geometry:
 
     n_window, n_fft, hop : samples
     channels : their names, in order
-    ms2_per_number : m/s² that one stored number stands for: unit and scale together
+    ms2_per_number : m/s² that one stored number stands for, unit and scale together; one for all
+        channels, or one for each
     f_edges_hz, t_edges_s : of the grid
     """
 
@@ -25,7 +27,7 @@ class Geometry:
     hop: int
     taper: str
     channels: tuple[str, ...]
-    ms2_per_number: float
+    ms2_per_number: float | tuple[float, ...]
     f_edges_hz: tuple[float, ...]
     t_edges_s: tuple[float, ...]
 
@@ -40,9 +42,10 @@ class Geometry:
     @classmethod
     def from_json(cls, text: str) -> Geometry:
         tree = json.loads(text)
-        for name in ("channels", "f_edges_hz", "t_edges_s"):
-            tree[name] = tuple(tree[name])
-        return cls(**tree)
+        found: dict[str, Any] = {
+            key: tuple(one) if isinstance(one, list) else one for key, one in tree.items()
+        }
+        return cls(**found)
 
     def difference(self, new: Geometry) -> str:
         """What is different in the new one, for people: "window 1 s, now 0.5 s"."""
@@ -54,7 +57,7 @@ def _differences(old: Geometry, new: Geometry) -> Iterator[tuple[str, str, str]]
         ("sample rate", f"{old.sample_rate_hz:g} Hz", f"{new.sample_rate_hz:g} Hz"),
         ("window", _seconds(old, old.n_window), _seconds(new, new.n_window)),
         ("channels", ", ".join(old.channels), ", ".join(new.channels)),
-        ("m/s² a number", f"{old.ms2_per_number:g}", f"{new.ms2_per_number:g}"),
+        ("m/s² a number", _scale(old), _scale(new)),
         ("frame", _seconds(old, old.n_fft), _seconds(new, new.n_fft)),
         ("hop", _seconds(old, old.hop), _seconds(new, new.hop)),
         ("taper", old.taper, new.taper),
@@ -63,6 +66,12 @@ def _differences(old: Geometry, new: Geometry) -> Iterator[tuple[str, str, str]]
     yield from found
     if not found and old != new:
         yield "bands", _bands(old), _bands(new)
+
+
+def _scale(geometry: Geometry) -> str:
+    scale = geometry.ms2_per_number
+    each = scale if isinstance(scale, tuple) else (scale,)
+    return ", ".join(f"{one:g}" for one in each)
 
 
 def _seconds(geometry: Geometry, n_samples: int) -> str:

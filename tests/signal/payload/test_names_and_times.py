@@ -109,7 +109,7 @@ def test_two_sensors_of_one_topic_are_two_streams() -> None:
     subscription = Subscription(topic="Asset/+/Vibration", payload=how)
     config = rules(configure())
     flow = Pipeline(
-        type(config)((subscription,), config.analysers, config.kept_windows, 1 << 20, None),
+        type(config)((subscription,), config.analysers, config.journal, 1 << 20, None),
         {},
         {},
         0.0,
