@@ -94,15 +94,15 @@ def _doubts_of_topics(config: Config) -> Iterator[str]:
     for one, other in combinations(config.subscriptions, 2):
         if _overlap(one.pattern, other.pattern) and not _covers(one.pattern, other.pattern):
             yield (
-                f"subscriptions: {one.topic!r} and {other.topic!r} fit some of the same topics; a message of"
-                " both is read by the first."
+                f"subscriptions: {one.topic!r} and {other.topic!r} fit some of the same"
+                " topics; a message of both is read by the first."
             )
     own = (labels.TOPIC, f"camshaft/{config.instance}/alarm/machine/point")
     for subscription in config.subscriptions:
         if any(subscription.pattern.match(one) is not None for one in own):
             yield (
-                f"subscriptions: {subscription.topic!r} also fits Camshaft's own topics below camshaft/, whose"
-                " messages are no samples."
+                f"subscriptions: {subscription.topic!r} also fits Camshaft's own topics below"
+                " camshaft/, whose messages are no samples."
             )
 
 
