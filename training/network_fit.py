@@ -52,11 +52,21 @@ def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None)
     settings = network_settings(labelled.settings, labelled.psd_db.shape[1], recipe)
     model = build(settings, mean_db, std_db)
     batches = MixedBatches(labelled.psd_db, labelled.label, recipe, seed)
+    learner = _learner(model, recipe, len(batches))
+    callbacks = (
+        [] if tick is None else [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())]
+    )
+    learner.fit(batches, epochs=recipe.n_epochs, verbose=0, shuffle=False, callbacks=callbacks)
+    return model
+
+
+def _learner(model: keras.Model, recipe: Recipe, n_batches: int) -> keras.Model:
+    """The model with its losses and optimizer. n_batches : of an epoch"""
     schedule = keras.optimizers.schedules.CosineDecay(
         1e-5,
-        len(batches) * recipe.n_epochs,
+        n_batches * recipe.n_epochs,
         warmup_target=recipe.learning_rate,
-        warmup_steps=2 * len(batches),
+        warmup_steps=2 * n_batches,
     )
     activity = keras.ops.mean(keras.ops.sum(model.output["features"], axis=-1), axis=(1, 2))
     learner = keras.Model(model.input, [model.output["logit"], activity])
@@ -65,11 +75,17 @@ def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None)
         [keras.losses.BinaryCrossentropy(from_logits=True), keras.losses.MeanAbsoluteError()],
         loss_weights=[1.0, recipe.sparsity],
     )
-    callbacks = (
-        [] if tick is None else [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())]
-    )
-    learner.fit(batches, epochs=recipe.n_epochs, verbose=0, shuffle=False, callbacks=callbacks)
-    return model
+    _make_variables(learner)
+    return learner
+
+
+def _make_variables(learner: keras.Model) -> None:
+    """Of optimizer and losses. Made while TensorFlow traces the first step, they would have it
+    trace that step twice, which is most of the time that a small network takes.
+    """
+    learner.optimizer.build(learner.trainable_variables)
+    one = np.zeros((1, 1), np.float32)
+    learner.compute_loss(y=[one, one], y_pred=[one, one[0]], sample_weight=[one, one])
 
 
 class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]

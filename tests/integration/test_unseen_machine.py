@@ -28,7 +28,7 @@ from tests.verdicts import score_of
 pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra: training)")
 
 UNSEEN = "M02/spindle"
-QUICK = {"n_members": 1, "n_epochs": 2, "n_maps": (4, 8, 8)}
+QUICK = {"n_members": 1, "n_epochs": 2, "n_maps": (4, 8, 8), "mixings": ("mixup",)}
 # Keras 3.15 on numpy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -4,26 +4,27 @@ real to judge.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from monitor.recordings.manifest import RecordingSet, load_manifest
+from tests.shared_folder import shared_folder
 from training.dataset import Dataset, load_dataset
 from training.fit import Plan, fit_model, usable
-from training.recipe import Recipe, spectrogram_settings
+from training.recipe import MIXUP, Recipe, spectrogram_settings
 
 RATE_HZ = 2000
 N_WINDOW = 2000
 QUICK = Recipe(
     window_s=1.0,
     n_maps=(4, 6, 8),
-    n_members=2,
-    n_epochs=24,
+    n_members=1,
+    n_epochs=12,
     n_batch=16,
     learning_rate=1e-2,
+    mixings=(MIXUP,),
     sparsity=0.02,
     seed=3,
 )
@@ -90,7 +91,8 @@ def dataset(plant: RecordingSet) -> Dataset:
 def model_folder(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trained without M2."""
     train = dataset.select(dataset.column("machine") != "M2")
-    folder = tmp_path_factory.mktemp("models") / "plant"
-    recipe = replace(QUICK, n_members=1)
-    fit_model(train, Plan("plant", "plant", recipe, ("machine",), (("machine", "M2"),)), folder)
-    return folder
+    plan = Plan("plant", "plant", QUICK, ("machine",), (("machine", "M2"),))
+    return (
+        shared_folder(tmp_path_factory, "models", lambda at: fit_model(train, plan, at / "plant"))
+        / "plant"
+    )

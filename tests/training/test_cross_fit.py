@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
 import training.cross_fit
 from tests.training.conftest import QUICK
-from training.cross_fit import CrossFit, choose_mixing
+from tests.training.networks import untrained
+from training.cross_fit import CrossFit, Fit, choose_mixing
 from training.dataset import Dataset
 from training.metrics import Interval
 from training.network import keras
-from training.network_fit import MixedBatches, fit
+from training.network_fit import MixedBatches, Tick, fit
 from training.recipe import CUTMIX, MIXUP, Recipe
 from training.splits import Fold, inner_folds
 
-SHORT = replace(QUICK, n_epochs=1, n_members=1)
+BOTH = replace(QUICK, mixings=(MIXUP, CUTMIX))
 
 
 def test_a_pasted_window_is_worth_the_area_it_covers(dataset: Dataset) -> None:
@@ -41,15 +41,15 @@ def test_maps_that_point_keep_the_first_mixing(dataset: Dataset) -> None:
     crossed, leads = choose_mixing(
         dataset,
         inner_folds(dataset, ("machine",)),
-        replace(QUICK, n_members=1),
-        noting(used),
+        BOTH,
+        noting(used, fit),
         lambda: ticks.append(1),
     )
     assert set(used) == {MIXUP}
     assert crossed.recipe.mixings == (MIXUP,)
     assert leads[MIXUP]["random"].low > 0
     # Also those that were not needed: a bar reaches its end.
-    assert len(ticks) == 2 * 3 * QUICK.n_epochs
+    assert len(ticks) == 2 * 3 * BOTH.n_epochs
 
 
 @pytest.mark.parametrize(("cutmix_lead", "chosen"), [(0.5, CUTMIX), (-0.1, MIXUP)])
@@ -68,15 +68,17 @@ def test_maps_that_do_not_point_hand_over_to_the_next(
     monkeypatch.setattr(training.cross_fit, "_map_lead", found)
     used: list[str] = []
     crossed, leads = choose_mixing(
-        dataset, inner_folds(dataset, ("machine",)), SHORT, noting(used), None
+        dataset, inner_folds(dataset, ("machine",)), BOTH, noting(used, untrained), None
     )
     assert list(dict.fromkeys(used)) == [MIXUP, CUTMIX]
     assert crossed.recipe.mixings == (chosen,)
     assert [leads[name]["random"].value for name in (MIXUP, CUTMIX)] == [-0.2, cutmix_lead]
 
 
-def noting(used: list[str]) -> Any:
-    def noted(dataset: Dataset, recipe: Recipe, tick: Any) -> keras.Model:
+def noting(used: list[str], fit: Fit) -> Fit:
+    """fit, and in `used` the mixing of each network."""
+
+    def noted(dataset: Dataset, recipe: Recipe, tick: Tick | None) -> keras.Model:
         used.append(recipe.mixings[0])
         return fit(dataset, recipe, tick)
 

@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import QUICK
+from tests.training.networks import untrained
 from training import TrainingError
 from training.dataset import Dataset
 from training.export import load_network
 from training.fold_model import learn, own_novelty, status_score
 from training.metrics import auc
-from training.network import predict
-from training.network_fit import MixedBatches, check_classes, fit
+from training.network import keras, predict
+from training.network_fit import MixedBatches, Tick, check_classes, fit
+from training.recipe import Recipe
 
-SHORT = replace(QUICK, n_epochs=2, n_members=1)
+SHORT = replace(QUICK, n_epochs=2)
 
 
 def test_same_data_recipe_and_seed_make_the_same_network(dataset: Dataset) -> None:
@@ -71,7 +73,15 @@ def test_mixup_and_equaliser_stay_within_their_bounds(dataset: Dataset) -> None:
 
 
 def test_thresholds_and_rule_are_learned_out_of_fold(dataset: Dataset) -> None:
-    learned = learn(dataset, replace(QUICK, n_members=1, n_epochs=3), ("machine",), fit)
+    learned_from = []
+
+    def noted(train: Dataset, recipe: Recipe, tick: Tick | None) -> keras.Model:
+        learned_from.append(sorted(set(train.column("machine"))))
+        return untrained(train, recipe)
+
+    learned = learn(dataset, QUICK, ("machine",), noted)
+    # For each machine one that never saw it, then the network that is kept.
+    assert learned_from == [["M1", "M2"], ["M0", "M2"], ["M0", "M1"], ["M0", "M1", "M2"]]
     assert learned.out_of_fold is not None
     assert learned.out_of_fold.folds == ("M0", "M1", "M2")
     assert learned.status_rule in ("network", "novelty", "either")
