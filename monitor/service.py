@@ -20,17 +20,15 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from monitor import systemd
 from monitor.commissioner import Commissioner
 from monitor.config import Config, ConfigError
 from monitor.config_file import changed_keys, load_config
 from monitor.config_pairs import doubts
-from monitor.evidence.model_folder import ModelError, find_model
-from monitor.evidence.network import Classifier
+from monitor.evidence.model_folder import ModelError
 from monitor.exit_codes import EXIT_FAULT, EXIT_OK
-from monitor.health import Latencies, book_fields, rss_bytes
+from monitor.health_report import HealthReport
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError, claim
 from monitor.journal.subscriptions import SubscriptionStore
@@ -38,7 +36,7 @@ from monitor.journal.writer import Journal
 from monitor.log_limiter import LogLimiter
 from monitor.outputs.configured import Broker, RunningOutput, configured_outputs
 from monitor.outputs.runner import delivery_fields
-from monitor.pipeline.analysis import Analyser
+from monitor.pipeline.configured import configured_rules
 from monitor.pipeline.inbox import Inbox
 from monitor.pipeline.pacing import Due, Pacer
 from monitor.pipeline.pipeline import Pipeline
@@ -48,6 +46,7 @@ from monitor.records.signal import Message
 from monitor.sources.base import Callbacks, Publisher, Source
 from monitor.sources.configured import MakeSource, configured_source, topic_filters
 from monitor.text import printable
+from monitor.thinner import Thinner
 
 TURN_S = 0.05  # an idle turn of the pipeline
 MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
@@ -68,25 +67,6 @@ WHY_UNUSED = {
 }
 
 log = logging.getLogger(__name__)
-
-
-def load_rules(config: Config) -> Rules:
-    """Load every model that the sensors name. Raises ConfigError or ModelError, one sentence."""
-    classifiers: dict[str, Classifier] = {}
-    for rule in config.sensors:
-        if rule.model is not None and rule.model not in classifiers:
-            classifiers[rule.model] = Classifier(find_model(rule.model, config.models_folder))
-    return Rules(
-        subscriptions=config.subscriptions,
-        analysers=tuple(
-            Analyser(rule, classifiers[rule.model] if rule.model else None)
-            for rule in config.sensors
-        ),
-        journal=config.journal,
-        max_payload_bytes=config.mqtt.max_payload_bytes,
-        max_lag_s=config.max_lag_s,
-        failure_modes=config.page.failure_modes,
-    )
 
 
 def database_names(config: Config) -> list[str]:
@@ -123,7 +103,7 @@ class Service:
         self._path, self._config = path, config
         # Messages that cannot be taken, with the reason.
         self._unused: deque[tuple[Message, str]] = deque()
-        rules = load_rules(config)
+        rules = configured_rules(config)
         self._lock_file = claim(config.journal.path)
         self._journal = Journal(config.journal.path, systemd.starting_slowly)
         self._reader = JournalReader(config.journal.path)
@@ -137,8 +117,9 @@ class Service:
         self._outputs = configured_outputs(config, broker_of(self._source))
 
         self._log_limiter = LogLimiter(log, LOG_PERIOD_S)  # of the pipeline thread
-        self._latencies = Latencies()
-        self._started_s = time.monotonic()
+        databases = database_names(config)
+        self._health = HealthReport(config.journal.path, self._reader, databases, time.monotonic())
+        self._thinner = Thinner(self._journal, config.journal, databases)
         self._stopping = threading.Event()
         self._wake = threading.Event()  # the main thread has something to do
         self._signals: deque[int] = deque()
@@ -147,10 +128,8 @@ class Service:
         self._turn_s = time.monotonic()  # of the pipeline's last turn
         self._listened_s, self._looked_s = 0.0, self._turn_s
         self._n_connects = 0
-        self._is_thinning = False
         self._pacer = Pacer(config.mqtt.receive_maximum)
         self._ticked_s = self._health_s = 0.0
-        self._window_rate: tuple[float, int] = (self._started_s, 0)
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT. Returns the exit code."""
@@ -226,7 +205,7 @@ class Service:
             if changed:
                 log.warning("A restart is needed for %s.", "; ".join(changed))
             config = config.model_copy(update={name: getattr(self._config, name) for name in kept})
-            self._next_rules = load_rules(config)
+            self._next_rules = configured_rules(config)
             self._source.listen(topic_filters(config))
             self._config = config
             rest = "All else of the configuration" if changed else "Configuration"
@@ -328,8 +307,8 @@ class Service:
             self._log_limiter.note(
                 logging.ERROR, f"{error} Subscriptions and commissioning wait.", now_s
             )
-        if self._is_thinning or now_s - self._health_s >= HEALTH_S:
-            self._thin()
+        if self._thinner.is_busy or now_s - self._health_s >= HEALTH_S:
+            self._thinner.step()
         if now_s - self._health_s >= HEALTH_S:
             self._health_s = now_s
             self._report_health(now_s)
@@ -356,7 +335,7 @@ class Service:
         if not batch:
             return
         self._store(batch)
-        self._latencies.add(batch.window_received_ns, time.time_ns())
+        self._health.latencies.add(batch.window_received_ns, time.time_ns())
         for event in batch.events:
             log.info("%s %s: %s", printable(event.sensor), event.kind, printable(event.text))
         for delivery in batch.settled:
@@ -380,49 +359,14 @@ class Service:
                 )
                 self._stopping.wait(JOURNAL_RETRY_S)
 
-    def _thin(self) -> None:
-        """Keep the journal within its limits: a bounded step,
-        and one every tick while it is over.
-        """
-        journal = self._config.journal
-        try:
-            taken = self._journal.thin(
-                journal.max_bytes, journal.kept_windows.max_bytes, database_names(self._config)
-            )
-        except JournalError as error:
-            log.error("%s", error)
-            return
-        self._is_thinning = taken.total() > 0
-        if taken["undelivered_rows"]:
-            log.error(
-                "The journal is full: %d rows that InfluxDB never got were thinned.",
-                taken["undelivered_rows"],
-            )
-
     def _report_health(self, now_s: float) -> None:
         try:
-            self._journal.store_health(time.time_ns(), self._health_fields(now_s))
+            outputs = delivery_fields([running.runner for running in self._outputs])
+            others = {**self._source.health(), **outputs}
+            fields = self._health.fields(now_s, len(self._pipeline.sensors), others)
+            self._journal.store_health(time.time_ns(), fields)
         except JournalError as error:
             log.error("%s", error)
-
-    def _health_fields(self, now_s: float) -> dict[str, Any]:
-        then_s, then_n = self._window_rate
-        n_windows = self._latencies.n_windows
-        self._window_rate = (now_s, n_windows)
-        databases = database_names(self._config)
-        fields: dict[str, Any] = book_fields(self._reader.books(), databases)
-        fields |= self._source.health()
-        fields |= self._latencies.percentiles()
-        fields |= delivery_fields([running.runner for running in self._outputs])
-        fields |= {
-            "windows_per_s": (n_windows - then_n) / max(now_s - then_s, 1e-9),
-            "journal_bytes": self._journal.path.stat().st_size,
-            "oldest_row_age_s": self._reader.oldest_waiting_age_s(time.time_ns(), databases),
-            "sensors": len(self._pipeline.sensors),
-            "uptime_s": now_s - self._started_s,
-            "rss_bytes": rss_bytes(),
-        }
-        return fields
 
     # -- a thread for each output ------------------------------------------------------------------
 

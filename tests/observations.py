@@ -32,11 +32,12 @@ from monitor.journal.writer import Journal
 from monitor.outputs.influx.rows import lines_for
 from monitor.outputs.influx.sender import InfluxOutput
 from monitor.outputs.webhook import Webhook
+from monitor.pipeline.configured import configured_rules
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Router
 from monitor.records.signal import Message
 from monitor.records.verdict import Status
-from monitor.service import Service, load_rules
+from monitor.service import Service
 from monitor.signal.payload.base import PayloadError
 from monitor.sources.base import Callbacks
 from monitor.sources.configured import configured_source, topic_filters
@@ -157,7 +158,7 @@ def read(config: Config, body: bytes | Tree) -> Any:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     message = Message("v/m/p", content, START_NS, {}, None)
     try:
-        found = Router(load_rules(config)).read(message, config.sensor)
+        found = Router(configured_rules(config)).read(message, config.sensor)
     except PayloadError as error:
         return error.reason
     assert isinstance(found, list)
@@ -190,7 +191,7 @@ def verdicts(
     config: Config, _folder: Path, _patch: pytest.MonkeyPatch, now_ns: int = START_NS
 ) -> list[Any]:
     """Three seconds of a humming machine in messages of 0.7 s with a pause after the second."""
-    pipeline = Pipeline(load_rules(config), {}, {}, 0.0)
+    pipeline = Pipeline(configured_rules(config), {}, {}, 0.0)
     rng = np.random.default_rng(3)
     at_s = (0.0, 0.7, 3.4, 4.1)
     for start_s in at_s:
@@ -209,14 +210,14 @@ def late(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> list[Any]:
 
 def overdue(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[bool]:
     """Whether a sensor that sent once is missed, second by second."""
-    pipeline = Pipeline(load_rules(config), {}, {}, 0.0)
+    pipeline = Pipeline(configured_rules(config), {}, {}, 0.0)
     pipeline.process([Message("v/m/p", bytes(400), START_NS, {}, None)], START_NS, 0.0)
     return [pipeline.sensors["m/p"].is_overdue(second + 0.5) for second in range(10)]
 
 
 def alarms(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[str]:
     """The alarm's state after each of a row of verdicts."""
-    pipeline = Pipeline(load_rules(config), {}, {}, 0.0)
+    pipeline = Pipeline(configured_rules(config), {}, {}, 0.0)
     pipeline.process([Message("v/m/p", bytes(400), START_NS, {}, None)], START_NS, 0.0)
     alarm = pipeline.sensors["m/p"]._alarm
     states = []
@@ -228,7 +229,7 @@ def alarms(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[st
 
 def kept(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[bool]:
     """Which of a row of verdicts keeps its map."""
-    pipeline = Pipeline(load_rules(config), {}, {}, 0.0)
+    pipeline = Pipeline(configured_rules(config), {}, {}, 0.0)
     pipeline.process([Message("v/m/p", bytes(400), START_NS, {}, None)], START_NS, 0.0)
     choose = pipeline.sensors["m/p"].maps.choose
     statuses = [Status.NG if n == 20 else Status.OK for n in range(40)]
@@ -241,11 +242,11 @@ def rule_of_a_pump(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) ->
 
 
 def model_of(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> str:
-    return load_rules(config).analysers[0].model_id
+    return configured_rules(config).analysers[0].model_id
 
 
 def logit_threshold(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> float | None:
-    analyser = load_rules(config).analysers[0]
+    analyser = configured_rules(config).analysers[0]
     return limits.logit_threshold(analyser.rule, None, analyser.manifest)
 
 
@@ -289,7 +290,7 @@ def thinned(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> list[Any
 
     patch.setattr(Journal, "thin", thin)
     with service(config, folder) as running:
-        running._thin()
+        running._thinner.step()
     return asked
 
 
@@ -481,7 +482,7 @@ def failure_modes(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> 
     label = {"sensor": "m/p", "word": "unclear", "failure_mode": "cavitation"}
     message = Message("camshaft/label", json.dumps(label).encode(), START_NS, {}, None)
     try:
-        Router(load_rules(config)).read(message, config.sensor)
+        Router(configured_rules(config)).read(message, config.sensor)
     except PayloadError as error:
         return error.reason
     return "taken"

@@ -11,7 +11,7 @@ import numpy as np
 from monitor.records.signal import Float32
 from monitor.signal.spectrogram import SpectrogramSettings, spectrogram
 from monitor.simulator.machine import Kind, Truth, training_windows
-from training.dataset import Dataset, Tick
+from training.dataset import Dataset, Text, Tick
 from training.recipe import Recipe, spectrogram_settings
 
 SAMPLE_RATE_HZ = 25_600.0
@@ -40,7 +40,8 @@ def simulated_dataset(
 ) -> tuple[Dataset, list[Truth]]:
     """Windows of n_machines that are all different, and what was planted in each."""
     psd_db: list[Float32] = []
-    rows: list[tuple[int, int]] = []
+    machine_ids: list[int] = []
+    labels: list[int] = []
     truths: list[Truth] = []
     for machine_id, label, samples, truth in training_windows(
         seed,
@@ -51,23 +52,31 @@ def simulated_dataset(
         fault_kinds=fault_kinds,
     ):
         psd_db.append(spectrogram(samples[None], settings))
-        rows.append((machine_id, label))
+        machine_ids.append(machine_id)
+        labels.append(label)
         truths.append(truth)
         if tick is not None:
             tick()
-    machine_ids, labels = np.array(rows).T
-    machine = np.array([f"simulated-{seed}-{machine_id:04d}" for machine_id in machine_ids])
-    index = np.arange(len(rows)) % windows_per_machine
-    columns = {"machine": machine, "point": np.full(len(rows), "bearing"), "group": machine}
-    columns["kind"] = np.array([truth.kind for truth in truths])
+    n = len(labels)
+    index = np.arange(n) % windows_per_machine
     dataset = Dataset(
-        settings,
-        np.concatenate(psd_db),
-        labels.astype(np.int8),
-        columns,
-        np.zeros(len(rows), np.int64),
-        index * settings.n_window,
-        index * settings.n_window / settings.sample_rate_hz,
-        np.full(len(rows), ""),
+        settings=settings,
+        psd_db=np.concatenate(psd_db),
+        label=np.array(labels, np.int8),
+        columns=_columns(seed, machine_ids, truths),
+        segment=np.zeros(n, np.int64),
+        first_sample=index * settings.n_window,
+        start_s=index * settings.n_window / settings.sample_rate_hz,
+        bad_reason=np.full(n, ""),
     )
     return dataset, truths
+
+
+def _columns(seed: int, machine_ids: list[int], truths: list[Truth]) -> dict[str, Text]:
+    machine = np.array([f"simulated-{seed}-{machine_id:04d}" for machine_id in machine_ids])
+    return {
+        "machine": machine,
+        "point": np.full(len(machine), "bearing"),
+        "group": machine,
+        "kind": np.array([truth.kind for truth in truths]),
+    }

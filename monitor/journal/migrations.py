@@ -1,6 +1,9 @@
 """Steps that bring a journal of an older version up to date, each from version n to n + 1.
 
 They run inside one transaction: a journal is brought up to date whole, or stays as it was.
+
+Frozen history: a step makes the tables that its version had, whatever schema.py says today. So a
+released step is never edited; what changes after it is a step of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ def _to_version_2(link: sqlite3.Connection) -> None:
     """Version 1 (program 0.1.0) knew two kinds of evidence, one InfluxDB and webhooks."""
     link.create_function("evidence_of", 6, _evidence_of, deterministic=True)
     link.create_function("cells_of", 2, _cells_of, deterministic=True)
-    for script in (_TO_VERSION_2, OUTPUT_TABLES, _OUTPUTS_TO_VERSION_2):
+    for script in (_TO_VERSION_2, _OUTPUTS_OF_VERSION_2, _OUTPUTS_TO_VERSION_2):
         for statement in script.split(";\n"):
             link.execute(statement)
 
@@ -82,7 +85,7 @@ DROP TABLE map_1;
 DROP TABLE verdict_1
 """
 
-OUTPUT_TABLES = """
+_OUTPUTS_OF_VERSION_2 = """
 CREATE TABLE output_cursor (
     output TEXT NOT NULL, kind TEXT NOT NULL, cursor INTEGER NOT NULL,
     n_accepted INTEGER NOT NULL, n_rejected INTEGER NOT NULL,
@@ -110,7 +113,11 @@ DROP TABLE webhook;
 DROP TABLE told
 """
 
+# Step 2 renamed the verdict table, and SQLite lets what refers to a renamed table follow it: kept
+# windows and labels referred to verdict_1. Renaming forth and back takes their references along.
 _TO_VERSION_3 = """
+ALTER TABLE verdict RENAME TO verdict_1;
+ALTER TABLE verdict_1 RENAME TO verdict;
 ALTER TABLE verdict ADD COLUMN geometry_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE verdict ADD COLUMN commissioning_id INTEGER;
 ALTER TABLE commissioning ADD COLUMN from_ns INTEGER;

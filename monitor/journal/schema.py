@@ -12,13 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from monitor.journal.migrations import MIGRATIONS, OUTPUT_TABLES
+from monitor.journal.migrations import MIGRATIONS
 
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
 VERSION = 3  # migrations.py brings older journals up to date
 
-SCHEMA = (
-    """
+SCHEMA = """
 CREATE TABLE grid (
     grid_id INTEGER PRIMARY KEY,
     f_edges_hz TEXT NOT NULL, t_edges_s TEXT NOT NULL,
@@ -86,9 +85,19 @@ CREATE TABLE label (
     word TEXT NOT NULL, failure_mode TEXT NOT NULL,
     author TEXT NOT NULL, comment TEXT NOT NULL);
 CREATE INDEX label_by_row ON label (row_id);
+CREATE TABLE output_cursor (
+    output TEXT NOT NULL, kind TEXT NOT NULL, cursor INTEGER NOT NULL,
+    n_accepted INTEGER NOT NULL, n_rejected INTEGER NOT NULL,
+    PRIMARY KEY (output, kind)) WITHOUT ROWID;
+CREATE TABLE dead_letter (
+    output TEXT NOT NULL, kind TEXT NOT NULL, row_id INTEGER NOT NULL,
+    at_ns INTEGER NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (output, kind, row_id)) WITHOUT ROWID;
+CREATE TABLE notified (
+    output TEXT NOT NULL, sensor TEXT NOT NULL, state TEXT NOT NULL,
+    raised_ns INTEGER, held_event INTEGER, n_held INTEGER NOT NULL,
+    PRIMARY KEY (output, sensor)) WITHOUT ROWID;
 """
-    + OUTPUT_TABLES
-)
 
 # Older programs do well without these tables, so they make no new version.
 LATER_TABLES = """

@@ -54,37 +54,43 @@ def timeline(
     first, last = rows[0].start_ns, max(rows[-1].end_ns, rows[0].start_ns + 1)
     top = 1.0 if by_network else max(2.0, *(min(10.0, _ratio(row) or 0.0) for row in rows))
     box = _Box(46, 12, width - 12, height - 46, 0.0, (last - first) / 1e9, 0.0, top)
-    parts = [_grid_line(box, value, f"{value:g}") for value in (0.0, top / 2, top)]
-    values = [(row.end_ns, row.probability if by_network else _ratio(row)) for row in rows]
-    parts.append(
-        _path([((at - first) / 1e9, v) for at, v in values if v is not None], box, "#0b6aa8", 1.6)
-    )
-    limits = [(row.end_ns, _limit(row, by_network)) for row in rows]
-    parts.append(
-        _path(
-            [((at - first) / 1e9, v) for at, v in limits if v is not None],
-            box,
-            "#5a6876",
-            1.0,
-            "5 4",
-        )
-    )
-    parts += [_strip(row, box, first) for row in rows]
-    marked = next((row for row in rows if row.row_id == chosen), None)
-    if marked is not None:
-        x = box.x((marked.end_ns - first) / 1e9)
-        parts.append(f'<path d="M{x:.1f} 12V{height - 26}" stroke="#16202a" stroke-width="1.5"/>')
-    parts.append(
-        _text(
-            46,
-            9,
-            "P(NG), threshold dashed" if by_network else f"{_ratio_of(rows)} over its limit",
-            "start",
-        )
-    )
-    parts.append(_text(46, height - 6, clock(first), "start"))
-    parts.append(_text(width - 12, height - 6, clock(last), "end"))
+    title = "P(NG), threshold dashed" if by_network else f"{_ratio_of(rows)} over its limit"
+    parts = [
+        *(_grid_line(box, value, f"{value:g}") for value in (0.0, top / 2, top)),
+        *_scores_and_limits(rows, by_network, box, first),
+        *(_strip(row, box, first) for row in rows),
+        *_mark(rows, chosen, box, first, height - 26),
+        _text(46, 9, title, "start"),
+        _text(46, height - 6, clock(first), "start"),
+        _text(width - 12, height - 6, clock(last), "end"),
+    ]
     return _svg(width, height, parts, "Verdicts over time")
+
+
+def _scores_and_limits(
+    rows: Sequence[WindowSummary], by_network: bool, box: _Box, first_ns: int
+) -> list[str]:
+    scores, limits = [], []
+    for row in rows:
+        at_s = (row.end_ns - first_ns) / 1e9
+        score = row.probability if by_network else _ratio(row)
+        limit = _limit(row, by_network)
+        if score is not None:
+            scores.append((at_s, score))
+        if limit is not None:
+            limits.append((at_s, limit))
+    return [_path(scores, box, "#0b6aa8", 1.6), _path(limits, box, "#5a6876", 1.0, "5 4")]
+
+
+def _mark(
+    rows: Sequence[WindowSummary], chosen: int, box: _Box, first_ns: int, bottom: int
+) -> list[str]:
+    """A line at the chosen row, if it is among them."""
+    marked = next((row for row in rows if row.row_id == chosen), None)
+    if marked is None:
+        return []
+    x = box.x((marked.end_ns - first_ns) / 1e9)
+    return [f'<path d="M{x:.1f} 12V{bottom}" stroke="#16202a" stroke-width="1.5"/>']
 
 
 def waveform(samples: Float32, sample_rate_hz: float, width: int = 560, height: int = 120) -> str:

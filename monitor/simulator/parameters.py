@@ -73,6 +73,29 @@ class Parameters:
     quiet_shift: float  # relative fall of the structure's frequencies and levels at severity 1
 
 
+class _Draw:
+    """Figures at random about what is usual."""
+
+    def __init__(self, random: np.random.Generator, sample_rate_hz: float) -> None:
+        self._random, self._sample_rate_hz = random, sample_rate_hz
+
+    def around(self, median: float, spread: float = 0.5) -> float:
+        return float(median * np.exp(spread * self._random.standard_normal()))
+
+    def mode(self, low: float, high: float, damping_low: float, damping_high: float) -> Resonance:
+        """low, high : of the sample rate"""
+        frequency_hz = self._sample_rate_hz * self._random.uniform(low, high)
+        return Resonance(frequency_hz, self._random.uniform(damping_low, damping_high))
+
+    def decaying(self, first: float, n: int) -> Float64:
+        return np.array([self.around(first * 0.5**k, 0.4) for k in range(n)])
+
+    def swing(self) -> tuple[float, float, float]:
+        """Relative size, frequency in Hz and phase of a slow change of the shaft's speed."""
+        uniform = self._random.uniform
+        return uniform(2e-3, 1e-2), 1 / uniform(5, 30), uniform(0, 6.28)
+
+
 def draw_parameters(
     random: np.random.Generator, sample_rate_hz: float, n_channels: int
 ) -> Parameters:
@@ -80,40 +103,28 @@ def draw_parameters(
     a machine.
     """
 
-    def around(median: float, spread: float = 0.5) -> float:
-        return float(median * np.exp(spread * random.standard_normal()))
-
-    def mode(low: float, high: float, damping_low: float, damping_high: float) -> Resonance:
-        return Resonance(
-            sample_rate_hz * random.uniform(low, high), random.uniform(damping_low, damping_high)
-        )
-
-    def decaying(first: float, n: int) -> Float64:
-        return np.array([around(first * 0.5**k, 0.4) for k in range(n)])
-
-    noise_rms = around(0.15)
+    # Each line draws from the one generator, so their order is part of what a seed means.
+    draw = _Draw(random, sample_rate_hz)
+    noise_rms = draw.around(0.15)
     structure = (
-        (mode(0.02, 0.06, 0.05, 0.2), around(0.25)),
-        (mode(0.05, 0.14, 0.05, 0.2), around(0.2)),
+        (draw.mode(0.02, 0.06, 0.05, 0.2), draw.around(0.25)),
+        (draw.mode(0.05, 0.14, 0.05, 0.2), draw.around(0.2)),
     )
-    broad = (mode(0.12, 0.42, 0.2, 0.4), noise_rms * random.uniform(0.0, 0.8))
+    broad = (draw.mode(0.12, 0.42, 0.2, 0.4), noise_rms * random.uniform(0.0, 0.8))
     return Parameters(
         shaft_hz=random.uniform(18.0, 48.0),
-        swing=tuple(
-            (random.uniform(2e-3, 1e-2), 1 / random.uniform(5, 30), random.uniform(0, 6.28))
-            for _ in range(2)
-        ),
-        shaft_amplitudes=decaying(around(0.3), N_SHAFT_HARMONICS),
+        swing=(draw.swing(), draw.swing()),
+        shaft_amplitudes=draw.decaying(draw.around(0.3), N_SHAFT_HARMONICS),
         shaft_phases=random.uniform(0, 2 * math.pi, N_SHAFT_HARMONICS),
         n_teeth=int(random.integers(17, 44)),
-        mesh_amplitudes=decaying(around(0.4), N_MESH_HARMONICS),
+        mesh_amplitudes=draw.decaying(draw.around(0.4), N_MESH_HARMONICS),
         mesh_phases=random.uniform(0, 2 * math.pi, N_MESH_HARMONICS),
         mesh_modulation=random.uniform(0.1, 0.4),
         structure=(*structure, broad),
         noise_rms=noise_rms,
         gains=random.uniform(0.5, 1.0, n_channels),
         fault_order=random.uniform(2.6, 5.9),
-        fault_mode=mode(0.15, 0.4, 0.02, 0.05),
+        fault_mode=draw.mode(0.15, 0.4, 0.02, 0.05),
         fault_snr_db=random.uniform(15.0, 24.0),
         cycle_s=random.uniform(0.4, 0.8),
         duty=float(random.choice([1.0, 0.5])),

@@ -184,3 +184,31 @@ def test_the_service_says_that_it_is_still_starting(
     calls.clear()
     Journal(old, lambda: calls.append(1)).close()
     assert calls == []
+
+
+def schema_of(path: Path) -> dict[str, Any]:
+    """Each table's columns (name, type, not null, default, key) and indexes (columns, unique)."""
+    link = sqlite3.connect(path)
+    found: dict[str, Any] = {}
+    for (table,) in link.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+        columns = [row[1:6] for row in link.execute(f"PRAGMA table_info({table})")]
+        indexes = sorted(
+            (is_unique, [row[2] for row in link.execute(f"PRAGMA index_info({index})")])
+            for _, index, is_unique, *_ in link.execute(f"PRAGMA index_list({table})").fetchall()
+        )
+        references = sorted(row[2:] for row in link.execute(f"PRAGMA foreign_key_list({table})"))
+        found[table] = (columns, indexes, references)
+    link.close()
+    return found
+
+
+def test_a_journal_brought_up_to_date_has_the_schema_of_a_new_one(
+    old: Path, tmp_path: Path
+) -> None:
+    """Migrations are frozen and schema.py is not: only this keeps them together."""
+    Journal(old).close()
+    Journal(tmp_path / "new.journal").close()
+    updated, new = schema_of(old), schema_of(tmp_path / "new.journal")
+    assert updated.keys() == new.keys()
+    for table, expected in new.items():
+        assert updated[table] == expected, table

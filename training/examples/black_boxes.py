@@ -110,7 +110,7 @@ BLACK_BOXES: dict[str, Build] = {LENET: lenet, ALEXNET: alexnet}
 def fit_black_box(
     train: Dataset, recipe: Recipe, build: Build, tick: Callable[[], None] | None = None
 ) -> keras.Model:
-    """As training.train fits the GAP-CNN: same batches, same optimiser, same schedule."""
+    """As network_fit.fit does for the GAP-CNN: same batches, same optimiser, same schedule."""
     make_repeatable(recipe.seed)
     mean_db = train.psd_db.mean(axis=(0, 3))
     std_db = np.maximum(train.psd_db.std(axis=(0, 3)), MIN_STD_DB)
@@ -319,7 +319,7 @@ def _convolution(x: Any, n_maps: int, kernel: int, strides: int = 1) -> Any:
     return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.examples.black_boxes", description=(__doc__ or "").split("\n")[0]
     )
@@ -340,22 +340,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="PATH",
         help="figure",
     )
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def _problems(options: argparse.Namespace) -> list[Problem]:
+    recipe = replace(RECIPE, n_epochs=options.epochs)
+    sweeps = sweep_problem(options.signals, options.test_signals, recipe)
+    if options.manifest is None:
+        return [sweeps]
+    return [sweeps, recordings_problem(options.manifest, options.manifest_epochs)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
     began = time.monotonic()
     try:
-        problems = [
-            sweep_problem(
-                options.signals, options.test_signals, replace(RECIPE, n_epochs=options.epochs)
-            )
-        ]
-        if options.manifest is not None:
-            problems.append(recordings_problem(options.manifest, options.manifest_epochs))
+        problems = _problems(options)
     except (RecordingError, TrainingError) as error:
         print(f"black_boxes: {error}", file=sys.stderr)
         return EXIT_REFUSED
-    n_fits = (
-        options.seeds * (1 + len(BLACK_BOXES)) * sum(len(problem.folds) for problem in problems)
-    )
+    n_folds = sum(len(problem.folds) for problem in problems)
+    n_fits = options.seeds * (1 + len(BLACK_BOXES)) * n_folds
     results = []
     with bar("learning networks", n_fits) as tick:
         for problem in problems:
