@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator
-from scipy.stats import rankdata
 
 from training.dataset import NG, OK
 
@@ -57,14 +56,15 @@ class Confusion:
 
 
 def auc(label: Labels, score: Scores) -> float:
-    """Area under the ROC curve: how often an NG window scores above an OK one. NaN for one class
-    only.
+    """Area under the ROC curve: how often an NG window scores above an OK one, ties count half.
+    NaN for one class only, or where a score is not known.
     """
-    n_ng, n_ok = int((label == NG).sum()), int((label == OK).sum())
-    if n_ng == 0 or n_ok == 0:
+    ng, ok = score[label == NG], np.sort(score[label == OK])
+    if len(ng) == 0 or len(ok) == 0 or np.isnan(score).any():
         return float("nan")
-    ranks = rankdata(score)
-    return float((ranks[label == NG].sum() - n_ng * (n_ng + 1) / 2) / (n_ng * n_ok))
+    below = np.searchsorted(ok, ng, "left").sum()
+    not_above = np.searchsorted(ok, ng, "right").sum()
+    return float((below + not_above) / 2 / (len(ng) * len(ok)))
 
 
 def balanced_accuracy(label: Labels, ng: NDArray[np.bool_]) -> float:

@@ -60,6 +60,10 @@ def test_one_class_has_no_figure() -> None:
     assert np.isnan(balanced_accuracy(label, label > 0))
 
 
+def test_a_score_that_is_not_known_has_no_figure() -> None:
+    assert np.isnan(auc(np.array([0, 1, 1], np.int8), np.array([0.0, np.nan, 2.0])))
+
+
 def test_intervals_grow_with_what_runs_share() -> None:
     random = np.random.default_rng(1)
     run = np.repeat(np.arange(20), 25)
