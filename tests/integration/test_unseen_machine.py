@@ -7,7 +7,9 @@ say the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,13 +19,17 @@ from monitor.evidence.model_folder import load_model_manifest
 from monitor.evidence.network import Classifier
 from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.recordings.replay import PlayOptions
+from monitor.records.verdict import Verdict
 from tests.integration.conftest import MakeService
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import InfluxStandIn
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.recording import Recording
-from tests.servers.service import influx_part
+from tests.servers.service import RowKey, influx_part
 from tests.verdicts import score_of
+
+if TYPE_CHECKING:
+    from training.score import ScoredWindow
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra: training)")
 
@@ -66,6 +72,26 @@ def evaluated_logits(recordings: RecordingSet, model: Path) -> list[float]:
     return [float(logit) for *_, logit in sorted(found, key=lambda one: one[:3])]
 
 
+def offline_rows(recordings: RecordingSet, model: Path) -> dict[RowKey, ScoredWindow]:
+    """What `camshaft-train score` says of the unseen machine."""
+    from training.score import score
+
+    return {
+        (UNSEEN, row.segment, row.first_sample, row.n_samples): row
+        for _, rows in score(recordings, Classifier(model), None)
+        for row in rows
+        if f"{row.machine}/{row.point}" == UNSEEN
+    }
+
+
+def check_influx(influxdb: InfluxDatabase, verdicts: Iterable[Verdict]) -> None:
+    (series,) = influxdb.query(
+        'SELECT "logit", "status" FROM "vibration_verdict" WHERE "machine" = \'M02\''
+    )
+    in_order = sorted(verdicts, key=lambda one: one.end_ns)
+    assert series.values == [[v.end_ns, score_of(v), str(v.status)] for v in in_order]
+
+
 def test_live_offline_and_evaluation_say_the_same(
     recordings: RecordingSet,
     model: Path,
@@ -75,8 +101,6 @@ def test_live_offline_and_evaluation_say_the_same(
     influxdb: InfluxDatabase,
     tmp_path: Path,
 ) -> None:
-    from training.score import score
-
     files = recordings.settings.files
     rule = {
         "sample_rate_hz": files.sample_rate_hz,
@@ -98,12 +122,7 @@ def test_live_offline_and_evaluation_say_the_same(
     )
     service.wait_delivered()
 
-    live = service.rows()
-    offline = {}
-    for _, rows in score(recordings, Classifier(model), None):
-        for row in rows:
-            if f"{row.machine}/{row.point}" == UNSEEN:
-                offline[UNSEEN, row.segment, row.first_sample, row.n_samples] = row
+    live, offline = service.rows(), offline_rows(recordings, model)
     assert len(live) == 263
     assert live.keys() == offline.keys()
     for key, verdict in live.items():
@@ -114,13 +133,7 @@ def test_live_offline_and_evaluation_say_the_same(
     by_run = sorted((row.group, *key[1:3], score_of(live[key])) for key, row in offline.items())
     assert [logit for *_, logit in by_run] == pytest.approx(evaluated, abs=1e-5)
 
-    (series,) = influxdb.query(
-        'SELECT "logit", "status" FROM "vibration_verdict" WHERE "machine" = \'M02\''
-    )
-    assert series.values == [
-        [v.end_ns, score_of(v), str(v.status)]
-        for v in sorted(live.values(), key=lambda one: one.end_ns)
-    ]
+    check_influx(influxdb, live.values())
     books = service.check_books()
     assert books.total("dropped") == 0
     assert report.n_messages == books.counters["messages_received"]

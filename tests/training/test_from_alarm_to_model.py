@@ -59,84 +59,80 @@ def page(tmp_path: Path) -> Iterator[Any]:
         yield opened
 
 
-@needs_mosquitto
-def test_from_an_alarm_to_the_model_that_learned_from_it(
-    plant: RecordingSet,
-    model_folder: Path,
-    tmp_path: Path,
-    page: Any,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    models, old = put_in_service(model_folder, tmp_path)
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[Service, Publisher]]:
+    """The service under the model in tmp_path/models, and who publishes to it."""
     rule = {
         "sample_rate_hz": RATE_HZ,
         "channels": ["x", "y"],
         "model": "plant",
         "expected_period_s": NEVER_S,
+        "alarm": {"n": 2, "m": 3},
     }
-    with (
-        Mosquitto(tmp_path / "broker") as broker,
-        Publisher(broker.port) as publisher,
-        Service(
-            tmp_path,
-            {
-                "mqtt": {"port": broker.port, "keep_alive_s": 5},
-                "subscriptions": [
-                    {"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}}
-                ],
-                "sensors": [rule | {"alarm": {"n": 2, "m": 3}}],
-                "models_folder": "models",
-                "journal": {"path": "camshaft.journal"},
-            },
-        ) as service,
-    ):
-        config = service.config_path.read_text()
-        service.start()
-        play(publisher, service, 4, 0, seed=11)
-        assert JournalViews(service.journal_path).alarm_events()[SENSOR].kind == "alarm_raised"
-        with serve(tmp_path) as served:
-            service.config_path.write_text(config)  # serve wrote its own
-            page.goto(f"{served.address}/#/events")
-            page.click("li.alarm_raised a")
-            page.wait_for_selector("#sum:not(:empty)")
-            page.fill("#label-form [name=author]", "Ann")
-            page.select_option("#label-form [name=failure_mode]", "bearing")
-            page.click("#label-form button:has-text('NG confirmed')")
-            page.wait_for_selector(".labels li")
-            assert len(labelled(service.journal_path)) == 1
+    topic = {"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}}
+    with Mosquitto(tmp_path / "broker") as broker, Publisher(broker.port) as publisher:
+        settings = {
+            "mqtt": {"port": broker.port, "keep_alive_s": 5},
+            "subscriptions": [topic],
+            "sensors": [rule],
+            "models_folder": "models",
+            "journal": {"path": "camshaft.journal"},
+        }
+        with Service(tmp_path, settings) as service:
+            yield service, publisher
 
-            assert (
-                main(
-                    [
-                        "import-journal",
-                        str(service.journal_path),
-                        "--out",
-                        str(tmp_path / "labelled"),
-                    ]
-                )
-                == 0
-            )
-            (recording,) = load_manifest(
-                tmp_path / "labelled" / "recordings-2000hz-2ch.yaml"
-            ).recordings
-            assert (recording.sensor, recording.label) == (SENSOR, "ng")
 
-            assert (
-                main(["retrain", "-c", str(write_retrain(tmp_path, plant, service.journal_path))])
-                == 0
-            )
-            new = in_service(models, "plant")
-            assert new not in (None, old)
-            service.reload()
-            play(publisher, service, 3, 4, seed=12)
-            page.goto(f"{served.address}/#/point/M2%2Fspindle")
-            page.wait_for_selector(f".details dd:has-text('{new}')")
-        assert main(["rollback", "plant", "--models-folder", str(models)]) == 0
+def label_the_alarm(page: Any, address: str) -> None:
+    """As Ann does: from the alarm to its window, "NG confirmed", bearing."""
+    page.goto(f"{address}/#/events")
+    page.click("li.alarm_raised a")
+    page.wait_for_selector("#sum:not(:empty)")
+    page.fill("#label-form [name=author]", "Ann")
+    page.select_option("#label-form [name=failure_mode]", "bearing")
+    page.click("#label-form button:has-text('NG confirmed')")
+    page.wait_for_selector(".labels li")
+
+
+def check_import(journal: Path, folder: Path) -> None:
+    """The one labelled window comes out of the journal as a recording."""
+    assert len(labelled(journal)) == 1
+    assert main(["import-journal", str(journal), "--out", str(folder)]) == 0
+    (recording,) = load_manifest(folder / "recordings-2000hz-2ch.yaml").recordings
+    assert (recording.sensor, recording.label) == (SENSOR, "ng")
+
+
+@needs_mosquitto
+def test_from_an_alarm_to_the_model_that_learned_from_it(
+    plant: RecordingSet,
+    model_folder: Path,
+    tmp_path: Path,
+    running: tuple[Service, Publisher],
+    page: Any,
+) -> None:
+    models, old = put_in_service(model_folder, tmp_path)
+    service, publisher = running
+    config = service.config_path.read_text()
+    service.start()
+    play(publisher, service, 4, 0, seed=11)
+    assert JournalViews(service.journal_path).alarm_events()[SENSOR].kind == "alarm_raised"
+    with serve(tmp_path) as served:
+        service.config_path.write_text(config)  # serve wrote its own
+        label_the_alarm(page, served.address)
+        check_import(service.journal_path, tmp_path / "labelled")
+        retrain = write_retrain(tmp_path, plant, service.journal_path)
+        assert main(["retrain", "-c", str(retrain)]) == 0
+        new = in_service(models, "plant")
+        assert new not in (None, old)
         service.reload()
-        play(publisher, service, 3, 7, seed=13)
-        rows = sorted(service.rows().values(), key=lambda verdict: verdict.first_sample)
-        # None lost, none twice.
-        assert [row.first_sample for row in rows] == [n * N_WINDOW for n in range(10)]
-        assert [row.model_id for row in rows] == [old] * 4 + [new] * 3 + [old] * 3
-        service.check_books()
-        assert service.stop()[0] == 0
+        play(publisher, service, 3, 4, seed=12)
+        page.goto(f"{served.address}/#/point/M2%2Fspindle")
+        page.wait_for_selector(f".details dd:has-text('{new}')")
+    assert main(["rollback", "plant", "--models-folder", str(models)]) == 0
+    service.reload()
+    play(publisher, service, 3, 7, seed=13)
+    rows = sorted(service.rows().values(), key=lambda verdict: verdict.first_sample)
+    # None lost, none twice.
+    assert [row.first_sample for row in rows] == [n * N_WINDOW for n in range(10)]
+    assert [row.model_id for row in rows] == [old] * 4 + [new] * 3 + [old] * 3
+    service.check_books()
+    assert service.stop()[0] == 0
