@@ -210,3 +210,32 @@ def test_a_real_influxdb_gives_every_row_back(influxdb: InfluxDatabase) -> None:
     assert in_logits == pytest.approx(
         sum((score_of(v) or 0) - (bias_of(v) or 0) for v in verdicts), abs=5 * 0.5e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("border", "step_ns", "jitter_ns"),
+    [
+        ("start_ms", 1_000_000_000, 1),  # 224 of 263 windows of real milling data were wrong
+        ("map_start_ms", 990_000_000, 3_000_000),  # 1 % faster than it says, with jitter
+    ],
+)
+def test_a_real_influxdb_gives_maps_back_between_their_borders(
+    influxdb: InfluxDatabase, border: str, step_ns: int, jitter_ns: int
+) -> None:
+    """A stream that begins 0.6 ms past a whole millisecond."""
+    rng = np.random.default_rng(7)
+    start_ns, verdicts = 1_700_000_000_123_600_417, []
+    for index in range(9):
+        verdicts.append(make_verdict(index, start_ns=start_ns, end_ns=start_ns + 10**9))
+        start_ns += step_ns + int(rng.integers(jitter_ns)) - jitter_ns // 2
+    lines = [line for verdict in verdicts for line in verdict_lines(verdict, maps=True)]
+    assert influxdb.write("\n".join(lines).encode()) == (204, "")
+    (borders,) = influxdb.query(f"SELECT {border}, end_ms FROM vibration_verdict")
+    assert len(borders.values) == len(verdicts)
+    for verdict, (_, start_ms, end_ms) in zip(verdicts, borders.values, strict=True):
+        (sums,) = influxdb.query(
+            "SELECT sum(*) FROM vibration_cam"
+            f" WHERE time > {start_ms * 10**6} AND time <= {end_ms * 10**6}"
+        )
+        expected = round(10_000 * (score_of(verdict) - bias_of(verdict)))
+        assert sum(sums.values[0][1:]) == expected

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -78,12 +78,14 @@ def verdict_lines(verdict: Verdict, maps: bool) -> list[str]:
     send maps: the maps of two windows over the same time would overwrite each other.
     """
     tags = _sensor_tags(verdict.machine, verdict.point)
-    lines = [f"vibration_verdict{tags} {_fields(_verdict_fields(verdict))} {verdict.end_ns}"]
+    times_ns = _column_times_ns(verdict) if maps and _sends_maps(verdict) else []
+    fields = _verdict_fields(verdict) | _map_border(times_ns)
+    lines = [f"vibration_verdict{tags} {_fields(fields)} {verdict.end_ns}"]
     if figures := _fields({name: float(value) for name, value in verdict.quality.items()}):
         lines.append(f"vibration_quality{tags} {figures} {verdict.end_ns}")
-    if maps and verdict.grid is not None and verdict.first_sample % verdict.n_samples == 0:
+    if times_ns:
         for measurement, cells in _maps(verdict):
-            lines += _map_lines(measurement + tags, cells, verdict.grid, verdict.start_ns)
+            lines += _map_lines(measurement + tags, cells, verdict.grid, times_ns)
     return lines
 
 
@@ -165,9 +167,8 @@ def _verdict_fields(verdict: Verdict) -> dict[str, FieldValue]:
         "running": verdict.running,
         "model_id": verdict.model_id,
         "continuity": verdict.continuity,
-        "start_ms": verdict.start_ns // NS_PER_MS,
-        # Rounded up: the window's last map row lies within.
-        "end_ms": -(-verdict.end_ns // NS_PER_MS),
+        "start_ms": _nearest_ms(verdict.start_ns),
+        "end_ms": _nearest_ms(verdict.end_ns),
         "column_ms": _column_ms(verdict.grid) if verdict.grid else None,
         # A pattern for queries.
         "bands": "|".join(band_names(verdict.grid.f_edges_hz)) if verdict.grid else None,
@@ -224,16 +225,54 @@ def _maps(verdict: Verdict) -> Iterator[tuple[str, NDArray[np.int64]]]:
         yield "vibration_spectrum", np.rint(CELLS_PER_DB * 10 * np.log10(power)).astype(np.int64)
 
 
-def _map_lines(series: str, cells: NDArray[np.int64], grid: Grid, start_ns: int) -> list[str]:
-    """One row a column, at the column's end."""
+def _map_lines(
+    series: str, cells: NDArray[np.int64], grid: Grid | None, times_ns: Sequence[int]
+) -> list[str]:
+    """One row a column, at the column's time."""
+    assert grid is not None
     names = band_names(grid.f_edges_hz)
     row = ",".join(f"{name}=%di" for name in names)
-    ends_ns = [start_ns + round(end_s * 1e9) for end_s in grid.t_edges_s[1:]]
     columns = cells.T.tolist()
     return [
-        f"{series} {row % tuple(column)} {round(end_ns / NS_PER_MS) * NS_PER_MS}"
-        for column, end_ns in zip(columns, ends_ns, strict=True)
+        f"{series} {row % tuple(column)} {time_ns}"
+        for column, time_ns in zip(columns, times_ns, strict=True)
     ]
+
+
+def _sends_maps(verdict: Verdict) -> bool:
+    return verdict.grid is not None and verdict.first_sample % verdict.n_samples == 0
+
+
+def _column_times_ns(verdict: Verdict) -> list[int]:
+    """Each column's end, after start_ms and up to end_ms as the verdict row has them.
+
+    In whole milliseconds; columns so short that they could overwrite each other are spread evenly
+    between the borders.
+    """
+    assert verdict.grid is not None
+    first_ns = _nearest_ms(verdict.start_ns) * NS_PER_MS
+    last_ns = _nearest_ms(verdict.end_ns) * NS_PER_MS
+    lengths_ns = [round(end_s * 1e9) for end_s in verdict.grid.t_edges_s]
+    shortest_ns = min(end - start for start, end in pairwise(lengths_ns))
+    if shortest_ns < 2 * NS_PER_MS:
+        whole_ns = max(lengths_ns[-1], verdict.end_ns - verdict.start_ns)
+        return [first_ns + length * (last_ns - first_ns) // whole_ns for length in lengths_ns[1:]]
+    ends_ns = (verdict.start_ns + length for length in lengths_ns[1:])
+    return [min(_nearest_ms(end_ns) * NS_PER_MS, last_ns) for end_ns in ends_ns]
+
+
+def _map_border(times_ns: Sequence[int]) -> dict[str, FieldValue]:
+    """All rows of the window's maps come after it, and none of the window before.
+
+    start_ms is no such border where the sensor is faster than it says, or its times jitter: a
+    window begins at its message's time, and may do so before the one before it has ended.
+    """
+    return {"map_start_ms": (times_ns[0] - 1) // NS_PER_MS if times_ns else None}
+
+
+def _nearest_ms(time_ns: int) -> int:
+    """Half a millisecond always goes up: two times a millisecond apart never become one."""
+    return (time_ns + NS_PER_MS // 2) // NS_PER_MS
 
 
 def _sensor_tags(machine: str, point: str) -> str:
