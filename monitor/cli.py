@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+from monitor.commands.arguments import joined
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 
 # Each command's module in monitor.commands has add_arguments(parser) and run(arguments).
@@ -20,6 +21,7 @@ HELP_OF_COMMAND = {
     "commission": "take a healthy sensor's baseline and thresholds",
     "page": "the live page: reads the journal, takes labels",
     "label": "say of a window: NG confirmed, false alarm, unclear",
+    "resend": "send rows to a database again: refused ones, or a span of time",
     "report": "one self-contained HTML page about an event",
     "record": "write a sensor's live data with a manifest for training",
     "play": "publish recordings as live sensors",
@@ -35,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     from monitor.evidence.model_folder import ModelError
     from monitor.journal.schema import JournalError
 
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = joined(sys.argv[1:] if arguments is None else arguments)
     try:
         parsed = _parser(arguments).parse_args(arguments)
         command: Callable[[argparse.Namespace], int] = parsed.command

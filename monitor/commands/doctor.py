@@ -30,6 +30,7 @@ from monitor.evidence.model_folder import SELF_TEST_FILE, ModelError, find_model
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
 from monitor.journal.reader import JournalReader
+from monitor.journal.resend import refused_rows
 from monitor.journal.schema import JournalError
 from monitor.outputs.influx.sender import InfluxOutput
 
@@ -181,6 +182,23 @@ def check_databases(config: Config) -> Iterator[Finding]:
         yield Finding("InfluxDB", "ok", "none configured: the journal is the store")
     for settings in config.influx:
         yield from check_influx(settings, config.instance)
+    if config.journal.path.exists():
+        yield from check_refused(config)
+
+
+def check_refused(config: Config) -> Iterator[Finding]:
+    """Rows that a database has refused so far: they are in the journal, and may be sent again."""
+    names = {settings.name for settings in config.influx}
+    try:
+        refused = [row for row in refused_rows(config.journal.path) if row.output in names]
+    except JournalError:
+        return  # check_journal says so
+    for name in sorted({row.output for row in refused}):
+        mine = [row for row in refused if row.output == name]
+        n_rows = sum(row.n_rows for row in mine)
+        text = f"{name} has refused {n_rows:,} row(s) so far, most of them with: {mine[0].reason}"
+        hint = "camshaft status --parked lists them, camshaft resend --parked sends them again"
+        yield Finding("InfluxDB", "warning", text, hint)
 
 
 def check_influx(settings: InfluxSettings, instance: str) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,19 +14,32 @@ from monitor.commands.arguments import add_config
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.journal.reader import JournalReader
+from monitor.journal.resend import RefusedRows, refused_rows
 from monitor.records.books import FATES
 from monitor.records.verdict import Verdict
 from monitor.text import printable
+from monitor.times import clock
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--json", action="store_true", help="as one JSON line")
+    parser.add_argument(
+        "--parked", action="store_true", help="the rows that outputs refused, by reason"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit codes: 0 the books close and rows flow; 1 one of these is not so; 2 refused."""
+    """Exit codes: 0 the books close and rows flow; 1 one of these is not so; 2 refused.
+
+    --parked: 0.
+    """
     config = load_config(arguments.config)
+    if arguments.parked:
+        refused = refused_rows(config.journal.path)
+        trees = [asdict(row) for row in refused]
+        print(json.dumps({"parked": trees}) if arguments.json else render_refused(refused))
+        return EXIT_OK
     reader = JournalReader(config.journal.path)
     found = summary(reader, [one.name for one in config.influx], time.time_ns())
     print(json.dumps(found) if arguments.json else render(found))
@@ -68,6 +82,7 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
             output: {kind: n._asdict() for kind, n in kinds.items()}
             for output, kinds in books.delivery.items()
         },
+        "sending_again": reader.n_to_resend(),
         "health": None if health is None else {"age_s": (now_ns - health[0]) / 1e9, **health[1]},
         "sensors": sensors,
     }
@@ -112,6 +127,10 @@ def render(found: dict[str, Any]) -> str:
         "Messages  " + (", ".join(messages) or "none yet"),
         "InfluxDB  "
         + ("; ".join(rows) if found["influx"] else "not configured; the journal is the store"),
+        *(
+            f"Again     {n:,} rows are still to be sent to {output} again"
+            for output, n in found["sending_again"].items()
+        ),
         "Service   " + _service(found["health"]),
         *(f"Delivery  {trouble}" for trouble in [_trouble(found["health"])] if trouble),
         "",
@@ -123,6 +142,26 @@ def render(found: dict[str, Any]) -> str:
 def _trouble(health: dict[str, Any] | None) -> str:
     """Why an output does not get all its rows, '' where all do; journals of 0.2 do not tell."""
     return str((health or {}).get("delivery_trouble", ""))
+
+
+def render_refused(refused: Sequence[RefusedRows]) -> str:
+    """Each output's refused rows by reason, for a terminal."""
+    if not refused:
+        return "No output has refused a row."
+    lines = []
+    for row in refused:
+        plural = "s" * (row.n_rows != 1)
+        lines.append(f"{row.output}: {row.n_rows:,} {row.kind} row{plural} refused{_span(row)}")
+        lines.append(f"    {printable(row.reason)}")
+    lines.append("Once the cause is mended: camshaft resend --parked")
+    return "\n".join(lines)
+
+
+def _span(row: RefusedRows) -> str:
+    if row.first_ns is None or row.last_ns is None:
+        return ", no longer in the journal"
+    gone = f", {row.n_gone:,} of them no longer in the journal" if row.n_gone else ""
+    return f", {clock(row.first_ns, None)} to {clock(row.last_ns, None)}{gone}"
 
 
 def _service(health: dict[str, Any] | None) -> str:

@@ -7,8 +7,9 @@ of its kind has it or has refused it.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +21,9 @@ from monitor.journal.views import EVENT_COLUMNS, NEW_EVENTS, StoredEvent
 from monitor.records.verdict import Verdict
 
 RowKey = tuple[RowKind, int]  # kind and row_id
+RESEND_SHARE = 4  # of a batch, a quarter is for rows to be sent again: new ones go on meanwhile
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,34 @@ class Fates(Protocol):
     def notified(self) -> Mapping[str, Notified]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """Rows of one kind, by what became of them."""
+
+    accepted: list[int]
+    rejected: list[int]
+    passed: list[int]
+
+    @classmethod
+    def of(cls, kind: RowKind, fates: Fates) -> _Settled:
+        return cls(
+            *(
+                [row_id for found, row_id in keys if found == kind]
+                for keys in (fates.accepted, fates.rejected, fates.passed)
+            )
+        )
+
+    def within(self, row_ids: set[int]) -> _Settled:
+        return self._those(lambda row_id: row_id in row_ids)
+
+    def without(self, row_ids: set[int]) -> _Settled:
+        return self._those(lambda row_id: row_id not in row_ids)
+
+    def _those(self, chosen: Callable[[int], bool]) -> _Settled:
+        lists = (self.accepted, self.rejected, self.passed)
+        return _Settled(*([row_id for row_id in one if chosen(row_id)] for one in lists))
+
+
 class Cursor:
     """One output's place in the journal. A connection of its own, for the output's thread.
 
@@ -111,8 +143,10 @@ class Cursor:
         self._link.close()
 
     def pending(self, limit: int) -> Sequence[JournalRow]:
-        """The oldest rows not yet settled, kind by kind in the order of the output's kinds."""
-        rows: list[JournalRow] = []
+        """The oldest rows not yet settled, kind by kind in the order of the output's kinds; where
+        rows are to be sent again, some of these before.
+        """
+        rows = self._again(max(1, limit // RESEND_SHARE))
         for kind in self._kinds:
             rows += self._read[kind](self._place(kind), limit - len(rows))
         return rows
@@ -120,12 +154,13 @@ class Cursor:
     def settle(self, fates: Fates, at_ns: int) -> None:
         """These rows wait no longer. One transaction."""
         with transaction(self._link) as link:
+            for kind in self._kinds:
+                settled = _Settled.of(kind, fates)
+                self._advance(link, kind, self._settle_again(link, kind, settled))
             link.executemany(
-                "INSERT OR IGNORE INTO dead_letter VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?)",
                 [(self.output, *key, at_ns, reason) for key, reason in fates.rejected.items()],
             )
-            for kind in self._kinds:
-                self._advance(link, kind, fates)
             link.executemany(
                 "INSERT OR REPLACE INTO notified VALUES (?, ?, ?, ?, ?, ?)",
                 [
@@ -134,18 +169,97 @@ class Cursor:
                 ],
             )
 
-    def _advance(self, link: sqlite3.Connection, kind: RowKind, fates: Fates) -> None:
-        accepted = [row_id for found, row_id in fates.accepted if found == kind]
-        rejected = [row_id for found, row_id in fates.rejected if found == kind]
-        passed = [row_id for found, row_id in fates.passed if found == kind]
-        settled = accepted + rejected + passed
-        if not settled:
+    def _advance(self, link: sqlite3.Connection, kind: RowKind, settled: _Settled) -> None:
+        last = max((*settled.accepted, *settled.rejected, *settled.passed), default=None)
+        if last is None:
             return
         link.execute(
             "UPDATE output_cursor SET cursor = max(cursor, ?), n_accepted = n_accepted + ?,"
             " n_rejected = n_rejected + ? WHERE output = ? AND kind = ?",
-            (max(settled), len(accepted), len(rejected), self.output, kind),
+            (last, len(settled.accepted), len(settled.rejected), self.output, kind),
         )
+
+    def _settle_again(self, link: sqlite3.Connection, kind: RowKind, settled: _Settled) -> _Settled:
+        """Settle the rows that were sent again; returns the others.
+
+        A row is accepted or rejected, by its last answer, and is counted once.
+        """
+        ids = json.dumps([*settled.accepted, *settled.rejected, *settled.passed])
+        found = link.execute(
+            "SELECT row_id FROM resend WHERE output = ? AND kind = ?"
+            " AND row_id IN (SELECT value FROM json_each(?))",
+            (self.output, kind, ids),
+        )
+        waiting = {row_id for (row_id,) in found}
+        if not waiting:
+            return settled
+        again = settled.within(waiting)
+        for row_id in again.accepted:
+            self._recount(link, kind, self._forgive(link, kind, row_id))
+        for row_id in again.rejected:
+            self._recount(link, kind, -(not self._is_refused(link, kind, row_id)))
+        self._leave_queue(link, kind, [*again.accepted, *again.rejected, *again.passed])
+        return settled.without(waiting)
+
+    def _forgive(self, link: sqlite3.Connection, kind: RowKind, row_id: int) -> int:
+        """The row's dead letter goes. Returns how many there were."""
+        return link.execute(
+            "DELETE FROM dead_letter WHERE output = ? AND kind = ? AND row_id = ?",
+            (self.output, kind, row_id),
+        ).rowcount
+
+    def _is_refused(self, link: sqlite3.Connection, kind: RowKind, row_id: int) -> bool:
+        found = link.execute(
+            "SELECT 1 FROM dead_letter WHERE output = ? AND kind = ? AND row_id = ?",
+            (self.output, kind, row_id),
+        )
+        return found.fetchone() is not None
+
+    def _recount(self, link: sqlite3.Connection, kind: RowKind, n: int) -> None:
+        """n rows that counted as rejected count as accepted."""
+        link.execute(
+            "UPDATE output_cursor SET n_accepted = n_accepted + ?, n_rejected = n_rejected - ?"
+            " WHERE output = ? AND kind = ?",
+            (n, n, self.output, kind),
+        )
+
+    def _again(self, limit: int) -> list[JournalRow]:
+        """The oldest rows to be sent again, at most so many."""
+        rows: list[JournalRow] = []
+        for kind in self._kinds:
+            wanted = self._waiting_again(kind, limit - len(rows))
+            if not wanted:
+                continue
+            found = [row for row_id in wanted for row in self._row(kind, row_id)]
+            self._drop_gone(kind, set(wanted) - {row.row_id for row in found})
+            rows += found
+        return rows
+
+    def _row(self, kind: RowKind, row_id: int) -> list[JournalRow]:
+        """The row, [] where it is gone."""
+        return [row for row in self._read[kind](row_id - 1, 1) if row.row_id == row_id]
+
+    def _waiting_again(self, kind: RowKind, limit: int) -> list[int]:
+        found = self._link.execute(
+            "SELECT row_id FROM resend WHERE output = ? AND kind = ? ORDER BY row_id LIMIT ?",
+            (self.output, kind, limit),
+        )
+        return [row_id for (row_id,) in found]
+
+    def _leave_queue(self, link: sqlite3.Connection, kind: RowKind, row_ids: Iterable[int]) -> None:
+        link.executemany(
+            "DELETE FROM resend WHERE output = ? AND kind = ? AND row_id = ?",
+            [(self.output, kind, row_id) for row_id in row_ids],
+        )
+
+    def _drop_gone(self, kind: RowKind, row_ids: set[int]) -> None:
+        """Rows that left the journal before they could be sent again."""
+        if not row_ids:
+            return
+        with transaction(self._link) as link:
+            self._leave_queue(link, kind, row_ids)
+        text = "%s: %d %s rows to be sent again are no longer in the journal."
+        log.warning(text, self.output, len(row_ids), kind)
 
     def counts(self) -> tuple[int, int]:
         """Rows accepted and rejected so far, of all kinds."""

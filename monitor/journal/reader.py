@@ -122,6 +122,13 @@ class JournalReader:
             found = None if cursor is None else self._execute(query, (cursor,)).fetchone()
         return 0.0 if found is None else max(0.0, (now_ns - found[0]) / 1e9)
 
+    def n_to_resend(self) -> dict[str, int]:
+        """Rows that are still to be sent again, by output."""
+        if not self._execute("SELECT 1 FROM sqlite_schema WHERE name = 'resend'").fetchone():
+            return {}  # a journal that an older program wrote last
+        found = self._execute("SELECT output, count(*) FROM resend GROUP BY output")
+        return dict(found.fetchall())
+
     def _delivery(self) -> dict[str, dict[str, RowCounts]]:
         ledger: dict[str, dict[str, RowCounts]] = {}
         rows = self._execute(

@@ -102,6 +102,9 @@ CREATE TABLE notified (
 # Older programs do well without these tables, so they make no new version.
 LATER_TABLES = """
 CREATE TABLE IF NOT EXISTS subscription (topic_filter TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS resend (
+    output TEXT NOT NULL, kind TEXT NOT NULL, row_id INTEGER NOT NULL,
+    PRIMARY KEY (output, kind, row_id)) WITHOUT ROWID;
 """
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import tzinfo
 
 from monitor.journal.labels import StoredLabel
 from monitor.journal.views import JournalViews, StoredEvent, WindowSummary
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
+from monitor.times import clock
 
 MAX_WINDOWS = 50_000
 
@@ -23,7 +24,10 @@ class ReportError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that one report says, read from the journal."""
+    """All that one report says, read from the journal.
+
+    zone : its times are told in; None is the host's
+    """
 
     instance: str
     sensor: str
@@ -36,21 +40,30 @@ class Findings:
     last_ok: Verdict | None
     events: Sequence[StoredEvent]
     labels: Sequence[StoredLabel]
+    zone: tzinfo | None = None
+
+    def clock(self, at_ns: int) -> str:
+        return clock(at_ns, self.zone)
 
 
-def gather(views: JournalViews, instance: str, sensor: str, from_ns: int, to_ns: int) -> Findings:
+def gather(
+    views: JournalViews,
+    instance: str,
+    sensor: str,
+    from_ns: int,
+    to_ns: int,
+    zone: tzinfo | None = None,
+) -> Findings:
     """Read everything the report needs.
     Raises ReportError where there is no window in that span.
     """
-    if to_ns <= from_ns:
-        raise ReportError("--to must be later than --from.")
     rows = views.between(sensor, from_ns, to_ns, MAX_WINDOWS)
     if not rows:
         newest = views.newest(sensor)
         hint = (
             "no window at all"
             if newest is None
-            else f"its newest window ended {clock(newest.end_ns)}"
+            else f"its newest window ended {clock(newest.end_ns, zone)}"
         )
         raise ReportError(
             f"The journal holds no window of {sensor!r} in this span; there is {hint}."
@@ -72,12 +85,9 @@ def gather(views: JournalViews, instance: str, sensor: str, from_ns: int, to_ns:
         last_ok=None if last_ok is None else last_ok.verdict,
         events=views.events_between(sensor, from_ns, to_ns),
         labels=views.labels([row.row_id for row in rows]),
+        zone=zone,
     )
 
 
 def _badness(row: WindowSummary) -> tuple[bool, float]:
     return row.status == "NG", -math.inf if row.excess is None else row.excess
-
-
-def clock(at_ns: int) -> str:
-    return f"{datetime.fromtimestamp(at_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import UTC
 from html import escape
 
 import numpy as np
@@ -22,8 +23,9 @@ from monitor.report.evidence import (
     main_bands,
     mean_db,
 )
-from monitor.report.findings import Findings, clock
+from monitor.report.findings import Findings
 from monitor.report.pictures import bars, evidence_map, timeline, waveform
+from monitor.times import clock
 
 STYLE = """
 :root { color-scheme: light; }
@@ -64,10 +66,11 @@ def page(found: Findings, now_ns: int) -> str:
         f"<h1>{escape(machine)} · {escape(point)}</h1>",
         (
             f'<p class="quiet">Vibration report by Camshaft ({escape(found.instance)}),'
-            f" {clock(found.from_ns)} to {clock(found.to_ns)}. Written {clock(now_ns)}.</p>"
+            f" {found.clock(found.from_ns)} to {found.clock(found.to_ns)}{_in_utc(found)}."
+            f" Written {found.clock(now_ns)}.</p>"
         ),
         _verdict(found),
-        timeline(found.rows, found.worst_row),
+        timeline(found.rows, found.worst_row, found.clock),
         _worst(found),
         _advice(found),
         _events(found),
@@ -81,6 +84,13 @@ def page(found: Findings, now_ns: int) -> str:
         f"<title>{escape(found.sensor)}: vibration report</title><style>{STYLE}</style></head>"
         f"<body>{''.join(parts)}</body></html>\n"
     )
+
+
+def _in_utc(found: Findings) -> str:
+    """The span once more, for those who compare with logs and InfluxDB."""
+    if found.clock(found.to_ns).endswith(" UTC"):
+        return ""
+    return f" (in UTC: {clock(found.from_ns, UTC)} to {clock(found.to_ns, UTC)})"
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -107,7 +117,7 @@ def _worst(found: Findings) -> str:
         else "The window nearest to NG"
     )
     head = (
-        f"<h2>{title}</h2><p>{clock(verdict.end_ns)}, row {found.worst_row}:"
+        f"<h2>{title}</h2><p>{found.clock(verdict.end_ns)}, row {found.worst_row}:"
         f" {_status_words(verdict)}.</p>"
     )
     if evidence is None:
@@ -145,9 +155,8 @@ def _before(found: Findings, evidence: Evidence, limit: float, levels: tuple[flo
             " with.</p>"
         )
     picture = evidence_map(same.cells, mean_db(verdict.spectrum_db), verdict.grid, limit, levels)
-    return (
-        f"<h3>For comparison: the last OK window before it, {clock(verdict.end_ns)}</h3>{picture}"
-    )
+    when = found.clock(verdict.end_ns)
+    return f"<h3>For comparison: the last OK window before it, {when}</h3>{picture}"
 
 
 def _sum_words(evidence: Evidence) -> str:
@@ -229,7 +238,8 @@ def _events(found: Findings) -> str:
     if not rows:
         return "<h2>Events and labels</h2><p>None in this span.</p>"
     lines = (
-        f'<tr><td>{clock(at)}</td><td>{escape(kind)}</td><td class="text">{escape(text)}</td></tr>'
+        f"<tr><td>{found.clock(at)}</td><td>{escape(kind)}</td>"
+        f'<td class="text">{escape(text)}</td></tr>'
         for at, kind, text in sorted(rows)
     )
     return f"<h2>Events and labels</h2><table>{''.join(lines)}</table>"

@@ -7,7 +7,7 @@ The colours are the page's light ones: orange speaks for NG, blue for OK, grey i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 import numpy as np
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from monitor.journal.views import WindowSummary
 from monitor.records.evidence import Grid
 from monitor.records.signal import Float32
-from monitor.report.findings import clock
 
 FOR_NG, FOR_OK, NEUTRAL, SPECTRUM_LOW, SPECTRUM_HIGH = (
     "#d9480f",
@@ -44,10 +43,16 @@ Points = Iterable[tuple[float, float]]
 
 
 def timeline(
-    rows: Sequence[WindowSummary], chosen: int, width: int = 980, height: int = 150
+    rows: Sequence[WindowSummary],
+    chosen: int,
+    clock: Callable[[int], str],
+    width: int = 980,
+    height: int = 150,
 ) -> str:
-    """P(NG), or the novelty over its limit, of each window, and a strip of states below. chosen: a
-    row to mark.
+    """P(NG), or the novelty over its limit, of each window, and a strip of states below.
+
+    chosen : a row to mark
+    clock : tells a time in ns
     """
     rows = _thinned(rows)
     by_network = any(row.probability is not None for row in rows)

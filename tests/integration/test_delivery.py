@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from monitor.records.verdict import Status, Verdict
 from tests.integration.conftest import MakeService
-from tests.servers.influx import InfluxDatabase
+from tests.servers.influx import InfluxDatabase, InfluxServer
 from tests.servers.influx_standin import InfluxStandIn
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.recording import Publisher, Recording
@@ -55,8 +56,16 @@ def test_journal_and_influxdb_agree_row_by_row(
 
 def _check_maps(rows: dict[RowKey, Verdict], influxdb: InfluxDatabase) -> None:
     """The cells of a window's columns add up to its novelty score, in the journal and in InfluxDB's
-    integers.
+    integers, between the borders that stand there too.
     """
+    published = influxdb.query(
+        "SELECT map_start_ms, end_ms FROM vibration_verdict GROUP BY machine, point"
+    )
+    borders = {
+        (f"{one.tags['machine']}/{one.tags['point']}", end_ns): (start_ms * 10**6, end_ms * 10**6)
+        for one in published
+        for end_ns, start_ms, end_ms in one.values
+    }
     for series in influxdb.query("SELECT * FROM vibration_novelty GROUP BY machine, point"):
         sensor = f"{series.tags['machine']}/{series.tags['point']}"
         times = np.array(series.column("time"))
@@ -67,7 +76,8 @@ def _check_maps(rows: dict[RowKey, Verdict], influxdb: InfluxDatabase) -> None:
             assert map_of(v, "novelty").sum(dtype=np.float64) == pytest.approx(
                 score_of(v, "novelty"), abs=1e-5
             )
-            of_window = (times > v.start_ns) & (times <= v.end_ns)
+            after_ns, until_ns = borders[v.sensor, v.end_ns]
+            of_window = (times > after_ns) & (times <= until_ns)
             assert cells[of_window].sum() == round(score_of(v, "novelty") * 10_000)
 
 
@@ -138,3 +148,52 @@ def test_few_messages_in_flight_are_enough(
         assert time.monotonic() - begin_s < 30
         assert len(service.rows()) == recording.n_windows
         service.check_books()
+
+
+def test_what_a_new_bucket_lacks_is_sent_again_by_the_running_service(
+    make_service: MakeService,
+    publisher: Publisher,
+    influx_standin: InfluxStandIn,
+    influx_server: InfluxServer,
+    influxdb: InfluxDatabase,
+    tmp_path: Path,
+) -> None:
+    """The bucket was deleted and made anew: the journal has its rows, and the span decides."""
+    service = make_service(RECORDING, influx=influx_part(influx_standin.url, tmp_path))
+    service.start()
+    publisher.play(RECORDING.cut(0.1))
+    service.wait_taken(RECORDING)
+    service.wait_delivered()
+    influx_server.empty(influxdb)
+    assert _ends_ns(influxdb) == []
+    ends_ns = sorted(v.end_ns for v in service.rows().values())
+    from_ns, to_ns = ends_ns[len(ends_ns) // 3], ends_ns[-7]
+    # Whole microseconds, as times are typed: the span's ends are not among the rows' own.
+    span = [f"--{key}={_iso(at_ns)}" for key, at_ns in (("from", from_ns), ("to", to_ns))]
+    wanted = [end_ns for end_ns in ends_ns if from_ns // 1000 <= end_ns // 1000 < to_ns // 1000]
+    preview = service.command("resend", *span, "--preview", "--author", "Kim")
+    assert preview.returncode == 0
+    assert f"influx would get {len(wanted)} verdict rows again, of 2023-11-14" in preview.stdout
+    assert service.status()["sending_again"] == {}
+    ordered = service.command("resend", *span, "--author", "Kim", "--comment", "bucket lost")
+    assert (ordered.returncode, ordered.stderr) == (0, "")
+    service.wait(lambda: _ends_ns(influxdb) == wanted, why="the rows are there again")
+    assert service.status()["sending_again"] == {}
+    (event,) = [e for e in service.reader().events_back(None, 99) if e.kind == "resend"]
+    assert event.text.endswith("asked for by Kim: bucket lost")
+    service.check_books()
+    refused = service.command("resend", "--from", "-1h", "--output", "plant")
+    assert refused.returncode == 2
+    assert "--output 'plant': must be an InfluxDB, one of influx." in refused.stderr
+    assert service.stop()[0] == 0
+
+
+def _ends_ns(influxdb: InfluxDatabase) -> list[int]:
+    """The times of all verdicts there."""
+    found = influxdb.query("SELECT severity FROM vibration_verdict GROUP BY machine, point")
+    return sorted(time for series in found for time in series.column("time"))
+
+
+def _iso(at_ns: int) -> str:
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_ns // 1000)
+    return at.isoformat()

@@ -165,8 +165,8 @@ def look(uid: str, influxdb: InfluxDatabase, sensor: str = MILL) -> View:
 
 
 def expected_cells(verdict: Verdict, title: str) -> dict[tuple[float, int], int]:
-    """The journal's map as the database should hold it: band, end of column in ms, 1/10,000 of its
-    unit.
+    """The journal's map as the panel should draw it: band, the multiple of a column's length at or
+    before the column's end in ms, 1/10,000 of its unit.
     """
     if title == CAM:
         cells, total = map_of(verdict), (score_of(verdict) or 0.0) - (bias_of(verdict) or 0.0)
@@ -176,12 +176,12 @@ def expected_cells(verdict: Verdict, title: str) -> dict[tuple[float, int], int]
         return {}
     whole = whole_cells(cells, total)
     assert whole is not None
-    ends_ms = [
-        round((verdict.start_ns + end_s * 1e9) / 1e6) for end_s in verdict.grid.t_edges_s[1:]
-    ]
+    edges_s = verdict.grid.t_edges_s
+    column_ms = round(1000 * (edges_s[1] - edges_s[0]))
+    ends_ms = [round((verdict.start_ns + end_s * 1e9) / 1e6) for end_s in edges_s[1:]]
     names = band_names(verdict.grid.f_edges_hz)
     return {
-        (float(name), end): int(whole[f, t])
+        (float(name), end // column_ms * column_ms): int(whole[f, t])
         for f, name in enumerate(names)
         for t, end in enumerate(ends_ms)
     }

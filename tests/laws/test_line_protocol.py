@@ -197,7 +197,7 @@ def test_windows_without_jitter_add_up_from_their_start_too(verdicts: list[Verdi
     maps = [row for row in rows if row.measurement == "vibration_cam"]
     for verdict, border in zip(exact, borders, strict=True):
         assert total_between(maps, border["start_ms"], border["end_ms"]) == cam_total(verdict)
-        assert abs(border["start_ms"] * 10**6 - verdict.start_ns) <= 500_000
+        assert abs(int(border["start_ms"]) * 10**6 - verdict.start_ns) <= 500_000
 
 
 def total_between(maps: list[Row], start_ms: Any, end_ms: Any) -> int:
@@ -207,7 +207,8 @@ def total_between(maps: list[Row], start_ms: Any, end_ms: Any) -> int:
 
 
 def cam_total(verdict: Verdict) -> int:
-    return round(10_000 * (score_of(verdict) - bias_of(verdict)))
+    total: float = score_of(verdict) - bias_of(verdict)
+    return round(10_000 * total)
 
 
 @given(

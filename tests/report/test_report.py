@@ -6,14 +6,17 @@ import argparse
 import re
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.cli import main
 from monitor.commands import report as report_command
 from monitor.evidence.colour import full_colour
 from monitor.journal.labels import LabelStore
@@ -161,20 +164,39 @@ def test_the_command(journal: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         "The journal holds no window of 'no/such' in this span; there is no window at all."
         in capsys.readouterr().err
     )
-    assert (
-        report_command.run(
-            parser.parse_args(
-                [*line[:4], "--to", "2019-01-01", "--point", FAULTY, "--out", str(out)]
-            )
-        )
-        == 2
-    )
-    assert "--to must be later than --from." in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        parser.parse_args(
-            [*line[:3], "yesterday", "--to", "2100-01-01", "--point", FAULTY, "--out", str(out)]
-        )
-    assert "'yesterday' must be an ISO 8601 time" in capsys.readouterr().err
+    early = [*line[:4], "--to", "2019-01-01", "--point", FAULTY, "--out", str(out)]
+    assert report_command.run(parser.parse_args(early)) == 2
+    assert "the end must come after the beginning." in capsys.readouterr().err
+    german = [*line[:3], "24.11.2026", "--point", FAULTY, "--out", str(out)]
+    assert report_command.run(parser.parse_args(german)) == 2
+    assert "--from '24.11.2026': must be a time: ISO 8601 such as" in capsys.readouterr().err
+
+
+def test_a_report_is_told_in_the_hosts_zone_and_in_utc(
+    journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case p02-report-times: 0.1.0 took local times as UTC and told UTC only."""
+    rows = list(JournalViews(journal).rows(FAULTY))
+    start_s = rows[0].verdict.end_ns // 10**9
+    config, out = write_config(tmp_path), tmp_path / "r.html"
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        local = datetime.fromtimestamp(start_s - 1).isoformat()
+        line = ["report", "-c", str(config), "--point", FAULTY, "--out", str(out)]
+        assert main([*line, "--from", local, "--to", "today"]) == 0
+        assert f"{local.replace('T', ' ')} IST" in out.read_text()
+        utc = datetime.fromtimestamp(start_s - 1, UTC)
+        assert f"in UTC: {utc:%Y-%m-%d %H:%M:%S} UTC to" in out.read_text()
+        berlin = utc.astimezone(ZoneInfo("Europe/Berlin"))
+        assert main([*line, "--from", f"{berlin:%Y-%m-%dT%H:%M:%S}", "--tz", "Europe/Berlin"]) == 0
+        assert f"{berlin:%Y-%m-%d %H:%M:%S %Z}" in out.read_text()
+        assert main([*line, "--from", "-1h"]) == 0
+        assert main([*line, "--from", "yesterday"]) == 0
+        assert main([*line, "--from", "-1h", "--tz", "Mars/Base"]) == 2
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @given(st.floats(-5, 5), st.floats(-3, 3))

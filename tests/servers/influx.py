@@ -113,6 +113,11 @@ class InfluxServer:
     def drop_database(self, database: InfluxDatabase) -> None:
         self._statement(f'DROP DATABASE "{database.name}"')
 
+    def empty(self, database: InfluxDatabase) -> None:
+        """Delete the database and make it anew."""
+        self.drop_database(database)
+        self._statement(f'CREATE DATABASE "{database.name}"')
+
     def close(self) -> None:
         self._process.terminate()
         try:

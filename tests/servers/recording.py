@@ -24,7 +24,8 @@ from monitor.records.signal import Float32
 from monitor.signal.spectrogram import default_grid, default_settings, spectrogram, to_grid
 from tests.servers.mosquitto import wait_until
 
-T0_NS = 1_700_000_000 * 10**9  # when every recording begins
+# When every recording begins: no whole second, millisecond or microsecond.
+T0_NS = 1_700_000_000_123_600_417
 TOPIC = "vibration/{machine}/{point}/waveform"
 FAULTY_EVERY = 7  # windows
 

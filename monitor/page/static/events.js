@@ -44,24 +44,25 @@ export function eventsView(view, sensor = null) {
   }
 
   function item(event) {
-    const address = `#/point/${encodeURIComponent(event.sensor)}/event/${event.event_id}`;
     const entry = el(
       "li",
       { class: event.kind },
       el("time", { dateTime: new Date(event.at_ms).toISOString() }, fullTime(event.at_ms)),
       el("span", { class: "kind" }, kindWord(event.kind)),
-      sensor
-        ? el("a", { href: address }, "show its window")
-        : el(
-            "a",
-            { href: address },
-            el("b", {}, machineOf(event.sensor)),
-            ` ${pointOf(event.sensor)}`,
-          ),
+      whose(event),
       el("span", { class: "text" }, event.text),
     );
     if (event.open) entry.append(acknowledgement(event));
     return entry;
+  }
+
+  // An event of the service itself has no sensor.
+  function whose(event) {
+    if (!event.sensor) return el("b", {}, "service");
+    const address = `#/point/${encodeURIComponent(event.sensor)}/event/${event.event_id}`;
+    if (sensor) return el("a", { href: address }, "show its window");
+    const point = ` ${pointOf(event.sensor)}`;
+    return el("a", { href: address }, el("b", {}, machineOf(event.sensor)), point);
   }
 
   function acknowledgement(event) {

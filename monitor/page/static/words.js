@@ -28,6 +28,7 @@ const KINDS = {
   commissioning_refused: "Commissioning refused",
   commissioning_undone: "Commissioning undone",
   geometry_changed: "Geometry changed",
+  resend: "Rows sent again",
 };
 export const kindWord = (kind) => KINDS[kind] ?? kind.replaceAll("_", " ");
 
