@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from monitor.records.books import Books
+from monitor.records.verdict import Verdict
 
 N_LATENCIES = 10_000
 NS_PER_MS = 1e6
+ALL_POINTS_S = 60.0
 
 
 class Latencies:
@@ -40,6 +42,32 @@ class Latencies:
             "latency_p95_ms": float(p95),
             "latency_p99_ms": float(p99),
         }
+
+
+class PointStates:
+    """Each point's last word, for reports by the host's clock: a sensor's own may be days off."""
+
+    def __init__(self, raised: Mapping[str, bool]) -> None:
+        """raised : whether each known point's alarm stands, from the journal"""
+        self._now = {sensor: ("", alarm) for sensor, alarm in raised.items()}
+        self._changed = dict(self._now)
+        self._all_s = float("-inf")
+
+    def note(self, verdicts: Iterable[Verdict]) -> None:
+        for verdict in verdicts:
+            state = (verdict.status.value, verdict.alarm == "raised")
+            if self._now.get(verdict.sensor) != state:
+                self._now[verdict.sensor] = self._changed[verdict.sensor] = state
+
+    def report(self, now_s: float) -> dict[str, tuple[str, bool]]:
+        """Status and alarm of the points that changed since the last report; of all once a minute.
+
+        The status of a point that has had no window since the service began is ''.
+        """
+        if now_s - self._all_s >= ALL_POINTS_S:
+            self._all_s, self._changed = now_s, dict(self._now)
+        changed, self._changed = self._changed, {}
+        return changed
 
 
 def book_fields(books: Books, outputs: Iterable[str]) -> dict[str, int | float | bool]:

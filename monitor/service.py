@@ -28,6 +28,7 @@ from monitor.config_file import changed_keys, load_config
 from monitor.config_pairs import doubts
 from monitor.evidence.model_folder import ModelError
 from monitor.exit_codes import EXIT_FAULT, EXIT_OK
+from monitor.health import PointStates
 from monitor.health_report import HealthReport
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError, claim
@@ -110,6 +111,7 @@ class Service:
         streams, digests = self._journal.streams(), self._journal.digests()
         self._pipeline = Pipeline(rules, streams, digests, 0.0)
         self._commissioner = Commissioner(config.journal.path, self._pipeline.geometry)
+        self._points = PointStates({name: stored.alarm_raised for name, stored in streams.items()})
         self._inbox = Inbox(max(config.mqtt.receive_maximum, MIN_INBOX), INBOX_BYTES)
         self._subscriptions = SubscriptionStore(config.journal.path)
         callbacks = Callbacks(self._deliver, self._refuse, self._fail)
@@ -336,6 +338,7 @@ class Service:
             return
         self._store(batch)
         self._health.latencies.add(batch.window_received_ns, time.time_ns())
+        self._points.note(batch.verdicts)
         for event in batch.events:
             log.info("%s %s: %s", printable(event.sensor), event.kind, printable(event.text))
         for delivery in batch.settled:
@@ -364,7 +367,7 @@ class Service:
             outputs = delivery_fields([running.runner for running in self._outputs])
             others = {**self._source.health(), **outputs}
             fields = self._health.fields(now_s, len(self._pipeline.sensors), others)
-            self._journal.store_health(time.time_ns(), fields)
+            self._journal.store_health(time.time_ns(), fields, self._points.report(now_s))
         except JournalError as error:
             log.error("%s", error)
 

@@ -10,7 +10,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from monitor.journal.places import ID_OF_KIND, RowKind
 from monitor.journal.reader import SELECT_VERDICT, read_row
 from monitor.journal.schema import connect, transaction
 from monitor.journal.views import EVENT_COLUMNS, NEW_EVENTS, StoredEvent
+from monitor.journal.writer import POINTS
 from monitor.records.verdict import Verdict
 
 RowKey = tuple[RowKind, int]  # kind and row_id
@@ -28,8 +29,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HealthFigures:
+    """points : each point's status and whether its alarm stands; of some reports all, else some"""
+
     at_ns: int
     fields: Mapping[str, Any]
+    points: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +312,11 @@ class Cursor:
             " WHERE health_id > ? ORDER BY health_id LIMIT ?"
         )
         return [
-            JournalRow("health", health_id, HealthFigures(at_ns, json.loads(fields)))
+            JournalRow("health", health_id, _health_figures(at_ns, json.loads(fields)))
             for health_id, at_ns, fields in self._link.execute(query, (after, limit))
         ]
+
+
+def _health_figures(at_ns: int, fields: dict[str, Any]) -> HealthFigures:
+    points = fields.pop(POINTS, {})
+    return HealthFigures(at_ns, fields, {sensor: tuple(state) for sensor, state in points.items()})

@@ -14,7 +14,7 @@ import numpy as np
 
 from monitor.journal.places import ID_OF_KIND, furthest_behind
 from monitor.journal.schema import UNDONE, JournalError, connect_read_only
-from monitor.journal.writer import SPECTRUM_STEP_DB, VERDICT_COLUMNS
+from monitor.journal.writer import POINTS, SPECTRUM_STEP_DB, VERDICT_COLUMNS
 from monitor.records.books import Books, RowCounts
 from monitor.records.evidence import NO_CELLS, Evidence, Grid
 from monitor.records.signal import Float32
@@ -100,7 +100,11 @@ class JournalReader:
         found = self._execute(
             "SELECT at_ns, fields FROM health ORDER BY health_id DESC LIMIT 1"
         ).fetchone()
-        return None if found is None else (int(found[0]), json.loads(found[1]))
+        if found is None:
+            return None
+        fields = json.loads(found[1])
+        fields.pop(POINTS, None)
+        return int(found[0]), fields
 
     def books(self) -> Books:
         """Both ledgers, of one moment."""

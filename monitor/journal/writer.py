@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from monitor.records.stream import Position, StoredStream, StreamUpdate
 from monitor.records.verdict import Verdict
 
 MAX_BAD_PAYLOADS = 1000  # kept for inspection, newest first
+POINTS = "points"  # among the fields of a health row
 MAX_HEALTH_ROWS = 8640  # a day at one per 10 s
 SPECTRUM_STEP_DB = 0.01  # int16 hundredths of a decibel reach from -327 to 327 dB
 
@@ -117,11 +119,16 @@ class Journal:
         """Of messages that were settled, by their delivery's key."""
         return dict(self._link.execute("SELECT delivery_key, digest FROM delivered"))
 
-    def store_health(self, at_ns: int, fields: dict[str, Any]) -> None:
+    def store_health(
+        self,
+        at_ns: int,
+        fields: dict[str, Any],
+        points: Mapping[str, tuple[str, bool]] = MappingProxyType({}),
+    ) -> None:
+        """points : status and alarm of points, by the host's clock; health.PointStates"""
+        text = json.dumps({**fields, POINTS: dict(points)} if points else fields)
         with self._transaction() as link:
-            link.execute(
-                "INSERT INTO health (at_ns, fields) VALUES (?, ?)", (at_ns, json.dumps(fields))
-            )
+            link.execute("INSERT INTO health (at_ns, fields) VALUES (?, ?)", (at_ns, text))
             link.execute(
                 "DELETE FROM health WHERE health_id <= (SELECT max(health_id) FROM health) - ?",
                 (MAX_HEALTH_ROWS,),

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema
 import numpy as np
@@ -61,6 +62,8 @@ SECOND_NS = 10**9
 OTHER_GRID = Grid((0.0, 50.0, 75.5, 1000.0), (0.0, 0.5, 1.0))
 FAULTY, HOSTILE, SILENT = "press 7 (north)/bearing+1", "a'b\"=, $x|^\\/d[0]*", "mill/motor"
 BAD, YOUNG, STOPPED = "mill/spindle", "new/one", "lathe/tail"
+# Their alarms stand too, but their clocks are two days behind and an hour ahead.
+BEHIND, AHEAD = "slow/clock", "fast/clock"
 UNJUDGED: dict[str, Any] = {
     "reason": "",
     "evidence": (),
@@ -83,6 +86,14 @@ def windows(sensor: str, status: Status) -> list[Verdict]:
         if status in (Status.OK, Status.NG)
         else [replace(verdict, **UNJUDGED) for verdict in verdicts]
     )
+
+
+def moved(verdicts: list[Verdict], by_s: int) -> list[Verdict]:
+    by_ns = by_s * SECOND_NS
+    return [
+        replace(v, alarm="raised", start_ns=v.start_ns + by_ns, end_ns=v.end_ns + by_ns)
+        for v in verdicts
+    ]
 
 
 def plant() -> Batch:
@@ -110,6 +121,8 @@ def plant() -> Batch:
         *windows(BAD, Status.BAD_DATA),
         *windows(YOUNG, Status.LEARNING),
         *windows(STOPPED, Status.IDLE),
+        *moved(windows(BEHIND, Status.NG), -2 * 86_400),
+        *moved(windows(AHEAD, Status.NG), 3600),
     ]
     at_ns = faulty[half].end_ns
     batch.events = [
@@ -118,6 +131,18 @@ def plant() -> Batch:
         Event(at_ns + SECOND_NS, FAULTY, "label", "NG confirmed, by x: <b>bearing</b>"),
     ]
     return batch
+
+
+POINTS = {
+    FAULTY: ("NG", True),
+    HOSTILE: ("OK", False),
+    SILENT: ("NO_DATA", False),
+    BAD: ("BAD_DATA", False),
+    YOUNG: ("LEARNING", False),
+    STOPPED: ("IDLE", False),
+    BEHIND: ("NG", True),
+    AHEAD: ("NG", True),
+}
 
 
 def health(journal: Journal) -> None:
@@ -135,7 +160,7 @@ def health(journal: Journal) -> None:
         fields |= {
             "backlog_rows": second,
             "oldest_row_age_s": second * 3.0,
-            "rejected_rows": 1,
+            "rejected_rows": int(second > N_WINDOWS // 2),
             "rss_bytes": 10**8,
         }
         fields |= {
@@ -151,7 +176,7 @@ def health(journal: Journal) -> None:
             "accepted_rows": 5,
         }
         fields |= {"uptime_s": float(second % (N_WINDOWS // 2))}
-        journal.store_health((BEGIN_MS + second * 1000) * 1_000_000, fields)
+        journal.store_health((BEGIN_MS + second * 1000) * 1_000_000, fields, POINTS)
 
 
 @pytest.fixture(scope="module")
@@ -450,12 +475,15 @@ def test_an_empty_range_breaks_no_query(filled: InfluxDatabase) -> None:
 @pytest.mark.parametrize(
     ("uid", "fires"),
     [
-        ("alarm-raised", {FAULTY}),
+        ("alarm-raised", {FAULTY, BEHIND, AHEAD}),
         ("ng-share", {FAULTY}),
         ("sensor-silent", {SILENT}),
         ("bad-data", {BAD}),
         ("heartbeat-stale", set()),
         ("backlog-growing", {"plant-1"}),
+        ("alarm-not-shown", {BEHIND, AHEAD}),
+        ("windows-missing", {BEHIND, AHEAD}),
+        ("rows-rejected", {"plant-1"}),
     ],
 )
 def test_alerts_fire_where_they_should(uid: str, fires: set[str], filled: InfluxDatabase) -> None:
@@ -463,6 +491,36 @@ def test_alerts_fire_where_they_should(uid: str, fires: set[str], filled: Influx
     reduced = newest_values(rule, filled, END_MS)
     assert all(reduced.values()), "a query of this rule finds nothing"
     assert {"/".join(key) for key in firing(rule, reduced)} == fires
+
+
+@pytest.mark.parametrize(
+    ("uid", "fires"),
+    [
+        ("alarm-raised", {FAULTY, BEHIND, AHEAD}),
+        ("sensor-silent", {SILENT}),
+        ("alarm-not-shown", {FAULTY, BEHIND, AHEAD}),
+        ("windows-missing", set(POINTS)),
+        ("rows-rejected", {"plant-1"}),
+    ],
+)
+def test_alerts_fire_where_every_verdict_was_refused(
+    uid: str, fires: set[str], journal_path: Path, influxdb: InfluxDatabase
+) -> None:
+    """All six rules were green: no data of a point was taken for OK."""
+    cursor = Cursor(journal_path, "no verdicts", ("health",))
+    rows = cursor.pending(10_000)
+    cursor.close()
+    lines = [line for row in rows for line in lines_for("plant-1", "all")(row)]
+    assert influxdb.write("\n".join(lines).encode()) == (204, "")
+    rule = next(rule for rule in RULES if rule["uid"] == f"camshaft-{uid}")
+    reduced = newest_values(rule, influxdb, END_MS)
+    assert {unquote("/".join(key)) for key in firing(rule, reduced)} == fires
+
+
+def test_no_point_at_all_is_an_alert_of_its_own() -> None:
+    about_points = [rule for rule in RULES if "monitor_point" in json.dumps(rule)]
+    assert len(about_points) == 4
+    assert {rule["noDataState"] for rule in about_points} == {"NoData"}
 
 
 def test_a_stopped_service_is_noticed(filled: InfluxDatabase) -> None:

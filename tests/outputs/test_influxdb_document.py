@@ -8,7 +8,7 @@ from deploy.grafana import dashboards
 from monitor.config import MqttSettings
 from monitor.health import Latencies, book_fields
 from monitor.journal.commissioning import KINDS as COMMISSIONING_KINDS
-from monitor.outputs.influx.line_protocol import event_line, verdict_lines
+from monitor.outputs.influx.line_protocol import event_line, point_line, verdict_lines
 from monitor.outputs.runner import delivery_fields
 from monitor.records.books import Books, RowCounts
 from monitor.sources.mqtt.client import MqttClient
@@ -18,9 +18,13 @@ from tests.verdicts import make_verdict
 
 DOCUMENT = (ROOT / "docs" / "influxdb.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", DOCUMENT, re.M | re.S))
-LINES = [*verdict_lines(make_verdict(), maps=True), event_line("m/p", "label", 1, "x")]
+LINES = [
+    *verdict_lines(make_verdict(), maps=True),
+    event_line("m/p", "label", 1, "x"),
+    point_line("m/p", "NG", True, 1),
+]
 KINDS = {
-    *("alarm_raised", "alarm_cleared", "alarm_acknowledged", "label", "geometry_changed"),
+    *("alarm_raised", "alarm_cleared", "alarm_acknowledged", "label", "geometry_changed", "resend"),
     *COMMISSIONING_KINDS,
 }
 ROWS = {row.measurement: row for row in parse("\n".join(LINES))}
@@ -39,6 +43,13 @@ def first_columns(section: str) -> dict[str, str]:
 def test_verdict_fields_and_their_types() -> None:
     written = {name: type_name(value) for name, value in ROWS["vibration_verdict"].fields.items()}
     assert first_columns(SECTIONS["vibration_verdict"]) == written
+
+
+def test_point_fields_and_their_types() -> None:
+    row = ROWS["monitor_point"]
+    written = {name: type_name(value) for name, value in row.fields.items()}
+    assert first_columns(SECTIONS["monitor_point"]) == written
+    assert set(row.tags) <= names(SECTIONS["monitor_point"])
 
 
 def test_every_measurement_is_described() -> None:

@@ -41,7 +41,10 @@ NETWORK = "network"
 
 # Measurements of which a field says something without the others; all others are maps.
 FIELDS_STAND_ALONE = frozenset(
-    {"vibration_verdict", "vibration_quality", "vibration_event", "monitor_health", "monitor_probe"}
+    {
+        *("vibration_verdict", "vibration_quality", "vibration_event"),
+        *("monitor_health", "monitor_point", "monitor_probe"),
+    }
 )
 
 
@@ -99,6 +102,14 @@ def health_line(instance: str, fields: Mapping[str, FieldValue], at_ns: int) -> 
 def probe_line(instance: str, at_ns: int) -> str:
     """One row of monitor_probe, written to see whether a database takes rows at all."""
     return f"monitor_probe,instance={_tag(instance)} ok=1i {at_ns}"
+
+
+def point_line(sensor: str, status: str, alarm: bool, at_ns: int) -> str:
+    """One row of monitor_point: a point's state by the host's clock. status : '' while unknown"""
+    machine, _, point = sensor.rpartition("/")
+    severity = SEVERITY[Status(status)] if status else None
+    fields = _fields({"alarm": int(alarm), "severity": severity})
+    return f"monitor_point{_sensor_tags(machine, point)} {fields} {at_ns}"
 
 
 def event_line(

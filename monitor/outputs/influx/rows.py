@@ -7,7 +7,12 @@ from typing import Literal
 
 from monitor.journal.cursors import HealthFigures, JournalRow
 from monitor.journal.views import StoredEvent
-from monitor.outputs.influx.line_protocol import event_line, health_line, verdict_lines
+from monitor.outputs.influx.line_protocol import (
+    event_line,
+    health_line,
+    point_line,
+    verdict_lines,
+)
 from monitor.records.verdict import Status
 
 LinesOf = Callable[[JournalRow], Sequence[str]]
@@ -19,7 +24,11 @@ def lines_for(instance: str, maps: Literal["all", "ng"]) -> LinesOf:
     def lines_of(row: JournalRow) -> Sequence[str]:
         content = row.content
         if isinstance(content, HealthFigures):
-            return [health_line(instance, content.fields, content.at_ns)]
+            points = (
+                point_line(sensor, status, alarm, content.at_ns)
+                for sensor, (status, alarm) in content.points.items()
+            )
+            return [health_line(instance, content.fields, content.at_ns), *points]
         if isinstance(content, StoredEvent):
             e = content
             return [event_line(e.sensor, e.kind, e.at_ns, e.text, e.model_id)]
