@@ -1,16 +1,18 @@
 #!/bin/sh
-# Make deploy/.env with random passwords for deploy/compose.yaml, unless it is there already.
+# Make deploy/.env with random passwords for deploy/compose.yaml. What is there already stays.
 set -eu
 file=$(dirname "$0")/../.env
-if [ -e "$file" ]; then
-    echo "$file is there already; it stays." >&2
-    exit 0
-fi
-word() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
+# Hexadecimal: a word that began with - would be taken for an option.
+word() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
 umask 077
-{
-    for name in CAMSHAFT_INFLUX_TOKEN CAMSHAFT_INFLUX_PASSWORD CAMSHAFT_GRAFANA_PASSWORD CAMSHAFT_PAGE_PASSWORD; do
-        echo "$name=$(word)"
-    done
-} > "$file"
-echo "$file written." >&2
+touch "$file"
+for name in CAMSHAFT_INFLUX_TOKEN CAMSHAFT_INFLUX_PASSWORD CAMSHAFT_GRAFANA_INFLUX_PASSWORD \
+    CAMSHAFT_GRAFANA_PASSWORD CAMSHAFT_PAGE_PASSWORD; do
+    if ! grep -q "^$name=" "$file"; then
+        echo "$name=$(word)" >> "$file"
+        echo "$file: $name written." >&2
+    elif grep -q "^$name=-" "$file"; then
+        echo "$file: $name begins with -, which InfluxDB's set-up takes for an option: remove the line, run this again." >&2
+        exit 1
+    fi
+done

@@ -69,21 +69,87 @@ def test_its_secrets_are_made_once_and_for_the_owner_alone(tmp_path: Path) -> No
     assert set(re.findall(r"\$\{(\w+):\?", TEXT)) == set(first)
     assert all(len(word) == 32 for word in first.values())
     assert len(set(first.values())) == len(first)
+    assert all(re.fullmatch(r"[0-9a-f]{32}", word) for word in first.values())
     subprocess.run(["sh", script], check=True, capture_output=True)
     assert dict(line.split("=", 1) for line in file.read_text().splitlines()) == first
     ignored = subprocess.run(["git", "check-ignore", "-q", "deploy/.env"], cwd=ROOT, check=False)
     assert ignored.returncode in (0, 128)  # 128: no git here
 
 
-def test_its_camshaft_configuration_is_good(
-    stack: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_password_that_looks_like_an_option_is_found(tmp_path: Path) -> None:
+    """One installation in 64 of 0.2.0: InfluxDB's set-up failed, and was tried again for ever."""
+    (tmp_path / "compose").mkdir()
+    script = shutil.copy(DEPLOY / "compose" / "secrets.sh", tmp_path / "compose")
+    file = tmp_path / ".env"
+    file.write_text("CAMSHAFT_INFLUX_PASSWORD=-abc\nCAMSHAFT_PAGE_PASSWORD=mine\n")
+    found = subprocess.run(["sh", script], check=False, capture_output=True, text=True)
+    assert found.returncode == 1
+    assert "CAMSHAFT_INFLUX_PASSWORD begins with -" in found.stderr
+    file.write_text("CAMSHAFT_PAGE_PASSWORD=mine\n")
+    subprocess.run(["sh", script], check=True, capture_output=True)
+    assert "CAMSHAFT_PAGE_PASSWORD=mine\n" in file.read_text()
+    names = re.findall(r"^(\w+)=", file.read_text(), re.M)
+    assert set(names) == set(re.findall(r"\$\{(\w+):\?", TEXT))
+
+
+def test_only_influxdb_gets_the_operators_token(stack: dict[str, Any]) -> None:
+    holders = {
+        name: key
+        for name, service in stack["services"].items()
+        for key, value in service.get("environment", {}).items()
+        if "${CAMSHAFT_INFLUX_TOKEN:" in value
+    }
+    assert holders == {"influxdb": "DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"}
+    assert stack["services"]["influxdb"]["environment"]["DOCKER_INFLUXDB_INIT_RETENTION"]
+    shared = [mount.split(":") for mount in stack["services"]["camshaft"]["volumes"]]
+    assert ["influxdb-tokens", "/run/influxdb", "ro"] in shared
+    assert "influxdb-config" not in {mount[0] for mount in shared}  # it holds the operator's token
+
+
+def test_influxdbs_set_up_gives_each_what_it_needs_and_no_more(tmp_path: Path) -> None:
+    """Run with a stand-in for influx that notes its arguments; the real one was not there to try.
+
+    Options as the influx CLI 2.7 documents them: auth create, v1 auth create, v1 dbrp create.
+    """
+    calls, home = tmp_path / "calls", tmp_path / "home"
+    home.mkdir()
+    influx = tmp_path / "influx"
+    influx.write_text(
+        f'#!/bin/sh\necho "$@" >> {calls}\n'
+        'case "$1" in\n'
+        "bucket) printf '0b1\\tvibration\\t8760h\\n' ;;\n"
+        "auth) printf '0a1\\tcamshaft\\tthe-token==\\tadmin\\n' ;;\n"
+        "esac\n"
+    )
+    influx.chmod(0o755)
+    script = (DEPLOY / "compose" / "influxdb.sh").read_text("utf-8")
+    script = script.replace("/home/influxdb", str(home))
+    environment = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "DOCKER_INFLUXDB_INIT_BUCKET": "vibration",
+        "CAMSHAFT_GRAFANA_INFLUX_PASSWORD": "word",
+    }
+    subprocess.run(["sh", "-c", script], check=True, env=environment)
+    listed, mapped, reads, writes = calls.read_text().splitlines()
+    assert listed.startswith("bucket list --name vibration")
+    assert mapped.startswith("v1 dbrp create --db vibration")
+    assert reads == "v1 auth create --username grafana --password=word --read-bucket 0b1"
+    assert writes == "auth create --description camshaft --write-bucket 0b1 --hide-headers"
+    assert (home / "camshaft-token").read_text() == "the-token==\n"
+
+
+def test_its_camshaft_configuration_is_good(stack: dict[str, Any]) -> None:
     config = load_config(DEPLOY / "compose" / "camshaft.yaml")
     environment = stack["services"]["camshaft"]["environment"]
     (influx,) = config.influx
     assert influx.token is not None
     assert config.page.password is not None
-    assert {influx.token.env, config.page.password.env} == set(environment)
+    assert {config.page.password.env} == set(environment)
+    assert influx.token.file == Path("/run/influxdb/camshaft-token")
+    script = (DEPLOY / "compose" / "influxdb.sh").read_text("utf-8")
+    mounts = stack["services"]["influxdb"]["volumes"]
+    (folder,) = [mount.split(":")[1] for mount in mounts if mount.startswith("influxdb-tokens:")]
+    assert f"> {folder}/{influx.token.file.name}" in script
     assert config.mqtt.host in stack["services"]
     assert influx.url == "http://influxdb:8086"
     setup = stack["services"]["influxdb"]["environment"]
