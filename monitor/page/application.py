@@ -101,7 +101,8 @@ class Page:
         if self._token(request) is not None:
             return FileResponse(STATIC / "index.html", headers=NOT_STORED)
         if self._sessions.with_password:
-            return RedirectResponse("/login", 303)
+            # Relative, as all addresses: a proxy may have the page below a path of its own.
+            return RedirectResponse("login", 303)
         response = FileResponse(STATIC / "index.html", headers=NOT_STORED)
         self._set_cookie(response)
         return response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ from tests.page_stage import (
 )
 from tests.paths import ROOT
 from tests.plant import SENSOR, Plant
+from tests.servers.stripping_proxy import StrippingProxy
 
 SCREENSHOTS = ROOT / "docs" / "screenshots"
 FAULTY = "mill-2/spindle"
@@ -145,6 +147,58 @@ def test_the_bars_add_up_to_the_logit(window: Any, served: Served) -> None:
     assert len(rows) == 1 + GRID.shape[0] + 1  # bias, bands, logit
     last_sum = float(rows[-2].split("\t")[-1].replace("−", "-"))
     assert last_sum == pytest.approx(total, abs=2e-3)
+
+
+def test_it_works_below_a_path_of_a_reverse_proxy(
+    window: Any, served: Served, tmp_path: Path
+) -> None:
+    """Case p01-sub-path: the page came, its script, style and data were 404."""
+    failed: list[str] = []
+    window.on("response", lambda r: failed.append(r.url) if r.status >= 400 else None)
+    with StrippingProxy(served.port, "/camshaft") as proxy:
+        window.goto(f"{proxy.address}/camshaft/")
+        window.wait_for_selector(".tile")
+        window.wait_for_function("document.querySelector('#link').textContent.startsWith('live')")
+        window.locator(".tile", has_text="mill-2").first.click()
+        window.wait_for_url("**/camshaft/#/point/**")
+        window.wait_for_selector("#sum:not(:empty)")
+        window.click("#nav-events")
+        window.wait_for_selector(".events li")
+        assert window.url.startswith(f"{proxy.address}/camshaft/#/")
+        assert proxy.strays == []
+    assert failed == []
+    fill(tmp_path / "camshaft.journal", n_windows=12)
+    (tmp_path / "word").write_text("correct horse")
+    password = f"page: {{password: {{file: {tmp_path / 'word'}}}}}"
+    with serve(tmp_path, password) as page, StrippingProxy(page.port, "/camshaft") as proxy:
+        window.goto(f"{proxy.address}/camshaft/")
+        assert window.url == f"{proxy.address}/camshaft/login"
+        window.fill("#password", "correct horse")
+        window.click("button[type=submit]")
+        window.wait_for_selector(".tile")
+        window.goto(f"{proxy.address}/camshaft/#/events")
+        window.click("#logout")
+        window.wait_for_selector("#password")
+        assert proxy.strays == []
+
+
+def test_times_are_told_in_one_way(browser: Any, served: Served) -> None:
+    """Where clocks have twelve hours, the page said 2:37 PM here and 14:37 there."""
+    context = browser.new_context(timezone_id="America/Chicago", locale="en-US")
+    page = context.new_page()
+    try:
+        open_point(page, served, FAULTY)
+        shown = page.inner_text("body")
+        assert re.search(r"\d\d:\d\d:\d\d", shown)
+        page.goto(f"{served.address}/#/events")
+        page.wait_for_selector(".events li")
+        shown += page.inner_text("body")
+        page.goto(f"{served.address}/#/")
+        page.wait_for_selector(".tile")
+        shown += page.inner_text("body")
+        assert not re.findall(r"\d.?[AP]M", shown)
+    finally:
+        context.close()
 
 
 def test_times_are_in_the_zone_of_who_looks(window: Any, served: Served) -> None:

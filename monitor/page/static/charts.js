@@ -7,7 +7,7 @@ let loading = null;
 export function loadCharts() {
   loading ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = "/static/echarts.min.js";
+    script.src = "static/echarts.min.js";
     script.onload = () => resolve(window.echarts);
     script.onerror = () => reject(new Error("The chart library could not be loaded."));
     document.head.append(script);

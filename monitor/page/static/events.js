@@ -31,7 +31,7 @@ export function eventsView(view, sensor = null) {
     if (before) query.set("before", before);
     if (sensor) query.set("sensor", sensor);
     try {
-      const events = await get(`/api/events?${query}`);
+      const events = await get(`api/events?${query}`);
       if (!before && list.querySelector("form")) return; // somebody began to write meanwhile
       if (!before) show(list);
       list.append(...events.map(item));
@@ -73,7 +73,7 @@ export function eventsView(view, sensor = null) {
         noteForm(
           "Acknowledge",
           async (note) => {
-            await post("/api/acknowledgements", { event_id: event.event_id, ...note });
+            await post("api/acknowledgements", { event_id: event.event_id, ...note });
             show(place);
             await load(null);
           },

@@ -120,7 +120,7 @@ export function labelForm(rowOf, done) {
         type: "button",
         onclick: async () => {
           try {
-            await post("/api/labels", {
+            await post("api/labels", {
               row_id: rowOf(),
               word,
               failure_mode: mode.value,

@@ -6,13 +6,13 @@ const answer = document.getElementById("answer");
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   answer.hidden = true;
-  const response = await fetch("/api/login", {
+  const response = await fetch("api/login", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ password: document.getElementById("password").value }),
   });
   if (response.ok) {
-    location.assign("/");
+    location.assign("./");
     return;
   }
   answer.textContent = (await response.json()).error;

@@ -55,8 +55,8 @@ function freshness() {
 }
 
 document.getElementById("logout").addEventListener("click", async () => {
-  await post("/api/logout", {});
-  location.assign("/");
+  await post("api/logout", {});
+  location.assign("./");
 });
 
 try {

@@ -10,7 +10,7 @@ export const session = {
 
 async function answerOf(response) {
   if (response.status === 401) {
-    location.assign("/");
+    location.assign("./");
     return new Promise(() => {}); // the page is leaving
   }
   const tree = await response
@@ -36,7 +36,7 @@ export const post = async (address, tree) =>
   );
 
 export async function openSession() {
-  Object.assign(session, await get("/api/session"));
+  Object.assign(session, await get("api/session"));
 }
 
 // The fleet as the server tells it. Listeners get what changed: {sensors: [names]} | {events} | {all: true} | {health}.
@@ -60,7 +60,7 @@ function tell(change) {
 }
 
 export function connect() {
-  const stream = new EventSource("/api/live");
+  const stream = new EventSource("api/live");
   const on = (name, work) => stream.addEventListener(name, (event) => work(JSON.parse(event.data)));
   on("snapshot", (tree) => {
     Object.assign(fleet, {

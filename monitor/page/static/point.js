@@ -54,7 +54,7 @@ export function pointView(view, sensor, what, id) {
   function timelineAddress(n, before_row = null) {
     const query = new URLSearchParams({ sensor, n });
     if (before_row !== null) query.set("before_row", before_row);
-    return `/api/timeline?${query}`;
+    return `api/timeline?${query}`;
   }
 
   const sentence = (error) => {
@@ -66,7 +66,7 @@ export function pointView(view, sensor, what, id) {
     echarts = await loadCharts();
     if (state.left) return;
     let row_id = what === "row" ? Number(id) : null;
-    if (what === "event") row_id = (await get(`/api/events/${Number(id)}/row`)).row;
+    if (what === "event") row_id = (await get(`api/events/${Number(id)}/row`)).row;
     state.rows = await get(timelineAddress(N_PAST, row_id));
     if (row_id !== null) await addNewest(row_id);
     row_id ??= state.rows.at(-1)?.row;
@@ -76,7 +76,7 @@ export function pointView(view, sensor, what, id) {
 
   // before_row excludes the row itself
   async function addNewest(row_id) {
-    const row = await get(`/api/rows/${row_id}`);
+    const row = await get(`api/rows/${row_id}`);
     state.rows.push(row.summary);
   }
 
@@ -85,9 +85,9 @@ export function pointView(view, sensor, what, id) {
     const { turn } = state;
     state.busy = true;
     try {
-      const row = await get(`/api/rows/${row_id}`);
+      const row = await get(`api/rows/${row_id}`);
       const wave = row.has_kept_window
-        ? await get(`/api/rows/${row_id}/waveform`).catch(() => null)
+        ? await get(`api/rows/${row_id}/waveform`).catch(() => null)
         : null;
       const compared = state.compared ? await lastOk(row) : null;
       if (state.left || turn !== state.turn) return;
@@ -102,8 +102,8 @@ export function pointView(view, sensor, what, id) {
   }
 
   async function lastOk(row) {
-    const found = (await get(`/api/rows/${row.row}/last-ok`)).row;
-    return found === null ? null : get(`/api/rows/${found}`);
+    const found = (await get(`api/rows/${row.row}/last-ok`)).row;
+    return found === null ? null : get(`api/rows/${found}`);
   }
 
   async function compare() {
@@ -120,7 +120,7 @@ export function pointView(view, sensor, what, id) {
   }
 
   async function reloadLabels() {
-    const row = await get(`/api/rows/${state.row.row}`);
+    const row = await get(`api/rows/${state.row.row}`);
     state.row.labels = row.labels;
     parts.labels.write(row);
   }

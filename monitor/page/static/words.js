@@ -32,19 +32,12 @@ const KINDS = {
 };
 export const kindWord = (kind) => KINDS[kind] ?? kind.replaceAll("_", " ");
 
-const CLOCK = new Intl.DateTimeFormat(undefined, {
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-});
-const SHORT = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const DAY = new Intl.DateTimeFormat(undefined, {
-  month: "short",
-  day: "numeric",
-  hour: "2-digit",
-  minute: "2-digit",
-});
-const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+// In the viewer's zone and words, but always of 24 hours, as on the charts' axes.
+const told = (parts) => new Intl.DateTimeFormat(undefined, { ...parts, hourCycle: "h23" });
+const CLOCK = told({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const SHORT = told({ hour: "2-digit", minute: "2-digit" });
+const DAY = told({ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const FULL = told({ dateStyle: "medium", timeStyle: "long" });
 
 const sameDay = (a, b) => new Date(a).toDateString() === new Date(b).toDateString();
 
