@@ -22,13 +22,19 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_span(parser: argparse.ArgumentParser, required: bool = True) -> None:
-    """--from, --to and --tz, as text; span_of() reads them."""
+def add_span(
+    parser: argparse.ArgumentParser, required: bool = True, default_to: str | None = "now"
+) -> None:
+    """--from, --to and --tz, as text; span_of() and bounds_of() read them."""
     parser.add_argument(
         "--from", dest="from_text", required=required, metavar="TIME", help=f"beginning: {FORMS}"
     )
     parser.add_argument(
-        "--to", dest="to_text", default="now", metavar="TIME", help="end, likewise (default now)"
+        "--to",
+        dest="to_text",
+        default=default_to,
+        metavar="TIME",
+        help="end, likewise" + (f" (default {default_to})" if default_to else ""),
     )
     parser.add_argument(
         "--tz",
@@ -39,13 +45,20 @@ def add_span(parser: argparse.ArgumentParser, required: bool = True) -> None:
 
 def span_of(arguments: argparse.Namespace, now_ns: int) -> tuple[int, int]:
     """What --from, --to and --tz say, in nanoseconds since 1970. Raises TimeError."""
-    zone = zone_of(arguments.tz)
-    from_ns = moment(arguments.from_text, now_ns, zone, "--from")
-    to_ns = moment(arguments.to_text, now_ns, zone, "--to", end=True)
-    if from_ns >= to_ns:
+    from_ns, to_ns = bounds_of(arguments, now_ns)
+    assert from_ns is not None
+    assert to_ns is not None
+    return from_ns, to_ns
+
+
+def bounds_of(arguments: argparse.Namespace, now_ns: int) -> tuple[int | None, int | None]:
+    """As span_of(), with None for a bound that was not given. Raises TimeError."""
+    zone, from_text, to_text = zone_of(arguments.tz), arguments.from_text, arguments.to_text
+    from_ns = None if from_text is None else moment(from_text, now_ns, zone, "--from")
+    to_ns = None if to_text is None else moment(to_text, now_ns, zone, "--to", end=True)
+    if from_ns is not None and to_ns is not None and from_ns >= to_ns:
         raise TimeError(
-            f"--from {arguments.from_text} --to {arguments.to_text}: the end must come after the"
-            " beginning."
+            f"--from {from_text} --to {to_text}: the end must come after the beginning."
         )
     return from_ns, to_ns
 

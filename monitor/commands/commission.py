@@ -9,14 +9,14 @@ import getpass
 import sys
 import time
 
-from monitor.commands.arguments import add_config
-from monitor.commands.report import moment
+from monitor.commands.arguments import add_config, add_span, bounds_of
 from monitor.commissioner import Targets, commission_now, refusal, undo_now
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
 from monitor.journal.commissioning import CommissioningStore, Request
 from monitor.records.labels import LabelError, check_note
 from monitor.text import printable, utc
+from monitor.times import TimeError
 
 N_WINDOWS, N_WINDOWS_OF_SPAN = 100, 1000
 MAX_WINDOWS = 5000  # their spectra are in memory at once
@@ -38,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--next", action="store_true", help="the next N windows instead of the last N"
     )
-    times = "ISO 8601; UTC where it names no zone"
-    parser.add_argument("--from", dest="from_ns", type=moment, metavar="TIME", help=times)
-    parser.add_argument("--to", dest="to_ns", type=moment, metavar="TIME", help=times)
+    add_span(parser, required=False, default_to=None)
     parser.add_argument(
         "--false-alarm-rate", type=float, metavar="P", help="per healthy window (default 1/(N+1))"
     )
@@ -57,6 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Exit codes: 0 done; 1 nothing to undo; 2 refused, or some sensors were."""
     config = load_config(arguments.config)
+    try:
+        arguments.from_ns, arguments.to_ns = bounds_of(arguments, time.time_ns())
+    except TimeError as error:
+        print(error, file=sys.stderr)
+        return EXIT_REFUSED
     if wrong := _wrong(arguments):
         print(wrong, file=sys.stderr)
         return EXIT_REFUSED
@@ -84,8 +87,6 @@ def _wrong(arguments: argparse.Namespace) -> str:
     has_span = arguments.from_ns is not None or arguments.to_ns is not None
     if arguments.next and has_span:
         return "--next takes windows to come; --from and --to, windows that are there: use one."
-    if None not in (arguments.from_ns, arguments.to_ns) and arguments.to_ns <= arguments.from_ns:
-        return "--to must be later than --from."
     if arguments.even_so and not (arguments.author or "").strip():
         return "--even-so needs --author NAME: whoever overrules an alarm says who it was."
     try:

@@ -9,13 +9,13 @@ import time
 from collections.abc import Sequence
 from datetime import tzinfo
 
-from monitor.commands.arguments import add_config, add_span, span_of
+from monitor.commands.arguments import add_config, add_span, bounds_of, span_of
 from monitor.config import InfluxSettings
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
-from monitor.journal.resend import ResendError, ResendPlan, ResendRequest, ResendStore
+from monitor.journal.resend import END_NS, ResendError, ResendPlan, ResendRequest, ResendStore
 from monitor.records.labels import LabelError, check_note
-from monitor.times import TimeError, clock, moment, zone_of
+from monitor.times import TimeError, clock, zone_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,8 +80,8 @@ def _request(arguments: argparse.Namespace, output: str, now_ns: int) -> ResendR
         return ResendRequest(output, *span_of(arguments, now_ns), arguments.parked)
     if not arguments.parked:
         raise ResendError("--from is missing: name a span of time, or --parked for refused rows.")
-    to_ns = moment(arguments.to_text, now_ns, zone_of(arguments.tz), "--to", end=True)
-    return ResendRequest(output, to_ns=to_ns, refused_only=True)
+    _, to_ns = bounds_of(arguments, now_ns)
+    return ResendRequest(output, to_ns=to_ns or END_NS, refused_only=True)
 
 
 def _span(plan: ResendPlan, zone: tzinfo | None) -> str:

@@ -31,13 +31,20 @@ from monitor.config import Config, ConfigError
 from monitor.evidence.model_folder import ModelError
 from monitor.journal.labels import LabelStore
 from monitor.journal.reader import Row
+from monitor.journal.resend import ResendError, refused_rows
 from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews
-from monitor.page import commissioning
+from monitor.page import commissioning, delivery
 from monitor.page.address import HostNames
 from monitor.page.feed import Feed, Source
 from monitor.page.guard import CSRF_HEADER, MAX_BODY_BYTES, Guard, Sessions, refuse
-from monitor.page.views import event_view, row_view, summary_view, waveform_view
+from monitor.page.views import (
+    database_view,
+    event_view,
+    row_view,
+    summary_view,
+    waveform_view,
+)
 from monitor.records.labels import WORDS, LabelError, LabelRequest, check_label, check_note, integer
 
 STATIC = Path(__file__).parent / "static"
@@ -71,6 +78,8 @@ class Page:
             Route("/api/rows/{row_id:int}/last-ok", self.last_ok),
             Route("/api/events", self.events),
             Route("/api/events/{event_id:int}/row", self.event_row),
+            Route("/api/delivery", self.delivery),
+            Route("/api/resend", self.resend, methods=["POST"]),
             Route("/api/labels", self.add_label, methods=["POST"]),
             Route("/api/acknowledgements", self.acknowledge, methods=["POST"]),
             Route("/api/commissionings", self.commission, methods=["POST"]),
@@ -226,6 +235,17 @@ class Page:
             raise HTTPException(404, "The window of this event is not in the journal (any more).")
         return _answer({"row": row_id})
 
+    def delivery(self, request: Request) -> Response:
+        """What each database has got, has refused, and is still to be sent again."""
+        self._may_read(request)
+        with self._source.reading() as views:
+            books, again = views.books(), views.n_to_resend()
+        refused = refused_rows(self._config.journal.path)
+        names = [database.name for database in self._config.influx]
+        return _answer(
+            {"databases": [database_view(name, books, again, refused) for name in names]}
+        )
+
     # -- writing ----------------------------------------------------------------------------------
 
     async def add_label(self, request: Request) -> Response:
@@ -266,6 +286,13 @@ class Page:
         values, now_ns = await _json(request), time.time_ns()
         text = await asyncio.to_thread(commissioning.undo, self._config, values, now_ns)
         return _answer({"text": text})
+
+    async def resend(self, request: Request) -> Response:
+        """Say what would be sent again, or order it: the same request with preview false."""
+        self._may_write(request)
+        values, now_ns = await _json(request), time.time_ns()
+        plan = await asyncio.to_thread(delivery.resend, self._config, values, now_ns)
+        return _answer({"text": plan.text, "n_rows": plan.n_all})
 
     def _write(self, work: Callable[[LabelStore], object]) -> None:
         store = LabelStore(self._config.journal.path)
@@ -322,6 +349,10 @@ async def _no_journal(_request: Request, error: JournalError) -> Response:
     return refuse(503, str(error))
 
 
+async def _bad_resend(_request: Request, error: ResendError) -> Response:
+    return refuse(400, str(error))
+
+
 async def _bad_label(_request: Request, error: LabelError) -> Response:
     return refuse(400, str(error))
 
@@ -337,4 +368,5 @@ HANDLERS: dict[Any, Any] = {
     LabelError: _bad_label,
     ConfigError: _bad_settings,
     ModelError: _bad_settings,
+    ResendError: _bad_resend,
 }

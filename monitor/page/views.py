@@ -15,7 +15,9 @@ from monitor.evidence.cam import strongest_band
 from monitor.evidence.colour import full_colour, is_signed, strongest_cell
 from monitor.journal.labels import StoredLabel
 from monitor.journal.reader import Row
+from monitor.journal.resend import RefusedRows
 from monitor.journal.views import Since, StoredEvent, WindowSummary, summary_of
+from monitor.records.books import Books
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
@@ -152,6 +154,32 @@ def event_view(event: StoredEvent, unacknowledged: Mapping[str, int]) -> Tree:
         "text": event.text,
         "model_id": event.model_id,
         "open": unacknowledged.get(event.sensor) == event.event_id,
+    }
+
+
+def database_view(
+    name: str, books: Books, again: Mapping[str, int], refused: Sequence[RefusedRows]
+) -> Tree:
+    counts = books.rows([name]).values()
+    return {
+        "name": name,
+        "accepted": sum(one.accepted for one in counts),
+        "rejected": sum(one.rejected for one in counts),
+        "waiting": sum(one.waiting for one in counts),
+        "sending_again": again.get(name, 0),
+        "refused": [_refused_view(row) for row in refused if row.output == name],
+    }
+
+
+def _refused_view(row: RefusedRows) -> Tree:
+    first_ns, last_ns = row.first_ns, row.last_ns
+    return {
+        "kind": row.kind,
+        "reason": row.reason,
+        "n_rows": row.n_rows,
+        "n_gone": row.n_gone,
+        "first_ms": None if first_ns is None else first_ns / NS_PER_MS,
+        "last_ms": None if last_ns is None else last_ns / NS_PER_MS,
     }
 
 

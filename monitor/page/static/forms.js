@@ -79,8 +79,8 @@ export function commissionForm(sensor) {
     }
   }
   const commission = () =>
-    send("/api/commissionings", { n_windows: Number(windows.value), even_so: evenSo.checked });
-  const undo = () => send("/api/commissionings/undo", {});
+    send("api/commissionings", { n_windows: Number(windows.value), even_so: evenSo.checked });
+  const undo = () => send("api/commissionings/undo", {});
   return el(
     "form",
     {

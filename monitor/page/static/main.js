@@ -1,5 +1,6 @@
 // Which view is shown, and the line at the top that says whether what it shows is fresh.
 
+import { deliveryView } from "./delivery.js";
 import { el, show } from "./dom.js";
 import { eventsView } from "./events.js";
 import { fleetView } from "./fleet.js";
@@ -20,6 +21,7 @@ async function route() {
   for (const [item, on] of [
     ["fleet", name === ""],
     ["events", name === "events"],
+    ["delivery", name === "delivery"],
   ]) {
     const anchor = document.getElementById(`nav-${item}`);
     if (on) anchor.setAttribute("aria-current", "page");
@@ -29,6 +31,7 @@ async function route() {
     const { pointView } = await import("./point.js");
     leave = pointView(view, decodeURIComponent(sensor), what, id);
   } else if (name === "events") leave = eventsView(view);
+  else if (name === "delivery") leave = deliveryView(view);
   else leave = fleetView(view);
   window.scrollTo(0, 0);
 }
