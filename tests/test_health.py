@@ -27,7 +27,8 @@ states = st.tuples(st.sampled_from("abc"), st.sampled_from(Status), st.booleans(
 def test_the_reports_add_up_to_the_newest_state_of_each_point(
     turns: list[list[tuple[str, Status, bool]]], step_s: float
 ) -> None:
-    points, told, newest = PointStates({"a": True}), {}, {"a": ("", True)}
+    points, newest = PointStates({"a": True}), {"a": ("", True)}
+    told: dict[str, tuple[str, bool]] = {}
     for turn, verdicts in enumerate(turns):
         for sensor, status, alarm in verdicts:
             word = "raised" if alarm else "clear"
