@@ -228,6 +228,7 @@ class Service:
             config = config.model_copy(update={name: getattr(self._config, name) for name in kept})
             self._next_rules = load_rules(config)
             self._source.listen(topic_filters(config))
+            self._source.renew()
             self._config = config
             log.info("Configuration and models reloaded.")
         except (ConfigError, ModelError) as error:
@@ -282,7 +283,7 @@ class Service:
         messages = self._inbox.take(MESSAGES_PER_TURN, timeout_s)
         now_s = time.monotonic()
         listened_s = self._listen(now_s)
-        self._note_connection(listened_s)
+        self._note_connection()
         self._adopt_rules()
         while self._unused:
             message, reason = self._unused.popleft()
@@ -295,18 +296,20 @@ class Service:
         self._turn_s = time.monotonic()
 
     def _listen(self, now_s: float) -> float:
-        """Seconds spent listening: while a full disk or a stopped process held us up, no sensor
-        fell silent.
+        """Seconds spent listening: while there was no connection, or a full disk or a stopped
+        process held us up, no sensor fell silent.
         """
-        self._listened_s += min(now_s - self._looked_s, LISTENED_S)
+        if self._source.is_connected:
+            self._listened_s += min(now_s - self._looked_s, LISTENED_S)
         self._looked_s = now_s
         return self._listened_s
 
-    def _note_connection(self, listened_s: float) -> None:
+    def _note_connection(self) -> None:
         connection = self._source.connection
         if connection.number != self._n_connects:
             self._n_connects = connection.number
-            self._pipeline.connected(listened_s, connection.is_resumed)
+            if not connection.is_resumed:
+                self._pipeline.forget_deliveries()
 
     def _adopt_rules(self) -> None:
         rules, self._next_rules = self._next_rules, None

@@ -72,15 +72,9 @@ class Pipeline:
         for sensor in self.sensors.values():
             sensor.commissioned = commissioned.get(sensor.name)
 
-    def connected(self, now_s: float, is_resumed: bool) -> None:
-        """The source is there (again): silence is measured from now.
-
-        is_resumed : it goes on where it was; else its delivery keys begin anew
-        """
-        for sensor in self.sensors.values():
-            sensor.listen_from(now_s)
-        if not is_resumed:
-            self._settlement.forget()
+    def forget_deliveries(self) -> None:
+        """The source begins its delivery keys anew."""
+        self._settlement.forget()
 
     def process(self, messages: Sequence[Message], now_ns: int, now_s: float) -> None:
         """Take messages in order of receipt. now_s counts seconds spent listening."""

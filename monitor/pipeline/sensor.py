@@ -88,10 +88,6 @@ class Sensor:
             self._at_border()
         return Taken(is_back, before, ended, windows)
 
-    def listen_from(self, now_s: float) -> None:
-        """Silence is measured from now: nothing could be heard before."""
-        self._heard_s = now_s
-
     def fall_silent(self, now_ns: int) -> tuple[Sequence[Gap | Drop], Verdict]:
         """End the stream here. Returns what ended, and the row that says so."""
         self._is_silent = True

@@ -10,6 +10,20 @@ LEVEL_NAMES = ("machine", "point")
 
 
 @dataclass(frozen=True, slots=True)
+class TopicFilter:
+    """What a source listens to.
+
+    text : an MQTT topic filter
+    is_state : its retained message still holds, and is wanted anew at every start
+    is_optional : we can do without where we may not have it
+    """
+
+    text: str
+    is_state: bool = False
+    is_optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TopicPattern:
     """A topic whose levels in braces name the sensor."""
 

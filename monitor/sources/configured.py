@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from monitor.config import Config
 from monitor.records import labels
-from monitor.records.topic import TopicPattern
+from monitor.records.topic import TopicFilter, TopicPattern
 from monitor.sources.base import Callbacks, Source
 from monitor.sources.mqtt.client import MqttClient
 
@@ -29,8 +29,10 @@ def configured_source(config: Config, callbacks: Callbacks, remembered: frozense
     )
 
 
-def topic_filters(config: Config) -> list[str]:
-    """MQTT topic filters of all waveforms, running-state topics and labels."""
+def topic_filters(config: Config) -> list[TopicFilter]:
+    """What to listen to: all waveforms, running-state topics and labels."""
+    states = {rule.running.topic for rule in config.sensors if rule.running and rule.running.topic}
     topics = [subscription.topic for subscription in config.subscriptions]
-    topics += [rule.running.topic for rule in config.sensors if rule.running and rule.running.topic]
-    return [*(TopicPattern.parse(topic).filter for topic in topics), labels.TOPIC]
+    topics += sorted(states - set(topics))
+    filters = [TopicFilter(TopicPattern.parse(one).filter, one in states) for one in topics]
+    return [*filters, TopicFilter(labels.TOPIC, is_optional=True)]

@@ -4,6 +4,7 @@ restarted on the same port.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import time
@@ -108,11 +109,11 @@ class Mosquitto:
         assert self._process is not None
         if self._process.poll() is not None:
             raise AssertionError(f"Mosquitto ended at once: {self.log_path.read_text()}")
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
+        for host in ("127.0.0.1", "::1"):
+            with contextlib.suppress(OSError):
+                socket.create_connection((host, self.port), timeout=1).close()
+                return True
+        return False
 
     def stop(self) -> None:
         """SIGTERM: it saves what it keeps."""

@@ -18,11 +18,12 @@ from paho.mqtt.properties import Properties
 
 from monitor.config import ConfigError
 from monitor.records.signal import Delivery
+from monitor.records.topic import TopicFilter
 from monitor.sources.mqtt.client import KEPT_BYTES
 from monitor.sources.mqtt.session import PacketToken, Unsettled
 from tests.servers.certificates import TestAuthority
 from tests.servers.mosquitto import Mosquitto, needs_mosquitto, wait_until
-from tests.servers.mqtt_clients import FILTER, TOPIC, Listener, publisher, send
+from tests.servers.mqtt_clients import FILTER, TOPIC, Listener, as_filters, publisher, send
 from tests.servers.tcp_proxy import TcpProxy
 
 
@@ -31,7 +32,11 @@ def retained(port: int, topic: str) -> bytes | None:
     has come.
     """
     with Listener(
-        port, [topic, "sentinel"], client_id="probe", instance="probe", session_expiry_s=60
+        port,
+        [TopicFilter(topic, is_state=True), "sentinel"],
+        client_id="probe",
+        instance="probe",
+        session_expiry_s=60,
     ) as probe:
         probe.ready()
         send(port, b"", topic="sentinel")
@@ -257,7 +262,7 @@ def test_half_open_connection_is_noticed(broker: Mosquitto) -> None:
 def test_resubscribe_changes_filters_now_and_for_the_session(broker: Mosquitto) -> None:
     with Listener(broker.port, ["old/+", "both"]) as listener:
         listener.ready()
-        listener.client.listen(["new/+", "both"])
+        listener.client.listen(as_filters(["new/+", "both"]))
         listener.ready()
         for topic in ("old/x", "both", "new/x"):
             send(broker.port, topic.encode(), topic=topic)
@@ -277,7 +282,7 @@ def test_resubscribe_while_disconnected_takes_effect_at_the_next_connection(
         listener.ready()
         proxy.refuse()
         wait_until(lambda: not listener.client.is_connected)
-        listener.client.listen(["new", "both"])
+        listener.client.listen(as_filters(["new", "both"]))
         proxy.accept()
         listener.ready()
         for topic in ("old", "both", "new"):
@@ -322,7 +327,7 @@ def test_a_filter_is_held_until_the_broker_confirms_that_it_left(broker: Mosquit
     with TcpProxy(broker.port) as proxy, Listener(proxy.port, ["old", "both"]) as listener:
         listener.ready()
         proxy.stall()
-        listener.client.listen(["both"])  # swallowed with the connection
+        listener.client.listen(as_filters(["both"]))  # swallowed with the connection
         assert listener.client.remembered == {"old", "both"}
         proxy.cut()
         proxy.flow()
