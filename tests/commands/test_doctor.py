@@ -368,9 +368,7 @@ def test_a_retained_message_is_no_sign_of_life(plant: Plant, broker: Mosquitto) 
 @needs_mosquitto
 def test_an_ipv6_address_in_brackets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Case s10-ipv6: the service took [::1], the doctor called it an unknown name."""
-    with Mosquitto(
-        tmp_path / "broker", config=lambda port: f"listener {port} ::1\nallow_anonymous true\n"
-    ) as broker:
+    with Mosquitto(tmp_path / "broker", address="::1") as broker:
         for host in ("::1", "[::1]"):
             plant = Plant(tmp_path, broker.port, capsys)
             plant.mqtt["host"] = host

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.records.topic import TopicFilter
 from monitor.sources.mqtt.client import DROPPED_TOPIC
-from monitor.sources.mqtt.courtesies import PUBLISHING, Courtesies
+from monitor.sources.mqtt.courtesies import MAX_STRIKES, PUBLISHING, Courtesies
 from tests.servers.mosquitto import Mosquitto, needs_mosquitto, wait_until
 from tests.servers.mqtt_clients import FILTER, Listener, send
 from tests.servers.strict_broker import PUBLISH, SUBSCRIBE, StrictBroker
@@ -103,7 +103,7 @@ def test_a_reader_that_may_not_publish_stays(
         send(broker.port, b"one", b"two")
         listener.wait_for(b"one", b"two")
         n_closed = strict.n_closed
-        assert n_closed == (1 if protocol == "5" else 2)
+        assert n_closed == (1 if protocol == "5" else MAX_STRIKES)
         # Alarms are let go, and counted: they would end the connection again.
         assert listener.client.publish("camshaft/test/alarm/a/b", b"raised", retain=True)
         assert listener.client.counters.refused_publications == 1
@@ -135,7 +135,7 @@ def test_a_subscription_that_the_broker_hangs_up_on_is_left_out(
         listener.ready()
         send(broker.port, b"one")
         listener.wait_for(b"one")
-        assert strict.n_closed == 2
+        assert strict.n_closed == MAX_STRIKES
         assert listener.client._courtesies.may(PUBLISHING)
     (said,) = [line for line in lines(caplog) if "left out" in line]
     assert f"on our subscription to {topic}: it is left out until the next start; {hint}" in said
@@ -188,29 +188,48 @@ def test_a_refused_publication_is_counted_and_said(
 # -- the rule by itself ---------------------------------------------------------------------------
 
 
-def test_the_first_without_an_answer_is_left_out_at_the_second_time() -> None:
+def connect(courtesies: Courtesies, *, ends_at: str, is_quick: bool = True) -> str:
+    """A connection that ends when `ends_at` is asked for, or after all is. Returns what is left
+    out.
+    """
+    for name in ("labels", "$SYS", PUBLISHING):
+        if courtesies.may(name):
+            courtesies.asked(name)
+            if name == ends_at:
+                break
+            courtesies.answered(name)
+    return courtesies.lost(is_quick, is_denied=False)
+
+
+def test_what_is_asked_in_vain_three_times_is_left_out() -> None:
     courtesies = Courtesies()
-
-    def connection(*, is_quick: bool = True) -> str:
-        for name in ("labels", "$SYS", PUBLISHING):
-            if courtesies.may(name):
-                courtesies.asked(name)
-        courtesies.answered("labels")
-        return courtesies.lost(is_quick, is_denied=False)
-
-    assert [connection(), connection(is_quick=False), connection()] == ["", "", "$SYS"]
+    assert [connect(courtesies, ends_at="$SYS") for _ in range(3)] == ["", "", "$SYS"]
+    assert [connect(courtesies, ends_at=PUBLISHING) for _ in range(3)] == ["", "", PUBLISHING]
+    assert connect(courtesies, ends_at="", is_quick=False) == ""
+    assert [courtesies.may(name) for name in ("labels", "$SYS", PUBLISHING)] == [True, False, False]
+    # And it stays so, whatever becomes of later connections.
+    assert connect(courtesies, ends_at="") == ""
     assert not courtesies.may("$SYS")
-    assert [connection(), connection()] == ["", PUBLISHING]
-    assert connection() == ""
-    assert courtesies.may("labels")
 
 
 def test_an_answer_in_between_clears_the_suspicion() -> None:
     """A network that breaks now and then just after a connection is no refusal."""
     courtesies = Courtesies()
     for _ in range(5):
-        courtesies.asked("labels")
-        assert courtesies.lost(is_quick=True, is_denied=False) == ""
-        courtesies.asked("labels")
-        courtesies.answered("labels")
-        assert courtesies.lost(is_quick=True, is_denied=False) == ""
+        assert connect(courtesies, ends_at="labels") == ""
+        assert connect(courtesies, ends_at="labels") == ""
+        assert connect(courtesies, ends_at="") == ""
+
+
+def test_what_did_not_help_is_taken_back() -> None:
+    """The connection ends soon without it, too: something else is the cause."""
+    courtesies = Courtesies()
+    assert [connect(courtesies, ends_at="$SYS") for _ in range(3)] == ["", "", "$SYS"]
+    assert connect(courtesies, ends_at="") == ""
+    assert courtesies.may("$SYS")
+
+
+def test_what_the_broker_denies_in_words_is_left_out_at_once() -> None:
+    courtesies = Courtesies()
+    courtesies.asked(PUBLISHING)
+    assert courtesies.lost(is_quick=True, is_denied=True) == PUBLISHING

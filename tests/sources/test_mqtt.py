@@ -4,13 +4,10 @@ small fake.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from paho.mqtt.packettypes import PacketTypes
@@ -24,6 +21,7 @@ from monitor.sources.mqtt.session import PacketToken, Unsettled
 from tests.servers.certificates import TestAuthority
 from tests.servers.mosquitto import Mosquitto, needs_mosquitto, wait_until
 from tests.servers.mqtt_clients import FILTER, TOPIC, Listener, as_filters, publisher, send
+from tests.servers.scripted_broker import ScriptedBroker, connack
 from tests.servers.tcp_proxy import TcpProxy
 
 
@@ -524,49 +522,6 @@ def test_mutual_tls(
 
 
 # -- what a real broker does not say on demand ----------------------------------------------------
-
-
-class ScriptedBroker:
-    """Answers each connection with this CONNACK, each SUBSCRIBE with this code and what follows it.
-    MQTT 5.
-    """
-
-    def __init__(self, connack: bytes, suback_code: int = 1, then: bytes = b"") -> None:
-        self._connack, self._suback_code, self._then = connack, suback_code, then
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        self.received: list[bytes] = []
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                with connection, contextlib.suppress(ConnectionError):
-                    self._converse(connection)
-
-    def _converse(self, connection: socket.socket) -> None:
-        while packet := connection.recv(65_536):
-            self.received.append(packet)
-            if packet[0] >> 4 == 1:
-                connection.sendall(self._connack)
-            elif packet[0] >> 4 == 8:
-                connection.sendall(
-                    b"\x90\x04" + packet[2:4] + b"\x00" + bytes([self._suback_code]) + self._then
-                )
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._serve, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-
-def connack(properties: bytes = b"") -> bytes:
-    return (
-        b"\x20" + bytes([3 + len(properties)]) + b"\x00\x00" + bytes([len(properties)]) + properties
-    )
 
 
 def test_less_than_asked_is_said(caplog: pytest.LogCaptureFixture) -> None:

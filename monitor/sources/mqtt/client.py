@@ -533,11 +533,10 @@ class MqttClient:
                 if name == DROPPED_TOPIC
                 else "let mqtt.username read it"
             )
-        log.warning(
-            "Broker %s closes the connection %s left out until the next start; %s.",
-            self._broker,
-            what,
-            hint,
+        self._trouble(
+            logging.WARNING,
+            f"Broker {self._broker} closes the connection {what} left out until the next start;"
+            f" {hint}.",
         )
 
     def _trouble(self, level: int, text: str, trouble: str | None = None) -> None:
