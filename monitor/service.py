@@ -38,6 +38,7 @@ from monitor.log_limiter import LogLimiter
 from monitor.outputs.configured import Broker, RunningOutput, configured_outputs
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.inbox import Inbox
+from monitor.pipeline.listening import ListeningClock
 from monitor.pipeline.pacing import Due, Pacer
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Rules
@@ -52,7 +53,6 @@ MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
 MIN_INBOX = 500  # messages: of QoS 0, none waits at the broker
 INBOX_BYTES = 256 << 20
 TICK_S = 1.0
-LISTENED_S = 0.5  # the most that one turn adds to the clock which finds silent sensors
 HEALTH_S = 10.0
 JOURNAL_RETRY_S = 1.0
 LOG_PERIOD_S = 60.0
@@ -143,7 +143,7 @@ class Service:
         self._fault: BaseException | None = None
         self._next_rules: Rules | None = None
         self._turn_s = time.monotonic()  # of the pipeline's last turn
-        self._listened_s, self._looked_s = 0.0, self._turn_s
+        self._listening = ListeningClock(self._turn_s)
         self._n_connects = 0
         self._is_thinning = False
         self._pacer = Pacer(config.mqtt.receive_maximum)
@@ -282,7 +282,7 @@ class Service:
         """
         messages = self._inbox.take(MESSAGES_PER_TURN, timeout_s)
         now_s = time.monotonic()
-        listened_s = self._listen(now_s)
+        listened_s = self._listening.look(now_s, self._source.is_connected)
         self._note_connection()
         self._adopt_rules()
         while self._unused:
@@ -294,15 +294,6 @@ class Service:
             self._tick(now_s)
         self._commit_if_due(len(messages))
         self._turn_s = time.monotonic()
-
-    def _listen(self, now_s: float) -> float:
-        """Seconds spent listening: while there was no connection, or a full disk or a stopped
-        process held us up, no sensor fell silent.
-        """
-        if self._source.is_connected:
-            self._listened_s += min(now_s - self._looked_s, LISTENED_S)
-        self._looked_s = now_s
-        return self._listened_s
 
     def _note_connection(self) -> None:
         connection = self._source.connection
@@ -319,7 +310,7 @@ class Service:
     def _tick(self, now_s: float) -> None:
         self._ticked_s = now_s
         if self._source.is_connected:
-            self._pipeline.tick(time.time_ns(), self._listened_s)
+            self._pipeline.tick(time.time_ns(), self._listening.listened_s)
         try:
             self._subscriptions.keep(self._source.remembered)
             self._commission()
@@ -342,7 +333,7 @@ class Service:
 
     def _commit_if_due(self, n_taken: int) -> None:
         pipeline, n_inbox = self._pipeline, len(self._inbox)
-        waited_s = pipeline.waited_s(self._listened_s)
+        waited_s = pipeline.waited_s(self._listening.listened_s)
         now_s = time.monotonic()
         due = self._pacer.due(
             now_s, pipeline.n_pending, waited_s, n_taken, n_inbox, pipeline.has_verdicts
