@@ -9,7 +9,7 @@ from monitor.pipeline.analysis import Analyser
 from monitor.records import labels
 from monitor.records.labels import LabelRequest
 from monitor.records.signal import Chunk, Message
-from monitor.records.topic import TopicPattern
+from monitor.records.topic import TopicPattern, machine_in
 from monitor.signal.payload.base import DecoderSettings, PayloadError, RuleOf
 from monitor.signal.payload.formats import decode
 
@@ -58,6 +58,11 @@ class Router:
             if (running := analyser.rule.running) is not None and running.topic is not None
         }
 
+    @property
+    def is_ambiguous(self) -> bool:
+        """Two topics may name one sensor."""
+        return len(self._topics) > 1 or any(pattern.is_ambiguous for pattern, _ in self._topics)
+
     def read(self, message: Message, rule_of: RuleOf) -> Content:
         """Raises PayloadError for what cannot be used."""
         for pattern, payload in self._topics:
@@ -77,11 +82,14 @@ class Router:
         for topic, pattern in self._running_topics.items():
             named = pattern.match(message.topic)
             if named is not None:
-                machine, point = named["machine"], named.get("point", "")
+                machine, point = machine_in(named), named.get("point", "")
                 return RunningWord(topic, machine, point, _is_running(message))
         if message.topic != labels.TOPIC:
             topic = message.topic[:MAX_NAME]
             raise PayloadError("unmatched_topic", f"Topic {topic!r} fits no subscription.")
+        if message.retained:
+            text = "A retained label would label another window at every start: send it without."
+            raise PayloadError("retained_label", text)
         try:
             modes = self._rules.failure_modes
             return labels.parse_message(message.payload, message.received_ns, modes)
