@@ -6,6 +6,7 @@ Exit codes are in exit_codes.py.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -36,6 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
     from monitor.journal.schema import JournalError
 
     arguments = sys.argv[1:] if arguments is None else arguments
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # a name that this terminal cannot show is shown so
+        sys.stdout.reconfigure(errors="replace")
     try:
         parsed = _parser(arguments).parse_args(arguments)
         command: Callable[[argparse.Namespace], int] = parsed.command

@@ -31,6 +31,14 @@ def parse(**changes: Any) -> Config:
     ("changes", "sentence"),
     [
         ({"speed": 1}, "speed = 1: there is no such key."),
+        (  # Case d26-share-subscription
+            {
+                "subscriptions": [
+                    {"topic": f"$share/camshaft/{TOPIC}", "payload": {"format": "raw"}}
+                ]
+            },
+            r"subscriptions\[0\].topic = '\$share/camshaft/.*': begins with \$share/: a shared",
+        ),
         (
             {"sensor": {"sample_rate_hz": "25.6 kHz"}},
             r"sensors\[0\].sample_rate_hz = '25.6 kHz': .*\(unit: hertz\)",
@@ -183,3 +191,8 @@ def test_the_key_of_0_1_for_kept_windows_is_still_read(
     tree["journal"]["kept_windows"] = {"ok_every": 8}
     with pytest.raises(ConfigError, match=r"journal\.evidence = .*: there is no such key\."):
         parse_config(tree, tmp_path)
+
+
+def test_an_ipv6_address_may_stand_in_brackets() -> None:
+    """Case s10-ipv6: the same in service and doctor."""
+    assert parse(mqtt={"host": "[::1]"}).mqtt.host == parse(mqtt={"host": "::1"}).mqtt.host

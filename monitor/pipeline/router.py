@@ -88,7 +88,10 @@ class Router:
             topic = message.topic[:MAX_NAME]
             raise PayloadError("unmatched_topic", f"Topic {topic!r} fits no subscription.")
         if message.retained:
-            text = "A retained label would label another window at every start: send it without."
+            text = (
+                "A retained label would label another window at every start: send it without the"
+                " retain flag."
+            )
             raise PayloadError("retained_label", text)
         try:
             modes = self._rules.failure_modes

@@ -24,7 +24,7 @@ def pipeline(topic: str) -> Pipeline:
 
 def on(topic: str, sent: list[Message], *, bare: bool = False) -> list[Message]:
     """The same messages on another topic; bare: without time and sequence, QoS 0."""
-    properties = {} if bare else None
+    properties: dict[str, str] | None = {} if bare else None
     return [
         replace(
             one,

@@ -335,6 +335,35 @@ def test_a_filter_is_held_until_the_broker_confirms_that_it_left(broker: Mosquit
         listener.wait_for(b"both")
 
 
+@needs_mosquitto
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_retained_message_comes_once_to_a_session_and_says_what_it_is(
+    broker: Mosquitto, protocol: str
+) -> None:
+    """Case d22-retained-waveform. MQTT 3.1.1 has no Retain Handling: the mark must do."""
+    send(broker.port, b"old", retain=True)
+    for n_starts in range(3):
+        with Listener(broker.port, protocol=protocol) as listener:
+            listener.ready()
+            send(broker.port, b"live")
+            wait_until(lambda found=listener: b"live" in found.payloads)  # type: ignore[misc]
+            found = [(one.payload, one.retained) for one in listener.messages]
+        once = n_starts > 0 and protocol == "5"
+        assert found == ([] if once else [(b"old", True)]) + [(b"live", False)]
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_retained_state_comes_at_every_start(broker: Mosquitto, protocol: str) -> None:
+    """Whether a machine runs is known by the retained message alone until it changes."""
+    send(broker.port, b"on", topic="plant/m/running", retain=True)
+    for _ in range(3):
+        state = TopicFilter("plant/+/running", is_state=True)
+        with Listener(broker.port, [state], protocol=protocol) as listener:
+            listener.wait_for(b"on")
+            assert listener.messages[0].retained
+
+
 # -- status, oversize, dropped --------------------------------------------------------------------
 
 
