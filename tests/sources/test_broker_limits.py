@@ -116,6 +116,25 @@ def test_a_reader_that_may_not_publish_stays(
 
 
 @needs_mosquitto
+@pytest.mark.parametrize("says_why", [True, False])
+def test_a_reader_at_a_broker_of_qos_0_that_may_not_publish_stays(
+    tmp_path: Path, says_why: bool
+) -> None:
+    """A publication of QoS 0 has no answer that could be missed."""
+    with (
+        Mosquitto(tmp_path / "broker", extra="max_qos 0") as broker,
+        StrictBroker(broker.port, (PUBLISH, b"camshaft/test"), says_why=says_why) as strict,
+        Listener(strict.port) as listener,
+    ):
+        wait_until(lambda: not listener.client._courtesies.may(PUBLISHING))
+        listener.ready()
+        send(broker.port, b"one", qos=0)
+        listener.wait_for(b"one")
+        assert strict.n_closed == (1 if says_why else MAX_STRIKES)
+        assert not listener.client.is_contested
+
+
+@needs_mosquitto
 @pytest.mark.parametrize(
     ("topic", "hint"),
     [

@@ -93,6 +93,13 @@ def test_three_quick_losses_without_a_reason_are_another_client() -> None:
     assert said == [False, False, True]
 
 
+def test_losses_with_a_known_cause_do_not_count_towards_another_client() -> None:
+    losses = Losses(1.0, 30.0)
+    for is_explained in (True, True, True, False, False, True, False):
+        losses.lost(0.2, is_taken_over=False, is_explained=is_explained)
+        assert not losses.is_contested(0.0)
+
+
 def test_connections_that_last_as_long_as_the_other_pauses_are_still_contested() -> None:
     losses = Losses(1.0, 30.0)
     for _ in range(8):
@@ -195,10 +202,9 @@ def test_a_broker_that_moved_is_found_at_the_next_attempt(
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     old = Mosquitto(tmp_path / "old")
     new = Mosquitto(tmp_path / "new", address="127.0.0.2", port=old.port)
-    with old, Listener(old.port, host="broker.plant") as listener:
+    with old, new, Listener(old.port, host="broker.plant") as listener:
         listener.ready()
-        with new:
-            address = "127.0.0.2"
-            old.stop()
-            wait_until(lambda: listener.client.counters.connects == 2, why="found again")
-            listener.ready()
+        address = "127.0.0.2"
+        old.stop()
+        wait_until(lambda: listener.client.counters.connects == 2, why="found again")
+        listener.ready()

@@ -432,8 +432,8 @@ class MqttClient:
             log.warning("Broker %s %s", self._broker, text)
         if self._settings.protocol != "5" and self._options == PLAIN and not self._was_plain:
             log.warning(
-                "Broker %s takes no last will that is retained and of QoS 1: status and alarms are"
-                " seen only by those who listen at the time.",
+                "Broker %s answered only without a last will that is retained and of QoS 1: status"
+                " and alarms are seen only by those who listen at the time.",
                 self._broker,
             )
         self._was_plain = self._options == PLAIN
@@ -472,22 +472,23 @@ class MqttClient:
         """said : the broker's reason code, 0 where it gave none"""
         lasted_s = time.monotonic() - self._connected_s
         is_taken_over = said == ReasonValue.SESSION_TAKEN_OVER
-        if all(one.is_published() for one in self._publications):
+        is_quick = lasted_s < QUICK_S and not is_taken_over
+        # With QoS 0 nothing is ever answered.
+        if self._options.qos and all(one.is_published() for one in self._publications):
             self._courtesies.answered(PUBLISHING)
-        is_explained = bool(said or unanswered or self._courtesies.suspect)
-        if self._courtesies.suspect == PUBLISHING:
+        suspect = self._courtesies.suspect
+        if suspect == PUBLISHING and is_quick:
             self._client.drop_out_messages()  # paho would send them again over the next connection
-        is_denied = said == ReasonValue.NOT_AUTHORIZED
-        left_out = self._courtesies.lost(lasted_s < QUICK_S and not is_taken_over, is_denied)
-        self._losses.lost(lasted_s, is_taken_over, is_explained)
+        left_out = self._courtesies.lost(is_quick, said == ReasonValue.NOT_AUTHORIZED)
+        self._losses.lost(lasted_s, is_taken_over, bool(said or unanswered or suspect))
         self._pause(self._client)
-        if self._settings.protocol == "5" and self.limits is not None:
-            self._options = self.limits.publish_options
+        # Asked for again what was not granted in words: the broker may have learnt it.
+        self._options = PublishOptions() if self.limits is None else self.limits.publish_options
         if self._losses.is_contested(0.0):
             self.counters.takeovers += 1
             self._say_contested(is_taken_over)
             return
-        if unanswered and not said:
+        if unanswered:
             reason += f" before it answered our subscription to {', '.join(unanswered)}"
         self._trouble(
             logging.WARNING, f"Connection to broker {self._broker} lost: {reason}; trying again."
@@ -592,7 +593,7 @@ class MqttClient:
             if name == DROPPED_TOPIC:
                 self._subscribe([DROPPED_FILTER], qos=0)
             elif name != PUBLISHING:
-                self._subscribe([self._filters[name]])
+                self._subscribe([TopicFilter(name)])
         if name == PUBLISHING:
             self._send(self.status_topic, "online", retain=True)
 

@@ -24,6 +24,7 @@ class Losses:
         self._least_s, self._most_s = least_s, most_s
         self.pause_s = least_s
         self.n_quick = 0  # in a row
+        self._n_unexplained = 0  # in a row, of these
         self._is_contested = False
 
     def is_quick(self, lasted_s: float) -> bool:
@@ -35,10 +36,12 @@ class Losses:
     def lost(self, lasted_s: float, is_taken_over: bool, is_explained: bool) -> None:
         """is_taken_over : the broker says so. is_explained : something else is known to be why."""
         if not is_taken_over and not self.is_quick(lasted_s):
-            self.n_quick, self.pause_s, self._is_contested = 0, self._least_s, False
+            self.n_quick = self._n_unexplained = 0
+            self.pause_s, self._is_contested = self._least_s, False
             return
         self.n_quick += 1
-        self._is_contested = is_taken_over or (self.n_quick >= N_QUICK and not is_explained)
+        self._n_unexplained = 0 if is_explained else self._n_unexplained + 1
+        self._is_contested = is_taken_over or self._n_unexplained >= N_QUICK
         most_s = CONTESTED_PAUSE_S if self._is_contested else self._most_s
         doublings = min(self.n_quick - 1, MAX_DOUBLINGS)
         self.pause_s = min(self._least_s * 2**doublings, most_s)
