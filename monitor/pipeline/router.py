@@ -52,16 +52,15 @@ class Router:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._topics = [(TopicPattern.parse(s.topic), s.payload) for s in rules.subscriptions]
+        # Two topics may name one sensor.
+        self.is_ambiguous = len(self._topics) > 1 or any(
+            pattern.is_ambiguous for pattern, _ in self._topics
+        )
         self._running_topics = {
             running.topic: TopicPattern.parse(running.topic)
             for analyser in rules.analysers
             if (running := analyser.rule.running) is not None and running.topic is not None
         }
-
-    @property
-    def is_ambiguous(self) -> bool:
-        """Two topics may name one sensor."""
-        return len(self._topics) > 1 or any(pattern.is_ambiguous for pattern, _ in self._topics)
 
     def read(self, message: Message, rule_of: RuleOf) -> Content:
         """Raises PayloadError for what cannot be used."""

@@ -311,7 +311,7 @@ def test_another_client_with_our_id_is_named(window: Any, tmp_path: Path) -> Non
     journal.store_health(time.time_ns(), health)
     with serve(tmp_path) as served:
         window.goto(served.address)
-        window.wait_for_selector("#trouble:has-text('uses the service's client id')")
+        window.wait_for_selector("#trouble:has-text('each takes messages from the other')")
         journal.store_health(time.time_ns(), health | {"broker_session_contested": False})
         window.wait_for_selector("#trouble:has-text('no connection to the MQTT broker')")
     journal.close()
