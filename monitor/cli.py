@@ -6,6 +6,7 @@ Exit codes are in exit_codes.py.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -38,6 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     from monitor.journal.schema import JournalError
 
     arguments = joined(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that this terminal cannot show is shown as far as it can.
+        sys.stdout.reconfigure(errors="replace")
     try:
         parsed = _parser(arguments).parse_args(arguments)
         command: Callable[[argparse.Namespace], int] = parsed.command

@@ -90,6 +90,14 @@ class MqttSettings(Settings):
     username: str | None = None
     password: Secret | None = None
     tls: TlsSettings | None = None
+    watch_dropped: bool = True  # Mosquitto's count of messages it dropped, under $SYS
+
+    @field_validator("host")
+    @classmethod
+    def _bare_address(cls, value: str) -> str:
+        """An IPv6 address may stand in brackets, as in a URL."""
+        is_bracketed = value.startswith("[") and value.endswith("]")
+        return value[1:-1] if is_bracketed else value
 
     @field_validator("protocol", mode="before")
     @classmethod

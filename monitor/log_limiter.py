@@ -15,18 +15,20 @@ class LogLimiter:
         # Trouble: when it may be said again, times since.
         self._said: dict[str, tuple[float, int]] = {}
 
-    def note(self, level: int, text: str, now_s: float, trouble: str | None = None) -> None:
-        """now_s: a clock that never jumps. trouble: what counts as the same, the text itself if
-        None.
+    def note(self, level: int, text: str, now_s: float, trouble: str | None = None) -> bool:
+        """Returns whether it was logged.
+
+        now_s: a clock that never jumps. trouble: what counts as the same, the text itself if None.
         """
         key = text if trouble is None else trouble
         again_s, n = self._said.get(key, (now_s, 0))
         if now_s < again_s:
             self._said[key] = again_s, n + 1
-            return
+            return False
         self._log.log(
             level, "%s%s", text, f" ({n + 1} times since the last such line)" if n else ""
         )
         if len(self._said) >= MAX_TROUBLES:
             self._said.clear()
         self._said[key] = now_s + self._period_s, 0
+        return True

@@ -39,6 +39,7 @@ from monitor.outputs.configured import Broker, RunningOutput, configured_outputs
 from monitor.outputs.runner import delivery_fields
 from monitor.pipeline.configured import configured_rules
 from monitor.pipeline.inbox import Inbox
+from monitor.pipeline.listening import ListeningClock
 from monitor.pipeline.pacing import Due, Pacer
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Rules
@@ -54,7 +55,6 @@ MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
 MIN_INBOX = 500  # messages: of QoS 0, none waits at the broker
 INBOX_BYTES = 256 << 20
 TICK_S = 1.0
-LISTENED_S = 0.5  # the most that one turn adds to the clock which finds silent sensors
 HEALTH_S = 10.0
 JOURNAL_RETRY_S = 1.0
 LOG_PERIOD_S = 60.0
@@ -128,7 +128,7 @@ class Service:
         self._fault: BaseException | None = None
         self._next_rules: Rules | None = None
         self._turn_s = time.monotonic()  # of the pipeline's last turn
-        self._listened_s, self._looked_s = 0.0, self._turn_s
+        self._listening = ListeningClock(self._turn_s)
         self._n_connects = 0
         self._pacer = Pacer(config.mqtt.receive_maximum)
         self._ticked_s = self._health_s = 0.0
@@ -209,6 +209,7 @@ class Service:
             config = config.model_copy(update={name: getattr(self._config, name) for name in kept})
             self._next_rules = configured_rules(config)
             self._source.listen(topic_filters(config))
+            self._source.renew()
             self._config = config
             rest = "All else of the configuration" if changed else "Configuration"
             for doubt in doubts(config):
@@ -266,8 +267,8 @@ class Service:
         """
         messages = self._inbox.take(MESSAGES_PER_TURN, timeout_s)
         now_s = time.monotonic()
-        listened_s = self._listen(now_s)
-        self._note_connection(listened_s)
+        listened_s = self._listening.look(now_s, self._source.is_connected)
+        self._note_connection()
         self._adopt_rules()
         while self._unused:
             message, reason = self._unused.popleft()
@@ -279,19 +280,12 @@ class Service:
         self._commit_if_due(len(messages))
         self._turn_s = time.monotonic()
 
-    def _listen(self, now_s: float) -> float:
-        """Seconds spent listening: while a full disk or a stopped process held us up, no sensor
-        fell silent.
-        """
-        self._listened_s += min(now_s - self._looked_s, LISTENED_S)
-        self._looked_s = now_s
-        return self._listened_s
-
-    def _note_connection(self, listened_s: float) -> None:
+    def _note_connection(self) -> None:
         connection = self._source.connection
         if connection.number != self._n_connects:
             self._n_connects = connection.number
-            self._pipeline.connected(listened_s, connection.is_resumed)
+            if not connection.is_resumed:
+                self._pipeline.forget_deliveries()
 
     def _adopt_rules(self) -> None:
         rules, self._next_rules = self._next_rules, None
@@ -301,7 +295,7 @@ class Service:
     def _tick(self, now_s: float) -> None:
         self._ticked_s = now_s
         if self._source.is_connected:
-            self._pipeline.tick(time.time_ns(), self._listened_s)
+            self._pipeline.tick(time.time_ns(), self._listening.listened_s)
         try:
             self._subscriptions.keep(self._source.remembered)
             self._commission()
@@ -322,7 +316,7 @@ class Service:
 
     def _commit_if_due(self, n_taken: int) -> None:
         pipeline, n_inbox = self._pipeline, len(self._inbox)
-        waited_s = pipeline.waited_s(self._listened_s)
+        waited_s = pipeline.waited_s(self._listening.listened_s)
         now_s = time.monotonic()
         due = self._pacer.due(
             now_s, pipeline.n_pending, waited_s, n_taken, n_inbox, pipeline.has_verdicts

@@ -41,6 +41,7 @@ from monitor.service import Service
 from monitor.signal.payload.base import PayloadError
 from monitor.sources.base import Callbacks
 from monitor.sources.configured import configured_source, topic_filters
+from monitor.sources.mqtt.client import MqttClient
 from monitor.sources.mqtt.paho_client import connect_properties
 from tests.signals import START_NS
 from tests.toy_source import FolderSource
@@ -104,6 +105,7 @@ def connection(config: Config, patch: pytest.MonkeyPatch) -> Tree:
         lambda error: None,
     )
     source = configured_source(config, callbacks, frozenset())
+    assert isinstance(source, MqttClient)
     source.start()
     client, (host, port, keep_alive_s), more = asked
     message = paho.MQTTMessage(0, b"v/m/p")
@@ -120,7 +122,8 @@ def connection(config: Config, patch: pytest.MonkeyPatch) -> Tree:
         "password": client.password,
         "tls": client._ssl_context is not None,
         "too_large": refused,
-        "will": client._will_topic,
+        "status_topic": source.status_topic,
+        "courtesies": list(source._courtesies_to_ask()),
     }
 
 
@@ -261,7 +264,7 @@ def model_folder(config: Config, folder: Path, _patch: pytest.MonkeyPatch) -> st
 
 
 def filters(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[str]:
-    return topic_filters(config)
+    return [one.text for one in topic_filters(config)]
 
 
 # -- the journal and the log ----------------------------------------------------------------------
@@ -547,7 +550,7 @@ def seen_of_page(name: str, key: str, after: Any, **before: Any) -> Observation:
 
 
 OBSERVED: dict[str, Observation] = {
-    "Config.instance": Observation(broker("will"), {"instance": "other"}),
+    "Config.instance": Observation(broker("status_topic"), {"instance": "other"}),
     "Config.models_folder": Observation(model_folder, {"models_folder": "models"}),
     "Config.max_lag_s": Observation(late, {"max_lag_s": 5}),
     "MqttSettings.host": seen_by_broker("host", "host", "broker.example"),
@@ -561,6 +564,7 @@ OBSERVED: dict[str, Observation] = {
     "MqttSettings.session_expiry_s": seen_by_broker("session", "session_expiry_s", 61),
     "MqttSettings.receive_maximum": seen_by_broker("session", "receive_maximum", 3),
     "MqttSettings.max_payload_bytes": seen_by_broker("too_large", "max_payload_bytes", 1024),
+    "MqttSettings.watch_dropped": seen_by_broker("courtesies", "watch_dropped", False),
     "MqttSettings.username": seen_by_broker("username", "username", "u"),
     "MqttSettings.password": Observation(
         secret, {"mqtt": USER}, {"mqtt": {"username": "u", "password": {"env": "SECRET_TWO"}}}

@@ -31,6 +31,14 @@ def parse(**changes: Any) -> Config:
     ("changes", "sentence"),
     [
         ({"speed": 1}, "speed = 1: there is no such key."),
+        (  # Case d26-share-subscription
+            {
+                "subscriptions": [
+                    {"topic": f"$share/camshaft/{TOPIC}", "payload": {"format": "raw"}}
+                ]
+            },
+            r"subscriptions\[0\]: topic = '\$share/camshaft/.*' begins with \$share/: a shared",
+        ),
         (
             {"sensor": {"sample_rate_hz": "25.6 kHz"}},
             r"sensors\[0\].sample_rate_hz = '25.6 kHz': .*\(unit: hertz\)",
@@ -224,3 +232,8 @@ def test_a_reload_names_what_needs_a_restart_and_what_is_in_use() -> None:
     two = parse(influx=[running | {"name": name} for name in ("a", "b")])
     more = parse(influx=[running | {"name": name} for name in ("a", "c")])
     assert changed_keys("influx", two.influx, more.influx) == ["influx[1].name (b is in use)"]
+
+
+def test_an_ipv6_address_may_stand_in_brackets() -> None:
+    """Case s10-ipv6: the same in service and doctor."""
+    assert parse(mqtt={"host": "[::1]"}).mqtt.host == parse(mqtt={"host": "::1"}).mqtt.host

@@ -18,6 +18,7 @@ from pathlib import Path
 from monitor.config import Config
 from monitor.config_file import load_config
 from monitor.records.signal import Delivery, Message
+from monitor.records.topic import TopicFilter
 from monitor.service import Service
 from monitor.sources.base import Callbacks, Connection
 
@@ -49,8 +50,11 @@ class FolderSource:
         self._stopping.set()
         self._thread.join(timeout_s)
 
-    def listen(self, topics: Sequence[str]) -> None:
+    def listen(self, topics: Sequence[TopicFilter]) -> None:
         """Everything in the folder is wanted."""
+
+    def renew(self) -> None:
+        """It has no secrets."""
 
     def settle(self, token: object) -> bool:
         """Files go in the order of delivery, as PUBACKs do."""

@@ -16,9 +16,10 @@ import numpy as np
 
 from monitor.config import Config, ConfigError, MqttSettings, Subscription
 from monitor.records.signal import Chunk, Message
+from monitor.records.topic import TopicFilter
 from monitor.signal.payload.base import DecoderSettings, PayloadError
 from monitor.signal.payload.formats import decode
-from monitor.sources.mqtt.probe import BrokerProbe, ProbeError
+from monitor.sources.mqtt.probe import QOS_0_ONLY, BrokerProbe, ProbeError
 from monitor.sources.mqtt.session import shortfalls
 from monitor.text import printable
 from monitor.tls import client_context, explain
@@ -117,7 +118,7 @@ def _tls_step(settings: MqttSettings, link: socket.socket) -> Finding:
 def _session_steps(config: Config, wait_s: float) -> Iterator[Finding]:
     settings = config.mqtt
     try:
-        probe = BrokerProbe(settings)
+        probe = BrokerProbe(settings, config.instance)
     except ConfigError as error:
         yield Finding("login", "FAILED", str(error))
         return
@@ -138,18 +139,39 @@ def _session_steps(config: Config, wait_s: float) -> Iterator[Finding]:
         # counts here.
         for text in shortfalls(limits, settings.model_copy(update={"session_expiry_s": 0})):
             yield Finding("login", "warning", f"the broker {text}")
+        if settings.protocol != "5" and probe.has_plain_will:
+            yield Finding("login", "warning", "the broker takes no retained last will of QoS 1")
         yield from _subscription_steps(config, probe, wait_s)
+        yield from _publishing_step(config, probe)
+
+
+def _publishing_step(config: Config, probe: BrokerProbe) -> Iterator[Finding]:
+    """Last of all: some brokers close the connection on what a client may not publish."""
+    try:
+        refused = probe.publish(CONNECT_S)
+    except ProbeError as error:
+        refused = str(error)
+    if refused:
+        yield Finding(
+            "publishing",
+            "warning",
+            f"status and alarm topics under camshaft/{config.instance}/: {refused}",
+            "verdicts do not need it; let mqtt.username write there if somebody listens",
+        )
 
 
 def _subscription_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterator[Finding]:
     patterns = {one.pattern.filter: one.topic for one in config.subscriptions}
     try:
-        answers = probe.subscribe(list(patterns), CONNECT_S)
+        answers = probe.subscribe([TopicFilter(one) for one in patterns], CONNECT_S)
     except ProbeError as error:
         yield Finding("subscription", "FAILED", str(error), "see the broker's log")
         return
     for topic, answer in answers.items():
-        if answer:
+        if answer == QOS_0_ONLY:
+            text = f"{topic} is granted with QoS 0 only: messages can be lost on the way"
+            yield Finding("subscription", "warning", text, "let the broker deliver with QoS 1")
+        elif answer:
             yield Finding(
                 "subscription", "FAILED", f"{topic}: {answer}", "check the broker's access list"
             )
@@ -159,20 +181,26 @@ def _subscription_steps(config: Config, probe: BrokerProbe, wait_s: float) -> It
 
 
 def _message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterator[Finding]:
-    """The first message of each subscription."""
+    """The first message of each subscription that is no retained one."""
     waiting = {subscription.topic for subscription in config.subscriptions}
+    retained = set()
     until_s = time.monotonic() + wait_s
     while waiting and (message := probe.next_message(until_s - time.monotonic())) is not None:
         matching = (
             one for one in config.subscriptions if one.pattern.match(message.topic) is not None
         )
         subscription = next(matching, None)
-        if subscription is not None and subscription.topic in waiting:
-            waiting.discard(subscription.topic)
-            yield _judge(config, subscription, message)
+        if subscription is None or subscription.topic not in waiting:
+            continue
+        if message.retained:
+            retained.add(subscription.topic)
+            continue
+        waiting.discard(subscription.topic)
+        yield _judge(config, subscription, message)
     for topic in sorted(waiting):
+        found = "nothing but a retained message came" if topic in retained else "nothing came"
         hint = "is a sensor running, and its topic spelt so? --wait gives it longer"
-        yield Finding("message", "FAILED", f"nothing came on {topic} within {wait_s:g} s", hint)
+        yield Finding("message", "FAILED", f"{found} on {topic} within {wait_s:g} s", hint)
 
 
 def _judge(config: Config, subscription: Subscription, message: Message) -> Finding:

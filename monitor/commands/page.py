@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 
 from monitor.commands.arguments import add_config
@@ -41,9 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
         return EXIT_REFUSED
     logging.basicConfig(
         level=config.logging.level,
-        format="%(asctime)s %(levelname)s %(message)s",
+        format="%(asctime)sZ %(levelname)s %(message)s",
         stream=sys.stderr,
     )
+    logging.Formatter.converter = time.gmtime
     page, tls = config.page, config.page.tls
     listening = listen(page.host, page.port)
     server = uvicorn.Server(

@@ -23,6 +23,7 @@ from monitor.config import ConfigError, MqttSettings, Secret, TlsSettings
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
 from monitor.recordings.manifest import RecordingError, RecordingSet, load_manifest
 from monitor.recordings.replay import Cut, PlayOptions, cuts, encode, topic_of
+from monitor.sources.mqtt.credentials import Credentials
 from monitor.sources.mqtt.paho_client import paho_client, publish_properties, refusal
 from monitor.tls import explain
 
@@ -91,7 +92,7 @@ class _Publisher:
     def __init__(self, broker: MqttSettings) -> None:
         self._broker = broker
         self._room = threading.Semaphore(MAX_UNACKNOWLEDGED)
-        self._client = paho_client(broker, "", persistent=False)
+        self._client = paho_client(broker, Credentials(broker), "", persistent=False)
         self._answered = threading.Event()
         self._refusal = ""
         self._client.on_connect = self._on_connect

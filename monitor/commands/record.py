@@ -23,6 +23,7 @@ from monitor.commands.arguments import add_config
 from monitor.config import Config, ConfigError
 from monitor.config_file import load_config, write_yaml
 from monitor.records.signal import Chunk, Float32, Message
+from monitor.records.topic import TopicFilter
 from monitor.signal.payload.base import DecoderSettings, PayloadError, PayloadSettings
 from monitor.signal.payload.formats import decode
 from monitor.signal.windows import Windower, WindowSettings
@@ -58,11 +59,13 @@ def run(arguments: argparse.Namespace) -> int:
             "session_expiry_s": 60,
         }
     )
-    client = MqttClient(settings, recorder.filters, messages.put, f"{config.instance}-record")
+    filters = [TopicFilter(text) for text in recorder.filters]
+    client = MqttClient(settings, filters, messages.put, f"{config.instance}-record")
     client.start()
     try:
         for message in _until(messages, time.monotonic() + arguments.hours * 3600, recorder):
-            recorder.take(message)
+            if not message.retained:  # of some earlier time
+                recorder.take(message)
             if message.delivery is not None:
                 client.settle(message.delivery.token)
     except KeyboardInterrupt:

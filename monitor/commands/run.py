@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
     logging.basicConfig(
         level=config.logging.level,
-        format="%(asctime)s %(levelname)s %(message)s",
+        format="%(asctime)sZ %(levelname)s %(message)s",
         stream=sys.stderr,
     )
     logging.Formatter.converter = time.gmtime

@@ -175,6 +175,8 @@ def _service(health: dict[str, Any] | None) -> str:
         else ""
     )
     broker = "connected" if health["broker_connected"] else "NOT CONNECTED"
+    if health.get("broker_session_contested"):
+        broker += " (ANOTHER CLIENT USES mqtt.client_id)"
     return f"as of {when}: broker {broker}, {health['windows_per_s']:.1f} windows/s{delay}"
 
 

@@ -21,6 +21,7 @@ from monitor.config import MqttSettings
 from monitor.config_file import write_yaml
 from monitor.journal.reader import JournalReader
 from monitor.records.signal import Message
+from monitor.records.topic import TopicFilter
 from monitor.sources.mqtt.client import MqttClient
 
 INSTANCE = "demo"
@@ -188,7 +189,8 @@ def _connect(stack: ExitStack, found: Broker, service: Child) -> MqttClient:
             client.settle(message.delivery.token)
 
     settings = MqttSettings(port=found.port, protocol=found.protocol, client_id="demo-machines")
-    client = MqttClient(settings, [f"camshaft/{INSTANCE}/status"], note, instance="demo-machines")
+    status = TopicFilter(f"camshaft/{INSTANCE}/status", is_state=True)
+    client = MqttClient(settings, [status], note, instance="demo-machines")
     client.start()
     stack.callback(client.stop)
     deadline_s = time.monotonic() + START_DEADLINE_S

@@ -48,6 +48,10 @@ HEALTH_GAUGES = {  # figure of the newest health row: metric and what it says
     "sensors": ("camshaft_sensors", "Sensors known"),
     "journal_bytes": ("camshaft_journal_bytes", "Size of the journal's main file"),
     "broker_connected": ("camshaft_broker_connected", "1 while connected to the MQTT broker"),
+    "broker_session_contested": (
+        "camshaft_broker_session_contested",
+        "1 while another client uses mqtt.client_id",
+    ),
 }
 HEALTH_COUNTERS = {  # these begin with the process, the books with the journal
     "broker_connects": ("camshaft_broker_connects", "Connections made to the MQTT broker"),
@@ -70,6 +74,14 @@ HEALTH_COUNTERS = {  # these begin with the process, the books with the journal
     "broker_refused_subscriptions": (
         "camshaft_broker_refused_subscriptions",
         "Topics that the MQTT broker refused",
+    ),
+    "broker_refused_publications": (
+        "camshaft_broker_refused_publications",
+        "Status and alarm messages that the MQTT broker refused",
+    ),
+    "broker_takeovers": (
+        "camshaft_broker_takeovers",
+        "Connections that another client with our id ended",
     ),
     "oversize_messages": ("camshaft_oversize_messages", "Messages too large to be taken"),
     "bad_topic_messages": ("camshaft_bad_topic_messages", "Messages whose topic is not UTF-8"),

@@ -186,7 +186,8 @@ def _health(views: JournalViews) -> Tree | None:
     at_ns, fields = found
     age_s = max(0.0, (time.time_ns() - at_ns) / 1e9)
     return {"age_s": round(age_s, 1)} | {
-        key: fields.get(key) for key in ("windows_per_s", "broker_connected")
+        key: fields.get(key)
+        for key in ("windows_per_s", "broker_connected", "broker_session_contested")
     }
 
 

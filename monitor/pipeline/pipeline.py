@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from monitor.config import SensorSettings
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.judging import Cut, Judgement, judge
+from monitor.pipeline.origins import Origin, Origins
 from monitor.pipeline.overload import Overload
 from monitor.pipeline.router import MAX_NAME, Router, Rules, RunningWord
 from monitor.pipeline.running import RunningStates
@@ -46,6 +47,7 @@ class Pipeline:
         self.sensors: dict[str, Sensor] = {}
         self._rules = rules
         self._router = Router(rules)
+        self._origins = Origins()
         self._settlement = Settlement(digests)
         self._running = RunningStates()
         self._overload = Overload()
@@ -62,6 +64,7 @@ class Pipeline:
         """Take a new configuration over; known sensors change at their next window border."""
         self._rules = rules
         self._router = Router(rules)
+        self._origins = Origins()
         for sensor in self.sensors.values():
             analyser = self._router.analyser(sensor.name)
             if analyser is not None:
@@ -79,22 +82,17 @@ class Pipeline:
         analyser = self._router.analyser(name) if known is None else known.analyser
         return None if analyser is None else analyser.geometry
 
-    def connected(self, now_s: float, is_resumed: bool) -> None:
-        """The source is there (again): silence is measured from now.
-
-        is_resumed : it goes on where it was; else its delivery keys begin anew
-        """
-        for sensor in self.sensors.values():
-            sensor.listen_from(now_s)
-        if not is_resumed:
-            self._settlement.forget()
+    def forget_deliveries(self) -> None:
+        """The source begins its delivery keys anew."""
+        self._settlement.forget()
 
     def process(self, messages: Sequence[Message], now_ns: int, now_s: float) -> None:
         """Take messages in order of receipt. now_s counts seconds spent listening."""
         work: list[Cut] = []
         for message in messages:
-            digest = _digest(message)
-            marks = self._take(message, digest, work, now_s)
+            checksum = zlib.crc32(message.payload)
+            digest = _digest(message, checksum)
+            marks = self._take(message, digest, checksum, work, now_s)
             if message.delivery is None:
                 self._batch.counters["messages_received"] += 1
             else:
@@ -170,8 +168,13 @@ class Pipeline:
         for key in [key for key in batch.books if key[0] in self._fresh]:
             self._batch.books[key] = batch.books.pop(key)
 
-    def _take(self, message: Message, digest: int, work: list[Cut], now_s: float) -> Marks:
-        """One message up to its windows. Returns what must be stored before it is settled."""
+    def _take(
+        self, message: Message, digest: int, checksum: int, work: list[Cut], now_s: float
+    ) -> Marks:
+        """One message up to its windows. Returns what must be stored before it is settled.
+
+        digest, checksum : of the whole message, of its payload alone
+        """
         marks = self._settlement.seen_before(message.delivery, digest)
         if marks is not None:
             self._batch.counters["messages_redelivered"] += 1
@@ -188,11 +191,47 @@ class Pipeline:
         except PayloadError as error:
             self.refuse(message, error.reason, error.detail)
             return {}
+        marks = {}
         for index, (sensor, chunk) in enumerate(zip(sensors, content, strict=True)):
             # Two chunks of one message are no duplicates of each other.
-            digest_of_chunk = digest if index == 0 else zlib.crc32(b"%d" % index, digest)
-            self._push(sensor, chunk, digest_of_chunk, work, now_s)
-        return {sensor.name: sensor.n_received for sensor in sensors}
+            own = checksum if index == 0 else zlib.crc32(b"%d" % index, checksum)
+            origin = self._origin(sensor, message, own)
+            if origin is Origin.FOREIGN:
+                continue
+            if origin is Origin.REPEATED:
+                self._drop(chunk, "duplicate")
+            elif message.retained and sensor.is_past(chunk):
+                self._drop(chunk, "retained")
+            else:
+                self._push(sensor, chunk, own, work, now_s)
+            marks[sensor.name] = sensor.n_received
+        return marks
+
+    def _origin(self, sensor: Sensor, message: Message, checksum: int) -> Origin:
+        """Whether the message is the sensor's. One that is not is refused here."""
+        if not self._router.is_ambiguous:
+            return Origin.ITSELF
+        name, topic = sensor.name, message.topic
+        origin = self._origins.judge(name, topic, checksum, sensor.is_silent)
+        if origin is Origin.MOVED:
+            self.event(Event(message.received_ns, name, "moved", f"comes on {topic} from now on"))
+        if origin is Origin.FOREIGN:
+            text = (
+                f"Topics {self._origins.topic_of(name)!r} and {topic!r} both name sensor {name!r}"
+                " and bring different signals: name the level that differs under subscriptions,"
+                " {site} say."
+            )
+            if self._origins.is_news(name, topic):
+                self.event(Event(message.received_ns, name, "ambiguous", text))
+            self.refuse(message, "ambiguous_topic", text)
+        return origin
+
+    def _drop(self, chunk: Chunk, reason: str) -> None:
+        """Count samples that are not even taken into their sensor's stream."""
+        n = chunk.samples.shape[1]
+        self._batch.books[chunk.sensor, "received", ""] += n
+        self._batch.books[chunk.sensor, "dropped", reason] += n
+        self._touched.add(chunk.sensor)
 
     def _rule_of(self, name: str) -> SensorSettings | None:
         """A known sensor's own: after a reload the old rule holds until its window is whole."""
@@ -291,6 +330,7 @@ def _count_window(counters: Counter[str], status: Status, reason: str) -> None:
         counters["errors.map_mismatch"] += 1
 
 
-def _digest(message: Message) -> int:
+def _digest(message: Message, checksum: int) -> int:
+    """checksum : of the payload"""
     head = f"{message.topic}\0{message.properties}".encode("utf-8", "replace")
-    return zlib.crc32(message.payload, zlib.crc32(head))
+    return zlib.crc32(head, checksum)

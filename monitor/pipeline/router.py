@@ -9,7 +9,7 @@ from monitor.pipeline.analysis import Analyser
 from monitor.records import labels
 from monitor.records.labels import LabelRequest
 from monitor.records.signal import Chunk, Message
-from monitor.records.topic import TopicPattern
+from monitor.records.topic import TopicPattern, machine_in
 from monitor.signal.payload.base import DecoderSettings, PayloadError, RuleOf
 from monitor.signal.payload.formats import decode
 
@@ -52,6 +52,10 @@ class Router:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._topics = [(s.pattern, s.payload) for s in rules.subscriptions]
+        # Two topics may name one sensor.
+        self.is_ambiguous = len(self._topics) > 1 or any(
+            pattern.is_ambiguous for pattern, _ in self._topics
+        )
         self._running_topics = {
             running.topic: TopicPattern.parse(running.topic)
             for analyser in rules.analysers
@@ -77,11 +81,17 @@ class Router:
         for topic, pattern in self._running_topics.items():
             named = pattern.match(message.topic)
             if named is not None:
-                machine, point = named["machine"], named.get("point", "")
+                machine, point = machine_in(named), named.get("point", "")
                 return RunningWord(topic, machine, point, _is_running(message))
         if message.topic != labels.TOPIC:
             topic = message.topic[:MAX_NAME]
             raise PayloadError("unmatched_topic", f"Topic {topic!r} fits no subscription.")
+        if message.retained:
+            text = (
+                "A retained label would label another window at every start: send it without the"
+                " retain flag."
+            )
+            raise PayloadError("retained_label", text)
         try:
             modes = self._rules.failure_modes
             return labels.parse_message(message.payload, message.received_ns, modes)

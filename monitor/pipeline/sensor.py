@@ -92,9 +92,19 @@ class Sensor:
             self._at_border()
         return Taken(is_back, before, ended, windows)
 
-    def listen_from(self, now_s: float) -> None:
-        """Silence is measured from now: nothing could be heard before."""
-        self._heard_s = now_s
+    @property
+    def is_silent(self) -> bool:
+        """A row has said so."""
+        return self._is_silent
+
+    def is_past(self, chunk: Chunk) -> bool:
+        """True for what the stream has passed, and for what bears no time: of a message kept by its
+        source, nobody knows from when it is.
+        """
+        expected_ns = self._windower.position.expected_ns
+        if chunk.start_ns is None:
+            return True
+        return expected_ns is not None and chunk.start_ns < expected_ns
 
     def fall_silent(self, now_ns: int) -> tuple[Sequence[Gap | Drop], Verdict]:
         """End the stream here. Returns what ended, and the row that says so."""

@@ -23,7 +23,7 @@ import numpy as np
 from monitor.config import ConfigError
 from monitor.recordings.manifest import Label, Recording, RecordingError, RecordingSet, read, runs
 from monitor.records.signal import Float32
-from monitor.records.topic import TopicPattern
+from monitor.records.topic import PLACES, TopicPattern
 
 PAUSE_S = 10.0  # between two runs of a sensor: long enough to be no continuation
 MAX_COUNT = 32767  # of int16, either sign
@@ -53,9 +53,14 @@ class PlayOptions:
     def check(self) -> None:
         """Raises ConfigError naming option, value and rule."""
         try:
-            TopicPattern.parse(self.topic)
+            pattern = TopicPattern.parse(self.topic)
         except ValueError as error:
             raise ConfigError(f"--topic = {self.topic!r}: {error}.") from error
+        if open_levels := set(pattern.levels) & {"+", *(f"{{{place}}}" for place in PLACES)}:
+            raise ConfigError(
+                f"--topic = {self.topic!r}: {min(open_levels)!r} must be a name; a recording knows"
+                " {machine} and {point} alone."
+            )
         if self.message_s is not None and not 0 < self.message_s < math.inf:
             raise ConfigError(f"--message-s = {self.message_s:g}: must be above 0 seconds.")
         if not self.speed >= 0:

@@ -33,13 +33,17 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message as it arrived. delivery is None where nothing is owed to its source."""
+    """One message as it arrived. delivery is None where nothing is owed to its source.
+
+    retained : kept by its source from some earlier time; it says nothing of now
+    """
 
     topic: str
     payload: bytes
     received_ns: int
     properties: Mapping[str, str] = field(default_factory=dict)  # facts beside the payload
     delivery: Delivery | None = None
+    retained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,24 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-LEVEL_NAMES = ("machine", "point")
+PLACES = ("site", "area", "line")  # of a machine, as ISA-95 calls them; the wider first
+LEVEL_NAMES = (*PLACES, "machine", "point")
+# Brokers take these off a filter; what they deliver does not bear them.
+SHARED = ("$share", "$queue", "$exclusive")
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFilter:
+    """What a source listens to.
+
+    text : an MQTT topic filter
+    is_state : its retained message still holds, and is wanted anew at every start
+    is_optional : we can do without where we may not have it
+    """
+
+    text: str
+    is_state: bool = False
+    is_optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +39,30 @@ class TopicPattern:
         needs_machine : nothing else names it
         """
         levels = tuple(text.split("/"))
+        if levels[0] in SHARED:
+            raise ValueError(
+                f"begins with {levels[0]}/: a shared subscription deals out a sensor's messages"
+                " among its readers, and each would see gaps; write the topic without it"
+            )
         names = [match[1] for level in levels if (match := re.fullmatch(r"\{(\w+)\}", level))]
         if unknown := [name for name in names if name not in LEVEL_NAMES]:
             raise ValueError(
-                f"has a level {{{unknown[0]}}}; levels may be named {{machine}} and {{point}}"
+                f"has a level {{{unknown[0]}}}; levels may be named {{machine}} and {{point}},"
+                " and {site}, {area}, {line} where machines have the same name in each"
             )
         is_named = "machine" in names or not needs_machine
         if not is_named or len(set(names)) != len(names):
-            raise ValueError("must name {machine} once and {point} at most once")
+            raise ValueError("must name {machine} once and each other level at most once")
         if any(
             set(level) & set("{}#+\0") for level in levels if not re.fullmatch(r"\{\w+\}|\+", level)
         ):
             raise ValueError("each level must be plain text, '+' or one name in braces")
         return cls(levels)
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Two topics may name one sensor."""
+        return "+" in self.levels
 
     @property
     def filter(self) -> str:
@@ -61,4 +89,9 @@ class TopicPattern:
         named = self.match(topic)
         if named is None or not all(named.values()):
             return None
-        return f"{named.get('machine', '')}/{named.get('point', 'main')}"
+        return f"{machine_in(named)}/{named.get('point', 'main')}"
+
+
+def machine_in(named: Mapping[str, str]) -> str:
+    """The machine's name, with those of its places before it: hamburg.pump-1."""
+    return ".".join(named[name] for name in (*PLACES, "machine") if name in named)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from monitor.records.signal import Message
+from monitor.records.topic import TopicFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,14 @@ class Source(Protocol):
         """Leave. What is not settled is delivered again to the next process."""
         ...
 
-    def listen(self, topics: Sequence[str]) -> None:
+    def listen(self, topics: Sequence[TopicFilter]) -> None:
         """Change to these topics without losing a message of those that stay."""
+        ...
+
+    def renew(self) -> None:
+        """Read secrets and certificates again, and log what has changed. It holds from the next
+        connection on.
+        """
         ...
 
     def settle(self, token: object) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from monitor.config import Config
 from monitor.records import labels
-from monitor.records.topic import TopicPattern
+from monitor.records.topic import TopicFilter, TopicPattern
 from monitor.sources.base import Callbacks, Source
 from monitor.sources.mqtt.client import MqttClient
 
@@ -29,12 +29,11 @@ def configured_source(config: Config, callbacks: Callbacks, remembered: frozense
     )
 
 
-def topic_filters(config: Config) -> list[str]:
-    """MQTT topic filters of all waveforms, running-state topics and labels."""
-    waveforms = [subscription.pattern for subscription in config.subscriptions]
-    running = [
-        TopicPattern.parse(rule.running.topic)
-        for rule in config.sensors
-        if rule.running and rule.running.topic
-    ]
-    return [*(pattern.filter for pattern in waveforms + running), labels.TOPIC]
+def topic_filters(config: Config) -> list[TopicFilter]:
+    """What to listen to: all waveforms, running-state topics and labels."""
+    states = {rule.running.topic for rule in config.sensors if rule.running and rule.running.topic}
+    waveforms = {one.topic: one.pattern for one in config.subscriptions}
+    others = {topic: TopicPattern.parse(topic) for topic in sorted(states - set(waveforms))}
+    patterns = {**waveforms, **others}
+    filters = [TopicFilter(one.filter, topic in states) for topic, one in patterns.items()]
+    return [*filters, TopicFilter(labels.TOPIC, is_optional=True)]

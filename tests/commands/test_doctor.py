@@ -23,7 +23,7 @@ from tests.servers.certificates import TestAuthority
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import InfluxStandIn
 from tests.servers.mosquitto import Mosquitto, free_port, needs_mosquitto
-from tests.servers.mqtt_clients import publisher
+from tests.servers.mqtt_clients import publisher, send
 from tests.servers.service import influx_part
 
 MODEL = BUNDLED_MODELS / "cnc-milling"
@@ -73,14 +73,14 @@ def plant(tmp_path: Path, broker: Mosquitto, capsys: pytest.CaptureFixture[str])
 
 
 @contextmanager
-def sensor(port: int, payload: bytes, topic: str = TOPIC) -> Iterator[None]:
+def sensor(port: int, payload: bytes, topic: str = TOPIC, qos: int = 1) -> Iterator[None]:
     """Publishes the same message again and again."""
     stop = threading.Event()
 
     def work() -> None:
         with publisher(port) as client:
             while not stop.wait(0.05):
-                client.publish(topic, payload, qos=1)
+                client.publish(topic, payload, qos=qos)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -307,3 +307,71 @@ def test_influx(plant: Plant, broker: Mosquitto, influx_standin_alone: InfluxSta
             influx_standin_alone.url, plant.folder, token={"env": "NOT_SET_ANYWHERE"}
         )
         failed(plant, "InfluxDB", "this environment variable is not set")
+
+
+# -- brokers with limits --------------------------------------------------------------------------
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+@pytest.mark.parametrize(
+    ("limit", "step", "match"),
+    [
+        ("retain_available false", "login", "keeps no retained messages"),
+        ("max_qos 0", "subscription", "is granted with QoS 0 only: messages can be lost"),
+    ],
+)
+def test_a_broker_that_cannot_take_our_last_will(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    protocol: str,
+    limit: str,
+    step: str,
+    match: str,
+) -> None:
+    """Cases s01-retain-unavailable and s02-max-qos-0: the service asks with the same will."""
+    with Mosquitto(tmp_path / "broker", extra=limit) as broker:
+        plant = Plant(tmp_path, broker.port, capsys)
+        plant.mqtt["protocol"] = protocol
+        with sensor(broker.port, GOOD, qos=0):
+            code, steps = plant.doctor()
+    assert code == 0
+    assert steps["message"].startswith("ok")
+    if protocol == "3.1.1" and step == "login":
+        match = "the broker takes no retained last will of QoS 1"
+    assert match in steps[step]
+    assert "warning" in steps[step]
+
+
+@needs_mosquitto
+def test_a_user_who_may_only_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    access = tmp_path / "access"
+    access.write_text("topic read #\ntopic write vibration/#\n")
+    with (
+        Mosquitto(tmp_path / "broker", extra=f"acl_file {access}") as broker,
+        sensor(broker.port, GOOD),
+    ):
+        code, steps = Plant(tmp_path, broker.port, capsys).doctor()
+    assert code == 0
+    assert "status and alarm topics under camshaft/camshaft/: Not authorized" in steps["publishing"]
+
+
+@needs_mosquitto
+def test_a_retained_message_is_no_sign_of_life(plant: Plant, broker: Mosquitto) -> None:
+    """Case d22-retained-waveform: it is of some earlier time."""
+    send(broker.port, GOOD, topic=TOPIC, retain=True)
+    failed(plant, "message", "nothing but a retained message came on", wait_s=0.5)
+    with sensor(broker.port, GOOD):
+        assert plant.doctor()[0] == 0
+
+
+@needs_mosquitto
+def test_an_ipv6_address_in_brackets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Case s10-ipv6: the service took [::1], the doctor called it an unknown name."""
+    with Mosquitto(tmp_path / "broker", address="::1") as broker:
+        for host in ("::1", "[::1]"):
+            plant = Plant(tmp_path, broker.port, capsys)
+            plant.mqtt["host"] = host
+            steps = failed(plant, "message", "nothing came", wait_s=0.1)
+            assert steps["name"] == "ok       name           ::1 is ::1\n"
+            assert steps["login"].startswith("ok")

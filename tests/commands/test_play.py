@@ -117,6 +117,8 @@ def test_loop_goes_on_with_sequence_and_time(tmp_path: Path) -> None:
         ({"speed": -1}, "--speed = -1: must be 0"),
         ({"scale": 0}, "--scale = 0: must be above 0 m/s² per count"),
         ({"topic": "no/sensor"}, "--topic = 'no/sensor': must name {machine}"),
+        ({"topic": "a/+/{machine}"}, "'\\+' must be a name"),
+        ({"topic": "{site}/{machine}"}, "'{site}' must be a name; a recording knows {machine}"),
     ],
 )
 def test_options_that_cannot_be(tmp_path: Path, options: dict[str, Any], match: str) -> None:

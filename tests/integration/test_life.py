@@ -19,6 +19,7 @@ from tests.servers.mosquitto import Mosquitto
 from tests.servers.notify_socket import NotifySocket
 from tests.servers.recording import T0_NS, Publisher, Recording, make_cut
 from tests.servers.service import Service, assert_same_rows, configuration, influx_part, taken
+from tests.servers.tcp_proxy import TcpProxy
 from tests.verdicts import score_of
 
 RECORDING = Recording(n_sensors=3, duration_s=20.0)
@@ -283,6 +284,30 @@ def test_a_silent_sensor_becomes_no_data_within_three_periods(
     books = service.check_books()
     assert all(book["dropped", "segment_end"] == 600 for book in books.samples.values())
     assert service.event_kinds() == ["silent", "silent"]
+
+
+def test_a_dead_sensor_is_noticed_over_a_link_that_keeps_breaking(
+    make_service: MakeService, broker: Mosquitto, publisher: Publisher
+) -> None:
+    """Case s04-silence-clock: every reconnect began its silence anew, and NO_DATA never came."""
+    recording = Recording(n_sensors=1, duration_s=1.0)
+    with TcpProxy(broker.port) as proxy:
+        service = make_service(
+            recording,
+            commissioned=False,
+            rule={"expected_period_s": 0.4},
+            mqtt={"port": proxy.port},
+        )
+        service.start()
+        publisher.play(recording.cut(0.1))
+        service.wait_taken(recording)
+        deadline_s = time.monotonic() + 40.0
+        while "silent" not in service.event_kinds():
+            assert time.monotonic() < deadline_s
+            proxy.cut()
+            n_connects = proxy.n_connections
+            service.wait(lambda n=n_connects: proxy.n_connections > n)  # type: ignore[misc]
+            time.sleep(0.9)  # less than the 1.2 s of three periods
 
 
 def test_snapshots_of_a_bearing_are_judged_not_called_gaps(

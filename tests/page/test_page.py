@@ -426,6 +426,19 @@ def test_a_journal_of_a_newer_version_is_named(window: Any, tmp_path: Path) -> N
         window.wait_for_selector("#trouble:has-text('has version 99')")
 
 
+def test_another_client_with_our_id_is_named(window: Any, tmp_path: Path) -> None:
+    """Case s05-same-client-id."""
+    journal = Journal(tmp_path / "camshaft.journal")
+    health = {"broker_connected": False, "broker_session_contested": True}
+    journal.store_health(time.time_ns(), health)
+    with serve(tmp_path) as served:
+        window.goto(served.address)
+        window.wait_for_selector("#trouble:has-text('each takes messages from the other')")
+        journal.store_health(time.time_ns(), health | {"broker_session_contested": False})
+        window.wait_for_selector("#trouble:has-text('no connection to the MQTT broker')")
+    journal.close()
+
+
 # -- who may ask what -----------------------------------------------------------------------------
 
 

@@ -270,3 +270,60 @@ def test_a_known_sensor_keeps_its_rule_where_a_reload_leaves_none() -> None:
     batch = pipeline.take_batch(True)
     assert len(batch.verdicts) == 2
     assert not batch.bad_payloads
+
+
+def kept(message: Message, **properties: str) -> Message:
+    """The same as its source kept it: with these properties alone."""
+    return replace(message, properties=properties, delivery=None, retained=True)
+
+
+def test_a_retained_waveform_is_never_now() -> None:
+    """Case d22-retained-waveform: +500 old samples at every restart, judged again as new."""
+    pipeline = make()
+    sent = messages(noise(2500), [500] * 5)
+    pipeline.process([kept(sent[0]), kept(sent[0], sequence="0")], START_NS, 0.0)
+    pipeline.process(sent[:4], START_NS, 0.0)
+    pipeline.process([kept(sent[3]), kept(sent[3], sequence="3")], START_NS, 0.0)
+    # With its time it has a place: one that the stream has passed, or a new one.
+    pipeline.process([kept(sent[1], **sent[1].properties)], START_NS, 0.0)
+    pipeline.process([kept(sent[4], **sent[4].properties)], START_NS, 0.0)
+    batch = pipeline.take_batch(True)
+    assert [one.first_sample for one in batch.verdicts] == [0, 1000]
+    assert batch.books["m/p", "dropped", "retained"] == 5 * 500
+    assert batch.streams[0].n_waiting == 500
+    assert not imbalance([batch])
+
+
+def test_a_retained_waveform_is_settled_and_no_sign_of_life() -> None:
+    pipeline = make()
+    sent = messages(noise(1500), [500] * 3)
+    pipeline.process(sent[:2], START_NS, 0.0)
+    pipeline.take_batch(True)
+    old = replace(sent[1], properties={}, retained=True, delivery=Delivery("old", 77, False))
+    pipeline.process([old], START_NS, 2.9)
+    batch = pipeline.take_batch(False)
+    assert [one.token for one in batch.settled] == ["old"]
+    pipeline.tick(START_NS, 3.1)
+    assert [one.status for one in pipeline.take_batch(True).verdicts] == [Status.NO_DATA]
+
+
+def test_a_retained_label_is_refused_and_counted() -> None:
+    """Case d23-retained-label: it labelled the newest window again at every restart."""
+    pipeline = make()
+    payload = b'{"sensor": "m/p", "word": "NG confirmed", "author": "Ann"}'
+    label = Message("camshaft/label", payload, START_NS)
+    pipeline.process([replace(label, retained=True)], START_NS, 0.0)
+    batch = pipeline.take_batch(False)
+    assert batch.labels == []
+    assert batch.counters["bad_payloads.retained_label"] == 1
+    assert "send it without the retain flag" in batch.bad_payloads[0].detail
+    pipeline.process([label], START_NS, 0.0)
+    assert len(pipeline.take_batch(False).labels) == 1
+
+
+def test_a_retained_running_state_holds() -> None:
+    running = {"topic": "plant/{machine}/running"}
+    pipeline = make(sensor={"running": running})
+    state = Message("plant/m/running", b"off", START_NS, retained=True)
+    pipeline.process([state, *messages(noise(1000), [1000])], START_NS, 0.0)
+    assert [one.status for one in pipeline.take_batch(True).verdicts] == [Status.IDLE]

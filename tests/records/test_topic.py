@@ -28,8 +28,21 @@ def test_without_a_point_it_is_main() -> None:
         ("{machine}/{axis}", "has a level {axis}"),
         ("{machine}/#", "each level must be plain text"),
         ("a{machine}/{machine}", "each level must be plain text"),
+        ("{machine}/{site}/{site}", "each other level at most once"),
+        # Case d26-share-subscription: granted, and then every message unmatched.
+        ("$share/camshaft/vibration/{machine}/{point}/waveform", r"begins with \$share/"),
+        ("$queue/vibration/{machine}", "each would see gaps; write the topic without it"),
+        ("$exclusive/vibration/{machine}", r"begins with \$exclusive/"),
     ],
 )
 def test_what_is_no_pattern(text: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         TopicPattern.parse(text)
+
+
+def test_places_stand_before_the_machine_the_wider_first() -> None:
+    pattern = TopicPattern.parse("{area}/{machine}/of/{site}/{point}")
+    assert pattern.sensor("hall 2/pump-1/of/hamburg/bearing") == "hamburg.hall 2.pump-1/bearing"
+    assert pattern.sensor("/pump-1/of/hamburg/bearing") is None
+    assert not pattern.is_ambiguous
+    assert TopicPattern.parse("site/+/{machine}").is_ambiguous

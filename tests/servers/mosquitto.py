@@ -46,7 +46,7 @@ class Mosquitto:
     users : name -> password; None lets anybody in
     extra : further lines of configuration
     config : a configuration file's whole text in place of all the above (its `listener` must use
-        `port`)
+        `port` and `address`)
     """
 
     def __init__(
@@ -59,14 +59,17 @@ class Mosquitto:
         users: Mapping[str, str] | None = None,
         extra: str = "",
         config: Callable[[int], str] | None = None,
+        address: str = "127.0.0.1",
+        port: int | None = None,
     ) -> None:
+        self._address = address
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
+        self.port = free_port() if port is None else port
         self.log_path = folder / "mosquitto.log"
         self.database_path = folder / "mosquitto.db"
         self._folder = folder
         self._config_path = folder / "mosquitto.conf"
-        lines = [f"listener {self.port} 127.0.0.1", "user root", "sys_interval 1"]
+        lines = [f"listener {self.port} {address}", "user root", "sys_interval 1"]
         if persistence:
             lines += [
                 "persistence true",
@@ -109,7 +112,7 @@ class Mosquitto:
         if self._process.poll() is not None:
             raise AssertionError(f"Mosquitto ended at once: {self.log_path.read_text()}")
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            socket.create_connection((self._address, self.port), timeout=1).close()
         except OSError:
             return False
         return True

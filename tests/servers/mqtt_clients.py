@@ -13,11 +13,16 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from monitor.config import MqttSettings
 from monitor.records.signal import Message
+from monitor.records.topic import TopicFilter
 from monitor.sources.mqtt.client import MqttClient
 from tests.servers.mosquitto import wait_until
 
 FILTER = "vibration/+/+/waveform"
 TOPIC = "vibration/mill/spindle/waveform"
+
+
+def as_filters(texts: Sequence[str | TopicFilter]) -> list[TopicFilter]:
+    return [TopicFilter(one) if isinstance(one, str) else one for one in texts]
 
 
 class Listener:
@@ -26,7 +31,7 @@ class Listener:
     def __init__(
         self,
         port: int,
-        filters: Sequence[str] = (FILTER,),
+        filters: Sequence[str | TopicFilter] = (FILTER,),
         acknowledge: bool = True,
         instance: str = "test",
         held_before: Sequence[str] = (),
@@ -38,7 +43,7 @@ class Listener:
         self._acknowledge = acknowledge
         self.client = MqttClient(
             MqttSettings.model_validate({"port": port, "keep_alive_s": 5} | settings),
-            filters,
+            as_filters(filters),
             self._take,
             instance,
             on_refuse=lambda message, reason: self.oversize.append(message),

@@ -18,12 +18,14 @@ class TcpProxy:
     manager.
 
     port : where clients connect
+    n_connections : that were forwarded so far
     """
 
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
+        self.n_connections = 0
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._flowing = threading.Event()
@@ -85,6 +87,7 @@ class TcpProxy:
                 continue
             with self._lock:
                 self._sockets |= {client, server}
+            self.n_connections += 1
             for source, sink in ((client, server), (server, client)):
                 threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 

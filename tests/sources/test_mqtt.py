@@ -4,13 +4,10 @@ small fake.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from paho.mqtt.packettypes import PacketTypes
@@ -18,11 +15,13 @@ from paho.mqtt.properties import Properties
 
 from monitor.config import ConfigError
 from monitor.records.signal import Delivery
+from monitor.records.topic import TopicFilter
 from monitor.sources.mqtt.client import KEPT_BYTES
 from monitor.sources.mqtt.session import PacketToken, Unsettled
 from tests.servers.certificates import TestAuthority
 from tests.servers.mosquitto import Mosquitto, needs_mosquitto, wait_until
-from tests.servers.mqtt_clients import FILTER, TOPIC, Listener, publisher, send
+from tests.servers.mqtt_clients import FILTER, TOPIC, Listener, as_filters, publisher, send
+from tests.servers.scripted_broker import ScriptedBroker, connack
 from tests.servers.tcp_proxy import TcpProxy
 
 
@@ -31,7 +30,11 @@ def retained(port: int, topic: str) -> bytes | None:
     has come.
     """
     with Listener(
-        port, [topic, "sentinel"], client_id="probe", instance="probe", session_expiry_s=60
+        port,
+        [TopicFilter(topic, is_state=True), "sentinel"],
+        client_id="probe",
+        instance="probe",
+        session_expiry_s=60,
     ) as probe:
         probe.ready()
         send(port, b"", topic="sentinel")
@@ -257,7 +260,7 @@ def test_half_open_connection_is_noticed(broker: Mosquitto) -> None:
 def test_resubscribe_changes_filters_now_and_for_the_session(broker: Mosquitto) -> None:
     with Listener(broker.port, ["old/+", "both"]) as listener:
         listener.ready()
-        listener.client.listen(["new/+", "both"])
+        listener.client.listen(as_filters(["new/+", "both"]))
         listener.ready()
         for topic in ("old/x", "both", "new/x"):
             send(broker.port, topic.encode(), topic=topic)
@@ -277,7 +280,7 @@ def test_resubscribe_while_disconnected_takes_effect_at_the_next_connection(
         listener.ready()
         proxy.refuse()
         wait_until(lambda: not listener.client.is_connected)
-        listener.client.listen(["new", "both"])
+        listener.client.listen(as_filters(["new", "both"]))
         proxy.accept()
         listener.ready()
         for topic in ("old", "both", "new"):
@@ -322,7 +325,7 @@ def test_a_filter_is_held_until_the_broker_confirms_that_it_left(broker: Mosquit
     with TcpProxy(broker.port) as proxy, Listener(proxy.port, ["old", "both"]) as listener:
         listener.ready()
         proxy.stall()
-        listener.client.listen(["both"])  # swallowed with the connection
+        listener.client.listen(as_filters(["both"]))  # swallowed with the connection
         assert listener.client.remembered == {"old", "both"}
         proxy.cut()
         proxy.flow()
@@ -330,6 +333,35 @@ def test_a_filter_is_held_until_the_broker_confirms_that_it_left(broker: Mosquit
         for topic in ("old", "both"):
             send(broker.port, topic.encode(), topic=topic)
         listener.wait_for(b"both")
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_retained_message_comes_once_to_a_session_and_says_what_it_is(
+    broker: Mosquitto, protocol: str
+) -> None:
+    """Case d22-retained-waveform. MQTT 3.1.1 has no Retain Handling: the mark must do."""
+    send(broker.port, b"old", retain=True)
+    for n_starts in range(3):
+        with Listener(broker.port, protocol=protocol) as listener:
+            listener.ready()
+            send(broker.port, b"live")
+            wait_until(lambda found=listener: b"live" in found.payloads)  # type: ignore[misc]
+            found = [(one.payload, one.retained) for one in listener.messages]
+        once = n_starts > 0 and protocol == "5"
+        assert found == ([] if once else [(b"old", True)]) + [(b"live", False)]
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_retained_state_comes_at_every_start(broker: Mosquitto, protocol: str) -> None:
+    """Whether a machine runs is known by the retained message alone until it changes."""
+    send(broker.port, b"on", topic="plant/m/running", retain=True)
+    for _ in range(3):
+        state = TopicFilter("plant/+/running", is_state=True)
+        with Listener(broker.port, [state], protocol=protocol) as listener:
+            listener.wait_for(b"on")
+            assert listener.messages[0].retained
 
 
 # -- status, oversize, dropped --------------------------------------------------------------------
@@ -519,49 +551,6 @@ def test_mutual_tls(
 
 
 # -- what a real broker does not say on demand ----------------------------------------------------
-
-
-class ScriptedBroker:
-    """Answers each connection with this CONNACK, each SUBSCRIBE with this code and what follows it.
-    MQTT 5.
-    """
-
-    def __init__(self, connack: bytes, suback_code: int = 1, then: bytes = b"") -> None:
-        self._connack, self._suback_code, self._then = connack, suback_code, then
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        self.received: list[bytes] = []
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                with connection, contextlib.suppress(ConnectionError):
-                    self._converse(connection)
-
-    def _converse(self, connection: socket.socket) -> None:
-        while packet := connection.recv(65_536):
-            self.received.append(packet)
-            if packet[0] >> 4 == 1:
-                connection.sendall(self._connack)
-            elif packet[0] >> 4 == 8:
-                connection.sendall(
-                    b"\x90\x04" + packet[2:4] + b"\x00" + bytes([self._suback_code]) + self._then
-                )
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._serve, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-
-def connack(properties: bytes = b"") -> bytes:
-    return (
-        b"\x20" + bytes([3 + len(properties)]) + b"\x00\x00" + bytes([len(properties)]) + properties
-    )
 
 
 def test_less_than_asked_is_said(caplog: pytest.LogCaptureFixture) -> None:

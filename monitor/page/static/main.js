@@ -42,8 +42,10 @@ function troubleText() {
   const age_s = fleet.health?.age_s;
   if (age_s > STALE_S)
     return `The service last reported ${span(age_s * 1000)} ago: what you see may be old.`;
-  if (fleet.health && fleet.health.broker_connected === false)
+  if (fleet.health?.broker_connected === false && !fleet.health.broker_session_contested)
     return "The service has no connection to the MQTT broker.";
+  if (fleet.health?.broker_session_contested)
+    return "Another MQTT client uses the service's client id: each takes messages from the other.";
   return "";
 }
 

@@ -10,6 +10,9 @@ MQTT 5's Maximum Packet Size is not set on purpose: a broker drops a larger mess
 to either side (MQTT-3.1.2-24 and -25). A message over `max_payload_bytes` is taken, counted, its
 first bytes handed on, and settled.
 
+What a broker cannot take is not asked of it again: a last will is retained, and of QoS 1, only
+where it may be (session.py), and what it closes the connection on is left out (courtesies.py).
+
 Threads: callbacks run on paho's network thread; `settle`, `publish`, `listen` and `stop`
 may be called from any other. paho's `ack` only appends to a deque and wakes its thread by a socket
 pair, which is safe from another thread while that thread runs; the lock here keeps an
@@ -22,7 +25,8 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,10 +35,14 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from monitor.config import MqttSettings
+from monitor.config import ConfigError, MqttSettings
 from monitor.log_limiter import LogLimiter
 from monitor.records.signal import Delivery, Message
+from monitor.records.topic import TopicFilter
 from monitor.sources.base import Connection
+from monitor.sources.mqtt.courtesies import PUBLISHING, Courtesies
+from monitor.sources.mqtt.credentials import Credentials
+from monitor.sources.mqtt.losses import N_QUICK, QUICK_S, Losses
 from monitor.sources.mqtt.paho_client import (
     connect_properties,
     paho_client,
@@ -43,7 +51,10 @@ from monitor.sources.mqtt.paho_client import (
     user_properties,
 )
 from monitor.sources.mqtt.session import (
+    PLAIN,
     PacketToken,
+    PublishOptions,
+    ReasonValue,
     ServerLimits,
     Unsettled,
     server_limits,
@@ -53,6 +64,7 @@ from monitor.tls import explain
 
 # Mosquitto's count since its start, over all its clients
 DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
+DROPPED_FILTER = TopicFilter(DROPPED_TOPIC, is_state=True)
 LOG_PERIOD_S = 300.0
 KEPT_BYTES = 256  # of an oversize message
 MAX_QUEUED = 1000  # our own messages waiting for a connection
@@ -69,6 +81,8 @@ class MqttCounters:
     failed_connects: int = 0  # no connection, or TLS failed
     refused_connects: int = 0  # the broker said no: credentials, protocol
     refused_subscriptions: int = 0
+    refused_publications: int = 0  # our status and alarms: not allowed, or left out for that
+    takeovers: int = 0  # connections that another client with our id ended
     oversize: int = 0
     bad_topics: int = 0  # not UTF-8
     dropped_by_broker: int = 0  # as the broker counts since its own start, over all its clients
@@ -96,13 +110,13 @@ class MqttClient:
     on_refuse : called with a message cut to its first bytes, and why; it is settled here.
     on_fault : called with any exception that nobody expected; the process should end.
     held_before : topic filters that the session may hold from an earlier process; unsubscribed
-        where no longer wanted.
+        where no longer wanted. With any, the broker should have a session of ours.
     """
 
     def __init__(
         self,
         settings: MqttSettings,
-        filters: Sequence[str],
+        filters: Sequence[TopicFilter],
         deliver: Callable[[Message], None],
         instance: str,
         on_refuse: Callable[[Message, str], None] = lambda message, reason: None,
@@ -117,24 +131,36 @@ class MqttClient:
         self.limits: ServerLimits | None = None
         self.status_topic = f"camshaft/{instance}/status"
         self._settings = settings
-        self._filters = list(dict.fromkeys(filters))
+        self._filters = _by_text(filters)
         # No longer wanted; the session may still hold them.
-        self._left = set(held_before) - set(filters)
+        self._left = set(held_before) - set(self._filters)
+        self._had_session = bool(set(held_before))
         self._deliver, self._on_refuse, self._on_fault = deliver, on_refuse, on_fault
         self._lock = threading.Lock()
         self._connection = 0  # counts this process's connections
         self._live = False
         self._refused = False  # the broker answered, and said no
         self._stopping = False
+        self._connected_s = 0.0  # when the newest connection was made
         self._unsettled = Unsettled()
         self._asked: dict[int, list[str]] = {}  # filters by the packet id of their SUBSCRIBE
         self._leaving: dict[int, list[str]] = {}  # filters by the packet id of their UNSUBSCRIBE
         # By filter, of this connection: the broker's refusal, "" when granted.
         self._answers: dict[str, str] = {}
+        self._options = PublishOptions()  # of this connection, or of the next attempt
+        self._courtesies = Courtesies()
+        self._to_ask: deque[str] = deque()  # courtesies, on this connection
+        # Of this connection, in order.
+        self._publications: deque[paho.MQTTMessageInfo] = deque(maxlen=MAX_QUEUED)
+        self._backoff_s = backoff_s
+        self._losses = Losses(*backoff_s)
         self._log_limiter = LogLimiter(log, LOG_PERIOD_S)
+        self._has_said_trouble = False  # since the last "Connected"
+        self._was_plain = False  # MQTT 3.1.1: we said that status and alarms are not retained
         self._last_error = _LastError(logging.ERROR)
         self._thread: threading.Thread | None = None
-        self._client = self._new_client(backoff_s)
+        self._credentials = Credentials(settings)
+        self._client = self._new_client()
 
     # -- for the service --------------------------------------------------------------------------
 
@@ -158,8 +184,8 @@ class MqttClient:
     def stop(self, timeout_s: float = 4.0) -> None:
         """Send what is due, say "offline", disconnect. The broker keeps the session."""
         self._stopping = True
-        if self._live:
-            farewell = self._client.publish(self.status_topic, "offline", qos=1, retain=True)
+        if self._live and self._courtesies.may(PUBLISHING):
+            farewell = self._send(self.status_topic, "offline", retain=True)
             if farewell.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 farewell.wait_for_publish(timeout_s)
         with self._lock:
@@ -179,9 +205,9 @@ class MqttClient:
 
     @property
     def subscribed(self) -> bool:
-        """The broker has granted every topic filter on this connection."""
+        """The broker has granted every topic filter on this connection, but those left out."""
         with self._lock:
-            return self._live and all(self._answers.get(topic) == "" for topic in self._filters)
+            return self._live and all(self._answers.get(one.text) == "" for one in self._wanted())
 
     @property
     def remembered(self) -> frozenset[str]:
@@ -232,32 +258,54 @@ class MqttClient:
             "broker_failed_connects": counters.failed_connects,
             "broker_refused_connects": counters.refused_connects,
             "broker_refused_subscriptions": counters.refused_subscriptions,
+            "broker_refused_publications": counters.refused_publications,
+            "broker_takeovers": counters.takeovers,
+            "broker_session_contested": self.is_contested,
             "broker_dropped_messages": counters.dropped_by_broker,
             "oversize_messages": counters.oversize,
             "bad_topic_messages": counters.bad_topics,
             "unsettled_messages": self.n_unsettled,
         }
 
+    @property
+    def is_contested(self) -> bool:
+        """Another client uses our client id, as far as we know."""
+        lasts_s = time.monotonic() - self._connected_s if self._live else 0.0
+        return self._losses.is_contested(lasts_s)
+
     def publish(self, topic: str, payload: str | bytes, retain: bool = False) -> bool:
-        """Hand one message to the broker (QoS 1); up to 1000 wait for a connection. False where
-        even these are full.
+        """Hand one message to the broker; up to 1000 wait for a connection. False where even these
+        are full.
+
+        Where the broker does not let us publish, it is counted and let go.
         """
-        sent = self._client.publish(topic, payload, qos=1, retain=retain)
+        if not self._courtesies.may(PUBLISHING):
+            self.counters.refused_publications += 1
+            return True
+        sent = self._send(topic, payload, retain)
         return sent.rc in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN)
 
-    def listen(self, topics: Sequence[str]) -> None:
+    def listen(self, topics: Sequence[TopicFilter]) -> None:
         """Change to these topic filters without losing a message of those that stay."""
         with self._lock:
-            new = list(dict.fromkeys(topics))
-            added = [topic for topic in new if topic not in self._filters]
-            self._left = (self._left | set(self._filters)) - set(new)
-            self._filters = new
+            old, self._filters = self._filters, _by_text(topics)
+            added = [one for text, one in self._filters.items() if text not in old]
+            self._left = (self._left | set(old)) - set(self._filters)
             self._answers = {
-                topic: answer for topic, answer in self._answers.items() if topic in new
+                text: answer for text, answer in self._answers.items() if text in self._filters
             }
             if self._live:
                 self._subscribe(added)
                 self._unsubscribe()
+
+    def renew(self) -> None:
+        """Read password and certificates again, and log what has changed. It holds from the next
+        connection on.
+        """
+        try:
+            self._renew()
+        except ConfigError as error:
+            log.error("%s What was read before stays in use.", error)
 
     # -- building ---------------------------------------------------------------------------------
 
@@ -265,20 +313,28 @@ class MqttClient:
     def _broker(self) -> str:
         return f"{self._settings.host}:{self._settings.port}"
 
-    def _new_client(self, backoff_s: tuple[float, float]) -> paho.Client:
-        client = paho_client(self._settings, self._settings.client_id, persistent=True)
+    def _new_client(self) -> paho.Client:
+        client = paho_client(
+            self._settings, self._credentials, self._settings.client_id, persistent=True
+        )
         client.manual_ack_set(True)
-        client.will_set(self.status_topic, "offline", qos=1, retain=True)
         client.max_queued_messages_set(MAX_QUEUED)
-        client.reconnect_delay_set(*backoff_s)  # type: ignore[arg-type]  # fractions of a second work
         client.enable_logger(self._error_logger())
+        client.on_pre_connect = self._guarded(self._on_pre_connect)
         client.on_connect = self._guarded(self._on_connect)
         client.on_connect_fail = self._guarded(self._on_connect_fail)
         client.on_disconnect = self._guarded(self._on_disconnect)
         client.on_subscribe = self._guarded(self._on_subscribe)
         client.on_unsubscribe = self._guarded(self._on_unsubscribe)
+        client.on_publish = self._guarded(self._on_publish)
         client.on_message = self._guarded(self._on_message)
+        self._pause(client)
         return client
+
+    def _pause(self, client: paho.Client) -> None:
+        """Set how long paho waits before its next attempt."""
+        least_s, most_s = self._losses.pause_s, max(self._losses.pause_s, self._backoff_s[1])
+        client.reconnect_delay_set(least_s, most_s)  # type: ignore[arg-type]  # fractions work
 
     def _error_logger(self) -> logging.Logger:
         # Of its own: nothing of it reaches the log.
@@ -302,34 +358,71 @@ class MqttClient:
 
     # -- on the network thread: connection --------------------------------------------------------
 
+    def _renew(self) -> None:
+        for key in self._credentials.renew():
+            log.info("%s has changed on disk: used from the next connection on.", key)
+
+    def _on_pre_connect(self, client: paho.Client, _data: Any) -> None:
+        """Before each attempt: with what the broker took last, and the credentials of now."""
+        try:
+            self._renew()
+        except ConfigError as error:
+            self._trouble(logging.ERROR, f"{error} What was read before stays in use.")
+        self._credentials.give(client)
+        if self._courtesies.may(PUBLISHING):
+            options = self._options
+            client.will_set(self.status_topic, "offline", options.qos, options.retain)
+        else:
+            client.will_clear()
+
     def _on_connect(
         self, _client: Any, _data: Any, flags: Any, code: ReasonCode, properties: Properties
     ) -> None:
         if code.is_failure:
-            self._refused = True
-            self.counters.refused_connects += 1
-            self._log_limited(
-                logging.ERROR, f"Broker {self._broker} refuses the connection: {refusal(code)}."
-            )
+            self._on_refusal(code)
             return
+        limits = server_limits(flags.session_present, properties)
         with self._lock:
+            self._publications.clear()
             self._connection += 1
-            self._live = True
             self._unsettled.clear()
             self._answers.clear()
-            self._subscribe(self._filters)
+            self._options = self._options.within(limits.publish_options)
+            self._subscribe([one for one in self._filters.values() if not one.is_optional])
             if not flags.session_present:
                 self._left.clear()
             self._unsubscribe()
-            self._client.subscribe(DROPPED_TOPIC, 0)
+            self._to_ask = deque(self._courtesies_to_ask())
+            self._connected_s = time.monotonic()
+            self._live = True
+        self._say_connected(flags.session_present)
+        self._note_limits(limits)
         self.counters.connects += 1
-        self._client.publish(self.status_topic, "online", qos=1, retain=True)
-        session = "session resumed" if flags.session_present else "new session"
-        protocol = f"MQTT {self._settings.protocol}"
-        self._log_limited(
-            logging.INFO, f"Connected to broker {self._broker}, {protocol}, {session}."
-        )
-        self._note_limits(server_limits(flags.session_present, properties))
+        self._ask_courtesy()
+
+    def _on_refusal(self, code: ReasonCode) -> None:
+        self._refused = True
+        self.counters.refused_connects += 1
+        asked, self._options = self._options, self._options.without(code.value)
+        if self._options == asked:
+            self._trouble(
+                logging.ERROR, f"Broker {self._broker} refuses the connection: {refusal(code)}."
+            )
+
+    def _say_connected(self, session_present: bool) -> None:
+        """The end of each trouble that was said is said, too; a lost session always."""
+        text = f"Connected to broker {self._broker}, MQTT {self._settings.protocol}"
+        had_session, self._had_session = self._had_session, True
+        if had_session and not session_present:
+            log.warning(
+                "%s, new session: the broker had none for mqtt.client_id = %r any more. What it"
+                " held for us is lost.",
+                text,
+                self._settings.client_id,
+            )
+        elif self._has_said_trouble or not self.counters.connects:
+            log.info("%s, %s.", text, "session resumed" if session_present else "new session")
+        self._has_said_trouble = False
 
     def _note_limits(self, limits: ServerLimits) -> None:
         """Warn of what the broker grants less than asked; once while it stays the same."""
@@ -337,12 +430,19 @@ class MqttClient:
         new = shortfalls(limits, self._settings)
         for text in new if old is None else set(new) - set(shortfalls(old, self._settings)):
             log.warning("Broker %s %s", self._broker, text)
+        if self._settings.protocol != "5" and self._options == PLAIN and not self._was_plain:
+            log.warning(
+                "Broker %s answered only without a last will that is retained and of QoS 1: status"
+                " and alarms are seen only by those who listen at the time.",
+                self._broker,
+            )
+        self._was_plain = self._options == PLAIN
 
     def _on_connect_fail(self, _client: Any, _data: Any) -> None:
         self.counters.failed_connects += 1
         # Paho calls this while it handles the error, and tells it no other way.
         reason = explain(sys.exc_info()[1])
-        self._log_limited(
+        self._trouble(
             logging.ERROR, f"No connection to broker {self._broker}: {reason}; trying again."
         )
 
@@ -352,41 +452,157 @@ class MqttClient:
         with self._lock:
             was_live, self._live = self._live, False
             self._unsettled.clear()
+            unanswered = [text for filters in self._asked.values() for text in filters]
             self._asked.clear()
             self._leaving.clear()
         reason, self._last_error.text = self._last_error.text, ""
-        if flags.is_disconnect_packet_from_server:
+        said = code.value if flags.is_disconnect_packet_from_server else 0
+        if said:
             reason = f"the broker says {code}"
         if self._stopping:
             return
         if was_live:
             self.counters.connection_losses += 1
-            text = (
-                f"Connection to broker {self._broker} lost: {reason or 'closed by the broker'};"
-                " trying again."
-            )
-            self._log_limited(logging.WARNING, text)
+            self._on_loss(said, reason or "closed by the broker", unanswered)
         elif not self._refused:
-            self.counters.failed_connects += 1
-            text = (
-                f"Broker {self._broker} closed the connection before it answered: {reason or code};"
-                " trying again."
-            )
-            self._log_limited(logging.ERROR, text)
+            self._on_no_answer(reason or str(code))
         self._refused = False
 
-    def _log_limited(self, level: int, text: str) -> None:
-        self._log_limiter.note(level, text, time.monotonic())
+    def _on_loss(self, said: int, reason: str, unanswered: Sequence[str]) -> None:
+        """said : the broker's reason code, 0 where it gave none"""
+        lasted_s = time.monotonic() - self._connected_s
+        is_taken_over = said == ReasonValue.SESSION_TAKEN_OVER
+        is_quick = lasted_s < QUICK_S and not is_taken_over
+        # With QoS 0 nothing is ever answered.
+        if self._options.qos and all(one.is_published() for one in self._publications):
+            self._courtesies.answered(PUBLISHING)
+        suspect = self._courtesies.suspect
+        if suspect == PUBLISHING and is_quick:
+            self._client.drop_out_messages()  # paho would send them again over the next connection
+        left_out = self._courtesies.lost(is_quick, said == ReasonValue.NOT_AUTHORIZED)
+        self._losses.lost(lasted_s, is_taken_over, bool(said or unanswered or suspect))
+        self._pause(self._client)
+        # Asked for again what was not granted in words: the broker may have learnt it.
+        self._options = PublishOptions() if self.limits is None else self.limits.publish_options
+        if self._losses.is_contested(0.0):
+            self.counters.takeovers += 1
+            self._say_contested(is_taken_over)
+            return
+        if unanswered:
+            reason += f" before it answered our subscription to {', '.join(unanswered)}"
+        self._trouble(
+            logging.WARNING, f"Connection to broker {self._broker} lost: {reason}; trying again."
+        )
+        if left_out:
+            self._say_left_out(left_out)
+
+    def _on_no_answer(self, reason: str) -> None:
+        self.counters.failed_connects += 1
+        self._trouble(
+            logging.ERROR,
+            f"Broker {self._broker} closed the connection before it answered: {reason};"
+            " trying again.",
+        )
+        # MQTT 3.1.1 has no reason codes: a broker that cannot take our last will just hangs up.
+        if self._settings.protocol != "5":
+            self._options = PublishOptions() if self._options == PLAIN else PLAIN
+
+    def _say_contested(self, is_certain: bool) -> None:
+        client_id = f"mqtt.client_id = {self._settings.client_id!r}"
+        if is_certain:
+            found = f"Another client uses {client_id}: broker {self._broker} gave it our session"
+        else:
+            found = (
+                f"Another client seems to use {client_id}: {N_QUICK} connections or more to broker"
+                f" {self._broker} ended within {QUICK_S:g} s each"
+            )
+        self._trouble(
+            logging.ERROR,
+            f"{found}. Each takes messages from the other: give every client an id of its own."
+            " Trying again, at longer and longer intervals.",
+            "contested",
+        )
+
+    def _say_left_out(self, name: str) -> None:
+        if name == PUBLISHING:
+            what = "when we publish: status and alarm topics are"
+            hint = f"let mqtt.username write to {self.status_topic.rpartition('/')[0]}/#"
+        else:
+            what = f"on our subscription to {name}: it is"
+            hint = (
+                "set mqtt.watch_dropped: false"
+                if name == DROPPED_TOPIC
+                else "let mqtt.username read it"
+            )
+        self._trouble(
+            logging.WARNING,
+            f"Broker {self._broker} closes the connection {what} left out until the next start;"
+            f" {hint}.",
+        )
+
+    def _trouble(self, level: int, text: str, trouble: str | None = None) -> None:
+        if self._log_limiter.note(level, text, time.monotonic(), trouble):
+            self._has_said_trouble = True
+
+    # -- on the network thread: our own publications ----------------------------------------------
+
+    def _send(self, topic: str, payload: str | bytes, retain: bool) -> paho.MQTTMessageInfo:
+        """Publish as well as this broker takes it."""
+        options = self._options
+        sent = self._client.publish(topic, payload, options.qos, retain and options.retain)
+        if sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            with self._lock:
+                while self._publications and self._publications[0].is_published():
+                    self._publications.popleft()
+                self._publications.append(sent)
+        return sent
+
+    def _on_publish(
+        self, _client: Any, _data: Any, _packet_id: int, code: ReasonCode, _properties: Any
+    ) -> None:
+        if code.is_failure:
+            self.counters.refused_publications += 1
+            self._log_limiter.note(
+                logging.WARNING,
+                f"Broker {self._broker} refuses what we publish under"
+                f" {self.status_topic.rpartition('/')[0]}/: {code}. Status and alarms are not seen"
+                " there.",
+                time.monotonic(),
+            )
 
     # -- on the network thread: subscriptions -----------------------------------------------------
 
-    def _subscribe(self, filters: Sequence[str]) -> None:
+    def _wanted(self) -> list[TopicFilter]:
+        return [one for one in self._filters.values() if self._courtesies.may(one.text)]
+
+    def _subscribe(self, filters: Sequence[TopicFilter], qos: int = 1) -> None:
         """Call with the lock held: the answer may come before the packet id is noted."""
         if not filters:
             return
-        packet_id = subscribe(self._client, self._settings, filters)
+        packet_id = subscribe(self._client, self._settings, filters, qos)
         if packet_id is not None:
-            self._asked[packet_id] = list(filters)
+            self._asked[packet_id] = [one.text for one in filters]
+
+    def _ask_courtesy(self) -> None:
+        """The next one that we may, where everything asked before has its answer. Status last."""
+        with self._lock:
+            if not self._live or self._asked or not self._to_ask:
+                return
+            name = self._to_ask.popleft()
+            self._courtesies.asked(name)
+            if name == DROPPED_TOPIC:
+                self._subscribe([DROPPED_FILTER], qos=0)
+            elif name != PUBLISHING:
+                self._subscribe([TopicFilter(name)])
+        if name == PUBLISHING:
+            self._send(self.status_topic, "online", retain=True)
+
+    def _courtesies_to_ask(self) -> Iterator[str]:
+        yield from (one.text for one in self._wanted() if one.is_optional)
+        if self._settings.watch_dropped and self._courtesies.may(DROPPED_TOPIC):
+            yield DROPPED_TOPIC
+        if self._courtesies.may(PUBLISHING):
+            yield PUBLISHING
 
     def _unsubscribe(self) -> None:
         """Call with the lock held, after _subscribe: what an old and a new filter both match is
@@ -410,10 +626,12 @@ class MqttClient:
     ) -> None:
         with self._lock:
             filters = self._asked.pop(packet_id, [])
-            self._answers |= {
-                topic: str(code) if code.is_failure else ""
-                for topic, code in zip(filters, codes, strict=False)
-            }
+            for topic, code in zip(filters, codes, strict=False):
+                self._answers[topic] = str(code) if code.is_failure else ""
+                self._courtesies.answered(topic)
+        self._ask_courtesy()
+        if filters == [DROPPED_TOPIC]:  # not every broker counts, or lets us see it
+            return
         for topic, code in zip(filters, codes, strict=False):
             if code.is_failure:
                 self.counters.refused_subscriptions += 1
@@ -444,8 +662,11 @@ class MqttClient:
             return
         if topic == DROPPED_TOPIC:
             self._note_dropped(payload)
+            self._settle(delivery)
             return
-        record = Message(topic, payload, received_ns, user_properties(message), delivery)
+        record = Message(
+            topic, payload, received_ns, user_properties(message), delivery, bool(message.retain)
+        )
         if len(payload) > self._settings.max_payload_bytes:
             self.counters.oversize += 1
             self._on_refuse(replace(record, payload=payload[:KEPT_BYTES]), "too_large")
@@ -481,4 +702,15 @@ class MqttClient:
                 " raise max_queued_messages and max_queued_bytes there, see"
                 " deploy/mosquitto/camshaft.conf."
             )
-            self._log_limited(logging.WARNING, text)
+            self._trouble(logging.WARNING, text)
+
+
+def _by_text(filters: Sequence[TopicFilter]) -> dict[str, TopicFilter]:
+    """Each text once. A state that is something else, too, stays a state."""
+    found: dict[str, TopicFilter] = {}
+    for one in filters:
+        before = found.get(one.text, one)
+        found[one.text] = TopicFilter(
+            one.text, one.is_state or before.is_state, one.is_optional and before.is_optional
+        )
+    return found

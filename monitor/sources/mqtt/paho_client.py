@@ -12,7 +12,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from monitor.config import MqttSettings
-from monitor.tls import check_host, client_context
+from monitor.records.topic import TopicFilter
+from monitor.sources.mqtt.credentials import Credentials
+from monitor.tls import check_host
 
 REFUSAL_HINTS = {
     "Not authorized": "check mqtt.username and mqtt.password, and the broker's access list",
@@ -22,9 +24,11 @@ REFUSAL_HINTS = {
 }
 
 
-def paho_client(settings: MqttSettings, client_id: str, persistent: bool) -> paho.Client:
-    """A client that is not connected yet, with its login and TLS. Raises ConfigError where these
-    cannot be used.
+def paho_client(
+    settings: MqttSettings, credentials: Credentials, client_id: str, persistent: bool
+) -> paho.Client:
+    """A client that is not connected yet, with its login and TLS. Raises ConfigError where the
+    host's name cannot be used.
 
     persistent : MQTT 3.1.1 only; in MQTT 5 connect() says it.
     """
@@ -36,22 +40,30 @@ def paho_client(settings: MqttSettings, client_id: str, persistent: bool) -> pah
         clean_session=None if five else not persistent,
         protocol=paho.MQTTv5 if five else paho.MQTTv311,
     )
-    if settings.username is not None:
-        client.username_pw_set(
-            settings.username, settings.password.read() if settings.password else None
-        )
-    if settings.tls is not None:
-        client.tls_set_context(client_context(settings.tls))
+    credentials.give(client)
+    credentials.secure(client)
     return client
 
 
-def subscribe(client: paho.Client, settings: MqttSettings, filters: Sequence[str]) -> int | None:
-    """Ask for these topic filters with QoS 1. Returns the SUBSCRIBE's packet id, None without a
+def subscribe(
+    client: paho.Client, settings: MqttSettings, filters: Sequence[TopicFilter], qos: int = 1
+) -> int | None:
+    """Ask for these topics. Returns the SUBSCRIBE's packet id, None without a
     connection.
     """
     if settings.protocol == "5":
-        return client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in filters])[1]
-    return client.subscribe([(topic, 1) for topic in filters])[1]
+        return client.subscribe([(one.text, _options(one, qos)) for one in filters])[1]
+    return client.subscribe([(one.text, qos) for one in filters])[1]
+
+
+def _options(topic: TopicFilter, qos: int) -> SubscribeOptions:
+    """A retained message is wanted once, with a new subscription; a state at every start."""
+    handling = (
+        SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
+        if topic.is_state
+        else SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
+    )
+    return SubscribeOptions(qos=qos, retainHandling=handling)
 
 
 def refusal(code: ReasonCode) -> str:

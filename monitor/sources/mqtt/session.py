@@ -5,7 +5,8 @@ limits.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 from monitor.config import MqttSettings
@@ -39,6 +40,39 @@ class Unsettled:
         self._settled.clear()
 
 
+class ReasonValue(IntEnum):
+    """Reason codes of MQTT 5 (section 2.4) that we act upon."""
+
+    NOT_AUTHORIZED = 0x87
+    SESSION_TAKEN_OVER = 0x8E
+    RETAIN_NOT_SUPPORTED = 0x9A
+    QOS_NOT_SUPPORTED = 0x9B
+
+
+@dataclass(frozen=True, slots=True)
+class PublishOptions:
+    """How we publish, our last will included: as well as the broker takes it."""
+
+    qos: int = 1
+    retain: bool = True
+
+    def without(self, reason: int) -> PublishOptions:
+        """What to ask for after a broker refused a connection for this reason."""
+        if reason == ReasonValue.RETAIN_NOT_SUPPORTED:
+            return replace(self, retain=False)
+        if reason == ReasonValue.QOS_NOT_SUPPORTED:
+            return replace(self, qos=0)
+        return self
+
+    def within(self, other: PublishOptions) -> PublishOptions:
+        """The lesser of both."""
+        return PublishOptions(min(self.qos, other.qos), self.retain and other.retain)
+
+
+# What every broker takes.
+PLAIN = PublishOptions(qos=0, retain=False)
+
+
 class PacketToken(NamedTuple):
     """A QoS 1 message, for its PUBACK: it is sent on the delivering connection only.
 
@@ -61,6 +95,12 @@ class ServerLimits:
     receive_maximum: int | None = None
     maximum_qos: int | None = None
     retain_available: int | None = None
+
+    @property
+    def publish_options(self) -> PublishOptions:
+        """MQTT 5: what it does not say, it grants."""
+        qos = 1 if self.maximum_qos is None else min(1, self.maximum_qos)
+        return PublishOptions(qos, self.retain_available != 0)
 
 
 def server_limits(session_present: bool, properties: Any) -> ServerLimits:

@@ -1,0 +1,147 @@
+"""One name, two topics: a relay's repetition, another plant's machine, or a sensor that moved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from monitor.pipeline.origins import MAX_RIVALS, Origin, Origins
+from monitor.pipeline.pipeline import Pipeline
+from monitor.records.batch import Batch
+from monitor.records.signal import Message
+from monitor.records.verdict import Status
+from tests.signals import START_NS, configure, messages, noise, rules
+
+RAW = {"format": "raw", "dtype": "float32"}
+
+
+def pipeline(topic: str) -> Pipeline:
+    config = configure(subscriptions=[{"topic": topic, "payload": RAW}])
+    return Pipeline(rules(config), {}, {}, 0.0)
+
+
+def on(topic: str, sent: list[Message], *, bare: bool = False) -> list[Message]:
+    """The same messages on another topic; bare: without time and sequence, QoS 0."""
+    properties: dict[str, str] | None = {} if bare else None
+    return [
+        replace(
+            one,
+            topic=topic,
+            properties=one.properties if properties is None else properties,
+            delivery=None,
+        )
+        for one in sent
+    ]
+
+
+def run(found: Pipeline, sent: list[Message]) -> Batch:
+    for message in sent:
+        found.process([message], START_NS, 0.0)
+    return found.take_batch(True)
+
+
+def in_turn(*streams: list[Message]) -> list[Message]:
+    return [one for group in zip(*streams, strict=True) for one in group]
+
+
+GATEWAYS = ("gateway/g1/m/p", "gateway/g2/m/p")
+SITES = ("site/hamburg/m/p", "site/munich/m/p")
+
+
+@pytest.mark.parametrize("bare", [True, False], ids=["no time", "time and sequence"])
+@pytest.mark.parametrize("lag", [0, 1, 3])
+def test_two_gateways_that_relay_one_sensor(bare: bool, lag: int) -> None:
+    """Case d25-gateway-resend: 20 windows of 1,000 samples, 20,000 duplicate. Judged twice at 0.1.0
+    where the two send on topics of their own.
+    """
+    sent = messages(noise(20_000), [500] * 40)
+    first, second = (on(topic, sent, bare=bare) for topic in GATEWAYS)
+    both = in_turn(first[lag:], second[: len(second) - lag])
+    batch = run(pipeline("gateway/+/{machine}/{point}"), [*first[:lag], *both, *second[40 - lag :]])
+    assert batch.books["m/p", "received", ""] == 40_000
+    assert batch.books["m/p", "dropped", "duplicate"] == 20_000
+    judged = [one for one in batch.verdicts if one.status is not Status.BAD_DATA]
+    assert [one.first_sample for one in judged] == list(range(0, 20_000, 1000))
+    assert not batch.counters["bad_payloads.ambiguous_topic"]
+
+
+def test_a_gateway_that_repeats_on_its_own_topic() -> None:
+    """Case d25-gateway-resend: right already at 0.1.0."""
+    sent = messages(noise(20_000), [500] * 40)
+    again = [replace(one, delivery=None) for one in sent]
+    found = Pipeline(rules(configure()), {}, {}, 0.0)
+    batch = run(found, in_turn(again, again))
+    assert batch.books["m/p", "dropped", "duplicate"] == 20_000
+    assert len(batch.verdicts) == 20
+
+
+def test_a_faster_second_gateway_is_found_out() -> None:
+    """It is refused until the first has said the same; from then on either may bring a message."""
+    sent = messages(noise(6000), [500] * 12)
+    slow, fast = (on(topic, sent, bare=True) for topic in GATEWAYS)
+    tried = pipeline("gateway/+/{machine}/{point}")
+    begin = [slow[0], fast[1], slow[1], fast[2], slow[2]]
+    batch = run(tried, [*begin, *fast[3:]])  # the first has died
+    assert batch.books["m/p", "dropped", "duplicate"] == 0
+    assert batch.counters["bad_payloads.ambiguous_topic"] == 2
+    assert [one.first_sample for one in batch.verdicts] == list(range(0, 6000, 1000))
+
+
+def test_two_plants_with_a_machine_of_one_name() -> None:
+    """`site/+/{machine}/{point}` melted Hamburg's and Munich's pump into one sensor."""
+    hamburg = on(SITES[0], messages(noise(8000, seed=1), [500] * 16), bare=True)
+    munich = on(SITES[1], messages(noise(8000, seed=2), [500] * 16), bare=True)
+    tried = pipeline("site/+/{machine}/{point}")
+    both = run(tried, in_turn(hamburg, munich))
+    alone = run(pipeline("site/+/{machine}/{point}"), hamburg)
+    assert [one.quality for one in both.verdicts] == [one.quality for one in alone.verdicts]
+    assert both.books == alone.books
+    assert both.counters["bad_payloads.ambiguous_topic"] == 16
+    (event,) = [one for one in both.events if one.kind == "ambiguous"]
+    assert event.text == (
+        "Topics 'site/hamburg/m/p' and 'site/munich/m/p' both name sensor 'm/p' and bring different"
+        " signals: name the level that differs under subscriptions, {site} say."
+    )
+    assert both.bad_payloads[0].detail == event.text
+    # Hamburg's silence does not make Munich's pump its own.
+    tried.tick(START_NS, 10.0)
+    assert run(tried, munich).counters["bad_payloads.ambiguous_topic"] == 16
+
+
+def test_a_named_site_keeps_them_apart() -> None:
+    hamburg = on(SITES[0], messages(noise(2000, seed=1), [500] * 4), bare=True)
+    munich = on(SITES[1], messages(noise(2000, seed=2), [500] * 4), bare=True)
+    batch = run(pipeline("site/{site}/{machine}/{point}"), in_turn(hamburg, munich))
+    assert {one.sensor for one in batch.verdicts} == {"hamburg.m/p", "munich.m/p"}
+    assert not batch.bad_payloads
+
+
+def test_dead_sensors_that_send_the_same_zeros_are_no_relays() -> None:
+    zeros = messages(np.zeros((1, 4000), np.float32), [500] * 8)
+    hamburg, munich = (on(topic, zeros, bare=True) for topic in SITES)
+    tried = pipeline("site/+/{machine}/{point}")
+    run(tried, in_turn(hamburg, munich))
+    real = on(SITES[1], messages(noise(500), [500]), bare=True)
+    assert run(tried, real).counters["bad_payloads.ambiguous_topic"] == 1
+
+
+def test_a_sensor_that_moves_to_another_gateway_goes_on() -> None:
+    sent = messages(noise(4000), [500] * 8)
+    old, new = (on(topic, sent, bare=True) for topic in GATEWAYS)
+    tried = pipeline("gateway/+/{machine}/{point}")
+    run(tried, old[:4])
+    tried.tick(START_NS, 4.0)  # three expected periods of one second
+    tried.take_batch(True)
+    batch = run(tried, new[4:])
+    assert [one.kind for one in batch.events] == ["moved", "back"]
+    assert len(batch.verdicts) == 2
+
+
+def test_topics_told_apart_are_bounded() -> None:
+    origins = Origins()
+    assert origins.judge("m/p", "a", 0, is_silent=False) is Origin.ITSELF
+    for n in range(3 * MAX_RIVALS):
+        assert origins.judge("m/p", f"b{n}", 100 + n, is_silent=False) is Origin.FOREIGN
+    assert len(origins._known["m/p"].rivals) == MAX_RIVALS
