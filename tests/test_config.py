@@ -30,7 +30,7 @@ def parse(**changes: Any) -> Config:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"speed": 1}, "speed = 1: there is no such key."),
+        ({"speed": 1}, "speed: there is no such key."),
         (
             {"sensor": {"sample_rate_hz": "25.6 kHz"}},
             r"sensors\[0\].sample_rate_hz = '25.6 kHz': .*\(unit: hertz\)",
@@ -162,7 +162,7 @@ def test_check_config_says_good_or_what_is_wrong(
     assert capsys.readouterr().err == "subscriptions is missing: it has no default.\n"
     path.write_text(
         "subscriptions: [{topic: 'v/{machine}', payload: {format: raw}}]\nsensors:"
-        " [{sample_rate_hz: 1}]\n"
+        " [{sample_rate_hz: 1000}]\n"
     )
     assert main(["check-config", str(path)]) == 0
     assert main(["check-config", str(tmp_path / "absent")]) == 2
@@ -181,5 +181,5 @@ def test_the_key_of_0_1_for_kept_windows_is_still_read(
     assert "journal.evidence is now journal.kept_windows" in caplog.text
     assert tree["journal"] == {"evidence": {"ok_every": 7}}  # the caller's tree stays as it was
     tree["journal"]["kept_windows"] = {"ok_every": 8}
-    with pytest.raises(ConfigError, match=r"journal\.evidence = .*: there is no such key\."):
+    with pytest.raises(ConfigError, match=r"journal\.evidence: there is no such key\."):
         parse_config(tree, tmp_path)

@@ -31,6 +31,15 @@ ASSUMPTION = (
 )
 
 
+EXAMPLES = (
+    "camshaft-train calibrate models/pump recordings/manifest.yaml --windows 50 --rate 0.1",
+)
+EXIT_CODES = {
+    0: "printed",
+    2: "refused: too few runs for this rate, or model or recordings cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", help="a name in --models-folder, a bundled name, or a model folder"

@@ -44,6 +44,13 @@ LATENCY_REPEATS = 200
 N_DRAWN = 4
 
 
+EXAMPLES = ("camshaft-train evaluate models/pump recordings/manifest.yaml --out report",)
+EXIT_CODES = {
+    0: "the report is written",
+    2: "refused: model, recordings or options cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", help="a name in --models-folder, a bundled name, or a model folder"

@@ -36,6 +36,15 @@ N_PARITY_WINDOWS = 64
 SIMULATOR = "simulator"  # stands for a manifest: the simulated machines of monitor.simulator
 
 
+EXAMPLES = (
+    "camshaft-train fit recordings/manifest.yaml --out models/pump --holdout machine=pump-4",
+)
+EXIT_CODES = {
+    0: "the model folder is made",
+    2: "refused: recordings or options cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "manifest", help=f"YAML file of the recordings, or {SIMULATOR!r} for simulated machines"

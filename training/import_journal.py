@@ -52,6 +52,15 @@ class Imported:
     n_without_samples: int = 0
 
 
+EXAMPLES = (
+    "camshaft-train import-journal /var/lib/camshaft/camshaft.journal --out recordings/labelled",
+)
+EXIT_CODES = {
+    0: "written",
+    2: "refused: the journal cannot be used or holds no labelled window",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "journal", type=Path, help="the monitor's journal; its service may be running"

@@ -42,6 +42,16 @@ class Facts:
     flat: bool
 
 
+EXAMPLES = (
+    "camshaft-train inspect recordings/manifest.yaml",
+    "camshaft-train inspect recordings/manifest.yaml --out plant.png",
+)
+EXIT_CODES = {
+    0: "read, with or without warnings",
+    2: "refused: a recording cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("manifest", type=Path)
     parser.add_argument(

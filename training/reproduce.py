@@ -19,6 +19,14 @@ MANIFESTS = Path(__file__).parent / "manifests"
 SAME_FIGURE = 0.02  # AUC and balanced accuracy on another processor, where sums round differently
 
 
+EXAMPLES = ("camshaft-train reproduce simulator",)
+EXIT_CODES = {
+    0: "the rebuilt model agrees",
+    1: "it does not",
+    2: "refused: there is no such model, or its recordings cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="a bundled model, or a model folder")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep the rebuilt model folder")

@@ -21,9 +21,10 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 
 from monitor.config import ConfigError
-from monitor.config_file import read_yaml, sentences
+from monitor.config_file import read_yaml
 from monitor.evidence.model_folder import find_model, load_model_manifest
 from monitor.recordings.manifest import load_manifest
+from monitor.refusals import sentences
 from monitor.settings import Settings
 from training import evaluate, registry
 from training.dataset import Dataset, concatenate
@@ -64,6 +65,14 @@ class RetrainSettings(Settings):
             except argparse.ArgumentTypeError as error:
                 raise ValueError(str(error)) from error
         return value
+
+
+EXAMPLES = ("camshaft-train retrain -c /etc/camshaft/retrain.yaml",)
+EXIT_CODES = {
+    0: "every gate holds: the candidate is in service",
+    1: "a gate refused it: the model in service stays",
+    2: "refused: settings, journal or recordings cannot be used",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -27,6 +27,14 @@ from training import TrainingError
 from training.dataset import Stretch, cut, label_of, stretches
 from training.progress import bar
 
+EXAMPLES = (
+    "camshaft-train score recordings/manifest.yaml --model models/pump --out verdicts.parquet",
+)
+EXIT_CODES = {
+    0: "written",
+    2: "refused: model or recordings cannot be used",
+}
+
 
 @dataclass(frozen=True)
 class ScoredWindow:

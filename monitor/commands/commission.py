@@ -16,6 +16,16 @@ from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
 from monitor.journal.commissioning import CommissioningStore, Request
 from monitor.journal.reader import JournalReader
 
+EXAMPLES = (
+    "camshaft commission pump-1/bearing --windows 200",
+    "camshaft commission pump-1/bearing --undo",
+)
+EXIT_CODES = {
+    0: "done",
+    1: "there was nothing to undo",
+    2: "refused: configuration or journal cannot be used, or windows are missing",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)

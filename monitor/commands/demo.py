@@ -18,6 +18,18 @@ DEFAULT_SECONDS = 60
 MIN_SECONDS = 20  # three of five windows must be NG after the last fault has grown
 
 
+EXAMPLES = (
+    "camshaft demo",
+    "camshaft demo --seconds 30 --json",
+)
+EXIT_CODES = {
+    0: "every machine was called what it is; with --recordings: all were judged, the books close",
+    1: "one was not, or the demo broke",
+    2: "refused: options, recordings, or an extra is missing",
+    130: "interrupted",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=int, metavar="N", help="how long the machines run (default 60)"

@@ -140,6 +140,17 @@ class _Publisher:
 # -- command line ---------------------------------------------------------------------------------
 
 
+EXAMPLES = (
+    "camshaft play recordings/pump-1/manifest.yaml --broker mqtt://127.0.0.1",
+    "camshaft play manifest.yaml --broker mqtts://ann@broker.example --ca-file ca.pem --speed 0",
+)
+EXIT_CODES = {
+    0: "every message was acknowledged by the broker",
+    1: "the broker was not there, or stopped taking",
+    2: "refused: manifest or options cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "manifest", type=Path, metavar="MANIFEST", help="YAML that says how to read the recordings"

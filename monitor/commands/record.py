@@ -35,6 +35,14 @@ PROGRESS_S = 5.0
 TABLE_COLUMNS = ("path", "label", "machine", "point", "group", "start")
 
 
+EXAMPLES = ("camshaft record pump-1/bearing --hours 8 --out recordings/pump-1",)
+EXIT_CODES = {
+    0: "recorded",
+    1: "nothing came",
+    2: "refused: configuration, sensor or folder cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("sensor", metavar="SENSOR", help="machine/point")

@@ -15,6 +15,15 @@ from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 from monitor.journal.views import JournalViews
 from monitor.report.findings import ReportError, gather
 
+EXAMPLES = (
+    "camshaft report --point mill-2/spindle --from 2026-11-24T08:00 --to 2026-11-24T09:00"
+    " --out report.html",
+)
+EXIT_CODES = {
+    0: "written",
+    2: "refused",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)

@@ -13,10 +13,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from monitor.records.evidence import Grid
+from monitor.refusals import parse_yaml, sentences
 from monitor.signal.spectrogram import SpectrogramSettings
 
 MANIFEST_NAME = "manifest.yaml"
@@ -167,7 +167,7 @@ def load_model_manifest(folder: Path) -> ModelManifest:
     try:
         manifest = ModelManifest.model_validate(tree)
     except ValidationError as error:
-        raise ModelError(f"{folder / MANIFEST_NAME}: {_first_sentence(error)}") from error
+        raise ModelError(f"{folder / MANIFEST_NAME}: {sentences(error).splitlines()[0]}") from error
     for name in manifest.files:
         read_checked(folder, name, manifest)
     return manifest
@@ -207,19 +207,11 @@ def _read_tree(path: Path) -> dict[str, Any]:
             raise ModelError(
                 f"{path} has {n_bytes} bytes: a manifest has at most {MAX_MANIFEST_BYTES} bytes."
             )
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = parse_yaml(path.read_bytes())
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    except ValueError as error:
+        raise ModelError(f"{path} is not YAML: {error}.") from error
     if not isinstance(tree, dict):
         raise ModelError(f"{path} must hold keys and values, found {type(tree).__name__}.")
     return tree
-
-
-def _first_sentence(error: ValidationError) -> str:
-    item = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in item["loc"])
-    rule = str(item["msg"]).removeprefix("Value error, ").rstrip(".")
-    value = "" if isinstance(item["input"], dict) else f" = {repr(item['input'])[:60]}"
-    return f"{key}{value}: {rule}." if key else f"{rule}."

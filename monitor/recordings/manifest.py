@@ -27,9 +27,10 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from scipy.signal import resample_poly
 
 from monitor.config import MS2_PER_UNIT, ConfigError
-from monitor.config_file import read_yaml, sentences
+from monitor.config_file import read_yaml
 from monitor.recordings.files import FileError, FileFormat, read_array
 from monitor.records.signal import Float32
+from monitor.refusals import sentences
 from monitor.settings import Positive, Settings
 
 MAX_TABLE_BYTES = 64 << 20

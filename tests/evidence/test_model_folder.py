@@ -79,22 +79,27 @@ def test_a_manifest_that_is_too_large_or_no_yaml_is_refused(folder: Path) -> Non
     with pytest.raises(ModelError, match=r"must hold keys and values, found list"):
         load_model_manifest(folder)
     path.write_text("!!python/object/apply:os.system ['true']")
-    with pytest.raises(ModelError, match=r"is not YAML: could not determine a constructor"):
+    with pytest.raises(
+        ModelError, match=r"is not YAML: line 1, column 1: could not determine a constructor"
+    ):
         load_model_manifest(folder)
 
 
 @pytest.mark.parametrize(
     ("edit", "sentence"),
     [
-        (lambda tree: tree.pop("threshold"), r"manifest.yaml: threshold: Field required\."),
+        (
+            lambda tree: tree.pop("threshold"),
+            r"manifest.yaml: threshold is missing: it has no default\.",
+        ),
         (
             lambda tree: tree.update(colour="red"),
-            r"colour = 'red': Extra inputs are not permitted\.",
+            r"colour: there is no such key\.",
         ),
-        (lambda tree: tree.update(unit="g"), r"unit = 'g': Input should be 'm/s2'\."),
+        (lambda tree: tree.update(unit="g"), r"unit = 'g': must be 'm/s2'\."),
         (
             lambda tree: tree.update(threshold=float("nan")),
-            r"threshold = nan: Input should be a finite number\.",
+            r"threshold = nan: must be a finite number\.",
         ),
         (
             lambda tree: tree["spectrogram"].update(hop=5000),
@@ -102,7 +107,7 @@ def test_a_manifest_that_is_too_large_or_no_yaml_is_refused(folder: Path) -> Non
         ),
         (
             lambda tree: tree["grid"].update(t_edges_s=[0, 2, 1]),
-            r"grid.t_edges_s = \[0, 2, 1\]: must rise\.",
+            r"grid.t_edges_s = \[0, 2, 1\]: must rise",
         ),
         (
             lambda tree: tree["grid"]["f_edges_hz"].pop(),
@@ -122,7 +127,7 @@ def test_a_manifest_that_is_too_large_or_no_yaml_is_refused(folder: Path) -> Non
         ),
         (
             lambda tree: tree["head"].update(weights=[]),
-            r"head.weights = \[\]: Tuple should have at least 1 item",
+            r"head.weights = \[\]: must have 1 or more entries",
         ),
     ],
 )
