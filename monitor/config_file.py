@@ -12,11 +12,9 @@ import yaml
 from pydantic import ValidationError
 
 from monitor.config import Config, ConfigError
-from monitor.refusals import parse_yaml, sentences
+from monitor.refusals import read_tree, sentences
 
 log = logging.getLogger(__name__)
-
-MAX_CONFIG_BYTES = 1 << 20
 
 
 def load_config(path: Path) -> Config:
@@ -29,23 +27,11 @@ def load_config(path: Path) -> Config:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The keys and values of a YAML file of at most MAX_CONFIG_BYTES. Raises ConfigError, one
-    sentence.
-    """
+    """The keys and values of a YAML file. Raises ConfigError, one sentence."""
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ConfigError(
-                f"{path} has {path.stat().st_size} bytes; at most {MAX_CONFIG_BYTES} bytes are"
-                " read."
-            )
-        tree = parse_yaml(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+        return read_tree(path)
     except ValueError as error:
-        raise ConfigError(f"{path} is not YAML: {error}.") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path} must hold keys and values, found {type(tree).__name__}.")
-    return tree
+        raise ConfigError(str(error)) from None
 
 
 def write_yaml(path: Path, tree: dict[str, Any]) -> None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from monitor.signal.payload.formats import FORMAT_NAMES
+
+MAX_BYTES = 1 << 20
 
 UNITS_OF_SUFFIX = {
     "_hz": "hertz",
@@ -81,7 +84,7 @@ def sentences(error: ValidationError) -> str:
     return "\n".join(dict.fromkeys(lines))
 
 
-def yaml_problem(error: Exception) -> str:
+def _yaml_problem(error: Exception) -> str:
     """Where a file stops being YAML, and why, without a word of what stands there."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
@@ -90,15 +93,37 @@ def yaml_problem(error: Exception) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}: {' '.join(why.split())}"
 
 
-def parse_yaml(content: bytes) -> Any:
-    """What YAML text holds. Raises ValueError saying where and why it is none."""
+def read_tree(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file of at most MAX_BYTES. Raises ValueError, one sentence."""
+    try:
+        with path.open("rb") as file:  # a device or a pipe has no size: no more than this is read
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"{path} has over {MAX_BYTES} bytes: no more are read.")
+    try:
+        tree = _parse_yaml(content)
+    except ValueError as error:
+        raise ValueError(f"{path} is not YAML: {error}.") from None
+    if not isinstance(tree, dict):
+        raise ValueError(f"{path} must hold keys and values, found {_kind(tree)}.")
+    return tree
+
+
+def _kind(tree: object) -> str:
+    return {"list": "a list", "NoneType": "nothing"}.get(type(tree).__name__, "one value")
+
+
+def _parse_yaml(content: bytes) -> Any:
+    """Raises ValueError saying where and why it is none."""
     try:
         return yaml.safe_load(content.decode())
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} is not UTF-8 text") from None
     # Its constructors let through whatever Python raises of a wrong date or a wrong tag.
     except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(yaml_problem(error)) from None  # the cause quotes the file
+        raise ValueError(_yaml_problem(error)) from None  # the cause quotes the file
     except RecursionError:
         raise ValueError("its lists and keys are nested too deeply") from None
 

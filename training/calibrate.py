@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.commands.arguments import check_output_file
 from monitor.evidence.model_folder import find_model
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_OK
@@ -60,6 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.out is not None:
+        check_output_file(options.out)
     classifier = Classifier(find_model(options.model, options.models_folder))
     manifest = load_manifest(options.manifest)
     dataset = read_with_bar(manifest, classifier.manifest.settings)

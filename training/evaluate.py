@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor.commands.arguments import check_new_folder
 from monitor.evidence.model_folder import ModelManifest, find_model, load_model_manifest
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_OK
@@ -84,6 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    check_new_folder(options.out)
     folder = find_model(options.model, options.models_folder)
     model = load_model_manifest(folder)
     recipe = read_provenance(model).recipe

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor.commands.arguments import check_new_folder
 from monitor.exit_codes import EXIT_OK
 from monitor.recordings.manifest import load_manifest
 from training import simulated
@@ -70,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    check_new_folder(options.out)
     choices = {
         "window_s": options.window_s,
         "seed": options.seed,
@@ -130,6 +132,7 @@ def prepare(
     if holdout:
         dataset = dataset.select(~held_out(dataset, list(holdout)))
     train = usable(dataset)
+    check_classes(train)
     if "n_epochs" not in given:
         recipe = replace(recipe, n_epochs=default_epochs(len(train)))
     return train, Plan(

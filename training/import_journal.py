@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from monitor.commands.arguments import check_new_folder
 from monitor.exit_codes import EXIT_OK
 from monitor.journal.labels import labelled
 from monitor.outputs.notify import iso
@@ -71,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    check_new_folder(options.out)
     found = import_journal(options.journal, options.out)
     counts = ", ".join(f"{n} {label}" for label, n in sorted(found.n_by_label.items()))
     print(f"{counts} -> {', '.join(map(str, found.manifests))}")

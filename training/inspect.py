@@ -15,6 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from monitor.commands.arguments import check_output_file
 from monitor.exit_codes import EXIT_OK
 from monitor.recordings.files import read_array
 from monitor.recordings.manifest import Recording, RecordingSet, load_manifest, read
@@ -60,6 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.out is not None:
+        check_output_file(options.out)
     manifest = load_manifest(options.manifest)
     with bar(f"reading {manifest.name}", len(manifest.recordings)) as tick:
         facts = [_look(recording, tick) for recording in manifest.recordings]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from monitor.commands.arguments import check_new_folder
 from monitor.evidence.model_folder import ModelManifest, find_model, load_model_manifest
 from training import TrainingError
 from training.fit import SIMULATOR, column_and_value, fit_with_bar, prepare
@@ -33,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.out is not None:
+        check_new_folder(options.out)
     original = load_model_manifest(find_model(options.name))
     learned_from = read_provenance(original)
     source = learned_from.manifest

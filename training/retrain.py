@@ -20,6 +20,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
+from monitor.commands.arguments import check_writable
 from monitor.config import ConfigError
 from monitor.config_file import read_yaml
 from monitor.evidence.model_folder import find_model, load_model_manifest
@@ -105,6 +106,7 @@ def load_settings(path: Path) -> RetrainSettings:
 
 def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     """Gates, the candidate's id, and the folder of its report."""
+    check_writable(settings.models_folder / settings.name / REPORTS, "models_folder")
     service = model_in_service(settings)
     in_service = load_model_manifest(service)
     recipe = read_provenance(in_service).recipe.changed(settings.recipe)

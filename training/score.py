@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor.commands.arguments import check_output_file
 from monitor.config import SensorSettings
 from monitor.evidence.decide import Finding, conclude
 from monitor.evidence.model_folder import ModelManifest, find_model
@@ -82,6 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    check_output_file(options.out)
     manifest = load_manifest(options.manifest)
     classifier = Classifier(
         find_model(options.model, options.models_folder), n_threads=len(os.sched_getaffinity(0))

@@ -54,6 +54,33 @@ def choose_config(found: argparse.Namespace) -> None:
     print(f"Configuration: {found.config}", file=sys.stderr)
 
 
+def check_new_folder(folder: Path, key: str = "--out") -> None:
+    """Before the work whose results go there. Raises ConfigError."""
+    if folder.exists() or folder.is_symlink():
+        raise ConfigError(f"{key} = '{folder}': exists already; name a new folder.")
+    check_writable(folder, key)
+
+
+def check_output_file(path: Path, key: str = "--out") -> None:
+    """Before the work whose results go there. A file that exists is written anew. Raises
+    ConfigError.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{key} = '{path}': is a folder; name a file.")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{key} = '{path}': there is no folder {path.parent}.")
+    check_writable(path, key)
+
+
+def check_writable(path: Path, key: str) -> None:
+    """Whether a file or folder can be made there, with the folders above it. Raises ConfigError."""
+    there = next(parent for parent in path.absolute().parents if parent.exists())
+    if not there.is_dir():
+        raise ConfigError(f"{key} = '{path}': {there} is no folder.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"{key} = '{path}': {there} cannot be written to.")
+
+
 class _Version(argparse.Action):
     """Looks the version up only where it is asked for."""
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from monitor.commands.arguments import check_output_file
 from monitor.exit_codes import EXIT_INTERRUPTED, EXIT_NO, EXIT_REFUSED
 
 DEFAULT_SECONDS = 60
@@ -65,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     from monitor.demo.stage import DemoError
     from monitor.recordings.manifest import RecordingError
 
+    if arguments.picture is not None:
+        check_output_file(arguments.picture, "--picture")
     refusal = _refusal(arguments)
     if refusal:
         print(refusal, file=sys.stderr)

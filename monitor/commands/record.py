@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.commands.arguments import add_config
+from monitor.commands.arguments import add_config, check_new_folder
 from monitor.config import Config, ConfigError, SensorSettings
 from monitor.config_file import load_config, write_yaml
 from monitor.records.signal import Chunk, Float32, Message
@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Record until the time is over or Ctrl-C. Exit code 1 if nothing came."""
+    check_new_folder(arguments.out)
     config = load_config(arguments.config)
     if not 0 < arguments.hours < 24 * 366:
         raise ConfigError(

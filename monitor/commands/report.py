@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from monitor.commands.arguments import add_config
+from monitor.commands.arguments import add_config, check_output_file
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 from monitor.journal.views import JournalViews
 from monitor.report.findings import ReportError, gather
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit codes: 0 written; 2 refused."""
+    check_output_file(arguments.out)
     from monitor.config_file import load_config
     from monitor.report.html import page
 

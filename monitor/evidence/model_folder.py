@@ -16,12 +16,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from monitor.records.evidence import Grid
-from monitor.refusals import parse_yaml, sentences
+from monitor.refusals import read_tree, sentences
 from monitor.signal.spectrogram import SpectrogramSettings
 
 MANIFEST_NAME = "manifest.yaml"
 SELF_TEST_FILE = "self_test.npz"  # psd_db and the logits that training saw for it
-MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 64 << 20
 
 BUNDLED_MODELS = Path(__file__).parents[1] / "models"
@@ -202,16 +201,6 @@ def _read_file(path: Path) -> bytes:
 
 def _read_tree(path: Path) -> dict[str, Any]:
     try:
-        n_bytes = path.stat().st_size
-        if n_bytes > MAX_MANIFEST_BYTES:
-            raise ModelError(
-                f"{path} has {n_bytes} bytes: a manifest has at most {MAX_MANIFEST_BYTES} bytes."
-            )
-        tree = parse_yaml(path.read_bytes())
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+        return read_tree(path)
     except ValueError as error:
-        raise ModelError(f"{path} is not YAML: {error}.") from error
-    if not isinstance(tree, dict):
-        raise ModelError(f"{path} must hold keys and values, found {type(tree).__name__}.")
-    return tree
+        raise ModelError(str(error)) from None

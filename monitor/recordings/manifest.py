@@ -314,6 +314,8 @@ def _expand(text: str, path: Path) -> str:
 
 def _read_table(table: Path) -> list[tuple[int, dict[str, str]]]:
     try:
+        if table.exists() and not table.is_file():
+            raise RecordingError(f"{table} is no file: a CSV table is needed.")
         if table.stat().st_size > MAX_TABLE_BYTES:
             raise RecordingError(f"{table} has over {MAX_TABLE_BYTES} bytes.")
         with table.open(newline="", encoding="utf-8-sig") as file:
