@@ -35,12 +35,17 @@ HIDDEN = re.compile("password|token|authorization|secret|fields")
 CHOICES = re.compile(r"(constrained-)?str|tuple\[.*\]")
 
 # Kinds of error of a word that stands where keys and values or a list belong.
-STRUCTURES = ("model_type", "model_attributes_type", "dict_type", "tuple_type", "list_type")
+STRUCTURES = (
+    *("model_type", "model_attributes_type", "dataclass_type", "mapping_type", "dict_type"),
+    *("tuple_type", "list_type"),
+)
 
 # pydantic's kinds of error, as the rule that they break. What stands in braces is the error's own.
 RULES = {
     "model_type": "must hold keys and values",
     "model_attributes_type": "must hold keys and values",
+    "dataclass_type": "must hold keys and values",
+    "mapping_type": "must hold keys and values",
     "dict_type": "must hold keys and values",
     "tuple_type": "must be a list",
     "list_type": "must be a list",

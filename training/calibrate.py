@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.commands.arguments import check_output_file
+from monitor.commands.arguments import check_output_file, number, whole_number
 from monitor.evidence.model_folder import find_model
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_OK
@@ -49,13 +49,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models-folder", type=Path)
     parser.add_argument(
         "--windows",
-        type=int,
+        type=whole_number(1),
         default=50,
         metavar="N",
         help="first windows of each sensor (default 50)",
     )
     parser.add_argument(
-        "--rate", type=float, default=0.1, metavar="P", help="false alarms per window (default 0.1)"
+        "--rate",
+        type=number(above=0, below=1),
+        default=0.1,
+        metavar="P",
+        help="false alarms per window (default 0.1)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the thresholds as JSON")
 

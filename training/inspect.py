@@ -78,8 +78,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _look(recording: Recording, tick: Callable[[], None]) -> Facts:
     settings = recording.files
+    samples = read(recording).astype(np.float64)  # refuses what cannot be used, by its row
     stored = read_array(recording.path, settings.format, recording.key, recording.sample_rate_hz)
-    samples = read(recording).astype(np.float64)
     tick()
     magnitude = np.abs(samples - samples.mean(axis=1, keepdims=True))
     steps = np.diff(np.unique(samples[0]))

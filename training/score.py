@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.commands.arguments import check_output_file
+from monitor.commands.arguments import check_output_file, number
 from monitor.config import SensorSettings
 from monitor.evidence.decide import Finding, conclude
 from monitor.evidence.model_folder import ModelManifest, find_model
@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a name in --models-folder, a bundled name, or a model folder",
     )
     parser.add_argument("--models-folder", type=Path)
-    parser.add_argument("--threshold", type=float, help="logit units (default: the model's own)")
+    parser.add_argument("--threshold", type=number(), help="logit units (default: the model's own)")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="Parquet file to write"
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,6 +53,39 @@ def choose_config(found: argparse.Namespace) -> None:
         )
     found.config = Path(named) if named else there[0]
     print(f"Configuration: {found.config}", file=sys.stderr)
+
+
+def whole_number(least: int, most: int = 10**9) -> Callable[[str], int]:
+    """An argument's type. The parser says what is wrong, and of which argument."""
+
+    def parse(text: str) -> int:
+        digits = text.strip().removeprefix("-")
+        value = int(digits) if digits.isdecimal() and len(digits) < 20 else least - 1
+        if text.strip().startswith("-") or not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number of {least} or more")
+        return value
+
+    return parse
+
+
+def number(above: float = -math.inf, below: float = math.inf) -> Callable[[str], float]:
+    """An argument's type: a finite number between two limits, both excluded."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not above < value < below:
+            limits = [
+                *([f"above {above:g}"] if above > -math.inf else []),
+                *([f"below {below:g}"] if below < math.inf else []),
+            ]
+            rule = " ".join(["must be a finite number", " and ".join(limits)]).strip()
+            raise argparse.ArgumentTypeError(f"{text!r}: {rule}")
+        return value
+
+    return parse
 
 
 def check_new_folder(folder: Path, key: str = "--out") -> None:

@@ -12,6 +12,7 @@ their files.
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ from scipy.signal import resample_poly
 
 from monitor.config import MS2_PER_UNIT, ConfigError
 from monitor.config_file import read_yaml
-from monitor.recordings.files import FileError, FileFormat, read_array
+from monitor.recordings.files import FileError, FileFormat, read_array, why
 from monitor.records.signal import Float32
 from monitor.refusals import sentences
 from monitor.settings import Positive, Settings
@@ -268,7 +269,7 @@ def read(recording: Recording) -> Float32:
         array = read_array(recording.path, settings.format, recording.key, recording.sample_rate_hz)
         signal = _select(array, recording)
     except (FileError, OSError) as error:
-        raise RecordingError(f"row {recording.row}: {recording.name} {error}.") from error
+        raise RecordingError(f"row {recording.row}: {recording.name} {why(error)}.") from error
     factor = settings.scale * MS2_PER_UNIT.get(settings.unit, 1.0)
     samples = np.ascontiguousarray(signal, dtype=np.float32) * np.float32(factor)
     if not np.isfinite(samples).all():
@@ -340,21 +341,21 @@ def _recordings(
     try:
         one = _recording(settings, root, line, row, ours)
         return [one] if "snapshot" not in settings.files.array_axes else _snapshots(settings, one)
-    except (FileError, ValueError, OSError) as error:
-        raise RecordingError(f"{table} row {line}: {error}.") from error
+    except (FileError, ValueError, OverflowError, OSError) as error:
+        raise RecordingError(f"{table} row {line}: {why(error)}.") from error
 
 
 def _recording(
     settings: ManifestFile, root: Path, line: int, row: dict[str, str], ours: dict[str, str]
 ) -> Recording:
     path, files = _path(root, ours["path"]), settings.files
-    rate_hz = float(ours["sample_rate_hz"] or files.sample_rate_hz)
+    rate_hz = _number("sample_rate_hz", ours["sample_rate_hz"], files.sample_rate_hz, least=1e-6)
     if rate_hz != files.sample_rate_hz and files.resample_hz is None:
         raise ValueError(
             f"sample_rate_hz = {rate_hz:g} differs from the manifest's {files.sample_rate_hz:g} Hz:"
             " mixed rates need files.resample_hz"
         )
-    first = int(ours["first_sample"] or 0)
+    first = _whole("first_sample", ours["first_sample"], 0)
     return Recording(
         path=path,
         row=line,
@@ -363,15 +364,34 @@ def _recording(
         point=ours["point"] or "main",
         group=ours["group"] or path.stem,
         start_ns=_start_ns(ours["start"]),
-        offset_s=float(ours["offset_s"] or first / rate_hz),
+        offset_s=_number("offset_s", ours["offset_s"], first / rate_hz, least=-math.inf),
         snapshot=None,
         first_sample=first,
-        n_samples=int(ours["n_samples"]) if ours["n_samples"] else None,
+        n_samples=(_whole("n_samples", ours["n_samples"], 1) if ours["n_samples"] else None),
         sample_rate_hz=rate_hz,
         key=ours["key"] or files.key,
         files=files,
         extra=row,
     )
+
+
+def _number(column: str, text: str, default: float, least: float) -> float:
+    """Raises ValueError."""
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= least):
+        rule = "" if least == -math.inf else f" of {least:g} or more"
+        raise ValueError(f"{column} = {text!r} must be a finite number{rule}")
+    return value
+
+
+def _whole(column: str, text: str, least: int) -> int:
+    """Raises ValueError."""
+    if (text and not text.strip().isdecimal()) or int(text or 0) < least:
+        raise ValueError(f"{column} = {text!r} must be a whole number of {least} or more")
+    return int(text or 0)
 
 
 def _path(root: Path, text: str) -> Path:
@@ -401,7 +421,12 @@ def _start_ns(text: str) -> int | None:
         return None
     if text.replace(".", "", 1).isdigit():
         return round(float(text) * 1e9)
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"start = {text!r} must be an ISO 8601 time or seconds since 1970"
+        ) from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return int(moment.timestamp()) * 10**9 + moment.microsecond * 1000
 
