@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,7 @@ OUR_COLUMNS = (
 
 Axis = Literal["snapshot", "time", "channel"]
 Label = Literal["ok", "ng", "unlabelled"]
+LABELS: tuple[Label, ...] = get_args(Label)
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -153,6 +154,16 @@ class ManifestFile(Settings):
         return value
 
 
+class JoinedFile(Settings):
+    """A manifest that names manifests, each with a table of its own: relative to this file, or with
+    $VARIABLES.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    manifests: tuple[str, ...] = Field(min_length=1, max_length=1000)
+    groups: tuple[str, ...] = Field(default=("machine",), min_length=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """One stretch of signal without a gap. Recordings that share a group are not independent (one
@@ -217,19 +228,25 @@ class RecordingSet:
 
 
 def load_manifest(path: Path) -> RecordingSet:
-    """Read a manifest and its table; no signal is read.
+    """Read a manifest and its table, or all that it names; no signal is read.
 
     Raises RecordingError: unknown keys, a missing or misspelt column, a missing file, a path that
-    leaves its folder, a row that stands twice.
+    leaves its folder, a row that stands twice; joined manifests of other rates or channels.
     """
     try:
-        settings = ManifestFile.model_validate(read_yaml(path))
+        tree = read_yaml(path)
+        if "manifests" in tree:
+            return _join(path, JoinedFile.model_validate(tree))
+        return _load(path, ManifestFile.model_validate(tree))
     except ConfigError as error:
         raise RecordingError(str(error)) from error
     except ValidationError as error:
         raise RecordingError(
             "\n".join(f"{path.name}: {line}" for line in sentences(error).splitlines())
         ) from error
+
+
+def _load(path: Path, settings: ManifestFile) -> RecordingSet:
     table = path.parent / _expand(settings.table, path)
     root = table.parent if settings.root is None else path.parent / _expand(settings.root, path)
     rows = _read_table(table)
@@ -242,6 +259,41 @@ def load_manifest(path: Path) -> RecordingSet:
     for column in settings.groups:
         recordings[0].value(column)
     return RecordingSet(path, settings, tuple(recordings))
+
+
+def _join(path: Path, joined: JoinedFile) -> RecordingSet:
+    """The recordings of all, each read as its own manifest says."""
+    parts = [_part(path, _expand(text, path)) for text in joined.manifests]
+    first = parts[0]
+    for part in parts[1:]:
+        for what, found, wanted in (
+            ("sample rate in Hz", part.sample_rate_hz, first.sample_rate_hz),
+            ("channels", part.channels, first.channels),
+        ):
+            if found != wanted:
+                raise RecordingError(
+                    f"{path.name}: {part.path} has other {what} ({found}) than {first.path}"
+                    f" ({wanted}): they cannot be joined."
+                )
+    recordings = [one for part in parts for one in part.recordings]
+    _refuse_twice(recordings, path.name)
+    for column in joined.groups:
+        for part in parts:
+            part.recordings[0].value(column)
+    names = dict.fromkeys(name for one in recordings for name in one.extra)
+    whole = [replace(one, extra=dict.fromkeys(names, "") | dict(one.extra)) for one in recordings]
+    settings = first.settings.model_copy(update={"name": joined.name, "groups": joined.groups})
+    return RecordingSet(path, settings, tuple(whole))
+
+
+def _part(path: Path, text: str) -> RecordingSet:
+    part = path.parent / text
+    try:
+        if "manifests" in read_yaml(part):
+            raise RecordingError(f"{part}: names manifests itself; name those directly.")
+        return load_manifest(part)
+    except (ConfigError, RecordingError) as error:
+        raise RecordingError(f"{path.name}: {error}") from error
 
 
 def runs(manifest: RecordingSet) -> list[tuple[Recording, ...]]:
@@ -456,7 +508,7 @@ def _snapshots(settings: ManifestFile, whole: Recording) -> list[Recording]:
 def _refuse_twice(recordings: list[Recording], table: str) -> None:
     seen: dict[tuple[Path, int | None, int, object], int] = {}
     for one in recordings:
-        what = (one.path, one.snapshot, one.first_sample, one.key)
+        what = (one.path.resolve(), one.snapshot, one.first_sample, one.key)
         if what in seen:
             raise RecordingError(
                 f"{table} row {one.row}: {one.name} stands in row {seen[what]} too."
