@@ -1,6 +1,6 @@
 #!/bin/sh
 # Resolve pyproject.toml anew: versions and hashes for every supported Python and processor. Run it by `make constraints`.
-# development.txt comes first and binds the other two, so that one package has one version in all of them.
+# development.txt comes first and binds the others, so that one package has one version in all of them.
 set -eu
 cd "$(dirname "$0")/.."
 compile() {
@@ -15,3 +15,4 @@ compile development --all-extras --upgrade
 compile demo --extra demo --constraint constraints/development.txt
 compile daemon --constraint constraints/development.txt
 compile page --extra page --extra prometheus --extra formats --constraint constraints/development.txt
+compile training --extra training --constraint constraints/development.txt

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-from monitor.commands.arguments import joined
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 
-# Each command's module in monitor.commands has add_arguments(parser) and run(arguments).
+# Each command's module in monitor.commands has add_arguments(parser), run(arguments), and for its
+# help EXAMPLES and EXIT_CODES.
 HELP_OF_COMMAND = {
     "run": "run the service",
     "check-config": "check a configuration; touches no network",
@@ -34,6 +34,7 @@ HELP_OF_COMMAND = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Errors a person can mend are one line on standard error and exit code 2."""
     # Not with the module: what a command does not need, it does not wait for.
+    from monitor.commands.arguments import choose_config, joined
     from monitor.config import ConfigError
     from monitor.evidence.model_folder import ModelError
     from monitor.journal.schema import JournalError
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")
     try:
         parsed = _parser(arguments).parse_args(arguments)
+        choose_config(parsed)
         command: Callable[[argparse.Namespace], int] = parsed.command
         return command(parsed)
     except (ConfigError, ModelError, JournalError) as error:
@@ -63,17 +65,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser(arguments: list[str]) -> argparse.ArgumentParser:
+    from monitor.commands.arguments import add_version, command_parser
+
     parser = argparse.ArgumentParser(
-        prog="camshaft", description="Vibration fault monitoring with evidence."
+        prog="camshaft",
+        description="Vibration fault monitoring with evidence.",
+        epilog="camshaft COMMAND --help: a command's arguments, examples and exit codes.",
     )
+    add_version(parser)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, help_text in HELP_OF_COMMAND.items():
-        description = f"{help_text[0].upper()}{help_text[1:]}."
-        command = commands.add_parser(name, help=help_text, description=description)
-        if name in arguments[:1]:
-            module = import_module(f"monitor.commands.{name.replace('-', '_')}")
-            module.add_arguments(command)
-            command.set_defaults(command=module.run)
+        is_asked = name in arguments[:1]
+        module = import_module(f"monitor.commands.{name.replace('-', '_')}") if is_asked else None
+        command_parser(commands, name, help_text, module)
     return parser
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -37,6 +38,13 @@ class Secret(Settings):
     env: str | None = None
     credential: str | None = None
 
+    @field_validator("env")
+    @classmethod
+    def _name(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", value):
+            raise ValueError("must be the name of an environment variable, not the secret itself")
+        return value
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if sum(source is not None for source in (self.file, self.env, self.credential)) != 1:
@@ -49,9 +57,9 @@ class Secret(Settings):
         """
         if self.env is not None:
             if self.env not in os.environ:
-                raise ConfigError(
-                    f"secret env = {self.env!r}: this environment variable is not set."
-                )
+                # Whoever wrote the secret itself here did not write it like a variable's name.
+                shown = repr(self.env) if self.env.isupper() else "(not shown)"
+                raise ConfigError(f"secret env = {shown}: this environment variable is not set.")
             return os.environ[self.env]
         path = self.file or Path(
             os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"), self.credential or ""
@@ -59,9 +67,10 @@ class Secret(Settings):
         try:
             return path.read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
-            raise ConfigError(
-                f"secret file {str(path)!r} cannot be read: {error.strerror}."
-            ) from error
+            shown = repr(str(path)) if path.is_absolute() else "(not shown: no absolute path)"
+            raise ConfigError(f"secret file {shown} cannot be read: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"secret file {str(path)!r} must be UTF-8 text.") from None
 
 
 class TlsSettings(Settings):
@@ -154,9 +163,9 @@ class AlarmSettings(Settings):
     cleared when at most `clear` of them are.
     """
 
-    n: int = Field(default=3, ge=1)
+    n: int = Field(default=3, ge=1, le=1000)
     m: int = Field(default=5, ge=1, le=1000)
-    clear: int = Field(default=0, ge=0)
+    clear: int = Field(default=0, ge=0, le=1000)
 
     @model_validator(mode="after")
     def _order(self) -> Self:
@@ -397,4 +406,6 @@ def _http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be a URL that begins with http:// or https:// and names a host")
+    if "@" in parts.netloc:
+        raise ValueError("must hold no user and password: nothing would use them")
     return value

@@ -329,7 +329,7 @@ def test_spread(n_all: int, n: int, wanted: list[int]) -> None:
     [
         (("--windows", "0"), "--windows 0: must be from 1 to 5000."),
         (("--next", "--from", "2023-11-14"), "use one"),
-        (("--from", "2023-11-15", "--to", "2023-11-14"), "--to must be later than --from."),
+        (("--from", "2023-11-15", "--to", "2023-11-14"), "the end must come after the beginning."),
         (("--author", "A" * 81), "--author has 81 characters: at most 80 are kept."),
         (("--false-alarm-rate", "2"), "false_alarm_rate = 2: must lie between 0 and 1"),
     ],

@@ -30,7 +30,7 @@ def parse(**changes: Any) -> Config:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"speed": 1}, "speed = 1: there is no such key."),
+        ({"speed": 1}, "speed: there is no such key."),
         (  # Case d26-share-subscription
             {
                 "subscriptions": [
@@ -184,7 +184,7 @@ def test_check_config_says_good_or_what_is_wrong(
     assert capsys.readouterr().err == "subscriptions is missing: it has no default.\n"
     path.write_text(
         "subscriptions: [{topic: 'v/{machine}', payload: {format: raw}}]\nsensors:"
-        " [{sample_rate_hz: 1}]\n"
+        " [{sample_rate_hz: 1000}]\n"
     )
     assert main(["check-config", str(path)]) == 0
     assert main(["check-config", str(tmp_path / "absent")]) == 2
@@ -203,14 +203,14 @@ def test_the_key_of_0_1_for_kept_windows_is_still_read(
     assert "journal.evidence is now journal.kept_windows" in caplog.text
     assert tree["journal"] == {"evidence": {"ok_every": 7}}  # the caller's tree stays as it was
     tree["journal"]["kept_windows"] = {"ok_every": 8}
-    with pytest.raises(ConfigError, match=r"journal\.evidence = .*: there is no such key\."):
+    with pytest.raises(ConfigError, match=r"journal\.evidence: there is no such key\."):
         parse_config(tree, tmp_path)
 
 
 def test_a_reload_names_what_needs_a_restart_and_what_is_in_use() -> None:
     """It named the section alone."""
     running = {
-        "url": "http://ann:secret@old:8086/x",
+        "url": "http://old:8086/x",
         "bucket": "b",
         "timeout_s": 3.5,
         "tls": {"ca_file": "a.pem"},
@@ -218,7 +218,7 @@ def test_a_reload_names_what_needs_a_restart_and_what_is_in_use() -> None:
     wanted = running | {"url": "http://new:8086", "timeout_s": 7.25, "tls": {"ca_file": "b.pem"}}
     one, other = parse(influx=running), parse(influx=wanted)
     assert changed_keys("influx", one.influx, other.influx) == [
-        "influx.url (http://***@old:8086/x is in use)",
+        "influx.url (http://old:8086/x is in use)",
         "influx.tls.ca_file (a.pem is in use)",
         "influx.timeout_s (3.5 is in use)",
     ]

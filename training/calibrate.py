@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.commands.arguments import check_output_file, number, whole_number
 from monitor.evidence.model_folder import find_model
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_OK
@@ -31,6 +32,15 @@ ASSUMPTION = (
 )
 
 
+EXAMPLES = (
+    "camshaft-train calibrate models/pump recordings/manifest.yaml --windows 50 --rate 0.1",
+)
+EXIT_CODES = {
+    0: "printed",
+    2: "refused: too few runs for this rate, or model or recordings cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", help="a name in --models-folder, a bundled name, or a model folder"
@@ -39,18 +49,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models-folder", type=Path)
     parser.add_argument(
         "--windows",
-        type=int,
+        type=whole_number(1),
         default=50,
         metavar="N",
         help="first windows of each sensor (default 50)",
     )
     parser.add_argument(
-        "--rate", type=float, default=0.1, metavar="P", help="false alarms per window (default 0.1)"
+        "--rate",
+        type=number(above=0, below=1),
+        default=0.1,
+        metavar="P",
+        help="false alarms per window (default 0.1)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the thresholds as JSON")
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.out is not None:
+        check_output_file(options.out)
     classifier = Classifier(find_model(options.model, options.models_folder))
     manifest = load_manifest(options.manifest)
     dataset = read_with_bar(manifest, classifier.manifest.settings)

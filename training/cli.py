@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from monitor.commands.arguments import add_version, command_parser
 from monitor.config import ConfigError
 from monitor.evidence.model_folder import ModelError
 from monitor.evidence.novelty import CommissionError
@@ -18,7 +19,8 @@ from monitor.journal.schema import JournalError
 from monitor.recordings.manifest import RecordingError
 from training import TrainingError
 
-# Each command's module in training has add_arguments(parser) and run(options) -> exit code.
+# Each command's module in training has add_arguments(parser), run(options), and for its help
+# EXAMPLES and EXIT_CODES.
 HELP_OF_COMMAND = {
     "inspect": "print and draw what is in the recordings, and warn of leaks",
     "fit": "train one model on the recordings of a manifest",
@@ -32,13 +34,25 @@ HELP_OF_COMMAND = {
     "rollback": "put the model before it back into service",
 }
 
+NOT_INSTALLED = (
+    "camshaft-train: {} is not installed in {}. Training has an environment of its own: in one, in"
+    " Camshaft's folder, run `pip install --require-hashes --only-binary :all: -r"
+    " constraints/training.txt`, then `pip install --no-deps --no-build-isolation .`"
+    " (docs/train.md). If there is one already, call its own bin/camshaft-train."
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Errors a person can mend are one line on standard error and exit code 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser(arguments).parse_args(arguments)
     try:
-        return int(options.run(options))
+        options = _parser(arguments).parse_args(arguments)
+        return int(options.command(options))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in ("monitor", "training"):
+            raise
+        print(NOT_INSTALLED.format(error.name, sys.prefix), file=sys.stderr)
+        return EXIT_REFUSED
     except (
         TrainingError,
         RecordingError,
@@ -54,15 +68,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """TensorFlow takes seconds to import: only the module of the command at hand is."""
-    top = argparse.ArgumentParser(prog="camshaft-train", description=(__doc__ or "").split("\n")[0])
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser = argparse.ArgumentParser(
+        prog="camshaft-train",
+        description=(__doc__ or "").split("\n")[0],
+        epilog="camshaft-train COMMAND --help: a command's arguments, examples and exit codes.",
+    )
+    add_version(parser)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, help_text in HELP_OF_COMMAND.items():
-        parser = commands.add_parser(name, help=help_text, description=help_text)
-        if name in arguments[:1]:
-            found = import_module(f"training.{name.replace('-', '_')}")
-            found.add_arguments(parser)
-            parser.set_defaults(run=found.run)
-    return top
+        is_asked = name in arguments[:1]
+        module = import_module(f"training.{name.replace('-', '_')}") if is_asked else None
+        command_parser(commands, name, help_text, module)
+    return parser
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor.commands.arguments import check_new_folder, number, whole_number
 from monitor.evidence.model_folder import ModelManifest, find_model, load_model_manifest
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_OK
@@ -44,6 +45,13 @@ LATENCY_REPEATS = 200
 N_DRAWN = 4
 
 
+EXAMPLES = ("camshaft-train evaluate models/pump recordings/manifest.yaml --out report",)
+EXIT_CODES = {
+    0: "the report is written",
+    2: "refused: model, recordings or options cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", help="a name in --models-folder, a bundled name, or a model folder"
@@ -62,26 +70,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ),
     )
     parser.add_argument(
-        "--members", type=int, metavar="N", help="networks to average when trained anew"
+        "--members", type=whole_number(1), metavar="N", help="networks to average when trained anew"
     )
     parser.add_argument("--models-folder", type=Path)
     parser.add_argument(
-        "--windows", type=int, default=50, help="first healthy windows that commission a sensor"
+        "--windows",
+        type=whole_number(1),
+        default=50,
+        help="first healthy windows that commission a sensor",
     )
     parser.add_argument(
         "--rate",
-        type=float,
+        type=number(above=0, below=1),
         default=0.1,
         help="false alarms per window that thresholds are set for",
     )
 
 
 def run(options: argparse.Namespace) -> int:
+    check_new_folder(options.out)
     folder = find_model(options.model, options.models_folder)
     model = load_model_manifest(folder)
     recipe = read_provenance(model).recipe
     if options.members is not None:
-        recipe = replace(recipe, n_members=options.members)
+        recipe = recipe.changed({"n_members": options.members})
     settings = Settings(options.windows, options.rate)
     if options.manifest == SIMULATOR:
         job, judged = on_simulator(model, folder, recipe, settings)

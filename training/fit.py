@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor.commands.arguments import check_new_folder, number, whole_number
 from monitor.exit_codes import EXIT_OK
 from monitor.recordings.manifest import load_manifest
 from training import simulated
@@ -36,6 +37,15 @@ N_PARITY_WINDOWS = 64
 SIMULATOR = "simulator"  # stands for a manifest: the simulated machines of monitor.simulator
 
 
+EXAMPLES = (
+    "camshaft-train fit recordings/manifest.yaml --out models/pump --holdout machine=pump-4",
+)
+EXIT_CODES = {
+    0: "the model folder is made",
+    2: "refused: recordings or options cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "manifest", help=f"YAML file of the recordings, or {SIMULATOR!r} for simulated machines"
@@ -52,15 +62,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN=VALUE",
         help="recordings to leave out, for a later evaluation; may stand several times",
     )
-    parser.add_argument("--window-s", type=float, metavar="S", help="length of a window in seconds")
-    parser.add_argument("--seed", type=int)
     parser.add_argument(
-        "--members", type=int, metavar="N", help="networks whose logits are averaged (default 3)"
+        "--window-s",
+        type=number(above=0, below=3600),
+        metavar="S",
+        help="length of a window in seconds",
     )
-    parser.add_argument("--epochs", type=int, metavar="N", help="default: by the number of windows")
+    parser.add_argument("--seed", type=whole_number(0, 2**32 - 1))
+    parser.add_argument(
+        "--members",
+        type=whole_number(1),
+        metavar="N",
+        help="networks whose logits are averaged (default 3)",
+    )
+    parser.add_argument(
+        "--epochs", type=whole_number(1), metavar="N", help="default: by the number of windows"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
+    check_new_folder(options.out)
     choices = {
         "window_s": options.window_s,
         "seed": options.seed,
@@ -105,7 +126,7 @@ def prepare(
     defaults.
     """
     if source == SIMULATOR:
-        recipe = replace(simulated.RECIPE, **given)
+        recipe = simulated.RECIPE.changed(given)
         with bar("simulating", simulated.N_MACHINES * simulated.N_WINDOWS) as tick:
             dataset, _ = simulated.simulated_dataset(
                 simulated.SETTINGS,
@@ -116,11 +137,12 @@ def prepare(
             )
         return usable(dataset), Plan(name or SIMULATOR, SIMULATOR, recipe, ("machine",))
     manifest = load_manifest(Path(source))
-    recipe = replace(default_recipe(manifest), **given)
+    recipe = default_recipe(manifest).changed(given)
     dataset = read_with_bar(manifest, spectrogram_settings(manifest.sample_rate_hz, recipe))
     if holdout:
         dataset = dataset.select(~held_out(dataset, list(holdout)))
     train = usable(dataset)
+    check_classes(train)
     if "n_epochs" not in given:
         recipe = replace(recipe, n_epochs=default_epochs(len(train)))
     return train, Plan(

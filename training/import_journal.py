@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from monitor.commands.arguments import check_new_folder
 from monitor.exit_codes import EXIT_OK
 from monitor.journal.labels import labelled
 from monitor.outputs.notify import iso
@@ -52,6 +53,15 @@ class Imported:
     n_without_samples: int = 0
 
 
+EXAMPLES = (
+    "camshaft-train import-journal /var/lib/camshaft/camshaft.journal --out recordings/labelled",
+)
+EXIT_CODES = {
+    0: "written",
+    2: "refused: the journal cannot be used or holds no labelled window",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "journal", type=Path, help="the monitor's journal; its service may be running"
@@ -62,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    check_new_folder(options.out)
     found = import_journal(options.journal, options.out)
     counts = ", ".join(f"{n} {label}" for label, n in sorted(found.n_by_label.items()))
     print(f"{counts} -> {', '.join(map(str, found.manifests))}")

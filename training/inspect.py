@@ -15,6 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from monitor.commands.arguments import check_output_file
 from monitor.exit_codes import EXIT_OK
 from monitor.recordings.files import read_array
 from monitor.recordings.manifest import Recording, RecordingSet, load_manifest, read
@@ -42,6 +43,16 @@ class Facts:
     flat: bool
 
 
+EXAMPLES = (
+    "camshaft-train inspect recordings/manifest.yaml",
+    "camshaft-train inspect recordings/manifest.yaml --out plant.png",
+)
+EXIT_CODES = {
+    0: "read, with or without warnings",
+    2: "refused: a recording cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("manifest", type=Path)
     parser.add_argument(
@@ -50,6 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.out is not None:
+        check_output_file(options.out)
     manifest = load_manifest(options.manifest)
     with bar(f"reading {manifest.name}", len(manifest.recordings)) as tick:
         facts = [_look(recording, tick) for recording in manifest.recordings]
@@ -65,8 +78,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _look(recording: Recording, tick: Callable[[], None]) -> Facts:
     settings = recording.files
+    samples = read(recording).astype(np.float64)  # refuses what cannot be used, by its row
     stored = read_array(recording.path, settings.format, recording.key, recording.sample_rate_hz)
-    samples = read(recording).astype(np.float64)
     tick()
     magnitude = np.abs(samples - samples.mean(axis=1, keepdims=True))
     steps = np.diff(np.unique(samples[0]))

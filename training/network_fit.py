@@ -41,7 +41,8 @@ def check_classes(labelled: Dataset) -> None:
     for number, name in ((OK, "ok"), (NG, "ng")):
         if not (labelled.label == number).any():
             raise TrainingError(
-                f"label = {name!r}: no window of this class to train with, both classes are needed."
+                f"label = {name!r}: no window of this class to train with, both classes are needed;"
+                " write them into the label column of the table."
             )
 
 

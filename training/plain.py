@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from monitor.config_file import sentences
+from monitor.refusals import sentences
 from training import TrainingError
 
 Record = TypeVar("Record")

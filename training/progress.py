@@ -1,8 +1,9 @@
-"""A bar for long work, on standard error; silent where that is no terminal."""
+"""A bar for long work, on standard error; a line every 30 s where that is no terminal."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from monitor.commands.progress import Count, duration, spoken
 from monitor.recordings.manifest import RecordingSet
 from monitor.signal.spectrogram import SpectrogramSettings
 from training.dataset import Dataset, load_dataset
@@ -26,17 +28,33 @@ from training.dataset import Dataset, load_dataset
 def bar(what: str, total: int) -> Iterator[Callable[[], None]]:
     """Moves by one at each call of what it yields."""
     console = Console(stderr=True)
+    if not console.is_terminal:
+        count = Count(what, total)
+        with spoken(lambda: str(count)):
+            yield count.step
+        return
     columns = [
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     ]
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
-    ) as progress:
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(what, total=total)
         yield lambda: progress.advance(task)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Work whose steps nobody counts."""
+    console = Console(stderr=True)
+    started_s = time.monotonic()
+
+    def state() -> str:
+        return f"{what}: {duration(time.monotonic() - started_s)} so far"
+
+    with console.status(what) if console.is_terminal else spoken(state):
+        yield
 
 
 def read_with_bar(manifest: RecordingSet, settings: SpectrogramSettings) -> Dataset:

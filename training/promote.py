@@ -14,6 +14,15 @@ from training.gates import leak_gate, map_gate
 from training.registry import promote, publish
 from training.report_folder import read_report
 
+EXAMPLES = (
+    "camshaft-train promote models/pump --report report --models-folder /var/lib/camshaft/models",
+)
+EXIT_CODES = {
+    0: "in service",
+    1: "a gate refused it",
+    2: "refused: model or report cannot be used",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="the model folder")

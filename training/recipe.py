@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from monitor.recordings.manifest import RecordingSet, read
 from monitor.signal.spectrogram import SpectrogramSettings, widening_bins
@@ -34,21 +34,21 @@ class Recipe:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    window_s: float
+    window_s: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
     n_maps: tuple[int, ...] = (14, 28, 56)
     pools: tuple[int, ...] = (2, 2)
     kernels: tuple[tuple[int, int], ...] = ((3, 3), (3, 3), (1, 3))
-    n_bands: int = 24
-    n_members: int = 3
-    n_epochs: int = 80
-    n_batch: int = 32
+    n_bands: Annotated[int, Field(ge=1)] = 24
+    n_members: Annotated[int, Field(ge=1)] = 3
+    n_epochs: Annotated[int, Field(ge=1)] = 80
+    n_batch: Annotated[int, Field(ge=1)] = 32
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     mixings: tuple[str, ...] = (MIXUP, CUTMIX)
     mixup: float = 0.4
     equaliser_db: float = 1.0
     sparsity: float = 0.01
-    seed: int = 1
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
 
     def as_tree(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""
@@ -67,8 +67,14 @@ def default_recipe(manifest: RecordingSet) -> Recipe:
     1,000 samples.
     """
     rate_hz = manifest.sample_rate_hz
-    longest_s = min(read(recording).shape[1] for recording in manifest.recordings) / rate_hz
-    window_s = min(longest_s, max(1.0, 10_000 / rate_hz), max(5.0, 1_000 / rate_hz))
+    shortest = min(manifest.recordings, key=lambda recording: read(recording).shape[1])
+    shortest_s = read(shortest).shape[1] / rate_hz
+    window_s = min(shortest_s, max(1.0, 10_000 / rate_hz), max(5.0, 1_000 / rate_hz))
+    if window_s < 1 / 50:
+        raise TrainingError(
+            f"row {shortest.row}: {shortest.name} lasts {shortest_s:g} s; a window needs at least"
+            " 0.02 s. Leave it out, or give --window-s."
+        )
     return Recipe(window_s=math.floor(window_s * 50 + 1e-9) / 50)
 
 

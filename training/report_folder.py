@@ -57,10 +57,14 @@ _REPORT = TypeAdapter(WrittenReport)
 def read_report(folder: Path) -> WrittenReport:
     """Raises TrainingError, one sentence."""
     path = folder / JSON_FILE
+    if path.exists() and not path.is_file():
+        raise TrainingError(f"{path} is no file.")
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{path} cannot be read: {error}.") from error
+        tree = json.loads(path.read_bytes())
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError):
+        raise TrainingError(f"{path} is not JSON.") from None
     if not isinstance(tree, dict) or "model" not in tree:
         raise TrainingError(f"{path} is not a report of camshaft-train evaluate.")
     return record_of(_REPORT, tree, str(path))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from monitor.commands.arguments import check_new_folder
 from monitor.evidence.model_folder import ModelManifest, find_model, load_model_manifest
 from training import TrainingError
 from training.fit import SIMULATOR, column_and_value, fit_with_bar, prepare
@@ -19,12 +20,22 @@ MANIFESTS = Path(__file__).parent / "manifests"
 SAME_FIGURE = 0.02  # AUC and balanced accuracy on another processor, where sums round differently
 
 
+EXAMPLES = ("camshaft-train reproduce simulator",)
+EXIT_CODES = {
+    0: "the rebuilt model agrees",
+    1: "it does not",
+    2: "refused: there is no such model, or its recordings cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="a bundled model, or a model folder")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep the rebuilt model folder")
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.out is not None:
+        check_new_folder(options.out)
     original = load_model_manifest(find_model(options.name))
     learned_from = read_provenance(original)
     source = learned_from.manifest

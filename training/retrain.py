@@ -20,10 +20,12 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
+from monitor.commands.arguments import check_writable
 from monitor.config import ConfigError
-from monitor.config_file import read_yaml, sentences
+from monitor.config_file import read_yaml
 from monitor.evidence.model_folder import find_model, load_model_manifest
 from monitor.recordings.manifest import load_manifest
+from monitor.refusals import sentences
 from monitor.settings import Settings
 from training import evaluate, registry
 from training.dataset import Dataset, concatenate
@@ -66,6 +68,14 @@ class RetrainSettings(Settings):
         return value
 
 
+EXAMPLES = ("camshaft-train retrain -c /etc/camshaft/retrain.yaml",)
+EXIT_CODES = {
+    0: "every gate holds: the candidate is in service",
+    1: "a gate refused it: the model in service stays",
+    2: "refused: settings, journal or recordings cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE")
 
@@ -96,6 +106,7 @@ def load_settings(path: Path) -> RetrainSettings:
 
 def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     """Gates, the candidate's id, and the folder of its report."""
+    check_writable(settings.models_folder / settings.name / REPORTS, "models_folder")
     service = model_in_service(settings)
     in_service = load_model_manifest(service)
     recipe = read_provenance(in_service).recipe.changed(settings.recipe)

@@ -8,6 +8,12 @@ from pathlib import Path
 from monitor.exit_codes import EXIT_OK
 from training.registry import rollback
 
+EXAMPLES = ("camshaft-train rollback pump --models-folder /var/lib/camshaft/models",)
+EXIT_CODES = {
+    0: "the model before it is in service",
+    2: "refused: there is none",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="the model's name")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor.commands.arguments import check_output_file, number
 from monitor.config import SensorSettings
 from monitor.evidence.decide import Finding, conclude
 from monitor.evidence.model_folder import ModelManifest, find_model
@@ -26,6 +27,14 @@ from monitor.records.verdict import Status
 from training import TrainingError
 from training.dataset import Stretch, cut, label_of, stretches
 from training.progress import bar
+
+EXAMPLES = (
+    "camshaft-train score recordings/manifest.yaml --model models/pump --out verdicts.parquet",
+)
+EXIT_CODES = {
+    0: "written",
+    2: "refused: model or recordings cannot be used",
+}
 
 
 @dataclass(frozen=True)
@@ -67,13 +76,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a name in --models-folder, a bundled name, or a model folder",
     )
     parser.add_argument("--models-folder", type=Path)
-    parser.add_argument("--threshold", type=float, help="logit units (default: the model's own)")
+    parser.add_argument("--threshold", type=number(), help="logit units (default: the model's own)")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="Parquet file to write"
     )
 
 
 def run(options: argparse.Namespace) -> int:
+    check_output_file(options.out)
     manifest = load_manifest(options.manifest)
     classifier = Classifier(
         find_model(options.model, options.models_folder), n_threads=len(os.sched_getaffinity(0))

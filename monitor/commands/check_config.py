@@ -3,21 +3,47 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from collections.abc import Iterator
 
+from monitor.commands.arguments import add_config
+from monitor.config import Config, ConfigError
 from monitor.config_file import load_config
 from monitor.config_pairs import doubts
 from monitor.exit_codes import EXIT_OK
 
+EXAMPLES = ("camshaft check-config camshaft.yaml",)
+EXIT_CODES = {0: "good", 2: "refused: a sentence for each thing that is wrong"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE")
+    add_config(parser, positional=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit codes: 0 good, with warnings where something is most likely not meant; 2 refused."""
-    config = load_config(arguments.file)
+    config = load_config(arguments.config)
+    if wrong := list(misfits(config)):
+        raise ConfigError("\n".join(wrong))
     for doubt in doubts(config):
         print(f"warning: {doubt}")
-    print(f"{arguments.file}: good.")
+    print(f"{arguments.config}: good.")
     return EXIT_OK
+
+
+def misfits(config: Config) -> Iterator[str]:
+    """A sentence for each sensor rule that its model cannot judge: none of that name, a changed
+    file, another rate, other channels.
+    """
+    # Its runtime and scipy take most of a second: a file that is refused already waits for neither.
+    from monitor.evidence.model_folder import ModelError, find_model
+    from monitor.evidence.network import Classifier
+    from monitor.pipeline.analysis import Analyser
+
+    for index, rule in enumerate(config.sensors):
+        try:
+            folder = find_model(rule.model, config.models_folder) if rule.model else None
+            Analyser(rule, Classifier(folder) if folder else None)
+        except ConfigError as error:
+            yield str(error)
+        except ModelError as error:
+            rest = str(error).removeprefix(f"model = {rule.model!r}: ")
+            yield f"sensors[{index}].model = {rule.model!r}: {rest}"

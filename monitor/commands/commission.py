@@ -22,6 +22,16 @@ N_WINDOWS, N_WINDOWS_OF_SPAN = 100, 1000
 MAX_WINDOWS = 5000  # their spectra are in memory at once
 HOW_EVEN_SO = " (--even-so REASON --author NAME)"
 
+EXAMPLES = (
+    "camshaft commission pump-1/bearing --windows 200",
+    "camshaft commission pump-1/bearing --undo",
+)
+EXIT_CODES = {
+    0: "done",
+    1: "there was nothing to undo",
+    2: "refused: configuration or journal cannot be used, or windows are missing",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)

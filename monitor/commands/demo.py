@@ -12,10 +12,23 @@ import sys
 import tempfile
 from pathlib import Path
 
+from monitor.commands.arguments import check_output_file
 from monitor.exit_codes import EXIT_INTERRUPTED, EXIT_NO, EXIT_REFUSED
 
 DEFAULT_SECONDS = 60
 MIN_SECONDS = 20  # three of five windows must be NG after the last fault has grown
+
+
+EXAMPLES = (
+    "camshaft demo",
+    "camshaft demo --seconds 30 --json",
+)
+EXIT_CODES = {
+    0: "every machine was called what it is; with --recordings: all were judged, the books close",
+    1: "one was not, or the demo broke",
+    2: "refused: options, recordings, or an extra is missing",
+    130: "interrupted",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     from monitor.demo.stage import DemoError
     from monitor.recordings.manifest import RecordingError
 
+    if arguments.picture is not None:
+        check_output_file(arguments.picture, "--picture")
     refusal = _refusal(arguments)
     if refusal:
         print(refusal, file=sys.stderr)

@@ -37,6 +37,17 @@ from monitor.outputs.influx.sender import InfluxOutput
 SELF_TEST_TOLERANCE = 1e-4  # another processor may round otherwise
 
 
+EXAMPLES = (
+    "camshaft doctor",
+    "camshaft doctor --wait 60 -c /etc/camshaft/camshaft.yaml",
+)
+EXIT_CODES = {
+    0: "every step is ok, warnings apart",
+    1: "a step failed",
+    2: "refused: the configuration cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument(

@@ -11,6 +11,15 @@ from monitor.commands.arguments import add_config
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 from monitor.records.labels import WORDS, LabelError, LabelRequest, check_label
 
+EXAMPLES = (
+    "camshaft label 4711 'false alarm' --author Ann",
+    "camshaft label --last pump-1/bearing 'NG confirmed' --failure-mode bearing",
+)
+EXIT_CODES = {
+    0: "stored",
+    2: "refused",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)

@@ -22,6 +22,16 @@ MIN_PASSWORD = 8
 NICENESS = 5  # where the processor is short, the service goes first
 
 
+EXAMPLES = (
+    "camshaft page",
+    "camshaft page --host 127.0.0.1 --port 8480",
+)
+EXIT_CODES = {
+    0: "stopped",
+    2: "refused: configuration, journal or address cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--host", metavar="ADDRESS", help="instead of page.host")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from monitor.commands.progress import spoken
 from monitor.config import ConfigError, MqttSettings, Secret, TlsSettings
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
 from monitor.recordings.manifest import RecordingError, RecordingSet, load_manifest
@@ -141,6 +142,17 @@ class _Publisher:
 # -- command line ---------------------------------------------------------------------------------
 
 
+EXAMPLES = (
+    "camshaft play recordings/pump-1/manifest.yaml --broker mqtt://127.0.0.1",
+    "camshaft play manifest.yaml --broker mqtts://ann@broker.example --ca-file ca.pem --speed 0",
+)
+EXIT_CODES = {
+    0: "every message was acknowledged by the broker",
+    1: "the broker was not there, or stopped taking",
+    2: "refused: manifest or options cannot be used",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "manifest", type=Path, metavar="MANIFEST", help="YAML that says how to read the recordings"
@@ -246,23 +258,23 @@ def run(arguments: argparse.Namespace) -> int:
 def _play_with_progress(
     manifest: RecordingSet, broker: MqttSettings, options: PlayOptions
 ) -> PlayReport:
-    """Shows on the terminal what is played. Ctrl-C ends the play in order."""
-    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+    """Shows what is played, on a terminal all the time, else now and then. Ctrl-C ends the play in
+    order.
+    """
+    from rich.console import Console
 
     stop = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: stop.set())
-    with Progress(
-        TextColumn("{task.description}"), TimeElapsedColumn(), transient=True
-    ) as progress:
-        task = progress.add_task("connecting")
-        n_messages = 0
+    console = Console(stderr=True)
+    state, n_messages = "connecting", 0
 
-        def show(cut: Cut) -> None:
-            nonlocal n_messages
-            n_messages += 1
-            progress.update(
-                task,
-                description=f"{n_messages} messages; {cut.sensor}, {cut.due_s:.1f} s of signal",
-            )
+    def show(cut: Cut) -> None:
+        nonlocal state, n_messages
+        n_messages += 1
+        state = f"{n_messages} messages; {cut.sensor}, {cut.due_s:.1f} s of signal"
+        if status is not None:
+            status.update(state)
 
+    status = console.status(state) if console.is_terminal else None
+    with status or spoken(lambda: state):
         return play(manifest, broker, options, show, stop)

@@ -8,50 +8,101 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import os
 import queue
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from monitor.commands.arguments import add_config
+from monitor.commands.arguments import add_config, check_new_folder, number
+from monitor.commands.progress import duration, spoken
 from monitor.config import Config, ConfigError
 from monitor.config_file import load_config, write_yaml
+from monitor.exit_codes import EXIT_NO, EXIT_OK
+from monitor.recordings.manifest import LABELS, OUR_COLUMNS
 from monitor.records.signal import Chunk, Float32, Message
 from monitor.records.topic import TopicFilter
 from monitor.signal.payload.base import DecoderSettings, PayloadError, PayloadSettings
 from monitor.signal.payload.formats import decode
 from monitor.signal.windows import Windower, WindowSettings
 from monitor.sources.mqtt.client import MqttClient
+from monitor.text import printable
 
 FILE_S = 60.0  # of signal in one file; a gap starts a new one before that
 POLL_S = 0.2
-PROGRESS_S = 5.0
+TERMINAL_S = 2.0  # between two states of the line on a terminal
+PATIENCE_S = 60.0  # for the first message, or three expected periods
+MAX_HEARD = 100  # sensors that are told apart
+N_NAMED = 8  # of them in a sentence
 TABLE_COLUMNS = ("path", "label", "machine", "point", "group", "start")
+
+EXAMPLES = (
+    "camshaft record pump-1/bearing --hours 8 --out recordings/pump-1",
+    "camshaft record pump-1/bearing --hours 0.5 --out recordings/worn --label ng --run 2026-11-24-b"
+    " --column load=80",
+)
+EXIT_CODES = {
+    0: "recorded",
+    1: "nothing came; what was heard in its place is said",
+    2: "refused: configuration, sensor or folder cannot be used",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("sensor", metavar="SENSOR", help="machine/point")
-    parser.add_argument("--hours", type=float, required=True, metavar="H")
+    parser.add_argument("--hours", type=number(above=0, below=24 * 366), required=True, metavar="H")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="must not exist yet"
     )
+    parser.add_argument("--label", choices=LABELS, default="unlabelled", help="of all files")
+    parser.add_argument(
+        "--run",
+        metavar="NAME",
+        help="the group column, by which runs are kept together (default: a run a day, named by"
+        " the time of its first file)",
+    )
+    parser.add_argument("--machine", metavar="NAME", help="the machine column (default: SENSOR's)")
+    parser.add_argument(
+        "--column",
+        type=column,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a further column, to hold out by; may stand several times",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=number(above=0),
+        metavar="S",
+        help=f"give up if nothing came so far (default {PATIENCE_S:g} s or three expected periods)",
+    )
+
+
+def column(text: str) -> tuple[str, str]:
+    """Raises argparse.ArgumentTypeError."""
+    name, equals, value = text.partition("=")
+    if not (name.isidentifier() and equals and value) or name in OUR_COLUMNS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be NAME=VALUE, NAME a word other than {', '.join(OUR_COLUMNS)}"
+        )
+    return name, value
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Record until the time is over or Ctrl-C. Exit code 1 if nothing came."""
+    """Record until the time is over or Ctrl-C."""
+    check_new_folder(arguments.out)
     config = load_config(arguments.config)
-    if not 0 < arguments.hours < 24 * 366:
-        raise ConfigError(
-            f"--hours = {arguments.hours}: must be above 0 and less than a year (unit: hours)."
-        )
-    recorder = Recorder(config, arguments.sensor, arguments.out)
+    recorder = Recorder(config, arguments.sensor, arguments.out, _labels(arguments))
+    patience_s = arguments.timeout or max(PATIENCE_S, 3 * recorder.expected_period_s)
     messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
     settings = config.mqtt.model_copy(
         update={
@@ -63,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     client = MqttClient(settings, filters, messages.put, f"{config.instance}-record")
     client.start()
     try:
-        for message in _until(messages, time.monotonic() + arguments.hours * 3600, recorder):
+        for message in _until(messages, arguments.hours * 3600, patience_s, recorder):
             if not message.retained:  # of some earlier time
                 recorder.take(message)
             if message.delivery is not None:
@@ -73,36 +124,54 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         client.stop()
         recorder.close()
+    if not recorder.n_files:
+        print(f"{arguments.sensor}: nothing came. {recorder.others()}", file=sys.stderr)
+        return EXIT_NO
     minutes = f"{recorder.recorded_s / 60:.1f} minutes"
-    print(
-        f"{arguments.sensor}: {recorder.n_files} files, {minutes} in {arguments.out}. "
-        f"Label them in {arguments.out / 'recordings.csv'}."
-    )
-    return 0 if recorder.n_files else 1
+    table = arguments.out / "recordings.csv"
+    print(f"{arguments.sensor}: {recorder.n_files} files, {minutes} in {arguments.out}.", end=" ")
+    print(f"Label them in {table}." if arguments.label == "unlabelled" else f"Table: {table}.")
+    return EXIT_OK
+
+
+def _labels(arguments: argparse.Namespace) -> Labels:
+    return Labels(arguments.label, arguments.run, arguments.machine, tuple(arguments.column))
 
 
 def _until(
-    messages: queue.SimpleQueue[Message], end_s: float, recorder: Recorder
+    messages: queue.SimpleQueue[Message], hours_s: float, patience_s: float, recorder: Recorder
 ) -> Iterator[Message]:
-    """Messages until the monotonic time end_s, with a line of progress now and then."""
-    said_s = 0.0
-    while (now_s := time.monotonic()) < end_s:
-        if now_s - said_s >= PROGRESS_S:
-            said_s = now_s
-            left_s = end_s - now_s
-            print(
-                f"\r{recorder.recorded_s / 60:.1f} min recorded, "
-                f"{recorder.n_refused} messages refused, "
-                f"{left_s / 60:.0f} min to go ",
-                end="",
-                file=sys.stderr,
-                flush=True,
-            )
-        try:
-            yield messages.get(timeout=POLL_S)
-        except queue.Empty:
-            continue
-    print(file=sys.stderr)
+    """Messages until the time is over, or until patience is with nothing of the sensor."""
+    end_s = time.monotonic() + hours_s
+    give_up_s = time.monotonic() + patience_s
+
+    def state() -> str:
+        left = duration(max(0.0, end_s - time.monotonic()))
+        return f"{recorder.state()}; {left} to go"
+
+    is_terminal = sys.stderr.isatty()
+    with nullcontext() if is_terminal else spoken(state):
+        said_s = -math.inf
+        while (now_s := time.monotonic()) < end_s:
+            if not recorder.recorded_s and now_s >= give_up_s:
+                break
+            if is_terminal and now_s - said_s >= TERMINAL_S:
+                said_s = now_s
+                print(f"\r{state()} ", end="", file=sys.stderr, flush=True)
+            with suppress(queue.Empty):
+                yield messages.get(timeout=POLL_S)
+    if is_terminal:
+        print(file=sys.stderr)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is said of all files. run and machine : None for a run a day, and the sensor's own."""
+
+    label: str = "unlabelled"
+    run: str | None = None
+    machine: str | None = None
+    further: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -117,7 +186,9 @@ class Recorder:
     cannot be used.
     """
 
-    def __init__(self, config: Config, sensor: str, folder: Path) -> None:
+    def __init__(
+        self, config: Config, sensor: str, folder: Path, labels: Labels = Labels()
+    ) -> None:
         rule = config.sensor(sensor)
         machine, slash, point = sensor.rpartition("/")
         if rule is None or not slash:
@@ -136,20 +207,39 @@ class Recorder:
         self._max_bytes = config.mqtt.max_payload_bytes
         n = max(1, round(FILE_S * rule.sample_rate_hz))
         self._windower = Windower(sensor, WindowSettings(rule.acquisition, n, n))
+        self._labels = labels
+        self._run_of_day: dict[str, str] = {}
         self._file: _File | None = None
         self._rows: list[dict[str, str]] = []
         self.recorded_s = 0.0
         self.n_refused = 0
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError as error:
-            raise ConfigError(
-                f"--out = '{folder}': is there already; name a new folder."
-            ) from error
+        self._why_refused = ""
+        self._heard: Counter[str] = Counter()  # messages of other sensors
+        folder.mkdir(parents=True)
 
     @property
     def filters(self) -> list[str]:
         return [pattern.filter for pattern, _ in self._topics]
+
+    @property
+    def expected_period_s(self) -> float:
+        return self._rule.expected_period_s
+
+    def state(self) -> str:
+        said = f"{self.recorded_s / 60:.1f} min recorded"
+        if not self.recorded_s:
+            said = f"nothing of {self._sensor} yet"
+        return f"{said}, {self.n_refused} messages refused" if self.n_refused else said
+
+    def others(self) -> str:
+        """What was heard in the sensor's place, for one who waits for it."""
+        if self.n_refused:
+            return f"{self.n_refused} of its messages were refused, the last: {self._why_refused}"
+        if not self._heard:
+            return f"Nothing at all was heard on {', '.join(self.filters)}."
+        named = [f"{name} ({n})" for name, n in self._heard.most_common(N_NAMED)]
+        more = len(self._heard) - len(named)
+        return f"Messages heard: {', '.join(named)}{f' and {more} other sensors' if more else ''}."
 
     @property
     def n_files(self) -> int:
@@ -165,14 +255,24 @@ class Recorder:
             if of_topic == self._sensor or (of_topic is not None and is_named_inside):
                 self._take(message, payload, of_topic)
                 return
+            if of_topic is not None:
+                self._hear(of_topic)
+
+    def _hear(self, sensor: str) -> None:
+        if sensor in self._heard or len(self._heard) < MAX_HEARD:
+            self._heard[printable(sensor, 80)] += 1
 
     def close(self) -> None:
         """Write the file begun last, then the table and the manifest that make the folder a
         recording.
         """
         self._write_file()
+        if not self._rows:
+            self._folder.rmdir()  # nothing came: the same command may be tried again
+            return
         with (self._folder / "recordings.csv").open("w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, TABLE_COLUMNS)
+            further = [name for name, _ in self._labels.further]
+            table = csv.DictWriter(file, [*TABLE_COLUMNS, *further])
             table.writeheader()
             table.writerows(self._rows)
         files = {
@@ -191,8 +291,9 @@ class Recorder:
         try:
             settings = DecoderSettings(payload, of_topic, self._rule_of, self._max_bytes)
             chunks = decode(message, settings)
-        except PayloadError:
+        except PayloadError as error:
             self.n_refused += 1
+            self._why_refused = printable(error.detail)
             return
         for chunk in chunks:
             if chunk.sensor == self._sensor:
@@ -228,10 +329,15 @@ class Recorder:
         self._rows.append(
             {
                 "path": name,
-                "label": "unlabelled",
-                "machine": self._machine,
+                "label": self._labels.label,
+                "machine": self._labels.machine or self._machine,
                 "point": self._point,
-                "group": f"{start:%Y%m%d}",
+                "group": self._labels.run or self._run(start),
                 "start": start.isoformat(),
+                **dict(self._labels.further),
             }
         )
+
+    def _run(self, start: datetime) -> str:
+        """A run a day, told apart from another recording's of that day."""
+        return self._run_of_day.setdefault(f"{start:%Y%m%d}", f"{start:%Y%m%dT%H%M%S}")

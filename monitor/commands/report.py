@@ -9,11 +9,20 @@ import sys
 import time
 from pathlib import Path
 
-from monitor.commands.arguments import add_config, add_span, span_of
+from monitor.commands.arguments import add_config, add_span, check_output_file, span_of
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 from monitor.journal.views import JournalViews
 from monitor.report.findings import ReportError, gather
 from monitor.times import TimeError, zone_of
+
+EXAMPLES = (
+    "camshaft report --point mill-2/spindle --from 2026-11-24T08:00 --to 2026-11-24T09:00"
+    " --out report.html",
+)
+EXIT_CODES = {
+    0: "written",
+    2: "refused",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit codes: 0 written; 2 refused."""
+    check_output_file(arguments.out)
     from monitor.config_file import load_config
     from monitor.report.html import page
 

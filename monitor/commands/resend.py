@@ -17,6 +17,15 @@ from monitor.journal.resend import END_NS, ResendError, ResendPlan, ResendReques
 from monitor.records.labels import LabelError, check_note
 from monitor.times import TimeError, clock, zone_of
 
+EXAMPLES = (
+    "camshaft resend --parked --preview",
+    "camshaft resend --from yesterday --to now --author ann --comment 'the bucket was deleted'",
+)
+EXIT_CODES = {
+    0: "the service sends them, or would with --preview",
+    2: "refused, or there is nothing to send",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)

@@ -11,6 +11,16 @@ from monitor.commands.arguments import add_config
 from monitor.config_file import load_config
 from monitor.config_pairs import doubts
 
+EXAMPLES = (
+    "camshaft run",
+    "camshaft run -c /etc/camshaft/camshaft.yaml",
+)
+EXIT_CODES = {
+    0: "stopped by SIGTERM or Ctrl-C",
+    2: "refused: configuration, model or journal cannot be used",
+    70: "a part of the service failed; systemd starts it again",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)

@@ -20,6 +20,16 @@ from monitor.records.verdict import Verdict
 from monitor.text import printable
 from monitor.times import clock
 
+EXAMPLES = (
+    "camshaft status",
+    "camshaft status --json -c /etc/camshaft/camshaft.yaml",
+)
+EXIT_CODES = {
+    0: "the books close: every sample is accounted for",
+    1: "they do not",
+    2: "refused: configuration or journal cannot be used",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)

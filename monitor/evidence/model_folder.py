@@ -13,15 +13,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from monitor.records.evidence import Grid
+from monitor.refusals import read_tree, sentences
 from monitor.signal.spectrogram import SpectrogramSettings
 
 MANIFEST_NAME = "manifest.yaml"
 SELF_TEST_FILE = "self_test.npz"  # psd_db and the logits that training saw for it
-MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 64 << 20
 
 BUNDLED_MODELS = Path(__file__).parents[1] / "models"
@@ -167,7 +166,7 @@ def load_model_manifest(folder: Path) -> ModelManifest:
     try:
         manifest = ModelManifest.model_validate(tree)
     except ValidationError as error:
-        raise ModelError(f"{folder / MANIFEST_NAME}: {_first_sentence(error)}") from error
+        raise ModelError(f"{folder / MANIFEST_NAME}: {sentences(error).splitlines()[0]}") from error
     for name in manifest.files:
         read_checked(folder, name, manifest)
     return manifest
@@ -202,24 +201,6 @@ def _read_file(path: Path) -> bytes:
 
 def _read_tree(path: Path) -> dict[str, Any]:
     try:
-        n_bytes = path.stat().st_size
-        if n_bytes > MAX_MANIFEST_BYTES:
-            raise ModelError(
-                f"{path} has {n_bytes} bytes: a manifest has at most {MAX_MANIFEST_BYTES} bytes."
-            )
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(tree, dict):
-        raise ModelError(f"{path} must hold keys and values, found {type(tree).__name__}.")
-    return tree
-
-
-def _first_sentence(error: ValidationError) -> str:
-    item = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in item["loc"])
-    rule = str(item["msg"]).removeprefix("Value error, ").rstrip(".")
-    value = "" if isinstance(item["input"], dict) else f" = {repr(item['input'])[:60]}"
-    return f"{key}{value}: {rule}." if key else f"{rule}."
+        return read_tree(path)
+    except ValueError as error:
+        raise ModelError(str(error)) from None

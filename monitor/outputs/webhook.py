@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import urllib3
 
@@ -128,7 +129,15 @@ class Webhook:
                 answer.close()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return 0, why_no_answer(error)
-        return answer.status, printable(said.decode("utf-8", "replace"))
+        return answer.status, self._without_secrets(printable(said.decode("utf-8", "replace")))
+
+    def _without_secrets(self, said: str) -> str:
+        """An answer that repeats what was asked would carry the URL's secret path into the log."""
+        parts = urlsplit(self._settings.url)
+        header = self._headers.get("Authorization", "")
+        for secret in (parts.query, parts.path, header, header.rpartition(" ")[2]):
+            said = said.replace(secret, "...") if len(secret) > 1 else said
+        return said
 
 
 def cursor_name(settings: WebhookSettings) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import fnmatch
+import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -57,15 +58,25 @@ def _read(
             array = _csv(path, key) if file_format == "csv" else _parquet(path, key)
         else:
             array = {"hdf5": _hdf5, "npy": _npy, "npz": _npz, "mat": _mat}[file_format](path, key)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError) as error:
-        raise FileError(
-            f"cannot be read as a {file_format} file: {' '.join(str(error).split())}"
-        ) from error
+    except (FileError, ImportError, MemoryError):
+        raise
+    except Exception as error:  # whatever eight foreign readers make of a stranger's file
+        raise FileError(f"cannot be read as a {file_format} file: {why(error)}") from error
+    if not array.size:
+        raise FileError("holds no values")
     if array.dtype.kind not in "iuf":
         raise FileError(f"holds values of type {array.dtype}, real numbers are needed")
     if array.flags.owndata:
         array.flags.writeable = False
     return array
+
+
+def why(error: Exception) -> str:
+    """A reader's words on one line, without a number of the operating system's."""
+    if "pickle" in str(error):  # numpy's advice to trust the file helps nobody
+        return "it is none, or holds Python objects"
+    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(words.split())
 
 
 def _pick(names: Iterable[str], key: Key) -> str:
@@ -121,7 +132,11 @@ def _csv(path: Path, key: Key) -> NDArray[Any]:
     with path.open(newline="", encoding="utf-8") as file:
         header = next(csv.reader(file), [])
     columns = [header.index(name) for name in _columns(header, key)]
-    return np.loadtxt(path, delimiter=",", skiprows=1, usecols=columns, ndmin=2, encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a table without rows, which is refused
+        return np.loadtxt(
+            path, delimiter=",", skiprows=1, usecols=columns, ndmin=2, encoding="utf-8"
+        )
 
 
 def _parquet(path: Path, key: Key) -> NDArray[Any]:

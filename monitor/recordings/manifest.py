@@ -12,6 +12,7 @@ their files.
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +28,10 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from scipy.signal import resample_poly
 
 from monitor.config import ConfigError
-from monitor.config_file import read_yaml, sentences
-from monitor.recordings.files import FileError, FileFormat, read_array
+from monitor.config_file import read_yaml
+from monitor.recordings.files import FileError, FileFormat, read_array, why
 from monitor.records.signal import Float32
+from monitor.refusals import sentences
 from monitor.settings import Positive, Settings
 from monitor.signal.payload.units import MS2_PER_UNIT
 
@@ -51,6 +53,7 @@ OUR_COLUMNS = (
 
 Axis = Literal["snapshot", "time", "channel"]
 Label = Literal["ok", "ng", "unlabelled"]
+LABELS: tuple[Label, ...] = get_args(Label)
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -152,6 +155,16 @@ class ManifestFile(Settings):
         return value
 
 
+class JoinedFile(Settings):
+    """A manifest that names manifests, each with a table of its own: relative to this file, or with
+    $VARIABLES.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    manifests: tuple[str, ...] = Field(min_length=1, max_length=1000)
+    groups: tuple[str, ...] = Field(default=("machine",), min_length=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """One stretch of signal without a gap. Recordings that share a group are not independent (one
@@ -216,19 +229,25 @@ class RecordingSet:
 
 
 def load_manifest(path: Path) -> RecordingSet:
-    """Read a manifest and its table; no signal is read.
+    """Read a manifest and its table, or all that it names; no signal is read.
 
     Raises RecordingError: unknown keys, a missing or misspelt column, a missing file, a path that
-    leaves its folder, a row that stands twice.
+    leaves its folder, a row that stands twice; joined manifests of other rates or channels.
     """
     try:
-        settings = ManifestFile.model_validate(read_yaml(path))
+        tree = read_yaml(path)
+        if "manifests" in tree:
+            return _join(path, JoinedFile.model_validate(tree))
+        return _load(path, ManifestFile.model_validate(tree))
     except ConfigError as error:
         raise RecordingError(str(error)) from error
     except ValidationError as error:
         raise RecordingError(
             "\n".join(f"{path.name}: {line}" for line in sentences(error).splitlines())
         ) from error
+
+
+def _load(path: Path, settings: ManifestFile) -> RecordingSet:
     table = path.parent / _expand(settings.table, path)
     root = table.parent if settings.root is None else path.parent / _expand(settings.root, path)
     rows = _read_table(table)
@@ -241,6 +260,41 @@ def load_manifest(path: Path) -> RecordingSet:
     for column in settings.groups:
         recordings[0].value(column)
     return RecordingSet(path, settings, tuple(recordings))
+
+
+def _join(path: Path, joined: JoinedFile) -> RecordingSet:
+    """The recordings of all, each read as its own manifest says."""
+    parts = [_part(path, _expand(text, path)) for text in joined.manifests]
+    first = parts[0]
+    for part in parts[1:]:
+        for what, found, wanted in (
+            ("sample rate in Hz", part.sample_rate_hz, first.sample_rate_hz),
+            ("channels", part.channels, first.channels),
+        ):
+            if found != wanted:
+                raise RecordingError(
+                    f"{path.name}: {part.path} has other {what} ({found}) than {first.path}"
+                    f" ({wanted}): they cannot be joined."
+                )
+    recordings = [one for part in parts for one in part.recordings]
+    _refuse_twice(recordings, path.name)
+    for column in joined.groups:
+        for part in parts:
+            part.recordings[0].value(column)
+    names = dict.fromkeys(name for one in recordings for name in one.extra)
+    whole = [replace(one, extra=dict.fromkeys(names, "") | dict(one.extra)) for one in recordings]
+    settings = first.settings.model_copy(update={"name": joined.name, "groups": joined.groups})
+    return RecordingSet(path, settings, tuple(whole))
+
+
+def _part(path: Path, text: str) -> RecordingSet:
+    part = path.parent / text
+    try:
+        if "manifests" in read_yaml(part):
+            raise RecordingError(f"{part}: names manifests itself; name those directly.")
+        return load_manifest(part)
+    except (ConfigError, RecordingError) as error:
+        raise RecordingError(f"{path.name}: {error}") from error
 
 
 def runs(manifest: RecordingSet) -> list[tuple[Recording, ...]]:
@@ -268,7 +322,7 @@ def read(recording: Recording) -> Float32:
         array = read_array(recording.path, settings.format, recording.key, recording.sample_rate_hz)
         signal = _select(array, recording)
     except (FileError, OSError) as error:
-        raise RecordingError(f"row {recording.row}: {recording.name} {error}.") from error
+        raise RecordingError(f"row {recording.row}: {recording.name} {why(error)}.") from error
     factor = settings.scale * MS2_PER_UNIT.get(settings.unit, 1.0)
     samples = np.ascontiguousarray(signal, dtype=np.float32) * np.float32(factor)
     if not np.isfinite(samples).all():
@@ -314,6 +368,8 @@ def _expand(text: str, path: Path) -> str:
 
 def _read_table(table: Path) -> list[tuple[int, dict[str, str]]]:
     try:
+        if table.exists() and not table.is_file():
+            raise RecordingError(f"{table} is no file: a CSV table is needed.")
         if table.stat().st_size > MAX_TABLE_BYTES:
             raise RecordingError(f"{table} has over {MAX_TABLE_BYTES} bytes.")
         with table.open(newline="", encoding="utf-8-sig") as file:
@@ -338,21 +394,21 @@ def _recordings(
     try:
         one = _recording(settings, root, line, row, ours)
         return [one] if "snapshot" not in settings.files.array_axes else _snapshots(settings, one)
-    except (FileError, ValueError, OSError) as error:
-        raise RecordingError(f"{table} row {line}: {error}.") from error
+    except (FileError, ValueError, OverflowError, OSError) as error:
+        raise RecordingError(f"{table} row {line}: {why(error)}.") from error
 
 
 def _recording(
     settings: ManifestFile, root: Path, line: int, row: dict[str, str], ours: dict[str, str]
 ) -> Recording:
     path, files = _path(root, ours["path"]), settings.files
-    rate_hz = float(ours["sample_rate_hz"] or files.sample_rate_hz)
+    rate_hz = _number("sample_rate_hz", ours["sample_rate_hz"], files.sample_rate_hz, least=1e-6)
     if rate_hz != files.sample_rate_hz and files.resample_hz is None:
         raise ValueError(
             f"sample_rate_hz = {rate_hz:g} differs from the manifest's {files.sample_rate_hz:g} Hz:"
             " mixed rates need files.resample_hz"
         )
-    first = int(ours["first_sample"] or 0)
+    first = _whole("first_sample", ours["first_sample"], 0)
     return Recording(
         path=path,
         row=line,
@@ -361,15 +417,34 @@ def _recording(
         point=ours["point"] or "main",
         group=ours["group"] or path.stem,
         start_ns=_start_ns(ours["start"]),
-        offset_s=float(ours["offset_s"] or first / rate_hz),
+        offset_s=_number("offset_s", ours["offset_s"], first / rate_hz, least=-math.inf),
         snapshot=None,
         first_sample=first,
-        n_samples=int(ours["n_samples"]) if ours["n_samples"] else None,
+        n_samples=(_whole("n_samples", ours["n_samples"], 1) if ours["n_samples"] else None),
         sample_rate_hz=rate_hz,
         key=ours["key"] or files.key,
         files=files,
         extra=row,
     )
+
+
+def _number(column: str, text: str, default: float, least: float) -> float:
+    """Raises ValueError."""
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= least):
+        rule = "" if least == -math.inf else f" of {least:g} or more"
+        raise ValueError(f"{column} = {text!r} must be a finite number{rule}")
+    return value
+
+
+def _whole(column: str, text: str, least: int) -> int:
+    """Raises ValueError."""
+    if (text and not text.strip().isdecimal()) or int(text or 0) < least:
+        raise ValueError(f"{column} = {text!r} must be a whole number of {least} or more")
+    return int(text or 0)
 
 
 def _path(root: Path, text: str) -> Path:
@@ -399,7 +474,12 @@ def _start_ns(text: str) -> int | None:
         return None
     if text.replace(".", "", 1).isdigit():
         return round(float(text) * 1e9)
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"start = {text!r} must be an ISO 8601 time or seconds since 1970"
+        ) from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return int(moment.timestamp()) * 10**9 + moment.microsecond * 1000
 
@@ -429,7 +509,7 @@ def _snapshots(settings: ManifestFile, whole: Recording) -> list[Recording]:
 def _refuse_twice(recordings: list[Recording], table: str) -> None:
     seen: dict[tuple[Path, int | None, int, object], int] = {}
     for one in recordings:
-        what = (one.path, one.snapshot, one.first_sample, one.key)
+        what = (one.path.resolve(), one.snapshot, one.first_sample, one.key)
         if what in seen:
             raise RecordingError(
                 f"{table} row {one.row}: {one.name} stands in row {seen[what]} too."

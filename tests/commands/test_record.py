@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from monitor.commands.record import Recorder
+from monitor.cli import main
+from monitor.commands.record import Labels, Recorder, column
 from monitor.config import ConfigError
-from monitor.config_file import parse_config
+from monitor.config_file import parse_config, write_yaml
 from monitor.recordings.manifest import load_manifest, read
 from monitor.records.signal import Message
+from tests.servers.mosquitto import Mosquitto, needs_mosquitto
+from tests.servers.mqtt_clients import publisher
 from tests.signals import START_NS, configure, messages, noise
 
 
@@ -64,8 +73,104 @@ def test_a_sensor_that_its_messages_name(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(recording), np.full((1, 10), 1.5))
 
 
-def test_a_sensor_without_a_rule_and_a_folder_that_exists_are_refused(tmp_path: Path) -> None:
+def test_a_sensor_without_a_rule_and_a_folder_that_exists_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(ConfigError, match=r"SENSOR = 'x/y': no rule"):
         Recorder(configure(sensor={"match": "m/*"}), "x/y", tmp_path / "a")
-    with pytest.raises(ConfigError, match=r"is there already"):
-        Recorder(configure(), "m/p", tmp_path)
+    words = ["record", "m/p", "--hours", "1", "-c", "absent.yaml", "--out", str(tmp_path)]
+    assert main(words) == 2
+    assert "exists already; name a new folder." in capsys.readouterr().err
+
+
+def test_the_table_says_what_may_be_held_out(tmp_path: Path) -> None:
+    """Each recording was of one group, the date: nothing could be held out of a day."""
+    day_ns = 86400 * 10**9
+    for name, labels in {
+        "plain": Labels(),
+        "all": Labels("ng", "batch-7", "M9", (("load", "80"), ("tool", "a,b"))),
+    }.items():
+        recorder = Recorder(configure(), "m/p", tmp_path / name, labels)
+        for shift_ns in (0, 600 * 10**9, day_ns):
+            for message in messages(noise(1000), [1000]):
+                at_ns = int(message.properties["start_time_ns"]) + shift_ns
+                properties = {"start_time_ns": str(at_ns)}
+                recorder.take(replace(message, properties=properties))
+        recorder.close()
+    plain = load_manifest(tmp_path / "plain" / "manifest.yaml").recordings
+    start = f"{datetime.fromtimestamp(START_NS / 1e9, UTC):%Y%m%dT%H%M%S}"
+    next_day = f"{datetime.fromtimestamp((START_NS + day_ns) / 1e9, UTC):%Y%m%dT%H%M%S}"
+    assert [one.group for one in plain] == [start, start, next_day]
+    for one in load_manifest(tmp_path / "all" / "manifest.yaml").recordings:
+        assert (one.machine, one.point, one.group, one.label) == ("M9", "p", "batch-7", "ng")
+        assert (one.value("load"), one.value("tool")) == ("80", "a,b")
+
+
+@pytest.mark.parametrize("text", ["load", "=1", "load=", "label=ok", "a b=1", "group=x"])
+def test_a_column_that_cannot_be(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="must be NAME=VALUE"):
+        column(text)
+
+
+@needs_mosquitto
+@pytest.mark.parametrize(
+    ("topic", "payload", "said"),
+    [
+        ("", b"", r"nothing came. Nothing at all was heard on vibration/\+/\+/waveform."),
+        (
+            "vibration/fan/motor/waveform",
+            np.ones(100, "<f4").tobytes(),
+            r"nothing came. Messages heard: fan/motor \(\d+\).",
+        ),
+        (
+            "vibration/m/p/waveform",
+            b"odd",
+            r"nothing came. \d+ of its messages were refused, the last: ",
+        ),
+    ],
+)
+def test_a_sensor_that_says_nothing_ends_the_recording_with_what_was_heard(
+    topic: str, payload: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It counted for ever."""
+    with Mosquitto(tmp_path / "broker") as broker, talking(broker.port, topic, payload):
+        path = tmp_path / "camshaft.yaml"
+        write_yaml(
+            path,
+            {
+                "mqtt": {"port": broker.port},
+                "subscriptions": [
+                    {
+                        "topic": "vibration/{machine}/{point}/waveform",
+                        "payload": {"format": "raw", "dtype": "float32"},
+                    }
+                ],
+                "sensors": [{"sample_rate_hz": 1000}],
+            },
+        )
+        out = tmp_path / "out"
+        words = ["record", "m/p", "--hours", "9", "--timeout", "2", "--out", str(out)]
+        assert main([*words, "-c", str(path)]) == 1
+    assert re.search(f"m/p: {said}", capsys.readouterr().err)
+    assert not out.exists()
+
+
+@contextmanager
+def talking(port: int, topic: str, payload: bytes) -> Iterator[None]:
+    """A sensor that sends ten messages a second, or none."""
+    done = threading.Event()
+
+    def talk() -> None:
+        with publisher(port) as client:
+            while not done.wait(0.1):
+                client.publish(topic, payload, qos=1)
+
+    thread = threading.Thread(target=talk)
+    if topic:
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if topic:
+            thread.join()

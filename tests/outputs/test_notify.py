@@ -257,6 +257,25 @@ def test_a_refused_notice_does_not_block_the_next(
     assert [tree["machine"] for tree in receiver.got] == ["fan 9"]
 
 
+@pytest.mark.parametrize("status", [404, 422])
+def test_an_answer_that_repeats_the_request_does_not_bring_its_secrets_into_the_log(
+    tmp_path: Path,
+    receiver: Receiver,
+    status: int,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CHAT_TOKEN", "Bearer hunter2")
+    receiver.status, receiver.address = status, f"{receiver.address}/T0K3N?key=k3y"
+    receiver.says = b"The requested URL /hook/T0K3N?key=k3y was not found, Bearer hunter2."
+    plant = Plant(tmp_path / "camshaft.journal", receiver, authorization=Secret(env="CHAT_TOKEN"))
+    plant.happen("raised")
+    plant.run()
+    plant.close()
+    assert f"{status} The requested URL ...?... was not found, ...." in caplog.text
+    assert not any(secret in caplog.text for secret in ("T0K3N", "k3y", "hunter2"))
+
+
 def test_a_new_webhook_hears_nothing_of_the_past(tmp_path: Path, receiver: Receiver) -> None:
     path = tmp_path / "camshaft.journal"
     journal = Journal(path)

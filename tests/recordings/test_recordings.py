@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from monitor.config_file import read_yaml, write_yaml
 from monitor.recordings.manifest import RecordingError, load_manifest, read, runs
 from tests.paths import MANIFESTS
 
@@ -205,7 +206,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "more", "sentence"),
     [
-        ("format: npy, chanels: [x]", "", r"files.chanels = \['x'\]: there is no such key"),
+        ("format: npy, chanels: [x]", "", r"files.chanels: there is no such key"),
         ("format: pickle", "", r"files.format = 'pickle': must be"),
         ("format: npy, unit: V", "", r"files.unit = 'V': must be"),
         (
@@ -236,9 +237,9 @@ def test_a_bad_manifest_is_one_sentence(
     [
         (np.array([0.0, np.nan, 1.0]), "row 2: one.npy has a NaN or infinite value at sample 1"),
         (np.zeros((3, 3, 3)), "has shape"),
-        (np.array([{"a": 1}]), "cannot be read as a npy file: Object arrays"),
+        (np.array([{"a": 1}]), "cannot be read as a npy file: it is none, or holds Python objects"),
         (np.array(["a", "b"]), "holds values of type <U1, real numbers are needed"),
-        (np.zeros(0), "samples 0 to 0 are wanted"),
+        (np.zeros(0), "holds no values"),
     ],
 )
 def test_a_bad_file_is_named(tmp_path: Path, array: NDArray[Any], sentence: str) -> None:
@@ -246,6 +247,67 @@ def test_a_bad_file_is_named(tmp_path: Path, array: NDArray[Any], sentence: str)
     manifest = load_manifest(write_manifest(tmp_path, ["one.npy,ok,a"], "format: npy"))
     with pytest.raises(RecordingError, match=sentence):
         read(manifest.recordings[0])
+
+
+# -- manifests that name manifests ----------------------------------------------------------------
+
+
+def plant_in_parts(folder: Path, **second: Any) -> Path:
+    """Two recorded folders of one sensor each, and the manifest that joins them."""
+    for part, changes in (("a", {}), ("b", second)):
+        (folder / part).mkdir(parents=True)
+        store(folder / part / "x.npy", np.full(40, 1 if part == "a" else 2))
+        columns = ["path", "label", "machine", "group", *changes.get("columns", [])]
+        row = ["x.npy", "ok", f"M-{part}", "run-1", *["v" for _ in changes.get("columns", [])]]
+        (folder / part / "recordings.csv").write_text(f"{','.join(columns)}\n{','.join(row)}\n")
+        files = {"format": "npy", "sample_rate_hz": 100, "unit": "g"} | changes.get("files", {})
+        write_yaml(folder / part / "manifest.yaml", {"name": part, "files": files})
+    tree = {"name": "plant", "manifests": ["a/manifest.yaml", "b/manifest.yaml"]}
+    write_yaml(folder / "plant.yaml", tree)
+    return folder / "plant.yaml"
+
+
+def test_joined_manifests_are_read_each_as_it_says(tmp_path: Path) -> None:
+    path = plant_in_parts(tmp_path, files={"unit": "m/s2"}, columns=["load"])
+    joined = load_manifest(path)
+    assert (joined.name, joined.sample_rate_hz, joined.settings.groups) == (
+        *("plant", 100, ("machine",)),
+    )
+    assert [one.machine for one in joined.recordings] == ["M-a", "M-b"]
+    assert [read(one)[0, 0] for one in joined.recordings] == pytest.approx([9.80665, 2.0])
+    assert [one.value("load") for one in joined.recordings] == ["", "v"]
+    assert len(runs(joined)) == 2
+
+
+@pytest.mark.parametrize(
+    ("second", "joined", "sentence"),
+    [
+        (
+            {"files": {"sample_rate_hz": 200}},
+            {},
+            r"plant.yaml: .*b/manifest.yaml has other sample rate in Hz \(200.0\) than .*a/man",
+        ),
+        ({"files": {"channels": ["x"]}}, {}, r"has other channels"),
+        (
+            {},
+            {"manifests": ["a/manifest.yaml", "c/manifest.yaml"]},
+            r"plant.yaml: .*cannot be read",
+        ),
+        ({}, {"manifests": ["a/manifest.yaml", "b/../a/manifest.yaml"]}, r"x.npy stands in row"),
+        ({}, {"manifests": ["plant.yaml"]}, r"plant.yaml: names manifests itself"),
+        ({}, {"manifests": []}, r"plant.yaml: manifests = \[\]: must have 1 or more entries"),
+        ({}, {"table": "x.csv"}, r"plant.yaml: table: there is no such key"),
+        ({"columns": ["load"]}, {"groups": ["load"]}, r"the table has no column 'load'"),
+    ],
+)
+def test_manifests_that_cannot_be_joined(
+    tmp_path: Path, second: dict[str, Any], joined: dict[str, Any], sentence: str
+) -> None:
+    path = plant_in_parts(tmp_path, **second)
+    write_yaml(path, read_yaml(path) | joined)
+    with pytest.raises(RecordingError, match=sentence) as refused:
+        load_manifest(path)
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_a_sound_file_of_another_rate_is_refused(tmp_path: Path) -> None:
