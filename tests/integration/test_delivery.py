@@ -6,17 +6,17 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from monitor.records.verdict import Status, Verdict
+from monitor.records.verdict import Status
 from tests.integration.conftest import MakeService
+from tests.integration.maps import check_maps
 from tests.servers.influx import InfluxDatabase, InfluxServer
 from tests.servers.influx_standin import InfluxStandIn
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.recording import Publisher, Recording
-from tests.servers.service import RowKey, assert_same_rows, influx_part
-from tests.verdicts import map_of, score_of
+from tests.servers.service import assert_same_rows, influx_part
+from tests.verdicts import score_of
 
 RECORDING = Recording(n_sensors=3, duration_s=15.0)
 
@@ -49,36 +49,9 @@ def test_journal_and_influxdb_agree_row_by_row(
         assert row["status"] == v.status.value
         assert row["ng"] == int(v.status is Status.NG)
         assert row["novelty"] == pytest.approx(score_of(v, "novelty"), abs=1e-12)
-    _check_maps(rows, influxdb)
+    check_maps("novelty", "vibration_novelty", rows, influxdb)
     service.check_books()
     assert service.stop()[0] == 0
-
-
-def _check_maps(rows: dict[RowKey, Verdict], influxdb: InfluxDatabase) -> None:
-    """The cells of a window's columns add up to its novelty score, in the journal and in InfluxDB's
-    integers, between the borders that stand there too.
-    """
-    published = influxdb.query(
-        "SELECT map_start_ms, end_ms FROM vibration_verdict GROUP BY machine, point"
-    )
-    borders = {
-        (f"{one.tags['machine']}/{one.tags['point']}", end_ns): (start_ms * 10**6, end_ms * 10**6)
-        for one in published
-        for end_ns, start_ms, end_ms in one.values
-    }
-    for series in influxdb.query("SELECT * FROM vibration_novelty GROUP BY machine, point"):
-        sensor = f"{series.tags['machine']}/{series.tags['point']}"
-        times = np.array(series.column("time"))
-        cells = np.array([[value or 0 for value in row[1:]] for row in series.values], np.int64)
-        for v in (v for v in rows.values() if v.sensor == sensor):
-            assert score_of(v, "novelty") is not None
-            assert map_of(v, "novelty") is not None
-            assert map_of(v, "novelty").sum(dtype=np.float64) == pytest.approx(
-                score_of(v, "novelty"), abs=1e-5
-            )
-            after_ns, until_ns = borders[v.sensor, v.end_ns]
-            of_window = (times > after_ns) & (times <= until_ns)
-            assert cells[of_window].sum() == round(score_of(v, "novelty") * 10_000)
 
 
 @pytest.mark.parametrize("message_s", [0.007, 0.1, 1.0])

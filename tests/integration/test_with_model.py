@@ -6,13 +6,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import pytest
-
 from monitor.config_file import load_config
 from monitor.evidence.model_folder import find_model, load_model_manifest
 from monitor.records.verdict import Status
 from tests.integration.conftest import MakeService
+from tests.integration.maps import check_maps
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import InfluxStandIn
 from tests.servers.recording import Publisher, Recording
@@ -46,19 +44,7 @@ def test_cells_and_bias_add_up_to_the_logit_in_journal_and_influxdb(
         assert v.residual is not None
         assert v.residual < 1e-3
         assert bias_of(v) == manifest.head.bias
-        assert float(map_of(v).sum(dtype=np.float64)) + bias_of(v) == pytest.approx(
-            score_of(v), abs=1e-3
-        )
-    for series in influxdb.query("SELECT * FROM vibration_cam GROUP BY machine, point"):
-        sensor = f"{series.tags['machine']}/{series.tags['point']}"
-        times = np.array(series.column("time"))
-        cells = np.array([[value or 0 for value in row[1:]] for row in series.values], np.int64)
-        for v in (v for v in rows.values() if v.sensor == sensor):
-            assert score_of(v) is not None
-            assert bias_of(v) is not None
-            assert cells[(times > v.start_ns) & (times <= v.end_ns)].sum() == round(
-                (score_of(v) - bias_of(v)) * 10_000
-            )
+    check_maps("network", "vibration_cam", rows, influxdb)
     service.check_books()
 
 
