@@ -4,7 +4,9 @@ broker.
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -20,6 +22,7 @@ from monitor.demo.stage import DemoError, camshaft
 from monitor.records.signal import Message
 from monitor.records.verdict import Status, Verdict
 from monitor.signal.payload.json_object import JsonPayload
+from tests.paths import ROOT
 from tests.payloads import decode_one
 
 RULES_WITHOUT_MODEL: dict[str, Any] = {
@@ -116,12 +119,34 @@ def test_a_service_that_does_not_start_is_shown_with_its_own_words(tmp_path: Pat
         pass
 
 
-def test_the_whole_demo() -> None:
-    """As `make demo ARGS="--seconds 25 --json"` runs it: every machine is called what it is, and
-    the books close.
+def words_of(picture: Path) -> list[str]:
+    """What a saved view says, line by line. Figures are #; bars, borders and which broker was there
+    are left out.
     """
+    text = re.compile(r'<text [^>]*x="([\d.]+)" y="([\d.]+)"[^>]*>(.*?)</text>', re.DOTALL)
+    lines: dict[float, list[tuple[float, str]]] = {}
+    for x, y, said in text.findall(picture.read_text(encoding="utf-8")):
+        lines.setdefault(float(y), []).append((float(x), html.unescape(said)))
+    return [_masked(" ".join(said for _, said in sorted(lines[y]))) for y in sorted(lines)]
+
+
+def _masked(line: str) -> str:
+    line = re.sub(r"Camshaft demo · \S+ \S+ MQTT \S+", "Camshaft demo ·", line.replace("\xa0", " "))
+    line = re.sub(r"[─╭╮╰╯│▀█░▆]+", " ", line)
+    line = re.sub(r"[+-]?\d[\d.,]*", " # ", line)
+    return " ".join(line.split())
+
+
+def test_the_whole_demo_and_the_picture_of_it_in_the_readme(tmp_path: Path) -> None:
+    """As `make demo ARGS="--seconds 25 --json"` runs it: every machine is called what it is, and
+    the books close. docs/demo.svg, by `make picture`, says what this view says.
+    """
+    now = tmp_path / "now.svg"
     ran = subprocess.run(
-        camshaft("demo", "--seconds", 25, "--json"), capture_output=True, text=True, timeout=120
+        camshaft("demo", "--seconds", 25, "--json", "--picture", now),
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     figures = json.loads(ran.stdout.splitlines()[-1])
@@ -136,3 +161,6 @@ def test_the_whole_demo() -> None:
         camshaft("status", "-c", Path(figures["journal"]).with_suffix(".yaml")), capture_output=True
     )
     assert status.returncode == 0
+    kept = words_of(ROOT / "docs" / "demo.svg")
+    assert len(kept) > 20
+    assert kept == words_of(now), "the demo looks otherwise by now: run make picture"
