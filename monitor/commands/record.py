@@ -129,7 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
         return EXIT_NO
     minutes = f"{recorder.recorded_s / 60:.1f} minutes"
     table = arguments.out / "recordings.csv"
-    print(f"{arguments.sensor}: {recorder.n_files} files, {minutes} in {arguments.out}.", end=" ")
+    print(f"{arguments.sensor}: {recorder.n_files} file(s), {minutes} in {arguments.out}.", end=" ")
     print(f"Label them in {table}." if arguments.label == "unlabelled" else f"Table: {table}.")
     return EXIT_OK
 
