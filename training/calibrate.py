@@ -23,7 +23,7 @@ from training.alarms import interval_of, share_by_run
 from training.dataset import OK, Dataset
 from training.metrics import Interval, interval_text
 from training.plain import plain
-from training.progress import read_with_bar
+from training.progress import read_for_model
 from training.thresholds import Commissioning, commission_sensor, first_windows, novelty_scores
 
 ASSUMPTION = (
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         check_output_file(options.out)
     classifier = Classifier(find_model(options.model, options.models_folder))
     manifest = load_manifest(options.manifest)
-    dataset = read_with_bar(manifest, classifier.manifest.settings)
+    dataset = read_for_model(manifest, classifier.manifest)
     rows = calibrate(classifier, dataset, options.windows, options.rate)
     for row in rows:
         print(row)

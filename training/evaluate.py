@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +14,13 @@ import numpy as np
 from monitor.commands.arguments import check_new_folder, number, whole_number
 from monitor.evidence.model_folder import ModelManifest, find_model, load_model_manifest
 from monitor.evidence.network import Classifier
-from monitor.exit_codes import EXIT_OK
+from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.records.evidence import Grid
 from monitor.simulator.machine import Truth
-from training import TrainingError, plots, simulated
+from training import plots, simulated
 from training.cross_fit import cross_fit
-from training.dataset import Dataset, concatenate
+from training.dataset import NG, OK, Dataset, concatenate
 from training.export import load_network
 from training.fit import SIMULATOR, run_fingerprints, usable
 from training.fold_model import Learned, n_fits
@@ -27,7 +28,7 @@ from training.judged_runs import Judged, Settings, joined, judge, judge_folds
 from training.map_report import map_section, point_at_planted, point_at_resonances
 from training.metrics import accuracy_of_score, auc, bootstrap_score, interval_text
 from training.network_fit import Tick, fit
-from training.progress import bar, read_with_bar
+from training.progress import bar, read_for_model, working
 from training.provenance import read_provenance
 from training.recipe import Recipe
 from training.report import Cost, LeakyFigures, Report, ReportedModel
@@ -45,9 +46,15 @@ LATENCY_REPEATS = 200
 N_DRAWN = 4
 
 
-EXAMPLES = ("camshaft-train evaluate models/pump recordings/manifest.yaml --out report",)
+EXAMPLES = (
+    "camshaft-train evaluate models/pump recordings/manifest.yaml --out report",
+    "camshaft-train evaluate cnc-milling new-mill/manifest.yaml --train recordings/manifest.yaml"
+    " --out report",
+    "camshaft-train evaluate models/pump recordings/manifest.yaml --leave-out machine --out report",
+)
 EXIT_CODES = {
     0: "the report is written",
+    1: "nothing is left to judge that the model had not seen",
     2: "refused: model, recordings or options cannot be used",
 }
 
@@ -61,6 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="the report folder to make"
+    )
+    parser.add_argument(
+        "--train",
+        type=Path,
+        metavar="MANIFEST",
+        help="recordings to train the peers on (default: those of MANIFEST that the model knows)",
     )
     parser.add_argument(
         "--leave-out",
@@ -95,13 +108,19 @@ def run(options: argparse.Namespace) -> int:
     if options.members is not None:
         recipe = recipe.changed({"n_members": options.members})
     settings = Settings(options.windows, options.rate)
-    if options.manifest == SIMULATOR:
-        job, judged = on_simulator(model, folder, recipe, settings)
-        leaky_found = None
-    else:
-        job, judged, leaky_found = on_recordings(model, folder, recipe, settings, options)
-    found = report(job, judged, leaky_found)
-    write_report(options.out, found, pictures(job, judged, found))
+    try:
+        if options.manifest == SIMULATOR:
+            job, judged = on_simulator(model, folder, recipe, settings)
+            leaky_found = None
+        else:
+            job, judged, leaky_found = on_recordings(model, folder, recipe, settings, options)
+    except NothingUnseen as error:
+        print(f"camshaft-train: {error}", file=sys.stderr)
+        return EXIT_NO
+    with working("figures, maps and pictures"):
+        found = report(job, judged, leaky_found)
+        write_report(options.out, found, pictures(job, judged, found))
+    print(job.kind)
     for name, score in found.figures.evidence.items():
         print(f"{name:20s} {summary(score)}")
     print(f"report: {options.out / 'report.html'}")
@@ -114,20 +133,52 @@ def on_recordings(
     recipe: Recipe,
     settings: Settings,
     options: argparse.Namespace,
-) -> tuple[Job, list[Judged], LeakyFigures]:
+) -> tuple[Job, list[Judged], LeakyFigures | None]:
+    """Raises NothingUnseen, TrainingError."""
     manifest = load_manifest(Path(options.manifest))
     title = f"{model.name} on {manifest.name}"
     kind = f"Model {model.id}, on runs that it never saw."
     job = Job(title, kind, model, folder, recipe, manifest.settings.groups, manifest)
-    dataset = read_with_bar(manifest, model.settings)
+    dataset = read_for_model(manifest, model)
     dataset = dataset.select(dataset.bad_reason == "")
     if options.leave_out is None:
-        judged = judge_with_model(job, dataset, settings)
+        train = None if options.train is None else _to_train_on(options.train, model)
+        judged = judge_with_model(job, dataset, settings, train)
+        job = replace(job, kind=" ".join([job.kind, *lacking(judged[0])]))
     else:
         job = replace(job, kind=DEVELOPMENT.format(id=model.id, column=options.leave_out))
         judged = judge_anew(job, dataset, options.leave_out, settings)
     with bar("leaky figure, for contrast", N_LEAKY_FOLDS * recipe.n_epochs) as tick:
         return job, judged, leaky_figures(dataset, recipe, tick)
+
+
+def _to_train_on(path: Path, model: ModelManifest) -> Dataset:
+    return usable(read_for_model(load_manifest(path), model))
+
+
+def lacking(judged: Judged) -> list[str]:
+    """A sentence for each thing that these recordings cannot show."""
+    keep = judged.data.label >= 0
+    classes, left = set(judged.data.label[keep]), set(judged.data.label[keep & ~judged.excluded])
+    found = []
+    if not judged.peers:
+        found.append(
+            "No peers were trained: there were no recordings of both classes to train them on; name"
+            " some with --train MANIFEST."
+        )
+    for label, name in ((OK, "healthy"), (NG, "faulty")):
+        if label not in classes:
+            found.append(
+                f"There are no {name} windows: what tells the two classes apart cannot be judged."
+            )
+        elif label not in left:
+            found.append(
+                f"All {name} windows are of runs that commission their sensor: novelty and status"
+                " cannot be judged, only what is said of all windows."
+            )
+    if not judged.commissioned:
+        found.append("No sensor has the healthy windows that it takes to judge by novelty.")
+    return found
 
 
 def on_simulator(
@@ -167,8 +218,8 @@ def summary(score: ScoreFigures | None) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """kind : one sentence on what these figures are, for the report's head. folder : the model's.
-    groups : columns
+    """kind : what these figures are and what they lack, in sentences, for the report's head
+    folder : the model's. groups : columns
     """
 
     title: str
@@ -192,17 +243,25 @@ def split_by_model(model: ModelManifest, dataset: Dataset) -> tuple[Dataset, Dat
     return dataset.select(seen), dataset.select(~seen)
 
 
-def judge_with_model(job: Job, dataset: Dataset, settings: Settings) -> list[Judged]:
+class NothingUnseen(Exception):
+    """The model has seen all that could judge it; str() is one sentence."""
+
+
+def judge_with_model(
+    job: Job, dataset: Dataset, settings: Settings, train_on: Dataset | None = None
+) -> list[Judged]:
     """The finished model on the runs it never saw.
-    Raises TrainingError where it has seen them all.
+
+    train_on : for the peers; None for the runs that it did see. Raises NothingUnseen, TrainingError
     """
-    train, test = split_by_model(job.model, dataset)
-    if not {0, 1} <= set(test.label):
-        raise TrainingError(
-            f"{job.model.name} {job.model.id} learned from {'all' if len(test) == 0 else 'most'} of"
-            " these runs, what is left has not both classes: use --leave-out COLUMN to train its"
-            " recipe anew without them."
+    seen, test = split_by_model(job.model, dataset)
+    if not (test.label >= 0).any():
+        raise NothingUnseen(
+            f"{job.model.name} {job.model.id} learned from every labelled run of these recordings:"
+            " nothing unseen is left to judge it on. --leave-out COLUMN trains its recipe anew"
+            " without some of them."
         )
+    train = seen if train_on is None else train_on
     learned = Learned(
         load_network(job.folder),
         job.model.threshold,
@@ -234,12 +293,15 @@ def judge_anew(job: Job, dataset: Dataset, column: str, settings: Settings) -> l
         return judge_folds(dataset, folds, job.recipe, groups, settings, tick)
 
 
-def leaky_figures(dataset: Dataset, recipe: Recipe, tick: Tick | None) -> LeakyFigures:
-    """What a random split of windows would claim, by one network a fold."""
+def leaky_figures(dataset: Dataset, recipe: Recipe, tick: Tick | None) -> LeakyFigures | None:
+    """What a random split of windows would claim, by one network a fold. None where a fold would
+    lack a class.
+    """
     labelled = usable(dataset)
-    logit = cross_fit(
-        labelled, leaky(labelled, N_LEAKY_FOLDS), replace(recipe, n_members=1), fit, tick
-    ).logit
+    folds = leaky(labelled, N_LEAKY_FOLDS)
+    if not all({OK, NG} <= set(labelled.label[fold.train]) for fold in folds):
+        return None
+    logit = cross_fit(labelled, folds, replace(recipe, n_members=1), fit, tick).logit
     label = labelled.label
     return LeakyFigures(
         warning=(
@@ -324,6 +386,7 @@ def _map_picture(job: Job, judged: list[Judged]) -> bytes:
     )
     label = joined(judged, lambda one: one.data.label)
     order = np.argsort(-np.where(label >= 0, margin, -np.inf), kind="stable")
+    order = order[label[order] >= 0]
     first = [
         int(order[np.flatnonzero(run[order] == name)[0]]) for name in dict.fromkeys(run[order])
     ][:N_DRAWN]

@@ -16,7 +16,7 @@ from monitor.evidence.cam import activation_maps
 from monitor.records.signal import Float32, Float64
 from training import TrainingError
 from training.cross_fit import reference_level
-from training.dataset import Dataset, Text
+from training.dataset import NG, OK, Dataset, Text
 from training.fold_model import Learned, grid_spectra, learn, status_score
 from training.network import head, keras, predict
 from training.network_fit import Tick, fit
@@ -63,7 +63,7 @@ class Judged:
     commissioned: dict[str, Commissioning]
     excluded: NDArray[np.bool_]
     peers: dict[str, Float64]
-    reference_db: Float32  # (n_channels, n_bands): mean level of the healthy training windows
+    reference_db: Float32  # (n_channels, n_bands): mean level of healthy windows, training's if any
 
     @property
     def logit_margin(self) -> Float64:
@@ -127,8 +127,8 @@ def judge_folds(
 def judge(
     name: str, train: Dataset, test: Dataset, learned: Learned, recipe: Recipe, settings: Settings
 ) -> Judged:
-    """What network, novelty and peers say of the test windows. Raises TrainingError where a run is
-    on both sides.
+    """What network, novelty and peers say of the test windows. Peers only where `train` has both
+    classes to train them on. Raises TrainingError where a run is on both sides.
     """
     shared = shared_runs(train, test)
     if shared:
@@ -148,7 +148,8 @@ def judge(
         novelty[inside] = novelty_scores(spectra_db[inside], one.baseline)
         excluded[one.excluded] = True
         commissioned[sensor] = one
-    peers = {} if len(train) == 0 else {peer: peer_scores(peer, train, test) for peer in PEERS}
+    can_train = {OK, NG} <= set(train.label)
+    peers = {peer: peer_scores(peer, train, test) for peer in PEERS} if can_train else {}
     return Judged(
         name,
         test,
@@ -161,7 +162,7 @@ def judge(
         commissioned,
         excluded,
         peers,
-        reference_level(train),
+        reference_level(train if (train.label == OK).any() else test),
     )
 
 

@@ -41,6 +41,9 @@ class Interval:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
+UNKNOWN = Interval(float("nan"), float("nan"), float("nan"))
+
+
 def interval_text(interval: Interval | None) -> str:
     return "–" if interval is None else str(interval)
 
@@ -112,6 +115,8 @@ def bootstrap(
     figure : computes the figure of windows given by index
     """
     members = [np.flatnonzero(groups == name) for name in np.unique(groups)]
+    if not members:
+        return UNKNOWN
     random = np.random.default_rng(seed)
     drawn = []
     for _ in range(n_resamples):

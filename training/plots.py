@@ -55,7 +55,8 @@ def rankings(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
         ylabel="share of alarms that are right",
         title="Precision and recall",
     )
-    recall.axhline(label.mean(), color="0.8", zorder=0)
+    if len(label):
+        recall.axhline(label.mean(), color="0.8", zorder=0)
     if roc.get_legend_handles_labels()[0]:
         roc.legend(loc="lower right")
     return png(figure)
@@ -84,17 +85,13 @@ def distributions(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
             continue
         edges = np.histogram_bin_edges(score[known], 40)
         for name_of_class, value, colour in (("ok", OK, "#2ca02c"), ("ng", NG, "#d62728")):
-            axes.hist(
-                score[known & (label == value)],
-                edges,
-                alpha=0.6,
-                label=name_of_class,
-                color=colour,
-                density=True,
-            )
+            some = score[known & (label == value)]
+            if len(some):
+                axes.hist(some, edges, alpha=0.6, label=name_of_class, color=colour, density=True)
         axes.axvline(0, color="black", linewidth=1)
         axes.set(title=name, xlabel="score; NG above 0", yticks=[])
-    all_axes[0][0].legend()
+    if all_axes[0][0].get_legend_handles_labels()[0]:
+        all_axes[0][0].legend()
     return png(figure)
 
 

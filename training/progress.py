@@ -19,8 +19,11 @@ from rich.progress import (
 )
 
 from monitor.commands.progress import Count, duration, spoken
+from monitor.evidence.model_folder import ModelManifest
+from monitor.recordings.files import RATE_TOLERANCE
 from monitor.recordings.manifest import RecordingSet
 from monitor.signal.spectrogram import SpectrogramSettings
+from training import TrainingError
 from training.dataset import Dataset, load_dataset
 
 
@@ -55,6 +58,22 @@ def working(what: str) -> Iterator[None]:
 
     with console.status(what) if console.is_terminal else spoken(state):
         yield
+
+
+def read_for_model(recordings: RecordingSet, model: ModelManifest) -> Dataset:
+    """Raises TrainingError where rate or channels are not the model's; else as read_with_bar."""
+    wanted_hz = model.settings.sample_rate_hz
+    if abs(recordings.sample_rate_hz / wanted_hz - 1) > RATE_TOLERANCE:
+        raise TrainingError(
+            f"{recordings.path}: sampled at {recordings.sample_rate_hz:g} Hz, model {model.name}"
+            f" was trained at {wanted_hz:g} Hz; files.resample_hz brings recordings to its rate."
+        )
+    if len(recordings.channels) != model.n_channels:
+        raise TrainingError(
+            f"{recordings.path}: has {len(recordings.channels)} channels, model {model.name} needs"
+            f" {model.n_channels}."
+        )
+    return read_with_bar(recordings, model.settings)
 
 
 def read_with_bar(manifest: RecordingSet, settings: SpectrogramSettings) -> Dataset:

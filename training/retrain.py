@@ -27,8 +27,8 @@ from monitor.evidence.model_folder import find_model, load_model_manifest
 from monitor.recordings.manifest import load_manifest
 from monitor.refusals import sentences
 from monitor.settings import Settings
-from training import evaluate, registry
-from training.dataset import Dataset, concatenate
+from training import TrainingError, evaluate, registry
+from training.dataset import NG, OK, Dataset, concatenate
 from training.export import load_network
 from training.fit import Plan, column_and_value, fit_with_bar, usable
 from training.gates import Gate, leak_gate, map_gate, not_worse_gate
@@ -37,7 +37,7 @@ from training.judged_runs import Settings as JudgeSettings
 from training.labelled_windows import labelled_dataset
 from training.metrics import auc, bootstrap
 from training.network import predict
-from training.progress import read_with_bar
+from training.progress import read_for_model
 from training.provenance import read_provenance
 from training.report_folder import write_report
 from training.splits import held_out
@@ -111,10 +111,15 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     in_service = load_model_manifest(service)
     recipe = read_provenance(in_service).recipe.changed(settings.recipe)
     manifest = load_manifest(settings.manifest)
-    dataset = usable(read_with_bar(manifest, in_service.settings))
+    dataset = usable(read_for_model(manifest, in_service))
     pairs = [column_and_value(text) for text in settings.holdout]
     aside = held_out(dataset, pairs)
     train, test = dataset.select(~aside), dataset.select(aside)
+    if not {OK, NG} <= set(test.label):
+        raise TrainingError(
+            f"holdout = {', '.join(settings.holdout)}: its windows are of one class; a candidate is"
+            " judged on both."
+        )
     train, note = _with_journal(train, settings)
     plan = Plan(settings.name, manifest.name, recipe, manifest.settings.groups, tuple(pairs))
     with tempfile.TemporaryDirectory(prefix="camshaft-candidate-") as scratch:
