@@ -18,7 +18,7 @@ from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.records.evidence import Grid
 from monitor.simulator.machine import Truth
-from training import plots, simulated
+from training import TrainingError, plots, simulated
 from training.cross_fit import cross_fit
 from training.dataset import NG, OK, Dataset, concatenate
 from training.export import load_network
@@ -102,6 +102,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     check_new_folder(options.out)
+    if options.train is not None and (options.leave_out or options.manifest == SIMULATOR):
+        raise TrainingError(
+            f"--train = {options.train}: goes neither with --leave-out nor with {SIMULATOR}, which"
+            " have recordings to train on."
+        )
     folder = find_model(options.model, options.models_folder)
     model = load_model_manifest(folder)
     recipe = read_provenance(model).recipe
@@ -254,6 +259,8 @@ def judge_with_model(
 
     train_on : for the peers; None for the runs that it did see. Raises NothingUnseen, TrainingError
     """
+    if not (dataset.label >= 0).any():
+        raise TrainingError("none of these recordings is labelled: there is nothing to judge by.")
     seen, test = split_by_model(job.model, dataset)
     if not (test.label >= 0).any():
         raise NothingUnseen(

@@ -173,8 +173,17 @@ def test_what_is_unlabelled_cannot_be_judged(
 ) -> None:
     path = elsewhere(tmp_path, lambda row: True, label="unlabelled")
     code, report = evaluate(model_folder, path, tmp_path / "report")
-    assert (code, report) == (1, {})
-    assert "nothing unseen is left to judge it on" in capsys.readouterr().err
+    assert (code, report) == (2, {})
+    assert "none of these recordings is labelled" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["m.yaml", "--leave-out", "machine"], ["simulator"]])
+def test_peers_to_train_go_with_new_recordings_alone(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["evaluate", "simulator", *words, "--train", "t.yaml", "--out", str(tmp_path / "r")]
+    assert main(command) == 2
+    assert "--train = t.yaml: goes neither with --leave-out nor" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("leave", ["machine", "group", "label"])
