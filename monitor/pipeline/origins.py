@@ -84,7 +84,8 @@ class Origins:
         if known is None:
             known = self._known[sensor] = _Known(topic)
         if topic == known.topic:
-            self._look_at_rivals(known, checksum)
+            if known.rivals:
+                self._look_at_rivals(known, checksum)
         elif topic not in known.relays:
             return self._judge_rival(known, topic, checksum, is_silent)
         if known.relays and known.repeats(checksum, topic):

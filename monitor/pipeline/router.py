@@ -54,7 +54,7 @@ class Router:
         self._topics = [(s.pattern, s.payload) for s in rules.subscriptions]
         # Two topics may name one sensor.
         self.is_ambiguous = len(self._topics) > 1 or any(
-            pattern.is_ambiguous for pattern, _ in self._topics
+            pattern.is_ambiguous or payload.names_machine for pattern, payload in self._topics
         )
         self._running_topics = {
             running.topic: TopicPattern.parse(running.topic)

@@ -53,6 +53,8 @@ class TopicPattern:
         is_named = "machine" in names or not needs_machine
         if not is_named or len(set(names)) != len(names):
             raise ValueError("must name {machine} once and each other level at most once")
+        if "machine" not in names and (places := [name for name in names if name in PLACES]):
+            raise ValueError(f"names {{{places[0]}}}, which needs {{machine}} beside it")
         if any(
             set(level) & set("{}#+\0") for level in levels if not re.fullmatch(r"\{\w+\}|\+", level)
         ):
@@ -93,5 +95,7 @@ class TopicPattern:
 
 
 def machine_in(named: Mapping[str, str]) -> str:
-    """The machine's name, with those of its places before it: hamburg.pump-1."""
+    """The machine's name, with those of its places before it: hamburg.pump-1. "" where the topic
+    names none.
+    """
     return ".".join(named[name] for name in (*PLACES, "machine") if name in named)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -145,3 +146,21 @@ def test_topics_told_apart_are_bounded() -> None:
     for n in range(3 * MAX_RIVALS):
         assert origins.judge("m/p", f"b{n}", 100 + n, is_silent=False) is Origin.FOREIGN
     assert len(origins._known["m/p"].rivals) == MAX_RIVALS
+
+
+def test_two_topics_whose_payloads_name_one_sensor() -> None:
+    """A topic without a level + can be as ambiguous, where the payload names the machine."""
+    payload = {"format": "json", "machine": "id", "time": None, "sequence": None}
+    config = configure(subscriptions=[{"topic": "data/{point}/{machine}", "payload": payload}])
+    tried = Pipeline(rules(config), {}, {}, 0.0)
+    sent = [
+        Message(
+            f"data/p/{source}",
+            json.dumps({"id": "m", "samples": (noise(500, seed=seed)[0]).tolist()}).encode(),
+            START_NS,
+        )
+        for seed, source in enumerate(("hamburg", "munich") * 4)
+    ]
+    batch = run(tried, sent)
+    assert batch.books["m/p", "received", ""] == 4 * 500
+    assert batch.counters["bad_payloads.ambiguous_topic"] == 4

@@ -40,6 +40,12 @@ def test_what_is_no_pattern(text: str, sentence: str) -> None:
         TopicPattern.parse(text)
 
 
+def test_a_place_without_its_machine_is_refused() -> None:
+    """Where the payload names the machine: the place would be lost without a word."""
+    with pytest.raises(ValueError, match=r"names {site}, which needs {machine} beside it"):
+        TopicPattern.parse("{site}/{point}", needs_machine=False)
+
+
 def test_places_stand_before_the_machine_the_wider_first() -> None:
     pattern = TopicPattern.parse("{area}/{machine}/of/{site}/{point}")
     assert pattern.sensor("hall 2/pump-1/of/hamburg/bearing") == "hamburg.hall 2.pump-1/bearing"
