@@ -243,6 +243,7 @@ class Service:
 
     def _refuse(self, message: Message, reason: str) -> None:
         self._unused.append((message, reason))
+        self._inbox.note_loss(message.topic)
 
     # -- pipeline thread --------------------------------------------------------------------------
 

@@ -55,6 +55,8 @@ class Pipeline:
         self._batch = Batch()
         # Sensors whose samples were counted since the last batch: their stream must go along.
         self._touched: set[str] = set()
+        # Of sensors that their messages name: the topic each came on last.
+        self._topics: dict[str, str] = {}
         self._fresh: set[str] = set()  # sensors with samples since their stream was last stored
         for name, stored in streams.items():
             if (analyser := self._router.analyser(name)) is not None:
@@ -179,6 +181,8 @@ class Pipeline:
         if marks is not None:
             self._batch.counters["messages_redelivered"] += 1
             return marks
+        if message.after_loss:
+            self._note_refused(message.topic)
         try:
             content = self._router.read(message, self._rule_of)
             if isinstance(content, RunningWord):
@@ -190,8 +194,11 @@ class Pipeline:
             sensors = self._sensors_of(content, now_s)
         except PayloadError as error:
             self.refuse(message, error.reason, error.detail)
+            if not message.retained:  # that one is from some other time
+                self._note_refused(message.topic)
             return {}
         marks = {}
+        self._note_topic(message.topic, sensors)
         for index, (sensor, chunk) in enumerate(zip(sensors, content, strict=True)):
             # Two chunks of one message are no duplicates of each other.
             own = checksum if index == 0 else zlib.crc32(b"%d" % index, checksum)
@@ -232,6 +239,20 @@ class Pipeline:
         self._batch.books[chunk.sensor, "received", ""] += n
         self._batch.books[chunk.sensor, "dropped", reason] += n
         self._touched.add(chunk.sensor)
+
+    def _note_topic(self, topic: str, sensors: Iterable[Sensor]) -> None:
+        own = self._router.sensor_of(topic)
+        for sensor in sensors:
+            if sensor.name != own:
+                self._topics[sensor.name] = topic
+
+    def _note_refused(self, topic: str) -> None:
+        """The sensors of a topic miss a message: the one it names, and those last heard on it."""
+        names = {name for name, heard_on in self._topics.items() if heard_on == topic}
+        names.add(self._router.sensor_of(topic) or "")
+        for name in names & self.sensors.keys():
+            self.sensors[name].note_refused()
+            self._touched.add(name)
 
     def _rule_of(self, name: str) -> SensorSettings | None:
         """A known sensor's own: after a reload the old rule holds until its window is whole."""

@@ -106,6 +106,10 @@ class Sensor:
             return True
         return expected_ns is not None and chunk.start_ns < expected_ns
 
+    def note_refused(self) -> None:
+        """A message of this sensor could not be used."""
+        self._windower.note_refused()
+
     def fall_silent(self, now_ns: int) -> tuple[Sequence[Gap | Drop], Verdict]:
         """End the stream here. Returns what ended, and the row that says so."""
         self._is_silent = True

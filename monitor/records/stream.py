@@ -32,6 +32,7 @@ class Position:
     hole_end_ns: int | None = None  # time of the message that showed the gap, if it had one
     n_since_hole: int = 0  # messages since then
     verified: bool = True
+    refused: bool = False  # a message of this sensor could not be used after the last one
     n_window: int = 0  # the geometry the segment was cut by
     n_hop: int = 0
 

@@ -102,6 +102,12 @@ class Windower:
             self._recent.add(key)
         return ended
 
+    def note_refused(self) -> None:
+        """A message of this sensor could not be used: its samples are missing here, unless the next
+        message's number or time shows that it was none of the stream's.
+        """
+        self.position.refused = True
+
     def cut(self) -> Window | None:
         """The next whole window, or None while samples are missing."""
         n_window, n_hop = self.settings.n_window, self.settings.n_hop
@@ -264,6 +270,7 @@ class Windower:
         leaves.
         """
         position = self.position
+        refused, position.refused = position.refused, False
         if position.rate_hz is None:
             self._gap_in_sequence(chunk)  # a new segment anyway, but the hole is noted
             return ""
@@ -276,7 +283,15 @@ class Windower:
         reason = self._gap_in_sequence(chunk) or self._step_in_time(chunk)
         if reason in BEGINS_ANEW:
             position.hole = None
+        if refused and not reason and not self._shows_losses(chunk):
+            return "refused_message"
         return reason
+
+    def _shows_losses(self, chunk: Chunk) -> bool:
+        """True where a message missing before this one would have shown."""
+        if chunk.sequence is not None and self.position.sequence is not None:
+            return True
+        return chunk.start_ns is not None and self.position.expected_ns is not None
 
     def _gap_in_sequence(self, chunk: Chunk) -> str:
         last = self.position.sequence
