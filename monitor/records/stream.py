@@ -33,6 +33,17 @@ class Position:
     n_since_hole: int = 0  # messages since then
     verified: bool = True
     refused: bool = False  # a message of this sensor could not be used after the last one
+    # Why the samples lie in time where they arrived (timeline.WhyArrival); "" by message times.
+    on_arrival: str = ""
+    # How late messages are at least: in the current span of time, and in the one before.
+    least_delay_ns: int | None = None
+    delay_before_ns: int | None = None
+    looked_ns: int | None = None  # arrival of the current span's first message
+    clock_step_ns: int = 10**9  # message times count in steps no longer than this
+    slack_ns: int = 0  # the next sample may start so much later than expected_ns
+    stated_rate_hz: float | None = None  # where the newest message measured another than rate_hz
+    # Spans of time that have verdicts, of whatever segment; the newest last.
+    covered: list[tuple[int, int]] = field(default_factory=list)
     n_window: int = 0  # the geometry the segment was cut by
     n_hop: int = 0
 
