@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,7 +112,7 @@ def test_a_verdict_written_twice_stands_once(path: Path) -> None:
 def test_no_two_rows_of_a_sensor_have_one_time(path: Path) -> None:
     """Case d17: databases know a row by sensor and time; clocks that step gave one to many."""
     journal = Journal(path)
-    times = {"start_ns": 1_700_000_000_137, "end_ns": 1_700_500_000_137}
+    times: dict[str, Any] = {"start_ns": 1_700_000_000_137, "end_ns": 1_700_500_000_137}
     life = [make_verdict(0, "m/p", segment=segment, **times) for segment in range(3)]
     journal.commit(Batch(verdicts=[*life[:2], make_verdict(0, "m/q", **times)]))
     journal.commit(Batch(verdicts=life))  # the first two a second time

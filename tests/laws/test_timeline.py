@@ -118,7 +118,7 @@ def test_whole_seconds_are_time_enough(
     assert not any(window.continuity == "verified" for window in windows[9:])
 
 
-@given(st.integers(100, 400), st.integers(0, SECOND_NS - 1), st.integers(3, 6))
+@given(st.integers(100, 400), st.integers(0, SECOND_NS - 1), st.integers(4, 7))
 def test_a_loss_shows_by_whole_seconds_once_they_are_known(
     n_each: int, phase_ns: int, n_lost: int
 ) -> None:
