@@ -285,8 +285,7 @@ class Service:
         connection = self._source.connection
         if connection.number != self._n_connects:
             self._n_connects = connection.number
-            if not connection.is_resumed:
-                self._pipeline.forget_deliveries()
+            self._pipeline.connected(connection.is_resumed)
 
     def _adopt_rules(self) -> None:
         rules, self._next_rules = self._next_rules, None

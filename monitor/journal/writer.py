@@ -20,7 +20,7 @@ import numpy as np
 
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.places import furthest_behind
-from monitor.journal.schema import JournalError, connect, transaction
+from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
 from monitor.records.batch import Batch, BookKey
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.labels import TOPIC, LabelRequest
@@ -104,7 +104,7 @@ class Journal:
         rows = self._link.execute(
             "SELECT s.sensor, position, keys, alarm_recent, alarm_raised, model_id, geometry_id"
             " FROM stream s LEFT JOIN verdict ON row_id = (SELECT row_id FROM verdict v WHERE"
-            " v.sensor = s.sensor ORDER BY end_ns DESC LIMIT 1)"
+            f" v.sensor = s.sensor {NEWEST_FIRST} LIMIT 1)"
         ).fetchall()
         return {
             sensor: StoredStream(

@@ -57,6 +57,8 @@ class Pipeline:
         self._touched: set[str] = set()
         # Of sensors that their messages name: the topic each came on last.
         self._topics: dict[str, str] = {}
+        # Sensors not heard since the last connection began, and whether messages were owed to us.
+        self._unsure: dict[str, bool] = {}
         self._fresh: set[str] = set()  # sensors with samples since their stream was last stored
         for name, stored in streams.items():
             if (analyser := self._router.analyser(name)) is not None:
@@ -84,9 +86,16 @@ class Pipeline:
         analyser = self._router.analyser(name) if known is None else known.analyser
         return None if analyser is None else analyser.geometry
 
-    def forget_deliveries(self) -> None:
-        """The source begins its delivery keys anew."""
-        self._settlement.forget()
+    def connected(self, is_resumed: bool) -> None:
+        """The source has a connection (again). What was sent in between is lost, but for messages
+        that are owed to us.
+
+        is_resumed : it goes on where the one before stopped; else its delivery keys begin anew, and
+            nothing is owed
+        """
+        self._unsure = dict.fromkeys(self.sensors, is_resumed)
+        if not is_resumed:
+            self._settlement.forget()
 
     def process(self, messages: Sequence[Message], now_ns: int, now_s: float) -> None:
         """Take messages in order of receipt. now_s counts seconds spent listening."""
@@ -114,6 +123,9 @@ class Pipeline:
         """Find sensors that fell silent: their unfinished window is dropped, and a row says so."""
         if (event := self._overload.tick(now_ns)) is not None:
             self.event(event)
+        for name, first_sample in self._overload.unjudged():
+            self._batch.verdicts.append(self.sensors[name].overloaded(first_sample, now_ns))
+            self._touched.add(name)
         for sensor in self.sensors.values():
             if not sensor.is_overdue(now_s):
                 continue
@@ -210,6 +222,7 @@ class Pipeline:
             elif message.retained and sensor.is_past(chunk):
                 self._drop(chunk, "retained")
             else:
+                self._note_outage(sensor, message)
                 self._push(sensor, chunk, own, work, now_s)
             marks[sensor.name] = sensor.n_received
         return marks
@@ -251,8 +264,16 @@ class Pipeline:
         names = {name for name, heard_on in self._topics.items() if heard_on == topic}
         names.add(self._router.sensor_of(topic) or "")
         for name in names & self.sensors.keys():
-            self.sensors[name].note_refused()
+            self.sensors[name].note_missing("refused_message")
             self._touched.add(name)
+
+    def _note_outage(self, sensor: Sensor, message: Message) -> None:
+        """The first message after a new connection."""
+        is_resumed = self._unsure.pop(sensor.name, None)
+        if is_resumed is None:
+            return
+        if not is_resumed or message.delivery is None:
+            sensor.note_missing("outage")
 
     def _rule_of(self, name: str) -> SensorSettings | None:
         """A known sensor's own: after a reload the old rule holds until its window is whole."""

@@ -106,9 +106,9 @@ class Sensor:
             return True
         return expected_ns is not None and chunk.start_ns < expected_ns
 
-    def note_refused(self) -> None:
-        """A message of this sensor could not be used."""
-        self._windower.note_refused()
+    def note_missing(self, reason: str) -> None:
+        """A message of this sensor is missing: refused_message or outage."""
+        self._windower.note_missing(reason)
 
     def fall_silent(self, now_ns: int) -> tuple[Sequence[Gap | Drop], Verdict]:
         """End the stream here. Returns what ended, and the row that says so."""
@@ -231,17 +231,25 @@ class Sensor:
         )
 
     def _no_data(self, now_ns: int) -> Verdict:
-        """The row that says the sensor fell silent, from its last sample until now."""
+        """The row that says the sensor fell silent."""
+        return self._remark(Status.NO_DATA, "silent", 0, now_ns)
+
+    def overloaded(self, first_sample: int, now_ns: int) -> Verdict:
+        """The row that says that no window is judged any more, from this one on."""
+        return self._remark(Status.BAD_DATA, "overload", first_sample, now_ns)
+
+    def _remark(self, status: Status, reason: str, first_sample: int, now_ns: int) -> Verdict:
+        """A row without samples, after all windows so far."""
         position = self._windower.position
         return Verdict(
             sensor=self.name,
             segment=position.segment,
-            first_sample=0,
+            first_sample=first_sample,
             n_samples=0,
             start_ns=now_ns,
             end_ns=now_ns,
-            status=Status.NO_DATA,
-            reason="silent",
+            status=status,
+            reason=reason,
             alarm=self._alarm.state,
             model_id=self.analyser.model_id,
             geometry_id=self.analyser.geometry.id,

@@ -32,7 +32,7 @@ class Position:
     hole_end_ns: int | None = None  # time of the message that showed the gap, if it had one
     n_since_hole: int = 0  # messages since then
     verified: bool = True
-    refused: bool = False  # a message of this sensor could not be used after the last one
+    missing: str = ""  # why samples are missing after the last message, where nothing else shows it
     # Why the samples lie in time where they arrived (timeline.WhyArrival); "" by message times.
     on_arrival: str = ""
     # How late messages are at least: in the current span of time, and in the one before.

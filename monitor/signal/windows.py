@@ -106,11 +106,12 @@ class Windower:
             self._recent.add(key)
         return ended
 
-    def note_refused(self) -> None:
-        """A message of this sensor could not be used: its samples are missing here, unless the next
-        message's number or time shows that it was none of the stream's.
+    def note_missing(self, reason: str) -> None:
+        """Samples are missing here, unless the next message's number or time shows that none are.
+
+        reason : refused_message, outage
         """
-        self.position.refused = True
+        self.position.missing = reason
 
     def cut(self) -> Window | None:
         """The next whole window, or None while samples are missing."""
@@ -273,7 +274,7 @@ class Windower:
         leaves.
         """
         position = self.position
-        refused, position.refused = position.refused, False
+        missing, position.missing = position.missing, ""
         if position.rate_hz is None:
             self._gap_in_sequence(chunk)  # a new segment anyway, but the hole is noted
             return ""
@@ -286,8 +287,8 @@ class Windower:
         reason = self._gap_in_sequence(chunk) or self._step_in_time(chunk)
         if reason in BEGINS_ANEW:
             position.hole = None
-        if refused and not reason and not timeline.shows_losses(position, chunk):
-            return "refused_message"
+        if missing and not reason and not timeline.shows_losses(position, chunk):
+            return missing
         return reason
 
     def _rate_of(self, chunk: Chunk) -> float:

@@ -403,3 +403,77 @@ def test_sensors_that_their_messages_name_miss_what_their_topic_refused() -> Non
     batch = pipeline.take_batch(True)
     reasons = [(v.sensor, v.reason, v.n_samples) for v in batch.verdicts]
     assert reasons == [("a/main", "refused_message", 250), ("b/main", "refused_message", 250)]
+
+
+def arriving(sent: list[Message], from_ns: int, is_owed: bool) -> list[Message]:
+    """Without time and number; each comes when its 500 samples are measured."""
+    return [
+        replace(
+            message,
+            properties={},
+            delivery=message.delivery if is_owed else None,
+            received_ns=from_ns + number * 250_000_000,
+        )
+        for number, message in enumerate(sent)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("is_owed", "is_resumed", "reasons"),
+    [(False, True, {"outage": 1}), (True, False, {"outage": 1}), (True, True, {})],
+)
+def test_what_was_lost_while_we_were_away_is_a_gap(
+    tmp_path: Path, is_owed: bool, is_resumed: bool, reasons: dict[str, int]
+) -> None:
+    """Nothing shows it where messages have neither time nor number. With max_lag_s every window
+    was dropped as overload from then on.
+    """
+    journal, first = Journal(tmp_path / "journal"), make(max_lag_s=20.0)
+    sent = messages(noise(10_000), [500] * 20)
+    first.process(arriving(sent[:5], START_NS, is_owed), START_NS, 0.0)
+    journal.commit(first.take_batch(True))
+    second = Pipeline(rules(configure(max_lag_s=20.0)), journal.streams(), journal.digests(), 0.0)
+    second.connected(is_resumed)
+    away_ns = 30_000_000_000 if reasons else 0  # what is owed comes at once
+    later_ns = START_NS + 5 * 250_000_000 + away_ns
+    second.process(arriving(sent[5:], later_ns, is_owed), later_ns + 4_000_000_000, 0.0)
+    batch = second.take_batch(True)
+    breaks = {
+        name.removeprefix("breaks."): n
+        for name, n in batch.counters.items()
+        if name.startswith("breaks.")
+    }
+    assert breaks == reasons
+    assert batch.counters["windows_shed"] == 0
+    if reasons:
+        judged = [v for v in batch.verdicts if v.n_samples == N_WINDOW]
+        assert judged[0].start_ns == later_ns
+    journal.commit(batch)
+    assert not JournalReader(tmp_path / "journal").books().imbalance()
+
+
+def test_a_stream_that_shows_its_losses_is_not_cut_by_an_outage() -> None:
+    pipeline = make()
+    sent = messages(noise(4000), [500] * 8)
+    pipeline.process(sent[:3], START_NS, 0.0)
+    pipeline.connected(False)
+    pipeline.process(sent[3:], START_NS, 0.0)
+    assert [v.segment for v in pipeline.take_batch(True).verdicts] == [0, 0, 0, 0]
+
+
+def test_a_sensor_whose_windows_are_all_dropped_is_not_ok() -> None:
+    """The page showed green, and the status before, while every window was dropped as overload."""
+    pipeline = make(max_lag_s=2.0)
+    sent = messages(noise(12_000), [1000] * 12)
+    pipeline.process(sent[:1], START_NS, 0.0)
+    pipeline.take_batch(True)
+    for number, message in enumerate(sent[1:]):
+        pipeline.process([message], START_NS + 60_000_000_000, 0.0)
+        pipeline.tick(START_NS + (60 + number) * 1_000_000_000, 0.0)
+    batch = pipeline.take_batch(True)
+    assert [(v.status, v.reason, v.n_samples) for v in batch.verdicts] == [
+        (Status.BAD_DATA, "overload", 0)
+    ]
+    assert batch.verdicts[0].first_sample > 0
+    assert not imbalance([batch])
+    assert "a sensor's clock is behind" in batch.events[0].text
