@@ -30,6 +30,7 @@ from monitor.records.verdict import Status
 from monitor.signal.payload.base import PayloadError
 
 MAX_SENSORS = 5000  # a hostile publisher may invent names; each would cost memory
+BEHIND_NS = 1_000_000_000  # a message that waited for longer on our side tells no rate by arrival
 HEAD_BYTES = 64  # of a bad payload, kept for inspection
 
 
@@ -59,6 +60,7 @@ class Pipeline:
         self._topics: dict[str, str] = {}
         # Sensors not heard since the last connection began, and whether messages were owed to us.
         self._unsure: dict[str, bool] = {}
+        self._is_behind = False  # messages wait on our side
         self._fresh: set[str] = set()  # sensors with samples since their stream was last stored
         for name, stored in streams.items():
             if (analyser := self._router.analyser(name)) is not None:
@@ -101,6 +103,7 @@ class Pipeline:
         """Take messages in order of receipt. now_s counts seconds spent listening."""
         work: list[Cut] = []
         for message in messages:
+            self._is_behind = now_ns - message.received_ns > BEHIND_NS
             checksum = zlib.crc32(message.payload)
             digest = _digest(message, checksum)
             marks = self._take(message, digest, checksum, work, now_s)
@@ -223,6 +226,8 @@ class Pipeline:
                 self._drop(chunk, "retained")
             else:
                 self._note_outage(sensor, message)
+                if self._is_behind:
+                    sensor.note_held()
                 self._push(sensor, chunk, own, work, now_s)
             marks[sensor.name] = sensor.n_received
         return marks
@@ -272,6 +277,7 @@ class Pipeline:
         is_resumed = self._unsure.pop(sensor.name, None)
         if is_resumed is None:
             return
+        sensor.note_held()
         if not is_resumed or message.delivery is None:
             sensor.note_missing("outage")
 

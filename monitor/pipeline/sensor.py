@@ -106,6 +106,12 @@ class Sensor:
             return True
         return expected_ns is not None and chunk.start_ns < expected_ns
 
+    def note_held(self) -> None:
+        """Messages come later than they could, held on the way or on our side: for now their
+        arrival tells no rate.
+        """
+        self._windower.arrivals.begin(may_be_backlog=True)
+
     def note_missing(self, reason: str) -> None:
         """A message of this sensor is missing: refused_message or outage."""
         self._windower.note_missing(reason)

@@ -17,6 +17,7 @@ import numpy as np
 from monitor.records.signal import Chunk, Drop, Float32, Gap, Window
 from monitor.records.stream import Key, Position
 from monitor.signal import timeline
+from monitor.signal.arrivals import Arrivals
 from monitor.signal.rates import rate_of
 from monitor.signal.timeline import JUMP_NS, duration_ns
 
@@ -75,6 +76,7 @@ class Windower:
         self.settings = settings
         self.position = self._new_position(0)
         self.keys: deque[Key] = deque(maxlen=N_REMEMBERED)
+        self.arrivals = Arrivals()
         self._recent = Recent(N_RECENT)
         self._n_late = 0  # in a row
         self._pieces: list[Float32] = []
@@ -167,6 +169,7 @@ class Windower:
             ]
         if position.rate_hz is not None:
             self._begin_segment(self._new_position(position.segment + 1, position))
+            self.arrivals.begin(may_be_backlog=reason == "segment_end")
         return ended
 
     def change(self, settings: WindowSettings) -> None:
@@ -348,6 +351,9 @@ class Windower:
         is_measured = chunk.sample_rate_hz != position.rate_hz
         position.stated_rate_hz = chunk.sample_rate_hz if is_measured else None
         timeline.place(position, chunk, end)
+        if chunk.start_ns is None and self.settings.acquisition == "continuous":
+            n = chunk.samples.shape[1]
+            self.arrivals.add(chunk.received_ns, n, position.rate_hz)
         if chunk.sequence is not None:
             position.sequence = chunk.sequence
         self._pieces.append(chunk.samples)
@@ -381,8 +387,12 @@ class Windower:
         self._pieces, self._n_buffered, self._n_saved = [], 0, 0
 
     def _measured_rate_hz(self) -> float | None:
-        """By message times, else as stated; None while nothing tells."""
+        """By message times, or where by arrival it is surely wrong, else as stated; None while
+        nothing tells.
+        """
         measured_hz = timeline.measured_rate_hz(self.position)
+        if measured_hz is None and self.arrivals.wrong is not None:
+            return self.arrivals.wrong.rate_hz
         return self.position.stated_rate_hz if measured_hz is None else measured_hz
 
     def _joined(self) -> Float32:
