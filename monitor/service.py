@@ -43,7 +43,7 @@ from monitor.pipeline.listening import ListeningClock
 from monitor.pipeline.pacing import Due, Pacer
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Rules
-from monitor.records.batch import Batch
+from monitor.records.batch import TROUBLES, Batch
 from monitor.records.signal import Message
 from monitor.sources.base import Callbacks, Publisher, Source
 from monitor.sources.configured import MakeSource, configured_source, topic_filters
@@ -334,7 +334,8 @@ class Service:
         self._health.latencies.add(batch.window_received_ns, time.time_ns())
         self._points.note(batch.verdicts)
         for event in batch.events:
-            log.info("%s %s: %s", printable(event.sensor), event.kind, printable(event.text))
+            level = logging.WARNING if event.kind in TROUBLES else logging.INFO
+            log.log(level, "%s %s: %s", printable(event.sensor), event.kind, printable(event.text))
         for delivery in batch.settled:
             self._source.settle(delivery.token)
 

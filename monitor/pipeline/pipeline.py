@@ -321,6 +321,7 @@ class Pipeline:
         taken = sensor.take(chunk, digest, now_s)
         if taken.is_back:
             self.event(Event(chunk.received_ns, name, "back", "messages again"))
+        self._batch.events += taken.troubles
         self._batch.books[name, "received", ""] += n
         self._fresh.add(name)
         for gap in self._count_ended(sensor, taken.ended):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from monitor.records.signal import Float32
 
+WhyArrival = Literal["", "no_time", "far_behind", "far_ahead", "runs_back"]
 Key = tuple[int | None, int | None, int]  # sequence, start_ns, checksum of the payload
 
 
@@ -33,8 +35,8 @@ class Position:
     n_since_hole: int = 0  # messages since then
     verified: bool = True
     missing: str = ""  # why samples are missing after the last message, where nothing else shows it
-    # Why the samples lie in time where they arrived (timeline.WhyArrival); "" by message times.
-    on_arrival: str = ""
+    # Why the samples lie in time where they arrived; "" where message times tell.
+    on_arrival: WhyArrival = ""
     # How late messages are at least: in the current span of time, and in the one before.
     least_delay_ns: int | None = None
     delay_before_ns: int | None = None

@@ -12,10 +12,9 @@ a rate that is not quite the nominal one: the samples are moved along.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
 
 from monitor.records.signal import Chunk
-from monitor.records.stream import Position
+from monitor.records.stream import Position, WhyArrival
 
 JUMP_NS = 1_000_000_000  # a time step over this ends the segment even where the sequence goes on
 MIN_TOLERANCE_NS = 2_000_000  # time stamps of very short messages jitter by about this much
@@ -30,8 +29,6 @@ BACK_NS = 1_000_000_000  # a step back by less is the jitter of a clock
 LOOK_NS = 10_000_000_000  # the least delay is looked for in spans of this length
 LATE_NS = 500_000_000  # arrival may be off by so much before the samples are moved along
 N_COVERED = 16  # spans of time to remember
-
-WhyArrival = Literal["", "no_time", "far_behind", "far_ahead", "runs_back"]
 
 
 def duration_ns(chunk: Chunk) -> float:
