@@ -43,7 +43,7 @@ from monitor.pipeline.listening import ListeningClock
 from monitor.pipeline.pacing import Due, Pacer
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Rules
-from monitor.records.batch import Batch
+from monitor.records.batch import TROUBLES, Batch
 from monitor.records.signal import Message
 from monitor.sources.base import Callbacks, Publisher, Source
 from monitor.sources.configured import MakeSource, configured_source, topic_filters
@@ -243,6 +243,7 @@ class Service:
 
     def _refuse(self, message: Message, reason: str) -> None:
         self._unused.append((message, reason))
+        self._inbox.note_loss(message.topic)
 
     # -- pipeline thread --------------------------------------------------------------------------
 
@@ -284,8 +285,7 @@ class Service:
         connection = self._source.connection
         if connection.number != self._n_connects:
             self._n_connects = connection.number
-            if not connection.is_resumed:
-                self._pipeline.forget_deliveries()
+            self._pipeline.connected(connection.is_resumed)
 
     def _adopt_rules(self) -> None:
         rules, self._next_rules = self._next_rules, None
@@ -334,7 +334,8 @@ class Service:
         self._health.latencies.add(batch.window_received_ns, time.time_ns())
         self._points.note(batch.verdicts)
         for event in batch.events:
-            log.info("%s %s: %s", printable(event.sensor), event.kind, printable(event.text))
+            level = logging.WARNING if event.kind in TROUBLES else logging.INFO
+            log.log(level, "%s %s: %s", printable(event.sensor), event.kind, printable(event.text))
         for delivery in batch.settled:
             self._source.settle(delivery.token)
 

@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from monitor.commands.arguments import add_config
-from monitor.commands.doctor_broker import RATE_TOLERANCE, Finding, check_broker
+from monitor.commands.doctor_broker import check_broker
+from monitor.commands.doctor_finding import Finding
 from monitor.config import Config, ConfigError, InfluxSettings, JournalSettings
 from monitor.config_file import load_config
 from monitor.config_pairs import doubts
@@ -33,6 +34,7 @@ from monitor.journal.reader import JournalReader
 from monitor.journal.resend import refused_rows
 from monitor.journal.schema import JournalError
 from monitor.outputs.influx.sender import InfluxOutput
+from monitor.signal.quality import rate_reason
 
 SELF_TEST_TOLERANCE = 1e-4  # another processor may round otherwise
 
@@ -122,7 +124,7 @@ def _fit(config: Config, name: str, classifier: Classifier) -> Iterator[Finding]
         if rule.model != name:
             continue
         wanted, found = manifest.settings.sample_rate_hz, rule.sample_rate_hz
-        if abs(found / wanted - 1) > RATE_TOLERANCE or len(rule.channels) != manifest.n_channels:
+        if rate_reason(found, None, wanted) or len(rule.channels) != manifest.n_channels:
             text = (
                 f"{name} wants {manifest.n_channels} channel(s) at {wanted:g} Hz, sensors"
                 f" {rule.match!r} have {len(rule.channels)} at {found:g} Hz"

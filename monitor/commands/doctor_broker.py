@@ -9,38 +9,18 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-
-from monitor.config import Config, ConfigError, MqttSettings, Subscription
-from monitor.records.signal import Chunk, Message
+from monitor.commands.doctor_finding import Finding
+from monitor.commands.doctor_message import message_steps
+from monitor.config import Config, ConfigError, MqttSettings
 from monitor.records.topic import TopicFilter
-from monitor.signal.payload.base import DecoderSettings, PayloadError
-from monitor.signal.payload.formats import decode
 from monitor.sources.mqtt.probe import QOS_0_ONLY, BrokerProbe, ProbeError
 from monitor.sources.mqtt.session import shortfalls
-from monitor.text import printable
 from monitor.tls import client_context, explain
 
 CONNECT_S = 10.0
-RATE_TOLERANCE = 1e-3
 CERTIFICATE_WARNING_DAYS = 14
-
-State = Literal["ok", "warning", "FAILED", "skipped"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    step: str
-    state: State
-    text: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        hint = f"\n{'':24}-> {printable(self.hint)}" if self.hint else ""
-        return f"{self.state:8} {self.step:14} {printable(self.text, 300)}{hint}"
 
 
 def check_broker(config: Config, wait_s: float) -> Iterator[Finding]:
@@ -177,86 +157,4 @@ def _subscription_steps(config: Config, probe: BrokerProbe, wait_s: float) -> It
             )
         else:
             yield Finding("subscription", "ok", f"{topic} is granted with QoS 1")
-    yield from _message_steps(config, probe, wait_s)
-
-
-def _message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterator[Finding]:
-    """The first message of each subscription that is no retained one."""
-    waiting = {subscription.topic for subscription in config.subscriptions}
-    retained = set()
-    until_s = time.monotonic() + wait_s
-    while waiting and (message := probe.next_message(until_s - time.monotonic())) is not None:
-        matching = (
-            one for one in config.subscriptions if one.pattern.match(message.topic) is not None
-        )
-        subscription = next(matching, None)
-        if subscription is None or subscription.topic not in waiting:
-            continue
-        if message.retained:
-            retained.add(subscription.topic)
-            continue
-        waiting.discard(subscription.topic)
-        yield _judge(config, subscription, message)
-    for topic in sorted(waiting):
-        found = "nothing but a retained message came" if topic in retained else "nothing came"
-        hint = "is a sensor running, and its topic spelt so? --wait gives it longer"
-        yield Finding("message", "FAILED", f"{found} on {topic} within {wait_s:g} s", hint)
-
-
-def _judge(config: Config, subscription: Subscription, message: Message) -> Finding:
-    """Whether the service could use this message."""
-    payload, of_topic = subscription.payload, subscription.pattern.sensor(message.topic)
-    is_named_inside = payload.names_machine or payload.names_point
-    is_known = of_topic is not None and config.sensor(of_topic) is not None
-    if of_topic is None or not (is_known or is_named_inside):
-        return Finding(
-            "message",
-            "FAILED",
-            f"{message.topic}: no rule under sensors matches {of_topic!r}",
-            "add a rule with a match for it",
-        )
-    try:
-        limit = config.mqtt.max_payload_bytes
-        settings = DecoderSettings(payload, of_topic, config.sensor, limit)
-        chunks = decode(message, settings)
-    except PayloadError as error:
-        return Finding(
-            "message",
-            "FAILED",
-            f"{message.topic}: {error.detail}",
-            f"{len(message.payload)} bytes as payload.format = {subscription.payload.format};"
-            " check the subscription's payload and the sensor's channels",
-        )
-    chunk, sensor = chunks[0], chunks[0].sensor
-    rules = config.sensor(sensor)
-    assert rules is not None  # else the decoder had refused it
-    if not np.isfinite(chunk.samples).all():
-        return Finding(
-            "message", "FAILED", f"{sensor}: NaN or infinite samples", "check payload.dtype"
-        )
-    if abs(chunk.sample_rate_hz / rules.sample_rate_hz - 1) > RATE_TOLERANCE:
-        text = (
-            f"{sensor} says {chunk.sample_rate_hz:g} Hz, the configuration"
-            f" {rules.sample_rate_hz:g} Hz"
-        )
-        return Finding(
-            "message", "warning", text, "its windows would be BAD_DATA; correct sample_rate_hz"
-        )
-    others = sorted({one.sensor for one in chunks} - {sensor})
-    more = f"; and {len(others)} more in this message: {', '.join(others)}" if others else ""
-    return Finding("message", "ok", f"{sensor}: {_describe(chunk)}{more}")
-
-
-def _describe(chunk: Chunk) -> str:
-    n_channels, n = chunk.samples.shape
-    level = float(
-        np.sqrt(np.mean(np.square(chunk.samples - chunk.samples.mean(axis=1, keepdims=True))))
-    )
-    facts = (
-        f"{n_channels} channels x {n} samples at {chunk.sample_rate_hz:g} Hz, {level:.3g} m/s² RMS"
-        " about the mean"
-    )
-    if chunk.start_ns is None:
-        return f"{facts}; the message carries no time"
-    late_s = (chunk.received_ns - chunk.start_ns) / 1e9 - n / chunk.sample_rate_hz
-    return f"{facts}; measured {late_s:.1f} s ago by the sensor's clock"
+    yield from message_steps(config, probe, wait_s)

@@ -16,7 +16,7 @@ from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.journal.reader import JournalReader
 from monitor.journal.resend import RefusedRows, refused_rows
 from monitor.records.books import FATES
-from monitor.records.verdict import Verdict
+from monitor.records.verdict import Status, Verdict
 from monitor.text import printable
 from monitor.times import clock
 
@@ -29,6 +29,8 @@ EXIT_CODES = {
     1: "they do not",
     2: "refused: configuration or journal cannot be used",
 }
+
+TROUBLE_NS = 86_400 * 10**9  # what was told of a sensor that is judged is shown for a day
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +62,7 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
     """Everything as plain values, ready for JSON. databases : the configured InfluxDBs."""
     books, counts, latest = reader.books(), reader.counts(), reader.latest()
     health = reader.health()
+    troubles = reader.troubles()
     sensors = {}
     for name in sorted({*books.samples, *latest}):
         verdict = latest[name].verdict if name in latest else None
@@ -77,6 +80,7 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
                 for (fate, reason), n in books.samples.get(name, {}).items()
             },
             "waiting": books.waiting.get(name, 0),
+            "trouble": _trouble_of(troubles.get(name), verdict, now_ns),
         }
     return {
         "samples": (
@@ -96,6 +100,14 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
         "health": None if health is None else {"age_s": (now_ns - health[0]) / 1e9, **health[1]},
         "sensors": sensors,
     }
+
+
+def _trouble_of(told: tuple[int, str] | None, verdict: Verdict | None, now_ns: int) -> str:
+    """The sentence told last of a sensor, where it may still hold; told: when and what."""
+    if told is None:
+        return ""
+    is_judged = verdict is not None and verdict.status not in (Status.BAD_DATA, Status.NO_DATA)
+    return "" if is_judged and now_ns - told[0] > TROUBLE_NS else told[1]
 
 
 def _novelty(verdict: Verdict | None) -> dict[str, float | None]:
@@ -200,4 +212,8 @@ def _line(name: str, sensor: dict[str, Any]) -> str:
     age = "" if sensor["age_s"] is None else f"{sensor['age_s']:.0f} s"
     windows = ", ".join(f"{n} {status}" for status, n in sorted(sensor["windows"].items()))
     word = f"{printable(name):<28}{sensor['status'] or '-':<10}{sensor['alarm']:<8}"
-    return f"{word}{chance:>6}{novelty:>10}{age:>8}  {windows}"
+    line = f"{word}{chance:>6}{novelty:>10}{age:>8}  {windows}"
+    if sensor["status"] in (Status.BAD_DATA, Status.NO_DATA):
+        line += f"; now {sensor['reason']}"
+    trouble = sensor.get("trouble")
+    return f"{line}\n    {printable(trouble)}" if trouble else line

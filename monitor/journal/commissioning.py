@@ -15,7 +15,7 @@ import numpy as np
 
 from monitor.journal.labels import INSERT_EVENT
 from monitor.journal.reader import SELECT_VERDICT, read_row, unpack_spectrum
-from monitor.journal.schema import connect, connect_read_only, transaction
+from monitor.journal.schema import NEWEST_FIRST, connect, connect_read_only, transaction
 from monitor.journal.views import SENSORS
 from monitor.records.batch import Event
 from monitor.records.commissioned import Baseline, Commissioned, HealthyWindows, WindowsFound
@@ -174,7 +174,7 @@ class CommissioningStore:
     def alarm_since(self, sensor: str) -> int | None:
         """Since when the sensor's alarm stands; None where none does."""
         newest = self._link.execute(
-            "SELECT alarm, end_ns FROM verdict WHERE sensor = ? ORDER BY end_ns DESC LIMIT 1",
+            f"SELECT alarm, end_ns FROM verdict WHERE sensor = ? {NEWEST_FIRST} LIMIT 1",
             (sensor,),
         ).fetchone()
         if newest is None or newest[0] != "raised":

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitor.journal.schema import JournalError, connect, connect_read_only, transaction
+from monitor.journal.schema import (
+    NEWEST_FIRST,
+    JournalError,
+    connect,
+    connect_read_only,
+    transaction,
+)
 from monitor.records.labels import Label, LabelError, LabelRequest, signed
 
 ACKNOWLEDGED = "alarm_acknowledged"
@@ -138,7 +144,7 @@ def _window(link: sqlite3.Connection, request: LabelRequest) -> tuple[int, str, 
         where, values = "row_id = ?", [request.row_id]
     elif request.time_ns is None:
         where, values = (
-            "sensor = ? AND n_samples > 0 ORDER BY end_ns DESC LIMIT 1",
+            f"sensor = ? AND n_samples > 0 {NEWEST_FIRST} LIMIT 1",
             [request.sensor],
         )
     else:

@@ -15,6 +15,7 @@ import numpy as np
 from monitor.journal.places import ID_OF_KIND, furthest_behind
 from monitor.journal.schema import UNDONE, JournalError, connect_read_only
 from monitor.journal.writer import POINTS, SPECTRUM_STEP_DB, VERDICT_COLUMNS
+from monitor.records.batch import TROUBLES
 from monitor.records.books import Books, RowCounts
 from monitor.records.evidence import NO_CELLS, Evidence, Grid
 from monitor.records.signal import Float32
@@ -68,6 +69,15 @@ class JournalReader:
             + "WHERE row_id IN (SELECT max(row_id) FROM verdict GROUP BY sensor) ORDER BY v.sensor"
         )
         return {row.verdict.sensor: row for row in map(read_row, self._execute(query))}
+
+    def troubles(self) -> dict[str, tuple[int, str]]:
+        """What was told last that a person should put right, by sensor: when, and the sentence."""
+        marks = ", ".join("?" * len(TROUBLES))
+        query = (
+            "SELECT sensor, at_ns, text FROM event WHERE event_id IN (SELECT max(event_id) FROM"
+            f" event WHERE kind IN ({marks}) AND sensor != '' GROUP BY sensor)"
+        )
+        return {sensor: (at_ns, text) for sensor, at_ns, text in self._execute(query, TROUBLES)}
 
     def last_row_id(self) -> int:
         return int(self._execute("SELECT coalesce(max(row_id), 0) FROM verdict").fetchone()[0])

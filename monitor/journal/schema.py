@@ -114,6 +114,10 @@ UNDONE = (
     " IS TRUE"
 )
 
+# Of one sensor's rows, in the order of its stream. Its clock may have stepped back meanwhile: by
+# time the row before the step would stay the newest for as long.
+NEWEST_FIRST = "ORDER BY segment DESC, first_sample DESC, n_samples DESC"
+
 STEPS_PER_CALL = 5_000_000  # of SQLite's machine: a fraction of a second
 
 log = logging.getLogger(__name__)

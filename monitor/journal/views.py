@@ -10,7 +10,7 @@ from typing import Any
 
 from monitor.journal.labels import ACKNOWLEDGED, StoredLabel, labels_of
 from monitor.journal.reader import JournalReader, Row, band_of
-from monitor.journal.schema import UNDONE
+from monitor.journal.schema import NEWEST_FIRST, UNDONE
 from monitor.records.evidence import LOGIT, probability
 from monitor.records.verdict import Band
 
@@ -168,7 +168,8 @@ class JournalViews(JournalReader):
         return [name for (name,) in self._execute(SENSORS)]
 
     def newest(self, sensor: str) -> WindowSummary | None:
-        return next(iter(self.back_from(sensor, None, 1)), None)
+        query = f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? {NEWEST_FIRST} LIMIT 1"
+        return next(map(_summary, self._execute(query, (sensor,))), None)
 
     def changes(self, after_row: int) -> list[WindowSummary]:
         """The last of each sensor's verdicts written after a row, oldest first."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.places import furthest_behind
-from monitor.journal.schema import JournalError, connect, transaction
+from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
 from monitor.records.batch import Batch, BookKey
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.labels import TOPIC, LabelRequest
@@ -42,6 +42,10 @@ POSITION_FIELDS = tuple(field.name for field in fields(Position))
 INSERT_BAD_PAYLOAD = (
     "INSERT INTO bad_payload (received_ns, topic, reason, detail, n_bytes, head) VALUES (?, ?, ?,"
     " ?, ?, ?)"
+)
+END_IS_TAKEN = (
+    "SELECT 1 FROM verdict WHERE sensor = ? AND end_ns = ?"
+    " AND (segment, first_sample) IS NOT (?, ?)"
 )
 INSERT_VERDICT = (
     f"INSERT INTO verdict ({', '.join(VERDICT_COLUMNS)}) VALUES"
@@ -100,7 +104,7 @@ class Journal:
         rows = self._link.execute(
             "SELECT s.sensor, position, keys, alarm_recent, alarm_raised, model_id, geometry_id"
             " FROM stream s LEFT JOIN verdict ON row_id = (SELECT row_id FROM verdict v WHERE"
-            " v.sensor = s.sensor ORDER BY end_ns DESC LIMIT 1)"
+            f" v.sensor = s.sensor {NEWEST_FIRST} LIMIT 1)"
         ).fetchall()
         return {
             sensor: StoredStream(
@@ -155,7 +159,8 @@ class Journal:
 
     def _insert_verdicts(self, link: sqlite3.Connection, verdicts: list[Verdict]) -> None:
         for verdict in verdicts:
-            stored = link.execute(INSERT_VERDICT, _verdict_row(verdict)).fetchone()
+            row = _verdict_row(verdict, _free_end_ns(link, verdict))
+            stored = link.execute(INSERT_VERDICT, row).fetchone()
             if stored:
                 self._insert_map(link, stored[0], verdict)
 
@@ -232,10 +237,20 @@ def pack_evidence(evidence: Sequence[Evidence]) -> str:
     )
 
 
-def _verdict_row(v: Verdict) -> tuple[object, ...]:
+def _free_end_ns(link: sqlite3.Connection, v: Verdict) -> int:
+    """The verdict's end, or the next nanosecond that no row of its sensor has: databases know a row
+    by sensor and time, and would overwrite the one before.
+    """
+    end_ns = v.end_ns
+    while link.execute(END_IS_TAKEN, (v.sensor, end_ns, v.segment, v.first_sample)).fetchone():
+        end_ns += 1
+    return end_ns
+
+
+def _verdict_row(v: Verdict, end_ns: int) -> tuple[object, ...]:
     low, high, share = (v.band.low_hz, v.band.high_hz, v.band.share) if v.band else (None,) * 3
     return (
-        *(v.sensor, v.segment, v.first_sample, v.n_samples, v.start_ns, v.end_ns),
+        *(v.sensor, v.segment, v.first_sample, v.n_samples, v.start_ns, end_ns),
         *(v.status.value, v.reason, pack_evidence(v.evidence), low, high, share),
         *(v.alarm, v.running, v.model_id, v.continuity, _compact(v.quality)),
         *(v.geometry_id, v.commissioning_id),
@@ -331,7 +346,8 @@ def _position(text: str) -> Position:
     tree = json.loads(text)
     for name in ("last_message", "first_message", "hole"):
         tree[name] = tuple(tree[name]) if tree[name] is not None else None
-    tree["times"] = [tuple(mark) for mark in tree["times"]]
+    for name in ("times", "covered"):
+        tree[name] = [tuple(mark) for mark in tree.get(name, ())]
     return Position(**tree)
 
 

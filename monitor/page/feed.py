@@ -155,10 +155,9 @@ class Fleet:
     def _take(self, row: WindowSummary) -> str:
         self._row_id = row.row_id
         before = self._newest.get(row.sensor)
-        if before is None or row.end_ns >= before.end_ns:
-            self._newest[row.sensor] = row
-            if before is None or before.status != row.status:
-                self._since[row.sensor] = Since(row.start_ns, True)
+        self._newest[row.sensor] = row
+        if before is None or before.status != row.status:
+            self._since[row.sensor] = Since(row.start_ns, True)
         return row.sensor
 
     def _note(self, event: StoredEvent) -> str:

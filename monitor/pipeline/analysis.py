@@ -45,7 +45,9 @@ class Analyser:
         self.settings, self.grid = spectrum_settings(rule, self.manifest)
         self.geometry = geometry_of(rule, self.settings, self.grid)
         n_hop = max(1, round(self.settings.n_window * (1 - rule.overlap)))
-        self.window_settings = WindowSettings(rule.acquisition, self.settings.n_window, n_hop)
+        self.window_settings = WindowSettings(
+            rule.acquisition, self.settings.n_window, n_hop, rule.sample_rate_hz
+        )
 
     @property
     def manifest(self) -> ModelManifest | None:

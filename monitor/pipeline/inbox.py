@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
+from dataclasses import replace
 
 from monitor.records.signal import Message
+
+MAX_LOSSES = 10_000  # topics; a hostile publisher may invent more
 
 
 class Inbox:
@@ -20,6 +23,7 @@ class Inbox:
     def __init__(self, max_messages: int, max_bytes: int) -> None:
         self._max_messages, self._max_bytes = max_messages, max_bytes
         self._topics: OrderedDict[str, deque[Message]] = OrderedDict()
+        self._losses: set[str] = set()  # topics whose next message follows a loss
         self._n_messages = self._n_bytes = 0
         self._changed = threading.Condition()
         self._closed = False
@@ -38,11 +42,20 @@ class Inbox:
             elif not self._has_room(message):
                 dropped = self._drop_oldest(message)
             if dropped is not message:
+                if message.topic in self._losses:
+                    self._losses.discard(message.topic)
+                    message = replace(message, after_loss=True)
                 self._topics.setdefault(message.topic, deque()).append(message)
                 self._n_messages += 1
                 self._n_bytes += len(message.payload)
                 self._changed.notify_all()
             return dropped
+
+    def note_loss(self, topic: str) -> None:
+        """A message of this topic never came here: the next one says so."""
+        with self._changed:
+            if len(self._losses) < MAX_LOSSES:
+                self._losses.add(topic)
 
     def take(self, limit: int, timeout_s: float) -> list[Message]:
         """Up to `limit` messages, one topic after another in turn; each topic's in order. [] after
@@ -68,13 +81,14 @@ class Inbox:
             self._closed = True
             self._changed.notify_all()
 
-    def _has_room(self, message: Message) -> bool:
-        if self._n_messages == 0:
+    def _has_room(self, message: Message, without: Message | None = None) -> bool:
+        n_messages, n_bytes = self._n_messages, self._n_bytes
+        if without is not None:
+            n_messages, n_bytes = n_messages - 1, n_bytes - len(without.payload)
+        if n_messages == 0:
             return True
-        return (
-            self._n_messages < self._max_messages
-            and self._n_bytes + len(message.payload) <= self._max_bytes
-        )
+        n_bytes += len(message.payload)
+        return n_messages < self._max_messages and n_bytes <= self._max_bytes
 
     def _drop_oldest(self, incoming: Message) -> Message:
         """Make room for a QoS 0 message at the expense of the topic that holds most; itself where
@@ -83,11 +97,21 @@ class Inbox:
         for topic in sorted(self._topics, key=lambda name: len(self._topics[name]), reverse=True):
             waiting = self._topics[topic]
             for index, message in enumerate(waiting):
-                if message.delivery is None:
-                    del waiting[index]
-                    if not waiting:
-                        del self._topics[topic]
-                    self._n_messages -= 1
-                    self._n_bytes -= len(message.payload)
-                    return message if self._has_room(incoming) else incoming
+                if message.delivery is None and self._has_room(incoming, message):
+                    self._remove(topic, index)
+                    return message
+        self._losses.add(incoming.topic)
         return incoming
+
+    def _remove(self, topic: str, index: int) -> None:
+        """Take a message out. What follows on its topic says so."""
+        waiting = self._topics[topic]
+        self._n_messages -= 1
+        self._n_bytes -= len(waiting[index].payload)
+        del waiting[index]
+        if index < len(waiting):
+            waiting[index] = replace(waiting[index], after_loss=True)
+        else:
+            self._losses.add(topic)
+        if not waiting:
+            del self._topics[topic]

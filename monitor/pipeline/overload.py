@@ -1,11 +1,13 @@
-"""Where max_lag_s is set: which windows are too old to be judged, and when such a time begins and
-ends. Pure.
+"""Where max_lag_s is set: which windows are too old to be judged, when such a time begins and ends,
+and which sensors it leaves without any verdict. Pure.
 """
 
 from __future__ import annotations
 
 from monitor.records.batch import Event
 from monitor.records.signal import Window
+
+N_TICKS = 2  # a sensor without a judged window for so many is left without verdicts
 
 
 class Overload:
@@ -16,6 +18,9 @@ class Overload:
     def __init__(self) -> None:
         self._n_shed = 0  # since it began
         self._n_lately = 0  # since the last tick
+        self._oldest_s = 0.0  # since the last tick
+        # Sensors whose newest window was shed: its first sample, and ticks since the first such.
+        self._unjudged: dict[str, tuple[int, int]] = {}
 
     def sheds(self, window: Window, max_lag_s: float | None, now_ns: int) -> bool:
         """True for a window that ended more than max_lag_s ago.
@@ -24,23 +29,40 @@ class Overload:
         if max_lag_s is None:
             return False
         end_ns = window.start_ns + round(window.samples.shape[1] / window.sample_rate_hz * 1e9)
-        late = bool(now_ns - end_ns > max_lag_s * 1e9)
-        self._n_lately += late
-        return late
+        late_s = (now_ns - end_ns) / 1e9
+        if late_s <= max_lag_s:
+            self._unjudged.pop(window.sensor, None)
+            return False
+        self._n_lately += 1
+        self._oldest_s = max(self._oldest_s, late_s)
+        _, n_ticks = self._unjudged.get(window.sensor, (0, 0))
+        self._unjudged[window.sensor] = window.first_sample, n_ticks
+        return True
 
     def tick(self, now_ns: int) -> Event | None:
         """Called about once a second: the event of its beginning, or of its end once a second sheds
         nothing.
         """
         lately, self._n_lately = self._n_lately, 0
+        oldest_s, self._oldest_s = self._oldest_s, 0.0
         before, self._n_shed = self._n_shed, self._n_shed + lately if lately else 0
         if lately and not before:
-            return Event(
-                now_ns,
-                "",
-                "overload",
-                "windows older than max_lag_s are dropped: more comes than can be judged",
+            text = (
+                f"windows older than max_lag_s are dropped, the oldest by {oldest_s:.0f} s: more"
+                " comes than can be judged, or a sensor's clock is behind"
             )
+            return Event(now_ns, "", "overload", text)
         if before and not lately:
             return Event(now_ns, "", "overload_over", f"{before} windows were dropped")
         return None
+
+    def unjudged(self) -> list[tuple[str, int]]:
+        """Called with every tick: sensors that nothing is judged of any more, each once, with the
+        first sample of the newest window.
+        """
+        found = []
+        for sensor, (first_sample, n_ticks) in self._unjudged.items():
+            if n_ticks == N_TICKS:
+                found.append((sensor, first_sample))
+            self._unjudged[sensor] = first_sample, n_ticks + 1
+        return found

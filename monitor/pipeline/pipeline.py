@@ -30,6 +30,7 @@ from monitor.records.verdict import Status
 from monitor.signal.payload.base import PayloadError
 
 MAX_SENSORS = 5000  # a hostile publisher may invent names; each would cost memory
+BEHIND_NS = 1_000_000_000  # a message that waited for longer on our side tells no rate by arrival
 HEAD_BYTES = 64  # of a bad payload, kept for inspection
 
 
@@ -55,6 +56,11 @@ class Pipeline:
         self._batch = Batch()
         # Sensors whose samples were counted since the last batch: their stream must go along.
         self._touched: set[str] = set()
+        # Of sensors that their messages name: the topic each came on last.
+        self._topics: dict[str, str] = {}
+        # Sensors not heard since the last connection began, and whether messages were owed to us.
+        self._unsure: dict[str, bool] = {}
+        self._is_behind = False  # messages wait on our side
         self._fresh: set[str] = set()  # sensors with samples since their stream was last stored
         for name, stored in streams.items():
             if (analyser := self._router.analyser(name)) is not None:
@@ -82,14 +88,22 @@ class Pipeline:
         analyser = self._router.analyser(name) if known is None else known.analyser
         return None if analyser is None else analyser.geometry
 
-    def forget_deliveries(self) -> None:
-        """The source begins its delivery keys anew."""
-        self._settlement.forget()
+    def connected(self, is_resumed: bool) -> None:
+        """The source has a connection (again). What was sent in between is lost, but for messages
+        that are owed to us.
+
+        is_resumed : it goes on where the one before stopped; else its delivery keys begin anew, and
+            nothing is owed
+        """
+        self._unsure = dict.fromkeys(self.sensors, is_resumed)
+        if not is_resumed:
+            self._settlement.forget()
 
     def process(self, messages: Sequence[Message], now_ns: int, now_s: float) -> None:
         """Take messages in order of receipt. now_s counts seconds spent listening."""
         work: list[Cut] = []
         for message in messages:
+            self._is_behind = now_ns - message.received_ns > BEHIND_NS
             checksum = zlib.crc32(message.payload)
             digest = _digest(message, checksum)
             marks = self._take(message, digest, checksum, work, now_s)
@@ -112,6 +126,9 @@ class Pipeline:
         """Find sensors that fell silent: their unfinished window is dropped, and a row says so."""
         if (event := self._overload.tick(now_ns)) is not None:
             self.event(event)
+        for name, first_sample in self._overload.unjudged():
+            self._batch.verdicts.append(self.sensors[name].overloaded(first_sample, now_ns))
+            self._touched.add(name)
         for sensor in self.sensors.values():
             if not sensor.is_overdue(now_s):
                 continue
@@ -179,6 +196,8 @@ class Pipeline:
         if marks is not None:
             self._batch.counters["messages_redelivered"] += 1
             return marks
+        if message.after_loss:
+            self._note_refused(message.topic)
         try:
             content = self._router.read(message, self._rule_of)
             if isinstance(content, RunningWord):
@@ -190,8 +209,11 @@ class Pipeline:
             sensors = self._sensors_of(content, now_s)
         except PayloadError as error:
             self.refuse(message, error.reason, error.detail)
+            if not message.retained:  # that one is from some other time
+                self._note_refused(message.topic)
             return {}
         marks = {}
+        self._note_topic(message.topic, sensors)
         for index, (sensor, chunk) in enumerate(zip(sensors, content, strict=True)):
             # Two chunks of one message are no duplicates of each other.
             own = checksum if index == 0 else zlib.crc32(b"%d" % index, checksum)
@@ -203,6 +225,9 @@ class Pipeline:
             elif message.retained and sensor.is_past(chunk):
                 self._drop(chunk, "retained")
             else:
+                self._note_outage(sensor, message)
+                if self._is_behind:
+                    sensor.note_held()
                 self._push(sensor, chunk, own, work, now_s)
             marks[sensor.name] = sensor.n_received
         return marks
@@ -232,6 +257,29 @@ class Pipeline:
         self._batch.books[chunk.sensor, "received", ""] += n
         self._batch.books[chunk.sensor, "dropped", reason] += n
         self._touched.add(chunk.sensor)
+
+    def _note_topic(self, topic: str, sensors: Iterable[Sensor]) -> None:
+        own = self._router.sensor_of(topic)
+        for sensor in sensors:
+            if sensor.name != own:
+                self._topics[sensor.name] = topic
+
+    def _note_refused(self, topic: str) -> None:
+        """The sensors of a topic miss a message: the one it names, and those last heard on it."""
+        names = {name for name, heard_on in self._topics.items() if heard_on == topic}
+        names.add(self._router.sensor_of(topic) or "")
+        for name in names & self.sensors.keys():
+            self.sensors[name].note_missing("refused_message")
+            self._touched.add(name)
+
+    def _note_outage(self, sensor: Sensor, message: Message) -> None:
+        """The first message after a new connection."""
+        is_resumed = self._unsure.pop(sensor.name, None)
+        if is_resumed is None:
+            return
+        sensor.note_held()
+        if not is_resumed or message.delivery is None:
+            sensor.note_missing("outage")
 
     def _rule_of(self, name: str) -> SensorSettings | None:
         """A known sensor's own: after a reload the old rule holds until its window is whole."""
@@ -273,6 +321,7 @@ class Pipeline:
         taken = sensor.take(chunk, digest, now_s)
         if taken.is_back:
             self.event(Event(chunk.received_ns, name, "back", "messages again"))
+        self._batch.events += taken.troubles
         self._batch.books[name, "received", ""] += n
         self._fresh.add(name)
         for gap in self._count_ended(sensor, taken.ended):

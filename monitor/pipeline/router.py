@@ -71,6 +71,11 @@ class Router:
                 return decode(message, DecoderSettings(payload, sensor, rule_of, limit))
         return self._other(message)
 
+    def sensor_of(self, topic: str) -> str | None:
+        """The sensor's name as far as the topic gives it; None for other topics."""
+        named = (pattern.sensor(topic) for pattern, _ in self._topics)
+        return next((name for name in named if name is not None), None)
+
     def analyser(self, sensor: str) -> Analyser | None:
         """The analyser of the first rule that fits "machine/point"."""
         fitting = (one for one in self._rules.analysers if one.rule.fits(sensor))

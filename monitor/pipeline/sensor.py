@@ -16,11 +16,14 @@ from monitor.pipeline.alarm import Alarm
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.pipeline.maps_kept import MapKeeper
 from monitor.pipeline.raw_windows import WindowKeeper
+from monitor.pipeline.remarks import Remarks
 from monitor.records.batch import Event, KeptWindow
 from monitor.records.commissioned import Commissioned
 from monitor.records.signal import Chunk, Drop, Gap, Window
 from monitor.records.stream import StoredStream, StreamUpdate
 from monitor.records.verdict import Status, Verdict
+from monitor.signal import troubles
+from monitor.signal.rates import is_same_rate
 from monitor.signal.severity import applies, is_due, velocity_rms_mm_s
 from monitor.signal.windows import Windower
 from monitor.text import utc
@@ -36,12 +39,14 @@ class Taken:
     is_back : the sensor had been silent
     analyser : of the pieces that ended
     windows : each with the analyser that held when it was cut
+    troubles : that a person should know of
     """
 
     is_back: bool
     analyser: Analyser
     ended: Sequence[Gap | Drop]
     windows: Sequence[tuple[Analyser, Window]]
+    troubles: Sequence[Event]
 
 
 class Sensor:
@@ -54,6 +59,8 @@ class Sensor:
         self.analyser = analyser
         self.commissioned: Commissioned | None = None
         self._windower = Windower(name, analyser.window_settings)
+        self._remarks = Remarks(name)
+        self._has_cut = False  # since the last break
         self._heard_s = now_s  # in seconds spent listening
         self._is_silent = False
         self._n_received = 0
@@ -81,7 +88,7 @@ class Sensor:
         now_s : in seconds spent listening
         """
         is_back, self._is_silent = self._is_silent, False
-        self._heard_s = now_s
+        pause_s, self._heard_s = now_s - self._heard_s, now_s
         if not self._windower.n_waiting:
             self._at_border()
         self._n_received += chunk.samples.shape[1]
@@ -90,7 +97,60 @@ class Sensor:
         while (window := self._windower.cut()) is not None:
             windows.append((self.analyser, window))
             self._at_border()
-        return Taken(is_back, before, ended, windows)
+        news = self._troubles(chunk, pause_s if is_back else None, ended, windows)
+        self._has_cut = bool(windows) or (self._has_cut and not ended)
+        return Taken(is_back, before, ended, windows, news)
+
+    def _troubles(
+        self,
+        chunk: Chunk,
+        pause_s: float | None,
+        ended: Sequence[Gap | Drop],
+        windows: Sequence[tuple[Analyser, Window]],
+    ) -> list[Event]:
+        """News of the clock, the rate, the length and the period of this stream.
+
+        pause_s : before this chunk, where the sensor had been silent
+        """
+        told = {"clock_wrong": self._clock_trouble(chunk)}
+        if windows:
+            told["rate_wrong"] = self._rate_trouble(windows[-1][1])
+        if self.rule.acquisition == "snapshot" and (ended or windows):
+            told["snapshot_too_short"] = self._snapshot_trouble(ended)
+        if pause_s is not None:
+            told["period_wrong"] = self._period_trouble(pause_s)
+        at_ns, now_s, note = chunk.received_ns, self._heard_s, self._remarks.note
+        return [event for kind, text in told.items() for event in note(kind, text, at_ns, now_s)]
+
+    def _clock_trouble(self, chunk: Chunk) -> str:
+        why = self._windower.position.on_arrival
+        if chunk.start_ns is None or why in ("", "no_time"):
+            return ""
+        return troubles.clock_trouble(why, chunk.start_ns, chunk.received_ns)
+
+    def _rate_trouble(self, window: Window) -> str:
+        nominal_hz, measured_hz = self.rule.sample_rate_hz, window.measured_rate_hz
+        if measured_hz is None:
+            measured_hz = window.sample_rate_hz
+        if is_same_rate(measured_hz, nominal_hz):
+            return ""
+        by_arrival = self._windower.arrivals.wrong
+        return troubles.rate_trouble(measured_hz, nominal_hz, by_arrival)
+
+    def _snapshot_trouble(self, ended: Sequence[Gap | Drop]) -> str:
+        """Where the snapshot that ended gave no window at all."""
+        n = sum(piece.n_samples for piece in ended if piece.reason == "segment_end")
+        if self._has_cut or not n:
+            return ""
+        rate_hz, settings = self.rule.sample_rate_hz, self.analyser.window_settings
+        has_model = self.rule.model is not None
+        return troubles.snapshot_trouble(n / rate_hz, settings.n_window / rate_hz, has_model)
+
+    def _period_trouble(self, pause_s: float) -> str:
+        period_s, rule = self._remarks.period_s(pause_s), self.rule
+        if period_s is None:
+            return ""
+        return troubles.period_trouble(period_s, rule.expected_period_s, rule.acquisition)
 
     @property
     def is_silent(self) -> bool:
@@ -105,6 +165,16 @@ class Sensor:
         if chunk.start_ns is None:
             return True
         return expected_ns is not None and chunk.start_ns < expected_ns
+
+    def note_held(self) -> None:
+        """Messages come later than they could, held on the way or on our side: for now their
+        arrival tells no rate.
+        """
+        self._windower.arrivals.begin(may_be_backlog=True)
+
+    def note_missing(self, reason: str) -> None:
+        """A message of this sensor is missing: refused_message or outage."""
+        self._windower.note_missing(reason)
 
     def fall_silent(self, now_ns: int) -> tuple[Sequence[Gap | Drop], Verdict]:
         """End the stream here. Returns what ended, and the row that says so."""
@@ -227,17 +297,25 @@ class Sensor:
         )
 
     def _no_data(self, now_ns: int) -> Verdict:
-        """The row that says the sensor fell silent, from its last sample until now."""
+        """The row that says the sensor fell silent."""
+        return self._remark(Status.NO_DATA, "silent", 0, now_ns)
+
+    def overloaded(self, first_sample: int, now_ns: int) -> Verdict:
+        """The row that says that no window is judged any more, from this one on."""
+        return self._remark(Status.BAD_DATA, "overload", first_sample, now_ns)
+
+    def _remark(self, status: Status, reason: str, first_sample: int, now_ns: int) -> Verdict:
+        """A row without samples, after all windows so far."""
         position = self._windower.position
         return Verdict(
             sensor=self.name,
             segment=position.segment,
-            first_sample=0,
+            first_sample=first_sample,
             n_samples=0,
             start_ns=now_ns,
             end_ns=now_ns,
-            status=Status.NO_DATA,
-            reason="silent",
+            status=status,
+            reason=reason,
             alarm=self._alarm.state,
             model_id=self.analyser.model_id,
             geometry_id=self.analyser.geometry.id,

@@ -38,6 +38,10 @@ class KeptWindow:
     why: str  # ng, change, sample
 
 
+# Kinds of events that say what a person should put right.
+TROUBLES = ("clock_wrong", "rate_wrong", "snapshot_too_short", "period_wrong", "overload")
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something worth a mark on a time line: alarm raised or cleared, sensor silent or back, model

@@ -36,6 +36,7 @@ class Message:
     """One message as it arrived. delivery is None where nothing is owed to its source.
 
     retained : kept by its source from some earlier time; it says nothing of now
+    after_loss : a message of its topic before it was dropped on our side
     """
 
     topic: str
@@ -44,6 +45,7 @@ class Message:
     properties: Mapping[str, str] = field(default_factory=dict)  # facts beside the payload
     delivery: Delivery | None = None
     retained: bool = False
+    after_loss: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Gap:
     end_ns: int
     n_samples: int
     n_new: int  # as in Window
-    reason: str  # gap, overlap, time_jump, rate_change, sequence_reset
+    reason: str  # gap, overlap, time_jump, rate_change, sequence_reset, refused_message, ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from monitor.records.signal import Float32
 
+WhyArrival = Literal["", "no_time", "far_behind", "far_ahead", "runs_back"]
 Key = tuple[int | None, int | None, int]  # sequence, start_ns, checksum of the payload
 
 
@@ -32,6 +34,18 @@ class Position:
     hole_end_ns: int | None = None  # time of the message that showed the gap, if it had one
     n_since_hole: int = 0  # messages since then
     verified: bool = True
+    missing: str = ""  # why samples are missing after the last message, where nothing else shows it
+    # Why the samples lie in time where they arrived; "" where message times tell.
+    on_arrival: WhyArrival = ""
+    # How late messages are at least: in the current span of time, and in the one before.
+    least_delay_ns: int | None = None
+    delay_before_ns: int | None = None
+    looked_ns: int | None = None  # arrival of the current span's first message
+    clock_step_ns: int = 10**9  # message times count in steps no longer than this
+    slack_ns: int = 0  # the next sample may start so much later than expected_ns
+    stated_rate_hz: float | None = None  # where the newest message measured another than rate_hz
+    # Spans of time that have verdicts, of whatever segment; the newest last.
+    covered: list[tuple[int, int]] = field(default_factory=list)
     n_window: int = 0  # the geometry the segment was cut by
     n_hop: int = 0
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.records.signal import Float32
+from monitor.signal.rates import is_same_rate
 
 # of a channel's samples at full scale: beyond it harmonics of the clipping look like a fault
 CLIPPED_SHARE = 0.01
-# A measured rate off by more cannot be judged: bands would be mislabelled by as much.
-RATE_LIMIT = 0.03
 DECLARED_RATE_LIMIT = 0.001  # a model knows one rate
 N_BLOCKS = 10  # a channel without any change over one block is stuck
 
@@ -76,7 +75,7 @@ def rate_reason(declared_hz: float, measured_hz: float | None, model_hz: float) 
     """'' where the sample rate may be trusted, else rate_mismatch."""
     if abs(declared_hz - model_hz) > DECLARED_RATE_LIMIT * model_hz:
         return "rate_mismatch"
-    if measured_hz is not None and abs(measured_hz - declared_hz) > RATE_LIMIT * declared_hz:
+    if measured_hz is not None and not is_same_rate(measured_hz, declared_hz):
         return "rate_mismatch"
     return ""
 

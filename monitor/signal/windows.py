@@ -16,10 +16,11 @@ import numpy as np
 
 from monitor.records.signal import Chunk, Drop, Float32, Gap, Window
 from monitor.records.stream import Key, Position
+from monitor.signal import timeline
+from monitor.signal.arrivals import Arrivals
+from monitor.signal.rates import rate_of
+from monitor.signal.timeline import JUMP_NS, duration_ns
 
-JUMP_NS = 1_000_000_000  # a time step over this ends the segment even where the sequence goes on
-MIN_TOLERANCE_NS = 2_000_000  # time stamps of very short messages jitter by about this much
-RATE_BASE_NS = 2_000_000_000  # message times must span this before they tell a rate
 WRAPS = (2**8, 2**16, 2**32)  # counters in sensors wrap to zero here
 FIRST_NUMBERS = (0, 1)  # a counter that starts anew starts here
 LATE_NS = 600_000_000_000  # behind by more, it is another clock
@@ -32,11 +33,15 @@ BEGINS_ANEW = ("sequence_reset", "time_jump", "overlap")
 
 @dataclass(frozen=True, slots=True)
 class WindowSettings:
-    """n_window and n_hop in samples; n_hop = n_window means no overlap."""
+    """n_window and n_hop in samples; n_hop = n_window means no overlap.
+
+    rate_hz : the nominal rate; 0 where none is known
+    """
 
     acquisition: Literal["continuous", "snapshot"]
     n_window: int
     n_hop: int
+    rate_hz: float = 0.0
 
 
 class Recent:
@@ -71,6 +76,7 @@ class Windower:
         self.settings = settings
         self.position = self._new_position(0)
         self.keys: deque[Key] = deque(maxlen=N_REMEMBERED)
+        self.arrivals = Arrivals()
         self._recent = Recent(N_RECENT)
         self._n_late = 0  # in a row
         self._pieces: list[Float32] = []
@@ -102,6 +108,13 @@ class Windower:
             self._recent.add(key)
         return ended
 
+    def note_missing(self, reason: str) -> None:
+        """Samples are missing here, unless the next message's number or time shows that none are.
+
+        reason : refused_message, outage
+        """
+        self.position.missing = reason
+
     def cut(self) -> Window | None:
         """The next whole window, or None while samples are missing."""
         n_window, n_hop = self.settings.n_window, self.settings.n_hop
@@ -110,11 +123,13 @@ class Windower:
             return None
         buffer = self._joined()
         first = position.first_sample
+        start_ns = timeline.time_of(position, first)
+        timeline.cover(position, start_ns, timeline.time_of(position, first + n_window))
         window = Window(
             sensor=self.sensor,
             segment=position.segment,
             first_sample=first,
-            start_ns=self._time_of(first),
+            start_ns=start_ns,
             sample_rate_hz=position.rate_hz,
             samples=buffer[:, :n_window],
             n_new=first + n_window - max(first, position.n_counted),
@@ -136,7 +151,10 @@ class Windower:
         elif position.rate_hz is not None:
             end = position.first_sample + self._n_buffered
             n = self._n_buffered if n_new else 0
-            start_ns, end_ns = self._time_of(position.first_sample), self._time_of(end)
+            start_ns = timeline.time_of(position, position.first_sample)
+            end_ns = timeline.time_of(position, end)
+            if n:
+                timeline.cover(position, start_ns, end_ns)
             ended = [
                 Gap(
                     self.sensor,
@@ -151,6 +169,7 @@ class Windower:
             ]
         if position.rate_hz is not None:
             self._begin_segment(self._new_position(position.segment + 1, position))
+            self.arrivals.begin(may_be_backlog=reason == "segment_end")
         return ended
 
     def change(self, settings: WindowSettings) -> None:
@@ -161,27 +180,22 @@ class Windower:
             return
         self.settings = settings
         old, buffered = self.position, self._joined()
-        start_ns = self._time_of(old.first_sample) if old.rate_hz is not None else 0
+        start_ns = 0 if old.rate_hz is None else timeline.time_of(old, old.first_sample)
         shift = old.first_sample
 
         def moved(mark: tuple[int, int] | None) -> tuple[int, int] | None:
             return None if mark is None else (mark[0] - shift, mark[1])
 
         self._begin_segment(
-            Position(
+            replace(
+                old,
                 segment=old.segment + 1,
+                first_sample=0,
                 n_counted=max(0, old.n_counted - shift),
-                rate_hz=old.rate_hz,
                 start_ns=start_ns,
                 last_message=moved(old.last_message),
                 first_message=moved(old.first_message),
                 times=[(sample - shift, time) for sample, time in old.times],
-                sequence=old.sequence,
-                expected_ns=old.expected_ns,
-                hole=old.hole,
-                hole_end_ns=old.hole_end_ns,
-                n_since_hole=old.n_since_hole,
-                verified=old.verified,
                 n_window=settings.n_window,
                 n_hop=settings.n_hop,
             )
@@ -255,19 +269,19 @@ class Windower:
             return False  # it would be remembered
         if chunk.sequence in FIRST_NUMBERS or self._n_late >= N_LATE:
             return False
-        duration_ns = chunk.samples.shape[1] / chunk.sample_rate_hz * 1e9
         behind_ns = position.expected_ns - chunk.start_ns
-        return bool(duration_ns / 2 < behind_ns <= LATE_NS)
+        return bool(duration_ns(chunk) / 2 < behind_ns <= LATE_NS)
 
     def _break(self, chunk: Chunk) -> str:
         """Why this chunk does not continue the segment, or '' if it does. Notes the hole a gap
         leaves.
         """
         position = self.position
+        missing, position.missing = position.missing, ""
         if position.rate_hz is None:
             self._gap_in_sequence(chunk)  # a new segment anyway, but the hole is noted
             return ""
-        if chunk.sample_rate_hz != position.rate_hz:
+        if self._rate_of(chunk) != position.rate_hz:
             return "rate_change"
         if self._joined_channels() not in (0, chunk.samples.shape[0]):
             return "channel_change"
@@ -276,7 +290,12 @@ class Windower:
         reason = self._gap_in_sequence(chunk) or self._step_in_time(chunk)
         if reason in BEGINS_ANEW:
             position.hole = None
+        if missing and not reason and not timeline.shows_losses(position, chunk):
+            return missing
         return reason
+
+    def _rate_of(self, chunk: Chunk) -> float:
+        return rate_of(chunk.sample_rate_hz, self.settings.rate_hz, self.position.rate_hz)
 
     def _gap_in_sequence(self, chunk: Chunk) -> str:
         last = self.position.sequence
@@ -302,13 +321,14 @@ class Windower:
         expected = self.position.expected_ns
         if expected is None or chunk.start_ns is None:
             return ""
-        step_ns = chunk.start_ns - expected
+        step_ns = timeline.off_by_ns(self.position, chunk)
         if chunk.sequence is not None:
             return "time_jump" if abs(step_ns) > JUMP_NS else ""
-        if step_ns > self._tolerance_ns(chunk):
+        tolerance_ns = timeline.tolerance_ns(self.position, chunk)
+        if step_ns > tolerance_ns:
             self._note_hole((expected, chunk.start_ns), chunk.start_ns)
             return "gap"
-        if step_ns < -self._tolerance_ns(chunk):
+        if step_ns < -tolerance_ns:
             return "time_jump" if -step_ns > JUMP_NS else "overlap"
         return ""
 
@@ -316,43 +336,28 @@ class Windower:
         expected = self.position.expected_ns
         if expected is None or chunk.start_ns is None:
             return False
-        return abs(chunk.start_ns - expected) <= self._tolerance_ns(chunk)
-
-    @staticmethod
-    def _tolerance_ns(chunk: Chunk) -> int:
-        duration_ns = chunk.samples.shape[1] / chunk.sample_rate_hz * 1e9
-        return int(min(max(duration_ns / 2, MIN_TOLERANCE_NS), JUMP_NS))
+        return abs(timeline.off_by_ns(self.position, chunk)) <= timeline.tolerance_ns(
+            self.position, chunk
+        )
 
     def _append(self, chunk: Chunk) -> None:
-        position, n = self.position, chunk.samples.shape[1]
-        end = position.first_sample + self._n_buffered
+        position, end = self.position, self.position.first_sample + self._n_buffered
         if position.rate_hz is None:
-            position.rate_hz = chunk.sample_rate_hz
-            position.start_ns = chunk.received_ns if chunk.start_ns is None else chunk.start_ns
+            position.rate_hz = self._rate_of(chunk)
+            timeline.begin(position, chunk)
             position.verified = chunk.start_ns is not None or chunk.sequence is not None
-        if chunk.start_ns is not None:
-            mark = (end, chunk.start_ns)
-            position.first_message = position.first_message or mark
-            position.last_message = mark
-            self._note_time(mark)
-            position.expected_ns = chunk.start_ns + round(n / chunk.sample_rate_hz * 1e9)
+        elif position.verified:
+            position.verified = timeline.shows_losses(position, chunk)
+        is_measured = chunk.sample_rate_hz != position.rate_hz
+        position.stated_rate_hz = chunk.sample_rate_hz if is_measured else None
+        timeline.place(position, chunk, end)
+        if chunk.start_ns is None and self.settings.acquisition == "continuous":
+            n = chunk.samples.shape[1]
+            self.arrivals.add(chunk.received_ns, n, position.rate_hz)
         if chunk.sequence is not None:
             position.sequence = chunk.sequence
         self._pieces.append(chunk.samples)
-        self._n_buffered += n
-
-    def _note_time(self, mark: tuple[int, int]) -> None:
-        """Times are needed where windows begin: of a message with no window's first sample none is
-        kept.
-
-        Else a window of hundreds of short messages would store as many times at every commit.
-        """
-        times, first, n_hop = self.position.times, self.position.first_sample, self.settings.n_hop
-        if times:
-            next_border = first - min(0, first - times[-1][0]) // n_hop * n_hop
-            if next_border >= mark[0]:
-                times.pop()
-        times.append(mark)
+        self._n_buffered += chunk.samples.shape[1]
 
     def _advance(self, buffer: Float32, n: int) -> None:
         """Drop n samples at the buffer's head,
@@ -374,29 +379,21 @@ class Windower:
             found.sequence, found.expected_ns = after.sequence, after.expected_ns
             found.hole, found.hole_end_ns = after.hole, after.hole_end_ns
             found.n_since_hole = after.n_since_hole
+            found.clock_step_ns, found.covered = after.clock_step_ns, after.covered
         return found
 
     def _begin_segment(self, position: Position) -> None:
         self.position = position
         self._pieces, self._n_buffered, self._n_saved = [], 0, 0
 
-    def _time_of(self, sample: int) -> int:
-        """Time of a sample: that of its message, or without message times of its segment, + offset
-        / rate.
-        """
-        position = self.position
-        assert position.rate_hz is not None
-        origin = max(
-            ((first, time) for first, time in position.times if first <= sample),
-            default=(0, position.start_ns),
-        )
-        return origin[1] + round((sample - origin[0]) / position.rate_hz * 1e9)
-
     def _measured_rate_hz(self) -> float | None:
-        first, last = self.position.first_message, self.position.last_message
-        if first is None or last is None or last[1] - first[1] < RATE_BASE_NS:
-            return None
-        return (last[0] - first[0]) * 1e9 / (last[1] - first[1])
+        """By message times, or where by arrival it is surely wrong, else as stated; None while
+        nothing tells.
+        """
+        measured_hz = timeline.measured_rate_hz(self.position)
+        if measured_hz is None and self.arrivals.wrong is not None:
+            return self.arrivals.wrong.rate_hz
+        return self.position.stated_rate_hz if measured_hz is None else measured_hz
 
     def _joined(self) -> Float32:
         if not self._pieces:

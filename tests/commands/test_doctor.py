@@ -39,7 +39,7 @@ class Plant:
         self.rule: dict[str, Any] = {"sample_rate_hz": 2000, "channels": ["x", "y", "z"]}
         self.more: dict[str, Any] = {}
 
-    def doctor(self, wait_s: float = 10.0) -> tuple[int, dict[str, str]]:
+    def doctor(self, wait_s: float = 5.0) -> tuple[int, dict[str, str]]:
         """Exit code, and by step all that was printed of it, with the last state in front."""
         path = self.folder / "camshaft.yaml"
         tree = {
@@ -113,6 +113,7 @@ def test_a_healthy_plant(
         "login",
         "subscription",
         "message",
+        "rate",
         "model",
         "journal",
         "InfluxDB",

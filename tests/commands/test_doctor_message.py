@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from monitor.commands.doctor_broker import _judge
+import pytest
+
+from monitor.commands.doctor_finding import Finding
+from monitor.commands.doctor_message import Rates, judge_chunks, read_message
 from monitor.config import Config
 from monitor.config_file import parse_config
 from monitor.records.signal import Message
-from tests.signals import START_NS
+from tests.signals import START_NS, configure, noise
 
 TOPIC = "Asset/A1000/Vibration"
 
@@ -26,11 +30,18 @@ def config(**payload: Any) -> Config:
     )
 
 
+def judge(settings: Config, message: Message) -> tuple[str, str]:
+    subscription = settings.subscriptions[0]
+    found = read_message(settings, subscription, message)
+    if not isinstance(found, Finding):
+        found = judge_chunks(settings, subscription, found)
+    return found.state, found.text
+
+
 def judged(tree: Any, **payload: Any) -> tuple[str, str]:
     settings = config(**payload)
     message = Message(TOPIC, json.dumps(tree).encode(), START_NS)
-    found = _judge(settings, settings.subscriptions[0], message)
-    return found.state, found.text
+    return judge(settings, message)
 
 
 def test_a_sensor_that_its_message_names() -> None:
@@ -51,3 +62,83 @@ def test_a_name_that_no_rule_fits_is_said() -> None:
     outcome, text = judged({"assetId": "B2000", "sensorId": "spindle", "v": [1]})
     assert outcome == "FAILED"
     assert "'B2000/spindle' fits none of the rules" in text
+
+
+def raw(payload: dict[str, Any] | None = None, **sensor: Any) -> Config:
+    return configure(
+        subscriptions=[
+            {
+                "topic": "vibration/{machine}/{point}/waveform",
+                "payload": payload or {"format": "raw", "dtype": "float32"},
+            }
+        ],
+        sensor=sensor,
+    )
+
+
+def waveform(n: int, **properties: str) -> Message:
+    data = noise(n)[0].astype("<f4").tobytes()
+    return Message("vibration/m/p/waveform", data, START_NS, properties)
+
+
+def test_a_snapshot_shorter_than_its_window_fails() -> None:
+    """Case d31-snapshot-too-short: doctor said ok, and nothing was ever judged."""
+    short = raw(acquisition="snapshot", window_s=1.0)
+    assert judge(short, waveform(1024)) == (
+        "FAILED",
+        "m/p: a snapshot of 0.512 s is shorter than window_s = 1 s: it is never judged",
+    )
+    assert judge(short, waveform(2000))[0] == "ok"
+    assert judge(raw(window_s=1.0), waveform(1024))[0] == "ok"
+    model = raw(acquisition="snapshot", model="cnc-milling", channels=["x", "y", "z"])
+    assert "than the model's window of" in judge(model, waveform(3 * 64))[1]
+
+
+@pytest.mark.parametrize(
+    ("time_format", "stated", "text"),
+    [
+        ("ms", START_NS / 1e9, "54 years behind: is payload.time_format s?"),
+        ("us", START_NS / 1e9, "54 years behind: is payload.time_format s?"),
+        ("us", START_NS // 10**6, "54 years behind: is payload.time_format ms?"),
+        ("s", 7.5, "54 years behind: is payload.time_format right"),
+        ("s", START_NS // 10**9 + 7200, "time is 2 hours ahead: is it local time?"),
+        ("s", START_NS // 10**9 - 7200, "time is 2 hours behind: is it local time?"),
+        ("s", START_NS // 10**9 + 9 * 86_400, "time is 9 days ahead: is payload.time_format"),
+    ],
+)
+def test_a_time_in_another_unit_or_zone(time_format: str, stated: float, text: str) -> None:
+    """Case d16-seconds-as-ms: seconds where milliseconds are set were accepted, in 1970."""
+    tree = {"assetId": "A1000", "sensorId": "spindle", "v": [1, -1], "time": stated}
+    outcome, said = judged(tree, time_format=time_format)
+    assert outcome == "warning"
+    assert text in said
+
+
+def test_a_measured_rate_is_a_rate() -> None:
+    """Cases d28-measured-rate and d29-odr-off."""
+    assert judge(raw(), waveform(100, sample_rate_hz="2004.7"))[0] == "ok"
+    outcome, text = judge(raw(), waveform(100, sample_rate_hz="2080"))
+    assert outcome == "warning"
+    assert text.startswith("m/p: runs at 2080 Hz, 2000 Hz is configured")
+    assert "set sample_rate_hz" in text
+
+
+@pytest.mark.parametrize(
+    ("n_each", "state", "text"),
+    [(500, "ok", "samples a second arrive"), (1000, "FAILED", "payload.dtype or the number")],
+)
+def test_arrival_tells_a_factor_of_two(n_each: int, state: str, text: str) -> None:
+    """float32 read as int16, or two channels as one: all were ok without a word."""
+    settings = raw()
+    rates = Rates(settings)
+    for number in range(20):
+        at_ns = START_NS + number * 250_137_311
+        found = read_message(
+            settings, settings.subscriptions[0], replace(waveform(n_each), received_ns=at_ns)
+        )
+        assert not isinstance(found, Finding)
+        rates.take(found)
+    (finding,) = rates.findings()
+    assert finding.state == state
+    assert text in finding.text
+    assert not rates.are_open

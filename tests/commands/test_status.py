@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 
 from monitor.cli import main
+from monitor.commands.status import render, summary
 from monitor.config_file import write_yaml
+from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal
 from monitor.outputs.base import Step
 from monitor.outputs.runner import Runner, delivery_fields
+from monitor.records.batch import Batch, Event
+from monitor.records.verdict import Status
+from tests.verdicts import make_verdict
 
 TROUBLE = "InfluxDB answered 401 unauthorized access. Rows wait in the journal."
 LEFT_OUT = "InfluxDB refuses, and is no longer sent: field logit of vibration_verdict."
@@ -57,6 +62,28 @@ def test_trouble_and_what_is_left_out_are_figures_of_the_service() -> None:
         runner.step(60.0 * now_s, 0)
         found.append(tuple(delivery_fields([runner]).values()))
     assert found == [(3, LEFT_OUT), (7, LEFT_OUT), (7, f"{TROUBLE} {LEFT_OUT}"), (7, "")]
+
+
+def test_what_is_wrong_with_a_sensor_is_said_beside_it(tmp_path: Path) -> None:
+    """Cases d29-odr-off and d31-snapshot-too-short: the word stood in no column, or nothing did."""
+    journal = Journal(tmp_path / "journal")
+    now_ns = 1_800_000_000_000_000_000
+    bad = make_verdict(0, "a/p", status=Status.BAD_DATA, reason="rate_mismatch")
+    batch = Batch(verdicts=[bad, make_verdict(0, "b/p"), make_verdict(0, "d/p")])
+    batch.books["c/p", "received", ""] = batch.books["c/p", "dropped", "segment_end"] = 512
+    long_ago_ns = now_ns - 3 * 86_400 * 10**9
+    batch.events += [
+        Event(long_ago_ns, "a/p", "rate_wrong", "runs at 1040 Hz"),
+        Event(long_ago_ns, "b/p", "clock_wrong", "no longer so"),
+        Event(long_ago_ns, "c/p", "snapshot_too_short", "never judged"),
+        Event(now_ns - 10**9, "d/p", "clock_wrong", "56 years behind"),
+    ]
+    journal.commit(batch)
+    lines = render(summary(JournalReader(journal.path), [], now_ns)).splitlines()
+    shown = [line.strip() for line in lines[lines.index("") + 2 :]]
+    assert shown[0].endswith("; now rate_mismatch")
+    assert shown[1] == "runs at 1040 Hz"
+    assert [line.split()[0] for line in shown[2:]] == ["b/p", "c/p", "never", "d/p", "56"]
 
 
 @pytest.mark.parametrize("trouble", ["", TROUBLE])

@@ -212,3 +212,42 @@ def test_a_journal_brought_up_to_date_has_the_schema_of_a_new_one(
     assert updated.keys() == new.keys()
     for table, expected in new.items():
         assert updated[table] == expected, table
+
+
+POSITION_OF_0_2 = {
+    "segment": 3,
+    "first_sample": 2000,
+    "n_counted": 2000,
+    "rate_hz": 2000.0,
+    "start_ns": START_NS,
+    "last_message": [2400, START_NS + 1_200_000_000],
+    "first_message": [0, START_NS],
+    "times": [[1600, START_NS + 800_000_000]],
+    "sequence": 6,
+    "expected_ns": START_NS + 1_400_000_000,
+    "hole": None,
+    "verified": True,
+    "n_window": 1000,
+    "n_hop": 1000,
+}
+
+
+def test_a_stream_goes_on_where_0_2_stopped(tmp_path: Path) -> None:
+    """Its position knew nothing of coarse clocks, arrival and spans of time with verdicts."""
+    journal = Journal(tmp_path / "journal")
+    first = Pipeline(rules(configure()), {}, {}, 0.0)
+    sent = messages(noise(5600), [400] * 14)
+    first.process(sent[:7], START_NS, 0.0)
+    batch = first.take_batch(True)
+    batch.streams[0].position.segment = 3
+    journal.commit(batch)
+    link = sqlite3.connect(tmp_path / "journal")
+    with link:
+        link.execute("UPDATE stream SET position = ?", (json.dumps(POSITION_OF_0_2),))
+    link.close()
+    second = Pipeline(rules(configure()), journal.streams(), journal.digests(), 0.0)
+    second.process(sent[7:], START_NS, 0.0)
+    verdicts = second.take_batch(True).verdicts
+    assert [(v.segment, v.first_sample) for v in verdicts] == [(3, 2000), (3, 3000), (3, 4000)]
+    assert verdicts[0].start_ns == START_NS + 1_000_000_000
+    journal.close()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,18 @@ def test_a_verdict_written_twice_stands_once(path: Path) -> None:
     for _ in range(2):
         journal.commit(Batch(verdicts=[make_verdict(0), make_verdict(1)]))
     assert len(list(JournalReader(path).rows())) == 2
+
+
+def test_no_two_rows_of_a_sensor_have_one_time(path: Path) -> None:
+    """Case d17: databases know a row by sensor and time; clocks that step gave one to many."""
+    journal = Journal(path)
+    times: dict[str, Any] = {"start_ns": 1_700_000_000_137, "end_ns": 1_700_500_000_137}
+    life = [make_verdict(0, "m/p", segment=segment, **times) for segment in range(3)]
+    journal.commit(Batch(verdicts=[*life[:2], make_verdict(0, "m/q", **times)]))
+    journal.commit(Batch(verdicts=life))  # the first two a second time
+    found = [(row.verdict.sensor, row.verdict.end_ns) for row in JournalReader(path).rows()]
+    end_ns = times["end_ns"]
+    assert found == [("m/p", end_ns), ("m/p", end_ns + 1), ("m/q", end_ns), ("m/p", end_ns + 2)]
 
 
 def test_a_journal_of_a_program_without_the_later_tables_gets_them(path: Path) -> None:

@@ -80,3 +80,22 @@ def test_bytes_are_bounded_but_one_large_message_always_fits() -> None:
     assert inbox.put(small) is not None
     inbox.take(1, 0.0)
     assert inbox.put(small) is None
+
+
+def test_the_message_after_a_dropped_one_says_so() -> None:
+    inbox = Inbox(3, MIB)
+    for number in range(4):
+        inbox.put(message("a", number))  # the fourth costs the first
+    inbox.note_loss("a")  # one too large never came here
+    inbox.put(message("a", 4))
+    taken = inbox.take(10, 0.0)
+    assert [(m.payload[0], m.after_loss) for m in taken] == [(2, True), (3, False), (4, True)]
+
+
+def test_an_inbox_full_of_bytes_loses_no_message_that_it_does_not_name() -> None:
+    """A message that was taken out and made too little room vanished without a count."""
+    inbox = Inbox(10, 100)
+    put = [message("a", 0, n_bytes=10), message("b", 1, n_bytes=80), message("c", 2, n_bytes=95)]
+    dropped = [inbox.put(one) for one in put]
+    kept = inbox.take(10, 0.0)
+    assert len(kept) + sum(one is not None for one in dropped) == len(put)

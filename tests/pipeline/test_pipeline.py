@@ -4,6 +4,7 @@ early.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -327,3 +328,152 @@ def test_a_retained_running_state_holds() -> None:
     state = Message("plant/m/running", b"off", START_NS, retained=True)
     pipeline.process([state, *messages(noise(1000), [1000])], START_NS, 0.0)
     assert [one.status for one in pipeline.take_batch(True).verdicts] == [Status.IDLE]
+
+
+BAD = {
+    "bad_length": (b"x" * 7, {}),
+    "empty": (b"", {}),
+    "bad_time": (noise(250).T.tobytes(), {"start_time": "yesterday"}),
+    "bad_sequence": (noise(250).T.tobytes(), {"sequence": "-1"}),
+    "bad_rate": (noise(250).T.tobytes(), {"sample_rate_hz": "0"}),
+}
+
+
+def without_facts(sent: list[Message]) -> list[Message]:
+    return [replace(message, properties={}, delivery=None) for message in sent]
+
+
+@pytest.mark.parametrize("reason", BAD)
+def test_a_refused_message_is_a_hole_in_a_stream_that_shows_none(reason: str) -> None:
+    """Case d14-nan-in-json: whatever the reason, its neighbours were joined over the hole."""
+    pipeline = make()
+    payload, properties = BAD[reason]
+    sent = without_facts(messages(noise(2250), [250] * 9))
+    sent[5] = replace(sent[5], payload=payload, properties=properties)
+    pipeline.process(sent, START_NS, 0.0)
+    batch = pipeline.take_batch(True)
+    assert batch.counters[f"bad_payloads.{reason}"] == 1
+    assert [(v.reason, v.segment, v.n_samples) for v in batch.verdicts] == [
+        ("not_commissioned", 0, 1000),
+        ("refused_message", 0, 250),
+    ]
+    assert batch.counters["breaks.refused_message"] == 1
+    assert not imbalance([batch])
+
+
+def test_a_message_dropped_on_our_side_is_a_hole_too() -> None:
+    """Too large, or a full inbox: the source or the inbox dropped it, the next one says so."""
+    pipeline = make()
+    sent = without_facts(messages(noise(2000), [250] * 8))
+    sent[5] = replace(sent[5], after_loss=True)
+    pipeline.process(sent, START_NS, 0.0)
+    batch = pipeline.take_batch(True)
+    assert [v.reason for v in batch.verdicts] == ["not_commissioned", "refused_message"]
+
+
+def test_numbers_that_go_on_say_that_a_refused_message_was_none_of_the_stream() -> None:
+    pipeline = make()
+    sent = messages(noise(2000), [250] * 8)
+    stray = Message(sent[0].topic, b"online!", START_NS)
+    pipeline.process([*sent[:5], stray, *sent[5:]], START_NS, 0.0)
+    assert [v.segment for v in pipeline.take_batch(True).verdicts] == [0, 0]
+
+
+def test_a_refused_message_is_remembered_over_a_restart(tmp_path: Path) -> None:
+    journal, first = Journal(tmp_path / "journal"), make()
+    sent = without_facts(messages(noise(2000), [250] * 8))
+    first.process([*sent[:2], replace(sent[2], payload=b"x")], START_NS, 0.0)
+    journal.commit(first.take_batch(True))
+    second = Pipeline(rules(configure()), journal.streams(), journal.digests(), 0.0)
+    second.process(sent[3:], START_NS, 0.0)
+    assert second.take_batch(True).counters["breaks.refused_message"] == 1
+
+
+def test_sensors_that_their_messages_name_miss_what_their_topic_refused() -> None:
+    """The topic names no machine: each sensor last heard on it may have had samples there."""
+    payload = {"format": "json", "machine": "id", "sequence": None, "time": None}
+    pipeline = make(subscriptions=[{"topic": "gateway/data", "payload": payload}])
+
+    def said(machine: str, text: str | None = None) -> Message:
+        values = noise(250)[0].tolist()
+        found = json.dumps({"id": machine, "samples": values}) if text is None else text
+        return Message("gateway/data", found.encode(), START_NS)
+
+    pipeline.process([said("a"), said("b"), said("", "{"), said("a"), said("b")], START_NS, 0.0)
+    batch = pipeline.take_batch(True)
+    reasons = [(v.sensor, v.reason, v.n_samples) for v in batch.verdicts]
+    assert reasons == [("a/main", "refused_message", 250), ("b/main", "refused_message", 250)]
+
+
+def arriving(sent: list[Message], from_ns: int, is_owed: bool) -> list[Message]:
+    """Without time and number; each comes when its 500 samples are measured."""
+    return [
+        replace(
+            message,
+            properties={},
+            delivery=message.delivery if is_owed else None,
+            received_ns=from_ns + number * 250_000_000,
+        )
+        for number, message in enumerate(sent)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("is_owed", "is_resumed", "reasons"),
+    [(False, True, {"outage": 1}), (True, False, {"outage": 1}), (True, True, {})],
+)
+def test_what_was_lost_while_we_were_away_is_a_gap(
+    tmp_path: Path, is_owed: bool, is_resumed: bool, reasons: dict[str, int]
+) -> None:
+    """Nothing shows it where messages have neither time nor number. With max_lag_s every window
+    was dropped as overload from then on.
+    """
+    journal, first = Journal(tmp_path / "journal"), make(max_lag_s=20.0)
+    sent = messages(noise(10_000), [500] * 20)
+    first.process(arriving(sent[:5], START_NS, is_owed), START_NS, 0.0)
+    journal.commit(first.take_batch(True))
+    second = Pipeline(rules(configure(max_lag_s=20.0)), journal.streams(), journal.digests(), 0.0)
+    second.connected(is_resumed)
+    away_ns = 30_000_000_000 if reasons else 0  # what is owed comes at once
+    later_ns = START_NS + 5 * 250_000_000 + away_ns
+    second.process(arriving(sent[5:], later_ns, is_owed), later_ns + 4_000_000_000, 0.0)
+    batch = second.take_batch(True)
+    breaks = {
+        name.removeprefix("breaks."): n
+        for name, n in batch.counters.items()
+        if name.startswith("breaks.")
+    }
+    assert breaks == reasons
+    assert batch.counters["windows_shed"] == 0
+    if reasons:
+        judged = [v for v in batch.verdicts if v.n_samples == N_WINDOW]
+        assert judged[0].start_ns == later_ns
+    journal.commit(batch)
+    assert not JournalReader(tmp_path / "journal").books().imbalance()
+
+
+def test_a_stream_that_shows_its_losses_is_not_cut_by_an_outage() -> None:
+    pipeline = make()
+    sent = messages(noise(4000), [500] * 8)
+    pipeline.process(sent[:3], START_NS, 0.0)
+    pipeline.connected(False)
+    pipeline.process(sent[3:], START_NS, 0.0)
+    assert [v.segment for v in pipeline.take_batch(True).verdicts] == [0, 0, 0, 0]
+
+
+def test_a_sensor_whose_windows_are_all_dropped_is_not_ok() -> None:
+    """The page showed green, and the status before, while every window was dropped as overload."""
+    pipeline = make(max_lag_s=2.0)
+    sent = messages(noise(12_000), [1000] * 12)
+    pipeline.process(sent[:1], START_NS, 0.0)
+    pipeline.take_batch(True)
+    for number, message in enumerate(sent[1:]):
+        pipeline.process([message], START_NS + 60_000_000_000, 0.0)
+        pipeline.tick(START_NS + (60 + number) * 1_000_000_000, 0.0)
+    batch = pipeline.take_batch(True)
+    assert [(v.status, v.reason, v.n_samples) for v in batch.verdicts] == [
+        (Status.BAD_DATA, "overload", 0)
+    ]
+    assert batch.verdicts[0].first_sample > 0
+    assert not imbalance([batch])
+    assert "a sensor's clock is behind" in batch.events[0].text

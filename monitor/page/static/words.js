@@ -29,6 +29,12 @@ const KINDS = {
   commissioning_undone: "Commissioning undone",
   geometry_changed: "Geometry changed",
   resend: "Rows sent again",
+  clock_wrong: "Clock wrong",
+  rate_wrong: "Sample rate wrong",
+  snapshot_too_short: "Snapshot too short",
+  period_wrong: "Period wrong",
+  overload: "Windows dropped",
+  overload_over: "No more windows dropped",
 };
 export const kindWord = (kind) => KINDS[kind] ?? kind.replaceAll("_", " ");
 

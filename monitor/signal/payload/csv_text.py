@@ -17,6 +17,7 @@ from monitor.settings import Count, Names
 from monitor.signal.payload import sample_times
 from monitor.signal.payload.base import DecoderSettings, PayloadError, PayloadSettings
 from monitor.signal.payload.facts import chunk_of, property_facts, quote, stated_scale
+from monitor.signal.payload.local_time import check_zone, with_offset
 from monitor.signal.payload.samples import to_ms2
 from monitor.signal.payload.text import cleaned
 from monitor.signal.payload.times import RelativeFormat, TimeFormat
@@ -41,9 +42,13 @@ class CsvPayload(PayloadSettings):
     columns: Names | None = None
     time_column: str | None = None
     time_format: TimeFormat | RelativeFormat = "iso8601"
+    time_zone: str | None = None  # of texts that name none; None: UTC
 
     def check(self) -> None:
         super().check()
+        check_zone(self.time_zone)
+        if self.time_zone is not None and self.time_format != "iso8601":
+            raise ValueError("time_zone is for texts: counts are taken as from UTC")
         if self.delimiter != "blank" and len(self.delimiter) != 1:
             raise ValueError(f"delimiter = {self.delimiter!r} must be one character, or blank")
         if self.delimiter == self.decimal:
@@ -70,7 +75,10 @@ def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     if payload.time_column is None:
         return marked([chunk_of(message, sensor, rule, samples, facts)], tolerated)
     column = _column(payload.time_column, names)
-    times = [_time(_cell(row, column), payload) for row in rows]
+    times = [
+        with_offset(_time(_cell(row, column), payload), payload.time_zone, message.received_ns)
+        for row in rows
+    ]
     unit = payload.time_format
     chunks = sample_times.chunks_of(message, sensor, rule, samples, facts, times, unit)
     return marked(chunks, tolerated)

@@ -38,7 +38,6 @@ from monitor.signal.payload.units import MS2_PER_UNIT, spelled
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1e-3, 1e9
 MAX_SEQUENCE = 2**63 - 1
-MAX_AHEAD_NS = 86_400 * 10**9  # a sensor's clock may be a day ahead of ours
 
 TIME_PROPERTIES = {"start_time": "iso8601"} | {f"start_time_{unit}": unit for unit in NS_PER_UNIT}
 # What states the rate, and the factor to hertz or, of a spacing, to seconds.
@@ -58,7 +57,7 @@ def chunk_of(
         samples=samples,
         sample_rate_hz=_rate_hz(facts, rule.sample_rate_hz),
         received_ns=message.received_ns,
-        start_ns=_start_ns(facts, message.received_ns),
+        start_ns=_start_ns(facts),
         sequence=_sequence(facts.get("sequence")),
         redelivered=message.delivery is not None and message.delivery.redelivered,
     )
@@ -154,7 +153,7 @@ def _sequence(value: object) -> int | None:
     return value
 
 
-def _start_ns(facts: Mapping[str, Any], received_ns: int) -> int | None:
+def _start_ns(facts: Mapping[str, Any]) -> int | None:
     if "time" not in facts:
         return None
     unit, value = facts["time"]
@@ -165,8 +164,6 @@ def _start_ns(facts: Mapping[str, Any], received_ns: int) -> int | None:
         start_ns += _fraction_ns(*facts["time_fraction"])
     if not 0 <= start_ns <= MAX_START_NS:
         raise PayloadError("bad_time", f"Time {quote(value)} lies outside the years 1970 to 2262.")
-    if start_ns > received_ns + MAX_AHEAD_NS:
-        raise PayloadError("bad_time", f"Time {quote(value)} is more than a day in the future.")
     return start_ns
 
 

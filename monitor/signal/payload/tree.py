@@ -16,6 +16,7 @@ from monitor.signal.payload.facts import (
     property_facts,
     stated_scale,
 )
+from monitor.signal.payload.local_time import with_offset
 from monitor.signal.payload.names import sensor_name
 from monitor.signal.payload.paths import at
 from monitor.signal.payload.tolerated import marked
@@ -71,7 +72,8 @@ def _part_chunks(
         raise PayloadError("no_samples", f"Payload has no samples at {payload.samples!r}.")
     sensor = sensor_name(settings.sensor, *_names(part, whole, payload))
     rule = settings.rule(sensor)
-    facts = _facts(part, whole, payload) | property_facts(message.properties)
+    facts = _facts(part, whole, payload, message.received_ns)
+    facts |= property_facts(message.properties)
     scale, n_channels = stated_scale(facts, rule), len(rule.channels)
     if entries is None:
         samples = tree_samples.of_paths(part, payload, n_channels, scale)
@@ -79,7 +81,10 @@ def _part_chunks(
     samples = tree_samples.of_entries(entries, payload, n_channels, scale)
     if payload.sample_time is None:
         return [chunk_of(message, sensor, rule, samples, facts)]
-    times = tree_samples.times_of(entries, payload.sample_time)
+    times = [
+        with_offset(time, payload.time_zone, message.received_ns)
+        for time in tree_samples.times_of(entries, payload.sample_time)
+    ]
     unit = payload.sample_time_format or payload.time_format
     return sample_times.chunks_of(message, sensor, rule, samples, facts, times, unit)
 
@@ -102,11 +107,14 @@ def _at_either(part: Any, whole: Any, path: str | None) -> Any:
     return at(whole, path) if value is None and part is not whole else value
 
 
-def _facts(part: Any, whole: Any, payload: TreePayload) -> dict[str, Any]:
+def _facts(part: Any, whole: Any, payload: TreePayload, received_ns: int) -> dict[str, Any]:
     facts = {}
     for key in FACT_KEYS:
         path = getattr(payload, key)
         if path is not None and (value := _at_either(part, whole, path)) is not None:
             facts[key] = value
     time = _at_either(part, whole, payload.time)
-    return facts if time is None else facts | {"time": (payload.time_format, time)}
+    if time is None:
+        return facts
+    stated = with_offset(time, payload.time_zone, received_ns)
+    return facts | {"time": (payload.time_format, stated)}

@@ -6,6 +6,7 @@ from typing import Literal
 
 from monitor.settings import Finite, Names
 from monitor.signal.payload.base import PayloadSettings
+from monitor.signal.payload.local_time import check_zone
 from monitor.signal.payload.samples import ByteOrder, Dtype, Layout
 from monitor.signal.payload.times import RelativeFormat, TimeFormat
 
@@ -32,6 +33,7 @@ class TreePayload(PayloadSettings):
     zero: Finite = 0.0  # the stored number that means 0 m/s²
     time: str | None = "time"
     time_format: TimeFormat = "iso8601"
+    time_zone: str | None = None  # of texts that name none; None: UTC
     sample_time: str | None = None
     sample_time_format: TimeFormat | RelativeFormat | None = None  # None: time_format
     sequence: str | None = "sequence"
@@ -53,6 +55,10 @@ class TreePayload(PayloadSettings):
 
     def check(self) -> None:
         super().check()
+        check_zone(self.time_zone)
+        formats = (self.time_format, self.sample_time_format)
+        if self.time_zone is not None and "iso8601" not in formats:
+            raise ValueError("time_zone is for texts: counts are taken as from UTC")
         if self.channels is not None and not isinstance(self.samples, str):
             raise ValueError("channels needs samples to be one path, not a list of paths")
         if self.channels is not None and self.encoding not in ("list", "text"):

@@ -197,11 +197,6 @@ def test_samples_are_read_only() -> None:
         (b'{"samples": [1], "time": 5}', "bad_time"),
         (b'{"samples": [1], "time": "1969-12-31T23:59:59Z"}', "bad_time"),
         (b'{"samples": [1], "time": "2263-01-01T00:00:00Z"}', "bad_time"),
-        # A day and a second ahead.
-        (
-            b'{"samples": [1], "time": "2026-09-23T13:33:21Z"}',
-            "bad_time",
-        ),
         (b'{"samples": [1], "sample_rate_hz": 0}', "bad_rate"),
         (b'{"samples": [1], "sample_rate_hz": -5}', "bad_rate"),
         (b'{"samples": [1], "sample_rate_hz": 1e999}', "bad_rate"),
