@@ -20,6 +20,7 @@ from monitor.evidence.cam import strongest_band
 from monitor.journal.writer import Journal
 from monitor.records.batch import Batch, Event, KeptWindow
 from monitor.records.evidence import Grid
+from monitor.records.signal import Float32
 from monitor.records.verdict import Status, Verdict
 from tests.verdicts import network, novelty
 
@@ -34,11 +35,8 @@ FAULT_BAND = 13  # index: where the faulty machine rings
 BIAS, THRESHOLD = -1.2, 0.4
 
 
-def verdict(sensor: str, index: int, start_ns: int, faulty: bool, seed: int = 0) -> Verdict:
-    """The index-th window of a sensor: a map that adds up, a fault that repeats in time in one
-    band.
-    """
-    rng = np.random.default_rng([seed, index, *sensor.encode()])
+def _maps(rng: np.random.Generator, index: int, faulty: bool) -> tuple[Float32, Float32, Float32]:
+    """Contributions, novelty and levels in dB of one window, each of the grid's shape."""
     contribution = rng.normal(-0.004, 0.012, GRID.shape)
     spectrum = -35 - 22 * np.linspace(0, 1, GRID.shape[0])[:, None] + rng.normal(0, 2.5, GRID.shape)
     spectrum[1] += 24
@@ -50,12 +48,22 @@ def verdict(sensor: str, index: int, start_ns: int, faulty: bool, seed: int = 0)
             spectrum[FAULT_BAND + offset] += 26 * share * beats
         contribution[2] -= 0.03
     cells = contribution.astype(np.float32)
-    logit = float(cells.sum(dtype=np.float64)) + BIAS
-    ng = logit > THRESHOLD
-    window_start_ns = start_ns + index * SECOND_NS
     novelty_map = np.maximum(0, cells).astype(np.float32) * 8 + rng.gamma(
         1, 0.02, GRID.shape
     ).astype(np.float32)
+    return cells, novelty_map, spectrum.astype(np.float32)
+
+
+def verdict(sensor: str, index: int, start_ns: int, faulty: bool, seed: int = 0) -> Verdict:
+    """The index-th window of a sensor: a map that adds up, a fault that repeats in time in one
+    band.
+    """
+    cells, novelty_map, spectrum = _maps(
+        np.random.default_rng([seed, index, *sensor.encode()]), index, faulty
+    )
+    logit = float(cells.sum(dtype=np.float64)) + BIAS
+    ng = logit > THRESHOLD
+    window_start_ns = start_ns + index * SECOND_NS
     return Verdict(
         sensor=sensor,
         segment=1,
@@ -75,7 +83,7 @@ def verdict(sensor: str, index: int, start_ns: int, faulty: bool, seed: int = 0)
         model_id="5e3a9c41d0b2",
         quality={"rms_ms2": 2.1 if faulty else 1.3, "peak_ms2": 9.0, "clipped_share": 0.0},
         grid=GRID,
-        spectrum_db=spectrum[None].astype(np.float32),
+        spectrum_db=spectrum[None],
     )
 
 

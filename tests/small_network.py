@@ -68,10 +68,21 @@ def write_folder(
     """Write a network's bytes and the manifest that belongs to them.
     Returns the manifest's tree.
     """
+    digest = hashlib.sha256(content).hexdigest()
+    tree = _manifest(settings, n_channels, digest)
+    tree["head"] = {"weights": weights, "bias": bias}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.tflite").write_bytes(content)
+    (folder / "manifest.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
+    return tree
+
+
+def _manifest(settings: SpectrogramSettings, n_channels: int, digest: str) -> dict[str, Any]:
+    """All but the head."""
     n_t = settings.n_frames // N_FRAMES_PER_COLUMN
     t_edges_s = [column * N_FRAMES_PER_COLUMN * settings.delta_t_s for column in range(n_t)]
-    tree: dict[str, Any] = {
-        "id": "small-" + hashlib.sha256(content).hexdigest()[:8],
+    return {
+        "id": "small-" + digest[:8],
         "name": "small",
         "created": "2026-01-01T00:00:00Z",
         "n_channels": n_channels,
@@ -88,14 +99,9 @@ def write_folder(
             "f_edges_hz": list(settings.band_edges_hz),
             "t_edges_s": [*t_edges_s, settings.n_window / settings.sample_rate_hz],
         },
-        "head": {"weights": weights, "bias": bias},
         "threshold": 0.0,
         "status_rule": "network",
         "receptive_field": {"hz": 5 * settings.delta_f_hz, "s": 15 * settings.delta_t_s},
         "training": {"note": "random weights"},
-        "files": {"model.tflite": hashlib.sha256(content).hexdigest()},
+        "files": {"model.tflite": digest},
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.tflite").write_bytes(content)
-    (folder / "manifest.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
-    return tree

@@ -198,8 +198,8 @@ def provenance(train: Dataset, plan: Plan, learned: Learned) -> Provenance:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 over labels, runs and spectra rounded to 0.1 dB, so that a rounding error does not
-    change it.
+    """SHA-256 over labels, runs and spectra rounded to 0.1 dB, so that a rounding error seldom
+    changes it. Of millions of cells some lie so close to a boundary that another processor's do.
     """
     content = hashlib.sha256(np.round(dataset.psd_db * 10).astype(np.int16).tobytes())
     content.update(dataset.label.tobytes())

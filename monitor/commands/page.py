@@ -38,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, metavar="N", help="instead of page.port")
 
 
+def _log_to_stderr(level: str) -> None:
+    form = "%(asctime)sZ %(levelname)s %(message)s"
+    logging.basicConfig(level=level, format=form, stream=sys.stderr)
+    logging.Formatter.converter = time.gmtime
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Exit codes: 0 stopped; 2 refused."""
     config = _with_arguments(load_config(arguments.config), arguments)
@@ -50,12 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         how = "install constraints/page.txt in place of daemon.txt, or the extra camshaft[page]"
         print(f"camshaft page needs {error.name}: {how}.", file=sys.stderr)
         return EXIT_REFUSED
-    logging.basicConfig(
-        level=config.logging.level,
-        format="%(asctime)sZ %(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
-    logging.Formatter.converter = time.gmtime
+    _log_to_stderr(config.logging.level)
     page, tls = config.page, config.page.tls
     listening = listen(page.host, page.port)
     server = uvicorn.Server(

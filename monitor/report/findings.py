@@ -46,6 +46,14 @@ class Findings:
         return clock(at_ns, self.zone)
 
 
+def _no_window(views: JournalViews, sensor: str, zone: tzinfo | None) -> ReportError:
+    newest = views.newest(sensor)
+    hint = "there is no window at all"
+    if newest is not None:
+        hint = f"its newest window ended {clock(newest.end_ns, zone)}"
+    return ReportError(f"The journal holds no window of {sensor!r} in this span; {hint}.")
+
+
 def gather(
     views: JournalViews,
     instance: str,
@@ -59,15 +67,7 @@ def gather(
     """
     rows = views.between(sensor, from_ns, to_ns, MAX_WINDOWS)
     if not rows:
-        newest = views.newest(sensor)
-        hint = (
-            "no window at all"
-            if newest is None
-            else f"its newest window ended {clock(newest.end_ns, zone)}"
-        )
-        raise ReportError(
-            f"The journal holds no window of {sensor!r} in this span; there is {hint}."
-        )
+        raise _no_window(views, sensor, zone)
     worst = max(rows, key=_badness)
     found = views.row(worst.row_id)
     assert found is not None

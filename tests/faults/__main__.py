@@ -13,8 +13,7 @@ from tests.faults.campaign import Finding, Skipped, all_scenarios, campaign
 from tests.faults.report import split, summary, table, write_table
 
 
-def main() -> int:
-    """Exit code 0: every promise was kept; 1: one was not; 2: the servers are missing."""
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults", description="Play the fault campaign."
     )
@@ -35,6 +34,12 @@ def main() -> int:
             split(arguments.write)  # before the long work
         except OSError as error:
             parser.error(f"--write {arguments.write}: {error.strerror}")
+    return arguments
+
+
+def main() -> int:
+    """Exit code 0: every promise was kept; 1: one was not; 2: the servers are missing."""
+    arguments = _arguments()
     chosen = [
         one
         for one in all_scenarios()

@@ -8,6 +8,7 @@ import csv
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -54,6 +55,10 @@ def milling(datasets: Path, n_windows: int = 4) -> Float32:
     return np.concatenate(parts, axis=1)
 
 
+def health_of(service: Service) -> dict[str, Any]:
+    return (service.reader().health() or (0, {}))[1]
+
+
 @pytest.fixture
 def plant(
     datasets: Path,
@@ -81,16 +86,10 @@ def plant(
     publisher.play(MADE_UP.cut(0.5))
     publisher.send(make_cut("m99/stuck", np.zeros(RATE_HZ, np.float32), 0, T0_NS))
     service.wait_taken(MADE_UP)
-    service.wait(
-        lambda: "latency_p50_ms" in (service.reader().health() or (0, {}))[1],
-        why="it reports its latency",
-    )
+    service.wait(lambda: "latency_p50_ms" in health_of(service), why="it reports its latency")
     assert service.stop()[0] == 0
     service.start()
-    service.wait(
-        lambda: (service.reader().health() or (0, {}))[1]["uptime_s"] < SOON_S,
-        why="it reports once more",
-    )
+    service.wait(lambda: health_of(service)["uptime_s"] < SOON_S, why="it reports once more")
     service.wait(
         lambda: (
             not any(counts.waiting for counts in service.reader().books().rows(["influx"]).values())

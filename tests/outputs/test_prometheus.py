@@ -153,6 +153,30 @@ def port(journal: Journal) -> Iterator[int]:
     stop()
 
 
+def scrape_at_rest(service: Service, port: int) -> Figures:
+    """Once latencies are reported: a scrape during which the books stood still."""
+    found: Figures = {}
+
+    def quiet() -> bool:
+        before = service.reader().books()
+        found.update(scrape(port))
+        return before == service.reader().books()
+
+    service.wait(
+        lambda: "latency_p50_ms" in (service.reader().health() or (0, {}))[1],
+        why="latencies are reported",
+    )
+    wait_until(quiet, why="the books stand still for a scrape")
+    return found
+
+
+def assert_says_process(found: Figures) -> None:
+    latency_s = by_label(found, "camshaft_window_latency_seconds", "quantile")
+    assert 0 < latency_s["0.5"] <= latency_s["0.95"] <= latency_s["0.99"] < 30
+    assert value(found, "camshaft_broker_connected") == 1
+    assert value(found, "process_resident_memory_bytes") > 10e6
+
+
 @needs_mosquitto
 def test_after_a_real_run_it_says_what_the_books_say(
     tmp_path: Path, broker: Mosquitto, influx_standin_alone: InfluxStandIn
@@ -177,21 +201,7 @@ def test_after_a_real_run_it_says_what_the_books_say(
         publisher.send(late)
         service.wait_taken(RECORDING)
 
-        def quiet() -> bool:
-            before, figures, after = (
-                service.reader().books(),
-                scrape(port),
-                service.reader().books(),
-            )
-            found.update(figures)
-            return before == after
-
-        found: Figures = {}
-        service.wait(
-            lambda: "latency_p50_ms" in (service.reader().health() or (0, {}))[1],
-            why="latencies are reported",
-        )
-        wait_until(quiet, why="the books stand still for a scrape")
+        found = scrape_at_rest(service, port)
         books = service.check_books()
         assert_says(found, books)
         assert_says_rows(found, books)
@@ -199,10 +209,7 @@ def test_after_a_real_run_it_says_what_the_books_say(
         assert by_label(found, "camshaft_dropped_samples_total", "reason")["duplicate"] == sum(
             cut.n_samples for cut in cuts[40:50]
         )
-        latency_s = by_label(found, "camshaft_window_latency_seconds", "quantile")
-        assert 0 < latency_s["0.5"] <= latency_s["0.95"] <= latency_s["0.99"] < 30
-        assert value(found, "camshaft_broker_connected") == 1
-        assert value(found, "process_resident_memory_bytes") > 10e6
+        assert_says_process(found)
         service.configure(config | {"prometheus": {"port": port + 1}})
         service.reload()
         assert "A restart is needed for prometheus" in service.log()

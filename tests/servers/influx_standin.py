@@ -84,7 +84,9 @@ class InfluxStandIn:
         self._forward = forward
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        self._server = ThreadingHTTPServer(
+            ("127.0.0.1", port), type("Handler", (_Handler,), {"standin": self})
+        )
         self._server.daemon_threads = True
         self._scheme = "http" if tls is None else "https"
         if tls is not None:
@@ -313,78 +315,75 @@ def _go_time(time_ns: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
-def _handler(standin: InfluxStandIn) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 30
-        # Else each answer waits 40 ms for the client's acknowledgement.
-        disable_nagle_algorithm = True
+class _Handler(BaseHTTPRequestHandler):
+    standin: InfluxStandIn  # of the subclass that each stand-in makes
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+    # Else each answer waits 40 ms for the client's acknowledgement.
+    disable_nagle_algorithm = True
 
-        def setup(self) -> None:
-            super().setup()
-            standin.n_connections += 1
+    def setup(self) -> None:
+        super().setup()
+        self.standin.n_connections += 1
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-                standin.n_compressed += 1
-            fault = standin.next_fault()
-            if fault is None:
-                status, said = standin.write(self, body)
-                self._answer(status, said, {})
-            elif fault.kind in ("answer", "trickle"):
-                said = _json(fault.status, "as told") if fault.body is None else fault.body
-                self._answer(
-                    fault.status, said, fault.headers, TRICKLE_S if fault.kind == "trickle" else 0.0
-                )
-            elif fault.kind == "hang":
-                standin.closing()
-                self.close_connection = True
-            else:
-                if fault.kind == "lose_answer":
-                    standin.write(self, body)
-                self._reset()
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+            self.standin.n_compressed += 1
+        fault = self.standin.next_fault()
+        if fault is None:
+            status, said = self.standin.write(self, body)
+            self._answer(status, said, {})
+        elif fault.kind in ("answer", "trickle"):
+            said = _json(fault.status, "as told") if fault.body is None else fault.body
+            pause_s = TRICKLE_S if fault.kind == "trickle" else 0.0
+            self._answer(fault.status, said, fault.headers, pause_s)
+        elif fault.kind == "hang":
+            self.standin.closing()
+            self.close_connection = True
+        else:
+            if fault.kind == "lose_answer":
+                self.standin.write(self, body)
+            self._reset()
 
-        def _answer(
-            self, status: int, body: bytes, headers: Mapping[str, str], pause_s: float = 0.0
-        ) -> None:
-            standin.statuses.append(status)
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            if status != 204:
-                self.send_header("Content-Type", "application/json; charset=utf-8")
-                self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if pause_s:
-                for byte in body:
-                    self.wfile.write(bytes([byte]))
-                    if standin.closing(pause_s):
-                        return
-            elif status != 204:
-                self.wfile.write(body)
+    def _answer(
+        self, status: int, body: bytes, headers: Mapping[str, str], pause_s: float = 0.0
+    ) -> None:
+        self.standin.statuses.append(status)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Type", "application/json; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if pause_s:
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                if self.standin.closing(pause_s):
+                    return
+        elif status != 204:
+            self.wfile.write(body)
 
-        def _reset(self) -> None:
-            """Close with a TCP reset instead of a farewell."""
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
+    def _reset(self) -> None:
+        """Close with a TCP reset instead of a farewell."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
+    def finish(self) -> None:
+        if self.connection.fileno() >= 0:
+            super().finish()
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except (ConnectionError, ValueError):  # the client, or _reset, closed the socket
             self.close_connection = True
 
-        def finish(self) -> None:
-            if self.connection.fileno() >= 0:
-                super().finish()
-
-        def handle_one_request(self) -> None:
-            try:
-                super().handle_one_request()
-            except (ConnectionError, ValueError):  # the client, or _reset, closed the socket
-                self.close_connection = True
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing: the tests look at statuses."""
-
-    return Handler
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the tests look at statuses."""
 
 
 def _json(status: int, message: str) -> bytes:

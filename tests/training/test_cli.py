@@ -15,7 +15,12 @@ import yaml
 from monitor.evidence.model_folder import load_model_manifest
 from monitor.recordings.manifest import RecordingSet
 from tests.training.conftest import write_plant
+from tests.training.networks import untrained
 from training.cli import main
+from training.dataset import Dataset
+from training.network import keras
+from training.network_fit import Tick
+from training.recipe import Recipe
 from training.registry import in_service
 
 
@@ -25,13 +30,22 @@ def report(
 ) -> Path:
     folder = tmp_path_factory.mktemp("report") / "report"
     arguments = [str(model_folder), str(plant.path), "--out", str(folder), "--windows", "6"]
-    assert main(["evaluate", *arguments]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.evaluate.fit", untrained)  # of the leaky figure, a contrast
+        assert main(["evaluate", *arguments]) == 0
     return folder
 
 
 def test_fit_makes_a_model_without_the_held_out_machine(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    fitted: list[tuple[set[str], int, int]] = []
+
+    def noted(train: Dataset, recipe: Recipe, tick: Tick | None) -> keras.Model:
+        fitted.append((set(train.column("machine")), recipe.n_members, recipe.n_epochs))
+        return untrained(train, recipe)
+
+    monkeypatch.setattr("training.fit.fit", noted)
     manifest = write_plant(tmp_path, n_runs=2, windows=1)
     out = tmp_path / "model"
     arguments = ["--holdout", "machine=M1", "--members", "1", "--epochs", "2", "--name", "mine"]
@@ -39,6 +53,8 @@ def test_fit_makes_a_model_without_the_held_out_machine(
     model = load_model_manifest(out)
     assert capsys.readouterr().out == f"mine {model.id} -> {out}\n"
     assert model.training["machines"] == ["M0", "M2"]
+    assert fitted[-1] == ({"M0", "M2"}, 1, 2)
+    assert all("M1" not in machines for machines, *_ in fitted)
     # Not over what is there.
     assert main(["fit", str(manifest), "--out", str(out), *arguments]) == 2
     assert "exists already" in capsys.readouterr().err

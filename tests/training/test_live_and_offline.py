@@ -22,6 +22,7 @@ from monitor.records.labels import Label, LabelRequest
 from monitor.records.signal import Float32
 from tests.signals import START_NS, messages, rules
 from tests.training.conftest import N_WINDOW
+from tests.training.networks import untrained
 from tests.training.retraining import put_in_service, write_retrain
 from tests.verdicts import map_of, score_of
 from training.cli import main
@@ -141,10 +142,12 @@ def test_retrain_refuses_a_worse_candidate_and_says_why(
     model_folder: Path,
     journal: Path,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     models, old = put_in_service(model_folder, tmp_path)
-    path = write_retrain(tmp_path, plant, journal, n_epochs=1, learning_rate=1e-6, seed=8)
+    monkeypatch.setattr("training.fit.fit", untrained)
+    path = write_retrain(tmp_path, plant, journal, seed=8)
     assert main(["retrain", "-c", str(path)]) == 1
     said = capsys.readouterr().out
     assert "FAILED" in said
