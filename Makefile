@@ -16,7 +16,7 @@ demo: .venv/demo.stamp
 
 test: .venv/development.stamp
 	@deploy/prepare.sh servers
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/development.stamp
 	$(BIN)/ruff format --check

@@ -25,6 +25,17 @@ PROGRAMS = {  # program: how it tells its version
     "influxd": ("version",),
     "chromium": ("--version",),
 }
+# Files that take longest. They go first, so that no worker starts one when the others are done.
+LONG_FILES = (
+    "tests/training/test_live_and_offline.py",
+    "tests/demo/test_demo.py",
+    "tests/training/test_from_alarm_to_model.py",
+    "tests/faults/test_quick.py",
+    "tests/training/test_examples.py",
+    "tests/integration/test_unseen_machine.py",
+    "tests/training/test_cli.py",
+    "tests/integration/test_life.py",
+)
 DATASETS_VARIABLE = "CAMSHAFT_DATASETS"
 
 
@@ -74,3 +85,12 @@ def datasets() -> Path:
             f"needs the real recordings: {DATASETS_VARIABLE} names no folder (README, Tests)"
         )
     return folder
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        file = item.nodeid.split("::")[0]
+        return LONG_FILES.index(file) if file in LONG_FILES else len(LONG_FILES)
+
+    items.sort(key=place)  # all others stay in their order
