@@ -68,7 +68,7 @@ def export(model: keras.Model, card: ModelCard, samples_db: Float32, folder: Pat
         compared Raises TrainingError where they differ by more than PARITY, or FileExistsError.
     """
     with whole_folder(folder) as draft:
-        network = _to_litert(model)
+        network = to_litert(model)
         (draft / NETWORK_FILE).write_bytes(network)
         model.save(draft / KERAS_FILE)
         tried = samples_db[:N_SELF_TEST]
@@ -142,7 +142,7 @@ def _relative(ours: Float32, reference: Float32) -> float:
     return float(np.abs(ours - reference).max()) / max(1.0, float(np.abs(reference).max()))
 
 
-def _to_litert(model: keras.Model) -> bytes:
+def to_litert(model: keras.Model) -> bytes:
     """With the signature psd_db -> logit, features:
     the names of the network's input and outputs.
     """

@@ -75,7 +75,7 @@ def test_an_export_that_differs_leaves_nothing(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, card = small_model(dataset)
-    true_conversion = training.export._to_litert
+    true_conversion = training.export.to_litert
 
     def wrong_conversion(network: keras.Model) -> bytes:
         weights, bias = head(network)
@@ -84,7 +84,7 @@ def test_an_export_that_differs_leaves_nothing(
         set_head(network, weights, bias)
         return converted
 
-    monkeypatch.setattr(training.export, "_to_litert", wrong_conversion)
+    monkeypatch.setattr(training.export, "to_litert", wrong_conversion)
     with pytest.raises(
         TrainingError, match=r"logit of the exported network differs by 0.0\d+, at most 1e-05"
     ):
