@@ -26,6 +26,15 @@ INPUT_NAME, LOGIT_NAME, FEATURES_NAME = "psd_db", "logit", "features"
 BATCH_SIZES = (1, 8)
 
 
+def open_network(content: bytes, n_threads: int) -> Any:
+    """LiteRT's interpreter of a network. Raises ValueError if the bytes hold none."""
+    from ai_edge_litert.interpreter import (
+        Interpreter,  # 0.2 s and 30 MB that a daemon without models does not pay
+    )
+
+    return Interpreter(model_content=content, num_threads=n_threads)
+
+
 @dataclass(frozen=True)
 class _Ready:
     """An interpreter allocated for one batch size. Tensors go by their signature names: the raw
@@ -100,12 +109,8 @@ class Classifier:
         return self._ready[size]
 
     def _allocate(self, size: int) -> _Ready:
-        from ai_edge_litert.interpreter import (
-            Interpreter,  # 0.2 s and 30 MB that a daemon without models does not pay
-        )
-
         try:
-            interpreter = Interpreter(model_content=self._content, num_threads=self._n_threads)
+            interpreter = open_network(self._content, self._n_threads)
             psd_db, logit, features = self._tensors(interpreter)
             interpreter.resize_tensor_input(psd_db, (size, *self._input_shape), strict=True)
             interpreter.allocate_tensors()

@@ -23,6 +23,7 @@ from matplotlib.image import AxesImage
 from PIL import Image, ImageDraw, ImageFont
 
 from monitor.evidence.cam import activation_maps
+from monitor.evidence.network import open_network
 from monitor.records.signal import Float32
 from training import TrainingError
 from training.examples.people import N_PIXELS, Pictures
@@ -50,13 +51,11 @@ class Detector:
     """A kept network on one thread. Raises TrainingError of a file that holds none."""
 
     def __init__(self, path: Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter  # only here: 30 MB
-
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 content = kept["network"].tobytes()
                 self._weights, self._bias = kept["weights"], float(kept["bias"][0])
-            self._run = Interpreter(model_content=content, num_threads=1).get_signature_runner()
+            self._run = open_network(content, n_threads=1).get_signature_runner()
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise TrainingError(
                 f"{path}: holds no network ({error}). Let one learn first, with --data."
