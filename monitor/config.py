@@ -18,6 +18,8 @@ from pydantic import Field, field_validator, model_validator
 from monitor.records.topic import TopicPattern
 from monitor.settings import Factor, Positive, Settings
 from monitor.signal.payload.formats import AnyPayload
+from monitor.signal.payload.sparkplug import SparkplugPayload
+from monitor.signal.payload.sparkplug_topic import whole_patterns
 from monitor.signal.payload.units import MS2_PER_UNIT, spelled
 
 Unit = Literal["m/s2", "mm/s2", "g", "mg", "ug", "in/s2", "ft/s2", "gal", "counts"]
@@ -132,10 +134,17 @@ class Subscription(Settings):
     def pattern(self) -> TopicPattern:
         return TopicPattern.parse(self.topic, not self.payload.names_machine)
 
+    @property
+    def whole_patterns(self) -> tuple[TopicPattern, ...]:
+        """Of Sparkplug: all messages of the edge nodes, births and deaths with them."""
+        if not isinstance(self.payload, SparkplugPayload):
+            return ()
+        return whole_patterns(self.pattern)
+
     @model_validator(mode="after")
     def _readable(self) -> Self:
         try:
-            _ = self.pattern
+            _ = self.pattern, self.whole_patterns
         except ValueError as error:
             raise ValueError(f"topic = {self.topic!r} {error}") from error
         return self

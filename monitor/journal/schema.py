@@ -101,6 +101,7 @@ CREATE TABLE notified (
 
 # Older programs do well without these tables, so they make no new version.
 LATER_TABLES = """
+CREATE TABLE IF NOT EXISTS birth (topic TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS subscription (topic_filter TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS resend (
     output TEXT NOT NULL, kind TEXT NOT NULL, row_id INTEGER NOT NULL,

@@ -98,6 +98,7 @@ class Journal:
             link.executemany(
                 "INSERT OR REPLACE INTO delivered VALUES (?, ?)", batch.digests.items()
             )
+            _store_births(link, batch.births)
 
     def streams(self) -> dict[str, StoredStream]:
         """Every sensor's stored stream, to go on with after a start."""
@@ -122,6 +123,10 @@ class Journal:
     def digests(self) -> dict[int, int]:
         """Of messages that were settled, by their delivery's key."""
         return dict(self._link.execute("SELECT delivery_key, digest FROM delivered"))
+
+    def births(self) -> dict[str, bytes]:
+        """Sparkplug's birth certificates that hold, by topic."""
+        return dict(self._link.execute("SELECT topic, payload FROM birth"))
 
     def store_health(
         self,
@@ -307,6 +312,14 @@ def _add(link: sqlite3.Connection, books: Counter[BookKey], counters: Counter[st
         " excluded.value",
         counters.items(),
     )
+
+
+def _store_births(link: sqlite3.Connection, births: Mapping[str, bytes | None]) -> None:
+    for topic, payload in births.items():
+        if payload is None:
+            link.execute("DELETE FROM birth WHERE topic = ?", (topic,))
+        else:
+            link.execute("INSERT OR REPLACE INTO birth VALUES (?, ?)", (topic, payload))
 
 
 def _store_stream(link: sqlite3.Connection, update: StreamUpdate) -> None:

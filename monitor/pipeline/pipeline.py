@@ -10,13 +10,15 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from monitor.config import SensorSettings
 from monitor.pipeline.analysis import Analyser
+from monitor.pipeline.edge_nodes import EdgeNodes
 from monitor.pipeline.judging import Cut, Judgement, judge
 from monitor.pipeline.origins import Origin, Origins
 from monitor.pipeline.overload import Overload
-from monitor.pipeline.router import MAX_NAME, Router, Rules, RunningWord
+from monitor.pipeline.router import MAX_NAME, Content, Router, Rules, RunningWord
 from monitor.pipeline.running import RunningStates
 from monitor.pipeline.sensor import Sensor
 from monitor.pipeline.settlement import Marks, Settlement
@@ -43,11 +45,13 @@ class Pipeline:
         streams: Mapping[str, StoredStream],
         digests: Mapping[int, int],
         now_s: float,
+        births: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
-        """streams, digests : where an earlier process stopped, as the journal holds it."""
+        """streams, digests, births : where an earlier process stopped, as the journal holds it."""
         self.sensors: dict[str, Sensor] = {}
         self._rules = rules
-        self._router = Router(rules)
+        self._edge_nodes = EdgeNodes(births, rules.max_payload_bytes)
+        self._router = Router(rules, self._edge_nodes)
         self._origins = Origins()
         self._settlement = Settlement(digests)
         self._running = RunningStates()
@@ -69,7 +73,7 @@ class Pipeline:
     def change_rules(self, rules: Rules) -> None:
         """Take a new configuration over; known sensors change at their next window border."""
         self._rules = rules
-        self._router = Router(rules)
+        self._router = Router(rules, self._edge_nodes)
         self._origins = Origins()
         for sensor in self.sensors.values():
             analyser = self._router.analyser(sensor.name)
@@ -98,6 +102,8 @@ class Pipeline:
         self._unsure = dict.fromkeys(self.sensors, is_resumed)
         if not is_resumed:
             self._settlement.forget()
+            self._edge_nodes.forget()
+            self._take_edge_news(0)
 
     def process(self, messages: Sequence[Message], now_ns: int, now_s: float) -> None:
         """Take messages in order of receipt. now_s counts seconds spent listening."""
@@ -130,14 +136,9 @@ class Pipeline:
             self._batch.verdicts.append(self.sensors[name].overloaded(first_sample, now_ns))
             self._touched.add(name)
         for sensor in self.sensors.values():
-            if not sensor.is_overdue(now_s):
-                continue
-            ended, verdict = sensor.fall_silent(now_ns)
-            self._count_ended(sensor, ended)
-            self._batch.verdicts.append(verdict)
-            text = "no message for three expected periods"
-            self.event(Event(now_ns, sensor.name, "silent", text))
-            self._touched.add(sensor.name)
+            if sensor.is_overdue(now_s):
+                text = "no message for three expected periods"
+                self._end(sensor, now_ns, "silent", text)
 
     def event(self, event: Event) -> None:
         """Put something that happened on record."""
@@ -197,9 +198,9 @@ class Pipeline:
             self._batch.counters["messages_redelivered"] += 1
             return marks
         if message.after_loss:
-            self._note_refused(message.topic)
+            self._note_missing(message.topic, "refused_message")
         try:
-            content = self._router.read(message, self._rule_of)
+            content = self._read(message)
             if isinstance(content, RunningWord):
                 self._running.note(content)
                 return {}
@@ -210,7 +211,7 @@ class Pipeline:
         except PayloadError as error:
             self.refuse(message, error.reason, error.detail)
             if not message.retained:  # that one is from some other time
-                self._note_refused(message.topic)
+                self._note_missing(message.topic, "refused_message")
             return {}
         marks = {}
         self._note_topic(message.topic, sensors)
@@ -231,6 +232,35 @@ class Pipeline:
                 self._push(sensor, chunk, own, work, now_s)
             marks[sensor.name] = sensor.n_received
         return marks
+
+    def _read(self, message: Message) -> Content:
+        """What the message brings. Raises PayloadError; also then there may be news."""
+        try:
+            return self._router.read(message, self._rule_of)
+        finally:
+            self._take_edge_news(message.received_ns)
+
+    def _take_edge_news(self, now_ns: int) -> None:
+        news = self._edge_nodes.take_news()
+        if not news:
+            return
+        self._batch.counters.update(news.counters)
+        self._batch.births.update(news.births)
+        self._batch.commands += news.commands
+        for topic in news.missing:
+            self._note_missing(topic, "gap")
+        for topic, kind in news.dead:
+            sensor = self.sensors.get(self._router.sensor_of(topic) or "")
+            if sensor is not None and not sensor.is_silent:
+                self._end(sensor, now_ns, "death_certificate", f"{kind}: its sender has ended")
+
+    def _end(self, sensor: Sensor, now_ns: int, reason: str, text: str) -> None:
+        """The sensor is silent from now on."""
+        ended, verdict = sensor.fall_silent(now_ns, reason)
+        self._count_ended(sensor, ended)
+        self._batch.verdicts.append(verdict)
+        self.event(Event(now_ns, sensor.name, "silent", text))
+        self._touched.add(sensor.name)
 
     def _origin(self, sensor: Sensor, message: Message, checksum: int) -> Origin:
         """Whether the message is the sensor's. One that is not is refused here."""
@@ -264,12 +294,12 @@ class Pipeline:
             if sensor.name != own:
                 self._topics[sensor.name] = topic
 
-    def _note_refused(self, topic: str) -> None:
+    def _note_missing(self, topic: str, reason: str) -> None:
         """The sensors of a topic miss a message: the one it names, and those last heard on it."""
         names = {name for name, heard_on in self._topics.items() if heard_on == topic}
         names.add(self._router.sensor_of(topic) or "")
         for name in names & self.sensors.keys():
-            self.sensors[name].note_missing("refused_message")
+            self.sensors[name].note_missing(reason)
             self._touched.add(name)
 
     def _note_outage(self, sensor: Sensor, message: Message) -> None:

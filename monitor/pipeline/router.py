@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monitor.config import JournalSettings, Subscription
 from monitor.pipeline.analysis import Analyser
+from monitor.pipeline.edge_nodes import EdgeNodes
 from monitor.records import labels
 from monitor.records.labels import LabelRequest
 from monitor.records.signal import Chunk, Message
 from monitor.records.topic import TopicPattern, machine_in
 from monitor.signal.payload.base import DecoderSettings, PayloadError, RuleOf
 from monitor.signal.payload.formats import decode
+from monitor.signal.payload.sparkplug import SparkplugPayload
+from monitor.signal.payload.sparkplug_topic import SparkplugTopic
 
 MAX_NAME = 200
 RUNNING_WORDS = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
@@ -47,10 +51,17 @@ Content = list[Chunk] | RunningWord | LabelRequest
 
 
 class Router:
-    """One set of rules. read() finds out what a message brings."""
+    """One set of rules. read() finds out what a message brings.
 
-    def __init__(self, rules: Rules) -> None:
+    edge_nodes : outlive a set of rules; None: none is known yet
+    """
+
+    def __init__(self, rules: Rules, edge_nodes: EdgeNodes | None = None) -> None:
         self._rules = rules
+        self._edge_nodes = edge_nodes or EdgeNodes({}, rules.max_payload_bytes)
+        self._edge_patterns = [
+            pattern for one in rules.subscriptions for pattern in one.whole_patterns
+        ]
         self._topics = [(s.pattern, s.payload) for s in rules.subscriptions]
         # Two topics may name one sensor.
         self.is_ambiguous = len(self._topics) > 1 or any(
@@ -63,13 +74,33 @@ class Router:
         }
 
     def read(self, message: Message, rule_of: RuleOf) -> Content:
-        """Raises PayloadError for what cannot be used."""
+        """Raises PayloadError for what cannot be used. No chunks: what it brought is in the news of
+        the edge nodes.
+        """
+        edge = SparkplugTopic.parse(message.topic) if self._edge_patterns else None
         for pattern, payload in self._topics:
             sensor = pattern.sensor(message.topic)
             if sensor is not None and len(sensor) <= MAX_NAME:
                 limit = self._rules.max_payload_bytes
-                return decode(message, DecoderSettings(payload, sensor, rule_of, limit))
+                settings = DecoderSettings(payload, sensor, rule_of, limit)
+                if edge is not None and isinstance(payload, SparkplugPayload):
+                    return self._edge_nodes.read_data(message, edge, settings)
+                return decode(message, settings)
+        if edge is not None and self._is_of_edge_node(message.topic):
+            self._edge_nodes.note(message, edge, self._metrics_of(edge))
+            return []
         return self._other(message)
+
+    def _is_of_edge_node(self, topic: str) -> bool:
+        return any(pattern.match(topic) is not None for pattern in self._edge_patterns)
+
+    def _metrics_of(self, edge: SparkplugTopic) -> Sequence[str] | None:
+        """The metrics that are read of this sender; None where none are."""
+        topic = edge.data_of(edge.device)
+        for pattern, payload in self._topics:
+            if pattern.match(topic) is not None and isinstance(payload, SparkplugPayload):
+                return payload.metrics
+        return None
 
     def sensor_of(self, topic: str) -> str | None:
         """The sensor's name as far as the topic gives it; None for other topics."""

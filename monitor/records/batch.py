@@ -55,6 +55,14 @@ class Event:
     model_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A message to send to where the samples come from."""
+
+    topic: str
+    payload: bytes
+
+
 @dataclass(slots=True)
 class Batch:
     """Filled by the pipeline, written by the journal in one transaction."""
@@ -71,6 +79,10 @@ class Batch:
     streams: list[StreamUpdate] = field(default_factory=list)
     # Of settled messages, by their delivery's key.
     digests: dict[int, int] = field(default_factory=dict)
+    # Sparkplug's birth certificates, by topic; None: void from now on.
+    births: dict[str, bytes | None] = field(default_factory=dict)
+    # To send once this batch is committed.
+    commands: list[Command] = field(default_factory=list)
     # Arrival of each window's last message: for latency.
     window_received_ns: list[int] = field(default_factory=list)
     # To settle at their source once this batch is committed.
@@ -86,5 +98,7 @@ class Batch:
             self.labels,
             self.books,
             self.counters,
+            self.births,
+            self.commands,
         )
         return any(parts) or bool(self.streams) or bool(self.settled)

@@ -111,7 +111,7 @@ class Windower:
     def note_missing(self, reason: str) -> None:
         """Samples are missing here, unless the next message's number or time shows that none are.
 
-        reason : refused_message, outage
+        reason : refused_message, outage, gap
         """
         self.position.missing = reason
 

@@ -32,8 +32,13 @@ def configured_source(config: Config, callbacks: Callbacks, remembered: frozense
 def topic_filters(config: Config) -> list[TopicFilter]:
     """What to listen to: all waveforms, running-state topics and labels."""
     states = {rule.running.topic for rule in config.sensors if rule.running and rule.running.topic}
-    waveforms = {one.topic: one.pattern for one in config.subscriptions}
-    others = {topic: TopicPattern.parse(topic) for topic in sorted(states - set(waveforms))}
-    patterns = {**waveforms, **others}
-    filters = [TopicFilter(one.filter, topic in states) for topic, one in patterns.items()]
+    filters = [
+        TopicFilter(pattern.filter, one.topic in states)
+        for one in config.subscriptions
+        # All of an edge node, in place of its data: a broker may send twice what two filters fit.
+        for pattern in one.whole_patterns or (one.pattern,)
+    ]
+    waveforms = {one.topic for one in config.subscriptions}
+    others = [TopicPattern.parse(topic) for topic in sorted(states - waveforms)]
+    filters += [TopicFilter(pattern.filter, is_state=True) for pattern in others]
     return [*filters, TopicFilter(labels.TOPIC, is_optional=True)]
