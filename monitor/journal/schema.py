@@ -101,6 +101,11 @@ CREATE TABLE notified (
 
 # Older programs do well without these tables, so they make no new version.
 LATER_TABLES = """
+CREATE TABLE IF NOT EXISTS part (
+    topic TEXT NOT NULL, series TEXT NOT NULL, number INTEGER NOT NULL,
+    count INTEGER, checksum TEXT NOT NULL,
+    received_ns INTEGER NOT NULL, properties TEXT NOT NULL, payload BLOB NOT NULL,
+    PRIMARY KEY (topic, series, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS birth (topic TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS subscription (topic_filter TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS resend (

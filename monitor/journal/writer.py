@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor.journal import waiting
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.places import furthest_behind
 from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
@@ -98,7 +99,8 @@ class Journal:
             link.executemany(
                 "INSERT OR REPLACE INTO delivered VALUES (?, ?)", batch.digests.items()
             )
-            _store_births(link, batch.births)
+            waiting.store_births(link, batch.births)
+            waiting.store_parts(link, batch.parts)
 
     def streams(self) -> dict[str, StoredStream]:
         """Every sensor's stored stream, to go on with after a start."""
@@ -124,9 +126,13 @@ class Journal:
         """Of messages that were settled, by their delivery's key."""
         return dict(self._link.execute("SELECT delivery_key, digest FROM delivered"))
 
-    def births(self) -> dict[str, bytes]:
+    def births(self) -> waiting.Births:
         """Sparkplug's birth certificates that hold, by topic."""
-        return dict(self._link.execute("SELECT topic, payload FROM birth"))
+        return waiting.births(self._link)
+
+    def parts(self) -> waiting.Parts:
+        """Parts of series that an earlier process saw begin."""
+        return waiting.parts(self._link)
 
     def store_health(
         self,
@@ -312,14 +318,6 @@ def _add(link: sqlite3.Connection, books: Counter[BookKey], counters: Counter[st
         " excluded.value",
         counters.items(),
     )
-
-
-def _store_births(link: sqlite3.Connection, births: Mapping[str, bytes | None]) -> None:
-    for topic, payload in births.items():
-        if payload is None:
-            link.execute("DELETE FROM birth WHERE topic = ?", (topic,))
-        else:
-            link.execute("INSERT OR REPLACE INTO birth VALUES (?, ?)", (topic, payload))
 
 
 def _store_stream(link: sqlite3.Connection, update: StreamUpdate) -> None:

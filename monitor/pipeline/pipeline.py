@@ -21,11 +21,13 @@ from monitor.pipeline.overload import Overload
 from monitor.pipeline.router import MAX_NAME, Content, Router, Rules, RunningWord
 from monitor.pipeline.running import RunningStates
 from monitor.pipeline.sensor import Sensor
+from monitor.pipeline.series import SeriesBook, Whole
 from monitor.pipeline.settlement import Marks, Settlement
 from monitor.records.batch import BadPayload, Batch, Event
 from monitor.records.commissioned import Commissioned
 from monitor.records.geometry import Geometry
 from monitor.records.labels import LabelRequest
+from monitor.records.series import Part, PartKey
 from monitor.records.signal import Chunk, Drop, Gap, Message, Window
 from monitor.records.stream import StoredStream
 from monitor.records.verdict import Status
@@ -46,12 +48,19 @@ class Pipeline:
         digests: Mapping[int, int],
         now_s: float,
         births: Mapping[str, bytes] = MappingProxyType({}),
+        parts: Mapping[PartKey, tuple[Part, Message]] = MappingProxyType({}),
     ) -> None:
-        """streams, digests, births : where an earlier process stopped, as the journal holds it."""
+        """streams, digests, births, parts : where an earlier process stopped, as the journal holds
+        it.
+        """
         self.sensors: dict[str, Sensor] = {}
         self._rules = rules
         self._edge_nodes = EdgeNodes(births, rules.max_payload_bytes)
-        self._router = Router(rules, self._edge_nodes)
+        self._series = SeriesBook(parts, rules.max_payload_bytes)
+        self._router = Router(rules, self._edge_nodes, self._series)
+        # Of complete series: what must be stored before their parts need not be kept.
+        self._wholes: list[tuple[Marks, Whole]] = []
+        self._whole: Whole | None = None  # that the current message completed
         self._origins = Origins()
         self._settlement = Settlement(digests)
         self._running = RunningStates()
@@ -73,7 +82,7 @@ class Pipeline:
     def change_rules(self, rules: Rules) -> None:
         """Take a new configuration over; known sensors change at their next window border."""
         self._rules = rules
-        self._router = Router(rules, self._edge_nodes)
+        self._router = Router(rules, self._edge_nodes, self._series)
         self._origins = Origins()
         for sensor in self.sensors.values():
             analyser = self._router.analyser(sensor.name)
@@ -135,6 +144,8 @@ class Pipeline:
         for name, first_sample in self._overload.unjudged():
             self._batch.verdicts.append(self.sensors[name].overloaded(first_sample, now_ns))
             self._touched.add(name)
+        self._series.tick(now_ns)
+        self._take_series_news()
         for sensor in self.sensors.values():
             if sensor.is_overdue(now_s):
                 text = "no message for three expected periods"
@@ -177,9 +188,20 @@ class Pipeline:
             batch.settled.append(receipt.delivery)
             if receipt.delivery.key is not None:
                 batch.digests[receipt.delivery.key] = receipt.digest
+        self._discard_parts(batch)
         if batch.settled:
             batch.counters["messages_received"] += len(batch.settled)
         return batch
+
+    def _discard_parts(self, batch: Batch) -> None:
+        """Of series whose samples this batch holds, or one before."""
+        waiting = []
+        for marks, whole in self._wholes:
+            if self._settlement.is_stored(marks):
+                batch.parts.update(dict.fromkeys(whole.keys))
+            else:
+                waiting.append((marks, whole))
+        self._wholes = waiting
 
     def _keep_books_of_fresh(self, batch: Batch) -> None:
         """Samples are booked when their stream is stored, not before."""
@@ -193,10 +215,18 @@ class Pipeline:
 
         digest, checksum : of the whole message, of its payload alone
         """
-        marks = self._settlement.seen_before(message.delivery, digest)
-        if marks is not None:
+        seen = self._settlement.seen_before(message.delivery, digest)
+        if seen is not None:
             self._batch.counters["messages_redelivered"] += 1
-            return marks
+            return seen
+        marks = self._take_content(message, checksum, work, now_s)
+        if self._whole is not None:
+            self._wholes.append((marks, self._whole))
+        return marks
+
+    def _take_content(
+        self, message: Message, checksum: int, work: list[Cut], now_s: float
+    ) -> Marks:
         if message.after_loss:
             self._note_missing(message.topic, "refused_message")
         try:
@@ -239,6 +269,20 @@ class Pipeline:
             return self._router.read(message, self._rule_of)
         finally:
             self._take_edge_news(message.received_ns)
+            self._take_series_news()
+            self._whole = self._series.take_whole()
+            if self._whole is not None and self._whole.follows_incomplete:
+                self._note_missing(message.topic, "gap")
+
+    def _take_series_news(self) -> None:
+        news = self._series.take_news()
+        if not news:
+            return
+        self._batch.counters.update(news.counters)
+        self._batch.parts.update(news.parts)
+        for message, text in news.given_up:
+            self.refuse(message, "incomplete_series", text)
+            self._note_missing(message.topic, "gap")
 
     def _take_edge_news(self, now_ns: int) -> None:
         news = self._edge_nodes.take_news()

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from monitor.config import JournalSettings, Subscription
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.edge_nodes import EdgeNodes
+from monitor.pipeline.series import SeriesBook
 from monitor.records import labels
 from monitor.records.labels import LabelRequest
 from monitor.records.signal import Chunk, Message
 from monitor.records.topic import TopicPattern, machine_in
-from monitor.signal.payload.base import DecoderSettings, PayloadError, RuleOf
+from monitor.signal.payload.base import DecoderSettings, PayloadError, RuleOf, check_size
 from monitor.signal.payload.formats import decode
+from monitor.signal.payload.parts import joined_chunk, joined_message, part_of
 from monitor.signal.payload.sparkplug import SparkplugPayload
 from monitor.signal.payload.sparkplug_topic import SparkplugTopic
 
@@ -53,12 +55,18 @@ Content = list[Chunk] | RunningWord | LabelRequest
 class Router:
     """One set of rules. read() finds out what a message brings.
 
-    edge_nodes : outlive a set of rules; None: none is known yet
+    edge_nodes, series : outlive a set of rules; None: none is known yet
     """
 
-    def __init__(self, rules: Rules, edge_nodes: EdgeNodes | None = None) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        edge_nodes: EdgeNodes | None = None,
+        series: SeriesBook | None = None,
+    ) -> None:
         self._rules = rules
         self._edge_nodes = edge_nodes or EdgeNodes({}, rules.max_payload_bytes)
+        self._series = series or SeriesBook({}, rules.max_payload_bytes)
         self._edge_patterns = [
             pattern for one in rules.subscriptions for pattern in one.whole_patterns
         ]
@@ -75,7 +83,7 @@ class Router:
 
     def read(self, message: Message, rule_of: RuleOf) -> Content:
         """Raises PayloadError for what cannot be used. No chunks: what it brought is in the news of
-        the edge nodes.
+        edge nodes or series.
         """
         edge = SparkplugTopic.parse(message.topic) if self._edge_patterns else None
         for pattern, payload in self._topics:
@@ -85,11 +93,28 @@ class Router:
                 settings = DecoderSettings(payload, sensor, rule_of, limit)
                 if edge is not None and isinstance(payload, SparkplugPayload):
                     return self._edge_nodes.read_data(message, edge, settings)
-                return decode(message, settings)
+                return self._chunks(message, settings)
         if edge is not None and self._is_of_edge_node(message.topic):
             self._edge_nodes.note(message, edge, self._metrics_of(edge))
             return []
         return self._other(message)
+
+    def _chunks(self, message: Message, settings: DecoderSettings) -> list[Chunk]:
+        """None of a part, but with the last one of its series those of the whole."""
+        part = part_of(message.properties)
+        if part is not None:
+            check_size(message, settings.max_bytes)
+            whole = self._series.add(part, message)
+            if whole is None:
+                return []
+            return decode(joined_message(whole.messages, whole.checksum), settings)
+        chunks = decode(message, settings)
+        if not chunks or chunks[0].part is None:
+            return chunks
+        whole = self._series.add(chunks[0].part, message)
+        if whole is None:
+            return []
+        return [joined_chunk([decode(one, settings)[0] for one in whole.messages])]
 
     def _is_of_edge_node(self, topic: str) -> bool:
         return any(pattern.match(topic) is not None for pattern in self._edge_patterns)

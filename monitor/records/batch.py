@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from monitor.records.labels import LabelRequest
-from monitor.records.signal import Delivery, Float32
+from monitor.records.series import Part, PartKey
+from monitor.records.signal import Delivery, Float32, Message
 from monitor.records.stream import StreamUpdate
 from monitor.records.verdict import Verdict
 
@@ -81,6 +82,8 @@ class Batch:
     digests: dict[int, int] = field(default_factory=dict)
     # Sparkplug's birth certificates, by topic; None: void from now on.
     births: dict[str, bytes | None] = field(default_factory=dict)
+    # Of series that are not complete: to be stored; None: no longer.
+    parts: dict[PartKey, tuple[Part, Message] | None] = field(default_factory=dict)
     # To send once this batch is committed.
     commands: list[Command] = field(default_factory=list)
     # Arrival of each window's last message: for latency.
@@ -99,6 +102,7 @@ class Batch:
             self.books,
             self.counters,
             self.births,
+            self.parts,
             self.commands,
         )
         return any(parts) or bool(self.streams) or bool(self.settled)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.records.series import Part
+
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
@@ -56,6 +58,7 @@ class Chunk:
     start_ns : time of the first sample, None where the message carries no time
     sequence : the sender's message counter, None where it keeps none
     tolerated : what the message had too much and was read all the same, to be counted
+    part : where the samples are some of several messages, which of them
     """
 
     sensor: str  # "machine/point"
@@ -66,6 +69,7 @@ class Chunk:
     sequence: int | None = None
     redelivered: bool = False  # the source may have delivered it before
     tolerated: tuple[str, ...] = ()
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from monitor.signal.payload.base import (
     check_size,
 )
 from monitor.signal.payload.compression import Broken, Compression, TooLong, decompress
+from monitor.signal.payload.parts import PROPERTY
 
 # Raises PayloadError, which refuses the whole message, and nothing else, whatever the bytes.
 Decoder = Callable[[Message, DecoderSettings], list[Chunk]]
@@ -50,6 +51,9 @@ FORMAT_NAMES = frozenset(
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     """All chunks of one message, of any number of sensors, in order. Raises PayloadError."""
     check_size(message, settings.max_bytes)
+    if PROPERTY in message.properties:
+        text = "This is one part of a longer payload: by itself it says nothing."
+        raise PayloadError("bad_part", text)
     compression = settings.payload.compression
     if compression != "none":
         payload = _unpacked(message.payload, compression, settings.max_bytes)
