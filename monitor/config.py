@@ -199,6 +199,8 @@ class SensorSettings(Settings):
     # Units per stored number, of all channels or of each; below 0 where an axis is turned round.
     # With unit "counts": m/s² per count.
     scale: Factor | tuple[Factor, ...] | None = None
+    # Width of the messages' counter, which comes back to zero. None: 8, 16 or 32, as it shows.
+    sequence_bits: int | None = Field(default=None, ge=8, le=63)
     full_scale_ms2: Positive | None = None  # |sample| at or above it is clipped
     running: RunningSettings | None = None
     # A name in models_folder, a bundled name, or a path; None: judged by novelty alone.

@@ -481,6 +481,11 @@ def of_page(*names: str) -> Observe:
     return lambda config, folder, patch: [page(config, folder, patch)[name] for name in names]
 
 
+def numbered_256(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> Any:
+    """A message whose number needs nine bits."""
+    return read(config, {"samples": [1, 2], "sequence": 256})
+
+
 def failure_modes(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> str:
     label = {"sensor": "m/p", "word": "unclear", "failure_mode": "cavitation"}
     message = Message("camshaft/label", json.dumps(label).encode(), START_NS, {}, None)
@@ -616,6 +621,9 @@ OBSERVED: dict[str, Observation] = {
     "SensorSettings.channels": Observation(raw, sensor(channels=["a", "b"])),
     "SensorSettings.unit": Observation(raw, sensor(unit="g")),
     "SensorSettings.scale": Observation(raw, sensor(scale=0.3)),
+    "SensorSettings.sequence_bits": Observation(
+        numbered_256, sensor(sequence_bits=8) | payload(**JSON), payload(**JSON)
+    ),
     "SensorSettings.full_scale_ms2": seen_in_verdicts({"full_scale_ms2": 0.5}),
     "SensorSettings.model": Observation(model_of, sensor(**MODEL)),
     "SensorSettings.threshold": Observation(

@@ -59,6 +59,9 @@ class SensorRule(Protocol):
     def unit(self) -> str: ...
 
     @property
+    def sequence_bits(self) -> int | None: ...
+
+    @property
     def ms2_per_number(self) -> float | tuple[float, ...]: ...
 
 

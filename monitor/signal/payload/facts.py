@@ -58,7 +58,7 @@ def chunk_of(
         sample_rate_hz=_rate_hz(facts, rule.sample_rate_hz),
         received_ns=message.received_ns,
         start_ns=_start_ns(facts),
-        sequence=_sequence(facts.get("sequence")),
+        sequence=_sequence(facts.get("sequence"), rule.sequence_bits),
         redelivered=message.delivery is not None and message.delivery.redelivered,
     )
 
@@ -141,7 +141,7 @@ def number(value: object) -> float:
         return math.nan
 
 
-def _sequence(value: object) -> int | None:
+def _sequence(value: object, bits: int | None) -> int | None:
     if value is None:
         return None
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value):
@@ -150,6 +150,9 @@ def _sequence(value: object) -> int | None:
         raise PayloadError(
             "bad_sequence", f"Sequence {quote(value)} is not a whole number from 0 to 2^63 - 1."
         )
+    if bits is not None and value >> bits:
+        text = f"Sequence {value} needs more than sequence_bits = {bits}."
+        raise PayloadError("bad_sequence", text)
     return value
 
 
