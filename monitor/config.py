@@ -20,9 +20,17 @@ from monitor.settings import Factor, Positive, Settings
 from monitor.signal.payload.formats import AnyPayload
 from monitor.signal.payload.sparkplug import SparkplugPayload
 from monitor.signal.payload.sparkplug_topic import whole_patterns
-from monitor.signal.payload.units import MS2_PER_UNIT, spelled
+from monitor.signal.payload.units import (
+    DISPLACEMENTS,
+    NO_DISPLACEMENT,
+    SI_PER_UNIT,
+    quantity,
+    spelled,
+)
 
-Unit = Literal["m/s2", "mm/s2", "g", "mg", "ug", "in/s2", "ft/s2", "gal", "counts"]
+Acceleration = Literal["m/s2", "mm/s2", "g", "mg", "ug", "in/s2", "ft/s2", "gal"]
+Velocity = Literal["m/s", "mm/s", "um/s", "in/s"]
+Unit = Literal[Acceleration, Velocity, "counts"]
 
 
 class ConfigError(Exception):
@@ -214,12 +222,17 @@ class SensorSettings(Settings):
     @field_validator("unit", mode="before")
     @classmethod
     def _unit_spelling(cls, value: object) -> object:
-        return spelled(value) if isinstance(value, str) else value
+        unit = spelled(value) if isinstance(value, str) else value
+        if unit in DISPLACEMENTS:
+            raise ValueError(NO_DISPLACEMENT)
+        return unit
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.unit == "counts" and self.scale is None:
             raise ValueError("unit = counts needs a scale in m/s² per count")
+        if self.full_scale_ms2 is not None and self.quantity == "velocity":
+            raise ValueError(f"full_scale_ms2 says nothing of a velocity, unit = {self.unit}")
         if isinstance(self.scale, tuple) and len(self.scale) != len(self.channels):
             raise ValueError(
                 f"scale has {len(self.scale)} numbers for {len(self.channels)} channels"
@@ -237,9 +250,16 @@ class SensorSettings(Settings):
         return fnmatch.fnmatchcase(name, self.match)
 
     @property
+    def quantity(self) -> str:
+        """What the sensor sends: acceleration or velocity."""
+        return quantity(self.unit)
+
+    @property
     def ms2_per_number(self) -> float | tuple[float, ...]:
-        """What one stored number stands for in m/s², of all channels or of each."""
-        scale, ms2 = self.scale or 1.0, MS2_PER_UNIT.get(self.unit, 1.0)
+        """What one stored number stands for in m/s², of a velocity in m/s; of all channels or of
+        each.
+        """
+        scale, ms2 = self.scale or 1.0, SI_PER_UNIT.get(self.unit, 1.0)
         return tuple(one * ms2 for one in scale) if isinstance(scale, tuple) else scale * ms2
 
 

@@ -51,6 +51,7 @@ class Analyser:
             n_hop,
             rule.sample_rate_hz,
             rule.sequence_bits,
+            derives=rule.quantity == "velocity",
         )
 
     @property

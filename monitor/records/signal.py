@@ -54,7 +54,7 @@ class Message:
 class Chunk:
     """One decoded payload.
 
-    samples : float32, shape (n_channels, n), m/s²
+    samples : float32, shape (n_channels, n), m/s²; m/s of a sensor that sends velocity
     start_ns : time of the first sample, None where the message carries no time
     sequence : the sender's message counter, None where it keeps none
     tolerated : what the message had too much and was read all the same, to be counted

@@ -18,6 +18,7 @@ from monitor.records.signal import Chunk, Drop, Float32, Gap, Window
 from monitor.records.stream import Key, Position
 from monitor.signal import timeline
 from monitor.signal.arrivals import Arrivals
+from monitor.signal.derivative import derivative
 from monitor.signal.rates import rate_of
 from monitor.signal.sequence import FIRST_NUMBERS, is_in, step
 from monitor.signal.timeline import JUMP_NS, duration_ns
@@ -36,6 +37,7 @@ class WindowSettings:
 
     rate_hz : the nominal rate; 0 where none is known
     sequence_bits : the declared width of the messages' counter
+    derives : chunks are of velocity; windows are of its derivative
     """
 
     acquisition: Literal["continuous", "snapshot"]
@@ -43,6 +45,7 @@ class WindowSettings:
     n_hop: int
     rate_hz: float = 0.0
     sequence_bits: int | None = None
+    derives: bool = False
 
 
 class Recent:
@@ -313,9 +316,10 @@ class Windower:
     def _n_passed(self, chunk: Chunk) -> float | None:
         """How many messages would fill the time that is missing before this one."""
         expected_ns = self.position.expected_ns
-        if expected_ns is None or chunk.start_ns is None:
+        each_ns = duration_ns(chunk)
+        if expected_ns is None or chunk.start_ns is None or not each_ns:
             return None
-        return timeline.off_by_ns(self.position, chunk) / duration_ns(chunk)
+        return timeline.off_by_ns(self.position, chunk) / each_ns
 
     def _note_hole(self, hole: tuple[int, int], end_ns: int | None) -> None:
         """hole : in sequence numbers, or in ns where there are none. end_ns : when it ended"""
@@ -361,8 +365,18 @@ class Windower:
             self.arrivals.add(chunk.received_ns, n, position.rate_hz)
         if chunk.sequence is not None:
             position.sequence = chunk.sequence
-        self._pieces.append(chunk.samples)
+        self._pieces.append(
+            self._derived(chunk.samples) if self.settings.derives else chunk.samples
+        )
         self._n_buffered += chunk.samples.shape[1]
+
+    def _derived(self, samples: Float32) -> Float32:
+        position = self.position
+        assert position.rate_hz is not None
+        history = np.array(position.history, np.float32).reshape(len(samples), -1)
+        found, history = derivative(samples, history, position.rate_hz)
+        position.history = history.tolist()
+        return found
 
     def _advance(self, buffer: Float32, n: int) -> None:
         """Drop n samples at the buffer's head,
