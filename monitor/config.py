@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from monitor.records.topic import TopicPattern
-from monitor.settings import Factor, Positive, Settings
+from monitor.settings import CheckedSettings, Factor, Finite, Positive, Settings
 from monitor.signal.payload.formats import AnyPayload
+from monitor.signal.payload.scalars import ScalarFormat, check_installed
 from monitor.signal.payload.sparkplug import SparkplugPayload
 from monitor.signal.payload.sparkplug_topic import whole_patterns
 from monitor.signal.payload.units import (
@@ -158,18 +159,60 @@ class Subscription(Settings):
         return self
 
 
+class ContextSettings(CheckedSettings):
+    """A speed, load, temperature, product or tool, kept with each window.
+
+    topic : may be one that brings samples, too. Levels in braces name the machine and point that it
+        is of; without them it is of all
+    value : a path (json, cbor, msgpack), a metric (sparkplug) or a user property; of text it is "."
+    scale : of a number: 60 makes rpm of Hz
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    topic: str
+    format: ScalarFormat = "text"
+    value: str = "."
+    scale: Factor = 1.0
+    valid_s: Positive = 60.0  # the newest value counts for so long
+
+    @property
+    def pattern(self) -> TopicPattern:
+        return TopicPattern.parse(self.topic, needs_machine=False)
+
+    @property
+    def whole_patterns(self) -> tuple[TopicPattern, ...]:
+        """As of a subscription."""
+        return whole_patterns(self.pattern) if self.format == "sparkplug" else ()
+
+    def check(self) -> None:
+        try:
+            _ = self.pattern, self.whole_patterns
+        except ValueError as error:
+            raise ValueError(f"topic = {self.topic!r} {error}") from error
+        check_installed(self.format)
+        if self.format == "text" and self.value != ".":
+            raise ValueError(f"value = {self.value!r} needs a format that has parts, json say")
+        if self.format in ("sparkplug", "property") and self.value == ".":
+            raise ValueError(f"value must name a metric or property for format = {self.format}")
+
+
 class RunningSettings(Settings):
-    """How to tell that the machine stands still: a level, or a topic that says so (1/0, true/false,
-    on/off).
+    """How to tell that the machine stands still: a level, a topic that says so (1/0, true/false,
+    on/off), or a value of context that is below at_least.
     """
 
     limit_rms_ms2: Positive | None = None
     topic: str | None = None
+    context: str | None = None
+    at_least: Finite | None = None
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
-        if (self.limit_rms_ms2 is None) == (self.topic is None):
-            raise ValueError("must have exactly one of limit_rms_ms2, topic")
+        given = (self.limit_rms_ms2, self.topic, self.context)
+        if sum(one is not None for one in given) != 1:
+            raise ValueError("must have exactly one of limit_rms_ms2, topic, context")
+        if (self.context is None) != (self.at_least is None):
+            raise ValueError("context and at_least belong together")
         if self.topic is not None:
             TopicPattern.parse(self.topic)
         return self
@@ -395,6 +438,7 @@ class Config(Settings):
     mqtt: MqttSettings = MqttSettings()
     subscriptions: tuple[Subscription, ...] = Field(min_length=1)
     sensors: tuple[SensorSettings, ...] = Field(min_length=1)
+    context: tuple[ContextSettings, ...] = Field(default=(), max_length=50)
     models_folder: Path | None = None
     journal: JournalSettings = JournalSettings()
     influx: tuple[InfluxSettings, ...] = Field(default=(), max_length=8)

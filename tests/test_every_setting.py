@@ -27,7 +27,7 @@ CONTAINERS = {
     *("Config.mqtt", "Config.subscriptions", "Config.sensors", "Config.journal", "Config.influx"),
     *("Config.notifications", "Config.page", "Config.prometheus", "Config.logging"),
     *("Subscription.payload", "SensorSettings.alarm", "SensorSettings.running"),
-    *("JournalSettings.kept_windows", "NotificationSettings.webhooks"),
+    *("Config.context", "JournalSettings.kept_windows", "NotificationSettings.webhooks"),
 }
 
 

@@ -106,6 +106,12 @@ CREATE TABLE IF NOT EXISTS part (
     count INTEGER, checksum TEXT NOT NULL,
     received_ns INTEGER NOT NULL, properties TEXT NOT NULL, payload BLOB NOT NULL,
     PRIMARY KEY (topic, series, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS window_context (
+    row_id INTEGER PRIMARY KEY REFERENCES verdict, fields TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS told_context (
+    name TEXT NOT NULL, machine TEXT NOT NULL, point TEXT NOT NULL,
+    value TEXT NOT NULL, at_ns INTEGER NOT NULL, valid_ns INTEGER NOT NULL,
+    PRIMARY KEY (name, machine, point)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS birth (topic TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS subscription (topic_filter TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS resend (

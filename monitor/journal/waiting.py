@@ -1,4 +1,6 @@
-"""What waits in the journal for messages to come: births of edge nodes, parts of series."""
+"""What waits in the journal for messages to come: births of edge nodes, parts of series, speeds and
+tools told.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 
+from monitor.records.context import ContextKey, Told
 from monitor.records.series import Part, PartKey
 from monitor.records.signal import Message
 
@@ -47,3 +50,19 @@ def store_parts(
         properties = json.dumps(dict(message.properties))
         row = (*key, part.count, part.checksum, message.received_ns, properties, message.payload)
         link.execute("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def context(link: sqlite3.Connection) -> dict[ContextKey, Told]:
+    """What was told last of machines and points."""
+    rows = link.execute("SELECT * FROM told_context")
+    return {
+        (name, machine, point): Told(json.loads(value), at_ns, valid_ns)
+        for name, machine, point, value, at_ns, valid_ns in rows
+    }
+
+
+def store_context(link: sqlite3.Connection, told: Mapping[ContextKey, Told]) -> None:
+    link.executemany(
+        "INSERT OR REPLACE INTO told_context VALUES (?, ?, ?, ?, ?, ?)",
+        [(*key, json.dumps(one.value), one.at_ns, one.valid_ns) for key, one in told.items()],
+    )

@@ -110,6 +110,15 @@ class EdgeNodes:
                 self._ask(node, topic, message.received_ns)
             raise
 
+    def birth_of(self, topic: SparkplugTopic) -> Birth | None:
+        """The newest birth certificate of a message's sender."""
+        node = self._nodes.get(topic.node)
+        return None if node is None else node.births.get(topic.device)
+
+    def ask_for_birth(self, topic: SparkplugTopic, now_ns: int) -> None:
+        """Unless that was done lately."""
+        self._ask(self._node(topic), topic, now_ns)
+
     def note(self, message: Message, topic: SparkplugTopic, wanted: Sequence[str] | None) -> None:
         """Any other message of an edge node. Raises PayloadError for what cannot be used.
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from monitor.config import SensorSettings
 from monitor.pipeline.analysis import Analyser
+from monitor.pipeline.context import ContextStates
 from monitor.pipeline.edge_nodes import EdgeNodes
 from monitor.pipeline.judging import Cut, Judgement, judge
 from monitor.pipeline.origins import Origin, Origins
@@ -25,6 +26,7 @@ from monitor.pipeline.series import SeriesBook, Whole
 from monitor.pipeline.settlement import Marks, Settlement
 from monitor.records.batch import BadPayload, Batch, Event
 from monitor.records.commissioned import Commissioned
+from monitor.records.context import ContextKey, Told
 from monitor.records.geometry import Geometry
 from monitor.records.labels import LabelRequest
 from monitor.records.series import Part, PartKey
@@ -49,8 +51,9 @@ class Pipeline:
         now_s: float,
         births: Mapping[str, bytes] = MappingProxyType({}),
         parts: Mapping[PartKey, tuple[Part, Message]] = MappingProxyType({}),
+        context: Mapping[ContextKey, Told] = MappingProxyType({}),
     ) -> None:
-        """streams, digests, births, parts : where an earlier process stopped, as the journal holds
+        """streams and all that follows : where an earlier process stopped, as the journal holds
         it.
         """
         self.sensors: dict[str, Sensor] = {}
@@ -64,6 +67,7 @@ class Pipeline:
         self._origins = Origins()
         self._settlement = Settlement(digests)
         self._running = RunningStates()
+        self._context = ContextStates(context)
         self._overload = Overload()
         self._commissioned: Mapping[str, Commissioned] = {}
         self._batch = Batch()
@@ -231,6 +235,7 @@ class Pipeline:
             self._note_missing(message.topic, "refused_message")
         try:
             content = self._read(message)
+            self._note_context(message)
             if isinstance(content, RunningWord):
                 self._running.note(content)
                 return {}
@@ -262,6 +267,11 @@ class Pipeline:
                 self._push(sensor, chunk, own, work, now_s)
             marks[sensor.name] = sensor.n_received
         return marks
+
+    def _note_context(self, message: Message) -> None:
+        told = self._router.context(message)
+        self._context.note(told)
+        self._batch.context.update(told)
 
     def _read(self, message: Message) -> Content:
         """What the message brings. Raises PayloadError; also then there may be news."""
@@ -401,8 +411,9 @@ class Pipeline:
         for gap in self._count_ended(sensor, taken.ended):
             work.append(Cut(sensor, taken.analyser, gap))
         for analyser, window in taken.windows:
-            running = self._running.of(name, analyser.rule)
-            work.append(Cut(sensor, analyser, window, running))
+            context = self._context.of(name, self._router.context_names, chunk.received_ns)
+            running = self._running.of(name, analyser.rule, context)
+            work.append(Cut(sensor, analyser, window, running, context))
             self._batch.window_received_ns.append(chunk.received_ns)
 
     def _count_ended(self, sensor: Sensor, ended: Iterable[Gap | Drop]) -> list[Gap]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from monitor.config import JournalSettings, Subscription
+from monitor.config import ContextSettings, JournalSettings, Subscription
 from monitor.pipeline.analysis import Analyser
+from monitor.pipeline.context import ContextRules
 from monitor.pipeline.edge_nodes import EdgeNodes
 from monitor.pipeline.series import SeriesBook
 from monitor.records import labels
+from monitor.records.context import ContextKey, Told
 from monitor.records.labels import LabelRequest
 from monitor.records.signal import Chunk, Message
 from monitor.records.topic import TopicPattern, machine_in
@@ -29,6 +31,7 @@ class Rules:
 
     analysers : one a sensor rule, in their order: the first that fits a name holds
     failure_modes : that a label may name
+    context : where speed, load, tool come from
     """
 
     subscriptions: tuple[Subscription, ...]
@@ -37,6 +40,7 @@ class Rules:
     max_payload_bytes: int
     max_lag_s: float | None
     failure_modes: tuple[str, ...] = ()
+    context: tuple[ContextSettings, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,10 @@ class Router:
         self._rules = rules
         self._edge_nodes = edge_nodes or EdgeNodes({}, rules.max_payload_bytes)
         self._series = series or SeriesBook({}, rules.max_payload_bytes)
-        self._edge_patterns = [
-            pattern for one in rules.subscriptions for pattern in one.whole_patterns
-        ]
+        self._edge_patterns = [p for one in rules.subscriptions for p in one.whole_patterns]
+        self._edge_patterns += [p for one in rules.context for p in one.whole_patterns]
+        self._context = ContextRules(rules.context, [one.topic for one in rules.subscriptions])
+        self.context_names = self._context.names
         self._topics = [(s.pattern, s.payload) for s in rules.subscriptions]
         # Two topics may name one sensor.
         self.is_ambiguous = len(self._topics) > 1 or any(
@@ -137,13 +142,29 @@ class Router:
         fitting = (one for one in self._rules.analysers if one.rule.fits(sensor))
         return next(fitting, None)
 
+    def context(self, message: Message) -> Mapping[ContextKey, Told]:
+        """What the message, which was read before, tells beside samples. Raises PayloadError."""
+        if not self.context_names:
+            return {}
+        edge = SparkplugTopic.parse(message.topic)
+        if edge is None:
+            return self._context.values(message, None)
+        try:
+            return self._context.values(message, self._edge_nodes.birth_of(edge))
+        except PayloadError as error:
+            if error.reason == "unknown_alias":
+                self._edge_nodes.ask_for_birth(edge, message.received_ns)
+            raise
+
     def _other(self, message: Message) -> Content:
-        """A running state or a label."""
+        """A running state, context alone, or a label."""
         for topic, pattern in self._running_topics.items():
             named = pattern.match(message.topic)
             if named is not None:
                 machine, point = machine_in(named), named.get("point", "")
                 return RunningWord(topic, machine, point, _is_running(message))
+        if self._context.are_on(message.topic):
+            return []
         if message.topic != labels.TOPIC:
             topic = message.topic[:MAX_NAME]
             raise PayloadError("unmatched_topic", f"Topic {topic!r} fits no subscription.")

@@ -383,9 +383,9 @@ class Sensor:
     def _is_running(
         analysis: Analysis, analyser: Analyser, own: Commissioned | None, said: bool | None
     ) -> bool | None:
-        """False, True, or None where nothing tells. A topic's word stands above any level."""
+        """False, True, or None where nothing tells. What was said stands above any level."""
         running = analyser.rule.running
-        if running is not None and running.topic is not None:
+        if running is not None and running.limit_rms_ms2 is None:
             return said
         limit = limits.running_limit_ms2(analyser.rule, own)
         if limit is None or analysis.quality.reason:

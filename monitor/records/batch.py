@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from monitor.records.context import ContextKey, Told
 from monitor.records.labels import LabelRequest
 from monitor.records.series import Part, PartKey
 from monitor.records.signal import Delivery, Float32, Message
@@ -84,6 +85,8 @@ class Batch:
     births: dict[str, bytes | None] = field(default_factory=dict)
     # Of series that are not complete: to be stored; None: no longer.
     parts: dict[PartKey, tuple[Part, Message] | None] = field(default_factory=dict)
+    # Speeds, loads, tools told.
+    context: dict[ContextKey, Told] = field(default_factory=dict)
     # To send once this batch is committed.
     commands: list[Command] = field(default_factory=list)
     # Arrival of each window's last message: for latency.
@@ -103,6 +106,7 @@ class Batch:
             self.counters,
             self.births,
             self.parts,
+            self.context,
             self.commands,
         )
         return any(parts) or bool(self.streams) or bool(self.settled)

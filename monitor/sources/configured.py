@@ -30,7 +30,7 @@ def configured_source(config: Config, callbacks: Callbacks, remembered: frozense
 
 
 def topic_filters(config: Config) -> list[TopicFilter]:
-    """What to listen to: all waveforms, running-state topics and labels."""
+    """What to listen to: all waveforms, running-state topics, context and labels."""
     states = {rule.running.topic for rule in config.sensors if rule.running and rule.running.topic}
     filters = [
         TopicFilter(pattern.filter, one.topic in states)
@@ -40,5 +40,10 @@ def topic_filters(config: Config) -> list[TopicFilter]:
     ]
     waveforms = {one.topic for one in config.subscriptions}
     others = [TopicPattern.parse(topic) for topic in sorted(states - waveforms)]
-    filters += [TopicFilter(pattern.filter, is_state=True) for pattern in others]
+    for one in config.context:
+        if one.topic not in waveforms:
+            others += one.whole_patterns or [one.pattern]
+    known = {found.text for found in filters}
+    texts = dict.fromkeys(pattern.filter for pattern in others)
+    filters += [TopicFilter(text, is_state=True) for text in texts if text not in known]
     return [*filters, TopicFilter(labels.TOPIC, is_optional=True)]

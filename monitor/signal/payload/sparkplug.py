@@ -33,11 +33,13 @@ from monitor.signal.payload.samples import (
     to_ms2,
 )
 from monitor.signal.payload.sparkplug_message import (
+    BOOLEAN,
     BYTES,
     DOUBLE,
     FLOAT,
     INT,
     LONG,
+    STRING,
     Metric,
     Payload,
 )
@@ -87,7 +89,7 @@ def chunks_of(content: Payload, message: Message, settings: DecoderSettings) -> 
     """The same of a message that was read already."""
     payload = settings.payload
     assert isinstance(payload, SparkplugPayload)
-    _resolve(content.metrics, settings.birth)
+    resolve(content.metrics, settings.birth)
     sent = {metric.name for metric in content.metrics}
     if settings.birth is not None and sent.isdisjoint(payload.metrics):
         return []
@@ -103,7 +105,21 @@ def chunks_of(content: Payload, message: Message, settings: DecoderSettings) -> 
     return [chunk_of(message, sensor, rule, samples, facts)]
 
 
-def _resolve(metrics: Sequence[Metric], birth: Birth | None) -> None:
+def scalar_of(metric: Metric) -> float | str | None:
+    """A metric's single value; None where it holds none."""
+    value = metric.value
+    if metric.field in (FLOAT, DOUBLE):
+        return _float(metric)[0]
+    if metric.field == BOOLEAN:
+        return float(bool(value))
+    if metric.field == STRING and isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if metric.field not in (INT, LONG) or not isinstance(value, int):
+        return None
+    return _twos_complement(value, _SIGNED_BITS.get(metric.datatype))
+
+
+def resolve(metrics: Sequence[Metric], birth: Birth | None) -> None:
     """Give each metric the name and the type that the birth certificate has for it."""
     for metric in metrics:
         if not metric.name:
@@ -198,6 +214,10 @@ def _signed(value: int, metric: Metric, dtype: Dtype) -> int:
             text = f"Metric {quote(metric.name)} is an integer without a type: set payload.dtype."
             raise PayloadError("not_numbers", text)
         bits = 8 * N_BYTES[dtype] if dtype.startswith("int") else None
+    return _twos_complement(value, bits)
+
+
+def _twos_complement(value: int, bits: int | None) -> int:
     if bits is None:
         return value
     value &= (1 << bits) - 1
