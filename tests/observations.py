@@ -655,7 +655,7 @@ OBSERVED: dict[str, Observation] = {
     "RunningSettings.topic": Observation(filters, sensor(running={"topic": "r/{machine}"})),
     "RunningSettings.context": Observation(
         told,
-        told_of() | sensor(running={"context": "speed", "at_least": 1}),
+        told_of() | sensor(running={"context": "speed", "at_least": 99}),
         told_of() | sensor(running={"limit_rms_ms2": 1e-9}),
     ),
     "RunningSettings.at_least": Observation(
@@ -665,7 +665,7 @@ OBSERVED: dict[str, Observation] = {
     ),
     "ContextSettings.name": Observation(told, told_of(name="pace"), told_of()),
     "ContextSettings.topic": Observation(told, told_of(topic="c/{machine}/y"), told_of()),
-    "ContextSettings.format": Observation(told, told_of(format="json"), told_of()),
+    "ContextSettings.format": Observation(told, told_of(format="json"), told_of(format="cbor")),
     "ContextSettings.value": Observation(
         told, told_of(format="json", value="b"), told_of(format="json", value="a")
     ),
