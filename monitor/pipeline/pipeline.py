@@ -17,7 +17,7 @@ from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.context import ContextStates
 from monitor.pipeline.edge_nodes import EdgeNodes
 from monitor.pipeline.judging import Cut, Judgement, judge
-from monitor.pipeline.origins import Origin, Origins
+from monitor.pipeline.origins import Origin, Origins, Senders
 from monitor.pipeline.overload import Overload
 from monitor.pipeline.router import MAX_NAME, Content, Router, Rules, RunningWord
 from monitor.pipeline.running import RunningStates
@@ -34,6 +34,7 @@ from monitor.records.signal import Chunk, Drop, Gap, Message, Window
 from monitor.records.stream import StoredStream
 from monitor.records.verdict import Status
 from monitor.signal.payload.base import PayloadError
+from monitor.signal.payload.identity import id_in_properties
 
 MAX_SENSORS = 5000  # a hostile publisher may invent names; each would cost memory
 BEHIND_NS = 1_000_000_000  # a message that waited for longer on our side tells no rate by arrival
@@ -65,6 +66,7 @@ class Pipeline:
         self._wholes: list[tuple[Marks, Whole]] = []
         self._whole: Whole | None = None  # that the current message completed
         self._origins = Origins()
+        self._senders = Senders()
         self._settlement = Settlement(digests)
         self._running = RunningStates()
         self._context = ContextStates(context)
@@ -88,6 +90,7 @@ class Pipeline:
         self._rules = rules
         self._router = Router(rules, self._edge_nodes, self._series)
         self._origins = Origins()
+        self._senders = Senders()
         for sensor in self.sensors.values():
             analyser = self._router.analyser(sensor.name)
             if analyser is not None:
@@ -253,6 +256,8 @@ class Pipeline:
         for index, (sensor, chunk) in enumerate(zip(sensors, content, strict=True)):
             # Two chunks of one message are no duplicates of each other.
             own = checksum if index == 0 else zlib.crc32(b"%d" % index, checksum)
+            if self._is_of_other_sender(sensor, chunk, message):
+                continue
             origin = self._origin(sensor, message, own)
             if origin is Origin.FOREIGN:
                 continue
@@ -315,6 +320,22 @@ class Pipeline:
         self._batch.verdicts.append(verdict)
         self.event(Event(now_ns, sensor.name, "silent", text))
         self._touched.add(sensor.name)
+
+    def _is_of_other_sender(self, sensor: Sensor, chunk: Chunk, message: Message) -> bool:
+        """Whether another sender takes turns with the sensor's. Its message is refused here."""
+        said = chunk.origin or id_in_properties(message.properties)
+        name = sensor.name
+        if not said or not self._senders.is_foreign(name, said, sensor.is_silent):
+            return False
+        text = (
+            f"Messages on {message.topic!r} come from several senders, here {said!r}, and all are"
+            f" sensor {name!r}, which is {self._senders.first_of(name)!r}: name the field that"
+            " tells them apart as machine or point under the subscription's payload."
+        )
+        if self._senders.is_news(name):
+            self.event(Event(message.received_ns, name, "ambiguous", text))
+        self.refuse(message, "ambiguous_sender", text)
+        return True
 
     def _origin(self, sensor: Sensor, message: Message, checksum: int) -> Origin:
         """Whether the message is the sensor's. One that is not is refused here."""

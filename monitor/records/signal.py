@@ -58,6 +58,7 @@ class Chunk:
     start_ns : time of the first sample, None where the message carries no time
     sequence : the sender's message counter, None where it keeps none
     tolerated : what the message had too much and was read all the same, to be counted
+    origin : who the message says it is from, where that names no sensor; "" where it does not say
     part : where the samples are some of several messages, which of them
     """
 
@@ -69,6 +70,7 @@ class Chunk:
     sequence: int | None = None
     redelivered: bool = False  # the source may have delivered it before
     tolerated: tuple[str, ...] = ()
+    origin: str = ""
     part: Part | None = None
 
 

@@ -126,6 +126,8 @@ def _part(message: dict[str, Any], payload: OpcUaPayload) -> tuple[dict[str, Any
     part: dict[str, Any] = {
         "machine": message.get(payload.machine or ""),
         "point": message.get(payload.point or ""),
+        # Where neither names a sensor, two writers are noticed all the same.
+        "device": f"{message.get('PublisherId', '')} {message.get('DataSetWriterId', '')}".strip(),
         "sequence": message.get("SequenceNumber"),
         "time": message.get("Timestamp"),
     }

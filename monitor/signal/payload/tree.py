@@ -18,6 +18,7 @@ from monitor.signal.payload.facts import (
     property_facts,
     stated_scale,
 )
+from monitor.signal.payload.identity import unused_id
 from monitor.signal.payload.local_time import with_offset
 from monitor.signal.payload.names import sensor_name
 from monitor.signal.payload.parts import checked
@@ -76,6 +77,14 @@ def _parts(tree: Any, path: str) -> list[Any]:
 
 
 def _part_chunks(
+    part: Any, whole: Any, message: Message, settings: DecoderSettings, payload: TreePayload
+) -> list[Chunk]:
+    chunks = _chunks_of_part(part, whole, message, settings, payload)
+    origin = unused_id(part, (payload.machine, payload.point))
+    return [replace(chunk, origin=origin) for chunk in chunks] if origin else chunks
+
+
+def _chunks_of_part(
     part: Any, whole: Any, message: Message, settings: DecoderSettings, payload: TreePayload
 ) -> list[Chunk]:
     entries = tree_samples.entries_of(part, payload)
