@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from monitor.journal import waiting
+from monitor.journal import remembered
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.places import furthest_behind
 from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
 from monitor.records.batch import Batch, BookKey
-from monitor.records.context import ContextKey, Told
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.labels import TOPIC, LabelRequest
+from monitor.records.remembered import Remembered
 from monitor.records.signal import Float32
 from monitor.records.stream import Position, StoredStream, StreamUpdate
 from monitor.records.verdict import Verdict
@@ -100,9 +100,7 @@ class Journal:
             link.executemany(
                 "INSERT OR REPLACE INTO delivered VALUES (?, ?)", batch.digests.items()
             )
-            waiting.store_births(link, batch.births)
-            waiting.store_parts(link, batch.parts)
-            waiting.store_context(link, batch.context)
+            remembered.store(link, batch)
 
     def streams(self) -> dict[str, StoredStream]:
         """Every sensor's stored stream, to go on with after a start."""
@@ -128,17 +126,9 @@ class Journal:
         """Of messages that were settled, by their delivery's key."""
         return dict(self._link.execute("SELECT delivery_key, digest FROM delivered"))
 
-    def births(self) -> waiting.Births:
-        """Sparkplug's birth certificates that hold, by topic."""
-        return waiting.births(self._link)
-
-    def parts(self) -> waiting.Parts:
-        """Parts of series that an earlier process saw begin."""
-        return waiting.parts(self._link)
-
-    def context(self) -> dict[ContextKey, Told]:
-        """What was told last of machines and points."""
-        return waiting.context(self._link)
+    def remembered(self) -> Remembered:
+        """What earlier messages told that later ones need."""
+        return remembered.remembered(self._link)
 
     def store_health(
         self,

@@ -10,26 +10,22 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 
 from monitor.config import SensorSettings
 from monitor.pipeline.analysis import Analyser
-from monitor.pipeline.context import ContextStates
-from monitor.pipeline.edge_nodes import EdgeNodes
 from monitor.pipeline.judging import Cut, Judgement, judge
+from monitor.pipeline.memory import Memory
 from monitor.pipeline.origins import Origin, Origins, Senders
 from monitor.pipeline.overload import Overload
 from monitor.pipeline.router import MAX_NAME, Content, Router, Rules, RunningWord
 from monitor.pipeline.running import RunningStates
 from monitor.pipeline.sensor import Sensor
-from monitor.pipeline.series import SeriesBook, Whole
 from monitor.pipeline.settlement import Marks, Settlement
 from monitor.records.batch import BadPayload, Batch, Event
 from monitor.records.commissioned import Commissioned
-from monitor.records.context import ContextKey, Told
 from monitor.records.geometry import Geometry
 from monitor.records.labels import LabelRequest
-from monitor.records.series import Part, PartKey
+from monitor.records.remembered import NOTHING, Remembered
 from monitor.records.signal import Chunk, Drop, Gap, Message, Window
 from monitor.records.stream import StoredStream
 from monitor.records.verdict import Status
@@ -50,26 +46,19 @@ class Pipeline:
         streams: Mapping[str, StoredStream],
         digests: Mapping[int, int],
         now_s: float,
-        births: Mapping[str, bytes] = MappingProxyType({}),
-        parts: Mapping[PartKey, tuple[Part, Message]] = MappingProxyType({}),
-        context: Mapping[ContextKey, Told] = MappingProxyType({}),
+        remembered: Remembered = NOTHING,
     ) -> None:
-        """streams and all that follows : where an earlier process stopped, as the journal holds
+        """streams, digests, remembered : where an earlier process stopped, as the journal holds
         it.
         """
         self.sensors: dict[str, Sensor] = {}
         self._rules = rules
-        self._edge_nodes = EdgeNodes(births, rules.max_payload_bytes)
-        self._series = SeriesBook(parts, rules.max_payload_bytes)
-        self._router = Router(rules, self._edge_nodes, self._series)
-        # Of complete series: what must be stored before their parts need not be kept.
-        self._wholes: list[tuple[Marks, Whole]] = []
-        self._whole: Whole | None = None  # that the current message completed
+        self._memory = Memory(remembered, rules.max_payload_bytes)
+        self._router = Router(rules, self._memory)
         self._origins = Origins()
         self._senders = Senders()
         self._settlement = Settlement(digests)
         self._running = RunningStates()
-        self._context = ContextStates(context)
         self._overload = Overload()
         self._commissioned: Mapping[str, Commissioned] = {}
         self._batch = Batch()
@@ -88,7 +77,7 @@ class Pipeline:
     def change_rules(self, rules: Rules) -> None:
         """Take a new configuration over; known sensors change at their next window border."""
         self._rules = rules
-        self._router = Router(rules, self._edge_nodes, self._series)
+        self._router = Router(rules, self._memory)
         self._origins = Origins()
         self._senders = Senders()
         for sensor in self.sensors.values():
@@ -118,8 +107,8 @@ class Pipeline:
         self._unsure = dict.fromkeys(self.sensors, is_resumed)
         if not is_resumed:
             self._settlement.forget()
-            self._edge_nodes.forget()
-            self._take_edge_news(0)
+            self._memory.edge_nodes.forget()
+            self._take_news(0)
 
     def process(self, messages: Sequence[Message], now_ns: int, now_s: float) -> None:
         """Take messages in order of receipt. now_s counts seconds spent listening."""
@@ -151,8 +140,8 @@ class Pipeline:
         for name, first_sample in self._overload.unjudged():
             self._batch.verdicts.append(self.sensors[name].overloaded(first_sample, now_ns))
             self._touched.add(name)
-        self._series.tick(now_ns)
-        self._take_series_news()
+        self._memory.series.tick(now_ns)
+        self._take_news(now_ns)
         for sensor in self.sensors.values():
             if sensor.is_overdue(now_s):
                 text = "no message for three expected periods"
@@ -195,20 +184,10 @@ class Pipeline:
             batch.settled.append(receipt.delivery)
             if receipt.delivery.key is not None:
                 batch.digests[receipt.delivery.key] = receipt.digest
-        self._discard_parts(batch)
+        self._memory.discard(batch, self._settlement.is_stored)
         if batch.settled:
             batch.counters["messages_received"] += len(batch.settled)
         return batch
-
-    def _discard_parts(self, batch: Batch) -> None:
-        """Of series whose samples this batch holds, or one before."""
-        waiting = []
-        for marks, whole in self._wholes:
-            if self._settlement.is_stored(marks):
-                batch.parts.update(dict.fromkeys(whole.keys))
-            else:
-                waiting.append((marks, whole))
-        self._wholes = waiting
 
     def _keep_books_of_fresh(self, batch: Batch) -> None:
         """Samples are booked when their stream is stored, not before."""
@@ -227,8 +206,7 @@ class Pipeline:
             self._batch.counters["messages_redelivered"] += 1
             return seen
         marks = self._take_content(message, checksum, work, now_s)
-        if self._whole is not None:
-            self._wholes.append((marks, self._whole))
+        self._memory.taken(marks)
         return marks
 
     def _take_content(
@@ -275,7 +253,7 @@ class Pipeline:
 
     def _note_context(self, message: Message) -> None:
         told = self._router.context(message)
-        self._context.note(told)
+        self._memory.context.note(told)
         self._batch.context.update(told)
 
     def _read(self, message: Message) -> Content:
@@ -283,33 +261,17 @@ class Pipeline:
         try:
             return self._router.read(message, self._rule_of)
         finally:
-            self._take_edge_news(message.received_ns)
-            self._take_series_news()
-            self._whole = self._series.take_whole()
-            if self._whole is not None and self._whole.follows_incomplete:
-                self._note_missing(message.topic, "gap")
+            self._take_news(message.received_ns, message.topic)
 
-    def _take_series_news(self) -> None:
-        news = self._series.take_news()
-        if not news:
-            return
-        self._batch.counters.update(news.counters)
-        self._batch.parts.update(news.parts)
-        for message, text in news.given_up:
+    def _take_news(self, now_ns: int, topic: str = "") -> None:
+        """What messages showed beside what they brought."""
+        noticed = self._memory.take_news(self._batch, topic)
+        for message, text in noticed.given_up:
             self.refuse(message, "incomplete_series", text)
-            self._note_missing(message.topic, "gap")
-
-    def _take_edge_news(self, now_ns: int) -> None:
-        news = self._edge_nodes.take_news()
-        if not news:
-            return
-        self._batch.counters.update(news.counters)
-        self._batch.births.update(news.births)
-        self._batch.commands += news.commands
-        for topic in news.missing:
-            self._note_missing(topic, "gap")
-        for topic, kind in news.dead:
-            sensor = self.sensors.get(self._router.sensor_of(topic) or "")
+        for missing in noticed.missing:
+            self._note_missing(missing, "gap")
+        for dead, kind in noticed.dead:
+            sensor = self.sensors.get(self._router.sensor_of(dead) or "")
             if sensor is not None and not sensor.is_silent:
                 self._end(sensor, now_ns, "death_certificate", f"{kind}: its sender has ended")
 
@@ -432,7 +394,7 @@ class Pipeline:
         for gap in self._count_ended(sensor, taken.ended):
             work.append(Cut(sensor, taken.analyser, gap))
         for analyser, window in taken.windows:
-            context = self._context.of(name, self._router.context_names, chunk.received_ns)
+            context = self._memory.context.of(name, self._router.context_names, chunk.received_ns)
             running = self._running.of(name, analyser.rule, context)
             work.append(Cut(sensor, analyser, window, running, context))
             self._batch.window_received_ns.append(chunk.received_ns)

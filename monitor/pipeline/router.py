@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from monitor.config import ContextSettings, JournalSettings, Subscription
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.context import ContextRules
-from monitor.pipeline.edge_nodes import EdgeNodes
-from monitor.pipeline.series import SeriesBook
+from monitor.pipeline.memory import Memory
 from monitor.records import labels
 from monitor.records.context import ContextKey, Told
 from monitor.records.labels import LabelRequest
+from monitor.records.remembered import NOTHING
 from monitor.records.signal import Chunk, Message
 from monitor.records.topic import TopicPattern, machine_in
 from monitor.signal.payload.base import DecoderSettings, PayloadError, RuleOf, check_size
@@ -59,18 +59,13 @@ Content = list[Chunk] | RunningWord | LabelRequest
 class Router:
     """One set of rules. read() finds out what a message brings.
 
-    edge_nodes, series : outlive a set of rules; None: none is known yet
+    memory : outlives a set of rules; None: empty
     """
 
-    def __init__(
-        self,
-        rules: Rules,
-        edge_nodes: EdgeNodes | None = None,
-        series: SeriesBook | None = None,
-    ) -> None:
+    def __init__(self, rules: Rules, memory: Memory | None = None) -> None:
         self._rules = rules
-        self._edge_nodes = edge_nodes or EdgeNodes({}, rules.max_payload_bytes)
-        self._series = series or SeriesBook({}, rules.max_payload_bytes)
+        known = memory or Memory(NOTHING, rules.max_payload_bytes)
+        self._edge_nodes, self._series = known.edge_nodes, known.series
         self._edge_patterns = [p for one in rules.subscriptions for p in one.whole_patterns]
         self._edge_patterns += [p for one in rules.context for p in one.whole_patterns]
         self._context = ContextRules(rules.context, [one.topic for one in rules.subscriptions])

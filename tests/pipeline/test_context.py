@@ -231,7 +231,7 @@ def test_a_restart_knows_the_tool_and_every_window_keeps_its_own(tmp_path: Path)
     journal, config = Journal(tmp_path / "journal"), configure(context=[SPEED, tool])
     sent = [said("plant/m/tool", "T4"), said("plant/m/speed", "1480.5"), window(1)]
     journal.commit(run(Pipeline(rules(config), {}, {}, 0.0), sent))
-    second = Pipeline(rules(config), journal.streams(), {}, 0.0, context=journal.context())
+    second = Pipeline(rules(config), journal.streams(), {}, 0.0, journal.remembered())
     journal.commit(run(second, [window(100)]))
     reader = JournalReader(tmp_path / "journal")
     rows = list(reader.rows())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from monitor.config import Config
 from monitor.journal.writer import Journal
 from monitor.pipeline import edge_nodes
-from monitor.pipeline.edge_nodes import EdgeNodes
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Router
 from monitor.records.batch import Batch
@@ -56,9 +55,8 @@ def config(topic: str = "spBv1.0/plant/DDATA/{machine}/{point}", **payload: Any)
     )
 
 
-def router(found: Config, births: Mapping[str, bytes] | None = None) -> tuple[Router, EdgeNodes]:
-    nodes = EdgeNodes(births or {}, 1 << 20)
-    return Router(rules(found), nodes), nodes
+def router(found: Config) -> Router:
+    return Router(rules(found))
 
 
 def read(found: Router, message: Message, settings: Config) -> list[float]:
@@ -83,7 +81,7 @@ def statuses(batch: Batch) -> list[tuple[Status, str]]:
 
 def test_a_whole_session_loses_nothing() -> None:
     """By alias, compressed in both ways, and born again with the aliases exchanged."""
-    found, settings = router(config())[0], config()
+    found, settings = router(config()), config()
     samples = [x for message in session() for x in read(found, message, settings)]
     assert samples == list(range(600))
 
@@ -184,29 +182,30 @@ def test_a_restart_still_knows_the_aliases(tmp_path: Path) -> None:
     sent = session()
     with_births = Journal(tmp_path / "journal")
     with_births.commit(run(sent[:3]))
-    births = with_births.births()
+    births = with_births.remembered().births
     assert set(births) == {message.topic for message in sent[:2]}
-    second = Pipeline(rules(config()), with_births.streams(), {}, 0.0, births)
+    remembered = with_births.remembered()
+    second = Pipeline(rules(config()), with_births.streams(), {}, 0.0, remembered)
     second.connected(is_resumed=True)
     batch = run(sent[3:8], second)
     assert not batch.bad_payloads
     assert len(batch.verdicts) == 3
     assert not batch.commands
     with_births.commit(run(sent[8:], second))
-    assert not with_births.births()  # all are dead
+    assert not with_births.remembered().births  # all are dead
 
 
 def test_a_session_that_the_broker_lost_makes_all_births_void(tmp_path: Path) -> None:
     """Nobody knows what was born and died meanwhile."""
     sent, journal = session(), Journal(tmp_path / "journal")
     journal.commit(run(sent[:3]))
-    second = Pipeline(rules(config()), journal.streams(), {}, 0.0, journal.births())
+    second = Pipeline(rules(config()), journal.streams(), {}, 0.0, journal.remembered())
     second.connected(is_resumed=False)
     batch = run(sent[3:4], second)
     assert [bad.reason for bad in batch.bad_payloads] == ["unknown_alias"]
     assert len(batch.commands) == 1
     journal.commit(batch)
-    assert not journal.births()
+    assert not journal.remembered().births
 
 
 def test_other_metrics_alone_are_no_fault_where_the_birth_is_known() -> None:
@@ -234,7 +233,7 @@ def birth(**aliases: int) -> bytes:
 
 
 def test_a_birth_that_gives_one_alias_twice_is_refused() -> None:
-    found, settings = router(config())[0], config()
+    found, settings = router(config()), config()
     right, wrong = ({"vibration/x": 1, "vibration/y": second} for second in (2, 1))
     bad = Message("spBv1.0/plant/DBIRTH/line-1/press", birth(**wrong), START_NS)
     with pytest.raises(PayloadError, match="gives alias 1 to 'vibration/y' and to 'vibration/x'"):
@@ -250,7 +249,7 @@ def test_a_birth_that_gives_one_alias_twice_is_refused() -> None:
 def test_what_births_hold_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edge_nodes, "MAX_ALIASES", 20)
     monkeypatch.setattr(edge_nodes, "MAX_SENDERS", 9)
-    nodes, settings = router(config())[0], config()
+    nodes, settings = router(config()), config()
     many = birth(**{f"m{index}": index for index in range(6)})
     reasons = []
     for index in range(20):
@@ -324,7 +323,7 @@ def test_in_any_order_no_sample_comes_to_another_axis(
 ) -> None:
     """Lost, doubled and disordered as they may be: x is never read as y, or as a temperature."""
     sent, settings, refusals = session(), config(), []
-    found, _ = router(settings)
+    found = router(settings)
     for index in order:
         try:
             assert set(read(found, sent[index], settings)) <= set(range(600))

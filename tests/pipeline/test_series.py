@@ -146,7 +146,7 @@ def test_a_restart_within_a_series_loses_and_doubles_nothing(
     journal.commit(run(pipeline(how), parts[:n_before]))
     kept = journal.streams(), journal.digests()
     config = configure(subscriptions=[{"topic": TOPIC_PATTERN, "payload": how}])
-    second = Pipeline(rules(config), *kept, 0.0, {}, journal.parts())
+    second = Pipeline(rules(config), *kept, 0.0, journal.remembered())
     # What was settled may come again all the same.
     again = [replace(one, delivery=Delivery(9, one.delivery.key, True)) for one in parts[:n_before]]
     batch = run(second, [*again, *parts[n_before:]])
@@ -155,7 +155,7 @@ def test_a_restart_within_a_series_loses_and_doubles_nothing(
     assert stream.tail is not None
     assert stream.tail.shape == (1, 200)
     np.testing.assert_array_equal(stream.tail[0], noise(1200)[0][1000:])
-    assert not journal.parts()
+    assert not journal.remembered().parts
 
 
 def test_what_is_stored_goes_only_when_the_samples_are_stored(tmp_path: Path) -> None:
@@ -164,9 +164,9 @@ def test_what_is_stored_goes_only_when_the_samples_are_stored(tmp_path: Path) ->
     service, journal = pipeline(), Journal(tmp_path / "journal")
     journal.commit(run(service, parts[:3]))
     journal.commit(run(service, parts[3:], with_tails=False))  # no window is whole
-    assert len(journal.parts()) == 3
+    assert len(journal.remembered().parts) == 3
     journal.commit(service.take_batch(True))
-    assert not journal.parts()
+    assert not journal.remembered().parts
     assert journal.streams()["m/p"].tail is not None
 
 
@@ -243,9 +243,9 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(stored is not None for stored in batch.parts.values()) == 5
     large = [part for at in range(9) for part in cut(noise(150)[0], f"l{at}", 2, first=at)[:1]]
     run(service, large)
-    assert service._series._n_bytes <= 1000
+    assert service._memory.series._n_bytes <= 1000
     assert run(service, cut(noise(900)[0], "z", 2)[:1]).bad_payloads
-    assert not service._series._n_bytes
+    assert not service._memory.series._n_bytes
 
 
 def test_a_series_longer_than_a_payload_may_be_is_refused() -> None:
