@@ -100,6 +100,16 @@ def test_losses_with_a_known_cause_do_not_count_towards_another_client() -> None
         assert not losses.is_contested(0.0)
 
 
+def test_a_broker_that_was_away_is_no_other_client() -> None:
+    losses = Losses(1.0, 30.0)
+    for _ in range(7):
+        losses.lost(0.3, is_taken_over=False, is_explained=False)
+        losses.lost(0.4, is_taken_over=False, is_explained=False)
+        assert losses.no_connection()
+        assert not losses.no_connection()
+        assert (losses.pause_s, losses.is_contested(0.0)) == (1.0, False)
+
+
 def test_connections_that_last_as_long_as_the_other_pauses_are_still_contested() -> None:
     losses = Losses(1.0, 30.0)
     for _ in range(8):

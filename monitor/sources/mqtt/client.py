@@ -440,6 +440,8 @@ class MqttClient:
 
     def _on_connect_fail(self, _client: Any, _data: Any) -> None:
         self.counters.failed_connects += 1
+        if self._losses.no_connection():
+            self._pause(self._client)
         # Paho calls this while it handles the error, and tells it no other way.
         reason = explain(sys.exc_info()[1])
         self._trouble(
