@@ -19,7 +19,7 @@ from tests.servers.tcp_proxy import TcpProxy
 
 
 def records(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    return [one for one in caplog.records if one.name == "monitor.sources.mqtt.client"]
+    return [one for one in caplog.records if one.name.startswith("monitor.sources.mqtt.")]
 
 
 # -- a second client with our id ------------------------------------------------------------------
