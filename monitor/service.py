@@ -109,7 +109,9 @@ class Service:
         self._journal = Journal(config.journal.path, systemd.starting_slowly)
         self._reader = JournalReader(config.journal.path)
         streams, digests = self._journal.streams(), self._journal.digests()
-        self._pipeline = Pipeline(rules, streams, digests, 0.0)
+        births, parts = self._journal.births(), self._journal.parts()
+        context = self._journal.context()
+        self._pipeline = Pipeline(rules, streams, digests, 0.0, births, parts, context)
         self._commissioner = Commissioner(config.journal.path, self._pipeline.geometry)
         self._points = PointStates({name: stored.alarm_raised for name, stored in streams.items()})
         self._inbox = Inbox(max(config.mqtt.receive_maximum, MIN_INBOX), INBOX_BYTES)
@@ -338,6 +340,9 @@ class Service:
             log.log(level, "%s %s: %s", printable(event.sensor), event.kind, printable(event.text))
         for delivery in batch.settled:
             self._source.settle(delivery.token)
+        if isinstance(self._source, Publisher):
+            for command in batch.commands:
+                self._source.publish(command.topic, command.payload, qos=0)
 
     def _store(self, batch: Batch) -> None:
         """Until the journal takes it: a full disk holds everything back, down to the broker, and

@@ -140,12 +140,12 @@ def test_every_wrong_value_of_every_key_is_said_in_our_words() -> None:
         (
             {"format": "xml"},
             "subscriptions[0].payload.format = 'xml': must be one of 'raw', 'json', 'csv', 'cbor',"
-            " 'msgpack', 'senml', 'sparkplug'.",
+            " 'msgpack', 'senml', 'opcua', 'sparkplug'.",
         ),
         (
             {},
             "subscriptions[0].payload.format is missing: it must be 'cbor' or 'csv' or 'json' or"
-            " 'msgpack' or 'raw' or 'senml' or 'sparkplug'.",
+            " 'msgpack' or 'opcua' or 'raw' or 'senml' or 'sparkplug'.",
         ),
         ("raw", "subscriptions[0].payload: must hold keys and values."),
     ],

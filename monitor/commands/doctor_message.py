@@ -159,7 +159,7 @@ def judge_chunks(config: Config, subscription: Subscription, chunks: Sequence[Ch
         return Finding("message", "warning", f"{sensor}: {trouble}")
     others = sorted({one.sensor for one in chunks} - {sensor})
     more = f"; and {len(others)} more in this message: {', '.join(others)}" if others else ""
-    return Finding("message", "ok", f"{sensor}: {_describe(chunk)}{more}")
+    return Finding("message", "ok", f"{sensor}: {_describe(chunk, rule)}{more}")
 
 
 def _length_trouble(config: Config, rule: SensorSettings, chunk: Chunk) -> str:
@@ -194,14 +194,15 @@ def _clock_trouble(subscription: Subscription, chunk: Chunk) -> str:
     return troubles.zone_trouble(off_ns)
 
 
-def _describe(chunk: Chunk) -> str:
+def _describe(chunk: Chunk, rule: SensorSettings) -> str:
     n_channels, n = chunk.samples.shape
     level = float(
         np.sqrt(np.mean(np.square(chunk.samples - chunk.samples.mean(axis=1, keepdims=True))))
     )
+    unit = "m/s" if rule.quantity == "velocity" else "m/s²"
     facts = (
-        f"{n_channels} channels x {n} samples at {chunk.sample_rate_hz:g} Hz, {level:.3g} m/s² RMS"
-        " about the mean"
+        f"{n_channels} channels x {n} samples at {chunk.sample_rate_hz:g} Hz, {level:.3g} {unit}"
+        " RMS about the mean"
     )
     if chunk.start_ns is None:
         return f"{facts}; the message carries no time"

@@ -16,6 +16,7 @@ from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.journal.reader import JournalReader
 from monitor.journal.resend import RefusedRows, refused_rows
 from monitor.records.books import FATES
+from monitor.records.context import in_words
 from monitor.records.verdict import Status, Verdict
 from monitor.text import printable
 from monitor.times import clock
@@ -63,6 +64,7 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
     books, counts, latest = reader.books(), reader.counts(), reader.latest()
     health = reader.health()
     troubles = reader.troubles()
+    contexts = reader.context(row.row_id for row in latest.values())
     sensors = {}
     for name in sorted({*books.samples, *latest}):
         verdict = latest[name].verdict if name in latest else None
@@ -73,6 +75,7 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
             "probability": verdict.probability if verdict else None,
             **_novelty(verdict),
             "evidence": _evidence(verdict),
+            "context": dict(contexts.get(latest[name].row_id, {})) if name in latest else {},
             "age_s": (now_ns - verdict.end_ns) / 1e9 if verdict else None,
             "windows": counts.get(name, {}),
             "samples": {
@@ -215,5 +218,7 @@ def _line(name: str, sensor: dict[str, Any]) -> str:
     line = f"{word}{chance:>6}{novelty:>10}{age:>8}  {windows}"
     if sensor["status"] in (Status.BAD_DATA, Status.NO_DATA):
         line += f"; now {sensor['reason']}"
+    if sensor["context"]:
+        line += f"; {printable(in_words(sensor['context']))}"
     trouble = sensor.get("trouble")
     return f"{line}\n    {printable(trouble)}" if trouble else line

@@ -17,6 +17,7 @@ from monitor.journal.schema import UNDONE, JournalError, connect_read_only
 from monitor.journal.writer import POINTS, SPECTRUM_STEP_DB, VERDICT_COLUMNS
 from monitor.records.batch import TROUBLES
 from monitor.records.books import Books, RowCounts
+from monitor.records.context import Context
 from monitor.records.evidence import NO_CELLS, Evidence, Grid
 from monitor.records.signal import Float32
 from monitor.records.verdict import Band, Status, Verdict
@@ -90,6 +91,17 @@ class JournalReader:
             return None
         return np.frombuffer(found[2], "<f4").reshape(found[0], -1), float(found[1])
 
+    def context(self, row_ids: Iterable[int]) -> dict[int, Context]:
+        """Speed, load, tool and the like of these windows, where any was told."""
+        if not self._has_table("window_context"):
+            return {}
+        found = {}
+        for row_id in row_ids:
+            query = "SELECT fields FROM window_context WHERE row_id = ?"
+            for (fields,) in self._execute(query, (row_id,)):
+                found[row_id] = json.loads(fields)
+        return found
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Windows by sensor and status."""
         counts: dict[str, dict[str, int]] = {}
@@ -138,10 +150,15 @@ class JournalReader:
 
     def n_to_resend(self) -> dict[str, int]:
         """Rows that are still to be sent again, by output."""
-        if not self._execute("SELECT 1 FROM sqlite_schema WHERE name = 'resend'").fetchone():
-            return {}  # a journal that an older program wrote last
+        if not self._has_table("resend"):
+            return {}
         found = self._execute("SELECT output, count(*) FROM resend GROUP BY output")
         return dict(found.fetchall())
+
+    def _has_table(self, name: str) -> bool:
+        """Not in a journal that an older program wrote last."""
+        query = "SELECT 1 FROM sqlite_schema WHERE name = ?"
+        return self._execute(query, (name,)).fetchone() is not None
 
     def _delivery(self) -> dict[str, dict[str, RowCounts]]:
         ledger: dict[str, dict[str, RowCounts]] = {}

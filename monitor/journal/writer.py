@@ -18,10 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from monitor.journal import waiting
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.places import furthest_behind
 from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
 from monitor.records.batch import Batch, BookKey
+from monitor.records.context import ContextKey, Told
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.labels import TOPIC, LabelRequest
 from monitor.records.signal import Float32
@@ -98,6 +100,9 @@ class Journal:
             link.executemany(
                 "INSERT OR REPLACE INTO delivered VALUES (?, ?)", batch.digests.items()
             )
+            waiting.store_births(link, batch.births)
+            waiting.store_parts(link, batch.parts)
+            waiting.store_context(link, batch.context)
 
     def streams(self) -> dict[str, StoredStream]:
         """Every sensor's stored stream, to go on with after a start."""
@@ -122,6 +127,18 @@ class Journal:
     def digests(self) -> dict[int, int]:
         """Of messages that were settled, by their delivery's key."""
         return dict(self._link.execute("SELECT delivery_key, digest FROM delivered"))
+
+    def births(self) -> waiting.Births:
+        """Sparkplug's birth certificates that hold, by topic."""
+        return waiting.births(self._link)
+
+    def parts(self) -> waiting.Parts:
+        """Parts of series that an earlier process saw begin."""
+        return waiting.parts(self._link)
+
+    def context(self) -> dict[ContextKey, Told]:
+        """What was told last of machines and points."""
+        return waiting.context(self._link)
 
     def store_health(
         self,
@@ -163,6 +180,9 @@ class Journal:
             stored = link.execute(INSERT_VERDICT, row).fetchone()
             if stored:
                 self._insert_map(link, stored[0], verdict)
+                if verdict.context:
+                    row = (stored[0], _compact(verdict.context))
+                    link.execute("INSERT OR IGNORE INTO window_context VALUES (?, ?)", row)
 
     def _insert_late_map(self, link: sqlite3.Connection, verdict: Verdict) -> None:
         stored = link.execute(
@@ -382,7 +402,7 @@ def _thin_rows(link: sqlite3.Connection, n_rows: int, outputs: Sequence[str]) ->
     chosen = link.execute(query.format("AND row_id <= ?"), (cursor or 0, n_rows)).fetchall()
     fate = "delivered_rows" if chosen or cursor is None else "undelivered_rows"
     chosen = chosen or link.execute(query.format(""), (n_rows,)).fetchall()
-    for table in ("kept_window", "map", "verdict"):
+    for table in ("kept_window", "map", "window_context", "verdict"):
         link.executemany(f"DELETE FROM {table} WHERE row_id = ?", chosen)
     return Counter({fate: len(chosen)})
 

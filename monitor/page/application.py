@@ -200,7 +200,9 @@ class Page:
         row_id = request.path_params["row_id"]
         with self._source.reading() as views:
             found = _row(views, row_id)
-            return _answer(row_view(found, views.has_kept_window(row_id), views.labels([row_id])))
+            has_kept, labels = views.has_kept_window(row_id), views.labels([row_id])
+            context = views.context([row_id]).get(row_id, {})
+            return _answer(row_view(found, has_kept, labels, context))
 
     def waveform(self, request: Request) -> Response:
         self._may_read(request)

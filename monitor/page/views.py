@@ -18,6 +18,7 @@ from monitor.journal.reader import Row
 from monitor.journal.resend import RefusedRows
 from monitor.journal.views import Since, StoredEvent, WindowSummary, summary_of
 from monitor.records.books import Books
+from monitor.records.context import Context, in_words
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
@@ -71,7 +72,9 @@ def summary_view(window: WindowSummary) -> Tree:
     }
 
 
-def row_view(row: Row, has_kept_window: bool, labels: Sequence[StoredLabel]) -> Tree:
+def row_view(
+    row: Row, has_kept_window: bool, labels: Sequence[StoredLabel], context: Context
+) -> Tree:
     """One window whole: figures, all evidence with its map, labels."""
     v = row.verdict
     return summary_view(summary_of(row)) | {
@@ -84,6 +87,7 @@ def row_view(row: Row, has_kept_window: bool, labels: Sequence[StoredLabel]) -> 
         "residual": v.residual,
         "running": v.running,
         "continuity": v.continuity,
+        "context": in_words(context),
         "band": None if v.band is None else [v.band.low_hz, v.band.high_hz, v.band.share],
         "quality": {name: finite(value) for name, value in v.quality.items()},
         "has_kept_window": has_kept_window,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.pipeline.sensor import Sensor
 from monitor.records.batch import Event, KeptWindow
+from monitor.records.context import Context
 from monitor.records.signal import Gap, Window
 from monitor.records.verdict import Verdict
 
@@ -19,7 +20,8 @@ class Cut:
     sensor: Sensor
     analyser: Analyser
     piece: Window | Gap
-    running: bool | None = None  # what the running-state topic had said last
+    running: bool | None = None  # what had been said last
+    context: Context = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ def judge(work: Sequence[Cut]) -> Iterator[Judgement]:
             continue
         found = cut.sensor.judge(piece, analyses[index], cut.analyser, cut.running)
         verdict, kept, events = found
+        if cut.context:
+            verdict = replace(verdict, context=cut.context)
         yield Judgement(verdict, piece.n_new, kept, events)
 
 

@@ -10,24 +10,31 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from monitor.config import SensorSettings
 from monitor.pipeline.analysis import Analyser
+from monitor.pipeline.context import ContextStates
+from monitor.pipeline.edge_nodes import EdgeNodes
 from monitor.pipeline.judging import Cut, Judgement, judge
-from monitor.pipeline.origins import Origin, Origins
+from monitor.pipeline.origins import Origin, Origins, Senders
 from monitor.pipeline.overload import Overload
-from monitor.pipeline.router import MAX_NAME, Router, Rules, RunningWord
+from monitor.pipeline.router import MAX_NAME, Content, Router, Rules, RunningWord
 from monitor.pipeline.running import RunningStates
 from monitor.pipeline.sensor import Sensor
+from monitor.pipeline.series import SeriesBook, Whole
 from monitor.pipeline.settlement import Marks, Settlement
 from monitor.records.batch import BadPayload, Batch, Event
 from monitor.records.commissioned import Commissioned
+from monitor.records.context import ContextKey, Told
 from monitor.records.geometry import Geometry
 from monitor.records.labels import LabelRequest
+from monitor.records.series import Part, PartKey
 from monitor.records.signal import Chunk, Drop, Gap, Message, Window
 from monitor.records.stream import StoredStream
 from monitor.records.verdict import Status
 from monitor.signal.payload.base import PayloadError
+from monitor.signal.payload.identity import id_in_properties
 
 MAX_SENSORS = 5000  # a hostile publisher may invent names; each would cost memory
 BEHIND_NS = 1_000_000_000  # a message that waited for longer on our side tells no rate by arrival
@@ -43,14 +50,26 @@ class Pipeline:
         streams: Mapping[str, StoredStream],
         digests: Mapping[int, int],
         now_s: float,
+        births: Mapping[str, bytes] = MappingProxyType({}),
+        parts: Mapping[PartKey, tuple[Part, Message]] = MappingProxyType({}),
+        context: Mapping[ContextKey, Told] = MappingProxyType({}),
     ) -> None:
-        """streams, digests : where an earlier process stopped, as the journal holds it."""
+        """streams and all that follows : where an earlier process stopped, as the journal holds
+        it.
+        """
         self.sensors: dict[str, Sensor] = {}
         self._rules = rules
-        self._router = Router(rules)
+        self._edge_nodes = EdgeNodes(births, rules.max_payload_bytes)
+        self._series = SeriesBook(parts, rules.max_payload_bytes)
+        self._router = Router(rules, self._edge_nodes, self._series)
+        # Of complete series: what must be stored before their parts need not be kept.
+        self._wholes: list[tuple[Marks, Whole]] = []
+        self._whole: Whole | None = None  # that the current message completed
         self._origins = Origins()
+        self._senders = Senders()
         self._settlement = Settlement(digests)
         self._running = RunningStates()
+        self._context = ContextStates(context)
         self._overload = Overload()
         self._commissioned: Mapping[str, Commissioned] = {}
         self._batch = Batch()
@@ -69,8 +88,9 @@ class Pipeline:
     def change_rules(self, rules: Rules) -> None:
         """Take a new configuration over; known sensors change at their next window border."""
         self._rules = rules
-        self._router = Router(rules)
+        self._router = Router(rules, self._edge_nodes, self._series)
         self._origins = Origins()
+        self._senders = Senders()
         for sensor in self.sensors.values():
             analyser = self._router.analyser(sensor.name)
             if analyser is not None:
@@ -98,6 +118,8 @@ class Pipeline:
         self._unsure = dict.fromkeys(self.sensors, is_resumed)
         if not is_resumed:
             self._settlement.forget()
+            self._edge_nodes.forget()
+            self._take_edge_news(0)
 
     def process(self, messages: Sequence[Message], now_ns: int, now_s: float) -> None:
         """Take messages in order of receipt. now_s counts seconds spent listening."""
@@ -129,15 +151,12 @@ class Pipeline:
         for name, first_sample in self._overload.unjudged():
             self._batch.verdicts.append(self.sensors[name].overloaded(first_sample, now_ns))
             self._touched.add(name)
+        self._series.tick(now_ns)
+        self._take_series_news()
         for sensor in self.sensors.values():
-            if not sensor.is_overdue(now_s):
-                continue
-            ended, verdict = sensor.fall_silent(now_ns)
-            self._count_ended(sensor, ended)
-            self._batch.verdicts.append(verdict)
-            text = "no message for three expected periods"
-            self.event(Event(now_ns, sensor.name, "silent", text))
-            self._touched.add(sensor.name)
+            if sensor.is_overdue(now_s):
+                text = "no message for three expected periods"
+                self._end(sensor, now_ns, "silent", text)
 
     def event(self, event: Event) -> None:
         """Put something that happened on record."""
@@ -176,9 +195,20 @@ class Pipeline:
             batch.settled.append(receipt.delivery)
             if receipt.delivery.key is not None:
                 batch.digests[receipt.delivery.key] = receipt.digest
+        self._discard_parts(batch)
         if batch.settled:
             batch.counters["messages_received"] += len(batch.settled)
         return batch
+
+    def _discard_parts(self, batch: Batch) -> None:
+        """Of series whose samples this batch holds, or one before."""
+        waiting = []
+        for marks, whole in self._wholes:
+            if self._settlement.is_stored(marks):
+                batch.parts.update(dict.fromkeys(whole.keys))
+            else:
+                waiting.append((marks, whole))
+        self._wholes = waiting
 
     def _keep_books_of_fresh(self, batch: Batch) -> None:
         """Samples are booked when their stream is stored, not before."""
@@ -192,14 +222,23 @@ class Pipeline:
 
         digest, checksum : of the whole message, of its payload alone
         """
-        marks = self._settlement.seen_before(message.delivery, digest)
-        if marks is not None:
+        seen = self._settlement.seen_before(message.delivery, digest)
+        if seen is not None:
             self._batch.counters["messages_redelivered"] += 1
-            return marks
+            return seen
+        marks = self._take_content(message, checksum, work, now_s)
+        if self._whole is not None:
+            self._wholes.append((marks, self._whole))
+        return marks
+
+    def _take_content(
+        self, message: Message, checksum: int, work: list[Cut], now_s: float
+    ) -> Marks:
         if message.after_loss:
-            self._note_refused(message.topic)
+            self._note_missing(message.topic, "refused_message")
         try:
-            content = self._router.read(message, self._rule_of)
+            content = self._read(message)
+            self._note_context(message)
             if isinstance(content, RunningWord):
                 self._running.note(content)
                 return {}
@@ -210,13 +249,15 @@ class Pipeline:
         except PayloadError as error:
             self.refuse(message, error.reason, error.detail)
             if not message.retained:  # that one is from some other time
-                self._note_refused(message.topic)
+                self._note_missing(message.topic, "refused_message")
             return {}
         marks = {}
         self._note_topic(message.topic, sensors)
         for index, (sensor, chunk) in enumerate(zip(sensors, content, strict=True)):
             # Two chunks of one message are no duplicates of each other.
             own = checksum if index == 0 else zlib.crc32(b"%d" % index, checksum)
+            if self._is_of_other_sender(sensor, chunk, message):
+                continue
             origin = self._origin(sensor, message, own)
             if origin is Origin.FOREIGN:
                 continue
@@ -231,6 +272,70 @@ class Pipeline:
                 self._push(sensor, chunk, own, work, now_s)
             marks[sensor.name] = sensor.n_received
         return marks
+
+    def _note_context(self, message: Message) -> None:
+        told = self._router.context(message)
+        self._context.note(told)
+        self._batch.context.update(told)
+
+    def _read(self, message: Message) -> Content:
+        """What the message brings. Raises PayloadError; also then there may be news."""
+        try:
+            return self._router.read(message, self._rule_of)
+        finally:
+            self._take_edge_news(message.received_ns)
+            self._take_series_news()
+            self._whole = self._series.take_whole()
+            if self._whole is not None and self._whole.follows_incomplete:
+                self._note_missing(message.topic, "gap")
+
+    def _take_series_news(self) -> None:
+        news = self._series.take_news()
+        if not news:
+            return
+        self._batch.counters.update(news.counters)
+        self._batch.parts.update(news.parts)
+        for message, text in news.given_up:
+            self.refuse(message, "incomplete_series", text)
+            self._note_missing(message.topic, "gap")
+
+    def _take_edge_news(self, now_ns: int) -> None:
+        news = self._edge_nodes.take_news()
+        if not news:
+            return
+        self._batch.counters.update(news.counters)
+        self._batch.births.update(news.births)
+        self._batch.commands += news.commands
+        for topic in news.missing:
+            self._note_missing(topic, "gap")
+        for topic, kind in news.dead:
+            sensor = self.sensors.get(self._router.sensor_of(topic) or "")
+            if sensor is not None and not sensor.is_silent:
+                self._end(sensor, now_ns, "death_certificate", f"{kind}: its sender has ended")
+
+    def _end(self, sensor: Sensor, now_ns: int, reason: str, text: str) -> None:
+        """The sensor is silent from now on."""
+        ended, verdict = sensor.fall_silent(now_ns, reason)
+        self._count_ended(sensor, ended)
+        self._batch.verdicts.append(verdict)
+        self.event(Event(now_ns, sensor.name, "silent", text))
+        self._touched.add(sensor.name)
+
+    def _is_of_other_sender(self, sensor: Sensor, chunk: Chunk, message: Message) -> bool:
+        """Whether another sender takes turns with the sensor's. Its message is refused here."""
+        said = chunk.origin or id_in_properties(message.properties)
+        name = sensor.name
+        if not said or not self._senders.is_foreign(name, said, sensor.is_silent):
+            return False
+        text = (
+            f"Messages on {message.topic!r} come from several senders, here {said!r}, and all are"
+            f" sensor {name!r}, which is {self._senders.first_of(name)!r}: name the field that"
+            " tells them apart as machine or point under the subscription's payload."
+        )
+        if self._senders.is_news(name):
+            self.event(Event(message.received_ns, name, "ambiguous", text))
+        self.refuse(message, "ambiguous_sender", text)
+        return True
 
     def _origin(self, sensor: Sensor, message: Message, checksum: int) -> Origin:
         """Whether the message is the sensor's. One that is not is refused here."""
@@ -264,12 +369,12 @@ class Pipeline:
             if sensor.name != own:
                 self._topics[sensor.name] = topic
 
-    def _note_refused(self, topic: str) -> None:
+    def _note_missing(self, topic: str, reason: str) -> None:
         """The sensors of a topic miss a message: the one it names, and those last heard on it."""
         names = {name for name, heard_on in self._topics.items() if heard_on == topic}
         names.add(self._router.sensor_of(topic) or "")
         for name in names & self.sensors.keys():
-            self.sensors[name].note_missing("refused_message")
+            self.sensors[name].note_missing(reason)
             self._touched.add(name)
 
     def _note_outage(self, sensor: Sensor, message: Message) -> None:
@@ -327,8 +432,9 @@ class Pipeline:
         for gap in self._count_ended(sensor, taken.ended):
             work.append(Cut(sensor, taken.analyser, gap))
         for analyser, window in taken.windows:
-            running = self._running.of(name, analyser.rule)
-            work.append(Cut(sensor, analyser, window, running))
+            context = self._context.of(name, self._router.context_names, chunk.received_ns)
+            running = self._running.of(name, analyser.rule, context)
+            work.append(Cut(sensor, analyser, window, running, context))
             self._batch.window_received_ns.append(chunk.received_ns)
 
     def _count_ended(self, sensor: Sensor, ended: Iterable[Gap | Drop]) -> list[Gap]:

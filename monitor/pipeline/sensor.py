@@ -173,13 +173,16 @@ class Sensor:
         self._windower.arrivals.begin(may_be_backlog=True)
 
     def note_missing(self, reason: str) -> None:
-        """A message of this sensor is missing: refused_message or outage."""
+        """A message of this sensor is missing, or may be: refused_message, outage or gap."""
         self._windower.note_missing(reason)
 
-    def fall_silent(self, now_ns: int) -> tuple[Sequence[Gap | Drop], Verdict]:
+    def fall_silent(
+        self, now_ns: int, reason: str = "silent"
+    ) -> tuple[Sequence[Gap | Drop], Verdict]:
         """End the stream here. Returns what ended, and the row that says so."""
         self._is_silent = True
-        return self._windower.end_segment("segment_end"), self._no_data(now_ns)
+        ended = self._windower.end_segment("segment_end")
+        return ended, self._remark(Status.NO_DATA, reason, 0, now_ns)
 
     def restore(self, stored: StoredStream) -> None:
         """Go on where the journal left off. A geometry that changed in between starts a new
@@ -296,10 +299,6 @@ class Sensor:
             geometry_id=self.analyser.geometry.id,
         )
 
-    def _no_data(self, now_ns: int) -> Verdict:
-        """The row that says the sensor fell silent."""
-        return self._remark(Status.NO_DATA, "silent", 0, now_ns)
-
     def overloaded(self, first_sample: int, now_ns: int) -> Verdict:
         """The row that says that no window is judged any more, from this one on."""
         return self._remark(Status.BAD_DATA, "overload", first_sample, now_ns)
@@ -384,9 +383,9 @@ class Sensor:
     def _is_running(
         analysis: Analysis, analyser: Analyser, own: Commissioned | None, said: bool | None
     ) -> bool | None:
-        """False, True, or None where nothing tells. A topic's word stands above any level."""
+        """False, True, or None where nothing tells. What was said stands above any level."""
         running = analyser.rule.running
-        if running is not None and running.topic is not None:
+        if running is not None and running.limit_rms_ms2 is None:
             return said
         limit = limits.running_limit_ms2(analyser.rule, own)
         if limit is None or analysis.quality.reason:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from monitor.records.context import ContextKey, Told
 from monitor.records.labels import LabelRequest
-from monitor.records.signal import Delivery, Float32
+from monitor.records.series import Part, PartKey
+from monitor.records.signal import Delivery, Float32, Message
 from monitor.records.stream import StreamUpdate
 from monitor.records.verdict import Verdict
 
@@ -55,6 +57,14 @@ class Event:
     model_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A message to send to where the samples come from."""
+
+    topic: str
+    payload: bytes
+
+
 @dataclass(slots=True)
 class Batch:
     """Filled by the pipeline, written by the journal in one transaction."""
@@ -71,6 +81,14 @@ class Batch:
     streams: list[StreamUpdate] = field(default_factory=list)
     # Of settled messages, by their delivery's key.
     digests: dict[int, int] = field(default_factory=dict)
+    # Sparkplug's birth certificates, by topic; None: void from now on.
+    births: dict[str, bytes | None] = field(default_factory=dict)
+    # Of series that are not complete: to be stored; None: no longer.
+    parts: dict[PartKey, tuple[Part, Message] | None] = field(default_factory=dict)
+    # Speeds, loads, tools told.
+    context: dict[ContextKey, Told] = field(default_factory=dict)
+    # To send once this batch is committed.
+    commands: list[Command] = field(default_factory=list)
     # Arrival of each window's last message: for latency.
     window_received_ns: list[int] = field(default_factory=list)
     # To settle at their source once this batch is committed.
@@ -86,5 +104,9 @@ class Batch:
             self.labels,
             self.books,
             self.counters,
+            self.births,
+            self.parts,
+            self.context,
+            self.commands,
         )
         return any(parts) or bool(self.streams) or bool(self.settled)

@@ -148,6 +148,7 @@ function writeDetails(list, row) {
     ...row.evidence.map((evidence) => [scoreName(evidence), scoreWords(evidence)]),
     ["Residual of the map", row.residual === null ? "–" : row.residual.toExponential(1)],
     ["Running", { true: "yes", false: "no" }[row.running] ?? "not known"],
+    ...(row.context ? [["Context", row.context]] : []),
     ["Continuity", row.continuity],
     ["Raw samples", row.has_kept_window ? "kept" : "not kept"],
     ...Object.entries(row.quality).map(([name, value]) => [qualityName(name), plain(value, 4)]),

@@ -9,7 +9,16 @@ from typing import Annotated, get_args
 from pydantic import Field
 
 from monitor.records.signal import Chunk, Message
-from monitor.signal.payload import cbor, csv_text, json_object, message_pack, raw, senml, sparkplug
+from monitor.signal.payload import (
+    cbor,
+    csv_text,
+    json_object,
+    message_pack,
+    opcua,
+    raw,
+    senml,
+    sparkplug,
+)
 from monitor.signal.payload.base import (
     DecoderSettings,
     PayloadError,
@@ -17,6 +26,7 @@ from monitor.signal.payload.base import (
     check_size,
 )
 from monitor.signal.payload.compression import Broken, Compression, TooLong, decompress
+from monitor.signal.payload.parts import PROPERTY
 
 # Raises PayloadError, which refuses the whole message, and nothing else, whatever the bytes.
 Decoder = Callable[[Message, DecoderSettings], list[Chunk]]
@@ -28,6 +38,7 @@ DECODERS: dict[type[PayloadSettings], Decoder] = {
     cbor.CborPayload: cbor.decode,
     message_pack.MessagePackPayload: message_pack.decode,
     senml.SenmlPayload: senml.decode,
+    opcua.OpcUaPayload: opcua.decode,
     sparkplug.SparkplugPayload: sparkplug.decode,
 }
 
@@ -39,6 +50,7 @@ AnyPayload = Annotated[
     | cbor.CborPayload
     | message_pack.MessagePackPayload
     | senml.SenmlPayload
+    | opcua.OpcUaPayload
     | sparkplug.SparkplugPayload,
     Field(discriminator="format"),
 ]
@@ -48,8 +60,14 @@ FORMAT_NAMES = frozenset(
 
 
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
-    """All chunks of one message, of any number of sensors, in order. Raises PayloadError."""
+    """All chunks of one message, of any number of sensors, in order. Raises PayloadError.
+
+    None of what is known to bring no samples: a keep-alive, other metrics alone.
+    """
     check_size(message, settings.max_bytes)
+    if PROPERTY in message.properties:
+        text = "This is one part of a longer payload: by itself it says nothing."
+        raise PayloadError("bad_part", text)
     compression = settings.payload.compression
     if compression != "none":
         payload = _unpacked(message.payload, compression, settings.max_bytes)

@@ -247,7 +247,7 @@ class MqttClient:
         lasts_s = time.monotonic() - self._connected_s if self._live else 0.0
         return self._losses.is_contested(lasts_s)
 
-    def publish(self, topic: str, payload: str | bytes, retain: bool = False) -> bool:
+    def publish(self, topic: str, payload: str | bytes, retain: bool = False, qos: int = 1) -> bool:
         """Hand one message to the broker; up to 1000 wait for a connection. False where even these
         are full.
 
@@ -256,7 +256,7 @@ class MqttClient:
         if not self._courtesies.may(PUBLISHING):
             self.counters.refused_publications += 1
             return True
-        sent = self._send(topic, payload, retain)
+        sent = self._send(topic, payload, retain, qos)
         return sent.rc in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN)
 
     def listen(self, topics: Sequence[TopicFilter]) -> None:
@@ -442,10 +442,14 @@ class MqttClient:
 
     # -- on the network thread: our own publications ----------------------------------------------
 
-    def _send(self, topic: str, payload: str | bytes, retain: bool) -> paho.MQTTMessageInfo:
+    def _send(
+        self, topic: str, payload: str | bytes, retain: bool, qos: int = 1
+    ) -> paho.MQTTMessageInfo:
         """Publish as well as this broker takes it."""
         options = self._options
-        sent = self._client.publish(topic, payload, options.qos, retain and options.retain)
+        sent = self._client.publish(
+            topic, payload, min(options.qos, qos), retain and options.retain
+        )
         if sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
             with self._lock:
                 while self._publications and self._publications[0].is_published():
