@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from monitor.config_file import read_yaml, write_yaml
-from monitor.recordings.manifest import RecordingError, load_manifest, read, runs
+from monitor.recordings.manifest import load_manifest, runs
+from monitor.recordings.recording import RecordingError, read
 from tests.paths import MANIFESTS
 
 RATE_HZ = 1000
