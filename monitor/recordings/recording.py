@@ -91,7 +91,9 @@ def read(recording: Recording) -> Float32:
     except (FileError, OSError) as error:
         raise RecordingError(f"row {recording.row}: {recording.name} {why(error)}.") from error
     factor = np.atleast_1d(np.asarray(settings.scale)) * MS2_PER_UNIT.get(settings.unit, 1.0)
-    samples = np.ascontiguousarray(signal, dtype=np.float32) * factor.astype(np.float32)[:, None]
+    with np.errstate(over="ignore"):  # what no float32 holds is infinite, and refused as such
+        single = np.ascontiguousarray(signal, dtype=np.float32)
+        samples = single * factor.astype(np.float32)[:, None]
     if not np.isfinite(samples).all():
         where = int(np.flatnonzero(~np.isfinite(samples).all(axis=0))[0])
         raise RecordingError(

@@ -21,13 +21,6 @@ def hdf5(path: Path, _settings: FileSettings, key: Key) -> Stored:
         return Stored(_named(file, key))
 
 
-def is_hdf5(path: Path) -> bool:
-    """MATLAB's v7.3 files are: HDF5 behind 512 bytes of MATLAB's own."""
-    import h5py
-
-    return bool(h5py.is_hdf5(path))
-
-
 def opened(path: Path) -> Any:
     import h5py
 

@@ -17,7 +17,7 @@ import numpy as np
 from monitor.recordings.formats.base import N_SHOWN, FileError, Stored
 from monitor.recordings.formats.text_layout import (
     Layout,
-    lay_out,
+    fitted,
     split,
     with_comment_header,
 )
@@ -28,6 +28,7 @@ from monitor.recordings.formats.text_lines import (
     lines_of,
 )
 from monitor.recordings.formats.text_numbers import number
+from monitor.recordings.formats.text_readings import lay_out
 from monitor.recordings.formats.text_times import (
     Clock,
     clock_of,
@@ -60,7 +61,8 @@ def csv(path: Path, settings: FileSettings, key: Key) -> Stored:
 def _layout(path: Path, encoding: str, settings: FileSettings) -> tuple[list[list[str]], Layout]:
     """Cells of the first lines of numbers, and how they are laid out."""
     n_skipped = settings.skip_lines or 0
-    head = list(islice((one for one in lines_of(path, encoding) if one[0] > n_skipped), N_HEAD))
+    lines = (one for one in lines_of(path, encoding) if one[0] > n_skipped)
+    head = list(islice(lines, N_HEAD))
     if head and head[0][1].startswith(LABVIEW):
         raise FileError("is a measurement file of LabVIEW: set files.format: lvm")
     if head and (found := _SEPARATOR_LINE.fullmatch(head[0][1].strip())):
@@ -68,13 +70,16 @@ def _layout(path: Path, encoding: str, settings: FileSettings) -> tuple[list[lis
         if settings.delimiter is None:
             settings = settings.model_copy(update={"delimiter": found[1]})
     layout = lay_out(head, settings)
+    if layout.is_open:  # whole numbers so far: what follows must not be taken for thousands
+        with_signs = (one for one in lines if "." in one[1] or "," in one[1])
+        layout = lay_out([*head, *islice(with_signs, N_HEAD)], settings)
     if not layout.names and settings.header is None:
         before = islice(all_lines(path, encoding), layout.first_line - 1)
         comments = [line for _, line in before if line.strip()]
         if comments:
             layout = with_comment_header(layout, comments[-1])
     rows = [split(line, layout.delimiter) for at, line in head if at >= layout.first_line]
-    return [row for row in rows if len(row) == layout.n_columns], layout
+    return [cells for row in rows if (cells := fitted(row, layout.n_columns))], layout
 
 
 def _clock(layout: Layout, settings: FileSettings, head: Sequence[Sequence[str]]) -> Clock | None:
@@ -146,11 +151,10 @@ def read_columns(
 
 
 def _cells(at: int, line: str, layout: Layout) -> list[str]:
-    cells = split(line, layout.delimiter)
-    if len(cells) != layout.n_columns:
-        raise FileError(
-            f"has {len(cells)} cells in line {at}, {layout.n_columns} in the lines before"
-        )
+    row = split(line, layout.delimiter)
+    cells = fitted(row, layout.n_columns)
+    if cells is None:
+        raise FileError(f"has {len(row)} cells in line {at}, {layout.n_columns} in the others")
     return cells
 
 
