@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING
 from monitor.recordings.formats.base import N_SHOWN, RATE_TOLERANCE, FileError, Rate, Stored
 from monitor.recordings.formats.text_columns import LABVIEW, read_columns
 from monitor.recordings.formats.text_layout import Layout, known_unit
-from monitor.recordings.formats.text_lines import all_lines, encoding_of
+from monitor.recordings.formats.text_lines import (
+    all_lines,
+    encoding_of,
+    ends_within_a_line,
+)
 from monitor.recordings.formats.text_numbers import Decimal, number, resolution
 from monitor.recordings.formats.text_times import Clock
 
@@ -48,13 +52,16 @@ class _Segment:
 
 
 def lvm(path: Path, settings: FileSettings, key: Key) -> Stored:
-    lines = all_lines(path, encoding_of(path))
+    encoding = encoding_of(path)
+    if ends_within_a_line(path, encoding):
+        raise FileError("is cut short: nothing ends its last line")
+    lines = all_lines(path, encoding)
     segment = _segment(lines)
     layout = segment.layout
     chosen = _chosen(segment, key)
     columns = tuple(segment.columns[at] for at in chosen)
     clock, rows = None, _rows(lines, layout)
-    if layout.names[0] == X_VALUE and segment.columns[0]:
+    if layout.names[0] == X_VALUE:
         rows, clock = _with_clock(rows, layout)
     names = ", ".join(layout.names[at] for at in columns)
     said = f"LabVIEW, decimal {layout.decimal!r}, channels {names}"

@@ -94,7 +94,7 @@ def _of_v7(path: Path, key: str | None) -> NDArray[Any]:
         item = item.entry(at, name)
     item, number = _of_cell(item, number, name)
     _index(1, number, name)
-    return item.numbers()
+    return item.numbers(name)
 
 
 def _of_cell(item: Matrix, number: int | None, name: str) -> tuple[Matrix, int | None]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.recordings.formats.base import MAX_FILE_BYTES, FileError, check_size
+from monitor.recordings.formats.base import MAX_FILE_BYTES, N_SHOWN, FileError, check_size
 
 HEAD_BYTES = 128  # before the first element
 NAME_BYTES = 4096  # of a variable, in which its name stands
@@ -76,11 +76,16 @@ class Matrix:
             _, _, at = element(self.content, at, self.order)
         return matrix(*element(self.content, at, self.order)[:2], self.order)
 
-    def numbers(self) -> NDArray[Any]:
-        """In the type that MATLAB has them in, whatever smaller one they are stored in."""
+    def numbers(self, name: str) -> NDArray[Any]:
+        """In the type that MATLAB has them in, whatever smaller one they are stored in.
+
+        name : by which a person knows them, as a field has none
+        """
+        if fields := self.fields:
+            raise FileError(f"has a struct under {name!r}, with the fields {fields[:N_SHOWN]}")
         if self.kind not in CLASSES or self.is_complex:
             what = "complex numbers" if self.is_complex else OTHERS.get(self.kind, "no numbers")
-            raise FileError(f"holds {what} under {self.name!r}, real numbers are needed")
+            raise FileError(f"holds {what} under {name!r}, real numbers are needed")
         stored, content, _ = element(self.content, 0, self.order)
         dtype = np.dtype(f"{self.order}{STORED[stored]}") if stored in STORED else None
         if dtype is None or len(content) != self.size * dtype.itemsize:

@@ -34,11 +34,12 @@ MAX_SEGMENTS = 1_000_000
 
 
 def tdms(path: Path, _settings: FileSettings, key: Key) -> Stored:
-    import nptdms
+    import nptdms.log
 
     _check_segments(path)
-    logging.getLogger("nptdms").setLevel(logging.CRITICAL)  # what it warns of is refused here
+    nptdms.log.log_manager.set_level(logging.CRITICAL)  # what it warns of is refused here
     with path.open("rb") as content, nptdms.TdmsFile.open(content) as file:
+        _check_last(file.file_status.channel_statuses or {})
         channels = _chosen(_channels(file), key)
         check_size(sum(8 * len(channel) for _, channel in channels))
         array = stack([(name, channel[:]) for name, channel in channels])
@@ -105,6 +106,16 @@ def _check_segments(path: Path) -> None:
                 raise FileError(f"is no TDMS file: no segment begins at byte {at}")
             at = _segment_end(lead, at, n_file)
     raise FileError(f"has over {MAX_SEGMENTS} segments")
+
+
+def _check_last(statuses: dict[str, Any]) -> None:
+    """The last segment must hold as many samples as it states. Raises FileError."""
+    for name, status in statuses.items():
+        if status.read_length < status.expected_length:
+            raise FileError(
+                f"is cut short: {name} has {status.read_length} samples in its last segment, which"
+                f" states {status.expected_length}"
+            )
 
 
 def _segment_end(lead: bytes, at: int, n_file: int) -> int:

@@ -86,7 +86,7 @@ def lay_out(head: Sequence[tuple[int, str]], settings: FileSettings) -> Layout:
     for delimiter in DELIMITERS if settings.delimiter is None else (settings.delimiter,):
         for decimal in _decimals(settings):
             try:
-                readings.append(_reading(head, delimiter, decimal, settings.header))
+                readings.append(_reading(head, delimiter, decimal, settings))
             except _Unfit as error:
                 reasons.append(str(error))
     if not readings:
@@ -122,11 +122,14 @@ def _ambiguous(one: Layout, other: Layout) -> str:
 
 
 def _reading(
-    head: Sequence[tuple[int, str]], delimiter: str, decimal: Decimal, header: bool | None
+    head: Sequence[tuple[int, str]], delimiter: str, decimal: Decimal, settings: FileSettings
 ) -> _Reading:
     if delimiter == decimal:
         raise _Unfit(NO_NUMBERS)
-    grid = _grid(head, delimiter, decimal)
+    grid, header = _grid(head, delimiter, decimal), settings.header
+    n_cells = len(grid.rows[min(grid.first, len(head) - 1)])
+    if n_cells == 1 and delimiter not in (ONE_COLUMN, settings.delimiter):
+        raise _Unfit(NO_NUMBERS)
     if header is True and grid.first == 0:  # a header of numbers, as the settings say
         grid = replace(grid, first=1)
     _check_text(grid)
@@ -160,7 +163,7 @@ def _grid(head: Sequence[tuple[int, str]], delimiter: str, decimal: Decimal) -> 
         if 2 * sum(numbers[at][column] is not None for at in alike) > len(alike)
     )
     first = next((at for at in alike if numeric and _are(numbers[at], numeric)), None)
-    if first is None or (n_cells == 1 and delimiter != ONE_COLUMN):
+    if first is None:
         raise _Unfit(NO_NUMBERS)
     named = rows[first - 1] if first else []
     n_columns = n_cells
