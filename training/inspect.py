@@ -115,7 +115,8 @@ def understood(manifest: RecordingSet, facts: list[Facts]) -> list[str]:
         ways[files.format, one.understood or f"key {one.recording.key or 'not needed'}"].append(one)
     lines = [f"table {text}" for text in manifest.understood]
     for (name, text), some in ways.items():
-        lines.append(f"{len(some)} recordings as {name}: {text}")
+        n_recordings = "1 recording" if len(some) == 1 else f"{len(some)} recordings"
+        lines.append(f"{n_recordings} as {name}: {text}")
         lines += [f"  {_stated_rate(some)}", f"  {_stated_unit(some)}"]
     return lines
 
@@ -132,7 +133,7 @@ def _stated_rate(some: list[Facts]) -> str:
 
 def _stated_unit(some: list[Facts]) -> str:
     files = some[0].recording.files
-    scale = "" if files.scale == 1.0 else f", times {files.scale}"
+    scale = "" if files.scale == 1.0 else f", times {files.scale},"
     stated = _listed({unit for one in some for unit in one.units if unit})
     said = f"{stated} by the files" if stated else "the files say none"
     return f"unit {files.unit}{scale} by the manifest; {said}"

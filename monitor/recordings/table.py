@@ -93,7 +93,8 @@ def _delimiter(body: str) -> str:
 
 def _lines(body: str, delimiter: str, first_line: int) -> Iterator[tuple[int, list[str]]]:
     """Number and cells of each line that is not empty."""
-    reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter, skipinitialspace=True)
+    text = io.StringIO(body, newline="")
+    reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True)
     for row in reader:
         cells = [cell.strip() for cell in row]
         if any(cells):

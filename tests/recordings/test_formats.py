@@ -40,7 +40,8 @@ def test_every_format_has_a_writer() -> None:
 def test_the_samples_come_back(recorded: tuple[str, RecordingSet]) -> None:
     name, manifest = recorded
     found = read(manifest.recordings[0])
-    assert (found.dtype, found.shape) == (np.float32, (2, 400))
+    assert found.dtype == np.float32
+    assert found.shape == (2, 400)
     expected = SAMPLES.T * np.float32(9.80665)
     np.testing.assert_allclose(found, expected, atol=9.8 * EXACT.get(name, 0.0), rtol=2e-7)
 

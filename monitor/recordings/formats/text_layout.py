@@ -61,11 +61,23 @@ def split(line: str, delimiter: str) -> list[str]:
     if delimiter == ONE_COLUMN:
         cells = [line.strip().strip('"')]
     elif '"' in line:
-        text, sign = (" ".join(line.split()), " ") if delimiter == BLANK else (line, delimiter)
-        cells = next(csv.reader([text], delimiter=sign, skipinitialspace=True), [])
+        cells = _quoted(line, delimiter)
     else:
-        cells = line.split() if delimiter == BLANK else line.split(delimiter)
+        cells = _plain(line, delimiter)
     return [cell.strip() for cell in cells]
+
+
+def _quoted(line: str, delimiter: str) -> list[str]:
+    text, sign = (" ".join(line.split()), " ") if delimiter == BLANK else (line, delimiter)
+    reader = csv.reader([text], delimiter=sign, skipinitialspace=True, strict=True)
+    try:
+        return next(reader, [])
+    except csv.Error:  # a quote without its other one is a letter like others
+        return _plain(line, delimiter)
+
+
+def _plain(line: str, delimiter: str) -> list[str]:
+    return line.split() if delimiter == BLANK else line.split(delimiter)
 
 
 def fitted(cells: list[str], n_columns: int) -> list[str] | None:
