@@ -13,7 +13,8 @@ import pytest
 from monitor import cli
 from monitor.commands.play import PlayError, broker_settings, play
 from monitor.config import ConfigError, MqttSettings, SensorSettings
-from monitor.recordings.manifest import RecordingError, RecordingSet, load_manifest, read, runs
+from monitor.recordings.manifest import RecordingSet, load_manifest, runs
+from monitor.recordings.recording import RecordingError, read
 from monitor.recordings.replay import PAUSE_S, Cut, PlayOptions, cuts, topic_of
 from monitor.records.signal import Chunk, Float32
 from monitor.records.topic import TopicPattern
