@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from monitor.recordings.manifest import RecordingSet, read
+from monitor.recordings.manifest import RecordingSet
+from monitor.recordings.recording import read
 from monitor.signal.spectrogram import SpectrogramSettings, widening_bins
 from training import TrainingError
 from training.network import NetworkSettings

@@ -20,7 +20,8 @@ from monitor.evidence.model_folder import ModelManifest, find_model
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_OK
 from monitor.pipeline.analysis import Analyser, Analysis
-from monitor.recordings.manifest import Label, RecordingSet, load_manifest, runs
+from monitor.recordings.manifest import RecordingSet, load_manifest, runs
+from monitor.recordings.recording import Label
 from monitor.records.evidence import LOGIT, Evidence
 from monitor.records.signal import Window
 from monitor.records.verdict import Status

@@ -27,7 +27,8 @@ from monitor.commands.progress import duration, spoken
 from monitor.config import Config, ConfigError
 from monitor.config_file import load_config, write_yaml
 from monitor.exit_codes import EXIT_NO, EXIT_OK
-from monitor.recordings.manifest import LABELS, OUR_COLUMNS
+from monitor.recordings.manifest_settings import OUR_COLUMNS
+from monitor.recordings.recording import LABELS
 from monitor.records.signal import Chunk, Float32, Message
 from monitor.records.topic import TopicFilter
 from monitor.signal.payload.base import DecoderSettings, PayloadError, PayloadSettings
