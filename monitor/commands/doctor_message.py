@@ -26,6 +26,12 @@ RATE_SHARE = 0.2  # of the time to wait is left for arrival to tell the rate
 BY_HALF = 0.6  # a rate is told where both its limits are nearer to it than a factor of two
 CLOCK_NS = 1800 * 10**9  # a sensor's clock may be off by as much without a word: a backlog may be
 
+# What the service can read and a single message does not show.
+NEEDS_OTHERS = {
+    "unknown_alias": "by aliases alone: the service reads it by its sender's birth certificate",
+    "part_alone": "one part of a longer payload: the service reads it with the others",
+}
+
 
 def message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterator[Finding]:
     """The first message of each subscription that is no retained one, then the rate by arrival of
@@ -42,6 +48,8 @@ def message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterator
             retained.add(subscription.topic)
             continue
         found = read_message(config, subscription, message)
+        if not found:
+            continue  # a keep-alive, say
         if not isinstance(found, Finding):
             rates.take(found)
             found = judge_chunks(config, subscription, found)
@@ -130,8 +138,10 @@ def read_message(
         )
     try:
         limit = config.mqtt.max_payload_bytes
-        return decode(message, DecoderSettings(payload, of_topic, config.sensor, limit))
+        chunks = decode(message, DecoderSettings(payload, of_topic, config.sensor, limit))
     except PayloadError as error:
+        if error.reason in NEEDS_OTHERS:
+            return Finding("message", "warning", f"{message.topic}: {NEEDS_OTHERS[error.reason]}")
         return Finding(
             "message",
             "FAILED",
@@ -139,6 +149,9 @@ def read_message(
             f"{len(message.payload)} bytes as payload.format = {payload.format};"
             " check the subscription's payload and the sensor's channels",
         )
+    if chunks and chunks[0].part is not None:
+        return Finding("message", "warning", f"{message.topic}: {NEEDS_OTHERS['part_alone']}")
+    return chunks
 
 
 def judge_chunks(config: Config, subscription: Subscription, chunks: Sequence[Chunk]) -> Finding:

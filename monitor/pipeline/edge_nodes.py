@@ -8,7 +8,7 @@ tell.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -28,6 +28,7 @@ MAX_ALIASES = 200_000  # likewise
 N_SEQUENCE = 256  # numbers go from 0 to 255
 N_LATE = 16  # a number behind by less is a message that was overtaken, or came twice
 FIRST_PAUSE_NS, MAX_PAUSE_NS = 10 * 10**9, 600 * 10**9  # between two requests for a birth
+MAX_REQUESTS = 20  # within the first pause, to all edge nodes: a hostile publisher may invent some
 N_NAMED = 8  # metrics that a sentence names
 
 
@@ -70,6 +71,7 @@ class EdgeNodes:
         """
         self._nodes: dict[tuple[str, str, str], _Node] = {}
         self._n_senders = 0
+        self._asked_ns: deque[int] = deque(maxlen=MAX_REQUESTS)  # when births were asked for
         self._sizes: dict[str, tuple[int, int]] = {}  # bytes and aliases of births, by topic
         self._max_bytes = max_bytes
         self._news = EdgeNews()
@@ -166,12 +168,16 @@ class EdgeNodes:
         return False
 
     def _ask(self, node: _Node, topic: SparkplugTopic, now_ns: int) -> None:
-        """Ask the edge node for its births, unless that was done lately."""
+        """Ask the edge node for its births, unless that was done lately, or many were asked."""
+        if node.asked_ns is not None and 0 <= now_ns - node.asked_ns < node.pause_ns:
+            return
+        asked = self._asked_ns
+        if len(asked) == MAX_REQUESTS and 0 <= now_ns - asked[0] < FIRST_PAUSE_NS:
+            return
         if node.asked_ns is not None:
-            if 0 <= now_ns - node.asked_ns < node.pause_ns:
-                return
             node.pause_ns = min(2 * node.pause_ns, MAX_PAUSE_NS)
         node.asked_ns = now_ns
+        asked.append(now_ns)
         request = sparkplug_message.rebirth_request(now_ns // 10**6)
         self._news.commands.append(Command(topic.of("NCMD", ""), request))
         self._news.counters["sparkplug.rebirth_requests"] += 1

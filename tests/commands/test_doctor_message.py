@@ -14,6 +14,7 @@ from monitor.commands.doctor_message import Rates, judge_chunks, read_message
 from monitor.config import Config
 from monitor.config_file import parse_config
 from monitor.records.signal import Message
+from tests.pipeline.test_edge_nodes import session
 from tests.signals import START_NS, configure, noise
 
 TOPIC = "Asset/A1000/Vibration"
@@ -62,6 +63,49 @@ def test_a_name_that_no_rule_fits_is_said() -> None:
     outcome, text = judged({"assetId": "B2000", "sensorId": "spindle", "v": [1]})
     assert outcome == "FAILED"
     assert "'B2000/spindle' fits none of the rules" in text
+
+
+SPARKPLUG = {"format": "sparkplug", "metrics": ["vibration/x"], "dtype": "int16"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message", "text"),
+    [
+        (
+            {"topic": "spBv1.0/plant/DDATA/{machine}/{point}", "payload": SPARKPLUG},
+            session()[2],
+            "the service reads it by its sender's birth certificate",
+        ),
+        (
+            {"topic": "v/{machine}", "payload": {"format": "raw"}},
+            Message("v/m", bytes(8), START_NS, {"__chunk": '{"messageId": "a"}'}),
+            "one part of a longer payload",
+        ),
+        (
+            {
+                "topic": "v/{machine}",
+                "payload": {"format": "json", "part_index": "i", "part_count": "n", "series": "s"},
+            },
+            Message("v/m", b'{"samples": [1], "i": 0, "n": 9, "s": "a"}', START_NS),
+            "one part of a longer payload",
+        ),
+    ],
+)
+def test_what_other_messages_complete_is_a_warning(
+    settings: dict[str, Any], message: Message, text: str
+) -> None:
+    found = configure(subscriptions=[settings])
+    finding = read_message(found, found.subscriptions[0], message)
+    assert isinstance(finding, Finding)
+    assert finding.state == "warning"
+    assert text in finding.text
+
+
+def test_a_keep_alive_is_nothing_to_judge() -> None:
+    topic = {"topic": "v/{machine}", "payload": {"format": "opcua", "fields": ["x"]}}
+    found = configure(subscriptions=[topic])
+    message = Message("v/m", b'{"MessageType": "ua-metadata"}', START_NS)
+    assert read_message(found, found.subscriptions[0], message) == []
 
 
 def raw(payload: dict[str, Any] | None = None, **sensor: Any) -> Config:

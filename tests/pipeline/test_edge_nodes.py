@@ -178,6 +178,17 @@ def test_requests_are_bounded() -> None:
     assert batch.counters["sparkplug.rebirth_requests"] == len(batch.commands)
 
 
+def test_invented_edge_nodes_make_few_requests() -> None:
+    data = session()[2]
+    invented = [
+        replace(data, topic=data.topic.replace("line-1", f"line-{n}"), received_ns=START_NS + n)
+        for n in range(300)
+    ]
+    later = [replace(one, received_ns=one.received_ns + 11 * 10**9) for one in invented]
+    batch = run([*invented, *later])
+    assert len(batch.commands) == 2 * edge_nodes.MAX_REQUESTS
+
+
 def test_a_restart_still_knows_the_aliases(tmp_path: Path) -> None:
     sent = session()
     with_births = Journal(tmp_path / "journal")

@@ -67,7 +67,7 @@ def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     check_size(message, settings.max_bytes)
     if PROPERTY in message.properties:
         text = "This is one part of a longer payload: by itself it says nothing."
-        raise PayloadError("bad_part", text)
+        raise PayloadError("part_alone", text)
     compression = settings.payload.compression
     if compression != "none":
         payload = _unpacked(message.payload, compression, settings.max_bytes)
