@@ -27,6 +27,7 @@ from monitor.recordings.formats.text_numbers import Decimal, number
 if TYPE_CHECKING:
     from monitor.recordings.file_settings import FileSettings
 
+WORDS = {"tab": "\t", "blank": BLANK}
 # The first that fits wins where several give the same numbers.
 DELIMITERS = ("\t", ";", ",", "|", ONE_COLUMN, BLANK)
 
@@ -83,7 +84,7 @@ def lay_out(head: Sequence[tuple[int, str]], settings: FileSettings) -> Layout:
     Raises FileError: no lines of numbers, or several ways to read them.
     """
     readings, reasons = [], []
-    for delimiter in DELIMITERS if settings.delimiter is None else (settings.delimiter,):
+    for delimiter in _delimiters(settings):
         for decimal in _decimals(settings):
             try:
                 readings.append(_reading(head, delimiter, decimal, settings))
@@ -102,6 +103,12 @@ def lay_out(head: Sequence[tuple[int, str]], settings: FileSettings) -> Layout:
 
 class _Unfit(Exception):
     """The lines cannot be meant so; str() says why."""
+
+
+def _delimiters(settings: FileSettings) -> Sequence[str]:
+    if settings.delimiter is None:
+        return DELIMITERS
+    return (WORDS.get(settings.delimiter, settings.delimiter),)
 
 
 def _decimals(settings: FileSettings) -> Sequence[Decimal]:
@@ -128,7 +135,7 @@ def _reading(
         raise _Unfit(NO_NUMBERS)
     grid, header = _grid(head, delimiter, decimal), settings.header
     n_cells = len(grid.rows[min(grid.first, len(head) - 1)])
-    if n_cells == 1 and delimiter not in (ONE_COLUMN, settings.delimiter):
+    if n_cells == 1 and delimiter != ONE_COLUMN and settings.delimiter is None:
         raise _Unfit(NO_NUMBERS)
     if header is True and grid.first == 0:  # a header of numbers, as the settings say
         grid = replace(grid, first=1)
