@@ -140,6 +140,8 @@ def _reading(
     if header is True and grid.first == 0:  # a header of numbers, as the settings say
         grid = replace(grid, first=1)
     _check_text(grid)
+    if header is False:
+        _check_before(grid)
     has_header = header is not False and grid.first > 0
     names, units, at = _header(grid, delimiter, header) if has_header else ((), (), None)
     layout = Layout(
@@ -151,6 +153,8 @@ def _reading(
         first_line=head[min(grid.first, len(head) - 1)][0],
         header_line=0 if at is None else head[at][0],
     )
+    if 2 * grid.n_odd > len(head) - grid.first:
+        raise _Unfit(NO_NUMBERS)
     return _Reading(layout, grid.shown, grid.n_odd)
 
 
@@ -190,6 +194,16 @@ def _check_text(grid: _Grid) -> None:
             is_word = _LETTER.search(cell) or _TIME.search(cell) or not _DIGIT.search(cell)
             if at not in grid.numeric and not is_word:
                 raise _Unfit(NO_NUMBERS)
+
+
+def _check_before(grid: _Grid) -> None:
+    """Where no header stands between, numbers above the others would be lost without a word."""
+    for (line, _), row in zip(grid.head[: grid.first], grid.numbers, strict=False):
+        if any(one is not None for one in row):
+            raise _Unfit(
+                f"has numbers in line {line}, above the lines of {grid.n_columns} cells: set"
+                f" files.skip_lines: {grid.head[grid.first - 1][0]} to leave them out"
+            )
 
 
 def _header(
