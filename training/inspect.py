@@ -21,11 +21,13 @@ from monitor.recordings.formats.base import Rate
 from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.recordings.recording import Recording, read
 from monitor.records.signal import Float64
+from monitor.text import printable
 from training.metrics import auc
 from training.progress import bar
 from training.recipe import default_recipe, spectrogram_settings
 
 SEPARATES = 0.995  # AUC of one trivial feature over recordings
+MAX_WAYS = 12  # to read the files, that are shown
 FEW = 10  # recordings of a class: with fewer, one feature separates them by chance
 
 
@@ -114,11 +116,13 @@ def understood(manifest: RecordingSet, facts: list[Facts]) -> list[str]:
         files = one.recording.files
         ways[files.format, one.understood or f"key {one.recording.key or 'not needed'}"].append(one)
     lines = [f"table {text}" for text in manifest.understood]
-    for (name, text), some in ways.items():
+    for (name, text), some in list(ways.items())[:MAX_WAYS]:
         n_recordings = "1 recording" if len(some) == 1 else f"{len(some)} recordings"
         lines.append(f"{n_recordings} as {name}: {text}")
         lines += [f"  {_stated_rate(some)}", f"  {_stated_unit(some)}"]
-    return lines
+    if len(ways) > MAX_WAYS:
+        lines.append(f"and in {len(ways) - MAX_WAYS} other ways")
+    return [printable(line) for line in lines]  # names in a file are a stranger's words
 
 
 def _stated_rate(some: list[Facts]) -> str:

@@ -16,6 +16,7 @@ Axis = Literal["snapshot", "time", "channel"]
 
 # Always (time, channel).
 TABLE_FORMATS = ("csv", "lvm", "parquet", "wav", "flac", "tdms", "uff")
+DELIMITER_WORDS = ("tab", "blank")
 TEXT_KEYS = ("delimiter", "decimal", "skip_lines", "header")  # of csv
 
 
@@ -67,8 +68,11 @@ class FileSettings(Settings):
         for name in TEXT_KEYS:
             if self.format != "csv" and getattr(self, name) is not None:
                 raise ValueError(f"{name} is for format: csv, not for {self.format}")
-        if self.delimiter not in (None, "blank") and len(self.delimiter or "") != 1:
-            raise ValueError(f"delimiter = {self.delimiter!r} must be one character, or blank")
+        if self.delimiter not in (None, *DELIMITER_WORDS) and len(self.delimiter or "") != 1:
+            raise ValueError(
+                f"delimiter = {self.delimiter!r} must be one character that is no blank, or the"
+                " word tab or blank"
+            )
         if self.delimiter is not None and self.delimiter == self.decimal:
             raise ValueError("delimiter and decimal cannot be the same sign")
         return self

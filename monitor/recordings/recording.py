@@ -148,8 +148,9 @@ def _select(stored: Stored, recording: Recording) -> NDArray[np.generic]:
         raise FileError(f"has {array.shape[1]} samples, samples {first} to {last} are wanted")
     missing = [at for at in stored.breaks if first < at < last]
     if missing:
+        source = stored.rate.source if stored.rate else " by its times"
         raise FileError(
-            f"has a break before sample {missing[0]}, as its times say: a recording is one stretch,"
+            f"has a break before sample {missing[0]}{source}: a recording is one stretch,"
             " first_sample and n_samples in its row say which"
         )
     return array[:, first:last]

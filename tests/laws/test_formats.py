@@ -134,6 +134,7 @@ def shapes(samples: Array) -> list[tuple[dict[str, Any], bytes]]:
         ({"format": "raw", "dtype": "float64", "compression": "zlib"},
          zlib.compress(samples.T.astype("<f8").tobytes())),
         ({"format": "csv", "delimiter": ";"}, lines.encode()),
+        ({"format": "csv", "delimiter": "tab"}, lines.replace(";", "\t").encode()),
         ({"format": "csv", "delimiter": ";", "decimal": ",", "compression": "gzip"},
          gzip.compress(lines.replace(".", ",").encode())),
     ]  # fmt: skip

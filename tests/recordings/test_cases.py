@@ -184,6 +184,17 @@ def test_r04_no_header_repeated_names_copy_nothing(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, [[0.1, 0.3], [0.2, 0.4]], rtol=1e-6)
 
 
+def test_r04_no_header_and_numbers_above_the_others(tmp_path: Path) -> None:
+    """They were another table, or lines that were cut: nobody but a person knows."""
+    content = "1,2\n3,4\n" + HEADERLESS
+    said = refusal(recorded(tmp_path, content, "channels: [x, y, z]"))
+    assert "has 2 cells in line 2 and 3 in the lines of numbers below" in said
+    said = refusal(recorded(tmp_path, content, "header: false, channels: [x, y, z]"))
+    assert "has numbers in line 1, above the lines of 3 cells: set files.skip_lines: 2" in said
+    files = "header: false, skip_lines: 2, channels: [x, y, z]"
+    assert read(recorded(tmp_path, content, files).recordings[0]).shape == (3, 4)
+
+
 def test_r04_no_header_said_to_be_one(tmp_path: Path) -> None:
     """A person knows better: these numbers are names."""
     files = "header: true, key: ['10', '20'], channels: [x, y]"

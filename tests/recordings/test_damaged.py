@@ -16,6 +16,8 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monitor.recordings.formats import base
 from monitor.recordings.manifest import load_manifest
@@ -87,6 +89,44 @@ def test_a_file_that_was_garbled(recording: Recording) -> None:
 def test_bytes_of_anything_are_no_recording(recording: Recording) -> None:
     for content in (bytes(4096), bytes(range(256)) * 8, b"nothing of the kind\n", b"\x93NUMPY\x01"):
         assert read_again(recording, content) is None
+
+
+PIECES = (
+    *("0.1", "0,2", "1.234", "1,234", "-3", "1e-3", "nan", "x", "t", "time", "[g]", "08:30:00"),
+    *(
+        "24.11.2026",
+        "\n",
+        "\n",
+        "\n",
+        "\n",
+        ",",
+        ";",
+        "\t",
+        " ",
+        "|",
+        '"',
+        "sep=;",
+        "# ",
+        "",
+        "_",
+        "é",
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from(PIECES), min_size=1, max_size=40).map("".join),
+    st.sampled_from(["", ", header: true", ", header: false", ", delimiter: tab", ", time_key: 0"]),
+)
+def test_any_text_is_numbers_or_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, content: str, files: str
+) -> None:
+    folder = tmp_path_factory.mktemp("text")
+    (folder / "one.csv").touch()
+    one = only(folder, "one.csv", f"format: csv{files}")
+    found = read_again(one, content.encode())
+    assert found is None or found.shape[1] <= content.count("\n") + 1
 
 
 def lying_sizes(content: bytes) -> Iterator[bytes]:

@@ -87,7 +87,9 @@ def test_samples_that_are_missing_are_seen(
     folder = tmp_path_factory.mktemp("gap")
     times = [f"{(one + n_lost * (one >= at)) / 1000:.6f}" for one in range(N)]
     manifest = with_times(folder, times)
-    assert f"has a break before sample {at}, as its times say" in refusal(manifest)
+    assert f"has a break before sample {at} by its column 't' (in s): a recording is" in refusal(
+        manifest
+    )
     header = "path,label,group,first_sample,n_samples"
     rows = [f"one.csv,ok,a,0,{at}", f"one.csv,ok,a,{at},{N - at}"]
     (folder / "recordings.csv").write_text("\n".join([header, *rows]) + "\n")

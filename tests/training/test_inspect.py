@@ -49,6 +49,16 @@ def test_what_it_understood_of_text(tmp_path: Path, capsys: pytest.CaptureFixtur
     ]
 
 
+def test_as_many_ways_as_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for at in range(20):
+        text(tmp_path / f"{at}.csv", [[f"\x1b[31m{at}"], ["0.5"], ["-0.5"]], ",")
+    write_manifest(tmp_path, [f"{at}.csv,ok,a" for at in range(20)], "format: csv")
+    said = inspected(tmp_path, capsys)
+    assert "1 recording as csv: " in said
+    assert "columns \\x1b[31m0" in said
+    assert "and in 8 other ways" in said
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

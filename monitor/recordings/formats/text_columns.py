@@ -106,7 +106,9 @@ def _columns(layout: Layout, key: Key, clock: Clock | None) -> tuple[int, ...]:
     """Named ones, or by number from 0; with no key all but that of the time."""
     if key is None:
         time = None if clock is None else clock.column
-        return tuple(at for at in range(layout.n_columns) if at != time)
+        if beside := tuple(at for at in range(layout.n_columns) if at != time):
+            return beside
+        raise FileError("has no column beside that of its times")
     return tuple(_column(layout, name) for name in ([key] if isinstance(key, str) else key))
 
 
@@ -159,15 +161,6 @@ def _cells(at: int, line: str, layout: Layout) -> list[str]:
 
 
 def _number(at: int, cell: str, layout: Layout) -> float:
-    """float() is quick; what it takes beyond numbers and what it does not, number() knows."""
-    try:
-        if "_" not in cell:
-            if layout.decimal == ".":
-                return float(cell)
-            if "." not in cell:
-                return float(cell.replace(",", "."))
-    except ValueError:
-        pass
     value = number(cell, layout.decimal)
     if value is None:
         what = f"{cell[:20]!r} is no number" if cell else "an empty cell is no number"

@@ -27,6 +27,7 @@ from monitor.recordings.formats.text_numbers import Decimal, number
 if TYPE_CHECKING:
     from monitor.recordings.file_settings import FileSettings
 
+WORDS = {"tab": "\t", "blank": BLANK}
 # The first that fits wins where several give the same numbers.
 DELIMITERS = ("\t", ";", ",", "|", ONE_COLUMN, BLANK)
 
@@ -83,7 +84,7 @@ def lay_out(head: Sequence[tuple[int, str]], settings: FileSettings) -> Layout:
     Raises FileError: no lines of numbers, or several ways to read them.
     """
     readings, reasons = [], []
-    for delimiter in DELIMITERS if settings.delimiter is None else (settings.delimiter,):
+    for delimiter in _delimiters(settings):
         for decimal in _decimals(settings):
             try:
                 readings.append(_reading(head, delimiter, decimal, settings))
@@ -102,6 +103,12 @@ def lay_out(head: Sequence[tuple[int, str]], settings: FileSettings) -> Layout:
 
 class _Unfit(Exception):
     """The lines cannot be meant so; str() says why."""
+
+
+def _delimiters(settings: FileSettings) -> Sequence[str]:
+    if settings.delimiter is None:
+        return DELIMITERS
+    return (WORDS.get(settings.delimiter, settings.delimiter),)
 
 
 def _decimals(settings: FileSettings) -> Sequence[Decimal]:
@@ -128,11 +135,13 @@ def _reading(
         raise _Unfit(NO_NUMBERS)
     grid, header = _grid(head, delimiter, decimal), settings.header
     n_cells = len(grid.rows[min(grid.first, len(head) - 1)])
-    if n_cells == 1 and delimiter not in (ONE_COLUMN, settings.delimiter):
+    if n_cells == 1 and delimiter != ONE_COLUMN and settings.delimiter is None:
         raise _Unfit(NO_NUMBERS)
     if header is True and grid.first == 0:  # a header of numbers, as the settings say
         grid = replace(grid, first=1)
     _check_text(grid)
+    if header is False:
+        _check_before(grid)
     has_header = header is not False and grid.first > 0
     names, units, at = _header(grid, delimiter, header) if has_header else ((), (), None)
     layout = Layout(
@@ -144,6 +153,8 @@ def _reading(
         first_line=head[min(grid.first, len(head) - 1)][0],
         header_line=0 if at is None else head[at][0],
     )
+    if 2 * grid.n_odd > len(head) - grid.first:
+        raise _Unfit(NO_NUMBERS)
     return _Reading(layout, grid.shown, grid.n_odd)
 
 
@@ -183,6 +194,16 @@ def _check_text(grid: _Grid) -> None:
             is_word = _LETTER.search(cell) or _TIME.search(cell) or not _DIGIT.search(cell)
             if at not in grid.numeric and not is_word:
                 raise _Unfit(NO_NUMBERS)
+
+
+def _check_before(grid: _Grid) -> None:
+    """Where no header stands between, numbers above the others would be lost without a word."""
+    for (line, _), row in zip(grid.head[: grid.first], grid.numbers, strict=False):
+        if any(one is not None for one in row):
+            raise _Unfit(
+                f"has numbers in line {line}, above the lines of {grid.n_columns} cells: set"
+                f" files.skip_lines: {grid.head[grid.first - 1][0]} to leave them out"
+            )
 
 
 def _header(

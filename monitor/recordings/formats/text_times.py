@@ -26,7 +26,7 @@ UNSAID = ("s", "ms", "us", "ns")  # of which a column may be that names no unit
 REACH = 4  # samples on both sides that make up for a late one
 
 _TIME_NAME = re.compile(
-    r"(t|s|sec|seconds?|x_value|uhrzeit|datum.*|date.*|zeit.*|time.*)", re.IGNORECASE
+    r"(t|sec|seconds?|x_value|uhrzeit|datum.*|date.*|zeit.*|time.*)", re.IGNORECASE
 )
 _UNIT_IN_NAME = re.compile(r".*[ _/](s|ms|us|µs|ns|min|h)", re.IGNORECASE)
 

@@ -246,7 +246,10 @@ def test_a_velocity_is_taken_where_the_sensor_sends_one() -> None:
         ({"encoding": "binary"}, "encoding = binary is for CBOR"),
         ({"sample_time": "t"}, "sample_time needs channels"),
         ({"format": "csv", "delimiter": ",", "decimal": ","}, "cannot be the same sign"),
-        ({"format": "csv", "delimiter": "tab"}, "must be one character, or blank"),
+        (
+            {"format": "csv", "delimiter": "\t"},
+            "must be one character that is no blank, or the word tab",
+        ),
         ({"format": "csv", "columns": ["x"]}, "without a header, columns are numbers"),
         (
             {"format": "raw", "header": {"bytes": 8, "time": {"at": 4, "dtype": "uint64"}}},
