@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.signal.plausibility.readings import Reading
+from monitor.signal.plausibility.tones import is_tonal
 
 Trouble = Literal["fewer_channels", "more_channels"]
 Float64 = NDArray[np.float64]
@@ -25,17 +26,22 @@ MIN_ROUNDS = 20 * ORDER  # numbers of a channel, or of a phase; fewer tell nothi
 GAIN_BITS = 0.25  # that neighbours of any channel must give over those of the own channel
 ALIKE_BITS = 0.04  # that coefficients for each channel may give over common ones
 PHASES = (2, 3)
+PREDICTED_SHARE = 1e-3  # what is left of a tone is rounding
+ROUNDED = 1.5  # steps: what is left of less is the rounding, which a tone may lock, too
 UNLIKE = 0.3  # natural logarithm of levels: 1.35 times
 UNLIKE_SURE = 7.0  # the same over the root of the number of numbers
 APART = 4.0  # likewise means, in the phases' own deviations
 MIN_SUM = 0.25  # of means over their range: those of a locked tone add up to nothing
 
 
-def channel_trouble(data: bytes, reading: Reading) -> Trouble | None:
-    """None where nothing speaks against the channels as they are read."""
+def channel_trouble(data: bytes, reading: Reading, zero: float = 0.0) -> Trouble | None:
+    """None where nothing speaks against the channels as they are read.
+
+    zero : the stored number that means 0 m/s²
+    """
     if not reading.fits(data):
         return None
-    numbers = reading.numbers(data, MAX_NUMBERS).astype(np.float64)
+    numbers = reading.numbers(data, MAX_NUMBERS).astype(np.float64) - zero
     if not np.isfinite(numbers).all():
         return None
     planar = reading.layout == "planar"
@@ -114,11 +120,21 @@ def _has_phases(row: Float64, n_phases: int) -> bool:
     phases = row.reshape(n, n_phases).T
     if _differ_in_mean(phases):
         return True
-    if not _differ_in_level(phases - np.median(phases, axis=1, keepdims=True)):
+    if is_tonal(row[np.newaxis]):
+        return False
+    about_median = phases - np.median(phases, axis=1, keepdims=True)
+    if about_median.std() <= PREDICTED_SHARE * row.std() or not _differ_in_level(about_median):
         return False
     rest = _unpredicted(row - row.mean(), 1)[2 * ORDER :]
+    if rest.std() < max(PREDICTED_SHARE * row.std(), ROUNDED * _step(row)):
+        return False
     rest = rest[: len(rest) // n_phases * n_phases]
     return _differ_in_level(rest.reshape(-1, n_phases).T)
+
+
+def _step(row: Float64) -> float:
+    """The least distance of two levels."""
+    return float(np.diff(np.unique(row)).min(initial=np.inf))
 
 
 def _differ_in_level(phases: Float64) -> bool:
@@ -126,9 +142,9 @@ def _differ_in_level(phases: Float64) -> bool:
     tell nothing.
     """
     sizes = np.abs(phases)
-    if (sizes == 0).mean(axis=1).max() > 0.5:
+    least = float(np.median(sizes, axis=1).min()) / 16
+    if not least:
         return False
-    least = np.median(sizes, axis=1).min() / 16
     levels = np.log(np.maximum(sizes, max(least, _TINY))).mean(axis=1)
     return bool(np.ptp(levels) > UNLIKE + UNLIKE_SURE / np.sqrt(phases.shape[1]))
 

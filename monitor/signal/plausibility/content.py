@@ -20,6 +20,7 @@ Content = Literal[
 HEAD = 512  # bytes that text is told by
 MIN_TEXT = 24
 MIN_DISTINCT = 8  # of text, in each byte of a number: a quiet signal may rest on one letter
+MIN_DIGITS = 3  # different ones of numbers as text
 MIN_ALPHABET = 24  # different characters of base64
 UNPACKED = 1 << 20  # enough to see that it unpacks
 
@@ -52,7 +53,7 @@ def _text(data: bytes, width: int) -> Content | None:
         return "json"
     if stripped[:1] == b"[" and _NUMERIC.fullmatch(stripped.strip(b"[] \r\n\t")):
         return "json"
-    if _NUMERIC.fullmatch(head) and len(set(head) & set(b",;.:\t\r\n -")) >= 1:
+    if _NUMERIC.fullmatch(head) and _has_numbers(head):
         return "csv"
     is_whole = len(set(head)) >= MIN_DISTINCT
     if is_whole and _HEX.fullmatch(head) and not len(head.split()[0]) % 2:
@@ -62,6 +63,10 @@ def _text(data: bytes, width: int) -> Content | None:
     if width > 1 and all(len(set(head[at::width])) >= MIN_DISTINCT for at in range(width)):
         return "text"
     return None
+
+
+def _has_numbers(head: bytes) -> bool:
+    return len(set(head) & set(b"0123456789")) >= MIN_DIGITS and bool(set(head) & set(b",;\t\n "))
 
 
 def _is_printable(head: bytes) -> bool:
