@@ -20,8 +20,10 @@ from monitor.signal.arrivals import Arrivals
 from monitor.signal.payload.base import DecoderSettings, PayloadError
 from monitor.signal.payload.formats import decode
 from monitor.signal.plausibility.check import FormatCheck
+from monitor.signal.plausibility.sentences import hint
 from monitor.signal.rates import is_same_rate
 from monitor.sources.mqtt.probe import BrokerProbe
+from monitor.text import first_bytes
 
 RATE_SHARE = 0.2  # of the time to wait is left for arrival to tell the rate
 BY_HALF = 0.6  # a rate is told where both its limits are nearer to it than a factor of two
@@ -168,12 +170,14 @@ def read_message(
         limit = config.mqtt.max_payload_bytes
         return decode(message, DecoderSettings(payload, of_topic, config.sensor, limit))
     except PayloadError as error:
+        n_bytes, first = len(message.payload), first_bytes(message.payload)
+        otherwise = "check the subscription's payload and the sensor's channels"
         return Finding(
             "message",
             "FAILED",
             f"{message.topic}: {error.detail}",
-            f"{len(message.payload)} bytes as payload.format = {payload.format};"
-            " check the subscription's payload and the sensor's channels",
+            f"{n_bytes} bytes, the first {first}, as payload.format = {payload.format}:"
+            f" {hint(payload, message.payload) or otherwise}",
         )
 
 

@@ -145,7 +145,7 @@ class Sensor:
         """
         told = {
             "not_understood": "",
-            "format_wrong": self._format.trouble and f"{self._format.trouble}; it is BAD_DATA",
+            "format_wrong": self._format.trouble,
             "clock_wrong": self._clock_trouble(chunk),
         }
         if windows:

@@ -54,6 +54,15 @@ TROUBLES = (
 )
 
 
+# Of reasons of BAD_DATA: the kind of event whose sentence says what to change.
+TOLD_BY = {
+    "not_understood": "not_understood",
+    "implausible_format": "format_wrong",
+    "snapshot_too_short": "snapshot_too_short",
+    "rate_mismatch": "rate_wrong",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something worth a mark on a time line: alarm raised or cleared, sensor silent or back, model

@@ -16,10 +16,11 @@ HEAD_BYTES = 64  # that are looked at
 BODY_BYTES = 256  # that they are compared with, from the midst of the message
 MIN_MESSAGES = 4
 MAX_MESSAGES = 8
-MIN_SAME = 4  # bytes of the head that never change, where those of the body do
+MIN_SAME = 5  # bytes of the head that never change, where those of the body do
+MIN_RUN = 3  # of these side by side: by chance single ones are the same
 MIN_VALUES = 3  # different ones among them: samples may begin with a run of zeros
 MIN_FRAMES = 0.25  # share of the body's frames that differ: a signal of few levels may begin alike
-RESTING_SHARE = 0.05  # of a place in the frame: the body's bytes there may be the same by chance
+RESTING_SHARE = 0.01  # of a place in the frame: the body's bytes there may be the same by chance
 
 
 class Heads:
@@ -49,7 +50,10 @@ class Heads:
         frames = {body_now[at : at + frame_bytes] for at in range(0, BODY_BYTES, frame_bytes)}
         if len(frames) < MIN_FRAMES * BODY_BYTES // frame_bytes:
             return 0
-        if odd.sum() < MIN_SAME or len(np.unique(first[odd])) < MIN_VALUES:
+        runs = np.split(odd[head], np.flatnonzero(np.diff(np.flatnonzero(head)) > 1) + 1)
+        if odd.sum() < MIN_SAME or max(run.sum() for run in runs) < MIN_RUN:
+            return 0
+        if len(np.unique(first[odd])) < MIN_VALUES:
             return 0
         return int(np.flatnonzero(odd)[-1]) + 1
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.signal.plausibility.tones import is_tonal, unpredicted
+
 Integers = NDArray[np.int64]
 Chosen = NDArray[np.bool_]
 
@@ -71,6 +73,9 @@ def _bits(numbers: Integers, inner: Chosen) -> NDArray[np.float64]:
     if len(numbers) > 1:
         beside = np.concatenate([np.roll(numbers[-1:], 1, axis=1), numbers[:-1]])
         found.append(_mean_bits((numbers - beside)[:, 1:], unit, inner[:, 1:]))
+    if is_tonal(numbers):
+        left = np.stack([unpredicted(row) for row in numbers])
+        found.append(_mean_bits(left, unit, inner))
     least: NDArray[np.float64] = np.min(found, axis=0)
     return least
 

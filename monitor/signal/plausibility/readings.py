@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from monitor.signal.payload.samples import N_BYTES, ByteOrder, Dtype, Layout, numbers_of
 from monitor.signal.plausibility import floats
 from monitor.signal.plausibility.lengths import Integers, Length, inner_of, length_of
-from monitor.signal.plausibility.tones import is_tonal
 
 MIN_NUMBERS = 64  # of a channel; fewer tell nothing
 MAX_NUMBERS = 1024  # of a channel; more tell no more
@@ -155,7 +154,7 @@ def _as_integer(data: bytes, own: Reading) -> Reading | None:
             return _swapped(own)
     if _is_other_sign(numbers, own):
         return replace(own, dtype=_OTHER_SIGN[own.dtype])
-    if found.is_sparse or found.is_clipped or is_tonal(numbers):
+    if found.is_sparse or found.is_clipped:
         return None
     return _of_other_width(data, own, found.bits - margin) or _of_twice_the_width(data, own)
 

@@ -110,7 +110,7 @@ def several(n: int) -> bool:
 
 WRONG = (
     Wrong("int16, other byte order", INT16, replace(INT16, byte_order="big")),
-    Wrong("quiet int16, other byte order", replace(INT16, loud=0.02), Encoding("int16", "big")),
+    Wrong("quiet int16, other byte order", replace(INT16, loud=0.1), Encoding("int16", "big")),
     Wrong("int24, other byte order", INT24, replace(INT24, byte_order="big")),
     Wrong("int32, other byte order", INT32, replace(INT32, byte_order="big")),
     Wrong("float32, other byte order", FLOAT32, replace(FLOAT32, byte_order="big")),
