@@ -20,7 +20,7 @@ from monitor.signal.plausibility.tones import is_tonal
 Trouble = Literal["fewer_channels", "more_channels"]
 Float64 = NDArray[np.float64]
 
-MAX_NUMBERS = 4096  # of a channel
+MAX_NUMBERS = 2048  # of a channel
 ORDER = 12  # numbers that the next one is predicted from
 MIN_ROUNDS = 20 * ORDER  # numbers of a channel, or of a phase; fewer tell nothing
 GAIN_BITS = 0.25  # that neighbours of any channel must give over those of the own channel
@@ -30,6 +30,8 @@ PREDICTED_SHARE = 1e-3  # what is left of a tone is rounding
 ROUNDED = 1.5  # steps: what is left of less is the rounding, which a tone may lock, too
 UNLIKE = 0.3  # natural logarithm of levels: 1.35 times
 UNLIKE_SURE = 7.0  # the same over the root of the number of numbers
+LEAST = 64.0  # of a level: what is less of it counts as so much
+MAX_ZEROS = 0.25  # share of such numbers
 APART = 4.0  # likewise means, in the phases' own deviations
 MIN_SUM = 0.25  # of means over their range: those of a locked tone add up to nothing
 
@@ -118,15 +120,19 @@ def _has_phases(row: Float64, n_phases: int) -> bool:
         return False
     row = row[: n * n_phases]
     phases = row.reshape(n, n_phases).T
-    if _differ_in_mean(phases):
+    means, deviations = phases.mean(axis=1), phases.std(axis=1)
+    if _differ_in_mean(means, deviations):
         return True
-    if is_tonal(row[np.newaxis]):
+    least, whole = float(deviations.max()), float(row.std())
+    if least <= PREDICTED_SHARE * whole or not _differ_in_level(phases - means[:, np.newaxis]):
         return False
-    about_median = phases - np.median(phases, axis=1, keepdims=True)
-    if about_median.std() <= PREDICTED_SHARE * row.std() or not _differ_in_level(about_median):
-        return False
+    return not is_tonal(row[np.newaxis]) and _differ_in_rest(row, n_phases, whole)
+
+
+def _differ_in_rest(row: Float64, n_phases: int, deviation: float) -> bool:
+    """The same of what cannot be predicted."""
     rest = _unpredicted(row - row.mean(), 1)[2 * ORDER :]
-    if rest.std() < max(PREDICTED_SHARE * row.std(), ROUNDED * _step(row)):
+    if rest.std() < max(PREDICTED_SHARE * deviation, ROUNDED * _step(row)):
         return False
     rest = rest[: len(rest) // n_phases * n_phases]
     return _differ_in_level(rest.reshape(-1, n_phases).T)
@@ -142,15 +148,14 @@ def _differ_in_level(phases: Float64) -> bool:
     tell nothing.
     """
     sizes = np.abs(phases)
-    least = float(np.median(sizes, axis=1).min()) / 16
-    if not least:
+    least = float(sizes.mean(axis=1).min()) / LEAST
+    if (sizes < least).mean() > MAX_ZEROS or not least:
         return False
-    levels = np.log(np.maximum(sizes, max(least, _TINY))).mean(axis=1)
+    levels = np.log(np.maximum(sizes, least)).mean(axis=1)
     return bool(np.ptp(levels) > UNLIKE + UNLIKE_SURE / np.sqrt(phases.shape[1]))
 
 
-def _differ_in_mean(phases: Float64) -> bool:
-    means, deviations = np.median(phases, axis=1), phases.std(axis=1)
+def _differ_in_mean(means: Float64, deviations: Float64) -> bool:
     span = float(np.ptp(means))
     if span <= APART * float(deviations.max()):
         return False

@@ -19,7 +19,8 @@ from monitor.signal.plausibility.readings import Reading, other_reading
 from monitor.signal.plausibility.stored import is_bare, reading_of, stored_bytes, zero_of
 
 N_FIRST = 8  # messages that are all looked at
-AGAIN_S = 30.0  # then one as often
+CLOSELY = (1, 4)  # of these, the ones that are looked at closely: that costs milliseconds
+AGAIN_S = 120.0  # then one as often, closely
 N_WHOLE = 8  # messages without a word against them end a trouble
 MAX_BYTES = 1 << 16  # of short messages, taken together
 
@@ -46,12 +47,14 @@ class FormatCheck:
         self, message: Message, payload: PayloadSettings, chunk: Chunk, rule: Rule, now_s: float
     ) -> None:
         """A message has come, and gave this chunk first. now_s: seconds spent listening."""
-        is_due = self._n_looked < N_FIRST or self.trouble or now_s >= self._looked_s + AGAIN_S
+        is_first = self._n_looked < N_FIRST
+        is_due = is_first or self.trouble or now_s >= self._looked_s + AGAIN_S
         if not is_due or not chunk.samples.size:
             return
         self._n_looked += 1
         self._looked_s = now_s
-        found = self._found(message, payload, chunk, rule)
+        is_close = not is_first or self.trouble or self._n_looked in CLOSELY or self._bytes
+        found = self._found(message, payload, chunk, rule, bool(is_close))
         if found:
             self.trouble, self._n_whole = found, 0
         elif self.trouble and chunk.samples.any():
@@ -59,15 +62,22 @@ class FormatCheck:
             if self._n_whole >= N_WHOLE:
                 self.trouble = ""
 
-    def _found(self, message: Message, payload: PayloadSettings, chunk: Chunk, rule: Rule) -> str:
+    def _found(
+        self,
+        message: Message,
+        payload: PayloadSettings,
+        chunk: Chunk,
+        rule: Rule,
+        is_close: bool,
+    ) -> str:
         found, reading = "", reading_of(payload, rule)
         if reading is not None:
             data = stored_bytes(message, payload, chunk, rule, reading)
             if is_bare(payload):
-                found = _content_trouble(message, data, reading) or self._head_trouble(
-                    data, reading
-                )
-            found = found or self._reading_trouble(data, reading, zero_of(payload))
+                found = _content_trouble(message, data, reading)
+                found = found or self._head_trouble(data, reading)
+            if is_close and not found:
+                found = self._reading_trouble(data, reading, zero_of(payload))
         return found or level_trouble(chunk.samples, rule.unit, rule.full_scale_ms2)
 
     def _head_trouble(self, data: bytes, reading: Reading) -> str:

@@ -234,6 +234,9 @@ def _are_unlike(data: bytes, own: Reading, longer: Reading) -> bool:
     numbers = _integers(data, own)
     pairs = numbers[:, : numbers.shape[1] // 2 * 2]
     first = 0 if own.byte_order == "little" else 1
+    spread = [float(pairs[:, at::2].std()) for at in (first, 1 - first)]
+    if spread[1] > spread[0] / 2:
+        return False
     low, high = (length_of(pairs[:, at::2], own.width) for at in (first, 1 - first))
     both, whole = length(data, longer), length_of(numbers, own.width)
     if low is None or high is None or both is None or whole is None:

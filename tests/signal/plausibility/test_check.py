@@ -220,7 +220,7 @@ def test_after_the_first_messages_it_looks_now_and_then() -> None:
         _look(check, right, payload, rule, some, second)
     _look(check, wrong, payload, rule, some, 20)
     assert not check.trouble
-    _look(check, wrong, payload, rule, some, 60)
+    _look(check, wrong, payload, rule, some, 200)
     assert check.trouble
 
 
