@@ -22,6 +22,7 @@ class Cut:
     piece: Window | Gap
     running: bool | None = None  # what had been said last
     context: Context = field(default_factory=dict)
+    is_implausible: bool = False  # of bytes that are not what the settings say
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,11 @@ def judge(work: Sequence[Cut]) -> Iterator[Judgement]:
         if isinstance(piece, Gap):
             yield Judgement(cut.sensor.judge_gap(piece), piece.n_new)
             continue
-        found = cut.sensor.judge(piece, analyses[index], cut.analyser, cut.running)
+        analysis = analyses[index]
+        if cut.is_implausible:
+            quality = replace(analysis.quality, reason="implausible_format")
+            analysis = Analysis(quality)
+        found = cut.sensor.judge(piece, analysis, cut.analyser, cut.running)
         verdict, kept, events = found
         if cut.context:
             verdict = replace(verdict, context=cut.context)

@@ -19,7 +19,7 @@ from monitor.pipeline.origins import Origin, Origins, Senders
 from monitor.pipeline.overload import Overload
 from monitor.pipeline.router import MAX_NAME, Content, Router, Rules, RunningWord
 from monitor.pipeline.running import RunningStates
-from monitor.pipeline.sensor import Sensor
+from monitor.pipeline.sensor import Sensor, Stopped
 from monitor.pipeline.settlement import Marks, Settlement
 from monitor.records.batch import BadPayload, Batch, Event
 from monitor.records.commissioned import Commissioned
@@ -34,6 +34,7 @@ from monitor.signal.payload.identity import id_in_properties
 
 MAX_SENSORS = 5000  # a hostile publisher may invent names; each would cost memory
 BEHIND_NS = 1_000_000_000  # a message that waited for longer on our side tells no rate by arrival
+MAX_UNHEARD = 500  # likewise of sensors that have sent nothing but what was refused
 HEAD_BYTES = 64  # of a bad payload, kept for inspection
 
 
@@ -127,10 +128,11 @@ class Pipeline:
 
     def refuse(self, message: Message, reason: str, detail: str) -> None:
         """Count a message that cannot be used, and keep its first bytes."""
+        name = self._router.whole_name(message.topic)
         self._batch.counters[f"bad_payloads.{reason}"] += 1
         head, topic = message.payload[:HEAD_BYTES], message.topic[:MAX_NAME]
         n_bytes = len(message.payload)
-        bad = BadPayload(message.received_ns, topic, reason, detail, n_bytes, head)
+        bad = BadPayload(message.received_ns, topic, reason, detail, n_bytes, head, name)
         self._batch.bad_payloads.append(bad)
 
     def tick(self, now_ns: int, now_s: float) -> None:
@@ -143,9 +145,9 @@ class Pipeline:
         self._memory.series.tick(now_ns)
         self._take_news(now_ns)
         for sensor in self.sensors.values():
-            if sensor.is_overdue(now_s):
-                text = "no message for three expected periods"
-                self._end(sensor, now_ns, "silent", text)
+            stopped = sensor.stopped(now_ns, now_s)
+            if stopped is not None:
+                self._end(sensor, stopped)
 
     def event(self, event: Event) -> None:
         """Put something that happened on record."""
@@ -225,9 +227,11 @@ class Pipeline:
                 return {}
             sensors = self._sensors_of(content, now_s)
         except PayloadError as error:
-            self.refuse(message, error.reason, error.detail)
+            detail = f"{error.detail} {self._router.hint(message)}".strip()
+            self.refuse(message, error.reason, detail)
             if not message.retained:  # that one is from some other time
                 self._note_missing(message.topic, "refused_message")
+                self._note_not_understood(message, detail, now_s)
             return {}
         marks = {}
         self._note_topic(message.topic, sensors)
@@ -247,6 +251,7 @@ class Pipeline:
                 self._note_outage(sensor, message)
                 if self._is_behind:
                     sensor.note_held()
+                sensor.look(message, self._router.payload_of(message.topic), chunk, now_s)
                 self._push(sensor, chunk, own, work, now_s)
             marks[sensor.name] = sensor.n_received
         return marks
@@ -273,14 +278,13 @@ class Pipeline:
         for dead, kind in noticed.dead:
             sensor = self.sensors.get(self._router.sensor_of(dead) or "")
             if sensor is not None and not sensor.is_silent:
-                self._end(sensor, now_ns, "death_certificate", f"{kind}: its sender has ended")
+                self._end(sensor, sensor.died(now_ns, f"{kind}: its sender has ended"))
 
-    def _end(self, sensor: Sensor, now_ns: int, reason: str, text: str) -> None:
-        """The sensor is silent from now on."""
-        ended, verdict = sensor.fall_silent(now_ns, reason)
-        self._count_ended(sensor, ended)
-        self._batch.verdicts.append(verdict)
-        self.event(Event(now_ns, sensor.name, "silent", text))
+    def _end(self, sensor: Sensor, stopped: Stopped) -> None:
+        """The sensor's stream ends here."""
+        self._count_ended(sensor, stopped.ended)
+        self._batch.verdicts.append(stopped.verdict)
+        self._batch.events += stopped.events
         self._touched.add(sensor.name)
 
     def _is_of_other_sender(self, sensor: Sensor, chunk: Chunk, message: Message) -> bool:
@@ -339,6 +343,18 @@ class Pipeline:
             self.sensors[name].note_missing(reason)
             self._touched.add(name)
 
+    def _note_not_understood(self, message: Message, detail: str, now_s: float) -> None:
+        """A sensor that sends nothing but what is refused is to be seen, too."""
+        name = self._router.whole_name(message.topic)
+        sensor = self.sensors.get(name)
+        if sensor is None:
+            analyser = self._router.analyser(name) if name else None
+            n_unheard = sum(not one.was_heard for one in self.sensors.values())
+            if analyser is None or n_unheard >= MAX_UNHEARD or len(self.sensors) >= MAX_SENSORS:
+                return
+            sensor = self._make_sensor(name, analyser, now_s)
+        sensor.note_not_understood(message, detail, now_s)
+
     def _note_outage(self, sensor: Sensor, message: Message) -> None:
         """The first message after a new connection."""
         is_resumed = self._unsure.pop(sensor.name, None)
@@ -386,6 +402,9 @@ class Pipeline:
         for what in chunk.tolerated:
             self._batch.counters[f"tolerated.{what}"] += 1
         taken = sensor.take(chunk, digest, now_s)
+        if taken.unjudged is not None:
+            self._batch.verdicts.append(taken.unjudged)
+            self._touched.add(name)
         if taken.is_back:
             self.event(Event(chunk.received_ns, name, "back", "messages again"))
         self._batch.events += taken.troubles
@@ -396,7 +415,7 @@ class Pipeline:
         for analyser, window in taken.windows:
             context = self._memory.context.of(name, self._router.context_names, chunk.received_ns)
             running = self._running.of(name, analyser.rule, context)
-            work.append(Cut(sensor, analyser, window, running, context))
+            work.append(Cut(sensor, analyser, window, running, context, taken.is_implausible))
             self._batch.window_received_ns.append(chunk.received_ns)
 
     def _count_ended(self, sensor: Sensor, ended: Iterable[Gap | Drop]) -> list[Gap]:
