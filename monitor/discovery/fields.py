@@ -1,0 +1,82 @@
+"""What the bytes before the samples say: the time, a counter, how many samples there are.
+
+A time is taken where the same bytes of every message are near its arrival in one of the formats; a
+counter where they go up by one a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from monitor.discovery import clocks
+from monitor.discovery.notes import Notes
+
+WIDTHS = {8: "uint64", 4: "uint32", 2: "uint16", 1: "uint8"}
+ORDERS = ("little", "big")
+
+
+def header_of(
+    heads: Sequence[bytes], received_ns: Sequence[int], byte_order: str, notes: Notes
+) -> dict[str, Any]:
+    """The setting `header`. heads : of the messages of one sender, all as long"""
+    n_bytes = len(heads[0])
+    header: dict[str, Any] = {"bytes": n_bytes}
+    taken: set[int] = set()
+    for name, found in (
+        ("time", _time(heads, received_ns)),
+        ("sequence", _sequence(heads)),
+    ):
+        if found is None or taken & set(_span(found)):
+            continue
+        taken |= set(_span(found))
+        order = found.pop("byte_order")
+        if order != byte_order and found["dtype"] != "uint8":
+            found["byte_order"] = order
+        header[name] = found
+        notes.say(name, _sentence(name, found))
+    return header
+
+
+def _sentence(name: str, field: dict[str, Any]) -> str:
+    what = f"{field['dtype']} at byte {field['at']}"
+    if name == "sequence":
+        return f"{what} goes up by one a message"
+    return f"{what} is a time ({field['format']}) near the arrival"
+
+
+def _span(field: dict[str, Any]) -> range:
+    width = int("".join(filter(str.isdigit, field["dtype"]))) // 8
+    return range(field["at"], field["at"] + width)
+
+
+def _values(heads: Sequence[bytes], at: int, width: int, order: str) -> list[int]:
+    return [int.from_bytes(head[at : at + width], order) for head in heads]  # type: ignore[arg-type]
+
+
+def _time(heads: Sequence[bytes], received_ns: Sequence[int]) -> dict[str, Any] | None:
+    for width in (8, 4):
+        for order in ORDERS:
+            for at in range(len(heads[0]) - width + 1):
+                values = _values(heads, at, width, order)
+                name = clocks.format_of(values, received_ns)
+                if name is not None and name != "ole_days" and _goes_on(values):
+                    dtype = "int64" if width == 8 else WIDTHS[width]
+                    return {"at": at, "dtype": dtype, "byte_order": order, "format": name}
+    return None
+
+
+def _goes_on(values: Sequence[int]) -> bool:
+    return all(b >= a for a, b in pairwise(values))
+
+
+def _sequence(heads: Sequence[bytes]) -> dict[str, Any] | None:
+    """The widest that still counts: what stands above it is then 0, and part of it."""
+    for width, dtype in WIDTHS.items():
+        for order in ORDERS:
+            for at in range(0, len(heads[0]) - width + 1):
+                is_whole = at % width == 0 or (len(heads[0]) - at) % width == 0
+                if is_whole and clocks.is_counter(_values(heads, at, width, order)):
+                    return {"at": at, "dtype": dtype, "byte_order": order}
+    return None
