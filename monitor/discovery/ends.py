@@ -19,6 +19,7 @@ FOREIGN = 5.0  # times what is usual
 CHANCE, DOUBT = 1e-5, 0.01
 ORDER = 4
 DENSE = 0.6
+MAX_GAP = 16  # numbers that look like samples: what lies behind is some
 FAR_SHARE = 0.2
 
 
@@ -46,8 +47,10 @@ def _foreign(runs: list[Float64], lag: int, most: int) -> int | None:
         return None
     foreign = []
     for place in range(1, most + 1):
+        if place - (foreign[-1] if foreign else 0) > MAX_GAP:
+            break
         values = np.array([run[-place] for run in runs])
-        if _is_odd(values, runs) or _is_untold(runs, place, lag, model):
+        if _is_odd(values, _phase(runs, place, lag)) or _is_untold(runs, place, lag, model):
             foreign.append(place)
     if not foreign:
         return 0 if _is_told(runs, lag, model) else None
@@ -59,6 +62,15 @@ def _is_told(runs: list[Float64], lag: int, models: list[tuple[Float64, float]])
     """Whether the last number is no doubtful case: a byte's checksum looks like a sample."""
     chance = _chance(runs, 1, lag, models)
     return chance > DOUBT or bool(runs[0].max() > 256)
+
+
+def _phase(runs: list[Float64], place: int, lag: int) -> Float64:
+    """Of the middle of the messages, the numbers of the channel that this place would be of."""
+    found = []
+    for run in runs:
+        own = run[(len(run) - place) % lag :: lag]
+        found.append(own[len(own) // 4 : -(len(own) // 4) or None])
+    return np.concatenate(found)
 
 
 def _models(runs: list[Float64], lag: int, most: int) -> list[tuple[Float64, float]] | None:
@@ -120,10 +132,9 @@ def _is_of_other_size(values: Float64, spread: float) -> bool:
     return bool(np.mean((sizes > 1e6 * spread) | ((sizes < 1e-9 * spread) & (sizes > 0))) > 0.3)
 
 
-def _is_odd(values: Float64, runs: list[Float64]) -> bool:
+def _is_odd(values: Float64, middle: Float64) -> bool:
     """The same in all messages, or nearly, or growing by the same: samples are not so."""
     steps = np.diff(values)
-    middle = np.concatenate([run[len(run) // 3 : 2 * len(run) // 3] for run in runs])
     n, spread = len(values), float(middle.std())
     share = min(1.0, 0.4 * float(np.ptp(values)) / spread) if spread > 0 else 1.0
     if _is_of_other_size(values, spread) and not _is_of_other_size(middle, spread):

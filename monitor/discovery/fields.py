@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from monitor.discovery import clocks
 from monitor.discovery.notes import Notes
 
@@ -24,8 +26,14 @@ def header_of(
     n_bytes = len(heads[0])
     header: dict[str, Any] = {"bytes": n_bytes}
     taken: set[int] = set()
+    time = _time(heads, received_ns)
+    fraction = None if time is None else _fraction(heads, received_ns, time)
+    if time is not None and fraction is None and _stands_still(heads, time):
+        notes.say("time", f"a time at byte {time['at']} is too coarse to be used")
+        time = None
     for name, found in (
-        ("time", _time(heads, received_ns)),
+        ("time", time),
+        ("time_fraction", fraction),
         ("sequence", _sequence(heads)),
     ):
         if found is None or taken & set(_span(found)):
@@ -43,6 +51,8 @@ def _sentence(name: str, field: dict[str, Any]) -> str:
     what = f"{field['dtype']} at byte {field['at']}"
     if name == "sequence":
         return f"{what} goes up by one a message"
+    if name == "time_fraction":
+        return f"{what} counts {field['format']} within the second"
     return f"{what} is a time ({field['format']}) near the arrival"
 
 
@@ -67,6 +77,34 @@ def _time(heads: Sequence[bytes], received_ns: Sequence[int]) -> dict[str, Any] 
     return None
 
 
+def _fraction(
+    heads: Sequence[bytes], received_ns: Sequence[int], time: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Parts of a second beside a time in whole ones, with which it keeps pace with the arrivals."""
+    if time["format"] != "s":
+        return None
+    order, span = time["byte_order"], _span(time)
+    seconds = np.array(_values(heads, span.start, len(span), order), np.float64)
+    since = np.array(received_ns, np.float64) / 1e9 - seconds
+    for width in (8, 4, 2):
+        for at in range(len(heads[0]) - width + 1):
+            values = np.array(_values(heads, at, width, order), np.float64)
+            for unit in ("ns", "us", "ms"):
+                parts = values / clocks.STEPS[unit]
+                if parts.max() >= 1 or set(range(at, at + width)) & set(span):
+                    continue
+                if np.std(since - parts) < 0.1 * np.std(since) + 1e-3 < np.std(parts):
+                    found = {"at": at, "dtype": WIDTHS[width], "byte_order": order}
+                    return found | {"format": unit}
+    return None
+
+
+def _stands_still(heads: Sequence[bytes], time: dict[str, Any]) -> bool:
+    span = _span(time)
+    values = _values(heads, span.start, len(span), time["byte_order"])
+    return sum(a == b for a, b in pairwise(values)) > 0.2 * len(values)
+
+
 def _goes_on(values: Sequence[int]) -> bool:
     return all(b >= a for a, b in pairwise(values))
 
@@ -77,6 +115,9 @@ def _sequence(heads: Sequence[bytes]) -> dict[str, Any] | None:
         for order in ORDERS:
             for at in range(0, len(heads[0]) - width + 1):
                 is_whole = at % width == 0 or (len(heads[0]) - at) % width == 0
-                if is_whole and clocks.is_counter(_values(heads, at, width, order)):
+                values = _values(heads, at, width, order)
+                # Were the upper half no part of it, it would hardly be 0.
+                is_whole = is_whole and (width < 4 or max(values) < 1 << (6 * width))
+                if is_whole and clocks.is_counter(values):
                     return {"at": at, "dtype": dtype, "byte_order": order}
     return None

@@ -53,15 +53,27 @@ def readings(runs: Sequence[Float64]) -> list[Reading]:
     found = [Reading(*key, odds=_odds_to_next(key, order, usable)) for key in order]
     if found and found[0].layout == "planar" and not _ends_within(runs, found[0].n_channels):
         found[0] = replace(found[0], odds=0.0)
+    if found and found[0].n_channels == 1 and _breaks_somewhere(runs):
+        found[0] = replace(found[0], odds=0.0)
     return found
+
+
+def _breaks_somewhere(runs: Sequence[Float64]) -> bool:
+    """One channel does not break where several in turn would."""
+    usual = [n for n in COUNTS[1:] if all(len(run) % n == 0 and len(run) >= 16 * n for run in runs)]
+    return any(_join_odds(runs, n) < -SURE for n in usual)
 
 
 def _ends_within(runs: Sequence[Float64], n: int) -> bool:
     """Whether the signal breaks where one channel would end and the next begin."""
+    return _join_odds(runs, n) < 0
+
+
+def _join_odds(runs: Sequence[Float64], n: int) -> float:
     parts = [run.reshape(n, -1) for run in runs]
     seams = [(one[k], one[k + 1]) for one in parts for k in range(n - 1)]
     stretches = [part for one in parts for part in one]
-    return prediction.join_odds(stretches, seams) < 0
+    return prediction.join_odds(stretches, seams)
 
 
 def _odds_to_next(

@@ -276,6 +276,9 @@ def _sparkplug(group: ShapeGroup, notes: Notes) -> _Reading | None:
         if answer is None:
             return None
         settings["dtype"] = answer
+    if len(group.topics) == 1 and records_of.has_own_sequence(payloads):
+        settings["sequence"] = True
+        notes.say("sequence", "seq goes up by one a message")
     channels = words.channel_names([name.replace("/", ".") for name in names])
     return _Reading(settings, channels if len(names) > 1 else ("a",), tuple(names))
 
@@ -394,27 +397,27 @@ def _settled_place(group: ShapeGroup, place: Place, notes: Notes) -> Place | Non
     return choices.get(answer, place)
 
 
-def _identity(group: ShapeGroup, identities: dict[str, list[str]], notes: Notes) -> dict[str, str]:
+def _identity(
+    group: ShapeGroup, identities: dict[str, list[str]], notes: Notes
+) -> dict[str, str]:
     """Paths of machine and point, where the topic alone does not tell senders apart."""
     levels = {level for topic in group.topics for level in topic.split("/")}
-    useful = {}
-    for path, values in identities.items():
-        varies = len(set(values)) > 1 and not set(values) <= levels
-        if varies or not _has_own_level(group):
-            useful[path] = values
-    if not useful:
-        return {}
-    order = sorted(useful, key=lambda one: -len(set(useful[one])))[:2]
-    of_machine = [path for path in order if words.says(path, words.MACHINE)]
-    has_machine = _has_own_level(group)
-    if len(order) == 1:
-        name = "point" if has_machine else "machine"
-        found = {name: order[0]}
-    else:
-        machine = of_machine[0] if of_machine else order[1]
-        point = next(path for path in order if path != machine)
-        found = {"machine": machine, "point": point}
+    useful = {path: found for path, found in identities.items() if not set(found) <= levels}
+    varying = [path for path, found in useful.items() if len(set(found)) > 1]
+    of_machine = [path for path in useful if words.says(path, words.MACHINE)]
+    others = [path for path in (*varying, *useful) if path not in of_machine]
+    found: dict[str, str] = {}
+    if of_machine and (others or varying or not _has_own_level(group)):
+        found["machine"] = of_machine[0]
+    if others and (varying or found or not _has_point_level(group)):
+        found["point" if found or _has_own_level(group) else "machine"] = others[0]
     for name, path in found.items():
         shown = ", ".join(sorted(set(useful[path]))[:4])
-        notes.say(name, f"{path} tells senders apart ({shown})")
+        notes.say(name, f"{path} says whose samples these are ({shown})")
     return found
+
+
+def _has_point_level(group: ShapeGroup) -> bool:
+    """Whether the topic has two levels, or more, that may name a sensor."""
+    pattern = topics.pattern_of(group.topics, False, False, Notes())
+    return pattern is None or "{point}" in pattern

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from monitor.discovery import words
@@ -11,7 +12,7 @@ from monitor.signal.payload.protobuf import fields
 from monitor.signal.payload.senml import LABELS, SEPARATORS
 from monitor.signal.payload.units import MS2_PER_UNIT, spelled
 
-_METRIC, _NAME, _DATATYPE = 2, 1, 4
+_METRIC, _SEQUENCE, _NAME, _DATATYPE = 2, 3, 1, 4
 _NUMBERS = {10, 11, 12, 13}
 _BYTES = 16
 _INTEGERS = {10, 11}
@@ -136,3 +137,17 @@ def sparkplug_names(
         names = [one.strip() for one in answer.split(",")]
     notes.say("format", f"Sparkplug B, metrics {', '.join(names)}")
     return names, [kinds[name] for name in names if name in kinds]
+
+
+def has_own_sequence(payloads: Sequence[bytes]) -> bool:
+    """Whether the edge node counts nothing but these messages: its seq goes from 0 to 255."""
+    found = []
+    for data in payloads:
+        whole = dict(fields(data))
+        found.append(whole.get(_SEQUENCE))
+    steps = [
+        (b - a) % 256
+        for a, b in pairwise(found)
+        if isinstance(a, int) and isinstance(b, int)
+    ]
+    return len(steps) > 4 and len(steps) == len(payloads) - 1 and set(steps) == {1}

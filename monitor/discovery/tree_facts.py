@@ -6,14 +6,14 @@ A fact is taken for what its values do over many messages; its name decides betw
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from monitor.discovery import clocks, words
 from monitor.discovery.notes import Choice, Notes
-from monitor.discovery.trees import Place, grows_steadily, is_number, is_numbers, nodes
+from monitor.discovery.trees import Place, grows_steadily, is_number, is_numbers, joined, nodes
 from monitor.signal.payload.paths import at
 from monitor.signal.payload.units import MS2_PER_UNIT, spelled
 
@@ -78,9 +78,11 @@ def _scalar_paths(place: Place, parts: Sequence[Part]) -> list[str]:
     """Of text and numbers beside the samples, in the part first, then in the whole."""
     found: dict[str, None] = {}
     for one in parts[:8]:
-        for tree in (one.tree, one.whole):
-            for path, value in nodes(tree):
-                if isinstance(value, str | int | float) or hasattr(value, "isoformat"):
+        for path in _scalars(one.tree):
+            found.setdefault(path)
+        if place.parts not in (None, "."):
+            for path in _scalars(one.whole):
+                if not path.startswith(f"{place.parts}."):
                     found.setdefault(path)
     inside = tuple(f"{path}." for path in place.paths)
     samples = set(place.paths)
@@ -91,6 +93,15 @@ def _scalar_paths(place: Place, parts: Sequence[Part]) -> list[str]:
         prefix = "0." if place.paths == (".",) else f"{place.paths[0]}.0."
         return other + [path for path in of_first if path.startswith(prefix)]
     return [path for path in kept if not path.startswith(inside)]
+
+
+def _scalars(tree: Any) -> Iterator[str]:
+    """Paths of texts, numbers and times; of those in short lists too."""
+    for path, value in nodes(tree):
+        if isinstance(value, str | int | float) or hasattr(value, "isoformat"):
+            yield path
+        elif is_numbers(value) and len(value) <= 3:
+            yield from (joined(path, str(index)) for index in range(len(value)))
 
 
 # -- whose it is ----------------------------------------------------------------------------------
@@ -176,7 +187,10 @@ def _is_clock_name(path: str, values: Sequence[Any]) -> bool:
 
 
 def _list_clock(place: Place, parts: Sequence[Part]) -> str | None:
-    n = len(at(parts[0].tree, place.paths[0])) if place.paths else 0
+    first = at(parts[0].tree, place.paths[0])
+    if not is_numbers(first):
+        return None
+    n = len(first)
     for path, value in nodes(parts[0].tree):
         if path in place.paths or not is_numbers(value) or len(value) != n:
             continue

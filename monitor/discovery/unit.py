@@ -19,6 +19,7 @@ from monitor.signal.payload.units import MS2_PER_UNIT, spelled
 G = 9.80665
 OFFSET = 0.05  # by which a cheap sensor's gravity is off
 NEAR = 0.02
+NEAR_OF_MG = 0.008  # 1 g in cm/s² is 2 % less
 REST = 0.5  # vibration is less than so much of gravity
 STEADY = 0.03
 OF_GRAVITY = {unit: G / ms2 for unit, ms2 in MS2_PER_UNIT.items()}
@@ -52,15 +53,15 @@ def unit_of(
     levels = [_gravity(stream) for stream in streams]
     gravity = float(np.median([one for one in levels if one])) if any(levels) else None
     is_whole = all(np.all(one == np.round(one)) for stream in streams for one in stream.samples[:4])
-    found = _by_gravity(gravity, len(streams[0].samples[0]), is_whole)
+    n_channels = len(streams[0].samples[0])
+    found = _by_gravity(gravity, is_whole)
     if len(named) == 1:
         return _by_name(named.pop(), gravity, found, streams, notes)
-    if len(found) == 1 and gravity is not None:
-        unit = found[0]
-        notes.say(
-            "unit", f"{_spelled(unit)}: at rest the axes add up to {gravity:.4g}, which is 1 g"
-        )
-        return unit
+    settled = _settled(found, gravity, n_channels, is_whole)
+    if settled is not None:
+        what = "the axes add up to" if n_channels > 1 else "the mean is"
+        notes.say("unit", f"{settled.unit}: at rest {what} {gravity:.4g}, which is 1 g")
+        return settled
     _ask(found, gravity, is_whole, notes)
     return None
 
@@ -75,7 +76,7 @@ def _by_name(
     """What a name says, unless gravity or the level denies it."""
     rms = max(float(np.std(one)) for stream in streams for one in stream.samples)
     rms_ms2 = rms * MS2_PER_UNIT[unit]
-    is_denied = len(found) == 1 and found[0].unit != unit and gravity is not None
+    is_denied = bool(found) and all(one.unit != unit for one in found) and gravity is not None
     if is_denied or not (rms_ms2 == 0 or QUIETEST_MS2 < rms_ms2 < LOUDEST_MS2):
         why = (
             f"at rest the axes add up to {gravity:.4g}" if is_denied else f"{rms_ms2:.2g} m/s² RMS"
@@ -125,25 +126,36 @@ def _gravity(stream: Stream) -> float | None:
     return size if error < STEADY * size + noise else None
 
 
-def _by_gravity(gravity: float | None, n_channels: int, is_whole: bool) -> list[UnitFound]:
+def _by_gravity(gravity: float | None, is_whole: bool) -> list[UnitFound]:
     """The units that would make it 1 g, the nearest first."""
     if gravity is None:
         return []
-    near = NEAR if n_channels < 3 else OFFSET
-    found = {
+    off = {
         UnitFound(unit): abs(gravity / size - 1)
         for unit, size in OF_GRAVITY.items()
-        if abs(gravity / size - 1) < near and not (is_whole and size < 10)
+        if not (is_whole and size < 10)
     }
     if is_whole:
-        found |= {
-            UnitFound("g", 1 / size): abs(gravity / size - 1)
-            for size in COUNTS_PER_G
-            if abs(gravity / size - 1) < near
-        }
-    if n_channels < 3:  # an offset of 1 is nothing special, one of 9.81 is
-        found = {unit: off for unit, off in found.items() if unit == UnitFound("m/s2")}
-    return sorted(found, key=lambda unit: found[unit])
+        off |= {UnitFound("g", 1 / size): abs(gravity / size - 1) for size in COUNTS_PER_G}
+    near = [unit for unit in off if off[unit] < OFFSET]
+    return sorted(near, key=lambda unit: off[unit])
+
+
+def _settled(
+    found: Sequence[UnitFound], gravity: float | None, n_channels: int, is_whole: bool
+) -> UnitFound | None:
+    """What gravity alone decides. Whole numbers may count anything; few sensors speak of feet; and
+    of less than three axes an offset of 1 is nothing special, while one of 9.81 is.
+    """
+    if not found or gravity is None or is_whole:
+        return None
+    best = found[0]
+    off = abs(gravity / OF_GRAVITY[best.unit] - 1)
+    if best.unit == "m/s2":
+        return best if off < (OFFSET if n_channels > 2 else NEAR) else None
+    if n_channels < 3 or best.unit not in ("g", "mg"):
+        return None
+    return best if best.unit == "g" or off < NEAR_OF_MG else None
 
 
 def _ask(found: Sequence[UnitFound], gravity: float | None, is_whole: bool, notes: Notes) -> None:

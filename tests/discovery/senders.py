@@ -408,8 +408,7 @@ SENDERS: dict[str, Sender] = {
     ),
     "json-list-at-top": Sender(lambda b: _json(b.lists[0])),
     "json-telegraf-batch": Sender(
-        lambda b: _json(_telegraf(b), "telegraf"), 2, n=1000, because="nothing tells the unit",
-        gravity=False,
+        lambda b: _json(_telegraf(b), "telegraf"), 2, n=1000,
     ),
     "msgpack-bytes": Sender(
         lambda b: [
@@ -488,7 +487,7 @@ SENDERS: dict[str, Sender] = {
     ),
     "s11-esp32-cbor": Sender(_esp32, 2, per_ms2=1 / G, because="1 in one axis may be an offset"),
     "s12-senseye": Sender(lambda b: _json(_senseye(b), "senseye/hall-2"), 2, 2000),
-    "s13-gatech": Sender(_gatech, 2, gravity=False, because="nothing tells the unit"),
+    "s13-gatech": Sender(_gatech, 2),
     "s14-vibralyzer": Sender(
         lambda b: _json({"point_id": "DE/H", "fs": 8192, "signal": b.lists[0]}, "vib/motor-4"),
         1, 8192, n=512,
