@@ -18,6 +18,7 @@ ORDER = 8
 MAX_SAMPLES = 12_000
 SURE = 6.0  # a log of odds: one in four hundred
 MIN_SEAMS = 5
+N_STEPS = 4  # samples behind a seam that are still told by those before it
 
 
 def fitted(stretches: Sequence[Float64], order: int = ORDER) -> tuple[Float64, float] | None:
@@ -60,15 +61,23 @@ def join_odds(stretches: Sequence[Float64], seams: Sequence[tuple[Float64, Float
         return 0.0
     weights, inside = model
     n_order = len(weights) - 1
-    usable = [(a, b) for a, b in seams if len(a) >= n_order and len(b)]
+    usable = [(a[-n_order:], b[:N_STEPS]) for a, b in seams if min(len(a), len(b)) >= n_order]
     if len(usable) < MIN_SEAMS or inside <= 0:
         return 0.0
-    guesses = np.array([predicted(weights, a) for a, _ in usable])
-    firsts = np.array([b[0] for _, b in usable])
-    errors = firsts - guesses
-    shifted = np.concatenate([np.roll(firsts, step) - guesses for step in (2, 3)])
-    apart = float(np.sqrt(np.mean(shifted**2)))
-    return _odds(errors, inside, max(apart, inside))
+    before, behind = (np.array(side) for side in zip(*usable, strict=True))
+    errors = _errors(weights, before, behind)
+    shifted = [_errors(weights, before, np.roll(behind, step, axis=0)) for step in (2, 3)]
+    apart = np.sqrt(np.mean(np.concatenate(shifted) ** 2, axis=0))
+    return float(sum(map(_odds, errors.T, [inside] * N_STEPS, np.maximum(apart, inside))))
+
+
+def _errors(weights: Float64, before: Float64, behind: Float64) -> Float64:
+    """(n_seams, N_STEPS) of the first samples behind each seam."""
+    whole = np.concatenate([before, behind], axis=1)
+    windows = sliding_window_view(whole, len(weights), axis=1)
+    told = windows[..., :-1] @ weights[:-1] + weights[-1]
+    errors: Float64 = windows[..., -1] - told
+    return errors
 
 
 def _odds(errors: Float64, inside: float, apart: float) -> float:

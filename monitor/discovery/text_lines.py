@@ -65,14 +65,18 @@ def _table(lines: list[str], delimiter: str, decimal: str) -> Table | None:
             return None
     if len(body) > 1 and len(body[0]) == 1 and delimiter != DELIMITERS[0]:
         return None
+    if delimiter == "\t" and any(" " in line.strip() for line in lines[start:]):
+        return None
     has_names = start > 0 and _are_names(rows[start - 1], body[0])
     names = tuple(cell.strip('"') for cell in rows[start - 1]) if has_names else ()
     return Table(_usable(delimiter, body), decimal, start - has_names, names, body)
 
 
 def _usable(delimiter: str, body: list[list[str]]) -> str:
-    """With one number a line nothing parts them: the usual sign will do."""
-    return delimiter if len(body[0]) > 1 else ","
+    """With one number a line nothing parts them: the usual sign will do. Tabs are blanks."""
+    if len(body[0]) == 1:
+        return ","
+    return "blank" if delimiter == "\t" else delimiter
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

@@ -24,6 +24,7 @@ Form = Literal["list", "text", "base64", "hex", "binary"]
 # entry an instant; stretches: one entry a stretch.
 Shape = Literal["flat", "each", "planar", "rows", "square", "objects", "stretches"]
 
+NESTED = ("planar", "rows", "square")
 MAX_NODES = 20_000
 MAX_CHANNELS = 16
 MIN_TEXT_BYTES = 16
@@ -61,7 +62,10 @@ class _Run:
 def places(tree: Any) -> list[Place]:
     """The ways to read one tree, the likeliest first."""
     found = [*_in_parts(tree), *_in_entries(tree), *_in_lists(tree), *_in_runs(tree)]
-    return [place for place in found if not all(map(words.is_context, place.names))]
+    found = [place for place in found if not all(map(words.is_context, place.names))]
+    if len({place.paths for place in found}) == 1 and found[0].shape in NESTED:
+        found = [replace(place, is_named=True) for place in found]  # nothing else is there
+    return found
 
 
 # -- nodes ----------------------------------------------------------------------------------------
@@ -316,8 +320,15 @@ def _chosen(runs: list[_Run]) -> Place | None:
         if some:
             best = max(some, key=len)
             is_sure = len(groups) == 1 or (len(some) == 1 and some is not groups)
-            return _place_of(best, is_sure)
+            return _place_of(best, is_sure and not _has_kin(best, usable))
     return None
+
+
+def _has_kin(chosen: list[_Run], usable: list[_Run]) -> bool:
+    """Whether something beside the chosen ones is as long, and may be a channel as well."""
+    first = chosen[0]
+    others = [run for run in usable if run not in chosen and not _is_fact(run.path)]
+    return any((run.n, run.form) == (first.n, first.form) for run in others)
 
 
 def _groups(runs: Sequence[_Run]) -> list[list[_Run]]:

@@ -65,6 +65,7 @@ _AXIS = re.compile(
 )
 _NUMBERED = re.compile(r"(?:ch|chan|channel|axis|sensor|d|a|in|ai|acc|vib|input|s|adc)?(\d{1,2})")
 _DIRECTIONS = _set("horizontal vertical axial radial tangential lateral longitudinal h v")
+_CAMEL_UNIT = re.compile(r"(.*[a-zXYZ])(Mg|Ug|Ms2|G)")  # accelMg
 _BRACKETED = re.compile(r"[\[(/]\s*([^\])]+?)\s*[\])]?$")
 
 
@@ -94,14 +95,22 @@ def is_rotation(names: Sequence[str]) -> bool:
 
 def axis_of(path: str) -> str | None:
     """x of acc_x_g, ch1 of ch1; None where the name is of no axis."""
-    last = path.rpartition(".")[2]
-    words = [word for word in tokens(last) if word not in ACCELERATION_TOKENS]
-    joined = "".join(words) or last.lower()
+    last = _without_unit(path.rpartition(".")[2])
+    joined = "".join(tokens(last)) or last.lower()
     if joined in _DIRECTIONS:
         return joined
     if found := _AXIS.fullmatch(joined):
         return found[1]
     return joined if _NUMBERED.fullmatch(joined) and not joined.isdigit() else None
+
+
+def _without_unit(name: str) -> str:
+    """acc_x of acc_x_ms2"""
+    head, _, last = name.rpartition("_")
+    if head and last.lower() in ACCELERATION_TOKENS:
+        return head
+    found = _CAMEL_UNIT.fullmatch(name)
+    return found[1] if found else name
 
 
 def are_axes(paths: Sequence[str]) -> bool:
@@ -144,8 +153,8 @@ def unit_of(name: str) -> str | None:
         unit = ACCELERATION_TOKENS.get(joined, ACCELERATION_TOKENS.get(last[-1].lower()))
         if unit is not None:
             return unit
-    if found := re.fullmatch(r".*[a-z](Mg|Ug|Ms2|G)", name):  # camel case: accelMg
-        return ACCELERATION_TOKENS.get(found[1].lower())
+    if found := _CAMEL_UNIT.fullmatch(name):
+        return ACCELERATION_TOKENS.get(found[2].lower())
     return None
 
 
