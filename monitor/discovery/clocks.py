@@ -29,6 +29,15 @@ def format_of(values: Sequence[object], received_ns: Sequence[int]) -> str | Non
     return None
 
 
+def keeps_pace(values: Sequence[object], received_ns: Sequence[int], name: str) -> bool:
+    """Whether times go on as arrivals do, within a second or a fifth."""
+    first, last = time_ns(values[0], name), time_ns(values[-1], name)
+    if first is None or last is None:
+        return False
+    told, seen = last - first, received_ns[-1] - received_ns[0]
+    return abs(told - seen) <= max(10**9, SLOPE_LIMIT * seen)
+
+
 def _is_near(value: object, at_ns: int, name: str, near_ns: int) -> bool:
     found = time_ns(value, name)
     return found is not None and abs(found - at_ns) < near_ns

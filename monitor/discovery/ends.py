@@ -45,7 +45,7 @@ def _foreign(runs: list[Float64], lag: int, most: int) -> int | None:
     model = _models(runs, lag, most)
     if model is None:
         return None
-    foreign = []
+    foreign: list[int] = []
     for place in range(1, most + 1):
         if place - (foreign[-1] if foreign else 0) > MAX_GAP:
             break

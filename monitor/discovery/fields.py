@@ -17,6 +17,7 @@ from monitor.discovery.notes import Notes
 
 WIDTHS = {8: "uint64", 4: "uint32", 2: "uint16", 1: "uint8"}
 ORDERS = ("little", "big")
+ALIGNED = 2  # where fields begin
 
 
 def header_of(
@@ -68,10 +69,12 @@ def _values(heads: Sequence[bytes], at: int, width: int, order: str) -> list[int
 def _time(heads: Sequence[bytes], received_ns: Sequence[int]) -> dict[str, Any] | None:
     for width in (8, 4):
         for order in ORDERS:
-            for at in range(len(heads[0]) - width + 1):
+            for at in range(0, len(heads[0]) - width + 1, ALIGNED):
                 values = _values(heads, at, width, order)
                 name = clocks.format_of(values, received_ns)
-                if name is not None and name != "ole_days" and _goes_on(values):
+                if name is None or name == "ole_days" or not _goes_on(values):
+                    continue
+                if len(set(values)) > 1 and clocks.keeps_pace(values, received_ns, name):
                     dtype = "int64" if width == 8 else WIDTHS[width]
                     return {"at": at, "dtype": dtype, "byte_order": order, "format": name}
     return None

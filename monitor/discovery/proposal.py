@@ -182,7 +182,8 @@ def _rules(found: Decoded, reading: _Reading, group: ShapeGroup, notes: Notes) -
     for cluster in clusters:
         unit = unit_of([found.streams[name] for name in cluster], names, is_stated, notes)
         if unit is not None:
-            settings = _rule_settings(cadences[cluster[0]], reading.channels, unit)
+            stream = found.streams[cluster[0]]
+            settings = _rule_settings(cadences[cluster[0]], stream, reading.channels, unit)
             rules.append(Rule(tuple(cluster), settings))
     return rules
 
@@ -195,12 +196,15 @@ def _senml_has_unit(group: ShapeGroup) -> bool:
 
 
 def _rule_settings(
-    cadence: rate.Cadence, channels: Sequence[str], unit: UnitFound
+    cadence: rate.Cadence, stream: Stream, channels: Sequence[str], unit: UnitFound
 ) -> dict[str, Any]:
-    settings: dict[str, Any] = {}
-    if cadence.period_s is not None:
+    settings: dict[str, Any] = {"sample_rate_hz": cadence.rate_hz}
+    if cadence.period_s is not None:  # a window is a snapshot, or it would never be filled
+        length_s = min(stream.counts) / cadence.rate_hz
         settings |= {"acquisition": "snapshot", "expected_period_s": cadence.period_s}
-    settings |= {"sample_rate_hz": cadence.rate_hz}
+        settings |= {"window_s": float(f"{length_s:.9g}")}
+    elif (between_s := rate.period_s(stream)) > 1:
+        settings |= {"expected_period_s": between_s}
     if tuple(channels) != ("a",):
         settings["channels"] = list(channels)
     settings["unit"] = unit.unit
@@ -397,9 +401,7 @@ def _settled_place(group: ShapeGroup, place: Place, notes: Notes) -> Place | Non
     return choices.get(answer, place)
 
 
-def _identity(
-    group: ShapeGroup, identities: dict[str, list[str]], notes: Notes
-) -> dict[str, str]:
+def _identity(group: ShapeGroup, identities: dict[str, list[str]], notes: Notes) -> dict[str, str]:
     """Paths of machine and point, where the topic alone does not tell senders apart."""
     levels = {level for topic in group.topics for level in topic.split("/")}
     useful = {path: found for path, found in identities.items() if not set(found) <= levels}

@@ -22,8 +22,9 @@ from monitor.discovery.streams import PROVISIONAL_HZ, Stream
 MIN_MESSAGES = 5
 SLOWEST_HZ = 10.0  # what comes slower is no vibration
 WHOLE = 0.1  # of a message's length: so near they follow each other without a gap
-UNSURE_LIMIT = 0.02  # a rate is told no better than this: it is asked
+UNSURE_LIMIT = 0.015  # a rate is told no better than this: it is asked
 CERTAINTY = 4.0
+SNAP = 0.008  # a usual rate is meant where one is so near
 FLOOR = {True: 1e-4, False: 2e-3}  # least uncertainty by message times, by arrivals
 USUAL = (
     1, 1.024, 1.25, 1.28, 1.344, 1.5, 1.6, 2, 2.048, 2.4, 2.5, 2.56, 3, 3.125, 3.2, 3.332, 4, 4.096,
@@ -115,14 +116,14 @@ def _by_statement(
         return _contradicted(stream, rate_hz, told, notes)
     if _joins(stream) > SURE:
         return _contradicted(stream, rate_hz, told, notes)
-    period_s = _period_s(stream)
+    between_s = period_s(stream)
     notes.say("sample_rate_hz", f"{rate_hz:g} Hz is stated")
     n = int(np.median(stream.counts))
     notes.say(
         "acquisition",
-        f"snapshots: {n} samples last {n / rate_hz:.3g} s, and one comes every {period_s:.3g} s",
+        f"snapshots: {n} samples last {n / rate_hz:.3g} s, and one comes every {between_s:.3g} s",
     )
-    return Cadence(rate_hz, period_s)
+    return Cadence(rate_hz, between_s)
 
 
 def _contradicted(stream: Stream, stated: float, told: Told | None, notes: Notes) -> Cadence | None:
@@ -148,8 +149,8 @@ def _by_counting(stream: Stream, told: Told | None, notes: Notes) -> Cadence | N
         why = "one sample a message" if is_single else "each message goes on where the last ended"
         notes.say("sample_rate_hz", f"{told.rate_hz:.5g} samples a second come, and {why}")
         return Cadence(rate_hz)
-    n, period_s = int(np.median(stream.counts)), _period_s(stream)
-    text = f"{n} samples come every {period_s:.3g} s"
+    n, between_s = int(np.median(stream.counts)), period_s(stream)
+    text = f"{n} samples come every {between_s:.3g} s"
     if odds < -SURE:
         text += ", and do not go on where the last ones ended: snapshots. At which rate (Hz)?"
         notes.ask("sample_rate_hz", f"{stream.sensor}: {text}")
@@ -172,7 +173,8 @@ def _joins(stream: Stream) -> float:
     return odds
 
 
-def _period_s(stream: Stream) -> float:
+def period_s(stream: Stream) -> float:
+    """Between two messages, usually; to two digits, upwards."""
     steps = np.diff(np.array(stream.arrivals, np.float64)) / 1e9
     usual = float(np.median(steps)) if len(steps) else 0.0
     return float(f"{usual:.2g}") if usual else 0.0
@@ -184,6 +186,7 @@ def nearest_usual(rate_hz: float, low_hz: float, high_hz: float) -> float:
         return rate_hz
     power = math.floor(math.log10(rate_hz))
     usual = [one * 10.0**step for one in USUAL for step in (power - 1, power, power + 1)]
+    low_hz, high_hz = max(low_hz, rate_hz * (1 - SNAP)), min(high_hz, rate_hz * (1 + SNAP))
     inside = [one for one in usual if low_hz <= one <= high_hz]
     # The plainest of them: 1000 rather than 1024 where both would do.
     if inside:

@@ -145,9 +145,5 @@ def has_own_sequence(payloads: Sequence[bytes]) -> bool:
     for data in payloads:
         whole = dict(fields(data))
         found.append(whole.get(_SEQUENCE))
-    steps = [
-        (b - a) % 256
-        for a, b in pairwise(found)
-        if isinstance(a, int) and isinstance(b, int)
-    ]
+    steps = [(b - a) % 256 for a, b in pairwise(found) if isinstance(a, int) and isinstance(b, int)]
     return len(steps) > 4 and len(steps) == len(payloads) - 1 and set(steps) == {1}

@@ -240,7 +240,7 @@ def _find_time(
         if None in values or (not words.says(path, words.TIME) and not _is_large(values)):
             continue
         name = clocks.format_of(values, [at_ns for _, at_ns in pairs])
-        if name is not None:
+        if name is not None and all(_keeps_pace(path, name, stream) for stream in streams):
             found.append((path, name))
     if not found:
         return
@@ -251,6 +251,11 @@ def _find_time(
         return
     facts.settings |= {"time": path, "time_format": name}
     notes.say("time", f"{path} is a time ({name}) near the arrival")
+
+
+def _keeps_pace(path: str, name: str, stream: Sequence[Part]) -> bool:
+    values, arrivals = [one.at(path) for one in stream], [one.received_ns for one in stream]
+    return clocks.keeps_pace(values, arrivals, name)
 
 
 def _is_large(values: Sequence[Any]) -> bool:

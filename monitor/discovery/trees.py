@@ -43,6 +43,7 @@ class Place:
     channels: tuple[str, ...] = ()
     parts: str | None = None
     is_named: bool = True  # by names that tell samples, or nothing else is there
+    is_of_lists: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -61,11 +62,19 @@ class _Run:
 
 def places(tree: Any) -> list[Place]:
     """The ways to read one tree, the likeliest first."""
-    found = [*_in_parts(tree), *_in_entries(tree), *_in_lists(tree), *_in_runs(tree)]
+    found = [*_in_parts(tree), *_in_entries(tree), *_in_lists(tree)]
+    singles = _in_runs(tree)
+    found += [one for one in singles if not found or (one.is_of_lists and not _is_in(one, found))]
     found = [place for place in found if not all(map(words.is_context, place.names))]
     if len({place.paths for place in found}) == 1 and found[0].shape in NESTED:
         found = [replace(place, is_named=True) for place in found]  # nothing else is there
     return found
+
+
+def _is_in(place: Place, others: Sequence[Place]) -> bool:
+    """Rows of a list of lists are no lists of their own."""
+    outer = [f"{other.paths[0]}." for other in others if other.shape in NESTED]
+    return any(path.startswith(one) for path in place.paths for one in outer)
 
 
 # -- nodes ----------------------------------------------------------------------------------------
@@ -285,7 +294,7 @@ def _in_runs(tree: Any) -> list[Place]:
         return [lists]
     numbers = [run for run in runs if not run.n and not _is_fact(run.path)]
     single = _chosen(numbers)
-    return [] if single is None else [replace(single, shape="each")]
+    return [] if single is None else [replace(single, shape="each", is_of_lists=False)]
 
 
 def _without_clocks(tree: Any, runs: list[_Run]) -> list[_Run]:
@@ -300,7 +309,9 @@ def _without_clocks(tree: Any, runs: list[_Run]) -> list[_Run]:
 def _is_fact(path: str) -> bool:
     """Named as time, counter, rate or identity."""
     kinds = (words.TIME, words.SEQUENCE, words.RATE, words.SPACING, words.IDENTITY)
-    return words.axis_of(path) is None and any(words.says(path, kind) for kind in kinds)
+    if words.axis_of(path) is not None:
+        return False
+    return words.time_unit_of(path) is not None or any(words.says(path, kind) for kind in kinds)
 
 
 def is_sample_name(path: str) -> bool:

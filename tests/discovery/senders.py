@@ -13,7 +13,7 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,7 +59,8 @@ class Block:
 @dataclass(frozen=True, slots=True)
 class Sender:
     """unit : stored numbers a m/s² (1/9.81 for g, 100 for counts of 0.01)
-    is_asked : discovery must ask: what it cannot know is in `because`
+    because : why discovery must ask, "" where it need not; asks : by which key; answer : the right
+        one, "" where none makes the shape readable without further words
     """
 
     publish: Callable[[Block], Sequence[Sent]]
@@ -72,6 +73,8 @@ class Sender:
     period_s: float | None = None
     properties: Callable[[Block], dict[str, str]] | None = None
     because: str = ""
+    asks: str = "unit"
+    answer: str = ""
     jitter_s: float = 0.002
 
 
@@ -341,9 +344,7 @@ def _sparkplug_bytes(block: Block) -> bytes:
 
 
 def _sparkplug_arrays(block: Block) -> bytes:
-    rows = [
-        np.round(channel).astype("<i2").tobytes() for channel in block.samples
-    ]
+    rows = [np.round(channel).astype("<i2").tobytes() for channel in block.samples]
     pairs = zip("xy", rows, strict=True)
     return _sparkplug(block, [_metric(name, _ms(block), row, 23) for name, row in pairs])
 
@@ -376,13 +377,19 @@ SENDERS: dict[str, Sender] = {
     ),
     "d14-nan-in-json": Sender(
         lambda b: _json(
-            {"samples": [float("nan") if b.number == 3 and k == 9 else one
-                         for k, one in enumerate(b.lists[0])]}
+            {
+                "samples": [
+                    float("nan") if b.number == 3 and k == 9 else one
+                    for k, one in enumerate(b.lists[0])
+                ]
+            }
         )
     ),
     "d32-sparkplug-b": Sender(lambda b: [(DDATA, _sparkplug_bytes(b))]),
     "d34-units": Sender(
-        lambda b: _json({"samples": b.lists}), 3, gravity=False,
+        lambda b: _json({"samples": b.lists}),
+        3,
+        gravity=False,
         because="nothing tells in/s², nor that an axis is turned round",
     ),
     "gzip-json": Sender(
@@ -395,73 +402,119 @@ SENDERS: dict[str, Sender] = {
                 for axis, channel in zip("xy", b.samples, strict=True)
             }
         ),
-        2, per_ms2=100, because="981 counts may be 1 g in cm/s² or in mg",
+        2,
+        per_ms2=100,
+        because="981 counts may be 1 g in cm/s² or in mg",
+        answer="counts 0.01",
     ),
     "json-flat-interleaved": Sender(
         lambda b: _json({"samples": [one for row in _rows(b) for one in row]}), 3
     ),
     "json-hole-inside": Sender(
-        lambda b: _json({"n": 4 + b.number, "d": _objects(b, range(9, 14) if b.number == 5 else ())})
+        lambda b: _json(
+            {"n": 4 + b.number, "d": _objects(b, range(9, 14) if b.number == 5 else ())}
+        )
     ),
     "json-indices": Sender(
         lambda b: _json({"blocks": [[b.start_ns / 1e9], {"acc.values": b.lists[0]}]})
     ),
     "json-list-at-top": Sender(lambda b: _json(b.lists[0])),
     "json-telegraf-batch": Sender(
-        lambda b: _json(_telegraf(b), "telegraf"), 2, n=1000,
+        lambda b: _json(_telegraf(b), "telegraf"),
+        2,
+        n=1000,
     ),
     "msgpack-bytes": Sender(
         lambda b: [
             (PLANT, msgpack.packb({1: 6 + b.number, 2: b.start_ns // 1000, 3: _packed(b, "<i2")}))
         ],
-        2, per_ms2=100, because="981 counts may be 1 g in cm/s² or in mg",
+        2,
+        per_ms2=100,
+        because="981 counts may be 1 g in cm/s² or in mg",
+        answer="counts 0.01",
     ),
     "raw-int24-big-endian": Sender(
-        lambda b: [(PLANT, _int24(b))], 3, per_ms2=1e5, because="no chip is known to count so",
+        lambda b: [(PLANT, _int24(b))],
+        3,
+        per_ms2=1e5,
+        because="no chip is known to count so",
+        answer="counts 0.00001",
     ),
     "raw-properties": Sender(
-        lambda b: [(PLANT, _packed(b, "<i2"))], per_ms2=1000 / G,
+        lambda b: [(PLANT, _packed(b, "<i2"))],
+        per_ms2=1000 / G,
         properties=lambda b: {
-            "sample_rate_hz": "1000", "start_time_ms": str(_ms(b)), "sequence": str(b.number),
+            "sample_rate_hz": "1000",
+            "start_time_ms": str(_ms(b)),
+            "sequence": str(b.number),
         },
         because="1000 in one axis may be mg or an offset",
+        answer="mg",
     ),
     "raw-rich-header": Sender(
-        lambda b: [(PLANT, _rich_header(b))], per_ms2=1000,
+        lambda b: [(PLANT, _rich_header(b))],
+        per_ms2=1000,
         because="nothing tells that bytes 24 to 27 are a scale",
     ),
-    "raw-structs": Sender(lambda b: [(PLANT, _structs(b))], 3, because="structs are not guessed"),
+    "raw-structs": Sender(
+        lambda b: [(PLANT, _structs(b))], 3, because="structs are not guessed", asks="payload"
+    ),
     "raw-uint16-planar": Sender(
         lambda b: [
-            (PLANT, (np.round(b.samples).astype(int) + 32768).astype("<u2").tobytes()
-             + zlib.crc32(b.samples.tobytes()).to_bytes(4, "little")[:2])
+            (
+                PLANT,
+                (np.round(b.samples).astype(int) + 32768).astype("<u2").tobytes()
+                + zlib.crc32(b.samples.tobytes()).to_bytes(4, "little")[:2],
+            )
         ],
-        3, per_ms2=100, gravity=False, because="nothing tells what a count is",
+        3,
+        per_ms2=100,
+        gravity=False,
+        because="nothing tells what a count is",
+        asks="channels",
     ),
     "s01-openeew": Sender(
-        lambda b: _json(_openeew(b), "iot-2/evt/status/fmt/json"), 3, 31.25, per_ms2=100,
+        lambda b: _json(_openeew(b), "iot-2/evt/status/fmt/json"),
+        3,
+        31.25,
+        per_ms2=100,
         because="980 at rest may be 1 g in cm/s² or, a little off, in mg",
+        answer="gal",
     ),
     "s02-ax-ay-lists": Sender(
         lambda b: _json(
             {"timestamp": _ms(b), "ax": b.lists[0], "ay": b.lists[1]}, "sensor/m7/data"
         ),
-        2, per_ms2=1 / G, because="1 in one of two axes may be an offset",
+        2,
+        per_ms2=1 / G,
+        because="1 in one of two axes may be an offset",
+        answer="g",
     ),
     "s03-acc-object": Sender(
         lambda b: _json(
-            {"ts": b.start_ns / 1e9, "sample_rate": 1600,
-             "acc": dict(zip("xyz", b.lists, strict=True))},
+            {
+                "ts": b.start_ns / 1e9,
+                "sample_rate": 1600,
+                "acc": dict(zip("xyz", b.lists, strict=True)),
+            },
             "machines/m7/3/telemetry",
         ),
-        3, 1600, per_ms2=1 / G,
+        3,
+        1600,
+        per_ms2=1 / G,
     ),
     "s04-washing-machine": Sender(
-        lambda b: _json(_washing(b), "washing/acceleration"), 3, 800, n=10, n_blocks=100,
+        lambda b: _json(_washing(b), "washing/acceleration"),
+        3,
+        800,
+        n=10,
+        n_blocks=100,
         per_ms2=1 / G,
     ),
     "s05-ni-daq": Sender(
-        lambda b: _json(_ni_daq(b), "daq/rig"), 4, gravity=False,
+        lambda b: _json(_ni_daq(b), "daq/rig"),
+        4,
+        gravity=False,
         because="nothing tells the scale of each channel",
     ),
     "s06-number-alone": Sender(
@@ -469,46 +522,72 @@ SENDERS: dict[str, Sender] = {
     ),
     "s07-three-numbers": Sender(
         lambda b: _json(
-            {"timestamp": b.iso, **dict(zip(("ax", "ay", "az"), [c[0] for c in b.lists],
-                                            strict=True))},
+            {
+                "timestamp": b.iso,
+                **dict(zip(("ax", "ay", "az"), [c[0] for c in b.lists], strict=True)),
+            },
             "shm/windturbine/node01/accel",
         ),
-        3, 200, n=1, n_blocks=1000,
+        3,
+        200,
+        n=1,
+        n_blocks=1000,
     ),
     "s08-two-numbers": Sender(
         lambda b: _json(
             {"sensor": 17, "t": _ms(b), "ax": b.lists[0][0], "ay": b.lists[1][0]}, "plant/press"
         ),
-        2, 100, n=1, n_blocks=1000,
+        2,
+        100,
+        n=1,
+        n_blocks=1000,
     ),
     "s09-cpsens": Sender(lambda b: [("cpsens/d8-3a/ch1/acc", _cpsens(b))]),
     "s10-bams": Sender(
-        lambda b: [("BAMS", _bams(b))], 2, 100, per_ms2=1 / G, because="text of its own making"
+        lambda b: [("BAMS", _bams(b))],
+        2,
+        100,
+        per_ms2=1 / G,
+        because="text of its own making",
+        asks="payload",
     ),
-    "s11-esp32-cbor": Sender(_esp32, 2, per_ms2=1 / G, because="1 in one axis may be an offset"),
+    "s11-esp32-cbor": Sender(
+        _esp32, 2, per_ms2=1 / G, because="1 in one axis may be an offset", answer="g"
+    ),
     "s12-senseye": Sender(lambda b: _json(_senseye(b), "senseye/hall-2"), 2, 2000),
     "s13-gatech": Sender(_gatech, 2),
     "s14-vibralyzer": Sender(
         lambda b: _json({"point_id": "DE/H", "fs": 8192, "signal": b.lists[0]}, "vib/motor-4"),
-        1, 8192, n=512,
+        1,
+        8192,
+        n=512,
     ),
     "s15-raw-int32": Sender(
-        lambda b: [(PLANT, _packed(b, "<i4"))], per_ms2=100,
+        lambda b: [(PLANT, _packed(b, "<i4"))],
+        per_ms2=100,
         because="981 counts may be 1 g in cm/s² or in mg",
+        answer="counts 0.01",
     ),
     "senml-cbor": Sender(
-        lambda b: [("senml", _senml_cbor(b))], 2, gravity=False, because="nothing tells the unit"
+        lambda b: [("senml", _senml_cbor(b))],
+        2,
+        gravity=False,
+        because="nothing tells the unit",
+        answer="m/s2",
     ),
     "senml-json": Sender(_senml_json, 3),
     "sparkplug-arrays": Sender(
-        lambda b: [(DDATA, _sparkplug_arrays(b))], 2, per_ms2=100,
+        lambda b: [(DDATA, _sparkplug_arrays(b))],
+        2,
+        per_ms2=100,
         because="981 counts may be 1 g in cm/s² or in mg",
+        answer="counts 0.01",
     ),
     "zlib-raw": Sender(
-        lambda b: [(PLANT, zlib.compress(_packed(b, "<i2")))], per_ms2=100,
+        lambda b: [(PLANT, zlib.compress(_packed(b, "<i2")))],
+        per_ms2=100,
         because="981 counts may be 1 g in cm/s² or in mg",
+        answer="counts 0.01",
     ),
-    "zstd-csv": Sender(
-        lambda b: [(PLANT, zstandard.ZstdCompressor().compress(_csv(b).encode()))]
-    ),
+    "zstd-csv": Sender(lambda b: [(PLANT, zstandard.ZstdCompressor().compress(_csv(b).encode()))]),
 }

@@ -32,9 +32,23 @@ from tests.discovery.senders import T0_NS, vibration
 G = 9.80665
 PER_MS2 = {"m/s2": 1.0, "g": 1 / G, "mg": 1000 / G}
 SUFFIX = {"m/s2": "ms2", "g": "g", "mg": "mg"}
-RATES = (100.0, 200.0, 400.0, 952.0, 1000.0, 1600.0, 2000.0, 3200.0, 6400.0, 8192.0, 12800.0, 25600.0)
+RATES = (
+    100.0,
+    200.0,
+    400.0,
+    952.0,
+    1000.0,
+    1600.0,
+    2000.0,
+    3200.0,
+    6400.0,
+    8192.0,
+    12800.0,
+    25600.0,
+)
 KNOWN_TIMES = ("ts", "timestamp", "time", "t", "dateTime", "epoch")
 KNOWN_LISTS = ("samples", "data", "values", "waveform", "acc", "vib", "signal", "buffer")
+CH = ["ch1", "ch2", "ch3", "ch4"]
 AXES = (("x", "y", "z"), ("ax", "ay", "az"), ("acc_x", "acc_y", "acc_z"), ("accX", "accY", "accZ"))
 Rng = np.random.Generator
 
@@ -139,7 +153,9 @@ def _time_field(rng: Rng) -> tuple[str, Callable[[int], Any]] | None:
     return name, kinds[kind]
 
 
-def variation(rng: Rng, give: list[Callable[[Rng, int, int], Float64 | None]]) -> tuple[Truth, list[Message]]:
+def variation(
+    rng: Rng, give: list[Callable[[Rng, int, int], Float64 | None]]
+) -> tuple[Truth, list[Message]]:
     n_channels = int(rng.choice([1, 1, 2, 3, 3, 4]))
     n, n_blocks = int(rng.choice([48, 100, 128, 256, 500, 512])), int(rng.integers(12, 40))
     x = None
@@ -169,7 +185,7 @@ def variation(rng: Rng, give: list[Callable[[Rng, int, int], Float64 | None]]) -
         stored = x[:, k * n : (k + 1) * n] * per_ms2
         stored = np.round(stored) if unit == "counts" else np.round(stored, 6)
         payload = publish(stored, k, start_ns)
-        late_s = n / true_hz + 0.01 + rng.exponential(0.003)
+        late_s = n / true_hz + 0.01 + rng.exponential(min(0.003, 0.1 * n / true_hz))
         messages.append(Message(topic, payload, start_ns + round(late_s * 1e9)))
         truth.samples.append(stored)
         truth.starts_ns.append(start_ns)
@@ -190,7 +206,7 @@ def _tree_shape(form: str, pack: Callable[[Any], bytes]) -> Callable[[Rng, Truth
         tell = truth.unit in SUFFIX and rng.random() < 0.5
         axes = list(AXES[int(rng.integers(len(AXES)))])
         if truth.n_channels > 3:
-            axes = [f"ch{k + 1}" for k in range(4)]
+            axes = CH
         names = axes[: truth.n_channels]
         if tell and form in ("each", "objects"):
             names = [f"{name}_{SUFFIX[truth.unit]}" for name in names]
@@ -279,7 +295,7 @@ def _csv_shape(rng: Rng, truth: Truth) -> Any:
     delimiter = str(rng.choice([",", ";", "\t", " "]))
     decimal = "," if delimiter == ";" and rng.random() < 0.6 else "."
     has_header = rng.random() < 0.5
-    names = ["x", "y", "z", "w"][: truth.n_channels]
+    names = ["x", "y", "z"][: truth.n_channels] if truth.n_channels < 4 else CH
     if has_header and rng.random() < 0.5:
         names = [f"{name} [{truth.unit}]".replace(" ", "") for name in names]
         truth.is_unit_told = True
@@ -337,12 +353,14 @@ def _mistake(truth: Truth, proposal: Proposal) -> str:
         return f"{len(proposal.streams)} sensors"
     (stream,), (rule,) = proposal.streams.values(), proposal.rules
     settings = rule.settings
-    if abs(settings["sample_rate_hz"] / truth.rate_hz - 1) > 0.01:
+    if abs(settings["sample_rate_hz"] / truth.rate_hz - 1) > 0.015:
         return f"rate {settings['sample_rate_hz']} for {truth.rate_hz}"
     is_snapshot = settings.get("acquisition") == "snapshot"
     if is_snapshot != (truth.period_s is not None):
         return "continuous or snapshot"
-    ms2 = {"m/s2": 1.0, "g": G, "mg": G / 1000}.get(settings["unit"], 1.0) * settings.get("scale", 1.0)
+    ms2 = {"m/s2": 1.0, "g": G, "mg": G / 1000}.get(settings["unit"], 1.0) * settings.get(
+        "scale", 1.0
+    )
     is_stated = bool(proposal.payload.get("unit"))  # then the decoder has heeded it
     shares = (1.0, truth.per_ms2) if is_stated else (ms2 * truth.per_ms2, 1.0)
     return _mistake_of_samples(truth, stream, *shares)
