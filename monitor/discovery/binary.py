@@ -100,15 +100,19 @@ def _float_bits(runs: list[Float64], dtype: str) -> float:
     if spread > 20:
         return np.inf
     # Nothing else looks so: it goes before whatever code whole numbers have. Pairs of float32 of
-    # one size look like float64; halves of float64 do not look like float32.
-    return 0.1 if dtype == "float32" else 0.3
+    # one size look like float64; halves of float64 do not look like float32, unless they are 0:
+    # then both say as much.
+    if dtype == "float32":
+        return 0.1
+    has_halves = bool(np.any(values != values.astype(np.float32)))
+    return 0.3 if has_halves else 0.2
 
 
 def rivals(found: Sequence[Stored], n_bytes: int) -> list[Stored]:
     """Those that the first does not stand out from, though they give other samples."""
     best = found[0]
     if best.dtype.startswith("float"):
-        return [one for one in found[1:] if one.bits <= best.bits]
+        return [one for one in found[1:] if one.bits <= best.bits and one.tail == best.tail]
     limit = best.bits + max(SURE_SHARE * best.bits, SURE_BITS / n_bytes)
     return [one for one in found[1:] if one.bits <= limit and not _are_alike(best, one)]
 

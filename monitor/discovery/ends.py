@@ -21,6 +21,7 @@ ORDER = 4
 DENSE = 0.6
 MAX_GAP = 16  # numbers that look like samples: what lies behind is some
 FAR_SHARE = 0.2
+N_BESIDE = 24  # numbers that a place is compared with
 
 
 def head_of(runs: Sequence[Float64], lag: int) -> int | None:
@@ -65,11 +66,11 @@ def _is_told(runs: list[Float64], lag: int, models: list[tuple[Float64, float]])
 
 
 def _phase(runs: list[Float64], place: int, lag: int) -> Float64:
-    """Of the middle of the messages, the numbers of the channel that this place would be of."""
+    """The numbers of the channel that this place would be of, behind it in the same messages."""
     found = []
     for run in runs:
-        own = run[(len(run) - place) % lag :: lag]
-        found.append(own[len(own) // 4 : -(len(own) // 4) or None])
+        at = len(run) - place
+        found.append(run[at % lag : at : lag][-N_BESIDE:])
     return np.concatenate(found)
 
 

@@ -18,6 +18,7 @@ COUNTS = (1, 2, 3, 4, 6, 8)
 MIN_NUMBERS = 240
 ORDER = 24
 SURE, SURE_OF_MANY, SURE_OF_PARTS = 8.0, 30.0, 120.0
+SHARE_OF_PARTS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,11 @@ def _odds_to_next(
     rivals = [other for other in order if other != key and not _is_multiple(other, key)]
     odds = min((codes[other] for other in rivals), default=np.inf) - codes[key]
     parts = [codes[other] for other in order if other[0] > 1 and _is_multiple(key, other)]
-    if key[0] > 1 and parts and min(parts) - codes[key] < SURE_OF_PARTS:
-        return 0.0
+    if key[0] > 1 and parts:
+        # Splitting further must gain as splitting at all did: a wandering signal gains a little.
+        gained = codes.get((1, "interleaved"), min(parts)) - min(parts)
+        if min(parts) - codes[key] < max(SURE_OF_PARTS, SHARE_OF_PARTS * gained):
+            return 0.0
     return odds
 
 

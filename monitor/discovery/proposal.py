@@ -24,6 +24,7 @@ from monitor.discovery import (
     tree_settings,
     words,
 )
+from monitor.discovery.doubts import are_vibration
 from monitor.discovery.notes import Choice, Notes, Question, Reason
 from monitor.discovery.shapes import PassedOver, ShapeGroup, groups_of
 from monitor.discovery.streams import Decoded, Stream, decoded
@@ -134,7 +135,9 @@ def _complete(proposal: Proposal, group: ShapeGroup, reading: _Reading, notes: N
         found.refusals,
         found.streams,
     )
-    proposal.rules = _rules(found, reading, group, notes)
+    zero = float(payload.get("zero", 0.0))
+    if are_vibration(list(found.streams.values()), zero, notes):
+        proposal.rules = _rules(found, reading, group, notes)
 
 
 def _decoded(
@@ -360,7 +363,7 @@ def _tree(group: ShapeGroup, kind: str, place: Place, notes: Notes) -> _Reading 
         notes.ask("samples", "No samples are found in these messages: where are they?")
         return None
     facts = tree_facts.facts_of(place, parts, notes)
-    if any(one.key in ("unit", "sample_time_unit") for one in notes.questions):
+    if any(one.key in ("unit", "sample_time_unit", "time_zone") for one in notes.questions):
         return None
     sample_time = facts.settings.get("sample_time")
     found = tree_settings.settings_of(place, parts, sample_time, notes)

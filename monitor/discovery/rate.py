@@ -18,12 +18,15 @@ from monitor.discovery import prediction
 from monitor.discovery.notes import Choice, Notes
 from monitor.discovery.prediction import SURE
 from monitor.discovery.streams import PROVISIONAL_HZ, Stream
+from monitor.records.signal import Float64
 
 MIN_MESSAGES = 5
 SLOWEST_HZ = 10.0  # what comes slower is no vibration
 WHOLE = 0.1  # of a message's length: so near they follow each other without a gap
 UNSURE_LIMIT = 0.015  # a rate is told no better than this: it is asked
 CERTAINTY = 4.0
+MAX_LOST = 100  # between two messages: more is another counter
+UNEVEN = 0.02  # of the mean distance against the usual one
 SNAP = 0.008  # a usual rate is meant where one is so near
 FLOOR = {True: 1e-4, False: 2e-3}  # least uncertainty by message times, by arrivals
 USUAL = (
@@ -91,17 +94,34 @@ def _told(stream: Stream) -> Told | None:
     starts = [one for one in stream.starts if one is not None]
     has_times = len(starts) == len(stream.starts) and all(b > a for a, b in pairwise(starts))
     times = np.array(starts if has_times else stream.arrivals, np.float64) / 1e9
+    if len(times) < 3 or times[-1] <= times[0]:
+        return None
     counts = np.array(stream.counts, np.float64)
     # A start lies before its samples, an arrival behind them.
-    before = np.concatenate([[0.0], np.cumsum(counts[:-1] if has_times else counts[1:])])
+    steps = counts[:-1] if has_times else counts[1:]
+    before = np.concatenate([[0.0], np.cumsum(steps * _messages_a_step(stream, times, has_times))])
     times = times - times[0]
-    if len(times) < 3 or times[-1] <= 0:
-        return None
     slope, offset = np.polyfit(times, before, 1)
     spread = float(np.std(before - slope * times - offset))
     error = spread / (np.sqrt(len(times)) * max(float(np.std(times)), 1e-12))
     unsure = CERTAINTY * error + FLOOR[has_times] * slope
     return Told(float(slope), float(slope - unsure), float(slope + unsure))
+
+
+def _messages_a_step(stream: Stream, times: Float64, has_times: bool) -> Float64:
+    """How many messages were sent from one to the next: more than one where some were lost, which
+    their numbers tell, or their times.
+    """
+    numbers = [one for one in stream.sequences if one is not None]
+    if len(numbers) == len(times) and all(0 < b - a < MAX_LOST for a, b in pairwise(numbers)):
+        return np.diff(np.array(numbers, np.float64))
+    steps = np.diff(times)
+    if not np.median(steps):
+        return np.ones(len(steps))
+    ratios = steps / np.median(steps)
+    whole = np.maximum(1.0, np.round(ratios))
+    is_clear = has_times and bool(np.all(np.abs(ratios - whole) < 0.1))
+    return whole if is_clear else np.ones(len(steps))
 
 
 def _by_statement(
@@ -145,6 +165,8 @@ def _by_counting(stream: Stream, told: Told | None, notes: Notes) -> Cadence | N
     rate_hz = nearest_usual(told.rate_hz, told.low_hz, told.high_hz)
     is_single = max(stream.counts) == 1
     odds = SURE + 1 if is_single else _joins(stream)
+    if _is_uneven(stream):
+        odds = min(odds, 0.0)
     if odds > SURE and told.unsure <= UNSURE_LIMIT and (rate_hz >= SLOWEST_HZ or not is_single):
         why = "one sample a message" if is_single else "each message goes on where the last ended"
         notes.say("sample_rate_hz", f"{told.rate_hz:.5g} samples a second come, and {why}")
@@ -162,6 +184,20 @@ def _by_counting(stream: Stream, told: Told | None, notes: Notes) -> Cadence | N
     choice = Choice(f"{rate_hz:g}", f"if every sample is sent; ±{told.unsure:.1%}")
     notes.ask("sample_rate_hz", f"{stream.sensor}: {text}", [choice])
     return None
+
+
+def _is_uneven(stream: Stream) -> bool:
+    """Whether messages come now and then at twice the distance: some may be lost, and nothing tells
+    how many were sent.
+    """
+    numbers = [one for one in stream.sequences if one is not None]
+    starts = [one for one in stream.starts if one is not None]
+    if len(numbers) == len(stream.samples):
+        return False
+    times = np.array(starts if len(starts) == len(stream.samples) else stream.arrivals, np.float64)
+    steps = np.diff(times) / np.array(stream.counts[1:], np.float64)
+    usual = float(np.median(steps))
+    return not usual or abs(float(np.mean(steps)) / usual - 1) > UNEVEN
 
 
 def _joins(stream: Stream) -> float:

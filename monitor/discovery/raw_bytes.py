@@ -90,13 +90,18 @@ def number_type(datas: Sequence[bytes], notes: Notes, tails: Sequence[int] = ())
         return None
     best, rivals = found[0], binary.rivals(found, n_bytes)
     has_twin = binary.has_shifted_twin(best, found) and not best.tail
-    if has_twin and ends.tail_of(numbers_in(best, datas), 1) != 0:
+    if has_twin and _has_tail(numbers_in(best, datas)):
         rivals = [one for one in found[1:] if one.width == best.width][:1] or rivals
     answered = _answered(found, notes, rivals)
     if answered is None:
         return None
     notes.say("dtype", _why(answered, found))
     return answered
+
+
+def _has_tail(runs: list[Float64]) -> bool:
+    """Not surely none."""
+    return ends.tail_of(runs, _likely_lag(runs)) != 0
 
 
 def _answered(found: Sequence[Stored], notes: Notes, rivals: Sequence[Stored]) -> Stored | None:

@@ -31,6 +31,7 @@ class Stream:
     sensor: str
     arrivals: list[int] = field(default_factory=list)
     starts: list[int | None] = field(default_factory=list)
+    sequences: list[int | None] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     samples: list[Float64] = field(default_factory=list)
 
@@ -88,6 +89,7 @@ def _take(found: Decoded, message: Message, chunks: Sequence[Chunk]) -> None:
         stream = found.streams.setdefault(sensor, Stream(sensor))
         stream.arrivals.append(message.received_ns)
         stream.starts.append(pieces[0].start_ns)
+        stream.sequences.append(pieces[0].sequence)
         stream.rates.append(float(np.median([one.sample_rate_hz for one in pieces])))
         stream.samples.append(
             np.concatenate([one.samples for one in pieces], axis=1).astype(np.float64)

@@ -5,19 +5,32 @@ A fact is taken for what its values do over many messages; its name decides betw
 
 from __future__ import annotations
 
+import math
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from monitor.discovery import clocks, words
 from monitor.discovery.notes import Choice, Notes
 from monitor.discovery.trees import Place, grows_steadily, is_number, is_numbers, joined, nodes
 from monitor.signal.payload.paths import at
+from monitor.signal.payload.times import time_ns
 from monitor.signal.payload.units import MS2_PER_UNIT, spelled
 
 DEFAULT_PATHS = ("time", "sequence", "sample_rate_hz", "spacing_s")
+OFF_NS = 1800 * 10**9  # a clock that is farther off is not used as it is
+ZONELESS = re.compile(r"[^Zz]*T?\d\d:\d\d(:\d\d([.,]\d+)?)?")
+# Some of the zones that factories are in: any other may be the answer.
+ZONES = (
+    "Europe/Berlin", "Europe/London", "Europe/Helsinki", "America/New_York", "America/Chicago",
+    "America/Denver", "America/Los_Angeles", "America/Sao_Paulo", "Asia/Kolkata", "Asia/Shanghai",
+    "Asia/Tokyo", "Australia/Sydney",
+)  # fmt: skip
 STRONG_RATES = frozenset({"fs", "sr", "odr", "samplerate", "samplingrate", "sample", "sampling"})
 
 
@@ -249,8 +262,59 @@ def _find_time(
         facts.settings["time"] = None
         notes.say("time", f"{path} stands still over several messages: it is not used")
         return
+    off_ns = _off_ns(path, name, streams)
+    if abs(off_ns) > OFF_NS and not _settle_offset(path, name, off_ns, streams, facts, notes):
+        return
     facts.settings |= {"time": path, "time_format": name}
     notes.say("time", f"{path} is a time ({name}) near the arrival")
+
+
+def _off_ns(path: str, name: str, streams: Sequence[Sequence[Part]]) -> int:
+    """How far the times are before the arrivals, usually."""
+    off = [
+        one.received_ns - (time_ns(one.at(path), name) or 0) for stream in streams for one in stream
+    ]
+    return sorted(off)[len(off) // 2]
+
+
+def _settle_offset(
+    path: str,
+    name: str,
+    off_ns: int,
+    streams: Sequence[Sequence[Part]],
+    facts: Facts,
+    notes: Notes,
+) -> bool:
+    """A clock that is hours off may be a local one: then its zone is asked, and with it the time
+    can be used. Any other is left alone, and arrival counts.
+    """
+    hours = off_ns / 3600e9
+    value = streams[0][0].at(path)
+    is_local = name == "iso8601" and isinstance(value, str) and abs(hours * 4 % 1 - 0.5) > 0.4
+    if not (is_local and abs(hours) < 15 and ZONELESS.fullmatch(value.strip())):
+        facts.settings["time"] = None
+        notes.say("time", f"{path} is {hours:+.1f} h off the arrival: it is not used")
+        return False
+    zones = [
+        Choice(one)
+        for one in ZONES
+        if _offset_h(one, streams[0][0].received_ns) == -round(hours, 2)
+    ]
+    text = f"{path} names no zone and is {-hours:+.1f} h off UTC: which zone is it?"
+    answer = notes.ask("time_zone", text, [*zones, Choice("none", "then arrival counts")])
+    if answer is None or answer == "none":
+        facts.settings["time"] = None
+        return False
+    facts.settings["time_zone"] = answer
+    return True
+
+
+def _offset_h(zone: str, at_ns: int) -> float:
+    try:
+        offset = datetime.fromtimestamp(at_ns / 1e9, ZoneInfo(zone)).utcoffset()
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return math.nan
+    return math.nan if offset is None else offset.total_seconds() / 3600
 
 
 def _keeps_pace(path: str, name: str, stream: Sequence[Part]) -> bool:

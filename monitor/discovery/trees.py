@@ -338,7 +338,11 @@ def _chosen(runs: list[_Run]) -> Place | None:
 def _has_kin(chosen: list[_Run], usable: list[_Run]) -> bool:
     """Whether something beside the chosen ones is as long, and may be a channel as well."""
     first = chosen[0]
-    others = [run for run in usable if run not in chosen and not _is_fact(run.path)]
+    others = [
+        run
+        for run in usable
+        if run not in chosen and not _is_fact(run.path) and not words.is_rotation([run.path])
+    ]
     return any((run.n, run.form) == (first.n, first.form) for run in others)
 
 

@@ -154,7 +154,7 @@ def _time_field(rng: Rng) -> tuple[str, Callable[[int], Any]] | None:
 
 
 def variation(
-    rng: Rng, give: list[Callable[[Rng, int, int], Float64 | None]]
+    rng: Rng, give: list[Callable[[Rng, int, int], Float64 | None]], only: str = ""
 ) -> tuple[Truth, list[Message]]:
     n_channels = int(rng.choice([1, 1, 2, 3, 3, 4]))
     n, n_blocks = int(rng.choice([48, 100, 128, 256, 500, 512])), int(rng.integers(12, 40))
@@ -167,7 +167,7 @@ def variation(
         period_s = n / rate_hz * float(rng.uniform(1.5, 200))
     if period_s:  # far apart in the recording too
         x = _cut_apart(x, n, rng)
-    shape = str(rng.choice(list(SHAPES)))
+    shape = str(rng.choice([one for one in SHAPES if only in one]))
     unit = str(rng.choice(list(PER_MS2)))
     if rng.random() < 0.5:  # a sensor that feels gravity
         way = rng.normal(size=n_channels)
@@ -383,13 +383,15 @@ def _mistake_of_samples(truth: Truth, stream: Stream, share: float, per_ms2: flo
     return ""
 
 
-def measure(n: int, seed: int, folder: Path | None, show: bool = False) -> dict[str, Counter[str]]:
+def measure(
+    n: int, seed: int, folder: Path | None, show: bool = False, only: str = ""
+) -> dict[str, Counter[str]]:
     """Verdicts by shape."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     give = sources(folder)
     for number in range(n):
         rng = np.random.default_rng([seed, number])
-        truth, messages = variation(rng, give)
+        truth, messages = variation(rng, give, only)
         kind, what = verdict(truth, messages)
         found[truth.shape][kind] += 1
         if show and kind in ("wrong", "question"):
@@ -401,10 +403,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--n", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--shape", default="", help="of those with this in their name alone")
     parser.add_argument("--show", action="store_true", help="each that is not right")
     parsed = parser.parse_args()
     named = os.environ.get("CAMSHAFT_DATASETS")
-    found = measure(parsed.n, parsed.seed, Path(named) if named else None, parsed.show)
+    found = measure(
+        parsed.n, parsed.seed, Path(named) if named else None, parsed.show, parsed.shape
+    )
     kinds = ("right", "unit", "question", "wrong")
     print(f"{'shape':18}" + "".join(f"{kind:>10}" for kind in kinds))
     for shape in [*sorted(found), "all"]:
