@@ -33,6 +33,7 @@ from monitor.discovery.unit import UnitFound, unit_of
 from monitor.records.signal import Message
 from monitor.signal.payload.csv_text import CsvPayload
 
+DEFEATED = "These messages defeat the guesses"
 MAX_REFUSED = 0.1  # of the messages: with more the reading is not right
 
 
@@ -109,9 +110,14 @@ def _is_hopeless(proposal: Proposal) -> bool:
 
 def _proposal(group: ShapeGroup, notes: Notes) -> Proposal:
     proposal = Proposal(notes.number, group.topics, len(group.messages))
-    reading = _reading(group, notes)
-    if reading is not None:
-        _complete(proposal, group, reading, notes)
+    try:
+        reading = _reading(group, notes)
+        if reading is not None:
+            _complete(proposal, group, reading, notes)
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+        # A fault of ours on a stranger's messages must not cost the other shapes.
+        proposal.rules = []
+        notes.ask("payload", f"{DEFEATED} ({error}). How are they written?")
     proposal.reasons, proposal.questions = notes.reasons, notes.questions
     return proposal
 
@@ -313,7 +319,7 @@ def _csv(group: ShapeGroup, notes: Notes) -> _Reading | None:
     settings, channels = found
     payload = {"format": "csv"} | settings
     if not channels:  # all in one row
-        row = [list(map(_float, table.rows[0])) for table in tables]
+        row = [list(map(text_lines.number, table.rows[0])) for table in tables]
         if max(map(len, row)) == 1:
             return _Reading(payload, ("a",))
         if min(map(len, row)) <= 16 and len(set(map(len, row))) == 1:
@@ -328,10 +334,6 @@ def _csv(group: ShapeGroup, notes: Notes) -> _Reading | None:
         channels = ("a",)
     CsvPayload.model_validate(payload)
     return _Reading(payload, channels, tuple(tables[0].names))
-
-
-def _float(cell: str) -> float:
-    return float(cell.replace(",", "."))
 
 
 def _short_row(payload: dict[str, Any], n: int, notes: Notes) -> _Reading | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.discovery import words
 from monitor.discovery.notes import Choice, Notes
-from monitor.signal.payload.protobuf import fields
+from monitor.signal.payload.protobuf import NotProtobuf, fields
 from monitor.signal.payload.senml import LABELS, SEPARATORS
 from monitor.signal.payload.units import MS2_PER_UNIT, spelled
 
@@ -91,7 +91,16 @@ def _device(name: str, channels: Sequence[str]) -> str:
 
 
 def sparkplug_metrics(data: bytes) -> dict[str, tuple[int, int, bytes]]:
-    """By name: which kind of value, its stated type, and the bytes where it is such."""
+    """By name: which kind of value, its stated type, and the bytes where it is such. None of what
+    is no Sparkplug.
+    """
+    try:
+        return _metrics(data)
+    except NotProtobuf:
+        return {}
+
+
+def _metrics(data: bytes) -> dict[str, tuple[int, int, bytes]]:
     found: dict[str, tuple[int, int, bytes]] = {}
     for number, value in fields(data):
         if number != _METRIC or not isinstance(value, bytes):

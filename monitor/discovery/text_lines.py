@@ -6,6 +6,7 @@ above lines of numbers.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -63,19 +64,20 @@ def _table(lines: list[str], delimiter: str, decimal: str) -> Table | None:
         is_one_run = start == 0 and all(len(row) == len(body[0]) for row in body[:-1])
         if not is_one_run:
             return None
+        body = [[cell for row in body for cell in row]]
     if len(body) > 1 and len(body[0]) == 1 and delimiter != DELIMITERS[0]:
         return None
     if delimiter == "\t" and any(" " in line.strip() for line in lines[start:]):
         return None
     has_names = start > 0 and _are_names(rows[start - 1], body[0])
     names = tuple(cell.strip('"') for cell in rows[start - 1]) if has_names else ()
-    return Table(_usable(delimiter, body), decimal, start - has_names, names, body)
+    return Table(_usable(delimiter, decimal, body), decimal, start - has_names, names, body)
 
 
-def _usable(delimiter: str, body: list[list[str]]) -> str:
+def _usable(delimiter: str, decimal: str, body: list[list[str]]) -> str:
     """With one number a line nothing parts them: the usual sign will do. Tabs are blanks."""
     if len(body[0]) == 1:
-        return ","
+        return ";" if decimal == "," else ","
     return "blank" if delimiter == "\t" else delimiter
 
 
@@ -92,6 +94,14 @@ def _is_data(row: list[str], decimal: str) -> bool:
     if not odd:
         return True
     return len(odd) == 1 and len(row) > 1 and time_ns(odd[0].strip('"'), "iso8601") is not None
+
+
+def number(cell: str) -> float:
+    """NaN where it is none."""
+    try:
+        return float(cell.replace(",", "."))
+    except ValueError:
+        return math.nan
 
 
 def _is_number(cell: str, decimal: str) -> bool:
@@ -189,7 +199,7 @@ def _clock(
         name = clocks.format_of(starts, list(received_ns))
         if name is not None and (words.says(key, words.TIME) or name != "ole_days"):
             return index, name
-        values = [float(cell.replace(",", ".")) for cell in first.column(index) if cell[:1] != '"']
+        values = [number(cell) for cell in first.column(index) if cell[:1] != '"']
         is_growing = len(first.rows) > 3 and grows_steadily(values)
         if is_growing and (words.says(key, words.TIME) or not _is_index(first.column(index))):
             unit = _unit(key, tables, received_ns, index, notes)
@@ -205,12 +215,12 @@ def _unit(
     index: int,
     notes: Notes,
 ) -> str | None:
-    starts = [float(table.rows[0][index].replace(",", ".")) for table in tables]
+    starts = [number(table.rows[0][index]) for table in tables]
     found = clocks.unit_of_count(starts, received_ns) or words.time_unit_of(key)
     if found is not None:
         return found
     spans = [
-        float(table.rows[-1][index].replace(",", ".")) - start
+        number(table.rows[-1][index]) - start
         for table, start in zip(tables, starts, strict=True)
     ]
     by_span = _by_span(spans[0], received_ns)

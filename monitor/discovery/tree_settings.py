@@ -11,7 +11,7 @@ from monitor.discovery import prediction, raw_bytes, words
 from monitor.discovery.binary import MIN_BYTES, Stored
 from monitor.discovery.notes import Choice, Notes
 from monitor.discovery.tree_facts import Part
-from monitor.discovery.trees import SEPARATED, Place
+from monitor.discovery.trees import SEPARATED, Place, floats_of
 from monitor.records.signal import Float64
 from monitor.signal.payload.base import PayloadError
 from monitor.signal.payload.base64_text import from_base64
@@ -70,7 +70,7 @@ def _nested(
     first = at(parts[0].tree, place.paths[0])
     shape = place.shape
     if shape == "square":
-        tables = [np.array(at(one.tree, place.paths[0]), np.float64) for one in parts]
+        tables = [np.array(list(map(floats_of, at(one.tree, place.paths[0])))) for one in parts]
         found = _rows_or_planar(tables, notes)
         if found is None:
             return None
@@ -133,10 +133,9 @@ def axis_names(n: int) -> tuple[str, ...]:
 
 
 def _numbers(value: Any, place: Place) -> Float64:
-    if place.form == "text":
-        cells = SEPARATED.split(value.strip(" \t\r\n,;\0[]")) if isinstance(value, str) else value
-        return np.array(list(map(float, cells)), np.float64)
-    return np.array([np.nan if one is None else one for one in value], np.float64)
+    if place.form == "text" and isinstance(value, str):
+        return floats_of(SEPARATED.split(value.strip(" \t\r\n,;\0[]")))
+    return floats_of(value if isinstance(value, list | tuple | np.ndarray) else [value])
 
 
 def _blobs(path: str, place: Place, parts: Sequence[Part]) -> list[bytes]:

@@ -6,6 +6,7 @@ that way is for others to see. Names are asked only which of several lists are m
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from monitor.discovery import words
+from monitor.records.signal import Float64
 from monitor.signal.payload.base import PayloadError
 from monitor.signal.payload.base64_text import from_base64
 from monitor.signal.payload.paths import at
@@ -111,6 +113,20 @@ def is_numbers(value: object) -> bool:
     return set(map(type, value)) <= {int, float, type(None)} and any(
         one is not None for one in value
     )
+
+
+def floats_of(values: Sequence[Any]) -> Float64:
+    """NaN for what is no number, infinite what is beyond all."""
+    return np.array([_float(one) for one in values], np.float64)
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def form_of(value: object) -> Form | None:
@@ -259,7 +275,10 @@ def grows_steadily(values: Sequence[Any]) -> bool:
     """A clock: always on, in steps that are nearly alike. Signals are not so."""
     if len(values) < 4 or not all(map(is_number, values)):
         return False
-    steps = np.diff(np.array(values, np.float64))
+    numbers = floats_of(values)
+    if not np.isfinite(numbers).all():
+        return False
+    steps = np.diff(numbers)
     usual = float(np.median(steps))
     if usual < 0 or np.any(steps < 0):
         return False
@@ -276,6 +295,8 @@ def _runs(tree: Any) -> list[_Run]:
     for number, (path, value) in enumerate(nodes(tree)):
         if number > MAX_NODES:
             break
+        if path != "." and at(tree, path) is not value:
+            continue  # a key with dots, or none, that no path leads to
         form = form_of(value)
         if form is not None:
             found.append(_Run(path, form, _length(value, form)))
