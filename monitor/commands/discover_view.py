@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from monitor.text import printable
 N_TOPICS = 3
 N_PREVIEWED = 3  # channels of a sensor
 WIDTH = 48
+N_SHOWN = 4 * WIDTH  # samples of a waveform
+LINE, MAX_TEXT = 96, 600
 
 
 def lines_of(found: Discovery) -> list[str]:
@@ -33,17 +36,24 @@ def _shape_lines(proposal: Proposal) -> Iterator[str]:
     more = f" and {len(proposal.topics) - N_TOPICS} more" * (len(proposal.topics) > N_TOPICS)
     yield f"{proposal.number}. {proposal.n_messages} messages on {topics}{more}"
     if proposal.topic:
-        yield f"   topic    {proposal.topic}"
-        yield f"   payload  {shown(proposal.payload)}"
+        yield from _entry("topic", proposal.topic)
+        yield from _entry("payload", shown(proposal.payload))
     for rule in proposal.rules:
         names = ", ".join(printable(name, 40) for name in rule.sensors[:N_TOPICS])
-        yield f"   sensor   {shown(rule.settings)}  ({names})"
+        yield from _entry("sensor", f"{shown(rule.settings)}  ({names})")
     for reason in proposal.reasons:
-        yield f"   because  {reason.key}: {printable(reason.text, 150)}"
+        yield from _entry("because", f"{reason.key}: {reason.text}")
     for why, n in proposal.refusals.most_common(2):
-        yield f"   {n} message(s) are not read so: {printable(why, 150)}"
+        yield from _entry("not read", f"{n} message(s): {why}")
     for stream in list(proposal.streams.values())[:1]:
         yield from _preview_lines(stream, proposal)
+
+
+def _entry(name: str, text: str) -> Iterator[str]:
+    """Strangers' words among it, over as many lines as it needs."""
+    lines = wrap(printable(text, MAX_TEXT), LINE, break_on_hyphens=False)
+    for index, line in enumerate(lines):
+        yield f"   {name if not index else '':8} {line}"
 
 
 def _preview_lines(stream: Stream, proposal: Proposal) -> Iterator[str]:
@@ -51,9 +61,10 @@ def _preview_lines(stream: Stream, proposal: Proposal) -> Iterator[str]:
     names = proposal.rules[0].settings.get("channels") if proposal.rules else None
     for index, channel in enumerate(whole[:N_PREVIEWED]):
         name = printable(names[index] if names else "", 8)
-        top, bottom = preview.waveform(channel, WIDTH)
-        yield f"   {name:8} {top}  {channel.min():.4g} to {channel.max():.4g}, stored"
-        yield f"   {'':8} {bottom}  {len(channel)} samples"
+        part = channel[:N_SHOWN]
+        top, bottom = preview.waveform(part, WIDTH)
+        yield f"   {name:8} {top}  {part.min():.4g} to {part.max():.4g}, stored"
+        yield f"   {'':8} {bottom}  {len(part)} samples"
         yield f"   {'':8} {preview.spectrum(channel, WIDTH)}  spectrum to half the rate, 60 dB"
 
 

@@ -20,19 +20,17 @@ def waveform(samples: Float64, width: int = 48, height: int = 2) -> list[str]:
     if not len(samples) or not np.isfinite(samples).any():
         return [" " * width] * height
     clean = np.nan_to_num(samples - np.nanmean(samples))
-    places = (
-        np.array_split(clean, 2 * width)
-        if len(clean) >= 2 * width
-        else np.split(
-            np.interp(np.linspace(0, len(clean) - 1, 2 * width), np.arange(len(clean)), clean),
-            2 * width,
-        )
-    )
+    n_places = 2 * width
+    if len(clean) < n_places:
+        along = np.linspace(0, len(clean) - 1, n_places)
+        clean = np.interp(along, np.arange(len(clean)), clean)
     size = float(np.abs(clean).max()) or 1.0
-    n_rows = 4 * height
-    cells = np.zeros((height, width), int)
-    for column, part in enumerate(places):
-        low, high = (_row(value, size, n_rows) for value in (part.min(), part.max()))
+    cells, last = np.zeros((height, width), int), float(clean[0])
+    for column, part in enumerate(np.array_split(clean, n_places)):
+        # From where the line before ended, so that it goes on without a break.
+        ends = min(last, float(part.min())), max(last, float(part.max()))
+        low, high = (_row(one, size, 4 * height) for one in ends)
+        last = float(part[-1])
         for row in range(low, high + 1):
             cells[row // 4, column // 2] |= DOTS[column % 2][row % 4]
     return ["".join(chr(BRAILLE + int(cell)) for cell in line) for line in cells[::-1]]
@@ -44,8 +42,10 @@ def _row(value: float, size: float, n_rows: int) -> int:
 
 def spectrum(samples: Float64, width: int = 48) -> str:
     """From 0 Hz to half the rate, each sign the strongest of its band, over 60 dB."""
-    clean = np.nan_to_num(samples - np.nanmean(samples)) if len(samples) else samples
-    if len(clean) < 16 or not clean.any():
+    if len(samples) < 16 or not np.isfinite(samples).any():
+        return " " * width
+    clean = np.nan_to_num(samples - np.nanmean(samples))
+    if not clean.any():
         return " " * width
     power = np.abs(np.fft.rfft(clean * np.hanning(len(clean))))[1:] ** 2
     edges = np.linspace(0, len(power), width + 1).astype(int)

@@ -14,6 +14,7 @@ from monitor.discovery.notes import Choice, Notes
 from monitor.records.signal import Float64
 
 MIN_MESSAGES = 4
+MAX_HEAD_BYTES = 64  # what seems longer is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def spelled(stored: Stored) -> str:
 def _bits_text(stored: Stored) -> str:
     if stored.dtype.startswith("float"):
         return "all numbers are finite and of one size"
-    return f"{stored.bits:.2f} bits a byte are not told by the numbers before"
+    return f"{stored.bits:.2f} bits a byte unexplained"
 
 
 def _why(best: Stored, found: Sequence[Stored]) -> str:
@@ -147,11 +148,13 @@ def _begins_oddly(n_head: int, stored: Stored, datas: Sequence[bytes]) -> bool:
 def _cut(runs: list[Float64], stored: Stored, notes: Notes) -> tuple[int, int, int, str] | None:
     """(numbers before, numbers behind, channels, layout)"""
     lag = _likely_lag(runs)
-    head, tail = ends.head_of(runs, lag), ends.tail_of(runs, lag)
+    answered = _answered_head(notes, stored)
+    head = ends.head_of(runs, lag) if answered is None else answered
+    tail = ends.tail_of(runs, lag)
     if head is None or tail is None:
         notes.ask("header", "Does a header stand before the samples, and of how many bytes?")
         return None
-    if head > ends.MAX_HEAD - 8:
+    if answered is None and head * stored.width > MAX_HEAD_BYTES:
         notes.ask("header", "No beginning of the samples is seen: of how many bytes is the header?")
         return None
     bare = [run[head : len(run) - tail] for run in runs]
@@ -167,6 +170,15 @@ def _cut(runs: list[Float64], stored: Stored, notes: Notes) -> tuple[int, int, i
         notes.ask("channels", f"Messages hold no whole number of {found[0]} channels: how many?")
         return None
     return None if found is None else (head, tail, *found)
+
+
+def _answered_head(notes: Notes, stored: Stored) -> int | None:
+    """Numbers that a header of so many bytes takes; one that ends within a number is none."""
+    text = notes.answer("header")
+    if text is None or not text.isdigit():
+        return None
+    notes.say("header", f"{text} bytes, as answered")
+    return int(text) // stored.width
 
 
 def _likely_lag(runs: list[Float64]) -> int:

@@ -220,8 +220,7 @@ def _unit(
     if found is not None:
         return found
     spans = [
-        number(table.rows[-1][index]) - start
-        for table, start in zip(tables, starts, strict=True)
+        number(table.rows[-1][index]) - start for table, start in zip(tables, starts, strict=True)
     ]
     by_span = _by_span(spans[0], received_ns)
     if by_span and len(set(starts)) == 1:  # begins anew in each message, and fills the time between

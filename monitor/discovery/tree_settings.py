@@ -135,7 +135,8 @@ def axis_names(n: int) -> tuple[str, ...]:
 def _numbers(value: Any, place: Place) -> Float64:
     if place.form == "text" and isinstance(value, str):
         return floats_of(SEPARATED.split(value.strip(" \t\r\n,;\0[]")))
-    return floats_of(value if isinstance(value, list | tuple | np.ndarray) else [value])
+    is_many = isinstance(value, list | tuple | np.ndarray)
+    return floats_of(list(value) if is_many else [value])
 
 
 def _blobs(path: str, place: Place, parts: Sequence[Part]) -> list[bytes]:

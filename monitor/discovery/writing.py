@@ -94,7 +94,7 @@ def shown(value: object) -> str:
     """In YAML, on one line. JSON is YAML, and quotes what needs it."""
     if isinstance(value, str):
         is_plain = PLAIN.fullmatch(value) and value.lower() not in SPECIAL
-        return value if is_plain and "{" not in value else json.dumps(value)
+        return value if is_plain and "{" not in value else _quoted(value)
     if isinstance(value, float):
         return f"{value:.8g}" if "e" not in f"{value:.8g}" else f"{value:.8e}"
     if isinstance(value, Mapping):
@@ -103,6 +103,13 @@ def shown(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(shown, value))}]"
     return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """As JSON, but for signs beyond 16 bits, which YAML does not know as pairs."""
+    return "".join(char if ord(char) > 0xFFFF else json.dumps(char)[1:-1] for char in text).join(
+        '""'
+    )
 
 
 def _frozen(settings: Mapping[str, Any]) -> str:
