@@ -215,7 +215,7 @@ def overdue(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[b
     """Whether a sensor that sent once is missed, second by second."""
     pipeline = Pipeline(configured_rules(config), {}, {}, 0.0)
     pipeline.process([Message("v/m/p", bytes(400), START_NS, {}, None)], START_NS, 0.0)
-    return [pipeline.sensors["m/p"].is_overdue(second + 0.5) for second in range(10)]
+    return [pipeline.sensors["m/p"].stopped(0, second + 0.5) is not None for second in range(10)]
 
 
 def alarms(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[str]:

@@ -19,8 +19,11 @@ from monitor.signal import timeline, troubles
 from monitor.signal.arrivals import Arrivals
 from monitor.signal.payload.base import DecoderSettings, PayloadError
 from monitor.signal.payload.formats import decode
+from monitor.signal.plausibility.check import FormatCheck
+from monitor.signal.plausibility.sentences import hint
 from monitor.signal.rates import is_same_rate
 from monitor.sources.mqtt.probe import BrokerProbe
+from monitor.text import first_bytes
 
 RATE_SHARE = 0.2  # of the time to wait is left for arrival to tell the rate
 BY_HALF = 0.6  # a rate is told where both its limits are nearer to it than a factor of two
@@ -32,7 +35,7 @@ def message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterator
     sensors whose messages bear no time.
     """
     waiting = {subscription.topic for subscription in config.subscriptions}
-    retained, rates = set(), Rates(config)
+    retained, rates, formats = set(), Rates(config), Formats(config)
     until_s = time.monotonic() + wait_s
     while waiting and (message := probe.next_message(until_s - time.monotonic())) is not None:
         subscription = _subscription_of(config, message)
@@ -44,20 +47,24 @@ def message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterator
         found = read_message(config, subscription, message)
         if not isinstance(found, Finding):
             rates.take(found)
-            found = judge_chunks(config, subscription, found)
-        if subscription.topic in waiting:
+            formats.take(subscription, message, found)
+            if subscription.topic in waiting:
+                trouble = formats.finding(found[0].sensor)
+                found = trouble or judge_chunks(config, subscription, found)
+        if subscription.topic in waiting and isinstance(found, Finding):
             waiting.discard(subscription.topic)
             yield found
     for topic in sorted(waiting):
         what = "nothing but a retained message came" if topic in retained else "nothing came"
         hint = "is a sensor running, and its topic spelt so? --wait gives it longer"
         yield Finding("message", "FAILED", f"{what} on {topic} within {wait_s:g} s", hint)
-    yield from _rate_steps(config, probe, rates, wait_s * RATE_SHARE)
+    yield from _later_steps(config, probe, rates, formats, wait_s * RATE_SHARE)
 
 
-def _rate_steps(
-    config: Config, probe: BrokerProbe, rates: Rates, wait_s: float
+def _later_steps(
+    config: Config, probe: BrokerProbe, rates: Rates, formats: Formats, wait_s: float
 ) -> Iterator[Finding]:
+    """What takes several messages of a sensor to tell."""
     until_s = time.monotonic() + wait_s
     while rates.are_open and (message := probe.next_message(until_s - time.monotonic())):
         subscription = _subscription_of(config, message)
@@ -65,6 +72,8 @@ def _rate_steps(
             found = read_message(config, subscription, message)
             if not isinstance(found, Finding):
                 rates.take(found)
+                formats.take(subscription, message, found)
+    yield from formats.findings()
     yield from rates.findings()
 
 
@@ -72,6 +81,35 @@ def _subscription_of(config: Config, message: Message) -> Subscription | None:
     """The first that fits the message's topic."""
     matching = (one for one in config.subscriptions if one.pattern.match(message.topic) is not None)
     return next(matching, None)
+
+
+class Formats:
+    """Whether each sensor's bytes are what the settings say."""
+
+    def __init__(self, config: Config) -> None:
+        self._rule_of = config.sensor
+        self._checks: dict[str, FormatCheck] = {}
+        self._told: set[str] = set()
+
+    def take(self, subscription: Subscription, message: Message, chunks: Sequence[Chunk]) -> None:
+        """Look at the first sensor in a message."""
+        chunk, rule = chunks[0], self._rule_of(chunks[0].sensor)
+        assert rule is not None  # else the decoder had refused it
+        check = self._checks.setdefault(chunk.sensor, FormatCheck())
+        check.look(message, subscription.payload, chunk, rule, 0.0)
+
+    def finding(self, sensor: str) -> Finding | None:
+        """What speaks against a sensor's settings, once."""
+        trouble = self._checks[sensor].trouble
+        if not trouble or sensor in self._told:
+            return None
+        self._told.add(sensor)
+        return Finding("message", "FAILED", f"{sensor}: {trouble}")
+
+    def findings(self) -> Iterator[Finding]:
+        """What several messages told."""
+        found = (self.finding(sensor) for sensor in self._checks)
+        yield from (one for one in found if one is not None)
 
 
 class Rates:
@@ -132,12 +170,14 @@ def read_message(
         limit = config.mqtt.max_payload_bytes
         return decode(message, DecoderSettings(payload, of_topic, config.sensor, limit))
     except PayloadError as error:
+        n_bytes, first = len(message.payload), first_bytes(message.payload)
+        otherwise = "check the subscription's payload and the sensor's channels"
         return Finding(
             "message",
             "FAILED",
             f"{message.topic}: {error.detail}",
-            f"{len(message.payload)} bytes as payload.format = {payload.format};"
-            " check the subscription's payload and the sensor's channels",
+            f"{n_bytes} bytes, the first {first}, as payload.format = {payload.format}:"
+            f" {hint(payload, message.payload) or otherwise}",
         )
 
 

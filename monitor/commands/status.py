@@ -14,6 +14,7 @@ from monitor.commands.arguments import add_config
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.journal.reader import JournalReader
+from monitor.journal.refusals import Refusal
 from monitor.journal.resend import RefusedRows, refused_rows
 from monitor.records.books import FATES
 from monitor.records.verdict import Status, Verdict
@@ -30,6 +31,7 @@ EXIT_CODES = {
     2: "refused: configuration or journal cannot be used",
 }
 
+N_REFUSALS = 10  # that are shown
 TROUBLE_NS = 86_400 * 10**9  # what was told of a sensor that is judged is shown for a day
 
 
@@ -97,9 +99,17 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
             for output, kinds in books.delivery.items()
         },
         "sending_again": reader.n_to_resend(),
+        "refused": [_refusal(one) for one in reader.refusals(now_ns - TROUBLE_NS, N_REFUSALS)],
         "health": None if health is None else {"age_s": (now_ns - health[0]) / 1e9, **health[1]},
         "sensors": sensors,
     }
+
+
+def _refusal(one: Refusal) -> dict[str, Any]:
+    """Messages of one topic that were refused for one reason."""
+    shown = asdict(one) | {"first_bytes": one.first_bytes}
+    del shown["head"]
+    return shown
 
 
 def _trouble_of(told: tuple[int, str] | None, verdict: Verdict | None, now_ns: int) -> str:
@@ -158,7 +168,19 @@ def render(found: dict[str, Any]) -> str:
         "",
         f"{'sensor':<28}{'status':<10}{'alarm':<8}{'P(NG)':>6}{'novelty':>10}{'age':>8}  windows",
     ]
-    return "\n".join(lines + [_line(name, sensor) for name, sensor in found["sensors"].items()])
+    lines += [_line(name, sensor) for name, sensor in found["sensors"].items()]
+    return "\n".join(lines + _refused_lines(found["refused"]))
+
+
+def _refused_lines(refused: list[dict[str, Any]]) -> list[str]:
+    """What was refused within the last day, by topic and reason."""
+    lines = ["", "Refused messages, the latest first"] if refused else []
+    for one in refused:
+        last = clock(one["last_ns"], None)
+        lines.append(f"  {one['n']:,} on {printable(one['topic'])}, the last at {last}:")
+        first = f"({one['n_bytes']:,} bytes, the first {one['first_bytes']})"
+        lines.append(f"    {printable(one['detail'])} {printable(first)}")
+    return lines
 
 
 def _trouble(health: dict[str, Any] | None) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from monitor.journal.places import ID_OF_KIND, furthest_behind
+from monitor.journal.refusals import Refusal, refusals
 from monitor.journal.schema import UNDONE, JournalError, connect_read_only
 from monitor.journal.writer import POINTS, SPECTRUM_STEP_DB, VERDICT_COLUMNS
 from monitor.records.batch import TROUBLES
@@ -104,6 +105,13 @@ class JournalReader:
         names = ("received_ns", "topic", "reason", "detail", "n_bytes", "head")
         query = f"SELECT {', '.join(names)} FROM bad_payload ORDER BY id DESC LIMIT ?"
         return [dict(zip(names, found, strict=True)) for found in self._execute(query, (limit,))]
+
+    def refusals(self, since_ns: int = 0, limit: int = 100) -> list[Refusal]:
+        """What was refused since a time, by topic and reason, the latest first."""
+        try:
+            return refusals(self._link, since_ns, limit)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def health(self) -> tuple[int, dict[str, Any]] | None:
         """The newest health figures and their time."""

@@ -20,6 +20,7 @@ import numpy as np
 
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.places import furthest_behind
+from monitor.journal.refusals import count_refusals
 from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
 from monitor.records.batch import Batch, BookKey
 from monitor.records.evidence import Evidence, Grid
@@ -283,6 +284,7 @@ def _store_label(link: sqlite3.Connection, request: LabelRequest) -> None:
 def _insert_bad_payloads(link: sqlite3.Connection, batch: Batch) -> None:
     if not batch.bad_payloads:
         return
+    count_refusals(link, batch.bad_payloads)
     link.executemany(
         INSERT_BAD_PAYLOAD,
         [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.pipeline.sensor import Sensor
@@ -20,6 +20,7 @@ class Cut:
     analyser: Analyser
     piece: Window | Gap
     running: bool | None = None  # what the running-state topic had said last
+    is_implausible: bool = False  # of bytes that are not what the settings say
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,11 @@ def judge(work: Sequence[Cut]) -> Iterator[Judgement]:
         if isinstance(piece, Gap):
             yield Judgement(cut.sensor.judge_gap(piece), piece.n_new)
             continue
-        found = cut.sensor.judge(piece, analyses[index], cut.analyser, cut.running)
+        analysis = analyses[index]
+        if cut.is_implausible:
+            quality = replace(analysis.quality, reason="implausible_format")
+            analysis = Analysis(quality)
+        found = cut.sensor.judge(piece, analysis, cut.analyser, cut.running)
         verdict, kept, events = found
         yield Judgement(verdict, piece.n_new, kept, events)
 

@@ -31,6 +31,7 @@ from monitor.signal.payload.base import PayloadError
 
 MAX_SENSORS = 5000  # a hostile publisher may invent names; each would cost memory
 BEHIND_NS = 1_000_000_000  # a message that waited for longer on our side tells no rate by arrival
+MAX_UNHEARD = 500  # likewise of sensors that have sent nothing but what was refused
 HEAD_BYTES = 64  # of a bad payload, kept for inspection
 
 
@@ -116,10 +117,11 @@ class Pipeline:
 
     def refuse(self, message: Message, reason: str, detail: str) -> None:
         """Count a message that cannot be used, and keep its first bytes."""
+        name = self._router.whole_name(message.topic)
         self._batch.counters[f"bad_payloads.{reason}"] += 1
         head, topic = message.payload[:HEAD_BYTES], message.topic[:MAX_NAME]
         n_bytes = len(message.payload)
-        bad = BadPayload(message.received_ns, topic, reason, detail, n_bytes, head)
+        bad = BadPayload(message.received_ns, topic, reason, detail, n_bytes, head, name)
         self._batch.bad_payloads.append(bad)
 
     def tick(self, now_ns: int, now_s: float) -> None:
@@ -130,13 +132,12 @@ class Pipeline:
             self._batch.verdicts.append(self.sensors[name].overloaded(first_sample, now_ns))
             self._touched.add(name)
         for sensor in self.sensors.values():
-            if not sensor.is_overdue(now_s):
+            stopped = sensor.stopped(now_ns, now_s)
+            if stopped is None:
                 continue
-            ended, verdict = sensor.fall_silent(now_ns)
-            self._count_ended(sensor, ended)
-            self._batch.verdicts.append(verdict)
-            text = "no message for three expected periods"
-            self.event(Event(now_ns, sensor.name, "silent", text))
+            self._count_ended(sensor, stopped.ended)
+            self._batch.verdicts.append(stopped.verdict)
+            self._batch.events += stopped.events
             self._touched.add(sensor.name)
 
     def event(self, event: Event) -> None:
@@ -208,9 +209,11 @@ class Pipeline:
                 return {}
             sensors = self._sensors_of(content, now_s)
         except PayloadError as error:
-            self.refuse(message, error.reason, error.detail)
+            detail = f"{error.detail} {self._router.hint(message)}".strip()
+            self.refuse(message, error.reason, detail)
             if not message.retained:  # that one is from some other time
                 self._note_refused(message.topic)
+                self._note_not_understood(message, detail, now_s)
             return {}
         marks = {}
         self._note_topic(message.topic, sensors)
@@ -228,6 +231,7 @@ class Pipeline:
                 self._note_outage(sensor, message)
                 if self._is_behind:
                     sensor.note_held()
+                sensor.look(message, self._router.payload_of(message.topic), chunk, now_s)
                 self._push(sensor, chunk, own, work, now_s)
             marks[sensor.name] = sensor.n_received
         return marks
@@ -271,6 +275,18 @@ class Pipeline:
         for name in names & self.sensors.keys():
             self.sensors[name].note_missing("refused_message")
             self._touched.add(name)
+
+    def _note_not_understood(self, message: Message, detail: str, now_s: float) -> None:
+        """A sensor that sends nothing but what is refused is to be seen, too."""
+        name = self._router.whole_name(message.topic)
+        sensor = self.sensors.get(name)
+        if sensor is None:
+            analyser = self._router.analyser(name) if name else None
+            n_unheard = sum(not one.was_heard for one in self.sensors.values())
+            if analyser is None or n_unheard >= MAX_UNHEARD or len(self.sensors) >= MAX_SENSORS:
+                return
+            sensor = self._make_sensor(name, analyser, now_s)
+        sensor.note_not_understood(message, detail, now_s)
 
     def _note_outage(self, sensor: Sensor, message: Message) -> None:
         """The first message after a new connection."""
@@ -319,6 +335,9 @@ class Pipeline:
         for what in chunk.tolerated:
             self._batch.counters[f"tolerated.{what}"] += 1
         taken = sensor.take(chunk, digest, now_s)
+        if taken.unjudged is not None:
+            self._batch.verdicts.append(taken.unjudged)
+            self._touched.add(name)
         if taken.is_back:
             self.event(Event(chunk.received_ns, name, "back", "messages again"))
         self._batch.events += taken.troubles
@@ -328,7 +347,7 @@ class Pipeline:
             work.append(Cut(sensor, taken.analyser, gap))
         for analyser, window in taken.windows:
             running = self._running.of(name, analyser.rule)
-            work.append(Cut(sensor, analyser, window, running))
+            work.append(Cut(sensor, analyser, window, running, taken.is_implausible))
             self._batch.window_received_ns.append(chunk.received_ns)
 
     def _count_ended(self, sensor: Sensor, ended: Iterable[Gap | Drop]) -> list[Gap]:

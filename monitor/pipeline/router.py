@@ -10,8 +10,9 @@ from monitor.records import labels
 from monitor.records.labels import LabelRequest
 from monitor.records.signal import Chunk, Message
 from monitor.records.topic import TopicPattern, machine_in
-from monitor.signal.payload.base import DecoderSettings, PayloadError, RuleOf
+from monitor.signal.payload.base import DecoderSettings, PayloadError, PayloadSettings, RuleOf
 from monitor.signal.payload.formats import decode
+from monitor.signal.plausibility.sentences import hint
 
 MAX_NAME = 200
 RUNNING_WORDS = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
@@ -71,10 +72,29 @@ class Router:
                 return decode(message, DecoderSettings(payload, sensor, rule_of, limit))
         return self._other(message)
 
+    def whole_name(self, topic: str) -> str:
+        """The sensor's name where the topic alone gives it; else ''."""
+        for pattern, payload in self._topics:
+            name = pattern.sensor(topic)
+            if name is not None:
+                is_whole = not (payload.names_machine or payload.names_point)
+                return name if is_whole and len(name) <= MAX_NAME else ""
+        return ""
+
+    def hint(self, message: Message) -> str:
+        """What a payload that is refused looks like; '' where nothing can be said."""
+        if self.sensor_of(message.topic) is None:
+            return ""
+        return hint(self.payload_of(message.topic), message.payload)
+
     def sensor_of(self, topic: str) -> str | None:
         """The sensor's name as far as the topic gives it; None for other topics."""
         named = (pattern.sensor(topic) for pattern, _ in self._topics)
         return next((name for name in named if name is not None), None)
+
+    def payload_of(self, topic: str) -> PayloadSettings:
+        """How messages with samples on this topic are read."""
+        return next(s for pattern, s in self._topics if pattern.sensor(topic) is not None)
 
     def analyser(self, sensor: str) -> Analyser | None:
         """The analyser of the first rule that fits "machine/point"."""

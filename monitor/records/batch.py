@@ -16,7 +16,10 @@ BookKey = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class BadPayload:
-    """A message that could not be used, with its first bytes for inspection."""
+    """A message that could not be used, with its first bytes for inspection.
+
+    sensor : whose it is, where the topic alone says so
+    """
 
     received_ns: int
     topic: str
@@ -24,6 +27,7 @@ class BadPayload:
     detail: str
     n_bytes: int
     head: bytes
+    sensor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,24 @@ class KeptWindow:
 
 
 # Kinds of events that say what a person should put right.
-TROUBLES = ("clock_wrong", "rate_wrong", "snapshot_too_short", "period_wrong", "overload")
+TROUBLES = (
+    "not_understood",
+    "format_wrong",
+    "clock_wrong",
+    "rate_wrong",
+    "snapshot_too_short",
+    "period_wrong",
+    "overload",
+)
+
+
+# Of reasons of BAD_DATA: the kind of event whose sentence says what to change.
+TOLD_BY = {
+    "not_understood": "not_understood",
+    "implausible_format": "format_wrong",
+    "snapshot_too_short": "snapshot_too_short",
+    "rate_mismatch": "rate_wrong",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,12 @@ class Windower:
             self.arrivals.begin(may_be_backlog=reason == "segment_end")
         return ended
 
+    def skip_segment(self) -> None:
+        """Between two rows without samples: no two may have one place."""
+        position = self.position
+        if position.rate_hz is None:
+            self._begin_segment(self._new_position(position.segment + 1, position))
+
     def change(self, settings: WindowSettings) -> None:
         """From here on cut by other settings. A changed geometry starts a new segment here; no
         sample is skipped.

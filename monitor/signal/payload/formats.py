@@ -11,6 +11,7 @@ from pydantic import Field
 from monitor.records.signal import Chunk, Message
 from monitor.signal.payload import cbor, csv_text, json_object, message_pack, raw, senml, sparkplug
 from monitor.signal.payload.base import (
+    MAX_PAYLOAD_BYTES,
     DecoderSettings,
     PayloadError,
     PayloadSettings,
@@ -52,20 +53,23 @@ def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     check_size(message, settings.max_bytes)
     compression = settings.payload.compression
     if compression != "none":
-        payload = _unpacked(message.payload, compression, settings.max_bytes)
+        payload = unpacked(message.payload, compression, settings.max_bytes)
         message = replace(message, payload=payload)
     return DECODERS[type(settings.payload)](message, settings)
 
 
-def _unpacked(data: bytes, compression: Compression, max_bytes: int) -> bytes:
+def unpacked(data: bytes, compression: Compression, max_bytes: int = MAX_PAYLOAD_BYTES) -> bytes:
+    """What a payload holds. Raises PayloadError."""
+    if compression == "none":
+        return data
     try:
-        unpacked = decompress(data, compression, max_bytes)
+        inside = decompress(data, compression, max_bytes)
     except TooLong as error:
         text = f"Payload unpacks to more than the {max_bytes} bytes that are taken."
         raise PayloadError("too_large", text) from error
     except Broken as error:
         text = f"Payload is not {compression}: {' '.join(str(error).split())[:100]}."
         raise PayloadError("not_compressed", text) from error
-    if not unpacked:
+    if not inside:
         raise PayloadError("empty", "Payload unpacks to nothing.")
-    return unpacked
+    return inside
