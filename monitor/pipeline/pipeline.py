@@ -252,9 +252,9 @@ class Pipeline:
         return marks
 
     def _note_context(self, message: Message) -> None:
-        told = self._router.context(message)
-        self._memory.context.note(told)
-        self._batch.context.update(told)
+        if told := self._router.context(message):
+            self._memory.context.note(told)
+            self._batch.context.update(told)
 
     def _read(self, message: Message) -> Content:
         """What the message brings. Raises PayloadError; also then there may be news."""
