@@ -17,8 +17,9 @@ from monitor.pipeline.judging import Cut, Judgement, judge
 from monitor.pipeline.memory import Memory
 from monitor.pipeline.origins import Origin, Origins, Senders
 from monitor.pipeline.overload import Overload
-from monitor.pipeline.router import MAX_NAME, Content, Router, Rules, RunningWord
+from monitor.pipeline.router import Content, Router, Rules, RunningWord
 from monitor.pipeline.running import RunningStates
+from monitor.pipeline.sample_reader import MAX_NAME
 from monitor.pipeline.sensor import Sensor
 from monitor.pipeline.settlement import Marks, Settlement
 from monitor.records.batch import BadPayload, Batch, Event
