@@ -47,9 +47,6 @@ class EdgeNews:
     births: dict[str, bytes | None] = field(default_factory=dict)
     commands: list[Command] = field(default_factory=list)
 
-    def __bool__(self) -> bool:
-        return any((self.counters, self.missing, self.dead, self.births, self.commands))
-
 
 @dataclass(slots=True)
 class _Node:
@@ -74,21 +71,30 @@ class EdgeNodes:
         self._asked_ns: deque[int] = deque(maxlen=MAX_REQUESTS)  # when births were asked for
         self._sizes: dict[str, tuple[int, int]] = {}  # bytes and aliases of births, by topic
         self._max_bytes = max_bytes
-        self._news = EdgeNews()
+        self._news: EdgeNews | None = None
         for topic in sorted(births, key=lambda topic: "/DBIRTH/" in topic):
             self._restore(topic, births[topic])
-        self._news = EdgeNews()
+        self._news = None  # those were told before
+
+    @property
+    def _fresh(self) -> EdgeNews:
+        """Where news is put."""
+        if self._news is None:
+            self._news = EdgeNews()
+        return self._news
+
+    @property
+    def has_news(self) -> bool:
+        return self._news is not None
 
     def take_news(self) -> EdgeNews:
         """What there is since the last call."""
-        if not self._news:
-            return self._news
-        news, self._news = self._news, EdgeNews()
-        return news
+        news, self._news = self._news, None
+        return news or EdgeNews()
 
     def forget(self) -> None:
         """Births and deaths may have been missed: none of those known is sure any more."""
-        self._news.births.update(dict.fromkeys(self._sizes))
+        self._fresh.births.update(dict.fromkeys(self._sizes))
         self._nodes.clear()
         self._sizes.clear()
         self._n_senders = 0
@@ -161,10 +167,10 @@ class EdgeNodes:
             return True
         if n_lost >= N_SEQUENCE - N_LATE:
             node.sequence = last
-            self._news.counters["sparkplug.late_messages"] += 1
+            self._fresh.counters["sparkplug.late_messages"] += 1
             return True
-        self._news.counters["sparkplug.lost_messages"] += n_lost
-        self._news.missing += [topic.data_of(device) for device in sorted(node.senders)]
+        self._fresh.counters["sparkplug.lost_messages"] += n_lost
+        self._fresh.missing += [topic.data_of(device) for device in sorted(node.senders)]
         return False
 
     def _ask(self, node: _Node, topic: SparkplugTopic, now_ns: int) -> None:
@@ -179,8 +185,8 @@ class EdgeNodes:
         node.asked_ns = now_ns
         asked.append(now_ns)
         request = sparkplug_message.rebirth_request(now_ns // 10**6)
-        self._news.commands.append(Command(topic.of("NCMD", ""), request))
-        self._news.counters["sparkplug.rebirth_requests"] += 1
+        self._fresh.commands.append(Command(topic.of("NCMD", ""), request))
+        self._fresh.counters["sparkplug.rebirth_requests"] += 1
 
     def _note_birth(
         self,
@@ -204,8 +210,8 @@ class EdgeNodes:
         self._check_room(topic, node, *size)
         node.births[topic.device] = birth
         self._sizes[message.topic] = size
-        self._news.births[message.topic] = message.payload
-        self._news.counters["sparkplug.births"] += 1
+        self._fresh.births[message.topic] = message.payload
+        self._fresh.counters["sparkplug.births"] += 1
         _check_names(birth, wanted)
 
     def _begin(self, node: _Node, topic: SparkplugTopic, sequence: int | None) -> None:
@@ -237,7 +243,7 @@ class EdgeNodes:
         number = sparkplug_message.death_number(content)
         if own is None or own.death_number != number:
             # The broker tells of an old connection after the node has come back over a new one.
-            self._news.counters["sparkplug.other_deaths"] += 1
+            self._fresh.counters["sparkplug.other_deaths"] += 1
             return
         node.sequence = None
         for device in sorted(node.senders):
@@ -245,13 +251,13 @@ class EdgeNodes:
 
     def _bury(self, node: _Node, topic: SparkplugTopic, device: str) -> None:
         self._void(node, topic, device)
-        self._news.dead.append((topic.data_of(device), topic.kind))
+        self._fresh.dead.append((topic.data_of(device), topic.kind))
 
     def _void(self, node: _Node, topic: SparkplugTopic, device: str) -> None:
         if node.births.pop(device, None) is not None:
             of_birth = topic.of("DBIRTH" if device else "NBIRTH", device)
             self._sizes.pop(of_birth, None)
-            self._news.births[of_birth] = None
+            self._fresh.births[of_birth] = None
 
     def _restore(self, name: str, payload: bytes) -> None:
         topic = SparkplugTopic.parse(name)

@@ -47,11 +47,12 @@ class Memory:
 
     def take_news(self, batch: Batch, topic: str = "") -> Noticed:
         """Put what is new into the batch. topic : of the message that was just read"""
+        self._whole = None
+        if not self.edge_nodes.has_news and not self.series.has_news:
+            return NOTHING
         nodes, series = self.edge_nodes.take_news(), self.series.take_news()
         self._whole = self.series.take_whole()
         follows_incomplete = self._whole is not None and self._whole.follows_incomplete
-        if not nodes and not series and not follows_incomplete:
-            return NOTHING
         batch.counters.update(nodes.counters + series.counters)
         batch.births.update(nodes.births)
         batch.commands += nodes.commands

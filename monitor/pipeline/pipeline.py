@@ -17,8 +17,9 @@ from monitor.pipeline.judging import Cut, Judgement, judge
 from monitor.pipeline.memory import Memory
 from monitor.pipeline.origins import Origin, Origins, Senders
 from monitor.pipeline.overload import Overload
-from monitor.pipeline.router import MAX_NAME, Content, Router, Rules, RunningWord
+from monitor.pipeline.router import Content, Router, Rules, RunningWord
 from monitor.pipeline.running import RunningStates
+from monitor.pipeline.sample_reader import MAX_NAME
 from monitor.pipeline.sensor import Sensor, Stopped
 from monitor.pipeline.settlement import Marks, Settlement
 from monitor.records.batch import BadPayload, Batch, Event
@@ -257,9 +258,9 @@ class Pipeline:
         return marks
 
     def _note_context(self, message: Message) -> None:
-        told = self._router.context(message)
-        self._memory.context.note(told)
-        self._batch.context.update(told)
+        if told := self._router.context(message):
+            self._memory.context.note(told)
+            self._batch.context.update(told)
 
     def _read(self, message: Message) -> Content:
         """What the message brings. Raises PayloadError; also then there may be news."""

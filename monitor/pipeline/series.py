@@ -60,9 +60,6 @@ class SeriesNews:
     parts: dict[PartKey, tuple[Part, Message] | None] = field(default_factory=dict)
     given_up: list[tuple[Message, str]] = field(default_factory=list)
 
-    def __bool__(self) -> bool:
-        return any((self.counters, self.parts, self.given_up))
-
 
 class SeriesBook:
     """All series that wait, the oldest first."""
@@ -74,7 +71,7 @@ class SeriesBook:
         self._n_bytes = 0
         # By topic, its last whole one: name, and the checksums of its parts.
         self._last: OrderedDict[str, tuple[str, dict[int, int]]] = OrderedDict()
-        self._news = SeriesNews()
+        self._news: SeriesNews | None = None
         self._whole: Whole | None = None
         for part, message in stored.values():
             self._keep(part, message)
@@ -84,18 +81,27 @@ class SeriesBook:
         whole, self._whole = self._whole, None
         return whole
 
+    @property
+    def _fresh(self) -> SeriesNews:
+        """Where news is put."""
+        if self._news is None:
+            self._news = SeriesNews()
+        return self._news
+
+    @property
+    def has_news(self) -> bool:
+        return self._news is not None
+
     def take_news(self) -> SeriesNews:
         """What there is since the last call."""
-        if not self._news:
-            return self._news
-        news, self._news = self._news, SeriesNews()
-        return news
+        news, self._news = self._news, None
+        return news or SeriesNews()
 
     def add(self, part: Part, message: Message) -> Whole | None:
         """None while others are missing. Raises PayloadError: bad_part, too_large."""
         key = (message.topic, part.series)
         if self._is_of_last(key, part, message):
-            self._news.counters["series.repeated_parts"] += 1
+            self._fresh.counters["series.repeated_parts"] += 1
             return None
         series = self._waiting.get(key)
         if series is not None and part.index in series.messages:
@@ -103,9 +109,9 @@ class SeriesBook:
             return None
         self._check(_Series() if series is None else series, part, message)
         series = self._keep(part, message)
-        self._news.counters["series.parts"] += 1
+        self._fresh.counters["series.parts"] += 1
         if not series.is_whole:
-            self._news.parts[message.topic, part.series, part.index] = part, message
+            self._fresh.parts[message.topic, part.series, part.index] = part, message
             self._make_room(key)
             return None
         older = self._older(key)
@@ -117,7 +123,7 @@ class SeriesBook:
 
     def discard(self, keys: Sequence[PartKey]) -> None:
         """The samples of these parts are stored, or no use."""
-        self._news.parts.update(dict.fromkeys(keys))
+        self._fresh.parts.update(dict.fromkeys(keys))
 
     def tick(self, now_ns: int) -> None:
         """Give up what waits in vain."""
@@ -154,7 +160,7 @@ class SeriesBook:
         if series.messages[part.index].payload != message.payload:
             text = f"Part {part.index} of series {part.series!r} came twice, and differs."
             raise PayloadError("bad_part", text)
-        self._news.counters["series.repeated_parts"] += 1
+        self._fresh.counters["series.repeated_parts"] += 1
 
     def _check(self, series: _Series, part: Part, message: Message) -> None:
         """Whether the part can be one of this series."""
@@ -198,7 +204,7 @@ class SeriesBook:
         n, count = len(series.messages), series.count
         of = "an unknown number of" if count is None else str(count)
         text = f"Of series {key[1]!r} {n} of {of} parts came {when}."
-        self._news.given_up.append((series.in_order[0], text))
+        self._fresh.given_up.append((series.in_order[0], text))
         self.discard([(*key, index) for index in series.messages])
 
     def _remove(self, key: SeriesKey) -> _Series:

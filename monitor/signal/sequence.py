@@ -35,8 +35,6 @@ def step(last: int, now: int, bits: int | None, n_passed: float | None) -> Step:
     """bits : the counter's declared width; None: not declared
     n_passed : messages that would have filled the time since the last; None where none tells
     """
-    if now == last + 1:
-        return Step()
     if bits is None:
         return _plain_step(last, now)
     n_missing: int = (now - last - 1) % 2**bits
@@ -59,6 +57,8 @@ def is_in(hole: tuple[int, int], number: int, bits: int | None) -> bool:
 def _plain_step(last: int, now: int) -> Step:
     if now == 0 and last + 1 in WRAPS:
         return Step(is_new_lap=True)
+    if now == last + 1:
+        return Step()
     if now > last:
         return Step("gap", (last + 1, now))
     return Step("sequence_reset")

@@ -312,6 +312,8 @@ class Windower:
         last = self.position.sequence
         if last is None or chunk.sequence is None:
             return ""
+        if chunk.sequence == last + 1:  # as a rule
+            return ""
         found = step(last, chunk.sequence, self.settings.sequence_bits, self._n_passed(chunk))
         if found.hole is not None:
             self._note_hole(found.hole, chunk.start_ns)

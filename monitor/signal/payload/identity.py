@@ -8,6 +8,7 @@ turns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 # As they stand in messages, without case and separators.
@@ -20,6 +21,7 @@ ID_KEYS = frozenset(
     )
 )
 MAX_KEYS = 64  # that are looked at in one object
+MAX_KEY = 24  # characters: longer than any id's
 MAX_TEXT = 64  # characters
 
 
@@ -37,7 +39,15 @@ def unused_id(part: Any, used: tuple[str | None, ...]) -> str:
 
 def id_in_properties(properties: Mapping[str, str]) -> str:
     """The same of MQTT 5's user properties."""
-    return unused_id(dict(properties), ()) if properties else ""
+    if not properties or not _are_any_ids(tuple(key[:MAX_KEY] for key in properties)):
+        return ""
+    return unused_id(dict(properties), ())
+
+
+@lru_cache(maxsize=1024)
+def _are_any_ids(keys: tuple[str, ...]) -> bool:
+    """A sender's messages have the same keys, time after time."""
+    return any(_is_id_key(key) for key in keys)
 
 
 def _ids(part: dict[Any, Any]) -> Iterator[tuple[str, object]]:
@@ -57,8 +67,13 @@ def _few(tree: dict[Any, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _is_id(key: str, value: object) -> bool:
-    if not isinstance(value, int | str) or isinstance(value, bool):
+    if type(value) is not int and type(value) is not str:
         return False
     if isinstance(value, str) and not (0 < len(value) <= MAX_TEXT and value.isprintable()):
         return False
+    return _is_id_key(key[:MAX_KEY])
+
+
+@lru_cache(maxsize=1024)
+def _is_id_key(key: str) -> bool:
     return key.replace("_", "").replace("-", "").lower() in ID_KEYS
