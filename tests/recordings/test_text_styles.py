@@ -17,7 +17,12 @@ from monitor.recordings.recording import RecordingError, read
 from monitor.records.signal import Float32
 from tests.recordings.writers import write_manifest
 
-PREAMBLES = ([], ["Device;DL-9"], ["Rate,2000", "Channels,3", ""], ["# a comment, or two"])
+PREAMBLES: tuple[list[str], ...] = (
+    [],
+    ["Device;DL-9"],
+    ["Rate,2000", "Channels,3", ""],
+    ["# a comment, or two"],
+)
 
 
 @st.composite
