@@ -207,7 +207,8 @@ class Recorder:
         self._rule_of = config.sensor
         self._max_bytes = config.mqtt.max_payload_bytes
         n = max(1, round(FILE_S * rule.sample_rate_hz))
-        settings = WindowSettings(rule.acquisition, n, n, rule.sample_rate_hz)
+        derives = rule.quantity == "velocity"  # recordings are of acceleration
+        settings = WindowSettings(rule.acquisition, n, n, rule.sample_rate_hz, derives=derives)
         self._windower = Windower(sensor, settings)
         self._labels = labels
         self._run_of_day: dict[str, str] = {}

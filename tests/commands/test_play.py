@@ -153,7 +153,13 @@ def received(listener: Listener, payload: RawPayload | JsonPayload, **settings: 
 @pytest.mark.parametrize("dtype", ["float32", "int16"])
 def test_what_is_played_arrives(tmp_path: Path, protocol: str, dtype: str) -> None:
     manifest = continuous(tmp_path)
-    options = PlayOptions(speed=0, message_s=0.3, dtype=dtype, scale=1.0, start=START_NS)  # type: ignore[arg-type]
+    options = PlayOptions(
+        speed=0,
+        message_s=0.3,
+        dtype=dtype,  # type: ignore[arg-type]
+        scale=1.0,
+        start=START_NS,
+    )
     with (
         Mosquitto(tmp_path / "broker") as broker,
         Listener(broker.port, client_id="reader") as listener,
