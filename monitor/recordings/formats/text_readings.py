@@ -131,7 +131,7 @@ def _ambiguous(one: Layout, other: Layout) -> str:
 def _reading(
     head: Sequence[tuple[int, str]], delimiter: str, decimal: Decimal, settings: FileSettings
 ) -> _Reading:
-    if delimiter == decimal:
+    if delimiter == decimal and not any('"' in line for _, line in head):
         raise _Unfit(NO_NUMBERS)
     grid, header = _grid(head, delimiter, decimal), settings.header
     n_cells = len(grid.rows[min(grid.first, len(head) - 1)])
