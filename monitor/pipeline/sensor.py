@@ -26,6 +26,7 @@ from monitor.records.verdict import Status, Verdict
 from monitor.signal import troubles
 from monitor.signal.payload.base import PayloadSettings
 from monitor.signal.plausibility.check import FormatCheck
+from monitor.signal.plausibility.clock import Clock
 from monitor.signal.rates import is_same_rate
 from monitor.signal.severity import applies, is_due, velocity_rms_mm_s
 from monitor.signal.windows import Windower
@@ -77,6 +78,7 @@ class Sensor:
         self._windower = Windower(name, analyser.window_settings)
         self._remarks = Remarks(name)
         self._format = FormatCheck()
+        self._clock = Clock()
         self._is_implausible = False  # of the segment
         self._has_cut = False  # since the last break
         self._presence = Presence(now_s)
@@ -158,9 +160,9 @@ class Sensor:
         return [event for kind, text in told.items() for event in note(kind, text, at_ns, now_s)]
 
     def _clock_trouble(self, chunk: Chunk) -> str:
-        why = self._windower.position.on_arrival
+        why, steady = self._windower.position.on_arrival, self._clock.look(chunk)
         if chunk.start_ns is None or why in ("", "no_time"):
-            return ""
+            return steady
         return troubles.clock_trouble(why, chunk.start_ns, chunk.received_ns)
 
     def _rate_trouble(self, window: Window) -> str:

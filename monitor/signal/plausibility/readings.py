@@ -167,7 +167,7 @@ def _is_other_sign(numbers: Integers, own: Reading) -> bool:
     sizes = np.abs(numbers - (half if own.is_unsigned else 0))
     signs = (numbers >= half if own.is_unsigned else numbers >= 0).mean(axis=1)
     at_ends = (sizes > half // 2).all() and (sizes < half - 1).any()
-    both = ((signs > MIN_SIDE) & (signs < 1 - MIN_SIDE)).all()
+    both = ((signs > MIN_SIDE) & (signs < 1 - MIN_SIDE)).any()
     return bool(at_ends and both and len(np.unique(numbers)) >= MIN_LOW)
 
 
