@@ -26,6 +26,7 @@ from monitor.discovery import (
 )
 from monitor.discovery.doubts import are_vibration
 from monitor.discovery.notes import Choice, Notes, Question, Reason
+from monitor.discovery.second_opinion import contradiction
 from monitor.discovery.shapes import PassedOver, ShapeGroup, groups_of
 from monitor.discovery.streams import Decoded, Stream, decoded
 from monitor.discovery.trees import Place, places
@@ -33,6 +34,7 @@ from monitor.discovery.unit import UnitFound, unit_of
 from monitor.records.signal import Message
 from monitor.signal.payload.csv_text import CsvPayload
 
+YES_OR_NO = (Choice("no"), Choice("yes"))
 DEFEATED = "These messages defeat the guesses"
 MAX_REFUSED = 0.1  # of the messages: with more the reading is not right
 
@@ -144,6 +146,21 @@ def _complete(proposal: Proposal, group: ShapeGroup, reading: _Reading, notes: N
     zero = float(payload.get("zero", 0.0))
     if are_vibration(list(found.streams.values()), zero, notes):
         proposal.rules = _rules(found, reading, group, notes)
+        _hear_second_opinion(proposal, whole, notes)
+
+
+def _hear_second_opinion(proposal: Proposal, messages: Sequence[Message], notes: Notes) -> None:
+    """What the service would refuse to judge is not proposed."""
+    rules = {
+        name: SensorSettings.model_validate(rule.settings)
+        for rule in proposal.rules
+        for name in rule.sensors
+    }
+    if not rules or len(rules) < len(proposal.streams):
+        return
+    trouble = contradiction(messages, proposal.topic, proposal.payload, rules)
+    if trouble and notes.ask("doubt", f"{trouble} Is it right all the same?", YES_OR_NO) != "yes":
+        proposal.rules = []
 
 
 def _decoded(

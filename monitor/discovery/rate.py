@@ -26,7 +26,7 @@ WHOLE = 0.1  # of a message's length: so near they follow each other without a g
 UNSURE_LIMIT = 0.015  # a rate is told no better than this: it is asked
 CERTAINTY = 4.0
 MAX_LOST = 100  # between two messages: more is another counter
-UNEVEN = 0.02  # of the mean distance against the usual one
+UNEVEN, OF_JITTER = 0.02, 0.3  # of the mean distance against the usual one
 SNAP = 0.008  # a usual rate is meant where one is so near
 FLOOR = {True: 1e-4, False: 2e-3}  # least uncertainty by message times, by arrivals
 USUAL = (
@@ -197,7 +197,10 @@ def _is_uneven(stream: Stream) -> bool:
     times = np.array(starts if len(starts) == len(stream.samples) else stream.arrivals, np.float64)
     steps = np.diff(times) / np.array(stream.counts[1:], np.float64)
     usual = float(np.median(steps))
-    return not usual or abs(float(np.mean(steps)) / usual - 1) > UNEVEN
+    if not usual:
+        return True
+    jitter = float(np.median(np.abs(steps - usual))) / usual
+    return abs(float(np.mean(steps)) / usual - 1) > UNEVEN + OF_JITTER * jitter
 
 
 def _joins(stream: Stream) -> float:

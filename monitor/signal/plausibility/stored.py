@@ -36,7 +36,9 @@ def zero_of(payload: PayloadSettings) -> float:
 
 def is_bare(payload: PayloadSettings) -> bool:
     """Whether a message is nothing but numbers, behind a header perhaps."""
-    return isinstance(payload, RawPayload) and payload.encoding == "binary" and not payload.frame
+    if not isinstance(payload, RawPayload) or payload.compression != "none":
+        return False
+    return payload.encoding == "binary" and not payload.frame
 
 
 def stored_bytes(
