@@ -14,6 +14,7 @@ from monitor.pipeline.settlement import Marks
 from monitor.records.batch import Batch
 from monitor.records.remembered import Remembered
 from monitor.records.signal import Message
+from monitor.signal.payload.parts import PROPERTY, joined_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,12 @@ class Memory:
         given_up = [message.topic for message, _ in series.given_up]
         missing = [*nodes.missing, *given_up, *([topic] if follows_incomplete else [])]
         return Noticed(missing, nodes.dead, series.given_up)
+
+    def whole_of(self, message: Message) -> Message:
+        """The message that was just read, or the one whose last part it was."""
+        if self._whole is None or PROPERTY not in message.properties:
+            return message
+        return joined_message(self._whole.messages, "")
 
     def taken(self, marks: Marks) -> None:
         """The message that was just read has these samples."""

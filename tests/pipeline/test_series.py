@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from monitor.journal.writer import Journal
 from monitor.pipeline import series
 from monitor.pipeline.pipeline import Pipeline
+from monitor.pipeline.sensor import Sensor
 from monitor.records.batch import Batch
 from monitor.records.signal import Delivery, Message
 from monitor.records.verdict import Status
@@ -91,6 +92,18 @@ def test_a_series_is_one_window(made: Any) -> None:
     assert len(found.settled) == 7
     assert found.books["m/p", "received", ""] == 1000
     assert found.counters["series.parts"] == 7
+
+
+def test_what_is_looked_at_is_the_whole_payload_not_its_last_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whether bytes are what the settings say, a part of them does not show."""
+    looked: list[int] = []
+    monkeypatch.setattr(
+        Sensor, "look", lambda _self, message, *_rest: looked.append(len(message.payload))
+    )
+    run(pipeline(), [*cut(noise(1000)[0], "a", 3), *cut(noise(1000, 1)[0], "b", 3, first=9)])
+    assert looked == [4000, 4000]
 
 
 @settings(max_examples=20)
