@@ -14,6 +14,7 @@ import numpy as np
 from monitor.commands.arguments import check_new_folder, number, whole_number
 from monitor.evidence.model_folder import ModelManifest, find_model, load_model_manifest
 from monitor.evidence.network import Classifier
+from monitor.evidence.novelty import HEALTHY_SCORE
 from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.records.evidence import Grid
@@ -272,7 +273,7 @@ def judge_with_model(
     learned = Learned(
         load_network(job.folder),
         job.model.threshold,
-        job.model.novelty_threshold,
+        HEALTHY_SCORE if job.model.healthy_score is None else job.model.healthy_score,
         job.model.status_rule,
         job.recipe.mixings[0],
         None,

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from monitor.records.signal import Float32, Float64
 from monitor.signal.spectrogram import to_grid
 from training.cross_fit import Fit, MapLead, choose_mixing
-from training.dataset import Dataset
+from training.dataset import NG, OK, Dataset
 from training.metrics import (
     Interval,
+    accuracy_of_score,
     auc,
     balanced_accuracy,
-    best_threshold,
     bootstrap,
     bootstrap_score,
 )
@@ -35,11 +35,13 @@ from training.thresholds import (
     HALF,
     commission_sensor,
     first_windows,
+    healthy_score,
     lowest_rate,
     novelty_scores,
 )
 
-RULES = ("network", "novelty", "either")  # the simplest first: it wins where they are even
+RULES = ("novelty", "network", "either")  # the first unless a later one is better
+LEAST_SHARE = 1e-4  # novelty below it is none
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,14 @@ class OutOfFold:
 class Learned:
     """A network and what makes its status.
 
-    threshold : logit units. novelty_threshold : None where no sensor had first windows to compare
-        with
+    threshold : logit units
+    healthy_score : of novelty, below which no sensor's threshold lies
     out_of_fold : None for a finished model, which chooses nothing here
     """
 
     model: keras.Model
     threshold: float
-    novelty_threshold: float | None
+    healthy_score: float
     status_rule: str
     mixing: str
     out_of_fold: OutOfFold | None
@@ -87,15 +89,17 @@ def learn(
     """Cross-fit over the training groups for mixing, thresholds and rule, then fit the network on
     everything.
 
-    train : labelled windows of both classes. Raises TrainingError.
+    train : usable windows of both classes; unlabelled ones can commission a sensor, as they would
+        live. Raises TrainingError.
     """
+    novelty, _ = own_novelty(train, recipe)
+    is_labelled = train.label >= 0
+    train, novelty = train.select(is_labelled), novelty[is_labelled]
     folds = inner_folds(train, groups)
     crossed, map_leads = choose_mixing(train, folds, recipe, fit, tick)
     logit, seen = crossed.logit, crossed.seen
     threshold = crossed.threshold(train.label)
-    novelty, _ = own_novelty(train, recipe)
-    novelty_threshold = _novelty_threshold(train, novelty)
-    rule, reached = _choose_rule(train, logit - threshold, novelty, novelty_threshold)
+    rule, reached = choose_rule(train, logit - threshold, novelty)
     mixing = crossed.recipe.mixings[0]
     auc_seen, balanced_seen = _network_figures(train.select(seen), logit[seen], threshold)
     out_of_fold = OutOfFold(
@@ -107,7 +111,8 @@ def learn(
         deletion_beats=map_leads,
     )
     model = fit(train, crossed.recipe, tick)
-    return Learned(model, threshold, novelty_threshold, rule, mixing, out_of_fold)
+    healthy = healthy_score(novelty, train.label, train.column("machine"))
+    return Learned(model, threshold, healthy, rule, mixing, out_of_fold)
 
 
 def grid_spectra(dataset: Dataset, recipe: Recipe) -> Float32:
@@ -138,42 +143,78 @@ def own_novelty(
     return novelty, used
 
 
-def _novelty_threshold(train: Dataset, novelty: Float64) -> float | None:
-    known = ~np.isnan(novelty)
-    if np.isnan(auc(train.label[known], novelty[known])):
-        return None
-    return best_threshold(train.label[known], novelty[known])
+def novelty_margin(novelty: Float64, limit: NDArray[Any] | float) -> Float64:
+    """Over its limit, in logits: above 0 is NG. Both between 0 and 1."""
+    return _log_odds(novelty) - _log_odds(np.asarray(limit))
 
 
-def status_score(rule: str, logit_margin: NDArray[Any], novelty_ratio: NDArray[Any]) -> Float64:
-    """Above 0 is NG. logit_margin : logit - threshold. novelty_ratio : log(novelty / its
-    threshold).
+def _log_odds(share: Float64) -> Float64:
+    inside = np.clip(share, LEAST_SHARE, 1 - LEAST_SHARE)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
+def status_score(rule: str, logit_margin: NDArray[Any], novelty_margin: NDArray[Any]) -> Float64:
+    """Above 0 is NG.
+
+    logit_margin : logit - threshold
+    novelty_margin : NaN for a sensor that is not commissioned, which its network judges
     """
     if rule == "network":
         return np.asarray(logit_margin, np.float64)
     if rule == "novelty":
-        return np.asarray(novelty_ratio, np.float64)
-    either: Float64 = np.maximum(logit_margin, novelty_ratio)
+        return np.where(np.isnan(novelty_margin), logit_margin, novelty_margin)
+    either: Float64 = np.fmax(logit_margin, novelty_margin)
     return either
 
 
-def _choose_rule(
-    train: Dataset, logit_margin: NDArray[Any], novelty: Float64, novelty_threshold: float | None
+def choose_rule(
+    train: Dataset, logit_margin: NDArray[Any], novelty: Float64
 ) -> tuple[str, dict[str, float]]:
-    if novelty_threshold is None:
-        return "network", {}
+    """What makes the status, and each rule's balanced accuracy on machines that it never saw.
+
+    Novelty, unless another rule is better beyond chance: a machine that nobody trained on may fail
+    as none did before, but it is always unlike itself.
+    logit_margin, novelty : out of fold, NaN where there is none
+    """
     known = ~np.isnan(novelty) & ~np.isnan(logit_margin)
-    ratio = np.log(novelty[known] / novelty_threshold)
+    if not {OK, NG} <= set(train.label[known]):
+        return "network", {}
+    some = train.select(known)
+    limit = _healthy_score_of_others(train, novelty)[known]
+    margin = novelty_margin(novelty[known], limit)
+    scores = {rule: status_score(rule, logit_margin[known], margin) for rule in RULES}
     reached = {
-        rule: round(
-            balanced_accuracy(
-                train.label[known], status_score(rule, logit_margin[known], ratio) > 0
-            ),
-            4,
-        )
-        for rule in RULES
+        rule: round(accuracy_of_score(some.label, score), 4) for rule, score in scores.items()
     }
-    return max(RULES, key=lambda rule: reached[rule]), reached
+    chosen = RULES[0]
+    for rule in RULES[1:]:
+        if _is_better(some, scores[rule], scores[chosen]):
+            chosen = rule
+    return chosen, reached
+
+
+def _healthy_score_of_others(train: Dataset, novelty: Float64) -> Float64:
+    """For each window by the machines beside its own."""
+    machine = train.column("machine")
+    limit = np.empty(len(train))
+    for name in np.unique(machine):
+        others = machine != name
+        limit[~others] = healthy_score(novelty[others], train.label[others], machine[others])
+    return limit
+
+
+def _is_better(some: Dataset, score: Float64, other: Float64) -> bool:
+    """By balanced accuracy on the same windows, beyond chance: the 95 % interval by run is above
+    0.
+    """
+    label = some.label
+
+    def difference(index: NDArray[np.intp]) -> float:
+        return accuracy_of_score(label[index], score[index]) - accuracy_of_score(
+            label[index], other[index]
+        )
+
+    return bootstrap(some.run, difference).low > 0
 
 
 def _network_figures(seen: Dataset, logit: Float32, threshold: float) -> tuple[Interval, Interval]:

@@ -17,7 +17,7 @@ from monitor.records.signal import Float32, Float64
 from training import TrainingError
 from training.cross_fit import reference_level
 from training.dataset import NG, OK, Dataset, Text
-from training.fold_model import Learned, grid_spectra, learn, status_score
+from training.fold_model import Learned, grid_spectra, learn, novelty_margin, status_score
 from training.network import head, keras, predict
 from training.network_fit import Tick, fit
 from training.peers import PEERS, peer_scores
@@ -70,30 +70,31 @@ class Judged:
         return np.asarray(self.logit - self.learned.threshold, np.float64)
 
     @property
-    def novelty_ratio(self) -> Float64:
-        """log(novelty / threshold of the training machines); NaN where there is none."""
-        threshold = self.learned.novelty_threshold
-        return np.log(self.novelty / threshold) if threshold else np.full(len(self.novelty), np.nan)
+    def novelty_margin(self) -> Float64:
+        """In logits over the sensor's limit; NaN for a sensor that has none."""
+        return novelty_margin(self.novelty, self.own(self.novelty_limit))
 
     @property
     def status_score(self) -> Float64:
-        return status_score(self.learned.status_rule, self.logit_margin, self.novelty_ratio)
+        return status_score(self.learned.status_rule, self.logit_margin, self.novelty_margin)
 
     @property
     def scores(self) -> dict[str, Float64]:
-        """Each above 0 where it says NG by the thresholds that came from the training machines."""
+        """Each above 0 where it says NG: novelty by its sensor's limit, all others by thresholds
+        that came from the training machines.
+        """
         return {
             "network": self.logit_margin,
-            "novelty": self.novelty_ratio,
+            "novelty": self.novelty_margin,
             "status": self.status_score,
             **self.peers,
         }
 
     def novelty_limit(self, commissioned: Commissioning) -> float:
-        """As the monitor has it: a sensor's own threshold, not below the one learned on the
-        training machines.
+        """As the monitor has it: a sensor's own threshold, not below what other machines reach
+        while healthy.
         """
-        return max(commissioned.baseline.threshold, self.learned.novelty_threshold or 0.0)
+        return max(commissioned.baseline.threshold, self.learned.healthy_score)
 
     def own(self, threshold_of: Callable[[Commissioning], float | None]) -> Float64:
         """A commissioned threshold for each window, by its sensor."""
@@ -118,9 +119,9 @@ def judge_folds(
     judged = []
     for fold in folds:
         train, test = dataset.select(fold.train), dataset.select(fold.test)
-        train = train.select(train.label >= 0)
         learned = learn(train, recipe, groups, remembered.fit, tick)
-        judged.append(judge(fold.name, train, test, learned, recipe, settings))
+        labelled = train.select(train.label >= 0)
+        judged.append(judge(fold.name, labelled, test, learned, recipe, settings))
     return judged
 
 

@@ -70,12 +70,14 @@ class Choices:
 
 @dataclass(frozen=True)
 class FoldFigures:
-    """One fold's windows and thresholds (logit units; novelty), and each score's plain figures."""
+    """One fold's windows, threshold (logit units) and least threshold of novelty, and each score's
+    plain figures.
+    """
 
     name: str
     windows: ClassCounts
     threshold: float
-    novelty_threshold: float | None
+    healthy_score: float
     status_rule: str
     chosen_on_training_data: Choices
     auc: dict[str, float | None]
@@ -182,7 +184,7 @@ class Table:
             for name in judged[0].data.columns
         }
         self.own_logit = joined(judged, lambda one: one.own(lambda c: c.logit_threshold))[keep]
-        self.own_novelty = joined(judged, lambda one: one.own(one.novelty_limit))[keep]
+        self.own_novelty = joined(judged, lambda one: one.own(lambda c: c.baseline.threshold))[keep]
         self.logit = joined(judged, lambda one: one.logit)[keep]
         self.novelty = joined(judged, lambda one: one.novelty)[keep]
         of_folds = [one.scores for one in judged]
@@ -203,10 +205,6 @@ class Table:
     @property
     def logit_margin(self) -> Float64:
         return self.scores["network"]
-
-    @property
-    def novelty_ratio(self) -> Float64:
-        return self.scores["novelty"]
 
 
 def _evidence(table: Table, score: Float64) -> ScoreFigures | None:
@@ -252,7 +250,7 @@ def _fold(one: Judged) -> FoldFigures:
         name=one.fold,
         windows=reached.windows,
         threshold=round(one.learned.threshold, 4),
-        novelty_threshold=one.learned.novelty_threshold,
+        healthy_score=round(one.learned.healthy_score, 4),
         status_rule=one.learned.status_rule,
         chosen_on_training_data=Choices(one.learned.mixing, one.learned.out_of_fold),
         auc=reached.auc,
@@ -279,10 +277,9 @@ def _thresholds(table: Table) -> dict[str, ThresholdFigures]:
     ways = {
         "network, threshold of the training machines": table.logit_margin > 0,
         "network, commissioned": table.logit > table.own_logit,
-        "novelty, commissioned": table.novelty > table.own_novelty,
+        "novelty, commissioned": table.scores["novelty"] > 0,
+        "novelty, by its first windows alone": table.novelty > table.own_novelty,
     }
-    if not np.isnan(table.novelty_ratio).any():
-        ways["novelty, threshold of the training machines"] = table.novelty_ratio > 0
     return {name: _called(table, ng) for name, ng in ways.items()}
 
 

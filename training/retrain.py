@@ -30,7 +30,7 @@ from monitor.settings import Settings
 from training import TrainingError, evaluate, registry
 from training.dataset import NG, OK, Dataset, concatenate
 from training.export import load_network
-from training.fit import Plan, column_and_value, fit_with_bar, usable
+from training.fit import Plan, column_and_value, fit_with_bar, sound
 from training.gates import Gate, leak_gate, map_gate, not_worse_gate
 from training.judged_runs import Judged
 from training.judged_runs import Settings as JudgeSettings
@@ -111,7 +111,7 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     in_service = load_model_manifest(service)
     recipe = read_provenance(in_service).recipe.changed(settings.recipe)
     manifest = load_manifest(settings.manifest)
-    dataset = usable(read_for_model(manifest, in_service))
+    dataset = sound(read_for_model(manifest, in_service))
     pairs = [column_and_value(text) for text in settings.holdout]
     aside = held_out(dataset, pairs)
     train, test = dataset.select(~aside), dataset.select(aside)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.evidence.false_alarms import StatedRate, independent_count, stated_rate
-from monitor.evidence.novelty import commission_with_scores, conformal_threshold
+from monitor.evidence.novelty import commission_with_scores, conformal_threshold, lowest_rate
 from monitor.records.commissioned import Commissioned, HealthyWindows
 
 # Of the quietest commissioned level (-20 dB): below it the machine stands. A quiet fault stays
@@ -51,7 +51,7 @@ def commission_sensor(
         n_windows=n_windows,
         at_ns=at_ns,
     )
-    rate = 1 / (n_windows + 1) if false_alarm_rate is None else false_alarm_rate
+    rate = lowest_rate(n_windows) if false_alarm_rate is None else false_alarm_rate
     # Windows of one stretch of time resemble each other: they count for fewer.
     rates = {name: stated_rate(rate, independent_count(one)) for name, one in scores.items()}
     return Outcome(commissioned, rates)

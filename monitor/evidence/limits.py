@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from monitor.config import SensorSettings
 from monitor.evidence.model_folder import ModelManifest
+from monitor.evidence.novelty import HEALTHY_SCORE
 from monitor.records.commissioned import Commissioned
 
 
@@ -32,11 +33,11 @@ def logit_threshold(
 
 
 def novelty_threshold(own: Commissioned, manifest: ModelManifest | None) -> float:
-    """The sensor's own, but not below its model's: first windows do not show how a machine drifts,
-    training's did.
+    """The sensor's own, but not below what other healthy machines reach, by the model's training or
+    as the program knows it: first windows do not show how a machine runs in and drifts.
     """
-    learned = None if manifest is None else manifest.novelty_threshold
-    return own.baseline.threshold if learned is None else max(own.baseline.threshold, learned)
+    learned = None if manifest is None else manifest.healthy_score
+    return max(own.baseline.threshold, HEALTHY_SCORE if learned is None else learned)
 
 
 def running_limit_ms2(rule: SensorSettings, own: Commissioned | None) -> float | None:
