@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from monitor.commands.arguments import check_new_folder, number, whole_number
+from monitor.evidence.model_folder import load_model_manifest
 from monitor.exit_codes import EXIT_OK
 from monitor.recordings.manifest import load_manifest
 from training import simulated
@@ -23,7 +24,7 @@ from training.export import ModelCard, export
 from training.fold_model import Learned, learn, n_fits
 from training.network_fit import Tick, check_classes, fit
 from training.progress import bar, read_with_bar
-from training.provenance import Fingerprint, Provenance, Split
+from training.provenance import Fingerprint, Provenance, Split, read_provenance
 from training.recipe import (
     Recipe,
     default_epochs,
@@ -91,6 +92,10 @@ def run(options: argparse.Namespace) -> int:
     given = {key: value for key, value in choices.items() if value is not None}
     train, plan = prepare(options.manifest, options.name, tuple(options.holdout), given)
     model_id = fit_with_bar(train, plan, options.out)
+    learned_from = read_provenance(load_model_manifest(options.out))
+    if learned_from.out_of_fold is not None:
+        print("Out of fold, by networks and peers that never saw the group they judge:")
+        print("\n".join(learned_from.out_of_fold.beside_peers.lines()))
     print(f"{plan.name} {model_id} -> {options.out}")
     return EXIT_OK
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from monitor.records.signal import Float32, Float64
 from monitor.signal.spectrogram import to_grid
+from training.against_peers import Compared, compare
 from training.cross_fit import Fit, MapLead, choose_mixing
 from training.dataset import NG, OK, Dataset
 from training.metrics import (
@@ -28,8 +29,9 @@ from training.metrics import (
 )
 from training.network import keras
 from training.network_fit import Tick
+from training.peers import TRAINED, simple_figures, simple_thresholds, trained_scores
 from training.recipe import Recipe, network_settings
-from training.splits import inner_folds
+from training.splits import Fold, inner_folds
 from training.thresholds import (
     DEFAULT_WINDOWS,
     HALF,
@@ -50,7 +52,7 @@ class OutOfFold:
 
     folds : names of the groups. mixing : of windows, that the network was trained with
     auc, balanced_accuracy : of the network. balanced_accuracy_of_rules : by status rule
-    deletion_beats : by mixing
+    deletion_beats : by mixing. beside_peers : network, novelty and status beside simpler ways
     """
 
     folds: tuple[str, ...]
@@ -59,6 +61,7 @@ class OutOfFold:
     balanced_accuracy: Interval
     balanced_accuracy_of_rules: dict[str, float] = field(default_factory=dict)
     deletion_beats: dict[str, MapLead] = field(default_factory=dict)
+    beside_peers: Compared = field(default_factory=Compared)
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,21 @@ def learn(
         live. Raises TrainingError.
     """
     novelty, _ = own_novelty(train, recipe)
+    simple = simple_figures(train, first_windows(train, DEFAULT_WINDOWS, HALF))
     is_labelled = train.label >= 0
     train, novelty = train.select(is_labelled), novelty[is_labelled]
+    simple = {name: value[is_labelled] for name, value in simple.items()}
     folds = inner_folds(train, groups)
     crossed, map_leads = choose_mixing(train, folds, recipe, fit, tick)
     logit, seen = crossed.logit, crossed.seen
     threshold = crossed.threshold(train.label)
-    rule, reached = choose_rule(train, logit - threshold, novelty)
+    margin = novelty_margin(novelty, _healthy_score_of_others(train, novelty))
+    rule, reached = choose_rule(train, logit - threshold, margin)
+    status = status_score(rule, logit - threshold, margin)
+    if rule != "network":
+        status[np.isnan(margin)] = np.nan  # of runs that commission their sensor
+    ours = {"network": logit - threshold, "novelty": margin, "status": status}
+    peers = _peers_out_of_fold(train, folds, simple)
     mixing = crossed.recipe.mixings[0]
     auc_seen, balanced_seen = _network_figures(train.select(seen), logit[seen], threshold)
     out_of_fold = OutOfFold(
@@ -109,6 +120,7 @@ def learn(
         balanced_accuracy=balanced_seen,
         balanced_accuracy_of_rules=reached,
         deletion_beats=map_leads,
+        beside_peers=compare(train.label, train.run, ours, peers),
     )
     model = fit(train, crossed.recipe, tick)
     healthy = healthy_score(novelty, train.label, train.column("machine"))
@@ -168,21 +180,19 @@ def status_score(rule: str, logit_margin: NDArray[Any], novelty_margin: NDArray[
 
 
 def choose_rule(
-    train: Dataset, logit_margin: NDArray[Any], novelty: Float64
+    train: Dataset, logit_margin: NDArray[Any], margin: Float64
 ) -> tuple[str, dict[str, float]]:
     """What makes the status, and each rule's balanced accuracy on machines that it never saw.
 
     Novelty, unless another rule is better beyond chance: a machine that nobody trained on may fail
     as none did before, but it is always unlike itself.
-    logit_margin, novelty : out of fold, NaN where there is none
+    logit_margin, margin : of network and novelty, out of fold; NaN where there is none
     """
-    known = ~np.isnan(novelty) & ~np.isnan(logit_margin)
+    known = ~np.isnan(margin) & ~np.isnan(logit_margin)
     if not {OK, NG} <= set(train.label[known]):
         return "network", {}
     some = train.select(known)
-    limit = _healthy_score_of_others(train, novelty)[known]
-    margin = novelty_margin(novelty[known], limit)
-    scores = {rule: status_score(rule, logit_margin[known], margin) for rule in RULES}
+    scores = {rule: status_score(rule, logit_margin[known], margin[known]) for rule in RULES}
     reached = {
         rule: round(accuracy_of_score(some.label, score), 4) for rule, score in scores.items()
     }
@@ -191,6 +201,23 @@ def choose_rule(
         if _is_better(some, scores[rule], scores[chosen]):
             chosen = rule
     return chosen, reached
+
+
+def _peers_out_of_fold(
+    train: Dataset, folds: list[Fold], simple: dict[str, Float64]
+) -> dict[str, Float64]:
+    """Each peer's margin by models and thresholds that never saw the fold. simple : figures."""
+    margins = {name: np.full(len(train), np.nan) for name in (*TRAINED, *simple)}
+    for fold in folds:
+        label = train.label[fold.train]
+        known = {name: value[fold.train] for name, value in simple.items()}
+        limits = simple_thresholds(known, label, {})
+        for name, value in simple.items():
+            margins[name][fold.test] = value[fold.test] - limits[name]
+        trained = trained_scores(train.select(fold.train), train.select(fold.test))
+        for name, score in trained.items():
+            margins[name][fold.test] = score
+    return margins
 
 
 def _healthy_score_of_others(train: Dataset, novelty: Float64) -> Float64:

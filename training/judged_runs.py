@@ -16,11 +16,11 @@ from monitor.evidence.cam import activation_maps
 from monitor.records.signal import Float32, Float64
 from training import TrainingError
 from training.cross_fit import reference_level
-from training.dataset import NG, OK, Dataset, Text
+from training.dataset import NG, OK, UNLABELLED, Dataset, Text
 from training.fold_model import Learned, grid_spectra, learn, novelty_margin, status_score
 from training.network import head, keras, predict
 from training.network_fit import Tick, fit
-from training.peers import PEERS, peer_scores
+from training.peers import simple_figures, simple_thresholds, trained_scores
 from training.recipe import Recipe
 from training.splits import Fold, shared_runs
 from training.thresholds import (
@@ -120,16 +120,17 @@ def judge_folds(
     for fold in folds:
         train, test = dataset.select(fold.train), dataset.select(fold.test)
         learned = learn(train, recipe, groups, remembered.fit, tick)
-        labelled = train.select(train.label >= 0)
-        judged.append(judge(fold.name, labelled, test, learned, recipe, settings))
+        judged.append(judge(fold.name, train, test, learned, recipe, settings))
     return judged
 
 
 def judge(
     name: str, train: Dataset, test: Dataset, learned: Learned, recipe: Recipe, settings: Settings
 ) -> Judged:
-    """What network, novelty and peers say of the test windows. Peers only where `train` has both
-    classes to train them on. Raises TrainingError where a run is on both sides.
+    """What network, novelty and peers say of the test windows. Trained peers only where `train` has
+    both classes to train them on. Raises TrainingError where a run is on both sides.
+
+    train : unlabelled windows of it may commission a sensor
     """
     shared = shared_runs(train, test)
     if shared:
@@ -149,8 +150,6 @@ def judge(
         novelty[inside] = novelty_scores(spectra_db[inside], one.baseline)
         excluded[one.excluded] = True
         commissioned[sensor] = one
-    can_train = {OK, NG} <= set(train.label)
-    peers = {peer: peer_scores(peer, train, test) for peer in PEERS} if can_train else {}
     return Judged(
         name,
         test,
@@ -162,9 +161,24 @@ def judge(
         spectra_db,
         commissioned,
         excluded,
-        peers,
+        {**trained_scores(train, test), **_simple_margins(train, test, settings)},
         reference_level(train if (train.label == OK).any() else test),
     )
+
+
+def _simple_margins(train: Dataset, test: Dataset, settings: Settings) -> dict[str, Float64]:
+    """Of the figures that need no training, over thresholds that come from `train`, or from the
+    test machines' own first windows where that has not both classes.
+    """
+    first = first_windows(test, settings.n_windows, HALF)
+    figures = simple_figures(test, first)
+    if {OK, NG} <= set(train.label):
+        of_train = first_windows(train, settings.n_windows, HALF)
+        limits = simple_thresholds(simple_figures(train, of_train), train.label, of_train)
+    else:
+        unlabelled = np.full(len(test), UNLABELLED, np.int8)
+        limits = simple_thresholds(figures, unlabelled, first)
+    return {name: value - limits[name] for name, value in figures.items()}
 
 
 class Memory:

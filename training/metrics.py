@@ -117,14 +117,16 @@ def bootstrap(
     members = [np.flatnonzero(groups == name) for name in np.unique(groups)]
     if not members:
         return UNKNOWN
+    value = figure(np.arange(len(groups)))
+    if len(members) < 2:
+        return Interval(value, float("nan"), float("nan"))
     random = np.random.default_rng(seed)
     drawn = []
     for _ in range(n_resamples):
         chosen = random.integers(len(members), size=len(members))
         drawn.append(figure(np.concatenate([members[i] for i in chosen])))
     known = [value for value in drawn if not np.isnan(value)]
-    value = figure(np.arange(len(groups)))
-    if len(members) < 2 or not known:
+    if not known:
         return Interval(value, float("nan"), float("nan"))
     low, high = np.percentile(known, [2.5, 97.5])
     return Interval(value, float(low), float(high))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.records.signal import Float64
+from training.against_peers import Lead, lead
 from training.alarms import DetectionDelay, SensorFalseAlarms, detection_delays, false_alarms
 from training.dataset import NG, OK, ClassCounts, class_counts
 from training.fold_model import OutOfFold
@@ -27,6 +28,7 @@ from training.metrics import (
     per_run,
     rounded,
 )
+from training.peers import BAND_DISTANCE
 from training.plain import fields_of, plain
 
 N_BINS = 8  # of the calibration curve
@@ -85,6 +87,17 @@ class FoldFigures:
 
 
 @dataclass(frozen=True)
+class AgainstPeer:
+    """By how much our scores are better than a peer's on the same windows, pooled; the status also
+    on each machine.
+    """
+
+    network: Lead
+    status: Lead
+    status_by_machine: dict[str, Lead]
+
+
+@dataclass(frozen=True)
 class ThresholdFigures:
     """What one way to set thresholds reaches; the mean over folds."""
 
@@ -116,7 +129,7 @@ class Figures:
 
     evidence : by score; None where no window has it
     evidence_on_all_windows : also those that commission a sensor, for scores that need none
-    network_against_peers : by how much the network's AUC, mean of the folds, is above the peer's
+    against_peers : by how much network and status are better than each peer
     thresholds : by the way they were set
     by_column : column -> value -> figures
     """
@@ -125,12 +138,17 @@ class Figures:
     folds: list[FoldFigures]
     evidence: dict[str, ScoreFigures | None]
     evidence_on_all_windows: dict[str, ScoreFigures | None]
-    network_against_peers: dict[str, Interval]
+    against_peers: dict[str, AgainstPeer]
     thresholds: dict[str, ThresholdFigures]
     false_alarms: list[SensorFalseAlarms]
     calibration_curve: CalibrationCurve
     by_column: dict[str, dict[str, GroupFigures]]
     detection: list[DetectionDelay]
+
+    @property
+    def status_leads(self) -> dict[str, Lead]:
+        """By how much the status is better than each peer."""
+        return {name: one.status for name, one in self.against_peers.items()}
 
     def as_tree(self) -> dict[str, Any]:
         tree = fields_of(self)
@@ -149,6 +167,7 @@ def figures(judged: list[Judged], groups: tuple[str, ...]) -> Figures:
     table = Table(judged)
     whole = Table(judged, and_excluded=True)
     on_all = {"network": whole.logit_margin, **whole.peers}
+    del on_all[BAND_DISTANCE]
     return Figures(
         windows=RunCounts(
             ok=int(table.is_ok.sum()), ng=int(table.is_ng.sum()), runs=len(np.unique(table.run))
@@ -156,7 +175,7 @@ def figures(judged: list[Judged], groups: tuple[str, ...]) -> Figures:
         folds=[_fold(one) for one in judged],
         evidence={name: _evidence(table, score) for name, score in table.scores.items()},
         evidence_on_all_windows={name: _evidence(whole, score) for name, score in on_all.items()},
-        network_against_peers={name: _paired(table, name) for name in table.peers},
+        against_peers={name: _against(table, name) for name in table.peers},
         thresholds=_thresholds(table),
         false_alarms=false_alarms(judged),
         calibration_curve=calibration_curve(table),
@@ -258,16 +277,19 @@ def _fold(one: Judged) -> FoldFigures:
     )
 
 
-def _paired(table: Table, peer: str) -> Interval:
-    """By how much the network's AUC, mean of the folds, is above the peer's on the same windows."""
-    label, fold = table.label, table.fold
-
-    def difference(index: NDArray[np.intp]) -> float:
-        network = _mean_over(fold, lambda some: auc(label[some], table.logit_margin[some]))
-        other = _mean_over(fold, lambda some: auc(label[some], table.peers[peer][some]))
-        return network(index) - other(index)
-
-    return bootstrap(table.run, difference)
+def _against(table: Table, peer: str) -> AgainstPeer:
+    other, status, machine = table.peers[peer], table.scores["status"], table.columns["machine"]
+    by_machine = {
+        str(name): lead(
+            *(values[machine == name] for values in (table.label, table.run, status, other))
+        )
+        for name in np.unique(machine)
+    }
+    return AgainstPeer(
+        lead(table.label, table.run, table.logit_margin, other),
+        lead(table.label, table.run, status, other),
+        by_machine,
+    )
 
 
 def _thresholds(table: Table) -> dict[str, ThresholdFigures]:

@@ -31,7 +31,7 @@ from training import TrainingError, evaluate, registry
 from training.dataset import NG, OK, Dataset, concatenate
 from training.export import load_network
 from training.fit import Plan, column_and_value, fit_with_bar, sound
-from training.gates import Gate, leak_gate, map_gate, not_worse_gate
+from training.gates import Gate, leak_gate, map_gate, not_worse_gate, peer_gate
 from training.judged_runs import Judged
 from training.judged_runs import Settings as JudgeSettings
 from training.labelled_windows import labelled_dataset
@@ -136,6 +136,7 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     gates = [
         leak_gate(report.runs_on_both_sides),
         map_gate({} if report.maps is None else report.maps.figures),
+        peer_gate(report.figures.status_leads),
         _compare(judged[0], service),
     ]
     report = replace(report, gates=gates, replaces=in_service.id)

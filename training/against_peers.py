@@ -1,0 +1,123 @@
+"""Our scores beside those of simpler ways, on the same windows: who is better, and is it chance?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.metrics import (
+    UNKNOWN,
+    Interval,
+    Labels,
+    Scores,
+    accuracy_of_score,
+    auc,
+    bootstrap,
+    bootstrap_score,
+)
+
+Margins = dict[str, NDArray[Any]]  # a score's name -> above 0 where it says NG; NaN where unknown
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What a score reaches on all windows that have it."""
+
+    auc: Interval
+    balanced_accuracy: Interval
+
+
+@dataclass(frozen=True)
+class Lead:
+    """By how much one score is better than another, on the windows that have both; the interval is
+    paired.
+    """
+
+    auc: Interval
+    balanced_accuracy: Interval
+
+    @property
+    def is_behind(self) -> bool:
+        """Beyond chance, in either."""
+        return bool(self.auc.high < 0 or self.balanced_accuracy.high < 0)
+
+
+def reached(label: Labels, run: NDArray[Any], score: Scores) -> Reached:
+    known = ~np.isnan(score)
+    label, run, score = label[known], run[known], score[known]
+    if not len(label):
+        return Reached(UNKNOWN, UNKNOWN)
+    return Reached(
+        bootstrap_score(run, label, score, auc),
+        bootstrap_score(run, label, score, accuracy_of_score),
+    )
+
+
+def lead(label: Labels, run: NDArray[Any], score: Scores, other: Scores) -> Lead:
+    known = ~np.isnan(score) & ~np.isnan(other)
+    label, run, score, other = label[known], run[known], score[known], other[known]
+
+    def difference(figure: Callable[[Labels, Scores], float]) -> Interval:
+        return bootstrap(
+            run,
+            lambda index: figure(label[index], score[index]) - figure(label[index], other[index]),
+        )
+
+    return Lead(difference(auc), difference(accuracy_of_score))
+
+
+def leads(label: Labels, run: NDArray[Any], ours: Scores, peers: Margins) -> dict[str, Lead]:
+    return {name: lead(label, run, ours, other) for name, other in peers.items()}
+
+
+def advice(ours: str, found: dict[str, Lead]) -> str:
+    """A sentence for each peer that is better than `ours`; "" where none is."""
+    return " ".join(_advice(ours, name, one) for name, one in found.items() if one.is_behind)
+
+
+def _advice(ours: str, peer: str, one: Lead) -> str:
+    by = [
+        f"{what} by {_lead_of_peer(interval)}"
+        for what, interval in (("AUC", one.auc), ("balanced accuracy", one.balanced_accuracy))
+        if interval.high < 0
+    ]
+    return (
+        f"A simple peer wins: {peer} is better than the {ours} on the same windows,"
+        f" {' and '.join(by)}. Use it, or train on more machines."
+    )
+
+
+def _lead_of_peer(interval: Interval) -> Interval:
+    return Interval(-interval.value, -interval.high, -interval.low)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What each score reaches, and by how much the status is better than each peer."""
+
+    scores: dict[str, Reached] = field(default_factory=dict)
+    status_leads: dict[str, Lead] = field(default_factory=dict)
+
+    def lines(self) -> Iterator[str]:
+        """For the terminal: who wins first, where a peer does."""
+        wins = advice("status", self.status_leads)
+        if wins:
+            yield wins
+        for name, one in self.scores.items():
+            row = f"{name:20s} AUC {one.auc}  balanced accuracy {one.balanced_accuracy}"
+            if name in self.status_leads:
+                by = self.status_leads[name]
+                row += f"  status is better by {by.auc} and {by.balanced_accuracy}"
+            yield row
+
+
+def compare(label: Labels, run: NDArray[Any], ours: Margins, peers: Margins) -> Compared:
+    """ours : "status" among them"""
+    return Compared(
+        {name: reached(label, run, score) for name, score in (ours | peers).items()},
+        leads(label, run, ours["status"], peers),
+    )
