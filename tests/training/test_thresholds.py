@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.evidence.novelty import commission, conformal_threshold
+from monitor.evidence.novelty import HEALTHY_SCORE, commission, conformal_threshold
 from training import TrainingError
 from training.dataset import Dataset
 from training.thresholds import (
     commission_sensor,
     first_windows,
+    healthy_score,
     leave_run_out_scores,
     threshold_by_run,
 )
@@ -77,3 +78,27 @@ def test_leaving_runs_out_is_no_easier_than_leaving_windows_out(dataset: Dataset
     alone = leave_run_out_scores(level_db, np.arange(len(healthy)))
     by_run = leave_run_out_scores(level_db, dataset.run[healthy])
     assert by_run.mean() >= alone.mean() - 0.05
+
+
+def test_the_healthy_score_weighs_each_machine_alike() -> None:
+    """One that drifts, with a thousand windows, is one of twenty."""
+    random = np.random.default_rng(0)
+    novelty = np.concatenate([random.uniform(0, 0.1, 19 * 10), random.uniform(0.5, 0.9, 1000)])
+    machine = np.array(
+        [f"M{i}" for i in np.append(np.repeat(np.arange(19), 10), np.full(1000, 19))]
+    )
+    label = np.zeros(len(novelty), np.int8)
+    assert healthy_score(novelty, label, machine) <= 0.51
+    faulty = np.append(label, np.int8(1))
+    assert healthy_score(
+        np.append(novelty, 1.0), faulty, np.append(machine, "M0")
+    ) == healthy_score(novelty, label, machine)
+
+
+def test_few_machines_do_not_tell_how_healthy_ones_drift() -> None:
+    machine = np.array([f"M{i}" for i in range(19)])
+    novelty, label = np.full(19, 0.01), np.zeros(19, np.int8)
+    assert healthy_score(novelty, label, machine) == HEALTHY_SCORE
+    assert healthy_score(np.full(20, np.nan), np.zeros(20, np.int8), np.append(machine, "x")) == (
+        HEALTHY_SCORE
+    )
