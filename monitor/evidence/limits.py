@@ -47,6 +47,13 @@ def running_limit_ms2(rule: SensorSettings, own: Commissioned | None) -> float |
     return None if own is None else own.running_limit_ms2
 
 
+def _describe_novelty(own: Commissioned, manifest: ModelManifest | None) -> str:
+    threshold = novelty_threshold(own, manifest)
+    if threshold <= own.baseline.threshold:
+        return f"novelty above {threshold:.3g}"
+    return f"novelty above {threshold:.3g} (other machines reach it while healthy)"
+
+
 def describe(rule: SensorSettings, own: Commissioned, manifest: ModelManifest | None) -> str:
     """What a commissioned sensor's status rests on from now on, for people to read."""
     if own.model_id != ("" if manifest is None else manifest.id):
@@ -54,7 +61,7 @@ def describe(rule: SensorSettings, own: Commissioned, manifest: ModelManifest | 
             "The windows are of another model than the configuration's: commission again once that"
             " has judged some."
         )
-    speaks, novelty = status_rule(manifest), f"novelty above {novelty_threshold(own, manifest):.3g}"
+    speaks, novelty = status_rule(manifest), _describe_novelty(own, manifest)
     threshold = logit_threshold(rule, own, manifest)
     logit = "" if threshold is None else f"logit above {threshold:.3g}"
     makes_ng = {"network": logit, "novelty": novelty}.get(speaks) or " or ".join(
