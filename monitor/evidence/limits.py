@@ -34,8 +34,11 @@ def logit_threshold(
 
 def novelty_threshold(own: Commissioned, manifest: ModelManifest | None) -> float:
     """The sensor's own, but not below what other healthy machines reach, by the model's training or
-    as the program knows it: first windows do not show how a machine runs in and drifts.
+    as the program knows it: first windows do not show how a machine runs in and drifts. But a
+    person who asked for a rate of false alarms has it.
     """
+    if own.baseline.rate_was_asked:
+        return own.baseline.threshold
     learned = None if manifest is None else manifest.healthy_score
     return max(own.baseline.threshold, HEALTHY_SCORE if learned is None else learned)
 

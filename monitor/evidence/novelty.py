@@ -102,8 +102,13 @@ def commission_with_scores(
     level_db = spectra_db.mean(axis=3, dtype=np.float64)
     low_db, high_db = commissioned_range(level_db)
     scores = _leave_one_out(level_db)
-    threshold = conformal_threshold(scores, false_alarm_rate)
-    return Baseline(low_db.astype(np.float32), high_db.astype(np.float32), threshold), scores
+    baseline = Baseline(
+        low_db.astype(np.float32),
+        high_db.astype(np.float32),
+        conformal_threshold(scores, false_alarm_rate),
+        rate_was_asked=false_alarm_rate is not None,
+    )
+    return baseline, scores
 
 
 def lowest_rate(n_windows: int) -> float:

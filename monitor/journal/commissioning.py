@@ -344,8 +344,8 @@ def _order(request: Request) -> str:
 
 def _active(link: Connection) -> dict[str, Commissioned]:
     rows = link.execute(
-        "SELECT sensor, f_edges_hz, low_db, high_db, novelty_threshold, logit_threshold,"
-        " model_id, running_limit_ms2, n_windows, settled_ns, geometry, commissioning_id FROM"
+        "SELECT sensor, f_edges_hz, low_db, high_db, novelty_threshold,"
+        " false_alarm_rate IS NOT NULL, logit_threshold, model_id, running_limit_ms2, n_windows, settled_ns, geometry, commissioning_id FROM"
         " commissioning WHERE settled_ns IS NOT NULL AND error IS NULL AND undone_ns IS NULL ORDER"
         " BY settled_ns, commissioning_id"
     )
@@ -358,6 +358,7 @@ def _commissioned(
     low: bytes,
     high: bytes,
     novelty_threshold: float,
+    rate_was_asked: int,
     logit_threshold: float | None,
     model_id: str,
     running_limit_ms2: float,
@@ -372,7 +373,7 @@ def _commissioned(
     return Commissioned(
         sensor=sensor,
         f_edges_hz=edges,
-        baseline=Baseline(low_db, high_db, novelty_threshold),
+        baseline=Baseline(low_db, high_db, novelty_threshold, bool(rate_was_asked)),
         logit_threshold=logit_threshold,
         model_id=model_id,
         running_limit_ms2=running_limit_ms2,

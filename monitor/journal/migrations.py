@@ -156,7 +156,8 @@ ALTER TABLE commissioning RENAME COLUMN mean_db TO low_db;
 ALTER TABLE commissioning RENAME COLUMN std_db TO high_db;
 UPDATE commissioning SET
     low_db = less_two(low_db, high_db), high_db = plus_two(low_db, high_db),
-    novelty_threshold = iif(novelty_threshold IS NULL, NULL, 0.0);
+    novelty_threshold = iif(novelty_threshold IS NULL, NULL, 0.0),
+    false_alarm_rate = iif(settled_ns IS NULL, false_alarm_rate, NULL);
 INSERT INTO event (at_ns, sensor, kind, text, model_id) SELECT
     max(settled_ns), sensor, 'novelty_changed',
     'novelty is another score since this update: the baseline was carried over, with the'

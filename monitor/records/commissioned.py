@@ -15,11 +15,13 @@ class Baseline:
     low_db, high_db : float32, shape (n_channels, n_f), the range of the commissioning windows'
         levels
     threshold : of novelty, by these windows alone; 0 where they did not tell
+    rate_was_asked : a person asked for its rate of false alarms, so it holds whatever others reach
     """
 
     low_db: Float32
     high_db: Float32
     threshold: float
+    rate_was_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,8 @@ def test_it_names_the_limits_that_hold() -> None:
     manifest = with_model(status_rule="either", healthy_score=0.6)
     set_by_hand = rule(model="m", threshold=4.0, running={"limit_rms_ms2": 0.5})
     said = (
-        "NG from now on: novelty above 0.6 (other machines reach it while healthy) or logit above 4;"
-        " idle below 0.5 m/s² RMS."
+        "NG from now on: novelty above 0.6 (other machines reach it while healthy) or logit above"
+        " 4; idle below 0.5 m/s² RMS."
     )
     assert describe(set_by_hand, own(), manifest) == said
     by_topic = rule(model="m", running={"topic": "plc/{machine}/on"})
@@ -85,6 +85,13 @@ def test_a_sensor_s_own_threshold_is_not_below_what_other_machines_reach(
     said = describe(rule(), replace(calm, model_id="" if manifest is None else "m1"), manifest)
     assert "novelty above 0.3 (other machines reach it while healthy)" in said
     assert novelty_threshold(own(), manifest) == 0.5
+
+
+def test_a_rate_that_a_person_asked_for_holds() -> None:
+    """For a machine known to be steady: what is narrow and early is found, too."""
+    calm = replace(own(), baseline=replace(ONE_BAND, threshold=0.01, rate_was_asked=True))
+    assert novelty_threshold(calm, None) == 0.01
+    assert novelty_threshold(calm, with_model(healthy_score=0.6)) == 0.01
 
 
 def test_a_model_of_a_fleet_that_hardly_drifts_is_stricter() -> None:

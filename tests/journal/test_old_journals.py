@@ -117,7 +117,7 @@ def test_a_baseline_of_the_score_before_is_carried_over_without_its_threshold(ol
     mean_db, std_db = np.frombuffer(mean, "<f4"), np.frombuffer(std, "<f4")
     np.testing.assert_allclose(own.baseline.low_db.ravel(), mean_db - 2 * std_db, rtol=1e-6)
     np.testing.assert_allclose(own.baseline.high_db.ravel(), mean_db + 2 * std_db, rtol=1e-6)
-    assert own.baseline.threshold == 0
+    assert (own.baseline.threshold, own.baseline.rate_was_asked) == (0, False)
     assert novelty_threshold(own, None) == HEALTHY_SCORE
     (event,) = [e for e in JournalViews(old).new_events(0, -1) if e.kind == "novelty_changed"]
     assert event.text.endswith("commission the sensor again to have its own")
