@@ -345,9 +345,9 @@ def _order(request: Request) -> str:
 def _active(link: Connection) -> dict[str, Commissioned]:
     rows = link.execute(
         "SELECT sensor, f_edges_hz, low_db, high_db, novelty_threshold,"
-        " false_alarm_rate IS NOT NULL, logit_threshold, model_id, running_limit_ms2, n_windows, settled_ns, geometry, commissioning_id FROM"
-        " commissioning WHERE settled_ns IS NOT NULL AND error IS NULL AND undone_ns IS NULL ORDER"
-        " BY settled_ns, commissioning_id"
+        " false_alarm_rate IS NOT NULL, logit_threshold, model_id, running_limit_ms2, n_windows,"
+        " settled_ns, geometry, commissioning_id FROM commissioning WHERE settled_ns IS NOT NULL"
+        " AND error IS NULL AND undone_ns IS NULL ORDER BY settled_ns, commissioning_id"
     )
     return {row[0]: _commissioned(*row) for row in rows}
 
