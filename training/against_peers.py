@@ -75,20 +75,20 @@ def leads(label: Labels, run: NDArray[Any], ours: Scores, peers: Margins) -> dic
 
 
 def advice(ours: str, found: dict[str, Lead]) -> str:
-    """A sentence for each peer that is better than `ours`; "" where none is."""
-    return " ".join(_advice(ours, name, one) for name, one in found.items() if one.is_behind)
-
-
-def _advice(ours: str, peer: str, one: Lead) -> str:
-    by = [
-        f"{what} by {_lead_of_peer(interval)}"
-        for what, interval in (("AUC", one.auc), ("balanced accuracy", one.balanced_accuracy))
-        if interval.high < 0
-    ]
+    """A sentence that names each peer that is better than `ours`; "" where none is."""
+    ahead = [f"{name} ({_by(one)})" for name, one in found.items() if one.is_behind]
+    if not ahead:
+        return ""
     return (
-        f"A simple peer wins: {peer} is better than the {ours} on the same windows,"
-        f" {' and '.join(by)}. Use it, or train on more machines."
+        f"A simple peer wins: on the same windows the {ours} is behind {', '.join(ahead)}. Use the"
+        " peer, or train on more machines."
     )
+
+
+def _by(one: Lead) -> str:
+    figures = (("AUC", one.auc), ("balanced accuracy", one.balanced_accuracy))
+    behind = [f"{what} by {_lead_of_peer(by)}" for what, by in figures if by.high < 0]
+    return ", ".join(behind)
 
 
 def _lead_of_peer(interval: Interval) -> Interval:

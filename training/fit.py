@@ -181,7 +181,7 @@ def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None
         network,
         learned.threshold,
         learned.status_rule,
-        learned.healthy_score,
+        learned.novelty_floor,
         provenance(train, plan, learned),
     )
     chosen = np.random.default_rng(0).choice(

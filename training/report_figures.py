@@ -79,7 +79,7 @@ class FoldFigures:
     name: str
     windows: ClassCounts
     threshold: float
-    healthy_score: float
+    novelty_floor: float
     status_rule: str
     chosen_on_training_data: Choices
     auc: dict[str, float | None]
@@ -269,7 +269,7 @@ def _fold(one: Judged) -> FoldFigures:
         name=one.fold,
         windows=reached.windows,
         threshold=round(one.learned.threshold, 4),
-        healthy_score=round(one.learned.healthy_score, 4),
+        novelty_floor=round(one.learned.novelty_floor, 4),
         status_rule=one.learned.status_rule,
         chosen_on_training_data=Choices(one.learned.mixing, one.learned.out_of_fold),
         auc=reached.auc,
