@@ -18,6 +18,7 @@ from monitor.recordings.recording import Label, Recording, RecordingError, read
 from monitor.records.signal import Float32
 from monitor.signal.quality import assess
 from monitor.signal.spectrogram import SpectrogramSettings, spectrogram
+from training.waveform import waveform_figures
 
 NG, OK, UNLABELLED = 1, 0, -1
 LABEL_NUMBER = {"ng": NG, "ok": OK, "unlabelled": UNLABELLED}
@@ -48,6 +49,7 @@ class Dataset:
     segment, first_sample : as in the monitor: segments count the unbroken stretches of a sensor
     start_s : from the start of its run
     bad_reason : '' for a window that can be judged
+    waveform : float32, shape (n, 3): RMS, crest factor and kurtosis, for comparison
     """
 
     settings: SpectrogramSettings
@@ -58,6 +60,7 @@ class Dataset:
     first_sample: NDArray[np.int64]
     start_s: NDArray[np.float64]
     bad_reason: Text
+    waveform: Float32
 
     def __len__(self) -> int:
         return len(self.label)
@@ -90,6 +93,7 @@ class Dataset:
             self.first_sample[chosen],
             self.start_s[chosen],
             self.bad_reason[chosen],
+            self.waveform[chosen],
         )
 
 
@@ -110,6 +114,7 @@ def concatenate(first: Dataset, second: Dataset) -> Dataset:
         np.concatenate([first.first_sample, second.first_sample]),
         np.concatenate([first.start_s, second.start_s]),
         np.concatenate([first.bad_reason, second.bad_reason]),
+        np.concatenate([first.waveform, second.waveform]),
     )
 
 
@@ -123,10 +128,13 @@ def load_dataset(
     unreadable recordings, or none as long as a window.
     """
     psd_db: list[Float32] = []
+    waveform: list[Float32] = []
     rows: list[_Row] = []
     for stretch in _numbered(runs(manifest)):
         if _n_windows(stretch, settings):
-            psd_db.append(spectrogram(cut(stretch, settings), settings))
+            windows = cut(stretch, settings)
+            psd_db.append(spectrogram(windows, settings))
+            waveform.append(waveform_figures(windows))
             rows.extend(_describe(stretch, settings))
         if tick is not None:
             for _ in stretch.recordings:
@@ -145,6 +153,7 @@ def load_dataset(
         np.array([row.first_sample for row in rows]),
         np.array([row.start_s for row in rows]),
         np.array([row.bad_reason for row in rows]),
+        np.concatenate(waveform),
     )
 
 

@@ -14,11 +14,13 @@ import numpy as np
 from monitor.commands.arguments import check_new_folder, number, whole_number
 from monitor.evidence.model_folder import ModelManifest, find_model, load_model_manifest
 from monitor.evidence.network import Classifier
+from monitor.evidence.novelty import NOVELTY_FLOOR
 from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.records.evidence import Grid
 from monitor.simulator.machine import Truth
 from training import TrainingError, plots, simulated
+from training.against_peers import advice
 from training.cross_fit import cross_fit
 from training.dataset import NG, OK, Dataset, concatenate
 from training.export import load_network
@@ -28,11 +30,12 @@ from training.judged_runs import Judged, Settings, joined, judge, judge_folds
 from training.map_report import map_section, point_at_planted, point_at_resonances
 from training.metrics import accuracy_of_score, auc, bootstrap_score, interval_text
 from training.network_fit import Tick, fit
+from training.peers import TRAINED
 from training.progress import bar, read_for_model, working
 from training.provenance import read_provenance
 from training.recipe import Recipe
 from training.report import Cost, LeakyFigures, Report, ReportedModel
-from training.report_figures import ScoreFigures, Table, figures
+from training.report_figures import AgainstPeer, ScoreFigures, Table, figures
 from training.report_folder import write_report
 from training.splits import inner_folds, leaky, leave_one_out
 from training.truth import Pointing
@@ -125,9 +128,9 @@ def run(options: argparse.Namespace) -> int:
     with working("figures, maps and pictures"):
         found = report(job, judged, leaky_found)
         write_report(options.out, found, pictures(job, judged, found))
-    print(job.kind)
+    print(found.kind)
     for name, score in found.figures.evidence.items():
-        print(f"{name:20s} {summary(score)}")
+        print(f"{name:20s} {summary(score, found.figures.against_peers.get(name))}")
     print(f"report: {options.out / 'report.html'}")
     return EXIT_OK
 
@@ -166,10 +169,11 @@ def lacking(judged: Judged) -> list[str]:
     keep = judged.data.label >= 0
     classes, left = set(judged.data.label[keep]), set(judged.data.label[keep & ~judged.excluded])
     found = []
-    if not judged.peers:
+    if not set(TRAINED) <= set(judged.peers):
         found.append(
             "No peers were trained: there were no recordings of both classes to train them on; name"
-            " some with --train MANIFEST."
+            " some with --train MANIFEST. The other peers have the threshold that 5 % of the"
+            " first windows exceed."
         )
     for label, name in ((OK, "healthy"), (NG, "faulty")):
         if label not in classes:
@@ -214,11 +218,13 @@ def on_simulator(
     return job, judge_with_model(job, concatenate(train, test), settings)
 
 
-def summary(score: ScoreFigures | None) -> str:
+def summary(score: ScoreFigures | None, against: AgainstPeer | None) -> str:
     keys = ("auc", "mean_auc_of_folds", "mean_balanced_accuracy_of_folds")
-    return "  ".join(
-        f"{key.replace('_', ' ')} {interval_text(getattr(score, key, None))}" for key in keys
-    )
+    parts = [f"{key.replace('_', ' ')} {interval_text(getattr(score, key, None))}" for key in keys]
+    if against is not None:
+        parts.append(f"status is better by AUC {against.status.auc}")
+        parts.append(f"balanced accuracy {against.status.balanced_accuracy}")
+    return "  ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -272,7 +278,7 @@ def judge_with_model(
     learned = Learned(
         load_network(job.folder),
         job.model.threshold,
-        job.model.novelty_threshold,
+        NOVELTY_FLOOR if job.model.novelty_floor is None else job.model.novelty_floor,
         job.model.status_rule,
         job.recipe.mixings[0],
         None,
@@ -280,7 +286,7 @@ def judge_with_model(
     return [
         judge(
             "runs the model never saw",
-            train.select(train.label >= 0),
+            train,
             test,
             learned,
             job.recipe,
@@ -321,12 +327,14 @@ def leaky_figures(dataset: Dataset, recipe: Recipe, tick: Tick | None) -> LeakyF
 
 
 def report(job: Job, judged: list[Judged], leaky_found: LeakyFigures | None) -> Report:
+    found = figures(judged, job.groups)
+    wins = advice("status", found.status_leads)
     return Report(
         title=job.title,
-        kind=job.kind,
+        kind=f"{wins} {job.kind}".strip(),
         model=ReportedModel(job.model.name, job.model.id, job.recipe),
         runs_on_both_sides=[],  # judging refuses any
-        figures=figures(judged, job.groups),
+        figures=found,
         leaky=leaky_found,
         maps=map_section(judged, job.recipe, job.model, pointing_figures(job, judged)),
         cost=cost(job),

@@ -57,7 +57,7 @@ class ModelCard:
     network: NetworkSettings
     threshold: float
     status_rule: str
-    novelty_threshold: float | None
+    novelty_floor: float
     provenance: Provenance
 
 
@@ -173,7 +173,7 @@ def _manifest(model: keras.Model, card: ModelCard, network: bytes) -> dict[str, 
         "head": {"weights": [float(weight) for weight in weights], "bias": bias},
         "threshold": float(card.threshold),
         "status_rule": card.status_rule,
-        "novelty_threshold": card.novelty_threshold,
+        "novelty_floor": card.novelty_floor,
         "receptive_field": {
             "hz": _widest_hz(edges_hz, seen_bands),
             "s": (settings.n_fft + (seen_frames - 1) * settings.hop) / settings.sample_rate_hz,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from monitor.commands.arguments import check_new_folder, number, whole_number
+from monitor.evidence.model_folder import load_model_manifest
 from monitor.exit_codes import EXIT_OK
 from monitor.recordings.manifest import load_manifest
 from training import simulated
@@ -23,7 +24,7 @@ from training.export import ModelCard, export
 from training.fold_model import Learned, learn, n_fits
 from training.network_fit import Tick, check_classes, fit
 from training.progress import bar, read_with_bar
-from training.provenance import Fingerprint, Provenance, Split
+from training.provenance import Fingerprint, Provenance, Split, read_provenance
 from training.recipe import (
     Recipe,
     default_epochs,
@@ -91,6 +92,10 @@ def run(options: argparse.Namespace) -> int:
     given = {key: value for key, value in choices.items() if value is not None}
     train, plan = prepare(options.manifest, options.name, tuple(options.holdout), given)
     model_id = fit_with_bar(train, plan, options.out)
+    learned_from = read_provenance(load_model_manifest(options.out))
+    if learned_from.out_of_fold is not None:
+        print("Out of fold, by networks and peers that never saw the group they judge:")
+        print("\n".join(learned_from.out_of_fold.beside_peers.lines()))
     print(f"{plan.name} {model_id} -> {options.out}")
     return EXIT_OK
 
@@ -122,8 +127,9 @@ class Plan:
 def prepare(
     source: str, name: str | None, holdout: tuple[tuple[str, str], ...], given: dict[str, Any]
 ) -> tuple[Dataset, Plan]:
-    """Usable training windows and the plan for them. given : choices of the recipe that are not its
-    defaults.
+    """Sound windows to train on, unlabelled ones among them, and the plan for them.
+
+    given : choices of the recipe that are not its defaults
     """
     if source == SIMULATOR:
         recipe = simulated.RECIPE.changed(given)
@@ -135,34 +141,39 @@ def prepare(
                 recipe.seed,
                 tick=tick,
             )
-        return usable(dataset), Plan(name or SIMULATOR, SIMULATOR, recipe, ("machine",))
+        return sound(dataset), Plan(name or SIMULATOR, SIMULATOR, recipe, ("machine",))
     manifest = load_manifest(Path(source))
     recipe = default_recipe(manifest).changed(given)
     dataset = read_with_bar(manifest, spectrogram_settings(manifest.sample_rate_hz, recipe))
     if holdout:
         dataset = dataset.select(~held_out(dataset, list(holdout)))
-    train = usable(dataset)
-    check_classes(train)
+    train = sound(dataset)
+    labelled = usable(train)
+    check_classes(labelled)
     if "n_epochs" not in given:
-        recipe = replace(recipe, n_epochs=default_epochs(len(train)))
+        recipe = replace(recipe, n_epochs=default_epochs(len(labelled)))
     return train, Plan(
         name or manifest.name, manifest.name, recipe, manifest.settings.groups, holdout
     )
 
 
 def fit_with_bar(train: Dataset, plan: Plan, folder: Path) -> str:
-    check_classes(train)
-    with bar(f"training {plan.name}", plan.n_epochs(len(inner_folds(train, plan.groups)))) as tick:
+    labelled = usable(train)
+    check_classes(labelled)
+    n_epochs = plan.n_epochs(len(inner_folds(labelled, plan.groups)))
+    with bar(f"training {plan.name}", n_epochs) as tick:
         return fit_model(train, plan, folder, tick)
 
 
 def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None) -> str:
-    """Train on usable windows, judge out of fold, export. Returns the model's id.
+    """Train on windows that can be judged, judge out of fold, export. Returns the model's id.
 
+    train : unlabelled windows may commission their sensor, no more
     The folder is there whole or not at all. Raises TrainingError.
     """
-    check_classes(train)
+    check_classes(usable(train))
     learned = learn(train, plan.recipe, plan.groups, fit, tick)
+    train = usable(train)
     network = network_settings(train.settings, train.psd_db.shape[1], plan.recipe)
     card = ModelCard(
         plan.name,
@@ -170,13 +181,18 @@ def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None
         network,
         learned.threshold,
         learned.status_rule,
-        learned.novelty_threshold,
+        learned.novelty_floor,
         provenance(train, plan, learned),
     )
     chosen = np.random.default_rng(0).choice(
         len(train), min(N_PARITY_WINDOWS, len(train)), replace=False
     )
     return export(learned.model, card, train.psd_db[chosen], folder)
+
+
+def sound(dataset: Dataset) -> Dataset:
+    """Windows that can be judged, labelled or not."""
+    return dataset.select(dataset.bad_reason == "")
 
 
 def usable(dataset: Dataset) -> Dataset:

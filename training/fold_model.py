@@ -16,30 +16,35 @@ from numpy.typing import NDArray
 
 from monitor.records.signal import Float32, Float64
 from monitor.signal.spectrogram import to_grid
+from training.against_peers import Compared, compare
 from training.cross_fit import Fit, MapLead, choose_mixing
-from training.dataset import Dataset
+from training.dataset import NG, OK, Dataset
 from training.metrics import (
     Interval,
+    accuracy_of_score,
     auc,
     balanced_accuracy,
-    best_threshold,
     bootstrap,
     bootstrap_score,
 )
 from training.network import keras
 from training.network_fit import Tick
+from training.peers import TRAINED, simple_figures, simple_thresholds, trained_scores
 from training.recipe import Recipe, network_settings
-from training.splits import inner_folds
+from training.splits import Fold, inner_folds
 from training.thresholds import (
     DEFAULT_WINDOWS,
     HALF,
     commission_sensor,
     first_windows,
+    is_better,
     lowest_rate,
+    novelty_floor,
     novelty_scores,
 )
 
-RULES = ("network", "novelty", "either")  # the simplest first: it wins where they are even
+RULES = ("novelty", "network", "either")  # the first unless a later one is better
+LEAST_SHARE = 1e-4  # novelty below it is none
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class OutOfFold:
 
     folds : names of the groups. mixing : of windows, that the network was trained with
     auc, balanced_accuracy : of the network. balanced_accuracy_of_rules : by status rule
-    deletion_beats : by mixing
+    deletion_beats : by mixing. beside_peers : network, novelty and status beside simpler ways
     """
 
     folds: tuple[str, ...]
@@ -57,20 +62,21 @@ class OutOfFold:
     balanced_accuracy: Interval
     balanced_accuracy_of_rules: dict[str, float] = field(default_factory=dict)
     deletion_beats: dict[str, MapLead] = field(default_factory=dict)
+    beside_peers: Compared = field(default_factory=Compared)
 
 
 @dataclass(frozen=True)
 class Learned:
     """A network and what makes its status.
 
-    threshold : logit units. novelty_threshold : None where no sensor had first windows to compare
-        with
+    threshold : logit units
+    novelty_floor : of novelty, below which no sensor's threshold lies
     out_of_fold : None for a finished model, which chooses nothing here
     """
 
     model: keras.Model
     threshold: float
-    novelty_threshold: float | None
+    novelty_floor: float
     status_rule: str
     mixing: str
     out_of_fold: OutOfFold | None
@@ -87,15 +93,25 @@ def learn(
     """Cross-fit over the training groups for mixing, thresholds and rule, then fit the network on
     everything.
 
-    train : labelled windows of both classes. Raises TrainingError.
+    train : usable windows of both classes; unlabelled ones can commission a sensor, as they would
+        live. Raises TrainingError.
     """
+    novelty, _ = own_novelty(train, recipe)
+    simple = simple_figures(train, first_windows(train, DEFAULT_WINDOWS, HALF))
+    is_labelled = train.label >= 0
+    train, novelty = train.select(is_labelled), novelty[is_labelled]
+    simple = {name: value[is_labelled] for name, value in simple.items()}
     folds = inner_folds(train, groups)
     crossed, map_leads = choose_mixing(train, folds, recipe, fit, tick)
     logit, seen = crossed.logit, crossed.seen
     threshold = crossed.threshold(train.label)
-    novelty, _ = own_novelty(train, recipe)
-    novelty_threshold = _novelty_threshold(train, novelty)
-    rule, reached = _choose_rule(train, logit - threshold, novelty, novelty_threshold)
+    margin = novelty_margin(novelty, _novelty_floor_of_others(train, novelty))
+    rule, reached = choose_rule(train, logit - threshold, margin)
+    status = status_score(rule, logit - threshold, margin)
+    if rule != "network":
+        status[np.isnan(margin)] = np.nan  # of runs that commission their sensor
+    ours = {"network": logit - threshold, "novelty": margin, "status": status}
+    peers = _peers_out_of_fold(train, folds, simple)
     mixing = crossed.recipe.mixings[0]
     auc_seen, balanced_seen = _network_figures(train.select(seen), logit[seen], threshold)
     out_of_fold = OutOfFold(
@@ -105,9 +121,11 @@ def learn(
         balanced_accuracy=balanced_seen,
         balanced_accuracy_of_rules=reached,
         deletion_beats=map_leads,
+        beside_peers=compare(train.label, train.run, ours, peers),
     )
     model = fit(train, crossed.recipe, tick)
-    return Learned(model, threshold, novelty_threshold, rule, mixing, out_of_fold)
+    floor = novelty_floor(train, novelty)
+    return Learned(model, threshold, floor, rule, mixing, out_of_fold)
 
 
 def grid_spectra(dataset: Dataset, recipe: Recipe) -> Float32:
@@ -138,42 +156,79 @@ def own_novelty(
     return novelty, used
 
 
-def _novelty_threshold(train: Dataset, novelty: Float64) -> float | None:
-    known = ~np.isnan(novelty)
-    if np.isnan(auc(train.label[known], novelty[known])):
-        return None
-    return best_threshold(train.label[known], novelty[known])
+def novelty_margin(novelty: Float64, limit: NDArray[Any] | float) -> Float64:
+    """Over its limit, in logits: above 0 is NG. Both between 0 and 1."""
+    return _log_odds(novelty) - _log_odds(np.asarray(limit))
 
 
-def status_score(rule: str, logit_margin: NDArray[Any], novelty_ratio: NDArray[Any]) -> Float64:
-    """Above 0 is NG. logit_margin : logit - threshold. novelty_ratio : log(novelty / its
-    threshold).
+def _log_odds(share: Float64) -> Float64:
+    inside = np.clip(share, LEAST_SHARE, 1 - LEAST_SHARE)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
+def status_score(rule: str, logit_margin: NDArray[Any], novelty_margin: NDArray[Any]) -> Float64:
+    """Above 0 is NG.
+
+    logit_margin : logit - threshold
+    novelty_margin : NaN for a sensor that is not commissioned, which its network judges
     """
     if rule == "network":
         return np.asarray(logit_margin, np.float64)
     if rule == "novelty":
-        return np.asarray(novelty_ratio, np.float64)
-    either: Float64 = np.maximum(logit_margin, novelty_ratio)
+        return np.where(np.isnan(novelty_margin), logit_margin, novelty_margin)
+    either: Float64 = np.fmax(logit_margin, novelty_margin)
     return either
 
 
-def _choose_rule(
-    train: Dataset, logit_margin: NDArray[Any], novelty: Float64, novelty_threshold: float | None
+def choose_rule(
+    train: Dataset, logit_margin: NDArray[Any], margin: Float64
 ) -> tuple[str, dict[str, float]]:
-    if novelty_threshold is None:
+    """What makes the status, and each rule's balanced accuracy on machines that it never saw.
+
+    Novelty, unless another rule is better beyond chance: a machine that nobody trained on may fail
+    as none did before, but it is always unlike itself.
+    logit_margin, margin : of network and novelty, out of fold; NaN where there is none
+    """
+    known = ~np.isnan(margin) & ~np.isnan(logit_margin)
+    if not {OK, NG} <= set(train.label[known]):
         return "network", {}
-    known = ~np.isnan(novelty) & ~np.isnan(logit_margin)
-    ratio = np.log(novelty[known] / novelty_threshold)
+    some = train.select(known)
+    scores = {rule: status_score(rule, logit_margin[known], margin[known]) for rule in RULES}
     reached = {
-        rule: round(
-            balanced_accuracy(
-                train.label[known], status_score(rule, logit_margin[known], ratio) > 0
-            ),
-            4,
-        )
-        for rule in RULES
+        rule: round(accuracy_of_score(some.label, score), 4) for rule, score in scores.items()
     }
-    return max(RULES, key=lambda rule: reached[rule]), reached
+    chosen = RULES[0]
+    for rule in RULES[1:]:
+        if is_better(some.run, some.label, scores[rule] > 0, scores[chosen] > 0):
+            chosen = rule
+    return chosen, reached
+
+
+def _peers_out_of_fold(
+    train: Dataset, folds: list[Fold], simple: dict[str, Float64]
+) -> dict[str, Float64]:
+    """Each peer's margin by models and thresholds that never saw the fold. simple : figures."""
+    margins = {name: np.full(len(train), np.nan) for name in (*TRAINED, *simple)}
+    for fold in folds:
+        label = train.label[fold.train]
+        known = {name: value[fold.train] for name, value in simple.items()}
+        limits = simple_thresholds(known, label, {})
+        for name, value in simple.items():
+            margins[name][fold.test] = value[fold.test] - limits[name]
+        trained = trained_scores(train.select(fold.train), train.select(fold.test))
+        for name, score in trained.items():
+            margins[name][fold.test] = score
+    return margins
+
+
+def _novelty_floor_of_others(train: Dataset, novelty: Float64) -> Float64:
+    """For each window by the machines beside its own."""
+    machine = train.column("machine")
+    limit = np.empty(len(train))
+    for name in np.unique(machine):
+        others = machine != name
+        limit[~others] = novelty_floor(train.select(others), novelty[others])
+    return limit
 
 
 def _network_figures(seen: Dataset, logit: Float32, threshold: float) -> tuple[Interval, Interval]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training.against_peers import Lead
 from training.metrics import Interval
 from training.truth import MapFigures
 
@@ -55,6 +56,18 @@ def map_gate(maps: Mapping[str, MapFigures]) -> Gate:
         f"residual {residual:.2g} (limit {MAX_RESIDUAL:g}), deletion beats random cells by"
         f" {random:.3g}, equal energy cells by {equal_energy:.3g} (over 0 wanted)",
     )
+
+
+def peer_gate(found: Mapping[str, Lead] | None) -> Gate:
+    """No simple peer tells the windows apart better than the status does, beyond chance.
+
+    found : by how much the status is better than each peer; None where the report does not say
+    """
+    if found is None:
+        return Gate("simple peers", False, "the report has no simple peers beside the status")
+    ahead = [name for name, one in found.items() if one.is_behind]
+    said = f"{', '.join(ahead)} {'is' if len(ahead) == 1 else 'are'} better than the status"
+    return Gate("simple peers", not ahead, said if ahead else "none is better than the status")
 
 
 def _lower_end(interval: Interval) -> float:

@@ -16,11 +16,11 @@ from monitor.evidence.cam import activation_maps
 from monitor.records.signal import Float32, Float64
 from training import TrainingError
 from training.cross_fit import reference_level
-from training.dataset import NG, OK, Dataset, Text
-from training.fold_model import Learned, grid_spectra, learn, status_score
+from training.dataset import NG, OK, UNLABELLED, Dataset, Text
+from training.fold_model import Learned, grid_spectra, learn, novelty_margin, status_score
 from training.network import head, keras, predict
 from training.network_fit import Tick, fit
-from training.peers import PEERS, peer_scores
+from training.peers import simple_figures, simple_thresholds, trained_scores
 from training.recipe import Recipe
 from training.splits import Fold, shared_runs
 from training.thresholds import (
@@ -70,30 +70,31 @@ class Judged:
         return np.asarray(self.logit - self.learned.threshold, np.float64)
 
     @property
-    def novelty_ratio(self) -> Float64:
-        """log(novelty / threshold of the training machines); NaN where there is none."""
-        threshold = self.learned.novelty_threshold
-        return np.log(self.novelty / threshold) if threshold else np.full(len(self.novelty), np.nan)
+    def novelty_margin(self) -> Float64:
+        """In logits over the sensor's limit; NaN for a sensor that has none."""
+        return novelty_margin(self.novelty, self.own(self.novelty_limit))
 
     @property
     def status_score(self) -> Float64:
-        return status_score(self.learned.status_rule, self.logit_margin, self.novelty_ratio)
+        return status_score(self.learned.status_rule, self.logit_margin, self.novelty_margin)
 
     @property
     def scores(self) -> dict[str, Float64]:
-        """Each above 0 where it says NG by the thresholds that came from the training machines."""
+        """Each above 0 where it says NG: novelty by its sensor's limit, all others by thresholds
+        that came from the training machines.
+        """
         return {
             "network": self.logit_margin,
-            "novelty": self.novelty_ratio,
+            "novelty": self.novelty_margin,
             "status": self.status_score,
             **self.peers,
         }
 
     def novelty_limit(self, commissioned: Commissioning) -> float:
-        """As the monitor has it: a sensor's own threshold, not below the one learned on the
-        training machines.
+        """As the monitor has it: a sensor's own threshold, not below what other machines reach
+        while healthy.
         """
-        return max(commissioned.baseline.threshold, self.learned.novelty_threshold or 0.0)
+        return max(commissioned.baseline.threshold, self.learned.novelty_floor)
 
     def own(self, threshold_of: Callable[[Commissioning], float | None]) -> Float64:
         """A commissioned threshold for each window, by its sensor."""
@@ -118,7 +119,6 @@ def judge_folds(
     judged = []
     for fold in folds:
         train, test = dataset.select(fold.train), dataset.select(fold.test)
-        train = train.select(train.label >= 0)
         learned = learn(train, recipe, groups, remembered.fit, tick)
         judged.append(judge(fold.name, train, test, learned, recipe, settings))
     return judged
@@ -127,8 +127,10 @@ def judge_folds(
 def judge(
     name: str, train: Dataset, test: Dataset, learned: Learned, recipe: Recipe, settings: Settings
 ) -> Judged:
-    """What network, novelty and peers say of the test windows. Peers only where `train` has both
-    classes to train them on. Raises TrainingError where a run is on both sides.
+    """What network, novelty and peers say of the test windows. Trained peers only where `train` has
+    both classes to train them on. Raises TrainingError where a run is on both sides.
+
+    train : unlabelled windows of it may commission a sensor
     """
     shared = shared_runs(train, test)
     if shared:
@@ -148,8 +150,6 @@ def judge(
         novelty[inside] = novelty_scores(spectra_db[inside], one.baseline)
         excluded[one.excluded] = True
         commissioned[sensor] = one
-    can_train = {OK, NG} <= set(train.label)
-    peers = {peer: peer_scores(peer, train, test) for peer in PEERS} if can_train else {}
     return Judged(
         name,
         test,
@@ -161,9 +161,24 @@ def judge(
         spectra_db,
         commissioned,
         excluded,
-        peers,
+        {**trained_scores(train, test), **_simple_margins(train, test, settings)},
         reference_level(train if (train.label == OK).any() else test),
     )
+
+
+def _simple_margins(train: Dataset, test: Dataset, settings: Settings) -> dict[str, Float64]:
+    """Of the figures that need no training, over thresholds that come from `train`, or from the
+    test machines' own first windows where that has not both classes.
+    """
+    first = first_windows(test, settings.n_windows, HALF)
+    figures = simple_figures(test, first)
+    if {OK, NG} <= set(train.label):
+        of_train = first_windows(train, settings.n_windows, HALF)
+        limits = simple_thresholds(simple_figures(train, of_train), train.label, of_train)
+    else:
+        unlabelled = np.full(len(test), UNLABELLED, np.int8)
+        limits = simple_thresholds(figures, unlabelled, first)
+    return {name: value - limits[name] for name, value in figures.items()}
 
 
 class Memory:

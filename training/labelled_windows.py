@@ -20,6 +20,7 @@ from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
 from monitor.signal.spectrogram import SpectrogramSettings, spectrogram
 from training.dataset import NG, OK, Dataset
+from training.waveform import waveform_figures
 
 TrainingLabel = Literal["ok", "ng", "unlabelled"]
 LABEL_OF_WORD: dict[str, TrainingLabel] = {
@@ -96,9 +97,10 @@ def _unusable(window: LabelledWindow, settings: SpectrogramSettings, n_channels:
 
 def _dataset(settings: SpectrogramSettings, windows: list[LabelledWindow]) -> Dataset:
     verdicts = [window.verdict for window in windows]
+    samples = np.stack([window.samples for window in windows])
     return Dataset(
         settings,
-        spectrogram(np.stack([window.samples for window in windows]), settings),
+        spectrogram(samples, settings),
         np.array([CLASS_OF_LABEL[window.label] for window in windows], np.int8),
         {
             "machine": np.array([one.machine for one in verdicts]),
@@ -109,4 +111,5 @@ def _dataset(settings: SpectrogramSettings, windows: list[LabelledWindow]) -> Da
         np.array([one.first_sample for one in verdicts]),
         np.array([one.first_sample / settings.sample_rate_hz for one in verdicts]),
         np.full(len(windows), ""),
+        waveform_figures(samples),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from monitor.evidence.model_folder import load_model_manifest
 from monitor.exit_codes import EXIT_NO, EXIT_OK
 from training import TrainingError
-from training.gates import leak_gate, map_gate
+from training.gates import leak_gate, map_gate, peer_gate
 from training.registry import promote, publish
 from training.report_folder import read_report
 
@@ -40,7 +40,11 @@ def run(options: argparse.Namespace) -> int:
     written = read_report(options.report)
     if written.model.id != manifest.id:
         raise TrainingError(f"the report is of model {written.model.id}, not of {manifest.id}.")
-    gates = (leak_gate(written.runs_on_both_sides), map_gate(written.maps.figures))
+    gates = (
+        leak_gate(written.runs_on_both_sides),
+        map_gate(written.maps.figures),
+        peer_gate(written.status_leads),
+    )
     failed = [gate for gate in gates if not gate.passed]
     for gate in failed:
         print(f"refused: {gate}")

@@ -23,7 +23,7 @@ MIXUP, CUTMIX = "mixup", "cutmix"
 
 @dataclass(frozen=True)
 class Recipe:
-    """docs/accuracy.md says what each choice is worth.
+    """docs/laboratory.md says what each choice is worth.
 
     mixings : how windows are mixed, in order of preference: the first whose maps hold out of fold
         is taken

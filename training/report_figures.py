@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.records.signal import Float64
+from training.against_peers import Lead, leads
 from training.alarms import DetectionDelay, SensorFalseAlarms, detection_delays, false_alarms
 from training.dataset import NG, OK, ClassCounts, class_counts
 from training.fold_model import OutOfFold
@@ -27,6 +28,7 @@ from training.metrics import (
     per_run,
     rounded,
 )
+from training.peers import BAND_DISTANCE
 from training.plain import fields_of, plain
 
 N_BINS = 8  # of the calibration curve
@@ -70,16 +72,29 @@ class Choices:
 
 @dataclass(frozen=True)
 class FoldFigures:
-    """One fold's windows and thresholds (logit units; novelty), and each score's plain figures."""
+    """One fold's windows, threshold (logit units) and least threshold of novelty, and each score's
+    plain figures.
+    """
 
     name: str
     windows: ClassCounts
     threshold: float
-    novelty_threshold: float | None
+    novelty_floor: float
     status_rule: str
     chosen_on_training_data: Choices
     auc: dict[str, float | None]
     balanced_accuracy: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class AgainstPeer:
+    """By how much our scores are better than a peer's on the same windows, pooled; the status also
+    on each machine.
+    """
+
+    network: Lead
+    status: Lead
+    status_by_machine: dict[str, Lead]
 
 
 @dataclass(frozen=True)
@@ -114,7 +129,7 @@ class Figures:
 
     evidence : by score; None where no window has it
     evidence_on_all_windows : also those that commission a sensor, for scores that need none
-    network_against_peers : by how much the network's AUC, mean of the folds, is above the peer's
+    against_peers : by how much network and status are better than each peer
     thresholds : by the way they were set
     by_column : column -> value -> figures
     """
@@ -123,12 +138,17 @@ class Figures:
     folds: list[FoldFigures]
     evidence: dict[str, ScoreFigures | None]
     evidence_on_all_windows: dict[str, ScoreFigures | None]
-    network_against_peers: dict[str, Interval]
+    against_peers: dict[str, AgainstPeer]
     thresholds: dict[str, ThresholdFigures]
     false_alarms: list[SensorFalseAlarms]
     calibration_curve: CalibrationCurve
     by_column: dict[str, dict[str, GroupFigures]]
     detection: list[DetectionDelay]
+
+    @property
+    def status_leads(self) -> dict[str, Lead]:
+        """By how much the status is better than each peer."""
+        return {name: one.status for name, one in self.against_peers.items()}
 
     def as_tree(self) -> dict[str, Any]:
         tree = fields_of(self)
@@ -147,6 +167,7 @@ def figures(judged: list[Judged], groups: tuple[str, ...]) -> Figures:
     table = Table(judged)
     whole = Table(judged, and_excluded=True)
     on_all = {"network": whole.logit_margin, **whole.peers}
+    del on_all[BAND_DISTANCE]
     return Figures(
         windows=RunCounts(
             ok=int(table.is_ok.sum()), ng=int(table.is_ng.sum()), runs=len(np.unique(table.run))
@@ -154,7 +175,7 @@ def figures(judged: list[Judged], groups: tuple[str, ...]) -> Figures:
         folds=[_fold(one) for one in judged],
         evidence={name: _evidence(table, score) for name, score in table.scores.items()},
         evidence_on_all_windows={name: _evidence(whole, score) for name, score in on_all.items()},
-        network_against_peers={name: _paired(table, name) for name in table.peers},
+        against_peers=_against(table),
         thresholds=_thresholds(table),
         false_alarms=false_alarms(judged),
         calibration_curve=calibration_curve(table),
@@ -182,7 +203,7 @@ class Table:
             for name in judged[0].data.columns
         }
         self.own_logit = joined(judged, lambda one: one.own(lambda c: c.logit_threshold))[keep]
-        self.own_novelty = joined(judged, lambda one: one.own(one.novelty_limit))[keep]
+        self.own_novelty = joined(judged, lambda one: one.own(lambda c: c.baseline.threshold))[keep]
         self.logit = joined(judged, lambda one: one.logit)[keep]
         self.novelty = joined(judged, lambda one: one.novelty)[keep]
         of_folds = [one.scores for one in judged]
@@ -203,10 +224,6 @@ class Table:
     @property
     def logit_margin(self) -> Float64:
         return self.scores["network"]
-
-    @property
-    def novelty_ratio(self) -> Float64:
-        return self.scores["novelty"]
 
 
 def _evidence(table: Table, score: Float64) -> ScoreFigures | None:
@@ -252,7 +269,7 @@ def _fold(one: Judged) -> FoldFigures:
         name=one.fold,
         windows=reached.windows,
         threshold=round(one.learned.threshold, 4),
-        novelty_threshold=one.learned.novelty_threshold,
+        novelty_floor=round(one.learned.novelty_floor, 4),
         status_rule=one.learned.status_rule,
         chosen_on_training_data=Choices(one.learned.mixing, one.learned.out_of_fold),
         auc=reached.auc,
@@ -260,16 +277,23 @@ def _fold(one: Judged) -> FoldFigures:
     )
 
 
-def _paired(table: Table, peer: str) -> Interval:
-    """By how much the network's AUC, mean of the folds, is above the peer's on the same windows."""
-    label, fold = table.label, table.fold
-
-    def difference(index: NDArray[np.intp]) -> float:
-        network = _mean_over(fold, lambda some: auc(label[some], table.logit_margin[some]))
-        other = _mean_over(fold, lambda some: auc(label[some], table.peers[peer][some]))
-        return network(index) - other(index)
-
-    return bootstrap(table.run, difference)
+def _against(table: Table) -> dict[str, AgainstPeer]:
+    status, machine = table.scores["status"], table.columns["machine"]
+    of_network = leads(table.label, table.run, table.logit_margin, table.peers)
+    of_status = leads(table.label, table.run, status, table.peers)
+    by_machine = {}
+    for name in np.unique(machine):
+        inside = machine == name
+        peers = {peer: score[inside] for peer, score in table.peers.items()}
+        by_machine[str(name)] = leads(table.label[inside], table.run[inside], status[inside], peers)
+    return {
+        peer: AgainstPeer(
+            of_network[peer],
+            of_status[peer],
+            {name: found[peer] for name, found in by_machine.items()},
+        )
+        for peer in table.peers
+    }
 
 
 def _thresholds(table: Table) -> dict[str, ThresholdFigures]:
@@ -279,10 +303,9 @@ def _thresholds(table: Table) -> dict[str, ThresholdFigures]:
     ways = {
         "network, threshold of the training machines": table.logit_margin > 0,
         "network, commissioned": table.logit > table.own_logit,
-        "novelty, commissioned": table.novelty > table.own_novelty,
+        "novelty, commissioned": table.scores["novelty"] > 0,
+        "novelty, by its first windows alone": table.novelty > table.own_novelty,
     }
-    if not np.isnan(table.novelty_ratio).any():
-        ways["novelty, threshold of the training machines"] = table.novelty_ratio > 0
     return {name: _called(table, ng) for name, ng in ways.items()}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from training import TrainingError
+from training.against_peers import Lead
 from training.export import whole_folder
 from training.plain import record_of
 from training.report import Report
@@ -40,15 +41,27 @@ class JudgedMaps:
 
 
 @dataclass(frozen=True)
+class JudgedAgainst:
+    status: Lead
+
+
+@dataclass(frozen=True)
 class WrittenReport:
     """What the gates ask of a written report.
 
-    runs_on_both_sides : None where the report does not say
+    runs_on_both_sides, against_peers : None where the report does not say
     """
 
     model: JudgedModel
     runs_on_both_sides: tuple[str, ...] | None = None
     maps: JudgedMaps = field(default_factory=JudgedMaps)
+    against_peers: Mapping[str, JudgedAgainst] | None = None
+
+    @property
+    def status_leads(self) -> Mapping[str, Lead] | None:
+        if self.against_peers is None:
+            return None
+        return {name: one.status for name, one in self.against_peers.items()}
 
 
 _REPORT = TypeAdapter(WrittenReport)

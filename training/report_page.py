@@ -7,6 +7,7 @@ import html
 from dataclasses import astuple, fields
 from typing import Any
 
+from training.against_peers import Lead
 from training.alarms import DetectionDelay, SensorFalseAlarms
 from training.map_report import MapSection
 from training.metrics import interval_text
@@ -20,6 +21,7 @@ from training.report_figures import (
 )
 from training.truth import MapFigures, Pointing
 
+OURS, FIGURES = ("network", "status"), ("AUC", "balanced accuracy")
 MANY = 16  # rows: a longer table is folded away
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em;
@@ -54,7 +56,7 @@ def page(report: Report, pictures: dict[str, bytes]) -> str:
 
 def _accuracy(report: Report) -> list[str]:
     found = report.figures
-    peers = found.network_against_peers
+    peers = found.against_peers
     return [
         f"<p>{html.escape(_counts(found.windows))}</p>",
         "<h2>Evidence on windows never seen</h2>",
@@ -66,10 +68,19 @@ def _accuracy(report: Report) -> list[str]:
         ),
         _evidence_table(found.evidence_on_all_windows),
         _leaky(report.leaky),
-        "<h3>Network against simpler peers, difference in AUC on the same windows</h3>",
+        "<h3>Against simpler peers, on the same windows</h3>",
         _table(
-            ["peer", "network is better by"],
-            [[name, interval_text(one)] for name, one in peers.items()],
+            ["peer", *(f"{ours} is better by, {what}" for ours in OURS for what in FIGURES)],
+            [[name, *_leads(one.network), *_leads(one.status)] for name, one in peers.items()],
+        ),
+        "<h3>Status against simpler peers, on each machine</h3>",
+        _table(
+            ["machine", "peer", *(f"better by, {what}" for what in FIGURES)],
+            [
+                [machine, name, *_leads(one)]
+                for name, against in peers.items()
+                for machine, one in against.status_by_machine.items()
+            ],
         ),
         "<h2>Folds</h2>",
         _folds_table(found.folds),
@@ -86,6 +97,10 @@ def _alarms(report: Report) -> list[str]:
         _groups(found.by_column),
         _detection(found.detection),
     ]
+
+
+def _leads(one: Lead) -> list[str]:
+    return [str(one.auc), str(one.balanced_accuracy)]
 
 
 def _counts(windows: RunCounts) -> str:

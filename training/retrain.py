@@ -30,8 +30,8 @@ from monitor.settings import Settings
 from training import TrainingError, evaluate, registry
 from training.dataset import NG, OK, Dataset, concatenate
 from training.export import load_network
-from training.fit import Plan, column_and_value, fit_with_bar, usable
-from training.gates import Gate, leak_gate, map_gate, not_worse_gate
+from training.fit import Plan, column_and_value, fit_with_bar, sound
+from training.gates import Gate, leak_gate, map_gate, not_worse_gate, peer_gate
 from training.judged_runs import Judged
 from training.judged_runs import Settings as JudgeSettings
 from training.labelled_windows import labelled_dataset
@@ -111,7 +111,7 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     in_service = load_model_manifest(service)
     recipe = read_provenance(in_service).recipe.changed(settings.recipe)
     manifest = load_manifest(settings.manifest)
-    dataset = usable(read_for_model(manifest, in_service))
+    dataset = sound(read_for_model(manifest, in_service))
     pairs = [column_and_value(text) for text in settings.holdout]
     aside = held_out(dataset, pairs)
     train, test = dataset.select(~aside), dataset.select(aside)
@@ -136,6 +136,7 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     gates = [
         leak_gate(report.runs_on_both_sides),
         map_gate({} if report.maps is None else report.maps.figures),
+        peer_gate(report.figures.status_leads),
         _compare(judged[0], service),
     ]
     report = replace(report, gates=gates, replaces=in_service.id)

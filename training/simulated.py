@@ -13,6 +13,7 @@ from monitor.signal.spectrogram import SpectrogramSettings, spectrogram
 from monitor.simulator.machine import Kind, Truth, training_windows
 from training.dataset import Dataset, Text, Tick
 from training.recipe import Recipe, spectrogram_settings
+from training.waveform import waveform_figures
 
 SAMPLE_RATE_HZ = 25_600.0
 N_MACHINES, N_WINDOWS = 160, 12  # that the bundled model learns from
@@ -40,6 +41,7 @@ def simulated_dataset(
 ) -> tuple[Dataset, list[Truth]]:
     """Windows of n_machines that are all different, and what was planted in each."""
     psd_db: list[Float32] = []
+    waveform: list[Float32] = []
     machine_ids: list[int] = []
     labels: list[int] = []
     truths: list[Truth] = []
@@ -52,6 +54,7 @@ def simulated_dataset(
         fault_kinds=fault_kinds,
     ):
         psd_db.append(spectrogram(samples[None], settings))
+        waveform.append(waveform_figures(samples[None]))
         machine_ids.append(machine_id)
         labels.append(label)
         truths.append(truth)
@@ -68,6 +71,7 @@ def simulated_dataset(
         first_sample=index * settings.n_window,
         start_s=index * settings.n_window / settings.sample_rate_hz,
         bad_reason=np.full(n, ""),
+        waveform=np.concatenate(waveform),
     )
     return dataset, truths
 

@@ -18,16 +18,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.evidence.false_alarms import StatedRate, independent_count, stated_rate
-from monitor.evidence.novelty import MIN_STD_DB, novelty_map
+from monitor.evidence.novelty import (
+    NOVELTY_FLOOR,
+    commissioned_range,
+    novelty_map,
+    score_of_levels,
+)
 from monitor.records.commissioned import Baseline
 from monitor.records.signal import Float32, Float64
 from training import TrainingError
-from training.dataset import NG, Dataset
+from training.dataset import NG, OK, Dataset, Text
+from training.metrics import balanced_accuracy, best_threshold, bootstrap
 
 DEFAULT_RATE = 0.1
 DEFAULT_WINDOWS = 50
 MIN_RUNS = 2  # with fewer, windows stand for runs
 HALF = 0.5
+# Of fewer machines 5 % of the windows are those of the one that drifts most.
+MIN_MACHINES = 20
+HEALTHY_ABOVE = 0.05
 
 
 @dataclass(frozen=True)
@@ -111,10 +120,11 @@ def commission_sensor(
     run = dataset.run[used]
     unit = run if len(np.unique(run)) >= MIN_RUNS else np.arange(len(used))
     rate = rate if strict else max(rate, lowest_rate(unit))
-    mean_db, std_db = _mean_and_std(spectra_db[used].astype(np.float64))
-    scores = leave_run_out_scores(spectra_db[used].astype(np.float64), unit)
+    level_db = spectra_db[used].mean(axis=3, dtype=np.float64)
+    low_db, high_db = commissioned_range(level_db)
+    scores = leave_run_out_scores(level_db, unit)
     baseline = Baseline(
-        mean_db.astype(np.float32), std_db.astype(np.float32), threshold_by_run(scores, unit, rate)
+        low_db.astype(np.float32), high_db.astype(np.float32), threshold_by_run(scores, unit, rate)
     )
     alone = len(np.unique(dataset.run[dataset.sensor == dataset.sensor[used[0]]])) == 1
     return Commissioning(
@@ -140,15 +150,15 @@ def _effective_sample_size(scores: NDArray[Any], run: NDArray[Any]) -> float:
     return float(n_runs) if n_runs >= MIN_RUNS else independent_count(scores)
 
 
-def leave_run_out_scores(spectra_db: Float64, runs: NDArray[Any]) -> Float64:
-    """Novelty of each window against the baseline of the other runs."""
-    scores = np.empty(len(spectra_db))
+def leave_run_out_scores(level_db: Float64, runs: NDArray[Any]) -> Float64:
+    """Novelty of each window against the range of the other runs.
+
+    level_db : shape (n_windows, n_channels, n_f)
+    """
+    scores = np.empty(len(level_db))
     for name in np.unique(runs):
         inside = runs == name
-        mean_db, std_db = _mean_and_std(spectra_db[~inside])
-        scores[inside] = np.square(
-            (spectra_db[inside] - mean_db[..., None]) / std_db[..., None]
-        ).mean(axis=(1, 2, 3))
+        scores[inside] = score_of_levels(level_db[inside], *commissioned_range(level_db[~inside]))
     return scores
 
 
@@ -157,7 +167,47 @@ def novelty_scores(spectra_db: Float32, baseline: Baseline) -> Float64:
     return np.asarray(novelty_map(spectra_db, baseline).sum(axis=(1, 2), dtype=np.float64))
 
 
-def _mean_and_std(spectra_db: Float64) -> tuple[Float64, Float64]:
-    """Per channel and band, over windows and columns, as monitor.novelty.commission has them."""
-    std_db = np.asarray(np.maximum(spectra_db.std(axis=(0, 3)), MIN_STD_DB))
-    return np.asarray(spectra_db.mean(axis=(0, 3))), std_db
+def novelty_floor(dataset: Dataset, novelty: Float64) -> float:
+    """What no sensor's novelty threshold should lie below, by what these machines show.
+
+    What they exceed in 5 % of their healthy windows, or NOVELTY_FLOOR where they are too few to
+    tell; unless the threshold that best parts their faulty windows from the healthy ones does so
+    better beyond chance.
+    novelty : shape (n,), NaN for windows that prove nothing
+    """
+    known = dataset.select(~np.isnan(novelty) & (dataset.label >= 0))
+    novelty = novelty[~np.isnan(novelty) & (dataset.label >= 0)]
+    is_healthy = known.label == OK
+    usual = healthy_floor(novelty[is_healthy], known.column("machine")[is_healthy])
+    if len(np.unique(known.label)) < 2:
+        return usual
+    best = best_threshold(known.label, novelty)
+    if is_better(known.run, known.label, novelty > best, novelty > usual):
+        return best
+    return usual
+
+
+def is_better(
+    run: NDArray[Any], label: NDArray[np.int8], ng: NDArray[np.bool_], other: NDArray[np.bool_]
+) -> bool:
+    """By balanced accuracy on the same windows, beyond chance: the paired 95 % interval by run
+    lies above 0.
+    """
+
+    def difference(index: NDArray[np.intp]) -> float:
+        return balanced_accuracy(label[index], ng[index]) - balanced_accuracy(
+            label[index], other[index]
+        )
+
+    return bootstrap(run, difference).low > 0
+
+
+def healthy_floor(novelty: Float64, machine: Text) -> float:
+    """Each machine weighs the same."""
+    names, place, counts = np.unique(machine, return_inverse=True, return_counts=True)
+    if len(names) < MIN_MACHINES:
+        return NOVELTY_FLOOR
+    order = np.argsort(novelty)
+    reached = np.cumsum(1 / (len(names) * counts[place][order]))
+    index = np.searchsorted(reached, 1 - HEALTHY_ABOVE - 1e-9)
+    return float(novelty[order[min(int(index), len(order) - 1)]])

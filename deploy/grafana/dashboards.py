@@ -309,7 +309,7 @@ def _novelty() -> Json:
         12,
         queries,
         low=0,
-        description="Novelty score and its threshold.",
+        description="Share of bands unlike all it was commissioned with, and its threshold.",
     )
 
 

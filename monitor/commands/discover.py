@@ -34,7 +34,7 @@ POLL_S = 0.2
 MAX_MESSAGES = 3000  # of a topic
 MAX_BYTES = 128 << 20  # of all
 INSTANCE = "discover"
-MAX_TURNS = 20  # of questions and answers
+BY_HAND = ("payload", "messages", "trailer_bytes")  # questions that no single word answers
 
 EXAMPLES = (
     "camshaft discover --broker 192.168.1.20",
@@ -185,16 +185,21 @@ def _settled(
         print(line)
     if picture is not None:
         _save(lines, picture)
-    for _ in range(MAX_TURNS):
-        if not is_asking or not open_questions(found) or not _ask(found, answers):
-            break
+    while is_asking and _ask(found, answers):
         found = discover(messages, answers)
     return found
 
 
 def _ask(found: Discovery, answers: dict[str, str]) -> bool:
-    """The first open question; whether it was answered."""
-    shape, question = open_questions(found)[0]
+    """The first question that was not answered yet; whether it was now."""
+    waiting = [
+        (shape, question)
+        for shape, question in open_questions(found)
+        if question.key not in BY_HAND and f"{shape}.{question.key}" not in answers
+    ]
+    if not waiting:
+        return False
+    shape, question = waiting[0]
     for line in question_lines(shape, question):
         print(line)
     try:

@@ -232,7 +232,7 @@ def _line(name: str, sensor: dict[str, Any]) -> str:
     novelty = (
         ""
         if sensor["novelty"] is None
-        else f"{sensor['novelty']:.1f}/{sensor['novelty_threshold']:.1f}"
+        else f"{sensor['novelty']:.2f}/{sensor['novelty_threshold']:.2f}"
     )
     age = "" if sensor["age_s"] is None else f"{sensor['age_s']:.0f} s"
     windows = ", ".join(f"{n} {status}" for status, n in sorted(sensor["windows"].items()))

@@ -26,6 +26,7 @@ MAGICS: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "z
 ZLIB_STARTS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 SPARKPLUG_TOPIC = re.compile(r"spBv1\.0/[^/]+/[DN]DATA/")
 METRIC = 2
+WHITE_SPACE = str.maketrans("\r\n\t", "   ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _text(data: bytes) -> str | None:
     text, tolerated = cleaned(data)
     if "latin_1" in tolerated and text.lstrip()[:1] not in ("{", "["):
         return None
-    is_plain = all(char.isprintable() or char in "\r\n\t" for char in text)
+    is_plain = text.translate(WHITE_SPACE).isprintable()
     return text if text and is_plain else None
 
 

@@ -14,8 +14,8 @@ from itertools import pairwise
 from typing import Any
 
 from monitor.discovery import clocks, words
+from monitor.discovery.nodes import grows_steadily
 from monitor.discovery.notes import Choice, Notes
-from monitor.discovery.trees import grows_steadily
 from monitor.signal.payload.csv_text import NUMBER
 from monitor.signal.payload.times import time_ns
 

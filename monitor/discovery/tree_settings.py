@@ -9,9 +9,10 @@ import numpy as np
 
 from monitor.discovery import prediction, raw_bytes, words
 from monitor.discovery.binary import MIN_BYTES, Stored
+from monitor.discovery.nodes import SEPARATED, floats_of
 from monitor.discovery.notes import Choice, Notes
-from monitor.discovery.tree_facts import Part
-from monitor.discovery.trees import SEPARATED, Place, floats_of
+from monitor.discovery.parts import Part
+from monitor.discovery.trees import Place
 from monitor.records.signal import Float64
 from monitor.signal.payload.base import PayloadError
 from monitor.signal.payload.base64_text import from_base64

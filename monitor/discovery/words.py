@@ -35,7 +35,6 @@ CONTEXT = _set(
     " sensitivity lsb threshold limit score led light lux noise db sound audio mic co2 gas ph"
     " features feature statistics stats metrics health idle cpu mem memory soc"
 )
-SPECTRUM = _set("fft spectrum spectra psd bins amplitudes magnitudes harmonics")
 UNIT = _set("unit units uom einheit")
 SAMPLES = _set(
     "samples sample data value values signal waveform wave raw vib vibration acc accel acceleration"

@@ -55,11 +55,19 @@ def independent_count(scores: Float64) -> float:
     scores : shape (n,), in order of time. Returns n (1 - r) / (1 + r), between 1 and n (Bartlett
         1935), where r is the correlation of neighbours, corrected for its bias in short series
         (Marriott and Pope 1954), of the scores' ranks: so a single outlier does not hide a drift.
+        1 where all scores are equal.
     """
     n = len(scores)
-    ranks = np.argsort(np.argsort(scores, kind="stable"), kind="stable") - (n - 1) / 2
-    if n < MIN_SCORES:
+    ranks = _centred_ranks(scores)
+    if n < MIN_SCORES or not ranks.any():
         return 1.0
     found = float((ranks[:-1] * ranks[1:]).sum() / np.square(ranks).sum())
     r = min(1.0, max(0.0, found + (1 + 3 * found) / n))
     return max(1.0, n * (1 - r) / (1 + r))
+
+
+def _centred_ranks(scores: Float64) -> Float64:
+    """About their mean; equal scores share one rank, or their order in time would be a drift."""
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2
+    return np.asarray(ranks[place] - (len(scores) + 1) / 2)

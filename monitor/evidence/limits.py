@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from monitor.config import SensorSettings
 from monitor.evidence.model_folder import ModelManifest
+from monitor.evidence.novelty import NOVELTY_FLOOR
 from monitor.records.commissioned import Commissioned
 
 
@@ -32,11 +33,14 @@ def logit_threshold(
 
 
 def novelty_threshold(own: Commissioned, manifest: ModelManifest | None) -> float:
-    """The sensor's own, but not below its model's: first windows do not show how a machine drifts,
-    training's did.
+    """The sensor's own, but not below what other healthy machines reach, by the model's training or
+    as the program knows it: first windows do not show how a machine runs in and drifts. But a
+    person who asked for a rate of false alarms has it.
     """
-    learned = None if manifest is None else manifest.novelty_threshold
-    return own.baseline.threshold if learned is None else max(own.baseline.threshold, learned)
+    if own.baseline.rate_was_asked:
+        return own.baseline.threshold
+    learned = None if manifest is None else manifest.novelty_floor
+    return max(own.baseline.threshold, NOVELTY_FLOOR if learned is None else learned)
 
 
 def running_limit_ms2(rule: SensorSettings, own: Commissioned | None) -> float | None:
@@ -46,6 +50,13 @@ def running_limit_ms2(rule: SensorSettings, own: Commissioned | None) -> float |
     return None if own is None else own.running_limit_ms2
 
 
+def _describe_novelty(own: Commissioned, manifest: ModelManifest | None) -> str:
+    threshold = novelty_threshold(own, manifest)
+    if threshold <= own.baseline.threshold:
+        return f"novelty above {threshold:.3g}"
+    return f"novelty above {threshold:.3g} (other machines reach it while healthy)"
+
+
 def describe(rule: SensorSettings, own: Commissioned, manifest: ModelManifest | None) -> str:
     """What a commissioned sensor's status rests on from now on, for people to read."""
     if own.model_id != ("" if manifest is None else manifest.id):
@@ -53,7 +64,7 @@ def describe(rule: SensorSettings, own: Commissioned, manifest: ModelManifest | 
             "The windows are of another model than the configuration's: commission again once that"
             " has judged some."
         )
-    speaks, novelty = status_rule(manifest), f"novelty above {novelty_threshold(own, manifest):.3g}"
+    speaks, novelty = status_rule(manifest), _describe_novelty(own, manifest)
     threshold = logit_threshold(rule, own, manifest)
     logit = "" if threshold is None else f"logit above {threshold:.3g}"
     makes_ng = {"network": logit, "novelty": novelty}.get(speaks) or " or ".join(

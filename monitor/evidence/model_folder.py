@@ -81,9 +81,9 @@ class ModelManifest(Section):
 
     status_rule : network = the network alone says NG; novelty = novelty alone; either = one of the
         two is enough
-    novelty_threshold : told sound machines from failed ones in training; a sensor's own is not set
-        below it, for the
-        first windows of a machine do not show how it drifts
+    novelty_floor : no sensor's novelty threshold is set below it, by what training's machines
+        showed. None for novelty.NOVELTY_FLOOR
+    novelty_threshold : of 0.2.0 and before, for another score; not used
     training : split, metrics, versions, fingerprint; free, for people to read
     """
 
@@ -97,6 +97,7 @@ class ModelManifest(Section):
     head: Head
     threshold: Finite
     status_rule: Literal["network", "novelty", "either"] = "network"
+    novelty_floor: Finite | None = None
     novelty_threshold: Finite | None = None
     receptive_field: ReceptiveField
     training: dict[str, Any] = {}

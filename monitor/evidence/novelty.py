@@ -1,8 +1,14 @@
-"""Novelty: how unlike its own commissioned self a sensor sounds. Needs no NG example.
+"""Novelty: how much of what a sensor hears now it was never heard to do in commissioning. Needs no
+NG example.
 
-The score is the mean over channels and cells of the squared standardised dB difference from the
-sensor's baseline, so each cell's share adds up to it exactly, and a machine that falls silent in a
-band scores as one that grows loud.
+Of each channel and band the baseline keeps the range that the commissioning windows' levels
+spanned. A level outside it counts by its distance d in dB as d² / (d² + 2²): not at all inside, one
+half at 2 dB, nearly one far outside. The score is the mean over channels and bands, so it lies
+between 0 and 1. It is bounded for what healthy machines do as they run in: a few bands change by
+15 dB and more. Failing ones change in many bands. Louder and quieter are alike.
+
+The band's share is spread over the columns that lie beyond the range, so that all cells add up to
+the score. docs/laboratory.md has what else was tried.
 """
 
 from __future__ import annotations
@@ -14,9 +20,12 @@ import numpy as np
 from monitor.records.commissioned import Baseline
 from monitor.records.signal import Float32, Float64
 
-# a band steadier than this in commissioning is not held to it: mountings and gains drift that much
-MIN_STD_DB = 0.5
+SCALE_DB = 2.0  # outside the range by so much, a band counts one half
 MIN_WINDOWS = 3
+WINDOWS_PER_ODD_ONE = 50  # in commissioning: a dropout or a blow must not widen the range
+# What other machines exceed in about 5 % of their healthy windows: eight bearings that ran to
+# failure, two mills, a fan (docs/laboratory.md). For a sensor whose model knows no better.
+NOVELTY_FLOOR = 0.3
 
 
 class CommissionError(ValueError):
@@ -31,17 +40,41 @@ def novelty_map(spectrum_db: Float32, baseline: Baseline) -> Float32:
     spectrum_db : float32, shape (n_windows, n_channels, n_f, n_t), dB
     Returns float32, shape (n_windows, n_f, n_t), not negative.
     """
-    standardised = (spectrum_db - baseline.mean_db[:, :, None]) / baseline.std_db[:, :, None]
-    n_shares = math.prod(spectrum_db.shape[1:])
-    shares: Float32 = np.square(standardised, out=standardised).sum(axis=1)
-    return shares / np.float32(n_shares)
+    level_db = spectrum_db.mean(axis=3, dtype=np.float64)
+    low_db, high_db = baseline.low_db.astype(np.float64), baseline.high_db.astype(np.float64)
+    is_above = (level_db > high_db)[..., None]
+    over, under = spectrum_db - high_db[..., None], low_db[..., None] - spectrum_db
+    beyond = np.maximum(np.where(is_above, over, under), 0)
+    total = beyond.sum(axis=3)
+    share = _share_outside(level_db, low_db, high_db) / low_db.size
+    per_db = np.divide(share, total, out=np.zeros_like(share), where=total > 0)
+    return np.asarray((beyond * per_db[..., None]).sum(axis=1), np.float32)
+
+
+def score_of_levels(level_db: Float64, low_db: Float64, high_db: Float64) -> Float64:
+    """Novelty of each window. level_db : shape (n_windows, n_channels, n_f), mean over columns."""
+    return np.asarray(_share_outside(level_db, low_db, high_db).mean(axis=(1, 2)))
+
+
+def commissioned_range(level_db: Float64) -> tuple[Float64, Float64]:
+    """Lowest and highest level of each channel and band, without the one in fifty that may be odd.
+
+    level_db : shape (n_windows, n_channels, n_f). Returns two of shape (n_channels, n_f).
+    """
+    n_odd = n_odd_windows(len(level_db))
+    ordered = np.sort(level_db, axis=0)
+    return ordered[n_odd], ordered[len(ordered) - 1 - n_odd]
+
+
+def n_odd_windows(n_windows: int) -> int:
+    return n_windows // WINDOWS_PER_ODD_ONE
 
 
 def commission(spectra_db: Float32, false_alarm_rate: float | None = None) -> Baseline:
     """Baseline and threshold from windows that the machine's owner declares healthy.
 
     spectra_db : float32, shape (n_windows, n_channels, n_f, n_t), dB
-    false_alarm_rate : of healthy windows, between 1 / (n_windows + 1) and 1; None takes the lowest
+    false_alarm_rate : of healthy windows, between 1 / (n_windows + 1) and 1; None for lowest_rate()
 
     The threshold is a conformal bound on leave-one-out scores (the jackknife of Barber et al.
     2021): the next healthy window lies above it with about the given probability, if it is
@@ -66,17 +99,28 @@ def commission_with_scores(
             "spectra_db holds values that are not finite: only judged windows can commission."
         )
     _conformal_rank(n_windows, false_alarm_rate)  # refuses an impossible rate before the work
-    mean_db, std_db, scores = _leave_one_out(spectra_db.astype(np.float64))
-    threshold = conformal_threshold(scores, false_alarm_rate)
-    return Baseline(mean_db.astype(np.float32), std_db.astype(np.float32), threshold), scores
+    level_db = spectra_db.mean(axis=3, dtype=np.float64)
+    low_db, high_db = commissioned_range(level_db)
+    scores = _leave_one_out(level_db)
+    baseline = Baseline(
+        low_db.astype(np.float32),
+        high_db.astype(np.float32),
+        conformal_threshold(scores, false_alarm_rate),
+        rate_was_asked=false_alarm_rate is not None,
+    )
+    return baseline, scores
+
+
+def lowest_rate(n_windows: int) -> float:
+    """Of false alarms per healthy window, that n_windows can show if one in fifty may be odd."""
+    return (n_odd_windows(n_windows) + 1) / (n_windows + 1)
 
 
 def conformal_threshold(scores: Float64, false_alarm_rate: float | None = None) -> float:
     """The healthy score that the next healthy one exceeds with about the given probability (split
     conformal bound).
 
-    scores : shape (n_windows,). None takes the lowest rate n_windows can show. Raises
-        CommissionError.
+    scores : shape (n_windows,). None for lowest_rate(). Raises CommissionError.
     """
     return float(np.sort(scores)[_conformal_rank(len(scores), false_alarm_rate) - 1])
 
@@ -84,7 +128,7 @@ def conformal_threshold(scores: Float64, false_alarm_rate: float | None = None) 
 def _conformal_rank(n_windows: int, false_alarm_rate: float | None) -> int:
     """Which of the sorted scores is the threshold, from 1."""
     if false_alarm_rate is None:
-        return n_windows
+        return n_windows - n_odd_windows(n_windows)
     if not 0 < false_alarm_rate < 1:
         raise CommissionError(
             f"false_alarm_rate = {false_alarm_rate:g}: must lie between 0 and 1 per window."
@@ -99,21 +143,19 @@ def _conformal_rank(n_windows: int, false_alarm_rate: float | None) -> int:
     return max(rank, 1)
 
 
-def _leave_one_out(spectra_db: Float64) -> tuple[Float64, Float64, Float64]:
-    """Mean and std per channel and band over all cells, and each window's score against the other
-    windows' baseline.
-    """
-    n_windows, _, _, n_t = spectra_db.shape
-    centre = spectra_db.mean(axis=(0, 3))
-    deviation = spectra_db - centre[:, :, None]
-    sums = deviation.sum(axis=3)  # (n_windows, n_channels, n_f), as all below
-    squares = np.square(deviation).sum(axis=3)
-    std_db = np.sqrt(squares.sum(axis=0) / (n_windows * n_t))
+def _leave_one_out(level_db: Float64) -> Float64:
+    """Each window's score against the range of all others; level_db : (n_windows, ...)."""
+    n_others = len(level_db) - 1
+    n_odd = n_odd_windows(n_others)
+    ordered = np.sort(level_db, axis=0)
+    # Without a window that stands among the n_odd lowest, the next one is the lowest that counts.
+    is_low, is_high = level_db <= ordered[n_odd], level_db >= ordered[n_others - n_odd]
+    low_db = np.where(is_low, ordered[n_odd + 1], ordered[n_odd])
+    high_db = np.where(is_high, ordered[n_others - n_odd - 1], ordered[n_others - n_odd])
+    return np.asarray(_share_outside(level_db, low_db, high_db).mean(axis=(1, 2)))
 
-    n_others = (n_windows - 1) * n_t
-    mean_others = -sums / n_others  # the sum over all windows is zero
-    variance_others = (squares.sum(axis=0) - squares) / n_others - mean_others**2
-    std_others = np.maximum(np.sqrt(np.maximum(variance_others, 0)), MIN_STD_DB)
-    squared_difference = squares / n_t - 2 * mean_others * sums / n_t + mean_others**2
-    scores = (squared_difference / std_others**2).mean(axis=(1, 2))
-    return centre, np.maximum(std_db, MIN_STD_DB), scores
+
+def _share_outside(level_db: Float64, low_db: Float64, high_db: Float64) -> Float64:
+    """How much each level counts, between 0 and 1."""
+    squared = np.square(level_db - np.clip(level_db, low_db, high_db))
+    return squared / (squared + SCALE_DB**2)

@@ -344,10 +344,10 @@ def _order(request: Request) -> str:
 
 def _active(link: Connection) -> dict[str, Commissioned]:
     rows = link.execute(
-        "SELECT sensor, f_edges_hz, mean_db, std_db, novelty_threshold, logit_threshold,"
-        " model_id, running_limit_ms2, n_windows, settled_ns, geometry, commissioning_id FROM"
-        " commissioning WHERE settled_ns IS NOT NULL AND error IS NULL AND undone_ns IS NULL ORDER"
-        " BY settled_ns, commissioning_id"
+        "SELECT sensor, f_edges_hz, low_db, high_db, novelty_threshold,"
+        " false_alarm_rate IS NOT NULL, logit_threshold, model_id, running_limit_ms2, n_windows,"
+        " settled_ns, geometry, commissioning_id FROM commissioning WHERE settled_ns IS NOT NULL"
+        " AND error IS NULL AND undone_ns IS NULL ORDER BY settled_ns, commissioning_id"
     )
     return {row[0]: _commissioned(*row) for row in rows}
 
@@ -355,9 +355,10 @@ def _active(link: Connection) -> dict[str, Commissioned]:
 def _commissioned(
     sensor: str,
     f_edges: str,
-    mean: bytes,
-    std: bytes,
+    low: bytes,
+    high: bytes,
     novelty_threshold: float,
+    rate_was_asked: int,
     logit_threshold: float | None,
     model_id: str,
     running_limit_ms2: float,
@@ -368,11 +369,11 @@ def _commissioned(
 ) -> Commissioned:
     edges = tuple(json.loads(f_edges))
     shape = (-1, len(edges) - 1)
-    mean_db, std_db = (np.frombuffer(blob, "<f4").reshape(shape) for blob in (mean, std))
+    low_db, high_db = (np.frombuffer(blob, "<f4").reshape(shape) for blob in (low, high))
     return Commissioned(
         sensor=sensor,
         f_edges_hz=edges,
-        baseline=Baseline(mean_db, std_db, novelty_threshold),
+        baseline=Baseline(low_db, high_db, novelty_threshold, bool(rate_was_asked)),
         logit_threshold=logit_threshold,
         model_id=model_id,
         running_limit_ms2=running_limit_ms2,
@@ -403,8 +404,8 @@ def _columns(commissioned: Commissioned) -> dict[str, object]:
     return {
         "n_windows": commissioned.n_windows,
         "f_edges_hz": json.dumps(commissioned.f_edges_hz),
-        "mean_db": baseline.mean_db.astype("<f4").tobytes(),
-        "std_db": baseline.std_db.astype("<f4").tobytes(),
+        "low_db": baseline.low_db.astype("<f4").tobytes(),
+        "high_db": baseline.high_db.astype("<f4").tobytes(),
         "novelty_threshold": baseline.threshold,
         "logit_threshold": commissioned.logit_threshold,
         "model_id": commissioned.model_id,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
 from collections.abc import Callable
 
 
@@ -26,6 +27,28 @@ def _to_version_3(link: sqlite3.Connection) -> None:
     """Version 2 (program 0.2.0) did not know by which geometry and commissioning it judged."""
     for statement in _TO_VERSION_3.split(";\n"):
         link.execute(statement)
+
+
+def _to_version_4(link: sqlite3.Connection) -> None:
+    """Version 3 compared a sensor with the mean and deviation of its bands, not with their range.
+
+    A range of two deviations to each side holds what the windows showed. Their threshold was of
+    another score: it is 0, and what other machines show holds until the sensor is commissioned
+    again, which an event asks for.
+    """
+    link.create_function("less_two", 2, lambda mean, std: _shifted(mean, std, -2))
+    link.create_function("plus_two", 2, lambda mean, std: _shifted(mean, std, 2))
+    for statement in _TO_VERSION_4.split(";\n"):
+        link.execute(statement)
+
+
+def _shifted(mean: bytes | None, std: bytes | None, n_deviations: int) -> bytes | None:
+    """Of little-endian float32 each."""
+    if mean is None or std is None:
+        return None
+    n = len(mean) // 4
+    pairs = zip(struct.unpack(f"<{n}f", mean), struct.unpack(f"<{n}f", std), strict=True)
+    return struct.pack(f"<{n}f", *(m + n_deviations * s for m, s in pairs))
 
 
 def _evidence_of(
@@ -127,7 +150,25 @@ ALTER TABLE commissioning ADD COLUMN even_so TEXT;
 ALTER TABLE commissioning ADD COLUMN geometry TEXT
 """
 
+# SQLite computes all right-hand sides of a SET from the row as it was.
+_TO_VERSION_4 = """
+ALTER TABLE commissioning RENAME COLUMN mean_db TO low_db;
+ALTER TABLE commissioning RENAME COLUMN std_db TO high_db;
+UPDATE commissioning SET
+    low_db = less_two(low_db, high_db), high_db = plus_two(low_db, high_db),
+    novelty_threshold = iif(novelty_threshold IS NULL, NULL, 0.0),
+    false_alarm_rate = iif(settled_ns IS NULL, false_alarm_rate, NULL);
+INSERT INTO event (at_ns, sensor, kind, text, model_id) SELECT
+    max(settled_ns), sensor, 'novelty_changed',
+    'novelty is another score since this update: the baseline was carried over, with the'
+    || ' threshold of other machines; commission the sensor again to have its own',
+    coalesce(model_id, '')
+    FROM commissioning WHERE settled_ns IS NOT NULL AND error IS NULL AND undone_ns IS NULL
+    GROUP BY sensor
+"""
+
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
     1: _to_version_2,
     2: _to_version_3,
+    3: _to_version_4,
 }

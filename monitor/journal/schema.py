@@ -16,7 +16,7 @@ from monitor.journal import refusals
 from monitor.journal.migrations import MIGRATIONS
 
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
-VERSION = 3  # migrations.py brings older journals up to date
+VERSION = 4  # migrations.py brings older journals up to date
 
 SCHEMA = """
 CREATE TABLE grid (
@@ -75,7 +75,7 @@ CREATE TABLE commissioning (
     sensor TEXT NOT NULL, at_ns INTEGER NOT NULL, n_windows INTEGER NOT NULL,
     after_row INTEGER, false_alarm_rate REAL,
     settled_ns INTEGER, error TEXT,
-    f_edges_hz TEXT, mean_db BLOB, std_db BLOB,
+    f_edges_hz TEXT, low_db BLOB, high_db BLOB,
     novelty_threshold REAL, logit_threshold REAL, model_id TEXT,
     running_limit_ms2 REAL, undone_ns INTEGER,
     from_ns INTEGER, to_ns INTEGER, author TEXT NOT NULL DEFAULT '',

@@ -12,14 +12,16 @@ from monitor.records.signal import Float32, Float64
 class Baseline:
     """A sensor's commissioned self.
 
-    mean_db, std_db : float32, shape (n_channels, n_f), over all columns of all commissioning
-        windows
-    threshold : novelty above it is unlike the commissioned machine
+    low_db, high_db : float32, shape (n_channels, n_f), the range of the commissioning windows'
+        levels
+    threshold : of novelty, by these windows alone; 0 where they did not tell
+    rate_was_asked : a person asked for its rate of false alarms, so it holds whatever others reach
     """
 
-    mean_db: Float32
-    std_db: Float32
+    low_db: Float32
+    high_db: Float32
     threshold: float
+    rate_was_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +86,5 @@ class Commissioned:
         """Of an old commissioning only bands and number of channels are known."""
         if self.geometry is not None:
             return self.geometry == geometry
-        n_channels = self.baseline.mean_db.shape[0]
+        n_channels = self.baseline.low_db.shape[0]
         return self.f_edges_hz == geometry.f_edges_hz and n_channels == len(geometry.channels)

@@ -63,8 +63,11 @@ def sensor(port: int) -> Iterator[None]:
         began_s, k = time.time(), 0
         with publisher(port, username="reader", password="correct horse") as client:
             while not stop.wait(max(0.0, began_s + (k + 1) * N / RATE_HZ - time.time())):
+                # By its own clock: arrivals are as even as the machine that runs the test.
+                at_ms = round((began_s + k * N / RATE_HZ) * 1000)
                 values = np.round(X[k * N : (k + 1) * N], 4).tolist()
-                client.publish("plant/pump/vib", json.dumps({"values": values, "seq": k}), qos=1)
+                tree = {"ts": at_ms, "values": values, "seq": k}
+                client.publish("plant/pump/vib", json.dumps(tree), qos=1)
                 k += 1
 
     thread = threading.Thread(target=work)
@@ -97,7 +100,13 @@ def test_a_script_gets_the_question_and_gives_the_answer(
     assert tree["subscriptions"] == [
         {
             "topic": "plant/{machine}/vib",
-            "payload": {"format": "json", "samples": "values", "sequence": "seq"},
+            "payload": {
+                "format": "json",
+                "samples": "values",
+                "time": "ts",
+                "time_format": "ms",
+                "sequence": "seq",
+            },
         }
     ]
     code, _, err = run("--yes")  # what a person may have edited is not overwritten

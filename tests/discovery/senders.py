@@ -363,7 +363,7 @@ SENDERS: dict[str, Sender] = {
     "d02-rows-of-frames": Sender(lambda b: _json({"samples": _rows(b)}), 3),
     "d04-objects-batch": Sender(lambda b: _json({"data": _objects(b)}), 3),
     "d05-one-sample-json": Sender(
-        lambda b: _json({"ts": _ms(b), "x": b.lists[0][0]}), n=1, n_blocks=2000
+        lambda b: _json({"ts": _ms(b), "x": b.lists[0][0]}), n=1, n_blocks=800
     ),
     "d08-base64-variants": Sender(lambda b: _json({"samples": _base64(b, b.number % 4)})),
     "d10-csv-text-payload": Sender(lambda b: [(PLANT, _csv(b).encode())]),
@@ -517,9 +517,7 @@ SENDERS: dict[str, Sender] = {
         gravity=False,
         because="nothing tells the scale of each channel",
     ),
-    "s06-number-alone": Sender(
-        lambda b: [(PLANT, str(b.lists[0][0]).encode())], n=1, n_blocks=2000
-    ),
+    "s06-number-alone": Sender(lambda b: [(PLANT, str(b.lists[0][0]).encode())], n=1, n_blocks=800),
     "s07-three-numbers": Sender(
         lambda b: _json(
             {
@@ -531,7 +529,7 @@ SENDERS: dict[str, Sender] = {
         3,
         200,
         n=1,
-        n_blocks=1000,
+        n_blocks=500,
     ),
     "s08-two-numbers": Sender(
         lambda b: _json(
@@ -540,7 +538,7 @@ SENDERS: dict[str, Sender] = {
         2,
         100,
         n=1,
-        n_blocks=1000,
+        n_blocks=500,
     ),
     "s09-cpsens": Sender(lambda b: [("cpsens/d8-3a/ch1/acc", _cpsens(b))]),
     "s10-bams": Sender(

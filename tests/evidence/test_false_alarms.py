@@ -80,3 +80,19 @@ def test_a_commissioning_says_what_to_expect_in_words() -> None:
     said = describe_rates(rates)
     assert "expect above the novelty threshold 10 % of healthy windows (" in said
     assert "independent ones" in said
+
+
+def test_equal_scores_are_no_drift() -> None:
+    """Most windows lie within the range of the others: their scores are 0."""
+    random = np.random.default_rng(3)
+    scores = np.where(random.random(200) < 0.7, 0.0, random.random(200))
+    assert independent_count(scores) > 120
+    assert independent_count(np.zeros(50)) == 1
+
+
+def test_a_dropout_does_not_unlearn_what_standing_still_is() -> None:
+    rms_ms2 = np.full(50, 2.0)
+    rms_ms2[12] = 0.0
+    spectra_db = np.random.default_rng(1).normal(-50, 1, (50, 1, 4, 5)).astype(np.float32)
+    windows = HealthyWindows("m/p", (0.0, 1.0, 2.0, 3.0, 4.0), spectra_db, None, rms_ms2, "")
+    assert commission_sensor(windows, None, 0).commissioned.running_limit_ms2 == pytest.approx(0.2)

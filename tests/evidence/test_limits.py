@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,15 @@ import numpy as np
 import pytest
 
 from monitor.config import SensorSettings
-from monitor.evidence.limits import describe
+from monitor.evidence.limits import describe, novelty_threshold
 from monitor.evidence.model_folder import ModelManifest, load_model_manifest
+from monitor.evidence.novelty import NOVELTY_FLOOR
 from monitor.records.commissioned import Baseline, Commissioned
 from tests.signals import configure
 
 SIMULATOR = load_model_manifest(Path("monitor/models/simulator"))
-MODEL = SIMULATOR.model_copy(update={"id": "m1", "threshold": 1.0, "novelty_threshold": None})
-ONE_BAND = Baseline(np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32), 2.0)
+MODEL = SIMULATOR.model_copy(update={"id": "m1", "threshold": 1.0, "novelty_floor": None})
+ONE_BAND = Baseline(np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32), 0.5)
 IDLE = "; idle below 0.1 m/s² RMS."
 
 
@@ -35,7 +37,7 @@ def with_model(**changes: Any) -> ModelManifest:
 @pytest.mark.parametrize(
     ("status_rule", "said"),
     [
-        ("either", "novelty above 2 or logit above 3"),
+        ("either", "novelty above 0.5 or logit above 3"),
         (
             "network",
             "logit above 3 (novelty is shown but makes no NG: the model's status_rule is network)",
@@ -43,7 +45,7 @@ def with_model(**changes: Any) -> ModelManifest:
         (
             "novelty",
             (
-                "novelty above 2 (the logit is shown but makes no NG: the model's status_rule is"
+                "novelty above 0.5 (the logit is shown but makes no NG: the model's status_rule is"
                 " novelty)"
             ),
         ),
@@ -55,19 +57,51 @@ def test_it_says_which_evidence_makes_ng(status_rule: str, said: str) -> None:
 
 
 def test_without_a_model_novelty_speaks() -> None:
-    assert describe(rule(), own("", None), None) == f"NG from now on: novelty above 2{IDLE}"
+    assert describe(rule(), own("", None), None) == f"NG from now on: novelty above 0.5{IDLE}"
 
 
 def test_it_names_the_limits_that_hold() -> None:
     """The rule's threshold stands above the sensor's own; the model's lowest novelty threshold
     above a lower one.
     """
-    manifest = with_model(status_rule="either", novelty_threshold=5.0)
+    manifest = with_model(status_rule="either", novelty_floor=0.6)
     set_by_hand = rule(model="m", threshold=4.0, running={"limit_rms_ms2": 0.5})
-    said = "NG from now on: novelty above 5 or logit above 4; idle below 0.5 m/s² RMS."
+    said = (
+        "NG from now on: novelty above 0.6 (other machines reach it while healthy) or logit above"
+        " 4; idle below 0.5 m/s² RMS."
+    )
     assert describe(set_by_hand, own(), manifest) == said
     by_topic = rule(model="m", running={"topic": "plc/{machine}/on"})
     assert describe(by_topic, own(), manifest).endswith("; idle as plc/{machine}/on says.")
+
+
+@pytest.mark.parametrize("manifest", [None, with_model(status_rule="novelty")])
+def test_a_sensor_s_own_threshold_is_not_below_what_other_machines_reach(
+    manifest: ModelManifest | None,
+) -> None:
+    """First windows do not show how a machine runs in: no model, or one of before, knows better."""
+    calm = replace(own(), baseline=replace(ONE_BAND, threshold=0.01))
+    assert novelty_threshold(calm, manifest) == NOVELTY_FLOOR
+    said = describe(rule(), replace(calm, model_id="" if manifest is None else "m1"), manifest)
+    assert "novelty above 0.3 (other machines reach it while healthy)" in said
+    assert novelty_threshold(own(), manifest) == 0.5
+
+
+def test_a_rate_that_a_person_asked_for_holds() -> None:
+    """For a machine known to be steady: what is narrow and early is found, too."""
+    calm = replace(own(), baseline=replace(ONE_BAND, threshold=0.01, rate_was_asked=True))
+    assert novelty_threshold(calm, None) == 0.01
+    assert novelty_threshold(calm, with_model(novelty_floor=0.6)) == 0.01
+
+
+def test_a_model_of_a_fleet_that_hardly_drifts_is_stricter() -> None:
+    calm = replace(own(), baseline=replace(ONE_BAND, threshold=0.01))
+    assert novelty_threshold(calm, with_model(novelty_floor=0.05)) == 0.05
+
+
+def test_a_threshold_of_the_score_before_is_not_taken_for_one_of_this() -> None:
+    manifest = with_model(novelty_threshold=1.245)
+    assert novelty_threshold(own(), manifest) == 0.5
 
 
 def test_windows_of_another_model_give_no_limits_to_name() -> None:

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from monitor.evidence.limits import novelty_threshold
 from monitor.evidence.network import Classifier
+from monitor.evidence.novelty import NOVELTY_FLOOR
 from monitor.journal import migrations, schema
 from monitor.journal.commissioning import CommissioningStore
 from monitor.journal.cursors import Cursor
@@ -91,14 +93,34 @@ def test_all_else_is_there(old: Path) -> None:
     assert streams == EXPECTED["streams"]
     kept = [row.row_id for row in reader.rows() if views.has_kept_window(row.row_id)]
     assert kept == EXPECTED["evidence"]
-    assert len(views.new_events(0, -1)) == EXPECTED["events"]
+    changed = [event for event in views.new_events(0, -1) if event.kind == "novelty_changed"]
+    assert [event.sensor for event in changed] == list(EXPECTED["commissioned"])
+    assert len(views.new_events(0, -1)) == EXPECTED["events"] + len(changed)
     assert [found.label.author for found in labelled(old)] == ["Ben", "Ann"]
     active = CommissioningStore(old).active()
     assert {
-        sensor: [c.n_windows, c.baseline.threshold, c.logit_threshold, c.running_limit_ms2]
+        sensor: [c.n_windows, c.logit_threshold, c.running_limit_ms2]
         for sensor, c in active.items()
-    } == EXPECTED["commissioned"]
+    } == {sensor: [n, *limits[1:]] for sensor, (n, *limits) in EXPECTED["commissioned"].items()}
     journal.close()
+
+
+def test_a_baseline_of_the_score_before_is_carried_over_without_its_threshold(old: Path) -> None:
+    """Two deviations about the mean; what other machines reach holds until the next commissioning,
+    which an event asks for.
+    """
+    link = sqlite3.connect(old)
+    (mean, std) = link.execute("SELECT mean_db, std_db FROM commissioning").fetchone()
+    link.close()
+    Journal(old).close()
+    (own,) = CommissioningStore(old).active().values()
+    mean_db, std_db = np.frombuffer(mean, "<f4"), np.frombuffer(std, "<f4")
+    np.testing.assert_allclose(own.baseline.low_db.ravel(), mean_db - 2 * std_db, rtol=1e-6)
+    np.testing.assert_allclose(own.baseline.high_db.ravel(), mean_db + 2 * std_db, rtol=1e-6)
+    assert (own.baseline.threshold, own.baseline.rate_was_asked) == (0, False)
+    assert novelty_threshold(own, None) == NOVELTY_FLOOR
+    (event,) = [e for e in JournalViews(old).new_events(0, -1) if e.kind == "novelty_changed"]
+    assert event.text.endswith("commission the sensor again to have its own")
 
 
 def test_the_service_goes_on_where_0_1_0_stopped(old: Path) -> None:
@@ -157,9 +179,11 @@ def test_nobody_but_the_service_brings_a_journal_up_to_date(
 def test_outputs_go_on_where_0_1_0_stood(old: Path) -> None:
     Journal(old).close()
     delivery = JournalReader(old).books().delivery
-    assert {kind: list(counts) for kind, counts in delivery["influx"].items()} == EXPECTED[
-        "delivery"
-    ]
+    accepted, rejected, waiting = EXPECTED["delivery"]["event"]
+    assert {kind: list(counts) for kind, counts in delivery["influx"].items()} == {
+        **EXPECTED["delivery"],
+        "event": [accepted, rejected, waiting + 1],  # the update says what it changed
+    }
     influx = Cursor(old, "influx", ["verdict", "event", "health"])
     assert influx.pending(1)[0].key == ("verdict", EXPECTED["delivery"]["verdict"][0] + 2)
     webhook = Cursor(old, "webhook.pager", ["event"], from_start=False)

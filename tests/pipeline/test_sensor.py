@@ -11,6 +11,7 @@ import pytest
 from monitor.config import JournalSettings
 from monitor.evidence.base import NetworkOutput
 from monitor.evidence.geometry import geometry_of
+from monitor.evidence.novelty import SCALE_DB
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.pipeline.sensor import Sensor
 from monitor.records.commissioned import Baseline, Commissioned
@@ -38,7 +39,7 @@ def analyser(status_rule: str = "either", **sensor: Any) -> Analyser:
         threshold=0.0,
         status_rule=status_rule,
         id="m1",
-        novelty_threshold=None,
+        novelty_floor=None,
     )
     made = SimpleNamespace(
         rule=rule,
@@ -53,10 +54,9 @@ def analyser(status_rule: str = "either", **sensor: Any) -> Analyser:
 
 
 def commissioned(novelty_of_spectrum: float, **changes: Any) -> Commissioned:
-    """A baseline from which SPECTRUM is away by so much, in squared standard deviations; its
-    threshold is 2.
-    """
-    mean = np.full((1, 2), -40.0 - novelty_of_spectrum**0.5, np.float32)
+    """A baseline by which SPECTRUM has such a novelty; its own threshold is 0.4."""
+    outside_db = SCALE_DB * (novelty_of_spectrum / (1 - novelty_of_spectrum)) ** 0.5
+    level = np.full((1, 2), -40.0 - outside_db, np.float32)
     values = {
         "logit_threshold": None,
         "model_id": "m1",
@@ -65,9 +65,7 @@ def commissioned(novelty_of_spectrum: float, **changes: Any) -> Commissioned:
         "at_ns": 0,
         **changes,
     }
-    return Commissioned(
-        "m/p", GRID.f_edges_hz, Baseline(mean, np.ones((1, 2), np.float32), 2.0), **values
-    )
+    return Commissioned("m/p", GRID.f_edges_hz, Baseline(level, level.copy(), 0.4), **values)
 
 
 def judge(
@@ -89,12 +87,12 @@ def judge(
 @pytest.mark.parametrize(
     ("status_rule", "logit", "novelty", "expected"),
     [
-        ("either", 0.5, 1.0, (Status.NG, "network")),
-        ("either", -0.5, 4.0, (Status.NG, "novelty")),
-        ("either", 0.5, 4.0, (Status.NG, "network+novelty")),
-        ("either", -0.5, 1.0, (Status.OK, "")),
-        ("network", -0.5, 4.0, (Status.OK, "")),
-        ("novelty", 0.5, 1.0, (Status.OK, "")),
+        ("either", 0.5, 0.25, (Status.NG, "network")),
+        ("either", -0.5, 0.75, (Status.NG, "novelty")),
+        ("either", 0.5, 0.75, (Status.NG, "network+novelty")),
+        ("either", -0.5, 0.25, (Status.OK, "")),
+        ("network", -0.5, 0.75, (Status.OK, "")),
+        ("novelty", 0.5, 0.25, (Status.OK, "")),
         ("novelty", 0.5, None, (Status.NG, "network")),
     ],
 )
@@ -114,11 +112,11 @@ def test_the_band_belongs_to_the_evidence_that_spoke() -> None:
     assert by_network.band is not None
     assert by_network.band.low_hz == 100.0
     assert by_network.band.share == pytest.approx(0.8)
-    baseline = commissioned(4.0)
-    baseline.baseline.mean_db[0, 1] = -40.0  # only the lower band is unlike itself
+    baseline = commissioned(0.7)
+    baseline.baseline.high_db[0, 1] = -40.0  # only the lower band is unlike itself
     by_novelty = judge(analyser(), -0.5, baseline)
-    assert by_novelty.reason == ""
-    baseline.baseline.mean_db[0, 0] = -50.0
+    assert by_novelty.reason == ""  # 0.35
+    baseline.baseline.low_db[0, 0] = baseline.baseline.high_db[0, 0] = -80.0
     by_novelty = judge(analyser(), -0.5, baseline)
     assert by_novelty.band is not None
     assert (by_novelty.reason, by_novelty.band.low_hz, by_novelty.band.share) == (
@@ -152,12 +150,12 @@ def test_a_map_that_does_not_add_up_is_no_verdict(residual: float) -> None:
 def test_bad_data_is_never_ok_and_idle_comes_before_any_evidence() -> None:
     bad = judge(analyser(), -5.0, quality=Quality("flat_line", 0.0, 0.0, 0.0))
     assert (bad.status, bad.reason, score_of(bad)) == (Status.BAD_DATA, "flat_line", None)
-    idle = judge(analyser(), 5.0, commissioned(9.0, running_limit_ms2=2.0))
+    idle = judge(analyser(), 5.0, commissioned(0.9, running_limit_ms2=2.0))
     assert (idle.status, idle.running, score_of(idle)) == (Status.IDLE, False, None)
 
 
 def test_a_baseline_of_other_bands_says_nothing() -> None:
-    own = commissioned(9.0)
+    own = commissioned(0.9)
     other = Commissioned(own.sensor, (0.0, 50.0, 200.0), own.baseline, None, "", 0.1, 9, 0)
     assert score_of(judge(analyser(), -0.5, other), "novelty") is None
 
@@ -165,6 +163,6 @@ def test_a_baseline_of_other_bands_says_nothing() -> None:
 def test_a_baseline_s_threshold_is_not_below_what_the_model_learned() -> None:
     learned = analyser()
     assert learned.classifier is not None
-    learned.classifier.manifest.novelty_threshold = 5.0  # type: ignore[misc]
-    verdict = judge(learned, -0.5, commissioned(4.0))
-    assert (verdict.status, threshold_of(verdict, "novelty")) == (Status.OK, 5.0)
+    learned.classifier.manifest.novelty_floor = 0.9  # type: ignore[misc]
+    verdict = judge(learned, -0.5, commissioned(0.75))
+    assert (verdict.status, threshold_of(verdict, "novelty")) == (Status.OK, 0.9)

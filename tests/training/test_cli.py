@@ -197,6 +197,7 @@ def test_a_model_comes_into_service_by_its_report_and_goes_again(
         ),
         ({"runs_on_both_sides": None}, "refused: no leak: the report does not say"),
         ({"maps": {}}, "refused: truth of maps: the report has no figures on its maps"),
+        ({"against_peers": None}, "refused: simple peers: the report has no simple peers"),
     ],
 )
 def test_no_promotion_past_a_gate(

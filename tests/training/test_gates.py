@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from training.gates import leak_gate, map_gate, not_worse_gate
+from training.against_peers import Lead
+from training.gates import leak_gate, map_gate, not_worse_gate, peer_gate
 from training.metrics import Interval
 from training.truth import Curves, MapFigures, Residual
 
@@ -31,6 +32,18 @@ def test_leaks() -> None:
     assert leak_gate([]).passed
     assert not leak_gate(["a"]).passed
     assert not leak_gate(None).passed
+
+
+EVEN = Interval(-0.01, -0.05, 0.04)
+BEHIND = Interval(-0.04, -0.07, -0.01)
+
+
+def test_a_simple_peer_that_wins_holds_a_model_back() -> None:
+    gate = peer_gate({"raw RMS": Lead(EVEN, BEHIND), "kurtosis": Lead(EVEN, EVEN)})
+    assert not gate.passed
+    assert "raw RMS is better than the status" in gate.found
+    assert peer_gate({"raw RMS": Lead(EVEN, EVEN)}).passed  # chance
+    assert not peer_gate(None).passed
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_retrain_promotes_a_candidate_that_passes_and_rollback_undoes_it(
     models, old = put_in_service(model_folder, tmp_path)
     assert main(["retrain", "-c", str(write_retrain(tmp_path, plant, journal))]) == 0
     said = capsys.readouterr().out
-    assert said.count("holds") == 3
+    assert said.count("holds") == 4
     new = in_service(models, "plant")
     assert new not in (None, old)
     assert f"candidate {new}: promoted" in said

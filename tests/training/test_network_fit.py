@@ -13,7 +13,7 @@ from tests.training.networks import untrained
 from training import TrainingError
 from training.dataset import Dataset
 from training.export import load_network
-from training.fold_model import learn, own_novelty, status_score
+from training.fold_model import choose_rule, learn, own_novelty, status_score
 from training.metrics import auc
 from training.network import keras, predict
 from training.network_fit import MixedBatches, Tick, check_classes, fit
@@ -102,3 +102,24 @@ def test_either_rule_speaks_when_one_of_the_two_does() -> None:
     assert list(status_score("either", margin, ratio) > 0) == [True, True, False]
     assert list(status_score("network", margin, ratio) > 0) == [True, False, False]
     assert list(status_score("novelty", margin, ratio) > 0) == [False, True, False]
+
+
+def test_novelty_makes_the_status_unless_another_rule_is_better_beyond_chance(
+    dataset: Dataset,
+) -> None:
+    right, wrong = np.where(dataset.label == 1, 1.0, -1.0), np.full(len(dataset), -1.0)
+    assert choose_rule(dataset, right, right)[0] == "novelty"
+    assert choose_rule(dataset, right, wrong)[0] == "network"
+    assert choose_rule(dataset, wrong, right)[0] == "novelty"
+    by_one_run = right.copy()
+    by_one_run[dataset.run == dataset.run[0]] *= -1
+    assert choose_rule(dataset, right, by_one_run)[0] == "novelty"  # chance
+    half = dataset.column("machine") == "M0"
+    assert choose_rule(dataset, np.where(half, right, -1), np.where(half, -1, right))[0] == "either"
+    assert choose_rule(dataset, right, np.full(len(dataset), np.nan)) == ("network", {})
+
+
+def test_a_sensor_without_a_commissioning_is_judged_by_its_network() -> None:
+    network, novelty = np.array([1.0, -1.0]), np.full(2, np.nan)
+    for rule in ("novelty", "either"):
+        assert list(status_score(rule, network, novelty) > 0) == [True, False]

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.evidence.novelty import commission, conformal_threshold
+from monitor.evidence.novelty import NOVELTY_FLOOR, commission, conformal_threshold
 from training import TrainingError
 from training.dataset import Dataset
 from training.thresholds import (
     commission_sensor,
     first_windows,
+    healthy_floor,
     leave_run_out_scores,
+    novelty_floor,
     threshold_by_run,
 )
 
@@ -64,8 +66,8 @@ def test_the_baseline_is_the_monitors(dataset: Dataset) -> None:
     first = first_windows(dataset, 6)[sensor]
     found = commission_sensor(dataset, dataset.psd_db, first, 0.5, np.zeros(len(dataset)))
     theirs = commission(dataset.psd_db[first])
-    np.testing.assert_allclose(found.baseline.mean_db, theirs.mean_db, atol=1e-4)
-    np.testing.assert_allclose(found.baseline.std_db, theirs.std_db, atol=1e-4)
+    np.testing.assert_array_equal(found.baseline.low_db, theirs.low_db)
+    np.testing.assert_array_equal(found.baseline.high_db, theirs.high_db)
     assert found.n_runs == 2
     assert found.rate == 0.5
     assert set(dataset.run[found.excluded]) == set(dataset.run[first])
@@ -73,7 +75,27 @@ def test_the_baseline_is_the_monitors(dataset: Dataset) -> None:
 
 def test_leaving_runs_out_is_no_easier_than_leaving_windows_out(dataset: Dataset) -> None:
     healthy = np.flatnonzero((dataset.label == 0) & (dataset.column("machine") == "M1"))
-    spectra = dataset.psd_db[healthy].astype(np.float64)
-    alone = leave_run_out_scores(spectra, np.arange(len(healthy)))
-    by_run = leave_run_out_scores(spectra, dataset.run[healthy])
+    level_db = dataset.psd_db[healthy].mean(axis=3, dtype=np.float64)
+    alone = leave_run_out_scores(level_db, np.arange(len(healthy)))
+    by_run = leave_run_out_scores(level_db, dataset.run[healthy])
     assert by_run.mean() >= alone.mean() - 0.05
+
+
+def test_the_healthy_floor_weighs_each_machine_alike() -> None:
+    """One that drifts, with a thousand windows, is one of twenty."""
+    random = np.random.default_rng(0)
+    novelty = np.concatenate([random.uniform(0, 0.1, 19 * 10), random.uniform(0.5, 0.9, 1000)])
+    number = np.append(np.repeat(np.arange(19), 10), np.full(1000, 19))
+    machine = np.array([f"M{i}" for i in number])
+    assert healthy_floor(novelty, machine) <= 0.51
+    assert healthy_floor(novelty[:190], machine[:190]) == NOVELTY_FLOOR  # 19 are too few to tell
+
+
+def test_labelled_faults_set_the_floor_where_it_would_miss_them(dataset: Dataset) -> None:
+    """A narrow fault of steady machines lies far below what bearings reach as they run in."""
+    narrow = np.where(dataset.label == 1, 0.1, 0.01)
+    assert 0.01 < novelty_floor(dataset, narrow) < 0.1
+    broad = np.where(dataset.label == 1, 0.6, 0.1)
+    assert novelty_floor(dataset, broad) == NOVELTY_FLOOR  # nothing better beyond chance
+    healthy = np.where(dataset.label == 1, np.nan, 0.01)
+    assert novelty_floor(dataset, healthy) == NOVELTY_FLOOR

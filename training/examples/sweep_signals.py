@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from monitor.records.signal import Float32, Float64
 from monitor.signal.spectrogram import SpectrogramSettings, spectrogram, widening_bins
 from training.dataset import Dataset
+from training.waveform import waveform_figures
 
 RATE_HZ = 4000.0
 N_WINDOW = 16_000  # 4 s
@@ -75,12 +76,16 @@ def make_dataset(n: int, seed: int) -> tuple[Dataset, tuple[Sweep | None, ...]]:
     kinds = [("sweep", "noise", "sweep", "clutter")[i % 4] for i in range(n)]
     settings = spectrogram_settings()
     psd_db: list[Float32] = []
+    waveform: list[Float32] = []
     sweeps: list[Sweep | None] = []
     for start in range(0, n, N_BLOCK):
         made = [make_signal(kind, random) for kind in kinds[start : start + N_BLOCK]]
-        psd_db.append(spectrogram(np.stack([signal for signal, _ in made])[:, None], settings))
+        samples = np.stack([signal for signal, _ in made])[:, None]
+        psd_db.append(spectrogram(samples, settings))
+        waveform.append(waveform_figures(samples))
         sweeps.extend(sweep for _, sweep in made)
-    return _dataset(settings, np.concatenate(psd_db), kinds), tuple(sweeps)
+    dataset = _dataset(settings, np.concatenate(psd_db), np.concatenate(waveform), kinds)
+    return dataset, tuple(sweeps)
 
 
 def make_signal(kind: str, random: Random) -> tuple[Float32, Sweep | None]:
@@ -177,7 +182,9 @@ def _rms_1(signal: Float64) -> Float64:
     return np.asarray(signal / np.sqrt(np.mean(signal**2)))
 
 
-def _dataset(settings: SpectrogramSettings, psd_db: Float32, kinds: Sequence[str]) -> Dataset:
+def _dataset(
+    settings: SpectrogramSettings, psd_db: Float32, waveform: Float32, kinds: Sequence[str]
+) -> Dataset:
     n = len(kinds)
     names = np.array([f"signal {i}" for i in range(n)])
     columns = {
@@ -195,4 +202,5 @@ def _dataset(settings: SpectrogramSettings, psd_db: Float32, kinds: Sequence[str
         np.arange(n) * N_WINDOW,
         np.zeros(n),
         np.full(n, ""),
+        waveform,
     )

@@ -1,0 +1,134 @@
+"""Our scores beside those of simpler ways, on the same windows: who is better, and is it chance?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.metrics import (
+    UNKNOWN,
+    Interval,
+    Labels,
+    Scores,
+    accuracy_of_score,
+    auc,
+    bootstrap_many,
+)
+
+FIGURES = (auc, accuracy_of_score)  # in the order of Reached and Lead
+Margins = dict[str, NDArray[Any]]  # a score's name -> above 0 where it says NG; NaN where unknown
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What a score reaches on all windows that have it."""
+
+    auc: Interval
+    balanced_accuracy: Interval
+
+
+@dataclass(frozen=True)
+class Lead:
+    """By how much one score is better than another, on the windows that have both; the interval is
+    paired.
+    """
+
+    auc: Interval
+    balanced_accuracy: Interval
+
+    @property
+    def is_behind(self) -> bool:
+        """Beyond chance, in either."""
+        return bool(self.auc.high < 0 or self.balanced_accuracy.high < 0)
+
+
+def reached(label: Labels, run: NDArray[Any], score: Scores) -> Reached:
+    known = ~np.isnan(score)
+    label, run, score = label[known], run[known], score[known]
+    if not len(label):
+        return Reached(UNKNOWN, UNKNOWN)
+    return Reached(
+        *bootstrap_many(run, lambda index: [one(label[index], score[index]) for one in FIGURES])
+    )
+
+
+def leads(label: Labels, run: NDArray[Any], ours: Scores, peers: Margins) -> dict[str, Lead]:
+    """Of `ours` over each peer."""
+    by_windows: dict[bytes, list[str]] = {}
+    for name, other in peers.items():
+        by_windows.setdefault((~np.isnan(ours) & ~np.isnan(other)).tobytes(), []).append(name)
+    found = {}
+    for windows, names in by_windows.items():
+        known = np.frombuffer(windows, bool)
+        some = {name: peers[name][known] for name in names}
+        found.update(_leads(label[known], run[known], ours[known], some))
+    return {name: found[name] for name in peers}
+
+
+def _leads(label: Labels, run: NDArray[Any], ours: Scores, peers: Margins) -> dict[str, Lead]:
+    """On the same draws, of windows that have all these scores."""
+
+    def differences(index: NDArray[np.intp]) -> list[float]:
+        drawn, mine = label[index], ours[index]
+        reached = [figure(drawn, mine) for figure in FIGURES]
+        return [
+            own - figure(drawn, other[index])
+            for other in peers.values()
+            for own, figure in zip(reached, FIGURES, strict=True)
+        ]
+
+    intervals = iter(bootstrap_many(run, differences))
+    return {name: Lead(next(intervals), next(intervals)) for name in peers}
+
+
+def advice(ours: str, found: dict[str, Lead]) -> str:
+    """A sentence that names each peer that is better than `ours`; "" where none is."""
+    ahead = [f"{name} ({_by(one)})" for name, one in found.items() if one.is_behind]
+    if not ahead:
+        return ""
+    return (
+        f"A simple peer wins: on the same windows the {ours} is behind {', '.join(ahead)}. Use the"
+        " peer, or train on more machines."
+    )
+
+
+def _by(one: Lead) -> str:
+    figures = (("AUC", one.auc), ("balanced accuracy", one.balanced_accuracy))
+    behind = [f"{what} by {_lead_of_peer(by)}" for what, by in figures if by.high < 0]
+    return ", ".join(behind)
+
+
+def _lead_of_peer(interval: Interval) -> Interval:
+    return Interval(-interval.value, -interval.high, -interval.low)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What each score reaches, and by how much the status is better than each peer."""
+
+    scores: dict[str, Reached] = field(default_factory=dict)
+    status_leads: dict[str, Lead] = field(default_factory=dict)
+
+    def lines(self) -> Iterator[str]:
+        """For the terminal: who wins first, where a peer does."""
+        wins = advice("status", self.status_leads)
+        if wins:
+            yield wins
+        for name, one in self.scores.items():
+            row = f"{name:20s} AUC {one.auc}  balanced accuracy {one.balanced_accuracy}"
+            if name in self.status_leads:
+                by = self.status_leads[name]
+                row += f"  status is better by {by.auc} and {by.balanced_accuracy}"
+            yield row
+
+
+def compare(label: Labels, run: NDArray[Any], ours: Margins, peers: Margins) -> Compared:
+    """ours : "status" among them"""
+    return Compared(
+        {name: reached(label, run, score) for name, score in (ours | peers).items()},
+        leads(label, run, ours["status"], peers),
+    )
