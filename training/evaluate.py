@@ -281,6 +281,7 @@ def judge_with_model(
         HEALTHY_SCORE if job.model.healthy_score is None else job.model.healthy_score,
         job.model.status_rule,
         job.recipe.mixings[0],
+        job.model.levels,
         None,
     )
     return [

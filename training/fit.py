@@ -21,7 +21,8 @@ from monitor.recordings.manifest import load_manifest
 from training import simulated
 from training.dataset import Dataset, Text, class_counts
 from training.export import ModelCard, export
-from training.fold_model import Learned, learn, n_fits
+from training.fold_model import Learned, learn, n_columns, n_fits
+from training.levels import as_seen
 from training.network_fit import Tick, check_classes, fit
 from training.progress import bar, read_with_bar
 from training.provenance import Fingerprint, Provenance, Split, read_provenance
@@ -173,6 +174,7 @@ def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None
     """
     check_classes(usable(train))
     learned = learn(train, plan.recipe, plan.groups, fit, tick)
+    shown = usable(as_seen(train, learned.levels, n_columns(train, plan.recipe)))
     train = usable(train)
     network = network_settings(train.settings, train.psd_db.shape[1], plan.recipe)
     card = ModelCard(
@@ -183,11 +185,12 @@ def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None
         learned.status_rule,
         learned.healthy_score,
         provenance(train, plan, learned),
+        learned.levels,
     )
     chosen = np.random.default_rng(0).choice(
         len(train), min(N_PARITY_WINDOWS, len(train)), replace=False
     )
-    return export(learned.model, card, train.psd_db[chosen], folder)
+    return export(learned.model, card, shown.psd_db[chosen], folder)
 
 
 def sound(dataset: Dataset) -> Dataset:
