@@ -42,9 +42,10 @@ format: .venv/development.stamp
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-# The picture in README.md.
-picture: .venv/demo.stamp
+# The pictures in README.md and docs/configure.md.
+picture: .venv/development.stamp
 	$(BIN)/camshaft demo --seconds 60 --picture docs/demo.svg
+	$(BIN)/python -m tests.discovery.picture docs/discover.svg
 
 # Take the newest versions that pyproject.toml allows.
 constraints: .venv/development.stamp

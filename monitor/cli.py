@@ -26,6 +26,7 @@ HELP_OF_COMMAND = {
     "report": "one self-contained HTML page about an event",
     "record": "write a sensor's live data with a manifest for training",
     "play": "publish recordings as live sensors",
+    "discover": "listen to a broker and write the configuration of what is heard",
     "demo": "simulated machines, a broker and the service in one go",
     "doctor": "check each step from the configuration to InfluxDB",
 }

@@ -16,11 +16,22 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from monitor.records.topic import TopicPattern
-from monitor.settings import Factor, Positive, Settings
+from monitor.settings import CheckedSettings, Factor, Finite, Positive, Settings
 from monitor.signal.payload.formats import AnyPayload
-from monitor.signal.payload.units import MS2_PER_UNIT, spelled
+from monitor.signal.payload.scalars import ScalarFormat, check_installed
+from monitor.signal.payload.sparkplug import SparkplugPayload
+from monitor.signal.payload.sparkplug_topic import whole_patterns
+from monitor.signal.payload.units import (
+    DISPLACEMENTS,
+    NO_DISPLACEMENT,
+    SI_PER_UNIT,
+    quantity,
+    spelled,
+)
 
-Unit = Literal["m/s2", "mm/s2", "g", "mg", "ug", "in/s2", "ft/s2", "gal", "counts"]
+Acceleration = Literal["m/s2", "mm/s2", "g", "mg", "ug", "in/s2", "ft/s2", "gal"]
+Velocity = Literal["m/s", "mm/s", "um/s", "in/s"]
+Unit = Literal[Acceleration, Velocity, "counts"]
 
 
 class ConfigError(Exception):
@@ -132,27 +143,76 @@ class Subscription(Settings):
     def pattern(self) -> TopicPattern:
         return TopicPattern.parse(self.topic, not self.payload.names_machine)
 
+    @property
+    def whole_patterns(self) -> tuple[TopicPattern, ...]:
+        """Of Sparkplug: all messages of the edge nodes, births and deaths with them."""
+        if not isinstance(self.payload, SparkplugPayload):
+            return ()
+        return whole_patterns(self.pattern)
+
     @model_validator(mode="after")
     def _readable(self) -> Self:
         try:
-            _ = self.pattern
+            _ = self.pattern, self.whole_patterns
         except ValueError as error:
             raise ValueError(f"topic = {self.topic!r} {error}") from error
         return self
 
 
+class ContextSettings(CheckedSettings):
+    """A speed, load, temperature, product or tool, kept with each window.
+
+    topic : may be one that brings samples, too. Levels in braces name the machine and point that it
+        is of; without them it is of all
+    value : a path (json, cbor, msgpack), a metric (sparkplug) or a user property; of text it is "."
+    scale : of a number: 60 makes rpm of Hz
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    topic: str
+    format: ScalarFormat = "text"
+    value: str = "."
+    scale: Factor = 1.0
+    valid_s: Positive = 60.0  # the newest value counts for so long
+
+    @property
+    def pattern(self) -> TopicPattern:
+        return TopicPattern.parse(self.topic, needs_machine=False)
+
+    @property
+    def whole_patterns(self) -> tuple[TopicPattern, ...]:
+        """As of a subscription."""
+        return whole_patterns(self.pattern) if self.format == "sparkplug" else ()
+
+    def check(self) -> None:
+        try:
+            _ = self.pattern, self.whole_patterns
+        except ValueError as error:
+            raise ValueError(f"topic = {self.topic!r} {error}") from error
+        check_installed(self.format)
+        if self.format == "text" and self.value != ".":
+            raise ValueError(f"value = {self.value!r} needs a format that has parts, json say")
+        if self.format in ("sparkplug", "property") and self.value == ".":
+            raise ValueError(f"value must name a metric or property for format = {self.format}")
+
+
 class RunningSettings(Settings):
-    """How to tell that the machine stands still: a level, or a topic that says so (1/0, true/false,
-    on/off).
+    """How to tell that the machine stands still: a level, a topic that says so (1/0, true/false,
+    on/off), or a value of context that is below at_least.
     """
 
     limit_rms_ms2: Positive | None = None
     topic: str | None = None
+    context: str | None = None
+    at_least: Finite | None = None
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
-        if (self.limit_rms_ms2 is None) == (self.topic is None):
-            raise ValueError("must have exactly one of limit_rms_ms2, topic")
+        given = (self.limit_rms_ms2, self.topic, self.context)
+        if sum(one is not None for one in given) != 1:
+            raise ValueError("must have exactly one of limit_rms_ms2, topic, context")
+        if (self.context is None) != (self.at_least is None):
+            raise ValueError("context and at_least belong together")
         if self.topic is not None:
             TopicPattern.parse(self.topic)
         return self
@@ -190,6 +250,8 @@ class SensorSettings(Settings):
     # Units per stored number, of all channels or of each; below 0 where an axis is turned round.
     # With unit "counts": m/s² per count.
     scale: Factor | tuple[Factor, ...] | None = None
+    # Width of the messages' counter, which comes back to zero. None: 8, 16 or 32, as it shows.
+    sequence_bits: int | None = Field(default=None, ge=8, le=63)
     full_scale_ms2: Positive | None = None  # |sample| at or above it is clipped
     running: RunningSettings | None = None
     # A name in models_folder, a bundled name, or a path; None: judged by novelty alone.
@@ -203,12 +265,17 @@ class SensorSettings(Settings):
     @field_validator("unit", mode="before")
     @classmethod
     def _unit_spelling(cls, value: object) -> object:
-        return spelled(value) if isinstance(value, str) else value
+        unit = spelled(value) if isinstance(value, str) else value
+        if unit in DISPLACEMENTS:
+            raise ValueError(NO_DISPLACEMENT)
+        return unit
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.unit == "counts" and self.scale is None:
             raise ValueError("unit = counts needs a scale in m/s² per count")
+        if self.full_scale_ms2 is not None and self.quantity == "velocity":
+            raise ValueError(f"full_scale_ms2 says nothing of a velocity, unit = {self.unit}")
         if isinstance(self.scale, tuple) and len(self.scale) != len(self.channels):
             raise ValueError(
                 f"scale has {len(self.scale)} numbers for {len(self.channels)} channels"
@@ -226,9 +293,16 @@ class SensorSettings(Settings):
         return fnmatch.fnmatchcase(name, self.match)
 
     @property
+    def quantity(self) -> str:
+        """What the sensor sends: acceleration or velocity."""
+        return quantity(self.unit)
+
+    @property
     def ms2_per_number(self) -> float | tuple[float, ...]:
-        """What one stored number stands for in m/s², of all channels or of each."""
-        scale, ms2 = self.scale or 1.0, MS2_PER_UNIT.get(self.unit, 1.0)
+        """What one stored number stands for in m/s², of a velocity in m/s; of all channels or of
+        each.
+        """
+        scale, ms2 = self.scale or 1.0, SI_PER_UNIT.get(self.unit, 1.0)
         return tuple(one * ms2 for one in scale) if isinstance(scale, tuple) else scale * ms2
 
 
@@ -364,6 +438,7 @@ class Config(Settings):
     mqtt: MqttSettings = MqttSettings()
     subscriptions: tuple[Subscription, ...] = Field(min_length=1)
     sensors: tuple[SensorSettings, ...] = Field(min_length=1)
+    context: tuple[ContextSettings, ...] = Field(default=(), max_length=50)
     models_folder: Path | None = None
     journal: JournalSettings = JournalSettings()
     influx: tuple[InfluxSettings, ...] = Field(default=(), max_length=8)

@@ -21,6 +21,7 @@ def refusals(config: Config) -> Iterator[str]:
     """One sentence for each setting that can never do what it says."""
     yield from _rules_never_reached(config.sensors)
     yield from _topics_never_reached(config)
+    yield from _context_never_read(config)
     for index, rule in enumerate(config.sensors):
         is_snapshot = rule.acquisition == "snapshot" and rule.model is None
         if is_snapshot and rule.window_s > rule.expected_period_s:
@@ -28,6 +29,25 @@ def refusals(config: Config) -> Iterator[str]:
                 f"sensors[{index}].window_s = {rule.window_s:g} s: a snapshot cannot be longer than"
                 f" the time between two, expected_period_s = {rule.expected_period_s:g} s."
             )
+
+
+def _context_never_read(config: Config) -> Iterator[str]:
+    names = {one.name for one in config.context}
+    for index, rule in enumerate(config.sensors):
+        if rule.running is not None and rule.running.context not in (None, *names):
+            yield (
+                f"sensors[{index}].running.context = {rule.running.context!r}: is no name under"
+                " context."
+            )
+    for index, one in enumerate(config.context):
+        for subscription in config.subscriptions:
+            is_other = subscription.topic != one.topic and one.format != "sparkplug"
+            if is_other and _covers(subscription.pattern, one.pattern):
+                yield (
+                    f"context[{index}].topic = {one.topic!r}: is not read, for the subscription"
+                    f" {subscription.topic!r} takes its messages as samples."
+                )
+                break
 
 
 def doubts(config: Config) -> Iterator[str]:

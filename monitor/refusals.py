@@ -108,7 +108,7 @@ def read_tree(path: Path) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         raise ValueError(f"{path} has over {MAX_BYTES} bytes: no more are read.")
     try:
-        tree = _parse_yaml(content)
+        tree = parse_yaml(content)
     except ValueError as error:
         raise ValueError(f"{path} is not YAML: {error}.") from None
     if not isinstance(tree, dict):
@@ -120,7 +120,7 @@ def _kind(tree: object) -> str:
     return {"list": "a list", "NoneType": "nothing"}.get(type(tree).__name__, "one value")
 
 
-def _parse_yaml(content: bytes) -> Any:
+def parse_yaml(content: bytes) -> Any:
     """Raises ValueError saying where and why it is none."""
     try:
         return yaml.safe_load(content.decode())

@@ -43,11 +43,11 @@ from monitor.pipeline.listening import ListeningClock
 from monitor.pipeline.pacing import Due, Pacer
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Rules
-from monitor.records.batch import TROUBLES, Batch
+from monitor.records.batch import TROUBLES, BadPayload, Batch
 from monitor.records.signal import Message
 from monitor.sources.base import Callbacks, Publisher, Source
 from monitor.sources.configured import MakeSource, configured_source, topic_filters
-from monitor.text import printable
+from monitor.text import first_bytes, printable
 from monitor.thinner import Thinner
 
 TURN_S = 0.05  # an idle turn of the pipeline
@@ -58,6 +58,7 @@ TICK_S = 1.0
 HEALTH_S = 10.0
 JOURNAL_RETRY_S = 1.0
 LOG_PERIOD_S = 60.0
+REFUSAL_PERIOD_S = 600.0
 STUCK_S = 20.0  # without a turn of the pipeline: no more answers to the watchdog
 DRAIN_S = 6.0
 LEAVE_S = 1.5
@@ -86,6 +87,12 @@ def _serve_metrics(config: Config) -> Callable[[], None]:
     return serve(config.prometheus, config.journal.path, config.instance, database_names(config))
 
 
+def refusal_line(bad: BadPayload) -> str:
+    whose = f"{bad.sensor}, " if bad.sensor else ""
+    text = f"A message is refused: {bad.detail} ({whose}topic {bad.topic}, {bad.n_bytes:,} bytes"
+    return printable(f"{text}, the first {first_bytes(bad.head)})", 600)
+
+
 def broker_of(source: Source) -> Broker | None:
     """Alarms go to the broker that the messages come from, if they come from one."""
     if not isinstance(source, Publisher):
@@ -109,7 +116,7 @@ class Service:
         self._journal = Journal(config.journal.path, systemd.starting_slowly)
         self._reader = JournalReader(config.journal.path)
         streams, digests = self._journal.streams(), self._journal.digests()
-        self._pipeline = Pipeline(rules, streams, digests, 0.0)
+        self._pipeline = Pipeline(rules, streams, digests, 0.0, self._journal.remembered())
         self._commissioner = Commissioner(config.journal.path, self._pipeline.geometry)
         self._points = PointStates({name: stored.alarm_raised for name, stored in streams.items()})
         self._inbox = Inbox(max(config.mqtt.receive_maximum, MIN_INBOX), INBOX_BYTES)
@@ -119,6 +126,7 @@ class Service:
         self._outputs = configured_outputs(config, broker_of(self._source))
 
         self._log_limiter = LogLimiter(log, LOG_PERIOD_S)  # of the pipeline thread
+        self._refusal_limiter = LogLimiter(log, REFUSAL_PERIOD_S)  # likewise
         databases = database_names(config)
         self._health = HealthReport(config.journal.path, self._reader, databases, time.monotonic())
         self._thinner = Thinner(self._journal, config.journal, databases)
@@ -333,11 +341,23 @@ class Service:
         self._store(batch)
         self._health.latencies.add(batch.window_received_ns, time.time_ns())
         self._points.note(batch.verdicts)
+        self._log_refusals(batch)
         for event in batch.events:
             level = logging.WARNING if event.kind in TROUBLES else logging.INFO
             log.log(level, "%s %s: %s", printable(event.sensor), event.kind, printable(event.text))
         for delivery in batch.settled:
             self._source.settle(delivery.token)
+        if isinstance(self._source, Publisher):
+            for command in batch.commands:
+                self._source.publish(command.topic, command.payload, qos=0)
+
+    def _log_refusals(self, batch: Batch) -> None:
+        """A line a sensor and reason, however many messages."""
+        now_s = time.monotonic()
+        for bad in batch.bad_payloads:
+            text = refusal_line(bad)
+            trouble = f"{bad.sensor or bad.topic}: {bad.reason}"
+            self._refusal_limiter.note(logging.WARNING, text, now_s, trouble)
 
     def _store(self, batch: Batch) -> None:
         """Until the journal takes it: a full disk holds everything back, down to the broker, and

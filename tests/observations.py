@@ -215,7 +215,7 @@ def overdue(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[b
     """Whether a sensor that sent once is missed, second by second."""
     pipeline = Pipeline(configured_rules(config), {}, {}, 0.0)
     pipeline.process([Message("v/m/p", bytes(400), START_NS, {}, None)], START_NS, 0.0)
-    return [pipeline.sensors["m/p"].is_overdue(second + 0.5) for second in range(10)]
+    return [pipeline.sensors["m/p"].stopped(0, second + 0.5) is not None for second in range(10)]
 
 
 def alarms(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[str]:
@@ -481,6 +481,31 @@ def of_page(*names: str) -> Observe:
     return lambda config, folder, patch: [page(config, folder, patch)[name] for name in names]
 
 
+def numbered_256(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> Any:
+    """A message whose number needs nine bits."""
+    return read(config, {"samples": [1, 2], "sequence": 256})
+
+
+def told_of(**changes: Any) -> Tree:
+    return {"context": [{"name": "speed", "topic": "c/{machine}/x"} | changes]}
+
+
+def told(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[Any]:
+    """What was told of a machine, and whether it ran, in the window two seconds later."""
+    pipeline = Pipeline(configured_rules(config), {}, {}, 0.0)
+    samples = np.random.default_rng(3).normal(size=1000).astype("<f4").tobytes()
+    later_ns = START_NS + 2 * 10**9
+    sent = [
+        Message("c/m/x", b"30", START_NS),
+        Message("c/m/x", b'{"a": 40, "b": 50}', START_NS),
+        Message("v/m/p", samples, later_ns),
+    ]
+    pipeline.process(sent, later_ns, 0.0)
+    batch = pipeline.take_batch(True)
+    refused = [bad.reason for bad in batch.bad_payloads]
+    return [refused, *((dict(v.context), v.running) for v in batch.verdicts)]
+
+
 def failure_modes(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> str:
     label = {"sensor": "m/p", "word": "unclear", "failure_mode": "cavitation"}
     message = Message("camshaft/label", json.dumps(label).encode(), START_NS, {}, None)
@@ -616,6 +641,9 @@ OBSERVED: dict[str, Observation] = {
     "SensorSettings.channels": Observation(raw, sensor(channels=["a", "b"])),
     "SensorSettings.unit": Observation(raw, sensor(unit="g")),
     "SensorSettings.scale": Observation(raw, sensor(scale=0.3)),
+    "SensorSettings.sequence_bits": Observation(
+        numbered_256, sensor(sequence_bits=8) | payload(**JSON), payload(**JSON)
+    ),
     "SensorSettings.full_scale_ms2": seen_in_verdicts({"full_scale_ms2": 0.5}),
     "SensorSettings.model": Observation(model_of, sensor(**MODEL)),
     "SensorSettings.threshold": Observation(
@@ -625,6 +653,24 @@ OBSERVED: dict[str, Observation] = {
     "SensorSettings.overlap": seen_in_verdicts({"overlap": 0.5}),
     "RunningSettings.limit_rms_ms2": seen_in_verdicts({"running": {"limit_rms_ms2": 50.0}}),
     "RunningSettings.topic": Observation(filters, sensor(running={"topic": "r/{machine}"})),
+    "RunningSettings.context": Observation(
+        told,
+        told_of() | sensor(running={"context": "speed", "at_least": 99}),
+        told_of() | sensor(running={"limit_rms_ms2": 1e-9}),
+    ),
+    "RunningSettings.at_least": Observation(
+        told,
+        told_of() | sensor(running={"context": "speed", "at_least": 99}),
+        told_of() | sensor(running={"context": "speed", "at_least": 1}),
+    ),
+    "ContextSettings.name": Observation(told, told_of(name="pace"), told_of()),
+    "ContextSettings.topic": Observation(told, told_of(topic="c/{machine}/y"), told_of()),
+    "ContextSettings.format": Observation(told, told_of(format="json"), told_of(format="cbor")),
+    "ContextSettings.value": Observation(
+        told, told_of(format="json", value="b"), told_of(format="json", value="a")
+    ),
+    "ContextSettings.scale": Observation(told, told_of(scale=60), told_of()),
+    "ContextSettings.valid_s": Observation(told, told_of(valid_s=1), told_of()),
     "AlarmSettings.n": Observation(alarms, sensor(alarm={"n": 2})),
     "AlarmSettings.m": Observation(alarms, sensor(alarm={"m": 9})),
     "AlarmSettings.clear": Observation(alarms, sensor(alarm={"clear": 1})),

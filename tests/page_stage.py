@@ -204,10 +204,14 @@ def write_config(folder: Path, page: str = "", journal: str = "camshaft.journal"
 
 @contextmanager
 def serve(
-    folder: Path, page: str = "", host: str | None = None, journal: str = "camshaft.journal"
+    folder: Path,
+    page: str = "",
+    host: str | None = None,
+    journal: str = "camshaft.journal",
+    config: Path | None = None,
 ) -> Iterator[Served]:
-    """Run camshaft page over a journal until the block ends."""
-    config, port = write_config(folder, page, journal), free_port()
+    """Run camshaft page over a journal until the block ends. config: one that is there already"""
+    config, port = config or write_config(folder, page, journal), free_port()
     command = [
         sys.executable,
         "-W",

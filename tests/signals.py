@@ -47,6 +47,7 @@ def rules(config: Config, classifier: Classifier | None = None) -> Rules:
         journal=config.journal,
         max_payload_bytes=config.mqtt.max_payload_bytes,
         max_lag_s=config.max_lag_s,
+        context=config.context,
     )
 
 

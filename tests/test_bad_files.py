@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ import yaml
 import monitor.cli
 import training.cli
 from monitor.evidence.model_folder import BUNDLED_MODELS
+from monitor.recordings.file_settings import FileFormat
 from tests.training.conftest import write_plant
 
 PROGRAMS: dict[str, Any] = {"camshaft": monitor.cli, "camshaft-train": training.cli}
@@ -181,7 +182,7 @@ def test_a_report_that_says_nothing(
 
 # -- bad recordings -------------------------------------------------------------------------------
 
-FORMATS = ("hdf5", "npy", "npz", "csv", "parquet", "wav", "flac", "mat")
+FORMATS = get_args(FileFormat)
 
 
 def by_mill(word: object) -> object:

@@ -48,8 +48,8 @@ def parse(**changes: Any) -> Config:
             r"sensors\[0\].sample_rate_hz = -1: must be greater than 0 \(unit: hertz\)",
         ),
         (
-            {"sensor": {"unit": "ips"}},
-            r"sensors\[0\].unit = 'ips': must be 'm/s2', 'mm/s2', 'g', 'mg', .* or 'counts'",
+            {"sensor": {"unit": "mph"}},
+            r"sensors\[0\].unit = 'mph': must be 'm/s2', 'mm/s2', 'g', 'mg', .* or 'counts'",
         ),
         ({"sensor": {"scale": 0}}, r"sensors\[0\].scale.* = 0: must not be 0"),
         (
@@ -67,6 +67,14 @@ def parse(**changes: Any) -> Config:
         (
             {"sensor": {"model": "m", "window_s": 2}},
             "window_s = 2.0 s cannot be set beside a model",
+        ),
+        (
+            {"sensor": {"unit": "µm"}},
+            r"sensors\[0\].unit = 'µm': is a displacement: differentiated twice",
+        ),
+        (
+            {"sensor": {"unit": "mm/s", "full_scale_ms2": 80}},
+            r"sensors\[0\]: full_scale_ms2 says nothing of a velocity, unit = mm/s",
         ),
         ({"sensor": {"threshold": 1}}, r"threshold = 1.0 \(logit units\) needs a model"),
         (
@@ -132,6 +140,8 @@ def test_the_first_rule_that_fits_holds() -> None:
         ({"unit": "mg", "scale": 2}, 0.0196133),
         ({"unit": "counts", "scale": 0.01}, 0.01),
         ({"unit": "in/s²", "scale": -3}, -0.0762),
+        ({"unit": "ips"}, 0.0254),
+        ({"unit": "mm/s", "channels": ["x", "y"], "scale": [1, -2]}, (1e-3, -2e-3)),
         ({"unit": "G", "channels": ["x", "y"], "scale": [0.5, -2]}, (4.903325, -19.6133)),
     ],
 )

@@ -67,6 +67,15 @@ def topics(*names: str) -> dict[str, Any]:
             "sensors[0].running.topic = 'v/{machine}/running': is never read, for the subscription"
             " 'v/{machine}/{point}' takes its messages as samples.",
         ),
+        (
+            sensors({"running": {"context": "speed", "at_least": 1}}),
+            "sensors[0].running.context = 'speed': is no name under context.",
+        ),
+        (
+            {"context": [{"name": "speed", "topic": "v/{machine}/speed"}]},
+            "context[0].topic = 'v/{machine}/speed': is not read, for the subscription"
+            " 'v/{machine}/{point}' takes its messages as samples.",
+        ),
     ],
 )
 def test_what_can_never_work_is_refused(changes: dict[str, Any], sentence: str) -> None:

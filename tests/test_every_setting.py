@@ -27,7 +27,7 @@ CONTAINERS = {
     *("Config.mqtt", "Config.subscriptions", "Config.sensors", "Config.journal", "Config.influx"),
     *("Config.notifications", "Config.page", "Config.prometheus", "Config.logging"),
     *("Subscription.payload", "SensorSettings.alarm", "SensorSettings.running"),
-    *("JournalSettings.kept_windows", "NotificationSettings.webhooks"),
+    *("Config.context", "JournalSettings.kept_windows", "NotificationSettings.webhooks"),
 }
 
 
@@ -71,7 +71,8 @@ def test_every_key_of_a_payload_stands_in_a_test_of_payloads() -> None:
     files = [
         *(ROOT / "tests" / "cases" / "messages").rglob("configuration.yaml"),
         *(ROOT / "tests" / "signal" / "payload").rglob("*.py"),
-        *(ROOT / "tests" / "laws").glob("test_formats.py"),
+        ROOT / "tests" / "laws" / "test_formats.py",
+        *(ROOT / "tests" / "pipeline").glob("test_*.py"),
     ]
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)
     absent = {key for key in payload_keys() if not re.search(rf"\b{key}\b[\"']?\s*[:=]", text)}

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from monitor.cli import main
 from monitor.config import Config, ConfigError, Secret
 from monitor.config_file import load_config, parse_config
-from monitor.recordings.manifest import ManifestFile
+from monitor.recordings.manifest_settings import ManifestFile
 from monitor.refusals import sentences, shown_url
 
 SECRET = "hunter2-Zx9/+="
@@ -140,12 +140,12 @@ def test_every_wrong_value_of_every_key_is_said_in_our_words() -> None:
         (
             {"format": "xml"},
             "subscriptions[0].payload.format = 'xml': must be one of 'raw', 'json', 'csv', 'cbor',"
-            " 'msgpack', 'senml', 'sparkplug'.",
+            " 'msgpack', 'senml', 'opcua', 'sparkplug'.",
         ),
         (
             {},
             "subscriptions[0].payload.format is missing: it must be 'cbor' or 'csv' or 'json' or"
-            " 'msgpack' or 'raw' or 'senml' or 'sparkplug'.",
+            " 'msgpack' or 'opcua' or 'raw' or 'senml' or 'sparkplug'.",
         ),
         ("raw", "subscriptions[0].payload: must hold keys and values."),
     ],
@@ -162,11 +162,11 @@ def test_a_list_that_is_none() -> None:
 
 
 def test_a_manifest_of_recordings_is_refused_in_the_same_words() -> None:
-    tree = {"name": "a", "files": {"format": "csv", "sample_rate_hz": 1, "key": 7}, "groups": "m"}
+    tree = {"name": "a", "files": {"format": "csv", "sample_rate_hz": 1, "key": 1.5}, "groups": "m"}
     with pytest.raises(ValueError, match="validation errors") as refused:
         ManifestFile.model_validate(tree)
     assert sentences(refused.value).splitlines() == [  # type: ignore[arg-type]
-        "files.key = 7: must be text (in quotes, if it looks like a number).",
+        "files.key = 1.5: must be text (in quotes, if it looks like a number).",
         "files.key: must be a list.",
         "groups: must be a list.",
     ]
@@ -224,7 +224,8 @@ def test_a_secret_in_place_is_not_said(place: Place) -> None:
         if place[-1] == "url" and isinstance(way("x"), str) and "/" not in str(way("x")):
             continue  # a word alone is no URL with a secret in it
         said = refusal(changed(place, way(SECRET)))
-        key = SECRET if isinstance(way(SECRET), dict) and SECRET in way(SECRET) else ""  # type: ignore[operator]
+        given = way(SECRET)
+        key = SECRET if isinstance(given, dict) and SECRET in given else ""
         assert SECRET not in said.replace(f".{key}:", "") if key else SECRET not in said
 
 

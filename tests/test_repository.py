@@ -31,7 +31,8 @@ TEXT_SUFFIXES = {
 # But for the folder that InfluxDB's image has for its user.
 PERSONAL_PATH = re.compile(r"(?<![\w.])/(?:home|root|Users)/(?!influxdb\b)\w+")
 INDEX_ADDRESS = re.compile(
-    r"--(?:index-url|extra-index-url|find-links|trusted-host)\s+\S|https?://[\w.]*(?:pypi|pythonhosted)",
+    r"--(?:index-url|extra-index-url|find-links|trusted-host)\s+\S"
+    r"|https?://[\w.]*(?:pypi|pythonhosted)",
     re.I,
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +16,10 @@ from training.metrics import (
     Scores,
     accuracy_of_score,
     auc,
-    bootstrap,
-    bootstrap_score,
+    bootstrap_many,
 )
 
+FIGURES = (auc, accuracy_of_score)  # in the order of Reached and Lead
 Margins = dict[str, NDArray[Any]]  # a score's name -> above 0 where it says NG; NaN where unknown
 
 
@@ -52,43 +52,54 @@ def reached(label: Labels, run: NDArray[Any], score: Scores) -> Reached:
     if not len(label):
         return Reached(UNKNOWN, UNKNOWN)
     return Reached(
-        bootstrap_score(run, label, score, auc),
-        bootstrap_score(run, label, score, accuracy_of_score),
+        *bootstrap_many(run, lambda index: [one(label[index], score[index]) for one in FIGURES])
     )
-
-
-def lead(label: Labels, run: NDArray[Any], score: Scores, other: Scores) -> Lead:
-    known = ~np.isnan(score) & ~np.isnan(other)
-    label, run, score, other = label[known], run[known], score[known], other[known]
-
-    def difference(figure: Callable[[Labels, Scores], float]) -> Interval:
-        return bootstrap(
-            run,
-            lambda index: figure(label[index], score[index]) - figure(label[index], other[index]),
-        )
-
-    return Lead(difference(auc), difference(accuracy_of_score))
 
 
 def leads(label: Labels, run: NDArray[Any], ours: Scores, peers: Margins) -> dict[str, Lead]:
-    return {name: lead(label, run, ours, other) for name, other in peers.items()}
+    """Of `ours` over each peer."""
+    by_windows: dict[bytes, list[str]] = {}
+    for name, other in peers.items():
+        by_windows.setdefault((~np.isnan(ours) & ~np.isnan(other)).tobytes(), []).append(name)
+    found = {}
+    for windows, names in by_windows.items():
+        known = np.frombuffer(windows, bool)
+        some = {name: peers[name][known] for name in names}
+        found.update(_leads(label[known], run[known], ours[known], some))
+    return {name: found[name] for name in peers}
+
+
+def _leads(label: Labels, run: NDArray[Any], ours: Scores, peers: Margins) -> dict[str, Lead]:
+    """On the same draws, of windows that have all these scores."""
+
+    def differences(index: NDArray[np.intp]) -> list[float]:
+        drawn, mine = label[index], ours[index]
+        reached = [figure(drawn, mine) for figure in FIGURES]
+        return [
+            own - figure(drawn, other[index])
+            for other in peers.values()
+            for own, figure in zip(reached, FIGURES, strict=True)
+        ]
+
+    intervals = iter(bootstrap_many(run, differences))
+    return {name: Lead(next(intervals), next(intervals)) for name in peers}
 
 
 def advice(ours: str, found: dict[str, Lead]) -> str:
-    """A sentence for each peer that is better than `ours`; "" where none is."""
-    return " ".join(_advice(ours, name, one) for name, one in found.items() if one.is_behind)
-
-
-def _advice(ours: str, peer: str, one: Lead) -> str:
-    by = [
-        f"{what} by {_lead_of_peer(interval)}"
-        for what, interval in (("AUC", one.auc), ("balanced accuracy", one.balanced_accuracy))
-        if interval.high < 0
-    ]
+    """A sentence that names each peer that is better than `ours`; "" where none is."""
+    ahead = [f"{name} ({_by(one)})" for name, one in found.items() if one.is_behind]
+    if not ahead:
+        return ""
     return (
-        f"A simple peer wins: {peer} is better than the {ours} on the same windows,"
-        f" {' and '.join(by)}. Use it, or train on more machines."
+        f"A simple peer wins: on the same windows the {ours} is behind {', '.join(ahead)}. Use the"
+        " peer, or train on more machines."
     )
+
+
+def _by(one: Lead) -> str:
+    figures = (("AUC", one.auc), ("balanced accuracy", one.balanced_accuracy))
+    behind = [f"{what} by {_lead_of_peer(by)}" for what, by in figures if by.high < 0]
+    return ", ".join(behind)
 
 
 def _lead_of_peer(interval: Interval) -> Interval:

@@ -16,7 +16,7 @@ from monitor.evidence.model_folder import ModelError
 from monitor.evidence.novelty import CommissionError
 from monitor.exit_codes import EXIT_REFUSED
 from monitor.journal.schema import JournalError
-from monitor.recordings.manifest import RecordingError
+from monitor.recordings.recording import RecordingError
 from training import TrainingError
 
 # Each command's module in training has add_arguments(parser), run(options), and for its help

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.recordings.manifest import Label, Recording, RecordingError, RecordingSet, read, runs
+from monitor.recordings.manifest import RecordingSet, runs
+from monitor.recordings.recording import Label, Recording, RecordingError, read
 from monitor.records.signal import Float32
 from monitor.signal.quality import assess
 from monitor.signal.spectrogram import SpectrogramSettings, spectrogram

@@ -14,7 +14,7 @@ import numpy as np
 from monitor.commands.arguments import check_new_folder, number, whole_number
 from monitor.evidence.model_folder import ModelManifest, find_model, load_model_manifest
 from monitor.evidence.network import Classifier
-from monitor.evidence.novelty import HEALTHY_SCORE
+from monitor.evidence.novelty import NOVELTY_FLOOR
 from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.records.evidence import Grid
@@ -172,8 +172,8 @@ def lacking(judged: Judged) -> list[str]:
     if not set(TRAINED) <= set(judged.peers):
         found.append(
             "No peers were trained: there were no recordings of both classes to train them on; name"
-            " some with --train MANIFEST. The other peers' thresholds are what 5 % of the first"
-            " windows exceed."
+            " some with --train MANIFEST. The other peers have the threshold that 5 % of the"
+            " first windows exceed."
         )
     for label, name in ((OK, "healthy"), (NG, "faulty")):
         if label not in classes:
@@ -278,7 +278,7 @@ def judge_with_model(
     learned = Learned(
         load_network(job.folder),
         job.model.threshold,
-        HEALTHY_SCORE if job.model.healthy_score is None else job.model.healthy_score,
+        NOVELTY_FLOOR if job.model.novelty_floor is None else job.model.novelty_floor,
         job.model.status_rule,
         job.recipe.mixings[0],
         job.model.levels,

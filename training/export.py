@@ -57,7 +57,7 @@ class ModelCard:
     network: NetworkSettings
     threshold: float
     status_rule: str
-    healthy_score: float
+    novelty_floor: float
     provenance: Provenance
     levels: Levels = ABSOLUTE
 
@@ -174,7 +174,7 @@ def _manifest(model: keras.Model, card: ModelCard, network: bytes) -> dict[str, 
         "head": {"weights": [float(weight) for weight in weights], "bias": bias},
         "threshold": float(card.threshold),
         "status_rule": card.status_rule,
-        "healthy_score": card.healthy_score,
+        "novelty_floor": card.novelty_floor,
         "receptive_field": {
             "hz": _widest_hz(edges_hz, seen_bands),
             "s": (settings.n_fft + (seen_frames - 1) * settings.hop) / settings.sample_rate_hz,

@@ -27,6 +27,9 @@ from training.network_fit import Tick, check_classes, fit
 from training.progress import bar, read_with_bar
 from training.provenance import Fingerprint, Provenance, Split, read_provenance
 from training.recipe import (
+    ABSOLUTE,
+    AUTO,
+    RELATIVE,
     Recipe,
     default_epochs,
     default_recipe,
@@ -78,6 +81,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="networks whose logits are averaged (default 3)",
     )
     parser.add_argument(
+        "--levels",
+        choices=(AUTO, ABSOLUTE, RELATIVE),
+        help="what the network is shown: levels as they are, or relative to the sensor's own"
+        " (default auto: by how well novelty ranks the faults)",
+    )
+    parser.add_argument(
         "--epochs", type=whole_number(1), metavar="N", help="default: by the number of windows"
     )
 
@@ -89,6 +98,7 @@ def run(options: argparse.Namespace) -> int:
         "seed": options.seed,
         "n_members": options.members,
         "n_epochs": options.epochs,
+        "levels": options.levels,
     }
     given = {key: value for key, value in choices.items() if value is not None}
     train, plan = prepare(options.manifest, options.name, tuple(options.holdout), given)
@@ -183,7 +193,7 @@ def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None
         network,
         learned.threshold,
         learned.status_rule,
-        learned.healthy_score,
+        learned.novelty_floor,
         provenance(train, plan, learned),
         learned.levels,
     )

@@ -38,8 +38,9 @@ from training.thresholds import (
     HALF,
     commission_sensor,
     first_windows,
-    healthy_score,
+    is_better,
     lowest_rate,
+    novelty_floor,
     novelty_scores,
 )
 
@@ -70,14 +71,14 @@ class Learned:
     """A network and what makes its status.
 
     threshold : logit units
-    healthy_score : of novelty, below which no sensor's threshold lies
+    novelty_floor : of novelty, below which no sensor's threshold lies
     levels : that the network is shown
     out_of_fold : None for a finished model, which chooses nothing here
     """
 
     model: keras.Model
     threshold: float
-    healthy_score: float
+    novelty_floor: float
     status_rule: str
     mixing: str
     levels: Levels
@@ -109,7 +110,7 @@ def learn(
     crossed, map_leads = choose_mixing(shown, folds, recipe, fit, tick)
     logit, seen = crossed.logit, crossed.seen
     threshold = crossed.threshold(train.label)
-    margin = novelty_margin(novelty, _healthy_score_of_others(train, novelty))
+    margin = novelty_margin(novelty, _novelty_floor_of_others(train, novelty))
     rule, reached = choose_rule(train, logit - threshold, margin)
     status = status_score(rule, logit - threshold, margin)
     if rule != "network":
@@ -128,8 +129,8 @@ def learn(
         beside_peers=compare(train.label, train.run, ours, peers),
     )
     model = fit(shown, crossed.recipe, tick)
-    healthy = healthy_score(novelty, train.label, train.column("machine"))
-    return Learned(model, threshold, healthy, rule, mixing, recipe.levels, out_of_fold)
+    floor = novelty_floor(train, novelty)
+    return Learned(model, threshold, floor, rule, mixing, recipe.levels, out_of_fold)
 
 
 def grid_spectra(dataset: Dataset, recipe: Recipe) -> Float32:
@@ -206,7 +207,7 @@ def choose_rule(
     }
     chosen = RULES[0]
     for rule in RULES[1:]:
-        if _is_better(some, scores[rule], scores[chosen]):
+        if is_better(some.run, some.label, scores[rule] > 0, scores[chosen] > 0):
             chosen = rule
     return chosen, reached
 
@@ -228,28 +229,14 @@ def _peers_out_of_fold(
     return margins
 
 
-def _healthy_score_of_others(train: Dataset, novelty: Float64) -> Float64:
+def _novelty_floor_of_others(train: Dataset, novelty: Float64) -> Float64:
     """For each window by the machines beside its own."""
     machine = train.column("machine")
     limit = np.empty(len(train))
     for name in np.unique(machine):
         others = machine != name
-        limit[~others] = healthy_score(novelty[others], train.label[others], machine[others])
+        limit[~others] = novelty_floor(train.select(others), novelty[others])
     return limit
-
-
-def _is_better(some: Dataset, score: Float64, other: Float64) -> bool:
-    """By balanced accuracy on the same windows, beyond chance: the 95 % interval by run is above
-    0.
-    """
-    label = some.label
-
-    def difference(index: NDArray[np.intp]) -> float:
-        return accuracy_of_score(label[index], score[index]) - accuracy_of_score(
-            label[index], other[index]
-        )
-
-    return bootstrap(some.run, difference).low > 0
 
 
 def _network_figures(seen: Dataset, logit: Float32, threshold: float) -> tuple[Interval, Interval]:

@@ -17,24 +17,33 @@ from rich.table import Table
 
 from monitor.commands.arguments import check_output_file
 from monitor.exit_codes import EXIT_OK
-from monitor.recordings.files import read_array
-from monitor.recordings.manifest import Recording, RecordingSet, load_manifest, read
+from monitor.recordings.formats.base import Rate
+from monitor.recordings.manifest import RecordingSet, load_manifest
+from monitor.recordings.recording import Recording, read
 from monitor.records.signal import Float64
+from monitor.text import printable
 from training.metrics import auc
 from training.progress import bar
 from training.recipe import default_recipe, spectrogram_settings
 
 SEPARATES = 0.995  # AUC of one trivial feature over recordings
+MAX_WAYS = 12  # to read the files, that are shown
 FEW = 10  # recordings of a class: with fewer, one feature separates them by chance
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What can be said of one recording without any model. levels in m/s², one value a channel."""
+    """What can be said of one recording without any model. levels in m/s², one value a channel.
+
+    rate, units, understood : as its file states them, and how it was read
+    """
 
     recording: Recording
     n_samples: int
     dtype: str
+    rate: Rate | None
+    units: tuple[str, ...]
+    understood: str
     rms_ms2: Float64
     mean_ms2: Float64
     peak_ms2: float
@@ -67,6 +76,8 @@ def run(options: argparse.Namespace) -> int:
     with bar(f"reading {manifest.name}", len(manifest.recordings)) as tick:
         facts = [_look(recording, tick) for recording in manifest.recordings]
     console = Console(width=None)
+    for line in understood(manifest, facts):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
     console.print(overview(manifest, facts))
     for warning in warnings_of(manifest, facts):
         console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
@@ -77,16 +88,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _look(recording: Recording, tick: Callable[[], None]) -> Facts:
-    settings = recording.files
     samples = read(recording).astype(np.float64)  # refuses what cannot be used, by its row
-    stored = read_array(recording.path, settings.format, recording.key, recording.sample_rate_hz)
+    stored = recording.stored
     tick()
     magnitude = np.abs(samples - samples.mean(axis=1, keepdims=True))
     steps = np.diff(np.unique(samples[0]))
     return Facts(
         recording=recording,
         n_samples=samples.shape[1],
-        dtype=str(stored.dtype),
+        dtype=str(stored.array.dtype),
+        rate=stored.rate,
+        units=stored.units,
+        understood=stored.understood,
         rms_ms2=samples.std(axis=1),
         mean_ms2=samples.mean(axis=1),
         peak_ms2=float(magnitude.max()),
@@ -94,6 +107,44 @@ def _look(recording: Recording, tick: Callable[[], None]) -> Facts:
         top_share=float((np.abs(samples) >= np.abs(samples).max() * 0.9999).mean()),
         flat=bool((samples.std(axis=1) == 0).any()),
     )
+
+
+def understood(manifest: RecordingSet, facts: list[Facts]) -> list[str]:
+    """How the table and the files were read, one line for each way, and what the files say."""
+    ways: dict[tuple[str, str], list[Facts]] = defaultdict(list)
+    for one in facts:
+        files = one.recording.files
+        ways[files.format, one.understood or f"key {one.recording.key or 'not needed'}"].append(one)
+    lines = [f"table {text}" for text in manifest.understood]
+    for (name, text), some in list(ways.items())[:MAX_WAYS]:
+        n_recordings = "1 recording" if len(some) == 1 else f"{len(some)} recordings"
+        lines.append(f"{n_recordings} as {name}: {text}")
+        lines += [f"  {_stated_rate(some)}", f"  {_stated_unit(some)}"]
+    if len(ways) > MAX_WAYS:
+        lines.append(f"and in {len(ways) - MAX_WAYS} other ways")
+    return [printable(line) for line in lines]  # names in a file are a stranger's words
+
+
+def _stated_rate(some: list[Facts]) -> str:
+    declared = _listed({f"{one.recording.sample_rate_hz:g}" for one in some})
+    stated = sorted({one.rate.hz for one in some if one.rate is not None})
+    if not stated:
+        return f"rate {declared} Hz by the manifest; the files say none"
+    source = next(one.rate.source for one in some if one.rate is not None) or " by the header"
+    span = f"{stated[0]:.6g}" + (f" to {stated[-1]:.6g}" if len(stated) > 1 else "")
+    return f"rate {declared} Hz by the manifest, {span} Hz{source}"
+
+
+def _stated_unit(some: list[Facts]) -> str:
+    files = some[0].recording.files
+    scale = "" if files.scale == 1.0 else f", times {files.scale},"
+    stated = _listed({unit for one in some for unit in one.units if unit})
+    said = f"{stated} by the files" if stated else "the files say none"
+    return f"unit {files.unit}{scale} by the manifest; {said}"
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def overview(manifest: RecordingSet, facts: list[Facts]) -> Table:

@@ -104,7 +104,7 @@ class Judged:
         """As the monitor has it: a sensor's own threshold, not below what other machines reach
         while healthy.
         """
-        return max(commissioned.baseline.threshold, self.learned.healthy_score)
+        return max(commissioned.baseline.threshold, self.learned.novelty_floor)
 
     def own(self, threshold_of: Callable[[Commissioning], float | None]) -> Float64:
         """A commissioned threshold for each window, by its sensor."""

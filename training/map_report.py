@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.evidence.model_folder import ModelManifest
-from monitor.recordings.manifest import RecordingSet, read, runs
+from monitor.recordings.manifest import RecordingSet, runs
+from monitor.recordings.recording import read
 from monitor.records.evidence import Grid
 from monitor.records.signal import Float32
 from monitor.simulator.machine import Truth

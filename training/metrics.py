@@ -114,19 +114,34 @@ def bootstrap(
 
     figure : computes the figure of windows given by index
     """
+    (found,) = bootstrap_many(groups, lambda index: [figure(index)], n_resamples, seed)
+    return found
+
+
+def bootstrap_many(
+    groups: NDArray[Any],
+    figures: Callable[[NDArray[np.intp]], list[float]],
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> list[Interval]:
+    """As bootstrap, of several figures on the same draws."""
+    values = figures(np.arange(len(groups)))
     members = [np.flatnonzero(groups == name) for name in np.unique(groups)]
-    if not members:
-        return UNKNOWN
-    value = figure(np.arange(len(groups)))
     if len(members) < 2:
-        return Interval(value, float("nan"), float("nan"))
+        return [Interval(value, float("nan"), float("nan")) for value in values]
     random = np.random.default_rng(seed)
     drawn = []
     for _ in range(n_resamples):
         chosen = random.integers(len(members), size=len(members))
-        drawn.append(figure(np.concatenate([members[i] for i in chosen])))
-    known = [value for value in drawn if not np.isnan(value)]
-    if not known:
+        drawn.append(figures(np.concatenate([members[i] for i in chosen])))
+    return [
+        _interval(value, column) for value, column in zip(values, np.transpose(drawn), strict=True)
+    ]
+
+
+def _interval(value: float, drawn: NDArray[Any]) -> Interval:
+    known = drawn[~np.isnan(drawn)]
+    if not len(known):
         return Interval(value, float("nan"), float("nan"))
     low, high = np.percentile(known, [2.5, 97.5])
     return Interval(value, float(low), float(high))

@@ -20,7 +20,7 @@ from rich.progress import (
 
 from monitor.commands.progress import Count, duration, spoken
 from monitor.evidence.model_folder import ModelManifest
-from monitor.recordings.files import RATE_TOLERANCE
+from monitor.recordings.formats.base import RATE_TOLERANCE
 from monitor.recordings.manifest import RecordingSet
 from monitor.signal.spectrogram import SpectrogramSettings
 from training import TrainingError

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from monitor.recordings.manifest import RecordingSet, read
+from monitor.recordings.manifest import RecordingSet
+from monitor.recordings.recording import read
 from monitor.signal.spectrogram import SpectrogramSettings, widening_bins
 from training import TrainingError
 from training.network import NetworkSettings
@@ -26,7 +27,7 @@ AUTO: Levels = "auto"
 
 @dataclass(frozen=True)
 class Recipe:
-    """docs/accuracy.md says what each choice is worth.
+    """docs/laboratory.md says what each choice is worth.
 
     mixings : how windows are mixed, in order of preference: the first whose maps hold out of fold
         is taken

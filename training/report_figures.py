@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.records.signal import Float64
-from training.against_peers import Lead, lead
+from training.against_peers import Lead, leads
 from training.alarms import DetectionDelay, SensorFalseAlarms, detection_delays, false_alarms
 from training.dataset import NG, OK, ClassCounts, class_counts
 from training.fold_model import OutOfFold
@@ -79,7 +79,7 @@ class FoldFigures:
     name: str
     windows: ClassCounts
     threshold: float
-    healthy_score: float
+    novelty_floor: float
     status_rule: str
     chosen_on_training_data: Choices
     auc: dict[str, float | None]
@@ -175,7 +175,7 @@ def figures(judged: list[Judged], groups: tuple[str, ...]) -> Figures:
         folds=[_fold(one) for one in judged],
         evidence={name: _evidence(table, score) for name, score in table.scores.items()},
         evidence_on_all_windows={name: _evidence(whole, score) for name, score in on_all.items()},
-        against_peers={name: _against(table, name) for name in table.peers},
+        against_peers=_against(table),
         thresholds=_thresholds(table),
         false_alarms=false_alarms(judged),
         calibration_curve=calibration_curve(table),
@@ -269,7 +269,7 @@ def _fold(one: Judged) -> FoldFigures:
         name=one.fold,
         windows=reached.windows,
         threshold=round(one.learned.threshold, 4),
-        healthy_score=round(one.learned.healthy_score, 4),
+        novelty_floor=round(one.learned.novelty_floor, 4),
         status_rule=one.learned.status_rule,
         chosen_on_training_data=Choices(one.learned.mixing, one.learned.out_of_fold),
         auc=reached.auc,
@@ -277,19 +277,23 @@ def _fold(one: Judged) -> FoldFigures:
     )
 
 
-def _against(table: Table, peer: str) -> AgainstPeer:
-    other, status, machine = table.peers[peer], table.scores["status"], table.columns["machine"]
-    by_machine = {
-        str(name): lead(
-            *(values[machine == name] for values in (table.label, table.run, status, other))
+def _against(table: Table) -> dict[str, AgainstPeer]:
+    status, machine = table.scores["status"], table.columns["machine"]
+    of_network = leads(table.label, table.run, table.logit_margin, table.peers)
+    of_status = leads(table.label, table.run, status, table.peers)
+    by_machine = {}
+    for name in np.unique(machine):
+        inside = machine == name
+        peers = {peer: score[inside] for peer, score in table.peers.items()}
+        by_machine[str(name)] = leads(table.label[inside], table.run[inside], status[inside], peers)
+    return {
+        peer: AgainstPeer(
+            of_network[peer],
+            of_status[peer],
+            {name: found[peer] for name, found in by_machine.items()},
         )
-        for name in np.unique(machine)
+        for peer in table.peers
     }
-    return AgainstPeer(
-        lead(table.label, table.run, table.logit_margin, other),
-        lead(table.label, table.run, status, other),
-        by_machine,
-    )
 
 
 def _thresholds(table: Table) -> dict[str, ThresholdFigures]:

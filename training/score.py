@@ -23,7 +23,8 @@ from monitor.evidence.network import Classifier
 from monitor.evidence.novelty import commission
 from monitor.exit_codes import EXIT_OK
 from monitor.pipeline.analysis import Analyser, Analysis
-from monitor.recordings.manifest import Label, RecordingSet, load_manifest, runs
+from monitor.recordings.manifest import RecordingSet, load_manifest, runs
+from monitor.recordings.recording import Label
 from monitor.records.commissioned import Baseline
 from monitor.records.evidence import LOGIT, Evidence
 from monitor.records.signal import Float32, Window

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from monitor.evidence.false_alarms import StatedRate, independent_count, stated_rate
 from monitor.evidence.novelty import (
-    HEALTHY_SCORE,
+    NOVELTY_FLOOR,
     commissioned_range,
     novelty_map,
     score_of_levels,
@@ -28,6 +28,7 @@ from monitor.records.commissioned import Baseline
 from monitor.records.signal import Float32, Float64
 from training import TrainingError
 from training.dataset import NG, OK, Dataset, Text
+from training.metrics import balanced_accuracy, best_threshold, bootstrap
 
 DEFAULT_RATE = 0.1
 DEFAULT_WINDOWS = 50
@@ -173,18 +174,47 @@ def novelty_scores(spectra_db: Float32, baseline: Baseline) -> Float64:
     return np.asarray(novelty_map(spectra_db, baseline).sum(axis=(1, 2), dtype=np.float64))
 
 
-def healthy_score(novelty: Float64, label: NDArray[np.int8], machine: Text) -> float:
-    """The novelty that these machines exceed in 5 % of their healthy windows, each machine weighed
-    alike; HEALTHY_SCORE where they are too few to tell.
+def novelty_floor(dataset: Dataset, novelty: Float64) -> float:
+    """What no sensor's novelty threshold should lie below, by what these machines show.
 
-    novelty, label, machine : shape (n,). novelty : NaN for windows that prove nothing
+    What they exceed in 5 % of their healthy windows, or NOVELTY_FLOOR where they are too few to
+    tell; unless the threshold that best parts their faulty windows from the healthy ones does so
+    better beyond chance.
+    novelty : shape (n,), NaN for windows that prove nothing
     """
-    is_healthy = (label == OK) & ~np.isnan(novelty)
-    names, place, counts = np.unique(machine[is_healthy], return_inverse=True, return_counts=True)
+    known = dataset.select(~np.isnan(novelty) & (dataset.label >= 0))
+    novelty = novelty[~np.isnan(novelty) & (dataset.label >= 0)]
+    is_healthy = known.label == OK
+    usual = healthy_floor(novelty[is_healthy], known.column("machine")[is_healthy])
+    if len(np.unique(known.label)) < 2:
+        return usual
+    best = best_threshold(known.label, novelty)
+    if is_better(known.run, known.label, novelty > best, novelty > usual):
+        return best
+    return usual
+
+
+def is_better(
+    run: NDArray[Any], label: NDArray[np.int8], ng: NDArray[np.bool_], other: NDArray[np.bool_]
+) -> bool:
+    """By balanced accuracy on the same windows, beyond chance: the paired 95 % interval by run
+    lies above 0.
+    """
+
+    def difference(index: NDArray[np.intp]) -> float:
+        return balanced_accuracy(label[index], ng[index]) - balanced_accuracy(
+            label[index], other[index]
+        )
+
+    return bootstrap(run, difference).low > 0
+
+
+def healthy_floor(novelty: Float64, machine: Text) -> float:
+    """Each machine weighs the same."""
+    names, place, counts = np.unique(machine, return_inverse=True, return_counts=True)
     if len(names) < MIN_MACHINES:
-        return HEALTHY_SCORE
-    scores, weights = novelty[is_healthy], 1 / (len(names) * counts[place])
-    order = np.argsort(scores)
-    reached = np.cumsum(weights[order])
+        return NOVELTY_FLOOR
+    order = np.argsort(novelty)
+    reached = np.cumsum(1 / (len(names) * counts[place][order]))
     index = np.searchsorted(reached, 1 - HEALTHY_ABOVE - 1e-9)
-    return float(scores[order[min(int(index), len(order) - 1)]])
+    return float(novelty[order[min(int(index), len(order) - 1)]])

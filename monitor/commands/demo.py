@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     With recordings, 0 says that all were judged and the books close; the accuracy is printed.
     """
     from monitor.demo.stage import DemoError
-    from monitor.recordings.manifest import RecordingError
+    from monitor.recordings.recording import RecordingError
 
     if arguments.picture is not None:
         check_output_file(arguments.picture, "--picture")

@@ -19,12 +19,21 @@ from monitor.signal import timeline, troubles
 from monitor.signal.arrivals import Arrivals
 from monitor.signal.payload.base import DecoderSettings, PayloadError
 from monitor.signal.payload.formats import decode
+from monitor.signal.plausibility.check import FormatCheck
+from monitor.signal.plausibility.sentences import hint
 from monitor.signal.rates import is_same_rate
 from monitor.sources.mqtt.probe import BrokerProbe
+from monitor.text import first_bytes
 
 RATE_SHARE = 0.2  # of the time to wait is left for arrival to tell the rate
 BY_HALF = 0.6  # a rate is told where both its limits are nearer to it than a factor of two
 CLOCK_NS = 1800 * 10**9  # a sensor's clock may be off by as much without a word: a backlog may be
+
+# What the service can read and a single message does not show.
+NEEDS_OTHERS = {
+    "unknown_alias": "by aliases alone: the service reads it by its sender's birth certificate",
+    "part_alone": "one part of a longer payload: the service reads it with the others",
+}
 
 
 def message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterator[Finding]:
@@ -32,7 +41,7 @@ def message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterator
     sensors whose messages bear no time.
     """
     waiting = {subscription.topic for subscription in config.subscriptions}
-    retained, rates = set(), Rates(config)
+    retained, rates, formats = set(), Rates(config), Formats(config)
     until_s = time.monotonic() + wait_s
     while waiting and (message := probe.next_message(until_s - time.monotonic())) is not None:
         subscription = _subscription_of(config, message)
@@ -42,22 +51,28 @@ def message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterator
             retained.add(subscription.topic)
             continue
         found = read_message(config, subscription, message)
+        if not found:
+            continue  # a keep-alive, say
         if not isinstance(found, Finding):
             rates.take(found)
-            found = judge_chunks(config, subscription, found)
-        if subscription.topic in waiting:
+            formats.take(subscription, message, found)
+            if subscription.topic in waiting:
+                trouble = formats.finding(found[0].sensor)
+                found = trouble or judge_chunks(config, subscription, found)
+        if subscription.topic in waiting and isinstance(found, Finding):
             waiting.discard(subscription.topic)
             yield found
     for topic in sorted(waiting):
         what = "nothing but a retained message came" if topic in retained else "nothing came"
         hint = "is a sensor running, and its topic spelt so? --wait gives it longer"
         yield Finding("message", "FAILED", f"{what} on {topic} within {wait_s:g} s", hint)
-    yield from _rate_steps(config, probe, rates, wait_s * RATE_SHARE)
+    yield from _later_steps(config, probe, rates, formats, wait_s * RATE_SHARE)
 
 
-def _rate_steps(
-    config: Config, probe: BrokerProbe, rates: Rates, wait_s: float
+def _later_steps(
+    config: Config, probe: BrokerProbe, rates: Rates, formats: Formats, wait_s: float
 ) -> Iterator[Finding]:
+    """What takes several messages of a sensor to tell."""
     until_s = time.monotonic() + wait_s
     while rates.are_open and (message := probe.next_message(until_s - time.monotonic())):
         subscription = _subscription_of(config, message)
@@ -65,6 +80,8 @@ def _rate_steps(
             found = read_message(config, subscription, message)
             if not isinstance(found, Finding):
                 rates.take(found)
+                formats.take(subscription, message, found)
+    yield from formats.findings()
     yield from rates.findings()
 
 
@@ -72,6 +89,35 @@ def _subscription_of(config: Config, message: Message) -> Subscription | None:
     """The first that fits the message's topic."""
     matching = (one for one in config.subscriptions if one.pattern.match(message.topic) is not None)
     return next(matching, None)
+
+
+class Formats:
+    """Whether each sensor's bytes are what the settings say."""
+
+    def __init__(self, config: Config) -> None:
+        self._rule_of = config.sensor
+        self._checks: dict[str, FormatCheck] = {}
+        self._told: set[str] = set()
+
+    def take(self, subscription: Subscription, message: Message, chunks: Sequence[Chunk]) -> None:
+        """Look at the first sensor in a message."""
+        chunk, rule = chunks[0], self._rule_of(chunks[0].sensor)
+        assert rule is not None  # else the decoder had refused it
+        check = self._checks.setdefault(chunk.sensor, FormatCheck())
+        check.look(message, subscription.payload, chunk, rule, 0.0)
+
+    def finding(self, sensor: str) -> Finding | None:
+        """What speaks against a sensor's settings, once."""
+        trouble = self._checks[sensor].trouble
+        if not trouble or sensor in self._told:
+            return None
+        self._told.add(sensor)
+        return Finding("message", "FAILED", f"{sensor}: {trouble}")
+
+    def findings(self) -> Iterator[Finding]:
+        """What several messages told."""
+        found = (self.finding(sensor) for sensor in self._checks)
+        yield from (one for one in found if one is not None)
 
 
 class Rates:
@@ -130,15 +176,22 @@ def read_message(
         )
     try:
         limit = config.mqtt.max_payload_bytes
-        return decode(message, DecoderSettings(payload, of_topic, config.sensor, limit))
+        chunks = decode(message, DecoderSettings(payload, of_topic, config.sensor, limit))
     except PayloadError as error:
+        if error.reason in NEEDS_OTHERS:
+            return Finding("message", "warning", f"{message.topic}: {NEEDS_OTHERS[error.reason]}")
+        n_bytes, first = len(message.payload), first_bytes(message.payload)
+        otherwise = "check the subscription's payload and the sensor's channels"
         return Finding(
             "message",
             "FAILED",
             f"{message.topic}: {error.detail}",
-            f"{len(message.payload)} bytes as payload.format = {payload.format};"
-            " check the subscription's payload and the sensor's channels",
+            f"{n_bytes} bytes, the first {first}, as payload.format = {payload.format}:"
+            f" {hint(payload, message.payload) or otherwise}",
         )
+    if chunks and chunks[0].part is not None:
+        return Finding("message", "warning", f"{message.topic}: {NEEDS_OTHERS['part_alone']}")
+    return chunks
 
 
 def judge_chunks(config: Config, subscription: Subscription, chunks: Sequence[Chunk]) -> Finding:
@@ -159,7 +212,7 @@ def judge_chunks(config: Config, subscription: Subscription, chunks: Sequence[Ch
         return Finding("message", "warning", f"{sensor}: {trouble}")
     others = sorted({one.sensor for one in chunks} - {sensor})
     more = f"; and {len(others)} more in this message: {', '.join(others)}" if others else ""
-    return Finding("message", "ok", f"{sensor}: {_describe(chunk)}{more}")
+    return Finding("message", "ok", f"{sensor}: {_describe(chunk, rule)}{more}")
 
 
 def _length_trouble(config: Config, rule: SensorSettings, chunk: Chunk) -> str:
@@ -194,14 +247,15 @@ def _clock_trouble(subscription: Subscription, chunk: Chunk) -> str:
     return troubles.zone_trouble(off_ns)
 
 
-def _describe(chunk: Chunk) -> str:
+def _describe(chunk: Chunk, rule: SensorSettings) -> str:
     n_channels, n = chunk.samples.shape
     level = float(
         np.sqrt(np.mean(np.square(chunk.samples - chunk.samples.mean(axis=1, keepdims=True))))
     )
+    unit = "m/s" if rule.quantity == "velocity" else "m/s²"
     facts = (
-        f"{n_channels} channels x {n} samples at {chunk.sample_rate_hz:g} Hz, {level:.3g} m/s² RMS"
-        " about the mean"
+        f"{n_channels} channels x {n} samples at {chunk.sample_rate_hz:g} Hz, {level:.3g} {unit}"
+        " RMS about the mean"
     )
     if chunk.start_ns is None:
         return f"{facts}; the message carries no time"

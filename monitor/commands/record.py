@@ -27,11 +27,15 @@ from monitor.commands.progress import duration, spoken
 from monitor.config import Config, ConfigError
 from monitor.config_file import load_config, write_yaml
 from monitor.exit_codes import EXIT_NO, EXIT_OK
-from monitor.recordings.manifest import LABELS, OUR_COLUMNS
+from monitor.pipeline.memory import Memory
+from monitor.pipeline.sample_reader import SampleReader
+from monitor.recordings.manifest_settings import OUR_COLUMNS
+from monitor.recordings.recording import LABELS
+from monitor.records.batch import Batch, Command
+from monitor.records.remembered import NOTHING
 from monitor.records.signal import Chunk, Float32, Message
 from monitor.records.topic import TopicFilter
-from monitor.signal.payload.base import DecoderSettings, PayloadError, PayloadSettings
-from monitor.signal.payload.formats import decode
+from monitor.signal.payload.base import PayloadError
 from monitor.signal.windows import Windower, WindowSettings
 from monitor.sources.mqtt.client import MqttClient
 from monitor.text import printable
@@ -117,6 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
         for message in _until(messages, arguments.hours * 3600, patience_s, recorder):
             if not message.retained:  # of some earlier time
                 recorder.take(message)
+                for command in recorder.take_commands():
+                    client.publish(command.topic, command.payload, qos=0)
             if message.delivery is not None:
                 client.settle(message.delivery.token)
     except KeyboardInterrupt:
@@ -202,11 +208,20 @@ class Recorder:
             rule,
             folder,
         )
-        self._topics = [(s.pattern, s.payload) for s in config.subscriptions]
+        self._patterns = [
+            pattern
+            for one in config.subscriptions
+            for pattern in one.whole_patterns or (one.pattern,)
+        ]
+        self._memory = Memory(NOTHING, config.mqtt.max_payload_bytes)
+        self._reader = SampleReader(
+            config.subscriptions, (), config.mqtt.max_payload_bytes, self._memory
+        )
         self._rule_of = config.sensor
-        self._max_bytes = config.mqtt.max_payload_bytes
+        self._commands: list[Command] = []
         n = max(1, round(FILE_S * rule.sample_rate_hz))
-        settings = WindowSettings(rule.acquisition, n, n, rule.sample_rate_hz)
+        derives = rule.quantity == "velocity"  # recordings are of acceleration
+        settings = WindowSettings(rule.acquisition, n, n, rule.sample_rate_hz, derives=derives)
         self._windower = Windower(sensor, settings)
         self._labels = labels
         self._run_of_day: dict[str, str] = {}
@@ -220,7 +235,7 @@ class Recorder:
 
     @property
     def filters(self) -> list[str]:
-        return [pattern.filter for pattern, _ in self._topics]
+        return [pattern.filter for pattern in self._patterns]
 
     @property
     def expected_period_s(self) -> float:
@@ -250,14 +265,43 @@ class Recorder:
         """Add one message's samples; messages of other sensors are passed over,
         bad ones counted.
         """
-        for pattern, payload in self._topics:
-            of_topic = pattern.sensor(message.topic)
-            is_named_inside = payload.names_machine or payload.names_point
-            if of_topic == self._sensor or (of_topic is not None and is_named_inside):
-                self._take(message, payload, of_topic)
-                return
-            if of_topic is not None:
-                self._hear(of_topic)
+        topic, sensor = message.topic, self._sensor
+        of_topic = self._reader.sensor_of(topic)
+        if of_topic not in (None, sensor) and not self._reader.names_inside(topic):
+            self._hear(of_topic or "")
+            if not self._reader.is_of_edge_node(topic):
+                return  # else its running number counts all the same
+        try:
+            chunks = self._reader.read(message, self._rule_of)
+        except PayloadError as error:
+            if of_topic == sensor or self._reader.names_inside(topic):
+                self.n_refused += 1
+                self._why_refused = printable(error.detail)
+            chunks = []
+        self._take_news(message)
+        for chunk in chunks or []:
+            if chunk.sensor == sensor:
+                self._push(chunk)
+
+    def take_commands(self) -> list[Command]:
+        """What is to be sent: requests for births."""
+        commands, self._commands = self._commands, []
+        return commands
+
+    def _take_news(self, message: Message) -> None:
+        """What edge nodes and series showed beside samples."""
+        self._memory.series.tick(message.received_ns)
+        news = Batch()
+        noticed = self._memory.take_news(news, message.topic)
+        self._commands += news.commands
+        for _, text in noticed.given_up:
+            self.n_refused += 1
+            self._why_refused = printable(text)
+        if any(self._reader.sensor_of(topic) == self._sensor for topic in noticed.missing):
+            self._windower.note_missing("gap")
+        if any(self._reader.sensor_of(topic) == self._sensor for topic, _ in noticed.dead):
+            self._write_file()
+            self._windower.end_segment("segment_end")
 
     def _hear(self, sensor: str) -> None:
         if sensor in self._heard or len(self._heard) < MAX_HEARD:
@@ -287,18 +331,6 @@ class Recorder:
             self._folder / "manifest.yaml",
             {"name": "recorded", "table": "recordings.csv", "files": files},
         )
-
-    def _take(self, message: Message, payload: PayloadSettings, of_topic: str) -> None:
-        try:
-            settings = DecoderSettings(payload, of_topic, self._rule_of, self._max_bytes)
-            chunks = decode(message, settings)
-        except PayloadError as error:
-            self.n_refused += 1
-            self._why_refused = printable(error.detail)
-            return
-        for chunk in chunks:
-            if chunk.sensor == self._sensor:
-                self._push(chunk)
 
     def _push(self, chunk: Chunk) -> None:
         segment = self._windower.position.segment

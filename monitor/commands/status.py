@@ -14,8 +14,10 @@ from monitor.commands.arguments import add_config
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.journal.reader import JournalReader
+from monitor.journal.refusals import Refusal
 from monitor.journal.resend import RefusedRows, refused_rows
 from monitor.records.books import FATES
+from monitor.records.context import in_words
 from monitor.records.verdict import Status, Verdict
 from monitor.text import printable
 from monitor.times import clock
@@ -30,6 +32,7 @@ EXIT_CODES = {
     2: "refused: configuration or journal cannot be used",
 }
 
+N_REFUSALS = 10  # that are shown
 TROUBLE_NS = 86_400 * 10**9  # what was told of a sensor that is judged is shown for a day
 
 
@@ -63,6 +66,7 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
     books, counts, latest = reader.books(), reader.counts(), reader.latest()
     health = reader.health()
     troubles = reader.troubles()
+    contexts = reader.context(row.row_id for row in latest.values())
     sensors = {}
     for name in sorted({*books.samples, *latest}):
         verdict = latest[name].verdict if name in latest else None
@@ -73,6 +77,7 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
             "probability": verdict.probability if verdict else None,
             **_novelty(verdict),
             "evidence": _evidence(verdict),
+            "context": dict(contexts.get(latest[name].row_id, {})) if name in latest else {},
             "age_s": (now_ns - verdict.end_ns) / 1e9 if verdict else None,
             "windows": counts.get(name, {}),
             "samples": {
@@ -97,9 +102,17 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
             for output, kinds in books.delivery.items()
         },
         "sending_again": reader.n_to_resend(),
+        "refused": [_refusal(one) for one in reader.refusals(now_ns - TROUBLE_NS, N_REFUSALS)],
         "health": None if health is None else {"age_s": (now_ns - health[0]) / 1e9, **health[1]},
         "sensors": sensors,
     }
+
+
+def _refusal(one: Refusal) -> dict[str, Any]:
+    """Messages of one topic that were refused for one reason."""
+    shown = asdict(one) | {"first_bytes": one.first_bytes}
+    del shown["head"]
+    return shown
 
 
 def _trouble_of(told: tuple[int, str] | None, verdict: Verdict | None, now_ns: int) -> str:
@@ -158,7 +171,19 @@ def render(found: dict[str, Any]) -> str:
         "",
         f"{'sensor':<28}{'status':<10}{'alarm':<8}{'P(NG)':>6}{'novelty':>10}{'age':>8}  windows",
     ]
-    return "\n".join(lines + [_line(name, sensor) for name, sensor in found["sensors"].items()])
+    lines += [_line(name, sensor) for name, sensor in found["sensors"].items()]
+    return "\n".join(lines + _refused_lines(found["refused"]))
+
+
+def _refused_lines(refused: list[dict[str, Any]]) -> list[str]:
+    """What was refused within the last day, by topic and reason."""
+    lines = ["", "Refused messages, the latest first"] if refused else []
+    for one in refused:
+        last = clock(one["last_ns"], None)
+        lines.append(f"  {one['n']:,} on {printable(one['topic'])}, the last at {last}:")
+        first = f"({one['n_bytes']:,} bytes, the first {one['first_bytes']})"
+        lines.append(f"    {printable(one['detail'])} {printable(first)}")
+    return lines
 
 
 def _trouble(health: dict[str, Any] | None) -> str:
@@ -215,5 +240,7 @@ def _line(name: str, sensor: dict[str, Any]) -> str:
     line = f"{word}{chance:>6}{novelty:>10}{age:>8}  {windows}"
     if sensor["status"] in (Status.BAD_DATA, Status.NO_DATA):
         line += f"; now {sensor['reason']}"
+    if sensor["context"]:
+        line += f"; {printable(in_words(sensor['context']))}"
     trouble = sensor.get("trouble")
     return f"{line}\n    {printable(trouble)}" if trouble else line

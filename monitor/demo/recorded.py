@@ -19,7 +19,8 @@ from monitor.evidence.model_folder import (
     find_model,
     load_model_manifest,
 )
-from monitor.recordings.manifest import Label, RecordingSet
+from monitor.recordings.manifest import RecordingSet
+from monitor.recordings.recording import Label
 from monitor.recordings.replay import Cut, PlayOptions, cuts, encode, topic_of
 from monitor.records.verdict import Status, Verdict
 

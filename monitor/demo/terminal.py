@@ -146,6 +146,10 @@ def plain(text: str, style: str = "") -> Text:
     return Text(printable(text), style)
 
 
+def plain_lines(lines: Sequence[str]) -> RenderableType:
+    return Group(*(Text(line, no_wrap=True) for line in lines))
+
+
 def band_text(band: Band | None) -> str:
     """A band and its share of all positive evidence: "2.4-2.9 kHz, 61 %"."""
     if band is None:

@@ -138,7 +138,7 @@ def picture(title: str, observer: Observer, notes: Mapping[str, str], width: int
     )
 
 
-def save_picture(path: Path, drawn: RenderableType) -> None:
+def save_picture(path: Path, drawn: RenderableType, title: str = "camshaft demo") -> None:
     """The view as an SVG file."""
     console = Console(
         record=True,
@@ -148,7 +148,7 @@ def save_picture(path: Path, drawn: RenderableType) -> None:
         file=StringIO(),
     )
     console.print(drawn)
-    drawing = console.export_svg(title="camshaft demo")
+    drawing = console.export_svg(title=title)
     # They would be fetched from elsewhere.
     drawing = re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL)
     path.write_text(drawing, encoding="utf-8")

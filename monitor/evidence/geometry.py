@@ -37,6 +37,7 @@ def geometry_of(rule: SensorSettings, settings: SpectrogramSettings, grid: Grid)
         taper=settings.taper,
         channels=rule.channels,
         ms2_per_number=rule.ms2_per_number,
+        quantity=rule.quantity,
         f_edges_hz=grid.f_edges_hz,
         t_edges_s=grid.t_edges_s,
     )

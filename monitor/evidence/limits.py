@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from monitor.config import SensorSettings
 from monitor.evidence.model_folder import ModelManifest
-from monitor.evidence.novelty import HEALTHY_SCORE
+from monitor.evidence.novelty import NOVELTY_FLOOR
 from monitor.records.commissioned import Commissioned
 
 
@@ -44,8 +44,8 @@ def novelty_threshold(own: Commissioned, manifest: ModelManifest | None) -> floa
     """
     if own.baseline.rate_was_asked:
         return own.baseline.threshold
-    learned = None if manifest is None else manifest.healthy_score
-    return max(own.baseline.threshold, HEALTHY_SCORE if learned is None else learned)
+    learned = None if manifest is None else manifest.novelty_floor
+    return max(own.baseline.threshold, NOVELTY_FLOOR if learned is None else learned)
 
 
 def running_limit_ms2(rule: SensorSettings, own: Commissioned | None) -> float | None:

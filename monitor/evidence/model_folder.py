@@ -81,8 +81,8 @@ class ModelManifest(Section):
 
     status_rule : network = the network alone says NG; novelty = novelty alone; either = one of the
         two is enough
-    healthy_score : of novelty, that the training machines exceeded in 5 % of their healthy windows;
-        a sensor's own threshold is not set below it. None for novelty.HEALTHY_SCORE
+    novelty_floor : no sensor's novelty threshold is set below it, by what training's machines
+        showed. None for novelty.NOVELTY_FLOOR
     novelty_threshold : of 0.2.0 and before, for another score; not used
     levels : what the network is shown; relative = less the sensor's own commissioned levels, so a
         sensor that is not commissioned has no logit
@@ -100,7 +100,7 @@ class ModelManifest(Section):
     threshold: Finite
     status_rule: Literal["network", "novelty", "either"] = "network"
     levels: Literal["absolute", "relative"] = "absolute"
-    healthy_score: Finite | None = None
+    novelty_floor: Finite | None = None
     novelty_threshold: Finite | None = None
     receptive_field: ReceptiveField
     training: dict[str, Any] = {}

@@ -23,9 +23,9 @@ from monitor.records.signal import Float32, Float64
 SCALE_DB = 2.0  # outside the range by so much, a band counts one half
 MIN_WINDOWS = 3
 WINDOWS_PER_ODD_ONE = 50  # in commissioning: a dropout or a blow must not widen the range
-# Scores that other machines exceed in 5 % of their healthy windows: eight bearings from new to
+# What other machines exceed in about 5 % of their healthy windows: eight bearings that ran to
 # failure, two mills, a fan (docs/laboratory.md). For a sensor whose model knows no better.
-HEALTHY_SCORE = 0.3
+NOVELTY_FLOOR = 0.3
 
 
 class CommissionError(ValueError):

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from monitor.journal.places import ID_OF_KIND, furthest_behind
+from monitor.journal.refusals import Refusal, refusals
 from monitor.journal.schema import UNDONE, JournalError, connect_read_only
 from monitor.journal.writer import POINTS, SPECTRUM_STEP_DB, VERDICT_COLUMNS
 from monitor.records.batch import TROUBLES
 from monitor.records.books import Books, RowCounts
+from monitor.records.context import Context
 from monitor.records.evidence import NO_CELLS, Evidence, Grid
 from monitor.records.signal import Float32
 from monitor.records.verdict import Band, Status, Verdict
@@ -90,6 +92,17 @@ class JournalReader:
             return None
         return np.frombuffer(found[2], "<f4").reshape(found[0], -1), float(found[1])
 
+    def context(self, row_ids: Iterable[int]) -> dict[int, Context]:
+        """Speed, load, tool and the like of these windows, where any was told."""
+        if not self._has_table("window_context"):
+            return {}
+        found = {}
+        for row_id in row_ids:
+            query = "SELECT fields FROM window_context WHERE row_id = ?"
+            for (fields,) in self._execute(query, (row_id,)):
+                found[row_id] = json.loads(fields)
+        return found
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Windows by sensor and status."""
         counts: dict[str, dict[str, int]] = {}
@@ -104,6 +117,13 @@ class JournalReader:
         names = ("received_ns", "topic", "reason", "detail", "n_bytes", "head")
         query = f"SELECT {', '.join(names)} FROM bad_payload ORDER BY id DESC LIMIT ?"
         return [dict(zip(names, found, strict=True)) for found in self._execute(query, (limit,))]
+
+    def refusals(self, since_ns: int = 0, limit: int = 100) -> list[Refusal]:
+        """What was refused since a time, by topic and reason, the latest first."""
+        try:
+            return refusals(self._link, since_ns, limit)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def health(self) -> tuple[int, dict[str, Any]] | None:
         """The newest health figures and their time."""
@@ -138,10 +158,15 @@ class JournalReader:
 
     def n_to_resend(self) -> dict[str, int]:
         """Rows that are still to be sent again, by output."""
-        if not self._execute("SELECT 1 FROM sqlite_schema WHERE name = 'resend'").fetchone():
-            return {}  # a journal that an older program wrote last
+        if not self._has_table("resend"):
+            return {}
         found = self._execute("SELECT output, count(*) FROM resend GROUP BY output")
         return dict(found.fetchall())
+
+    def _has_table(self, name: str) -> bool:
+        """Not in a journal that an older program wrote last."""
+        query = "SELECT 1 FROM sqlite_schema WHERE name = ?"
+        return self._execute(query, (name,)).fetchone() is not None
 
     def _delivery(self) -> dict[str, dict[str, RowCounts]]:
         ledger: dict[str, dict[str, RowCounts]] = {}

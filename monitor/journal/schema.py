@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from monitor.journal import refusals
 from monitor.journal.migrations import MIGRATIONS
 
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
@@ -101,11 +102,24 @@ CREATE TABLE notified (
 
 # Older programs do well without these tables, so they make no new version.
 LATER_TABLES = """
+CREATE TABLE IF NOT EXISTS part (
+    topic TEXT NOT NULL, series TEXT NOT NULL, number INTEGER NOT NULL,
+    count INTEGER, checksum TEXT NOT NULL,
+    received_ns INTEGER NOT NULL, properties TEXT NOT NULL, payload BLOB NOT NULL,
+    PRIMARY KEY (topic, series, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS window_context (
+    row_id INTEGER PRIMARY KEY REFERENCES verdict, fields TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS told_context (
+    name TEXT NOT NULL, machine TEXT NOT NULL, point TEXT NOT NULL,
+    value TEXT NOT NULL, at_ns INTEGER NOT NULL, valid_ns INTEGER NOT NULL,
+    PRIMARY KEY (name, machine, point)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS birth (topic TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS subscription (topic_filter TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS resend (
     output TEXT NOT NULL, kind TEXT NOT NULL, row_id INTEGER NOT NULL,
     PRIMARY KEY (output, kind, row_id)) WITHOUT ROWID;
 """
+LATER_TABLES += refusals.TABLE
 
 
 # Of a verdict: the commissioning that judged it was undone since.

@@ -11,6 +11,7 @@ from typing import Any
 from monitor.journal.labels import ACKNOWLEDGED, StoredLabel, labels_of
 from monitor.journal.reader import JournalReader, Row, band_of
 from monitor.journal.schema import NEWEST_FIRST, UNDONE
+from monitor.records.batch import TROUBLES
 from monitor.records.evidence import LOGIT, probability
 from monitor.records.verdict import Band
 
@@ -190,6 +191,15 @@ class JournalViews(JournalReader):
                 return Since(began_ns, True)
             began_ns = start_ns
         return Since(began_ns, self._oldest_ns(newest.sensor) == began_ns)
+
+    def sentences(self) -> dict[tuple[str, str], str]:
+        """What was said last of each sensor, by it and the kind of trouble."""
+        marks = ", ".join("?" * len(TROUBLES))
+        query = (
+            "SELECT sensor, kind, text FROM event WHERE event_id IN (SELECT max(event_id) FROM"
+            f" event WHERE kind IN ({marks}) GROUP BY sensor, kind)"
+        )
+        return {(sensor, kind): text for sensor, kind, text in self._execute(query, TROUBLES)}
 
     def back_from(self, sensor: str, before_ns: int | None, limit: int) -> list[WindowSummary]:
         """A sensor's verdicts that ended before a time, newest first."""

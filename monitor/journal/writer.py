@@ -18,12 +18,15 @@ from typing import Any
 
 import numpy as np
 
+from monitor.journal import remembered
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.places import furthest_behind
+from monitor.journal.refusals import count_refusals
 from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
 from monitor.records.batch import Batch, BookKey
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.labels import TOPIC, LabelRequest
+from monitor.records.remembered import Remembered
 from monitor.records.signal import Float32
 from monitor.records.stream import Position, StoredStream, StreamUpdate
 from monitor.records.verdict import Verdict
@@ -98,6 +101,7 @@ class Journal:
             link.executemany(
                 "INSERT OR REPLACE INTO delivered VALUES (?, ?)", batch.digests.items()
             )
+            remembered.store(link, batch)
 
     def streams(self) -> dict[str, StoredStream]:
         """Every sensor's stored stream, to go on with after a start."""
@@ -122,6 +126,10 @@ class Journal:
     def digests(self) -> dict[int, int]:
         """Of messages that were settled, by their delivery's key."""
         return dict(self._link.execute("SELECT delivery_key, digest FROM delivered"))
+
+    def remembered(self) -> Remembered:
+        """What earlier messages told that later ones need."""
+        return remembered.remembered(self._link)
 
     def store_health(
         self,
@@ -163,6 +171,9 @@ class Journal:
             stored = link.execute(INSERT_VERDICT, row).fetchone()
             if stored:
                 self._insert_map(link, stored[0], verdict)
+                if verdict.context:
+                    row = (stored[0], _compact(verdict.context))
+                    link.execute("INSERT OR IGNORE INTO window_context VALUES (?, ?)", row)
 
     def _insert_late_map(self, link: sqlite3.Connection, verdict: Verdict) -> None:
         stored = link.execute(
@@ -283,6 +294,7 @@ def _store_label(link: sqlite3.Connection, request: LabelRequest) -> None:
 def _insert_bad_payloads(link: sqlite3.Connection, batch: Batch) -> None:
     if not batch.bad_payloads:
         return
+    count_refusals(link, batch.bad_payloads)
     link.executemany(
         INSERT_BAD_PAYLOAD,
         [
@@ -382,7 +394,7 @@ def _thin_rows(link: sqlite3.Connection, n_rows: int, outputs: Sequence[str]) ->
     chosen = link.execute(query.format("AND row_id <= ?"), (cursor or 0, n_rows)).fetchall()
     fate = "delivered_rows" if chosen or cursor is None else "undelivered_rows"
     chosen = chosen or link.execute(query.format(""), (n_rows,)).fetchall()
-    for table in ("kept_window", "map", "verdict"):
+    for table in ("kept_window", "map", "window_context", "verdict"):
         link.executemany(f"DELETE FROM {table} WHERE row_id = ?", chosen)
     return Counter({fate: len(chosen)})
 

@@ -196,6 +196,7 @@ def _messages(books: Books) -> Iterator[Metric]:
         ("windows.", "camshaft_windows", "status", "Windows by status"),
         ("bad_payloads.", "camshaft_bad_payloads", "reason", "Messages that could not be used"),
         ("tolerated.", "camshaft_tolerated", "what", "Oddities of messages that were read anyway"),
+        ("sparkplug.", "camshaft_sparkplug", "what", "Births, deaths and losses of edge nodes"),
         ("breaks.", "camshaft_stream_breaks", "reason", "Breaks in the sensors' streams"),
         (
             "errors.",

@@ -41,6 +41,7 @@ from monitor.page.guard import CSRF_HEADER, MAX_BODY_BYTES, Guard, Sessions, ref
 from monitor.page.views import (
     database_view,
     event_view,
+    refusal_view,
     row_view,
     summary_view,
     waveform_view,
@@ -51,6 +52,7 @@ STATIC = Path(__file__).parent / "static"
 COOKIE = "camshaft_session"
 MAX_ROWS = 2000
 MAX_EVENTS = 500
+REFUSED_NS = 86_400 * 10**9  # what was refused is shown for a day
 
 
 class Page:
@@ -78,6 +80,7 @@ class Page:
             Route("/api/rows/{row_id:int}/last-ok", self.last_ok),
             Route("/api/events", self.events),
             Route("/api/events/{event_id:int}/row", self.event_row),
+            Route("/api/refused", self.refused),
             Route("/api/delivery", self.delivery),
             Route("/api/resend", self.resend, methods=["POST"]),
             Route("/api/labels", self.add_label, methods=["POST"]),
@@ -200,7 +203,9 @@ class Page:
         row_id = request.path_params["row_id"]
         with self._source.reading() as views:
             found = _row(views, row_id)
-            return _answer(row_view(found, views.has_kept_window(row_id), views.labels([row_id])))
+            has_kept, labels = views.has_kept_window(row_id), views.labels([row_id])
+            context = views.context([row_id]).get(row_id, {})
+            return _answer(row_view(found, has_kept, labels, context))
 
     def waveform(self, request: Request) -> Response:
         self._may_read(request)
@@ -234,6 +239,13 @@ class Page:
         if row_id is None:
             raise HTTPException(404, "The window of this event is not in the journal (any more).")
         return _answer({"row": row_id})
+
+    def refused(self, request: Request) -> Response:
+        """Messages that were refused within the last day, by topic and reason."""
+        self._may_read(request)
+        with self._source.reading() as views:
+            found = views.refusals(time.time_ns() - REFUSED_NS)
+        return _answer({"refused": [refusal_view(one) for one in found]})
 
     def delivery(self, request: Request) -> Response:
         """What each database has got, has refused, and is still to be sent again."""

@@ -18,7 +18,8 @@ from typing import Any
 from monitor.journal.labels import ACKNOWLEDGED
 from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews, Since, StoredEvent, WindowSummary
-from monitor.page.views import Tree, difference, event_view, sensor_view
+from monitor.page.views import Tree, difference, event_view, refusal_view, sensor_view
+from monitor.records.batch import TOLD_BY, TROUBLES
 
 POLL_S = 0.2
 RETRY_S = 1.0
@@ -26,6 +27,9 @@ EVENTS_AT_ONCE = 500
 HEARTBEAT_S = 2.0
 MAX_WAITING = 50  # messages that one browser may be behind
 MAX_LISTENERS = 100
+# Reasons for which messages are refused that bring no samples.
+OTHER_MESSAGES = ("bad_label", "retained_label", "unknown_window", "bad_running_state")
+REFUSED_NS = 600 * 10**9  # a topic whose last refused message is older is not shown any more
 
 Message = tuple[str, Any]  # the event's name and its data
 
@@ -93,11 +97,13 @@ class Fleet:
         self._newest: dict[str, WindowSummary] = {}
         self._since: dict[str, Since] = {}
         self._acknowledged: set[str] = set()
+        self._sentences: dict[tuple[str, str], str] = {}  # by sensor and kind of trouble
         self._row_id = self._event_id = 0
         self._file: tuple[int, int] | None = None
         self._beat_s = float("-inf")
         self.shown: dict[str, Tree] = {}
         self.health: Tree | None = None
+        self.refused: list[Tree] = []
         self.trouble = ""
 
     def read(self, now_s: float) -> list[Message]:
@@ -115,6 +121,7 @@ class Fleet:
         return "snapshot", {
             "sensors": list(self.shown.values()),
             "health": self.health,
+            "refused": self.refused,
             "trouble": self.trouble,
         }
 
@@ -126,10 +133,12 @@ class Fleet:
         self._acknowledged = {
             s for s, event in views.alarm_events().items() if event.kind == ACKNOWLEDGED
         }
+        self._sentences = views.sentences()
         self._row_id = row_id
         self._file, self.trouble = self._source.file, ""
         self.shown = {sensor: self._view(sensor) for sensor in self._newest}
         self.health = _health(views)
+        self.refused = self._nameless(views)
         return [self.snapshot()]
 
     def _go_on(self, views: JournalViews, now_s: float) -> list[Message]:
@@ -150,7 +159,20 @@ class Fleet:
             self._beat_s = now_s
             self.health = _health(views)
             messages.append(("health", self.health))
+            before, self.refused = self.refused, self._nameless(views)
+            if before != self.refused:
+                messages.append(("refused", self.refused))
         return messages
+
+    def _nameless(self, views: JournalViews) -> list[Tree]:
+        """Topics whose messages are refused, and that no sensor stands for."""
+        found = views.refusals(time.time_ns() - REFUSED_NS)
+        topics = {
+            one.topic: one
+            for one in reversed(found)
+            if one.sensor not in self._newest and one.reason not in OTHER_MESSAGES
+        }
+        return [refusal_view(one) for one in reversed(topics.values())]
 
     def _take(self, row: WindowSummary) -> str:
         self._row_id = row.row_id
@@ -166,6 +188,8 @@ class Fleet:
             self._acknowledged.add(event.sensor)
         elif event.kind == "alarm_raised":
             self._acknowledged.discard(event.sensor)
+        elif event.kind in TROUBLES:
+            self._sentences[event.sensor, event.kind] = event.text
         return event.sensor
 
     def _change(self, sensor: str) -> Tree:
@@ -175,7 +199,10 @@ class Fleet:
         return change if len(change) > 1 else {}
 
     def _view(self, sensor: str) -> Tree:
-        return sensor_view(self._newest[sensor], self._since[sensor], sensor in self._acknowledged)
+        newest = self._newest[sensor]
+        trouble = self._sentences.get((sensor, TOLD_BY.get(newest.reason, "")), "")
+        seen = sensor in self._acknowledged
+        return sensor_view(newest, self._since[sensor], seen, trouble)
 
 
 def _health(views: JournalViews) -> Tree | None:

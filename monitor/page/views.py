@@ -15,9 +15,11 @@ from monitor.evidence.cam import strongest_band
 from monitor.evidence.colour import full_colour, is_signed, strongest_cell
 from monitor.journal.labels import StoredLabel
 from monitor.journal.reader import Row
+from monitor.journal.refusals import Refusal
 from monitor.journal.resend import RefusedRows
 from monitor.journal.views import Since, StoredEvent, WindowSummary, summary_of
 from monitor.records.books import Books
+from monitor.records.context import Context, in_words
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
@@ -28,8 +30,11 @@ N_ENVELOPE = 1500  # columns of a waveform: more than a screen has pixels for it
 Tree = dict[str, Any]
 
 
-def sensor_view(newest: WindowSummary, since: Since, acknowledged: bool) -> Tree:
-    """One tile of the fleet, no finer than it is shown: what does not change is not sent."""
+def sensor_view(newest: WindowSummary, since: Since, acknowledged: bool, trouble: str = "") -> Tree:
+    """One tile of the fleet, no finer than it is shown: what does not change is not sent.
+
+    trouble : why it cannot be judged, and what to change, where that was said
+    """
     band = None
     if newest.status == "NG" and newest.band is not None:
         band = [newest.band.low_hz, newest.band.high_hz, rounded(newest.band.share, 2)]
@@ -46,6 +51,20 @@ def sensor_view(newest: WindowSummary, since: Since, acknowledged: bool) -> Tree
         **_ratio(newest, 1),
         "band": band,
         "model_id": newest.model_id,
+        "trouble": trouble,
+    }
+
+
+def refusal_view(refusal: Refusal) -> Tree:
+    """Messages of one topic that were refused for one reason."""
+    return {
+        "topic": refusal.topic,
+        "sensor": refusal.sensor,
+        "n": refusal.n,
+        "last_ms": refusal.last_ns / NS_PER_MS,
+        "detail": refusal.detail,
+        "n_bytes": refusal.n_bytes,
+        "first_bytes": refusal.first_bytes,
     }
 
 
@@ -71,7 +90,9 @@ def summary_view(window: WindowSummary) -> Tree:
     }
 
 
-def row_view(row: Row, has_kept_window: bool, labels: Sequence[StoredLabel]) -> Tree:
+def row_view(
+    row: Row, has_kept_window: bool, labels: Sequence[StoredLabel], context: Context
+) -> Tree:
     """One window whole: figures, all evidence with its map, labels."""
     v = row.verdict
     return summary_view(summary_of(row)) | {
@@ -84,6 +105,7 @@ def row_view(row: Row, has_kept_window: bool, labels: Sequence[StoredLabel]) -> 
         "residual": v.residual,
         "running": v.running,
         "continuity": v.continuity,
+        "context": in_words(context),
         "band": None if v.band is None else [v.band.low_hz, v.band.high_hz, v.band.share],
         "quality": {name: finite(value) for name, value in v.quality.items()},
         "has_kept_window": has_kept_window,

@@ -47,7 +47,12 @@ class Analyser:
         self.geometry = geometry_of(rule, self.settings, self.grid)
         n_hop = max(1, round(self.settings.n_window * (1 - rule.overlap)))
         self.window_settings = WindowSettings(
-            rule.acquisition, self.settings.n_window, n_hop, rule.sample_rate_hz
+            rule.acquisition,
+            self.settings.n_window,
+            n_hop,
+            rule.sample_rate_hz,
+            rule.sequence_bits,
+            derives=rule.quantity == "velocity",
         )
 
     @property

@@ -25,4 +25,5 @@ def configured_rules(config: Config) -> Rules:
         max_payload_bytes=config.mqtt.max_payload_bytes,
         max_lag_s=config.max_lag_s,
         failure_modes=config.page.failure_modes,
+        context=config.context,
     )

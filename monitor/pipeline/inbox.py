@@ -1,4 +1,6 @@
-"""The buffer between the network thread and the pipeline: bounded, and fair to every topic."""
+"""The buffer between the network thread and the pipeline: bounded, and fair to every topic. Topics
+whose order with each other matters share one place.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from collections import OrderedDict, deque
 from dataclasses import replace
 
 from monitor.records.signal import Message
+from monitor.signal.payload.sparkplug_topic import in_order_with
 
 MAX_LOSSES = 10_000  # topics; a hostile publisher may invent more
 
@@ -22,7 +25,7 @@ class Inbox:
 
     def __init__(self, max_messages: int, max_bytes: int) -> None:
         self._max_messages, self._max_bytes = max_messages, max_bytes
-        self._topics: OrderedDict[str, deque[Message]] = OrderedDict()
+        self._places: OrderedDict[str, deque[Message]] = OrderedDict()
         self._losses: set[str] = set()  # topics whose next message follows a loss
         self._n_messages = self._n_bytes = 0
         self._changed = threading.Condition()
@@ -45,7 +48,7 @@ class Inbox:
                 if message.topic in self._losses:
                     self._losses.discard(message.topic)
                     message = replace(message, after_loss=True)
-                self._topics.setdefault(message.topic, deque()).append(message)
+                self._places.setdefault(in_order_with(message.topic), deque()).append(message)
                 self._n_messages += 1
                 self._n_bytes += len(message.payload)
                 self._changed.notify_all()
@@ -58,17 +61,17 @@ class Inbox:
                 self._losses.add(topic)
 
     def take(self, limit: int, timeout_s: float) -> list[Message]:
-        """Up to `limit` messages, one topic after another in turn; each topic's in order. [] after
+        """Up to `limit` messages, one place after another in turn; each topic's in order. [] after
         timeout_s.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._n_messages > 0, timeout_s)
             taken: list[Message] = []
-            while self._topics and len(taken) < limit:
-                topic, waiting = self._topics.popitem(last=False)
+            while self._places and len(taken) < limit:
+                place, waiting = self._places.popitem(last=False)
                 message = waiting.popleft()
                 if waiting:
-                    self._topics[topic] = waiting
+                    self._places[place] = waiting
                 self._n_messages -= 1
                 self._n_bytes -= len(message.payload)
                 taken.append(message)
@@ -94,24 +97,27 @@ class Inbox:
         """Make room for a QoS 0 message at the expense of the topic that holds most; itself where
         nothing may go.
         """
-        for topic in sorted(self._topics, key=lambda name: len(self._topics[name]), reverse=True):
-            waiting = self._topics[topic]
-            for index, message in enumerate(waiting):
+        places = self._places
+        for place in sorted(places, key=lambda name: len(places[name]), reverse=True):
+            for index, message in enumerate(places[place]):
                 if message.delivery is None and self._has_room(incoming, message):
-                    self._remove(topic, index)
+                    self._remove(place, index)
                     return message
         self._losses.add(incoming.topic)
         return incoming
 
-    def _remove(self, topic: str, index: int) -> None:
+    def _remove(self, place: str, index: int) -> None:
         """Take a message out. What follows on its topic says so."""
-        waiting = self._topics[topic]
+        waiting = self._places[place]
+        gone = waiting[index]
         self._n_messages -= 1
-        self._n_bytes -= len(waiting[index].payload)
+        self._n_bytes -= len(gone.payload)
         del waiting[index]
-        if index < len(waiting):
-            waiting[index] = replace(waiting[index], after_loss=True)
+        for later in range(index, len(waiting)):
+            if waiting[later].topic == gone.topic:
+                waiting[later] = replace(waiting[later], after_loss=True)
+                break
         else:
-            self._losses.add(topic)
+            self._losses.add(gone.topic)
         if not waiting:
-            del self._topics[topic]
+            del self._places[place]

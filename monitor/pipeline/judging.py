@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.pipeline.sensor import Sensor
 from monitor.records.batch import Event, KeptWindow
 from monitor.records.commissioned import Baseline
+from monitor.records.context import Context
 from monitor.records.signal import Gap, Window
 from monitor.records.verdict import Verdict
 
@@ -20,7 +21,9 @@ class Cut:
     sensor: Sensor
     analyser: Analyser
     piece: Window | Gap
-    running: bool | None = None  # what the running-state topic had said last
+    running: bool | None = None  # what had been said last
+    context: Context = field(default_factory=dict)
+    is_implausible: bool = False  # of bytes that are not what the settings say
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,14 @@ def judge(work: Sequence[Cut]) -> Iterator[Judgement]:
         if isinstance(piece, Gap):
             yield Judgement(cut.sensor.judge_gap(piece), piece.n_new)
             continue
-        found = cut.sensor.judge(piece, analyses[index], cut.analyser, cut.running)
+        analysis = analyses[index]
+        if cut.is_implausible:
+            quality = replace(analysis.quality, reason="implausible_format")
+            analysis = Analysis(quality)
+        found = cut.sensor.judge(piece, analysis, cut.analyser, cut.running)
         verdict, kept, events = found
+        if cut.context:
+            verdict = replace(verdict, context=cut.context)
         yield Judgement(verdict, piece.n_new, kept, events)
 
 

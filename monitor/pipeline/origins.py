@@ -4,6 +4,9 @@ Where a level of a subscription has no name, two topics can name one sensor. Tha
 gateways relay the same messages, and wrong where two plants have a pump-1 each: their streams would
 be one. The payloads tell them apart. Who came first is the sensor; who repeats its messages is a
 relay; anybody else is refused.
+
+Likewise where one topic brings the messages of several senders, and nobody said which field tells
+them apart.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from enum import Enum
 N_REMEMBERED = 16  # messages that a relay may be behind or ahead
 N_PROOFS = 2  # different payloads: a dead sensor anywhere sends the same zeros
 MAX_RIVALS = 16  # topics told apart for one sensor
+MAX_NAMES = 64  # likewise, names in messages
+MIN_BACK = 2  # times that a name must have come back
 
 
 class Origin(Enum):
@@ -57,6 +62,62 @@ class _Known:
         if len(rival.proofs) >= N_PROOFS:
             self.relays.add(topic)
             del self.rivals[topic]
+
+
+@dataclass(slots=True)
+class _Said:
+    """Who one sensor's messages say they are from.
+
+    names : that are remembered; n_new, n_back : changes to a new name, and to a remembered one
+    """
+
+    first: str
+    last: str
+    names: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_NAMES))
+    n_new: int = 1
+    n_back: int = 0
+    is_shared: bool = False
+    n_refused: int = 0
+
+    def change(self, name: str) -> None:
+        self.last = name
+        if name == self.first or name in self.names:
+            self.n_back += 1
+            self.is_shared = self.is_shared or self.n_back >= max(MIN_BACK, self.n_new)
+        else:
+            self.n_new += 1
+            self.names.append(name)
+
+
+class Senders:
+    """Of every sensor: whether its messages are of one sender, by a field that nobody configured.
+
+    A field that hardly ever comes back to an earlier value is a message's own number, of which some
+    come twice, or a sensor that was replaced. One that does as a rule is senders that take turns:
+    who was heard first is the sensor.
+    """
+
+    def __init__(self) -> None:
+        self._said: dict[str, _Said] = {}
+
+    def is_foreign(self, sensor: str, origin: str, is_silent: bool) -> bool:
+        """is_silent : nothing was heard of the sensor for long"""
+        said = self._said.get(sensor)
+        if said is None or (is_silent and origin != said.first):
+            said = self._said[sensor] = _Said(origin, origin)
+        if origin != said.last:
+            said.change(origin)
+        if not said.is_shared or origin == said.first:
+            return False
+        said.n_refused += 1
+        return True
+
+    def is_news(self, sensor: str) -> bool:
+        """Whether a message has been refused for the first time."""
+        return self._said[sensor].n_refused == 1
+
+    def first_of(self, sensor: str) -> str:
+        return self._said[sensor].first
 
 
 class Origins:

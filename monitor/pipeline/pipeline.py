@@ -14,23 +14,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from monitor.config import SensorSettings
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.judging import Cut, Judgement, judge
-from monitor.pipeline.origins import Origin, Origins
+from monitor.pipeline.memory import Memory
+from monitor.pipeline.origins import Origin, Origins, Senders
 from monitor.pipeline.overload import Overload
-from monitor.pipeline.router import MAX_NAME, Router, Rules, RunningWord
+from monitor.pipeline.router import Content, Router, Rules, RunningWord
 from monitor.pipeline.running import RunningStates
-from monitor.pipeline.sensor import Sensor
+from monitor.pipeline.sample_reader import MAX_NAME
+from monitor.pipeline.sensor import Sensor, Stopped
 from monitor.pipeline.settlement import Marks, Settlement
 from monitor.records.batch import BadPayload, Batch, Event
 from monitor.records.commissioned import Commissioned
 from monitor.records.geometry import Geometry
 from monitor.records.labels import LabelRequest
+from monitor.records.remembered import NOTHING, Remembered
 from monitor.records.signal import Chunk, Drop, Gap, Message, Window
 from monitor.records.stream import StoredStream
 from monitor.records.verdict import Status
 from monitor.signal.payload.base import PayloadError
+from monitor.signal.payload.identity import id_in_properties
 
 MAX_SENSORS = 5000  # a hostile publisher may invent names; each would cost memory
 BEHIND_NS = 1_000_000_000  # a message that waited for longer on our side tells no rate by arrival
+MAX_UNHEARD = 500  # likewise of sensors that have sent nothing but what was refused
 HEAD_BYTES = 64  # of a bad payload, kept for inspection
 
 
@@ -43,12 +48,17 @@ class Pipeline:
         streams: Mapping[str, StoredStream],
         digests: Mapping[int, int],
         now_s: float,
+        remembered: Remembered = NOTHING,
     ) -> None:
-        """streams, digests : where an earlier process stopped, as the journal holds it."""
+        """streams, digests, remembered : where an earlier process stopped, as the journal holds
+        it.
+        """
         self.sensors: dict[str, Sensor] = {}
         self._rules = rules
-        self._router = Router(rules)
+        self._memory = Memory(remembered, rules.max_payload_bytes)
+        self._router = Router(rules, self._memory)
         self._origins = Origins()
+        self._senders = Senders()
         self._settlement = Settlement(digests)
         self._running = RunningStates()
         self._overload = Overload()
@@ -69,8 +79,9 @@ class Pipeline:
     def change_rules(self, rules: Rules) -> None:
         """Take a new configuration over; known sensors change at their next window border."""
         self._rules = rules
-        self._router = Router(rules)
+        self._router = Router(rules, self._memory)
         self._origins = Origins()
+        self._senders = Senders()
         for sensor in self.sensors.values():
             analyser = self._router.analyser(sensor.name)
             if analyser is not None:
@@ -98,6 +109,8 @@ class Pipeline:
         self._unsure = dict.fromkeys(self.sensors, is_resumed)
         if not is_resumed:
             self._settlement.forget()
+            self._memory.edge_nodes.forget()
+            self._take_news(0)
 
     def process(self, messages: Sequence[Message], now_ns: int, now_s: float) -> None:
         """Take messages in order of receipt. now_s counts seconds spent listening."""
@@ -116,10 +129,11 @@ class Pipeline:
 
     def refuse(self, message: Message, reason: str, detail: str) -> None:
         """Count a message that cannot be used, and keep its first bytes."""
+        name = self._router.whole_name(message.topic)
         self._batch.counters[f"bad_payloads.{reason}"] += 1
         head, topic = message.payload[:HEAD_BYTES], message.topic[:MAX_NAME]
         n_bytes = len(message.payload)
-        bad = BadPayload(message.received_ns, topic, reason, detail, n_bytes, head)
+        bad = BadPayload(message.received_ns, topic, reason, detail, n_bytes, head, name)
         self._batch.bad_payloads.append(bad)
 
     def tick(self, now_ns: int, now_s: float) -> None:
@@ -129,15 +143,12 @@ class Pipeline:
         for name, first_sample in self._overload.unjudged():
             self._batch.verdicts.append(self.sensors[name].overloaded(first_sample, now_ns))
             self._touched.add(name)
+        self._memory.series.tick(now_ns)
+        self._take_news(now_ns)
         for sensor in self.sensors.values():
-            if not sensor.is_overdue(now_s):
-                continue
-            ended, verdict = sensor.fall_silent(now_ns)
-            self._count_ended(sensor, ended)
-            self._batch.verdicts.append(verdict)
-            text = "no message for three expected periods"
-            self.event(Event(now_ns, sensor.name, "silent", text))
-            self._touched.add(sensor.name)
+            stopped = sensor.stopped(now_ns, now_s)
+            if stopped is not None:
+                self._end(sensor, stopped)
 
     def event(self, event: Event) -> None:
         """Put something that happened on record."""
@@ -176,6 +187,7 @@ class Pipeline:
             batch.settled.append(receipt.delivery)
             if receipt.delivery.key is not None:
                 batch.digests[receipt.delivery.key] = receipt.digest
+        self._memory.discard(batch, self._settlement.is_stored)
         if batch.settled:
             batch.counters["messages_received"] += len(batch.settled)
         return batch
@@ -192,14 +204,22 @@ class Pipeline:
 
         digest, checksum : of the whole message, of its payload alone
         """
-        marks = self._settlement.seen_before(message.delivery, digest)
-        if marks is not None:
+        seen = self._settlement.seen_before(message.delivery, digest)
+        if seen is not None:
             self._batch.counters["messages_redelivered"] += 1
-            return marks
+            return seen
+        marks = self._take_content(message, checksum, work, now_s)
+        self._memory.taken(marks)
+        return marks
+
+    def _take_content(
+        self, message: Message, checksum: int, work: list[Cut], now_s: float
+    ) -> Marks:
         if message.after_loss:
-            self._note_refused(message.topic)
+            self._note_missing(message.topic, "refused_message")
         try:
-            content = self._router.read(message, self._rule_of)
+            content = self._read(message)
+            self._note_context(message)
             if isinstance(content, RunningWord):
                 self._running.note(content)
                 return {}
@@ -208,15 +228,19 @@ class Pipeline:
                 return {}
             sensors = self._sensors_of(content, now_s)
         except PayloadError as error:
-            self.refuse(message, error.reason, error.detail)
+            detail = f"{error.detail} {self._router.hint(message)}".strip()
+            self.refuse(message, error.reason, detail)
             if not message.retained:  # that one is from some other time
-                self._note_refused(message.topic)
+                self._note_missing(message.topic, "refused_message")
+                self._note_not_understood(message, detail, now_s)
             return {}
         marks = {}
         self._note_topic(message.topic, sensors)
         for index, (sensor, chunk) in enumerate(zip(sensors, content, strict=True)):
             # Two chunks of one message are no duplicates of each other.
             own = checksum if index == 0 else zlib.crc32(b"%d" % index, checksum)
+            if self._is_of_other_sender(sensor, chunk, message):
+                continue
             origin = self._origin(sensor, message, own)
             if origin is Origin.FOREIGN:
                 continue
@@ -228,9 +252,57 @@ class Pipeline:
                 self._note_outage(sensor, message)
                 if self._is_behind:
                     sensor.note_held()
+                sensor.look(message, self._router.payload_of(message.topic), chunk, now_s)
                 self._push(sensor, chunk, own, work, now_s)
             marks[sensor.name] = sensor.n_received
         return marks
+
+    def _note_context(self, message: Message) -> None:
+        if told := self._router.context(message):
+            self._memory.context.note(told)
+            self._batch.context.update(told)
+
+    def _read(self, message: Message) -> Content:
+        """What the message brings. Raises PayloadError; also then there may be news."""
+        try:
+            return self._router.read(message, self._rule_of)
+        finally:
+            self._take_news(message.received_ns, message.topic)
+
+    def _take_news(self, now_ns: int, topic: str = "") -> None:
+        """What messages showed beside what they brought."""
+        noticed = self._memory.take_news(self._batch, topic)
+        for message, text in noticed.given_up:
+            self.refuse(message, "incomplete_series", text)
+        for missing in noticed.missing:
+            self._note_missing(missing, "gap")
+        for dead, kind in noticed.dead:
+            sensor = self.sensors.get(self._router.sensor_of(dead) or "")
+            if sensor is not None and not sensor.is_silent:
+                self._end(sensor, sensor.died(now_ns, f"{kind}: its sender has ended"))
+
+    def _end(self, sensor: Sensor, stopped: Stopped) -> None:
+        """The sensor's stream ends here."""
+        self._count_ended(sensor, stopped.ended)
+        self._batch.verdicts.append(stopped.verdict)
+        self._batch.events += stopped.events
+        self._touched.add(sensor.name)
+
+    def _is_of_other_sender(self, sensor: Sensor, chunk: Chunk, message: Message) -> bool:
+        """Whether another sender takes turns with the sensor's. Its message is refused here."""
+        said = chunk.origin or id_in_properties(message.properties)
+        name = sensor.name
+        if not said or not self._senders.is_foreign(name, said, sensor.is_silent):
+            return False
+        text = (
+            f"Messages on {message.topic!r} come from several senders, here {said!r}, and all are"
+            f" sensor {name!r}, which is {self._senders.first_of(name)!r}: name the field that"
+            " tells them apart as machine or point under the subscription's payload."
+        )
+        if self._senders.is_news(name):
+            self.event(Event(message.received_ns, name, "ambiguous", text))
+        self.refuse(message, "ambiguous_sender", text)
+        return True
 
     def _origin(self, sensor: Sensor, message: Message, checksum: int) -> Origin:
         """Whether the message is the sensor's. One that is not is refused here."""
@@ -264,13 +336,25 @@ class Pipeline:
             if sensor.name != own:
                 self._topics[sensor.name] = topic
 
-    def _note_refused(self, topic: str) -> None:
+    def _note_missing(self, topic: str, reason: str) -> None:
         """The sensors of a topic miss a message: the one it names, and those last heard on it."""
         names = {name for name, heard_on in self._topics.items() if heard_on == topic}
         names.add(self._router.sensor_of(topic) or "")
         for name in names & self.sensors.keys():
-            self.sensors[name].note_missing("refused_message")
+            self.sensors[name].note_missing(reason)
             self._touched.add(name)
+
+    def _note_not_understood(self, message: Message, detail: str, now_s: float) -> None:
+        """A sensor that sends nothing but what is refused is to be seen, too."""
+        name = self._router.whole_name(message.topic)
+        sensor = self.sensors.get(name)
+        if sensor is None:
+            analyser = self._router.analyser(name) if name else None
+            n_unheard = sum(not one.was_heard for one in self.sensors.values())
+            if analyser is None or n_unheard >= MAX_UNHEARD or len(self.sensors) >= MAX_SENSORS:
+                return
+            sensor = self._make_sensor(name, analyser, now_s)
+        sensor.note_not_understood(message, detail, now_s)
 
     def _note_outage(self, sensor: Sensor, message: Message) -> None:
         """The first message after a new connection."""
@@ -319,6 +403,9 @@ class Pipeline:
         for what in chunk.tolerated:
             self._batch.counters[f"tolerated.{what}"] += 1
         taken = sensor.take(chunk, digest, now_s)
+        if taken.unjudged is not None:
+            self._batch.verdicts.append(taken.unjudged)
+            self._touched.add(name)
         if taken.is_back:
             self.event(Event(chunk.received_ns, name, "back", "messages again"))
         self._batch.events += taken.troubles
@@ -327,8 +414,9 @@ class Pipeline:
         for gap in self._count_ended(sensor, taken.ended):
             work.append(Cut(sensor, taken.analyser, gap))
         for analyser, window in taken.windows:
-            running = self._running.of(name, analyser.rule)
-            work.append(Cut(sensor, analyser, window, running))
+            context = self._memory.context.of(name, self._router.context_names, chunk.received_ns)
+            running = self._running.of(name, analyser.rule, context)
+            work.append(Cut(sensor, analyser, window, running, context, taken.is_implausible))
             self._batch.window_received_ns.append(chunk.received_ns)
 
     def _count_ended(self, sensor: Sensor, ended: Iterable[Gap | Drop]) -> list[Gap]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monitor.config import JournalSettings, Subscription
+from monitor.config import ContextSettings, JournalSettings, Subscription
 from monitor.pipeline.analysis import Analyser
+from monitor.pipeline.context import ContextRules
+from monitor.pipeline.memory import Memory
+from monitor.pipeline.sample_reader import MAX_NAME, SampleReader
 from monitor.records import labels
+from monitor.records.context import ContextKey, Told
 from monitor.records.labels import LabelRequest
+from monitor.records.remembered import NOTHING
 from monitor.records.signal import Chunk, Message
 from monitor.records.topic import TopicPattern, machine_in
-from monitor.signal.payload.base import DecoderSettings, PayloadError, RuleOf
-from monitor.signal.payload.formats import decode
+from monitor.signal.payload.base import PayloadError, PayloadSettings, RuleOf
+from monitor.signal.payload.sparkplug_topic import SparkplugTopic
+from monitor.signal.plausibility.sentences import hint
 
-MAX_NAME = 200
 RUNNING_WORDS = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
 
 
@@ -23,6 +29,7 @@ class Rules:
 
     analysers : one a sensor rule, in their order: the first that fits a name holds
     failure_modes : that a label may name
+    context : where speed, load, tool come from
     """
 
     subscriptions: tuple[Subscription, ...]
@@ -31,6 +38,7 @@ class Rules:
     max_payload_bytes: int
     max_lag_s: float | None
     failure_modes: tuple[str, ...] = ()
+    context: tuple[ContextSettings, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +55,21 @@ Content = list[Chunk] | RunningWord | LabelRequest
 
 
 class Router:
-    """One set of rules. read() finds out what a message brings."""
+    """One set of rules. read() finds out what a message brings.
 
-    def __init__(self, rules: Rules) -> None:
+    memory : outlives a set of rules; None: empty
+    """
+
+    def __init__(self, rules: Rules, memory: Memory | None = None) -> None:
         self._rules = rules
-        self._topics = [(s.pattern, s.payload) for s in rules.subscriptions]
-        # Two topics may name one sensor.
-        self.is_ambiguous = len(self._topics) > 1 or any(
-            pattern.is_ambiguous or payload.names_machine for pattern, payload in self._topics
+        known = memory or Memory(NOTHING, rules.max_payload_bytes)
+        self._edge_nodes = known.edge_nodes
+        self._samples = SampleReader(
+            rules.subscriptions, rules.context, rules.max_payload_bytes, known
         )
+        self.is_ambiguous = self._samples.is_ambiguous
+        self._context = ContextRules(rules.context, [one.topic for one in rules.subscriptions])
+        self.context_names = self._context.names
         self._running_topics = {
             running.topic: TopicPattern.parse(running.topic)
             for analyser in rules.analysers
@@ -63,31 +77,58 @@ class Router:
         }
 
     def read(self, message: Message, rule_of: RuleOf) -> Content:
-        """Raises PayloadError for what cannot be used."""
-        for pattern, payload in self._topics:
-            sensor = pattern.sensor(message.topic)
-            if sensor is not None and len(sensor) <= MAX_NAME:
-                limit = self._rules.max_payload_bytes
-                return decode(message, DecoderSettings(payload, sensor, rule_of, limit))
-        return self._other(message)
+        """Raises PayloadError for what cannot be used. No chunks: what it brought is in the news of
+        edge nodes or series.
+        """
+        chunks = self._samples.read(message, rule_of)
+        return self._other(message) if chunks is None else chunks
+
+    def whole_name(self, topic: str) -> str:
+        """The sensor's name where the topic alone gives it; else ''."""
+        return self._samples.whole_name(topic)
+
+    def hint(self, message: Message) -> str:
+        """What a payload that is refused looks like; '' where nothing can be said."""
+        if self.sensor_of(message.topic) is None:
+            return ""
+        return hint(self.payload_of(message.topic), message.payload)
 
     def sensor_of(self, topic: str) -> str | None:
         """The sensor's name as far as the topic gives it; None for other topics."""
-        named = (pattern.sensor(topic) for pattern, _ in self._topics)
-        return next((name for name in named if name is not None), None)
+        return self._samples.sensor_of(topic)
+
+    def payload_of(self, topic: str) -> PayloadSettings:
+        """How messages with samples on this topic are read."""
+        return self._samples.payload_of(topic)
 
     def analyser(self, sensor: str) -> Analyser | None:
         """The analyser of the first rule that fits "machine/point"."""
         fitting = (one for one in self._rules.analysers if one.rule.fits(sensor))
         return next(fitting, None)
 
+    def context(self, message: Message) -> Mapping[ContextKey, Told]:
+        """What the message, which was read before, tells beside samples. Raises PayloadError."""
+        if not self.context_names:
+            return {}
+        edge = SparkplugTopic.parse(message.topic)
+        if edge is None:
+            return self._context.values(message, None)
+        try:
+            return self._context.values(message, self._edge_nodes.birth_of(edge))
+        except PayloadError as error:
+            if error.reason == "unknown_alias":
+                self._edge_nodes.ask_for_birth(edge, message.received_ns)
+            raise
+
     def _other(self, message: Message) -> Content:
-        """A running state or a label."""
+        """A running state, context alone, or a label."""
         for topic, pattern in self._running_topics.items():
             named = pattern.match(message.topic)
             if named is not None:
                 machine, point = machine_in(named), named.get("point", "")
                 return RunningWord(topic, machine, point, _is_running(message))
+        if self._context.are_on(message.topic):
+            return []
         if message.topic != labels.TOPIC:
             topic = message.topic[:MAX_NAME]
             raise PayloadError("unmatched_topic", f"Topic {topic!r} fits no subscription.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monitor.config import SensorSettings
 from monitor.pipeline.router import RunningWord
+from monitor.records.context import Context
 
 
 class RunningStates:
@@ -15,11 +16,21 @@ class RunningStates:
     def note(self, word: RunningWord) -> None:
         self._last[word.topic, word.machine, word.point] = word.is_running
 
-    def of(self, sensor: str, rule: SensorSettings) -> bool | None:
-        """None where no topic has told. A point's word goes before its machine's."""
-        if rule.running is None or rule.running.topic is None:
+    def of(self, sensor: str, rule: SensorSettings, context: Context) -> bool | None:
+        """None where no topic and no valid value has told. A point's word goes before its
+        machine's.
+        """
+        if rule.running is None:
             return None
+        if rule.running.context is not None:
+            value = context.get(rule.running.context)
+            at_least = rule.running.at_least
+            if at_least is None or not isinstance(value, float):
+                return None
+            return value >= at_least
         topic = rule.running.topic
+        if topic is None:
+            return None
         machine, _, point = sensor.rpartition("/")
         of_machine = self._last.get((topic, machine, ""))
         return self._last.get((topic, machine, point), of_machine)

@@ -15,18 +15,22 @@ from monitor.evidence.kinds import KINDS
 from monitor.pipeline.alarm import Alarm
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.pipeline.maps_kept import MapKeeper
+from monitor.pipeline.presence import Presence
 from monitor.pipeline.raw_windows import WindowKeeper
 from monitor.pipeline.remarks import Remarks
 from monitor.records.batch import Event, KeptWindow
 from monitor.records.commissioned import Baseline, Commissioned
-from monitor.records.signal import Chunk, Drop, Gap, Window
+from monitor.records.signal import Chunk, Drop, Gap, Message, Window
 from monitor.records.stream import StoredStream, StreamUpdate
 from monitor.records.verdict import Status, Verdict
 from monitor.signal import troubles
+from monitor.signal.payload.base import PayloadSettings
+from monitor.signal.plausibility.check import FormatCheck
+from monitor.signal.plausibility.clock import Clock
 from monitor.signal.rates import is_same_rate
 from monitor.signal.severity import applies, is_due, velocity_rms_mm_s
 from monitor.signal.windows import Windower
-from monitor.text import utc
+from monitor.text import first_bytes, utc
 
 SILENT_PERIODS = 3  # of the expected period
 MIN_SILENCE_S = 1.0  # a shorter pause is a hiccup on the way, whatever the period
@@ -37,16 +41,29 @@ class Taken:
     """What a chunk brought about in its sensor's stream.
 
     is_back : the sensor had been silent
+    is_implausible : its bytes are not what the settings say
     analyser : of the pieces that ended
     windows : each with the analyser that held when it was cut
     troubles : that a person should know of
+    unjudged : the row that says so, where the sensor sends what can never be judged
     """
 
     is_back: bool
+    is_implausible: bool
     analyser: Analyser
     ended: Sequence[Gap | Drop]
     windows: Sequence[tuple[Analyser, Window]]
     troubles: Sequence[Event]
+    unjudged: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A stream that is cut off here: what ended, the row that says so, and the news."""
+
+    ended: Sequence[Gap | Drop]
+    verdict: Verdict
+    events: Sequence[Event]
 
 
 class Sensor:
@@ -60,9 +77,12 @@ class Sensor:
         self.commissioned: Commissioned | None = None
         self._windower = Windower(name, analyser.window_settings)
         self._remarks = Remarks(name)
+        self._format = FormatCheck()
+        self._clock = Clock()
+        self._is_implausible = False  # of the segment
         self._has_cut = False  # since the last break
-        self._heard_s = now_s  # in seconds spent listening
-        self._is_silent = False
+        self._presence = Presence(now_s)
+        self._is_too_short = False  # its snapshots, and a row has said so
         self._n_received = 0
         self._next: Analyser | None = None
         self._model_id: str | None = None  # of the last verdict, and its geometry
@@ -81,25 +101,37 @@ class Sensor:
         """Samples since the process began: the order in which messages are settled."""
         return self._n_received
 
+    def look(self, message: Message, payload: PayloadSettings, chunk: Chunk, now_s: float) -> None:
+        """See whether the message that brings a chunk is what its settings say."""
+        self._format.look(message, payload, chunk, self.rule, now_s)
+
     def take(self, chunk: Chunk, digest: int, now_s: float) -> Taken:
         """Take a chunk in, and cut what is whole.
 
         digest : of the message, to recognise duplicates by
         now_s : in seconds spent listening
         """
-        is_back, self._is_silent = self._is_silent, False
-        pause_s, self._heard_s = now_s - self._heard_s, now_s
+        is_back, pause_s = self._presence.heard(now_s)
         if not self._windower.n_waiting:
             self._at_border()
         self._n_received += chunk.samples.shape[1]
-        ended, before = self._windower.push(chunk, digest), self.analyser
+        ended, before = self._sort_out(), self.analyser
+        ended += self._windower.push(chunk, digest)
         windows = []
         while (window := self._windower.cut()) is not None:
             windows.append((self.analyser, window))
             self._at_border()
-        news = self._troubles(chunk, pause_s if is_back else None, ended, windows)
+        news = self._troubles(chunk, pause_s if is_back else None, ended, windows, now_s)
+        unjudged = self._too_short(ended, windows, chunk.received_ns)
         self._has_cut = bool(windows) or (self._has_cut and not ended)
-        return Taken(is_back, before, ended, windows, news)
+        return Taken(is_back, self._is_implausible, before, ended, windows, news, unjudged)
+
+    def _sort_out(self) -> list[Gap | Drop]:
+        """What makes sense and what does not are no one segment."""
+        was_implausible, self._is_implausible = self._is_implausible, bool(self._format.trouble)
+        if was_implausible == self._is_implausible:
+            return []
+        return self._windower.end_segment("implausible_format")
 
     def _troubles(
         self,
@@ -107,25 +139,30 @@ class Sensor:
         pause_s: float | None,
         ended: Sequence[Gap | Drop],
         windows: Sequence[tuple[Analyser, Window]],
+        now_s: float,
     ) -> list[Event]:
         """News of the clock, the rate, the length and the period of this stream.
 
         pause_s : before this chunk, where the sensor had been silent
         """
-        told = {"clock_wrong": self._clock_trouble(chunk)}
+        told = {
+            "not_understood": "",
+            "format_wrong": self._format.trouble,
+            "clock_wrong": self._clock_trouble(chunk),
+        }
         if windows:
             told["rate_wrong"] = self._rate_trouble(windows[-1][1])
         if self.rule.acquisition == "snapshot" and (ended or windows):
             told["snapshot_too_short"] = self._snapshot_trouble(ended)
         if pause_s is not None:
             told["period_wrong"] = self._period_trouble(pause_s)
-        at_ns, now_s, note = chunk.received_ns, self._heard_s, self._remarks.note
+        at_ns, note = chunk.received_ns, self._remarks.note
         return [event for kind, text in told.items() for event in note(kind, text, at_ns, now_s)]
 
     def _clock_trouble(self, chunk: Chunk) -> str:
-        why = self._windower.position.on_arrival
+        why, steady = self._windower.position.on_arrival, self._clock.look(chunk)
         if chunk.start_ns is None or why in ("", "no_time"):
-            return ""
+            return steady
         return troubles.clock_trouble(why, chunk.start_ns, chunk.received_ns)
 
     def _rate_trouble(self, window: Window) -> str:
@@ -152,10 +189,30 @@ class Sensor:
             return ""
         return troubles.period_trouble(period_s, rule.expected_period_s, rule.acquisition)
 
+    def _too_short(
+        self,
+        ended: Sequence[Gap | Drop],
+        windows: Sequence[tuple[Analyser, Window]],
+        now_ns: int,
+    ) -> Verdict | None:
+        """The row that says that no snapshot is ever judged, once."""
+        if windows or self.rule.acquisition != "snapshot":
+            self._is_too_short = False
+            return None
+        if self._is_too_short or not self._snapshot_trouble(ended):
+            return None
+        self._is_too_short = True
+        return self._remark(Status.BAD_DATA, "snapshot_too_short", 0, now_ns)
+
     @property
     def is_silent(self) -> bool:
         """A row has said so."""
-        return self._is_silent
+        return self._presence.state == "silent"
+
+    @property
+    def was_heard(self) -> bool:
+        """Whether it has sent anything that could be used, since the process began."""
+        return self._presence.was_heard
 
     def is_past(self, chunk: Chunk) -> bool:
         """True for what the stream has passed, and for what bears no time: of a message kept by its
@@ -173,13 +230,41 @@ class Sensor:
         self._windower.arrivals.begin(may_be_backlog=True)
 
     def note_missing(self, reason: str) -> None:
-        """A message of this sensor is missing: refused_message or outage."""
+        """A message of this sensor is missing, or may be: refused_message, outage or gap."""
         self._windower.note_missing(reason)
 
-    def fall_silent(self, now_ns: int) -> tuple[Sequence[Gap | Drop], Verdict]:
-        """End the stream here. Returns what ended, and the row that says so."""
-        self._is_silent = True
-        return self._windower.end_segment("segment_end"), self._no_data(now_ns)
+    def note_not_understood(self, message: Message, detail: str, now_s: float) -> None:
+        """A message of this sensor was refused."""
+        what = f"{len(message.payload):,} bytes, the first {first_bytes(message.payload)}"
+        self._presence.note_refused(f"{detail} ({what}, on {message.topic})", now_s)
+
+    def stopped(self, now_ns: int, now_s: float) -> Stopped | None:
+        """Where the sensor has fallen silent, or sends nothing but what is refused: its stream ends
+        here. None where that is no news.
+        """
+        limit_s = max(SILENT_PERIODS * self.rule.expected_period_s, MIN_SILENCE_S)
+        before, state = self._presence.state, self._presence.change(now_s, limit_s)
+        if state is None:
+            return None
+        ended = self._windower.end_segment("segment_end")
+        if before != "heard":  # no samples came since the row before
+            self._windower.skip_segment()
+        self._is_too_short = False
+        if state == "silent":
+            verdict = self._remark(Status.NO_DATA, "silent", 0, now_ns)
+            text = "no message for three expected periods"
+            return Stopped(ended, verdict, [Event(now_ns, self.name, "silent", text)])
+        verdict = self._remark(Status.BAD_DATA, "not_understood", 0, now_ns)
+        said = self._presence.refused
+        news = self._remarks.note("not_understood", said, now_ns, now_s)
+        return Stopped(ended, verdict, news)
+
+    def died(self, now_ns: int, text: str) -> Stopped:
+        """Its sender has said that it ends."""
+        self._presence.end()
+        ended = self._windower.end_segment("segment_end")
+        verdict = self._remark(Status.NO_DATA, "death_certificate", 0, now_ns)
+        return Stopped(ended, verdict, [Event(now_ns, self.name, "silent", text)])
 
     def restore(self, stored: StoredStream) -> None:
         """Go on where the journal left off. A geometry that changed in between starts a new
@@ -194,6 +279,7 @@ class Sensor:
     def adopt(self, analyser: Analyser) -> None:
         """Use another rule or model from the next window border on."""
         self._next = analyser
+        self._format = FormatCheck()
         if not self._windower.n_waiting:
             self._at_border()
 
@@ -301,10 +387,6 @@ class Sensor:
             geometry_id=self.analyser.geometry.id,
         )
 
-    def _no_data(self, now_ns: int) -> Verdict:
-        """The row that says the sensor fell silent."""
-        return self._remark(Status.NO_DATA, "silent", 0, now_ns)
-
     def overloaded(self, first_sample: int, now_ns: int) -> Verdict:
         """The row that says that no window is judged any more, from this one on."""
         return self._remark(Status.BAD_DATA, "overload", first_sample, now_ns)
@@ -325,10 +407,6 @@ class Sensor:
             model_id=self.analyser.model_id,
             geometry_id=self.analyser.geometry.id,
         )
-
-    def is_overdue(self, now_s: float) -> bool:
-        limit_s = max(SILENT_PERIODS * self.rule.expected_period_s, MIN_SILENCE_S)
-        return not self._is_silent and now_s - self._heard_s > limit_s
 
     def update(self) -> StreamUpdate:
         """What a restart needs to go on here, with the samples not yet stored."""
@@ -389,9 +467,9 @@ class Sensor:
     def _is_running(
         analysis: Analysis, analyser: Analyser, own: Commissioned | None, said: bool | None
     ) -> bool | None:
-        """False, True, or None where nothing tells. A topic's word stands above any level."""
+        """False, True, or None where nothing tells. What was said stands above any level."""
         running = analyser.rule.running
-        if running is not None and running.topic is not None:
+        if running is not None and running.limit_rms_ms2 is None:
             return said
         limit = limits.running_limit_ms2(analyser.rule, own)
         if limit is None or analysis.quality.reason:

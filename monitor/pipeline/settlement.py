@@ -79,10 +79,11 @@ class Settlement:
         due: list[Receipt] = []
         waiting: deque[Receipt] = deque()
         for receipt in self._receipts:
-            (due if self._is_stored(receipt) else waiting).append(receipt)
+            (due if self.is_stored(receipt.marks) else waiting).append(receipt)
         self._receipts = waiting
         return due
 
-    def _is_stored(self, receipt: Receipt) -> bool:
+    def is_stored(self, marks: Marks) -> bool:
+        """Whether this batch, or one before, holds all these samples."""
         stored = self._stored
-        return all(n <= stored.get(sensor, 0) for sensor, n in receipt.marks.items())
+        return all(n <= stored.get(sensor, 0) for sensor, n in marks.items())

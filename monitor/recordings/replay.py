@@ -21,7 +21,8 @@ from typing import Literal
 import numpy as np
 
 from monitor.config import ConfigError
-from monitor.recordings.manifest import Label, Recording, RecordingError, RecordingSet, read, runs
+from monitor.recordings.manifest import RecordingSet, runs
+from monitor.recordings.recording import Label, Recording, RecordingError, read
 from monitor.records.signal import Float32
 from monitor.records.topic import PLACES, TopicPattern
 

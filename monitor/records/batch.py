@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from monitor.records.context import ContextKey, Told
 from monitor.records.labels import LabelRequest
-from monitor.records.signal import Delivery, Float32
+from monitor.records.series import Part, PartKey
+from monitor.records.signal import Delivery, Float32, Message
 from monitor.records.stream import StreamUpdate
 from monitor.records.verdict import Verdict
 
@@ -16,7 +18,10 @@ BookKey = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class BadPayload:
-    """A message that could not be used, with its first bytes for inspection."""
+    """A message that could not be used, with its first bytes for inspection.
+
+    sensor : whose it is, where the topic alone says so
+    """
 
     received_ns: int
     topic: str
@@ -24,6 +29,7 @@ class BadPayload:
     detail: str
     n_bytes: int
     head: bytes
+    sensor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,24 @@ class KeptWindow:
 
 
 # Kinds of events that say what a person should put right.
-TROUBLES = ("clock_wrong", "rate_wrong", "snapshot_too_short", "period_wrong", "overload")
+TROUBLES = (
+    "not_understood",
+    "format_wrong",
+    "clock_wrong",
+    "rate_wrong",
+    "snapshot_too_short",
+    "period_wrong",
+    "overload",
+)
+
+
+# Of reasons of BAD_DATA: the kind of event whose sentence says what to change.
+TOLD_BY = {
+    "not_understood": "not_understood",
+    "implausible_format": "format_wrong",
+    "snapshot_too_short": "snapshot_too_short",
+    "rate_mismatch": "rate_wrong",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +76,14 @@ class Event:
     kind: str
     text: str = ""
     model_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A message to send to where the samples come from."""
+
+    topic: str
+    payload: bytes
 
 
 @dataclass(slots=True)
@@ -71,6 +102,14 @@ class Batch:
     streams: list[StreamUpdate] = field(default_factory=list)
     # Of settled messages, by their delivery's key.
     digests: dict[int, int] = field(default_factory=dict)
+    # Sparkplug's birth certificates, by topic; None: void from now on.
+    births: dict[str, bytes | None] = field(default_factory=dict)
+    # Of series that are not complete: to be stored; None: no longer.
+    parts: dict[PartKey, tuple[Part, Message] | None] = field(default_factory=dict)
+    # Speeds, loads, tools told.
+    context: dict[ContextKey, Told] = field(default_factory=dict)
+    # To send once this batch is committed.
+    commands: list[Command] = field(default_factory=list)
     # Arrival of each window's last message: for latency.
     window_received_ns: list[int] = field(default_factory=list)
     # To settle at their source once this batch is committed.
@@ -86,5 +125,9 @@ class Batch:
             self.labels,
             self.books,
             self.counters,
+            self.births,
+            self.parts,
+            self.context,
+            self.commands,
         )
         return any(parts) or bool(self.streams) or bool(self.settled)

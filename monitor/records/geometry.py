@@ -30,6 +30,7 @@ class Geometry:
     ms2_per_number: float | tuple[float, ...]
     f_edges_hz: tuple[float, ...]
     t_edges_s: tuple[float, ...]
+    quantity: str = "acceleration"  # that the sensor sends
 
     @cached_property
     def id(self) -> str:
@@ -37,7 +38,10 @@ class Geometry:
         return hashlib.sha256(self.as_json().encode()).hexdigest()[:12]
 
     def as_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        tree = asdict(self)
+        if self.quantity == "acceleration":
+            del tree["quantity"]  # as before there was another
+        return json.dumps(tree, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Geometry:
@@ -57,6 +61,7 @@ def _differences(old: Geometry, new: Geometry) -> Iterator[tuple[str, str, str]]
         ("sample rate", f"{old.sample_rate_hz:g} Hz", f"{new.sample_rate_hz:g} Hz"),
         ("window", _seconds(old, old.n_window), _seconds(new, new.n_window)),
         ("channels", ", ".join(old.channels), ", ".join(new.channels)),
+        ("quantity", old.quantity, new.quantity),
         ("m/s² a number", _scale(old), _scale(new)),
         ("frame", _seconds(old, old.n_fft), _seconds(new, new.n_fft)),
         ("hop", _seconds(old, old.hop), _seconds(new, new.hop)),

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.records.series import Part
+
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
@@ -52,10 +54,12 @@ class Message:
 class Chunk:
     """One decoded payload.
 
-    samples : float32, shape (n_channels, n), m/s²
+    samples : float32, shape (n_channels, n), m/s²; m/s of a sensor that sends velocity
     start_ns : time of the first sample, None where the message carries no time
     sequence : the sender's message counter, None where it keeps none
     tolerated : what the message had too much and was read all the same, to be counted
+    origin : who the message says it is from, where that names no sensor; "" where it does not say
+    part : where the samples are some of several messages, which of them
     """
 
     sensor: str  # "machine/point"
@@ -66,6 +70,8 @@ class Chunk:
     sequence: int | None = None
     redelivered: bool = False  # the source may have delivered it before
     tolerated: tuple[str, ...] = ()
+    origin: str = ""
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class Position:
     stated_rate_hz: float | None = None  # where the newest message measured another than rate_hz
     # Spans of time that have verdicts, of whatever segment; the newest last.
     covered: list[tuple[int, int]] = field(default_factory=list)
+    # Of a velocity: the newest samples of each channel, which its derivative goes on from.
+    history: list[list[float]] = field(default_factory=list)
     n_window: int = 0  # the geometry the segment was cut by
     n_hop: int = 0
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from monitor.records.context import Context
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.signal import Float32
 
@@ -35,6 +36,7 @@ class Verdict:
     """What Camshaft says of one window.
 
     evidence : all kinds that there are for this sensor; none where it could not be judged
+    context : speed, load, tool and the like, as they were told last
     geometry_id : what its spectrum depends on (records.geometry)
     commissioning_id : the commissioning whose limits it was judged by, if any
     grid : of the spectrum and of every map; None where the window could not be judged, or where the
@@ -59,6 +61,7 @@ class Verdict:
     commissioning_id: int | None = None
     continuity: str = "verified"
     quality: Mapping[str, float] = field(default_factory=dict)
+    context: Context = field(default_factory=dict)
     grid: Grid | None = None
     spectrum_db: Float32 | None = None
 

@@ -18,11 +18,11 @@ from monitor.records.signal import Chunk, Drop, Float32, Gap, Window
 from monitor.records.stream import Key, Position
 from monitor.signal import timeline
 from monitor.signal.arrivals import Arrivals
+from monitor.signal.derivative import derivative
 from monitor.signal.rates import rate_of
+from monitor.signal.sequence import FIRST_NUMBERS, is_in, step
 from monitor.signal.timeline import JUMP_NS, duration_ns
 
-WRAPS = (2**8, 2**16, 2**32)  # counters in sensors wrap to zero here
-FIRST_NUMBERS = (0, 1)  # a counter that starts anew starts here
 LATE_NS = 600_000_000_000  # behind by more, it is another clock
 N_REMEMBERED = 64  # messages that a restart remembers: duplicates are looked for in them
 N_RECENT = 1024  # likewise, while the process runs
@@ -36,12 +36,16 @@ class WindowSettings:
     """n_window and n_hop in samples; n_hop = n_window means no overlap.
 
     rate_hz : the nominal rate; 0 where none is known
+    sequence_bits : the declared width of the messages' counter
+    derives : chunks are of velocity; windows are of its derivative
     """
 
     acquisition: Literal["continuous", "snapshot"]
     n_window: int
     n_hop: int
     rate_hz: float = 0.0
+    sequence_bits: int | None = None
+    derives: bool = False
 
 
 class Recent:
@@ -111,7 +115,7 @@ class Windower:
     def note_missing(self, reason: str) -> None:
         """Samples are missing here, unless the next message's number or time shows that none are.
 
-        reason : refused_message, outage
+        reason : refused_message, outage, gap
         """
         self.position.missing = reason
 
@@ -171,6 +175,12 @@ class Windower:
             self._begin_segment(self._new_position(position.segment + 1, position))
             self.arrivals.begin(may_be_backlog=reason == "segment_end")
         return ended
+
+    def skip_segment(self) -> None:
+        """Between two rows without samples: no two may have one place."""
+        position = self.position
+        if position.rate_hz is None:
+            self._begin_segment(self._new_position(position.segment + 1, position))
 
     def change(self, settings: WindowSettings) -> None:
         """From here on cut by other settings. A changed geometry starts a new segment here; no
@@ -247,7 +257,8 @@ class Windower:
         if position.n_since_hole > N_LATE:
             position.hole = None
             return False
-        if not position.hole[0] <= mark < position.hole[1]:
+        bits = None if chunk.sequence is None else self.settings.sequence_bits
+        if not is_in(position.hole, mark, bits):
             return False
         end_ns = position.hole_end_ns
         return end_ns is None or chunk.start_ns is None or chunk.start_ns < end_ns
@@ -301,16 +312,22 @@ class Windower:
         last = self.position.sequence
         if last is None or chunk.sequence is None:
             return ""
-        if chunk.sequence == last + 1:
+        if chunk.sequence == last + 1:  # as a rule
             return ""
-        if chunk.sequence == 0 and last + 1 in WRAPS:
+        found = step(last, chunk.sequence, self.settings.sequence_bits, self._n_passed(chunk))
+        if found.hole is not None:
+            self._note_hole(found.hole, chunk.start_ns)
+        elif found.reason or found.is_new_lap:
             self.position.hole = None
-            return ""
-        if chunk.sequence > last:
-            self._note_hole((last + 1, chunk.sequence), chunk.start_ns)
-            return "gap"
-        self.position.hole = None
-        return "sequence_reset"
+        return found.reason
+
+    def _n_passed(self, chunk: Chunk) -> float | None:
+        """How many messages would fill the time that is missing before this one."""
+        expected_ns = self.position.expected_ns
+        each_ns = duration_ns(chunk)
+        if expected_ns is None or chunk.start_ns is None or not each_ns:
+            return None
+        return timeline.off_by_ns(self.position, chunk) / each_ns
 
     def _note_hole(self, hole: tuple[int, int], end_ns: int | None) -> None:
         """hole : in sequence numbers, or in ns where there are none. end_ns : when it ended"""
@@ -356,8 +373,18 @@ class Windower:
             self.arrivals.add(chunk.received_ns, n, position.rate_hz)
         if chunk.sequence is not None:
             position.sequence = chunk.sequence
-        self._pieces.append(chunk.samples)
+        self._pieces.append(
+            self._derived(chunk.samples) if self.settings.derives else chunk.samples
+        )
         self._n_buffered += chunk.samples.shape[1]
+
+    def _derived(self, samples: Float32) -> Float32:
+        position = self.position
+        assert position.rate_hz is not None
+        history = np.array(position.history, np.float32).reshape(len(samples), -1)
+        found, history = derivative(samples, history, position.rate_hz)
+        position.history = history.tolist()
+        return found
 
     def _advance(self, buffer: Float32, n: int) -> None:
         """Drop n samples at the buffer's head,

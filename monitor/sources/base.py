@@ -91,7 +91,9 @@ class Source(Protocol):
 class Publisher(Protocol):
     """A source that can also publish: alarms go to the broker that the messages come from."""
 
-    def publish(self, topic: str, payload: str, retain: bool = False) -> bool: ...
+    def publish(
+        self, topic: str, payload: str | bytes, retain: bool = False, qos: int = 1
+    ) -> bool: ...
 
     @property
     def connection(self) -> Connection: ...

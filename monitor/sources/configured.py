@@ -30,10 +30,20 @@ def configured_source(config: Config, callbacks: Callbacks, remembered: frozense
 
 
 def topic_filters(config: Config) -> list[TopicFilter]:
-    """What to listen to: all waveforms, running-state topics and labels."""
+    """What to listen to: all waveforms, running-state topics, context and labels."""
     states = {rule.running.topic for rule in config.sensors if rule.running and rule.running.topic}
-    waveforms = {one.topic: one.pattern for one in config.subscriptions}
-    others = {topic: TopicPattern.parse(topic) for topic in sorted(states - set(waveforms))}
-    patterns = {**waveforms, **others}
-    filters = [TopicFilter(one.filter, topic in states) for topic, one in patterns.items()]
+    filters = [
+        TopicFilter(pattern.filter, one.topic in states)
+        for one in config.subscriptions
+        # All of an edge node, in place of its data: a broker may send twice what two filters fit.
+        for pattern in one.whole_patterns or (one.pattern,)
+    ]
+    waveforms = {one.topic for one in config.subscriptions}
+    others = [TopicPattern.parse(topic) for topic in sorted(states - waveforms)]
+    for one in config.context:
+        if one.topic not in waveforms:
+            others += one.whole_patterns or [one.pattern]
+    known = {found.text for found in filters}
+    texts = dict.fromkeys(pattern.filter for pattern in others)
+    filters += [TopicFilter(text, is_state=True) for text in texts if text not in known]
     return [*filters, TopicFilter(labels.TOPIC, is_optional=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 
 from monitor.commands.doctor_finding import Finding
-from monitor.commands.doctor_message import Rates, judge_chunks, read_message
+from monitor.commands.doctor_message import Formats, Rates, judge_chunks, read_message
 from monitor.config import Config
 from monitor.config_file import parse_config
 from monitor.records.signal import Message
+from tests.pipeline.test_edge_nodes import session
 from tests.signals import START_NS, configure, noise
 
 TOPIC = "Asset/A1000/Vibration"
@@ -62,6 +64,49 @@ def test_a_name_that_no_rule_fits_is_said() -> None:
     outcome, text = judged({"assetId": "B2000", "sensorId": "spindle", "v": [1]})
     assert outcome == "FAILED"
     assert "'B2000/spindle' fits none of the rules" in text
+
+
+SPARKPLUG = {"format": "sparkplug", "metrics": ["vibration/x"], "dtype": "int16"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message", "text"),
+    [
+        (
+            {"topic": "spBv1.0/plant/DDATA/{machine}/{point}", "payload": SPARKPLUG},
+            session()[2],
+            "the service reads it by its sender's birth certificate",
+        ),
+        (
+            {"topic": "v/{machine}", "payload": {"format": "raw"}},
+            Message("v/m", bytes(8), START_NS, {"__chunk": '{"messageId": "a"}'}),
+            "one part of a longer payload",
+        ),
+        (
+            {
+                "topic": "v/{machine}",
+                "payload": {"format": "json", "part_index": "i", "part_count": "n", "series": "s"},
+            },
+            Message("v/m", b'{"samples": [1], "i": 0, "n": 9, "s": "a"}', START_NS),
+            "one part of a longer payload",
+        ),
+    ],
+)
+def test_what_other_messages_complete_is_a_warning(
+    settings: dict[str, Any], message: Message, text: str
+) -> None:
+    found = configure(subscriptions=[settings])
+    finding = read_message(found, found.subscriptions[0], message)
+    assert isinstance(finding, Finding)
+    assert finding.state == "warning"
+    assert text in finding.text
+
+
+def test_a_keep_alive_is_nothing_to_judge() -> None:
+    topic = {"topic": "v/{machine}", "payload": {"format": "opcua", "fields": ["x"]}}
+    found = configure(subscriptions=[topic])
+    message = Message("v/m", b'{"MessageType": "ua-metadata"}', START_NS)
+    assert read_message(found, found.subscriptions[0], message) == []
 
 
 def raw(payload: dict[str, Any] | None = None, **sensor: Any) -> Config:
@@ -142,3 +187,36 @@ def test_arrival_tells_a_factor_of_two(n_each: int, state: str, text: str) -> No
     assert finding.state == state
     assert text in finding.text
     assert not rates.are_open
+
+
+def test_a_refused_message_says_what_it_looks_like() -> None:
+    settings = config()
+    packed = gzip.compress(b'{"assetId": "A1000", "sensorId": "spindle", "v": [1]}')
+    found = read_message(settings, settings.subscriptions[0], Message(TOPIC, packed, START_NS))
+    assert isinstance(found, Finding)
+    assert found.hint.startswith(f"{len(packed)} bytes, the first 1f 8b 08")
+    assert found.hint.endswith("It seems to be gzip: set payload.compression: gzip.")
+
+
+@pytest.mark.parametrize(
+    ("payload", "data", "key"),
+    [
+        ("int16", noise(2000)[0].astype("<f4").tobytes(), "set payload.dtype: float32"),
+        ("int16", (300 * noise(2000)[0]).astype(">i2").tobytes(), "set payload.byte_order: big"),
+        ("int16", b"1.25,3.5,-0.25\r\n" * 200, "set payload.format: csv"),
+        ("float32", (1e4 * noise(2000)[0]).astype("<i4").tobytes(), "set payload.dtype: int32"),
+        ("float32", (18_000 * noise(2000)[0]).astype("<f4").tobytes(), "full_scale_ms2"),
+    ],
+)
+def test_bytes_that_are_not_what_the_settings_say(payload: str, data: bytes, key: str) -> None:
+    """Case d10-csv-text-payload: doctor said ok at 18,000 and at infinite m/s²."""
+    settings = raw({"format": "raw", "dtype": payload})
+    subscription, formats = settings.subscriptions[0], Formats(settings)
+    message = Message("vibration/m/p/waveform", data, START_NS)
+    found = read_message(settings, subscription, message)
+    assert not isinstance(found, Finding)
+    formats.take(subscription, message, found)
+    (finding,) = formats.findings()
+    assert finding.state == "FAILED"
+    assert key in finding.text
+    assert formats.finding("m/p") is None  # said once

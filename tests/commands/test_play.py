@@ -13,7 +13,8 @@ import pytest
 from monitor import cli
 from monitor.commands.play import PlayError, broker_settings, play
 from monitor.config import ConfigError, MqttSettings, SensorSettings
-from monitor.recordings.manifest import RecordingError, RecordingSet, load_manifest, read, runs
+from monitor.recordings.manifest import RecordingSet, load_manifest, runs
+from monitor.recordings.recording import RecordingError, read
 from monitor.recordings.replay import PAUSE_S, Cut, PlayOptions, cuts, topic_of
 from monitor.records.signal import Chunk, Float32
 from monitor.records.topic import TopicPattern
@@ -152,7 +153,13 @@ def received(listener: Listener, payload: RawPayload | JsonPayload, **settings: 
 @pytest.mark.parametrize("dtype", ["float32", "int16"])
 def test_what_is_played_arrives(tmp_path: Path, protocol: str, dtype: str) -> None:
     manifest = continuous(tmp_path)
-    options = PlayOptions(speed=0, message_s=0.3, dtype=dtype, scale=1.0, start=START_NS)  # type: ignore[arg-type]
+    options = PlayOptions(
+        speed=0,
+        message_s=0.3,
+        dtype=dtype,  # type: ignore[arg-type]
+        scale=1.0,
+        start=START_NS,
+    )
     with (
         Mosquitto(tmp_path / "broker") as broker,
         Listener(broker.port, client_id="reader") as listener,

@@ -19,8 +19,10 @@ from monitor.cli import main
 from monitor.commands.record import Labels, Recorder, column
 from monitor.config import ConfigError
 from monitor.config_file import parse_config, write_yaml
-from monitor.recordings.manifest import load_manifest, read
+from monitor.recordings.manifest import load_manifest
+from monitor.recordings.recording import read
 from monitor.records.signal import Message
+from tests.pipeline import test_edge_nodes, test_series
 from tests.servers.mosquitto import Mosquitto, needs_mosquitto
 from tests.servers.mqtt_clients import publisher
 from tests.signals import START_NS, configure, messages, noise
@@ -39,6 +41,33 @@ def test_what_was_recorded_is_what_was_sent_and_a_gap_starts_a_new_file(tmp_path
     np.testing.assert_array_equal(read(recordings[0]), signal[:, :1700])
     np.testing.assert_array_equal(read(recordings[1]), signal[:, 2000:])
     assert recordings[0].label == "unlabelled"
+
+
+def test_a_sensor_behind_an_edge_node_is_recorded_by_its_aliases(tmp_path: Path) -> None:
+    """A birth is asked for; a death begins a new file."""
+    config = test_edge_nodes.config()
+    recorder = Recorder(config, "line-1/press", tmp_path / "out")
+    early, *sent = [test_edge_nodes.session()[2], *test_edge_nodes.session()]
+    recorder.take(early)
+    assert [command.topic for command in recorder.take_commands()] == [test_edge_nodes.NCMD]
+    for message in sent:
+        recorder.take(message)
+    assert not recorder.take_commands()
+    recorder.close()
+    assert (recorder.n_files, recorder.n_refused) == (2, 1)
+    recordings = load_manifest(tmp_path / "out" / "manifest.yaml").recordings
+    found = np.concatenate([read(one) for one in recordings], axis=1)
+    np.testing.assert_array_equal(found, [np.arange(600), -np.arange(600)])
+
+
+def test_a_series_is_recorded_whole(tmp_path: Path) -> None:
+    signal = noise(1000)
+    recorder = Recorder(configure(), "m/p", tmp_path / "out")
+    for message in test_series.cut(signal[0], "a", 5):
+        recorder.take(message)
+    recorder.close()
+    (recording,) = load_manifest(tmp_path / "out" / "manifest.yaml").recordings
+    np.testing.assert_array_equal(read(recording), signal)
 
 
 def test_a_sensor_that_its_messages_name(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal
 from monitor.outputs.base import Step
 from monitor.outputs.runner import Runner, delivery_fields
-from monitor.records.batch import Batch, Event
+from monitor.records.batch import BadPayload, Batch, Event
 from monitor.records.verdict import Status
 from tests.verdicts import make_verdict
 
@@ -105,3 +105,47 @@ def test_status_shouts(trouble: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     said = capsys.readouterr().out
     assert code == (1 if trouble else 0)
     assert (f"Delivery  {TROUBLE}" in said) == bool(trouble)
+
+
+def test_what_was_refused_is_shown_with_its_first_bytes(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    now_ns = 1_800_000_000_000_000_000
+    detail = "Payload is not JSON."
+    bad = [
+        BadPayload(
+            now_ns - n * 10**9 + len(name),
+            f"t/{topic}",
+            "not_json",
+            detail,
+            900,
+            b"\x1f\x8b\x08",
+            name,
+        )
+        for n in range(1000, 0, -1)
+        for topic, name in (("a", "m/a"), ("\x1b[2J", ""))
+    ]
+    old = BadPayload(now_ns - 2 * 86_400 * 10**9, "t/old", "empty", "Payload has no bytes.", 0, b"")
+    journal.commit(Batch(bad_payloads=[old]))
+    for first in range(0, len(bad), 100):
+        journal.commit(Batch(bad_payloads=bad[first : first + 100]))
+    found = summary(JournalReader(journal.path), [], now_ns)
+    assert [(one["topic"], one["sensor"], one["n"]) for one in found["refused"]] == [
+        ("t/a", "m/a", 1000),
+        ("t/\x1b[2J", "", 1000),
+    ]
+    lines = render(found).splitlines()
+    shown = lines[lines.index("Refused messages, the latest first") :]
+    assert shown[1].startswith("  1,000 on t/a, the last at ")
+    assert shown[2] == f"    {detail} (900 bytes, the first 1f 8b 08)"
+    assert all(line.isprintable() for line in lines)
+
+
+def test_refusals_are_bounded(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    for first in range(0, 2500, 500):
+        batch = Batch()
+        for n in range(first, first + 500):
+            batch.bad_payloads.append(BadPayload(n, f"t/{n}", "empty", "None.", 0, b""))
+        journal.commit(batch)
+    kept = JournalReader(journal.path).refusals(0, 5000)
+    assert [one.topic for one in kept] == [f"t/{n}" for n in range(2499, 1499, -1)]

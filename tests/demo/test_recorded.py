@@ -13,7 +13,8 @@ import pytest
 from monitor.cli import main
 from monitor.demo.recorded import choose_model, window_labels
 from monitor.demo.stage import DemoError, camshaft
-from monitor.recordings.manifest import Label, load_manifest
+from monitor.recordings.manifest import load_manifest
+from monitor.recordings.recording import Label
 from monitor.records.verdict import Status, Verdict
 from tests.paths import ROOT
 

@@ -92,4 +92,4 @@ def test_the_examples_are_valid(text: str) -> None:
     assert config.mqtt.tls is not None
     assert [rule.acquisition for rule in config.sensors] == ["snapshot", "continuous", "continuous"]
     formats = [subscription.payload.format for subscription in config.subscriptions]
-    assert formats == ["raw", "json", "json", "raw", "csv"]
+    assert formats == ["raw", "json", "json", "raw", "json", "opcua", "sparkplug", "csv"]

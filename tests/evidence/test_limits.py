@@ -12,12 +12,12 @@ import pytest
 from monitor.config import SensorSettings
 from monitor.evidence.limits import describe, novelty_threshold
 from monitor.evidence.model_folder import ModelManifest, load_model_manifest
-from monitor.evidence.novelty import HEALTHY_SCORE
+from monitor.evidence.novelty import NOVELTY_FLOOR
 from monitor.records.commissioned import Baseline, Commissioned
 from tests.signals import configure
 
 SIMULATOR = load_model_manifest(Path("monitor/models/simulator"))
-MODEL = SIMULATOR.model_copy(update={"id": "m1", "threshold": 1.0, "healthy_score": None})
+MODEL = SIMULATOR.model_copy(update={"id": "m1", "threshold": 1.0, "novelty_floor": None})
 ONE_BAND = Baseline(np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32), 0.5)
 IDLE = "; idle below 0.1 m/s² RMS."
 
@@ -64,7 +64,7 @@ def test_it_names_the_limits_that_hold() -> None:
     """The rule's threshold stands above the sensor's own; the model's lowest novelty threshold
     above a lower one.
     """
-    manifest = with_model(status_rule="either", healthy_score=0.6)
+    manifest = with_model(status_rule="either", novelty_floor=0.6)
     set_by_hand = rule(model="m", threshold=4.0, running={"limit_rms_ms2": 0.5})
     said = (
         "NG from now on: novelty above 0.6 (other machines reach it while healthy) or logit above"
@@ -81,7 +81,7 @@ def test_a_sensor_s_own_threshold_is_not_below_what_other_machines_reach(
 ) -> None:
     """First windows do not show how a machine runs in: no model, or one of before, knows better."""
     calm = replace(own(), baseline=replace(ONE_BAND, threshold=0.01))
-    assert novelty_threshold(calm, manifest) == HEALTHY_SCORE
+    assert novelty_threshold(calm, manifest) == NOVELTY_FLOOR
     said = describe(rule(), replace(calm, model_id="" if manifest is None else "m1"), manifest)
     assert "novelty above 0.3 (other machines reach it while healthy)" in said
     assert novelty_threshold(own(), manifest) == 0.5
@@ -91,12 +91,12 @@ def test_a_rate_that_a_person_asked_for_holds() -> None:
     """For a machine known to be steady: what is narrow and early is found, too."""
     calm = replace(own(), baseline=replace(ONE_BAND, threshold=0.01, rate_was_asked=True))
     assert novelty_threshold(calm, None) == 0.01
-    assert novelty_threshold(calm, with_model(healthy_score=0.6)) == 0.01
+    assert novelty_threshold(calm, with_model(novelty_floor=0.6)) == 0.01
 
 
 def test_a_model_of_a_fleet_that_hardly_drifts_is_stricter() -> None:
     calm = replace(own(), baseline=replace(ONE_BAND, threshold=0.01))
-    assert novelty_threshold(calm, with_model(healthy_score=0.05)) == 0.05
+    assert novelty_threshold(calm, with_model(novelty_floor=0.05)) == 0.05
 
 
 def test_a_threshold_of_the_score_before_is_not_taken_for_one_of_this() -> None:

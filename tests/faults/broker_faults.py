@@ -13,6 +13,7 @@ from tests.faults.campaign import Done, scenario
 from tests.faults.stage import Action, Stage, n_taken
 
 TABLE = "camshaft_faults"
+QUIET_S = 20.0  # after five losses at once the service waits for 16 s before it connects again
 
 
 @scenario(
@@ -114,9 +115,9 @@ def _kills(stage: Stage, n: int) -> dict[float, Action]:
 
 
 def _settle(stage: Stage) -> None:
-    """Until nothing more comes."""
+    """Until nothing more comes, from a service that is surely connected again."""
     last, since_s = -1, time.monotonic()
-    while time.monotonic() - since_s < 4.0:
+    while time.monotonic() - since_s < QUIET_S:
         now = n_taken(stage.service.reader().books())
         if now != last:
             last, since_s = now, time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,6 +25,10 @@ from tests.verdicts import score_of
 
 RECORDING = Recording(n_sensors=3, duration_s=20.0)
 STOP_S = 10.0
+
+
+def _has_taken_more(service: Service, n: int) -> bool:
+    return taken(service.reader().books(), RECORDING.sensors[0]) > n
 
 
 def undisturbed(make_service: MakeService, publisher: Publisher) -> Service:
@@ -49,7 +54,7 @@ def test_kill_9_in_a_replay_loses_and_doubles_nothing(
             publisher.send(cuts[index])
         if service.process is None:
             service.start()
-        service.wait(lambda n=n_before: taken(service.reader().books(), RECORDING.sensors[0]) > n)  # type: ignore[misc]
+        service.wait(partial(_has_taken_more, service, n_before))
         service.kill()
         n_before = taken(service.reader().books(), RECORDING.sensors[0])
         service.check_books()

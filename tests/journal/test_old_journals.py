@@ -15,7 +15,7 @@ import pytest
 
 from monitor.evidence.limits import novelty_threshold
 from monitor.evidence.network import Classifier
-from monitor.evidence.novelty import HEALTHY_SCORE
+from monitor.evidence.novelty import NOVELTY_FLOOR
 from monitor.journal import migrations, schema
 from monitor.journal.commissioning import CommissioningStore
 from monitor.journal.cursors import Cursor
@@ -118,7 +118,7 @@ def test_a_baseline_of_the_score_before_is_carried_over_without_its_threshold(ol
     np.testing.assert_allclose(own.baseline.low_db.ravel(), mean_db - 2 * std_db, rtol=1e-6)
     np.testing.assert_allclose(own.baseline.high_db.ravel(), mean_db + 2 * std_db, rtol=1e-6)
     assert (own.baseline.threshold, own.baseline.rate_was_asked) == (0, False)
-    assert novelty_threshold(own, None) == HEALTHY_SCORE
+    assert novelty_threshold(own, None) == NOVELTY_FLOOR
     (event,) = [e for e in JournalViews(old).new_events(0, -1) if e.kind == "novelty_changed"]
     assert event.text.endswith("commission the sensor again to have its own")
 

@@ -31,6 +31,7 @@ from monitor.config_file import load_config
 from monitor.records.signal import Chunk, Message
 from monitor.signal.payload.base import DecoderSettings, PayloadError, PayloadSettings
 from monitor.signal.payload.formats import AnyPayload, decode
+from monitor.signal.payload.opcua import OpcUaPayload
 from tests.cases.test_messages import FOLDERS, NOW_NS
 
 PAYLOAD: TypeAdapter[Any] = TypeAdapter(AnyPayload)
@@ -133,6 +134,7 @@ def shapes(samples: Array) -> list[tuple[dict[str, Any], bytes]]:
         ({"format": "raw", "dtype": "float64", "compression": "zlib"},
          zlib.compress(samples.T.astype("<f8").tobytes())),
         ({"format": "csv", "delimiter": ";"}, lines.encode()),
+        ({"format": "csv", "delimiter": "tab"}, lines.replace(";", "\t").encode()),
         ({"format": "csv", "delimiter": ";", "decimal": ",", "compression": "gzip"},
          gzip.compress(lines.replace(".", ",").encode())),
     ]  # fmt: skip
@@ -181,7 +183,7 @@ def check_or_refused(data: bytes, how: PayloadSettings, sensor: SensorSettings) 
         assert refusal.detail.isprintable()
         assert len(refusal.detail) < 500
     else:
-        assert chunks
+        assert chunks or isinstance(how, OpcUaPayload)  # of what is known to bring none
     for chunk in chunks:
         assert chunk.samples.dtype == np.float32
         assert chunk.samples.shape[0] == len(sensor.channels)

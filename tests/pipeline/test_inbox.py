@@ -34,6 +34,20 @@ def test_order_holds_within_a_topic_and_topics_take_turns(topics: list[str], lim
         assert own == sorted(own)
 
 
+def test_topics_of_one_edge_node_stay_in_order() -> None:
+    """A death before the data that it ends is another story."""
+    inbox = Inbox(4, MIB)
+    kinds = ["NBIRTH/e", "DBIRTH/e/d", "DDATA/e/d", "DDATA/e/f", "NDEATH/e"]
+    topics = [f"spBv1.0/g/{kind}" for kind in kinds]
+    dropped = [inbox.put(message(topic, number)) for number, topic in enumerate([*topics[1:]])]
+    inbox.put(message("other", 9))  # costs the fullest place its oldest
+    assert dropped == [None] * 4
+    taken = inbox.take(9, 0.0)
+    assert [one.topic for one in taken if one.topic != "other"] == topics[2:]
+    inbox.put(message(topics[1], 7))
+    assert [one.after_loss for one in inbox.take(1, 0.0)] == [True]
+
+
 def test_no_topic_waits_behind_a_flood() -> None:
     inbox = Inbox(100, MIB)
     for number in range(50):

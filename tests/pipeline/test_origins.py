@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,6 +46,95 @@ def run(found: Pipeline, sent: list[Message]) -> Batch:
 
 def in_turn(*streams: list[Message]) -> list[Message]:
     return [one for group in zip(*streams, strict=True) for one in group]
+
+
+def tagged(sent: list[Message], said: dict[str, Any], key: str = "samples") -> list[Message]:
+    """The same samples as JSON, with a field that says who sends them."""
+    found = []
+    for one in sent:
+        tree = {key: np.frombuffer(one.payload, "<f4").tolist(), "time": None, **said}
+        payload = json.dumps(tree).encode()
+        found.append(replace(one, topic="gateway/m", payload=payload, properties={}))
+    return found
+
+
+def of_json(**how: Any) -> Pipeline:
+    payload = {"format": "json", **how}
+    topic = "gateway/{machine}"
+    return Pipeline(
+        rules(configure(subscriptions=[{"topic": topic, "payload": payload}])), {}, {}, 0.0
+    )
+
+
+IDS = [
+    ({"id": "a"}, {"id": "b"}),
+    ({"sensor_id": 1}, {"sensor_id": 2}),
+    ({"dev": {"deviceId": "a"}}, {"dev": {"deviceId": "b"}}),
+    ({"MAC": "00:01", "rssi": -50}, {"MAC": "00:02", "rssi": -50}),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), IDS)
+def test_two_senders_that_nobody_told_apart_are_not_melted(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """Found when both have come back."""
+    first = tagged(messages(noise(4000), [500] * 8), one)
+    second = tagged(messages(noise(4000, 1), [500] * 8), other)
+    batch = run(of_json(), in_turn(first, second))
+    assert batch.counters["bad_payloads.ambiguous_sender"] == 7
+    (event,) = [event for event in batch.events if event.kind == "ambiguous"]
+    assert "name the field that tells them apart as machine or point" in event.text
+    assert event.text.isprintable()
+    assert batch.books["m/main", "received", ""] == 4500  # all of the first, one of the second
+
+
+def test_named_by_that_field_they_are_two_sensors() -> None:
+    first = tagged(messages(noise(4000), [500] * 8), {"id": "a"})
+    second = tagged(messages(noise(4000, 1), [500] * 8), {"id": "b"})
+    batch = run(of_json(point="id"), in_turn(first, second))
+    assert not batch.bad_payloads
+    assert {sensor for sensor, _, _ in batch.books} == {"m/a", "m/b"}
+
+
+def test_a_number_of_its_own_is_no_sender() -> None:
+    """Nor is one that comes twice now and then, nor a sensor that was replaced."""
+    sent = messages(noise(8000), [500] * 16)
+    numbered = [tagged([one], {"id": index})[0] for index, one in enumerate(sent)]
+    assert not run(of_json(), numbered).bad_payloads
+    twice = [*numbered[:4], numbered[2], *numbered[4:9], numbered[7], *numbered[9:]]
+    assert not run(of_json(), twice).bad_payloads
+    replaced = tagged(sent[:8], {"id": "a"}) + tagged(sent[8:], {"id": "b"})
+    assert not run(of_json(), replaced).bad_payloads
+
+
+def test_parts_of_several_devices_are_noticed() -> None:
+    """In one message: {"parts": [{"id": "a", ...}, {"id": "b", ...}]}."""
+    parts = [{"id": name, "samples": noise(500).tolist()} for name in "ab"]
+    message = Message("gateway/m", json.dumps({"parts": parts}).encode(), START_NS)
+    batch = run(of_json(parts="parts"), [message] * 4)
+    assert batch.counters["bad_payloads.ambiguous_sender"] == 3
+
+
+def test_a_property_may_tell_the_sender() -> None:
+    sent = messages(noise(4000), [500] * 8)
+    mixed = [
+        replace(one, properties=dict(one.properties) | {"deviceId": "ab"[index % 2]})
+        for index, one in enumerate(sent)
+    ]
+    batch = run(pipeline("vibration/{machine}/{point}/waveform"), mixed)
+    assert batch.counters["bad_payloads.ambiguous_sender"] == 3
+
+
+def test_the_second_sender_takes_over_once_the_first_is_silent() -> None:
+    found = of_json()
+    first = tagged(messages(noise(2000), [500] * 4), {"id": "a"})
+    second = tagged(messages(noise(4000, 1), [500] * 8), {"id": "b"})
+    run(found, in_turn(first, second[:4]))
+    found.tick(START_NS, 100.0)
+    batch = run(found, second[4:])
+    assert not batch.bad_payloads
+    assert batch.books["m/main", "received", ""] == 2000
 
 
 GATEWAYS = ("gateway/g1/m/p", "gateway/g2/m/p")

@@ -39,7 +39,7 @@ def analyser(status_rule: str = "either", **sensor: Any) -> Analyser:
         threshold=0.0,
         status_rule=status_rule,
         id="m1",
-        healthy_score=None,
+        novelty_floor=None,
     )
     made = SimpleNamespace(
         rule=rule,
@@ -163,6 +163,6 @@ def test_a_baseline_of_other_bands_says_nothing() -> None:
 def test_a_baseline_s_threshold_is_not_below_what_the_model_learned() -> None:
     learned = analyser()
     assert learned.classifier is not None
-    learned.classifier.manifest.healthy_score = 0.9  # type: ignore[misc]
+    learned.classifier.manifest.novelty_floor = 0.9  # type: ignore[misc]
     verdict = judge(learned, -0.5, commissioned(0.75))
     assert (verdict.status, threshold_of(verdict, "novelty")) == (Status.OK, 0.9)

@@ -8,96 +8,23 @@ import os
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 import pytest
-import scipy.io
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from monitor.config_file import read_yaml, write_yaml
-from monitor.recordings.manifest import RecordingError, load_manifest, read, runs
+from monitor.recordings.manifest import load_manifest, runs
+from monitor.recordings.recording import RecordingError, read
 from tests.paths import MANIFESTS
-
-RATE_HZ = 1000
+from tests.recordings.writers import write_manifest
 
 needs_datasets = pytest.mark.skipif(
     "CAMSHAFT_DATASETS" not in os.environ,
     reason="CAMSHAFT_DATASETS does not name the folder of the real recordings",
 )
-
-
-def write_manifest(
-    folder: Path, rows: list[str], files: str, more: str = "", header: str = "path,label,group"
-) -> Path:
-    (folder / "recordings.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
-    path = folder / "manifest.yaml"
-    path.write_text(
-        f"name: test\nfiles: {{sample_rate_hz: {RATE_HZ}, {files}}}\n{more}", encoding="utf-8"
-    )
-    return path
-
-
-def store(path: Path, samples: NDArray[Any]) -> str:
-    """Write (n, 2) numbers in the format of the suffix; the rest of the files section that reads
-    them.
-    """
-    match path.suffix:
-        case ".h5":
-            with h5py.File(path, "w") as file:
-                file["signal"] = samples
-            return "format: hdf5, key: signal"
-        case ".npy":
-            np.save(path, samples)
-            return "format: npy"
-        case ".npz":
-            np.savez(path, signal=samples, other=samples[:1])
-            return "format: npz, key: signal"
-        case ".csv":
-            np.savetxt(
-                path,
-                np.column_stack([np.arange(len(samples)), samples]),
-                delimiter=",",
-                header="t,x,y",
-                comments="",
-            )
-            return "format: csv, key: [x, y]"
-        case ".parquet":
-            pyarrow.parquet.write_table(
-                pyarrow.table({"y": samples[:, 1], "x": samples[:, 0]}), path
-            )
-            return "format: parquet, key: [x, y]"
-        case ".wav":
-            soundfile.write(path, samples, RATE_HZ, subtype="FLOAT")
-            return "format: wav"
-        case ".flac":
-            soundfile.write(path, samples, RATE_HZ, subtype="PCM_24")
-            return "format: flac"
-        case ".mat":
-            scipy.io.savemat(path, {"X001_signal": samples, "rpm": 1800.0})
-            return 'format: mat, key: "*_signal"'
-    raise AssertionError(path)
-
-
-@pytest.mark.parametrize(
-    "suffix", [".h5", ".npy", ".npz", ".csv", ".parquet", ".wav", ".flac", ".mat"]
-)
-def test_every_format_comes_back_in_metres_per_second_squared(tmp_path: Path, suffix: str) -> None:
-    samples = np.random.default_rng(1).uniform(-0.9, 0.9, (50, 2))
-    files = store(tmp_path / f"one{suffix}", samples)
-    manifest = load_manifest(
-        write_manifest(
-            tmp_path, [f"one{suffix},ok,a"], f"{files}, channels: [x, y], unit: g, scale: 2"
-        )
-    )
-    got = read(manifest.recordings[0])
-    assert got.dtype == np.float32
-    assert got.shape == (2, 50)
-    np.testing.assert_allclose(got, samples.T * 2 * 9.80665, atol=2e-5)
 
 
 @pytest.mark.parametrize("dtype", ["int64", "float32", "float64", "int16"])
@@ -256,7 +183,7 @@ def plant_in_parts(folder: Path, **second: Any) -> Path:
     """Two recorded folders of one sensor each, and the manifest that joins them."""
     for part, changes in (("a", {}), ("b", second)):
         (folder / part).mkdir(parents=True)
-        store(folder / part / "x.npy", np.full(40, 1 if part == "a" else 2))
+        np.save(folder / part / "x.npy", np.full(40, 1 if part == "a" else 2))
         columns = ["path", "label", "machine", "group", *changes.get("columns", [])]
         row = ["x.npy", "ok", f"M-{part}", "run-1", *["v" for _ in changes.get("columns", [])]]
         (folder / part / "recordings.csv").write_text(f"{','.join(columns)}\n{','.join(row)}\n")

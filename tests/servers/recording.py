@@ -138,7 +138,7 @@ class Publisher:
             CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5
         )
         self._client.max_inflight_messages_set(n_in_flight)
-        self._client.reconnect_delay_set(0.1, 0.5)  # type: ignore[arg-type]  # fractions of a second work
+        self._client.reconnect_delay_set(0.1, 0.5)  # type: ignore[arg-type]  # fractions work
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message

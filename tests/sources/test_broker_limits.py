@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monitor.records.topic import TopicFilter
-from monitor.sources.mqtt.client import DROPPED_TOPIC
+from monitor.sources.mqtt.broker_log import DROPPED_TOPIC
 from monitor.sources.mqtt.courtesies import MAX_STRIKES, PUBLISHING, Courtesies
 from tests.servers.mosquitto import Mosquitto, needs_mosquitto, wait_until
 from tests.servers.mqtt_clients import FILTER, Listener, send
@@ -18,7 +18,9 @@ LABELS = TopicFilter("camshaft/label", is_optional=True)
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [
-        record.message for record in caplog.records if record.name == "monitor.sources.mqtt.client"
+        record.message
+        for record in caplog.records
+        if record.name.startswith("monitor.sources.mqtt.")
     ]
 
 

@@ -19,7 +19,7 @@ from tests.servers.tcp_proxy import TcpProxy
 
 
 def records(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    return [one for one in caplog.records if one.name == "monitor.sources.mqtt.client"]
+    return [one for one in caplog.records if one.name.startswith("monitor.sources.mqtt.")]
 
 
 # -- a second client with our id ------------------------------------------------------------------
@@ -98,6 +98,16 @@ def test_losses_with_a_known_cause_do_not_count_towards_another_client() -> None
     for is_explained in (True, True, True, False, False, True, False):
         losses.lost(0.2, is_taken_over=False, is_explained=is_explained)
         assert not losses.is_contested(0.0)
+
+
+def test_a_broker_that_was_away_is_no_other_client() -> None:
+    losses = Losses(1.0, 30.0)
+    for _ in range(7):
+        losses.lost(0.3, is_taken_over=False, is_explained=False)
+        losses.lost(0.4, is_taken_over=False, is_explained=False)
+        assert losses.no_connection()
+        assert not losses.no_connection()
+        assert (losses.pause_s, losses.is_contested(0.0)) == (1.0, False)
 
 
 def test_connections_that_last_as_long_as_the_other_pauses_are_still_contested() -> None:

@@ -22,7 +22,7 @@ def scores(shift: float, seed: int) -> np.ndarray:
 def test_a_peer_that_wins_comes_first() -> None:
     found = compare(LABEL, RUN, {"status": scores(0.5, 0)}, {"raw RMS": scores(6, 1)})
     first, *others = found.lines()
-    assert first.startswith("A simple peer wins: raw RMS is better than the status")
+    assert first.startswith("A simple peer wins: on the same windows the status is behind raw RMS")
     assert len(others) == 2
     assert found.status_leads["raw RMS"].auc.high < 0
 

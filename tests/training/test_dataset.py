@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.recordings.manifest import RecordingError, load_manifest, read, runs
+from monitor.recordings.manifest import load_manifest, runs
+from monitor.recordings.recording import RecordingError, read
 from monitor.signal.spectrogram import spectrogram
 from tests.training.conftest import N_WINDOW, QUICK, RATE_HZ
 from training.dataset import NG, OK, UNLABELLED, Dataset, concatenate, load_dataset, stretches

@@ -36,7 +36,7 @@ def small_model(dataset: Dataset) -> tuple[keras.Model, ModelCard]:
         network=network_settings(dataset.settings, 2, recipe),
         threshold=0.0,
         status_rule="network",
-        healthy_score=0.3,
+        novelty_floor=0.3,
         provenance=Provenance("test", recipe),
     )
 

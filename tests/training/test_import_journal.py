@@ -10,7 +10,8 @@ import pytest
 
 from monitor.journal.labels import LabelStore
 from monitor.journal.writer import Journal
-from monitor.recordings.manifest import load_manifest, read
+from monitor.recordings.manifest import load_manifest
+from monitor.recordings.recording import read
 from monitor.records.batch import Batch, KeptWindow
 from monitor.records.labels import Label, LabelRequest
 from tests.verdicts import make_verdict

@@ -17,7 +17,8 @@ from monitor.evidence.model_folder import load_model_manifest
 from monitor.evidence.network import Classifier
 from monitor.evidence.novelty import commission
 from monitor.pipeline.pipeline import Pipeline
-from monitor.recordings.manifest import RecordingSet, read, runs
+from monitor.recordings.manifest import RecordingSet, runs
+from monitor.recordings.recording import read
 from monitor.records.commissioned import Commissioned
 from monitor.records.signal import Float32
 from monitor.records.verdict import Status, Verdict

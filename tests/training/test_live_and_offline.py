@@ -16,7 +16,8 @@ from monitor.journal.labels import LabelStore
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal
 from monitor.pipeline.pipeline import Pipeline
-from monitor.recordings.manifest import RecordingSet, read, runs
+from monitor.recordings.manifest import RecordingSet, runs
+from monitor.recordings.recording import read
 from monitor.records.batch import Batch
 from monitor.records.labels import Label, LabelRequest
 from monitor.records.signal import Float32

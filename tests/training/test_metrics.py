@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
 
 from training.metrics import (
@@ -64,6 +67,10 @@ def test_a_score_that_is_not_known_has_no_figure() -> None:
     assert np.isnan(auc(np.array([0, 1, 1], np.int8), np.array([0.0, np.nan, 2.0])))
 
 
+def _mean_of(values: NDArray[np.float64], index: NDArray[np.intp]) -> float:
+    return float(values[index].mean())
+
+
 def test_intervals_grow_with_what_runs_share() -> None:
     random = np.random.default_rng(1)
     run = np.repeat(np.arange(20), 25)
@@ -71,7 +78,7 @@ def test_intervals_grow_with_what_runs_share() -> None:
     shared = np.repeat(random.normal(size=20), 25)
     width = []
     for values in (independent, shared):
-        interval = bootstrap(run, lambda index, values=values: float(values[index].mean()))  # type: ignore[misc]
+        interval = bootstrap(run, partial(_mean_of, values))
         width.append(interval.high - interval.low)
     assert width[1] > 3 * width[0]
 

@@ -52,5 +52,5 @@ def test_a_figure_that_fell_is_not_as_good() -> None:
     ],
 )
 def test_other_recordings_are_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(TrainingError, match="are not those that simulator 4d1401e76858"):
+    with pytest.raises(TrainingError, match="are not those that simulator 6b65480eaff2"):
         compare(ORIGINAL, rebuilt(**change))

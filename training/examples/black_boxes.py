@@ -22,7 +22,8 @@ from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
-from monitor.recordings.manifest import RecordingError, load_manifest
+from monitor.recordings.manifest import load_manifest
+from monitor.recordings.recording import RecordingError
 from monitor.records.signal import Float32
 from training import TrainingError
 from training.dataset import Dataset

@@ -2,6 +2,7 @@
 
 import { el, shape, show } from "./dom.js";
 import { fleet, listen } from "./net.js";
+import { refusedTiles } from "./refused.js";
 import {
   bandWords,
   fullTime,
@@ -74,13 +75,16 @@ function tile(sensor) {
     ),
     el("span", { class: "since", title: fullTime(sensor.since_ms) }, sinceWords(sensor)),
     el("span", { class: "figure" }, text, bar),
-    el(
-      "span",
-      { class: "band" },
-      band && sensor.status === "NG"
-        ? `${bandWords(band[0], band[1])} · ${percent(band[2])}`
-        : "\u00a0",
-    ),
+    sensor.trouble ? el("span", { class: "why", title: sensor.trouble }, sensor.trouble) : null,
+    sensor.trouble
+      ? null
+      : el(
+          "span",
+          { class: "band" },
+          band && sensor.status === "NG"
+            ? `${bandWords(band[0], band[1])} · ${percent(band[2])}`
+            : "\u00a0",
+        ),
   );
 }
 
@@ -99,7 +103,9 @@ export function fleetView(view) {
   });
   const grid = el("div", { class: "grid", id: "fleet" });
   const empty = el("p", { class: "empty" });
-  show(view, el("div", { class: "bar" }, el("h1", {}, "Fleet"), chips, search), grid, empty);
+  const refused = refusedTiles();
+  const bar = el("div", { class: "bar" }, el("h1", {}, "Fleet"), chips, search);
+  show(view, bar, refused.grid, grid, empty);
 
   const visible = (sensor) =>
     (!wanted.status || sensor.status === wanted.status) &&
@@ -187,6 +193,7 @@ export function fleetView(view) {
   all();
   return () => {
     stop();
+    refused.stop();
     clearInterval(clock);
   };
 }

@@ -5,6 +5,7 @@ import { el, show } from "./dom.js";
 import { eventsView } from "./events.js";
 import { fleetView } from "./fleet.js";
 import { connect, fleet, listen, openSession, post, session } from "./net.js";
+import { refusedView } from "./refused.js";
 import { span } from "./words.js";
 
 const STALE_S = 35; // the service reports every 10 s
@@ -21,6 +22,7 @@ async function route() {
   for (const [item, on] of [
     ["fleet", name === ""],
     ["events", name === "events"],
+    ["refused", name === "refused"],
     ["delivery", name === "delivery"],
   ]) {
     const anchor = document.getElementById(`nav-${item}`);
@@ -31,6 +33,7 @@ async function route() {
     const { pointView } = await import("./point.js");
     leave = pointView(view, decodeURIComponent(sensor), what, id);
   } else if (name === "events") leave = eventsView(view);
+  else if (name === "refused") leave = refusedView(view);
   else if (name === "delivery") leave = deliveryView(view);
   else leave = fleetView(view);
   window.scrollTo(0, 0);

@@ -39,9 +39,10 @@ export async function openSession() {
   Object.assign(session, await get("api/session"));
 }
 
-// The fleet as the server tells it. Listeners get what changed: {sensors: [names]} | {events} | {all: true} | {health}.
+// The fleet as the server tells it. Listeners get what changed: {sensors: [names]} | {events} | {refused: true} | {all: true} | {health}.
 export const fleet = {
   sensors: new Map(),
+  refused: [], // topics whose messages nothing is made of
   health: null,
   trouble: "",
   known: false,
@@ -65,6 +66,7 @@ export function connect() {
   on("snapshot", (tree) => {
     Object.assign(fleet, {
       health: tree.health,
+      refused: tree.refused,
       trouble: tree.trouble,
       known: true,
       connected: true,
@@ -79,6 +81,10 @@ export function connect() {
     tell({ sensors: changes.map((change) => change.sensor) });
   });
   on("events", (events) => tell({ events }));
+  on("refused", (refused) => {
+    fleet.refused = refused;
+    tell({ refused: true });
+  });
   on("health", (health) => {
     fleet.health = health;
     tell({ health: true });

@@ -23,6 +23,7 @@ export function layout(sensor, state, look, act) {
   );
   const nodes = [
     head.bar,
+    head.why,
     head.message,
     time.panel,
     evidence.panels,
@@ -55,6 +56,7 @@ function headParts(sensor) {
     alarm,
   );
   const message = el("p", { class: "trouble", role: "alert", hidden: true });
+  const why = el("p", { class: "trouble", hidden: true });
 
   function write(row) {
     show(status, shape(row.status), el("strong", {}, statusWord(row.status)));
@@ -62,12 +64,15 @@ function headParts(sensor) {
     status.title = meaning(row.status);
   }
   function writeAlarm() {
-    const found = fleet.sensors.get(sensor)?.alarm ?? "clear";
+    const now = fleet.sensors.get(sensor);
+    why.textContent = now?.trouble ?? "";
+    why.hidden = !why.textContent;
+    const found = now?.alarm ?? "clear";
     alarm.hidden = found === "clear";
     alarm.className = `alarm ${found}`;
     alarm.textContent = found === "raised" ? "ALARM" : "alarm seen";
   }
-  return { bar, message, write, writeAlarm };
+  return { bar, why, message, write, writeAlarm };
 }
 
 function timeParts(state, act) {
@@ -148,6 +153,7 @@ function writeDetails(list, row) {
     ...row.evidence.map((evidence) => [scoreName(evidence), scoreWords(evidence)]),
     ["Residual of the map", row.residual === null ? "–" : row.residual.toExponential(1)],
     ["Running", { true: "yes", false: "no" }[row.running] ?? "not known"],
+    ...(row.context ? [["Context", row.context]] : []),
     ["Continuity", row.continuity],
     ["Raw samples", row.has_kept_window ? "kept" : "not kept"],
     ...Object.entries(row.quality).map(([name, value]) => [qualityName(name), plain(value, 4)]),

@@ -29,6 +29,8 @@ const KINDS = {
   commissioning_undone: "Commissioning undone",
   geometry_changed: "Geometry changed",
   resend: "Rows sent again",
+  not_understood: "Not understood",
+  format_wrong: "Format wrong",
   clock_wrong: "Clock wrong",
   rate_wrong: "Sample rate wrong",
   snapshot_too_short: "Snapshot too short",

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from monitor.records.signal import Message
 from monitor.settings import CheckedSettings
+from monitor.signal.payload.birth import Birth
 from monitor.signal.payload.compression import Compression, check_installed
 
 MAX_PAYLOAD_BYTES = 4 << 20
@@ -58,6 +59,9 @@ class SensorRule(Protocol):
     def unit(self) -> str: ...
 
     @property
+    def sequence_bits(self) -> int | None: ...
+
+    @property
     def ms2_per_number(self) -> float | tuple[float, ...]: ...
 
 
@@ -71,12 +75,14 @@ class DecoderSettings:
     payload : the subscription's settings
     sensor : "machine/point" as the topic gives it; "/main" where it names no machine
     rule_of : the rule of any sensor's name, for messages that bring several; None where none fits
+    birth : the sender's newest birth certificate, where its format has such
     """
 
     payload: PayloadSettings
     sensor: str
     rule_of: RuleOf
     max_bytes: int = MAX_PAYLOAD_BYTES
+    birth: Birth | None = None
 
     def rule(self, sensor: str) -> SensorRule:
         """Raises PayloadError where no rule fits."""

@@ -30,7 +30,7 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]
 
 class CsvPayload(PayloadSettings):
     """columns : of the channels, by number from 0, or by name where there is a header
-    delimiter : one character, or "blank" for any white space
+    delimiter : one character, or the words "tab" and "blank", which is any white space
     skip_lines : before the header, or before the first line of numbers
     """
 
@@ -49,8 +49,11 @@ class CsvPayload(PayloadSettings):
         check_zone(self.time_zone)
         if self.time_zone is not None and self.time_format != "iso8601":
             raise ValueError("time_zone is for texts: counts are taken as from UTC")
-        if self.delimiter != "blank" and len(self.delimiter) != 1:
-            raise ValueError(f"delimiter = {self.delimiter!r} must be one character, or blank")
+        if self.delimiter not in ("tab", "blank") and len(self.delimiter) != 1:
+            raise ValueError(
+                f"delimiter = {self.delimiter!r} must be one character that is no blank, or the"
+                " word tab or blank"
+            )
         if self.delimiter == self.decimal:
             raise ValueError("delimiter and decimal cannot be the same sign")
         named = [*(self.columns or ()), *([self.time_column] if self.time_column else ())]
@@ -95,7 +98,8 @@ def _rows(text: str, payload: CsvPayload) -> tuple[Rows, list[str]]:
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
-    cells = line.split() if delimiter == "blank" else line.split(delimiter)
+    sign = {"blank": None, "tab": "\t"}.get(delimiter, delimiter)
+    cells = line.split(sign)
     if len(cells) > 1 and not cells[-1].strip():  # a delimiter at the end of the line
         cells.pop()
     return [cell.strip() for cell in cells]

@@ -34,7 +34,13 @@ from monitor.signal.payload.times import (
     rule_of,
     time_ns,
 )
-from monitor.signal.payload.units import MS2_PER_UNIT, spelled
+from monitor.signal.payload.units import (
+    DISPLACEMENTS,
+    NO_DISPLACEMENT,
+    SI_PER_UNIT,
+    quantity,
+    spelled,
+)
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1e-3, 1e9
 MAX_SEQUENCE = 2**63 - 1
@@ -58,7 +64,7 @@ def chunk_of(
         sample_rate_hz=_rate_hz(facts, rule.sample_rate_hz),
         received_ns=message.received_ns,
         start_ns=_start_ns(facts),
-        sequence=_sequence(facts.get("sequence")),
+        sequence=_sequence(facts.get("sequence"), rule.sequence_bits),
         redelivered=message.delivery is not None and message.delivery.redelivered,
     )
 
@@ -76,7 +82,9 @@ def property_facts(properties: Mapping[str, str]) -> dict[str, Any]:
 
 
 def stated_scale(facts: Mapping[str, Any], rule: SensorRule) -> Scale:
-    """The rule's m/s² per number, times a stated scale, in a stated unit. Raises PayloadError."""
+    """The rule's m/s² per number (of a velocity, m/s), times a stated scale, in a stated unit.
+    Raises PayloadError.
+    """
     scale = rule.ms2_per_number
     if not facts:
         return scale
@@ -94,12 +102,20 @@ def stated_scale(facts: Mapping[str, Any], rule: SensorRule) -> Scale:
 
 def _unit_factor(stated: object, configured: str) -> float:
     unit = spelled(stated) if isinstance(stated, str) else ""
-    if unit not in MS2_PER_UNIT:
+    if unit in DISPLACEMENTS:
+        raise PayloadError("wrong_unit", f"Unit {quote(stated)} {NO_DISPLACEMENT}.")
+    if unit not in SI_PER_UNIT:
         raise PayloadError(
             "wrong_unit",
-            f"Samples are stated in {quote(stated)}; taken are {', '.join(MS2_PER_UNIT)}.",
+            f"Samples are stated in {quote(stated)}; taken are {', '.join(SI_PER_UNIT)}.",
         )
-    return MS2_PER_UNIT[unit] / MS2_PER_UNIT.get(configured, 1.0)
+    if quantity(unit) != quantity(configured):
+        text = (
+            f"Samples are stated in {unit}, of {quantity(unit)}, but the sensor's unit ="
+            f" {configured} is of {quantity(configured)}."
+        )
+        raise PayloadError("wrong_unit", text)
+    return SI_PER_UNIT[unit] / SI_PER_UNIT.get(configured, 1.0)
 
 
 def _rate_hz(facts: Mapping[str, Any], configured_hz: float) -> float:
@@ -141,7 +157,7 @@ def number(value: object) -> float:
         return math.nan
 
 
-def _sequence(value: object) -> int | None:
+def _sequence(value: object, bits: int | None) -> int | None:
     if value is None:
         return None
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value):
@@ -150,6 +166,9 @@ def _sequence(value: object) -> int | None:
         raise PayloadError(
             "bad_sequence", f"Sequence {quote(value)} is not a whole number from 0 to 2^63 - 1."
         )
+    if bits is not None and value >> bits:
+        text = f"Sequence {value} needs more than sequence_bits = {bits}."
+        raise PayloadError("bad_sequence", text)
     return value
 
 

@@ -9,14 +9,25 @@ from typing import Annotated, get_args
 from pydantic import Field
 
 from monitor.records.signal import Chunk, Message
-from monitor.signal.payload import cbor, csv_text, json_object, message_pack, raw, senml, sparkplug
+from monitor.signal.payload import (
+    cbor,
+    csv_text,
+    json_object,
+    message_pack,
+    opcua,
+    raw,
+    senml,
+    sparkplug,
+)
 from monitor.signal.payload.base import (
+    MAX_PAYLOAD_BYTES,
     DecoderSettings,
     PayloadError,
     PayloadSettings,
     check_size,
 )
 from monitor.signal.payload.compression import Broken, Compression, TooLong, decompress
+from monitor.signal.payload.parts import PROPERTY
 
 # Raises PayloadError, which refuses the whole message, and nothing else, whatever the bytes.
 Decoder = Callable[[Message, DecoderSettings], list[Chunk]]
@@ -28,6 +39,7 @@ DECODERS: dict[type[PayloadSettings], Decoder] = {
     cbor.CborPayload: cbor.decode,
     message_pack.MessagePackPayload: message_pack.decode,
     senml.SenmlPayload: senml.decode,
+    opcua.OpcUaPayload: opcua.decode,
     sparkplug.SparkplugPayload: sparkplug.decode,
 }
 
@@ -39,6 +51,7 @@ AnyPayload = Annotated[
     | cbor.CborPayload
     | message_pack.MessagePackPayload
     | senml.SenmlPayload
+    | opcua.OpcUaPayload
     | sparkplug.SparkplugPayload,
     Field(discriminator="format"),
 ]
@@ -48,24 +61,33 @@ FORMAT_NAMES = frozenset(
 
 
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
-    """All chunks of one message, of any number of sensors, in order. Raises PayloadError."""
+    """All chunks of one message, of any number of sensors, in order. Raises PayloadError.
+
+    None of what is known to bring no samples: a keep-alive, other metrics alone.
+    """
     check_size(message, settings.max_bytes)
+    if PROPERTY in message.properties:
+        text = "This is one part of a longer payload: by itself it says nothing."
+        raise PayloadError("part_alone", text)
     compression = settings.payload.compression
     if compression != "none":
-        payload = _unpacked(message.payload, compression, settings.max_bytes)
+        payload = unpacked(message.payload, compression, settings.max_bytes)
         message = replace(message, payload=payload)
     return DECODERS[type(settings.payload)](message, settings)
 
 
-def _unpacked(data: bytes, compression: Compression, max_bytes: int) -> bytes:
+def unpacked(data: bytes, compression: Compression, max_bytes: int = MAX_PAYLOAD_BYTES) -> bytes:
+    """What a payload holds. Raises PayloadError."""
+    if compression == "none":
+        return data
     try:
-        unpacked = decompress(data, compression, max_bytes)
+        inside = decompress(data, compression, max_bytes)
     except TooLong as error:
         text = f"Payload unpacks to more than the {max_bytes} bytes that are taken."
         raise PayloadError("too_large", text) from error
     except Broken as error:
         text = f"Payload is not {compression}: {' '.join(str(error).split())[:100]}."
         raise PayloadError("not_compressed", text) from error
-    if not unpacked:
+    if not inside:
         raise PayloadError("empty", "Payload unpacks to nothing.")
-    return unpacked
+    return inside

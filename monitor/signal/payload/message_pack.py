@@ -29,10 +29,11 @@ def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     """
     payload = settings.payload
     assert isinstance(payload, MessagePackPayload)
-    return tree.chunks_of(_parse(message.payload), message, settings, payload)
+    return tree.chunks_of(parse(message.payload), message, settings, payload)
 
 
-def _parse(data: bytes) -> Any:
+def parse(data: bytes) -> Any:
+    """The tree of MessagePack. Raises PayloadError: not_msgpack."""
     import msgpack  # an extra
 
     try:

@@ -43,6 +43,21 @@ def fields(data: bytes) -> Iterator[tuple[int, Value]]:
         yield number, value
 
 
+def encoded(number: int, value: Value) -> bytes:
+    """One field: a varint, or bytes with their length before them."""
+    if isinstance(value, int):
+        return _as_varint(number << 3 | _VARINT) + _as_varint(value)
+    return _as_varint(number << 3 | _LENGTH) + _as_varint(len(value)) + value
+
+
+def _as_varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     """(value, place behind it)"""
     value = 0

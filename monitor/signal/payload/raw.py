@@ -136,15 +136,11 @@ def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     """
     payload = settings.payload
     assert isinstance(payload, RawPayload)
-    sensor, facts, data = settings.sensor, property_facts(message.properties), message.payload
+    sensor, facts = settings.sensor, property_facts(message.properties)
     if payload.header is not None:
-        names, own = _header_facts(payload.header, data, payload.byte_order)
+        names, own = _header_facts(payload.header, message.payload, payload.byte_order)
         sensor, facts = sensor_name(sensor, *names), own | facts
-        data = data[payload.header.bytes :]
-    if payload.trailer_bytes:
-        data = data[: -payload.trailer_bytes]
-    if payload.encoding != "binary":
-        data = _from_text(data, payload.encoding)
+    data = sample_bytes(payload, message.payload)
     rule = settings.rule(sensor)
     n_channels, scale = len(rule.channels), stated_scale(facts, rule)
     if payload.frame is None:
@@ -156,6 +152,15 @@ def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     times = _frame_times(data, payload.frame, payload.frame.time, payload.byte_order)
     unit = payload.frame.time.format
     return sample_times.chunks_of(message, sensor, rule, samples, facts, times, unit)
+
+
+def sample_bytes(payload: RawPayload, data: bytes) -> bytes:
+    """The samples of a message without what stands before and behind them. Raises PayloadError."""
+    if payload.header is not None:
+        data = data[payload.header.bytes :]
+    if payload.trailer_bytes:
+        data = data[: -payload.trailer_bytes]
+    return data if payload.encoding == "binary" else _from_text(data, payload.encoding)
 
 
 def _header_facts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from monitor.signal.payload.base import (
     SensorRule,
 )
 from monitor.signal.payload.facts import chunk_of, property_facts, quote, stated_scale
+from monitor.signal.payload.identity import MAX_TEXT
 from monitor.signal.payload.names import sensor_name
 from monitor.signal.payload.samples import Scale, to_ms2
 from monitor.signal.payload.text import cleaned
@@ -97,7 +98,10 @@ def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
         raise PayloadError("bad_name", text)
     chunks = []
     for device, series in devices.items():
-        chunks += _chunks(device, series, message, settings, payload)
+        found = _chunks(device, series, message, settings, payload)
+        if payload.device is None and device:
+            found = [replace(chunk, origin=f"device {device}"[:MAX_TEXT]) for chunk in found]
+        chunks += found
     return marked(chunks, tolerated)
 
 

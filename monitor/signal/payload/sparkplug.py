@@ -1,14 +1,13 @@
 """Sparkplug B: waveforms in metrics of DDATA and NDATA, as arrays, as bytes, or value by value.
 
-Metrics are found by name. One that has an alias alone is refused: the table of aliases stands in a
-birth certificate, and a decoder keeps nothing between two messages.
+Metrics are found by name, or by the alias that the sender's birth certificate gave to it: who keeps
+the certificates hands the newest one in.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -16,15 +15,15 @@ from numpy.typing import NDArray
 
 from monitor.records.signal import Chunk, Message
 from monitor.settings import Finite, Names
-from monitor.signal.payload import sample_times
+from monitor.signal.payload import sample_times, sparkplug_message
 from monitor.signal.payload.base import (
     DecoderSettings,
     PayloadError,
     PayloadSettings,
     SensorRule,
 )
+from monitor.signal.payload.birth import Birth
 from monitor.signal.payload.facts import chunk_of, property_facts, quote, stated_scale
-from monitor.signal.payload.protobuf import NotProtobuf, Value, fields
 from monitor.signal.payload.samples import (
     N_BYTES,
     ByteOrder,
@@ -33,13 +32,19 @@ from monitor.signal.payload.samples import (
     numbers_of,
     to_ms2,
 )
+from monitor.signal.payload.sparkplug_message import (
+    BOOLEAN,
+    BYTES,
+    DOUBLE,
+    FLOAT,
+    INT,
+    LONG,
+    STRING,
+    Metric,
+    Payload,
+)
 
-MAX_METRICS = 100_000
-
-# Numbers of fields and data types: Sparkplug 3.0.0, 6.4.
-_TIMESTAMP, _METRIC, _SEQUENCE = 1, 2, 3
-_NAME, _ALIAS, _OWN_TIMESTAMP, _DATATYPE, _IS_NULL = 1, 2, 3, 4, 7
-_INT, _LONG, _FLOAT, _DOUBLE, _BYTES = 10, 11, 12, 13, 16
+# Data types: Sparkplug 3.0.0, 6.4.16.
 _SIGNED_BITS = {1: 8, 2: 16, 3: 32, 4: 64}
 _BYTES_TYPES = (17, 18)  # Bytes, File
 _ARRAYS = {
@@ -61,39 +66,34 @@ class SparkplugPayload(PayloadSettings):
     byte_order: ByteOrder = "little"
     zero: Finite = 0.0  # the stored number that means 0 m/s²
     sequence: bool = False
+    request_rebirth: bool = True  # where a birth certificate is missing: a command to the edge node
 
-
-@dataclass(slots=True)
-class _Metric:
-    name: str = ""
-    alias: int | None = None
-    timestamp_ms: int | None = None
-    datatype: int = 0
-    is_null: bool = False
-    field: int = 0  # which of the kinds of value it has
-    value: Value = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Payload:
-    timestamp_ms: int | None
-    sequence: int | None
-    metrics: list[_Metric]
+    def check(self) -> None:
+        super().check()
+        if self.compression != "none":
+            raise ValueError("compression: Sparkplug has its own, which is found and undone")
 
 
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
-    """One chunk, or one for each unbroken piece where values come one by one. Raises PayloadError:
-    not_sparkplug, unknown_alias, no_samples, not_numbers, bad_length, wrong_channels, bad_rate,
-    bad_time, bad_sequence.
+    """One chunk, or one for each unbroken piece where values come one by one; none where the sender
+    is known by its birth certificate, and sent other metrics alone.
+
+    Raises PayloadError: not_sparkplug, unknown_alias, no_samples, not_numbers, bad_length,
+    wrong_channels, bad_rate, bad_time, bad_sequence, too_large, not_compressed.
     """
+    content = sparkplug_message.read(message.payload, settings.max_bytes)
+    return chunks_of(content, message, settings)
+
+
+def chunks_of(content: Payload, message: Message, settings: DecoderSettings) -> list[Chunk]:
+    """The same of a message that was read already."""
     payload = settings.payload
     assert isinstance(payload, SparkplugPayload)
+    resolve(content.metrics, settings.birth)
+    sent = {metric.name for metric in content.metrics}
+    if settings.birth is not None and sent.isdisjoint(payload.metrics):
+        return []
     sensor, rule = settings.sensor, settings.rule(settings.sensor)
-    try:
-        content = _read(message.payload)
-    except NotProtobuf as error:
-        text = f"Payload is not Sparkplug B: {error}."
-        raise PayloadError("not_sparkplug", text) from error
     found = [_named(content, name) for name in payload.metrics]
     numbers = _channels([_numbers(metrics, payload) for metrics in found], payload.layout, rule)
     facts = _facts(content, found[0], payload) | property_facts(message.properties)
@@ -105,7 +105,45 @@ def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     return [chunk_of(message, sensor, rule, samples, facts)]
 
 
-def _facts(content: _Payload, first: list[_Metric], payload: SparkplugPayload) -> dict[str, Any]:
+def scalar_of(metric: Metric) -> float | str | None:
+    """A metric's single value; None where it holds none."""
+    value = metric.value
+    if metric.field in (FLOAT, DOUBLE):
+        return _float(metric)[0]
+    if metric.field == BOOLEAN:
+        return float(bool(value))
+    if metric.field == STRING and isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if metric.field not in (INT, LONG) or not isinstance(value, int):
+        return None
+    return _twos_complement(value, _SIGNED_BITS.get(metric.datatype))
+
+
+def resolve(metrics: Sequence[Metric], birth: Birth | None) -> None:
+    """Give each metric the name and the type that the birth certificate has for it."""
+    for metric in metrics:
+        if not metric.name:
+            metric.name = _name_of(metric.alias, birth)
+        if not metric.datatype and birth is not None:
+            metric.datatype = birth.datatypes.get(metric.name, 0)
+
+
+def _name_of(alias: int | None, birth: Birth | None) -> str:
+    if alias is None:
+        raise PayloadError("not_sparkplug", "A metric has neither a name nor an alias.")
+    if birth is None:
+        text = f"A metric has the alias {alias}, and no birth certificate has named it."
+        raise PayloadError("unknown_alias", text)
+    if alias not in birth.names:
+        text = (
+            f"Alias {alias} is none of the sender's newest birth certificate: it is of an earlier"
+            " one, or of another device."
+        )
+        raise PayloadError("unknown_alias", text)
+    return birth.names[alias]
+
+
+def _facts(content: Payload, first: list[Metric], payload: SparkplugPayload) -> dict[str, Any]:
     own = first[0].timestamp_ms
     time_ms = content.timestamp_ms if own is None else own
     facts: dict[str, Any] = {} if time_ms is None else {"time": ("ms", time_ms)}
@@ -114,54 +152,11 @@ def _facts(content: _Payload, first: list[_Metric], payload: SparkplugPayload) -
     return facts
 
 
-def _read(data: bytes) -> _Payload:
-    whole: dict[int, int] = {}
-    metrics: list[_Metric] = []
-    for number, value in fields(data):
-        if number == _METRIC and isinstance(value, bytes):
-            if len(metrics) >= MAX_METRICS:
-                text = f"Payload has more than {MAX_METRICS} metrics."
-                raise PayloadError("not_sparkplug", text)
-            metrics.append(_read_metric(value))
-        elif number in (_TIMESTAMP, _SEQUENCE) and isinstance(value, int):
-            whole[number] = value
-    return _Payload(whole.get(_TIMESTAMP), whole.get(_SEQUENCE), metrics)
-
-
-def _read_metric(data: bytes) -> _Metric:
-    metric = _Metric()
-    for number, value in fields(data):
-        if number == _NAME and isinstance(value, bytes):
-            metric.name = value.decode("utf-8", "replace")
-        elif number in (_FLOAT, _DOUBLE, _BYTES) and isinstance(value, bytes):
-            metric.field, metric.value = number, value
-        elif not isinstance(value, int):
-            continue
-        elif number in (_INT, _LONG):
-            metric.field, metric.value = number, value
-        elif number == _ALIAS:
-            metric.alias = value
-        elif number == _OWN_TIMESTAMP:
-            metric.timestamp_ms = value
-        elif number == _DATATYPE:
-            metric.datatype = value
-        elif number == _IS_NULL:
-            metric.is_null = bool(value)
-    return metric
-
-
-def _named(content: _Payload, name: str) -> list[_Metric]:
+def _named(content: Payload, name: str) -> list[Metric]:
     found = [metric for metric in content.metrics if metric.name == name]
-    if found:
-        return found
-    nameless = next((one for one in content.metrics if not one.name), None)
-    if nameless is not None:
-        text = (
-            f"A metric has the alias {nameless.alias} and no name: let the edge node send names"
-            " in its DDATA; tables of aliases are not read."
-        )
-        raise PayloadError("unknown_alias", text)
-    raise PayloadError("no_samples", f"Payload has no metric {quote(name)}.")
+    if not found:
+        raise PayloadError("no_samples", f"Payload has no metric {quote(name)}.")
+    return found
 
 
 def _channels(columns: list[NDArray[Any]], layout: Layout, rule: SensorRule) -> NDArray[Any]:
@@ -184,7 +179,7 @@ def _channels(columns: list[NDArray[Any]], layout: Layout, rule: SensorRule) -> 
     return np.stack(columns)
 
 
-def _numbers(metrics: list[_Metric], payload: SparkplugPayload) -> NDArray[Any]:
+def _numbers(metrics: list[Metric], payload: SparkplugPayload) -> NDArray[Any]:
     """All values of one name, in their order."""
     parts = list(_parts(metrics, payload))
     numbers = parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -193,22 +188,22 @@ def _numbers(metrics: list[_Metric], payload: SparkplugPayload) -> NDArray[Any]:
     return numbers
 
 
-def _parts(metrics: list[_Metric], payload: SparkplugPayload) -> Iterator[NDArray[Any]]:
+def _parts(metrics: list[Metric], payload: SparkplugPayload) -> Iterator[NDArray[Any]]:
     for metric in metrics:
         value = metric.value
         if metric.is_null:
             yield np.array([np.nan])
-        elif isinstance(value, int) and metric.field in (_INT, _LONG):
+        elif isinstance(value, int) and metric.field in (INT, LONG):
             yield np.array([_signed(value, metric, payload.dtype)], np.float64)
-        elif metric.field in (_FLOAT, _DOUBLE):
+        elif metric.field in (FLOAT, DOUBLE):
             yield np.array(_float(metric), np.float64)
-        elif metric.field == _BYTES and isinstance(value, bytes):
+        elif metric.field == BYTES and isinstance(value, bytes):
             yield _array(metric, value, payload)
         else:
             raise PayloadError("not_numbers", f"Metric {quote(metric.name)} holds no numbers.")
 
 
-def _signed(value: int, metric: _Metric, dtype: Dtype) -> int:
+def _signed(value: int, metric: Metric, dtype: Dtype) -> int:
     """Negative numbers come as their two's complement, of 32 bits or of their own width.
 
     Edge nodes leave the type out where a birth certificate has named it: then the settings tell it.
@@ -219,21 +214,25 @@ def _signed(value: int, metric: _Metric, dtype: Dtype) -> int:
             text = f"Metric {quote(metric.name)} is an integer without a type: set payload.dtype."
             raise PayloadError("not_numbers", text)
         bits = 8 * N_BYTES[dtype] if dtype.startswith("int") else None
+    return _twos_complement(value, bits)
+
+
+def _twos_complement(value: int, bits: int | None) -> int:
     if bits is None:
         return value
     value &= (1 << bits) - 1
     return value - (1 << bits) if value >> (bits - 1) else value
 
 
-def _float(metric: _Metric) -> tuple[float, ...]:
-    code, width = ("<f", 4) if metric.field == _FLOAT else ("<d", 8)
+def _float(metric: Metric) -> tuple[float, ...]:
+    code, width = ("<f", 4) if metric.field == FLOAT else ("<d", 8)
     if not isinstance(metric.value, bytes) or len(metric.value) != width:
         text = f"Metric {quote(metric.name)} is no number of {width} bytes."
         raise PayloadError("not_sparkplug", text)
     return struct.unpack(code, metric.value)
 
 
-def _array(metric: _Metric, data: bytes, payload: SparkplugPayload) -> NDArray[Any]:
+def _array(metric: Metric, data: bytes, payload: SparkplugPayload) -> NDArray[Any]:
     code = _ARRAYS.get(metric.datatype)
     if code is None and metric.datatype not in (0, *_BYTES_TYPES):
         text = f"Metric {quote(metric.name)} is of type {metric.datatype}: no numbers."

@@ -4,8 +4,10 @@ MessagePack. From its settings of paths to chunks.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from monitor.records.series import Part
 from monitor.records.signal import Chunk, Message
 from monitor.signal.payload import sample_times, tree_samples
 from monitor.signal.payload.base import DecoderSettings, PayloadError
@@ -16,8 +18,10 @@ from monitor.signal.payload.facts import (
     property_facts,
     stated_scale,
 )
+from monitor.signal.payload.identity import unused_id
 from monitor.signal.payload.local_time import with_offset
 from monitor.signal.payload.names import sensor_name
+from monitor.signal.payload.parts import checked
 from monitor.signal.payload.paths import at
 from monitor.signal.payload.tolerated import marked
 from monitor.signal.payload.tree_settings import TreePayload
@@ -33,8 +37,11 @@ def chunks_of(
 
     Raises PayloadError: no_samples, not_numbers, not_base64, not_hex, wrong_channels, empty,
     bad_length, bad_name, bad_rate, bad_scale, bad_time, bad_sequence, wrong_unit,
-    unmatched_sensor, too_many_parts.
+    unmatched_sensor, too_many_parts, bad_part.
     """
+    if payload.part_index is not None:
+        (chunk,) = _part_chunks(tree, tree, message, settings, payload)
+        return [replace(chunk, part=_part_of(tree, chunk.sequence, payload))]
     if payload.parts is None:
         return _part_chunks(tree, tree, message, settings, payload)
     chunks: list[Chunk] = []
@@ -53,6 +60,11 @@ def chunks_of(
     return marked(chunks, passed_over)
 
 
+def _part_of(tree: Any, sequence: int | None, payload: TreePayload) -> Part:
+    series = sequence if payload.series is None else at(tree, payload.series)
+    return checked(series, at(tree, payload.part_index), at(tree, payload.part_count))
+
+
 def _parts(tree: Any, path: str) -> list[Any]:
     parts = at(tree, path)
     if not isinstance(parts, list):
@@ -65,6 +77,14 @@ def _parts(tree: Any, path: str) -> list[Any]:
 
 
 def _part_chunks(
+    part: Any, whole: Any, message: Message, settings: DecoderSettings, payload: TreePayload
+) -> list[Chunk]:
+    chunks = _chunks_of_part(part, whole, message, settings, payload)
+    origin = unused_id(part, (payload.machine, payload.point))
+    return [replace(chunk, origin=origin) for chunk in chunks] if origin else chunks
+
+
+def _chunks_of_part(
     part: Any, whole: Any, message: Message, settings: DecoderSettings, payload: TreePayload
 ) -> list[Chunk]:
     entries = tree_samples.entries_of(part, payload)

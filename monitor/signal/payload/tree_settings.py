@@ -18,6 +18,9 @@ class TreePayload(PayloadSettings):
     samples : one path, or one for each channel
     channels : paths within each entry of samples, where that is a list of objects or rows
     sample_time : the same, of the time of each sample
+    part_index, part_count : where several messages hold one stretch of samples: which of how many,
+        from 0 or from 1
+    series : what these messages share; None: their sequence
     """
 
     parts: str | None = None
@@ -44,6 +47,9 @@ class TreePayload(PayloadSettings):
     spacing_us: str | None = None
     scale: str | None = None
     unit: str | None = None
+    part_index: str | None = None
+    part_count: str | None = None
+    series: str | None = None
 
     @property
     def names_machine(self) -> bool:
@@ -63,5 +69,15 @@ class TreePayload(PayloadSettings):
             raise ValueError("channels needs samples to be one path, not a list of paths")
         if self.channels is not None and self.encoding not in ("list", "text"):
             raise ValueError(f"channels cannot be told apart in encoding = {self.encoding}")
+        if (self.part_index is None) != (self.part_count is None):
+            raise ValueError("part_index and part_count belong together")
+        if self.part_index is None and self.series is not None:
+            raise ValueError("series needs part_index and part_count")
+        if self.part_index is not None and self.series is None and self.sequence is None:
+            raise ValueError(
+                "part_index needs series, or sequence, to tell one series from another"
+            )
+        if self.part_index is not None and (self.parts or self.sample_time) is not None:
+            raise ValueError("part_index cannot go with parts or sample_time")
         if self.sample_time is not None and self.channels is None:
             raise ValueError("sample_time needs channels: paths within each entry of samples")

@@ -27,7 +27,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from paho.mqtt import client as paho
@@ -36,17 +36,16 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from monitor.config import ConfigError, MqttSettings
-from monitor.log_limiter import LogLimiter
 from monitor.records.signal import Delivery, Message
 from monitor.records.topic import TopicFilter
 from monitor.sources.base import Connection
+from monitor.sources.mqtt.broker_log import DROPPED_TOPIC, BrokerLog, MqttCounters
 from monitor.sources.mqtt.courtesies import PUBLISHING, Courtesies
 from monitor.sources.mqtt.credentials import Credentials
-from monitor.sources.mqtt.losses import N_QUICK, QUICK_S, Losses
+from monitor.sources.mqtt.losses import QUICK_S, Losses
 from monitor.sources.mqtt.paho_client import (
     connect_properties,
     paho_client,
-    refusal,
     subscribe,
     user_properties,
 )
@@ -58,34 +57,14 @@ from monitor.sources.mqtt.session import (
     ServerLimits,
     Unsettled,
     server_limits,
-    shortfalls,
 )
 from monitor.tls import explain
 
-# Mosquitto's count since its start, over all its clients
-DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
 DROPPED_FILTER = TopicFilter(DROPPED_TOPIC, is_state=True)
-LOG_PERIOD_S = 300.0
 KEPT_BYTES = 256  # of an oversize message
 MAX_QUEUED = 1000  # our own messages waiting for a connection
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class MqttCounters:
-    """Counts since this process began. Written by the network thread alone."""
-
-    connects: int = 0
-    connection_losses: int = 0
-    failed_connects: int = 0  # no connection, or TLS failed
-    refused_connects: int = 0  # the broker said no: credentials, protocol
-    refused_subscriptions: int = 0
-    refused_publications: int = 0  # our status and alarms: not allowed, or left out for that
-    takeovers: int = 0  # connections that another client with our id ended
-    oversize: int = 0
-    bad_topics: int = 0  # not UTF-8
-    dropped_by_broker: int = 0  # as the broker counts since its own start, over all its clients
 
 
 class _LastError(logging.Handler):
@@ -134,7 +113,6 @@ class MqttClient:
         self._filters = _by_text(filters)
         # No longer wanted; the session may still hold them.
         self._left = set(held_before) - set(self._filters)
-        self._had_session = bool(set(held_before))
         self._deliver, self._on_refuse, self._on_fault = deliver, on_refuse, on_fault
         self._lock = threading.Lock()
         self._connection = 0  # counts this process's connections
@@ -154,9 +132,7 @@ class MqttClient:
         self._publications: deque[paho.MQTTMessageInfo] = deque(maxlen=MAX_QUEUED)
         self._backoff_s = backoff_s
         self._losses = Losses(*backoff_s)
-        self._log_limiter = LogLimiter(log, LOG_PERIOD_S)
-        self._has_said_trouble = False  # since the last "Connected"
-        self._was_plain = False  # MQTT 3.1.1: we said that status and alarms are not retained
+        self._log = BrokerLog(settings, f"camshaft/{instance}/#", bool(set(held_before)))
         self._last_error = _LastError(logging.ERROR)
         self._thread: threading.Thread | None = None
         self._credentials = Credentials(settings)
@@ -195,9 +171,7 @@ class MqttClient:
             # Not loop_stop: it would wait for ever on a host name that never resolves.
             self._thread.join(timeout_s)
             if self._thread.is_alive():
-                log.warning(
-                    "The connection to %s did not close within %.0f s.", self._broker, timeout_s
-                )
+                self._log.not_closed(timeout_s)
 
     @property
     def is_connected(self) -> bool:
@@ -273,7 +247,7 @@ class MqttClient:
         lasts_s = time.monotonic() - self._connected_s if self._live else 0.0
         return self._losses.is_contested(lasts_s)
 
-    def publish(self, topic: str, payload: str | bytes, retain: bool = False) -> bool:
+    def publish(self, topic: str, payload: str | bytes, retain: bool = False, qos: int = 1) -> bool:
         """Hand one message to the broker; up to 1000 wait for a connection. False where even these
         are full.
 
@@ -282,7 +256,7 @@ class MqttClient:
         if not self._courtesies.may(PUBLISHING):
             self.counters.refused_publications += 1
             return True
-        sent = self._send(topic, payload, retain)
+        sent = self._send(topic, payload, retain, qos)
         return sent.rc in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN)
 
     def listen(self, topics: Sequence[TopicFilter]) -> None:
@@ -308,10 +282,6 @@ class MqttClient:
             log.error("%s What was read before stays in use.", error)
 
     # -- building ---------------------------------------------------------------------------------
-
-    @property
-    def _broker(self) -> str:
-        return f"{self._settings.host}:{self._settings.port}"
 
     def _new_client(self) -> paho.Client:
         client = paho_client(
@@ -367,7 +337,7 @@ class MqttClient:
         try:
             self._renew()
         except ConfigError as error:
-            self._trouble(logging.ERROR, f"{error} What was read before stays in use.")
+            self._log.trouble(logging.ERROR, f"{error} What was read before stays in use.")
         self._credentials.give(client)
         if self._courtesies.may(PUBLISHING):
             options = self._options
@@ -395,8 +365,9 @@ class MqttClient:
             self._to_ask = deque(self._courtesies_to_ask())
             self._connected_s = time.monotonic()
             self._live = True
-        self._say_connected(flags.session_present)
-        self._note_limits(limits)
+        self._log.connected(flags.session_present, is_first=not self.counters.connects)
+        self._log.granted(self.limits, limits, self._options)
+        self.limits = limits
         self.counters.connects += 1
         self._ask_courtesy()
 
@@ -405,46 +376,14 @@ class MqttClient:
         self.counters.refused_connects += 1
         asked, self._options = self._options, self._options.without(code.value)
         if self._options == asked:
-            self._trouble(
-                logging.ERROR, f"Broker {self._broker} refuses the connection: {refusal(code)}."
-            )
-
-    def _say_connected(self, session_present: bool) -> None:
-        """The end of each trouble that was said is said, too; a lost session always."""
-        text = f"Connected to broker {self._broker}, MQTT {self._settings.protocol}"
-        had_session, self._had_session = self._had_session, True
-        if had_session and not session_present:
-            log.warning(
-                "%s, new session: the broker had none for mqtt.client_id = %r any more. What it"
-                " held for us is lost.",
-                text,
-                self._settings.client_id,
-            )
-        elif self._has_said_trouble or not self.counters.connects:
-            log.info("%s, %s.", text, "session resumed" if session_present else "new session")
-        self._has_said_trouble = False
-
-    def _note_limits(self, limits: ServerLimits) -> None:
-        """Warn of what the broker grants less than asked; once while it stays the same."""
-        old, self.limits = self.limits, limits
-        new = shortfalls(limits, self._settings)
-        for text in new if old is None else set(new) - set(shortfalls(old, self._settings)):
-            log.warning("Broker %s %s", self._broker, text)
-        if self._settings.protocol != "5" and self._options == PLAIN and not self._was_plain:
-            log.warning(
-                "Broker %s answered only without a last will that is retained and of QoS 1: status"
-                " and alarms are seen only by those who listen at the time.",
-                self._broker,
-            )
-        self._was_plain = self._options == PLAIN
+            self._log.refused(code)
 
     def _on_connect_fail(self, _client: Any, _data: Any) -> None:
         self.counters.failed_connects += 1
+        if self._losses.no_connection():
+            self._pause(self._client)
         # Paho calls this while it handles the error, and tells it no other way.
-        reason = explain(sys.exc_info()[1])
-        self._trouble(
-            logging.ERROR, f"No connection to broker {self._broker}: {reason}; trying again."
-        )
+        self._log.no_connection(explain(sys.exc_info()[1]))
 
     def _on_disconnect(
         self, _client: Any, _data: Any, flags: Any, code: ReasonCode, _properties: Any
@@ -486,70 +425,31 @@ class MqttClient:
         self._options = PublishOptions() if self.limits is None else self.limits.publish_options
         if self._losses.is_contested(0.0):
             self.counters.takeovers += 1
-            self._say_contested(is_taken_over)
+            self._log.contested(is_taken_over)
             return
         if unanswered:
             reason += f" before it answered our subscription to {', '.join(unanswered)}"
-        self._trouble(
-            logging.WARNING, f"Connection to broker {self._broker} lost: {reason}; trying again."
-        )
+        self._log.lost(reason)
         if left_out:
-            self._say_left_out(left_out)
+            self._log.left_out(left_out)
 
     def _on_no_answer(self, reason: str) -> None:
         self.counters.failed_connects += 1
-        self._trouble(
-            logging.ERROR,
-            f"Broker {self._broker} closed the connection before it answered: {reason};"
-            " trying again.",
-        )
+        self._log.no_answer(reason)
         # MQTT 3.1.1 has no reason codes: a broker that cannot take our last will just hangs up.
         if self._settings.protocol != "5":
             self._options = PublishOptions() if self._options == PLAIN else PLAIN
 
-    def _say_contested(self, is_certain: bool) -> None:
-        client_id = f"mqtt.client_id = {self._settings.client_id!r}"
-        if is_certain:
-            found = f"Another client uses {client_id}: broker {self._broker} gave it our session"
-        else:
-            found = (
-                f"Another client seems to use {client_id}: {N_QUICK} connections or more to broker"
-                f" {self._broker} ended within {QUICK_S:g} s each"
-            )
-        self._trouble(
-            logging.ERROR,
-            f"{found}. Each takes messages from the other: give every client an id of its own."
-            " Trying again, at longer and longer intervals.",
-            "contested",
-        )
-
-    def _say_left_out(self, name: str) -> None:
-        if name == PUBLISHING:
-            what = "when we publish: status and alarm topics are"
-            hint = f"let mqtt.username write to {self.status_topic.rpartition('/')[0]}/#"
-        else:
-            what = f"on our subscription to {name}: it is"
-            hint = (
-                "set mqtt.watch_dropped: false"
-                if name == DROPPED_TOPIC
-                else "let mqtt.username read it"
-            )
-        self._trouble(
-            logging.WARNING,
-            f"Broker {self._broker} closes the connection {what} left out until the next start;"
-            f" {hint}.",
-        )
-
-    def _trouble(self, level: int, text: str, trouble: str | None = None) -> None:
-        if self._log_limiter.note(level, text, time.monotonic(), trouble):
-            self._has_said_trouble = True
-
     # -- on the network thread: our own publications ----------------------------------------------
 
-    def _send(self, topic: str, payload: str | bytes, retain: bool) -> paho.MQTTMessageInfo:
+    def _send(
+        self, topic: str, payload: str | bytes, retain: bool, qos: int = 1
+    ) -> paho.MQTTMessageInfo:
         """Publish as well as this broker takes it."""
         options = self._options
-        sent = self._client.publish(topic, payload, options.qos, retain and options.retain)
+        sent = self._client.publish(
+            topic, payload, min(options.qos, qos), retain and options.retain
+        )
         if sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
             with self._lock:
                 while self._publications and self._publications[0].is_published():
@@ -562,13 +462,7 @@ class MqttClient:
     ) -> None:
         if code.is_failure:
             self.counters.refused_publications += 1
-            self._log_limiter.note(
-                logging.WARNING,
-                f"Broker {self._broker} refuses what we publish under"
-                f" {self.status_topic.rpartition('/')[0]}/: {code}. Status and alarms are not seen"
-                " there.",
-                time.monotonic(),
-            )
+            self._log.publication_refused(code)
 
     # -- on the network thread: subscriptions -----------------------------------------------------
 
@@ -633,21 +527,8 @@ class MqttClient:
         if filters == [DROPPED_TOPIC]:  # not every broker counts, or lets us see it
             return
         for topic, code in zip(filters, codes, strict=False):
-            if code.is_failure:
-                self.counters.refused_subscriptions += 1
-                log.error(
-                    "Broker %s refuses the subscription to %r: %s; asked again at the next"
-                    " connection.",
-                    self._broker,
-                    topic,
-                    code,
-                )
-            elif code.value == 0:
-                log.warning(
-                    "Broker %s grants %r with QoS 0 only: messages can be lost on the way.",
-                    self._broker,
-                    topic,
-                )
+            self.counters.refused_subscriptions += code.is_failure
+            self._log.subscription_answered(topic, code)
 
     # -- on the network thread: messages ----------------------------------------------------------
 
@@ -697,12 +578,7 @@ class MqttClient:
         before, now = self.counters.dropped_by_broker, int(payload)
         self.counters.dropped_by_broker = now
         if now > before:
-            text = (
-                f"Broker {self._broker} has dropped messages, ours or others' (its $SYS count):"
-                " raise max_queued_messages and max_queued_bytes there, see"
-                " deploy/mosquitto/camshaft.conf."
-            )
-            self._trouble(logging.WARNING, text)
+            self._log.dropped()
 
 
 def _by_text(filters: Sequence[TopicFilter]) -> dict[str, TopicFilter]:

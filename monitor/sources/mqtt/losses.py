@@ -46,6 +46,16 @@ class Losses:
         doublings = min(self.n_quick - 1, MAX_DOUBLINGS)
         self.pause_s = min(self._least_s * 2**doublings, most_s)
 
+    def no_connection(self) -> bool:
+        """The broker could not even be reached: it was away, and nobody has our session.
+
+        Returns whether the pause is another one now.
+        """
+        before_s, self.pause_s = self.pause_s, self._least_s
+        self.n_quick = self._n_unexplained = 0
+        self._is_contested = False
+        return self.pause_s != before_s
+
     def is_contested(self, lasts_s: float) -> bool:
         """Another client uses our client id, as far as we know.
 

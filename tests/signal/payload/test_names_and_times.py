@@ -220,10 +220,23 @@ def test_the_unit_may_stand_in_the_message(unit: str, ms2: float) -> None:
     assert chunk.samples[0, 0] == pytest.approx(2 * ms2)
 
 
-@pytest.mark.parametrize("unit", ["mm/s", "ips", "V", "", 3])
+@pytest.mark.parametrize("unit", ["mm/s", "ips", "V", "", 3, "µm", "mil"])
 def test_other_units_are_refused(unit: object) -> None:
     """Case d34-units: a velocity is never judged as an acceleration."""
     assert refused({"samples": [2], "u": unit}, unit="u").reason == "wrong_unit"
+
+
+def test_a_velocity_is_taken_where_the_sensor_sends_one() -> None:
+    velocity = SensorSettings(sample_rate_hz=1000, unit="mm/s", scale=10)
+    settings = DecoderSettings(payload(unit="u"), "m/p", lambda name: velocity)
+
+    def samples(unit: str) -> Any:
+        data = json.dumps({"samples": [2], "u": unit}).encode()
+        return decode(Message("t", data, NOW_NS), settings)[0].samples
+
+    assert samples("in/s")[0, 0] == pytest.approx(20 * 0.0254)
+    with pytest.raises(PayloadError, match="stated in g, of acceleration, but the sensor's unit"):
+        samples("g")
 
 
 @pytest.mark.parametrize(
@@ -233,7 +246,10 @@ def test_other_units_are_refused(unit: object) -> None:
         ({"encoding": "binary"}, "encoding = binary is for CBOR"),
         ({"sample_time": "t"}, "sample_time needs channels"),
         ({"format": "csv", "delimiter": ",", "decimal": ","}, "cannot be the same sign"),
-        ({"format": "csv", "delimiter": "tab"}, "must be one character, or blank"),
+        (
+            {"format": "csv", "delimiter": "\t"},
+            "must be one character that is no blank, or the word tab",
+        ),
         ({"format": "csv", "columns": ["x"]}, "without a header, columns are numbers"),
         (
             {"format": "raw", "header": {"bytes": 8, "time": {"at": 4, "dtype": "uint64"}}},

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
+import zlib
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from monitor.config import SensorSettings
 from monitor.records.signal import Chunk, Message
@@ -111,6 +114,43 @@ def test_what_is_refused(data: bytes, reason: str) -> None:
 def test_too_many_metrics_are_refused() -> None:
     with pytest.raises(PayloadError, match="more than 100000 metrics"):
         read(b"\x12\x00" * 200_000)
+
+
+def compressed(body: bytes, algorithm: str | None = "GZIP") -> bytes:
+    """As Eclipse Tahu wraps a whole payload."""
+    said = b"" if algorithm is None else metric("algorithm", text(15, algorithm.encode()))
+    return said + text(4, b"SPBV1.0_COMPRESSED") + text(5, body)
+
+
+def test_a_payload_within_a_payload() -> None:
+    plain = metric("x", text(16, struct.pack("<2f", 1, 2.5)))
+    for data in (
+        compressed(gzip.compress(plain)),
+        compressed(zlib.compress(plain), "DEFLATE"),
+        compressed(zlib.compress(plain), None),
+    ):
+        assert read(data).samples.tolist() == [[1, 2.5]]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (compressed(gzip.compress(bytes(32 << 20))), "too_large"),
+        (compressed(gzip.compress(compressed(gzip.compress(b"")))), "not_sparkplug"),
+        (compressed(b"nonsense"), "not_compressed"),
+        (compressed(zlib.compress(b""), "LZ4"), "not_sparkplug"),
+        (compressed(gzip.compress(b"\x08")), "not_sparkplug"),
+    ],
+)
+def test_compression_is_bounded_and_undone_once(data: bytes, reason: str) -> None:
+    with pytest.raises(PayloadError) as caught:
+        read(data)
+    assert caught.value.reason == reason
+
+
+def test_its_own_compression_needs_no_setting() -> None:
+    with pytest.raises(ValidationError, match="Sparkplug has its own"):
+        read(b"", compression="gzip")
 
 
 def test_a_case_as_raw_would_have_been_judged() -> None:

@@ -1,0 +1,47 @@
+"""The parts of messages that are trees, each with its arrival, and what is found beside samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from monitor.discovery.trees import Place
+from monitor.signal.payload.paths import at
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a message, or all of it. stream : what tells whose it is, as far as is known"""
+
+    topic: str
+    received_ns: int
+    tree: Any
+    whole: Any
+
+    def at(self, path: str) -> Any:
+        value = at(self.tree, path)
+        return at(self.whole, path) if value is None else value
+
+
+@dataclass(slots=True)
+class Facts:
+    """settings : of the payload; weak : those of them that the cadence must confirm"""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    identities: dict[str, list[str]] = field(default_factory=dict)  # path: values, in order
+    weak: set[str] = field(default_factory=set)
+
+
+def parts_of(place: Place, messages: Sequence[tuple[str, int, Any]]) -> list[Part]:
+    """messages : (topic, arrival, tree)"""
+    found = []
+    for topic, at_ns, tree in messages:
+        entries = [tree] if place.parts is None else at(tree, place.parts)
+        first = place.channels[0] if place.channels else None
+        for entry in entries if isinstance(entries, list) else []:
+            value = at(entry, place.paths[0])
+            if value is None or (first is not None and not value):
+                continue
+            found.append(Part(topic, at_ns, entry, tree))
+    return found

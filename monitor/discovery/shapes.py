@@ -1,0 +1,77 @@
+"""Messages of one shape together: topics as long, one format, the samples in one place."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from monitor.discovery import words
+from monitor.discovery.opened import Opened, opened
+from monitor.discovery.records_of import is_senml
+from monitor.discovery.text_lines import table_of
+from monitor.discovery.topics import is_foreign
+from monitor.discovery.trees import places
+from monitor.records.signal import Message
+
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeGroup:
+    """key : compression, format, and what tells the place of the samples"""
+
+    key: Key
+    messages: tuple[Opened, ...]
+
+    @property
+    def topics(self) -> list[str]:
+        return list(dict.fromkeys(one.message.topic for one in self.messages))
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A topic whose messages are no samples, or of another shape than most of it."""
+
+    topic: str
+    n_messages: int
+    why: str
+
+
+def groups_of(messages: Sequence[Message]) -> tuple[list[ShapeGroup], list[PassedOver]]:
+    """The shapes, those with most bytes first."""
+    passed: list[PassedOver] = []
+    by_topic: dict[str, list[Opened]] = defaultdict(list)
+    for message in messages:
+        if message.payload and not message.retained and not is_foreign(message.topic):
+            by_topic[message.topic].append(opened(message))
+    groups: dict[Key, list[Opened]] = defaultdict(list)
+    for topic, found in by_topic.items():
+        keyed = [(_key_of(one), one) for one in found]
+        key, _ = Counter(key for key, _ in keyed).most_common(1)[0]
+        kept = [one for own, one in keyed if own == key]
+        if len(kept) < len(found):
+            passed.append(PassedOver(topic, len(found) - len(kept), "of another shape"))
+        if key[-1] is None or words.is_context(topic.rpartition("/")[2]):
+            passed.append(PassedOver(topic, len(kept), "no samples of vibration"))
+            continue
+        groups[topic.count("/"), *key].extend(kept)
+    ordered = sorted(groups.items(), key=lambda one: -sum(len(k.message.payload) for k in one[1]))
+    return [ShapeGroup(key[1:], tuple(found)) for key, found in ordered], passed
+
+
+def _key_of(one: Opened) -> Key:
+    """Its last part is None where no samples are found."""
+    return one.compression, one.kind, _place_key(one)
+
+
+def _place_key(one: Opened) -> object:
+    if one.kind in ("json", "cbor", "msgpack"):
+        if is_senml(one.tree):
+            return "senml"
+        found = places(one.tree)
+        return found[0] if found else None
+    if one.kind == "text":
+        table = table_of(one.tree)
+        return "text" if table is None else table.shape
+    return one.kind

@@ -1,0 +1,153 @@
+"""What discovery must not take for vibration, and what it must ask before it goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from monitor.discovery.proposal import Discovery, discover
+from monitor.records.signal import Float64, Message
+from tests.discovery.senders import T0_NS, G, vibration
+
+N, RATE_HZ = 64, 1000.0
+X = vibration(3, 6400, RATE_HZ, np.random.default_rng(1))
+X[2] += G
+Publish = Callable[[int, int, Float64], Any]
+
+
+def heard(publish: Publish, n: int = 60, every_s: float = N / RATE_HZ) -> list[Message]:
+    """publish: of number, start and samples, a tree, bytes or (topic, either) pairs."""
+    messages = []
+    for k in range(n):
+        at_ns = T0_NS + round(k * every_s * 1e9)
+        sent = publish(k, at_ns, np.round(X[:, k * N % 6400 :][:, :N], 4))
+        for topic, tree in sent if isinstance(sent, tuple) else (("plant/mill/spindle", sent),):
+            payload = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
+            messages.append(Message(topic, payload, at_ns + 70_000_000))
+    return messages
+
+
+def asked(found: Discovery) -> dict[str, str]:
+    return {one.key: one.text for proposal in found.proposals for one in proposal.questions}
+
+
+NO_VIBRATION: dict[str, Publish] = {
+    "temperature": lambda k, at, x: {"temp": 21.5, "humidity": 40 + k % 3},
+    "features": lambda k, at, x: {"rms": {"x": 0.3 + k % 3, "y": 0.2}, "kurtosis": 2.9},
+    "position": lambda k, at, x: {"lat": 50.1, "lon": 8.2, "speed": 3.0 + k % 5},
+    "spectrum by name": lambda k, at, x: {"fft": [1.0, 2.0, 3.0, 2.0], "fs": 1000},
+    "velocity by name": lambda k, at, x: {"velocity": x[0].tolist(), "fs": 1000},
+}
+
+
+@pytest.mark.parametrize("name", NO_VIBRATION)
+def test_what_is_no_vibration_by_name_is_left_out(name: str) -> None:
+    found = discover(heard(NO_VIBRATION[name]))
+    assert found.proposals == []
+    assert [one.topic for one in found.passed_over] == ["plant/mill/spindle"]
+
+
+ASKED: dict[str, tuple[str, Publish]] = {
+    "a value a second": ("sample_rate_hz", lambda k, at, x: {"value": 21.5 + k % 4}),
+    "a spectrum": (
+        "vibration",
+        lambda k, at, x: {"data": np.abs(np.fft.rfft(x[0], 128)).tolist(), "fs": 1000},
+    ),
+    "random bytes": (
+        "payload",
+        lambda k, at, x: np.random.default_rng(k).bytes(512),
+    ),
+    "a velocity": (
+        "unit",
+        lambda k, at, x: {"unit": "mm/s", "samples": x[0].tolist(), "fs": 1000},
+    ),
+    "two unknown lists": ("samples", lambda k, at, x: {"p": x[0].tolist(), "q": x[2].tolist()}),
+    "another rate than comes": (
+        "sample_rate_hz",
+        lambda k, at, x: {"v": x[2].tolist(), "fs": 2000},
+    ),
+    "the speed of the shaft": (
+        "sample_rate_hz",
+        lambda k, at, x: {"v": x[2].tolist(), "freq": 24.7},
+    ),
+    "two sensors without a name on one topic": (
+        "sample_rate_hz",
+        lambda k, at, x: tuple(("all/vib", {"v": x[i].tolist()}) for i in (1, 2)),
+    ),
+    "no unit": ("unit", lambda k, at, x: {"v": x[0].tolist()}),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_what_is_not_certain_is_asked(name: str) -> None:
+    key, publish = ASKED[name]
+    every_s = 1.0 if name == "a value a second" else N / RATE_HZ
+    found = discover(heard(publish, every_s=every_s))
+    assert key in asked(found)
+    assert not any(one.is_complete for one in found.proposals)
+
+
+def local(k: int, at_ns: int, x: Float64) -> Any:
+    """An hour ahead of UTC, and no word of it."""
+    time = np.datetime64(at_ns + 3600 * 10**9, "ns").astype("datetime64[ms]")
+    return {"time": str(time), "v": x[2].tolist()}
+
+
+def test_a_local_time_is_asked_for_its_zone() -> None:
+    messages = heard(local)
+    (question,) = discover(messages).proposals[0].questions
+    assert question.key == "time_zone"
+    assert question.choices[0].value == "Europe/Berlin"
+    (known,) = discover(messages, {"time_zone": "Europe/Berlin"}).proposals
+    assert known.is_complete
+    assert next(iter(known.streams.values())).starts[0] == T0_NS
+    (without,) = discover(messages, {"time_zone": "none"}).proposals
+    assert without.is_complete
+    assert without.payload["time"] is None
+
+
+def test_lost_messages_do_not_lower_the_rate() -> None:
+    """A seventh is lost: the counter tells; without one it is asked."""
+
+    def publish(k: int, at: int, x: Float64) -> Any:
+        return () if k % 7 == 3 else (("p/m/v", {"v": x[2].tolist(), "seq": k}),)
+
+    (found,) = discover(heard(publish)).proposals
+    assert found.rules[0].settings["sample_rate_hz"] == RATE_HZ
+
+    def silent(k: int, at: int, x: Float64) -> Any:
+        return () if k % 7 == 3 else (("p/m/v", {"v": x[2].tolist()}),)
+
+    assert "sample_rate_hz" in asked(discover(heard(silent)))
+
+
+def test_sensors_of_one_shape_and_other_rates_get_their_rules() -> None:
+    def publish(k: int, at: int, x: Float64) -> Any:
+        slow = (("hall/m2/vib", {"v": x[2].tolist(), "fs": 500}),) if k % 2 else ()
+        return ("hall/m1/vib", {"v": x[2].tolist(), "fs": 1000}), *slow
+
+    (found,) = discover(heard(publish)).proposals
+    rates = {rule.sensors: rule.settings["sample_rate_hz"] for rule in found.rules}
+    assert rates == {("m1/main",): 1000.0, ("m2/main",): 500.0}
+    assert found.topic == "hall/{machine}/vib"
+
+
+def test_what_else_a_broker_brings_is_left_out() -> None:
+    def publish(k: int, at: int, x: Float64) -> Any:
+        return (
+            ("hall/m1/vib", {"v": x[2].tolist(), "fs": 1000}),
+            ("hall/m1/temp", {"value": 21.0}),
+            ("hall/m1/state", b"online"),
+            ("$SYS/broker/uptime", b"3 seconds"),
+            ("camshaft/plant/status", {"v": x[2].tolist()}),
+        )
+
+    found = discover(heard(publish))
+    assert [(one.topic, one.is_complete) for one in found.proposals] == [
+        ("hall/{machine}/vib", True)
+    ]
+    assert {one.topic for one in found.passed_over} == {"hall/m1/temp", "hall/m1/state"}

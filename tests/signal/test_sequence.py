@@ -1,0 +1,93 @@
+"""Counters of declared width: a loss across the wrap, and a reboot, are told apart."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.config import SensorSettings
+from monitor.records.signal import Chunk, Gap, Message
+from monitor.signal.payload.base import DecoderSettings, PayloadError
+from monitor.signal.payload.formats import decode
+from monitor.signal.payload.raw import RawPayload
+from monitor.signal.sequence import is_in, step
+from monitor.signal.windows import Windower, WindowSettings
+from tests.laws.test_windows import counted, feed
+
+BITS = st.sampled_from([8, 12, 16, 32])
+
+
+@given(BITS, st.integers(0, 2**32), st.integers(0, 60), st.floats(-0.2, 0.2))
+def test_a_loss_is_a_loss_wherever_it_lies(bits: int, last: int, lost: int, jitter: float) -> None:
+    last %= 2**bits
+    now = (last + lost + 1) % 2**bits
+    for n_passed in (None, lost + jitter):
+        if n_passed is None and lost >= 2**bits / 8:
+            continue  # without times it may as well be a restart
+        found = step(last, now, bits, n_passed)
+        assert found.reason == ("gap" if lost else "")
+        assert found.is_new_lap == (now < last)
+        for missing in range(last + 1, last + 1 + lost):
+            assert found.hole is not None
+            assert is_in(found.hole, missing % 2**bits, bits)
+        assert found.hole is None or not is_in(found.hole, now, bits)
+
+
+@given(BITS, st.integers(40, 2**32), st.sampled_from([0, 1]), st.floats(-0.5, 3))
+def test_a_reboot_is_told_by_time(bits: int, last: int, now: int, pause: float) -> None:
+    """The numbers say that many are missing, the clock that hardly any can be."""
+    last = 40 + last % (2**bits - 80)
+    assert step(last, now, bits, pause).reason == "sequence_reset"
+
+
+@pytest.mark.parametrize(
+    ("last", "now", "n_passed", "reason"),
+    [
+        (200, 0, None, "sequence_reset"),
+        (200, 1, None, "sequence_reset"),
+        (250, 0, None, "gap"),  # 5 lost is likelier than a reboot just there
+        (200, 0, 55.0, "gap"),
+        (200, 0, 5000.0, "gap"),  # an outage of many laps: the number tells nothing
+        (200, 100, None, "sequence_reset"),  # backwards, or 155 lost
+        (200, 100, 155.0, "gap"),
+        (100, 99, -1.0, "sequence_reset"),
+    ],
+)
+def test_eight_bits(last: int, now: int, n_passed: float | None, reason: str) -> None:
+    assert step(last, now, 8, n_passed).reason == reason
+
+
+@given(st.integers(0, 255), st.integers(1, 300), st.integers(1, 20))
+def test_one_loss_is_one_gap_with_every_number_of_the_lap(
+    first: int, lost_at: int, n_lost: int
+) -> None:
+    """Undeclared, a loss across the wrap was a restart."""
+    sent = counted(700, first, 256, n_timed=700)
+    windower = Windower("m/p", WindowSettings("continuous", 5, 5, sequence_bits=8))
+    windows, ended = feed(windower, sent[:lost_at] + sent[lost_at + n_lost :])
+    assert [item.reason for item in ended] == ["gap"]
+    n_ended = sum(item.n_new for item in ended if isinstance(item, Gap))
+    n_windows = sum(window.n_new for window in windows)
+    assert n_windows + n_ended + windower.n_waiting == 7 * (700 - n_lost)
+
+
+def test_a_message_late_across_the_wrap_is_late() -> None:
+    sent = counted(12, 250, 256, n_timed=12)
+    windower = Windower("m/p", WindowSettings("continuous", 5, 5, sequence_bits=8))
+    _, ended = feed(windower, [*sent[:5], *sent[7:9], sent[6], *sent[9:]])
+    assert [item.reason for item in ended] == ["gap", "out_of_order"]
+
+
+def read(sequence: int, bits: int | None) -> Chunk:
+    rule = SensorSettings(sample_rate_hz=100, sequence_bits=bits)
+    payload = RawPayload(format="raw")
+    settings = DecoderSettings(payload, "m/p", lambda name: rule)
+    return decode(Message("t", bytes(8), 0, {"sequence": str(sequence)}), settings)[0]
+
+
+def test_a_number_that_the_width_cannot_hold_is_refused() -> None:
+    assert read(255, 8).sequence == 255
+    assert read(256, None).sequence == 256
+    with pytest.raises(PayloadError, match="256 needs more than sequence_bits = 8"):
+        read(256, 8)

@@ -1,0 +1,79 @@
+"""`camshaft-train inspect` says how it read files of every kind, and what they say themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.recordings.writers import WRITERS, text, write_manifest
+from training.cli import main
+
+SAMPLES = np.random.default_rng(5).uniform(-0.9, 0.9, (200, 2))
+SAYS_RATE = ("wav", "flac", "tdms", "uff", "csv", "lvm")
+SAYS_UNIT = ("tdms", "uff", "csv_german", "lvm")
+
+
+def inspected(folder: Path, capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
+    assert main(["inspect", str(folder / "manifest.yaml")]) == code
+    said = capsys.readouterr()
+    return said.err if code else said.out
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_kind_says_how_it_was_read(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = name.partition("_")[0]
+    files = WRITERS[name](tmp_path / f"one.{kind}", SAMPLES)
+    write_manifest(tmp_path, [f"one.{kind},ok,a"], f"{files}, channels: [x, y], unit: g")
+    lines = inspected(tmp_path, capsys).splitlines()
+    format_name = files.partition("format: ")[2].partition(",")[0]
+    assert lines[0] == "table recordings.csv: commas between the cells, text in utf-8"
+    assert lines[1].startswith(f"1 recording as {format_name}: ")
+    assert ("1000 Hz by the manifest, 1000 Hz by" in lines[2]) == name.startswith(SAYS_RATE)
+    assert ("unit g by the manifest; g by the files" in lines[3]) == name.startswith(SAYS_UNIT)
+
+
+def test_what_it_understood_of_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, rate_hz in (("a", 1000), ("b", 1015)):
+        rows = [[f"{at / rate_hz:.6f}".replace(".", ","), f"{at % 7},5"] for at in range(300)]
+        text(tmp_path / f"{name}.csv", [["Prüfstand 3"], ["Zeit", "x [g]"], *rows], ";", "cp1252")
+    write_manifest(tmp_path, ["a.csv,ok,a", "b.csv,ok,b"], "format: csv, unit: g, scale: 2")
+    assert inspected(tmp_path, capsys).splitlines()[1:4] == [
+        "2 recordings as csv: delimiter ';', decimal ',', header in line 2, numbers from line 3,"
+        " columns Zeit, x, text in cp1252",
+        "  rate 1000 Hz by the manifest, 1000 to 1015 Hz by its column 'Zeit' (in s)",
+        "  unit g, times 2.0, by the manifest; g by the files",
+    ]
+
+
+def test_as_many_ways_as_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for at in range(20):
+        text(tmp_path / f"{at}.csv", [[f"\x1b[31m{at}"], ["0.5"], ["-0.5"]], ",")
+    write_manifest(tmp_path, [f"{at}.csv,ok,a" for at in range(20)], "format: csv")
+    said = inspected(tmp_path, capsys)
+    assert "1 recording as csv: " in said
+    assert "columns \\x1b[31m0" in said
+    assert "and in 8 other ways" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("0,5\n0,6\n", "set files.delimiter and files.decimal"),
+        ("t;x\n0,000;1\n0,002;2\n0,004;1\n0,006;3\n", "is sampled at 500 Hz by its column 't'"),
+        ("x [V]\n0.5\n0.6\n", "states the unit 'V', the manifest says m/s2"),
+        ("x\n1\n2\nx\n", "'x' is no number: line 4"),
+    ],
+)
+def test_ambiguity_is_refused_in_a_sentence(
+    content: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one.csv").write_text(content, encoding="utf-8")
+    write_manifest(tmp_path, ["one.csv,ok,a"], "format: csv")
+    said = inspected(tmp_path, capsys, code=2)
+    assert said.startswith("camshaft-train: row 2: one.csv ")
+    assert sentence in said
+    assert len(said.splitlines()) == 1
