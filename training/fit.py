@@ -103,10 +103,13 @@ def run(options: argparse.Namespace) -> int:
     given = {key: value for key, value in choices.items() if value is not None}
     train, plan = prepare(options.manifest, options.name, tuple(options.holdout), given)
     model_id = fit_with_bar(train, plan, options.out)
-    learned_from = read_provenance(load_model_manifest(options.out))
+    manifest = load_model_manifest(options.out)
+    learned_from = read_provenance(manifest)
     if learned_from.out_of_fold is not None:
         print("Out of fold, by networks and peers that never saw the group they judge:")
         print("\n".join(learned_from.out_of_fold.beside_peers.lines()))
+    if manifest.levels == RELATIVE:
+        print("It sees levels relative to the sensor's own: a sensor must be commissioned first.")
     print(f"{plan.name} {model_id} -> {options.out}")
     return EXIT_OK
 
