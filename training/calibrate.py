@@ -21,6 +21,7 @@ from monitor.records.signal import Float32
 from monitor.signal.spectrogram import to_grid
 from training.alarms import interval_of, share_by_run
 from training.dataset import OK, Dataset
+from training.levels import as_seen
 from training.metrics import Interval, interval_text
 from training.plain import plain
 from training.progress import read_for_model
@@ -122,8 +123,10 @@ def calibrate(
     Raises TrainingError where the rate is below what so many runs can show.
     """
     dataset = dataset.select(dataset.bad_reason == "")
-    logit, _ = classifier.predict(dataset.psd_db)
-    spectra_db = to_grid(dataset.psd_db, classifier.manifest.map_grid.shape[1])
+    manifest = classifier.manifest
+    n_t = manifest.map_grid.shape[1]
+    logit, _ = classifier.predict(as_seen(dataset, manifest.levels, n_t, n_windows).psd_db)
+    spectra_db = to_grid(dataset.psd_db, n_t)
     rows = []
     for sensor, first in first_windows(dataset, n_windows).items():
         one = commission_sensor(dataset, spectra_db, first, rate, logit, strict=True)

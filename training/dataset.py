@@ -24,6 +24,7 @@ NG, OK, UNLABELLED = 1, 0, -1
 LABEL_NUMBER = {"ng": NG, "ok": OK, "unlabelled": UNLABELLED}
 
 Text = NDArray[np.str_]
+LabelNumbers = NDArray[np.int8]
 Tick = Callable[[], None]  # called after each recording
 
 

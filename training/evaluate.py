@@ -281,6 +281,7 @@ def judge_with_model(
         NOVELTY_FLOOR if job.model.novelty_floor is None else job.model.novelty_floor,
         job.model.status_rule,
         job.recipe.mixings[0],
+        job.model.levels,
         None,
     )
     return [

@@ -31,7 +31,7 @@ from training import TrainingError
 from training.network import NetworkSettings, head, keras, predict, quiet
 from training.plain import plain
 from training.provenance import Provenance
-from training.recipe import grid_edges_s
+from training.recipe import ABSOLUTE, RELATIVE, Levels, grid_edges_s
 
 KERAS_FILE = "model.keras"
 PARITY = 1e-5  # relative to the largest value
@@ -59,6 +59,7 @@ class ModelCard:
     status_rule: str
     novelty_floor: float
     provenance: Provenance
+    levels: Levels = ABSOLUTE
 
 
 def export(model: keras.Model, card: ModelCard, samples_db: Float32, folder: Path) -> str:
@@ -179,6 +180,8 @@ def _manifest(model: keras.Model, card: ModelCard, network: bytes) -> dict[str, 
             "s": (settings.n_fft + (seen_frames - 1) * settings.hop) / settings.sample_rate_hz,
         },
     }
+    if card.levels == RELATIVE:
+        tree["levels"] = card.levels
     identity = _sha256(network + json.dumps(tree, sort_keys=True).encode())[:12]
     versions = {"python": platform.python_version(), **_versions()}
     provenance = replace(

@@ -21,11 +21,15 @@ from monitor.recordings.manifest import load_manifest
 from training import simulated
 from training.dataset import Dataset, Text, class_counts
 from training.export import ModelCard, export
-from training.fold_model import Learned, learn, n_fits
+from training.fold_model import Learned, learn, n_columns, n_fits
+from training.levels import as_seen
 from training.network_fit import Tick, check_classes, fit
 from training.progress import bar, read_with_bar
 from training.provenance import Fingerprint, Provenance, Split, read_provenance
 from training.recipe import (
+    ABSOLUTE,
+    AUTO,
+    RELATIVE,
     Recipe,
     default_epochs,
     default_recipe,
@@ -77,6 +81,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="networks whose logits are averaged (default 3)",
     )
     parser.add_argument(
+        "--levels",
+        choices=(AUTO, ABSOLUTE, RELATIVE),
+        help="what the network is shown: levels as they are, or relative to the sensor's own"
+        " (default auto: by how well novelty ranks the faults)",
+    )
+    parser.add_argument(
         "--epochs", type=whole_number(1), metavar="N", help="default: by the number of windows"
     )
 
@@ -88,14 +98,18 @@ def run(options: argparse.Namespace) -> int:
         "seed": options.seed,
         "n_members": options.members,
         "n_epochs": options.epochs,
+        "levels": options.levels,
     }
     given = {key: value for key, value in choices.items() if value is not None}
     train, plan = prepare(options.manifest, options.name, tuple(options.holdout), given)
     model_id = fit_with_bar(train, plan, options.out)
-    learned_from = read_provenance(load_model_manifest(options.out))
+    manifest = load_model_manifest(options.out)
+    learned_from = read_provenance(manifest)
     if learned_from.out_of_fold is not None:
         print("Out of fold, by networks and peers that never saw the group they judge:")
         print("\n".join(learned_from.out_of_fold.beside_peers.lines()))
+    if manifest.levels == RELATIVE:
+        print("It sees levels relative to the sensor's own: a sensor must be commissioned first.")
     print(f"{plan.name} {model_id} -> {options.out}")
     return EXIT_OK
 
@@ -173,6 +187,7 @@ def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None
     """
     check_classes(usable(train))
     learned = learn(train, plan.recipe, plan.groups, fit, tick)
+    shown = usable(as_seen(train, learned.levels, n_columns(train, plan.recipe)))
     train = usable(train)
     network = network_settings(train.settings, train.psd_db.shape[1], plan.recipe)
     card = ModelCard(
@@ -183,11 +198,12 @@ def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None
         learned.status_rule,
         learned.novelty_floor,
         provenance(train, plan, learned),
+        learned.levels,
     )
     chosen = np.random.default_rng(0).choice(
         len(train), min(N_PARITY_WINDOWS, len(train)), replace=False
     )
-    return export(learned.model, card, train.psd_db[chosen], folder)
+    return export(learned.model, card, shown.psd_db[chosen], folder)
 
 
 def sound(dataset: Dataset) -> Dataset:

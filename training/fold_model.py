@@ -8,7 +8,7 @@ here, and written down.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from monitor.signal.spectrogram import to_grid
 from training.against_peers import Compared, compare
 from training.cross_fit import Fit, MapLead, choose_mixing
 from training.dataset import NG, OK, Dataset
+from training.levels import as_seen, choose_levels
 from training.metrics import (
     Interval,
     accuracy_of_score,
@@ -30,7 +31,7 @@ from training.metrics import (
 from training.network import keras
 from training.network_fit import Tick
 from training.peers import TRAINED, simple_figures, simple_thresholds, trained_scores
-from training.recipe import Recipe, network_settings
+from training.recipe import Levels, Recipe, network_settings
 from training.splits import Fold, inner_folds
 from training.thresholds import (
     DEFAULT_WINDOWS,
@@ -71,6 +72,7 @@ class Learned:
 
     threshold : logit units
     novelty_floor : of novelty, below which no sensor's threshold lies
+    levels : that the network is shown
     out_of_fold : None for a finished model, which chooses nothing here
     """
 
@@ -79,6 +81,7 @@ class Learned:
     novelty_floor: float
     status_rule: str
     mixing: str
+    levels: Levels
     out_of_fold: OutOfFold | None
 
 
@@ -99,10 +102,12 @@ def learn(
     novelty, _ = own_novelty(train, recipe)
     simple = simple_figures(train, first_windows(train, DEFAULT_WINDOWS, HALF))
     is_labelled = train.label >= 0
+    recipe = replace(recipe, levels=choose_levels(recipe, train.label, novelty))
+    shown = as_seen(train, recipe.levels, n_columns(train, recipe)).select(is_labelled)
     train, novelty = train.select(is_labelled), novelty[is_labelled]
     simple = {name: value[is_labelled] for name, value in simple.items()}
     folds = inner_folds(train, groups)
-    crossed, map_leads = choose_mixing(train, folds, recipe, fit, tick)
+    crossed, map_leads = choose_mixing(shown, folds, recipe, fit, tick)
     logit, seen = crossed.logit, crossed.seen
     threshold = crossed.threshold(train.label)
     margin = novelty_margin(novelty, _novelty_floor_of_others(train, novelty))
@@ -123,16 +128,19 @@ def learn(
         deletion_beats=map_leads,
         beside_peers=compare(train.label, train.run, ours, peers),
     )
-    model = fit(train, crossed.recipe, tick)
+    model = fit(shown, crossed.recipe, tick)
     floor = novelty_floor(train, novelty)
-    return Learned(model, threshold, floor, rule, mixing, out_of_fold)
+    return Learned(model, threshold, floor, rule, mixing, recipe.levels, out_of_fold)
 
 
 def grid_spectra(dataset: Dataset, recipe: Recipe) -> Float32:
     """On the map's grid, shape (n, n_channels, n_f, n_t)."""
-    return to_grid(
-        dataset.psd_db, network_settings(dataset.settings, dataset.psd_db.shape[1], recipe).n_t
-    )
+    return to_grid(dataset.psd_db, n_columns(dataset, recipe))
+
+
+def n_columns(dataset: Dataset, recipe: Recipe) -> int:
+    """Of the map."""
+    return network_settings(dataset.settings, dataset.psd_db.shape[1], recipe).n_t
 
 
 def own_novelty(

@@ -17,7 +17,15 @@ from monitor.records.signal import Float32, Float64
 from training import TrainingError
 from training.cross_fit import reference_level
 from training.dataset import NG, OK, UNLABELLED, Dataset, Text
-from training.fold_model import Learned, grid_spectra, learn, novelty_margin, status_score
+from training.fold_model import (
+    Learned,
+    grid_spectra,
+    learn,
+    n_columns,
+    novelty_margin,
+    status_score,
+)
+from training.levels import as_seen
 from training.network import head, keras, predict
 from training.network_fit import Tick, fit
 from training.peers import simple_figures, simple_thresholds, trained_scores
@@ -47,6 +55,7 @@ class Judged:
     """The test windows of one fold and all that was said of them. Arrays have one value for each
     window.
 
+    shown_db : spectrograms as the network was shown them
     commissioned : for each sensor, from its first windows
     excluded : windows that those prove nothing about: themselves and all others of their runs
     contribution : (n, n_f, n_t), logit units
@@ -54,6 +63,7 @@ class Judged:
 
     fold: str
     data: Dataset
+    shown_db: Float32
     learned: Learned
     logit: Float32
     contribution: Float32
@@ -138,7 +148,9 @@ def judge(
             f"{name}: run {shared[0]!r} stands in training and test: such figures flatter, none are"
             " given."
         )
-    logit, features = predict(learned.model, test.psd_db)
+    n_t = n_columns(test, recipe)
+    shown = as_seen(test, learned.levels, n_t, settings.n_windows)
+    logit, features = predict(learned.model, shown.psd_db)
     contribution, residual = activation_maps(features, *head(learned.model), logit)
     spectra_db = grid_spectra(test, recipe)
     commissioned, excluded, novelty = {}, np.zeros(len(test), bool), np.full(len(test), np.nan)
@@ -150,9 +162,11 @@ def judge(
         novelty[inside] = novelty_scores(spectra_db[inside], one.baseline)
         excluded[one.excluded] = True
         commissioned[sensor] = one
+    healthy = train if (train.label == OK).any() else test
     return Judged(
         name,
         test,
+        shown.psd_db,
         learned,
         logit,
         contribution,
@@ -162,7 +176,7 @@ def judge(
         commissioned,
         excluded,
         {**trained_scores(train, test), **_simple_margins(train, test, settings)},
-        reference_level(train if (train.label == OK).any() else test),
+        reference_level(as_seen(healthy, learned.levels, n_t)),
     )
 
 

@@ -73,7 +73,7 @@ def called_ng(one: Judged, recipe: Recipe) -> truth.Scene | None:
     network = network_settings(one.data.settings, one.data.psd_db.shape[1], recipe)
     return truth.Scene(
         one.learned.model,
-        one.data.psd_db[chosen],
+        one.shown_db[chosen],
         one.logit[chosen],
         one.contribution[chosen],
         one.reference_db,

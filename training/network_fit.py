@@ -15,7 +15,7 @@ from monitor.records.signal import Float32
 from training import TrainingError
 from training.dataset import NG, OK, Dataset
 from training.network import average, build, keras, make_repeatable
-from training.recipe import CUTMIX, Recipe, network_settings
+from training.recipe import CUTMIX, RELATIVE, Recipe, network_settings
 
 MIN_STD_DB = 1.0
 SMOOTHNESS = 4  # the random equaliser is a sum of this many cosines over the bands
@@ -48,8 +48,7 @@ def check_classes(labelled: Dataset) -> None:
 
 def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None) -> keras.Model:
     make_repeatable(seed)
-    mean_db = labelled.psd_db.mean(axis=(0, 3))
-    std_db = np.maximum(labelled.psd_db.std(axis=(0, 3)), MIN_STD_DB)
+    mean_db, std_db = _standard(labelled, recipe)
     settings = network_settings(labelled.settings, labelled.psd_db.shape[1], recipe)
     model = build(settings, mean_db, std_db)
     batches = MixedBatches(labelled.psd_db, labelled.label, recipe, seed)
@@ -59,6 +58,20 @@ def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None)
     )
     learner.fit(batches, epochs=recipe.n_epochs, verbose=0, shuffle=False, callbacks=callbacks)
     return model
+
+
+def _standard(labelled: Dataset, recipe: Recipe) -> tuple[Float32, Float32]:
+    """What the input is standardised by: mean and spread, shape (n_channels, n_bands).
+
+    Relative levels keep their zero, which is the sensor's own level, and count by how far healthy
+    machines come to lie from it.
+    """
+    if recipe.levels != RELATIVE:
+        psd_db = labelled.psd_db
+        return psd_db.mean(axis=(0, 3)), np.maximum(psd_db.std(axis=(0, 3)), MIN_STD_DB)
+    healthy = labelled.psd_db[labelled.label == OK]
+    spread = np.sqrt(np.square(healthy).mean(axis=(0, 3)))
+    return np.zeros_like(spread), np.maximum(spread, MIN_STD_DB)
 
 
 def _learner(model: keras.Model, recipe: Recipe, n_batches: int) -> keras.Model:
@@ -124,6 +137,9 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         )
         if self._recipe.equaliser_db > 0:
             psd_db = psd_db + self._equaliser(psd_db.shape[:2])
+        if self._recipe.levels == RELATIVE:
+            # A fault may lower levels as well as raise them, which few recordings show.
+            psd_db = psd_db * self._random.choice((-1, 1), (len(index), 1, 1, 1)).astype(np.float32)
         if self._recipe.mixup > 0:
             other = self._random.permutation(len(index))
             share = self._random.beta(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
@@ -19,6 +19,10 @@ from training.plain import record_of
 COLUMNS = (10, 12, 8, 9, 11, 7, 6, 5)  # of a map, in order of preference
 MIN_N_FFT = 256
 MIXUP, CUTMIX = "mixup", "cutmix"
+Levels = Literal["absolute", "relative", "auto"]
+ABSOLUTE: Levels = "absolute"
+RELATIVE: Levels = "relative"
+AUTO: Levels = "auto"
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Recipe:
 
     mixings : how windows are mixed, in order of preference: the first whose maps hold out of fold
         is taken
+    levels : what the network is shown: as they are, or relative to its sensor's own; auto chooses
+        by the training machines
     mixup : parameter of the Beta distribution of the shares, 0 for no mixing
     equaliser_db : rms of a random smooth gain over frequency
     sparsity : cost of activity in the feature maps, so that evidence stands where it is needed and
@@ -46,6 +52,7 @@ class Recipe:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     mixings: tuple[str, ...] = (MIXUP, CUTMIX)
+    levels: Levels = ABSOLUTE
     mixup: float = 0.4
     equaliser_db: float = 1.0
     sparsity: float = 0.01
@@ -76,7 +83,7 @@ def default_recipe(manifest: RecordingSet) -> Recipe:
             f"row {shortest.row}: {shortest.name} lasts {shortest_s:g} s; a window needs at least"
             " 0.02 s. Leave it out, or give --window-s."
         )
-    return Recipe(window_s=math.floor(window_s * 50 + 1e-9) / 50)
+    return Recipe(window_s=math.floor(window_s * 50 + 1e-9) / 50, levels=AUTO)
 
 
 def default_epochs(n_windows: int) -> int:

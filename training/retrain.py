@@ -35,6 +35,7 @@ from training.gates import Gate, leak_gate, map_gate, not_worse_gate, peer_gate
 from training.judged_runs import Judged
 from training.judged_runs import Settings as JudgeSettings
 from training.labelled_windows import labelled_dataset
+from training.levels import as_seen
 from training.metrics import auc, bootstrap
 from training.network import predict
 from training.progress import read_for_model
@@ -175,7 +176,9 @@ def _with_journal(train: Dataset, settings: RetrainSettings) -> tuple[Dataset, s
 
 def _compare(judged: Judged, service: Path) -> Gate:
     """Candidate against the model in service on the hold-out's windows, paired, by run."""
-    theirs, _ = predict(load_network(service), judged.data.psd_db)
+    manifest = load_model_manifest(service)
+    shown = as_seen(judged.data, manifest.levels, manifest.map_grid.shape[1])
+    theirs, _ = predict(load_network(service), shown.psd_db)
     label, run, ours = judged.data.label, judged.data.run, judged.logit
     difference = bootstrap(
         run, lambda index: auc(label[index], ours[index]) - auc(label[index], theirs[index])

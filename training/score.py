@@ -8,26 +8,31 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.commands.arguments import check_output_file, number
+import numpy as np
+
+from monitor.commands.arguments import check_output_file, number, whole_number
 from monitor.config import SensorSettings
 from monitor.evidence.decide import Finding, conclude
 from monitor.evidence.model_folder import ModelManifest, find_model
 from monitor.evidence.network import Classifier
+from monitor.evidence.novelty import commission
 from monitor.exit_codes import EXIT_OK
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.recordings.manifest import RecordingSet, load_manifest, runs
 from monitor.recordings.recording import Label
+from monitor.records.commissioned import Baseline
 from monitor.records.evidence import LOGIT, Evidence
-from monitor.records.signal import Window
+from monitor.records.signal import Float32, Window
 from monitor.records.verdict import Status
 from training import TrainingError
 from training.dataset import Stretch, cut, label_of, stretches
 from training.progress import bar
+from training.thresholds import DEFAULT_WINDOWS, MIN_FIRST
 
 EXAMPLES = (
     "camshaft-train score recordings/manifest.yaml --model models/pump --out verdicts.parquet",
@@ -79,6 +84,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models-folder", type=Path)
     parser.add_argument("--threshold", type=number(), help="logit units (default: the model's own)")
     parser.add_argument(
+        "--commission",
+        type=whole_number(MIN_FIRST),
+        default=DEFAULT_WINDOWS,
+        metavar="N",
+        help="windows of each sensor, from its first on, that are known to be healthy: for a model"
+        f" that sees levels relative to the sensor's own (default {DEFAULT_WINDOWS})",
+    )
+    parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="Parquet file to write"
     )
 
@@ -91,7 +104,9 @@ def run(options: argparse.Namespace) -> int:
     )
     with bar(f"scoring {manifest.name}", len(manifest.recordings)) as tick:
         rows = []
-        for n_recordings, some in score(manifest, classifier, options.threshold):
+        for n_recordings, some in score(
+            manifest, classifier, options.threshold, options.commission
+        ):
             rows.extend(some)
             for _ in range(n_recordings):
                 tick()
@@ -105,10 +120,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def score(
-    manifest: RecordingSet, classifier: Classifier, threshold: float | None
+    manifest: RecordingSet,
+    classifier: Classifier,
+    threshold: float | None,
+    n_commission: int = DEFAULT_WINDOWS,
 ) -> Iterator[tuple[int, list[ScoredWindow]]]:
     """For each unbroken stretch: how many recordings it has, and a row for each window.
 
+    n_commission : windows of each sensor that commission it, where the model needs that; they are
+        LEARNING
     Raises ConfigError where rate or channels are not the model's.
     """
     rule = SensorSettings(
@@ -118,11 +138,14 @@ def score(
         threshold=threshold,
     )
     analyser = Analyser(rule, classifier)
+    n_first = n_commission if classifier.manifest.levels == "relative" else 0
     segments: Counter[str] = Counter()
+    learners: defaultdict[str, _Learner] = defaultdict(lambda: _Learner(n_first))
     for members in runs(manifest):
         for stretch in stretches(members):
             sensor = members[0].sensor
-            yield len(stretch.recordings), list(_rows(analyser, stretch, sensor, segments[sensor]))
+            rows = _rows(analyser, stretch, sensor, segments[sensor], learners[sensor])
+            yield len(stretch.recordings), list(rows)
             segments[sensor] += 1
 
 
@@ -141,8 +164,30 @@ def write(rows: list[ScoredWindow], out: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
+class _Learner:
+    """Commissions a sensor with its first n_first windows, as its owner would."""
+
+    def __init__(self, n_first: int) -> None:
+        self._n_first = n_first
+        self._spectra_db: list[Float32] = []
+        self._baseline: Baseline | None = None
+
+    def analyse(self, analyser: Analyser, windows: Sequence[Window]) -> list[Analysis]:
+        """Any number of the sensor's next windows."""
+        if self._baseline is not None or not self._n_first:
+            return analyser.analyse(windows, [self._baseline] * len(windows))
+        found = analyser.analyse(windows, [None] * len(windows))
+        for n_seen, analysis in enumerate(found, start=1):
+            if analysis.spectrum_db is not None:
+                self._spectra_db.append(analysis.spectrum_db)
+            if len(self._spectra_db) == self._n_first:
+                self._baseline = commission(np.stack(self._spectra_db))
+                return found[:n_seen] + self.analyse(analyser, windows[n_seen:])
+        return found
+
+
 def _rows(
-    analyser: Analyser, stretch: Stretch, sensor: str, segment: int
+    analyser: Analyser, stretch: Stretch, sensor: str, segment: int, learner: _Learner
 ) -> Iterator[ScoredWindow]:
     settings = analyser.settings
     samples = cut(stretch, settings)
@@ -159,7 +204,7 @@ def _rows(
         )
         for i, one in enumerate(samples)
     ]
-    for window, analysis in zip(windows, analyser.analyse(windows), strict=True):
+    for window, analysis in zip(windows, learner.analyse(analyser, windows), strict=True):
         label = label_of(stretch, window.first_sample, settings.n_window)
         yield _row(analyser, window, analysis, label, stretch.recordings[0].group)
 
@@ -204,8 +249,10 @@ def _threshold(manifest: ModelManifest, rule: SensorSettings) -> float:
 
 def _find(analyser: Analyser, analysis: Analysis, threshold: float) -> Finding:
     """As the service would: a map that does not add up gives no verdict."""
-    if analysis.network is None or analyser.manifest is None:
+    if analysis.quality.reason:
         return Finding(Status.BAD_DATA, analysis.quality.reason)
+    if analysis.network is None or analyser.manifest is None:
+        return conclude([], "either", analyser.grid)
     evidence = Evidence(
         kind="network",
         unit=LOGIT,

@@ -33,6 +33,7 @@ from training.metrics import balanced_accuracy, best_threshold, bootstrap
 DEFAULT_RATE = 0.1
 DEFAULT_WINDOWS = 50
 MIN_RUNS = 2  # with fewer, windows stand for runs
+MIN_FIRST = 3  # windows to commission a sensor
 HALF = 0.5
 # Of fewer machines 5 % of the windows are those of the one that drifts most.
 MIN_MACHINES = 20
@@ -81,6 +82,12 @@ def threshold_by_run(scores: NDArray[Any], runs: NDArray[Any], rate: float) -> f
     reached = np.cumsum(weights[order])
     index = int(np.searchsorted(reached, 1 - rate - 1e-9))
     return float(np.asarray(scores)[order[min(index, len(order) - 1)]])
+
+
+def centre_db(spectra_db: Float32) -> Float32:
+    """Of the range of levels, as a baseline has it. spectra_db : (n, n_channels, n_f, n_t)"""
+    low_db, high_db = commissioned_range(spectra_db.mean(axis=3, dtype=np.float64))
+    return Baseline(low_db.astype(np.float32), high_db.astype(np.float32), 0.0).centre_db
 
 
 def lowest_rate(runs: NDArray[Any]) -> float:

@@ -22,11 +22,16 @@ def logit_threshold(
 ) -> float | None:
     """The rule's, else the sensor's own if it was found with this model, else the model's. None
     without a model.
+
+    Logits of relative levels change with the commissioning, so there an own threshold holds no
+    longer.
     """
     if manifest is None:
         return None
     if rule.threshold is not None:
         return rule.threshold
+    if manifest.levels == "relative":
+        return manifest.threshold
     if own is not None and own.logit_threshold is not None and own.model_id == manifest.id:
         return own.logit_threshold
     return manifest.threshold

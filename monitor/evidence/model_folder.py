@@ -84,6 +84,8 @@ class ModelManifest(Section):
     novelty_floor : no sensor's novelty threshold is set below it, by what training's machines
         showed. None for novelty.NOVELTY_FLOOR
     novelty_threshold : of 0.2.0 and before, for another score; not used
+    levels : what the network is shown; relative = less the sensor's own commissioned levels, so a
+        sensor that is not commissioned has no logit
     training : split, metrics, versions, fingerprint; free, for people to read
     """
 
@@ -97,6 +99,7 @@ class ModelManifest(Section):
     head: Head
     threshold: Finite
     status_rule: Literal["network", "novelty", "either"] = "network"
+    levels: Literal["absolute", "relative"] = "absolute"
     novelty_floor: Finite | None = None
     novelty_threshold: Finite | None = None
     receptive_field: ReceptiveField

@@ -15,6 +15,7 @@ from monitor.evidence.cam import activation_maps
 from monitor.evidence.geometry import geometry_of, spectrum_settings
 from monitor.evidence.model_folder import ModelManifest
 from monitor.evidence.network import Classifier
+from monitor.records.commissioned import Baseline
 from monitor.records.signal import Float32, Window
 from monitor.signal.quality import Quality, assess, rate_reason
 from monitor.signal.spectrogram import spectrogram, to_grid
@@ -62,15 +63,21 @@ class Analyser:
     def model_id(self) -> str:
         return self.manifest.id if self.manifest else ""
 
-    def analyse(self, windows: Sequence[Window]) -> list[Analysis]:
-        """Any number of windows of sensors under this rule; one result each, in order."""
+    def analyse(
+        self, windows: Sequence[Window], baselines: Sequence[Baseline | None]
+    ) -> list[Analysis]:
+        """Any number of windows of sensors under this rule; one result each, in order.
+
+        baselines : of each window's sensor, None where it is not commissioned
+        """
+        parts = [slice(i, i + N_AT_ONCE) for i in range(0, len(windows), N_AT_ONCE)]
         return [
-            analysis
-            for start in range(0, len(windows), N_AT_ONCE)
-            for analysis in self._analyse(windows[start : start + N_AT_ONCE])
+            analysis for part in parts for analysis in self._analyse(windows[part], baselines[part])
         ]
 
-    def _analyse(self, windows: Sequence[Window]) -> list[Analysis]:
+    def _analyse(
+        self, windows: Sequence[Window], baselines: Sequence[Baseline | None]
+    ) -> list[Analysis]:
         samples = np.stack([window.samples for window in windows])
         qualities = [
             _with_rate(quality, window, self.settings.sample_rate_hz)
@@ -82,33 +89,54 @@ class Analyser:
         analyses = [Analysis(quality) for quality in qualities]
         if good:
             usable = samples if len(good) == len(windows) else samples[good]
-            for i, analysis in zip(
-                good, self._judge(usable, [qualities[i] for i in good]), strict=True
-            ):
+            found = self._judge(usable, [qualities[i] for i in good], [baselines[i] for i in good])
+            for i, analysis in zip(good, found, strict=True):
                 analyses[i] = analysis
         return analyses
 
-    def _judge(self, samples: Float32, qualities: list[Quality]) -> list[Analysis]:
+    def _judge(
+        self,
+        samples: Float32,
+        qualities: Sequence[Quality],
+        baselines: Sequence[Baseline | None],
+    ) -> list[Analysis]:
         psd_db = spectrogram(samples, self.settings)
         spectra = to_grid(psd_db, self.grid.shape[1])
-        if self.classifier is None:
-            return [
-                Analysis(quality, spectrum)
-                for quality, spectrum in zip(qualities, spectra, strict=True)
-            ]
-        logit, features = self.classifier.predict(psd_db)
-        head = self.classifier.manifest.head
-        contribution, residual = activation_maps(
-            features, np.asarray(head.weights, np.float32), head.bias, logit
-        )
-        outputs = [
-            NetworkOutput(float(logit[i]), contribution[i], float(residual[i]))
-            for i in range(len(qualities))
-        ]
+        outputs = self._outputs(psd_db, baselines)
         return [
             Analysis(quality, spectrum, output)
             for quality, spectrum, output in zip(qualities, spectra, outputs, strict=True)
         ]
+
+    def _outputs(
+        self, psd_db: Float32, baselines: Sequence[Baseline | None]
+    ) -> Sequence[NetworkOutput | None]:
+        """None where there is no network, or no baseline for one that needs it."""
+        if self.classifier is None:
+            return [None] * len(psd_db)
+        if self.classifier.manifest.levels == "absolute":
+            return predicted(self.classifier, psd_db)
+        outputs: list[NetworkOutput | None] = [None] * len(psd_db)
+        known = [(i, one.centre_db) for i, one in enumerate(baselines) if one is not None]
+        if known:
+            places = [i for i, _ in known]
+            own_db = np.stack([centre for _, centre in known])
+            relative = predicted(self.classifier, psd_db[places] - own_db[..., None])
+            for i, output in zip(places, relative, strict=True):
+                outputs[i] = output
+        return outputs
+
+
+def predicted(classifier: Classifier, psd_db: Float32) -> list[NetworkOutput]:
+    """psd_db : (n, n_channels, n_bands, n_frames), levels as the network is shown them"""
+    logit, features = classifier.predict(psd_db)
+    head = classifier.manifest.head
+    weights = np.asarray(head.weights, np.float32)
+    contribution, residual = activation_maps(features, weights, head.bias, logit)
+    return [
+        NetworkOutput(float(logit[i]), contribution[i], float(residual[i]))
+        for i in range(len(psd_db))
+    ]
 
 
 def _with_rate(quality: Quality, window: Window, model_rate_hz: float) -> Quality:

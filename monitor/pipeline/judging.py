@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.pipeline.sensor import Sensor
 from monitor.records.batch import Event, KeptWindow
+from monitor.records.commissioned import Baseline
 from monitor.records.context import Context
 from monitor.records.signal import Gap, Window
 from monitor.records.verdict import Verdict
@@ -58,13 +59,15 @@ def _analyse(work: Sequence[Cut]) -> dict[int, Analysis]:
     """By place in the work: windows of one rule share one call of its analyser."""
     places: dict[int, list[int]] = {}
     windows: dict[int, list[Window]] = {}
+    baselines: dict[int, list[Baseline | None]] = {}
     for index, cut in enumerate(work):
         if isinstance(cut.piece, Window):
             rule = id(cut.analyser)
             places.setdefault(rule, []).append(index)
             windows.setdefault(rule, []).append(cut.piece)
+            baselines.setdefault(rule, []).append(cut.sensor.baseline(cut.analyser))
     analyses: dict[int, Analysis] = {}
     for rule, indices in places.items():
         analyser = work[indices[0]].analyser
-        analyses.update(zip(indices, analyser.analyse(windows[rule]), strict=True))
+        analyses.update(zip(indices, analyser.analyse(windows[rule], baselines[rule]), strict=True))
     return analyses

@@ -19,7 +19,7 @@ from monitor.pipeline.presence import Presence
 from monitor.pipeline.raw_windows import WindowKeeper
 from monitor.pipeline.remarks import Remarks
 from monitor.records.batch import Event, KeptWindow
-from monitor.records.commissioned import Commissioned
+from monitor.records.commissioned import Baseline, Commissioned
 from monitor.records.signal import Chunk, Drop, Gap, Message, Window
 from monitor.records.stream import StoredStream, StreamUpdate
 from monitor.records.verdict import Status, Verdict
@@ -338,6 +338,11 @@ class Sensor:
             return []
         text = f"from {before or 'no model'} to {verdict.model_id or 'no model'}"
         return [Event(verdict.start_ns, self.name, "model_changed", text, verdict.model_id)]
+
+    def baseline(self, analyser: Analyser) -> Baseline | None:
+        """None where the sensor is not commissioned with this geometry."""
+        own = self._own(analyser)
+        return None if own is None else own.baseline
 
     def _own(self, analyser: Analyser) -> Commissioned | None:
         """The sensor's own limits, where they were found with this geometry: no others compare."""

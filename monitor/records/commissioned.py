@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from monitor.records.geometry import Geometry
 from monitor.records.signal import Float32, Float64
 
@@ -22,6 +24,11 @@ class Baseline:
     high_db: Float32
     threshold: float
     rate_was_asked: bool = False
+
+    @property
+    def centre_db(self) -> Float32:
+        """Of the range; what a network that sees relative levels sees them relative to."""
+        return np.asarray((self.low_db + self.high_db) / 2, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
