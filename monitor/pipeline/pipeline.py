@@ -71,6 +71,7 @@ class Pipeline:
         # Sensors not heard since the last connection began, and whether messages were owed to us.
         self._unsure: dict[str, bool] = {}
         self._is_behind = False  # messages wait on our side
+        self._unheard: set[str] = set()  # sensors that have sent nothing but what was refused
         self._fresh: set[str] = set()  # sensors with samples since their stream was last stored
         for name, stored in streams.items():
             if (analyser := self._router.analyser(name)) is not None:
@@ -351,10 +352,11 @@ class Pipeline:
         sensor = self.sensors.get(name)
         if sensor is None:
             analyser = self._router.analyser(name) if name else None
-            n_unheard = sum(not one.was_heard for one in self.sensors.values())
-            if analyser is None or n_unheard >= MAX_UNHEARD or len(self.sensors) >= MAX_SENSORS:
+            is_full = len(self._unheard) >= MAX_UNHEARD or len(self.sensors) >= MAX_SENSORS
+            if analyser is None or is_full:
                 return
             sensor = self._make_sensor(name, analyser, now_s)
+            self._unheard.add(name)
         sensor.note_not_understood(message, detail, now_s)
 
     def _note_outage(self, sensor: Sensor, message: Message) -> None:
@@ -403,6 +405,7 @@ class Pipeline:
         n, name = chunk.samples.shape[1], sensor.name
         for what in chunk.tolerated:
             self._batch.counters[f"tolerated.{what}"] += 1
+        self._unheard.discard(name)
         taken = sensor.take(chunk, digest, now_s)
         if taken.unjudged is not None:
             self._batch.verdicts.append(taken.unjudged)

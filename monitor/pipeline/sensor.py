@@ -209,11 +209,6 @@ class Sensor:
         """A row has said so."""
         return self._presence.state == "silent"
 
-    @property
-    def was_heard(self) -> bool:
-        """Whether it has sent anything that could be used, since the process began."""
-        return self._presence.was_heard
-
     def is_past(self, chunk: Chunk) -> bool:
         """True for what the stream has passed, and for what bears no time: of a message kept by its
         source, nobody knows from when it is.

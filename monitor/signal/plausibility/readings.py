@@ -22,6 +22,7 @@ MIN_NUMBERS = 64  # of a channel; fewer tell nothing
 MAX_NUMBERS = 1024  # of a channel; more tell no more
 MARGIN_BITS = 1.25  # of a number: by how much another reading must be shorter
 MARGIN_SURE = 8.0  # the same over the root of the number of numbers
+LEAST_BITS = 3.0  # of a number: of what hardly leaves 0, any width is as short
 HALVES_BITS = 0.9  # of a byte: by how much halves must be shorter to be numbers of their own
 NOISE_BITS = 7.3  # of a byte: what takes more in any reading is no signal at all
 FULL_BITS = 0.8  # of a number that noise does not fill at most
@@ -154,7 +155,7 @@ def _as_integer(data: bytes, own: Reading) -> Reading | None:
             return _swapped(own)
     if _is_other_sign(numbers, own):
         return replace(own, dtype=_OTHER_SIGN[own.dtype])
-    if found.is_sparse or found.is_clipped:
+    if found.is_sparse or found.is_clipped or found.bits < LEAST_BITS:
         return None
     return _of_other_width(data, own, found.bits - margin) or _of_twice_the_width(data, own)
 

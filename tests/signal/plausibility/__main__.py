@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="take each N-th recording (default 1)")
     every = parser.parse_args().every
     folder = Path(os.environ["CAMSHAFT_DATASETS"])
-    made = [*simulated(range(40)), *artificial()]
+    made = [*simulated(range(12, 60)), *artificial()]
     n_false = refusals([*made, *recordings(folder, every)])
     table(recordings(folder, 10 * every))
     return 1 if n_false else 0

@@ -122,6 +122,14 @@ def test_what_is_no_bare_numbers_is_told(case: str, content: str) -> None:
     assert content_of((CASES / case).read_bytes(), 2) == content
 
 
+def test_a_message_pack_that_names_its_parts_is_told() -> None:
+    samples = b"\xdc\x00\x64" + b"\xcb" + struct.pack(">d", 1.5) + b"\x07" * 99
+    data = b"\x82\xa4time\xce\x00\x01\x02\x03\xa7samples" + samples
+    assert content_of(data, 2) == "msgpack"
+    assert content_of(data[:-1], 2) is None
+    assert content_of(data + b"\0", 2) is None
+
+
 def test_samples_are_no_text_and_no_archive() -> None:
     quiet = (0x4141 + np.arange(200) % 5).astype("<i2").tobytes()  # letters
     magic = b"\x1f\x8b\x08\x00" + bytes(range(200)), b"\x78\x9c" + bytes(400), b"\x08\x01" * 50
