@@ -18,6 +18,7 @@ ORDER = 8
 MAX_SAMPLES = 12_000
 SURE = 6.0  # a log of odds: one in four hundred
 MIN_SEAMS = 5
+MAX_SEAMS = 64
 N_STEPS = 4  # samples behind a seam that are still told by those before it
 
 
@@ -69,6 +70,41 @@ def join_odds(stretches: Sequence[Float64], seams: Sequence[tuple[Float64, Float
     shifted = [_errors(weights, before, np.roll(behind, step, axis=0)) for step in (2, 3)]
     apart = np.sqrt(np.mean(np.concatenate(shifted) ** 2, axis=0))
     return float(sum(map(_odds, errors.T, [inside] * N_STEPS, np.maximum(apart, inside))))
+
+
+def partner_chance(channels: Sequence[Sequence[Float64]]) -> float:
+    """That messages go on so well from the last one by accident: by the rank that the next message
+    has among all as a continuation. A signal that swells and fades does not deceive it.
+
+    channels : the pieces of each, one a message
+    """
+    table: Float64 | None = None
+    for pieces in channels:
+        model = fitted(pieces)
+        if model is None or model[1] <= 0:
+            continue
+        n_order = len(model[0]) - 1
+        if any(len(piece) < n_order for piece in pieces):
+            return 1.0
+        before = np.array([piece[-n_order:] for piece in pieces[:-1]][:MAX_SEAMS])
+        behind = np.array([piece[:1] for piece in pieces[1:]][:MAX_SEAMS])
+        rows = [
+            _errors(model[0], np.repeat(one[None], len(behind), 0), behind)[:, 0] ** 2
+            for one in before
+        ]
+        table = np.array(rows) / model[1] ** 2 + (0.0 if table is None else table)
+    if table is None:
+        return 1.0
+    own = np.diag(table)
+    ranks = np.sum(table <= own[:, None], axis=1) / len(own)
+    return _fisher(ranks)
+
+
+def _fisher(chances: Float64) -> float:
+    """Of all together: the upper end of a chi-squared distribution with twice as many degrees."""
+    half = -float(np.sum(np.log(chances)))
+    terms = np.cumsum([0.0, *(np.log(half or 1e-300) - np.log(np.arange(1, len(chances))))])
+    return float(min(1.0, np.sum(np.exp(terms - half))))
 
 
 def _errors(weights: Float64, before: Float64, behind: Float64) -> Float64:

@@ -21,6 +21,8 @@ from monitor.discovery.streams import PROVISIONAL_HZ, Stream
 from monitor.records.signal import Float64
 
 MIN_MESSAGES = 5
+CHANCE = 2e-3  # beside these odds
+JOINED = 14.0  # log of odds: seams, steps and channels are not as independent as they are counted
 SLOWEST_HZ = 10.0  # what comes slower is no vibration
 WHOLE = 0.1  # of a message's length: so near they follow each other without a gap
 UNSURE_LIMIT = 0.015  # a rate is told no better than this: it is asked
@@ -164,10 +166,10 @@ def _by_counting(stream: Stream, told: Told | None, notes: Notes) -> Cadence | N
         return None
     rate_hz = nearest_usual(told.rate_hz, told.low_hz, told.high_hz)
     is_single = max(stream.counts) == 1
-    odds = SURE + 1 if is_single else _joins(stream)
+    odds = math.inf if is_single else _joins(stream)
     if _is_uneven(stream):
         odds = min(odds, 0.0)
-    if odds > SURE and told.unsure <= UNSURE_LIMIT and (rate_hz >= SLOWEST_HZ or not is_single):
+    if odds > JOINED and told.unsure <= UNSURE_LIMIT and (rate_hz >= SLOWEST_HZ or not is_single):
         why = "one sample a message" if is_single else "each message goes on where the last ended"
         notes.say("sample_rate_hz", f"{told.rate_hz:.5g} samples a second come, and {why}")
         return Cadence(rate_hz)
@@ -204,11 +206,14 @@ def _is_uneven(stream: Stream) -> bool:
 
 
 def _joins(stream: Stream) -> float:
-    """The log of odds that each message goes on where the last one ended, over all channels."""
-    odds = 0.0
-    for channel in range(len(stream.samples[0])):
-        pieces = [one[channel] for one in stream.samples if np.isfinite(one[channel]).all()]
-        odds += prediction.join_odds(pieces, list(pairwise(pieces)))
+    """The log of odds that each message goes on where the last one ended, over all channels; 0
+    where any other message would go on as well.
+    """
+    whole = [one for one in stream.samples if np.isfinite(one).all()]
+    channels = [[one[channel] for one in whole] for channel in range(len(stream.samples[0]))]
+    odds = sum(prediction.join_odds(pieces, list(pairwise(pieces))) for pieces in channels)
+    if odds > 0 and prediction.partner_chance(channels) > CHANCE:
+        return 0.0
     return odds
 
 
