@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import scipy.fft
 
 from monitor.records.signal import Float32, Float64
+from monitor.signal.welch import segment_powers
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +72,9 @@ def envelope_spectrum(
             continue
         rate_hz = n_segment * resolution_hz
         envelope = squared_envelope(samples, sample_rate_hz, band_hz, rate_hz)
-        powers = _segment_powers(envelope, n_segment)
+        powers = segment_powers(envelope / (float(envelope.mean()) or 1.0), n_segment)
         total += powers.sum(axis=0) / rate_hz
         n_averaged += len(powers)
     if not n_averaged:
         return None
     return EnvelopeSpectrum(band_hz, total / n_averaged, resolution_hz, n_averaged)
-
-
-def _segment_powers(envelope: Float64, n: int) -> Float64:
-    """Power of each segment of n samples, shape (n_segments, n // 2 + 1), relative to the
-    envelope's mean squared, as a density at a rate of one.
-    """
-    n_more = (len(envelope) - n) * 2 // n
-    starts = np.linspace(0, len(envelope) - n, 1 + n_more).astype(int)
-    segments = np.stack([envelope[start : start + n] for start in starts])
-    relative = segments / (float(envelope.mean()) or 1.0)
-    taper = _hann(n)
-    centred = (relative - relative.mean(axis=1, keepdims=True)) * taper
-    power = np.square(np.abs(scipy.fft.rfft(centred, axis=1)))
-    return np.asarray(power * (2 / float(np.square(taper).sum())))
-
-
-@lru_cache(maxsize=16)
-def _hann(n: int) -> Float64:
-    return np.hanning(n + 1)[:n]
