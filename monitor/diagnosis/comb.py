@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.diagnosis.families import Family, Line
-from monitor.diagnosis.levels import Levels
+from monitor.diagnosis.levels import SMEARED, Levels
 from monitor.records.signal import Float64
 
 ENOUGH = 0.5  # of a family's weight must be usable
 OTHER_BASES = 2.0  # the comb is laid at bases from half the family's own to twice
 FEWEST_OTHERS = 20
 CLAIMED_HARMONICS = 8
-SMEARED = 0.003  # of a harmonic's frequency: slip widens it
 EULER = 0.5772156649
 
 

@@ -29,6 +29,7 @@ MOST_GROWTH_DB = 30.0
 LEAST_SPREAD_DB = 2.5
 LEAST_GROWTH_SPREAD_DB = 1.5
 REACH_BINS = 2.5  # of a line under a Hann taper
+SMEARED = 0.003  # of a line's frequency: speeds swing, bearings slip
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,8 @@ def growth_levels(
 ) -> Levels | None:
     """Of the spectrum above that of the same machine when it was healthy, as one band.
 
-    tolerance : how far, relatively, the speed may differ between the two. What grew everywhere
-    around a line is no line.
+    tolerance : how far, relatively, the speed may differ between the two: a line has grown only
+        beyond all that was near it. What grew everywhere around a line is no line.
     """
     longest_s = min(max(len(one) for one in some) for some in (stretches, healthy))
     delta_hz = resolution_hz(shaft_hz, longest_s / sample_rate_hz)
@@ -127,13 +128,13 @@ def growth_levels(
     (now, n), (then, _) = (
         mean_density(some, sample_rate_hz, delta_hz) for some in (stretches, healthy)
     )
-    grown = _decibels(_blurred(now, tolerance)) - _decibels(_blurred(then, tolerance))
+    grown = _decibels(_gathered(now, 0.0)) - _decibels(_gathered(then, tolerance))
     floor_bins = 4 * round(shaft_hz / delta_hz) + 1
     grown -= median_filter(grown, floor_bins, mode="nearest")
     counted = np.clip(np.minimum(grown, _above(now, floor_bins)), 0, MOST_GROWTH_DB)[None]
     band = (0.0, sample_rate_hz / 2)
     usable = np.arange(len(grown)) > 2
-    return Levels(counted, usable, (band,), delta_hz, n, LEAST_GROWTH_SPREAD_DB, REACH_BINS + 2)
+    return Levels(counted, usable, (band,), delta_hz, n, LEAST_GROWTH_SPREAD_DB, 2 * REACH_BINS)
 
 
 def equal_bands(sample_rate_hz: float) -> list[tuple[float, float]]:
@@ -161,26 +162,21 @@ def _decibels(density: Float64) -> Float64:
     return np.asarray(10 * np.log10(np.maximum(density, SMALLEST_DENSITY)))
 
 
-def _blurred(density: Float64, tolerance: float) -> Float64:
-    """The largest within the tolerance of each bin, so that a small change of speed is no growth.
-
-    Done by pieces, as the width grows with frequency.
+def _gathered(density: Float64, tolerance: float) -> Float64:
+    """The power of a line at each bin, however it is smeared: all within a taper's reach and the
+    tolerance.
     """
-    blurred, start = density.copy(), 0
-    while start < len(density):
-        end = min(max(2 * start, 64), len(density))
-        reach = 1 + round(tolerance * end)
-        low, high = max(start - reach, 0), min(end + reach, len(density))
-        piece = maximum_filter1d(density[low:high], 2 * reach + 1, mode="nearest")
-        blurred[start:end] = piece[start - low : end - low]
-        start = end
-    return blurred
+    bins = np.arange(len(density))
+    reach = np.ceil(REACH_BINS + tolerance * bins).astype(np.intp)
+    total = np.concatenate([[0.0], np.cumsum(density)])
+    low, high = np.maximum(bins - reach, 0), np.minimum(bins + reach + 1, len(density))
+    return np.asarray(total[high] - total[low])
 
 
 def _shaft_lines(n_f: int, delta_hz: float, shaft_hz: float) -> NDArray[np.bool_]:
     f_hz = np.arange(n_f) * delta_hz
     order = np.round(f_hz / shaft_hz)
     away_hz = np.abs(f_hz - order * shaft_hz)
-    is_line = away_hz <= np.maximum(1.5 * delta_hz, 0.0015 * f_hz)
+    is_line = away_hz <= REACH_BINS * delta_hz + SMEARED * f_hz
     is_line[:3] = True
     return np.asarray(is_line)

@@ -23,7 +23,8 @@ RATE = 0.001  # of wrong names, of spectra in which nothing is broken
 FIRST = 3  # harmonics: two of them must stand out, or another family's lines were met
 STANDS_OUT = 0.2  # of the strongest of them
 LIGHTER = 0.05  # of the harmonics' mean level: a turning part's sidebands have it
-DOUBLED_DB = 6.0  # the amplitude of what every healthy machine has, before it is a fault
+GROWN_DB = 8.0  # what every healthy machine has is a fault from 2.5 times its amplitude on
+SWING = 0.01  # of the speed, within a recording and between two
 NEIGHBOURS = (1 / 2, 1 / 3, 2 / 3, 3 / 2, 2, 3)
 
 
@@ -80,10 +81,9 @@ def diagnose(
         every machine has: shaft, mesh and blade lines
     bands_hz : whose envelopes to look at; eight equal ones unless told
     """
-    shaft = None
-    if machine is not None and machine.speed is not None:
-        shaft = find_shaft(stretches, sample_rate_hz, machine.speed)
-    if machine is None or shaft is None:
+    speed = None if machine is None else machine.speed
+    shaft = None if speed is None else find_shaft(stretches, sample_rate_hz, speed)
+    if machine is None or speed is None or shaft is None:
         levels = envelope_levels(stretches, sample_rate_hz, None, bands_hz)
         why = "the shaft's speed is not known"
         return Diagnosis(None, why, (), (), _repetition(levels, rate), None, levels, rate)
@@ -93,7 +93,7 @@ def diagnose(
         then = envelope_levels(healthy, sample_rate_hz, shaft.hz, bands_hz)
         measured["grown envelope"] = levels and then and grown_envelope(levels, then)
         measured["grown spectrum"] = growth_levels(
-            stretches, healthy, sample_rate_hz, shaft.hz, shaft.tolerance
+            stretches, healthy, sample_rate_hz, shaft.hz, speed.tolerance + SWING
         )
     return judge(machine, shaft, measured, rate)
 
@@ -185,7 +185,7 @@ def _against(found: Fit, levels: Levels, shaft_hz: float) -> str:
     family = found.family
     if family.source == "grown spectrum":
         grown_db = float(np.mean([part.level_db for part in found.parts]))
-        return "" if grown_db >= DOUBLED_DB else f"it has grown by only {grown_db:.0f} dB"
+        return "" if grown_db >= GROWN_DB else f"it has grown by only {grown_db:.0f} dB"
     main = [line.label for line in family.lines if line.weight == 1.0]
     first = [part.level_db for part in found.parts if part.label in main[:FIRST]]
     if sum(level > STANDS_OUT * max(first) for level in first) < 2:

@@ -5,7 +5,7 @@ belts.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,10 @@ class Machine:
     blades: tuple[Blades, ...] = ()
     belts: tuple[Belt, ...] = ()
     line_hz: float | None = None
+
+    def at(self, speed: ShaftSpeed) -> Machine:
+        """The same machine at another speed."""
+        return replace(self, speed=speed)
 
 
 def ratios_of(
