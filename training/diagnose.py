@@ -106,7 +106,7 @@ def _diagnosed(
 ) -> tuple[Diagnosed, Diagnosis]:
     """The channel that speaks most clearly; the rate is shared among the channels."""
     signal, rate_hz = read(recording), recording.files.rate_hz
-    machine = _with_speed(machine_at(tuple(machines), recording.sensor), recording)
+    machine = with_speed(machine_at(tuple(machines), recording.sensor), recording)
     healthy = list(_healthy(manifest, recording, options))
     share = options.rate / len(signal)
     found = [
@@ -134,7 +134,7 @@ def _rank(found: Diagnosis) -> tuple[bool, float]:
     return found.named is None, min(chances, default=1.0)
 
 
-def _with_speed(machine: Machine | None, recording: Recording) -> Machine | None:
+def with_speed(machine: Machine | None, recording: Recording) -> Machine | None:
     """The table's speed goes before the machine's; its tolerance does not."""
     text = recording.extra.get(SPEED_COLUMN, "")
     if machine is None or not text:
