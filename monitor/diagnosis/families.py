@@ -18,6 +18,10 @@ LEAST_TOLERANCE = 0.002
 LINE_TOLERANCE = 0.005  # of the mains' frequency; it needs no shaft
 
 
+# What may be measured: the envelope twice, for parts whose rates lie close to the shaft's own.
+Measure = Literal["envelope", "fine envelope", "grown envelope", "grown spectrum"]
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """At multiple * base + offset_hz. weight : what it counts beside the others"""

@@ -20,6 +20,7 @@ N_BANDS = 8  # equal parts of half the sample rate
 FROM_DB = 8.0  # what stands out by less does not count: noise does so, too
 FULL_DB = 12.0  # nor does more than this beyond it: one loud line is no family
 BINS_PER_TURN = 30  # of a shaft's speed: tells 3 % of it apart
+FINE_BINS_PER_TURN = 100  # for parts whose rates lie close to the shaft's own
 FEWEST_BINS_PER_TURN = 15
 USUAL_SHAFT_HZ = 25.0
 SMALLEST_DENSITY = 1e-30
@@ -56,14 +57,21 @@ class Levels:
     def total(self) -> Float64:
         return np.asarray(self.counted.sum(axis=0))
 
+    def is_near_shaft(self, f_hz: float, shaft_hz: float) -> bool:
+        """Whether a line is too close to a multiple of the shaft's speed to be told from it."""
+        away_hz = abs(f_hz - round(f_hz / shaft_hz) * shaft_hz)
+        return away_hz <= self.reach_bins * self.resolution_hz + SMEARED * f_hz
+
     @property
     def top_hz(self) -> float:
         return (len(self.usable) - 1) * self.resolution_hz
 
 
-def resolution_hz(shaft_hz: float, longest_s: float) -> float | None:
+def resolution_hz(
+    shaft_hz: float, longest_s: float, bins_per_turn: int = BINS_PER_TURN
+) -> float | None:
     """What the longest stretch gives and the shaft needs; None where it is too short."""
-    best = max(shaft_hz / BINS_PER_TURN, 1 / longest_s)
+    best = max(shaft_hz / bins_per_turn, 1 / longest_s)
     return best if best <= shaft_hz / FEWEST_BINS_PER_TURN else None
 
 
@@ -72,6 +80,7 @@ def envelope_levels(
     sample_rate_hz: float,
     shaft_hz: float | None,
     bands_hz: Sequence[tuple[float, float]] | None = None,
+    bins_per_turn: int = BINS_PER_TURN,
 ) -> Levels | None:
     """Of the squared envelopes of several bands, N_BANDS equal ones unless told.
 
@@ -82,7 +91,7 @@ def envelope_levels(
     """
     longest_s = max(len(one) for one in stretches) / sample_rate_hz
     scale_hz = shaft_hz or USUAL_SHAFT_HZ
-    delta_hz = resolution_hz(scale_hz, longest_s)
+    delta_hz = resolution_hz(scale_hz, longest_s, bins_per_turn)
     if delta_hz is None:
         return None
     bands = tuple(bands_hz or equal_bands(sample_rate_hz))
@@ -177,6 +186,6 @@ def _shaft_lines(n_f: int, delta_hz: float, shaft_hz: float) -> NDArray[np.bool_
     f_hz = np.arange(n_f) * delta_hz
     order = np.round(f_hz / shaft_hz)
     away_hz = np.abs(f_hz - order * shaft_hz)
-    is_line = away_hz <= REACH_BINS * delta_hz + SMEARED * f_hz
+    is_line = away_hz <= np.maximum(1.5 * delta_hz, 0.0015 * f_hz)
     is_line[:3] = True
     return np.asarray(is_line)

@@ -12,8 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.diagnosis.comb import Fit, fit
-from monitor.diagnosis.families import Family, Source, families
-from monitor.diagnosis.levels import Levels, envelope_levels, grown_envelope, growth_levels
+from monitor.diagnosis.families import Family, Measure, families
+from monitor.diagnosis.levels import (
+    FINE_BINS_PER_TURN,
+    Levels,
+    envelope_levels,
+    grown_envelope,
+    growth_levels,
+)
 from monitor.diagnosis.repetition import Repetition, repetition
 from monitor.diagnosis.shaft import Shaft, find_shaft
 from monitor.records.machine import Machine
@@ -88,7 +94,11 @@ def diagnose(
         why = "the shaft's speed is not known"
         return Diagnosis(None, why, (), (), _repetition(levels, rate), None, levels, rate)
     levels = envelope_levels(stretches, sample_rate_hz, shaft.hz, bands_hz)
-    measured: dict[Source, Levels | None] = {"envelope": levels}
+    measured: dict[Measure, Levels | None] = {"envelope": levels}
+    if levels and any(_is_close(one, levels, shaft.hz) for one in families_of(machine, shaft)):
+        measured["fine envelope"] = envelope_levels(
+            stretches, sample_rate_hz, shaft.hz, bands_hz, FINE_BINS_PER_TURN
+        )
     if healthy:
         then = envelope_levels(healthy, sample_rate_hz, shaft.hz, bands_hz)
         measured["grown envelope"] = levels and then and grown_envelope(levels, then)
@@ -99,13 +109,12 @@ def diagnose(
 
 
 def judge(
-    machine: Machine, shaft: Shaft, measured: Mapping[Source, Levels | None], rate: float = RATE
+    machine: Machine, shaft: Shaft, measured: Mapping[Measure, Levels | None], rate: float = RATE
 ) -> Diagnosis:
     """As `diagnose`, of levels already measured; None in them is a signal too short, absence one
     that was not there.
     """
-    every = families(machine, shaft.hz, shaft.tolerance)
-    fits, unknown = _fits(every, measured)
+    fits, unknown = _fits(families_of(machine, shaft), measured, shaft.hz)
     candidates = _candidates(fits, shaft.hz)
     named = _named(candidates, rate)
     why = "" if named else _why_not(candidates, unknown, rate)
@@ -115,17 +124,28 @@ def judge(
     )
 
 
+def families_of(machine: Machine, shaft: Shaft) -> tuple[Family, ...]:
+    return families(machine, shaft.hz, shaft.tolerance)
+
+
+def _is_close(family: Family, levels: Levels, shaft_hz: float) -> bool:
+    """Whether its base needs the fine envelope."""
+    return family.source == "envelope" and levels.is_near_shaft(family.base_hz, shaft_hz)
+
+
 def _repetition(levels: Levels | None, rate: float) -> Repetition | None:
     return None if levels is None else repetition(levels, rate)
 
 
 def _fits(
-    every: Sequence[Family], measured: Mapping[Source, Levels | None]
+    every: Sequence[Family], measured: Mapping[Measure, Levels | None], shaft_hz: float
 ) -> tuple[list[tuple[Fit, Levels]], tuple[tuple[Family, str], ...]]:
     fits: list[tuple[Fit, Levels]] = []
     unknown: list[tuple[Family, str]] = []
     for family in every:
         levels = measured.get(family.source)
+        if levels is not None and _is_close(family, levels, shaft_hz):
+            levels = measured.get("fine envelope", levels)
         found = None if levels is None else fit(levels, family)
         if levels is not None and found is not None:
             fits.append((found, levels))
@@ -134,7 +154,7 @@ def _fits(
     return fits, tuple(unknown)
 
 
-def _why_unknown(family: Family, measured: Mapping[Source, Levels | None]) -> str:
+def _why_unknown(family: Family, measured: Mapping[Measure, Levels | None]) -> str:
     if family.source not in measured:
         return "needs a healthy recording"
     levels = measured[family.source]
@@ -192,7 +212,11 @@ def _against(found: Fit, levels: Levels, shaft_hz: float) -> str:
         return f"fewer than two of its first {FIRST} harmonics stand out"
     if family.is_modulated and _lighter_share(found, main) < LIGHTER:
         return "it has no sidebands, as a part that turns must have"
-    return "" if family.source != "envelope" else _neighbour(found, levels, shaft_hz)
+    if family.source != "envelope":
+        return ""
+    if levels.is_near_shaft(found.base_hz, shaft_hz):
+        return "it lies too close to the shaft's own lines for so short a signal"
+    return _neighbour(found, levels, shaft_hz)
 
 
 def _lighter_share(found: Fit, main: Sequence[str]) -> float:

@@ -10,8 +10,9 @@ import pytest
 from scipy.stats import binomtest
 
 from monitor.diagnosis.comb import gumbel_chance
+from monitor.diagnosis.levels import equal_bands
 from monitor.diagnosis.naming import RATE, Diagnosis, diagnose
-from monitor.records.machine import Blades, Gear, Machine, ShaftSpeed
+from monitor.records.machine import Bearing, Blades, Gear, Machine, ShaftSpeed, ratios_of
 from monitor.records.signal import Float32
 from tests.diagnosis.signals import MACHINE, RATE_HZ, RATIOS, SHAFT_HZ, noise, struck
 
@@ -178,3 +179,46 @@ def test_chance_falls_with_the_score_and_is_one_where_all_score_as_much() -> Non
     assert chances == sorted(chances, reverse=True)
     assert chances[0] == pytest.approx(1.0, abs=1e-6)
     assert chances[2] == pytest.approx(-math.expm1(-math.exp(-10 / 3)), rel=0.25)
+
+
+def test_a_sensor_that_stands_still_has_no_name() -> None:
+    still = np.full(72_000, 9.81, np.float32)
+    one = diagnose([still], RATE_HZ, TURNING, healthy=[still])
+    assert one.named is None
+    assert one.repetition is None
+
+
+HUMMING = replace(TURNING, line_hz=RATIOS.bpfo * SHAFT_HZ / 2)  # twice the mains lies on BPFO
+
+
+def test_strikes_and_the_mains_at_one_frequency_are_told_apart() -> None:
+    """BPFO and twice the mains' frequency are both 104 Hz."""
+    healthy = noise(6.0, 4).astype(np.float32)
+    struck_one = diagnose([BROKEN["outer race"]], RATE_HZ, HUMMING, healthy=[healthy])
+    assert struck_one.named is not None
+    assert struck_one.named.name == "outer race, drive end"
+    t = np.arange(len(healthy)) / RATE_HZ
+    hum = healthy + np.sin(2 * np.pi * RATIOS.bpfo * SHAFT_HZ * t)
+    hummed = diagnose([hum.astype(np.float32)], RATE_HZ, HUMMING, healthy=[healthy])
+    assert hummed.named is not None, hummed.why_not
+    assert hummed.named.name == "electrical, motor"
+
+
+def test_two_bearings_of_other_geometry_are_told_apart() -> None:
+    free = ratios_of(8, 6.746, 28.5, 0.0)
+    both = replace(MACHINE, bearings=(*MACHINE.bearings, Bearing("free end", free, 1.0)))
+    one = found(struck(free.bpfo), both)
+    assert one.named is not None
+    assert one.named.name == "outer race, free end"
+
+
+def test_an_alarm_s_sentence_can_be_made_of_it() -> None:
+    """Rate, lines, level and bands: each figure is there."""
+    named = found(BROKEN["outer race"]).named
+    assert named is not None
+    assert named.fit.base_hz == pytest.approx(RATIOS.bpfo * SHAFT_HZ, rel=0.01)
+    standing = [part for part in named.fit.parts if part.level_db > 0]
+    assert len(standing) >= 3
+    by_band = np.sum([part.points_by_band for part in named.fit.parts], axis=0)
+    low, high = equal_bands(RATE_HZ)[int(by_band.argmax())]
+    assert low <= 0.27 * RATE_HZ <= high
