@@ -191,13 +191,16 @@ def _why_not(
     if not candidates:
         reasons = dict.fromkeys(why for _, why in unknown)
         return "; ".join(reasons) or "nothing is known of the machine's parts"
-    likeliest = min(candidates, key=lambda one: one.chance)
-    if likeliest.chance > rate:
-        return (
-            f"nearest is {likeliest.name}, but a comb that belongs to nothing scores as much with"
-            f" a chance of {likeliest.chance:.2g}, above {rate:g}"
-        )
-    return f"nearest is {likeliest.name}, but {likeliest.against}"
+    likely = [one for one in candidates if one.chance <= rate]
+    if likely:
+        # Where only what yields is unopposed, what it yields to says why there is no name.
+        first = min(likely, key=lambda one: (one.fit.family.yields, one.chance))
+        return f"nearest is {first.name}, but {first.against}"
+    nearest = min(candidates, key=lambda one: one.chance)
+    return (
+        f"nearest is {nearest.name}, but a comb that belongs to nothing scores as much with a"
+        f" chance of {nearest.chance:.2g}, above {rate:g}"
+    )
 
 
 def _against(found: Fit, levels: Levels, shaft_hz: float) -> str:
