@@ -151,6 +151,6 @@ def _claimed(levels: Levels, family: Family, base_hz: float) -> NDArray[np.bool_
     centres += [(line.multiple * base_hz, line.offset_hz) for line in family.lines]
     claimed = np.zeros(len(f_hz), bool)
     for harmonic_hz, offset_hz in centres:
-        reach_hz = levels.reach_bins * levels.resolution_hz + SMEARED * harmonic_hz
+        reach_hz = levels.skirt_hz + SMEARED * harmonic_hz
         claimed |= np.abs(f_hz - harmonic_hz - offset_hz) <= reach_hz
     return claimed

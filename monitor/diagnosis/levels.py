@@ -42,7 +42,7 @@ class Levels:
     usable : shape (n_f,), False where the shaft itself has a line, which tells nothing of a part
     n_averaged : segments in the mean
     least_spread_db : of the scores of combs that belong to nothing
-    reach_bins : a line's half width
+    skirt_hz : so far from a strong line its own power may reach
     """
 
     counted: Float64
@@ -51,7 +51,7 @@ class Levels:
     resolution_hz: float
     n_averaged: int
     least_spread_db: float
-    reach_bins: float
+    skirt_hz: float
 
     @property
     def total(self) -> Float64:
@@ -60,7 +60,7 @@ class Levels:
     def is_near_shaft(self, f_hz: float, shaft_hz: float) -> bool:
         """Whether a line is too close to a multiple of the shaft's speed to be told from it."""
         away_hz = abs(f_hz - round(f_hz / shaft_hz) * shaft_hz)
-        return away_hz <= self.reach_bins * self.resolution_hz + SMEARED * f_hz
+        return away_hz <= REACH_BINS * self.resolution_hz + SMEARED * f_hz
 
     @property
     def top_hz(self) -> float:
@@ -100,10 +100,10 @@ def envelope_levels(
     n_f = min(round((high - low) / delta_hz) for low, high in bands)
     floor_bins = 2 * round(scale_hz / delta_hz) + 1
     counted = np.stack([_above_floor(one.density[:n_f], floor_bins) for one in spectra])
+    skirt_hz = REACH_BINS * max(delta_hz, scale_hz / BINS_PER_TURN)
     usable = np.arange(n_f) > 2 if shaft_hz is None else ~_shaft_lines(n_f, delta_hz, shaft_hz)
-    return Levels(
-        counted, usable, bands, delta_hz, spectra[0].n_averaged, LEAST_SPREAD_DB, REACH_BINS
-    )
+    n_averaged = spectra[0].n_averaged
+    return Levels(counted, usable, bands, delta_hz, n_averaged, LEAST_SPREAD_DB, skirt_hz)
 
 
 def grown_envelope(now: Levels, then: Levels) -> Levels | None:
@@ -143,7 +143,9 @@ def growth_levels(
     counted = np.clip(np.minimum(grown, _above(now, floor_bins)), 0, MOST_GROWTH_DB)[None]
     band = (0.0, sample_rate_hz / 2)
     usable = np.arange(len(grown)) > 2
-    return Levels(counted, usable, (band,), delta_hz, n, LEAST_GROWTH_SPREAD_DB, 2 * REACH_BINS)
+    return Levels(
+        counted, usable, (band,), delta_hz, n, LEAST_GROWTH_SPREAD_DB, 2 * REACH_BINS * delta_hz
+    )
 
 
 def equal_bands(sample_rate_hz: float) -> list[tuple[float, float]]:

@@ -95,7 +95,7 @@ def diagnose(
         return Diagnosis(None, why, (), (), _repetition(levels, rate), None, levels, rate)
     levels = envelope_levels(stretches, sample_rate_hz, shaft.hz, bands_hz)
     measured: dict[Measure, Levels | None] = {"envelope": levels}
-    if levels and any(_is_close(one, levels, shaft.hz) for one in families_of(machine, shaft)):
+    if levels and any(_may_be_close(one, levels, shaft.hz) for one in families_of(machine, shaft)):
         measured["fine envelope"] = envelope_levels(
             stretches, sample_rate_hz, shaft.hz, bands_hz, FINE_BINS_PER_TURN
         )
@@ -128,9 +128,12 @@ def families_of(machine: Machine, shaft: Shaft) -> tuple[Family, ...]:
     return families(machine, shaft.hz, shaft.tolerance)
 
 
-def _is_close(family: Family, levels: Levels, shaft_hz: float) -> bool:
-    """Whether its base needs the fine envelope."""
-    return family.source == "envelope" and levels.is_near_shaft(family.base_hz, shaft_hz)
+def _may_be_close(family: Family, levels: Levels, shaft_hz: float) -> bool:
+    """Whether some base within its tolerance needs the fine envelope."""
+    reach = family.tolerance * np.linspace(-1, 1, 9)
+    return family.source == "envelope" and any(
+        levels.is_near_shaft(float(base_hz), shaft_hz) for base_hz in family.base_hz * (1 + reach)
+    )
 
 
 def _repetition(levels: Levels | None, rate: float) -> Repetition | None:
@@ -143,15 +146,29 @@ def _fits(
     fits: list[tuple[Fit, Levels]] = []
     unknown: list[tuple[Family, str]] = []
     for family in every:
-        levels = measured.get(family.source)
-        if levels is not None and _is_close(family, levels, shaft_hz):
-            levels = measured.get("fine envelope", levels)
-        found = None if levels is None else fit(levels, family)
-        if levels is not None and found is not None:
-            fits.append((found, levels))
-        else:
+        best = _fit_in(family, measured, shaft_hz)
+        if best is None:
             unknown.append((family, _why_unknown(family, measured)))
+        else:
+            fits.append(best)
     return fits, tuple(unknown)
+
+
+def _fit_in(
+    family: Family, measured: Mapping[Measure, Levels | None], shaft_hz: float
+) -> tuple[Fit, Levels] | None:
+    """In the measure that the family asks for; in the fine envelope where it lies close to the
+    shaft's own lines.
+    """
+    levels = measured.get(family.source)
+    if levels is None:
+        return None
+    found = fit(levels, family)
+    finer = measured.get("fine envelope")
+    is_close = found is None or levels.is_near_shaft(found.base_hz, shaft_hz)
+    if family.source == "envelope" and is_close and finer is not None:
+        levels, found = finer, fit(finer, family)
+    return None if found is None else (found, levels)
 
 
 def _why_unknown(family: Family, measured: Mapping[Measure, Levels | None]) -> str:
