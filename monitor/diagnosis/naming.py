@@ -7,7 +7,7 @@ chance below the stated rate, whatever the number of families tried, and where t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,7 @@ FIRST = 3  # harmonics: two of them must stand out, or another family's lines we
 STANDS_OUT = 0.2  # of the strongest of them
 LIGHTER = 0.05  # of the harmonics' mean level: a turning part's sidebands have it
 GROWN_DB = 8.0  # what every healthy machine has is a fault from 2.5 times its amplitude on
+SAME_RATE = 0.01  # nearer than this, two parts are not told apart
 SWING = 0.01  # of the speed, within a recording and between two
 NEIGHBOURS = (1 / 2, 1 / 3, 2 / 3, 3 / 2, 2, 3)
 
@@ -115,7 +116,7 @@ def judge(
     that was not there.
     """
     fits, unknown = _fits(families_of(machine, shaft), measured, shaft.hz)
-    candidates = _candidates(fits, shaft.hz)
+    candidates = _told_apart(_candidates(fits, shaft.hz), rate)
     named = _named(candidates, rate)
     why = "" if named else _why_not(candidates, unknown, rate)
     levels = measured["envelope"]
@@ -188,6 +189,26 @@ def _candidates(fits: Sequence[tuple[Fit, Levels]], shaft_hz: float) -> tuple[Ca
         for one, where in fits
     ]
     return tuple(sorted(found, key=lambda one: (bool(one.against), one.chance, -one.fit.score)))
+
+
+def _told_apart(candidates: Sequence[Candidate], rate: float) -> tuple[Candidate, ...]:
+    """Of two parts that strike at one rate neither is named."""
+    likely = [
+        one
+        for one in candidates
+        if one.chance <= rate and not one.against and one.fit.family.source == "envelope"
+    ]
+    told = []
+    for one in candidates:
+        others = [other for other in likely if one in likely and other is not one]
+        twin = next((other for other in others if _same_rate(one, other)), None)
+        against = f"{twin.name} has the same rate" if twin else one.against
+        told.append(replace(one, against=against))
+    return tuple(told)
+
+
+def _same_rate(one: Candidate, other: Candidate) -> bool:
+    return abs(one.fit.base_hz / other.fit.base_hz - 1) < SAME_RATE
 
 
 def _named(candidates: Sequence[Candidate], rate: float) -> Candidate | None:

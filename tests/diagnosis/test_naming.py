@@ -225,6 +225,13 @@ def test_strikes_beside_a_multiple_of_the_shaft_need_a_longer_signal() -> None:
     assert long.named.name == "outer race, near"
 
 
+def test_of_two_parts_that_strike_at_one_rate_neither_is_named() -> None:
+    twin = replace(RATIOS, bpfo=3.62, bsf=RATIOS.bpfo / 2)
+    one = found(BROKEN["outer race"], replace(MACHINE, bearings=(Bearing("twin", twin, 1.0),)))
+    assert one.named is None
+    assert one.why_not.endswith("has the same rate")
+
+
 def test_an_alarm_s_sentence_can_be_made_of_it() -> None:
     """Rate, lines, level and bands: each figure is there."""
     named = found(BROKEN["outer race"]).named
