@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from monitor.config_machines import MachineSettings, machine_at
+from monitor.records.machine import Machine
 from monitor.records.topic import TopicPattern
 from monitor.settings import CheckedSettings, Factor, Finite, Positive, Settings
 from monitor.signal.payload.formats import AnyPayload
@@ -439,6 +441,7 @@ class Config(Settings):
     subscriptions: tuple[Subscription, ...] = Field(min_length=1)
     sensors: tuple[SensorSettings, ...] = Field(min_length=1)
     context: tuple[ContextSettings, ...] = Field(default=(), max_length=50)
+    machines: tuple[MachineSettings, ...] = Field(default=(), max_length=1000)
     models_folder: Path | None = None
     journal: JournalSettings = JournalSettings()
     influx: tuple[InfluxSettings, ...] = Field(default=(), max_length=8)
@@ -475,6 +478,10 @@ class Config(Settings):
     def sensor(self, name: str) -> SensorSettings | None:
         """The first rule that fits "machine/point", or None."""
         return next((rule for rule in self.sensors if rule.fits(name)), None)
+
+    def machine(self, name: str) -> Machine | None:
+        """What is known of the machine at "machine/point", or None."""
+        return machine_at(self.machines, name)
 
 
 def _http_url(value: str) -> str:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from monitor.config import Config, ConfigError
+from monitor.config_machines import MachineSettings, MachinesFile
 from monitor.config_pairs import refusals
 from monitor.refusals import read_tree, sentences
 from monitor.settings import Settings
@@ -39,6 +40,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def write_yaml(path: Path, tree: dict[str, Any]) -> None:
     """Write a file that read_yaml takes back."""
     path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def load_machines(path: Path) -> tuple[MachineSettings, ...]:
+    """The section `machines` of a YAML file, whatever else stands there. Raises ConfigError."""
+    tree = read_yaml(path)
+    try:
+        return MachinesFile.model_validate({"machines": tree.get("machines", [])}).machines
+    except ValidationError as error:
+        raise ConfigError(sentences(error)) from None
 
 
 def parse_config(tree: dict[str, Any], folder: Path) -> Config:

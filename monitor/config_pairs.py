@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from typing import Protocol
 
-from monitor.config import Config, SensorSettings
+from monitor.config import Config
 from monitor.records import labels
 from monitor.records.topic import TopicPattern
 
@@ -17,9 +18,19 @@ TLS_PORT, PLAIN_PORT = 8883, 1883
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+class Rule(Protocol):
+    """What holds for the sensors that its pattern fits."""
+
+    @property
+    def match(self) -> str: ...
+
+    def fits(self, name: str) -> bool: ...
+
+
 def refusals(config: Config) -> Iterator[str]:
     """One sentence for each setting that can never do what it says."""
-    yield from _rules_never_reached(config.sensors)
+    yield from _rules_never_reached("sensors", config.sensors)
+    yield from _rules_never_reached("machines", config.machines)
     yield from _topics_never_reached(config)
     yield from _context_never_read(config)
     for index, rule in enumerate(config.sensors):
@@ -59,19 +70,19 @@ def doubts(config: Config) -> Iterator[str]:
     yield from _doubts_of_listeners(config)
 
 
-def _rules_never_reached(rules: Sequence[SensorSettings]) -> Iterator[str]:
+def _rules_never_reached(section: str, rules: Sequence[Rule]) -> Iterator[str]:
     for index, rule in enumerate(rules):
         if "/" not in rule.match and not set(rule.match) & set("*?["):
             yield (
-                f"sensors[{index}].match = {rule.match!r}: fits no sensor, for their names are"
+                f"{section}[{index}].match = {rule.match!r}: fits no sensor, for their names are"
                 f" machine/point; {rule.match + '/*'!r} fits all points of this machine."
             )
         for earlier, other in enumerate(rules[:index]):
             # Of patterns with ? or [ this would not be sure.
             if not set(other.match) & set("?[") and other.fits(rule.match):
                 yield (
-                    f"sensors[{index}].match = {rule.match!r}: is never reached, for"
-                    f" sensors[{earlier}].match = {other.match!r} takes all that it fits."
+                    f"{section}[{index}].match = {rule.match!r}: is never reached, for"
+                    f" {section}[{earlier}].match = {other.match!r} takes all that it fits."
                 )
                 break
 

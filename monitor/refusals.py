@@ -26,6 +26,9 @@ UNITS_OF_SUFFIX = {
     "_bytes": "bytes",
     "_ms2": "m/s²",
     "_db": "decibels",
+    "_mm": "millimetres",
+    "_deg": "degrees",
+    "rpm": "1/min",
 }
 
 # Keys that hold a secret or where it is to be found, and constants that a webhook sends along.

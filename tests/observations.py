@@ -267,6 +267,37 @@ def filters(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[s
     return [one.text for one in topic_filters(config)]
 
 
+def machine(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> str:
+    """What is known of the machine at the sensor of the messages above."""
+    return str(config.machine("m/p"))
+
+
+def described(**changes: Any) -> Tree:
+    return {"machines": [{"match": "m/*", **changes}]}
+
+
+def seen_in_machine(part: str, key: str, value: Any, **beside: Any) -> Observation:
+    """A key of the one component of a kind."""
+    return Observation(
+        machine,
+        described(**{part: [{**beside, key: value}]}),
+        described(**{part: [beside]}),
+    )
+
+
+def seen_in_shaft(key: str, value: Any, **beside: Any) -> Observation:
+    return Observation(
+        machine, described(shaft={**beside, key: value}), described(shaft=beside or {"rpm": 1000})
+    )
+
+
+BALLS = {"name": "a", "elements": 9, "element_mm": 8, "pitch_mm": 40}
+RATIOS = {"name": "a", "elements": 9, "bpfo": 3.6, "bpfi": 5.4, "bsf": 2.4, "ftf": 0.4}
+WHEEL = {"name": "a", "teeth": 20}
+FAN = {"name": "a", "count": 6}
+BELT = {"name": "a", "length_mm": 1000, "pulley_mm": 100}
+
+
 # -- the journal and the log ----------------------------------------------------------------------
 
 
@@ -651,6 +682,42 @@ OBSERVED: dict[str, Observation] = {
     ),
     "SensorSettings.window_s": seen_in_verdicts({"window_s": 0.25}),
     "SensorSettings.overlap": seen_in_verdicts({"overlap": 0.5}),
+    "MachineSettings.match": Observation(machine, described(match="n/*"), described()),
+    "MachineSettings.slip": Observation(machine, described(slip=0.01), described()),
+    "ShaftSettings.rpm": seen_in_shaft("rpm", 1200),
+    "ShaftSettings.tolerance": seen_in_shaft("tolerance", 0.02, rpm=1000),
+    "ShaftSettings.low_rpm": seen_in_shaft("low_rpm", 1100, low_rpm=1000, high_rpm=1200),
+    "ShaftSettings.high_rpm": seen_in_shaft("high_rpm", 1300, low_rpm=1000, high_rpm=1200),
+    "BearingSettings.name": seen_in_machine("bearings", "name", "b", **BALLS),
+    "BearingSettings.at": seen_in_machine("bearings", "at", "q", **BALLS),
+    "BearingSettings.shaft_ratio": seen_in_machine("bearings", "shaft_ratio", 2, **BALLS),
+    "BearingSettings.designation": seen_in_machine(
+        "bearings", "designation", "6203", name="a", designation="6205"
+    ),
+    "BearingSettings.elements": seen_in_machine("bearings", "elements", 8, **BALLS),
+    "BearingSettings.element_mm": seen_in_machine("bearings", "element_mm", 7, **BALLS),
+    "BearingSettings.pitch_mm": seen_in_machine("bearings", "pitch_mm", 41, **BALLS),
+    "BearingSettings.contact_deg": seen_in_machine("bearings", "contact_deg", 15, **BALLS),
+    "BearingSettings.bpfo": seen_in_machine("bearings", "bpfo", 3.61, **RATIOS),
+    "BearingSettings.bpfi": seen_in_machine("bearings", "bpfi", 5.41, **RATIOS),
+    "BearingSettings.bsf": seen_in_machine("bearings", "bsf", 2.41, **RATIOS),
+    "BearingSettings.ftf": seen_in_machine("bearings", "ftf", 0.41, **RATIOS),
+    "GearSettings.name": seen_in_machine("gears", "name", "b", **WHEEL),
+    "GearSettings.at": seen_in_machine("gears", "at", "q", **WHEEL),
+    "GearSettings.shaft_ratio": seen_in_machine("gears", "shaft_ratio", 2, **WHEEL),
+    "GearSettings.teeth": seen_in_machine("gears", "teeth", 21, **WHEEL),
+    "BladeSettings.name": seen_in_machine("blades", "name", "b", **FAN),
+    "BladeSettings.at": seen_in_machine("blades", "at", "q", **FAN),
+    "BladeSettings.shaft_ratio": seen_in_machine("blades", "shaft_ratio", 2, **FAN),
+    "BladeSettings.count": seen_in_machine("blades", "count", 5, **FAN),
+    "BeltSettings.name": seen_in_machine("belts", "name", "b", **BELT),
+    "BeltSettings.at": seen_in_machine("belts", "at", "q", **BELT),
+    "BeltSettings.shaft_ratio": seen_in_machine("belts", "shaft_ratio", 2, **BELT),
+    "BeltSettings.length_mm": seen_in_machine("belts", "length_mm", 1100, **BELT),
+    "BeltSettings.pulley_mm": seen_in_machine("belts", "pulley_mm", 110, **BELT),
+    "MotorSettings.line_hz": Observation(
+        machine, described(motor={"line_hz": 60}), described(motor={"line_hz": 50})
+    ),
     "RunningSettings.limit_rms_ms2": seen_in_verdicts({"running": {"limit_rms_ms2": 50.0}}),
     "RunningSettings.topic": Observation(filters, sensor(running={"topic": "r/{machine}"})),
     "RunningSettings.context": Observation(

@@ -17,6 +17,7 @@ import monitor.cli
 import training.cli
 from monitor.evidence.model_folder import BUNDLED_MODELS
 from monitor.recordings.file_settings import FileFormat
+from tests.paths import ROOT
 from tests.training.conftest import write_plant
 
 PROGRAMS: dict[str, Any] = {"camshaft": monitor.cli, "camshaft-train": training.cli}
@@ -117,6 +118,7 @@ def refused(code: int, capsys: pytest.CaptureFixture[str], *, by: str = "") -> N
         assert line.isprintable()
 
 
+MACHINES = ROOT / "training" / "manifests" / "machines.yaml"
 TRAIN: dict[str, Callable[[Path, Path], list[object]]] = {
     "inspect": lambda bad, out: ["inspect", bad],
     "fit": lambda bad, out: ["fit", bad, "--out", out],
@@ -126,6 +128,10 @@ TRAIN: dict[str, Callable[[Path, Path], list[object]]] = {
     "calibrate a model": lambda bad, out: ["calibrate", bad, "m.yaml"],
     "score": lambda bad, out: ["score", bad, "--model", "simulator", "--out", out],
     "score by a model": lambda bad, out: ["score", PLANT[0], "--model", bad, "--out", out],
+    "diagnose": lambda bad, out: ["diagnose", bad, "--machines", MACHINES, "--out", out],
+    "diagnose by machines": lambda bad, out: [
+        *("diagnose", PLANT[0], "--machines", bad, "--out", out)
+    ],
     "reproduce": lambda bad, out: ["reproduce", bad],
     "import-journal": lambda bad, out: ["import-journal", bad, "--out", out],
     "retrain": lambda bad, out: ["retrain", "-c", bad],
@@ -301,6 +307,7 @@ NUMBERS = {
     "evaluate": (["--members", "--windows", "--rate"], ["--out", "new"]),
     "calibrate": (["--windows", "--rate"], []),
     "score": (["--threshold"], ["--out", "new"]),
+    "diagnose": (["--rate"], ["--out", "new"]),
 }
 
 
@@ -347,8 +354,9 @@ OUT_OPTIONS = {
     "inspect": ["absent.yaml"],
     "calibrate": ["absent", "absent.yaml"],
     "score": ["absent.yaml", "--model", "absent"],
+    "diagnose": ["absent.yaml", "--machines", "absent.yaml"],
 }
-NEW_FOLDERS = {"fit", "evaluate", "reproduce", "import-journal", "join"}
+NEW_FOLDERS = {"diagnose", "fit", "evaluate", "reproduce", "import-journal", "join"}
 
 
 def test_every_command_with_an_output_is_here() -> None:

@@ -26,6 +26,9 @@ PAYLOADS = "monitor.signal.payload"
 CONTAINERS = {
     *("Config.mqtt", "Config.subscriptions", "Config.sensors", "Config.journal", "Config.influx"),
     *("Config.notifications", "Config.page", "Config.prometheus", "Config.logging"),
+    *("Config.machines", "MachineSettings.shaft", "MachineSettings.motor"),
+    *("MachineSettings.bearings", "MachineSettings.gears", "MachineSettings.blades"),
+    "MachineSettings.belts",
     *("Subscription.payload", "SensorSettings.alarm", "SensorSettings.running"),
     *("Config.context", "JournalSettings.kept_windows", "NotificationSettings.webhooks"),
 }

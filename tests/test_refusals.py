@@ -33,6 +33,17 @@ WHOLE: dict[str, Any] = {
         {"topic": "b/{machine}/{point}", "payload": {"format": "json", "samples": "v"}},
     ],
     "sensors": [{"sample_rate_hz": 1000, "running": {"limit_rms_ms2": 1}, "alarm": {}}],
+    "machines": [
+        {
+            "match": "*",
+            "shaft": {"rpm": 1480},
+            "bearings": [{"name": "a", "elements": 9, "element_mm": 8, "pitch_mm": 40}],
+            "gears": [{"name": "b", "teeth": 20}],
+            "blades": [{"name": "c", "count": 6}],
+            "belts": [{"name": "d", "length_mm": 1000, "pulley_mm": 100}],
+            "motor": {"line_hz": 50},
+        }
+    ],
     "journal": {"kept_windows": {}},
     "influx": [{"url": "http://h:8086", "bucket": "b", "token": {"env": "T"}}],
     "notifications": {

@@ -27,6 +27,7 @@ HELP_OF_COMMAND = {
     "evaluate": "an honest report of a model: report.json and report.html",
     "calibrate": "a sensor's thresholds from its first windows, for a rate of false alarms",
     "score": "verdicts of whole recordings at full speed, as the monitor would give them",
+    "diagnose": "the broken part of each recording by its frequencies, or why there is none",
     "reproduce": "train a bundled model again and compare",
     "import-journal": "labelled windows of a journal as recordings",
     "retrain": "train with labels from the journal; promote only if every gate holds",

@@ -47,7 +47,7 @@ def page(report: Report, pictures: dict[str, bytes]) -> str:
         "<h2>Do the maps tell the truth?</h2>",
         _maps(report.maps),
         "<h2>Cost</h2>",
-        _table(["what", "value"], [[k, v] for k, v in report.cost.as_tree().items()]),
+        table(["what", "value"], [[k, v] for k, v in report.cost.as_tree().items()]),
         "<h2>Pictures</h2>",
         *(_picture(title, content) for title, content in pictures.items()),
     ]
@@ -69,12 +69,12 @@ def _accuracy(report: Report) -> list[str]:
         _evidence_table(found.evidence_on_all_windows),
         _leaky(report.leaky),
         "<h3>Against simpler peers, on the same windows</h3>",
-        _table(
+        table(
             ["peer", *(f"{ours} is better by, {what}" for ours in OURS for what in FIGURES)],
             [[name, *_leads(one.network), *_leads(one.status)] for name, one in peers.items()],
         ),
         "<h3>Status against simpler peers, on each machine</h3>",
-        _table(
+        table(
             ["machine", "peer", *(f"better by, {what}" for what in FIGURES)],
             [
                 [machine, name, *_leads(one)]
@@ -114,7 +114,7 @@ def _evidence_table(evidence: dict[str, ScoreFigures | None]) -> str:
         [name, *(interval_text(getattr(score, column, None)) for column in columns)]
         for name, score in evidence.items()
     ]
-    return _table(["score", *(column.replace("_", " ") for column in columns)], rows)
+    return table(["score", *(column.replace("_", " ") for column in columns)], rows)
 
 
 def _leaky(leaky: LeakyFigures | None) -> str:
@@ -129,7 +129,7 @@ def _leaky(leaky: LeakyFigures | None) -> str:
 
 def _folds_table(folds: list[FoldFigures]) -> str:
     head = ["held out", "ok", "ng", "status rule", "mixing", "AUC", "balanced accuracy"]
-    return _table(head, [_fold_row(fold) for fold in folds])
+    return table(head, [_fold_row(fold) for fold in folds])
 
 
 def _fold_row(fold: FoldFigures) -> list[Any]:
@@ -149,7 +149,7 @@ def _thresholds_table(thresholds: dict[str, ThresholdFigures]) -> str:
         [name, str(one.balanced_accuracy), *astuple(one.confusion)]
         for name, one in thresholds.items()
     ]
-    return _table(["threshold", "balanced accuracy", "ok→ok", "ok→ng", "ng→ok", "ng→ng"], rows)
+    return table(["threshold", "balanced accuracy", "ok→ok", "ok→ng", "ng→ok", "ng→ng"], rows)
 
 
 def _false_alarm_table(rows: list[SensorFalseAlarms]) -> str:
@@ -172,7 +172,7 @@ def _false_alarm_table(rows: list[SensorFalseAlarms]) -> str:
         " commissioned ones. * extrapolated: 3 of 5 windows, as if healthy windows were independent"
         " of each other</small>"
     )
-    return _table(head, body[:2]) + (_table(head, body[2:]) if len(body) > 2 else "") + note
+    return table(head, body[:2]) + (table(head, body[2:]) if len(body) > 2 else "") + note
 
 
 def _false_alarm_lines(row: SensorFalseAlarms) -> list[list[Any]]:
@@ -208,7 +208,7 @@ def _groups(groups: dict[str, dict[str, GroupFigures]]) -> str:
         ]
         scores = list(next(iter(values.values())).auc)
         parts.append(
-            f"<h3>AUC by {html.escape(column)}</h3>" + _table([column, "ok", "ng", *scores], rows)
+            f"<h3>AUC by {html.escape(column)}</h3>" + table([column, "ok", "ng", *scores], rows)
         )
     return "".join(parts)
 
@@ -216,8 +216,8 @@ def _groups(groups: dict[str, dict[str, GroupFigures]]) -> str:
 def _detection(rows: list[DetectionDelay]) -> str:
     if not rows:
         return ""
-    table = _table(_column_names(DetectionDelay), [list(astuple(row)) for row in rows])
-    return "<h2>Runs to failure: since when the alarm stood</h2>" + table
+    delays = table(_column_names(DetectionDelay), [list(astuple(row)) for row in rows])
+    return "<h2>Runs to failure: since when the alarm stood</h2>" + delays
 
 
 def _maps(maps: MapSection | None) -> str:
@@ -226,7 +226,7 @@ def _maps(maps: MapSection | None) -> str:
     pointing = [[name, *astuple(one)] for name, one in maps.pointing.items()]
     text = _map_figures_table(maps.figures)
     if pointing:
-        text += _table(["pointing at", *_column_names(Pointing)], pointing)
+        text += table(["pointing at", *_column_names(Pointing)], pointing)
     field = maps.receptive_field
     return (
         f"{text}<p>One cell sees up to {field.hz:g} Hz and {field.s:g} s (dotted box in the"
@@ -256,22 +256,22 @@ def _map_figures_table(figures: dict[str, MapFigures]) -> str:
         ]
         for name, one in figures.items()
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _column_names(record: type[DetectionDelay] | type[Pointing]) -> list[str]:
     return [field.name.replace("_", " ") for field in fields(record)]
 
 
-def _table(head: list[str], rows: list[list[Any]]) -> str:
+def table(head: list[str], rows: list[list[Any]]) -> str:
     cells = "".join(f"<th>{html.escape(str(cell))}" for cell in head)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(_text(cell))}" for cell in row) for row in rows
     )
-    table = f"<table><tr>{cells}{body}</table>"
+    whole = f"<table><tr>{cells}{body}</table>"
     if len(rows) <= MANY:
-        return table
-    return f"<details><summary>{len(rows)} rows</summary>{table}</details>"
+        return whole
+    return f"<details><summary>{len(rows)} rows</summary>{whole}</details>"
 
 
 def _text(cell: Any) -> str:

@@ -12,16 +12,20 @@ import scipy.fft
 from monitor.records.signal import Float32, Float64
 
 LOW_HZ, HIGH_HZ = 10.0, 1000.0  # ISO 20816-1, machines above 600 1/min
-MIN_WINDOW_S = 0.5  # five periods of the lowest frequency
+SLOW_LOW_HZ = 2.0  # ISO 20816-3, machines from 120 to 600 1/min
+MIN_PERIODS = 5  # of the lowest frequency in a window
+# A sine spreads over so many bins to either side under a Hann taper: they belong to the band.
+LOBE_BINS = 2
 # Severity changes slowly, and a whole-window spectrum costs as much as the spectrogram.
 EVERY_S = 10.0
 
 
-def applies(sample_rate_hz: float, n_window: int) -> bool:
-    """False where the window is too short for 10 Hz, or the rate too low for 1000 Hz (2.56 samples
-    a period).
+def applies(sample_rate_hz: float, n_window: int, low_hz: float = LOW_HZ) -> bool:
+    """False where the window is too short for the lowest frequency, or the rate too low for 1000 Hz
+    (2.56 samples a period).
     """
-    return n_window >= MIN_WINDOW_S * sample_rate_hz and sample_rate_hz >= 2.56 * HIGH_HZ
+    is_long = n_window >= MIN_PERIODS * sample_rate_hz / low_hz
+    return is_long and sample_rate_hz >= 2.56 * HIGH_HZ
 
 
 def is_due(first_sample: int, sample_rate_hz: float, n_window: int) -> bool:
@@ -33,27 +37,34 @@ def is_due(first_sample: int, sample_rate_hz: float, n_window: int) -> bool:
 
 
 def velocity_rms_mm_s(samples: Float32, sample_rate_hz: float) -> float:
-    """RMS velocity of the strongest channel, mm/s.
+    """RMS velocity of the strongest channel, mm/s. samples : as in `velocities_mm_s`"""
+    return float(velocities_mm_s(samples, sample_rate_hz).max())
+
+
+def velocities_mm_s(samples: Float32, sample_rate_hz: float, low_hz: float = LOW_HZ) -> Float64:
+    """RMS velocity of each channel from low_hz to 1000 Hz, shape (n_channels,), mm/s.
 
     samples : float32, shape (n_channels, n_window), acceleration in m/s²
 
     Integrated in the frequency domain under a Hann taper, so a strong slow component outside the
-    band does not leak in.
+    band does not leak in. A sine at the very edge of the band counts in full.
     """
-    taper, band, weight = _constants(samples.shape[1], sample_rate_hz)
+    taper, band, weight = _constants(samples.shape[1], sample_rate_hz, low_hz)
     centred = samples - samples.mean(axis=1, keepdims=True)
     spectrum = scipy.fft.rfft(centred * taper, axis=1)[:, band]
     mean_square = np.square(np.abs(spectrum)) @ weight
-    return float(np.sqrt(mean_square.max())) * 1000
+    return np.asarray(np.sqrt(mean_square) * 1000, np.float64)
 
 
 @lru_cache(maxsize=16)
-def _constants(n: int, sample_rate_hz: float) -> tuple[Float32, slice, Float64]:
+def _constants(n: int, sample_rate_hz: float, low_hz: float) -> tuple[Float32, slice, Float64]:
     """Hann taper, the band's place in the spectrum, and what |X|² there weighs in the mean square
     velocity.
     """
     taper = np.hanning(n + 1)[:n].astype(np.float32)
-    f_hz = np.arange(n // 2 + 1) * (sample_rate_hz / n)
-    first, end = np.searchsorted(f_hz, [LOW_HZ, np.nextafter(HIGH_HZ, np.inf)])
+    delta_hz = sample_rate_hz / n
+    f_hz = np.arange(n // 2 + 1) * delta_hz
+    edges = [low_hz - LOBE_BINS * delta_hz, HIGH_HZ + LOBE_BINS * delta_hz]
+    first, end = np.searchsorted(f_hz, [np.nextafter(edges[0], np.inf), edges[1]])
     weight = 2 / (np.square(2 * np.pi * f_hz[first:end]) * n * float(np.square(taper).sum()))
     return taper, slice(int(first), int(end)), weight

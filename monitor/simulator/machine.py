@@ -208,10 +208,14 @@ class SimulatedMachine:
         strikes = np.zeros((1, N_STEP))
         while (position := self._next_impulse * rate - first) < N_STEP:
             if self._sounds(self._next_impulse):
-                strikes[0, int(position)] += self.severity(self._next_impulse)
+                strikes[0, int(position)] += self._strike(self._next_impulse)
             self._next_impulse = next(self._impulses)
         ringing: Float64 = self._strike_size * self._filter("fault", machine.fault_mode, strikes)[0]
         return ringing
+
+    def _strike(self, time_s: float) -> float:
+        """How hard the defect strikes, relative to severity 1."""
+        return self.severity(time_s)
 
     def _impulse_stream(self) -> Iterator[float]:
         """Times of all impulses from 0 on: one per ball pass, with slip, following the shaft."""

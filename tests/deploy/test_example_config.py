@@ -78,9 +78,15 @@ def missing(part: Settings, shown: dict[str, Any]) -> set[str]:
     return {key for key, _ in part if key not in absent and key not in shown}
 
 
-@pytest.mark.parametrize(
-    "part", [part for part in Settings.__subclasses__() if part.__module__ == "monitor.config"]
-)
+def sections() -> list[type[Settings]]:
+    """Those of the service's configuration, those made of others too."""
+    direct = Settings.__subclasses__()
+    found = [*direct, *(inner for one in direct for inner in one.__subclasses__())]
+    modules = ("monitor.config", "monitor.config_machines")
+    return [part for part in found if part.__module__ in modules]
+
+
+@pytest.mark.parametrize("part", sections())
 def test_every_key_is_in_the_file(part: type[Settings], text: str) -> None:
     absent = [key for key in part.model_fields if not re.search(rf"\b{key}:", text)]
     assert absent == [], f"{part.__name__}: not in the example"

@@ -1,0 +1,281 @@
+"""The name of what is broken, or why there is none.
+
+A name is a claim: it is given only where a comb that belongs to nothing would score as much with a
+chance below the stated rate, whatever the number of families tried, and where the family is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from monitor.diagnosis.comb import Fit, fit
+from monitor.diagnosis.families import Family, Measure, families
+from monitor.diagnosis.levels import (
+    FINE_BINS_PER_TURN,
+    Levels,
+    envelope_levels,
+    grown_envelope,
+    growth_levels,
+)
+from monitor.diagnosis.repetition import Repetition, repetition
+from monitor.diagnosis.shaft import Shaft, find_shaft
+from monitor.records.machine import Machine
+from monitor.records.signal import Float32
+
+RATE = 0.001  # of wrong names, of spectra in which nothing is broken
+FIRST = 3  # harmonics: two of them must stand out, or another family's lines were met
+STANDS_OUT = 0.2  # of the strongest of them
+LIGHTER = 0.05  # of the harmonics' mean level: a turning part's sidebands have it
+GROWN_DB = 8.0  # what every healthy machine has is a fault from 2.5 times its amplitude on
+SAME_RATE = 0.01  # nearer than this, two parts are not told apart
+SWING = 0.01  # of the speed, within a recording and between two
+NEIGHBOURS = (1 / 2, 1 / 3, 2 / 3, 3 / 2, 2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One part's case. chance : corrected for the number of families tried
+
+    against : why it cannot be named however unlikely chance is, or ""
+    """
+
+    fit: Fit
+    chance: float
+    against: str
+
+    @property
+    def name(self) -> str:
+        return self.fit.family.name
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What one stretch of signal says of a machine.
+
+    candidates : the likeliest first. unknown : families that cannot be told, each with the reason
+    named : the first of the candidates, where it may be named; else `why_not` says why
+    repetition : the rate that stands out whatever it belongs to, or None
+    shaft : its speed as it was used; None where it is not known
+    levels : of the envelope; None where the signal is too short
+    """
+
+    named: Candidate | None
+    why_not: str
+    candidates: tuple[Candidate, ...]
+    unknown: tuple[tuple[Family, str], ...]
+    repetition: Repetition | None
+    shaft: Shaft | None
+    levels: Levels | None
+    rate: float
+
+
+def diagnose(
+    stretches: Sequence[Float32],
+    sample_rate_hz: float,
+    machine: Machine | None,
+    *,
+    healthy: Sequence[Float32] = (),
+    bands_hz: Sequence[tuple[float, float]] | None = None,
+    rate: float = RATE,
+) -> Diagnosis:
+    """Name the part of a machine that one channel speaks of.
+
+    stretches : unbroken signals, float32, shape (n,), m/s²
+    healthy : the same sensor when the machine was well; without it nothing can be said of what
+        every machine has: shaft, mesh and blade lines
+    bands_hz : whose envelopes to look at; eight equal ones unless told
+    """
+    speed = None if machine is None else machine.speed
+    shaft = None if speed is None else find_shaft(stretches, sample_rate_hz, speed)
+    if machine is None or speed is None or shaft is None:
+        levels = envelope_levels(stretches, sample_rate_hz, None, bands_hz)
+        why = "the shaft's speed is not known"
+        return Diagnosis(None, why, (), (), _repetition(levels, rate), None, levels, rate)
+    levels = envelope_levels(stretches, sample_rate_hz, shaft.hz, bands_hz)
+    measured: dict[Measure, Levels | None] = {"envelope": levels}
+    if levels and any(_may_be_close(one, levels, shaft.hz) for one in families_of(machine, shaft)):
+        measured["fine envelope"] = envelope_levels(
+            stretches, sample_rate_hz, shaft.hz, bands_hz, FINE_BINS_PER_TURN
+        )
+    if healthy:
+        then = envelope_levels(healthy, sample_rate_hz, shaft.hz, bands_hz)
+        measured["grown envelope"] = levels and then and grown_envelope(levels, then)
+        measured["grown spectrum"] = growth_levels(
+            stretches, healthy, sample_rate_hz, shaft.hz, speed.tolerance + SWING
+        )
+    return judge(machine, shaft, measured, rate)
+
+
+def judge(
+    machine: Machine, shaft: Shaft, measured: Mapping[Measure, Levels | None], rate: float = RATE
+) -> Diagnosis:
+    """As `diagnose`, of levels already measured; None in them is a signal too short, absence one
+    that was not there.
+    """
+    fits, unknown = _fits(families_of(machine, shaft), measured, shaft.hz)
+    candidates = _told_apart(_candidates(fits, shaft.hz), rate)
+    named = _named(candidates, rate)
+    why = "" if named else _why_not(candidates, unknown, rate)
+    levels = measured["envelope"]
+    return Diagnosis(
+        named, why, candidates, unknown, _repetition(levels, rate), shaft, levels, rate
+    )
+
+
+def families_of(machine: Machine, shaft: Shaft) -> tuple[Family, ...]:
+    return families(machine, shaft.hz, shaft.tolerance)
+
+
+def _may_be_close(family: Family, levels: Levels, shaft_hz: float) -> bool:
+    """Whether some base within its tolerance needs the fine envelope."""
+    reach = family.tolerance * np.linspace(-1, 1, 9)
+    return family.source == "envelope" and any(
+        levels.is_near_shaft(float(base_hz), shaft_hz) for base_hz in family.base_hz * (1 + reach)
+    )
+
+
+def _repetition(levels: Levels | None, rate: float) -> Repetition | None:
+    return None if levels is None else repetition(levels, rate)
+
+
+def _fits(
+    every: Sequence[Family], measured: Mapping[Measure, Levels | None], shaft_hz: float
+) -> tuple[list[tuple[Fit, Levels]], tuple[tuple[Family, str], ...]]:
+    fits: list[tuple[Fit, Levels]] = []
+    unknown: list[tuple[Family, str]] = []
+    for family in every:
+        best = _fit_in(family, measured, shaft_hz)
+        if best is None:
+            unknown.append((family, _why_unknown(family, measured)))
+        else:
+            fits.append(best)
+    return fits, tuple(unknown)
+
+
+def _fit_in(
+    family: Family, measured: Mapping[Measure, Levels | None], shaft_hz: float
+) -> tuple[Fit, Levels] | None:
+    """In the measure that the family asks for; in the fine envelope where it lies close to the
+    shaft's own lines.
+    """
+    levels = measured.get(family.source)
+    if levels is None:
+        return None
+    found = fit(levels, family)
+    finer = measured.get("fine envelope")
+    is_close = found is None or levels.is_near_shaft(found.base_hz, shaft_hz)
+    if family.source == "envelope" and is_close and finer is not None:
+        levels, found = finer, fit(finer, family)
+    return None if found is None else (found, levels)
+
+
+def _why_unknown(family: Family, measured: Mapping[Measure, Levels | None]) -> str:
+    if family.source not in measured:
+        return "needs a healthy recording"
+    levels = measured[family.source]
+    if levels is None:
+        return "the signal is too short"
+    if family.lines[0].multiple * family.base_hz > levels.top_hz / 2:
+        return "the sample rate is too low"
+    return "too few of its lines are clear of the shaft's"
+
+
+def _candidates(fits: Sequence[tuple[Fit, Levels]], shaft_hz: float) -> tuple[Candidate, ...]:
+    found = [
+        Candidate(one, min(1.0, one.chance * len(fits)), _against(one, where, shaft_hz))
+        for one, where in fits
+    ]
+    return tuple(sorted(found, key=lambda one: (bool(one.against), one.chance, -one.fit.score)))
+
+
+def _told_apart(candidates: Sequence[Candidate], rate: float) -> tuple[Candidate, ...]:
+    """Of two parts that strike at one rate neither is named."""
+    likely = [
+        one
+        for one in candidates
+        if one.chance <= rate and not one.against and one.fit.family.source == "envelope"
+    ]
+    told = []
+    for one in candidates:
+        others = [other for other in likely if one in likely and other is not one]
+        twin = next((other for other in others if _same_rate(one, other)), None)
+        against = f"{twin.name} has the same rate" if twin else one.against
+        told.append(replace(one, against=against))
+    return tuple(told)
+
+
+def _same_rate(one: Candidate, other: Candidate) -> bool:
+    return abs(one.fit.base_hz / other.fit.base_hz - 1) < SAME_RATE
+
+
+def _named(candidates: Sequence[Candidate], rate: float) -> Candidate | None:
+    """The likeliest. What yields, only where no race or element of a bearing is likely, for their
+    strikes are modulated by cage and shaft.
+    """
+    likely = [one for one in candidates if one.chance <= rate]
+    struck = any(
+        one.fit.family.source == "envelope" and not one.fit.family.yields for one in likely
+    )
+    able = [one for one in likely if not one.against]
+    return next((one for one in able if not (struck and one.fit.family.yields)), None)
+
+
+def _why_not(
+    candidates: Sequence[Candidate], unknown: Sequence[tuple[Family, str]], rate: float
+) -> str:
+    if not candidates:
+        reasons = dict.fromkeys(why for _, why in unknown)
+        return "; ".join(reasons) or "nothing is known of the machine's parts"
+    likely = [one for one in candidates if one.chance <= rate]
+    if likely:
+        # Where only what yields is unopposed, what it yields to says why there is no name.
+        first = min(likely, key=lambda one: (one.fit.family.yields, one.chance))
+        return f"nearest is {first.name}, but {first.against}"
+    nearest = min(candidates, key=lambda one: one.chance)
+    return (
+        f"nearest is {nearest.name}, but a comb that belongs to nothing scores as much with a"
+        f" chance of {nearest.chance:.2g}, above {rate:g}"
+    )
+
+
+def _against(found: Fit, levels: Levels, shaft_hz: float) -> str:
+    """Why a comb that stands out is not the family's, or "" where nothing speaks against it."""
+    family = found.family
+    if family.source == "grown spectrum":
+        grown_db = float(np.mean([part.level_db for part in found.parts]))
+        return "" if grown_db >= GROWN_DB else f"it has grown by only {grown_db:.0f} dB"
+    main = [line.label for line in family.lines if line.weight == 1.0]
+    first = [part.level_db for part in found.parts if part.label in main[:FIRST]]
+    if sum(level > STANDS_OUT * max(first) for level in first) < 2:
+        return f"fewer than two of its first {FIRST} harmonics stand out"
+    if family.is_modulated and _lighter_share(found, main) < LIGHTER:
+        return "it has no sidebands, as a part that turns must have"
+    if family.source != "envelope":
+        return ""
+    if levels.is_near_shaft(found.base_hz, shaft_hz):
+        return "it lies too close to the shaft's own lines for so short a signal"
+    return _neighbour(found, levels, shaft_hz)
+
+
+def _lighter_share(found: Fit, main: Sequence[str]) -> float:
+    """Mean level of sidebands and odd harmonics relative to that of the harmonics."""
+    centre = [part.level_db for part in found.parts if part.label in main]
+    side = [part.level_db for part in found.parts if part.label not in main]
+    return float(np.mean(side)) / max(float(np.mean(centre)), 1e-9) if side else 1.0
+
+
+def _neighbour(found: Fit, levels: Levels, shaft_hz: float) -> str:
+    """A comb nearby that explains the lines better, one that the family's own lines belong to."""
+    lines = [line for line in found.family.lines if line.weight == 1.0]
+    own = sum(part.level_db for part in found.parts if part.label in {one.label for one in lines})
+    near = [found.base_hz * ratio for ratio in NEIGHBOURS]
+    near += [found.base_hz + sign * shaft_hz for sign in (-1, 1)]
+    for base_hz in near:
+        index = [round(line.multiple * base_hz / levels.resolution_hz) for line in lines]
+        usable = [q for q in index if 0 < q < len(levels.usable) and levels.usable[q]]
+        if float(levels.total[usable].sum()) > own:
+            return f"its lines belong to a comb of {base_hz:.1f} Hz, not of {found.base_hz:.1f} Hz"
+    return ""
