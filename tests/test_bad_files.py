@@ -306,7 +306,7 @@ NUMBERS = {
     "fit": (["--window-s", "--seed", "--members", "--epochs"], ["--out", "new"]),
     "evaluate": (["--members", "--windows", "--rate"], ["--out", "new"]),
     "calibrate": (["--windows", "--rate"], []),
-    "score": (["--threshold"], ["--out", "new"]),
+    "score": (["--threshold", "--commission"], ["--out", "new"]),
     "diagnose": (["--rate"], ["--out", "new"]),
 }
 
