@@ -248,7 +248,9 @@ def test_learning_then_commissioned_then_undone(
     refused = service.command("commission", sensor, "--windows", "1000")
     assert refused.returncode == 2
     assert "1000 windows are wanted, and the journal has 60" in refused.stderr
-    done = service.command("commission", sensor, "--windows", "60")
+    # The fault is narrow and the machine steady: its own threshold, not that of other machines.
+    steady = ("--false-alarm-rate", "0.02")
+    done = service.command("commission", sensor, "--windows", "60", *steady)
     assert done.returncode == 0, done.stderr
     assert "commissioned from 60 windows" in done.stdout
     time.sleep(2)  # the service looks for it once a second

@@ -109,7 +109,8 @@ class Recording:
             spectra_db = to_grid(spectrogram(windows, settings), grid.shape[1])
             rms = windows.std(axis=2)[:, 0].astype(np.float64)
             healthy = HealthyWindows(sensor, grid.f_edges_hz, spectra_db, None, rms, "")
-            found.append(commission_sensor(healthy, None, T0_NS).commissioned)
+            steady = 1 / (len(healthy.spectra_db) + 1)  # the sensor's own threshold holds
+            found.append(commission_sensor(healthy, steady, T0_NS).commissioned)
         return found
 
 

@@ -267,7 +267,8 @@ class Service:
         Journal(self.journal_path).close()
         store = CommissioningStore(self.journal_path)
         for one in commissioned:
-            store.record(Request(one.sensor, one.n_windows), one, None, one.at_ns)
+            wish = Request(one.sensor, one.n_windows, false_alarm_rate=1 / (one.n_windows + 1))
+            store.record(wish, one, None, one.at_ns)
         store.close()
 
     def status(self) -> dict[str, Any]:
