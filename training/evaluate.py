@@ -14,7 +14,6 @@ import numpy as np
 from monitor.commands.arguments import check_new_folder, number, whole_number
 from monitor.evidence.model_folder import ModelManifest, find_model, load_model_manifest
 from monitor.evidence.network import Classifier
-from monitor.evidence.novelty import NOVELTY_FLOOR
 from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.records.evidence import Grid
@@ -278,7 +277,7 @@ def judge_with_model(
     learned = Learned(
         load_network(job.folder),
         job.model.threshold,
-        NOVELTY_FLOOR if job.model.novelty_floor is None else job.model.novelty_floor,
+        job.model.novelty_floor or 0.0,
         job.model.status_rule,
         job.recipe.mixings[0],
         job.model.levels,

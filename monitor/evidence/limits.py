@@ -38,14 +38,20 @@ def logit_threshold(
 
 
 def novelty_threshold(own: Commissioned, manifest: ModelManifest | None) -> float:
-    """The sensor's own, but not below what other healthy machines reach, by the model's training or
-    as the program knows it: first windows do not show how a machine runs in and drifts. But a
-    person who asked for a rate of false alarms has it.
+    """The sensor's own, but not below what healthy machines like it reach, where a model's training
+    has shown that: first windows do not show how a machine runs in and drifts. But a person who
+    asked for a rate of false alarms has it.
+
+    Without a model the sensor's own holds, however low: a floor for machines that run in would hide
+    narrow faults of one that does not.
     """
+    threshold = own.baseline.threshold
     if own.baseline.rate_was_asked:
-        return own.baseline.threshold
+        return threshold
     learned = None if manifest is None else manifest.novelty_floor
-    return max(own.baseline.threshold, NOVELTY_FLOOR if learned is None else learned)
+    if learned is not None:
+        return max(threshold, learned)
+    return threshold if threshold > 0 else NOVELTY_FLOOR
 
 
 def running_limit_ms2(rule: SensorSettings, own: Commissioned | None) -> float | None:

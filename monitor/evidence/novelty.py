@@ -24,7 +24,8 @@ SCALE_DB = 2.0  # outside the range by so much, a band counts one half
 MIN_WINDOWS = 3
 WINDOWS_PER_ODD_ONE = 50  # in commissioning: a dropout or a blow must not widen the range
 # What other machines exceed in about 5 % of their healthy windows: eight bearings that ran to
-# failure, two mills, a fan (docs/laboratory.md). For a sensor whose model knows no better.
+# failure, two mills, a fan (docs/laboratory.md). For a model trained on few machines, and for a
+# baseline without a threshold of its own.
 NOVELTY_FLOOR = 0.3
 
 

@@ -76,14 +76,23 @@ def test_it_names_the_limits_that_hold() -> None:
 
 
 @pytest.mark.parametrize("manifest", [None, with_model(status_rule="novelty")])
-def test_a_sensor_s_own_threshold_is_not_below_what_other_machines_reach(
+def test_without_what_training_showed_a_sensor_s_own_threshold_holds(
     manifest: ModelManifest | None,
 ) -> None:
-    """First windows do not show how a machine runs in: no model, or one of before, knows better."""
+    """Else a narrow fault of a steady machine would stay below it."""
     calm = replace(own(), baseline=replace(ONE_BAND, threshold=0.01))
-    assert novelty_threshold(calm, manifest) == NOVELTY_FLOOR
-    said = describe(rule(), replace(calm, model_id="" if manifest is None else "m1"), manifest)
-    assert "novelty above 0.3 (other machines reach it while healthy)" in said
+    assert novelty_threshold(calm, manifest) == 0.01
+    untold = replace(own(), baseline=replace(ONE_BAND, threshold=0.0))
+    assert novelty_threshold(untold, manifest) == NOVELTY_FLOOR
+
+
+def test_a_sensor_s_own_threshold_is_not_below_what_the_model_s_machines_reach() -> None:
+    manifest = with_model(status_rule="novelty", novelty_floor=0.3)
+    calm = replace(own(), baseline=replace(ONE_BAND, threshold=0.01))
+    assert novelty_threshold(calm, manifest) == 0.3
+    assert "novelty above 0.3 (other machines reach it while healthy)" in describe(
+        rule(), calm, manifest
+    )
     assert novelty_threshold(own(), manifest) == 0.5
 
 

@@ -70,6 +70,13 @@ def test_noise_over_the_full_range_says_nothing_of_its_byte_order() -> None:
 SURE = [one for one in WRONG if "channel" not in one.name and one.sent.layout == "interleaved"]
 # Two channels of one width say nothing of halves, noise without memory nothing of neighbours.
 UNSURE = ("int32 as int16", "interleaved as planar")
+# At 50 Hz and with few levels neighbours hardly resemble each other; in short snapshots little
+# tells of a third byte. docs/reliability.md has how often these are noticed.
+SELDOM = {
+    "int24, other byte order": {"uci-fan"},
+    "int32, other byte order": {"uci-fan"},
+    "int24 as int16": {"uci-fan", "pronostia"},
+}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +84,7 @@ UNSURE = ("int32 as int16", "interleaved as planar")
 )
 def test_another_number_type_or_byte_order_is_noticed(wrong: Wrong) -> None:
     for stream in [*machines(), *real()]:
-        if wrong.only(len(stream.samples)):
+        if wrong.only(len(stream.samples)) and stream.name not in SELDOM.get(wrong.name, set()):
             assert detected(stream, wrong), stream.name
 
 
