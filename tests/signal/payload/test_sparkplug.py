@@ -141,6 +141,7 @@ def test_a_payload_within_a_payload() -> None:
         (compressed(zlib.compress(b""), "LZ4"), "not_sparkplug"),
         (compressed(gzip.compress(b"\x08")), "not_sparkplug"),
     ],
+    ids=["bomb", "twice", "nonsense", "algorithm", "no message"],  # gzip's bytes hold the time
 )
 def test_compression_is_bounded_and_undone_once(data: bytes, reason: str) -> None:
     with pytest.raises(PayloadError) as caught:
