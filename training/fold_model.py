@@ -8,7 +8,7 @@ here, and written down.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from monitor.signal.spectrogram import to_grid
 from training.against_peers import Compared, compare
 from training.cross_fit import Fit, MapLead, choose_mixing
 from training.dataset import NG, OK, Dataset
-from training.levels import as_seen, choose_levels
+from training.levels import as_seen, choose_levels, with_levels
 from training.metrics import (
     Interval,
     accuracy_of_score,
@@ -102,7 +102,7 @@ def learn(
     novelty, _ = own_novelty(train, recipe)
     simple = simple_figures(train, first_windows(train, DEFAULT_WINDOWS, HALF))
     is_labelled = train.label >= 0
-    recipe = replace(recipe, levels=choose_levels(recipe, train.label, novelty))
+    recipe = with_levels(recipe, choose_levels(recipe, train.label, novelty))
     shown = as_seen(train, recipe.levels, n_columns(train, recipe)).select(is_labelled)
     train, novelty = train.select(is_labelled), novelty[is_labelled]
     simple = {name: value[is_labelled] for name, value in simple.items()}

@@ -29,10 +29,10 @@ from tests.verdicts import score_of
 from training import TrainingError
 from training.dataset import NG, OK, Dataset
 from training.fold_model import n_columns
-from training.levels import as_seen, choose_levels
+from training.levels import as_seen, choose_levels, with_levels
 from training.network import SpectrogramInput
 from training.network_fit import MixedBatches, fit
-from training.recipe import ABSOLUTE, AUTO, RELATIVE
+from training.recipe import ABSOLUTE, AUTO, CUTMIX, MIXUP, RELATIVE
 from training.score import score
 
 N_FIRST = 4
@@ -152,6 +152,14 @@ def test_the_levels_are_chosen_by_how_well_novelty_ranks() -> None:
     assert choose_levels(recipe, label, unknown) == ABSOLUTE
     assert choose_levels(replace(recipe, levels=RELATIVE), label, fails) == RELATIVE
     assert choose_levels(replace(recipe, levels=ABSOLUTE), label, ranks) == ABSOLUTE
+
+
+def test_relative_levels_go_with_cutmix_first_unless_somebody_chose() -> None:
+    both = replace(QUICK, levels=AUTO, mixings=(MIXUP, CUTMIX))
+    assert with_levels(both, RELATIVE).mixings == (CUTMIX, MIXUP)
+    assert with_levels(both, ABSOLUTE).mixings == (MIXUP, CUTMIX)
+    assert with_levels(replace(both, mixings=(MIXUP,)), RELATIVE).mixings == (MIXUP,)
+    assert with_levels(replace(both, levels=RELATIVE), RELATIVE).mixings == (MIXUP, CUTMIX)
 
 
 def test_a_network_of_relative_levels_learns_both_signs(dataset: Dataset) -> None:
