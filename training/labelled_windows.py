@@ -20,6 +20,7 @@ from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
 from monitor.signal.spectrogram import SpectrogramSettings, spectrogram
 from training.dataset import NG, OK, Dataset
+from training.leaks import HeldOut
 from training.waveform import waveform_figures
 
 TrainingLabel = Literal["ok", "ng", "unlabelled"]
@@ -73,13 +74,23 @@ def labelled_windows(journal: Path) -> Iterator[LabelledWindow | str]:
                 yield LabelledWindow(stored, row.verdict, *kept)
 
 
-def labelled_dataset(journal: Path, settings: SpectrogramSettings, n_channels: int) -> Taken:
-    """Every labelled window of the model's length, rate and channels. Raises JournalError."""
+def labelled_dataset(
+    journal: Path, settings: SpectrogramSettings, n_channels: int, held_out: HeldOut | None = None
+) -> Taken:
+    """Every labelled window of the model's length, rate and channels that is not held out. Raises
+    JournalError.
+    """
     left_out: Counter[str] = Counter()
     windows: list[LabelledWindow] = []
     for window in labelled_windows(journal):
-        reason = window if isinstance(window, str) else _unusable(window, settings, n_channels)
-        if reason or isinstance(window, str):
+        if isinstance(window, str):
+            left_out[window] += 1
+            continue
+        reason = _unusable(window, settings, n_channels)
+        if held_out is not None and not reason:
+            named = {"machine": window.verdict.machine, "point": window.verdict.point}
+            reason = held_out.why(named, window.samples)
+        if reason:
             left_out[reason] += 1
         else:
             windows.append(window)

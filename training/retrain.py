@@ -24,7 +24,7 @@ from monitor.commands.arguments import check_writable
 from monitor.config import ConfigError
 from monitor.config_file import read_yaml
 from monitor.evidence.model_folder import find_model, load_model_manifest
-from monitor.recordings.manifest import load_manifest
+from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.refusals import sentences
 from monitor.settings import Settings
 from training import TrainingError, evaluate, registry
@@ -35,6 +35,7 @@ from training.gates import Gate, leak_gate, map_gate, not_worse_gate, peer_gate
 from training.judged_runs import Judged
 from training.judged_runs import Settings as JudgeSettings
 from training.labelled_windows import labelled_dataset
+from training.leaks import HeldOut, runs_on_both_sides
 from training.levels import as_seen
 from training.metrics import auc, bootstrap
 from training.network import predict
@@ -121,7 +122,7 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
             f"holdout = {', '.join(settings.holdout)}: its windows are of one class; a candidate is"
             " judged on both."
         )
-    train, note = _with_journal(train, settings)
+    train, note = _with_journal(train, settings, pairs, manifest)
     plan = Plan(settings.name, manifest.name, recipe, manifest.settings.groups, tuple(pairs))
     with tempfile.TemporaryDirectory(prefix="camshaft-candidate-") as scratch:
         candidate = Path(scratch) / "model"
@@ -134,6 +135,7 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     )
     judged = evaluate.judge_with_model(job, concatenate(train, test), JudgeSettings())
     report = evaluate.report(job, judged, None)
+    report = replace(report, runs_on_both_sides=runs_on_both_sides(train, test, pairs))
     gates = [
         leak_gate(report.runs_on_both_sides),
         map_gate({} if report.maps is None else report.maps.figures),
@@ -159,11 +161,19 @@ def model_in_service(settings: RetrainSettings) -> Path:
     return find_model(settings.name)
 
 
-def _with_journal(train: Dataset, settings: RetrainSettings) -> tuple[Dataset, str]:
-    """Training windows and those that people labelled, and a sentence on them."""
+def _with_journal(
+    train: Dataset,
+    settings: RetrainSettings,
+    pairs: list[tuple[str, str]],
+    manifest: RecordingSet,
+) -> tuple[Dataset, str]:
+    """Training windows and those that people labelled, and a sentence on them. What is held out
+    stays out, by whatever way it comes.
+    """
     if settings.journal is None:
         return train, ""
-    taken = labelled_dataset(settings.journal, train.settings, train.psd_db.shape[1])
+    aside = HeldOut(pairs, manifest.recordings)
+    taken = labelled_dataset(settings.journal, train.settings, train.psd_db.shape[1], aside)
     left = ", ".join(f"{n} {reason}" for reason, n in taken.left_out.items())
     n_taken = 0 if taken.dataset is None else len(taken.dataset)
     note = (

@@ -9,6 +9,8 @@ from monitor.evidence.model_folder import ModelManifest
 from monitor.evidence.novelty import NOVELTY_FLOOR
 from monitor.records.commissioned import Commissioned
 
+LEAST_BANDS = 0.5  # outside the commissioned range, in all channels
+
 
 def status_rule(manifest: ModelManifest | None) -> str:
     """network, novelty or either, as in the model's manifest. Without a model only novelty can
@@ -42,8 +44,8 @@ def novelty_threshold(own: Commissioned, manifest: ModelManifest | None) -> floa
     has shown that: first windows do not show how a machine runs in and drifts. But a person who
     asked for a rate of false alarms has it.
 
-    Without a model the sensor's own holds, however low: a floor for machines that run in would hide
-    narrow faults of one that does not.
+    Without a model the least is half a band: by less two windows of noise differ, and a floor for
+    machines that run in would hide narrow faults of one that does not.
     """
     threshold = own.baseline.threshold
     if own.baseline.rate_was_asked:
@@ -51,7 +53,10 @@ def novelty_threshold(own: Commissioned, manifest: ModelManifest | None) -> floa
     learned = None if manifest is None else manifest.novelty_floor
     if learned is not None:
         return max(threshold, learned)
-    return threshold if threshold > 0 else NOVELTY_FLOOR
+    if threshold <= 0:
+        return NOVELTY_FLOOR
+    n_bands = len(own.f_edges_hz) - 1
+    return max(threshold, LEAST_BANDS / n_bands)
 
 
 def running_limit_ms2(rule: SensorSettings, own: Commissioned | None) -> float | None:

@@ -22,6 +22,8 @@ from monitor.records.signal import Float32, Float64
 
 SCALE_DB = 2.0  # outside the range by so much, a band counts one half
 MIN_WINDOWS = 3
+MARGIN = 1.25  # on the highest of a few windows, where nobody asks for a rate
+ODD_TIMES = 3.0  # a score that is higher by more is an odd window's; others raise the threshold
 WINDOWS_PER_ODD_ONE = 50  # in commissioning: a dropout or a blow must not widen the range
 # What other machines exceed in about 5 % of their healthy windows: eight bearings that ran to
 # failure, two mills, a fan (docs/laboratory.md). For a model trained on few machines, and for a
@@ -103,10 +105,13 @@ def commission_with_scores(
     level_db = spectra_db.mean(axis=3, dtype=np.float64)
     low_db, high_db = commissioned_range(level_db)
     scores = _leave_one_out(level_db)
+    threshold = conformal_threshold(scores, false_alarm_rate)
+    if false_alarm_rate is None:
+        threshold = MARGIN * min(float(scores.max()), ODD_TIMES * threshold)
     baseline = Baseline(
         low_db.astype(np.float32),
         high_db.astype(np.float32),
-        conformal_threshold(scores, false_alarm_rate),
+        threshold,
         rate_was_asked=false_alarm_rate is not None,
     )
     return baseline, scores

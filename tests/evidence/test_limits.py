@@ -80,8 +80,12 @@ def test_without_what_training_showed_a_sensor_s_own_threshold_holds(
     manifest: ModelManifest | None,
 ) -> None:
     """Else a narrow fault of a steady machine would stay below it."""
-    calm = replace(own(), baseline=replace(ONE_BAND, threshold=0.01))
-    assert novelty_threshold(calm, manifest) == 0.01
+    bands = np.zeros((2, 20), np.float32)
+    edges = tuple(np.arange(21.0))
+    calm = replace(own(), f_edges_hz=edges, baseline=Baseline(bands, bands, 0.04))
+    assert novelty_threshold(calm, manifest) == 0.04
+    calmer = replace(calm, baseline=Baseline(bands, bands, 0.01))
+    assert novelty_threshold(calmer, manifest) == 0.025  # half a band of twenty
     untold = replace(own(), baseline=replace(ONE_BAND, threshold=0.0))
     assert novelty_threshold(untold, manifest) == NOVELTY_FLOOR
 

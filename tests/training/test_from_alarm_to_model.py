@@ -25,7 +25,7 @@ from tests.training.retraining import put_in_service, write_retrain
 from training.cli import main
 from training.registry import in_service
 
-SENSOR = "M2/spindle"
+SENSOR = "M7/spindle"  # of a machine that is not held out
 
 
 def faulty(n_windows: int, seed: int) -> Float32:

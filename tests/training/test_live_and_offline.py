@@ -34,7 +34,11 @@ from training.score import score
 
 
 def live(
-    model_folder: Path, samples: Float32, lengths: list[int], threshold: float | None = None
+    model_folder: Path,
+    samples: Float32,
+    lengths: list[int],
+    threshold: float | None = None,
+    of: str = "M2/spindle",
 ) -> Batch:
     """The service's pipeline, fed messages of these lengths."""
     sensor = {
@@ -47,7 +51,7 @@ def live(
     topic = {"topic": "vibration/{machine}/{point}/waveform", "payload": raw}
     config = parse_config({"subscriptions": [topic], "sensors": [sensor]}, Path("/"))
     pipeline = Pipeline(rules(config, Classifier(model_folder)), {}, {}, 0.0)
-    pipeline.process(messages(samples, lengths, "M2/spindle"), START_NS, 0.0)
+    pipeline.process(messages(samples, lengths, of), START_NS, 0.0)
     return pipeline.take_batch(True)
 
 
@@ -84,7 +88,7 @@ def journal(model_folder: Path, tmp_path: Path) -> Path:
     path = tmp_path / "live.journal"
     samples = np.random.default_rng(9).normal(size=(2, 24 * N_WINDOW)).astype(np.float32)
     store = Journal(path)
-    store.commit(live(model_folder, samples, [N_WINDOW] * 24, threshold=-1000.0))
+    store.commit(live(model_folder, samples, [N_WINDOW] * 24, -1000.0, "M7/spindle"))
     store.close()
     labels = LabelStore(path)
     for row_id in range(1, 21):
@@ -102,7 +106,7 @@ def test_labelled_windows_become_training_data(journal: Path, model_folder: Path
     taken = labelled_dataset(journal, settings, 2)
     assert taken.dataset is not None
     assert list(taken.dataset.label) == [OK] * 20
-    assert set(taken.dataset.sensor) == {"M2/spindle"}
+    assert set(taken.dataset.sensor) == {"M7/spindle"}
     assert taken.left_out == {"unclear": 1}
     reader = JournalReader(journal)
     stored = reader.row(1)
