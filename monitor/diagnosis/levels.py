@@ -137,9 +137,10 @@ def growth_levels(
     (now, n), (then, _) = (
         mean_density(some, sample_rate_hz, delta_hz) for some in (stretches, healthy)
     )
-    grown = _decibels(_gathered(now, 0.0)) - _decibels(_gathered(then, tolerance))
+    level_db, before_db = _decibels(_gathered(now, 0.0)), _decibels(_gathered(then, 0.0))
     floor_bins = 4 * round(shaft_hz / delta_hz) + 1
-    grown -= median_filter(grown, floor_bins, mode="nearest")
+    around_db = median_filter(level_db - before_db, floor_bins, mode="nearest")
+    grown = level_db - _decibels(_gathered(then, tolerance)) - around_db
     counted = np.clip(np.minimum(grown, _above(now, floor_bins)), 0, MOST_GROWTH_DB)[None]
     band = (0.0, sample_rate_hz / 2)
     usable = np.arange(len(grown)) > 2

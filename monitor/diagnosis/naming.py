@@ -31,7 +31,7 @@ STANDS_OUT = 0.2  # of the strongest of them
 LIGHTER = 0.05  # of the harmonics' mean level: a turning part's sidebands have it
 GROWN_DB = 8.0  # what every healthy machine has is a fault from 2.5 times its amplitude on
 SAME_RATE = 0.01  # nearer than this, two parts are not told apart
-SWING = 0.01  # of the speed, within a recording and between two
+SWING = 0.03  # of the speed, within a recording and between two
 NEIGHBOURS = (1 / 2, 1 / 3, 2 / 3, 3 / 2, 2, 3)
 
 
