@@ -17,7 +17,7 @@ from monitor import cli
 from monitor.commands import discover
 from tests.discovery.senders import vibration
 from tests.servers.mosquitto import Mosquitto, needs_mosquitto
-from tests.servers.mqtt_clients import publisher
+from tests.servers.mqtt_clients import beside, publisher
 
 RATE_HZ, N = 1000.0, 50
 X = vibration(1, 6000, RATE_HZ, np.random.default_rng(4))[0]
@@ -57,9 +57,8 @@ def run(tmp_path: Path, broker: Mosquitto, capsys: pytest.CaptureFixture[str]) -
 @contextmanager
 def sensor(port: int) -> Iterator[None]:
     """No unit, no gravity: twenty messages a second."""
-    stop = threading.Event()
 
-    def work() -> None:
+    def work(stop: threading.Event) -> None:
         began_s, k = time.time(), 0
         with publisher(port, username="reader", password="correct horse") as client:
             while not stop.wait(max(0.0, began_s + (k + 1) * N / RATE_HZ - time.time())):
@@ -70,13 +69,8 @@ def sensor(port: int) -> Iterator[None]:
                 client.publish("plant/pump/vib", json.dumps(tree), qos=1)
                 k += 1
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
+    with beside(work):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 @needs_mosquitto

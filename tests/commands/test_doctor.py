@@ -23,7 +23,7 @@ from tests.servers.certificates import TestAuthority
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import InfluxStandIn
 from tests.servers.mosquitto import Mosquitto, free_port, needs_mosquitto
-from tests.servers.mqtt_clients import publisher, send
+from tests.servers.mqtt_clients import beside, publisher, send
 from tests.servers.service import influx_part
 
 MODEL = BUNDLED_MODELS / "cnc-milling"
@@ -75,20 +75,14 @@ def plant(tmp_path: Path, broker: Mosquitto, capsys: pytest.CaptureFixture[str])
 @contextmanager
 def sensor(port: int, payload: bytes, topic: str = TOPIC, qos: int = 1) -> Iterator[None]:
     """Publishes the same message again and again."""
-    stop = threading.Event()
 
-    def work() -> None:
+    def work(stop: threading.Event) -> None:
         with publisher(port) as client:
             while not stop.wait(0.05):
                 client.publish(topic, payload, qos=qos)
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
+    with beside(work):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 GOOD = np.ones(300, "<i2").tobytes()

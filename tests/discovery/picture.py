@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from monitor import cli
 from tests.discovery.senders import G, vibration
 from tests.servers.mosquitto import Mosquitto
-from tests.servers.mqtt_clients import publisher
+from tests.servers.mqtt_clients import beside, publisher
 
 SECONDS = 8
 RATE_HZ, N = 1600.0, 160
@@ -45,17 +46,11 @@ def publish(port: int, stop: threading.Event) -> None:
 
 
 def main(path: Path) -> int:
-    stop = threading.Event()
     with tempfile.TemporaryDirectory() as folder, Mosquitto(Path(folder) / "broker") as broker:
-        thread = threading.Thread(target=publish, args=(broker.port, stop))
-        thread.start()
         where, out = f"127.0.0.1:{broker.port}", f"{folder}/camshaft.yaml"
         words = ["discover", "--broker", where, "--seconds", str(SECONDS), "--yes", "--out", out]
-        try:
+        with beside(partial(publish, broker.port)):
             return cli.main([*words, "--answer", "2.unit=counts 0.0025", "--picture", str(path)])
-        finally:
-            stop.set()
-            thread.join()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from monitor.records.verdict import Status
 from tests.discovery.senders import G, vibration
 from tests.page_stage import serve
 from tests.servers.mosquitto import Mosquitto, needs_mosquitto
-from tests.servers.mqtt_clients import publisher
+from tests.servers.mqtt_clients import beside, publisher
 from tests.servers.service import Service
 
 pytestmark = needs_mosquitto
@@ -40,11 +40,10 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 @contextmanager
 def unknown_sensors(port: int) -> Iterator[None]:
     """Two of them, ten messages a second each, in real time."""
-    stop = threading.Event()
     x = vibration(3, int(RATE_HZ * 120), RATE_HZ, np.random.default_rng(3))
     x[2] += G
 
-    def work() -> None:
+    def work(stop: threading.Event) -> None:
         began_s, k = time.time(), 0
         with publisher(port) as client:
             while not stop.wait(max(0.0, began_s + (k + 1) * N / RATE_HZ - time.time())):
@@ -59,13 +58,8 @@ def unknown_sensors(port: int) -> Iterator[None]:
                     client.publish(f"hall/{sensor}/vib", json.dumps(tree), qos=1)
                 k += 1
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
+    with beside(work):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def test_an_unknown_sensor_is_judged_within_a_minute(

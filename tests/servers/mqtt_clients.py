@@ -4,7 +4,8 @@ publisher.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +24,19 @@ TOPIC = "vibration/mill/spindle/waveform"
 
 def as_filters(texts: Sequence[str | TopicFilter]) -> list[TopicFilter]:
     return [TopicFilter(one) if isinstance(one, str) else one for one in texts]
+
+
+@contextmanager
+def beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Work in a thread of its own, until the event is set at the end of the block."""
+    stop = threading.Event()
+    thread = threading.Thread(target=work, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 class Listener:
