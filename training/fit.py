@@ -108,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
     if learned_from.out_of_fold is not None:
         print("Out of fold, by networks and peers that never saw the group they judge:")
         print("\n".join(learned_from.out_of_fold.beside_peers.lines()))
-    if manifest.levels == RELATIVE:
+    if manifest.needs_baseline:
         print("It sees levels relative to the sensor's own: a sensor must be commissioned first.")
     print(f"{plan.name} {model_id} -> {options.out}")
     return EXIT_OK

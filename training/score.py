@@ -20,7 +20,7 @@ from monitor.config import SensorSettings
 from monitor.evidence.decide import Finding, conclude
 from monitor.evidence.model_folder import ModelManifest, find_model
 from monitor.evidence.network import Classifier
-from monitor.evidence.novelty import commission
+from monitor.evidence.novelty import MIN_WINDOWS, commission
 from monitor.exit_codes import EXIT_OK
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.recordings.manifest import RecordingSet, load_manifest, runs
@@ -32,7 +32,7 @@ from monitor.records.verdict import Status
 from training import TrainingError
 from training.dataset import Stretch, cut, label_of, stretches
 from training.progress import bar
-from training.thresholds import DEFAULT_WINDOWS, MIN_FIRST
+from training.thresholds import DEFAULT_WINDOWS
 
 EXAMPLES = (
     "camshaft-train score recordings/manifest.yaml --model models/pump --out verdicts.parquet",
@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threshold", type=number(), help="logit units (default: the model's own)")
     parser.add_argument(
         "--commission",
-        type=whole_number(MIN_FIRST),
+        type=whole_number(MIN_WINDOWS),
         default=DEFAULT_WINDOWS,
         metavar="N",
         help="windows of each sensor, from its first on, that are known to be healthy: for a model"
@@ -138,7 +138,7 @@ def score(
         threshold=threshold,
     )
     analyser = Analyser(rule, classifier)
-    n_first = n_commission if classifier.manifest.levels == "relative" else 0
+    n_first = n_commission if classifier.manifest.needs_baseline else 0
     segments: Counter[str] = Counter()
     learners: defaultdict[str, _Learner] = defaultdict(lambda: _Learner(n_first))
     for members in runs(manifest):

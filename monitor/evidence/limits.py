@@ -32,7 +32,7 @@ def logit_threshold(
         return None
     if rule.threshold is not None:
         return rule.threshold
-    if manifest.levels == "relative":
+    if manifest.needs_baseline:
         return manifest.threshold
     if own is not None and own.logit_threshold is not None and own.model_id == manifest.id:
         return own.logit_threshold

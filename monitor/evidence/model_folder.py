@@ -136,6 +136,11 @@ class ModelManifest(Section):
         return self
 
     @property
+    def needs_baseline(self) -> bool:
+        """Whether a sensor must be commissioned before the network can judge it."""
+        return self.levels == "relative"
+
+    @property
     def settings(self) -> SpectrogramSettings:
         return SpectrogramSettings(**dict(self.spectrogram))
 

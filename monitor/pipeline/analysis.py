@@ -63,12 +63,17 @@ class Analyser:
     def model_id(self) -> str:
         return self.manifest.id if self.manifest else ""
 
+    @property
+    def needs_baseline(self) -> bool:
+        return self.manifest is not None and self.manifest.needs_baseline
+
     def analyse(
         self, windows: Sequence[Window], baselines: Sequence[Baseline | None]
     ) -> list[Analysis]:
         """Any number of windows of sensors under this rule; one result each, in order.
 
-        baselines : of each window's sensor, None where it is not commissioned
+        baselines : of each window's sensor, None where it is not commissioned, or where no
+            network needs it
         """
         parts = [slice(i, i + N_AT_ONCE) for i in range(0, len(windows), N_AT_ONCE)]
         return [
@@ -114,7 +119,7 @@ class Analyser:
         """None where there is no network, or no baseline for one that needs it."""
         if self.classifier is None:
             return [None] * len(psd_db)
-        if self.classifier.manifest.levels == "absolute":
+        if not self.needs_baseline:
             return predicted(self.classifier, psd_db)
         outputs: list[NetworkOutput | None] = [None] * len(psd_db)
         known = [(i, one.centre_db) for i, one in enumerate(baselines) if one is not None]

@@ -65,7 +65,8 @@ def _analyse(work: Sequence[Cut]) -> dict[int, Analysis]:
             rule = id(cut.analyser)
             places.setdefault(rule, []).append(index)
             windows.setdefault(rule, []).append(cut.piece)
-            baselines.setdefault(rule, []).append(cut.sensor.baseline(cut.analyser))
+            own = cut.sensor.baseline(cut.analyser) if cut.analyser.needs_baseline else None
+            baselines.setdefault(rule, []).append(own)
     analyses: dict[int, Analysis] = {}
     for rule, indices in places.items():
         analyser = work[indices[0]].analyser

@@ -253,8 +253,9 @@ class Pipeline:
                 self._note_outage(sensor, message)
                 if self._is_behind:
                     sensor.note_held()
-                whole = self._memory.whole_of(message)
-                sensor.look(whole, self._router.payload_of(message.topic), chunk, now_s)
+                if sensor.is_look_due(now_s):
+                    whole = self._memory.whole_of(message)
+                    sensor.look(whole, self._router.payload_of(message.topic), chunk, now_s)
                 self._push(sensor, chunk, own, work, now_s)
             marks[sensor.name] = sensor.n_received
         return marks

@@ -101,6 +101,9 @@ class Sensor:
         """Samples since the process began: the order in which messages are settled."""
         return self._n_received
 
+    def is_look_due(self, now_s: float) -> bool:
+        return self._format.is_due(now_s)
+
     def look(self, message: Message, payload: PayloadSettings, chunk: Chunk, now_s: float) -> None:
         """See whether the message that brings a chunk is what its settings say."""
         self._format.look(message, payload, chunk, self.rule, now_s)

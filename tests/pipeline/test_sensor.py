@@ -40,7 +40,7 @@ def analyser(status_rule: str = "either", **sensor: Any) -> Analyser:
         status_rule=status_rule,
         id="m1",
         novelty_floor=None,
-        levels="absolute",
+        needs_baseline=False,
     )
     made = SimpleNamespace(
         rule=rule,

@@ -43,14 +43,18 @@ class FormatCheck:
         self._heads = Heads()
         self._bytes = b""
 
+    def is_due(self, now_s: float) -> bool:
+        """Whether the next message is to be looked at."""
+        is_again = now_s >= self._looked_s + AGAIN_S
+        return self._n_looked < N_FIRST or bool(self.trouble) or is_again
+
     def look(
         self, message: Message, payload: PayloadSettings, chunk: Chunk, rule: Rule, now_s: float
     ) -> None:
         """A message has come, and gave this chunk first. now_s: seconds spent listening."""
-        is_first = self._n_looked < N_FIRST
-        is_due = is_first or self.trouble or now_s >= self._looked_s + AGAIN_S
-        if not is_due or not chunk.samples.size:
+        if not self.is_due(now_s) or not chunk.samples.size:
             return
+        is_first = self._n_looked < N_FIRST
         self._n_looked += 1
         self._looked_s = now_s
         is_close = not is_first or self.trouble or self._n_looked in CLOSELY or self._bytes
