@@ -79,6 +79,11 @@ class Dataset:
         return _join_text(self.columns["machine"], self.columns["point"])
 
     @property
+    def band_levels_db(self) -> Float32:
+        """Mean level of each channel and band, shape (n, n_channels * n_bands)."""
+        return np.asarray(self.psd_db.mean(axis=3).reshape(len(self), -1), np.float32)
+
+    @property
     def run(self) -> Text:
         """Windows of one run are not independent."""
         return _join_text(self.sensor, self.columns["group"])

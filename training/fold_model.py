@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.evidence.novelty import MIN_WINDOWS
 from monitor.records.signal import Float32, Float64
 from monitor.signal.spectrogram import to_grid
 from training.against_peers import Compared, compare
@@ -154,7 +155,7 @@ def own_novelty(
     novelty = np.full(len(dataset), np.nan)
     used = np.zeros(len(dataset), bool)
     for sensor, first in first_windows(dataset, n_windows, HALF).items():
-        if len(first) < 3:
+        if len(first) < MIN_WINDOWS:
             continue
         commissioning = commission_sensor(dataset, spectra_db, first, lowest_rate(first), None)
         inside = np.flatnonzero(dataset.sensor == sensor)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.evidence.cam import activation_maps
+from monitor.evidence.novelty import MIN_WINDOWS
 from monitor.records.signal import Float32, Float64
 from training import TrainingError
 from training.cross_fit import reference_level
@@ -155,7 +156,7 @@ def judge(
     spectra_db = grid_spectra(test, recipe)
     commissioned, excluded, novelty = {}, np.zeros(len(test), bool), np.full(len(test), np.nan)
     for sensor, first in first_windows(test, settings.n_windows, HALF).items():
-        if len(first) < 3:
+        if len(first) < MIN_WINDOWS:
             continue
         one = commission_sensor(test, spectra_db, first, settings.rate, logit)
         inside = np.flatnonzero(test.sensor == sensor)

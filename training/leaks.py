@@ -61,13 +61,8 @@ def runs_on_both_sides(train: Dataset, test: Dataset, pairs: Pairs) -> list[str]
     leaked = np.zeros(len(train), bool)
     for column, value in pairs:
         leaked |= train.column(column) == value
-    leaked |= _is_in(_levels(train), _levels(test))
+    leaked |= _is_in(train.band_levels_db, test.band_levels_db)
     return sorted({*shared_runs(train, test), *map(str, train.run[leaked])})
-
-
-def _levels(dataset: Dataset) -> Float32:
-    """Of each window, shape (n, n_channels * n_bands), dB."""
-    return np.asarray(dataset.psd_db.mean(axis=3).reshape(len(dataset), -1), np.float32)
 
 
 def _is_in(these: Float32, others: Float32) -> NDArray[np.bool_]:

@@ -13,13 +13,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from monitor.records.signal import Float32, Float64
+from monitor.evidence.novelty import MIN_WINDOWS
+from monitor.records.signal import Float64
 from monitor.signal.spectrogram import to_grid
 from training import TrainingError
 from training.dataset import Dataset, LabelNumbers
 from training.metrics import auc
 from training.recipe import ABSOLUTE, AUTO, CUTMIX, RELATIVE, Levels, Recipe
-from training.thresholds import DEFAULT_WINDOWS, HALF, MIN_FIRST, centre_db, first_windows
+from training.thresholds import DEFAULT_WINDOWS, HALF, centre_db, first_windows
 
 RELATIVE_AUC = 0.9  # of novelty on the training machines: so far they are unlike themselves
 
@@ -56,15 +57,11 @@ def as_seen(
         return dataset
     own_db = np.empty(dataset.psd_db.shape[:3], np.float32)
     for sensor, first in first_windows(dataset, n_windows, HALF).items():
-        if len(first) < MIN_FIRST:
+        if len(first) < MIN_WINDOWS:
             raise TrainingError(
-                f"{sensor}: {len(first)} windows to commission it with, at least {MIN_FIRST} are"
+                f"{sensor}: {len(first)} windows to commission it with, at least {MIN_WINDOWS} are"
                 " needed where a network sees levels relative to a sensor's own."
             )
-        own_db[dataset.sensor == sensor] = _own_level(dataset.psd_db[first], n_t)
+        # As the monitor's baseline has it.
+        own_db[dataset.sensor == sensor] = centre_db(to_grid(dataset.psd_db[first], n_t))
     return replace(dataset, psd_db=dataset.psd_db - own_db[..., None])
-
-
-def _own_level(psd_db: Float32, n_t: int) -> Float32:
-    """As the monitor's baseline has it, shape (n_channels, n_bands)."""
-    return centre_db(to_grid(psd_db, n_t))

@@ -13,22 +13,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from monitor.records.signal import Float32, Float64
+from monitor.evidence.novelty import MIN_WINDOWS
+from monitor.records.signal import Float64
 from training.dataset import NG, OK, Dataset
 from training.metrics import best_threshold
 from training.waveform import NAMES as OF_WAVEFORM
 
 TRAINED = ("random forest", "logistic regression")
 BAND_DISTANCE = "band distance"  # needs a sensor's own first windows
-FEW = 3  # windows: fewer are no commissioning
 HEALTHY_BELOW = 0.95  # of first windows, where no labels tell a threshold
 
 FirstWindows = dict[str, NDArray[np.intp]]
-
-
-def band_levels(dataset: Dataset) -> Float32:
-    """Mean level of each channel and band in dB, shape (n, n_channels * n_bands)."""
-    return np.asarray(dataset.psd_db.mean(axis=3).reshape(len(dataset), -1), np.float32)
 
 
 def trained_scores(train: Dataset, test: Dataset) -> dict[str, Float64]:
@@ -38,7 +33,7 @@ def trained_scores(train: Dataset, test: Dataset) -> dict[str, Float64]:
     if not {OK, NG} <= set(train.label):
         return {}
     train = train.select(train.label >= 0)
-    levels, tried = band_levels(train), band_levels(test)
+    levels, tried = train.band_levels_db, test.band_levels_db
     found = {}
     for name in TRAINED:
         probability = _build(name).fit(levels, train.label).predict_proba(tried)[:, 1]
@@ -80,9 +75,9 @@ def _threshold(value: Float64, label: NDArray[np.int8], first: FirstWindows) -> 
 
 def _band_distance(dataset: Dataset, first: FirstWindows) -> Float64:
     """Root mean square over channels and bands of the dB from the sensor's commissioned mean."""
-    levels, distance = band_levels(dataset), np.full(len(dataset), np.nan)
+    levels, distance = dataset.band_levels_db, np.full(len(dataset), np.nan)
     for sensor, used in first.items():
-        if len(used) < FEW:
+        if len(used) < MIN_WINDOWS:
             continue
         inside = dataset.sensor == sensor
         away = levels[inside] - levels[used].mean(axis=0)

@@ -115,13 +115,7 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     manifest = load_manifest(settings.manifest)
     dataset = sound(read_for_model(manifest, in_service))
     pairs = [column_and_value(text) for text in settings.holdout]
-    aside = held_out(dataset, pairs)
-    train, test = dataset.select(~aside), dataset.select(aside)
-    if not {OK, NG} <= set(test.label):
-        raise TrainingError(
-            f"holdout = {', '.join(settings.holdout)}: its windows are of one class; a candidate is"
-            " judged on both."
-        )
+    train, test = _set_aside(dataset, pairs, settings)
     train, note = _with_journal(train, settings, pairs, manifest)
     plan = Plan(settings.name, manifest.name, recipe, manifest.settings.groups, tuple(pairs))
     with tempfile.TemporaryDirectory(prefix="camshaft-candidate-") as scratch:
@@ -152,6 +146,20 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     ):
         registry.promote(settings.models_folder, settings.name, model_id)
     return gates, model_id, folder
+
+
+def _set_aside(
+    dataset: Dataset, pairs: list[tuple[str, str]], settings: RetrainSettings
+) -> tuple[Dataset, Dataset]:
+    """What is trained on, and the hold-out."""
+    aside = held_out(dataset, pairs)
+    test = dataset.select(aside)
+    if not {OK, NG} <= set(test.label):
+        raise TrainingError(
+            f"holdout = {', '.join(settings.holdout)}: its windows are of one class; a candidate is"
+            " judged on both."
+        )
+    return dataset.select(~aside), test
 
 
 def model_in_service(settings: RetrainSettings) -> Path:

@@ -33,7 +33,6 @@ from training.metrics import balanced_accuracy, best_threshold, bootstrap
 DEFAULT_RATE = 0.1
 DEFAULT_WINDOWS = 50
 MIN_RUNS = 2  # with fewer, windows stand for runs
-MIN_FIRST = 3  # windows to commission a sensor
 HALF = 0.5
 # Of fewer machines 5 % of the windows are those of the one that drifts most.
 MIN_MACHINES = 20
