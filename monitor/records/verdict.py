@@ -37,6 +37,7 @@ class Verdict:
 
     evidence : all kinds that there are for this sensor; none where it could not be judged
     context : speed, load, tool and the like, as they were told last
+    indicators : condition indicators by name, units in the names (signal.indicators)
     geometry_id : what its spectrum depends on (records.geometry)
     commissioning_id : the commissioning whose limits it was judged by, if any
     grid : of the spectrum and of every map; None where the window could not be judged, or where the
@@ -62,6 +63,7 @@ class Verdict:
     continuity: str = "verified"
     quality: Mapping[str, float] = field(default_factory=dict)
     context: Context = field(default_factory=dict)
+    indicators: Mapping[str, float] = field(default_factory=dict)
     grid: Grid | None = None
     spectrum_db: Float32 | None = None
 
