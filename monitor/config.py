@@ -7,6 +7,7 @@ before anything starts, in a sentence that names key, value, rule and unit.
 from __future__ import annotations
 
 import fnmatch
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -392,12 +393,51 @@ class PageTlsSettings(Settings):
     key_file: Path
 
 
+RoleName = Literal["viewer", "operator", "admin"]
+
+
+class TokenSettings(Settings):
+    """A program's key to the page's /api/v1. name: who it is, for people."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    token: Secret
+
+
+class ProxySettings(Settings):
+    """A proxy that logs people in, and says in a header who they are.
+
+    address : of the proxy; the headers of any other are not looked at
+    role_header : may hold other words, groups say; the highest role named there holds
+    role : of those for whom role_header names none
+    """
+
+    address: str
+    user_header: str = Field(default="X-Remote-User", pattern=r"^[A-Za-z0-9-]{1,60}$")
+    role_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]{1,60}$")
+    role: RoleName = "viewer"
+
+    @field_validator("address")
+    @classmethod
+    def _number(cls, value: str) -> str:
+        try:
+            return str(ipaddress.ip_address(value))
+        except ValueError as error:
+            raise ValueError("must be an IP address, not a name: names can be forged") from error
+
+
 class PageSettings(Settings):
-    """The live page. host_names: further names under which a browser may ask for it."""
+    """The live page. host_names: further names under which a browser may ask for it.
+
+    password : one for all, who are then admins
+    users : the file that camshaft page-user writes
+    """
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8477, ge=1, le=65535)
     password: Secret | None = None
+    users: Secret | None = None
+    proxy: ProxySettings | None = None
+    tokens: tuple[TokenSettings, ...] = Field(default=(), max_length=50)
     host_names: tuple[str, ...] = Field(default=(), max_length=50)
     tls: PageTlsSettings | None = None
     behind_https_proxy: bool = False  # the cookie is then marked Secure though we speak plain HTTP
@@ -422,6 +462,19 @@ class PageSettings(Settings):
             if not (0 < len(word) <= 60 and word.isprintable()):
                 raise ValueError(f"{word!r} must be printable text of 1 to 60 characters")
         return value
+
+    @field_validator("tokens")
+    @classmethod
+    def _names_differ(cls, value: tuple[TokenSettings, ...]) -> tuple[TokenSettings, ...]:
+        names = [token.name for token in value]
+        if len(set(names)) != len(names):
+            raise ValueError(f"each name may stand once only, found {names}")
+        return value
+
+    @property
+    def has_login(self) -> bool:
+        """Others than this machine's people may be let in."""
+        return any(one is not None for one in (self.password, self.users, self.proxy))
 
 
 class PrometheusSettings(Settings):

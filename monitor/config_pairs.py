@@ -177,8 +177,11 @@ def _doubts_of_listeners(config: Config) -> Iterator[str]:
                 f"page.port and prometheus.port = {page.port}: on one machine only one of the two"
                 " can listen there."
             )
-    if page.host not in LOOPBACK and page.password is None:
-        yield f"page.host = {page.host!r}: camshaft page refuses it without page.password."
+    if page.host not in LOOPBACK and not page.has_login:
+        yield (
+            f"page.host = {page.host!r}: camshaft page refuses it without page.password,"
+            " page.users or page.proxy."
+        )
     if page.behind_https_proxy and page.tls is not None:
         yield "page.behind_https_proxy = true beside page.tls: one of the two speaks HTTPS."
 

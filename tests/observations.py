@@ -9,7 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +20,8 @@ import numpy as np
 import paho.mqtt.client as paho
 import pytest
 import uvicorn
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from monitor.cli import main
 from monitor.commands import page as page_command
@@ -32,6 +34,8 @@ from monitor.journal.writer import Journal
 from monitor.outputs.influx.rows import lines_for
 from monitor.outputs.influx.sender import InfluxOutput
 from monitor.outputs.webhook import Webhook
+from monitor.page.application import Page
+from monitor.page.users import NOBODY
 from monitor.pipeline.configured import configured_rules
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Router
@@ -512,6 +516,42 @@ def of_page(*names: str) -> Observe:
     return lambda config, folder, patch: [page(config, folder, patch)[name] for name in names]
 
 
+def page_asked(path: str, **headers: str) -> Observe:
+    """What the page answers to a request from 192.0.2.1 with these headers."""
+
+    def observe(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+        patch.setenv("SECRET_ONE", "0123456789abcdef0123")
+        patch.setenv("SECRET_TWO", f"Ann:admin:{NOBODY}")
+        Journal(config.journal.path).close()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        page = Page(config, None, lambda: False)
+        request = Request(
+            {
+                "type": "http",
+                "method": "GET",
+                "path": path,
+                "client": ("192.0.2.1", 40000),
+                "headers": [(k.lower().encode(), v.encode()) for k, v in named.items()],
+            }
+        )
+        with suppress(HTTPException):
+            return page._access.may_read_api(request), page._access.with_users
+        return page._access.with_users
+
+    return observe
+
+
+def proxied(**changes: Any) -> Tree:
+    return {"page": {"proxy": {"address": "192.0.2.1", **changes}}}
+
+
+def with_token(**changes: Any) -> Tree:
+    return {"page": {"tokens": [{"name": "a", "token": {"env": "SECRET_ONE"}, **changes}]}}
+
+
+BEARER = {"Authorization": "Bearer 0123456789abcdef0123"}
+
+
 def numbered_256(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> Any:
     """A message whose number needs nine bits."""
     return read(config, {"samples": [1, 2], "sequence": 256})
@@ -799,6 +839,29 @@ OBSERVED: dict[str, Observation] = {
     "PageSettings.behind_https_proxy": seen_of_page("answer", "behind_https_proxy", True),
     "PageSettings.failure_modes": Observation(
         failure_modes, {"page": {"failure_modes": ["cavitation"]}}
+    ),
+    "PageSettings.users": Observation(page_asked("/"), {"page": {"users": {"env": "SECRET_TWO"}}}),
+    "PageSettings.proxy": Observation(page_asked("/", X_Remote_User="Ann"), proxied()),
+    "PageSettings.tokens": Observation(page_asked("/", **BEARER), with_token(), {"page": {}}),
+    "TokenSettings.name": Observation(
+        page_asked("/", **BEARER), with_token(name="b"), with_token()
+    ),
+    "TokenSettings.token": Observation(
+        page_asked("/", **BEARER), with_token(token={"env": "SECRET_TWO"}), with_token()
+    ),
+    "ProxySettings.address": Observation(
+        page_asked("/", X_Remote_User="Ann"), proxied(address="192.0.2.2"), proxied()
+    ),
+    "ProxySettings.user_header": Observation(
+        page_asked("/", X_Remote_User="Ann"), proxied(user_header="Remote-User"), proxied()
+    ),
+    "ProxySettings.role_header": Observation(
+        page_asked("/", X_Remote_User="Ann", X_Groups="admin"),
+        proxied(role_header="X-Groups"),
+        proxied(),
+    ),
+    "ProxySettings.role": Observation(
+        page_asked("/", X_Remote_User="Ann"), proxied(role="operator"), proxied()
     ),
     "PageTlsSettings.certificate_file": seen_of_page(
         "certificate", "tls", {**TLS_FILES, "certificate_file": "/other.pem"}, tls=TLS_FILES
