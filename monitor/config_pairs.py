@@ -67,6 +67,7 @@ def doubts(config: Config) -> Iterator[str]:
     yield from _doubts_of_topics(config)
     yield from _doubts_of_broker(config)
     yield from _doubts_of_storage(config)
+    yield from _doubts_of_notifications(config)
     yield from _doubts_of_listeners(config)
 
 
@@ -166,6 +167,21 @@ def _doubts_of_storage(config: Config) -> Iterator[str]:
     for one, other in combinations(config.influx, 2):
         if (one.url, one.org, one.bucket) == (other.url, other.org, other.bucket):
             yield f"influx: {one.name!r} and {other.name!r} are the same bucket, written twice."
+
+
+def _doubts_of_notifications(config: Config) -> Iterator[str]:
+    settings = config.notifications
+    for index, mail in enumerate(settings.mails):
+        if mail.security == "none" and mail.host not in LOOPBACK:
+            yield (
+                f"notifications.mails[{index}].security = none: mails to {mail.host} travel"
+                " unencrypted; starttls or tls is for servers elsewhere."
+            )
+    if settings.remind_s is not None and not (settings.webhooks or settings.mails):
+        yield (
+            f"notifications.remind_s = {settings.remind_s:g} s: there is no webhook and no mail to"
+            " remind by."
+        )
 
 
 def _doubts_of_listeners(config: Config) -> Iterator[str]:

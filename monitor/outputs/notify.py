@@ -88,6 +88,12 @@ def notice(instance: str, event: StoredEvent, n_held: int) -> dict[str, Any]:
     }
 
 
+def reminder(tree: dict[str, Any]) -> dict[str, Any]:
+    """The same notice once more, of an alarm that nobody has acknowledged."""
+    again = "Not acknowledged yet: "
+    return tree | {"title": again + tree["title"], "text": again + tree["text"]}
+
+
 def _who(instance: str, event: StoredEvent) -> dict[str, Any]:
     machine, _, point = event.sensor.rpartition("/")
     return {
