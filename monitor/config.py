@@ -101,6 +101,18 @@ class TlsSettings(Settings):
         return self
 
 
+class PublishSettings(Settings):
+    """What the broker gets of us beside status and alarms.
+
+    verdicts_every_s : each point's newest verdict, at most so often by the point's own time, a
+        change at once; 0: every one
+    home_assistant : Home Assistant's discovery prefix; None: it is told nothing
+    """
+
+    verdicts_every_s: float = Field(default=10.0, ge=0, le=86400)
+    home_assistant: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_/-]{1,100}$")
+
+
 class MqttSettings(Settings):
     host: str = "127.0.0.1"
     port: int = Field(default=1883, ge=1, le=65535)
@@ -113,6 +125,7 @@ class MqttSettings(Settings):
     username: str | None = None
     password: Secret | None = None
     tls: TlsSettings | None = None
+    publish: PublishSettings | None = None
     watch_dropped: bool = True  # Mosquitto's count of messages it dropped, under $SYS
 
     @field_validator("host")

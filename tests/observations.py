@@ -31,6 +31,7 @@ from monitor.evidence.model_folder import ModelError, find_model
 from monitor.journal.cursors import HealthFigures, JournalRow, Notified
 from monitor.journal.views import StoredEvent
 from monitor.journal.writer import Journal
+from monitor.outputs.configured import Broker, configured_outputs
 from monitor.outputs.influx.rows import lines_for
 from monitor.outputs.influx.sender import InfluxOutput
 from monitor.outputs.mail import Mail
@@ -41,6 +42,7 @@ from monitor.page.users import NOBODY
 from monitor.pipeline.configured import configured_rules
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Router
+from monitor.records.batch import Batch
 from monitor.records.signal import Message
 from monitor.records.verdict import Status
 from monitor.service import Service
@@ -509,6 +511,27 @@ def mail(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
     return output.name, said
 
 
+def told_to_broker(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    """What is published of two windows, a second after each other."""
+    said: list[Any] = []
+
+    def publish(topic: str, payload: str, retain: bool) -> bool:
+        said.append((topic, payload))
+        return True
+
+    journal = Journal(config.journal.path)
+    outputs = configured_outputs(config, Broker(publish, lambda: 1))
+    for segment in range(2):
+        one = make_verdict(segment=segment, start_ns=START_NS + segment * 10**9)
+        journal.commit(Batch(verdicts=[one]))
+        for output in outputs:
+            output.runner.step(0.0, START_NS)
+    for output in outputs:
+        output.close()
+    journal.close()
+    return said
+
+
 def syslog(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
     said: list[Any] = []
 
@@ -757,6 +780,16 @@ OBSERVED: dict[str, Observation] = {
     "MqttSettings.session_expiry_s": seen_by_broker("session", "session_expiry_s", 61),
     "MqttSettings.receive_maximum": seen_by_broker("session", "receive_maximum", 3),
     "MqttSettings.max_payload_bytes": seen_by_broker("too_large", "max_payload_bytes", 1024),
+    "PublishSettings.verdicts_every_s": Observation(
+        told_to_broker,
+        {"mqtt": {"publish": {"verdicts_every_s": 0}}},
+        {"mqtt": {"publish": {}}},
+    ),
+    "PublishSettings.home_assistant": Observation(
+        told_to_broker,
+        {"mqtt": {"publish": {"home_assistant": "ha"}}},
+        {"mqtt": {"publish": {}}},
+    ),
     "MqttSettings.watch_dropped": seen_by_broker("courtesies", "watch_dropped", False),
     "MqttSettings.username": seen_by_broker("username", "username", "u"),
     "MqttSettings.password": Observation(
