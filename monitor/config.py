@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from monitor.config_machines import MachineSettings, machine_at
 from monitor.records.machine import Machine
@@ -592,8 +592,20 @@ class PrometheusSettings(Settings):
     port: int = Field(default=9477, ge=1, le=65535)
 
 
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+ModuleName = Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
+
+
 class LoggingSettings(Settings):
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """levels: of parts, by the names of their modules: monitor.sources, monitor.outputs.webhook."""
+
+    level: LogLevel = "INFO"
+    levels: dict[ModuleName, LogLevel] = Field(default={}, max_length=50)
+    format: Literal["text", "json"] = "text"
 
 
 class Config(Settings):

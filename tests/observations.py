@@ -31,6 +31,7 @@ from monitor.evidence.model_folder import ModelError, find_model
 from monitor.journal.cursors import HealthFigures, JournalRow, Notified
 from monitor.journal.views import StoredEvent
 from monitor.journal.writer import Journal
+from monitor.log_lines import LineHandler
 from monitor.outputs.configured import Broker, configured_outputs
 from monitor.outputs.influx.rows import lines_for
 from monitor.outputs.influx.sender import InfluxOutput
@@ -352,16 +353,19 @@ def journal_file(config: Config, folder: Path, _patch: pytest.MonkeyPatch) -> li
         return sorted(path.name for path in folder.glob("*journal"))
 
 
-def log_level(config: Config, folder: Path, _patch: pytest.MonkeyPatch) -> int:
-    """After SIGHUP."""
-    root = logging.getLogger()
-    before = root.level
+def logging_after_reload(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    """After SIGHUP: the root's level, a part's, and whether lines are JSON."""
+    root, part = logging.getLogger(), logging.getLogger("monitor.sources")
+    before, handlers = root.level, root.handlers
+    root.handlers = [LineHandler()]
     try:
         with service(config, folder) as running:
             running._reload()
-        return root.level
+        return root.level, part.level, type(root.handlers[0].formatter)
     finally:
+        root.handlers = handlers
         root.setLevel(before)
+        part.setLevel(logging.NOTSET)
 
 
 # -- outputs --------------------------------------------------------------------------------------
@@ -1040,5 +1044,9 @@ OBSERVED: dict[str, Observation] = {
     "PrometheusSettings.port": Observation(
         metrics, {"prometheus": {"port": 9478}}, {"prometheus": {}}
     ),
-    "LoggingSettings.level": Observation(log_level, {"logging": {"level": "ERROR"}}),
+    "LoggingSettings.level": Observation(logging_after_reload, {"logging": {"level": "ERROR"}}),
+    "LoggingSettings.levels": Observation(
+        logging_after_reload, {"logging": {"levels": {"monitor.sources": "debug"}}}
+    ),
+    "LoggingSettings.format": Observation(logging_after_reload, {"logging": {"format": "json"}}),
 }
