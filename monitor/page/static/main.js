@@ -71,7 +71,9 @@ try {
   await openSession();
   document.getElementById("instance").textContent = session.instance;
   document.getElementById("logout").hidden = !session.with_login;
-  if (session.user) document.getElementById("logout").title = `${session.user}, ${session.role}`;
+  if (session.user) {
+    document.getElementById("logout").textContent = `Log out ${session.user} (${session.role})`;
+  }
   listen(freshness);
   connect();
   addEventListener("hashchange", route);
