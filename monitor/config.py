@@ -9,6 +9,8 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import zlib
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -306,6 +308,12 @@ class SensorSettings(Settings):
         """
         scale, ms2 = self.scale or 1.0, SI_PER_UNIT.get(self.unit, 1.0)
         return tuple(one * ms2 for one in scale) if isinstance(scale, tuple) else scale * ms2
+
+    @cached_property
+    def mark(self) -> str:
+        """The same wherever a number means the same: by channels, quantity and scale."""
+        said = repr((self.channels, self.quantity, self.ms2_per_number))
+        return f"{zlib.crc32(said.encode()):08x}"
 
 
 class KeptWindowSettings(Settings):

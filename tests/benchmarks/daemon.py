@@ -25,6 +25,7 @@ from paho.mqtt.properties import Properties
 
 from tests.benchmarks.workload import START_NS, TOPIC, Workload
 from tests.conftest import server_program
+from tests.servers.child import start_child
 from tests.servers.mosquitto import Mosquitto, free_port
 
 N_STARTS = 3
@@ -91,9 +92,7 @@ def _daemon(
     config.write_text(yaml.safe_dump(_config(workload, port, folder / JOURNAL)))
     command = [str(Path(sys.executable).parent / "camshaft"), "run", "-c", str(config)]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, env={**os.environ, **(environment or {})}, stdout=log, stderr=log
-        )
+        process = start_child(command, log, {**os.environ, **(environment or {})})
     try:
         yield process
     finally:

@@ -28,6 +28,7 @@ from monitor.journal.writer import Journal
 from monitor.records.books import Books
 from monitor.records.commissioned import Commissioned
 from monitor.records.verdict import Status, Verdict
+from tests.servers.child import start_child
 from tests.servers.influx_standin import BUCKET, ORG, TOKEN
 from tests.servers.mosquitto import wait_until
 from tests.servers.recording import TOPIC, Recording
@@ -123,7 +124,7 @@ class Service:
                 "-c",
                 str(self.config_path),
             ]
-            self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+            self.process = start_child(command, log, self._environment)
         if online:
             self.wait_connected()
 
