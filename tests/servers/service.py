@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -216,6 +217,23 @@ class Service:
             return False
 
         wait_until(checked, timeout_s, why)
+
+    def wait_count(self, count: Callable[[], int], n: int, why: str, stall_s: float = 60.0) -> None:
+        """Until count() has come to n; fails once it stands still for stall_s, however long the way
+        is.
+        """
+        last, since_s = -1, time.monotonic()
+
+        def arrived() -> bool:
+            nonlocal last, since_s
+            now = count()
+            if now > last:
+                last, since_s = now, time.monotonic()
+            stood_s = time.monotonic() - since_s
+            assert stood_s < stall_s, f"{why}: {now:,} of {n:,}, and no more for {stall_s:g} s"
+            return now >= n
+
+        self.wait(arrived, math.inf, why)
 
     def wait_taken(
         self, recording: Recording, timeout_s: float = 60.0, sensors: Iterable[str] | None = None
