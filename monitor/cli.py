@@ -21,6 +21,7 @@ HELP_OF_COMMAND = {
     "status": "print the books, what waits, and each sensor's last verdict",
     "commission": "take a healthy sensor's baseline and thresholds",
     "page": "the live page: reads the journal, takes labels",
+    "page-user": "say who may log in to the page, and in which role",
     "label": "say of a window: NG confirmed, false alarm, unclear",
     "resend": "send rows to a database again: refused ones, or a span of time",
     "report": "one self-contained HTML page about an event",

@@ -31,6 +31,7 @@ CONTAINERS = {
     "MachineSettings.belts",
     *("Subscription.payload", "SensorSettings.alarm", "SensorSettings.running"),
     *("Config.context", "JournalSettings.kept_windows", "NotificationSettings.webhooks"),
+    *("NotificationSettings.mails", "NotificationSettings.syslog"),
 }
 
 

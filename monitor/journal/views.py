@@ -217,6 +217,24 @@ class JournalViews(JournalReader):
         )
         return [_summary(row) for row in self._execute(query, (sensor, from_ns, to_ns, limit))]
 
+    def after(
+        self, sensor: str, place: tuple[int, int], to_ns: int, limit: int
+    ) -> list[WindowSummary]:
+        """A sensor's verdicts behind a place in time, oldest first. place : end_ns and row_id of
+        the verdict before; to_ns : they ended before it
+        """
+        query = (
+            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns >= ? AND end_ns <"
+            " ? AND (end_ns, row_id) > (?, ?) ORDER BY end_ns, row_id LIMIT ?"
+        )
+        found = self._execute(query, (sensor, place[0], to_ns, *place, limit))
+        return [_summary(row) for row in found]
+
+    def stored_after(self, row_id: int, limit: int) -> list[WindowSummary]:
+        """All sensors' verdicts stored after a row, oldest first."""
+        query = f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE row_id > ? ORDER BY row_id LIMIT ?"
+        return [_summary(row) for row in self._execute(query, (row_id, limit))]
+
     def last_ok(self, sensor: str, before_ns: int, model_id: str) -> int | None:
         """The newest OK row with a map before a time, judged by the same model: to compare with.
         What a commissioning called OK that was undone since does not count.

@@ -10,12 +10,12 @@ holds.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from monitor.journal.cursors import Notified
 from monitor.journal.labels import ACKNOWLEDGED
 from monitor.journal.views import StoredEvent
+from monitor.times import iso
 
 STATE_OF_KIND = {"alarm_raised": "raised", "alarm_cleared": "cleared", ACKNOWLEDGED: "acknowledged"}
 UNSAFE_IN_TOPIC = str.maketrans("+#\0", "___")
@@ -88,10 +88,10 @@ def notice(instance: str, event: StoredEvent, n_held: int) -> dict[str, Any]:
     }
 
 
-def iso(at_ns: int) -> str:
-    """ISO 8601 in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(at_ns // 10**9, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at_ns // 10**6 % 1000:03d}Z"
+def reminder(tree: dict[str, Any]) -> dict[str, Any]:
+    """The same notice once more, of an alarm that nobody has acknowledged."""
+    again = "Not acknowledged yet: "
+    return tree | {"title": again + tree["title"], "text": again + tree["text"]}
 
 
 def _who(instance: str, event: StoredEvent) -> dict[str, Any]:

@@ -70,7 +70,8 @@ document.getElementById("logout").addEventListener("click", async () => {
 try {
   await openSession();
   document.getElementById("instance").textContent = session.instance;
-  document.getElementById("logout").hidden = !session.with_password;
+  document.getElementById("logout").hidden = !session.with_login;
+  if (session.user) document.getElementById("logout").title = `${session.user}, ${session.role}`;
   listen(freshness);
   connect();
   addEventListener("hashchange", route);
