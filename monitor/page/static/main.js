@@ -18,7 +18,9 @@ let leave = () => {};
 
 async function route() {
   leave();
-  const [, name = "", sensor = "", what = "", id = ""] = location.hash.split("/");
+  const [path, query = ""] = location.hash.split("?");
+  const [, name = "", sensor = "", what = "", id = ""] = path.split("/");
+  const tab = new URLSearchParams(query).get("tab") ?? "";
   for (const [item, on] of [
     ["fleet", name === ""],
     ["events", name === "events"],
@@ -31,7 +33,7 @@ async function route() {
   }
   if (name === "point") {
     const { pointView } = await import("./point.js");
-    leave = pointView(view, decodeURIComponent(sensor), what, id);
+    leave = pointView(view, decodeURIComponent(sensor), { what, id, tab });
   } else if (name === "events") leave = eventsView(view);
   else if (name === "refused") leave = refusedView(view);
   else if (name === "delivery") leave = deliveryView(view);

@@ -1,16 +1,14 @@
-// The parts of a point's view: head, time line, evidence, labels, details. No requests, no charts: point.js does both.
+// The parts of a point's view: head, time line, tabs, labels, details. No requests, no charts: point.js does both.
 
 import { el, shape, show } from "./dom.js";
-import { evidenceParts } from "./evidence.js";
 import { commissionForm, labelForm } from "./forms.js";
 import { fleet } from "./net.js";
 import { fullTime, machineOf, meaning, plain, pointOf, statusWord, UNDONE_WORDS } from "./words.js";
 
-// act: what the buttons do. look: how the map is drawn; changed here, read by point.js.
-export function layout(sensor, state, look, act) {
+// act: what the buttons do. tabs: the elements of tabs.js.
+export function layout(sensor, state, tabs, act) {
   const head = headParts(sensor);
   const time = timeParts(state, act);
-  const evidence = evidenceParts(look, act);
   const labels = labelParts(state, act);
   const details = el("dl", { class: "details" });
   const events = el("section", { class: "panel" });
@@ -26,7 +24,7 @@ export function layout(sensor, state, look, act) {
     head.why,
     head.message,
     time.panel,
-    evidence.panels,
+    tabs,
     el("div", { class: "two" }, labels.panel, aside),
     commissioning,
     events,
@@ -35,12 +33,11 @@ export function layout(sensor, state, look, act) {
   function write(row, compared) {
     head.write(row);
     time.write(row, compared);
-    evidence.writeCompared(compared);
     labels.write(row);
     writeDetails(details, row);
     document.title = `${row.status} ${sensor} · Camshaft`;
   }
-  return { nodes, head, time, evidence, labels, events, write };
+  return { nodes, head, time, labels, events, write };
 }
 
 function headParts(sensor) {
