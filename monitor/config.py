@@ -10,7 +10,7 @@ import fnmatch
 import os
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -424,6 +424,18 @@ class PageSettings(Settings):
         return value
 
 
+AdviceName = Annotated[str, Field(min_length=1, max_length=60)]
+AdviceText = Annotated[str, Field(min_length=1, max_length=300)]
+
+
+class AdviceSettings(Settings):
+    """What to check and do for one failure mode or named part, in place of the shipped text."""
+
+    check: tuple[AdviceText, ...] = Field(default=(), max_length=10)
+    do: tuple[AdviceText, ...] = Field(min_length=1, max_length=10)
+    source: str = Field(default="", max_length=300)
+
+
 class PrometheusSettings(Settings):
     """Where Prometheus may scrape the service. Whoever reaches it may read it."""
 
@@ -447,6 +459,7 @@ class Config(Settings):
     influx: tuple[InfluxSettings, ...] = Field(default=(), max_length=8)
     notifications: NotificationSettings = NotificationSettings()
     page: PageSettings = PageSettings()
+    advice: dict[AdviceName, AdviceSettings] = Field(default={}, max_length=100)
     prometheus: PrometheusSettings | None = None
     # None: the broker holds what we cannot take yet; nothing is shed.
     max_lag_s: Positive | None = None

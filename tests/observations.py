@@ -21,6 +21,7 @@ import paho.mqtt.client as paho
 import pytest
 import uvicorn
 
+from monitor.advice import advice_book
 from monitor.cli import main
 from monitor.commands import page as page_command
 from monitor.config import Config, ConfigError
@@ -424,6 +425,9 @@ class Untold:
     def held(self) -> list[tuple[Notified, StoredEvent]]:
         return []
 
+    def muted(self, now_ns: int) -> tuple[str, ...]:
+        return ()
+
 
 def tell(config: Config, ear: Ear) -> Any:
     hook = Webhook(
@@ -433,6 +437,15 @@ def tell(config: Config, ear: Ear) -> Any:
     hook.step([JournalRow("event", 1, event)], START_NS + 10 * 10**9)
     hook.close()
     return hook.name
+
+
+def advised(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> Tree:
+    """What is told to do where a bearing is named."""
+    return advice_book(config.advice).of_text("bearing").tree()
+
+
+def replaced(**changes: Any) -> Tree:
+    return {"advice": {"bearing": {"do": ["Stop."], "check": ["Oil."]} | changes}}
 
 
 def webhook(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
@@ -806,6 +819,9 @@ OBSERVED: dict[str, Observation] = {
     "PageTlsSettings.key_file": seen_of_page(
         "key", "tls", {**TLS_FILES, "key_file": "/other.pem"}, tls=TLS_FILES
     ),
+    "AdviceSettings.check": Observation(advised, replaced(check=["Heat."]), replaced()),
+    "AdviceSettings.do": Observation(advised, replaced(do=["Call."]), replaced()),
+    "AdviceSettings.source": Observation(advised, replaced(source="Works"), replaced()),
     "PrometheusSettings.host": Observation(
         metrics, {"prometheus": {"host": "127.0.0.2"}}, {"prometheus": {}}
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from monitor.advice import advice_book
 from monitor.config import Config
 from monitor.journal.cursors import Cursor
 from monitor.journal.views import JournalViews
@@ -73,10 +74,11 @@ def _webhooks(config: Config) -> list[RunningOutput]:
     # The HTTP client costs those nothing who do not use it.
     from monitor.outputs.webhook import Webhook, cursor_name
 
+    advice = advice_book(config.advice)
     running = []
     for hook in settings.webhooks:
         cursor = Cursor(config.journal.path, cursor_name(hook), Webhook.kinds, Webhook.from_start)
-        webhook = Webhook(hook, config.instance, settings.cool_down_s, cursor)
+        webhook = Webhook(hook, config.instance, settings.cool_down_s, cursor, advice)
         running.append(RunningOutput(webhook, cursor, Runner(webhook, cursor)))
     return running
 

@@ -8,19 +8,20 @@ again, at growing intervals.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import urllib3
 
+from monitor.advice import AdviceBook
 from monitor.config import ConfigError, Secret, WebhookSettings
 from monitor.journal.cursors import JournalRow, Notified, RowKey
 from monitor.journal.places import RowKind
 from monitor.journal.views import StoredEvent
 from monitor.outputs.base import Step
-from monitor.outputs.notify import STATE_OF_KIND, is_quiet, notice, release, take
+from monitor.outputs.notify import STATE_OF_KIND, hold, is_quiet, notice, release, take
 from monitor.text import printable
 from monitor.tls import client_context, is_from_tls_port, why_no_answer
 
@@ -36,6 +37,8 @@ class Known(Protocol):
 
     def held(self) -> list[tuple[Notified, StoredEvent]]: ...
 
+    def muted(self, now_ns: int) -> Container[str]: ...
+
 
 class Webhook:
     """One receiver, as an output (outputs.base.Output)."""
@@ -46,14 +49,22 @@ class Webhook:
     log_period_s = LOG_PERIOD_S
 
     def __init__(
-        self, settings: WebhookSettings, instance: str, cool_down_s: float, known: Known
+        self,
+        settings: WebhookSettings,
+        instance: str,
+        cool_down_s: float,
+        known: Known,
+        advice: AdviceBook | None = None,
     ) -> None:
-        """Reads the secret, touches no network. Raises ConfigError."""
+        """Reads the secret, touches no network. Raises ConfigError.
+
+        advice : sent with an alarm that is raised
+        """
         self.name = cursor_name(settings)
         self.title = f"Webhook {settings.name}"
         self.rejection = self.title + " rejected the notice of event {row_id}: {reason}"
         self._settings, self._instance = settings, instance
-        self._known = known
+        self._known, self._advice = known, advice
         self._cool_down_ns = round(cool_down_s * 1e9)
         self._headers = {"Content-Type": "application/json", "User-Agent": "Camshaft"}
         self._read_secret()
@@ -74,9 +85,12 @@ class Webhook:
             self._headers["Authorization"] = secret
 
     def step(self, rows: Sequence[JournalRow], now_ns: int) -> Step:
-        """Held news whose time has come goes first, then the next event."""
+        """Held news whose time has come goes first, then the next event. Of a muted point all news
+        is held.
+        """
+        muted = self._known.muted(now_ns)
         for known, event in self._known.held():
-            if not is_quiet(known, now_ns, self._cool_down_ns):
+            if event.sensor not in muted and not is_quiet(known, now_ns, self._cool_down_ns):
                 decision, after = release(known, event, now_ns)
                 if decision == "hold":
                     return Step(notified={event.sensor: after})
@@ -89,6 +103,10 @@ class Webhook:
                 passed.append(row.key)
                 continue
             known = notified.get(news.sensor) or self._known.notified(news.sensor)
+            if news.sensor in muted:
+                passed.append(row.key)
+                notified[news.sensor] = hold(known, news)
+                continue
             decision, after = take(known, news, now_ns, self._cool_down_ns)
             if decision == "hold":
                 passed.append(row.key)
@@ -100,7 +118,9 @@ class Webhook:
         return Step(passed=passed, notified=notified)
 
     def _send(self, event: StoredEvent, after: Notified, n_held: int) -> Step:
-        status, said = self._post(notice(self._instance, event, n_held) | self._settings.fields)
+        advice = None if self._advice is None else self._advice.of_text(event.text)
+        tree = notice(self._instance, event, n_held, advice)
+        status, said = self._post(tree | self._settings.fields)
         key: RowKey = ("event", event.event_id)
         if 200 <= status < 300:
             return Step(accepted=[key], notified={event.sensor: after})
