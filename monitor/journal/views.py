@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -375,6 +375,11 @@ class JournalViews(JournalReader):
             f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id = ?", (event_id,)
         ).fetchone()
         return None if found is None else StoredEvent(*found)
+
+    def events_of(self, event_ids: Iterable[int], sensor: str | None) -> list[StoredEvent]:
+        """These events, newest first; of a sensor, or of all."""
+        found = (self.event(event_id) for event_id in sorted(event_ids, reverse=True))
+        return [one for one in found if one is not None and sensor in (None, one.sensor)]
 
     def unacknowledged(self) -> dict[str, int]:
         """Each sensor's newest alarm, by its event, where nobody has acknowledged it."""

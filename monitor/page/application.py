@@ -288,13 +288,19 @@ class Page:
             return _answer({"row": views.last_ok(verdict.sensor, verdict.end_ns, verdict.model_id)})
 
     def events(self, request: Request) -> Response:
-        """Events, newest first."""
+        """Events, newest first. kind: of these kinds alone; open=1: alarms that nobody has
+        acknowledged, all of them.
+        """
         self._may_read(request)
         before, n = _number(request, "before"), min(_number(request, "n") or 100, MAX_EVENTS)
         kinds = request.query_params.getlist("kind")[:MAX_KINDS]
+        sensor = request.query_params.get("sensor")
         with self._source.reading() as views:
             unacknowledged = views.unacknowledged()
-            found = views.events_back(before, n, request.query_params.get("sensor"), kinds)
+            if _number(request, "open"):
+                found = views.events_of(unacknowledged.values(), sensor)
+            else:
+                found = views.events_back(before, n, sensor, kinds)
         return _answer([event_view(event, unacknowledged) for event in found])
 
     def event_row(self, request: Request) -> Response:

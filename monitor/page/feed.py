@@ -34,6 +34,8 @@ POLL_S = 0.2
 RETRY_S = 1.0
 EVENTS_AT_ONCE = 500
 HEARTBEAT_S = 2.0
+WAIT_S = 0.5
+BEAT_S = 3.0  # a browser that has heard nothing for so long hears that
 MAX_WAITING = 50  # messages that one browser may be behind
 MAX_LISTENERS = 100
 # Reasons for which messages are refused that bring no samples.
@@ -275,11 +277,17 @@ class Feed:
         self._listeners.add(queue)
         try:
             yield _encode(*self._fleet.snapshot())
+            waited_s = 0.0
             while not self._stopping():
                 try:
-                    text = await asyncio.wait_for(queue.get(), 0.5)
+                    text = await asyncio.wait_for(queue.get(), WAIT_S)
                 except TimeoutError:
+                    waited_s += WAIT_S
+                    if waited_s >= BEAT_S:  # so that a dead connection shows
+                        waited_s = 0.0
+                        yield _encode("beat", None)
                     continue
+                waited_s = 0.0
                 yield _encode(*self._fleet.snapshot()) if text is None else text
         finally:
             self._listeners.discard(queue)

@@ -1,6 +1,7 @@
 // The map of one window, what adds up to its verdict, and the last OK window beside it.
 
 import {
+  fitLimit,
   limitChoices,
   loadCharts,
   mapOption,
@@ -16,7 +17,8 @@ export async function tab(place, point) {
     kind: null,
     channel: 0,
     blend: 0.6,
-    equal: false,
+    scale: "log",
+    chosen: "fit", // full colour: "fit" the window, or a number
     limit: null,
     spectrumLimits: null,
     model: null,
@@ -40,15 +42,17 @@ export async function tab(place, point) {
     look.kind = evidence?.kind ?? null;
     look.channel = Math.min(look.channel, (maps.spectrum_db?.length ?? 1) - 1);
     const model = `${row.model_id} ${look.kind} ${look.channel}`;
+    look.fitted = fitLimit(evidence);
     if (look.model !== model)
       Object.assign(look, {
         model,
-        limit: evidence?.full_colour ?? 1,
+        chosen: "fit",
         limits: limitChoices(evidence?.full_colour ?? 1),
         spectrumLimits: maps.spectrum_db
           ? spectrumLimits(maps.spectrum_db[look.channel])
           : [-100, 0],
       });
+    look.limit = look.chosen === "fit" ? look.fitted : Number(look.chosen);
   }
 
   function write() {

@@ -70,19 +70,21 @@ export function pointView(view, sensor, { what, id, tab }) {
   async function start() {
     echarts = await loadCharts();
     if (state.left) return;
-    let row_id = what === "row" ? Number(id) : null;
-    if (what === "event") row_id = (await get(`api/events/${Number(id)}/row`)).row;
-    state.rows = await get(timelineAddress(N_PAST, row_id));
-    if (row_id !== null) await addNewest(row_id);
-    row_id ??= state.rows.at(-1)?.row;
-    if (row_id === undefined) throw new Error("This point has no verdict in the journal yet.");
-    await select(row_id);
+    // A link may outlive its window: then the newest is shown, and the reason said.
+    const gone = state.following ? null : await showLinked().catch((error) => error);
+    if (!state.following && !gone) return;
+    mark(true);
+    await catchUp();
+    if (!state.rows.length) throw new Error("This point has no verdict in the journal yet.");
+    if (gone) sentence(gone);
   }
 
-  // before_row excludes the row itself
-  async function addNewest(row_id) {
+  async function showLinked() {
+    const row_id = what === "event" ? (await get(`api/events/${Number(id)}/row`)).row : Number(id);
     const row = await get(`api/rows/${row_id}`);
-    state.rows.push(row.summary);
+    state.rows = await get(timelineAddress(N_PAST, row_id));
+    state.rows.push(row.summary); // before_row excludes the row itself
+    await select(row_id);
   }
 
   async function select(row_id) {
@@ -138,10 +140,14 @@ export function pointView(view, sensor, { what, id, tab }) {
     return select(state.rows[index].row);
   }
 
+  function mark(following) {
+    state.following = following;
+    parts.time.live.setAttribute("aria-pressed", String(following));
+  }
+
   function follow(on) {
-    state.following = on;
-    parts.time.live.setAttribute("aria-pressed", String(on));
-    if (on) catchUp();
+    mark(on);
+    return on ? catchUp() : undefined;
   }
 
   async function catchUp() {
@@ -167,7 +173,7 @@ export function pointView(view, sensor, { what, id, tab }) {
       change.all ||
       change.sensors?.includes(sensor)
     )
-      parts.head.writeAlarm();
+      parts.head.write(state.rows);
     if (!change.sensors?.includes(sensor) || !state.following || state.busy || !echarts) return;
     state.busy = true;
     try {
@@ -249,7 +255,7 @@ export function pointView(view, sensor, { what, id, tab }) {
   theme.addEventListener("change", draw);
   const stop = listen((change) => onChange(change).catch(sentence));
   const stopEvents = eventsView(parts.events, sensor);
-  parts.head.writeAlarm();
+  parts.head.write(state.rows);
   start().catch(sentence);
   return () => {
     state.left = true;

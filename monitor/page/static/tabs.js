@@ -20,6 +20,7 @@ import { el } from "./dom.js";
 const TABS = [
   // one window
   { id: "map", title: "Map", load: () => import("./map_tab.js") },
+  { id: "spectrum", title: "Spectrum and sound", load: () => import("./spectrum.js") },
   // many windows
 
   // the machine
