@@ -580,6 +580,18 @@ class PageSettings(Settings):
         return any(one is not None for one in (self.password, self.users, self.proxy))
 
 
+AdviceName = Annotated[str, Field(min_length=1, max_length=60)]
+AdviceText = Annotated[str, Field(min_length=1, max_length=300)]
+
+
+class AdviceSettings(Settings):
+    """What to check and do for one failure mode or named part, in place of the shipped text."""
+
+    check: tuple[AdviceText, ...] = Field(default=(), max_length=10)
+    do: tuple[AdviceText, ...] = Field(min_length=1, max_length=10)
+    source: str = Field(default="", max_length=300)
+
+
 class PrometheusSettings(Settings):
     """Where Prometheus may scrape the service. Whoever reaches it may read it."""
 
@@ -603,6 +615,7 @@ class Config(Settings):
     influx: tuple[InfluxSettings, ...] = Field(default=(), max_length=8)
     notifications: NotificationSettings = NotificationSettings()
     page: PageSettings = PageSettings()
+    advice: dict[AdviceName, AdviceSettings] = Field(default={}, max_length=100)
     prometheus: PrometheusSettings | None = None
     # None: the broker holds what we cannot take yet; nothing is shed.
     max_lag_s: Positive | None = None

@@ -14,6 +14,7 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Any
 
+from monitor.advice import AdviceBook
 from monitor.config import ConfigError, MailSettings, TlsSettings
 from monitor.outputs.webhook import Answer, Known, Notices
 from monitor.text import printable
@@ -34,6 +35,7 @@ class Mail(Notices):
         *,
         remind_s: float | None = None,
         page_url: str | None = None,
+        advice: AdviceBook | None = None,
     ) -> None:
         """Reads the secret, touches no network. Raises ConfigError."""
         super().__init__(
@@ -44,6 +46,7 @@ class Mail(Notices):
             known,
             remind_s=remind_s,
             page_url=page_url,
+            advice=advice,
         )
         self._settings = settings
         self._context = None
@@ -118,10 +121,21 @@ def mail(tree: dict[str, Any], settings: MailSettings) -> EmailMessage:
         f"Time     {tree['at']}",
         *([f"Page     {tree['link']}"] if tree["link"] else []),
         "",
+        *_advice_lines(tree.get("advice")),
         f"Camshaft {tree['instance']}, event {tree['event_id']}",
     ]
     message.set_content("\n".join(lines))
     return message
+
+
+def _advice_lines(advice: dict[str, Any] | None) -> list[str]:
+    """What to check and do, each on a line of its own."""
+    if advice is None:
+        return []
+    lines = [f"{advice['title']}:"]
+    lines += [f"  check: {one}" for one in advice["check"]]
+    lines += [f"  do: {one}" for one in advice["do"]]
+    return [*lines, ""]
 
 
 def cursor_name(settings: MailSettings) -> str:
