@@ -88,9 +88,9 @@ def _daemon(
     workload: Workload, folder: Path, port: int, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     folder.mkdir(exist_ok=True)
-    config = folder / "camshaft.yaml"
-    config.write_text(yaml.safe_dump(_config(workload, port, folder / JOURNAL)))
-    command = [str(Path(sys.executable).parent / "camshaft"), "run", "-c", str(config)]
+    path = folder / "camshaft.yaml"
+    path.write_text(yaml.safe_dump(config(workload, port, folder / JOURNAL)))
+    command = [str(Path(sys.executable).parent / "camshaft"), "run", "-c", str(path)]
     with (folder / "log").open("wb") as log:
         process = start_child(command, log, {**os.environ, **(environment or {})})
     try:
@@ -100,7 +100,7 @@ def _daemon(
         process.wait(STOP_S)
 
 
-def _config(workload: Workload, port: int, journal: Path) -> dict[str, object]:
+def config(workload: Workload, port: int, journal: Path) -> dict[str, object]:
     sensor = workload.rule.model_dump(mode="json", exclude_defaults=True) | {
         "model": str(workload.folder.absolute())
     }

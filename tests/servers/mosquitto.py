@@ -116,6 +116,11 @@ class Mosquitto:
             return False
         return True
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """SIGTERM: it saves what it keeps."""
         if self._process is not None:
