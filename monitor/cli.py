@@ -23,6 +23,8 @@ HELP_OF_COMMAND = {
     "page": "the live page: reads the journal, takes labels",
     "page-user": "say who may log in to the page, and in which role",
     "label": "say of a window: NG confirmed, false alarm, unclear",
+    "mute": "hold a point's alarms back until a stated time",
+    "unmute": "end a point's mute before its time",
     "resend": "send rows to a database again: refused ones, or a span of time",
     "report": "one self-contained HTML page about an event",
     "record": "write a sensor's live data with a manifest for training",

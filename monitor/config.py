@@ -10,6 +10,8 @@ import fnmatch
 import ipaddress
 import os
 import re
+import zlib
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -321,6 +323,12 @@ class SensorSettings(Settings):
         scale, ms2 = self.scale or 1.0, SI_PER_UNIT.get(self.unit, 1.0)
         return tuple(one * ms2 for one in scale) if isinstance(scale, tuple) else scale * ms2
 
+    @cached_property
+    def mark(self) -> str:
+        """The same wherever a number means the same: by channels, quantity and scale."""
+        said = repr((self.channels, self.quantity, self.ms2_per_number))
+        return f"{zlib.crc32(said.encode()):08x}"
+
 
 class KeptWindowSettings(Settings):
     """Which raw windows to keep. All NG, those around a change of status, and one OK in every
@@ -585,6 +593,18 @@ class PageSettings(Settings):
         return any(one is not None for one in (self.password, self.users, self.proxy))
 
 
+AdviceName = Annotated[str, Field(min_length=1, max_length=60)]
+AdviceText = Annotated[str, Field(min_length=1, max_length=300)]
+
+
+class AdviceSettings(Settings):
+    """What to check and do for one failure mode or named part, in place of the shipped text."""
+
+    check: tuple[AdviceText, ...] = Field(default=(), max_length=10)
+    do: tuple[AdviceText, ...] = Field(min_length=1, max_length=10)
+    source: str = Field(default="", max_length=300)
+
+
 class PrometheusSettings(Settings):
     """Where Prometheus may scrape the service. Whoever reaches it may read it."""
 
@@ -620,6 +640,7 @@ class Config(Settings):
     influx: tuple[InfluxSettings, ...] = Field(default=(), max_length=8)
     notifications: NotificationSettings = NotificationSettings()
     page: PageSettings = PageSettings()
+    advice: dict[AdviceName, AdviceSettings] = Field(default={}, max_length=100)
     prometheus: PrometheusSettings | None = None
     # None: the broker holds what we cannot take yet; nothing is shed.
     max_lag_s: Positive | None = None

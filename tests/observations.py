@@ -23,6 +23,7 @@ import uvicorn
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from monitor.advice import advice_book
 from monitor.cli import main
 from monitor.commands import page as page_command
 from monitor.config import Config, ConfigError
@@ -451,6 +452,9 @@ class Untold:
         raised = StoredEvent(1, START_NS, "m/p", "alarm_raised", "network", "")
         return [(Notified("raised", START_NS), raised)] if before_ns >= START_NS else []
 
+    def muted(self, now_ns: int) -> tuple[str, ...]:
+        return ()
+
 
 def tell(config: Config, ear: Ear) -> Any:
     settings = config.notifications
@@ -467,6 +471,15 @@ def tell(config: Config, ear: Ear) -> Any:
     hook.step([], START_NS + 100 * 10**9)
     hook.close()
     return hook.name
+
+
+def advised(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> Tree:
+    """What is told to do where a bearing is named."""
+    return advice_book(config.advice).of_text("bearing").tree()
+
+
+def replaced(**changes: Any) -> Tree:
+    return {"advice": {"bearing": {"do": ["Stop."], "check": ["Oil."]} | changes}}
 
 
 def webhook(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
@@ -1038,6 +1051,9 @@ OBSERVED: dict[str, Observation] = {
     "PageTlsSettings.key_file": seen_of_page(
         "key", "tls", {**TLS_FILES, "key_file": "/other.pem"}, tls=TLS_FILES
     ),
+    "AdviceSettings.check": Observation(advised, replaced(check=["Heat."]), replaced()),
+    "AdviceSettings.do": Observation(advised, replaced(do=["Call."]), replaced()),
+    "AdviceSettings.source": Observation(advised, replaced(source="Works"), replaced()),
     "PrometheusSettings.host": Observation(
         metrics, {"prometheus": {"host": "127.0.0.2"}}, {"prometheus": {}}
     ),

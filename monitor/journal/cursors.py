@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from monitor.journal.mutes import standing
 from monitor.journal.places import ID_OF_KIND, RowKind
 from monitor.journal.reader import SELECT_VERDICT, read_row
 from monitor.journal.schema import connect, transaction
@@ -311,6 +312,10 @@ class Cursor:
                 if event[3] == "alarm_raised":
                     found.append((Notified(*fields), StoredEvent(*event)))
         return found
+
+    def muted(self, now_ns: int) -> Container[str]:
+        """The sensors whose alarms are not to be told now."""
+        return standing(self._link, now_ns)
 
     def _place(self, kind: RowKind) -> int:
         found = self._link.execute(

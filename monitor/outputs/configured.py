@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 
+from monitor.advice import advice_book
 from monitor.config import Config
 from monitor.journal.announced import Announced
 from monitor.journal.cursors import Cursor
@@ -98,6 +99,7 @@ def _webhooks(config: Config) -> list[RunningOutput]:
     # The HTTP client costs those nothing who do not use it.
     from monitor.outputs.webhook import Webhook, cursor_name
 
+    advice = advice_book(config.advice)
     running = []
     for hook in settings.webhooks:
         cursor = Cursor(config.journal.path, cursor_name(hook), Webhook.kinds, Webhook.from_start)
@@ -108,6 +110,7 @@ def _webhooks(config: Config) -> list[RunningOutput]:
             cursor,
             remind_s=settings.remind_s,
             page_url=settings.page_url,
+            advice=advice,
         )
         running.append(RunningOutput(webhook, cursor, Runner(webhook, cursor)))
     return running
@@ -119,6 +122,7 @@ def _mails(config: Config) -> list[RunningOutput]:
         return []
     from monitor.outputs.mail import Mail, cursor_name
 
+    advice = advice_book(config.advice)
     running = []
     for one in settings.mails:
         cursor = Cursor(config.journal.path, cursor_name(one), Mail.kinds, Mail.from_start)
@@ -129,6 +133,7 @@ def _mails(config: Config) -> list[RunningOutput]:
             cursor,
             remind_s=settings.remind_s,
             page_url=settings.page_url,
+            advice=advice,
         )
         running.append(RunningOutput(mail, cursor, Runner(mail, cursor)))
     return running

@@ -14,7 +14,9 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Any
 
+from monitor.advice import AdviceBook
 from monitor.config import ConfigError, MailSettings, TlsSettings
+from monitor.outputs.templates import whole_text
 from monitor.outputs.webhook import Answer, Known, Notices
 from monitor.text import printable
 from monitor.tls import client_context, explain
@@ -34,6 +36,7 @@ class Mail(Notices):
         *,
         remind_s: float | None = None,
         page_url: str | None = None,
+        advice: AdviceBook | None = None,
     ) -> None:
         """Reads the secret, touches no network. Raises ConfigError."""
         super().__init__(
@@ -44,6 +47,7 @@ class Mail(Notices):
             known,
             remind_s=remind_s,
             page_url=page_url,
+            advice=advice,
         )
         self._settings = settings
         self._context = None
@@ -111,17 +115,28 @@ def mail(tree: dict[str, Any], settings: MailSettings) -> EmailMessage:
     message["Message-ID"] = make_msgid(domain=settings.sender.rpartition("@")[2])
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday answers, please
     lines = [
-        str(tree["text"]),
+        whole_text(tree),
         "",
         f"Machine  {tree['machine']}",
         f"Point    {tree['point']}",
         f"Time     {tree['at']}",
         *([f"Page     {tree['link']}"] if tree["link"] else []),
         "",
+        *_advice_lines(tree.get("advice")),
         f"Camshaft {tree['instance']}, event {tree['event_id']}",
     ]
     message.set_content("\n".join(lines))
     return message
+
+
+def _advice_lines(advice: dict[str, Any] | None) -> list[str]:
+    """What to check and do, each on a line of its own."""
+    if advice is None:
+        return []
+    lines = [f"{advice['title']}:"]
+    lines += [f"  check: {one}" for one in advice["check"]]
+    lines += [f"  do: {one}" for one in advice["do"]]
+    return [*lines, ""]
 
 
 def cursor_name(settings: MailSettings) -> str:

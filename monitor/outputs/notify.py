@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
+from monitor.advice import Advice
 from monitor.journal.cursors import Notified
 from monitor.journal.labels import ACKNOWLEDGED
 from monitor.journal.views import StoredEvent
@@ -37,6 +38,15 @@ def take(
     if is_quiet(known, now_ns, cool_down_ns):
         return "hold", replace(known, held_event=event.event_id, n_held=known.n_held + 1)
     return release(known, event, now_ns)
+
+
+def hold(known: Notified, event: StoredEvent) -> Notified:
+    """What is known of a point that is muted, after a new event of its alarm: nothing is told, and
+    the newest raising or clearing waits for the end. An acknowledgement tells who muted it nothing.
+    """
+    if STATE_OF_KIND[event.kind] == "acknowledged":
+        return known
+    return replace(known, held_event=event.event_id, n_held=known.n_held + 1)
 
 
 def release(
@@ -97,9 +107,11 @@ def alarm_state(instance: str, change: StoredEvent, seen: StoredEvent | None) ->
     }
 
 
-def notice(instance: str, event: StoredEvent, n_held: int) -> dict[str, Any]:
+def notice(
+    instance: str, event: StoredEvent, n_held: int, advice: Advice | None = None
+) -> dict[str, Any]:
     """The JSON of one webhook request. title and text say it all for receivers that show these
-    alone.
+    alone. advice : what to check and do, where the alarm is raised
     """
     state = STATE_OF_KIND[event.kind]
     more = f" ({n_held} changes before it were held back)" if n_held else ""
@@ -109,6 +121,7 @@ def notice(instance: str, event: StoredEvent, n_held: int) -> dict[str, Any]:
         "title": f"{WORDS[state]}: {event.sensor}",
         "text": f"{WORDS[state]} at {event.sensor}: {event.text}{more}",
         "n_held": n_held,
+        "advice": None if advice is None or state != "raised" else advice.tree(),
     }
 
 

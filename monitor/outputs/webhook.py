@@ -9,7 +9,7 @@ again, at growing intervals.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -17,12 +17,13 @@ from urllib.parse import quote, urlsplit
 
 import urllib3
 
+from monitor.advice import AdviceBook
 from monitor.config import ConfigError, Secret, WebhookSettings
 from monitor.journal.cursors import JournalRow, Notified, RowKey
 from monitor.journal.places import RowKind
 from monitor.journal.views import StoredEvent
 from monitor.outputs.base import Step
-from monitor.outputs.notify import STATE_OF_KIND, is_quiet, notice, release, reminder, take
+from monitor.outputs.notify import STATE_OF_KIND, hold, is_quiet, notice, release, reminder, take
 from monitor.outputs.templates import BODIES, address, has_taken
 from monitor.text import printable
 from monitor.tls import client_context, is_from_tls_port, why_no_answer
@@ -39,6 +40,8 @@ class Known(Protocol):
     def notified(self, sensor: str) -> Notified: ...
 
     def held(self) -> list[tuple[Notified, StoredEvent]]: ...
+
+    def muted(self, now_ns: int) -> Container[str]: ...
 
     def unanswered(self, before_ns: int, now_ns: int) -> list[tuple[Notified, StoredEvent]]: ...
 
@@ -77,11 +80,13 @@ class Notices:
         *,
         remind_s: float | None = None,
         page_url: str | None = None,
+        advice: AdviceBook | None = None,
     ) -> None:
+        """advice : sent with an alarm that is raised"""
         self.name, self.title = name, title
         self.rejection = self.title + " rejected the notice of event {row_id}: {reason}"
         self._instance, self._page_url = instance, page_url
-        self._known = known
+        self._known, self._advice = known, advice
         self._cool_down_ns = round(cool_down_s * 1e9)
         self._remind_ns = None if remind_s is None else round(remind_s * 1e9)
         self._look_ns = 0  # for alarms to remind of
@@ -94,9 +99,12 @@ class Notices:
         raise NotImplementedError
 
     def step(self, rows: Sequence[JournalRow], now_ns: int) -> Step:
-        """Held news whose time has come goes first, then the next event."""
+        """Held news whose time has come goes first, then the next event. Of a muted point all news
+        is held.
+        """
+        muted = self._known.muted(now_ns)
         for known, event in self._known.held():
-            if not is_quiet(known, now_ns, self._cool_down_ns):
+            if event.sensor not in muted and not is_quiet(known, now_ns, self._cool_down_ns):
                 decision, after = release(known, event, now_ns)
                 if decision == "hold":
                     return Step(notified={event.sensor: after})
@@ -109,6 +117,10 @@ class Notices:
                 passed.append(row.key)
                 continue
             known = notified.get(news.sensor) or self._known.notified(news.sensor)
+            if news.sensor in muted:
+                passed.append(row.key)
+                notified[news.sensor] = hold(known, news)
+                continue
             decision, after = take(known, news, now_ns, self._cool_down_ns)
             if decision == "hold":
                 passed.append(row.key)
@@ -118,23 +130,25 @@ class Notices:
             else:
                 return self._send(news, after, known.n_held)
         if not rows:
-            return self._remind(now_ns)
+            return self._remind(now_ns, muted)
         return Step(passed=passed, notified=notified)
 
-    def _remind(self, now_ns: int) -> Step:
+    def _remind(self, now_ns: int, muted: Container[str]) -> Step:
         """Tell again of an alarm that stands, where nobody has acknowledged it for long."""
         if self._remind_ns is None or 0 <= self._look_ns - now_ns <= LOOK_NS:
             return Step()
         for known, event in self._known.unanswered(now_ns - self._remind_ns, now_ns):
-            after = replace(known, raised_ns=now_ns)
-            return self._send(event, after, 0, is_reminder=True)
+            if event.sensor not in muted:
+                after = replace(known, raised_ns=now_ns)
+                return self._send(event, after, 0, is_reminder=True)
         self._look_ns = now_ns + LOOK_NS
         return Step()
 
     def _send(
         self, event: StoredEvent, after: Notified, n_held: int, is_reminder: bool = False
     ) -> Step:
-        tree = notice(self._instance, event, n_held) | {"link": self._link(event.sensor)}
+        advice = None if self._advice is None else self._advice.of_text(event.text)
+        tree = notice(self._instance, event, n_held, advice) | {"link": self._link(event.sensor)}
         answer = self._tell(reminder(tree) if is_reminder else tree)
         key: RowKey = ("event", event.event_id)
         told = {event.sensor: after}
@@ -163,6 +177,7 @@ class Webhook(Notices):
         *,
         remind_s: float | None = None,
         page_url: str | None = None,
+        advice: AdviceBook | None = None,
     ) -> None:
         """Reads the secrets, touches no network. Raises ConfigError."""
         super().__init__(
@@ -173,6 +188,7 @@ class Webhook(Notices):
             known,
             remind_s=remind_s,
             page_url=page_url,
+            advice=advice,
         )
         self._settings = settings
         self._headers = {"Content-Type": "application/json", "User-Agent": "Camshaft"}

@@ -7,8 +7,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +27,41 @@ from starlette.responses import (
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from monitor.advice import advice_book
 from monitor.config import Config, ConfigError
 from monitor.evidence.model_folder import ModelError
+from monitor.journal.commissioning import CommissioningStore
 from monitor.journal.labels import LabelStore
 from monitor.journal.reader import Row
 from monitor.journal.resend import ResendError, refused_rows
 from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews
-from monitor.page import commissioning, delivery
+from monitor.page import commissioning, delivery, muting
 from monitor.page.access import Access
 from monitor.page.address import HostNames
 from monitor.page.api import Api
 from monitor.page.feed import Feed, Source
 from monitor.page.guard import MAX_BODY_BYTES, Guard, refuse
 from monitor.page.people import Person, Role
+from monitor.page.sound import line_spectrum, wav_file, wav_to_play
 from monitor.page.views import (
+    baseline_view,
     database_view,
     event_view,
     refusal_view,
     row_view,
+    spectrum_view,
     summary_view,
     waveform_view,
 )
 from monitor.records.labels import WORDS, LabelError, LabelRequest, check_label, check_note, integer
+from monitor.records.signal import Float32
+from monitor.records.verdict import Verdict
 
 STATIC = Path(__file__).parent / "static"
 MAX_ROWS = 2000
 MAX_EVENTS = 500
+MAX_KINDS = 50
 REFUSED_NS = 86_400 * 10**9  # what was refused is shown for a day
 
 
@@ -66,7 +74,8 @@ class Page:
         self._access = Access(config.page, password)
         self._hashing = asyncio.Lock()  # one password at a time: each takes 16 MB
         self._source = Source(config.journal.path)
-        self._feed = Feed(self._source, stopping)
+        self._advice = advice_book(config.advice)
+        self._feed = Feed(self._source, stopping, self._advice)
 
     def application(self) -> Starlette:
         names = HostNames(self._config.page.host, self._config.page.host_names)
@@ -82,6 +91,8 @@ class Page:
             Route("/api/rows/{row_id:int}", self.row),
             Route("/api/rows/{row_id:int}/waveform", self.waveform),
             Route("/api/rows/{row_id:int}/last-ok", self.last_ok),
+            Route("/api/rows/{row_id:int}/spectrum", self.spectrum),
+            Route("/api/rows/{row_id:int}/sound", self.sound),
             Route("/api/events", self.events),
             Route("/api/events/{event_id:int}/row", self.event_row),
             Route("/api/refused", self.refused),
@@ -89,6 +100,8 @@ class Page:
             Route("/api/resend", self.resend, methods=["POST"]),
             Route("/api/labels", self.add_label, methods=["POST"]),
             Route("/api/acknowledgements", self.acknowledge, methods=["POST"]),
+            Route("/api/mutes", self.mute, methods=["POST"]),
+            Route("/api/mutes/end", self.unmute, methods=["POST"]),
             Route("/api/commissionings", self.commission, methods=["POST"]),
             Route("/api/commissionings/undo", self.undo_commissioning, methods=["POST"]),
             *Api(self._access, self._source).routes(),
@@ -168,6 +181,7 @@ class Page:
                 "instance": self._config.instance,
                 "words": WORDS,
                 "failure_modes": self._config.page.failure_modes,
+                "advice": {entry.name: entry.tree() for entry in self._advice},
                 "with_login": self._access.with_login,
                 "user": person.name,
                 "role": person.role,
@@ -210,15 +224,66 @@ class Page:
             found = _row(views, row_id)
             has_kept, labels = views.has_kept_window(row_id), views.labels([row_id])
             context = views.context([row_id]).get(row_id, {})
-            return _answer(row_view(found, has_kept, labels, context))
+        channels = self._channels(found.verdict)
+        return _answer(row_view(found, has_kept, labels, context, channels))
+
+    def _channels(self, verdict: Verdict) -> Sequence[str]:
+        """Their names in the configuration, where these are as many; else their numbers."""
+        n = 1 if verdict.spectrum_db is None else len(verdict.spectrum_db)
+        rule = self._config.sensor(verdict.sensor)
+        if rule is not None and len(rule.channels) == n:
+            return rule.channels
+        return [str(number) for number in range(1, n + 1)]
 
     def waveform(self, request: Request) -> Response:
         self._may_read(request)
+        return _answer(waveform_view(*self._samples(request)))
+
+    def spectrum(self, request: Request) -> Response:
+        """The line spectrum of a kept window, of the last OK window kept before it, and the
+        baseline, where there are such.
+        """
+        self._may_read(request)
+        samples, rate_hz = self._samples(request)
         with self._source.reading() as views:
+            verdict = _row(views, request.path_params["row_id"]).verdict
+            ok_id = views.last_ok_kept(verdict.sensor, verdict.end_ns)
+            before = None if ok_id is None else views.kept_window(ok_id)
+        with closing(CommissioningStore(self._config.journal.path)) as store:
+            commissioned = store.active().get(verdict.sensor)
+        tree = spectrum_view(*line_spectrum(samples, rate_hz))
+        ok = None
+        if before is not None and before[1] == rate_hz and len(before[0]) == len(samples):
+            ok = spectrum_view(*line_spectrum(*before)) | {"row": ok_id}
+        base = None if commissioned is None else baseline_view(commissioned)
+        return _answer(tree | {"last_ok": ok, "baseline": base})
+
+    def sound(self, request: Request) -> Response:
+        """A kept window as a WAV file of all channels in m/s²; with channel=0, 1, ... that one, to
+        be played.
+        """
+        self._may_read(request)
+        samples, rate_hz = self._samples(request)
+        channel = _number(request, "channel")
+        if channel is None:
+            name = f"window-{request.path_params['row_id']}.wav"
+            disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+            body = wav_file(samples, rate_hz)
+            return Response(body, media_type="audio/wav", headers=NOT_STORED | disposition)
+        if channel >= len(samples):
+            text = f"channel = {channel}: the window has {len(samples)}, numbered from 0."
+            raise HTTPException(400, text)
+        body = wav_to_play(samples[channel], rate_hz)
+        return Response(body, media_type="audio/wav", headers=NOT_STORED)
+
+    def _samples(self, request: Request) -> tuple[Float32, float]:
+        """A kept window and its rate."""
+        with self._source.reading() as views:
+            _row(views, request.path_params["row_id"])
             found = views.kept_window(request.path_params["row_id"])
         if found is None:
             raise HTTPException(404, "The raw samples of this window were not kept.")
-        return _answer(waveform_view(*found))
+        return found
 
     def last_ok(self, request: Request) -> Response:
         """The newest OK window before this one, to compare with; null where there is none."""
@@ -228,12 +293,19 @@ class Page:
             return _answer({"row": views.last_ok(verdict.sensor, verdict.end_ns, verdict.model_id)})
 
     def events(self, request: Request) -> Response:
-        """Events, newest first."""
+        """Events, newest first. kind: of these kinds alone; open=1: alarms that nobody has
+        acknowledged, all of them.
+        """
         self._may_read(request)
         before, n = _number(request, "before"), min(_number(request, "n") or 100, MAX_EVENTS)
+        kinds = request.query_params.getlist("kind")[:MAX_KINDS]
+        sensor = request.query_params.get("sensor")
         with self._source.reading() as views:
             unacknowledged = views.unacknowledged()
-            found = views.events_back(before, n, request.query_params.get("sensor"))
+            if _number(request, "open"):
+                found = views.events_of(unacknowledged.values(), sensor)
+            else:
+                found = views.events_back(before, n, sensor, kinds)
         return _answer([event_view(event, unacknowledged) for event in found])
 
     def event_row(self, request: Request) -> Response:
@@ -288,6 +360,20 @@ class Page:
         )
         return _answer({"event_id": event_id})
 
+    async def mute(self, request: Request) -> Response:
+        """Hold a point's alarms back until a stated time."""
+        self._may_write(request)
+        values, now_ns = await _json(request), time.time_ns()
+        path = self._config.journal.path
+        until_ns = await asyncio.to_thread(muting.mute, path, values, now_ns)
+        return _answer({"until_ms": until_ns // 1_000_000})
+
+    async def unmute(self, request: Request) -> Response:
+        self._may_write(request)
+        values, now_ns = await _json(request), time.time_ns()
+        await asyncio.to_thread(muting.unmute, self._config.journal.path, values, now_ns)
+        return _answer({})
+
     async def commission(self, request: Request) -> Response:
         """409 where the guard, or the windows, refuse."""
         self._may_write(request, Role.ADMIN)
@@ -328,9 +414,12 @@ def _answer(tree: Any) -> JSONResponse:
 
 def _row(views: JournalViews, row_id: int) -> Row:
     found = views.row(row_id)
-    if found is None:
-        raise HTTPException(404, f"There is no row {row_id} in the journal (any more).")
-    return found
+    if found is not None:
+        return found
+    if views.was_row(row_id):
+        text = f"Window {row_id} was thinned: the journal keeps what journal.max_bytes holds."
+        raise HTTPException(404, text)
+    raise HTTPException(404, f"There is no window {row_id} in the journal.")
 
 
 async def _json(request: Request) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ export const session = {
   instance: "",
   words: [],
   failure_modes: [],
+  advice: {}, // what to check and do, by failure mode or part
   with_login: false,
   user: "", // the name they logged in with; "" where they sign by themselves
   role: "viewer",
@@ -55,6 +56,9 @@ export const fleet = {
   connected: false,
 };
 
+const SILENT_MS = 12_000; // the server says something every 3 s at least
+const WATCH_MS = 3_000;
+
 const listeners = new Set();
 
 export function listen(listener) {
@@ -68,7 +72,31 @@ function tell(change) {
 
 export function connect() {
   const stream = new EventSource("api/live");
-  const on = (name, work) => stream.addEventListener(name, (event) => work(JSON.parse(event.data)));
+  let heard_ms = Date.now();
+  const on = (name, work) =>
+    stream.addEventListener(name, (event) => {
+      heard_ms = Date.now();
+      work(JSON.parse(event.data));
+    });
+  // A phone that slept keeps a connection that is none: whoever is silent is asked anew.
+  const watch = setInterval(look, WATCH_MS);
+  addEventListener("online", look);
+  document.addEventListener("visibilitychange", look);
+
+  function look() {
+    if (document.hidden || Date.now() - heard_ms < SILENT_MS) return;
+    leave();
+    fleet.connected = false;
+    tell({ health: true });
+    reconnect();
+  }
+
+  function leave() {
+    stream.close();
+    clearInterval(watch);
+    removeEventListener("online", look);
+    document.removeEventListener("visibilitychange", look);
+  }
   on("snapshot", (tree) => {
     Object.assign(fleet, {
       health: tree.health,
@@ -86,6 +114,7 @@ export function connect() {
     }
     tell({ sensors: changes.map((change) => change.sensor) });
   });
+  on("beat", () => {});
   on("events", (events) => tell({ events }));
   on("refused", (refused) => {
     fleet.refused = refused;
@@ -106,7 +135,9 @@ export function connect() {
   stream.onerror = () => {
     fleet.connected = false;
     tell({ health: true });
-    if (stream.readyState === EventSource.CLOSED) setTimeout(reconnect, 2000);
+    if (stream.readyState !== EventSource.CLOSED) return;
+    leave();
+    setTimeout(reconnect, 2000);
   };
 }
 
