@@ -31,6 +31,8 @@ HELP_OF_COMMAND = {
     "play": "publish recordings as live sensors",
     "discover": "listen to a broker and write the configuration of what is heard",
     "demo": "simulated machines, a broker and the service in one go",
+    "support-dump": "gather what a bug report needs, without secrets",
+    "completion": "print a script that completes commands in a shell",
     "doctor": "check each step from the configuration to InfluxDB",
 }
 
@@ -77,6 +79,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
         epilog="camshaft COMMAND --help: a command's arguments, examples and exit codes.",
     )
     add_version(parser)
+    parser.set_defaults(all_commands=tuple(HELP_OF_COMMAND))
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, help_text in HELP_OF_COMMAND.items():
         is_asked = name in arguments[:1]

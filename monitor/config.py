@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from monitor.config_machines import MachineSettings, machine_at
 from monitor.records.machine import Machine
@@ -103,6 +103,18 @@ class TlsSettings(Settings):
         return self
 
 
+class PublishSettings(Settings):
+    """What the broker gets of us beside status and alarms.
+
+    verdicts_every_s : each point's newest verdict, at most so often by the point's own time, a
+        change at once; 0: every one
+    home_assistant : Home Assistant's discovery prefix; None: it is told nothing
+    """
+
+    verdicts_every_s: float = Field(default=10.0, ge=0, le=86400)
+    home_assistant: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_/-]{1,100}$")
+
+
 class MqttSettings(Settings):
     host: str = "127.0.0.1"
     port: int = Field(default=1883, ge=1, le=65535)
@@ -115,6 +127,7 @@ class MqttSettings(Settings):
     username: str | None = None
     password: Secret | None = None
     tls: TlsSettings | None = None
+    publish: PublishSettings | None = None
     watch_dropped: bool = True  # Mosquitto's count of messages it dropped, under $SYS
 
     @field_validator("host")
@@ -599,8 +612,20 @@ class PrometheusSettings(Settings):
     port: int = Field(default=9477, ge=1, le=65535)
 
 
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+ModuleName = Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
+
+
 class LoggingSettings(Settings):
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """levels: of parts, by the names of their modules: monitor.sources, monitor.outputs.webhook."""
+
+    level: LogLevel = "INFO"
+    levels: dict[ModuleName, LogLevel] = Field(default={}, max_length=50)
+    format: Literal["text", "json"] = "text"
 
 
 class Config(Settings):

@@ -129,7 +129,8 @@ def _doubts_of_topics(config: Config) -> Iterator[str]:
                 f"subscriptions: {one.topic!r} and {other.topic!r} fit some of the same"
                 " topics; a message of both is read by the first."
             )
-    own = (labels.TOPIC, f"camshaft/{config.instance}/alarm/machine/point")
+    topics = f"camshaft/{config.instance}"
+    own = (labels.TOPIC, f"{topics}/alarm/machine/point", f"{topics}/verdict/machine/point")
     for subscription in config.subscriptions:
         if any(subscription.pattern.match(one) is not None for one in own):
             yield (

@@ -35,6 +35,7 @@ from monitor.journal.schema import JournalError, claim
 from monitor.journal.subscriptions import SubscriptionStore
 from monitor.journal.writer import Journal
 from monitor.log_limiter import LogLimiter
+from monitor.log_lines import set_up
 from monitor.outputs.configured import Broker, RunningOutput, configured_outputs
 from monitor.outputs.runner import delivery_fields
 from monitor.pipeline.configured import configured_rules
@@ -224,7 +225,7 @@ class Service:
             for doubt in doubts(config):
                 log.warning("%s", doubt)
             log.info("%s and models reloaded.", rest)
-            logging.getLogger().setLevel(config.logging.level)
+            set_up(config.logging.level, config.logging.levels, config.logging.format)
         except (ConfigError, ModelError) as error:
             log.error("Reload refused, the old configuration stays: %s", error)
         systemd.notify("READY=1")

@@ -32,6 +32,8 @@ from monitor.evidence.model_folder import ModelError, find_model
 from monitor.journal.cursors import HealthFigures, JournalRow, Notified
 from monitor.journal.views import StoredEvent
 from monitor.journal.writer import Journal
+from monitor.log_lines import LineHandler
+from monitor.outputs.configured import Broker, configured_outputs
 from monitor.outputs.influx.rows import lines_for
 from monitor.outputs.influx.sender import InfluxOutput
 from monitor.outputs.mail import Mail
@@ -42,6 +44,7 @@ from monitor.page.users import NOBODY
 from monitor.pipeline.configured import configured_rules
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Router
+from monitor.records.batch import Batch
 from monitor.records.signal import Message
 from monitor.records.verdict import Status
 from monitor.service import Service
@@ -351,16 +354,19 @@ def journal_file(config: Config, folder: Path, _patch: pytest.MonkeyPatch) -> li
         return sorted(path.name for path in folder.glob("*journal"))
 
 
-def log_level(config: Config, folder: Path, _patch: pytest.MonkeyPatch) -> int:
-    """After SIGHUP."""
-    root = logging.getLogger()
-    before = root.level
+def logging_after_reload(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    """After SIGHUP: the root's level, a part's, and whether lines are JSON."""
+    root, part = logging.getLogger(), logging.getLogger("monitor.sources")
+    before, handlers = root.level, root.handlers
+    root.handlers = [LineHandler()]
     try:
         with service(config, folder) as running:
             running._reload()
-        return root.level
+        return root.level, part.level, type(root.handlers[0].formatter)
     finally:
+        root.handlers = handlers
         root.setLevel(before)
+        part.setLevel(logging.NOTSET)
 
 
 # -- outputs --------------------------------------------------------------------------------------
@@ -520,6 +526,27 @@ def mail(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
     event = StoredEvent(1, START_NS, "m/p", "alarm_raised", "network", "")
     output.step([JournalRow("event", 1, event)], START_NS + 10 * 10**9)
     return output.name, said
+
+
+def told_to_broker(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    """What is published of two windows, a second after each other."""
+    said: list[Any] = []
+
+    def publish(topic: str, payload: str, retain: bool) -> bool:
+        said.append((topic, payload))
+        return True
+
+    journal = Journal(config.journal.path)
+    outputs = configured_outputs(config, Broker(publish, lambda: 1))
+    for segment in range(2):
+        one = make_verdict(segment=segment, start_ns=START_NS + segment * 10**9)
+        journal.commit(Batch(verdicts=[one]))
+        for output in outputs:
+            output.runner.step(0.0, START_NS)
+    for output in outputs:
+        output.close()
+    journal.close()
+    return said
 
 
 def syslog(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
@@ -770,6 +797,16 @@ OBSERVED: dict[str, Observation] = {
     "MqttSettings.session_expiry_s": seen_by_broker("session", "session_expiry_s", 61),
     "MqttSettings.receive_maximum": seen_by_broker("session", "receive_maximum", 3),
     "MqttSettings.max_payload_bytes": seen_by_broker("too_large", "max_payload_bytes", 1024),
+    "PublishSettings.verdicts_every_s": Observation(
+        told_to_broker,
+        {"mqtt": {"publish": {"verdicts_every_s": 0}}},
+        {"mqtt": {"publish": {}}},
+    ),
+    "PublishSettings.home_assistant": Observation(
+        told_to_broker,
+        {"mqtt": {"publish": {"home_assistant": "ha"}}},
+        {"mqtt": {"publish": {}}},
+    ),
     "MqttSettings.watch_dropped": seen_by_broker("courtesies", "watch_dropped", False),
     "MqttSettings.username": seen_by_broker("username", "username", "u"),
     "MqttSettings.password": Observation(
@@ -1023,5 +1060,9 @@ OBSERVED: dict[str, Observation] = {
     "PrometheusSettings.port": Observation(
         metrics, {"prometheus": {"port": 9478}}, {"prometheus": {}}
     ),
-    "LoggingSettings.level": Observation(log_level, {"logging": {"level": "ERROR"}}),
+    "LoggingSettings.level": Observation(logging_after_reload, {"logging": {"level": "ERROR"}}),
+    "LoggingSettings.levels": Observation(
+        logging_after_reload, {"logging": {"levels": {"monitor.sources": "debug"}}}
+    ),
+    "LoggingSettings.format": Observation(logging_after_reload, {"logging": {"format": "json"}}),
 }

@@ -9,13 +9,13 @@ import logging
 import os
 import signal
 import sys
-import time
 from contextlib import suppress
 
 from monitor.commands.arguments import add_config
 from monitor.config import Config, ConfigError, PageSettings
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
+from monitor.log_lines import set_up
 from monitor.page.address import is_loopback, listen
 from monitor.page.users import MIN_PASSWORD
 
@@ -38,12 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, metavar="N", help="instead of page.port")
 
 
-def _log_to_stderr(level: str) -> None:
-    form = "%(asctime)sZ %(levelname)s %(message)s"
-    logging.basicConfig(level=level, format=form, stream=sys.stderr)
-    logging.Formatter.converter = time.gmtime
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Exit codes: 0 stopped; 2 refused."""
     config = _with_arguments(load_config(arguments.config), arguments)
@@ -56,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         how = "install constraints/page.txt in place of daemon.txt, or the extra camshaft[page]"
         print(f"camshaft page needs {error.name}: {how}.", file=sys.stderr)
         return EXIT_REFUSED
-    _log_to_stderr(config.logging.level)
+    set_up(config.logging.level, config.logging.levels, config.logging.format)
     page, tls = config.page, config.page.tls
     listening = listen(page.host, page.port)
     server = uvicorn.Server(

@@ -144,6 +144,11 @@ class JournalReader:
         fields.pop(POINTS, None)
         return int(found[0]), fields
 
+    def health_back(self, limit: int) -> list[tuple[int, dict[str, Any]]]:
+        """The newest health figures and their times, newest first."""
+        query = "SELECT at_ns, fields FROM health ORDER BY health_id DESC LIMIT ?"
+        return [(at_ns, json.loads(fields)) for at_ns, fields in self._execute(query, (limit,))]
+
     def books(self) -> Books:
         """Both ledgers, of one moment."""
         with self._one_moment():

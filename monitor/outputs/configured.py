@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 
 from monitor.advice import advice_book
 from monitor.config import Config
+from monitor.journal.announced import Announced
 from monitor.journal.cursors import Cursor
 from monitor.journal.views import JournalViews
 from monitor.outputs.alarm_topics import AlarmTopics, Publish
 from monitor.outputs.base import Output
+from monitor.outputs.home_assistant import Devices, HomeAssistant
 from monitor.outputs.runner import Runner
 from monitor.outputs.syslog import Syslog
+from monitor.outputs.verdict_topics import VerdictTopics
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,22 @@ def _topics(config: Config, broker: Broker | None) -> list[RunningOutput]:
     if broker is None:
         return []
     views = JournalViews(config.journal.path)
-    topics = AlarmTopics(config.instance, views, broker.publish, broker.n_connects)
-    return [_running(config, topics)]
+    asked = config.mqtt.publish
+    prefix = None if asked is None else asked.home_assistant
+    to_broker = broker.publish, broker.n_connects
+    topics = AlarmTopics(config.instance, views, *to_broker, with_quiet=prefix is not None)
+    running = [_running(config, topics)]
+    if asked is not None:
+        views = JournalViews(config.journal.path)
+        verdicts = VerdictTopics(config.instance, views, asked.verdicts_every_s, *to_broker)
+        running.append(_running(config, verdicts))
+    announced = Announced(config.journal.path)
+    if prefix is None and not announced.topics():
+        announced.close()
+        return running
+    views = JournalViews(config.journal.path)
+    devices = Devices(config, prefix, metadata.version("camshaft"))
+    return [*running, _running(config, HomeAssistant(devices, views, announced, *to_broker))]
 
 
 def _databases(config: Config) -> list[RunningOutput]:

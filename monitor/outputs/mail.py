@@ -16,6 +16,7 @@ from typing import Any
 
 from monitor.advice import AdviceBook
 from monitor.config import ConfigError, MailSettings, TlsSettings
+from monitor.outputs.templates import whole_text
 from monitor.outputs.webhook import Answer, Known, Notices
 from monitor.text import printable
 from monitor.tls import client_context, explain
@@ -114,7 +115,7 @@ def mail(tree: dict[str, Any], settings: MailSettings) -> EmailMessage:
     message["Message-ID"] = make_msgid(domain=settings.sender.rpartition("@")[2])
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday answers, please
     lines = [
-        str(tree["text"]),
+        whole_text(tree),
         "",
         f"Machine  {tree['machine']}",
         f"Point    {tree['point']}",

@@ -66,8 +66,32 @@ def sent(known: Notified, state: str, now_ns: int) -> Notified:
 
 
 def alarm_topic(instance: str, sensor: str) -> str:
+    return _topic(instance, "alarm", sensor)
+
+
+def verdict_topic(instance: str, sensor: str) -> str:
+    return _topic(instance, "verdict", sensor)
+
+
+def _topic(instance: str, what: str, sensor: str) -> str:
     machine, _, point = sensor.rpartition("/")
-    return f"camshaft/{instance}/alarm/{machine}/{point}".translate(UNSAFE_IN_TOPIC)
+    return f"camshaft/{instance}/{what}/{machine}/{point}".translate(UNSAFE_IN_TOPIC)
+
+
+def quiet_state(instance: str, sensor: str) -> dict[str, Any]:
+    """The state of a point that has had no alarm yet."""
+    machine, _, point = sensor.rpartition("/")
+    return {
+        "instance": instance,
+        "machine": machine,
+        "point": point,
+        "event_id": None,
+        "model_id": "",
+        "state": "cleared",
+        "since": None,
+        "text": "",
+        "acknowledged": None,
+    }
 
 
 def alarm_state(instance: str, change: StoredEvent, seen: StoredEvent | None) -> dict[str, Any]:

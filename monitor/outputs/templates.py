@@ -30,13 +30,23 @@ CARD_COLORS = {"raised": "attention", "acknowledged": "accent", "cleared": "good
 PAGERDUTY_ACTIONS = {"raised": "trigger", "acknowledged": "acknowledge", "cleared": "resolve"}
 
 
+def whole_text(notice: Notice) -> str:
+    """What happened, and what to check and do where that is known."""
+    advice = notice.get("advice")
+    lines = [str(notice["text"])]
+    for key, word in (("check", "Check"), ("do", "Do")):
+        if advice and advice[key]:
+            lines.append(f"{word}: {' '.join(advice[key])}")
+    return "\n".join(lines)
+
+
 def plain(notice: Notice, _url: str, _key: str) -> Tree:
     return dict(notice)
 
 
 def ntfy(notice: Notice, url: str, _key: str) -> Tree:
     """The topic is the last part of the URL; address() takes it off."""
-    text = str(notice["text"]).encode()[:MAX_NTFY_BYTES].decode("utf-8", "ignore")
+    text = whole_text(notice).encode()[:MAX_NTFY_BYTES].decode("utf-8", "ignore")
     tree = {
         "topic": _topic(url),
         "title": notice["title"],
@@ -51,7 +61,7 @@ def slack(notice: Notice, _url: str, _key: str) -> Tree:
     """Names are plain text: nobody can write <!channel> into one."""
     blocks = [
         {"type": "header", "text": _slack_text(notice["title"], MAX_SLACK_HEADER)},
-        {"type": "section", "text": _slack_text(notice["text"], MAX_SLACK_TEXT)},
+        {"type": "section", "text": _slack_text(whole_text(notice), MAX_SLACK_TEXT)},
     ]
     if notice["link"]:
         link = {"type": "mrkdwn", "text": f"<{notice['link']}|Open the page>"}
@@ -76,7 +86,11 @@ def teams(notice: Notice, _url: str, _key: str) -> Tree:
         "version": "1.4",
         "body": [
             _rich(title | {"color": CARD_COLORS[notice["state"]]}),
-            _rich({"type": "TextRun", "text": notice["text"]}),
+            *(
+                _rich({"type": "TextRun", "text": line})
+                for line in whole_text(notice).splitlines()
+                if line
+            ),
         ],
     }
     if notice["link"]:
@@ -107,7 +121,11 @@ def pagerduty(notice: Notice, _url: str, key: str) -> Tree:
             "timestamp": notice["at"],
             "component": f"{notice['machine']}/{notice['point']}",
             "group": notice["machine"],
-            "custom_details": {"event_id": notice["event_id"], "model_id": notice["model_id"]},
+            "custom_details": {
+                "event_id": notice["event_id"],
+                "model_id": notice["model_id"],
+                "advice": notice.get("advice"),
+            },
         },
         "client": "Camshaft",
     }

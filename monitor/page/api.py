@@ -23,10 +23,10 @@ from monitor.page.api_views import (
     event_tree,
     map_tree,
     point_tree,
-    verdict_tree,
     whole_verdict_tree,
 )
 from monitor.page.feed import Source
+from monitor.plain_values import verdict_tree
 from monitor.records.labels import MAX_INTEGER, MAX_SENSOR
 from monitor.times import TimeError, moment
 

@@ -1,6 +1,4 @@
-"""What /api/v1 answers with, as plain values for JSON. Pure. Times are ISO 8601 in UTC, to the
-millisecond; the names are those of static/openapi.json.
-"""
+"""What /api/v1 answers with beside plain verdicts (monitor/plain_values.py). Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +7,11 @@ from typing import Any
 
 from monitor.journal.labels import StoredLabel
 from monitor.journal.reader import Row
-from monitor.journal.views import Score, StoredEvent, WindowSummary
-from monitor.page.views import Tree, band_sums, finite, numbers
+from monitor.journal.views import StoredEvent, WindowSummary
+from monitor.page.views import Tree, band_sums, numbers
+from monitor.plain_values import band_tree, finite, names_tree, verdict_tree
 from monitor.records.context import Context
 from monitor.records.evidence import Evidence
-from monitor.records.verdict import Band
 from monitor.times import iso
 
 
@@ -21,33 +19,15 @@ def point_tree(newest: WindowSummary, is_acknowledged: bool) -> Tree:
     """A point by its newest verdict."""
     is_seen = newest.alarm == "raised" and is_acknowledged
     return {
-        **_names(newest.sensor),
+        **names_tree(newest.sensor),
         "status": newest.status,
         "reason": newest.reason,
         "alarm": "acknowledged" if is_seen else newest.alarm,
         "at": iso(newest.end_ns),
         "newest": newest.row_id,
         "probability": finite(newest.probability),
-        "band": _band(newest.band),
+        "band": band_tree(newest.band),
         "model_id": newest.model_id,
-    }
-
-
-def verdict_tree(window: WindowSummary) -> Tree:
-    """One window without its map."""
-    return {
-        "row": window.row_id,
-        **_names(window.sensor),
-        "start": iso(window.start_ns),
-        "end": iso(window.end_ns),
-        "status": window.status,
-        "reason": window.reason,
-        "alarm": window.alarm,
-        "probability": finite(window.probability),
-        "evidence": [_score(score) for score in window.scores],
-        "band": _band(window.band),
-        "model_id": window.model_id,
-        "undone": window.is_undone,
     }
 
 
@@ -76,7 +56,7 @@ def map_tree(row: Row) -> Tree | None:
     spectrum = None if v.spectrum_db is None else numbers(v.spectrum_db)
     return {
         "row": row.row_id,
-        **_names(v.sensor),
+        **names_tree(v.sensor),
         "f_edges_hz": list(v.grid.f_edges_hz),
         "t_edges_s": list(v.grid.t_edges_s),
         "evidence": [_map(evidence) for evidence in v.evidence],
@@ -87,26 +67,12 @@ def map_tree(row: Row) -> Tree | None:
 def event_tree(event: StoredEvent, unacknowledged: Mapping[str, int]) -> Tree:
     return {
         "event_id": event.event_id,
-        **_names(event.sensor),
+        **names_tree(event.sensor),
         "at": iso(event.at_ns),
         "kind": event.kind,
         "text": event.text,
         "model_id": event.model_id,
         "open": unacknowledged.get(event.sensor) == event.event_id,
-    }
-
-
-def _names(sensor: str) -> Tree:
-    machine, _, point = sensor.rpartition("/")
-    return {"sensor": sensor, "machine": machine, "point": point}
-
-
-def _score(score: Score) -> Tree:
-    return {
-        "kind": score.kind,
-        "unit": score.unit,
-        "score": finite(score.score),
-        "threshold": finite(score.threshold),
     }
 
 
@@ -120,12 +86,6 @@ def _map(evidence: Evidence) -> Tree:
         "cells": numbers(evidence.cells),
         "bands": band_sums(evidence.cells),
     }
-
-
-def _band(band: Band | None) -> Tree | None:
-    if band is None:
-        return None
-    return {"low_hz": band.low_hz, "high_hz": band.high_hz, "share": band.share}
 
 
 def _figures(values: Mapping[str, float]) -> dict[str, Any]:

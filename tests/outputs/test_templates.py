@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from monitor.config import Secret, WebhookSettings
+from monitor.journal.mutes import Mute, MuteStore
 from monitor.outputs.notify import STATE_OF_KIND
 from monitor.outputs.templates import BODIES, has_taken
 from monitor.outputs.webhook import Webhook, cursor_name
@@ -160,9 +161,10 @@ ANSWERS = {
     state=st.sampled_from(sorted(set(STATE_OF_KIND.values()))),
     words=st.text(min_size=1, max_size=6000) | st.just(HOSTILE),
     link=st.none() | st.just("https://plant.example/#/point/a%2Fb"),
+    advice=st.none() | st.just({"check": ["The bolts."], "do": ["Tighten them.", "Or not."]}),
 )
 def test_whatever_is_told_the_body_is_as_documented(
-    template: str, state: str, words: str, link: str | None
+    template: str, state: str, words: str, link: str | None, advice: dict[str, Any] | None
 ) -> None:
     notice = {
         "instance": "plant-1",
@@ -176,9 +178,13 @@ def test_whatever_is_told_the_body_is_as_documented(
         "text": f"Alarm at {words}",
         "n_held": 0,
         "link": link,
+        "advice": advice,
     }
     body = BODIES[template](notice, "https://ntfy.example/alarms", ROUTING_KEY)
     Draft202012Validator(DOCUMENTED[template]).validate(body)
+    is_short = len(words) < 100
+    if advice is not None and is_short:
+        assert "Tighten them. Or not." in str(body) or template == "pagerduty"
 
 
 def test_no_name_calls_a_channel_or_makes_a_link() -> None:
@@ -341,6 +347,21 @@ def test_what_has_cleared_is_not_told_again(tmp_path: Path, receiver: HttpReceiv
     plant.happen("alarm_cleared")
     plant.run(3000.0)
     assert titles(receiver) == [f"Alarm: {SENSOR}", f"Alarm cleared: {SENSOR}"]
+    plant.close()
+
+
+def test_a_muted_point_is_not_reminded_of(tmp_path: Path, receiver: HttpReceiver) -> None:
+    plant = plant_of(tmp_path, receiver, remind_s=600.0)
+    plant.happen("alarm_raised")
+    plant.run()
+    now_ns = round(plant.now_s * 1e9)
+    store = MuteStore(plant.path)
+    store.mute(Mute(SENSOR, now_ns, now_ns + 3600 * 10**9, "Ann", "bearing ordered"), "then")
+    store.close()
+    plant.run(3500.0)
+    assert len(receiver.got) == 1
+    plant.run(300.0)
+    assert titles(receiver)[1:] == [f"Not acknowledged yet: Alarm: {SENSOR}"]
     plant.close()
 
 

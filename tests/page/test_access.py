@@ -46,7 +46,11 @@ NEEDED: dict[tuple[str, str], Role | None] = {
     ("GET", "/api/v1/verdicts/{row}"): Role.VIEWER,
     ("GET", "/api/v1/verdicts/{row}/map"): Role.VIEWER,
     ("GET", "/api/v1/events"): Role.VIEWER,
+    ("GET", "/api/rows/{row_id:int}/spectrum"): Role.VIEWER,
+    ("GET", "/api/rows/{row_id:int}/sound"): Role.VIEWER,
     ("POST", "/api/labels"): Role.OPERATOR,
+    ("POST", "/api/mutes"): Role.OPERATOR,
+    ("POST", "/api/mutes/end"): Role.OPERATOR,
     ("POST", "/api/acknowledgements"): Role.OPERATOR,
     ("POST", "/api/commissionings"): Role.ADMIN,
     ("POST", "/api/commissionings/undo"): Role.ADMIN,
@@ -143,15 +147,20 @@ def test_the_name_of_who_logged_in_is_written_whatever_the_request_says(
     (alarm,) = views.unacknowledged().values()
     claimed = {"author": "The Director", "comment": "ordered"}
     headers = sessions[Role.OPERATOR]
+    soon_ms = (time.time_ns() + 3600 * 10**9) // 10**6
     asked = [
         ("/api/acknowledgements", {"event_id": alarm, **claimed}),
         ("/api/labels", {"row_id": 1, "word": "unclear", **claimed}),
+        ("/api/mutes", {"sensor": "fan-9/motor", "until_ms": soon_ms, **claimed}),
+        ("/api/mutes/end", {"sensor": "fan-9/motor", **claimed}),
     ]
     for path, tree in asked:
         assert page.ask("POST", path, tree, headers).status == 200
-    label, acknowledged = [event.text for event in views.events_back(None, 2)]
+    unmuted, muted, label, acknowledged = [event.text for event in views.events_back(None, 4)]
     assert acknowledged == "acknowledged by a operator: ordered"
     assert label == "unclear by a operator: ordered"
+    assert muted.endswith(" by a operator: ordered")
+    assert unmuted == "unmuted by a operator"
     views.close()
 
 

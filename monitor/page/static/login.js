@@ -4,12 +4,6 @@ const form = document.getElementById("login");
 const answer = document.getElementById("answer");
 const user = document.getElementById("user");
 
-const ways = await (await fetch("api/login")).json();
-if (ways.with_users) {
-  document.getElementById("user-label").hidden = false;
-  user.focus();
-}
-
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   answer.hidden = true;
@@ -28,3 +22,9 @@ form.addEventListener("submit", async (event) => {
   answer.textContent = (await response.json()).error;
   answer.hidden = false;
 });
+
+const ways = await (await fetch("api/login")).json();
+if (ways.with_users) {
+  document.getElementById("user-label").hidden = false;
+  user.focus();
+}
