@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 
+from monitor.allocator import keep_freed_memory
 from monitor.commands.arguments import add_config
 from monitor.config_file import load_config
 from monitor.config_pairs import doubts
@@ -41,4 +42,5 @@ def run(arguments: argparse.Namespace) -> int:
     logging.Formatter.converter = time.gmtime
     for doubt in doubts(config):
         logging.getLogger(__name__).warning("%s", doubt)
+    keep_freed_memory()
     return Service(arguments.config, config).run()
