@@ -49,6 +49,7 @@ from monitor.sources.base import Callbacks, Publisher, Source
 from monitor.sources.configured import MakeSource, configured_source, topic_filters
 from monitor.text import first_bytes, printable
 from monitor.thinner import Thinner
+from monitor.thread_name import name_thread
 
 TURN_S = 0.05  # an idle turn of the pipeline
 MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
@@ -230,6 +231,7 @@ class Service:
 
     def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:
+            name_thread(name)
             try:
                 work()
             except BaseException as error:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor.journal.mutes import Mute, standing
 from monitor.journal.places import ID_OF_KIND, furthest_behind
 from monitor.journal.refusals import Refusal, refusals
 from monitor.journal.schema import UNDONE, JournalError, connect_read_only
@@ -122,6 +123,13 @@ class JournalReader:
         """What was refused since a time, by topic and reason, the latest first."""
         try:
             return refusals(self._link, since_ns, limit)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
+
+    def mutes(self, now_ns: int) -> dict[str, Mute]:
+        """The mutes that hold, by sensor."""
+        try:
+            return standing(self._link, now_ns)
         except sqlite3.Error as error:
             raise JournalError(f"the journal cannot be read: {error}.") from error
 

@@ -120,6 +120,12 @@ CREATE TABLE IF NOT EXISTS resend (
     PRIMARY KEY (output, kind, row_id)) WITHOUT ROWID;
 """
 LATER_TABLES += refusals.TABLE
+LATER_TABLES += """
+CREATE TABLE IF NOT EXISTS mute (
+    mute_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    sensor TEXT NOT NULL, at_ns INTEGER NOT NULL, until_ns INTEGER NOT NULL,
+    author TEXT NOT NULL, reason TEXT NOT NULL, ended_ns INTEGER);
+"""
 
 
 # Of a verdict: the commissioning that judged it was undone since.

@@ -40,6 +40,7 @@ class AlarmTopics:
         self._publish, self._n_connects = publish, n_connects
         self._published: dict[str, str] = {}  # topic: payload
         self._n_connects_seen = 0
+        self._look_again_ns: int | None = None  # the first end of a mute that holds a state back
 
     def step(self, rows: Sequence[JournalRow], now_ns: int) -> Step:
         """Rows wait while there is no connection: MQTT itself says why. Raises JournalError."""
@@ -49,9 +50,10 @@ class AlarmTopics:
         is_new = n_connects != self._n_connects_seen
         if is_new:
             self._published.clear()  # the broker may have forgotten
-        if not rows and not is_new:
+        is_due = self._look_again_ns is not None and now_ns >= self._look_again_ns
+        if not rows and not is_new and not is_due:
             return Step()
-        if not self._publish_changes():
+        if not self._publish_changes(now_ns):
             return Step()
         self._n_connects_seen = n_connects
         return Step(passed=[row.key for row in rows])
@@ -59,16 +61,25 @@ class AlarmTopics:
     def close(self) -> None:
         self._views.close()
 
-    def _publish_changes(self) -> bool:
-        """False where a state was not taken: it is published later."""
+    def _publish_changes(self, now_ns: int) -> bool:
+        """False where a state was not taken: it is published later. The alarm of a muted point
+        keeps the state that was told, until the mute's end; that it cleared is told at once.
+        """
         done = True
+        muted = self._views.mutes(now_ns)
+        held = []
         for sensor, (change, seen) in self._views.alarm_states().items():
             topic = alarm_topic(self._instance, sensor)
-            payload = json.dumps(alarm_state(self._instance, change, seen))
+            state = alarm_state(self._instance, change, seen)
+            if sensor in muted and state["state"] != "cleared":
+                held.append(muted[sensor].until_ns)
+                continue
+            payload = json.dumps(state)
             if self._published.get(topic) == payload:
                 continue
             if self._publish(topic, payload, True):
                 self._published[topic] = payload
             else:
                 done = False
+        self._look_again_ns = min(held, default=None)
         return done

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from monitor.advice import advice_book
 from monitor.config import Config
 from monitor.journal.cursors import Cursor
 from monitor.journal.views import JournalViews
 from monitor.outputs.alarm_topics import AlarmTopics, Publish
 from monitor.outputs.base import Output
 from monitor.outputs.runner import Runner
+from monitor.outputs.syslog import Syslog
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,13 @@ def configured_outputs(config: Config, broker: Broker | None) -> list[RunningOut
 
     broker : that the alarm topics are on; None where there is none
     """
-    return [*_topics(config, broker), *_databases(config), *_webhooks(config)]
+    return [
+        *_topics(config, broker),
+        *_databases(config),
+        *_webhooks(config),
+        *_mails(config),
+        *_syslog(config),
+    ]
 
 
 def _topics(config: Config, broker: Broker | None) -> list[RunningOutput]:
@@ -73,12 +81,48 @@ def _webhooks(config: Config) -> list[RunningOutput]:
     # The HTTP client costs those nothing who do not use it.
     from monitor.outputs.webhook import Webhook, cursor_name
 
+    advice = advice_book(config.advice)
     running = []
     for hook in settings.webhooks:
         cursor = Cursor(config.journal.path, cursor_name(hook), Webhook.kinds, Webhook.from_start)
-        webhook = Webhook(hook, config.instance, settings.cool_down_s, cursor)
+        webhook = Webhook(
+            hook,
+            config.instance,
+            settings.cool_down_s,
+            cursor,
+            remind_s=settings.remind_s,
+            page_url=settings.page_url,
+            advice=advice,
+        )
         running.append(RunningOutput(webhook, cursor, Runner(webhook, cursor)))
     return running
+
+
+def _mails(config: Config) -> list[RunningOutput]:
+    settings = config.notifications
+    if not settings.mails:
+        return []
+    from monitor.outputs.mail import Mail, cursor_name
+
+    advice = advice_book(config.advice)
+    running = []
+    for one in settings.mails:
+        cursor = Cursor(config.journal.path, cursor_name(one), Mail.kinds, Mail.from_start)
+        mail = Mail(
+            one,
+            config.instance,
+            settings.cool_down_s,
+            cursor,
+            remind_s=settings.remind_s,
+            page_url=settings.page_url,
+            advice=advice,
+        )
+        running.append(RunningOutput(mail, cursor, Runner(mail, cursor)))
+    return running
+
+
+def _syslog(config: Config) -> list[RunningOutput]:
+    return [_running(config, Syslog(one)) for one in config.notifications.syslog]
 
 
 def _running(config: Config, output: Output) -> RunningOutput:
