@@ -20,6 +20,15 @@ MIN_COLUMNS, FEW_COLUMNS = 5, 10
 MIN_N_FFT = 250  # of frames; shorter ones tell few bands apart
 MIXUP, CUTMIX = "mixup", "cutmix"
 Levels = Literal["absolute", "relative", "auto"]
+# Bands and columns fine enough to see single impacts; convolutions that hardly look along time.
+# The defaults of Recipe are those of models made before.
+FINE: dict[str, Any] = {
+    "n_maps": (8, 12, 16, 24),
+    "pools": (2, 1, 1),
+    "kernels": ((3, 3), (3, 1), (3, 1), (1, 1)),
+    "n_bands": 48,
+    "n_columns": 40,
+}
 ABSOLUTE: Levels = "absolute"
 RELATIVE: Levels = "relative"
 AUTO: Levels = "auto"
@@ -85,7 +94,7 @@ def default_recipe(manifest: RecordingSet) -> Recipe:
             f"row {shortest.row}: {shortest.name} lasts {shortest_s:g} s; a window needs at least"
             " 0.02 s. Leave it out, or give --window-s."
         )
-    return Recipe(window_s=math.floor(window_s * 50 + 1e-9) / 50, levels=AUTO)
+    return Recipe(window_s=math.floor(window_s * 50 + 1e-9) / 50, levels=AUTO, **FINE)
 
 
 def default_epochs(n_windows: int) -> int:
