@@ -31,7 +31,7 @@ def band_agreement(scene: Scene) -> dict[str, Interval]:
     """
     scene = scene.first(MAX_WINDOWS)
     worth = worth_of_bands(scene)
-    ways = {
+    ways: dict[str, Float32 | Float64] = {
         "exact map": scene.contribution,
         "Grad-CAM": grad_cam(scene.model, scene.psd_db),
         "occlusion": occlusion(scene),
@@ -51,10 +51,11 @@ def occlusion(scene: Scene) -> Float64:
     Patches are one band high and about a tenth of the window long. What a patch is worth
     is shared out evenly over its cells.
     """
-    cells = np.zeros(scene.contribution.shape)
-    for columns in _patches(cells.shape[2]):
+    n, n_f, n_t = scene.contribution.shape
+    cells = np.zeros((n, n_f, n_t))
+    for columns in _patches(n_t):
         first, last = (at * scene.frames_per_column for at in (columns.start, columns.stop))
-        for band in range(cells.shape[1]):
+        for band in range(n_f):
             fall = _fall(scene, band, slice(first, last))
             cells[:, band, columns] = fall[:, None] / (columns.stop - columns.start)
     return cells
