@@ -4,6 +4,7 @@ measures at full length.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ def test_the_table_shows_what_could_not_be_measured() -> None:
         "usual_script_windows_per_s": 16.0,
         "times_faster": 125.0,
         "kernel_limit_windows_per_s": 8000.0,
+        "efficiency": 0.25,
         "startup_s": 0.5,
         "rss_mb": None,
         "stages_us": {"decode": 10.0},
@@ -71,6 +73,13 @@ def test_the_search_comes_close_to_the_largest_number_that_holds(limit: int) -> 
         assert best.trouble
     else:
         assert limit / 1.1 <= best.n_sensors <= limit
+
+
+def test_a_trial_that_was_given_up_has_figures_all_the_same() -> None:
+    given_up = Trial(2000, "more than 4 s behind", 100)
+    figures = json.loads(json.dumps(live_figures(given_up, 130.0), allow_nan=False))
+    assert figures["live_sensors_two_cores"] == 0
+    assert figures["p99_ms"] is figures["efficiency"] is None
 
 
 @needs_mosquitto

@@ -74,13 +74,16 @@ def measure(folder: Path) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as name:
         run = run_pipeline(workload, Path(name))
     stages_s = stage_costs_s(workload) | {"journal": run.journal_s}
-    stages_s["rest"] = max(0.0, 1 / run.windows_per_s - sum(stages_s.values()))
+    stages_s["rest"] = max(0.0, run.cpu_s - sum(stages_s.values()))
+    limit = kernel_limit(workload)
     daemon = measure_daemon(make_workload(folder, N_SENSORS, N_WINDOWS_LIVE))
     return {
         "pipeline_windows_per_s": round(run.windows_per_s, 1),
         "usual_script_windows_per_s": round(usual, 2),
         "times_faster": round(run.windows_per_s / usual, 1),
-        "kernel_limit_windows_per_s": round(kernel_limit(workload), 1),
+        "kernel_limit_windows_per_s": round(limit, 1),
+        "cpu_us_per_window": round(1e6 * run.cpu_s, 1),
+        "efficiency": round(1 / limit / run.cpu_s, 3),
         "startup_s": round(daemon.startup_s, 2),
         "rss_mb": None if daemon.rss_mb is None else round(daemon.rss_mb, 1),
         "stages_us": {name: round(1e6 * cost_s, 1) for name, cost_s in stages_s.items()},
@@ -140,6 +143,7 @@ def table(figures: Mapping[str, object]) -> str:
             f"{'only Fourier transforms and network':<46}"
             f"{figures['kernel_limit_windows_per_s']:>12,.0f} windows/s"
         ),
+        f"{'their share of the pipeline, efficiency':<46}{figures['efficiency']:>12.2f}",
         f"{'daemon, start to READY':<46}{figures['startup_s']:>12.2f} s",
         (
             f"{'daemon, resident with ' + str(figures['n_sensors']) + ' sensors':<46}"

@@ -98,8 +98,11 @@ def largest(trial: Callable[[int], Trial], first: int = FIRST_N) -> Trial:
 
 
 def live_figures(trial: Trial, kernel_us: float) -> dict[str, object]:
-    """kernel_us : processor time of a window's Fourier transforms and network alone"""
-    return {
+    """kernel_us : processor time of a window's Fourier transforms and network alone
+
+    None for what a trial that was given up cannot tell.
+    """
+    figures = {
         "live_sensors_two_cores": 0 if trial.trouble else trial.n_sensors,
         "p50_ms": trial.p50_ms,
         "p99_ms": trial.p99_ms,
@@ -110,6 +113,7 @@ def live_figures(trial: Trial, kernel_us: float) -> dict[str, object]:
         "rss_mb": trial.rss_mb,
         "n_cores": os.cpu_count(),
     }
+    return {name: None if value != value else value for name, value in figures.items()}
 
 
 def live_table(trial: Trial, kernel_us: float) -> str:
