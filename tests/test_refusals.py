@@ -27,6 +27,7 @@ WHOLE: dict[str, Any] = {
         "username": "u",
         "password": {"env": "P"},
         "tls": {"certificate_file": "c", "key_file": "k"},
+        "publish": {"home_assistant": "homeassistant"},
     },
     "subscriptions": [
         {"topic": "a/{machine}/{point}", "payload": {"format": "raw"}},
