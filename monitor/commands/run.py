@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 
+from monitor.allocator import keep_freed_memory
 from monitor.commands.arguments import add_config
 from monitor.config_file import load_config
 from monitor.config_pairs import doubts
@@ -35,4 +36,5 @@ def run(arguments: argparse.Namespace) -> int:
     set_up(config.logging.level, config.logging.levels, config.logging.format)
     for doubt in doubts(config):
         logging.getLogger(__name__).warning("%s", doubt)
+    keep_freed_memory()
     return Service(arguments.config, config).run()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy
 
+from monitor.allocator import keep_freed_memory
 from monitor.evidence.model_folder import find_model
 from tests.benchmarks.daemon import measure_daemon
 from tests.benchmarks.live import (
@@ -53,6 +54,7 @@ def main() -> int:
         help="live: short messages, N of which hold one window (default 1)",
     )
     arguments = parser.parse_args()
+    keep_freed_memory()  # as the service does
     folder = find_model(arguments.model)
     if arguments.live:
         figures = measure_live(folder, arguments.sensors, arguments.messages_per_window)
