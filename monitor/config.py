@@ -385,14 +385,14 @@ class WebhookSettings(Settings):
     where the old one was.
 
     template: the body, as the receiver's documentation has it.
-    key: PagerDuty's routing key, which stands in the body.
+    routing_key: PagerDuty's own, which stands in the body.
     fields: constants to send along, where a receiver asks for them (a chat's number, for example).
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     url: str
     template: Literal["plain", "ntfy", "slack", "teams", "pagerduty"] = "plain"
-    key: Secret | None = None
+    routing_key: Secret | None = None
     authorization: Secret | None = None  # the whole Authorization header, "Bearer ..." say
     tls: TlsSettings | None = None
     fields: dict[str, str] = Field(default_factory=dict, max_length=20)
@@ -405,8 +405,8 @@ class WebhookSettings(Settings):
 
     @model_validator(mode="after")
     def _fits_its_template(self) -> Self:
-        if (self.template == "pagerduty") != (self.key is not None):
-            raise ValueError("key and template = pagerduty belong together: its routing key")
+        if (self.template == "pagerduty") != (self.routing_key is not None):
+            raise ValueError("routing_key and template = pagerduty belong together")
         if self.template == "ntfy" and not NTFY_TOPIC.fullmatch(urlsplit(self.url).path):
             raise ValueError(
                 "url must end in the topic alone for ntfy: https://ntfy.example/alarms"

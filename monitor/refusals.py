@@ -33,7 +33,7 @@ UNITS_OF_SUFFIX = {
 }
 
 # Keys that hold a secret or where it is to be found, and constants that a webhook sends along.
-HIDDEN = re.compile("password|token|authorization|secret|fields")
+HIDDEN = re.compile("password|token|authorization|secret|fields|users|routing_key")
 
 # Where a value may be text or a list, pydantic says of each that it is not that.
 CHOICES = re.compile(r"(constrained-)?str|tuple\[.*\]")

@@ -64,7 +64,7 @@ MODEL = {"model": "cnc-milling", "channels": ["x", "y", "z"], "window_s": None}
 JSON = {"format": "json"}
 INFLUX = {"url": "http://127.0.0.1:1", "bucket": "b"}
 HOOK = {"name": "h", "url": "http://127.0.0.1:1/"}
-PAGER = {**HOOK, "template": "pagerduty", "key": {"env": "SECRET_ONE"}}
+PAGER = {**HOOK, "template": "pagerduty", "routing_key": {"env": "SECRET_ONE"}}
 MAIL = {
     "name": "m",
     "host": "127.0.0.1",
@@ -989,9 +989,14 @@ OBSERVED: dict[str, Observation] = {
         {"notifications": {"cool_down_s": 0, "webhooks": [HOOK]}},
     ),
     "WebhookSettings.template": seen_by_webhook("template", "slack"),
-    "WebhookSettings.key": Observation(
+    "WebhookSettings.routing_key": Observation(
         webhook,
-        {"notifications": {"cool_down_s": 0, "webhooks": [{**PAGER, "key": {"env": "PATH"}}]}},
+        {
+            "notifications": {
+                "cool_down_s": 0,
+                "webhooks": [{**PAGER, "routing_key": {"env": "PATH"}}],
+            }
+        },
         {"notifications": {"cool_down_s": 0, "webhooks": [PAGER]}},
     ),
     "MailSettings.name": seen_by_mail("name", "other"),

@@ -27,6 +27,7 @@ WHOLE: dict[str, Any] = {
         "username": "u",
         "password": {"env": "P"},
         "tls": {"certificate_file": "c", "key_file": "k"},
+        "publish": {"home_assistant": "homeassistant"},
     },
     "subscriptions": [
         {"topic": "a/{machine}/{point}", "payload": {"format": "raw"}},
@@ -53,10 +54,34 @@ WHOLE: dict[str, Any] = {
                 "url": "https://h/hook",
                 "authorization": {"env": "A"},
                 "fields": {"channel": "x"},
+            },
+            {
+                "name": "b",
+                "url": "https://h/v2",
+                "template": "pagerduty",
+                "routing_key": {"env": "K"},
+            },
+        ],
+        "mails": [
+            {
+                "name": "m",
+                "host": "h",
+                "username": "u",
+                "password": {"env": "M"},
+                "sender": "a@h",
+                "to": ["b@h"],
+                "tls": {},
             }
-        ]
+        ],
+        "syslog": [{"name": "s", "address": "tls://h", "tls": {}}],
     },
-    "page": {"password": {"env": "P"}, "tls": {"certificate_file": "c", "key_file": "k"}},
+    "page": {
+        "password": {"env": "P"},
+        "users": {"env": "U"},
+        "proxy": {"address": "10.0.0.1"},
+        "tokens": [{"name": "t", "token": {"env": "T"}}],
+        "tls": {"certificate_file": "c", "key_file": "k"},
+    },
     "prometheus": {},
     "logging": {},
 }
@@ -203,16 +228,15 @@ def test_a_folder_in_place_of_its_file(names: list[str], hint: str, tmp_path: Pa
 # -- secrets --------------------------------------------------------------------------------------
 
 
+SECRETS = ("password", "token", "authorization", "fields", "routing_key", "users")
+
+
 def secret_places(model: type[BaseModel], tree: Any) -> list[Place]:
     """Every key that may hold a secret: those of type Secret, webhooks' URLs and constants."""
     return [
         place
         for place in PLACES
-        if any(
-            isinstance(part, str) and part in ("password", "token", "authorization", "fields")
-            for part in place
-        )
-        or place[-1] == "url"
+        if any(isinstance(part, str) and part in SECRETS for part in place) or place[-1] == "url"
     ]
 
 
@@ -226,7 +250,7 @@ def test_the_walk_finds_every_secret_of_the_configuration() -> None:
                     yield from typed(inside, seen | {inside})
 
     found = {str(place[-1]) for place in secret_places(Config, WHOLE)}
-    assert set(typed(Config, frozenset())) == {"password", "token", "authorization"} <= found
+    assert set(typed(Config, frozenset())) == {*SECRETS} - {"fields"} <= found
 
 
 WAYS: list[Callable[[str], object]] = [

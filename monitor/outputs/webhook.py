@@ -209,8 +209,8 @@ class Webhook(Notices):
         if self._settings.authorization is not None:
             secret = _header(self._settings, self._settings.authorization)
             self._headers["Authorization"] = secret
-        if self._settings.key is not None:
-            self._key = self._settings.key.read().strip()
+        if self._settings.routing_key is not None:
+            self._key = self._settings.routing_key.read().strip()
 
     def _tell(self, tree: dict[str, Any]) -> Answer:
         settings = self._settings

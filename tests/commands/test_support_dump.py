@@ -74,7 +74,7 @@ def configuration(folder: Path, secrets: Secrets) -> dict[str, Any]:
                     "name": "pager",
                     "url": "https://events.example/v2",
                     "template": "pagerduty",
-                    "key": secrets.file("pagerduty"),
+                    "routing_key": secrets.file("pagerduty"),
                 },
             ],
             "mails": [

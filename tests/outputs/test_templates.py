@@ -237,7 +237,7 @@ def plant_of(
         name="chat",
         url=f"{receiver.address}/alarms",
         template=template,
-        key=key,
+        routing_key=key,
         timeout_s=0.3,
     )
     return AlarmPlant(
@@ -395,8 +395,8 @@ def test_a_reminder_that_does_not_arrive_is_tried_again(
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"template": "pagerduty"}, "key and template = pagerduty belong together"),
-        ({"key": {"env": "KEY"}}, "key and template = pagerduty belong together"),
+        ({"template": "pagerduty"}, "routing_key and template = pagerduty belong together"),
+        ({"routing_key": {"env": "KEY"}}, "routing_key and template = pagerduty belong together"),
         ({"template": "ntfy", "url": "https://ntfy.example/"}, "url must end in the topic alone"),
         ({"template": "irc"}, "Input should be 'plain', 'ntfy', 'slack', 'teams' or 'pagerduty'"),
     ],
