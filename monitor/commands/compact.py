@@ -11,7 +11,7 @@ from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_OK
 from monitor.journal.files import compact
 
-EXAMPLES = ("camshaft compact -c /etc/camshaft/camshaft.yaml",)
+EXAMPLES = ("camshaft compact",)
 EXIT_CODES = {
     0: "done",
     2: "refused: a service runs, or there is no room for a second copy; nothing was changed",

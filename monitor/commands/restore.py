@@ -11,7 +11,7 @@ from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_OK
 from monitor.journal.files import restore
 
-EXAMPLES = ("camshaft restore /backup/camshaft.journal -c /etc/camshaft/camshaft.yaml",)
+EXAMPLES = ("camshaft restore /backup/camshaft.journal",)
 EXIT_CODES = {
     0: "restored",
     2: "refused: a service runs, or the file is no whole journal; nothing was changed",

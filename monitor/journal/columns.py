@@ -213,12 +213,27 @@ def verdict_blocks(
         yield layout.columns(block)
 
 
-def count(link: sqlite3.Connection, span: Span) -> tuple[int, int]:
-    """Windows, and kept ones."""
-    (windows,) = next(_rows(link, f"SELECT count(*) FROM verdict v{WITHIN}", span))
-    joined = "SELECT count(*) FROM verdict v JOIN kept_window k USING (row_id)"
-    (kept,) = next(_rows(link, joined + WITHIN, span))
-    return windows, kept
+class Selection:
+    """A span of the journal at one moment, to be read row by row. Raises JournalError."""
+
+    def __init__(self, path: Path, span: Span) -> None:
+        self._link = connect_read_only(path)
+        self._span = span
+        self._link.execute("BEGIN")  # what the service writes meanwhile does not count
+        self.layout = Layout.of(self._link, span)
+        windows = f"SELECT count(*) FROM verdict v{WITHIN}"
+        kept = f"SELECT count(*) FROM verdict v JOIN kept_window k USING (row_id){WITHIN}"
+        ((self.n_windows,),) = _rows(self._link, windows, span)
+        ((self.n_kept,),) = _rows(self._link, kept, span)
+
+    def close(self) -> None:
+        self._link.close()
+
+    def verdicts(self) -> Iterator[Columns]:
+        return verdict_blocks(self._link, self._span, self.layout)
+
+    def kept_windows(self) -> Iterator[KeptSamples]:
+        return kept_windows(self._link, self._span)
 
 
 def _rows(link: sqlite3.Connection, query: str, span: Span) -> Iterator[tuple[Any, ...]]:
