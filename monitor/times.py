@@ -14,6 +14,7 @@ DAYS_AGO = {"today": 0, "yesterday": 1}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 AGO = re.compile(rf"-(\d{{1,9}}) ?({'|'.join(SECONDS_PER_UNIT)})")
+_SPAN = re.compile(rf"(\d{{1,9}}) ?({'|'.join(SECONDS_PER_UNIT)})")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 FORMS = "ISO 8601 such as 2026-11-24T08:30 or 2026-11-24, today, yesterday, now, -30min, -1h or -2d"
 
@@ -45,10 +46,25 @@ def moment(text: str, now_ns: int, zone: tzinfo | None, key: str, end: bool = Fa
         raise TimeError(f"{key} {text!r}: must be a time: {FORMS}.") from error
 
 
+def span(text: str, key: str) -> int:
+    """A length of time such as 30min or 4h, in nanoseconds. Raises TimeError naming the key."""
+    found = _SPAN.fullmatch(text.strip())
+    if not found:
+        units = ", ".join(SECONDS_PER_UNIT)
+        raise TimeError(f"{key} {text!r}: must be a whole number and a unit ({units}): 4h.")
+    return int(found[1]) * SECONDS_PER_UNIT[found[2]] * 10**9
+
+
 def clock(at_ns: int, zone: tzinfo | None) -> str:
     """Such as 2026-11-24 08:30:00 CET. zone : None is the host's."""
     at = (EPOCH + timedelta(microseconds=at_ns // 1000)).astimezone(zone)
     return f"{at:%Y-%m-%d %H:%M:%S %Z}"
+
+
+def iso(at_ns: int) -> str:
+    """ISO 8601 in UTC, to the millisecond."""
+    at = datetime.fromtimestamp(at_ns // 10**9, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ns // 10**6 % 1000:03d}Z"
 
 
 def zone_of(name: str | None) -> tzinfo | None:

@@ -22,6 +22,7 @@ from monitor.records.batch import Batch, Event, KeptWindow
 from monitor.records.evidence import Grid
 from monitor.records.signal import Float32
 from monitor.records.verdict import Status, Verdict
+from tests.servers.child import start_child
 from tests.verdicts import network, novelty
 
 RATE_HZ, N_WINDOW = 12_800, 12_800
@@ -132,7 +133,7 @@ def fill(path: Path, n_windows: int = 120, start_ns: int | None = None) -> None:
             if faulty or index == 10:
                 batch.kept_windows.append(evidence(found, faulty))
             if faulty and index == n_windows * 2 // 3 + 3:
-                text = "network, strongest band 2989 to 3448 Hz (52% of the evidence)"
+                text = "network, 2720 to 4170 Hz hold 87% of the evidence for NG"
                 batch.events.append(
                     Event(found.end_ns, sensor, "alarm_raised", text, found.model_id)
                 )
@@ -151,6 +152,36 @@ def fill(path: Path, n_windows: int = 120, start_ns: int | None = None) -> None:
     journal.commit(batch)
     journal.store_health(time.time_ns(), {"windows_per_s": 9.0, "broker_connected": True})
     journal.close()
+
+
+def fill_many(path: Path, n_points: int = 200) -> str:
+    """A large plant, mostly healthy. Three points are NG with an alarm, one has an alarm that
+    cleared, unseen. Returns the worst point.
+    """
+    start_ns = time.time_ns() - 7 * SECOND_NS
+    kinds = ("mill", "pump", "fan", "press", "lathe")
+    places = ("motor-DE", "motor-NDE", "gearbox", "bearing")
+    names = [f"{kinds[i // 4 % 5]}-{i // 4:02}/{places[i % 4]}" for i in range(n_points)]
+    batch = Batch()
+    for i, name in enumerate(names):
+        rows = [verdict(name, k, start_ns, i in (77, 130, 131)) for k in range(6)]
+        if i % 37 == 5:
+            rows = [unjudged(row, Status.NO_DATA, "silent") for row in rows]
+        batch.verdicts += rows
+        text = "network, 2720 to 4170 Hz hold 87% of the evidence for NG"
+        if rows[-1].alarm == "raised":
+            batch.events.append(Event(rows[4].end_ns, name, "alarm_raised", text))
+        if i == 40:
+            batch.events += [
+                Event(rows[1].end_ns, name, "alarm_raised", text),
+                Event(rows[3].end_ns, name, "alarm_cleared", "OK"),
+            ]
+    journal = Journal(path)
+    journal.commit(batch)
+    journal.store_health(time.time_ns(), {"windows_per_s": 200.0, "broker_connected": True})
+    journal.close()
+    newest = {row.sensor: row.probability or 0.0 for row in batch.verdicts if row.evidence}
+    return max(newest, key=lambda name: newest[name])
 
 
 def free_port() -> int:
@@ -225,12 +256,7 @@ def serve(
         str(port),
     ]
     log = (folder / "page.log").open("wb")
-    process = subprocess.Popen(
-        command + (["--host", host] if host else []),
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-    )
+    process = start_child(command + (["--host", host] if host else []), log)
     try:
         deadline_s = time.monotonic() + 20
         while True:

@@ -225,7 +225,7 @@ def test_undo_says_what_holds_and_marks_what_it_judged(
     (undone,) = plant.events("commissioning_undone")
     assert undone.text in said
     assert plant.command(SENSOR, "--undo") == 0
-    assert "no commissioning holds now. the sensor is LEARNING" in capsys.readouterr().out
+    assert "no commissioning holds now. The sensor is LEARNING" in capsys.readouterr().out
     assert plant.command(SENSOR, "--undo") == 1
 
 

@@ -25,12 +25,20 @@ PAYLOADS = "monitor.signal.payload"
 # They hold other settings, each with a line of its own.
 CONTAINERS = {
     *("Config.mqtt", "Config.subscriptions", "Config.sensors", "Config.journal", "Config.influx"),
-    *("Config.notifications", "Config.page", "Config.prometheus", "Config.logging"),
+    *(
+        "Config.notifications",
+        "Config.advice",
+        "Config.page",
+        "Config.prometheus",
+        "Config.logging",
+    ),
     *("Config.machines", "MachineSettings.shaft", "MachineSettings.motor"),
     *("MachineSettings.bearings", "MachineSettings.gears", "MachineSettings.blades"),
     "MachineSettings.belts",
     *("Subscription.payload", "SensorSettings.alarm", "SensorSettings.running"),
     *("Config.context", "JournalSettings.kept_windows", "NotificationSettings.webhooks"),
+    "MqttSettings.publish",
+    *("NotificationSettings.mails", "NotificationSettings.syslog"),
 }
 
 

@@ -17,7 +17,7 @@ from monitor.cli import main
 from monitor.config import Config, ConfigError, Secret
 from monitor.config_file import load_config, parse_config
 from monitor.recordings.manifest_settings import ManifestFile
-from monitor.refusals import sentences, shown_url
+from monitor.refusals import read_tree, sentences, shown_url
 
 SECRET = "hunter2-Zx9/+="
 
@@ -181,6 +181,23 @@ def test_a_manifest_of_recordings_is_refused_in_the_same_words() -> None:
         "files.key: must be a list.",
         "groups: must be a list.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "hint"),
+    [
+        (["manifest.yaml"], "name the file in it, {0}/manifest.yaml."),
+        (["a.yaml", "b.yaml"], "name the file in it, {0}/a.yaml or {0}/b.yaml."),
+        (["recordings.csv"], "name a YAML file."),
+    ],
+)
+def test_a_folder_in_place_of_its_file(names: list[str], hint: str, tmp_path: Path) -> None:
+    """`camshaft record --out FOLDER`, then `camshaft-train inspect FOLDER`."""
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match="is a folder") as refused:
+        read_tree(tmp_path)
+    assert str(refused.value) == f"{tmp_path} is a folder: {hint.format(tmp_path)}"
 
 
 # -- secrets --------------------------------------------------------------------------------------

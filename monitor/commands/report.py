@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Exit codes: 0 written; 2 refused."""
     check_output_file(arguments.out)
+    from monitor.advice import advice_book
     from monitor.config_file import load_config
     from monitor.report.html import page
 
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         span, zone = span_of(arguments, now_ns), zone_of(arguments.tz)
         found = gather(views, config.instance, arguments.point, *span, zone)
-        arguments.out.write_text(page(found, now_ns), encoding="utf-8")
+        arguments.out.write_text(page(found, now_ns, advice_book(config.advice)), encoding="utf-8")
     except (TimeError, ReportError, OSError) as error:
         print(error, file=sys.stderr)
         return EXIT_REFUSED

@@ -13,6 +13,7 @@ from typing import Any
 from monitor.commands.arguments import add_config
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_NO, EXIT_OK
+from monitor.journal.mutes import Mute
 from monitor.journal.reader import JournalReader
 from monitor.journal.refusals import Refusal
 from monitor.journal.resend import RefusedRows, refused_rows
@@ -67,6 +68,7 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
     health = reader.health()
     troubles = reader.troubles()
     contexts = reader.context(row.row_id for row in latest.values())
+    mutes = reader.mutes(now_ns)
     sensors = {}
     for name in sorted({*books.samples, *latest}):
         verdict = latest[name].verdict if name in latest else None
@@ -85,6 +87,7 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
                 for (fate, reason), n in books.samples.get(name, {}).items()
             },
             "waiting": books.waiting.get(name, 0),
+            "muted": _muted(mutes.get(name)),
             "trouble": _trouble_of(troubles.get(name), verdict, now_ns),
         }
     return {
@@ -106,6 +109,12 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
         "health": None if health is None else {"age_s": (now_ns - health[0]) / 1e9, **health[1]},
         "sensors": sensors,
     }
+
+
+def _muted(mute: Mute | None) -> dict[str, Any] | None:
+    if mute is None:
+        return None
+    return {"until_ns": mute.until_ns, "author": mute.author, "reason": mute.reason}
 
 
 def _refusal(one: Refusal) -> dict[str, Any]:
@@ -242,5 +251,8 @@ def _line(name: str, sensor: dict[str, Any]) -> str:
         line += f"; now {sensor['reason']}"
     if sensor["context"]:
         line += f"; {printable(in_words(sensor['context']))}"
+    if muted := sensor.get("muted"):
+        until = clock(muted["until_ns"], None)
+        line += f"; muted until {until} by {printable(muted['author'])}"
     trouble = sensor.get("trouble")
     return f"{line}\n    {printable(trouble)}" if trouble else line

@@ -14,6 +14,8 @@ import numpy as np
 from monitor.records.signal import Float32, Float64
 from monitor.records.verdict import Band
 
+MAIN_SHARE = 0.1  # of the evidence for NG: a band worth a name
+
 
 def activation_maps(
     features: Float32, weights: Float32, bias: float, logit: Float32
@@ -33,14 +35,41 @@ def activation_maps(
 
 
 def strongest_band(contribution: Float32, f_edges_hz: Sequence[float]) -> Band | None:
-    """The band with the largest sum of positive contributions over time, and its share of all
-    positive evidence.
+    """Where the positive contributions lie: the main band with the largest share, neighbours taken
+    together; the strongest row where all are weak.
 
     contribution : shape (n_f, n_t). None where no cell is positive.
     """
+    share = _shares(contribution)
+    if share is None:
+        return None
+    runs = _runs(share)
+    row = int(share.argmax())
+    first, last, held = runs[0] if runs else (row, row, float(share[row]))
+    return Band(float(f_edges_hz[first]), float(f_edges_hz[last + 1]), held)
+
+
+def main_bands(contribution: Float32) -> list[tuple[int, int, float]]:
+    """Neighbouring rows with at least MAIN_SHARE of the positive contributions each: first, last,
+    share; largest first. The one rule by which bands are named.
+    """
+    share = _shares(contribution)
+    return [] if share is None else _runs(share)
+
+
+def _shares(contribution: Float32) -> Float64 | None:
+    """Each row's share of all positive contributions; None where there are none."""
     evidence = np.maximum(contribution, 0).sum(axis=1, dtype=np.float64)
     total = float(evidence.sum())
-    if not total > 0:
-        return None
-    row = int(evidence.argmax())
-    return Band(float(f_edges_hz[row]), float(f_edges_hz[row + 1]), float(evidence[row]) / total)
+    return evidence / total if total > 0 else None
+
+
+def _runs(share: Float64) -> list[tuple[int, int, float]]:
+    runs: list[tuple[int, int, float]] = []
+    for index in np.flatnonzero(share >= MAIN_SHARE).tolist():
+        if runs and runs[-1][1] == index - 1:
+            first, _, so_far = runs[-1]
+            runs[-1] = (first, index, so_far + float(share[index]))
+        else:
+            runs.append((index, index, float(share[index])))
+    return sorted(runs, key=lambda run: -run[2])

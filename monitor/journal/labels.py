@@ -74,19 +74,24 @@ class LabelStore:
                 raise LabelError(f"event_id = {event_id}: the journal has no such alarm.")
             sensor, _, model_id = found
             later = link.execute(
-                "SELECT kind FROM event WHERE sensor = ? AND event_id > ? AND kind IN"
+                "SELECT kind, text FROM event WHERE sensor = ? AND event_id > ? AND kind IN"
                 " ('alarm_raised', ?) LIMIT 1",
                 (sensor, event_id, ACKNOWLEDGED),
             ).fetchone()
             if later is not None:
                 what = (
-                    "acknowledged already"
+                    "acknowledged already" + _by(later[1])
                     if later[0] == ACKNOWLEDGED
                     else "followed by a newer alarm of its point"
                 )
                 raise LabelError(f"event_id = {event_id}: is {what}.")
             text = signed("acknowledged", author, comment)
             link.execute(INSERT_EVENT, (at_ns, sensor, ACKNOWLEDGED, text, model_id))
+
+
+def _by(text: str) -> str:
+    """Whose acknowledgement it was: " by Ann"."""
+    return text.partition(":")[0].removeprefix("acknowledged")
 
 
 def store_label(link: sqlite3.Connection, request: LabelRequest) -> int | None:

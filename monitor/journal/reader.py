@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.journal.maps import unpack_cells, unpack_spectrum
+from monitor.journal.mutes import Mute, standing
 from monitor.journal.numbers import unpack_numbers
 from monitor.journal.places import ID_OF_KIND, TABLE_OF_KIND, furthest_behind
 from monitor.journal.refusals import Refusal, refusals
@@ -132,6 +133,13 @@ class JournalReader:
         except sqlite3.Error as error:
             raise JournalError(f"the journal cannot be read: {error}.") from error
 
+    def mutes(self, now_ns: int) -> dict[str, Mute]:
+        """The mutes that hold, by sensor."""
+        try:
+            return standing(self._link, now_ns)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
+
     def health(self) -> tuple[int, dict[str, Any]] | None:
         """The newest health figures and their time."""
         found = self._execute(
@@ -142,6 +150,11 @@ class JournalReader:
         fields = json.loads(found[1])
         fields.pop(POINTS, None)
         return int(found[0]), fields
+
+    def health_back(self, limit: int) -> list[tuple[int, dict[str, Any]]]:
+        """The newest health figures and their times, newest first."""
+        query = "SELECT at_ns, fields FROM health ORDER BY health_id DESC LIMIT ?"
+        return [(at_ns, json.loads(fields)) for at_ns, fields in self._execute(query, (limit,))]
 
     def books(self) -> Books:
         """Both ledgers, of one moment."""

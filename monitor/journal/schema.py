@@ -127,11 +127,18 @@ CREATE TABLE IF NOT EXISTS told_context (
     PRIMARY KEY (name, machine, point)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS birth (topic TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS subscription (topic_filter TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS announced (topic TEXT PRIMARY KEY, payload TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS resend (
     output TEXT NOT NULL, kind TEXT NOT NULL, row_id INTEGER NOT NULL,
     PRIMARY KEY (output, kind, row_id)) WITHOUT ROWID;
 """
 LATER_TABLES += refusals.TABLE
+LATER_TABLES += """
+CREATE TABLE IF NOT EXISTS mute (
+    mute_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    sensor TEXT NOT NULL, at_ns INTEGER NOT NULL, until_ns INTEGER NOT NULL,
+    author TEXT NOT NULL, reason TEXT NOT NULL, ended_ns INTEGER);
+"""
 
 
 # Of a verdict: the commissioning that judged it was undone since.

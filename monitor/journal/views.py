@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from monitor.journal.labels import ACKNOWLEDGED, StoredLabel, labels_of
@@ -155,6 +155,32 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmStory:
+    """A point's alarm as a person has to know it: it stays until it was acknowledged.
+
+    raised : its newest raising. first : the first raising that nobody has acknowledged
+    n_raised : raisings since then; 0 where all are acknowledged
+    cleared_ns : when it cleared after that; None where it stands
+    seen : the acknowledgement that came after, None where there is none
+    mode : failure mode of the point's newest label since the first raising, "" where there is none
+    """
+
+    raised: StoredEvent
+    first: StoredEvent
+    n_raised: int
+    cleared_ns: int | None = None
+    seen: StoredEvent | None = None
+    mode: str = ""
+
+    @property
+    def state(self) -> str:
+        """raised, acknowledged, unseen (cleared, but nobody acknowledged it) or clear."""
+        if self.cleared_ns is None:
+            return "raised" if self.seen is None else "acknowledged"
+        return "unseen" if self.seen is None else "clear"
+
+
+@dataclass(frozen=True, slots=True)
 class Since:
     """When the present status began;
     known is False where it began before what was looked through.
@@ -221,6 +247,24 @@ class JournalViews(JournalReader):
         )
         return [_summary(row) for row in self._execute(query, (sensor, from_ns, to_ns, limit))]
 
+    def after(
+        self, sensor: str, place: tuple[int, int], to_ns: int, limit: int
+    ) -> list[WindowSummary]:
+        """A sensor's verdicts behind a place in time, oldest first. place : end_ns and row_id of
+        the verdict before; to_ns : they ended before it
+        """
+        query = (
+            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns >= ? AND end_ns <"
+            " ? AND (end_ns, row_id) > (?, ?) ORDER BY end_ns, row_id LIMIT ?"
+        )
+        found = self._execute(query, (sensor, place[0], to_ns, *place, limit))
+        return [_summary(row) for row in found]
+
+    def stored_after(self, row_id: int, limit: int) -> list[WindowSummary]:
+        """All sensors' verdicts stored after a row, oldest first."""
+        query = f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE row_id > ? ORDER BY row_id LIMIT ?"
+        return [_summary(row) for row in self._execute(query, (row_id, limit))]
+
     def last_ok(self, sensor: str, before_ns: int, model_id: str) -> int | None:
         """The newest OK row with a map before a time, judged by the same model: to compare with.
         What a commissioning called OK that was undone since does not count.
@@ -247,17 +291,21 @@ class JournalViews(JournalReader):
         return [StoredEvent(*row) for row in self._execute(NEW_EVENTS, (after, limit))]
 
     def events_back(
-        self, before: int | None, limit: int, sensor: str | None = None
+        self,
+        before: int | None,
+        limit: int,
+        sensor: str | None = None,
+        kinds: Sequence[str] = (),
     ) -> list[StoredEvent]:
-        """Events written before an event, newest first."""
+        """Events written before an event, newest first. kinds : these alone; () for all."""
+        marks = ", ".join("?" * len(kinds))
+        of_kind = f" AND kind IN ({marks})" if kinds else ""
         query = (
-            f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id < ? AND (? IS NULL OR sensor = ?) "
-            "ORDER BY event_id DESC LIMIT ?"
+            f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id < ? AND (? IS NULL OR sensor = ?)"
+            f"{of_kind} ORDER BY event_id DESC LIMIT ?"
         )
-        return [
-            StoredEvent(*row)
-            for row in self._execute(query, (_or_end(before), sensor, sensor, limit))
-        ]
+        values = (_or_end(before), sensor, sensor, *kinds, limit)
+        return [StoredEvent(*row) for row in self._execute(query, values)]
 
     def events_between(self, sensor: str, from_ns: int, to_ns: int) -> list[StoredEvent]:
         query = (
@@ -295,11 +343,65 @@ class JournalViews(JournalReader):
                 states[event.sensor] = (event, None)
         return states
 
+    def alarm_stories(self) -> dict[str, AlarmStory]:
+        """Each sensor's alarm, where it ever had one."""
+        newest = (
+            "SELECT sensor, max(iif(kind = ?1, event_id, NULL)) AS raised,"
+            " max(iif(kind = ?2, event_id, NULL)) AS seen FROM event WHERE kind IN (?1, ?2)"
+            " GROUP BY sensor HAVING raised IS NOT NULL"
+        )
+        query = (
+            f"WITH newest AS ({newest}) SELECT {EVENT_COLUMNS} FROM event JOIN newest USING"
+            " (sensor) WHERE kind IN (?1, ?2, ?3) AND event_id > iif(coalesce(seen, 0) < raised,"
+            " coalesce(seen, 0), raised - 1) ORDER BY event_id"
+        )
+        kinds = ("alarm_raised", ACKNOWLEDGED, "alarm_cleared")
+        stories: dict[str, AlarmStory] = {}
+        for event in (StoredEvent(*row) for row in self._execute(query, kinds)):
+            story = _told_on(stories.get(event.sensor), event)
+            if story is not None:
+                stories[event.sensor] = story
+        modes = self._modes(stories)
+        return {name: replace(one, mode=modes.get(name, "")) for name, one in stories.items()}
+
+    def _modes(self, stories: Mapping[str, AlarmStory]) -> dict[str, str]:
+        """The failure mode that each point's newest label since its alarm names."""
+        query = (
+            "SELECT failure_mode FROM label JOIN verdict USING (row_id) WHERE sensor = ? AND"
+            " label.at_ns >= ? AND failure_mode != '' ORDER BY label_id DESC LIMIT 1"
+        )
+        found = {}
+        for sensor, story in stories.items():
+            if story.state == "clear":
+                continue
+            row = self._execute(query, (sensor, story.first.at_ns)).fetchone()
+            found[sensor] = "" if row is None else str(row[0])
+        return found
+
+    def was_row(self, row_id: int) -> bool:
+        """Whether there ever was such a row: what is not there was thinned."""
+        query = "SELECT 1 FROM sqlite_sequence WHERE name = 'verdict' AND seq >= ?"
+        return row_id > 0 and self._execute(query, (row_id,)).fetchone() is not None
+
+    def last_ok_kept(self, sensor: str, before_ns: int) -> int | None:
+        """The newest OK row before a time whose raw samples are there."""
+        query = (
+            "SELECT v.row_id FROM verdict v JOIN kept_window USING (row_id) WHERE v.sensor = ? AND"
+            " v.end_ns < ? AND v.status = 'OK' ORDER BY v.end_ns DESC LIMIT 1"
+        )
+        found = self._execute(query, (sensor, before_ns)).fetchone()
+        return None if found is None else int(found[0])
+
     def event(self, event_id: int) -> StoredEvent | None:
         found = self._execute(
             f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id = ?", (event_id,)
         ).fetchone()
         return None if found is None else StoredEvent(*found)
+
+    def events_of(self, event_ids: Iterable[int], sensor: str | None) -> list[StoredEvent]:
+        """These events, newest first; of a sensor, or of all."""
+        found = (self.event(event_id) for event_id in sorted(event_ids, reverse=True))
+        return [one for one in found if one is not None and sensor in (None, one.sensor)]
 
     def unacknowledged(self) -> dict[str, int]:
         """Each sensor's newest alarm, by its event, where nobody has acknowledged it."""
@@ -332,6 +434,19 @@ class JournalViews(JournalReader):
         query = "SELECT start_ns FROM verdict WHERE sensor = ? ORDER BY end_ns LIMIT 1"
         found: tuple[Any, ...] | None = self._execute(query, (sensor,)).fetchone()
         return None if found is None else int(found[0])
+
+
+def _told_on(story: AlarmStory | None, event: StoredEvent) -> AlarmStory | None:
+    """A sensor's story with one event more; None while no alarm was raised."""
+    if event.kind == "alarm_raised":
+        if story is None or story.seen is not None:
+            return AlarmStory(event, event, 1)
+        return AlarmStory(event, story.first, story.n_raised + 1)
+    if story is None:
+        return None
+    if event.kind == ACKNOWLEDGED:
+        return replace(story, seen=event, n_raised=0)
+    return replace(story, cleared_ns=event.at_ns)
 
 
 def _or_end(value: int | None) -> int:

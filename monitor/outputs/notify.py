@@ -10,12 +10,13 @@ holds.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Literal
 
+from monitor.advice import Advice
 from monitor.journal.cursors import Notified
 from monitor.journal.labels import ACKNOWLEDGED
 from monitor.journal.views import StoredEvent
+from monitor.times import iso
 
 STATE_OF_KIND = {"alarm_raised": "raised", "alarm_cleared": "cleared", ACKNOWLEDGED: "acknowledged"}
 UNSAFE_IN_TOPIC = str.maketrans("+#\0", "___")
@@ -39,6 +40,15 @@ def take(
     return release(known, event, now_ns)
 
 
+def hold(known: Notified, event: StoredEvent) -> Notified:
+    """What is known of a point that is muted, after a new event of its alarm: nothing is told, and
+    the newest raising or clearing waits for the end. An acknowledgement tells who muted it nothing.
+    """
+    if STATE_OF_KIND[event.kind] == "acknowledged":
+        return known
+    return replace(known, held_event=event.event_id, n_held=known.n_held + 1)
+
+
 def release(
     known: Notified, event: StoredEvent, now_ns: int
 ) -> tuple[Literal["send", "hold"], Notified]:
@@ -56,8 +66,32 @@ def sent(known: Notified, state: str, now_ns: int) -> Notified:
 
 
 def alarm_topic(instance: str, sensor: str) -> str:
+    return _topic(instance, "alarm", sensor)
+
+
+def verdict_topic(instance: str, sensor: str) -> str:
+    return _topic(instance, "verdict", sensor)
+
+
+def _topic(instance: str, what: str, sensor: str) -> str:
     machine, _, point = sensor.rpartition("/")
-    return f"camshaft/{instance}/alarm/{machine}/{point}".translate(UNSAFE_IN_TOPIC)
+    return f"camshaft/{instance}/{what}/{machine}/{point}".translate(UNSAFE_IN_TOPIC)
+
+
+def quiet_state(instance: str, sensor: str) -> dict[str, Any]:
+    """The state of a point that has had no alarm yet."""
+    machine, _, point = sensor.rpartition("/")
+    return {
+        "instance": instance,
+        "machine": machine,
+        "point": point,
+        "event_id": None,
+        "model_id": "",
+        "state": "cleared",
+        "since": None,
+        "text": "",
+        "acknowledged": None,
+    }
 
 
 def alarm_state(instance: str, change: StoredEvent, seen: StoredEvent | None) -> dict[str, Any]:
@@ -73,9 +107,11 @@ def alarm_state(instance: str, change: StoredEvent, seen: StoredEvent | None) ->
     }
 
 
-def notice(instance: str, event: StoredEvent, n_held: int) -> dict[str, Any]:
+def notice(
+    instance: str, event: StoredEvent, n_held: int, advice: Advice | None = None
+) -> dict[str, Any]:
     """The JSON of one webhook request. title and text say it all for receivers that show these
-    alone.
+    alone. advice : what to check and do, where the alarm is raised
     """
     state = STATE_OF_KIND[event.kind]
     more = f" ({n_held} changes before it were held back)" if n_held else ""
@@ -85,13 +121,14 @@ def notice(instance: str, event: StoredEvent, n_held: int) -> dict[str, Any]:
         "title": f"{WORDS[state]}: {event.sensor}",
         "text": f"{WORDS[state]} at {event.sensor}: {event.text}{more}",
         "n_held": n_held,
+        "advice": None if advice is None or state != "raised" else advice.tree(),
     }
 
 
-def iso(at_ns: int) -> str:
-    """ISO 8601 in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(at_ns // 10**9, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at_ns // 10**6 % 1000:03d}Z"
+def reminder(tree: dict[str, Any]) -> dict[str, Any]:
+    """The same notice once more, of an alarm that nobody has acknowledged."""
+    again = "Not acknowledged yet: "
+    return tree | {"title": again + tree["title"], "text": again + tree["text"]}
 
 
 def _who(instance: str, event: StoredEvent) -> dict[str, Any]:

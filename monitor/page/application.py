@@ -1,5 +1,5 @@
 """The page's addresses. Everything under /api but the login needs a session; writes need its CSRF
-word as well.
+word and a role (page/people.py) as well.
 """
 
 from __future__ import annotations
@@ -7,8 +7,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -27,31 +27,41 @@ from starlette.responses import (
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from monitor.advice import advice_book
 from monitor.config import Config, ConfigError
 from monitor.evidence.model_folder import ModelError
+from monitor.journal.commissioning import CommissioningStore
 from monitor.journal.labels import LabelStore
 from monitor.journal.reader import Row
 from monitor.journal.resend import ResendError, refused_rows
 from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews
-from monitor.page import commissioning, delivery
+from monitor.page import commissioning, delivery, muting
+from monitor.page.access import Access
 from monitor.page.address import HostNames
+from monitor.page.api import Api
 from monitor.page.feed import Feed, Source
-from monitor.page.guard import CSRF_HEADER, MAX_BODY_BYTES, Guard, Sessions, refuse
+from monitor.page.guard import MAX_BODY_BYTES, Guard, refuse
+from monitor.page.people import Person, Role
+from monitor.page.sound import line_spectrum, wav_file, wav_to_play
 from monitor.page.views import (
+    baseline_view,
     database_view,
     event_view,
     refusal_view,
     row_view,
+    spectrum_view,
     summary_view,
     waveform_view,
 )
 from monitor.records.labels import WORDS, LabelError, LabelRequest, check_label, check_note, integer
+from monitor.records.signal import Float32
+from monitor.records.verdict import Verdict
 
 STATIC = Path(__file__).parent / "static"
-COOKIE = "camshaft_session"
 MAX_ROWS = 2000
 MAX_EVENTS = 500
+MAX_KINDS = 50
 REFUSED_NS = 86_400 * 10**9  # what was refused is shown for a day
 
 
@@ -61,15 +71,18 @@ class Page:
     def __init__(self, config: Config, password: str | None, stopping: Callable[[], bool]) -> None:
         self._config = config
         self._secure = config.page.tls is not None or config.page.behind_https_proxy
-        self._sessions = Sessions(password)
+        self._access = Access(config.page, password)
+        self._hashing = asyncio.Lock()  # one password at a time: each takes 16 MB
         self._source = Source(config.journal.path)
-        self._feed = Feed(self._source, stopping)
+        self._advice = advice_book(config.advice)
+        self._feed = Feed(self._source, stopping, self._advice)
 
     def application(self) -> Starlette:
         names = HostNames(self._config.page.host, self._config.page.host_names)
         routes = [
             Route("/", self.start),
             Route("/login", self.login_page),
+            Route("/api/login", self.ways_in),
             Route("/api/login", self.login, methods=["POST"]),
             Route("/api/logout", self.logout, methods=["POST"]),
             Route("/api/session", self.session),
@@ -78,6 +91,8 @@ class Page:
             Route("/api/rows/{row_id:int}", self.row),
             Route("/api/rows/{row_id:int}/waveform", self.waveform),
             Route("/api/rows/{row_id:int}/last-ok", self.last_ok),
+            Route("/api/rows/{row_id:int}/spectrum", self.spectrum),
+            Route("/api/rows/{row_id:int}/sound", self.sound),
             Route("/api/events", self.events),
             Route("/api/events/{event_id:int}/row", self.event_row),
             Route("/api/refused", self.refused),
@@ -85,8 +100,11 @@ class Page:
             Route("/api/resend", self.resend, methods=["POST"]),
             Route("/api/labels", self.add_label, methods=["POST"]),
             Route("/api/acknowledgements", self.acknowledge, methods=["POST"]),
+            Route("/api/mutes", self.mute, methods=["POST"]),
+            Route("/api/mutes/end", self.unmute, methods=["POST"]),
             Route("/api/commissionings", self.commission, methods=["POST"]),
             Route("/api/commissionings/undo", self.undo_commissioning, methods=["POST"]),
+            *Api(self._access, self._source).routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
         return Starlette(
@@ -110,73 +128,74 @@ class Page:
     # -- sessions ---------------------------------------------------------------------------------
 
     def start(self, request: Request) -> Response:
-        if self._token(request) is not None:
-            return FileResponse(STATIC / "index.html", headers=NOT_STORED)
-        if self._sessions.with_password:
+        person = self._access.at_the_door(request)
+        if person is None:
+            return self._way_in()
+        response = FileResponse(STATIC / "index.html", headers=NOT_STORED)
+        if not self._access.has_session(request):
+            self._access.open(response, person)
+        return response
+
+    def _way_in(self) -> Response:
+        if self._access.with_login:
             # Relative, as all addresses: a proxy may have the page below a path of its own.
             return RedirectResponse("login", 303)
-        response = FileResponse(STATIC / "index.html", headers=NOT_STORED)
-        self._set_cookie(response)
-        return response
+        return refuse(401, "The proxy that page.proxy names did not say who you are.")
 
     def login_page(self, _request: Request) -> Response:
         return FileResponse(STATIC / "login.html", headers=NOT_STORED)
 
+    def ways_in(self, _request: Request) -> Response:
+        return _answer({"with_users": self._access.with_users})
+
     async def login(self, request: Request) -> Response:
-        client = request.client.host if request.client else ""
-        if not self._sessions.may_try(client, time.monotonic()):
+        if not self._access.may_try(request):
             return refuse(429, "Too many wrong passwords: try again in a minute.")
-        word = (await _json(request)).get("password")
-        if not isinstance(word, str) or not self._sessions.right(word):
-            self._sessions.failed(client, time.monotonic())
+        values = await _json(request)
+        user, word = values.get("user", ""), values.get("password")
+        person = None
+        if isinstance(user, str) and isinstance(word, str):
+            async with self._hashing:
+                person = await asyncio.to_thread(self._access.log_in, user, word)
+        if person is None:
+            self._access.failed(request)
             await asyncio.sleep(0.5)
-            return refuse(403, "The password is wrong.")
+            what = "name or the password" if self._access.with_users else "password"
+            return refuse(403, f"The {what} is wrong.")
         response = JSONResponse({})
-        self._set_cookie(response)
+        self._access.open(response, person)
         return response
 
     async def logout(self, request: Request) -> Response:
-        self._sessions.close(self._may_write(request))
+        self._may_write(request, Role.VIEWER)
         response = JSONResponse({})
-        response.delete_cookie(COOKIE)
+        self._access.close(request, response)
         return response
 
     def session(self, request: Request) -> Response:
         """What the page needs to know once."""
-        token = self._may_read(request)
+        person = self._may_read(request)
         return _answer(
             {
-                "csrf": self._sessions.csrf(token),
+                "csrf": self._access.csrf(request),
                 "instance": self._config.instance,
                 "words": WORDS,
                 "failure_modes": self._config.page.failure_modes,
-                "with_password": self._sessions.with_password,
+                "advice": {entry.name: entry.tree() for entry in self._advice},
+                "with_login": self._access.with_login,
+                "user": person.name,
+                "role": person.role,
             }
         )
 
-    def _token(self, request: Request) -> str | None:
-        token = request.cookies.get(COOKIE, "")
-        return token if self._sessions.valid(token, time.monotonic()) else None
+    def _may_read(self, request: Request) -> Person:
+        return self._access.may_read(request)
 
-    def _may_read(self, request: Request) -> str:
-        token = self._token(request)
-        if token is None:
-            raise HTTPException(401, "There is no session: open the page anew.")
-        return token
-
-    def _may_write(self, request: Request) -> str:
-        token = self._may_read(request)
-        if not self._sessions.csrf_right(token, request.headers.get(CSRF_HEADER, "")):
-            raise HTTPException(
-                403, "The CSRF word is missing or of another session: open the page anew."
-            )
-        return token
-
-    def _set_cookie(self, response: Response) -> None:
-        token = self._sessions.open(time.monotonic())
-        response.set_cookie(
-            COOKIE, token, httponly=True, samesite="strict", secure=self._secure, path="/"
-        )
+    def _may_write(self, request: Request, needed: Role = Role.OPERATOR) -> Person:
+        """What the request's body says of its author is then theirs: see _json."""
+        person = self._access.may_write(request, needed)
+        request.state.author = person.name
+        return person
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -205,15 +224,66 @@ class Page:
             found = _row(views, row_id)
             has_kept, labels = views.has_kept_window(row_id), views.labels([row_id])
             context = views.context([row_id]).get(row_id, {})
-            return _answer(row_view(found, has_kept, labels, context))
+        channels = self._channels(found.verdict)
+        return _answer(row_view(found, has_kept, labels, context, channels))
+
+    def _channels(self, verdict: Verdict) -> Sequence[str]:
+        """Their names in the configuration, where these are as many; else their numbers."""
+        n = 1 if verdict.spectrum_db is None else len(verdict.spectrum_db)
+        rule = self._config.sensor(verdict.sensor)
+        if rule is not None and len(rule.channels) == n:
+            return rule.channels
+        return [str(number) for number in range(1, n + 1)]
 
     def waveform(self, request: Request) -> Response:
         self._may_read(request)
+        return _answer(waveform_view(*self._samples(request)))
+
+    def spectrum(self, request: Request) -> Response:
+        """The line spectrum of a kept window, of the last OK window kept before it, and the
+        baseline, where there are such.
+        """
+        self._may_read(request)
+        samples, rate_hz = self._samples(request)
         with self._source.reading() as views:
+            verdict = _row(views, request.path_params["row_id"]).verdict
+            ok_id = views.last_ok_kept(verdict.sensor, verdict.end_ns)
+            before = None if ok_id is None else views.kept_window(ok_id)
+        with closing(CommissioningStore(self._config.journal.path)) as store:
+            commissioned = store.active().get(verdict.sensor)
+        tree = spectrum_view(*line_spectrum(samples, rate_hz))
+        ok = None
+        if before is not None and before[1] == rate_hz and len(before[0]) == len(samples):
+            ok = spectrum_view(*line_spectrum(*before)) | {"row": ok_id}
+        base = None if commissioned is None else baseline_view(commissioned)
+        return _answer(tree | {"last_ok": ok, "baseline": base})
+
+    def sound(self, request: Request) -> Response:
+        """A kept window as a WAV file of all channels in m/s²; with channel=0, 1, ... that one, to
+        be played.
+        """
+        self._may_read(request)
+        samples, rate_hz = self._samples(request)
+        channel = _number(request, "channel")
+        if channel is None:
+            name = f"window-{request.path_params['row_id']}.wav"
+            disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+            body = wav_file(samples, rate_hz)
+            return Response(body, media_type="audio/wav", headers=NOT_STORED | disposition)
+        if channel >= len(samples):
+            text = f"channel = {channel}: the window has {len(samples)}, numbered from 0."
+            raise HTTPException(400, text)
+        body = wav_to_play(samples[channel], rate_hz)
+        return Response(body, media_type="audio/wav", headers=NOT_STORED)
+
+    def _samples(self, request: Request) -> tuple[Float32, float]:
+        """A kept window and its rate."""
+        with self._source.reading() as views:
+            _row(views, request.path_params["row_id"])
             found = views.kept_window(request.path_params["row_id"])
         if found is None:
             raise HTTPException(404, "The raw samples of this window were not kept.")
-        return _answer(waveform_view(*found))
+        return found
 
     def last_ok(self, request: Request) -> Response:
         """The newest OK window before this one, to compare with; null where there is none."""
@@ -223,12 +293,19 @@ class Page:
             return _answer({"row": views.last_ok(verdict.sensor, verdict.end_ns, verdict.model_id)})
 
     def events(self, request: Request) -> Response:
-        """Events, newest first."""
+        """Events, newest first. kind: of these kinds alone; open=1: alarms that nobody has
+        acknowledged, all of them.
+        """
         self._may_read(request)
         before, n = _number(request, "before"), min(_number(request, "n") or 100, MAX_EVENTS)
+        kinds = request.query_params.getlist("kind")[:MAX_KINDS]
+        sensor = request.query_params.get("sensor")
         with self._source.reading() as views:
             unacknowledged = views.unacknowledged()
-            found = views.events_back(before, n, request.query_params.get("sensor"))
+            if _number(request, "open"):
+                found = views.events_of(unacknowledged.values(), sensor)
+            else:
+                found = views.events_back(before, n, sensor, kinds)
         return _answer([event_view(event, unacknowledged) for event in found])
 
     def event_row(self, request: Request) -> Response:
@@ -283,9 +360,23 @@ class Page:
         )
         return _answer({"event_id": event_id})
 
+    async def mute(self, request: Request) -> Response:
+        """Hold a point's alarms back until a stated time."""
+        self._may_write(request)
+        values, now_ns = await _json(request), time.time_ns()
+        path = self._config.journal.path
+        until_ns = await asyncio.to_thread(muting.mute, path, values, now_ns)
+        return _answer({"until_ms": until_ns // 1_000_000})
+
+    async def unmute(self, request: Request) -> Response:
+        self._may_write(request)
+        values, now_ns = await _json(request), time.time_ns()
+        await asyncio.to_thread(muting.unmute, self._config.journal.path, values, now_ns)
+        return _answer({})
+
     async def commission(self, request: Request) -> Response:
         """409 where the guard, or the windows, refuse."""
-        self._may_write(request)
+        self._may_write(request, Role.ADMIN)
         values, now_ns = await _json(request), time.time_ns()
         made = await asyncio.to_thread(commissioning.commission, self._config, values, now_ns)
         if made.commissioned is None:
@@ -294,14 +385,14 @@ class Page:
         return _answer({"text": made.text})
 
     async def undo_commissioning(self, request: Request) -> Response:
-        self._may_write(request)
+        self._may_write(request, Role.ADMIN)
         values, now_ns = await _json(request), time.time_ns()
         text = await asyncio.to_thread(commissioning.undo, self._config, values, now_ns)
         return _answer({"text": text})
 
     async def resend(self, request: Request) -> Response:
         """Say what would be sent again, or order it: the same request with preview false."""
-        self._may_write(request)
+        self._may_write(request, Role.ADMIN)
         values, now_ns = await _json(request), time.time_ns()
         plan = await asyncio.to_thread(delivery.resend, self._config, values, now_ns)
         return _answer({"text": plan.text, "n_rows": plan.n_all})
@@ -323,13 +414,18 @@ def _answer(tree: Any) -> JSONResponse:
 
 def _row(views: JournalViews, row_id: int) -> Row:
     found = views.row(row_id)
-    if found is None:
-        raise HTTPException(404, f"There is no row {row_id} in the journal (any more).")
-    return found
+    if found is not None:
+        return found
+    if views.was_row(row_id):
+        text = f"Window {row_id} was thinned: the journal keeps what journal.max_bytes holds."
+        raise HTTPException(404, text)
+    raise HTTPException(404, f"There is no window {row_id} in the journal.")
 
 
 async def _json(request: Request) -> Mapping[str, Any]:
-    """The request's JSON object; Guard has bounded its length."""
+    """The request's JSON object; Guard has bounded its length. Whoever is known by name is its
+    author, whatever it says.
+    """
     body = bytearray()
     async for part in request.stream():
         body += part
@@ -341,7 +437,8 @@ async def _json(request: Request) -> Mapping[str, Any]:
         raise HTTPException(400, "The request is not JSON.") from error
     if not isinstance(tree, dict):
         raise HTTPException(400, "The request must be a JSON object.")
-    return tree
+    author = getattr(request.state, "author", "")
+    return {**tree, "author": author} if author else tree
 
 
 def _number(request: Request, name: str) -> int | None:
@@ -354,7 +451,7 @@ def _number(request: Request, name: str) -> int | None:
 
 
 async def _refused(_request: Request, error: HTTPException) -> Response:
-    return refuse(error.status_code, error.detail)
+    return refuse(error.status_code, error.detail, error.headers)
 
 
 async def _no_journal(_request: Request, error: JournalError) -> Response:

@@ -15,21 +15,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from monitor.advice import UNKNOWN, AdviceBook, advice_book
 from monitor.journal.labels import ACKNOWLEDGED
+from monitor.journal.mutes import Mute
 from monitor.journal.schema import JournalError
-from monitor.journal.views import JournalViews, Since, StoredEvent, WindowSummary
-from monitor.page.views import Tree, difference, event_view, refusal_view, sensor_view
+from monitor.journal.views import AlarmStory, JournalViews, Since, StoredEvent, WindowSummary
+from monitor.page.views import (
+    Standing,
+    Tree,
+    difference,
+    event_view,
+    refusal_view,
+    sensor_view,
+)
 from monitor.records.batch import TOLD_BY, TROUBLES
 
 POLL_S = 0.2
 RETRY_S = 1.0
 EVENTS_AT_ONCE = 500
 HEARTBEAT_S = 2.0
+WAIT_S = 0.5
+BEAT_S = 3.0  # a browser that has heard nothing for so long hears that
 MAX_WAITING = 50  # messages that one browser may be behind
 MAX_LISTENERS = 100
 # Reasons for which messages are refused that bring no samples.
 OTHER_MESSAGES = ("bad_label", "retained_label", "unknown_window", "bad_running_state")
 REFUSED_NS = 600 * 10**9  # a topic whose last refused message is older is not shown any more
+
+# Events after which a point's alarm is told differently.
+STORY_KINDS = ("alarm_raised", "alarm_cleared", ACKNOWLEDGED, "label")
 
 Message = tuple[str, Any]  # the event's name and its data
 
@@ -92,11 +106,13 @@ def _absent(error: OSError, was_there: bool) -> str:
 class Fleet:
     """What is known of each sensor. read() runs in a thread of its own, one call at a time."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, advice: AdviceBook | None = None) -> None:
         self._source = source
+        self._advice = advice or advice_book({})
         self._newest: dict[str, WindowSummary] = {}
         self._since: dict[str, Since] = {}
-        self._acknowledged: set[str] = set()
+        self._stories: dict[str, AlarmStory] = {}
+        self._mutes: dict[str, Mute] = {}
         self._sentences: dict[tuple[str, str], str] = {}  # by sensor and kind of trouble
         self._row_id = self._event_id = 0
         self._file: tuple[int, int] | None = None
@@ -130,9 +146,8 @@ class Fleet:
         found = [newest for name in views.sensors() if (newest := views.newest(name)) is not None]
         self._newest = {newest.sensor: newest for newest in found}
         self._since = {newest.sensor: views.since(newest) for newest in found}
-        self._acknowledged = {
-            s for s, event in views.alarm_events().items() if event.kind == ACKNOWLEDGED
-        }
+        self._stories = views.alarm_stories()
+        self._mutes = views.mutes(time.time_ns())
         self._sentences = views.sentences()
         self._row_id = row_id
         self._file, self.trouble = self._source.file, ""
@@ -145,6 +160,9 @@ class Fleet:
         rows = views.changes(self._row_id)
         events = views.new_events(self._event_id, EVENTS_AT_ONCE)
         touched = {self._take(row) for row in rows} | {self._note(event) for event in events}
+        if any(event.kind in STORY_KINDS for event in events):
+            self._stories = views.alarm_stories()
+        touched |= self._read_mutes(views)
         messages: list[Message] = []
         if changed := [
             change
@@ -184,13 +202,18 @@ class Fleet:
 
     def _note(self, event: StoredEvent) -> str:
         self._event_id = event.event_id
-        if event.kind == ACKNOWLEDGED:
-            self._acknowledged.add(event.sensor)
-        elif event.kind == "alarm_raised":
-            self._acknowledged.discard(event.sensor)
-        elif event.kind in TROUBLES:
+        if event.kind in TROUBLES:
             self._sentences[event.sensor, event.kind] = event.text
         return event.sensor
+
+    def _read_mutes(self, views: JournalViews) -> set[str]:
+        """The sensors whose mute began or ended: some end by the clock alone."""
+        before, self._mutes = self._mutes, views.mutes(time.time_ns())
+        return {
+            sensor
+            for sensor in before.keys() | self._mutes.keys()
+            if before.get(sensor) != self._mutes.get(sensor)
+        }
 
     def _change(self, sensor: str) -> Tree:
         new = self._view(sensor)
@@ -199,10 +222,16 @@ class Fleet:
         return change if len(change) > 1 else {}
 
     def _view(self, sensor: str) -> Tree:
-        newest = self._newest[sensor]
+        newest, story = self._newest[sensor], self._stories.get(sensor)
         trouble = self._sentences.get((sensor, TOLD_BY.get(newest.reason, "")), "")
-        seen = sensor in self._acknowledged
-        return sensor_view(newest, self._since[sensor], seen, trouble)
+        advice = ""
+        if story is not None and story.state != "clear":
+            advice = self._advice.of_text(story.mode, story.raised.text).name
+        elif newest.status == "NG":
+            advice = UNKNOWN
+        mute = self._mutes.get(sensor)
+        standing = Standing(self._since[sensor], story, mute, advice, trouble)
+        return sensor_view(newest, standing)
 
 
 def _health(views: JournalViews) -> Tree | None:
@@ -220,8 +249,10 @@ def _health(views: JournalViews) -> Tree | None:
 class Feed:
     """Reads for as long as the page runs, and tells every listener."""
 
-    def __init__(self, source: Source, stopping: Callable[[], bool]) -> None:
-        self._fleet = Fleet(source)
+    def __init__(
+        self, source: Source, stopping: Callable[[], bool], advice: AdviceBook | None = None
+    ) -> None:
+        self._fleet = Fleet(source, advice)
         self._stopping = stopping
         self._listeners: set[asyncio.Queue[str | None]] = set()
 
@@ -246,11 +277,17 @@ class Feed:
         self._listeners.add(queue)
         try:
             yield _encode(*self._fleet.snapshot())
+            waited_s = 0.0
             while not self._stopping():
                 try:
-                    text = await asyncio.wait_for(queue.get(), 0.5)
+                    text = await asyncio.wait_for(queue.get(), WAIT_S)
                 except TimeoutError:
+                    waited_s += WAIT_S
+                    if waited_s >= BEAT_S:  # so that a dead connection shows
+                        waited_s = 0.0
+                        yield _encode("beat", None)
                     continue
+                waited_s = 0.0
                 yield _encode(*self._fleet.snapshot()) if text is None else text
         finally:
             self._listeners.discard(queue)

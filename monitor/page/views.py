@@ -6,19 +6,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.evidence.cam import strongest_band
+from monitor.evidence.cam import main_bands, strongest_band
 from monitor.evidence.colour import full_colour, is_signed, strongest_cell
 from monitor.journal.labels import StoredLabel
+from monitor.journal.mutes import Mute
 from monitor.journal.reader import Row
 from monitor.journal.refusals import Refusal
 from monitor.journal.resend import RefusedRows
-from monitor.journal.views import Since, StoredEvent, WindowSummary, summary_of
+from monitor.journal.views import AlarmStory, Since, StoredEvent, WindowSummary, summary_of
 from monitor.records.books import Books
+from monitor.records.commissioned import Commissioned
 from monitor.records.context import Context, in_words
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.signal import Float32
@@ -30,28 +33,75 @@ N_ENVELOPE = 1500  # columns of a waveform: more than a screen has pixels for it
 Tree = dict[str, Any]
 
 
-def sensor_view(newest: WindowSummary, since: Since, acknowledged: bool, trouble: str = "") -> Tree:
-    """One tile of the fleet, no finer than it is shown: what does not change is not sent.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a point beside its newest window.
 
+    since : of its status. story : of its alarm, None where it never had one
+    mute : that holds now. advice : its name in the book
     trouble : why it cannot be judged, and what to change, where that was said
     """
+
+    since: Since
+    story: AlarmStory | None = None
+    mute: Mute | None = None
+    advice: str = ""
+    trouble: str = ""
+
+
+def sensor_view(newest: WindowSummary, of: Standing) -> Tree:
+    """One tile of the fleet, no finer than it is shown: what does not change is not sent."""
     band = None
     if newest.status == "NG" and newest.band is not None:
         band = [newest.band.low_hz, newest.band.high_hz, rounded(newest.band.share, 2)]
-    seen = newest.alarm == "raised" and acknowledged
     return {
         "sensor": newest.sensor,
         "row": newest.row_id,
         "status": newest.status,
         "reason": newest.reason,
-        "since_ms": since.at_ns // NS_PER_MS,
-        "since_known": since.known,
-        "alarm": "acknowledged" if seen else newest.alarm,
+        "since_ms": of.since.at_ns // NS_PER_MS,
+        "since_known": of.since.known,
+        **_alarm_view(newest, of.story),
+        "muted": _mute_view(of.mute),
+        "advice": of.advice,
         "probability": rounded(newest.probability, 2),
         **_ratio(newest, 1),
         "band": band,
         "model_id": newest.model_id,
-        "trouble": trouble,
+        "trouble": of.trouble,
+    }
+
+
+def _alarm_view(newest: WindowSummary, story: AlarmStory | None) -> Tree:
+    """raised, acknowledged, unseen or clear, with what a person asks next. The newest window says
+    whether it stands: its event may be thinned, or of before the journal.
+    """
+    stands = newest.alarm == "raised"
+    if story is None:
+        return {"alarm": newest.alarm, "alarm_since_ms": None, "alarm_event": None}
+    seen = story.seen is not None
+    state = "acknowledged" if seen else "raised"
+    if not stands:
+        state = "clear" if seen else "unseen"
+    return {
+        "alarm": state,
+        "alarm_since_ms": story.raised.at_ns // NS_PER_MS,
+        "alarm_first_ms": story.first.at_ns // NS_PER_MS,
+        "alarm_n": story.n_raised,
+        "alarm_cleared_ms": None if story.cleared_ns is None else story.cleared_ns // NS_PER_MS,
+        "alarm_event": None if seen else story.raised.event_id,
+        "alarm_text": story.raised.text,
+        "alarm_seen": "" if story.seen is None else story.seen.text,
+    }
+
+
+def _mute_view(mute: Mute | None) -> Tree | None:
+    if mute is None:
+        return None
+    return {
+        "until_ms": mute.until_ns // NS_PER_MS,
+        "author": mute.author,
+        "reason": mute.reason,
     }
 
 
@@ -91,9 +141,13 @@ def summary_view(window: WindowSummary) -> Tree:
 
 
 def row_view(
-    row: Row, has_kept_window: bool, labels: Sequence[StoredLabel], context: Context
+    row: Row,
+    has_kept_window: bool,
+    labels: Sequence[StoredLabel],
+    context: Context,
+    channels: Sequence[str] = (),
 ) -> Tree:
-    """One window whole: figures, all evidence with its map, labels."""
+    """One window whole: figures, all evidence with its map, labels. channels : their names"""
     v = row.verdict
     return summary_view(summary_of(row)) | {
         "summary": summary_view(summary_of(row)),
@@ -101,6 +155,7 @@ def row_view(
         "machine": v.machine,
         "point": v.point,
         "n_samples": v.n_samples,
+        "channels": list(channels),
         "probability": v.probability,
         "residual": v.residual,
         "running": v.running,
@@ -137,21 +192,27 @@ def _map_view(evidence: Evidence, grid: Grid) -> Tree:
     return {
         "signed": is_signed(evidence),
         "full_colour": full_colour(evidence),
-        "cells": _numbers(evidence.cells),
+        "cells": numbers(evidence.cells),
         "bands": band_sums(evidence.cells),
         "strongest": _strongest(evidence, grid),
     }
 
 
 def _strongest(evidence: Evidence, grid: Grid) -> Tree | None:
-    """The strongest band and the strongest cell; None where nothing speaks for NG."""
-    band = strongest_band(evidence.cells, grid.f_edges_hz)
+    """The main bands, the largest share first, and the strongest cell; None where nothing speaks
+    for NG.
+    """
+    band, edges_hz = strongest_band(evidence.cells, grid.f_edges_hz), grid.f_edges_hz
     cell = strongest_cell(evidence)
     if band is None or cell is None:
         return None
     return {
         "band_hz": [band.low_hz, band.high_hz],
         "share": band.share,
+        "main": [
+            {"band_hz": [edges_hz[first], edges_hz[last + 1]], "share": share}
+            for first, last, share in main_bands(evidence.cells)
+        ],
         "cell_hz": list(grid.f_edges_hz[cell.band : cell.band + 2]),
         "cell_s": list(grid.t_edges_s[cell.column : cell.column + 2]),
         "value": cell.value,
@@ -205,6 +266,18 @@ def _refused_view(row: RefusedRows) -> Tree:
     }
 
 
+def spectrum_view(step_hz: float, level_db: Float32) -> Tree:
+    """A line spectrum in tenths of a decibel. level_db : (n_channels, n_lines)"""
+    return {"step_hz": step_hz, "level_tenth_db": np.round(level_db * 10).astype(int).tolist()}
+
+
+def baseline_view(commissioned: Commissioned) -> Tree:
+    """The range of levels that a sensor was commissioned with, by band."""
+    base = commissioned.baseline
+    low, high = (np.round(level.astype(float), 1).tolist() for level in (base.low_db, base.high_db))
+    return {"f_edges_hz": commissioned.f_edges_hz, "low_db": low, "high_db": high}
+
+
 def waveform_view(samples: Float32, sample_rate_hz: float, n_columns: int = N_ENVELOPE) -> Tree:
     """Samples for a plot: as they are, or the lowest and highest of each of n_columns.
 
@@ -218,8 +291,8 @@ def waveform_view(samples: Float32, sample_rate_hz: float, n_columns: int = N_EN
         "sample_rate_hz": sample_rate_hz,
         "n_samples": n,
         "step_s": n_each / sample_rate_hz,
-        "low": _numbers(low),
-        "high": _numbers(high),
+        "low": numbers(low),
+        "high": numbers(high),
         "rms_ms2": [
             float(value) for value in np.sqrt(np.mean(samples.astype(np.float64) ** 2, axis=1))
         ],
@@ -251,10 +324,10 @@ def _maps(v: Verdict, grid: Grid) -> Tree:
     return {"f_edges_hz": grid.f_edges_hz, "t_edges_s": grid.t_edges_s, "spectrum_db": spectrum}
 
 
-def _numbers(values: NDArray[np.float32]) -> Any:
+def numbers(values: NDArray[np.float32]) -> Any:
     """Nested lists of the shortest decimals that give the same float32 again."""
     if not np.isfinite(values).all():
         values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     return (
-        [float(str(x)) for x in values] if values.ndim == 1 else [_numbers(part) for part in values]
+        [float(str(x)) for x in values] if values.ndim == 1 else [numbers(part) for part in values]
     )

@@ -480,7 +480,7 @@ class Sensor:
         text = verdict.reason or verdict.status.value
         if band is not None:
             text += (
-                f", strongest band {band.low_hz:.0f} to {band.high_hz:.0f} Hz ({band.share:.0%} of"
-                " the evidence)"
+                f", {band.low_hz:.0f} to {band.high_hz:.0f} Hz hold {band.share:.0%} of the"
+                " evidence for NG"
             )
         return Event(verdict.end_ns, verdict.sensor, kind, text, verdict.model_id)

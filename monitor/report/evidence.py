@@ -12,8 +12,6 @@ from monitor.records.evidence import LOGIT, Evidence, Grid
 from monitor.records.signal import Float32
 from monitor.report.pictures import hz_range
 
-MAIN_SHARE = 0.1  # of the evidence for NG: a band worth a line
-
 
 def band_steps(evidence: Evidence, grid: Grid) -> list[tuple[str, float]]:
     """What adds up to the score: the bias, then each band from low to high."""
@@ -28,24 +26,6 @@ def has_bias(evidence: Evidence) -> bool:
 
 def band_name(grid: Grid, first: int, last: int | None = None) -> str:
     return hz_range(grid.f_edges_hz[first], grid.f_edges_hz[(first if last is None else last) + 1])
-
-
-def main_bands(cells: Float32) -> list[tuple[int, int, float]]:
-    """Neighbouring bands with at least MAIN_SHARE of the positive evidence each: first, last,
-    share; largest first.
-    """
-    positive = np.maximum(cells, 0.0).sum(axis=1, dtype=np.float64)
-    if positive.sum() <= 0:
-        return []
-    share = positive / positive.sum()
-    runs: list[tuple[int, int, float]] = []
-    for index in np.flatnonzero(share >= MAIN_SHARE).tolist():
-        if runs and runs[-1][1] == index - 1:
-            first, _, so_far = runs[-1]
-            runs[-1] = (first, index, so_far + float(share[index]))
-        else:
-            runs.append((index, index, float(share[index])))
-    return sorted(runs, key=lambda run: -run[2])
 
 
 def grey_levels(spectrum_db: Float32 | None) -> tuple[float, float]:

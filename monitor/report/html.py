@@ -11,6 +11,8 @@ from html import escape
 
 import numpy as np
 
+from monitor.advice import AdviceBook, advice_book
+from monitor.evidence.cam import main_bands
 from monitor.evidence.colour import full_colour
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.verdict import Verdict
@@ -20,7 +22,6 @@ from monitor.report.evidence import (
     grey_levels,
     has_bias,
     level_db,
-    main_bands,
     mean_db,
 )
 from monitor.report.findings import Findings
@@ -59,8 +60,11 @@ tr.total td { border-top: 2px solid #16202a; font-weight: 600; }
 """
 
 
-def page(found: Findings, now_ns: int) -> str:
-    """The report as HTML without a single reference to anything outside it."""
+def page(found: Findings, now_ns: int, book: AdviceBook | None = None) -> str:
+    """The report as HTML without a single reference to anything outside it.
+
+    book : where to look up what to do; None: the shipped one
+    """
     machine, _, point = found.sensor.rpartition("/")
     parts = [
         f"<h1>{escape(machine)} · {escape(point)}</h1>",
@@ -73,6 +77,7 @@ def page(found: Findings, now_ns: int) -> str:
         timeline(found.rows, found.worst_row, found.clock),
         _worst(found),
         _advice(found),
+        _what_to_do(found, book or advice_book({})),
         _events(found),
         _figures(found),
     ]
@@ -191,6 +196,19 @@ def _advice(found: Findings) -> str:
     return (
         f"<h2>What to look at</h2><ul>{''.join(f'<li>{item}</li>' for item in items if item)}</ul>"
     )
+
+
+def _what_to_do(found: Findings, book: AdviceBook) -> str:
+    """Of the failure mode that a label names, else of what an alarm's text names."""
+    if not any(row.status == "NG" for row in found.rows):
+        return ""
+    modes = [label.label.failure_mode for label in reversed(found.labels)]
+    texts = [event.text for event in reversed(found.events) if event.kind == "alarm_raised"]
+    advice = book.of_text(*modes, *texts)
+    steps = [f"Check: {text}" for text in advice.check] + list(advice.do)
+    items = "".join(f"<li>{escape(text)}</li>" for text in steps)
+    source = f'<p class="quiet">Source: {escape(advice.source)}.</p>' if advice.source else ""
+    return f"<h2>What to do: {escape(advice.title)}</h2><ol>{items}</ol>{source}"
 
 
 def _band_advice(found: Findings, evidence: Evidence, grid: Grid) -> Iterator[str]:

@@ -1,5 +1,5 @@
 """python -m tests.benchmarks [--json] [--model NAME]: the table, and with --json one JSON line at
-the end.
+the end. With --live: how many sensors this machine carries, through a broker.
 """
 
 from __future__ import annotations
@@ -14,8 +14,18 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy
 
+from monitor.allocator import keep_freed_memory
 from monitor.evidence.model_folder import find_model
 from tests.benchmarks.daemon import measure_daemon
+from tests.benchmarks.live import (
+    Plan,
+    Trial,
+    largest,
+    live_figures,
+    live_table,
+    run_trial,
+    trial_line,
+)
 from tests.benchmarks.stages import kernel_limit, run_pipeline, stage_costs_s
 from tests.benchmarks.usual_script import run_usual_script
 from tests.benchmarks.workload import make_workload
@@ -32,9 +42,25 @@ def main() -> int:
     parser.add_argument(
         "--model", default="simulator", help="bundled name or model folder (default simulator)"
     )
+    parser.add_argument("--live", action="store_true", help="the service through Mosquitto")
+    parser.add_argument(
+        "--sensors", type=int, metavar="N", help="live: one trial with N, in place of the search"
+    )
+    parser.add_argument(
+        "--messages-per-window",
+        type=int,
+        default=1,
+        metavar="N",
+        help="live: short messages, N of which hold one window (default 1)",
+    )
     arguments = parser.parse_args()
-    figures = measure(find_model(arguments.model))
-    print(table(figures))
+    keep_freed_memory()  # as the service does
+    folder = find_model(arguments.model)
+    if arguments.live:
+        figures = measure_live(folder, arguments.sensors, arguments.messages_per_window)
+    else:
+        figures = measure(folder)
+        print(table(figures))
     if arguments.json:
         print(json.dumps(figures))
     return 0
@@ -67,6 +93,23 @@ def measure(folder: Path) -> dict[str, object]:
         "n_cores": os.cpu_count(),
         "load_before": round(load, 2),
     }
+
+
+def measure_live(folder: Path, n_sensors: int | None, n_in_window: int) -> dict[str, object]:
+    """n_sensors : of one trial; None: look for the largest number that holds"""
+    workload = make_workload(folder, 1, 1)
+    if workload.n_window % n_in_window:
+        raise SystemExit(f"{workload.n_window} samples are not {n_in_window} equal messages.")
+
+    def trial(n: int) -> Trial:
+        found = run_trial(workload, Plan(n, n_in_window))
+        print(trial_line(found), flush=True)
+        return found
+
+    best = largest(trial) if n_sensors is None else trial(n_sensors)
+    kernel_us = 1e6 / kernel_limit(workload)
+    print(live_table(best, kernel_us))
+    return live_figures(best, kernel_us)
 
 
 def table(figures: Mapping[str, object]) -> str:

@@ -8,8 +8,21 @@ from monitor.records.verdict import Band
 
 
 def test_the_strongest_band_counts_positive_evidence_only() -> None:
-    contribution = np.array([[5.0, -9.0], [2.0, 4.0], [0.0, 1.0]], np.float32)
-    assert strongest_band(contribution, (10.0, 20.0, 40.0, 80.0)) == Band(20.0, 40.0, 0.5)
+    contribution = np.array([[0.5, -9.0], [5.0, 4.0], [0.0, 0.5]], np.float32)
+    assert strongest_band(contribution, (10.0, 20.0, 40.0, 80.0)) == Band(20.0, 40.0, 0.9)
+
+
+def test_neighbours_are_one_band() -> None:
+    contribution = np.array([[5.0], [2.0], [0.0], [3.0]], np.float32)
+    assert strongest_band(contribution, (1, 2, 3, 4, 5)) == Band(1.0, 3.0, 0.7)
+
+
+def test_where_all_are_weak_the_strongest_row_is_named() -> None:
+    contribution = np.full((40, 1), 1.0, np.float32)
+    contribution[7] = 1.1
+    found = strongest_band(contribution, tuple(range(41)))
+    assert found is not None
+    assert (found.low_hz, found.high_hz) == (7.0, 8.0)
 
 
 def test_no_positive_evidence_names_no_band() -> None:

@@ -130,9 +130,15 @@ def test_a_faulty_machine_shows_where_its_evidence_lies(window: Any, served: Ser
     _, tree, _ = served.ask("GET", f"/api/rows/{row.row_id}", headers=cookie_of(served))
     bands = next(e["bands"] for e in tree["evidence"] if e["kind"] == "network")
     assert bands.index(max(bands)) == FAULT_BAND
-    low, high = GRID.f_edges_hz[FAULT_BAND : FAULT_BAND + 2]
-    assert f"{low / 1000:.2f}–{high / 1000:.2f} kHz" in window.inner_text(".strongest")
-    assert "NG" in window.inner_text(".bar .state")
+    band = row.band
+    assert band is not None
+    assert band.low_hz < GRID.f_edges_hz[FAULT_BAND] < band.high_hz
+    # As everywhere: neighbouring bands are one.
+    words = f"{band.low_hz / 1000:.2f}–{band.high_hz / 1000:.2f} kHz hold {band.share:.0%}"
+    words = words.replace("%", " %")
+    assert words in window.inner_text(".strongest")
+    assert words in window.inner_text(".now .where")
+    assert "NG" in window.inner_text(".now .state")
 
 
 def test_the_bars_add_up_to_the_logit(window: Any, served: Served) -> None:
@@ -142,7 +148,7 @@ def test_the_bars_add_up_to_the_logit(window: Any, served: Served) -> None:
     )
     assert reached == pytest.approx(total, abs=1e-3)
     assert f"= logit +{total:.3f}, above its threshold 0.400." in window.inner_text("#sum")
-    window.click("summary")
+    window.click("details:has(table) summary")
     rows = window.locator("table tbody tr").all_inner_texts()
     assert len(rows) == 1 + GRID.shape[0] + 1  # bias, bands, logit
     last_sum = float(rows[-2].split("\t")[-1].replace("−", "-"))
@@ -258,7 +264,7 @@ def test_a_point_follows_its_newest_window(window: Any, served: Served) -> None:
     journal = Journal(served.journal)
     journal.commit(Batch(verdicts=[replace(verdict(sensor, 0, newest.end_ns, True), segment=2)]))
     journal.close()
-    window.wait_for_selector(".bar .state.NG")
+    window.wait_for_selector(".now .state.NG")
 
 
 # -- labels and alarms ----------------------------------------------------------------------------
@@ -399,7 +405,7 @@ def test_no_journal_then_an_empty_one_then_one_sensor(window: Any, tmp_path: Pat
         journal.close()
         window.wait_for_selector(".tile.LEARNING")
         window.click(".tile")
-        window.wait_for_selector(".bar .state.LEARNING")
+        window.wait_for_selector(".now .state.LEARNING")
 
 
 def test_a_journal_that_vanishes_and_comes_back(window: Any, tmp_path: Path) -> None:
@@ -447,7 +453,8 @@ def test_elsewhere_without_a_password_is_refused(tmp_path: Path) -> None:
     page_command.add_arguments(parser)
     config = write_config(tmp_path)
     with pytest.raises(
-        ConfigError, match=r"page\.host = '0\.0\.0\.0': .* page\.password must be set"
+        ConfigError,
+        match=r"page\.host = '0\.0\.0\.0': .* page\.password, page\.users or page\.proxy must",
     ):
         page_command.run(parser.parse_args(["-c", str(config), "--host", "0.0.0.0"]))
 

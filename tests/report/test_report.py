@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from monitor.cli import main
 from monitor.commands import report as report_command
+from monitor.evidence.cam import main_bands
 from monitor.evidence.colour import full_colour
 from monitor.journal.labels import LabelStore
 from monitor.journal.views import JournalViews
@@ -26,7 +27,7 @@ from monitor.records.batch import Batch, Event
 from monitor.records.labels import Label, LabelRequest
 from monitor.records.verdict import Status
 from monitor.report import findings as report
-from monitor.report.evidence import band_steps, main_bands
+from monitor.report.evidence import band_steps
 from monitor.report.html import page
 from monitor.report.pictures import cell_colour, hz_range, ticks
 from tests.page_stage import FAULT_BAND, GRID, fill, unjudged, verdict, write_config

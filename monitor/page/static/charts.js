@@ -99,9 +99,10 @@ export function spectrumLimits(spectrum) {
 
 // -- the map ----------------------------------------------------------------------------------------------------------
 
-// Where a frequency stands on the axis: in Hz, or with every band equally high.
-export function frequencyScale(edges, equal) {
-  if (!equal)
+// Where a frequency stands on the axis: by its logarithm, in Hz, or with every band equally high.
+export function frequencyScale(edges, how) {
+  if (how === "log") return logScale(edges);
+  if (how === "linear")
     return {
       of: (index) => edges[index],
       top: edges.at(-1),
@@ -120,6 +121,37 @@ export function frequencyScale(edges, equal) {
   };
 }
 
+// A band that begins at 0 Hz begins one octave below its end.
+function logScale(edges) {
+  const low = edges[0] > 0 ? edges[0] : edges[1] / 2;
+  return {
+    of: (index) => Math.log10(Math.max(edges[index], low)),
+    top: Math.log10(edges.at(-1)),
+    bottom: Math.log10(low),
+    ticks: logTicks(low, edges.at(-1)).map(Math.log10),
+    name: (at) => hz(Number((10 ** at).toPrecision(3))),
+  };
+}
+
+// 1, 2, 5 of each decade between two frequencies.
+export function logTicks(low, high) {
+  const found = [];
+  for (let decade = Math.floor(Math.log10(low)); decade <= Math.log10(high); decade += 1)
+    for (const step of [1, 2, 5]) {
+      const at = Number((step * 10 ** decade).toPrecision(2));
+      if (at >= low && at <= high) found.push(at);
+    }
+  return found;
+}
+
+// Evidence drawn in full colour: the same for all windows of a model, but never so little that the
+// strongest cell of this one goes beyond it.
+export function fitLimit(evidence) {
+  const usual = evidence?.full_colour ?? 1;
+  const strongest = Math.max(0, ...(evidence?.cells ?? []).flat().map(Math.abs));
+  return strongest > usual ? roundUp(strongest) : usual;
+}
+
 function mapCells(maps, evidence, channel) {
   const cells = evidence?.cells ?? null;
   const spectrum = maps.spectrum_db?.[channel] ?? null;
@@ -134,7 +166,7 @@ export function mapOption(echarts, row, look, colours, wave) {
   const maps = row.maps;
   const evidence = row.evidence.find((one) => one.kind === look.kind);
   const cells = mapCells(maps, evidence, look.channel);
-  const scale = frequencyScale(maps.f_edges_hz, look.equal);
+  const scale = frequencyScale(maps.f_edges_hz, look.scale);
   const [low, high] = look.spectrumLimits;
   const colourOf = (cell) =>
     cellColour(
@@ -155,7 +187,7 @@ export function mapOption(echarts, row, look, colours, wave) {
   const grids = wave
     ? [
         { left: 74, right: 14, top: 26, height: 76 },
-        { left: 74, right: 14, top: 136, bottom: 44 },
+        { left: 74, right: 14, top: 142, bottom: 44 },
       ]
     : [{ left: 74, right: 14, top: 26, bottom: 44 }];
   const m = grids.length - 1; // the map's grid
@@ -203,7 +235,7 @@ export function mapOption(echarts, row, look, colours, wave) {
             gridIndex: m,
             min: scale.bottom,
             max: scale.top,
-            name: "frequency",
+            name: look.scale === "log" ? "frequency (log)" : "frequency",
             axisLabel: {
               ...LABEL,
               color: colours.quiet,
@@ -407,6 +439,17 @@ export function stepsOption(row, evidence, colours, compared) {
 
 // -- the past ---------------------------------------------------------------------------------------------------------
 
+const CHANCE = { type: "value", bottom: 0, top: 1 };
+const LEAST_RATIO = 0.01; // below it nothing is told apart: a triangle marks it
+
+// Holds every ratio and the limit, which is 1.
+export function ratioScale(ratios) {
+  const positive = ratios.filter((one) => one > 0);
+  const decade = (of, value) => 10 ** of(Math.log10(value));
+  const bottom = Math.max(LEAST_RATIO, decade(Math.floor, Math.min(0.5, ...positive)));
+  return { type: "log", bottom, top: decade(Math.ceil, Math.max(2, ...positive)) };
+}
+
 export function timelineOption(echarts, rows, selected, colours) {
   const byNetwork = rows.some((row) => row.probability !== null);
   const name = rows.find((row) => row.ratio_of)?.ratio_of ?? "novelty";
@@ -434,8 +477,9 @@ export function timelineOption(echarts, rows, selected, colours) {
     const undone = row.undone ? [UNDONE_WORDS] : [];
     return [`${clock(row.end_ms)}  ${row.status.replace("_", " ")}`, figure, ...undone].join("\n");
   };
-  const top = byNetwork ? 1 : Math.max(2, ...rows.map((row) => Math.min(10, value(row) ?? 0)));
-  const clipped = (of) => (row) => (of(row) === null ? null : Math.min(of(row), top));
+  const figures = rows.map(value).filter((one) => one !== null);
+  const scale = byNetwork ? CHANCE : ratioScale(figures);
+  const clipped = (of) => (row) => (of(row) === null ? null : Math.max(of(row), scale.bottom));
   const line = (of, style, name) => ({
     type: "line",
     name,
@@ -473,14 +517,15 @@ export function timelineOption(echarts, rows, selected, colours) {
     yAxis: [
       {
         ...axis,
-        type: "value",
+        type: scale.type,
         gridIndex: 0,
-        min: 0,
-        max: top,
+        min: scale.bottom,
+        max: scale.top,
         splitNumber: 2,
-        name: byNetwork ? "P(NG), threshold dashed" : `${name} ÷ its limit`,
+        name: byNetwork ? "P(NG), threshold dashed" : `${name} ÷ its limit (log), limit dashed`,
         nameTextStyle: { ...LABEL, color: colours.quiet, align: "left" },
         splitLine: { lineStyle: { color: colours.line } },
+        axisLabel: { ...LABEL, color: colours.quiet, formatter: (at) => String(at) },
       },
       { type: "value", gridIndex: 1, min: 0, max: 1, show: false },
     ],
@@ -502,6 +547,18 @@ export function timelineOption(echarts, rows, selected, colours) {
         ...line(limit, { width: 1, type: "dashed", color: colours.quiet }, "threshold"),
         silent: true,
         symbol: "none",
+      },
+      {
+        type: "scatter",
+        name: "below the axis",
+        data: rows
+          .filter((row) => value(row) !== null && value(row) < scale.bottom)
+          .map((row) => [row.end_ms, scale.bottom]),
+        symbol: "triangle",
+        symbolRotate: 180,
+        symbolSize: 7,
+        silent: true,
+        itemStyle: { color: colours.quiet },
       },
       {
         type: "custom",

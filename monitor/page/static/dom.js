@@ -19,6 +19,22 @@ export function show(element, ...children) {
   );
 }
 
+// Options are made anew only where they change: a list that somebody has just opened must not close.
+export function choose(select, choices, chosen) {
+  const same =
+    choices.length === select.options.length &&
+    choices.every(
+      ([value, word], i) =>
+        select.options[i].value === String(value) && select.options[i].text === String(word),
+    );
+  if (!same)
+    show(
+      select,
+      choices.map(([value, word]) => el("option", { value }, word)),
+    );
+  select.value = chosen;
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 // A status as a shape, so that colour is not the only sign.

@@ -1,8 +1,8 @@
 // The evidence of one window: the map with its controls, the bars that add up, the last OK window beside it.
 
 import { evidenceColour, hasBias, steps } from "./charts.js";
-import { el, show } from "./dom.js";
-import { bandWords, fullTime, percent, plain, signed } from "./words.js";
+import { choose, el, show } from "./dom.js";
+import { bandHolds, bandWords, fullTime, plain, signed } from "./words.js";
 
 const SIGNED_SHARES = [-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1];
 const UNSIGNED_SHARES = [0, 0.25, 0.5, 0.75, 1];
@@ -70,8 +70,16 @@ function mapControls(look, act) {
   });
   const kind = el("select", { onchange: change("kind", (x) => x.value, true) });
   const channel = el("select", { onchange: change("channel", (x) => Number(x.value), true) });
-  const equal = el("input", { type: "checkbox", onchange: change("equal", (x) => x.checked) });
-  const limit = el("select", { onchange: change("limit", (x) => Number(x.value)) });
+  const scale = el(
+    "select",
+    { onchange: change("scale", (x) => x.value) },
+    [
+      ["log", "logarithmic"],
+      ["linear", "linear"],
+      ["equal", "equal bands"],
+    ].map(([value, word]) => el("option", { value }, word)),
+  );
+  const limit = el("select", { onchange: change("chosen", (x) => x.value) });
   const kindLabel = el("label", {}, "Evidence of ", kind);
   const channelLabel = el("label", {}, "Channel ", channel);
   const bar = el(
@@ -80,7 +88,7 @@ function mapControls(look, act) {
     el("label", { class: "blend" }, "Spectrum", blend, "Map"),
     kindLabel,
     channelLabel,
-    el("label", {}, equal, " equal bands"),
+    el("label", {}, "Frequency", scale),
     el("label", {}, "Full colour at", limit),
   );
 
@@ -95,34 +103,15 @@ function mapControls(look, act) {
     );
     choose(
       channel,
-      Array.from({ length: n }, (_, index) => [index, index + 1]),
+      Array.from({ length: n }, (_, index) => [index, row.channels[index] ?? index + 1]),
       look.channel,
     );
-    choose(
-      limit,
-      look.limits.map((value) => [value, `${sign}${value}`]),
-      look.limit,
-    );
+    const fit = ["fit", `${sign}${look.fitted} (fits)`];
+    choose(limit, [fit, ...look.limits.map((value) => [value, `${sign}${value}`])], look.chosen);
     kindLabel.hidden = kinds.length < 2;
     channelLabel.hidden = n < 2;
   }
   return { bar, write };
-}
-
-// Options are made anew only where they change: a list that somebody has just opened must not close.
-function choose(select, choices, chosen) {
-  const same =
-    choices.length === select.options.length &&
-    choices.every(
-      ([value, word], i) =>
-        select.options[i].value === String(value) && select.options[i].text === String(word),
-    );
-  if (!same)
-    show(
-      select,
-      choices.map(([value, word]) => el("option", { value }, word)),
-    );
-  select.value = chosen;
 }
 
 function writeScale(scale, look, colours, evidence) {
@@ -134,7 +123,7 @@ function writeScale(scale, look, colours, evidence) {
   });
   const [left, right] = scaleEnds(evidence, look.limit);
   const [low, high] = look.spectrumLimits.map((level) => plain(level, 0));
-  const more = ` a cell, the same for every window · spectrum ${low} to ${high} dB`;
+  const more = ` a cell${limitWords(evidence, look)} · spectrum ${low} to ${high} dB`;
   show(
     scale,
     left,
@@ -142,6 +131,12 @@ function writeScale(scale, look, colours, evidence) {
     right,
     el("span", { class: "quiet" }, more),
   );
+}
+
+function limitWords(evidence, look) {
+  if (look.chosen !== "fit") return ", as chosen";
+  if (look.limit === evidence?.full_colour) return ", the same for every window";
+  return `, scaled by this window; ${evidence.full_colour} for others`;
 }
 
 function scaleEnds(evidence, limit) {
@@ -157,8 +152,10 @@ function strongestWords(evidence) {
   const best = evidence.strongest;
   if (!best) return "Nothing here speaks for NG.";
   const [start_s, end_s] = best.cell_s.map((time) => time.toFixed(2));
+  const bands = best.main.length ? best.main : [best];
+  const holds = bands.map(({ band_hz, share }) => bandHolds([...band_hz, share]));
   return (
-    `Strongest band ${bandWords(...best.band_hz)} with ${percent(best.share)} of the evidence for NG. ` +
+    `${holds.join(", ")} of the evidence for NG. ` +
     `Strongest cell ${bandWords(...best.cell_hz)}, ${start_s} to ${end_s} s: ${signed(best.value, 3)}.`
   );
 }

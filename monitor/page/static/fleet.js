@@ -1,32 +1,73 @@
-// The fleet: one tile a measuring point, those that ask for a look first.
+// The fleet: one tile a measuring point, those that ask for a look first; many healthy ones small.
 
 import { el, shape, show } from "./dom.js";
 import { fleet, listen } from "./net.js";
 import { refusedTiles } from "./refused.js";
 import {
-  bandWords,
+  alarmWord,
+  bandHolds,
   fullTime,
   machineOf,
   meaning,
-  percent,
+  mutedWords,
   pointOf,
   STATUSES,
   shortTime,
   span,
+  spelled,
   statusWord,
 } from "./words.js";
 
-const ALARM_WORDS = { raised: "ALARM", acknowledged: "alarm seen" };
+const MANY = 24; // points from which on the healthy ones are small
+const DENSITY_KEY = "camshaft.density";
+const GROUPS_KEY = "camshaft.groups";
+const RESORT_MS = 10_000;
 
 export const pointAddress = (sensor) => `#/point/${encodeURIComponent(sensor)}`;
 
-const rank = (sensor) => {
-  const alarm = { raised: 0, acknowledged: 1 }[sensor.alarm] ?? 2;
-  return 10 * Math.min(alarm, sensor.status === "NG" ? 1 : 2) + STATUSES.indexOf(sensor.status);
-};
+// -- what comes first -------------------------------------------------------------------------
 
-const order = (a, b) =>
-  rank(a) - rank(b) || a.sensor.localeCompare(b.sensor, undefined, { numeric: true });
+// An alarm that nobody has seen, NG without one, then what is known already.
+export function rank(sensor) {
+  const base = STATUSES.indexOf(sensor.status) + 10;
+  if (sensor.muted) return base;
+  const alarm = { raised: 0, unseen: 2, acknowledged: 3 }[sensor.alarm];
+  if (alarm !== undefined) return alarm;
+  return sensor.status === "NG" ? 1 : base;
+}
+
+export const asksForALook = (sensor) => rank(sensor) < 10 || sensor.status === "NG";
+
+const badness = (sensor) => Math.max(sensor.probability ?? 0, Math.log10(1 + (sensor.ratio ?? 0)));
+
+const byName = (a, b) => a.sensor.localeCompare(b.sensor, undefined, { numeric: true });
+
+export const order = (a, b) =>
+  rank(a) - rank(b) || (asksForALook(a) && badness(b) - badness(a)) || byName(a, b);
+
+// Every word must stand somewhere in what the tile spells: "mill-2 spindle", "no data", "alarm".
+export function fits(sensor, text) {
+  const place = `${spelled(sensor.sensor)} ${sensor.sensor}`;
+  const said = `${place} ${statusWord(sensor.status)} ${alarmWord(sensor)} ${mutedWords(sensor)}`;
+  const where = said.toLowerCase();
+  return text
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => where.includes(word));
+}
+
+// Machines in the order of their worst points, each with its points.
+export function grouped(sensors) {
+  const groups = new Map();
+  for (const sensor of sensors) {
+    const machine = machineOf(sensor.sensor);
+    if (!groups.has(machine)) groups.set(machine, []);
+    groups.get(machine).push(sensor);
+  }
+  return groups;
+}
+
+// -- tiles ------------------------------------------------------------------------------------
 
 function evidence(sensor) {
   if (sensor.probability !== null && sensor.probability !== undefined)
@@ -39,33 +80,48 @@ function evidence(sensor) {
   return { text: sensor.reason.replaceAll("_", " "), share: null };
 }
 
+// Since its alarm began, where one stands: a status flips, an alarm does not.
+export function began(sensor) {
+  const stands = sensor.alarm === "raised" || sensor.alarm === "acknowledged";
+  if (stands && sensor.alarm_since_ms) return { ms: sensor.alarm_since_ms, word: "alarm since" };
+  if (sensor.alarm === "unseen" && sensor.alarm_cleared_ms)
+    return { ms: sensor.alarm_cleared_ms, word: "alarm over since" };
+  return { ms: sensor.since_ms, word: sensor.since_known ? "since" : "since before" };
+}
+
 function sinceWords(sensor) {
-  const known = sensor.since_known ? "since" : "since before";
-  return `${known} ${shortTime(sensor.since_ms)} (${span(Date.now() - sensor.since_ms)})`;
+  const { ms, word } = began(sensor);
+  return `${word} ${shortTime(ms)} (${span(Date.now() - ms)})`;
+}
+
+function badges(sensor) {
+  const word = alarmWord(sensor);
+  return [
+    word ? el("span", { class: `alarm ${sensor.alarm}` }, word) : null,
+    sensor.muted ? el("span", { class: "alarm muted" }, "muted") : null,
+  ];
 }
 
 function tile(sensor) {
   const { text, share } = evidence(sensor);
-  const band = sensor.band;
   const bar =
     share === null
       ? null
       : el("meter", { min: 0, max: 1, value: share, title: text, "aria-label": text });
+  const link = {
+    class: `tile ${sensor.status}`,
+    href: pointAddress(sensor.sensor),
+    title: [meaning(sensor.status), mutedWords(sensor)].filter(Boolean).join(" · "),
+  };
   return el(
     "a",
-    {
-      class: `tile ${sensor.status}`,
-      href: pointAddress(sensor.sensor),
-      title: meaning(sensor.status),
-    },
+    link,
     el(
       "span",
       { class: "state" },
       shape(sensor.status),
       el("strong", {}, statusWord(sensor.status)),
-      ALARM_WORDS[sensor.alarm]
-        ? el("span", { class: `alarm ${sensor.alarm}` }, ALARM_WORDS[sensor.alarm])
-        : null,
+      el("span", { class: "badges" }, badges(sensor)),
     ),
     el(
       "span",
@@ -73,71 +129,134 @@ function tile(sensor) {
       el("b", {}, machineOf(sensor.sensor)),
       ` ${pointOf(sensor.sensor)}`,
     ),
-    el("span", { class: "since", title: fullTime(sensor.since_ms) }, sinceWords(sensor)),
+    el("span", { class: "since", title: fullTime(began(sensor).ms) }, sinceWords(sensor)),
     el("span", { class: "figure" }, text, bar),
-    sensor.trouble ? el("span", { class: "why", title: sensor.trouble }, sensor.trouble) : null,
-    sensor.trouble
-      ? null
-      : el(
-          "span",
-          { class: "band" },
-          band && sensor.status === "NG"
-            ? `${bandWords(band[0], band[1])} · ${percent(band[2])}`
-            : "\u00a0",
-        ),
+    lastLine(sensor),
   );
 }
 
+function lastLine(sensor) {
+  if (sensor.trouble) return el("span", { class: "why", title: sensor.trouble }, sensor.trouble);
+  const holds = sensor.band && sensor.status === "NG" ? bandHolds(sensor.band) : "\u00a0";
+  return el("span", { class: "band" }, holds);
+}
+
+// One line: what it is, and how it is.
+function smallTile(sensor) {
+  const { text } = evidence(sensor);
+  return el(
+    "a",
+    {
+      class: `tile small ${sensor.status}`,
+      "aria-label": `${statusWord(sensor.status)} ${spelled(sensor.sensor)}`,
+      href: pointAddress(sensor.sensor),
+      title: `${meaning(sensor.status)} · ${sinceWords(sensor)} · ${text}`,
+    },
+    el("span", { class: "state" }, shape(sensor.status)),
+    el(
+      "span",
+      { class: "name" },
+      el("b", {}, machineOf(sensor.sensor)),
+      ` ${pointOf(sensor.sensor)}`,
+    ),
+    el("span", { class: "badges" }, badges(sensor)),
+  );
+}
+
+// -- the view ---------------------------------------------------------------------------------
+
 export function fleetView(view) {
-  const wanted = { status: null, text: "" };
+  const wanted = { status: null, unseen: null, text: "" };
   const tiles = new Map(); // sensor: its element
+  const stored = localStorage.getItem(DENSITY_KEY);
   const chips = el("div", { class: "chips", role: "group", "aria-label": "Show only" });
   const search = el("input", {
     type: "search",
     placeholder: "Find a machine",
     "aria-label": "Find a machine",
     oninput: () => {
-      wanted.text = search.value.toLowerCase();
+      wanted.text = search.value;
       arrange();
     },
   });
-  const grid = el("div", { class: "grid", id: "fleet" });
+  const density = el(
+    "select",
+    { "aria-label": "Size of the tiles", onchange: () => remember(DENSITY_KEY, density.value) },
+    [
+      ["auto", "Tiles: as they fit"],
+      ["large", "Tiles: large"],
+      ["small", "Tiles: small"],
+    ].map(([value, word]) => el("option", { value }, word)),
+  );
+  density.value = stored ?? "auto";
+  const groups = el("input", {
+    type: "checkbox",
+    checked: localStorage.getItem(GROUPS_KEY) === "true",
+    onchange: () => remember(GROUPS_KEY, groups.checked),
+  });
+  const places = el("div", { id: "fleet" });
   const empty = el("p", { class: "empty" });
   const refused = refusedTiles();
-  const bar = el("div", { class: "bar" }, el("h1", {}, "Fleet"), chips, search);
-  show(view, bar, refused.grid, grid, empty);
+  const layout = el(
+    "div",
+    { class: "controls" },
+    search,
+    density,
+    el("label", {}, groups, "by machine"),
+  );
+  const bar = el("div", { class: "bar" }, el("h1", {}, "Fleet"), chips, layout);
+  show(view, bar, refused.grid, places, empty);
+
+  function remember(key, value) {
+    localStorage.setItem(key, value);
+    all();
+  }
 
   const visible = (sensor) =>
     (!wanted.status || sensor.status === wanted.status) &&
-    sensor.sensor.toLowerCase().includes(wanted.text);
+    (!wanted.unseen || sensor.alarm_event) &&
+    fits(sensor, wanted.text.trim());
+
+  function isSmall(sensor) {
+    if (groups.checked) return density.value !== "large" && !asksForALook(sensor);
+    if (density.value !== "auto") return density.value === "small";
+    return fleet.sensors.size >= MANY && !asksForALook(sensor);
+  }
+
+  function chip(key, value, classes, ...content) {
+    const on = wanted[key] === value;
+    const toggle = () => {
+      wanted[key] = on ? null : value;
+      arrange();
+    };
+    const more = { type: "button", class: `chip ${classes}`, "aria-pressed": String(on) };
+    return el("button", { ...more, onclick: toggle }, content);
+  }
 
   function countChips() {
-    const counts = new Map();
-    for (const { status } of fleet.sensors.values())
-      counts.set(status, (counts.get(status) ?? 0) + 1);
+    const sensors = [...fleet.sensors.values()];
+    const counts = Map.groupBy(sensors, ({ status }) => status);
+    const n_unseen = sensors.filter((sensor) => sensor.alarm_event).length;
+    if (!n_unseen) wanted.unseen = null;
+    const word = n_unseen === 1 ? "alarm to acknowledge" : "alarms to acknowledge";
     show(
       chips,
+      n_unseen ? chip("unseen", true, "unseen", `${n_unseen} ${word}`) : null,
       STATUSES.filter((status) => counts.has(status)).map((status) =>
-        el(
-          "button",
-          {
-            type: "button",
-            class: `chip ${status}`,
-            "aria-pressed": String(wanted.status === status),
-            onclick: () => {
-              wanted.status = wanted.status === status ? null : status;
-              arrange();
-            },
-          },
+        chip(
+          "status",
+          status,
+          status,
           shape(status),
-          `${counts.get(status)} ${statusWord(status)}`,
+          `${counts.get(status).length} ${statusWord(status)}`,
         ),
       ),
     );
   }
 
   function refresh(name) {
-    const fresh = tile(fleet.sensors.get(name));
+    const sensor = fleet.sensors.get(name);
+    const fresh = isSmall(sensor) ? smallTile(sensor) : tile(sensor);
     const old = tiles.get(name);
     if (old) {
       const focused = document.activeElement === old;
@@ -151,13 +270,38 @@ export function fleetView(view) {
     countChips();
     const shown = [...fleet.sensors.values()].filter(visible).sort(order);
     const focused = document.activeElement;
-    show(
-      grid,
-      shown.map((sensor) => tiles.get(sensor.sensor)),
-    );
-    if (grid.contains(focused)) focused.focus({ preventScroll: true });
+    show(places, groups.checked ? el("div", { class: "machines" }, machines(shown)) : sizes(shown));
+    if (places.contains(focused)) focused.focus({ preventScroll: true });
     empty.textContent = emptyWords(shown.length);
     empty.hidden = shown.length > 0;
+  }
+
+  // Large ones in a grid, small ones in another below it.
+  function sizes(shown) {
+    const parts = [false, true].map((small) => shown.filter((sensor) => isSmall(sensor) === small));
+    return parts.map((sensors, small) =>
+      sensors.length
+        ? el(
+            "div",
+            { class: small ? "grid dense" : "grid" },
+            sensors.map(({ sensor }) => tiles.get(sensor)),
+          )
+        : null,
+    );
+  }
+
+  function machines(shown) {
+    return [...grouped(shown)].map(([machine, sensors]) => {
+      const n = sensors.length === 1 ? "1 point" : `${sensors.length} points`;
+      const title = el(
+        "h2",
+        {},
+        shape(sensors[0].status),
+        machine,
+        el("span", { class: "quiet" }, n),
+      );
+      return el("section", { class: `machine ${sensors[0].status}` }, title, sizes(sensors));
+    });
   }
 
   function emptyWords(n) {
@@ -175,21 +319,27 @@ export function fleetView(view) {
     arrange();
   }
 
-  const placeOf = (name) => tiles.get(name)?.className;
+  const placeOf = (sensor) => sensor && `${rank(sensor)} ${sensor.alarm} ${isSmall(sensor)}`;
+  const known = new Map(); // sensor: its place when it was last arranged
   const stop = listen((change) => {
     if (change.all) return all();
     let moved = false;
     for (const name of change.sensors ?? []) {
-      const before = placeOf(name) + tiles.get(name)?.querySelector(".alarm")?.className;
+      const place = placeOf(fleet.sensors.get(name));
+      moved ||= known.get(name) !== place;
+      known.set(name, place);
       refresh(name);
-      moved ||= before !== placeOf(name) + tiles.get(name)?.querySelector(".alarm")?.className;
     }
     if (moved) arrange();
   });
+  // Times grow, and the worst may have changed places.
   const clock = setInterval(() => {
-    for (const [name, element] of tiles)
-      element.querySelector(".since").textContent = sinceWords(fleet.sensors.get(name));
-  }, 10_000);
+    for (const [name, element] of tiles) {
+      const since = element.querySelector(".since");
+      if (since) since.textContent = sinceWords(fleet.sensors.get(name));
+    }
+    if (!view.querySelector(":focus-visible")) arrange();
+  }, RESORT_MS);
   all();
   return () => {
     stop();

@@ -1,34 +1,41 @@
 // Who says what: the fields for an author and a comment, and the form for a label.
 
 import { el } from "./dom.js";
-import { post, session } from "./net.js";
+import { may, post, session } from "./net.js";
 
 const AUTHOR_KEY = "camshaft.author";
 
-function fields() {
+function fields(commentWord = "Comment") {
   const author = el("input", {
     name: "author",
     maxLength: 80,
     autocomplete: "name",
-    value: localStorage.getItem(AUTHOR_KEY) ?? "",
+    value: session.user || (localStorage.getItem(AUTHOR_KEY) ?? ""),
+    readOnly: Boolean(session.user), // the server knows who it is, whatever stands here
   });
   const comment = el("textarea", { name: "comment", maxLength: 2000, rows: 2 });
   const read = () => {
-    localStorage.setItem(AUTHOR_KEY, author.value);
+    if (!session.user) localStorage.setItem(AUTHOR_KEY, author.value);
     return { author: author.value, comment: comment.value };
   };
   return {
     read,
     nodes: [
       el("label", {}, "Your name", author),
-      el("label", { class: "wide" }, "Comment", comment),
+      el("label", { class: "wide" }, commentWord, comment),
     ],
   };
 }
 
+// In place of a form that the server would refuse.
+function notAllowed(what, role) {
+  return el("p", { class: "quiet" }, `${what} takes the role ${role}; yours is ${session.role}.`);
+}
+
 // send(note) returns a promise; what it throws is shown.
-export function noteForm(title, send, cancel) {
-  const { read, nodes } = fields();
+export function noteForm(title, send, cancel, commentWord) {
+  if (!may("operator")) return notAllowed(title, "operator");
+  const { read, nodes } = fields(commentWord);
   const answer = el("p", { class: "answer", role: "status" });
   return el(
     "form",
@@ -54,8 +61,80 @@ export function noteForm(title, send, cancel) {
   );
 }
 
+export function acknowledgeForm(event_id, done, cancel) {
+  const send = async (note) => {
+    await post("api/acknowledgements", { event_id, ...note });
+    await done();
+  };
+  return noteForm("Acknowledge", send, cancel);
+}
+
+// The next moment of that hour on that day of the week (0 is Sunday; null: on any day).
+export function nextAt(hour, day, now) {
+  const at = new Date(now);
+  at.setHours(hour, 0, 0, 0);
+  while (at <= now || (day !== null && at.getDay() !== day)) {
+    at.setDate(at.getDate() + 1);
+    at.setHours(hour, 0, 0, 0);
+  }
+  return at;
+}
+
+const MUTE_ENDS = [
+  ["", "choose an end"],
+  ["1", "in 1 hour"],
+  ["8", "in 8 hours"],
+  ["tomorrow", "at 06:00 next morning"],
+  ["monday", "on Monday at 06:00"],
+  ["date", "at another time"],
+];
+
+function endOf(choice, date, now = new Date()) {
+  if (choice === "date") return date ? new Date(date).getTime() : null;
+  if (choice === "tomorrow") return nextAt(6, null, now).getTime();
+  if (choice === "monday") return nextAt(6, 1, now).getTime();
+  return choice ? now.getTime() + Number(choice) * 3_600_000 : null;
+}
+
+// Alarms of a point wait until the end; there is none without one.
+export function muteForm(sensor, done, cancel) {
+  if (!may("operator")) return notAllowed("Mute", "operator");
+  const until = el(
+    "select",
+    {
+      name: "until",
+      onchange: () => {
+        dateLabel.hidden = until.value !== "date";
+      },
+    },
+    MUTE_ENDS.map(([value, word]) => el("option", { value }, word)),
+  );
+  const date = el("input", { type: "datetime-local", name: "date" });
+  const dateLabel = el("label", { hidden: true }, "When", date);
+  const send = async (note) => {
+    const until_ms = endOf(until.value, date.value);
+    await post("api/mutes", { sensor, until_ms, ...note });
+    await done();
+  };
+  const form = noteForm("Mute", send, cancel, "Reason");
+  form.prepend(el("label", {}, "Ends", until), dateLabel);
+  return form;
+}
+
+export function unmuteForm(sensor, done, cancel) {
+  if (!may("operator")) return notAllowed("End the mute", "operator");
+  const send = async ({ author }) => {
+    await post("api/mutes/end", { sensor, author });
+    await done();
+  };
+  const form = noteForm("End the mute", send, cancel);
+  form.querySelector(".wide").remove();
+  return form;
+}
+
 // A sensor's baseline, taken from its last windows or taken back. The guard is the server's.
 export function commissionForm(sensor) {
+  if (!may("admin")) return notAllowed("Commissioning", "admin");
   const { read, nodes } = fields();
   const windows = el("input", { name: "n_windows", type: "number", min: 1, max: 5000, value: 100 });
   const evenSo = el("input", { name: "even_so", type: "checkbox" });
@@ -105,6 +184,7 @@ export function commissionForm(sensor) {
 }
 
 export function labelForm(rowOf, done) {
+  if (!may("operator")) return notAllowed("Labelling", "operator");
   const { read, nodes } = fields();
   const mode = el(
     "select",

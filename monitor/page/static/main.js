@@ -6,7 +6,7 @@ import { eventsView } from "./events.js";
 import { fleetView } from "./fleet.js";
 import { connect, fleet, listen, openSession, post, session } from "./net.js";
 import { refusedView } from "./refused.js";
-import { span } from "./words.js";
+import { span, ZONE } from "./words.js";
 
 const STALE_S = 35; // the service reports every 10 s
 
@@ -18,7 +18,9 @@ let leave = () => {};
 
 async function route() {
   leave();
-  const [, name = "", sensor = "", what = "", id = ""] = location.hash.split("/");
+  const [path, query = ""] = location.hash.split("?");
+  const [, name = "", sensor = "", what = "", id = ""] = path.split("/");
+  const tab = new URLSearchParams(query).get("tab") ?? "";
   for (const [item, on] of [
     ["fleet", name === ""],
     ["events", name === "events"],
@@ -31,12 +33,13 @@ async function route() {
   }
   if (name === "point") {
     const { pointView } = await import("./point.js");
-    leave = pointView(view, decodeURIComponent(sensor), what, id);
+    leave = pointView(view, decodeURIComponent(sensor), { what, id, tab });
   } else if (name === "events") leave = eventsView(view);
   else if (name === "refused") leave = refusedView(view);
   else if (name === "delivery") leave = deliveryView(view);
   else leave = fleetView(view);
   window.scrollTo(0, 0);
+  count();
 }
 
 function troubleText() {
@@ -52,7 +55,19 @@ function troubleText() {
   return "";
 }
 
+// How many alarms wait to be acknowledged, wherever one is.
+function count() {
+  const n = [...fleet.sensors.values()].filter((sensor) => sensor.alarm_event).length;
+  const badge = document.getElementById("unseen");
+  badge.hidden = n === 0;
+  badge.textContent = n;
+  badge.title = `${n} ${n === 1 ? "alarm waits" : "alarms wait"} to be acknowledged`;
+  if (location.hash.startsWith("#/point")) return; // it has a title of its own
+  document.title = n ? `(${n}) Camshaft` : "Camshaft";
+}
+
 function freshness() {
+  count();
   const text = fleet.known ? troubleText() : "";
   if (trouble.textContent !== text) trouble.textContent = text;
   trouble.hidden = !text;
@@ -70,7 +85,11 @@ document.getElementById("logout").addEventListener("click", async () => {
 try {
   await openSession();
   document.getElementById("instance").textContent = session.instance;
-  document.getElementById("logout").hidden = !session.with_password;
+  document.getElementById("zone").textContent = `Times: 24 hours, ${ZONE}`;
+  document.getElementById("logout").hidden = !session.with_login;
+  if (session.user) {
+    document.getElementById("logout").textContent = `Log out ${session.user} (${session.role})`;
+  }
   listen(freshness);
   connect();
   addEventListener("hashchange", route);

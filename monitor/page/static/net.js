@@ -5,7 +5,10 @@ export const session = {
   instance: "",
   words: [],
   failure_modes: [],
-  with_password: false,
+  advice: {}, // what to check and do, by failure mode or part
+  with_login: false,
+  user: "", // the name they logged in with; "" where they sign by themselves
+  role: "viewer",
 };
 
 async function answerOf(response) {
@@ -35,6 +38,10 @@ export const post = async (address, tree) =>
     }),
   );
 
+const ROLES = ["viewer", "operator", "admin"]; // each may all that the one before may
+
+export const may = (role) => ROLES.indexOf(session.role) >= ROLES.indexOf(role);
+
 export async function openSession() {
   Object.assign(session, await get("api/session"));
 }
@@ -49,6 +56,9 @@ export const fleet = {
   connected: false,
 };
 
+const SILENT_MS = 12_000; // the server says something every 3 s at least
+const WATCH_MS = 3_000;
+
 const listeners = new Set();
 
 export function listen(listener) {
@@ -62,7 +72,31 @@ function tell(change) {
 
 export function connect() {
   const stream = new EventSource("api/live");
-  const on = (name, work) => stream.addEventListener(name, (event) => work(JSON.parse(event.data)));
+  let heard_ms = Date.now();
+  const on = (name, work) =>
+    stream.addEventListener(name, (event) => {
+      heard_ms = Date.now();
+      work(JSON.parse(event.data));
+    });
+  // A phone that slept keeps a connection that is none: whoever is silent is asked anew.
+  const watch = setInterval(look, WATCH_MS);
+  addEventListener("online", look);
+  document.addEventListener("visibilitychange", look);
+
+  function look() {
+    if (document.hidden || Date.now() - heard_ms < SILENT_MS) return;
+    leave();
+    fleet.connected = false;
+    tell({ health: true });
+    reconnect();
+  }
+
+  function leave() {
+    stream.close();
+    clearInterval(watch);
+    removeEventListener("online", look);
+    document.removeEventListener("visibilitychange", look);
+  }
   on("snapshot", (tree) => {
     Object.assign(fleet, {
       health: tree.health,
@@ -80,6 +114,7 @@ export function connect() {
     }
     tell({ sensors: changes.map((change) => change.sensor) });
   });
+  on("beat", () => {});
   on("events", (events) => tell({ events }));
   on("refused", (refused) => {
     fleet.refused = refused;
@@ -100,7 +135,9 @@ export function connect() {
   stream.onerror = () => {
     fleet.connected = false;
     tell({ health: true });
-    if (stream.readyState === EventSource.CLOSED) setTimeout(reconnect, 2000);
+    if (stream.readyState !== EventSource.CLOSED) return;
+    leave();
+    setTimeout(reconnect, 2000);
   };
 }
 

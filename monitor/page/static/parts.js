@@ -1,16 +1,19 @@
-// The parts of a point's view: head, time line, evidence, labels, details. No requests, no charts: point.js does both.
+// The parts of a point's view: head, time line, tabs, labels, details. No requests, no charts: point.js does both.
 
-import { el, shape, show } from "./dom.js";
-import { evidenceParts } from "./evidence.js";
+import { answerParts } from "./answer.js";
+import { el, show } from "./dom.js";
 import { commissionForm, labelForm } from "./forms.js";
 import { fleet } from "./net.js";
-import { fullTime, machineOf, meaning, plain, pointOf, statusWord, UNDONE_WORDS } from "./words.js";
+import { fullTime, machineOf, plain, pointOf, statusWord, UNDONE_WORDS } from "./words.js";
 
-// act: what the buttons do. look: how the map is drawn; changed here, read by point.js.
-export function layout(sensor, state, look, act) {
-  const head = headParts(sensor);
+// act: what the buttons do. tabs: the elements of tabs.js.
+export function layout(sensor, state, tabs, act) {
+  const toLabel = () => {
+    labels.panel.scrollIntoView({ block: "start" });
+    labels.panel.querySelector("input").focus({ preventScroll: true });
+  };
+  const head = headParts(sensor, toLabel);
   const time = timeParts(state, act);
-  const evidence = evidenceParts(look, act);
   const labels = labelParts(state, act);
   const details = el("dl", { class: "details" });
   const events = el("section", { class: "panel" });
@@ -23,56 +26,39 @@ export function layout(sensor, state, look, act) {
   );
   const nodes = [
     head.bar,
-    head.why,
     head.message,
+    head.answer,
+    head.why,
     time.panel,
-    evidence.panels,
+    tabs,
     el("div", { class: "two" }, labels.panel, aside),
     commissioning,
     events,
   ];
 
   function write(row, compared) {
-    head.write(row);
+    head.write(state.rows);
     time.write(row, compared);
-    evidence.writeCompared(compared);
     labels.write(row);
     writeDetails(details, row);
     document.title = `${row.status} ${sensor} · Camshaft`;
   }
-  return { nodes, head, time, evidence, labels, events, write };
+  return { nodes, head, time, labels, events, write };
 }
 
-function headParts(sensor) {
-  const status = el("span", { class: "state" });
-  const alarm = el("span", { class: "alarm", hidden: true });
+function headParts(sensor, label) {
   const title = el("h1", {}, el("b", {}, machineOf(sensor)), ` ${pointOf(sensor)}`);
-  const bar = el(
-    "div",
-    { class: "bar" },
-    el("a", { href: "#/", class: "back" }, "‹ Fleet"),
-    title,
-    status,
-    alarm,
-  );
+  const bar = el("div", { class: "bar" }, el("a", { href: "#/", class: "back" }, "‹ Fleet"), title);
   const message = el("p", { class: "trouble", role: "alert", hidden: true });
   const why = el("p", { class: "trouble", hidden: true });
+  const answer = answerParts(sensor, label);
 
-  function write(row) {
-    show(status, shape(row.status), el("strong", {}, statusWord(row.status)));
-    status.className = `state ${row.status}`;
-    status.title = meaning(row.status);
-  }
-  function writeAlarm() {
-    const now = fleet.sensors.get(sensor);
-    why.textContent = now?.trouble ?? "";
+  function write(rows) {
+    why.textContent = fleet.sensors.get(sensor)?.trouble ?? "";
     why.hidden = !why.textContent;
-    const found = now?.alarm ?? "clear";
-    alarm.hidden = found === "clear";
-    alarm.className = `alarm ${found}`;
-    alarm.textContent = found === "raised" ? "ALARM" : "alarm seen";
+    answer.write(rows);
   }
-  return { bar, why, message, write, writeAlarm };
+  return { bar, why, message, answer: answer.panel, write };
 }
 
 function timeParts(state, act) {
@@ -87,7 +73,7 @@ function timeParts(state, act) {
     "aria-pressed": "false",
     title: "Key C",
   });
-  const facts = el("p", { class: "facts" });
+  const facts = el("p", { class: "facts", "aria-label": "The window shown" });
   const chart = el("div", {
     class: "chart timeline",
     role: "img",
@@ -112,7 +98,14 @@ function timeParts(state, act) {
     const why = row.reason ? [row.reason.replaceAll("_", " ")] : [];
     const undone = row.undone ? [UNDONE_WORDS] : [];
     const noMap = row.maps === null && row.evidence.length ? ["its map was not kept"] : [];
-    const all = [fullTime(row.end_ms), ...chance, ...why, ...undone, ...noMap];
+    const all = [
+      fullTime(row.end_ms),
+      statusWord(row.status),
+      ...chance,
+      ...why,
+      ...undone,
+      ...noMap,
+    ];
     facts.textContent = all.join(" · ");
     compare.setAttribute("aria-pressed", String(Boolean(compared)));
   }

@@ -1,24 +1,17 @@
 // One measuring point: its past, one window of it in full, and what people say of that window.
 
-import {
-  limitChoices,
-  loadCharts,
-  mapOption,
-  palette,
-  spectrumLimits,
-  stepsOption,
-  timelineOption,
-} from "./charts.js";
+import { loadCharts, palette, timelineOption } from "./charts.js";
 import { show } from "./dom.js";
 import { eventsView } from "./events.js";
-import { ofKind } from "./evidence.js";
 import { get, listen } from "./net.js";
 import { layout } from "./parts.js";
+import { tabsOf } from "./tabs.js";
 
 const N_PAST = 300;
 const MAX_PAST = 3000; // windows kept on the time line
 
-export function pointView(view, sensor, what, id) {
+// tab: the id of the one to open; "" is the first.
+export function pointView(view, sensor, { what, id, tab }) {
   const state = {
     following: what !== "row" && what !== "event",
     rows: [],
@@ -29,26 +22,38 @@ export function pointView(view, sensor, what, id) {
     busy: false,
     left: false,
   };
-  const look = {
-    kind: null,
-    channel: 0,
-    blend: 0.6,
-    equal: false,
-    limit: null,
-    spectrumLimits: null,
-    model: null,
+  const point = {
+    sensor,
+    select,
+    say: (error) => sentence(error),
+    get row() {
+      return state.row;
+    },
+    get rows() {
+      return state.rows;
+    },
+    get compared() {
+      return state.compared; // the last OK window, where somebody asked for it
+    },
+    get wave() {
+      return state.wave; // its samples, where they were kept
+    },
   };
-  const parts = layout(sensor, state, look, {
+  let openTab = tab;
+  const tabs = tabsOf(point, tab, (now) => {
+    openTab = now;
+    writeLink();
+  });
+  const parts = layout(sensor, state, tabs.nodes, {
     select,
     step,
     follow,
     earlier,
-    redraw,
     compare,
     reloadLabels,
   });
   show(view, parts.nodes);
-  const charts = {};
+  let timeline = null;
   let echarts = null;
 
   function timelineAddress(n, before_row = null) {
@@ -65,19 +70,21 @@ export function pointView(view, sensor, what, id) {
   async function start() {
     echarts = await loadCharts();
     if (state.left) return;
-    let row_id = what === "row" ? Number(id) : null;
-    if (what === "event") row_id = (await get(`api/events/${Number(id)}/row`)).row;
-    state.rows = await get(timelineAddress(N_PAST, row_id));
-    if (row_id !== null) await addNewest(row_id);
-    row_id ??= state.rows.at(-1)?.row;
-    if (row_id === undefined) throw new Error("This point has no verdict in the journal yet.");
-    await select(row_id);
+    // A link may outlive its window: then the newest is shown, and the reason said.
+    const gone = state.following ? null : await showLinked().catch((error) => error);
+    if (!state.following && !gone) return;
+    mark(true);
+    await catchUp();
+    if (!state.rows.length) throw new Error("This point has no verdict in the journal yet.");
+    if (gone) sentence(gone);
   }
 
-  // before_row excludes the row itself
-  async function addNewest(row_id) {
+  async function showLinked() {
+    const row_id = what === "event" ? (await get(`api/events/${Number(id)}/row`)).row : Number(id);
     const row = await get(`api/rows/${row_id}`);
-    state.rows.push(row.summary);
+    state.rows = await get(timelineAddress(N_PAST, row_id));
+    state.rows.push(row.summary); // before_row excludes the row itself
+    await select(row_id);
   }
 
   async function select(row_id) {
@@ -133,10 +140,14 @@ export function pointView(view, sensor, what, id) {
     return select(state.rows[index].row);
   }
 
+  function mark(following) {
+    state.following = following;
+    parts.time.live.setAttribute("aria-pressed", String(following));
+  }
+
   function follow(on) {
-    state.following = on;
-    parts.time.live.setAttribute("aria-pressed", String(on));
-    if (on) catchUp();
+    mark(on);
+    return on ? catchUp() : undefined;
   }
 
   async function catchUp() {
@@ -162,7 +173,7 @@ export function pointView(view, sensor, what, id) {
       change.all ||
       change.sensors?.includes(sensor)
     )
-      parts.head.writeAlarm();
+      parts.head.write(state.rows);
     if (!change.sensors?.includes(sensor) || !state.following || state.busy || !echarts) return;
     state.busy = true;
     try {
@@ -183,74 +194,35 @@ export function pointView(view, sensor, what, id) {
     if (added.length && !state.left) await select(state.rows.at(-1).row);
   }
 
-  function chart(name, element) {
-    if (charts[name] && charts[name].getDom() === element) return charts[name];
-    charts[name] = echarts.init(element, null, { renderer: "canvas" });
-    if (name === "timeline")
-      charts[name].getZr().on("click", (event) => {
-        const [at_ms] = charts.timeline.convertFromPixel({ gridIndex: 0 }, [
-          event.offsetX,
-          event.offsetY,
-        ]);
-        const distance = (row) => Math.abs((row.start_ms + row.end_ms) / 2 - at_ms);
-        const hit = state.rows.reduce((best, row) => (distance(row) < distance(best) ? row : best));
-        follow(false);
-        select(hit.row);
-      });
-    return charts[name];
-  }
-
-  function adapt(row) {
-    const maps = row.maps;
-    const evidence = ofKind(row, look.kind) ?? row.evidence[0];
-    look.kind = evidence?.kind ?? null;
-    look.channel = Math.min(look.channel, (maps.spectrum_db?.length ?? 1) - 1);
-    const model = `${row.model_id} ${look.kind} ${look.channel}`;
-    if (look.model !== model)
-      Object.assign(look, {
-        model,
-        limit: evidence?.full_colour ?? 1,
-        limits: limitChoices(evidence?.full_colour ?? 1),
-        spectrumLimits: maps.spectrum_db
-          ? spectrumLimits(maps.spectrum_db[look.channel])
-          : [-100, 0],
-      });
+  function timelineChart() {
+    if (timeline) return timeline;
+    timeline = echarts.init(parts.time.chart, null, { renderer: "canvas" });
+    timeline.getZr().on("click", (event) => {
+      const pixel = [event.offsetX, event.offsetY];
+      const [at_ms] = timeline.convertFromPixel({ gridIndex: 0 }, pixel);
+      const distance = (row) => Math.abs((row.start_ms + row.end_ms) / 2 - at_ms);
+      const hit = state.rows.reduce((best, row) => (distance(row) < distance(best) ? row : best));
+      follow(false);
+      select(hit.row);
+    });
+    return timeline;
   }
 
   function draw() {
     const row = state.row;
     if (!row || state.left) return;
     parts.write(row, state.compared);
-    const colours = palette();
-    chart("timeline", parts.time.chart).setOption(
-      timelineOption(echarts, state.rows, row.row, colours),
-      true,
-    );
-    parts.evidence.panels.hidden = !row.maps;
-    if (!row.maps) return;
-    adapt(row);
-    const evidence = ofKind(row, look.kind);
-    parts.evidence.write(row, colours);
-    parts.evidence.map.classList.toggle("with-wave", Boolean(state.wave));
-    const map = chart("map", parts.evidence.map);
-    map.resize();
-    map.setOption(mapOption(echarts, row, look, colours, state.wave), true);
-    if (evidence) {
-      const sum = chart("steps", parts.evidence.steps);
-      sum.resize();
-      const comparable = state.compared?.maps?.f_edges_hz.length === row.maps.f_edges_hz.length;
-      sum.setOption(stepsOption(row, evidence, colours, comparable ? state.compared : null), true);
-    }
-    if (state.compared?.maps) {
-      const other = chart("otherMap", parts.evidence.other);
-      other.resize();
-      other.setOption(mapOption(echarts, state.compared, look, colours, null), true);
-    }
+    timelineChart().setOption(timelineOption(echarts, state.rows, row.row, palette()), true);
+    tabs.write();
+    writeLink();
   }
 
-  function redraw(changed) {
-    if (changed) look.model = null;
-    draw();
+  // A link to what is shown: to the newest window, or to this one. Nothing is loaded for it.
+  function writeLink() {
+    if (!state.row || state.left) return;
+    const place = state.following ? "" : `/row/${state.row.row}`;
+    const query = openTab ? `?tab=${openTab}` : "";
+    history.replaceState(null, "", `#/point/${encodeURIComponent(sensor)}${place}${query}`);
   }
 
   function onKey(event) {
@@ -274,7 +246,8 @@ export function pointView(view, sensor, what, id) {
   }
 
   function resize() {
-    for (const one of Object.values(charts)) one?.resize();
+    timeline?.resize();
+    tabs.write();
   }
   const theme = matchMedia("(prefers-color-scheme: dark)");
   addEventListener("resize", resize);
@@ -282,7 +255,7 @@ export function pointView(view, sensor, what, id) {
   theme.addEventListener("change", draw);
   const stop = listen((change) => onChange(change).catch(sentence));
   const stopEvents = eventsView(parts.events, sensor);
-  parts.head.writeAlarm();
+  parts.head.write(state.rows);
   start().catch(sentence);
   return () => {
     state.left = true;
@@ -291,6 +264,7 @@ export function pointView(view, sensor, what, id) {
     removeEventListener("resize", resize);
     removeEventListener("keydown", onKey);
     theme.removeEventListener("change", draw);
-    for (const one of Object.values(charts)) one?.dispose();
+    tabs.close();
+    timeline?.dispose();
   };
 }

@@ -28,6 +28,8 @@ const KINDS = {
   commissioning_refused: "Commissioning refused",
   commissioning_undone: "Commissioning undone",
   geometry_changed: "Geometry changed",
+  muted: "Muted",
+  unmuted: "Mute ended",
   resend: "Rows sent again",
   not_understood: "Not understood",
   format_wrong: "Format wrong",
@@ -46,6 +48,8 @@ const CLOCK = told({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const SHORT = told({ hour: "2-digit", minute: "2-digit" });
 const DAY = told({ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 const FULL = told({ dateStyle: "medium", timeStyle: "long" });
+
+export const ZONE = new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 const sameDay = (a, b) => new Date(a).toDateString() === new Date(b).toDateString();
 
@@ -72,6 +76,9 @@ export function bandWords(low, high) {
   return `${hz(low)} – ${hz(high)}`;
 }
 
+// "3.09–4.91 kHz hold 87 %", of a band as the fleet has it: low, high, share.
+export const bandHolds = ([low, high, share]) => `${bandWords(low, high)} hold ${percent(share)}`;
+
 const trim = (value, digits) => String(Number(value.toFixed(digits)));
 
 // A signed number with a true minus.
@@ -90,3 +97,14 @@ export function plain(value, digits = 3) {
 export const percent = (share) => `${Math.round(100 * share)} %`;
 export const machineOf = (sensor) => sensor.slice(0, sensor.lastIndexOf("/"));
 export const pointOf = (sensor) => sensor.slice(sensor.lastIndexOf("/") + 1);
+
+// As a tile spells it.
+export const spelled = (sensor) => `${machineOf(sensor)} ${pointOf(sensor)}`;
+
+const ALARM_WORDS = { raised: "ALARM", acknowledged: "alarm seen", unseen: "ALARM OVER" };
+export const alarmWord = ({ alarm }) => ALARM_WORDS[alarm] ?? "";
+
+export function mutedWords({ muted }) {
+  if (!muted) return "";
+  return `muted until ${shortTime(muted.until_ms)} by ${muted.author}: ${muted.reason}`;
+}

@@ -4,9 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   evidenceColour,
+  fitLimit,
   frequencyScale,
   hasBias,
   limitChoices,
+  logTicks,
+  ratioScale,
   spectrumLimits,
   steps,
   stepsOption,
@@ -98,14 +101,46 @@ test("the spectrum's range covers its middle and is at least 20 dB", () => {
 });
 
 test("equal bands are equally high and named by their edges", () => {
-  const scale = frequencyScale(EDGES, true);
+  const scale = frequencyScale(EDGES, "equal");
   for (let i = 1; i < EDGES.length; i += 1) assert.equal(scale.of(i) - scale.of(i - 1), 1);
   assert.equal(scale.name(2), "250 Hz");
-  const true_ = frequencyScale(EDGES, false);
+  const linear = frequencyScale(EDGES, "linear");
   assert.deepEqual(
-    EDGES.map((_, i) => true_.of(i)),
+    EDGES.map((_, i) => linear.of(i)),
     EDGES,
   );
+});
+
+test("an octave is equally high everywhere on the logarithmic axis", () => {
+  const scale = frequencyScale([0, 125, 250, 500, 1000], "log");
+  for (let i = 0; i < 4; i += 1)
+    assert.ok(Math.abs(scale.of(i + 1) - scale.of(i) - Math.log10(2)) < 1e-12);
+  assert.equal(scale.bottom, scale.of(0));
+  assert.equal(scale.name(Math.log10(500)), "500 Hz");
+  assert.deepEqual(logTicks(30, 1200), [50, 100, 200, 500, 1000]);
+});
+
+test("full colour never lies below the strongest cell, and is the usual one else", () => {
+  const evidence = (value) => ({
+    full_colour: 0.1,
+    cells: [
+      [0, value],
+      [-0.02, 0],
+    ],
+  });
+  assert.equal(fitLimit(evidence(0.05)), 0.1);
+  assert.equal(fitLimit(evidence(4.57)), 5);
+  assert.equal(fitLimit(evidence(-0.3)), 0.5);
+  assert.equal(fitLimit(undefined), 1);
+});
+
+test("the ratio's axis holds every ratio and the limit", () => {
+  for (const ratios of [[0.2, 69], [1], [], [0.03, 0.5], [1e-9, 3], [4000]]) {
+    const { bottom, top, type } = ratioScale(ratios);
+    assert.equal(type, "log");
+    assert.ok(bottom < 1 && top > 1);
+    for (const ratio of ratios) assert.ok(ratio <= top && (ratio >= bottom || bottom === 0.01));
+  }
 });
 
 test("the time line shows P(NG) where there is one, else the ratio and whose it is", () => {
@@ -130,6 +165,6 @@ test("the time line shows P(NG) where there is one, else the ratio and whose it 
   assert.ok(byNetwork.yAxis[0].name.startsWith("P(NG)"));
   assert.deepEqual(byNetwork.series[0].data, [[1000, 0.2]]);
   const byCrest = timelineOption(null, [window({ ratio: 1.5, ratio_of: "crest" })], 1, COLOURS);
-  assert.equal(byCrest.yAxis[0].name, "crest ÷ its limit");
+  assert.ok(byCrest.yAxis[0].name.startsWith("crest ÷ its limit (log)"));
   assert.deepEqual(byCrest.series[1].data, [[1000, 1]]);
 });
