@@ -19,6 +19,7 @@ from monitor.journal.writer import Journal
 from monitor.records.batch import Batch, KeptWindow
 from monitor.records.verdict import Status
 from tests.page_stage import write_config
+from tests.paths import ROOT
 from tests.verdicts import SECOND_NS, make_verdict
 
 POINT = "press 7/bearing"
@@ -155,3 +156,16 @@ def test_the_reader_gives_columns_of_any_span(config: Path) -> None:
     assert spectra["cells"].shape == (5, 3, 4, 4)
     assert read_maps(path, POINT, "unheard of") == []
     assert [window["row_id"] for window in read_kept_windows(path, POINT)] == [2, 4]
+
+
+def test_the_documents_example_runs(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0].replace("pump-1/bearing", POINT)
+    monkeypatch.chdir(config.parent)
+    exec(compile(code, "docs/export.md", "exec"), {})
+    said = capsys.readouterr().out
+    assert "5 of 6 windows are NG" in said
+    assert "most evidence at" in said
+    assert "2023-11-14T22:13:21.000000000 ng" in said
