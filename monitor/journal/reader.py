@@ -276,7 +276,7 @@ def unpack_evidence(
 
 def unpack_scores(kinds: str, scores: bytes) -> tuple[Evidence, ...]:
     """Evidence without cells."""
-    names = _names(kinds)
+    names = unpack_names(kinds)
     numbers = iter(unpack_numbers(scores, 4 * len(names)))
     found = []
     for (kind, unit, decides), four in zip(names, zip(*[numbers] * 4, strict=True), strict=True):
@@ -291,13 +291,13 @@ def unpack_scores(kinds: str, scores: bytes) -> tuple[Evidence, ...]:
 
 
 def unpack_quality(names: str, quality: bytes) -> dict[str, float]:
-    known = _names(names)
+    known = unpack_names(names)
     numbers = unpack_numbers(quality, len(known))
     return {name: number for name, number in zip(known, numbers, strict=True) if number is not None}
 
 
 @lru_cache(maxsize=256)
-def _names(text: str) -> tuple[Any, ...]:
+def unpack_names(text: str) -> tuple[Any, ...]:
     return tuple(json.loads(text))
 
 

@@ -276,6 +276,11 @@ def _check(link: sqlite3.Connection, path: Path) -> None:
         )
 
 
+def check_ours(link: sqlite3.Connection, path: Path) -> None:
+    """Raises JournalError for a file that is no journal, or newer than this program."""
+    _version(link, path)
+
+
 def _version(link: sqlite3.Connection, path: Path) -> int:
     """The schema's version. Raises JournalError for a file that is not ours, or newer."""
     (application,) = link.execute("PRAGMA application_id").fetchone()
