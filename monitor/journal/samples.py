@@ -115,7 +115,8 @@ def _factor(scale: float) -> np.float32 | np.float64:
 
 def _counts(channel: Float32, scale: float) -> Float32:
     """Whole numbers, exact up to MAX_COUNT."""
-    return np.rint(channel / np.float32(scale))
+    counts: Float32 = np.rint(channel / np.float32(scale))
+    return counts
 
 
 def _pack_channel(channel: Float32) -> bytes:

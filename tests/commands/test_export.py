@@ -11,7 +11,6 @@ import pytest
 from scipy.io import wavfile
 
 from monitor.cli import main
-from monitor.commands import export_files
 from monitor.config_file import load_config
 from monitor.journal import columns
 from monitor.journal.columns import Selection, read_kept_windows, read_maps, read_verdicts
@@ -106,7 +105,7 @@ def test_an_interrupted_export_leaves_nothing(
     def interrupted(_selection: Selection) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(export_files.Selection, "kept_windows", interrupted)
+    monkeypatch.setattr(Selection, "kept_windows", interrupted)
     before = set(tmp_path.iterdir())
     for form, name in (("wav", "windows"), ("npz", "out.csv")):
         with pytest.raises(KeyboardInterrupt):
