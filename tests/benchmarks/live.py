@@ -26,6 +26,7 @@ from tests.benchmarks.daemon import JOURNAL, config
 from tests.benchmarks.processor_time import since, spent_s
 from tests.benchmarks.publisher import Job
 from tests.benchmarks.workload import Workload, topic, windows_of
+from tests.servers.child import dying_with_us
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.service import Service, resident_mb
 
@@ -176,7 +177,7 @@ def _job(workload: Workload, port: int, payloads: Path, plan: Plan) -> Job:
 
 
 def _publisher(job: Job, first: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.benchmarks.publisher"]
+    command = [*dying_with_us(), sys.executable, "-m", "tests.benchmarks.publisher"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     _say(process, json.dumps(asdict(job) | {"first": first}))
     return process

@@ -18,7 +18,7 @@ def start_child(
 ) -> subprocess.Popen[bytes]:
     """All it says goes to the log. Start it from a thread that lasts: with it the child ends."""
     return subprocess.Popen(
-        [*_dying_with_us(), *command],
+        [*dying_with_us(), *command],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=log,
@@ -26,7 +26,7 @@ def start_child(
     )
 
 
-def _dying_with_us() -> list[str]:
+def dying_with_us() -> list[str]:
     """The kernel kills what follows when we end. Nothing where util-linux is not there."""
     setpriv = shutil.which("setpriv")
     return [] if setpriv is None else [setpriv, "--pdeathsig", "KILL", "--"]
