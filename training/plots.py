@@ -91,7 +91,7 @@ def distributions(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
         axes.axvline(0, color="black", linewidth=1)
         axes.set(title=name, xlabel="score; NG above 0", yticks=[])
     if all_axes[0][0].get_legend_handles_labels()[0]:
-        all_axes[0][0].legend()
+        all_axes[0][0].legend(loc="upper right")
     return png(figure)
 
 
@@ -103,7 +103,7 @@ def deletion(figures: dict[str, MapFigures]) -> bytes:
         _curves(right, one.shares, one.insertion)
         left.set(title=f"{name}: deletion", xlabel="share of cells", ylabel="logit fell by")
         right.set(title=f"{name}: insertion", xlabel="share of cells", ylabel="logit rose by")
-    all_axes[0][0].legend()
+    all_axes[0][0].legend(loc="upper right")
     figure.tight_layout()
     return png(figure)
 
@@ -195,7 +195,7 @@ def overview_picture(
             )
             axes.fill_between(edges_hz[:-1], low, high, step="post", color=colour, alpha=0.2)
         axes.set(title=name, xlabel="Hz", xscale="log")
-        axes.legend(fontsize=8)
+        axes.legend(loc="upper right", fontsize=8)
     all_axes[0][0].set_ylabel("dB re 1 (m/s²)²/Hz; 10 to 90 % of windows")
     return png(figure)
 
