@@ -24,6 +24,7 @@ HELP_OF_COMMAND = {
     "label": "say of a window: NG confirmed, false alarm, unclear",
     "mute": "hold a point's alarms back until a stated time",
     "unmute": "end a point's mute before its time",
+    "repair": "note what was done; later an event says whether it helped",
     "resend": "send rows to a database again: refused ones, or a span of time",
     "report": "one self-contained HTML page about an event",
     "record": "write a sensor's live data with a manifest for training",

@@ -243,6 +243,22 @@ class JournalViews(JournalReader):
         )
         return [_summary(row) for row in self._execute(query, (sensor, from_ns, to_ns, limit))]
 
+    def judged_after(self, sensor: str, at_ns: int, limit: int) -> list[WindowSummary]:
+        """The first OK and NG windows that began at a time or later, oldest first."""
+        query = (
+            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns > ? AND start_ns >="
+            " ? AND status IN ('OK', 'NG') ORDER BY end_ns LIMIT ?"
+        )
+        return [_summary(row) for row in self._execute(query, (sensor, at_ns, at_ns, limit))]
+
+    def judged_before(self, sensor: str, at_ns: int, limit: int) -> list[WindowSummary]:
+        """The last OK and NG windows that ended by a time, newest first."""
+        query = (
+            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns <= ?"
+            " AND status IN ('OK', 'NG') ORDER BY end_ns DESC LIMIT ?"
+        )
+        return [_summary(row) for row in self._execute(query, (sensor, at_ns, limit))]
+
     def last_ok(self, sensor: str, before_ns: int, model_id: str) -> int | None:
         """The newest OK row with a map before a time, judged by the same model: to compare with.
         What a commissioning called OK that was undone since does not count.
