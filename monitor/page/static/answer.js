@@ -87,7 +87,8 @@ export function answerParts(sensor, label) {
         ? button("End the mute", () => open(unmuteForm(sensor, close, close)))
         : button("Mute…", () => open(muteForm(sensor, close, close))),
       button("Label…", label),
-      button("Repaired…", () => open(repairForm(sensor, close, close))),
+      // Whoever repaired it has seen its alarm.
+      now.alarm_event ? null : button("Repaired…", () => open(repairForm(sensor, close, close))),
     );
   }
 
