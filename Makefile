@@ -4,6 +4,7 @@
 # make faults  real faults on the real service, row by row against an undisturbed run
 # make dist    sdist and wheel in dist/
 # make bench   cost of each stage, and whole-pipeline windows/s beside a peer     ARGS=--json
+#              or the largest number of live sensors through a broker        ARGS="--live --json"
 # Each makes .venv and installs what it needs. The first run takes minutes, later ones seconds.
 
 BIN := .venv/bin

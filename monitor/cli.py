@@ -21,16 +21,23 @@ HELP_OF_COMMAND = {
     "status": "print the books, what waits, and each sensor's last verdict",
     "commission": "take a healthy sensor's baseline and thresholds",
     "page": "the live page: reads the journal, takes labels",
+    "page-user": "say who may log in to the page, and in which role",
     "label": "say of a window: NG confirmed, false alarm, unclear",
     "mute": "hold a point's alarms back until a stated time",
     "unmute": "end a point's mute before its time",
     "repair": "note what was done; later an event says whether it helped",
     "resend": "send rows to a database again: refused ones, or a span of time",
+    "export": "verdicts and kept windows of a point as CSV, WAV or NumPy files",
+    "backup": "copy the journal into one file, the running service beside it or not",
+    "restore": "put a backup in the journal's place",
+    "compact": "give the journal's free space back to the disk",
     "report": "one self-contained HTML page about an event",
     "record": "write a sensor's live data with a manifest for training",
     "play": "publish recordings as live sensors",
     "discover": "listen to a broker and write the configuration of what is heard",
     "demo": "simulated machines, a broker and the service in one go",
+    "support-dump": "gather what a bug report needs, without secrets",
+    "completion": "print a script that completes commands in a shell",
     "doctor": "check each step from the configuration to InfluxDB",
 }
 
@@ -77,6 +84,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
         epilog="camshaft COMMAND --help: a command's arguments, examples and exit codes.",
     )
     add_version(parser)
+    parser.set_defaults(all_commands=tuple(HELP_OF_COMMAND))
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, help_text in HELP_OF_COMMAND.items():
         is_asked = name in arguments[:1]

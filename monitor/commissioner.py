@@ -119,9 +119,9 @@ def _judged_by(own: Commissioned | None, target: Target | None) -> str:
         return ""
     if own is not None and own.holds_for(target.geometry):
         return f" {describe(target.rule, own, target.manifest)}"
-    held = "" if own is None else " It is of another geometry, and so set aside:"
-    model = "the model alone judges" if target.manifest else "the sensor is LEARNING"
-    return f"{held} {model} from now on."
+    held = "" if own is None else " It is of another geometry, and so set aside."
+    judged = "The model alone judges" if target.manifest else "The sensor is LEARNING"
+    return f"{held} {judged} from now on."
 
 
 def attempt(

@@ -7,13 +7,16 @@ before anything starts, in a sentence that names key, value, rule and unit.
 from __future__ import annotations
 
 import fnmatch
+import ipaddress
 import os
 import re
+import zlib
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from monitor.config_machines import MachineSettings, machine_at
 from monitor.records.machine import Machine
@@ -100,6 +103,18 @@ class TlsSettings(Settings):
         return self
 
 
+class PublishSettings(Settings):
+    """What the broker gets of us beside status and alarms.
+
+    verdicts_every_s : each point's newest verdict, at most so often by the point's own time, a
+        change at once; 0: every one
+    home_assistant : Home Assistant's discovery prefix; None: it is told nothing
+    """
+
+    verdicts_every_s: float = Field(default=10.0, ge=0, le=86400)
+    home_assistant: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_/-]{1,100}$")
+
+
 class MqttSettings(Settings):
     host: str = "127.0.0.1"
     port: int = Field(default=1883, ge=1, le=65535)
@@ -112,6 +127,7 @@ class MqttSettings(Settings):
     username: str | None = None
     password: Secret | None = None
     tls: TlsSettings | None = None
+    publish: PublishSettings | None = None
     watch_dropped: bool = True  # Mosquitto's count of messages it dropped, under $SYS
 
     @field_validator("host")
@@ -307,6 +323,12 @@ class SensorSettings(Settings):
         scale, ms2 = self.scale or 1.0, SI_PER_UNIT.get(self.unit, 1.0)
         return tuple(one * ms2 for one in scale) if isinstance(scale, tuple) else scale * ms2
 
+    @cached_property
+    def mark(self) -> str:
+        """The same wherever a number means the same: by channels, quantity and scale."""
+        said = repr((self.channels, self.quantity, self.ms2_per_number))
+        return f"{zlib.crc32(said.encode()):08x}"
+
 
 class KeptWindowSettings(Settings):
     """Which raw windows to keep. All NG, those around a change of status, and one OK in every
@@ -351,15 +373,26 @@ class InfluxSettings(Settings):
         return _http_url(value)
 
 
+# Nothing that a header of a mail could be made of.
+MailAddress = Annotated[str, Field(pattern=r"^[^\s@<>,;:\"\\]{1,64}@[A-Za-z0-9.-]{1,255}$")]
+
+
+NTFY_TOPIC = re.compile("/[A-Za-z0-9_-]{1,64}")
+
+
 class WebhookSettings(Settings):
     """An HTTP address that gets alarms as JSON. name: its own, so that a changed address goes on
     where the old one was.
 
+    template: the body, as the receiver's documentation has it.
+    routing_key: PagerDuty's own, which stands in the body.
     fields: constants to send along, where a receiver asks for them (a chat's number, for example).
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     url: str
+    template: Literal["plain", "ntfy", "slack", "teams", "pagerduty"] = "plain"
+    routing_key: Secret | None = None
     authorization: Secret | None = None  # the whole Authorization header, "Bearer ..." say
     tls: TlsSettings | None = None
     fields: dict[str, str] = Field(default_factory=dict, max_length=20)
@@ -370,20 +403,104 @@ class WebhookSettings(Settings):
     def _http(cls, value: str) -> str:
         return _http_url(value)
 
+    @model_validator(mode="after")
+    def _fits_its_template(self) -> Self:
+        if (self.template == "pagerduty") != (self.routing_key is not None):
+            raise ValueError("routing_key and template = pagerduty belong together")
+        if self.template == "ntfy" and not NTFY_TOPIC.fullmatch(urlsplit(self.url).path):
+            raise ValueError(
+                "url must end in the topic alone for ntfy: https://ntfy.example/alarms"
+            )
+        return self
+
+
+class MailSettings(Settings):
+    """A mail server that takes alarms for some people.
+
+    security : starttls and tls verify the server's name and chain; none is for a server on this
+        machine
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    host: str = Field(min_length=1)
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+    password: Secret | None = None
+    sender: MailAddress
+    to: tuple[MailAddress, ...] = Field(min_length=1, max_length=50)
+    tls: TlsSettings | None = None
+    timeout_s: Positive = 10.0
+
+    @model_validator(mode="after")
+    def _login(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together")
+        if self.security == "none" and (self.password is not None or self.tls is not None):
+            raise ValueError("security = none would send the password as it is; use starttls")
+        return self
+
+
+Facility = Literal[
+    "user", "daemon", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"
+]
+SYSLOG_PORTS = {"udp": 514, "tcp": 601, "tls": 6514}
+
+
+class SyslogSettings(Settings):
+    """A syslog server that gets every event. address: udp://HOST, tcp://HOST or tls://HOST, with a
+    port where it is not 514, 601 or 6514; unix:///PATH for a socket on this machine.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    address: str
+    facility: Facility = "local0"
+    tls: TlsSettings | None = None
+    timeout_s: Positive = 10.0
+
+    @field_validator("address")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        parts = urlsplit(value)
+        is_there = parts.hostname if parts.scheme in SYSLOG_PORTS else parts.path.startswith("/")
+        if parts.scheme not in (*SYSLOG_PORTS, "unix") or not is_there:
+            raise ValueError("must be udp://HOST, tcp://HOST, tls://HOST or unix:///PATH")
+        _ = parts.port  # refuses what is no port
+        return value
+
+    @model_validator(mode="after")
+    def _tls(self) -> Self:
+        if self.tls is not None and urlsplit(self.address).scheme != "tls":
+            raise ValueError(f"tls does nothing with address = {self.address}")
+        return self
+
 
 class NotificationSettings(Settings):
-    """cool_down_s: after a webhook was told of an alarm, the point is quiet for this long; news is
+    """cool_down_s: after a receiver was told of an alarm, the point is quiet for this long; news is
     kept for later.
+
+    remind_s : until somebody acknowledges an alarm that stands it is told again so often
+    page_url : of the page, for links to it
     """
 
     cool_down_s: float = Field(default=300.0, ge=0, le=7 * 86400)
+    remind_s: float | None = Field(default=None, ge=60, le=7 * 86400)
+    page_url: str | None = None
     webhooks: tuple[WebhookSettings, ...] = Field(default=(), max_length=20)
+    mails: tuple[MailSettings, ...] = Field(default=(), max_length=20)
+    syslog: tuple[SyslogSettings, ...] = Field(default=(), max_length=8)
+
+    @field_validator("page_url")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        return None if value is None else _http_url(value)
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        names = [hook.name for hook in self.webhooks]
-        if len(set(names)) != len(names):
-            raise ValueError(f"webhooks: each name may stand once only, found {names}")
+        for key in ("webhooks", "mails", "syslog"):
+            names = [one.name for one in getattr(self, key)]
+            if len(set(names)) != len(names):
+                raise ValueError(f"{key}: each name may stand once only, found {names}")
         return self
 
 
@@ -392,12 +509,51 @@ class PageTlsSettings(Settings):
     key_file: Path
 
 
+RoleName = Literal["viewer", "operator", "admin"]
+
+
+class TokenSettings(Settings):
+    """A program's key to the page's /api/v1. name: who it is, for people."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    token: Secret
+
+
+class ProxySettings(Settings):
+    """A proxy that logs people in, and says in a header who they are.
+
+    address : of the proxy; the headers of any other are not looked at
+    role_header : may hold other words, groups say; the highest role named there holds
+    role : of those for whom role_header names none
+    """
+
+    address: str
+    user_header: str = Field(default="X-Remote-User", pattern=r"^[A-Za-z0-9-]{1,60}$")
+    role_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]{1,60}$")
+    role: RoleName = "viewer"
+
+    @field_validator("address")
+    @classmethod
+    def _number(cls, value: str) -> str:
+        try:
+            return str(ipaddress.ip_address(value))
+        except ValueError as error:
+            raise ValueError("must be an IP address, not a name: names can be forged") from error
+
+
 class PageSettings(Settings):
-    """The live page. host_names: further names under which a browser may ask for it."""
+    """The live page. host_names: further names under which a browser may ask for it.
+
+    password : one for all, who are then admins
+    users : the file that camshaft page-user writes
+    """
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8477, ge=1, le=65535)
     password: Secret | None = None
+    users: Secret | None = None
+    proxy: ProxySettings | None = None
+    tokens: tuple[TokenSettings, ...] = Field(default=(), max_length=50)
     host_names: tuple[str, ...] = Field(default=(), max_length=50)
     tls: PageTlsSettings | None = None
     behind_https_proxy: bool = False  # the cookie is then marked Secure though we speak plain HTTP
@@ -423,6 +579,19 @@ class PageSettings(Settings):
                 raise ValueError(f"{word!r} must be printable text of 1 to 60 characters")
         return value
 
+    @field_validator("tokens")
+    @classmethod
+    def _names_differ(cls, value: tuple[TokenSettings, ...]) -> tuple[TokenSettings, ...]:
+        names = [token.name for token in value]
+        if len(set(names)) != len(names):
+            raise ValueError(f"each name may stand once only, found {names}")
+        return value
+
+    @property
+    def has_login(self) -> bool:
+        """Others than this machine's people may be let in."""
+        return any(one is not None for one in (self.password, self.users, self.proxy))
+
 
 AdviceName = Annotated[str, Field(min_length=1, max_length=60)]
 AdviceText = Annotated[str, Field(min_length=1, max_length=300)]
@@ -443,8 +612,20 @@ class PrometheusSettings(Settings):
     port: int = Field(default=9477, ge=1, le=65535)
 
 
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+ModuleName = Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
+
+
 class LoggingSettings(Settings):
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """levels: of parts, by the names of their modules: monitor.sources, monitor.outputs.webhook."""
+
+    level: LogLevel = "INFO"
+    levels: dict[ModuleName, LogLevel] = Field(default={}, max_length=50)
+    format: Literal["text", "json"] = "text"
 
 
 class Config(Settings):

@@ -67,6 +67,7 @@ def doubts(config: Config) -> Iterator[str]:
     yield from _doubts_of_topics(config)
     yield from _doubts_of_broker(config)
     yield from _doubts_of_storage(config)
+    yield from _doubts_of_notifications(config)
     yield from _doubts_of_listeners(config)
 
 
@@ -128,7 +129,8 @@ def _doubts_of_topics(config: Config) -> Iterator[str]:
                 f"subscriptions: {one.topic!r} and {other.topic!r} fit some of the same"
                 " topics; a message of both is read by the first."
             )
-    own = (labels.TOPIC, f"camshaft/{config.instance}/alarm/machine/point")
+    topics = f"camshaft/{config.instance}"
+    own = (labels.TOPIC, f"{topics}/alarm/machine/point", f"{topics}/verdict/machine/point")
     for subscription in config.subscriptions:
         if any(subscription.pattern.match(one) is not None for one in own):
             yield (
@@ -168,6 +170,21 @@ def _doubts_of_storage(config: Config) -> Iterator[str]:
             yield f"influx: {one.name!r} and {other.name!r} are the same bucket, written twice."
 
 
+def _doubts_of_notifications(config: Config) -> Iterator[str]:
+    settings = config.notifications
+    for index, mail in enumerate(settings.mails):
+        if mail.security == "none" and mail.host not in LOOPBACK:
+            yield (
+                f"notifications.mails[{index}].security = none: mails to {mail.host} travel"
+                " unencrypted; starttls or tls is for servers elsewhere."
+            )
+    if settings.remind_s is not None and not (settings.webhooks or settings.mails):
+        yield (
+            f"notifications.remind_s = {settings.remind_s:g} s: there is no webhook and no mail to"
+            " remind by."
+        )
+
+
 def _doubts_of_listeners(config: Config) -> Iterator[str]:
     page, prometheus = config.page, config.prometheus
     if prometheus is not None and page.port == prometheus.port:
@@ -177,8 +194,11 @@ def _doubts_of_listeners(config: Config) -> Iterator[str]:
                 f"page.port and prometheus.port = {page.port}: on one machine only one of the two"
                 " can listen there."
             )
-    if page.host not in LOOPBACK and page.password is None:
-        yield f"page.host = {page.host!r}: camshaft page refuses it without page.password."
+    if page.host not in LOOPBACK and not page.has_login:
+        yield (
+            f"page.host = {page.host!r}: camshaft page refuses it without page.password,"
+            " page.users or page.proxy."
+        )
     if page.behind_https_proxy and page.tls is not None:
         yield "page.behind_https_proxy = true beside page.tls: one of the two speaks HTTPS."
 

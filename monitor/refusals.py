@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from monitor.signal.payload.formats import FORMAT_NAMES
 
 MAX_BYTES = 1 << 20
+N_NAMED = 3  # files of a folder
 
 UNITS_OF_SUFFIX = {
     "_hz": "hertz",
@@ -32,7 +33,7 @@ UNITS_OF_SUFFIX = {
 }
 
 # Keys that hold a secret or where it is to be found, and constants that a webhook sends along.
-HIDDEN = re.compile("password|token|authorization|secret|fields")
+HIDDEN = re.compile("password|token|authorization|secret|fields|users|routing_key")
 
 # Where a value may be text or a list, pydantic says of each that it is not that.
 CHOICES = re.compile(r"(constrained-)?str|tuple\[.*\]")
@@ -106,6 +107,10 @@ def read_tree(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:  # a device or a pipe has no size: no more than this is read
             content = file.read(MAX_BYTES + 1)
+    except IsADirectoryError as error:
+        inside = " or ".join(str(one) for one in sorted(path.glob("*.yaml"))[:N_NAMED])
+        hint = f"name the file in it, {inside}" if inside else "name a YAML file"
+        raise ValueError(f"{path} is a folder: {hint}.") from error
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
     if len(content) > MAX_BYTES:

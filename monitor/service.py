@@ -35,6 +35,7 @@ from monitor.journal.schema import JournalError, claim
 from monitor.journal.subscriptions import SubscriptionStore
 from monitor.journal.writer import Journal
 from monitor.log_limiter import LogLimiter
+from monitor.log_lines import set_up
 from monitor.outputs.configured import Broker, RunningOutput, configured_outputs
 from monitor.outputs.runner import delivery_fields
 from monitor.pipeline.configured import configured_rules
@@ -50,6 +51,7 @@ from monitor.sources.base import Callbacks, Publisher, Source
 from monitor.sources.configured import MakeSource, configured_source, topic_filters
 from monitor.text import first_bytes, printable
 from monitor.thinner import Thinner
+from monitor.thread_name import name_thread
 
 TURN_S = 0.05  # an idle turn of the pipeline
 MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
@@ -233,13 +235,14 @@ class Service:
             for doubt in doubts(config):
                 log.warning("%s", doubt)
             log.info("%s and models reloaded.", rest)
-            logging.getLogger().setLevel(config.logging.level)
+            set_up(config.logging.level, config.logging.levels, config.logging.format)
         except (ConfigError, ModelError) as error:
             log.error("Reload refused, the old configuration stays: %s", error)
         systemd.notify("READY=1")
 
     def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:
+            name_thread(name)
             try:
                 work()
             except BaseException as error:

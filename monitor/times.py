@@ -61,6 +61,12 @@ def clock(at_ns: int, zone: tzinfo | None) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S %Z}"
 
 
+def iso(at_ns: int) -> str:
+    """ISO 8601 in UTC, to the millisecond."""
+    at = datetime.fromtimestamp(at_ns // 10**9, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ns // 10**6 % 1000:03d}Z"
+
+
 def zone_of(name: str | None) -> tzinfo | None:
     """A zone by its name; None, the host's, where no name is given. Raises TimeError."""
     if name is None:

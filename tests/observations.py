@@ -9,7 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +20,8 @@ import numpy as np
 import paho.mqtt.client as paho
 import pytest
 import uvicorn
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from monitor.advice import advice_book
 from monitor.cli import main
@@ -30,12 +32,19 @@ from monitor.evidence.model_folder import ModelError, find_model
 from monitor.journal.cursors import HealthFigures, JournalRow, Notified
 from monitor.journal.views import StoredEvent
 from monitor.journal.writer import Journal
+from monitor.log_lines import LineHandler
+from monitor.outputs.configured import Broker, configured_outputs
 from monitor.outputs.influx.rows import lines_for
 from monitor.outputs.influx.sender import InfluxOutput
+from monitor.outputs.mail import Mail
+from monitor.outputs.syslog import Syslog
 from monitor.outputs.webhook import Webhook
+from monitor.page.application import Page
+from monitor.page.users import NOBODY
 from monitor.pipeline.configured import configured_rules
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Router
+from monitor.records.batch import Batch
 from monitor.records.signal import Message
 from monitor.records.verdict import Status
 from monitor.service import Service
@@ -55,6 +64,17 @@ MODEL = {"model": "cnc-milling", "channels": ["x", "y", "z"], "window_s": None}
 JSON = {"format": "json"}
 INFLUX = {"url": "http://127.0.0.1:1", "bucket": "b"}
 HOOK = {"name": "h", "url": "http://127.0.0.1:1/"}
+PAGER = {**HOOK, "template": "pagerduty", "routing_key": {"env": "SECRET_ONE"}}
+MAIL = {
+    "name": "m",
+    "host": "127.0.0.1",
+    "username": "u",
+    "password": {"env": "SECRET_ONE"},
+    "sender": "a@plant.example",
+    "to": ["b@plant.example"],
+}
+SYSLOG = {"name": "s", "address": "tcp://10.0.0.5"}
+ENCRYPTED_SYSLOG = {"name": "s", "address": "tls://10.0.0.5"}
 
 
 @dataclass(frozen=True)
@@ -334,16 +354,19 @@ def journal_file(config: Config, folder: Path, _patch: pytest.MonkeyPatch) -> li
         return sorted(path.name for path in folder.glob("*journal"))
 
 
-def log_level(config: Config, folder: Path, _patch: pytest.MonkeyPatch) -> int:
-    """After SIGHUP."""
-    root = logging.getLogger()
-    before = root.level
+def logging_after_reload(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    """After SIGHUP: the root's level, a part's, and whether lines are JSON."""
+    root, part = logging.getLogger(), logging.getLogger("monitor.sources")
+    before, handlers = root.level, root.handlers
+    root.handlers = [LineHandler()]
     try:
         with service(config, folder) as running:
             running._reload()
-        return root.level
+        return root.level, part.level, type(root.handlers[0].formatter)
     finally:
+        root.handlers = handlers
         root.setLevel(before)
+        part.setLevel(logging.NOTSET)
 
 
 # -- outputs --------------------------------------------------------------------------------------
@@ -425,16 +448,27 @@ class Untold:
     def held(self) -> list[tuple[Notified, StoredEvent]]:
         return []
 
+    def unanswered(self, before_ns: int, now_ns: int) -> list[tuple[Notified, StoredEvent]]:
+        raised = StoredEvent(1, START_NS, "m/p", "alarm_raised", "network", "")
+        return [(Notified("raised", START_NS), raised)] if before_ns >= START_NS else []
+
     def muted(self, now_ns: int) -> tuple[str, ...]:
         return ()
 
 
 def tell(config: Config, ear: Ear) -> Any:
+    settings = config.notifications
     hook = Webhook(
-        at_ear(config, ear, "webhook"), config.instance, config.notifications.cool_down_s, Untold()
+        at_ear(config, ear, "webhook"),
+        config.instance,
+        settings.cool_down_s,
+        Untold(),
+        remind_s=settings.remind_s,
+        page_url=settings.page_url,
     )
     event = StoredEvent(1, START_NS, "m/p", "alarm_raised", "network", "")
     hook.step([JournalRow("event", 1, event)], START_NS + 10 * 10**9)
+    hook.step([], START_NS + 100 * 10**9)
     hook.close()
     return hook.name
 
@@ -456,6 +490,86 @@ def webhook(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
     finally:
         ear.stop()
     return name, ear.heard
+
+
+def mail(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    """How a mail server is met, and what it is told."""
+    patch.setenv("SECRET_ONE", "one")
+    patch.setenv("SECRET_TWO", "two")
+    said: list[Any] = []
+
+    class Server:
+        def __init__(self, *where: Any, **more: Any) -> None:
+            said.extend((type(self).__name__, where[:2], more["timeout"]))
+
+        def starttls(self, context: Any) -> None:
+            said.append("starttls")
+
+        def login(self, *who: str) -> None:
+            said.append(who)
+
+        def send_message(self, message: Any) -> dict[str, Any]:
+            said.extend((message["From"], message["To"]))
+            return {}
+
+        def __enter__(self) -> Server:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+    patch.setattr("smtplib.SMTP", Server)
+    patch.setattr("smtplib.SMTP_SSL", type("Encrypted", (Server,), {}))
+    try:
+        output = Mail(config.notifications.mails[0], config.instance, 0.0, Untold())
+    except ConfigError as error:
+        return str(error)
+    event = StoredEvent(1, START_NS, "m/p", "alarm_raised", "network", "")
+    output.step([JournalRow("event", 1, event)], START_NS + 10 * 10**9)
+    return output.name, said
+
+
+def told_to_broker(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    """What is published of two windows, a second after each other."""
+    said: list[Any] = []
+
+    def publish(topic: str, payload: str, retain: bool) -> bool:
+        said.append((topic, payload))
+        return True
+
+    journal = Journal(config.journal.path)
+    outputs = configured_outputs(config, Broker(publish, lambda: 1))
+    for segment in range(2):
+        one = make_verdict(segment=segment, start_ns=START_NS + segment * 10**9)
+        journal.commit(Batch(verdicts=[one]))
+        for output in outputs:
+            output.runner.step(0.0, START_NS)
+    for output in outputs:
+        output.close()
+    journal.close()
+    return said
+
+
+def syslog(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    said: list[Any] = []
+
+    class Link:
+        def sendall(self, data: bytes) -> None:
+            said.append(data)
+
+        def close(self) -> None: ...
+
+    def connect(where: Any, timeout_s: float) -> Link:
+        said.extend((where, timeout_s))
+        return Link()
+
+    patch.setattr("socket.create_connection", connect)
+    try:
+        output = Syslog(config.notifications.syslog[0])
+    except ConfigError as error:
+        return str(error)
+    event = StoredEvent(1, START_NS, "m/p", "alarm_raised", "network", "")
+    output.step([JournalRow("event", 1, event)], START_NS)
+    return output.name, said
 
 
 def webhook_tls(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> str:
@@ -523,6 +637,42 @@ async def ask(application: Any) -> Any:
 
 def of_page(*names: str) -> Observe:
     return lambda config, folder, patch: [page(config, folder, patch)[name] for name in names]
+
+
+def page_asked(path: str, **headers: str) -> Observe:
+    """What the page answers to a request from 192.0.2.1 with these headers."""
+
+    def observe(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+        patch.setenv("SECRET_ONE", "0123456789abcdef0123")
+        patch.setenv("SECRET_TWO", f"Ann:admin:{NOBODY}")
+        Journal(config.journal.path).close()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        page = Page(config, None, lambda: False)
+        request = Request(
+            {
+                "type": "http",
+                "method": "GET",
+                "path": path,
+                "client": ("192.0.2.1", 40000),
+                "headers": [(k.lower().encode(), v.encode()) for k, v in named.items()],
+            }
+        )
+        with suppress(HTTPException):
+            return page._access.may_read_api(request), page._access.with_users
+        return page._access.with_users
+
+    return observe
+
+
+def proxied(**changes: Any) -> Tree:
+    return {"page": {"proxy": {"address": "192.0.2.1", **changes}}}
+
+
+def with_token(**changes: Any) -> Tree:
+    return {"page": {"tokens": [{"name": "a", "token": {"env": "SECRET_ONE"}, **changes}]}}
+
+
+BEARER = {"Authorization": "Bearer 0123456789abcdef0123"}
 
 
 def numbered_256(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> Any:
@@ -609,6 +759,20 @@ def seen_by_webhook(key: str, after: Any, cool_down_s: float = 0.0) -> Observati
     return Observation(webhook, hooks({**HOOK, key: after}), hooks(HOOK))
 
 
+def seen_by_mail(key: str, after: Any) -> Observation:
+    def mails(one: Tree) -> Tree:
+        return {"notifications": {"mails": [one]}}
+
+    return Observation(mail, mails({**MAIL, key: after}), mails(MAIL))
+
+
+def seen_by_syslog(key: str, after: Any) -> Observation:
+    def servers(one: Tree) -> Tree:
+        return {"notifications": {"syslog": [one]}}
+
+    return Observation(syslog, servers({**SYSLOG, key: after}), servers(SYSLOG))
+
+
 def seen_by_database(key: str, after: Any) -> Observation:
     return Observation(database, {"influx": {**INFLUX, key: after}}, {"influx": INFLUX})
 
@@ -633,6 +797,16 @@ OBSERVED: dict[str, Observation] = {
     "MqttSettings.session_expiry_s": seen_by_broker("session", "session_expiry_s", 61),
     "MqttSettings.receive_maximum": seen_by_broker("session", "receive_maximum", 3),
     "MqttSettings.max_payload_bytes": seen_by_broker("too_large", "max_payload_bytes", 1024),
+    "PublishSettings.verdicts_every_s": Observation(
+        told_to_broker,
+        {"mqtt": {"publish": {"verdicts_every_s": 0}}},
+        {"mqtt": {"publish": {}}},
+    ),
+    "PublishSettings.home_assistant": Observation(
+        told_to_broker,
+        {"mqtt": {"publish": {"home_assistant": "ha"}}},
+        {"mqtt": {"publish": {}}},
+    ),
     "MqttSettings.watch_dropped": seen_by_broker("courtesies", "watch_dropped", False),
     "MqttSettings.username": seen_by_broker("username", "username", "u"),
     "MqttSettings.password": Observation(
@@ -804,6 +978,46 @@ OBSERVED: dict[str, Observation] = {
         {"notifications": {"cool_down_s": 11, "webhooks": [HOOK]}},
         {"notifications": {"cool_down_s": 9, "webhooks": [HOOK]}},
     ),
+    "NotificationSettings.remind_s": Observation(
+        webhook,
+        {"notifications": {"remind_s": 90, "cool_down_s": 0, "webhooks": [HOOK]}},
+        {"notifications": {"remind_s": 110, "cool_down_s": 0, "webhooks": [HOOK]}},
+    ),
+    "NotificationSettings.page_url": Observation(
+        webhook,
+        {"notifications": {"page_url": "http://p/", "cool_down_s": 0, "webhooks": [HOOK]}},
+        {"notifications": {"cool_down_s": 0, "webhooks": [HOOK]}},
+    ),
+    "WebhookSettings.template": seen_by_webhook("template", "slack"),
+    "WebhookSettings.routing_key": Observation(
+        webhook,
+        {
+            "notifications": {
+                "cool_down_s": 0,
+                "webhooks": [{**PAGER, "routing_key": {"env": "PATH"}}],
+            }
+        },
+        {"notifications": {"cool_down_s": 0, "webhooks": [PAGER]}},
+    ),
+    "MailSettings.name": seen_by_mail("name", "other"),
+    "MailSettings.host": seen_by_mail("host", "mail.example"),
+    "MailSettings.port": seen_by_mail("port", 588),
+    "MailSettings.security": seen_by_mail("security", "tls"),
+    "MailSettings.username": seen_by_mail("username", "other"),
+    "MailSettings.password": seen_by_mail("password", {"env": "SECRET_TWO"}),
+    "MailSettings.sender": seen_by_mail("sender", "c@plant.example"),
+    "MailSettings.to": seen_by_mail("to", ["c@plant.example"]),
+    "MailSettings.tls": seen_by_mail("tls", {"ca_file": "no-ca"}),
+    "MailSettings.timeout_s": seen_by_mail("timeout_s", 3),
+    "SyslogSettings.name": seen_by_syslog("name", "other"),
+    "SyslogSettings.address": seen_by_syslog("address", "tcp://10.0.0.8:6000"),
+    "SyslogSettings.facility": seen_by_syslog("facility", "daemon"),
+    "SyslogSettings.timeout_s": seen_by_syslog("timeout_s", 3),
+    "SyslogSettings.tls": Observation(
+        syslog,
+        {"notifications": {"syslog": [{**ENCRYPTED_SYSLOG, "tls": {"ca_file": "no-ca"}}]}},
+        {"notifications": {"syslog": [{**ENCRYPTED_SYSLOG, "tls": {"ca_file": "no-other"}}]}},
+    ),
     "PageSettings.host": seen_of_page("host", "host", "::1"),
     "PageSettings.port": seen_of_page("port", "port", 8478),
     "PageSettings.password": seen_of_page("answer", "password", {"env": "SECRET_ONE"}),
@@ -812,6 +1026,29 @@ OBSERVED: dict[str, Observation] = {
     "PageSettings.behind_https_proxy": seen_of_page("answer", "behind_https_proxy", True),
     "PageSettings.failure_modes": Observation(
         failure_modes, {"page": {"failure_modes": ["cavitation"]}}
+    ),
+    "PageSettings.users": Observation(page_asked("/"), {"page": {"users": {"env": "SECRET_TWO"}}}),
+    "PageSettings.proxy": Observation(page_asked("/", X_Remote_User="Ann"), proxied()),
+    "PageSettings.tokens": Observation(page_asked("/", **BEARER), with_token(), {"page": {}}),
+    "TokenSettings.name": Observation(
+        page_asked("/", **BEARER), with_token(name="b"), with_token()
+    ),
+    "TokenSettings.token": Observation(
+        page_asked("/", **BEARER), with_token(token={"env": "SECRET_TWO"}), with_token()
+    ),
+    "ProxySettings.address": Observation(
+        page_asked("/", X_Remote_User="Ann"), proxied(address="192.0.2.2"), proxied()
+    ),
+    "ProxySettings.user_header": Observation(
+        page_asked("/", X_Remote_User="Ann"), proxied(user_header="Remote-User"), proxied()
+    ),
+    "ProxySettings.role_header": Observation(
+        page_asked("/", X_Remote_User="Ann", X_Groups="admin"),
+        proxied(role_header="X-Groups"),
+        proxied(),
+    ),
+    "ProxySettings.role": Observation(
+        page_asked("/", X_Remote_User="Ann"), proxied(role="operator"), proxied()
     ),
     "PageTlsSettings.certificate_file": seen_of_page(
         "certificate", "tls", {**TLS_FILES, "certificate_file": "/other.pem"}, tls=TLS_FILES
@@ -828,5 +1065,9 @@ OBSERVED: dict[str, Observation] = {
     "PrometheusSettings.port": Observation(
         metrics, {"prometheus": {"port": 9478}}, {"prometheus": {}}
     ),
-    "LoggingSettings.level": Observation(log_level, {"logging": {"level": "ERROR"}}),
+    "LoggingSettings.level": Observation(logging_after_reload, {"logging": {"level": "ERROR"}}),
+    "LoggingSettings.levels": Observation(
+        logging_after_reload, {"logging": {"levels": {"monitor.sources": "debug"}}}
+    ),
+    "LoggingSettings.format": Observation(logging_after_reload, {"logging": {"format": "json"}}),
 }

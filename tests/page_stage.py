@@ -22,6 +22,7 @@ from monitor.records.batch import Batch, Event, KeptWindow
 from monitor.records.evidence import Grid
 from monitor.records.signal import Float32
 from monitor.records.verdict import Status, Verdict
+from tests.servers.child import start_child
 from tests.verdicts import network, novelty
 
 RATE_HZ, N_WINDOW = 12_800, 12_800
@@ -255,12 +256,7 @@ def serve(
         str(port),
     ]
     log = (folder / "page.log").open("wb")
-    process = subprocess.Popen(
-        command + (["--host", host] if host else []),
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-    )
+    process = start_child(command + (["--host", host] if host else []), log)
     try:
         deadline_s = time.monotonic() + 20
         while True:

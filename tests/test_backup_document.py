@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
-
+from monitor.cli import main
+from monitor.config_file import load_config
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal
 from monitor.records.batch import Batch
 from monitor.records.verdict import Status, Verdict
+from tests.page_stage import write_config
 from tests.paths import ROOT
 
-pytestmark = pytest.mark.skipif(shutil.which("sqlite3") is None, reason="needs sqlite3")
 
-
-def commands() -> list[str]:
+def commands() -> list[list[str]]:
+    """camshaft's own, word by word; systemctl needs a service."""
     text = (ROOT / "docs" / "backup.md").read_text(encoding="utf-8")
-    return [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    assert all(line.startswith(("camshaft ", "systemctl ")) for line in lines)
+    return [shlex.split(line)[1:] for line in lines if line.startswith("camshaft ")]
 
 
-def run(command: str, live: Path, backup: Path) -> None:
-    here = command.replace("/var/lib/camshaft", str(live)).replace("/backup", str(backup))
-    subprocess.run(here, shell=True, check=True, timeout=30)
+def run(command: list[str], config: Path, backup: Path) -> int:
+    words = [word.replace("/backup", str(backup)) for word in command]
+    return main([*words, "-c", str(config)])
 
 
 def write(journal: Journal, n: int) -> None:
@@ -42,26 +44,29 @@ def last_row(path: Path) -> int:
 
 
 def test_a_journal_in_use_is_copied_and_put_back_beside_what_a_kill_left(tmp_path: Path) -> None:
-    copy, *restore = commands()
-    assert copy.startswith("sqlite3 ")
-    live, backup = tmp_path / "live", tmp_path / "backup"
+    copy, restore, compact = commands()
+    live, killed, backup = (tmp_path / name for name in ("live", "killed", "backup"))
     live.mkdir()
     backup.mkdir()
-    journal = Journal(live / "camshaft.journal")
+    config = write_config(live)
+    path = load_config(config).journal.path
+    journal = Journal(path)
     for n in range(3):
         write(journal, n)
-    run(copy, live, backup)
+    assert run(copy, config, backup) == 0
     assert last_row(backup / "camshaft.journal") == 3
     write(journal, 3)
-    killed = tmp_path / "killed"
     shutil.copytree(live, killed)  # what a kill -9 leaves: rows are in the -wal file alone
     journal.close()
-    assert (killed / "camshaft.journal-wal").stat().st_size > 0
-    assert len(restore) == 3
-    for command in restore[:2]:  # the third needs a user of the service
-        run(command, killed, backup)
-    assert last_row(killed / "camshaft.journal") == 3
-    journal = Journal(killed / "camshaft.journal")
+    config = write_config(killed)
+    path = load_config(config).journal.path
+    assert path.with_name(f"{path.name}-wal").stat().st_size > 0
+    assert run(restore, config, backup) == 0
+    assert last_row(path) == 3
+    journal = Journal(path)
     write(journal, 9)
     journal.close()
-    assert last_row(killed / "camshaft.journal") == 4
+    assert run(compact, config, backup) == 0
+    assert last_row(path) == 4
+    (aside,) = killed.glob("camshaft.journal.before-*")
+    assert last_row(aside) == 4

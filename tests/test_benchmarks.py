@@ -4,14 +4,17 @@ measures at full length.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from monitor.evidence.model_folder import find_model
 from tests.benchmarks.__main__ import table
+from tests.benchmarks.live import Plan, Trial, largest, live_figures, run_trial
 from tests.benchmarks.stages import kernel_limit, run_pipeline, stage_costs_s
 from tests.benchmarks.workload import Workload, make_workload
+from tests.servers.mosquitto import needs_mosquitto
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +42,7 @@ def test_the_table_shows_what_could_not_be_measured() -> None:
         "usual_script_windows_per_s": 16.0,
         "times_faster": 125.0,
         "kernel_limit_windows_per_s": 8000.0,
+        "efficiency": 0.25,
         "startup_s": 0.5,
         "rss_mb": None,
         "stages_us": {"decode": 10.0},
@@ -53,3 +57,38 @@ def test_the_table_shows_what_could_not_be_measured() -> None:
     assert "decode                  10.0       100,000" in shown
     assert "no Mosquitto" in shown
     assert "The machine was busy (load 1.5 on 2 cores)" in shown
+
+
+@pytest.mark.parametrize("limit", [50, 100, 333, 2000])
+def test_the_search_comes_close_to_the_largest_number_that_holds(limit: int) -> None:
+    tried = []
+
+    def trial(n: int) -> Trial:
+        tried.append(n)
+        return Trial(n, "" if n <= limit else "p99 is 2000 ms", n)
+
+    best = largest(trial)
+    assert len(tried) <= 10
+    if limit < 100:
+        assert best.trouble
+    else:
+        assert limit / 1.1 <= best.n_sensors <= limit
+
+
+def test_a_trial_that_was_given_up_has_figures_all_the_same() -> None:
+    given_up = Trial(2000, "more than 4 s behind", 100)
+    figures = json.loads(json.dumps(live_figures(given_up, 130.0), allow_nan=False))
+    assert figures["live_sensors_two_cores"] == 0
+    assert figures["p99_ms"] is figures["efficiency"] is None
+
+
+@needs_mosquitto
+def test_a_live_trial_loses_nothing_and_accounts_for_processor_time(workload: Workload) -> None:
+    plan = Plan(n_sensors=4, n_in_window=2, warm_s=1, measured_s=1)
+    trial = run_trial(workload, plan)
+    assert (trial.trouble, trial.n_windows) == ("", 8)
+    assert trial.spent_us is not None
+    assert trial.spent_us["service, pipeline"] > 0
+    figures = live_figures(trial, kernel_us=1.0)
+    assert figures["live_sensors_two_cores"] == 4
+    assert 0 < trial.p50_ms <= trial.p99_ms

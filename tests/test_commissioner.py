@@ -225,7 +225,7 @@ def test_undo_says_what_holds_and_marks_what_it_judged(
     (undone,) = plant.events("commissioning_undone")
     assert undone.text in said
     assert plant.command(SENSOR, "--undo") == 0
-    assert "no commissioning holds now. the sensor is LEARNING" in capsys.readouterr().out
+    assert "no commissioning holds now. The sensor is LEARNING" in capsys.readouterr().out
     assert plant.command(SENSOR, "--undo") == 1
 
 
@@ -428,7 +428,12 @@ def forget_geometries(plant: Plant) -> None:
     """The journal as a program of version 2 would have left it."""
     link = plant.journal._link
     link.execute("UPDATE commissioning SET geometry = NULL, even_so = NULL, author = ''")
-    link.execute("UPDATE verdict SET geometry_id = '', commissioning_id = NULL")
+    link.execute("UPDATE OR IGNORE manner SET geometry_id = ''")
+    link.execute(
+        "UPDATE verdict_row SET commissioning_id = NULL, manner_id = (SELECT of_2.manner_id"
+        " FROM manner of_2 JOIN manner now USING (kinds) WHERE of_2.geometry_id = ''"
+        " AND now.manner_id = verdict_row.manner_id)"
+    )
     assert 2 in MIGRATIONS
 
 

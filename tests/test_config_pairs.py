@@ -144,7 +144,8 @@ PAGE_AND_PROMETHEUS = {"page": {"port": 9000}, "prometheus": {"port": 9000}}
         ),
         (
             {"page": {"host": "10.0.0.7"}},
-            "page.host = '10.0.0.7': camshaft page refuses it without page.password.",
+            "page.host = '10.0.0.7': camshaft page refuses it without page.password,"
+            " page.users or page.proxy.",
         ),
         (
             {

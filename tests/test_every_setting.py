@@ -37,6 +37,8 @@ CONTAINERS = {
     "MachineSettings.belts",
     *("Subscription.payload", "SensorSettings.alarm", "SensorSettings.running"),
     *("Config.context", "JournalSettings.kept_windows", "NotificationSettings.webhooks"),
+    "MqttSettings.publish",
+    *("NotificationSettings.mails", "NotificationSettings.syslog"),
 }
 
 

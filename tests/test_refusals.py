@@ -17,7 +17,7 @@ from monitor.cli import main
 from monitor.config import Config, ConfigError, Secret
 from monitor.config_file import load_config, parse_config
 from monitor.recordings.manifest_settings import ManifestFile
-from monitor.refusals import sentences, shown_url
+from monitor.refusals import read_tree, sentences, shown_url
 
 SECRET = "hunter2-Zx9/+="
 
@@ -27,6 +27,7 @@ WHOLE: dict[str, Any] = {
         "username": "u",
         "password": {"env": "P"},
         "tls": {"certificate_file": "c", "key_file": "k"},
+        "publish": {"home_assistant": "homeassistant"},
     },
     "subscriptions": [
         {"topic": "a/{machine}/{point}", "payload": {"format": "raw"}},
@@ -53,10 +54,34 @@ WHOLE: dict[str, Any] = {
                 "url": "https://h/hook",
                 "authorization": {"env": "A"},
                 "fields": {"channel": "x"},
+            },
+            {
+                "name": "b",
+                "url": "https://h/v2",
+                "template": "pagerduty",
+                "routing_key": {"env": "K"},
+            },
+        ],
+        "mails": [
+            {
+                "name": "m",
+                "host": "h",
+                "username": "u",
+                "password": {"env": "M"},
+                "sender": "a@h",
+                "to": ["b@h"],
+                "tls": {},
             }
-        ]
+        ],
+        "syslog": [{"name": "s", "address": "tls://h", "tls": {}}],
     },
-    "page": {"password": {"env": "P"}, "tls": {"certificate_file": "c", "key_file": "k"}},
+    "page": {
+        "password": {"env": "P"},
+        "users": {"env": "U"},
+        "proxy": {"address": "10.0.0.1"},
+        "tokens": [{"name": "t", "token": {"env": "T"}}],
+        "tls": {"certificate_file": "c", "key_file": "k"},
+    },
     "prometheus": {},
     "logging": {},
 }
@@ -183,7 +208,27 @@ def test_a_manifest_of_recordings_is_refused_in_the_same_words() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "hint"),
+    [
+        (["manifest.yaml"], "name the file in it, {0}/manifest.yaml."),
+        (["a.yaml", "b.yaml"], "name the file in it, {0}/a.yaml or {0}/b.yaml."),
+        (["recordings.csv"], "name a YAML file."),
+    ],
+)
+def test_a_folder_in_place_of_its_file(names: list[str], hint: str, tmp_path: Path) -> None:
+    """`camshaft record --out FOLDER`, then `camshaft-train inspect FOLDER`."""
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match="is a folder") as refused:
+        read_tree(tmp_path)
+    assert str(refused.value) == f"{tmp_path} is a folder: {hint.format(tmp_path)}"
+
+
 # -- secrets --------------------------------------------------------------------------------------
+
+
+SECRETS = ("password", "token", "authorization", "fields", "routing_key", "users")
 
 
 def secret_places(model: type[BaseModel], tree: Any) -> list[Place]:
@@ -191,11 +236,7 @@ def secret_places(model: type[BaseModel], tree: Any) -> list[Place]:
     return [
         place
         for place in PLACES
-        if any(
-            isinstance(part, str) and part in ("password", "token", "authorization", "fields")
-            for part in place
-        )
-        or place[-1] == "url"
+        if any(isinstance(part, str) and part in SECRETS for part in place) or place[-1] == "url"
     ]
 
 
@@ -209,7 +250,7 @@ def test_the_walk_finds_every_secret_of_the_configuration() -> None:
                     yield from typed(inside, seen | {inside})
 
     found = {str(place[-1]) for place in secret_places(Config, WHOLE)}
-    assert set(typed(Config, frozenset())) == {"password", "token", "authorization"} <= found
+    assert set(typed(Config, frozenset())) == {*SECRETS} - {"fields"} <= found
 
 
 WAYS: list[Callable[[str], object]] = [

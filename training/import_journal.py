@@ -21,7 +21,7 @@ import yaml
 from monitor.commands.arguments import check_new_folder
 from monitor.exit_codes import EXIT_OK
 from monitor.journal.labels import labelled
-from monitor.outputs.notify import iso
+from monitor.times import iso
 from training import TrainingError
 from training.labelled_windows import LabelledWindow, labelled_windows
 

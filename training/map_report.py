@@ -14,8 +14,10 @@ from monitor.records.evidence import Grid
 from monitor.records.signal import Float32
 from monitor.simulator.machine import Truth
 from training import truth
+from training.band_removal import band_agreement
 from training.dataset import NG
 from training.judged_runs import Judged
+from training.metrics import Interval
 from training.provenance import read_provenance
 from training.recipe import Recipe, network_settings
 from training.regions import band_region, planted_region, resonance_band_hz
@@ -33,11 +35,13 @@ class FieldSize:
 class MapSection:
     """figures : "exact map" and "Grad-CAM" of the fold with most windows, then the exact maps of
         other folds by name
+    bands : rank correlation with what whole bands are worth, by the way to explain
     fold : the one with most windows
     pointing : by the region pointed at
     """
 
     figures: dict[str, truth.MapFigures]
+    bands: dict[str, Interval]
     fold: str
     pointing: dict[str, truth.Pointing]
     receptive_field: FieldSize
@@ -46,7 +50,7 @@ class MapSection:
 def map_section(
     judged: list[Judged], recipe: Recipe, model: ModelManifest, pointing: dict[str, truth.Pointing]
 ) -> MapSection | None:
-    """Figures (a) to (f) on faulty windows called NG. None where there are none."""
+    """Figures on faulty windows called NG. None where there are none."""
     scenes = {one.fold: scene for one in judged if (scene := called_ng(one, recipe)) is not None}
     if not scenes:
         return None
@@ -62,7 +66,8 @@ def map_section(
         **others,
     }
     field = FieldSize(model.receptive_field.hz, model.receptive_field.s)
-    return MapSection(figures, largest, pointing, field)
+    bands = band_agreement(scenes[largest])
+    return MapSection(figures, bands, largest, pointing, field)
 
 
 def called_ng(one: Judged, recipe: Recipe) -> truth.Scene | None:

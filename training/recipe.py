@@ -16,10 +16,19 @@ from training import TrainingError
 from training.network import NetworkSettings
 from training.plain import record_of
 
-COLUMNS = (10, 12, 8, 9, 11, 7, 6, 5)  # of a map, in order of preference
-MIN_N_FFT = 256
+MIN_COLUMNS, FEW_COLUMNS = 5, 10
+MIN_N_FFT = 250  # of frames; shorter ones tell few bands apart
 MIXUP, CUTMIX = "mixup", "cutmix"
 Levels = Literal["absolute", "relative", "auto"]
+# Bands and columns fine enough to see single impacts; convolutions that hardly look along time.
+# The defaults of Recipe are those of models made before.
+FINE: dict[str, Any] = {
+    "n_maps": (8, 12, 16, 24),
+    "pools": (2, 1, 1),
+    "kernels": ((3, 3), (3, 1), (3, 1), (1, 1)),
+    "n_bands": 48,
+    "n_columns": 40,
+}
 ABSOLUTE: Levels = "absolute"
 RELATIVE: Levels = "relative"
 AUTO: Levels = "auto"
@@ -35,6 +44,7 @@ class Recipe:
         by the training machines
     mixup : parameter of the Beta distribution of the shares, 0 for no mixing
     equaliser_db : rms of a random smooth gain over frequency
+    n_columns : of the map, about; fewer where frames would be too short to tell bands apart
     sparsity : cost of activity in the feature maps, so that evidence stands where it is needed and
         nowhere else
     """
@@ -46,6 +56,7 @@ class Recipe:
     pools: tuple[int, ...] = (2, 2)
     kernels: tuple[tuple[int, int], ...] = ((3, 3), (3, 3), (1, 3))
     n_bands: Annotated[int, Field(ge=1)] = 24
+    n_columns: Annotated[int, Field(ge=MIN_COLUMNS)] = 10
     n_members: Annotated[int, Field(ge=1)] = 3
     n_epochs: Annotated[int, Field(ge=1)] = 80
     n_batch: Annotated[int, Field(ge=1)] = 32
@@ -83,7 +94,7 @@ def default_recipe(manifest: RecordingSet) -> Recipe:
             f"row {shortest.row}: {shortest.name} lasts {shortest_s:g} s; a window needs at least"
             " 0.02 s. Leave it out, or give --window-s."
         )
-    return Recipe(window_s=math.floor(window_s * 50 + 1e-9) / 50, levels=AUTO)
+    return Recipe(window_s=math.floor(window_s * 50 + 1e-9) / 50, levels=AUTO, **FINE)
 
 
 def default_epochs(n_windows: int) -> int:
@@ -100,7 +111,7 @@ def spectrogram_settings(sample_rate_hz: float, recipe: Recipe) -> SpectrogramSe
     Raises TrainingError where the window cannot be divided so.
     """
     n_window = round(recipe.window_s * sample_rate_hz)
-    hop = _hop(sample_rate_hz, n_window, math.prod(recipe.pools))
+    hop = _hop(sample_rate_hz, n_window, recipe.n_columns, math.prod(recipe.pools))
     delta_f_hz = sample_rate_hz / (2 * hop)
     edges = tuple((q - 0.5) * delta_f_hz for q in widening_bins(hop, recipe.n_bands))
     return SpectrogramSettings(sample_rate_hz, n_window, 2 * hop, hop, "hann", edges)
@@ -127,22 +138,35 @@ def grid_edges_s(settings: SpectrogramSettings, network: NetworkSettings) -> tup
     return (*edges, settings.n_window / settings.sample_rate_hz)
 
 
-def _hop(sample_rate_hz: float, n_window: int, n_in_column: int) -> int:
-    """Samples from frame to frame: about ten columns, fewer where a frame would be too short to
-    tell bands apart.
+def _hop(sample_rate_hz: float, n_window: int, n_columns: int, n_in_column: int) -> int:
+    """Samples from frame to frame: about n_columns columns of n_in_column frames each, fewer where
+    a frame would be too short to tell bands apart.
     """
     possible = []
-    for n_t in COLUMNS:
+    for n_t in _nearest_first(n_columns):
         column_ms = 1e3 * n_window / n_t / sample_rate_hz
         if n_window % (n_t * n_in_column) == 0 and abs(column_ms - round(column_ms)) < 1e-6:
             possible.append(n_window // (n_t * n_in_column))
     if not possible:
         raise TrainingError(
             f"window_s = {n_window / sample_rate_hz:g} s at {sample_rate_hz:g} Hz: cannot be cut"
-            f" into {COLUMNS[-1]} to {max(COLUMNS)} columns of whole milliseconds and {n_in_column}"
-            " frames each; try a multiple of 0.1 s."
+            f" into {MIN_COLUMNS} to {_most(n_columns)} columns of whole milliseconds and"
+            f" {n_in_column} frames each; try a multiple of 0.1 s."
         )
-    return next((hop for hop in possible if 2 * hop >= MIN_N_FFT), possible[0])
+    long_enough = [hop for hop in possible if 2 * hop >= MIN_N_FFT]
+    if long_enough:
+        return long_enough[0]
+    return min(possible, key=lambda hop: abs(n_window / (hop * n_in_column) - FEW_COLUMNS))
+
+
+def _most(n_columns: int) -> int:
+    return n_columns + n_columns // 4
+
+
+def _nearest_first(n_columns: int) -> list[int]:
+    """Numbers of columns that will do; of two equally near the larger."""
+    every = range(_most(n_columns), MIN_COLUMNS - 1, -1)
+    return sorted(every, key=lambda n_t: abs(n_t - n_columns))
 
 
 def _plain(value: Any) -> Any:

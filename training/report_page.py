@@ -225,6 +225,8 @@ def _maps(maps: MapSection | None) -> str:
         return _map_figures_table({})
     pointing = [[name, *astuple(one)] for name, one in maps.pointing.items()]
     text = _map_figures_table(maps.figures)
+    agreement = [[name, str(one)] for name, one in maps.bands.items()]
+    text += table(["explanation", "rank correlation with the worth of whole bands"], agreement)
     if pointing:
         text += table(["pointing at", *_column_names(Pointing)], pointing)
     field = maps.receptive_field

@@ -190,7 +190,7 @@ def shuffled_agreement(
     return float(
         np.mean(
             [
-                _rank_correlation(a, b)
+                rank_correlation(a, b)
                 for a, b in zip(shown, explain(other, scene.psd_db), strict=True)
             ]
         )
@@ -295,7 +295,8 @@ def _shuffled(weights: NDArray[Any], random: np.random.Generator) -> NDArray[Any
     return random.permutation(weights.ravel()).reshape(weights.shape)
 
 
-def _rank_correlation(a: Float32, b: Float32) -> float:
+def rank_correlation(a: Float32 | Float64, b: Float32 | Float64) -> float:
+    """Spearman's; 0 where either is constant."""
     ranks = rankdata(a), rankdata(b)
     if np.ptp(ranks[0]) == 0 or np.ptp(ranks[1]) == 0:
         return 0.0

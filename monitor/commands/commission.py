@@ -153,8 +153,7 @@ def _commission(
         hint = HOW_EVEN_SO if made.needs_reason else ""
         print(f"{made.text}{hint}", file=sys.stderr, flush=True)
         return EXIT_REFUSED
-    n = made.commissioned.n_windows
-    print(f"{sensor}: commissioned from {n} windows. {made.text}", flush=True)
+    print(f"{sensor}: commissioned {made.text}", flush=True)
     return EXIT_OK
 
 

@@ -9,16 +9,16 @@ import logging
 import os
 import signal
 import sys
-import time
 from contextlib import suppress
 
 from monitor.commands.arguments import add_config
-from monitor.config import Config, ConfigError
+from monitor.config import Config, ConfigError, PageSettings
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
+from monitor.log_lines import set_up
 from monitor.page.address import is_loopback, listen
+from monitor.page.users import MIN_PASSWORD
 
-MIN_PASSWORD = 8
 NICENESS = 5  # where the processor is short, the service goes first
 
 
@@ -38,12 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, metavar="N", help="instead of page.port")
 
 
-def _log_to_stderr(level: str) -> None:
-    form = "%(asctime)sZ %(levelname)s %(message)s"
-    logging.basicConfig(level=level, format=form, stream=sys.stderr)
-    logging.Formatter.converter = time.gmtime
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Exit codes: 0 stopped; 2 refused."""
     config = _with_arguments(load_config(arguments.config), arguments)
@@ -56,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         how = "install constraints/page.txt in place of daemon.txt, or the extra camshaft[page]"
         print(f"camshaft page needs {error.name}: {how}.", file=sys.stderr)
         return EXIT_REFUSED
-    _log_to_stderr(config.logging.level)
+    set_up(config.logging.level, config.logging.levels, config.logging.format)
     page, tls = config.page, config.page.tls
     listening = listen(page.host, page.port)
     server = uvicorn.Server(
@@ -68,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
             log_level="warning",
             access_log=False,
             server_header=False,
+            # Who is behind the proxy: its own address tells whether it is the one we trust.
+            proxy_headers=page.proxy is None,
             limit_concurrency=400,
             timeout_graceful_shutdown=3,
         )
@@ -92,24 +88,31 @@ def _with_arguments(config: Config, arguments: argparse.Namespace) -> Config:
 
 
 def _password(config: Config) -> str | None:
-    """Raises ConfigError where others could reach the page without one."""
+    """The one password for all, if there is one. Raises ConfigError where others could reach the
+    page without any login.
+    """
     page = config.page
+    if page.has_login:
+        _warn_of_plain_http(page)
+    elif not is_loopback(page.host):
+        raise ConfigError(
+            f"page.host = {page.host!r}: others than this machine could reach the page;"
+            " page.password, page.users or page.proxy must be set."
+        )
     if page.password is None:
-        if not is_loopback(page.host):
-            raise ConfigError(
-                f"page.host = {page.host!r}: others than this machine could reach the page;"
-                " page.password must be set."
-            )
         return None
     password = page.password.read()
     if len(password) < MIN_PASSWORD:
         raise ConfigError(
             f"page.password has {len(password)} characters: at least {MIN_PASSWORD} are needed."
         )
+    return password
+
+
+def _warn_of_plain_http(page: PageSettings) -> None:
     if not is_loopback(page.host) and page.tls is None and not page.behind_https_proxy:
         logging.getLogger(__name__).warning(
             "page.host = %r without page.tls: password and pages travel unencrypted. Set page.tls,"
             " or page.behind_https_proxy where a proxy speaks HTTPS.",
             page.host,
         )
-    return password

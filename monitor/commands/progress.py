@@ -40,6 +40,10 @@ class Count:
     def step(self) -> None:
         self.done += 1
 
+    def reach(self, done: int, total: int) -> None:
+        """So far, of a number that shows only now."""
+        self.done, self.total = done, total
+
     def __str__(self) -> str:
         spent_s = time.monotonic() - self._started_s
         share = self.done / self.total if self.total else 1.0

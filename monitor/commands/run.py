@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
-import time
 
+from monitor.allocator import keep_freed_memory
 from monitor.commands.arguments import add_config
 from monitor.config_file import load_config
 from monitor.config_pairs import doubts
+from monitor.log_lines import set_up
 
 EXAMPLES = (
     "camshaft run",
@@ -33,12 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
     config = load_config(arguments.config)
-    logging.basicConfig(
-        level=config.logging.level,
-        format="%(asctime)sZ %(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
-    logging.Formatter.converter = time.gmtime
+    set_up(config.logging.level, config.logging.levels, config.logging.format)
     for doubt in doubts(config):
         logging.getLogger(__name__).warning("%s", doubt)
+    keep_freed_memory()
     return Service(arguments.config, config).run()

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from monitor.journal.labels import INSERT_EVENT
-from monitor.journal.reader import SELECT_VERDICT, read_row, unpack_spectrum
+from monitor.journal.maps import unpack_spectrum
+from monitor.journal.reader import SELECT_VERDICT, read_row, unpack_quality, unpack_scores
 from monitor.journal.schema import NEWEST_FIRST, connect, connect_read_only, transaction
 from monitor.journal.views import SENSORS
 from monitor.records.batch import Event
@@ -36,7 +37,7 @@ LIKE = " AND m.grid_id = ? AND v.n_samples = ? AND v.geometry_id IN (?, '')"
 
 # What commissioning takes of a window.
 CHOSEN = (
-    "SELECT start_ns, end_ns, model_id, evidence, json_extract(quality, '$.rms_ms2'), spectrum FROM"
+    "SELECT start_ns, end_ns, model_id, kinds, scores, quality_names, quality, spectrum FROM"
     " verdict JOIN map USING (row_id) WHERE row_id IN (SELECT value FROM json_each(?)) ORDER BY"
     " end_ns"
 )
@@ -116,7 +117,7 @@ class CommissioningStore:
         return [name for (name,) in self._link.execute(SENSORS)]
 
     def last_row_id(self) -> int:
-        found = self._link.execute("SELECT coalesce(max(row_id), 0) FROM verdict").fetchone()
+        found = self._link.execute("SELECT coalesce(max(row_id), 0) FROM verdict_row").fetchone()
         return int(found[0])
 
     def request(self, request: Request, at_ns: int) -> Request:
@@ -154,8 +155,9 @@ class CommissioningStore:
     def usable_since(self, row_id: int) -> dict[str, int]:
         """How many windows after a row could commission each sensor."""
         rows = self._link.execute(
-            "SELECT sensor, count(*) FROM verdict NOT INDEXED WHERE row_id > ? AND status IN ('OK',"
-            " 'NG', 'LEARNING') GROUP BY sensor",
+            "SELECT name, n FROM (SELECT sensor_id, count(*) AS n FROM verdict_row NOT INDEXED"
+            " WHERE row_id > ? AND status IN ('OK', 'NG', 'LEARNING') GROUP BY sensor_id)"
+            " JOIN sensor USING (sensor_id)",
             (row_id,),
         )
         return dict(rows.fetchall())
@@ -416,19 +418,20 @@ def _columns(commissioned: Commissioned) -> dict[str, object]:
 
 def _healthy(sensor: str, rows: Sequence[tuple[Any, ...]], grid: Grid) -> HealthyWindows:
     """rows : of CHOSEN."""
-    spectra = [unpack_spectrum(row[5], grid) for row in rows]
+    spectra = [unpack_spectrum(row[7], grid) for row in rows]
     model_id = rows[-1][2]
-    logits = [_logit(row[3]) for row in rows if row[2] == model_id]
+    logits = [_logit(*row[3:5]) for row in rows if row[2] == model_id]
+    qualities = [unpack_quality(*row[5:7]) for row in rows]
     return HealthyWindows(
         sensor=sensor,
         f_edges_hz=grid.f_edges_hz,
         spectra_db=np.stack([one for one in spectra if one is not None]),
         logits=None if None in logits else np.asarray(logits, np.float64),
-        rms_ms2=np.asarray([row[4] or 0.0 for row in rows]),
+        rms_ms2=np.asarray([quality.get("rms_ms2", 0.0) for quality in qualities]),
         model_id=model_id,
     )
 
 
-def _logit(evidence: str) -> float | None:
-    kinds = json.loads(evidence)
-    return next((score for kind, _, score, *_ in kinds if kind == "network"), None)
+def _logit(kinds: str, scores: bytes) -> float | None:
+    found = unpack_scores(kinds, scores)
+    return next((one.score for one in found if one.kind == "network"), None)

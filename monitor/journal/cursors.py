@@ -18,7 +18,7 @@ from monitor.journal.mutes import standing
 from monitor.journal.places import ID_OF_KIND, RowKind
 from monitor.journal.reader import SELECT_VERDICT, read_row
 from monitor.journal.schema import connect, transaction
-from monitor.journal.views import EVENT_COLUMNS, NEW_EVENTS, StoredEvent
+from monitor.journal.views import ALARM_KINDS, EVENT_COLUMNS, NEW_EVENTS, StoredEvent
 from monitor.journal.writer import POINTS
 from monitor.records.verdict import Verdict
 
@@ -291,6 +291,27 @@ class Cursor:
             (self.output,),
         )
         return [(Notified(*row[:4]), StoredEvent(*row[4:])) for row in found]
+
+    def unanswered(self, before_ns: int, now_ns: int) -> list[tuple[Notified, StoredEvent]]:
+        """Alarms of which this output told last before a time, that stand, and that nobody has
+        acknowledged; each with the event that raised it. What was told in the future was told by a
+        clock that has been set back.
+        """
+        told = self._link.execute(
+            "SELECT state, raised_ns, held_event, n_held, sensor FROM notified WHERE output = ?"
+            " AND state = 'raised' AND (raised_ns <= ? OR raised_ns > ?) ORDER BY raised_ns",
+            (self.output, before_ns, now_ns),
+        ).fetchall()
+        newest = (
+            f"SELECT {EVENT_COLUMNS} FROM event WHERE sensor = ? AND kind IN (?, ?, ?)"
+            " ORDER BY event_id DESC LIMIT 1"
+        )
+        found = []
+        for *fields, sensor in told:
+            for event in self._link.execute(newest, (sensor, *ALARM_KINDS)):
+                if event[3] == "alarm_raised":
+                    found.append((Notified(*fields), StoredEvent(*event)))
+        return found
 
     def muted(self, now_ns: int) -> Container[str]:
         """The sensors whose alarms are not to be told now."""

@@ -13,8 +13,12 @@ import sqlite3
 import struct
 from collections.abc import Callable
 
+from monitor.journal.to_version_5 import to_version_5
 
-def _to_version_2(link: sqlite3.Connection) -> None:
+OnUpdate = Callable[[], None]  # to be called now and then where SQLite is not at work
+
+
+def _to_version_2(link: sqlite3.Connection, _: OnUpdate) -> None:
     """Version 1 (program 0.1.0) knew two kinds of evidence, one InfluxDB and webhooks."""
     link.create_function("evidence_of", 6, _evidence_of, deterministic=True)
     link.create_function("cells_of", 2, _cells_of, deterministic=True)
@@ -23,13 +27,13 @@ def _to_version_2(link: sqlite3.Connection) -> None:
             link.execute(statement)
 
 
-def _to_version_3(link: sqlite3.Connection) -> None:
+def _to_version_3(link: sqlite3.Connection, _: OnUpdate) -> None:
     """Version 2 (program 0.2.0) did not know by which geometry and commissioning it judged."""
     for statement in _TO_VERSION_3.split(";\n"):
         link.execute(statement)
 
 
-def _to_version_4(link: sqlite3.Connection) -> None:
+def _to_version_4(link: sqlite3.Connection, _: OnUpdate) -> None:
     """Version 3 compared a sensor with the mean and deviation of its bands, not with their range.
 
     A range of two deviations to each side holds what the windows showed. Their threshold was of
@@ -167,8 +171,9 @@ INSERT INTO event (at_ns, sensor, kind, text, model_id) SELECT
     GROUP BY sensor
 """
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection, OnUpdate], None]] = {
     1: _to_version_2,
     2: _to_version_3,
     3: _to_version_4,
+    4: to_version_5,
 }

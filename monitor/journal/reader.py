@@ -6,17 +6,19 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from monitor.journal.maps import unpack_cells, unpack_spectrum
 from monitor.journal.mutes import Mute, standing
-from monitor.journal.places import ID_OF_KIND, furthest_behind
+from monitor.journal.numbers import unpack_numbers
+from monitor.journal.places import ID_OF_KIND, TABLE_OF_KIND, furthest_behind
 from monitor.journal.refusals import Refusal, refusals
+from monitor.journal.samples import unpack_samples
 from monitor.journal.schema import UNDONE, JournalError, connect_read_only
-from monitor.journal.writer import POINTS, SPECTRUM_STEP_DB, VERDICT_COLUMNS
+from monitor.journal.writer import POINTS
 from monitor.records.batch import TROUBLES
 from monitor.records.books import Books, RowCounts
 from monitor.records.context import Context
@@ -24,6 +26,11 @@ from monitor.records.evidence import NO_CELLS, Evidence, Grid
 from monitor.records.signal import Float32
 from monitor.records.verdict import Band, Status, Verdict
 
+VERDICT_COLUMNS = (
+    *("sensor", "segment", "first_sample", "n_samples", "start_ns", "end_ns", "status", "reason"),
+    *("kinds", "scores", "band_low_hz", "band_high_hz", "band_share", "alarm", "running"),
+    *("model_id", "continuity", "quality_names", "quality", "geometry_id", "commissioning_id"),
+)
 SELECT_VERDICT = (
     f"SELECT row_id, {', '.join('v.' + name for name in VERDICT_COLUMNS)}, g.f_edges_hz,"
     f" g.t_edges_s, m.cells, m.spectrum, {UNDONE} FROM verdict v LEFT JOIN map m USING"
@@ -69,7 +76,8 @@ class JournalReader:
         """Each sensor's newest verdict."""
         query = (
             SELECT_VERDICT
-            + "WHERE row_id IN (SELECT max(row_id) FROM verdict GROUP BY sensor) ORDER BY v.sensor"
+            + "WHERE row_id IN (SELECT max(row_id) FROM verdict_row GROUP BY sensor_id)"
+            " ORDER BY v.sensor"
         )
         return {row.verdict.sensor: row for row in map(read_row, self._execute(query))}
 
@@ -83,15 +91,13 @@ class JournalReader:
         return {sensor: (at_ns, text) for sensor, at_ns, text in self._execute(query, TROUBLES)}
 
     def last_row_id(self) -> int:
-        return int(self._execute("SELECT coalesce(max(row_id), 0) FROM verdict").fetchone()[0])
+        return int(self._execute("SELECT coalesce(max(row_id), 0) FROM verdict_row").fetchone()[0])
 
     def kept_window(self, row_id: int) -> tuple[Float32, float] | None:
         """Raw samples (n_channels, n_window) in m/s² and their rate in Hz, if they were kept."""
-        query = "SELECT n_channels, sample_rate_hz, samples FROM kept_window WHERE row_id = ?"
+        query = "SELECT samples, sample_rate_hz FROM kept_window WHERE row_id = ?"
         found = self._execute(query, (row_id,)).fetchone()
-        if found is None:
-            return None
-        return np.frombuffer(found[2], "<f4").reshape(found[0], -1), float(found[1])
+        return None if found is None else (unpack_samples(found[0]), float(found[1]))
 
     def context(self, row_ids: Iterable[int]) -> dict[int, Context]:
         """Speed, load, tool and the like of these windows, where any was told."""
@@ -108,7 +114,8 @@ class JournalReader:
         """Windows by sensor and status."""
         counts: dict[str, dict[str, int]] = {}
         for sensor, status, n in self._execute(
-            "SELECT sensor, status, count(*) FROM verdict GROUP BY sensor, status"
+            "SELECT name, status, n FROM (SELECT sensor_id, status, count(*) AS n FROM verdict_row"
+            " GROUP BY sensor_id, status) JOIN sensor USING (sensor_id) ORDER BY name, status"
         ):
             counts.setdefault(sensor, {})[status] = n
         return counts
@@ -143,6 +150,11 @@ class JournalReader:
         fields = json.loads(found[1])
         fields.pop(POINTS, None)
         return int(found[0]), fields
+
+    def health_back(self, limit: int) -> list[tuple[int, dict[str, Any]]]:
+        """The newest health figures and their times, newest first."""
+        query = "SELECT at_ns, fields FROM health ORDER BY health_id DESC LIMIT ?"
+        return [(at_ns, json.loads(fields)) for at_ns, fields in self._execute(query, (limit,))]
 
     def books(self) -> Books:
         """Both ledgers, of one moment."""
@@ -182,8 +194,10 @@ class JournalReader:
             "SELECT output, kind, cursor, n_accepted, n_rejected FROM output_cursor"
         ).fetchall()
         for output, kind, cursor, accepted, rejected in rows:
-            key = ID_OF_KIND[kind]
-            first, last = self._execute(f"SELECT min({key}), max({key}) FROM {kind}").fetchone()
+            key, table = ID_OF_KIND[kind], TABLE_OF_KIND[kind]
+            # Two queries look at one row each, one at all.
+            query = f"SELECT (SELECT min({key}) FROM {table}), (SELECT max({key}) FROM {table})"
+            first, last = self._execute(query).fetchone()
             waiting = 0 if last is None else max(0, last - max(cursor, first - 1))
             ledger.setdefault(output, {})[kind] = RowCounts(accepted, rejected, waiting)
         return ledger
@@ -215,9 +229,7 @@ def read_row(found: tuple[Any, ...]) -> Row:
     row_id, *rest = found
     v = dict(zip(VERDICT_COLUMNS, rest, strict=False))
     f_edges, t_edges, cells, spectrum, is_undone = rest[len(VERDICT_COLUMNS) :]
-    grid = None
-    if f_edges is not None:
-        grid = Grid(tuple(json.loads(f_edges)), tuple(json.loads(t_edges)))
+    grid = None if f_edges is None else grid_of(f_edges, t_edges)
     return Row(
         row_id,
         Verdict(
@@ -229,7 +241,7 @@ def read_row(found: tuple[Any, ...]) -> Row:
             end_ns=v["end_ns"],
             status=Status(v["status"]),
             reason=v["reason"],
-            evidence=unpack_evidence(v["evidence"], cells, grid),
+            evidence=unpack_evidence(v["kinds"], v["scores"], cells, grid),
             band=band_of(v["band_low_hz"], v["band_high_hz"], v["band_share"]),
             alarm=v["alarm"],
             running=None if v["running"] is None else bool(v["running"]),
@@ -237,7 +249,7 @@ def read_row(found: tuple[Any, ...]) -> Row:
             geometry_id=v["geometry_id"],
             commissioning_id=v["commissioning_id"],
             continuity=v["continuity"],
-            quality=json.loads(v["quality"]),
+            quality=unpack_quality(v["quality_names"], v["quality"]),
             grid=grid,
             spectrum_db=unpack_spectrum(spectrum, grid),
         ),
@@ -245,20 +257,48 @@ def read_row(found: tuple[Any, ...]) -> Row:
     )
 
 
-def unpack_evidence(text: str, blob: bytes | None, grid: Grid | None) -> tuple[Evidence, ...]:
-    """Evidence as writer.pack_evidence wrote it, with its cells; NO_CELLS where the map was not
-    kept.
-    """
-    kinds = json.loads(text)
-    maps: Iterable[Float32] = [NO_CELLS] * len(kinds)
-    if blob is not None and grid is not None:
-        maps = np.frombuffer(blob, "<f4").reshape(-1, *grid.shape)
-    return tuple(
-        Evidence(kind, unit, score, threshold, cells, bias, residual, bool(decides))
-        for (kind, unit, score, threshold, bias, residual, decides), cells in zip(
-            kinds, maps, strict=True
+@lru_cache(maxsize=256)
+def grid_of(f_edges: str, t_edges: str) -> Grid:
+    """A grid from its columns."""
+    return Grid(tuple(json.loads(f_edges)), tuple(json.loads(t_edges)))
+
+
+def unpack_evidence(
+    kinds: str, scores: bytes, cells: bytes | None, grid: Grid | None
+) -> tuple[Evidence, ...]:
+    """Evidence as the writer packed it, with its cells; NO_CELLS where the map was not kept."""
+    found = unpack_scores(kinds, scores)
+    maps = [NO_CELLS] * len(found)
+    if cells is not None and grid is not None:
+        maps = unpack_cells(cells, [one.score - one.bias for one in found], grid)
+    return tuple(replace(one, cells=one_map) for one, one_map in zip(found, maps, strict=True))
+
+
+def unpack_scores(kinds: str, scores: bytes) -> tuple[Evidence, ...]:
+    """Evidence without cells."""
+    names = unpack_names(kinds)
+    numbers = iter(unpack_numbers(scores, 4 * len(names)))
+    found = []
+    for (kind, unit, decides), four in zip(names, zip(*[numbers] * 4, strict=True), strict=True):
+        score, threshold, bias, residual = four
+        assert score is not None
+        found.append(
+            Evidence(
+                kind, unit, score, threshold, NO_CELLS, bias or 0.0, residual or 0.0, bool(decides)
+            )
         )
-    )
+    return tuple(found)
+
+
+def unpack_quality(names: str, quality: bytes) -> dict[str, float]:
+    known = unpack_names(names)
+    numbers = unpack_numbers(quality, len(known))
+    return {name: number for name, number in zip(known, numbers, strict=True) if number is not None}
+
+
+@lru_cache(maxsize=256)
+def unpack_names(text: str) -> tuple[Any, ...]:
+    return tuple(json.loads(text))
 
 
 def band_of(low_hz: float | None, high_hz: float | None, share: float | None) -> Band | None:
@@ -266,10 +306,3 @@ def band_of(low_hz: float | None, high_hz: float | None, share: float | None) ->
     if low_hz is None or high_hz is None or share is None:
         return None
     return Band(low_hz, high_hz, share)
-
-
-def unpack_spectrum(blob: bytes | None, grid: Grid | None) -> Float32 | None:
-    """(n_channels, n_f, n_t) float32, dB."""
-    if blob is None or grid is None:
-        return None
-    return np.frombuffer(blob, "<i2").reshape(-1, *grid.shape) * np.float32(SPECTRUM_STEP_DB)

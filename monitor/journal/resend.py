@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.journal.labels import INSERT_EVENT
-from monitor.journal.places import ID_OF_KIND, RowKind
+from monitor.journal.places import ID_OF_KIND, TABLE_OF_KIND, RowKind
 from monitor.journal.schema import JournalError, connect, connect_read_only, transaction
-from monitor.journal.views import SENSORS
 from monitor.records.labels import signed
 
 KIND = "resend"  # of the event that says who asked
@@ -127,8 +126,8 @@ def _refused(link: sqlite3.Connection, kind: RowKind, n_reasons: int) -> list[Re
     key, time = ID_OF_KIND[kind], TIME_OF_KIND[kind]
     rows = link.execute(
         f"SELECT output, d.reason, count(*), sum(r.{key} IS NULL), min(r.{time}), max(r.{time})"
-        f" FROM dead_letter d LEFT JOIN {kind} r ON r.{key} = d.row_id WHERE d.kind = ?"
-        " GROUP BY output, d.reason ORDER BY count(*) DESC LIMIT ?",
+        f" FROM dead_letter d LEFT JOIN {TABLE_OF_KIND[kind]} r ON r.{key} = d.row_id"
+        " WHERE d.kind = ? GROUP BY output, d.reason ORDER BY count(*) DESC LIMIT ?",
         (kind, n_reasons),
     )
     return [RefusedRows(output, kind, *rest) for output, *rest in rows]
@@ -160,11 +159,11 @@ def _rows(request: ResendRequest, kind: RowKind) -> tuple[str, tuple[object, ...
     """A query for row_id, time and refused of the rows meant, those up to the output's cursor."""
     key, time = ID_OF_KIND[kind], TIME_OF_KIND[kind]
     # The index on verdicts begins with the sensor.
-    by_index = f" AND sensor IN ({SENSORS})" if kind == "verdict" else ""
+    by_index = " AND sensor_id IN (SELECT sensor_id FROM sensor)" * (kind == "verdict")
     only = " AND d.row_id IS NOT NULL" if request.refused_only else ""
     query = (
         f"SELECT r.{key} AS row_id, r.{time} AS time, d.row_id IS NOT NULL AS refused"
-        f" FROM {kind} r LEFT JOIN dead_letter d"
+        f" FROM {TABLE_OF_KIND[kind]} r LEFT JOIN dead_letter d"
         f" ON d.output = ? AND d.kind = ? AND d.row_id = r.{key}"
         f" WHERE r.{time} BETWEEN ? AND ? AND r.{key} <="
         f" (SELECT cursor FROM output_cursor WHERE output = ? AND kind = ?){by_index}{only}"

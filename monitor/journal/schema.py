@@ -16,32 +16,44 @@ from monitor.journal import refusals
 from monitor.journal.migrations import MIGRATIONS
 
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
-VERSION = 4  # migrations.py brings older journals up to date
+VERSION = 5  # migrations.py brings older journals up to date
 
+# Of a verdict, verdict_row holds what is its own, in few bytes; the view joins the rest. Where a
+# view is slower than its table (counting, grouping, the right side of a join), the table is asked.
+# maps.py says what cells and spectrum are, numbers.py scores and quality, samples.py samples.
 SCHEMA = """
 CREATE TABLE grid (
     grid_id INTEGER PRIMARY KEY,
     f_edges_hz TEXT NOT NULL, t_edges_s TEXT NOT NULL,
     UNIQUE (f_edges_hz, t_edges_s));
-CREATE TABLE verdict (
+CREATE TABLE sensor (sensor_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE manner (
+    manner_id INTEGER PRIMARY KEY,
+    model_id TEXT NOT NULL, geometry_id TEXT NOT NULL, continuity TEXT NOT NULL,
+    kinds TEXT NOT NULL, quality_names TEXT NOT NULL,
+    UNIQUE (model_id, geometry_id, continuity, kinds, quality_names));
+CREATE TABLE verdict_row (
     row_id INTEGER PRIMARY KEY AUTOINCREMENT,
-    sensor TEXT NOT NULL, segment INTEGER NOT NULL,
-    first_sample INTEGER NOT NULL, n_samples INTEGER NOT NULL,
+    sensor_id INTEGER NOT NULL REFERENCES sensor,
+    manner_id INTEGER NOT NULL REFERENCES manner,
+    segment INTEGER NOT NULL, first_sample INTEGER NOT NULL, n_samples INTEGER NOT NULL,
     start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,
-    status TEXT NOT NULL, reason TEXT NOT NULL,
-    evidence TEXT NOT NULL,
+    status TEXT NOT NULL, reason TEXT NOT NULL, scores BLOB NOT NULL,
     band_low_hz REAL, band_high_hz REAL, band_share REAL,
-    alarm TEXT NOT NULL, running INTEGER, model_id TEXT NOT NULL,
-    continuity TEXT NOT NULL, quality TEXT NOT NULL,
-    geometry_id TEXT NOT NULL DEFAULT '', commissioning_id INTEGER,
-    UNIQUE (sensor, segment, first_sample, n_samples));
-CREATE INDEX verdict_by_time ON verdict (sensor, end_ns);
+    alarm TEXT NOT NULL, running INTEGER, quality BLOB NOT NULL, commissioning_id INTEGER,
+    UNIQUE (sensor_id, segment, first_sample, n_samples));
+CREATE INDEX verdict_by_time ON verdict_row (sensor_id, end_ns);
+CREATE VIEW verdict AS SELECT
+    row_id, name AS sensor, segment, first_sample, n_samples, start_ns, end_ns, status, reason,
+    kinds, scores, band_low_hz, band_high_hz, band_share, alarm, running, model_id, continuity,
+    quality_names, quality, geometry_id, commissioning_id, sensor_id
+    FROM verdict_row LEFT JOIN sensor USING (sensor_id) LEFT JOIN manner USING (manner_id);
 CREATE TABLE map (
-    row_id INTEGER PRIMARY KEY REFERENCES verdict,
+    row_id INTEGER PRIMARY KEY REFERENCES verdict_row,
     grid_id INTEGER NOT NULL REFERENCES grid,
     cells BLOB NOT NULL, spectrum BLOB);
 CREATE TABLE kept_window (
-    row_id INTEGER PRIMARY KEY REFERENCES verdict,
+    row_id INTEGER PRIMARY KEY REFERENCES verdict_row,
     n_channels INTEGER NOT NULL, sample_rate_hz REAL NOT NULL,
     why TEXT NOT NULL, n_bytes INTEGER NOT NULL, samples BLOB NOT NULL);
 CREATE TABLE bad_payload (
@@ -82,7 +94,7 @@ CREATE TABLE commissioning (
     even_so TEXT, geometry TEXT);
 CREATE TABLE label (
     label_id INTEGER PRIMARY KEY AUTOINCREMENT,
-    row_id INTEGER NOT NULL REFERENCES verdict, at_ns INTEGER NOT NULL,
+    row_id INTEGER NOT NULL REFERENCES verdict_row, at_ns INTEGER NOT NULL,
     word TEXT NOT NULL, failure_mode TEXT NOT NULL,
     author TEXT NOT NULL, comment TEXT NOT NULL);
 CREATE INDEX label_by_row ON label (row_id);
@@ -108,13 +120,14 @@ CREATE TABLE IF NOT EXISTS part (
     received_ns INTEGER NOT NULL, properties TEXT NOT NULL, payload BLOB NOT NULL,
     PRIMARY KEY (topic, series, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS window_context (
-    row_id INTEGER PRIMARY KEY REFERENCES verdict, fields TEXT NOT NULL);
+    row_id INTEGER PRIMARY KEY REFERENCES verdict_row, fields TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS told_context (
     name TEXT NOT NULL, machine TEXT NOT NULL, point TEXT NOT NULL,
     value TEXT NOT NULL, at_ns INTEGER NOT NULL, valid_ns INTEGER NOT NULL,
     PRIMARY KEY (name, machine, point)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS birth (topic TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS subscription (topic_filter TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS announced (topic TEXT PRIMARY KEY, payload TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS resend (
     output TEXT NOT NULL, kind TEXT NOT NULL, row_id INTEGER NOT NULL,
     PRIMARY KEY (output, kind, row_id)) WITHOUT ROWID;
@@ -251,7 +264,7 @@ def _bring_up_to_date(link: sqlite3.Connection, path: Path, on_update: Callable[
     link.set_progress_handler(on_update, STEPS_PER_CALL)
     try:
         while (version := _version(link, path)) < VERSION:
-            MIGRATIONS[version](link)
+            MIGRATIONS[version](link, on_update)
             link.execute(f"PRAGMA user_version = {version + 1}")
     finally:
         link.set_progress_handler(None, 0)
@@ -265,6 +278,11 @@ def _check(link: sqlite3.Connection, path: Path) -> None:
             f"journal.path = '{path}': has version {version}, this program works with version"
             f" {VERSION}: start the service once, it brings the journal up to date."
         )
+
+
+def check_ours(link: sqlite3.Connection, path: Path) -> None:
+    """Raises JournalError for a file that is no journal, or newer than this program."""
+    _version(link, path)
 
 
 def _version(link: sqlite3.Connection, path: Path) -> int:

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from monitor.journal.labels import ACKNOWLEDGED, StoredLabel, labels_of
-from monitor.journal.reader import JournalReader, Row, band_of
+from monitor.journal.reader import JournalReader, Row, band_of, unpack_scores
 from monitor.journal.schema import NEWEST_FIRST, UNDONE
 from monitor.records.batch import TROUBLES
-from monitor.records.evidence import LOGIT, probability
+from monitor.records.evidence import LOGIT, Evidence, probability
 from monitor.records.verdict import Band
 
 SINCE_ROWS = 3600  # how far back a state is followed: an hour at a window a second
 ALARM_KINDS = ("alarm_raised", "alarm_cleared", ACKNOWLEDGED)
 
 SUMMARY_COLUMNS = (
-    "row_id, sensor, start_ns, end_ns, status, reason, alarm, evidence, band_low_hz, "
+    "row_id, sensor, start_ns, end_ns, status, reason, alarm, kinds, scores, band_low_hz, "
     f"band_high_hz, band_share, model_id, {UNDONE}"
 )
 EVENT_COLUMNS = "event.event_id, event.at_ns, event.sensor, event.kind, event.text, event.model_id"
 NEW_EVENTS = f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id > ? ORDER BY event_id LIMIT ?"
 
-# The sensors' names by skipping along the index, whatever number of rows each has.
+# Those that have a row, by name.
 SENSORS = (
-    "WITH RECURSIVE name(x) AS (SELECT min(sensor) FROM verdict UNION ALL "
-    "SELECT (SELECT min(sensor) FROM verdict WHERE sensor > x) FROM name WHERE x IS NOT NULL) "
-    "SELECT x FROM name WHERE x IS NOT NULL"
+    "SELECT name FROM sensor WHERE EXISTS"
+    " (SELECT 1 FROM verdict_row r WHERE r.sensor_id = sensor.sensor_id) ORDER BY name"
 )
 
 
@@ -108,7 +106,7 @@ class WindowSummary:
 def summary_of(row: Row) -> WindowSummary:
     """The summary of a verdict read whole."""
     v = row.verdict
-    scores = tuple(Score(e.kind, e.unit, e.score, e.threshold) for e in v.evidence)
+    scores = tuple(map(_score, v.evidence))
     return WindowSummary(
         row.row_id,
         v.sensor,
@@ -124,6 +122,10 @@ def summary_of(row: Row) -> WindowSummary:
     )
 
 
+def _score(found: Evidence) -> Score:
+    return Score(found.kind, found.unit, found.score, found.threshold)
+
+
 def _summary(found: tuple[Any, ...]) -> WindowSummary:
     """One result of SUMMARY_COLUMNS."""
     v = dict(zip(SUMMARY_COLUMNS.split(", "), found, strict=True))
@@ -135,7 +137,7 @@ def _summary(found: tuple[Any, ...]) -> WindowSummary:
         status=v["status"],
         reason=v["reason"],
         alarm=v["alarm"],
-        scores=tuple(Score(*fields[:4]) for fields in json.loads(v["evidence"])),
+        scores=tuple(map(_score, unpack_scores(v["kinds"], v["scores"]))),
         band=band_of(v["band_low_hz"], v["band_high_hz"], v["band_share"]),
         model_id=v["model_id"],
         is_undone=bool(v[UNDONE]),
@@ -201,7 +203,9 @@ class JournalViews(JournalReader):
     def changes(self, after_row: int) -> list[WindowSummary]:
         """The last of each sensor's verdicts written after a row, oldest first."""
         # by row, not all rows
-        newest = "SELECT max(row_id) FROM verdict NOT INDEXED WHERE row_id > ? GROUP BY sensor"
+        newest = (
+            "SELECT max(row_id) FROM verdict_row NOT INDEXED WHERE row_id > ? GROUP BY sensor_id"
+        )
         query = f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE row_id IN ({newest}) ORDER BY row_id"
         return [_summary(row) for row in self._execute(query, (after_row,))]
 
@@ -258,6 +262,24 @@ class JournalViews(JournalReader):
             " AND status IN ('OK', 'NG') ORDER BY end_ns DESC LIMIT ?"
         )
         return [_summary(row) for row in self._execute(query, (sensor, at_ns, limit))]
+
+    def after(
+        self, sensor: str, place: tuple[int, int], to_ns: int, limit: int
+    ) -> list[WindowSummary]:
+        """A sensor's verdicts behind a place in time, oldest first. place : end_ns and row_id of
+        the verdict before; to_ns : they ended before it
+        """
+        query = (
+            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns >= ? AND end_ns <"
+            " ? AND (end_ns, row_id) > (?, ?) ORDER BY end_ns, row_id LIMIT ?"
+        )
+        found = self._execute(query, (sensor, place[0], to_ns, *place, limit))
+        return [_summary(row) for row in found]
+
+    def stored_after(self, row_id: int, limit: int) -> list[WindowSummary]:
+        """All sensors' verdicts stored after a row, oldest first."""
+        query = f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE row_id > ? ORDER BY row_id LIMIT ?"
+        return [_summary(row) for row in self._execute(query, (row_id, limit))]
 
     def last_ok(self, sensor: str, before_ns: int, model_id: str) -> int | None:
         """The newest OK row with a map before a time, judged by the same model: to compare with.
@@ -374,7 +396,7 @@ class JournalViews(JournalReader):
 
     def was_row(self, row_id: int) -> bool:
         """Whether there ever was such a row: what is not there was thinned."""
-        query = "SELECT 1 FROM sqlite_sequence WHERE name = 'verdict' AND seq >= ?"
+        query = "SELECT 1 FROM sqlite_sequence WHERE name = 'verdict_row' AND seq >= ?"
         return row_id > 0 and self._execute(query, (row_id,)).fetchone() is not None
 
     def last_ok_kept(self, sensor: str, before_ns: int) -> int | None:

@@ -12,19 +12,24 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from monitor.journal import remembered
 from monitor.journal.labels import INSERT_EVENT, store_label
+from monitor.journal.maps import pack_cells, pack_spectra
+from monitor.journal.numbers import pack_numbers
 from monitor.journal.places import furthest_behind
 from monitor.journal.refusals import count_refusals
+from monitor.journal.samples import pack_samples
 from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
-from monitor.records.batch import Batch, BookKey
-from monitor.records.evidence import Evidence, Grid
+from monitor.journal.side_tables import Manner, SideTables
+from monitor.records.batch import Batch, BookKey, KeptWindow
+from monitor.records.evidence import Evidence
 from monitor.records.labels import TOPIC, LabelRequest
 from monitor.records.remembered import Remembered
 from monitor.records.signal import Float32
@@ -34,12 +39,11 @@ from monitor.records.verdict import Verdict
 MAX_BAD_PAYLOADS = 1000  # kept for inspection, newest first
 POINTS = "points"  # among the fields of a health row
 MAX_HEALTH_ROWS = 8640  # a day at one per 10 s
-SPECTRUM_STEP_DB = 0.01  # int16 hundredths of a decibel reach from -327 to 327 dB
 
-VERDICT_COLUMNS = (
-    *("sensor", "segment", "first_sample", "n_samples", "start_ns", "end_ns", "status", "reason"),
-    *("evidence", "band_low_hz", "band_high_hz", "band_share", "alarm", "running", "model_id"),
-    *("continuity", "quality", "geometry_id", "commissioning_id"),
+ROW_COLUMNS = (
+    *("sensor_id", "manner_id", "segment", "first_sample", "n_samples", "start_ns", "end_ns"),
+    *("status", "reason", "scores", "band_low_hz", "band_high_hz", "band_share"),
+    *("alarm", "running", "quality", "commissioning_id"),
 )
 POSITION_FIELDS = tuple(field.name for field in fields(Position))
 INSERT_BAD_PAYLOAD = (
@@ -47,12 +51,20 @@ INSERT_BAD_PAYLOAD = (
     " ?, ?, ?)"
 )
 END_IS_TAKEN = (
-    "SELECT 1 FROM verdict WHERE sensor = ? AND end_ns = ?"
+    "SELECT 1 FROM verdict_row WHERE sensor_id = ? AND end_ns = ?"
     " AND (segment, first_sample) IS NOT (?, ?)"
 )
 INSERT_VERDICT = (
-    f"INSERT INTO verdict ({', '.join(VERDICT_COLUMNS)}) VALUES"
-    f" ({', '.join('?' * len(VERDICT_COLUMNS))}) ON CONFLICT DO NOTHING RETURNING row_id"
+    f"INSERT INTO verdict_row ({', '.join(ROW_COLUMNS)}) VALUES"
+    f" ({', '.join('?' * len(ROW_COLUMNS))}) ON CONFLICT DO NOTHING RETURNING row_id"
+)
+ROW_OF_WINDOW = (
+    "SELECT row_id FROM verdict_row WHERE sensor_id = ? AND segment = ? AND first_sample = ?"
+    " AND n_samples = ?"
+)
+INSERT_KEPT = (
+    "INSERT OR IGNORE INTO kept_window SELECT row_id, ?, ?, ?, ?, ? FROM verdict_row"
+    " WHERE sensor_id = ? AND segment = ? AND first_sample = ? AND n_samples > 0"
 )
 
 
@@ -67,7 +79,7 @@ class Journal:
         """on_update : called now and then while an older journal is brought up to date"""
         self.path = path
         self._link = connect(path, on_update)
-        self._grids: dict[Grid, int] = {}
+        self._ids = SideTables()
 
     def close(self) -> None:
         self._link.close()
@@ -76,18 +88,8 @@ class Journal:
         """Store a batch: verdicts, maps, evidence, streams, books."""
         with self._transaction() as link:
             self._insert_verdicts(link, batch.verdicts)
-            for verdict in batch.late_maps:
-                self._insert_late_map(link, verdict)
-            link.executemany(
-                "INSERT OR IGNORE INTO kept_window SELECT row_id, ?, ?, ?, ?, ? FROM verdict "
-                "WHERE sensor = ? AND segment = ? AND first_sample = ? AND n_samples > 0",
-                [
-                    _kept_row(
-                        e.samples, e.sample_rate_hz, e.why, e.sensor, e.segment, e.first_sample
-                    )
-                    for e in batch.kept_windows
-                ],
-            )
+            self._insert_late_maps(link, batch.late_maps)
+            self._insert_kept(link, batch.kept_windows)
             _insert_bad_payloads(link, batch)
             link.executemany(
                 INSERT_EVENT,
@@ -107,8 +109,9 @@ class Journal:
         """Every sensor's stored stream, to go on with after a start."""
         rows = self._link.execute(
             "SELECT s.sensor, position, keys, alarm_recent, alarm_raised, model_id, geometry_id"
-            " FROM stream s LEFT JOIN verdict ON row_id = (SELECT row_id FROM verdict v WHERE"
-            f" v.sensor = s.sensor {NEWEST_FIRST} LIMIT 1)"
+            " FROM stream s LEFT JOIN sensor ON name = s.sensor LEFT JOIN verdict_row r"
+            " ON r.row_id = (SELECT row_id FROM verdict_row v WHERE v.sensor_id = sensor.sensor_id"
+            f" {NEWEST_FIRST} LIMIT 1) LEFT JOIN manner USING (manner_id)"
         ).fetchall()
         return {
             sensor: StoredStream(
@@ -166,41 +169,40 @@ class Journal:
         return taken
 
     def _insert_verdicts(self, link: sqlite3.Connection, verdicts: list[Verdict]) -> None:
-        for verdict in verdicts:
-            row = _verdict_row(verdict, _free_end_ns(link, verdict))
+        maps = _packed_maps(verdicts)
+        for verdict, packed in zip(verdicts, maps, strict=True):
+            sensor_id = self._ids.sensor_id(link, verdict.sensor)
+            manner_id = self._ids.manner_id(link, Manner.of(verdict))
+            end_ns = _free_end_ns(link, sensor_id, verdict)
+            row = (sensor_id, manner_id, *_own_columns(verdict, end_ns))
             stored = link.execute(INSERT_VERDICT, row).fetchone()
             if stored:
-                self._insert_map(link, stored[0], verdict)
+                self._insert_map(link, stored[0], verdict, packed)
                 if verdict.context:
                     row = (stored[0], _compact(verdict.context))
                     link.execute("INSERT OR IGNORE INTO window_context VALUES (?, ?)", row)
 
-    def _insert_late_map(self, link: sqlite3.Connection, verdict: Verdict) -> None:
-        stored = link.execute(
-            "SELECT row_id FROM verdict WHERE sensor = ? AND segment = ? AND first_sample = ? AND"
-            " n_samples = ?",
-            (verdict.sensor, verdict.segment, verdict.first_sample, verdict.n_samples),
-        ).fetchone()
-        if stored:
-            self._insert_map(link, stored[0], verdict)
+    def _insert_late_maps(self, link: sqlite3.Connection, verdicts: list[Verdict]) -> None:
+        for verdict, packed in zip(verdicts, _packed_maps(verdicts), strict=True):
+            sensor_id = self._ids.sensor_id(link, verdict.sensor)
+            key = (sensor_id, verdict.segment, verdict.first_sample, verdict.n_samples)
+            stored = link.execute(ROW_OF_WINDOW, key).fetchone()
+            if stored:
+                self._insert_map(link, stored[0], verdict, packed)
 
-    def _insert_map(self, link: sqlite3.Connection, row_id: int, verdict: Verdict) -> None:
-        if verdict.grid is None:
-            return
-        cells = b"".join(found.cells.astype("<f4").tobytes() for found in verdict.evidence)
-        row = (row_id, self._grid_id(link, verdict.grid), cells)
-        spectrum = pack_spectrum(verdict.spectrum_db)
-        link.execute("INSERT OR IGNORE INTO map VALUES (?, ?, ?, ?)", (*row, spectrum))
+    def _insert_map(
+        self, link: sqlite3.Connection, row_id: int, verdict: Verdict, packed: _PackedMaps
+    ) -> None:
+        if verdict.grid is not None:
+            row = (row_id, self._ids.grid_id(link, verdict.grid), *packed)
+            link.execute("INSERT OR IGNORE INTO map VALUES (?, ?, ?, ?)", row)
 
-    def _grid_id(self, link: sqlite3.Connection, grid: Grid) -> int:
-        if grid not in self._grids:
-            edges = (json.dumps(grid.f_edges_hz), json.dumps(grid.t_edges_s))
-            link.execute("INSERT OR IGNORE INTO grid (f_edges_hz, t_edges_s) VALUES (?, ?)", edges)
-            found = link.execute(
-                "SELECT grid_id FROM grid WHERE f_edges_hz = ? AND t_edges_s = ?", edges
-            )
-            self._grids[grid] = int(found.fetchone()[0])
-        return self._grids[grid]
+    def _insert_kept(self, link: sqlite3.Connection, windows: list[KeptWindow]) -> None:
+        for kept in windows:
+            blob = pack_samples(kept.samples)
+            key = (self._ids.sensor_id(link, kept.sensor), kept.segment, kept.first_sample)
+            row = (len(kept.samples), kept.sample_rate_hz, kept.why, len(blob), blob)
+            link.execute(INSERT_KEPT, (*row, *key))
 
     def _tail(self, sensor: str, position: Position) -> Float32 | None:
         rows = self._link.execute(
@@ -226,51 +228,57 @@ class Journal:
             with transaction(self._link) as link:
                 yield link
         except JournalError:
-            self._grids.clear()  # a rolled-back grid row is gone
+            self._ids.clear()
             raise
 
 
-def pack_spectrum(spectrum_db: Float32 | None) -> bytes | None:
-    """int16 hundredths of a decibel: half the bytes, far finer than any spectrum is sure."""
-    if spectrum_db is None:
-        return None
-    steps = np.clip(np.rint(spectrum_db / SPECTRUM_STEP_DB), -32768, 32767).astype("<i2")
-    return bytes(steps.tobytes())
+class _PackedMaps(NamedTuple):
+    """Of one window; empty where the journal does not keep them."""
+
+    cells: bytes = b""
+    spectrum: bytes | None = None
 
 
-def pack_evidence(evidence: Sequence[Evidence]) -> str:
-    """Everything but the cells, as JSON; reader.unpack_evidence reads it."""
-    return _compact(
-        [
-            [e.kind, e.unit, e.score, e.threshold, e.bias, e.residual, int(e.decides)]
-            for e in evidence
-        ]
-    )
+def _packed_maps(verdicts: Sequence[Verdict]) -> list[_PackedMaps]:
+    """Of each verdict. All at once: one by one takes several times as long."""
+    kept = [verdict for verdict in verdicts if verdict.grid is not None]
+    cells = iter(pack_cells([found for verdict in kept for found in verdict.evidence]))
+    spectra = iter(pack_spectra([v.spectrum_db for v in kept if v.spectrum_db is not None]))
+    return [
+        _PackedMaps()
+        if verdict.grid is None
+        else _PackedMaps(
+            b"".join(islice(cells, len(verdict.evidence))),
+            None if verdict.spectrum_db is None else next(spectra),
+        )
+        for verdict in verdicts
+    ]
 
 
-def _free_end_ns(link: sqlite3.Connection, v: Verdict) -> int:
+def _pack_scores(evidence: Sequence[Evidence]) -> bytes:
+    """Everything but the cells and what is in the manner; reader.unpack_evidence reads it."""
+    numbers = [(e.score, e.threshold, e.bias, e.residual) for e in evidence]
+    return pack_numbers([number for four in numbers for number in four])
+
+
+def _free_end_ns(link: sqlite3.Connection, sensor_id: int, v: Verdict) -> int:
     """The verdict's end, or the next nanosecond that no row of its sensor has: databases know a row
     by sensor and time, and would overwrite the one before.
     """
     end_ns = v.end_ns
-    while link.execute(END_IS_TAKEN, (v.sensor, end_ns, v.segment, v.first_sample)).fetchone():
+    while link.execute(END_IS_TAKEN, (sensor_id, end_ns, v.segment, v.first_sample)).fetchone():
         end_ns += 1
     return end_ns
 
 
-def _verdict_row(v: Verdict, end_ns: int) -> tuple[object, ...]:
+def _own_columns(v: Verdict, end_ns: int) -> tuple[object, ...]:
+    """What ROW_COLUMNS names after sensor and manner."""
     low, high, share = (v.band.low_hz, v.band.high_hz, v.band.share) if v.band else (None,) * 3
     return (
-        *(v.sensor, v.segment, v.first_sample, v.n_samples, v.start_ns, end_ns),
-        *(v.status.value, v.reason, pack_evidence(v.evidence), low, high, share),
-        *(v.alarm, v.running, v.model_id, v.continuity, _compact(v.quality)),
-        *(v.geometry_id, v.commissioning_id),
+        *(v.segment, v.first_sample, v.n_samples, v.start_ns, end_ns),
+        *(v.status.value, v.reason, _pack_scores(v.evidence), low, high, share),
+        *(v.alarm, v.running, pack_numbers(list(v.quality.values())), v.commissioning_id),
     )
-
-
-def _kept_row(samples: Float32, rate_hz: float, why: str, *key: object) -> tuple[object, ...]:
-    blob = samples.astype("<f4").tobytes()
-    return (samples.shape[0], rate_hz, why, len(blob), blob, *key)
 
 
 def _store_label(link: sqlite3.Connection, request: LabelRequest) -> None:
@@ -388,13 +396,13 @@ def _thin_rows(link: sqlite3.Connection, n_rows: int, outputs: Sequence[str]) ->
     """
     cursor = furthest_behind(link, outputs)
     query = (
-        "SELECT row_id FROM verdict WHERE row_id NOT IN (SELECT row_id FROM label) {} ORDER BY"
+        "SELECT row_id FROM verdict_row WHERE row_id NOT IN (SELECT row_id FROM label) {} ORDER BY"
         " row_id LIMIT ?"
     )
     chosen = link.execute(query.format("AND row_id <= ?"), (cursor or 0, n_rows)).fetchall()
     fate = "delivered_rows" if chosen or cursor is None else "undelivered_rows"
     chosen = chosen or link.execute(query.format(""), (n_rows,)).fetchall()
-    for table in ("kept_window", "map", "window_context", "verdict"):
+    for table in ("kept_window", "map", "window_context", "verdict_row"):
         link.executemany(f"DELETE FROM {table} WHERE row_id = ?", chosen)
     return Counter({fate: len(chosen)})
 

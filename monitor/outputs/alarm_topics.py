@@ -9,7 +9,9 @@ from monitor.journal.cursors import JournalRow
 from monitor.journal.places import RowKind
 from monitor.journal.views import JournalViews
 from monitor.outputs.base import Step
-from monitor.outputs.notify import alarm_state, alarm_topic
+from monitor.outputs.notify import alarm_state, alarm_topic, quiet_state
+
+LOOK_NS = 10 * 10**9  # between two looks for new points
 
 Publish = Callable[[str, str, bool], bool]  # topic, payload, retain; False: not taken, ask again
 
@@ -35,12 +37,15 @@ class AlarmTopics:
         views: JournalViews,
         publish: Publish,
         n_connects: Callable[[], int],
+        with_quiet: bool = False,
     ) -> None:
+        """with_quiet : points that have had no alarm yet have a topic, too"""
         self._instance, self._views = instance, views
         self._publish, self._n_connects = publish, n_connects
         self._published: dict[str, str] = {}  # topic: payload
         self._n_connects_seen = 0
         self._look_again_ns: int | None = None  # the first end of a mute that holds a state back
+        self._with_quiet, self._quiet_ns = with_quiet, 0
 
     def step(self, rows: Sequence[JournalRow], now_ns: int) -> Step:
         """Rows wait while there is no connection: MQTT itself says why. Raises JournalError."""
@@ -50,12 +55,15 @@ class AlarmTopics:
         is_new = n_connects != self._n_connects_seen
         if is_new:
             self._published.clear()  # the broker may have forgotten
+            self._quiet_ns = 0
         is_due = self._look_again_ns is not None and now_ns >= self._look_again_ns
         if not rows and not is_new and not is_due:
+            self._publish_quiet(now_ns)
             return Step()
         if not self._publish_changes(now_ns):
             return Step()
         self._n_connects_seen = n_connects
+        self._publish_quiet(now_ns)
         return Step(passed=[row.key for row in rows])
 
     def close(self) -> None:
@@ -83,3 +91,17 @@ class AlarmTopics:
                 done = False
         self._look_again_ns = min(held, default=None)
         return done
+
+    def _publish_quiet(self, now_ns: int) -> None:
+        """New points come without an event: look for them now and then."""
+        if not self._with_quiet or 0 <= now_ns - self._quiet_ns < LOOK_NS:
+            return
+        self._quiet_ns = now_ns
+        alarms = self._views.alarm_states()
+        for sensor in self._views.sensors():
+            topic = alarm_topic(self._instance, sensor)
+            if sensor in alarms or topic in self._published:
+                continue
+            payload = json.dumps(quiet_state(self._instance, sensor))
+            if self._publish(topic, payload, True):
+                self._published[topic] = payload

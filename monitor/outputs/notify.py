@@ -10,13 +10,13 @@ holds.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from monitor.advice import Advice
 from monitor.journal.cursors import Notified
 from monitor.journal.labels import ACKNOWLEDGED
 from monitor.journal.views import StoredEvent
+from monitor.times import iso
 
 STATE_OF_KIND = {"alarm_raised": "raised", "alarm_cleared": "cleared", ACKNOWLEDGED: "acknowledged"}
 UNSAFE_IN_TOPIC = str.maketrans("+#\0", "___")
@@ -66,8 +66,32 @@ def sent(known: Notified, state: str, now_ns: int) -> Notified:
 
 
 def alarm_topic(instance: str, sensor: str) -> str:
+    return _topic(instance, "alarm", sensor)
+
+
+def verdict_topic(instance: str, sensor: str) -> str:
+    return _topic(instance, "verdict", sensor)
+
+
+def _topic(instance: str, what: str, sensor: str) -> str:
     machine, _, point = sensor.rpartition("/")
-    return f"camshaft/{instance}/alarm/{machine}/{point}".translate(UNSAFE_IN_TOPIC)
+    return f"camshaft/{instance}/{what}/{machine}/{point}".translate(UNSAFE_IN_TOPIC)
+
+
+def quiet_state(instance: str, sensor: str) -> dict[str, Any]:
+    """The state of a point that has had no alarm yet."""
+    machine, _, point = sensor.rpartition("/")
+    return {
+        "instance": instance,
+        "machine": machine,
+        "point": point,
+        "event_id": None,
+        "model_id": "",
+        "state": "cleared",
+        "since": None,
+        "text": "",
+        "acknowledged": None,
+    }
 
 
 def alarm_state(instance: str, change: StoredEvent, seen: StoredEvent | None) -> dict[str, Any]:
@@ -101,10 +125,10 @@ def notice(
     }
 
 
-def iso(at_ns: int) -> str:
-    """ISO 8601 in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(at_ns // 10**9, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at_ns // 10**6 % 1000:03d}Z"
+def reminder(tree: dict[str, Any]) -> dict[str, Any]:
+    """The same notice once more, of an alarm that nobody has acknowledged."""
+    again = "Not acknowledged yet: "
+    return tree | {"title": again + tree["title"], "text": again + tree["text"]}
 
 
 def _who(instance: str, event: StoredEvent) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """The page's addresses. Everything under /api but the login needs a session; writes need its CSRF
-word as well.
+word and a role (page/people.py) as well.
 """
 
 from __future__ import annotations
@@ -37,9 +37,12 @@ from monitor.journal.resend import ResendError, refused_rows
 from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews
 from monitor.page import commissioning, delivery, upkeep
+from monitor.page.access import Access
 from monitor.page.address import HostNames
+from monitor.page.api import Api
 from monitor.page.feed import Feed, Source
-from monitor.page.guard import CSRF_HEADER, MAX_BODY_BYTES, Guard, Sessions, refuse
+from monitor.page.guard import MAX_BODY_BYTES, Guard, refuse
+from monitor.page.people import Person, Role
 from monitor.page.sound import line_spectrum, wav_file, wav_to_play
 from monitor.page.views import (
     baseline_view,
@@ -56,7 +59,6 @@ from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
 
 STATIC = Path(__file__).parent / "static"
-COOKIE = "camshaft_session"
 MAX_ROWS = 2000
 MAX_EVENTS = 500
 MAX_KINDS = 50
@@ -69,7 +71,8 @@ class Page:
     def __init__(self, config: Config, password: str | None, stopping: Callable[[], bool]) -> None:
         self._config = config
         self._secure = config.page.tls is not None or config.page.behind_https_proxy
-        self._sessions = Sessions(password)
+        self._access = Access(config.page, password)
+        self._hashing = asyncio.Lock()  # one password at a time: each takes 16 MB
         self._source = Source(config.journal.path)
         self._advice = advice_book(config.advice)
         self._feed = Feed(self._source, stopping, self._advice)
@@ -79,6 +82,7 @@ class Page:
         routes = [
             Route("/", self.start),
             Route("/login", self.login_page),
+            Route("/api/login", self.ways_in),
             Route("/api/login", self.login, methods=["POST"]),
             Route("/api/logout", self.logout, methods=["POST"]),
             Route("/api/session", self.session),
@@ -101,6 +105,7 @@ class Page:
             Route("/api/repairs", self.note_repair, methods=["POST"]),
             Route("/api/commissionings", self.commission, methods=["POST"]),
             Route("/api/commissionings/undo", self.undo_commissioning, methods=["POST"]),
+            *Api(self._access, self._source).routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
         return Starlette(
@@ -124,74 +129,74 @@ class Page:
     # -- sessions ---------------------------------------------------------------------------------
 
     def start(self, request: Request) -> Response:
-        if self._token(request) is not None:
-            return FileResponse(STATIC / "index.html", headers=NOT_STORED)
-        if self._sessions.with_password:
+        person = self._access.at_the_door(request)
+        if person is None:
+            return self._way_in()
+        response = FileResponse(STATIC / "index.html", headers=NOT_STORED)
+        if not self._access.has_session(request):
+            self._access.open(response, person)
+        return response
+
+    def _way_in(self) -> Response:
+        if self._access.with_login:
             # Relative, as all addresses: a proxy may have the page below a path of its own.
             return RedirectResponse("login", 303)
-        response = FileResponse(STATIC / "index.html", headers=NOT_STORED)
-        self._set_cookie(response)
-        return response
+        return refuse(401, "The proxy that page.proxy names did not say who you are.")
 
     def login_page(self, _request: Request) -> Response:
         return FileResponse(STATIC / "login.html", headers=NOT_STORED)
 
+    def ways_in(self, _request: Request) -> Response:
+        return _answer({"with_users": self._access.with_users})
+
     async def login(self, request: Request) -> Response:
-        client = request.client.host if request.client else ""
-        if not self._sessions.may_try(client, time.monotonic()):
+        if not self._access.may_try(request):
             return refuse(429, "Too many wrong passwords: try again in a minute.")
-        word = (await _json(request)).get("password")
-        if not isinstance(word, str) or not self._sessions.right(word):
-            self._sessions.failed(client, time.monotonic())
+        values = await _json(request)
+        user, word = values.get("user", ""), values.get("password")
+        person = None
+        if isinstance(user, str) and isinstance(word, str):
+            async with self._hashing:
+                person = await asyncio.to_thread(self._access.log_in, user, word)
+        if person is None:
+            self._access.failed(request)
             await asyncio.sleep(0.5)
-            return refuse(403, "The password is wrong.")
+            what = "name or the password" if self._access.with_users else "password"
+            return refuse(403, f"The {what} is wrong.")
         response = JSONResponse({})
-        self._set_cookie(response)
+        self._access.open(response, person)
         return response
 
     async def logout(self, request: Request) -> Response:
-        self._sessions.close(self._may_write(request))
+        self._may_write(request, Role.VIEWER)
         response = JSONResponse({})
-        response.delete_cookie(COOKIE)
+        self._access.close(request, response)
         return response
 
     def session(self, request: Request) -> Response:
         """What the page needs to know once."""
-        token = self._may_read(request)
+        person = self._may_read(request)
         return _answer(
             {
-                "csrf": self._sessions.csrf(token),
+                "csrf": self._access.csrf(request),
                 "instance": self._config.instance,
                 "words": WORDS,
                 "failure_modes": self._config.page.failure_modes,
                 "advice": {entry.name: entry.tree() for entry in self._advice},
-                "with_password": self._sessions.with_password,
+                "with_login": self._access.with_login,
+                "user": person.name,
+                "role": person.role,
             }
         )
 
-    def _token(self, request: Request) -> str | None:
-        token = request.cookies.get(COOKIE, "")
-        return token if self._sessions.valid(token, time.monotonic()) else None
+    def _may_read(self, request: Request) -> Person:
+        return self._access.may_read(request)
 
-    def _may_read(self, request: Request) -> str:
-        token = self._token(request)
-        if token is None:
-            raise HTTPException(401, "There is no session: open the page anew.")
-        return token
-
-    def _may_write(self, request: Request) -> str:
-        token = self._may_read(request)
-        if not self._sessions.csrf_right(token, request.headers.get(CSRF_HEADER, "")):
-            raise HTTPException(
-                403, "The CSRF word is missing or of another session: open the page anew."
-            )
-        return token
-
-    def _set_cookie(self, response: Response) -> None:
-        token = self._sessions.open(time.monotonic())
-        response.set_cookie(
-            COOKIE, token, httponly=True, samesite="strict", secure=self._secure, path="/"
-        )
+    def _may_write(self, request: Request, needed: Role = Role.OPERATOR) -> Person:
+        """What the request's body says of its author is then theirs: see _json."""
+        person = self._access.may_write(request, needed)
+        request.state.author = person.name
+        return person
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -379,7 +384,7 @@ class Page:
 
     async def commission(self, request: Request) -> Response:
         """409 where the guard, or the windows, refuse."""
-        self._may_write(request)
+        self._may_write(request, Role.ADMIN)
         values, now_ns = await _json(request), time.time_ns()
         made = await asyncio.to_thread(commissioning.commission, self._config, values, now_ns)
         if made.commissioned is None:
@@ -388,14 +393,14 @@ class Page:
         return _answer({"text": made.text})
 
     async def undo_commissioning(self, request: Request) -> Response:
-        self._may_write(request)
+        self._may_write(request, Role.ADMIN)
         values, now_ns = await _json(request), time.time_ns()
         text = await asyncio.to_thread(commissioning.undo, self._config, values, now_ns)
         return _answer({"text": text})
 
     async def resend(self, request: Request) -> Response:
         """Say what would be sent again, or order it: the same request with preview false."""
-        self._may_write(request)
+        self._may_write(request, Role.ADMIN)
         values, now_ns = await _json(request), time.time_ns()
         plan = await asyncio.to_thread(delivery.resend, self._config, values, now_ns)
         return _answer({"text": plan.text, "n_rows": plan.n_all})
@@ -426,7 +431,9 @@ def _row(views: JournalViews, row_id: int) -> Row:
 
 
 async def _json(request: Request) -> Mapping[str, Any]:
-    """The request's JSON object; Guard has bounded its length."""
+    """The request's JSON object; Guard has bounded its length. Whoever is known by name is its
+    author, whatever it says.
+    """
     body = bytearray()
     async for part in request.stream():
         body += part
@@ -438,7 +445,8 @@ async def _json(request: Request) -> Mapping[str, Any]:
         raise HTTPException(400, "The request is not JSON.") from error
     if not isinstance(tree, dict):
         raise HTTPException(400, "The request must be a JSON object.")
-    return tree
+    author = getattr(request.state, "author", "")
+    return {**tree, "author": author} if author else tree
 
 
 def _number(request: Request, name: str) -> int | None:
@@ -451,7 +459,7 @@ def _number(request: Request, name: str) -> int | None:
 
 
 async def _refused(_request: Request, error: HTTPException) -> Response:
-    return refuse(error.status_code, error.detail)
+    return refuse(error.status_code, error.detail, error.headers)
 
 
 async def _no_journal(_request: Request, error: JournalError) -> Response:

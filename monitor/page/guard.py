@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor.page.address import HostNames
+from monitor.page.people import ANYBODY, Person
 
 MAX_BODY_BYTES = 16_384
 SESSION_S = 12 * 3600.0
@@ -42,7 +44,7 @@ class Sessions:
 
     def __init__(self, password: str | None) -> None:
         self._password = None if password is None else _digest(password)
-        self._ends_s: OrderedDict[str, float] = OrderedDict()
+        self._sessions: OrderedDict[str, tuple[float, Person]] = OrderedDict()
         self._failures: OrderedDict[str, list[float]] = OrderedDict()
         self._key = secrets.token_bytes(32)
 
@@ -65,18 +67,20 @@ class Sessions:
     def failed(self, client: str, now_s: float) -> None:
         self._failures.setdefault(client, []).append(now_s)
 
-    def open(self, now_s: float) -> str:
+    def open(self, now_s: float, person: Person = ANYBODY) -> str:
         token = secrets.token_urlsafe(32)
-        self._ends_s[token] = now_s + SESSION_S
-        while len(self._ends_s) > MAX_SESSIONS:
-            self._ends_s.popitem(last=False)
+        self._sessions[token] = now_s + SESSION_S, person
+        while len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
         return token
 
     def close(self, token: str) -> None:
-        self._ends_s.pop(token, None)
+        self._sessions.pop(token, None)
 
-    def valid(self, token: str, now_s: float) -> bool:
-        return self._ends_s.get(token, float("-inf")) > now_s
+    def person(self, token: str, now_s: float) -> Person | None:
+        """Whose session it is; None where there is none, or it has ended."""
+        ends_s, person = self._sessions.get(token, (float("-inf"), ANYBODY))
+        return person if ends_s > now_s else None
 
     def csrf(self, token: str) -> str:
         """A word that only a page of ours can read, to be sent along with every write of this
@@ -133,8 +137,8 @@ class Guard:
         return None
 
 
-def refuse(status: int, sentence: str) -> JSONResponse:
-    return JSONResponse({"error": sentence}, status)
+def refuse(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": sentence}, status, headers)
 
 
 def _digest(password: str) -> bytes:

@@ -192,7 +192,7 @@ def _map_view(evidence: Evidence, grid: Grid) -> Tree:
     return {
         "signed": is_signed(evidence),
         "full_colour": full_colour(evidence),
-        "cells": _numbers(evidence.cells),
+        "cells": numbers(evidence.cells),
         "bands": band_sums(evidence.cells),
         "strongest": _strongest(evidence, grid),
     }
@@ -291,8 +291,8 @@ def waveform_view(samples: Float32, sample_rate_hz: float, n_columns: int = N_EN
         "sample_rate_hz": sample_rate_hz,
         "n_samples": n,
         "step_s": n_each / sample_rate_hz,
-        "low": _numbers(low),
-        "high": _numbers(high),
+        "low": numbers(low),
+        "high": numbers(high),
         "rms_ms2": [
             float(value) for value in np.sqrt(np.mean(samples.astype(np.float64) ** 2, axis=1))
         ],
@@ -324,10 +324,10 @@ def _maps(v: Verdict, grid: Grid) -> Tree:
     return {"f_edges_hz": grid.f_edges_hz, "t_edges_s": grid.t_edges_s, "spectrum_db": spectrum}
 
 
-def _numbers(values: NDArray[np.float32]) -> Any:
+def numbers(values: NDArray[np.float32]) -> Any:
     """Nested lists of the shortest decimals that give the same float32 again."""
     if not np.isfinite(values).all():
         values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     return (
-        [float(str(x)) for x in values] if values.ndim == 1 else [_numbers(part) for part in values]
+        [float(str(x)) for x in values] if values.ndim == 1 else [numbers(part) for part in values]
     )

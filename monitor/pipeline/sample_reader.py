@@ -5,6 +5,7 @@ series. Pure but for the memory that it is given.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from monitor.config import ContextSettings, Subscription
 from monitor.pipeline.memory import Memory
@@ -51,8 +52,10 @@ class SampleReader:
             sensor, payload = named
             settings = DecoderSettings(payload, sensor, rule_of, self._max_bytes)
             if edge is not None and isinstance(payload, SparkplugPayload):
-                return self._edge_nodes.read_data(message, edge, settings)
-            return self._chunks(message, settings)
+                chunks = self._edge_nodes.read_data(message, edge, settings)
+            else:
+                chunks = self._chunks(message, settings)
+            return [_marked(chunk, settings) for chunk in chunks]
         if edge is None or not self.is_of_edge_node(message.topic):
             return None
         self._edge_nodes.note(message, edge, self._metrics_of(edge))
@@ -111,3 +114,8 @@ class SampleReader:
             if pattern.match(topic) is not None and isinstance(payload, SparkplugPayload):
                 return payload.metrics
         return None
+
+
+def _marked(chunk: Chunk, settings: DecoderSettings) -> Chunk:
+    """With what tells whether the next chunk was read likewise."""
+    return replace(chunk, reading=settings.payload.mark + settings.rule(chunk.sensor).mark)

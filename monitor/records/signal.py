@@ -60,6 +60,7 @@ class Chunk:
     tolerated : what the message had too much and was read all the same, to be counted
     origin : who the message says it is from, where that names no sensor; "" where it does not say
     part : where the samples are some of several messages, which of them
+    reading : a mark of the settings by which they were read; "" where nobody asks
     """
 
     sensor: str  # "machine/point"
@@ -72,6 +73,7 @@ class Chunk:
     tolerated: tuple[str, ...] = ()
     origin: str = ""
     part: Part | None = None
+    reading: str = ""
 
 
 @dataclass(frozen=True, slots=True)

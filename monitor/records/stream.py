@@ -48,6 +48,7 @@ class Position:
     covered: list[tuple[int, int]] = field(default_factory=list)
     # Of a velocity: the newest samples of each channel, which its derivative goes on from.
     history: list[list[float]] = field(default_factory=list)
+    reading: str = ""  # a mark of the settings by which the buffer was read; "" where unknown
     n_window: int = 0  # the geometry the segment was cut by
     n_hop: int = 0
 

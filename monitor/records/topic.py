@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 PLACES = ("site", "area", "line")  # of a machine, as ISA-95 calls them; the wider first
 LEVEL_NAMES = (*PLACES, "machine", "point")
 # Brokers take these off a filter; what they deliver does not bear them.
 SHARED = ("$share", "$queue", "$exclusive")
+# Topics whose sensor is remembered: senders use the same, time after time. A longer one is looked
+# at anew, so that hostile topics cost no memory.
+N_REMEMBERED, MAX_REMEMBERED = 1 << 14, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +92,19 @@ class TopicPattern:
         """ "machine/point" of a topic that fits, else None. A pattern without {point} has the point
         "main", one without {machine} the machine "".
         """
-        named = self.match(topic)
-        if named is None or not all(named.values()):
-            return None
-        return f"{machine_in(named)}/{named.get('point', 'main')}"
+        if len(topic) > MAX_REMEMBERED:
+            return _sensor(self, topic)
+        return _remembered_sensor(self, topic)
+
+
+def _sensor(pattern: TopicPattern, topic: str) -> str | None:
+    named = pattern.match(topic)
+    if named is None or not all(named.values()):
+        return None
+    return f"{machine_in(named)}/{named.get('point', 'main')}"
+
+
+_remembered_sensor = lru_cache(maxsize=N_REMEMBERED)(_sensor)
 
 
 def machine_in(named: Mapping[str, str]) -> str:

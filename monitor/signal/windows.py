@@ -296,6 +296,8 @@ class Windower:
             return "rate_change"
         if self._joined_channels() not in (0, chunk.samples.shape[0]):
             return "channel_change"
+        if position.reading and chunk.reading != position.reading:
+            return "settings_changed"
         if self.settings.acquisition == "snapshot":
             return "" if self._continues_in_time(chunk) else "snapshot"
         reason = self._gap_in_sequence(chunk) or self._step_in_time(chunk)
@@ -367,6 +369,7 @@ class Windower:
             position.verified = timeline.shows_losses(position, chunk)
         is_measured = chunk.sample_rate_hz != position.rate_hz
         position.stated_rate_hz = chunk.sample_rate_hz if is_measured else None
+        position.reading = chunk.reading
         timeline.place(position, chunk, end)
         if chunk.start_ns is None and self.settings.acquisition == "continuous":
             n = chunk.samples.shape[1]

@@ -1,5 +1,5 @@
 """python -m tests.benchmarks [--json] [--model NAME]: the table, and with --json one JSON line at
-the end.
+the end. With --live: how many sensors this machine carries, through a broker.
 """
 
 from __future__ import annotations
@@ -14,8 +14,18 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy
 
+from monitor.allocator import keep_freed_memory
 from monitor.evidence.model_folder import find_model
 from tests.benchmarks.daemon import measure_daemon
+from tests.benchmarks.live import (
+    Plan,
+    Trial,
+    largest,
+    live_figures,
+    live_table,
+    run_trial,
+    trial_line,
+)
 from tests.benchmarks.stages import kernel_limit, run_pipeline, stage_costs_s
 from tests.benchmarks.usual_script import run_usual_script
 from tests.benchmarks.workload import make_workload
@@ -32,9 +42,25 @@ def main() -> int:
     parser.add_argument(
         "--model", default="simulator", help="bundled name or model folder (default simulator)"
     )
+    parser.add_argument("--live", action="store_true", help="the service through Mosquitto")
+    parser.add_argument(
+        "--sensors", type=int, metavar="N", help="live: one trial with N, in place of the search"
+    )
+    parser.add_argument(
+        "--messages-per-window",
+        type=int,
+        default=1,
+        metavar="N",
+        help="live: short messages, N of which hold one window (default 1)",
+    )
     arguments = parser.parse_args()
-    figures = measure(find_model(arguments.model))
-    print(table(figures))
+    keep_freed_memory()  # as the service does
+    folder = find_model(arguments.model)
+    if arguments.live:
+        figures = measure_live(folder, arguments.sensors, arguments.messages_per_window)
+    else:
+        figures = measure(folder)
+        print(table(figures))
     if arguments.json:
         print(json.dumps(figures))
     return 0
@@ -48,13 +74,16 @@ def measure(folder: Path) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as name:
         run = run_pipeline(workload, Path(name))
     stages_s = stage_costs_s(workload) | {"journal": run.journal_s}
-    stages_s["rest"] = max(0.0, 1 / run.windows_per_s - sum(stages_s.values()))
+    stages_s["rest"] = max(0.0, run.cpu_s - sum(stages_s.values()))
+    limit = kernel_limit(workload)
     daemon = measure_daemon(make_workload(folder, N_SENSORS, N_WINDOWS_LIVE))
     return {
         "pipeline_windows_per_s": round(run.windows_per_s, 1),
         "usual_script_windows_per_s": round(usual, 2),
         "times_faster": round(run.windows_per_s / usual, 1),
-        "kernel_limit_windows_per_s": round(kernel_limit(workload), 1),
+        "kernel_limit_windows_per_s": round(limit, 1),
+        "cpu_us_per_window": round(1e6 * run.cpu_s, 1),
+        "efficiency": round(1 / limit / run.cpu_s, 3),
         "startup_s": round(daemon.startup_s, 2),
         "rss_mb": None if daemon.rss_mb is None else round(daemon.rss_mb, 1),
         "stages_us": {name: round(1e6 * cost_s, 1) for name, cost_s in stages_s.items()},
@@ -67,6 +96,23 @@ def measure(folder: Path) -> dict[str, object]:
         "n_cores": os.cpu_count(),
         "load_before": round(load, 2),
     }
+
+
+def measure_live(folder: Path, n_sensors: int | None, n_in_window: int) -> dict[str, object]:
+    """n_sensors : of one trial; None: look for the largest number that holds"""
+    workload = make_workload(folder, 1, 1)
+    if workload.n_window % n_in_window:
+        raise SystemExit(f"{workload.n_window} samples are not {n_in_window} equal messages.")
+
+    def trial(n: int) -> Trial:
+        found = run_trial(workload, Plan(n, n_in_window))
+        print(trial_line(found), flush=True)
+        return found
+
+    best = largest(trial) if n_sensors is None else trial(n_sensors)
+    kernel_us = 1e6 / kernel_limit(workload)
+    print(live_table(best, kernel_us))
+    return live_figures(best, kernel_us)
 
 
 def table(figures: Mapping[str, object]) -> str:
@@ -97,6 +143,7 @@ def table(figures: Mapping[str, object]) -> str:
             f"{'only Fourier transforms and network':<46}"
             f"{figures['kernel_limit_windows_per_s']:>12,.0f} windows/s"
         ),
+        f"{'their share of the pipeline, efficiency':<46}{figures['efficiency']:>12.2f}",
         f"{'daemon, start to READY':<46}{figures['startup_s']:>12.2f} s",
         (
             f"{'daemon, resident with ' + str(figures['n_sensors']) + ' sensors':<46}"

@@ -25,6 +25,7 @@ from paho.mqtt.properties import Properties
 
 from tests.benchmarks.workload import START_NS, TOPIC, Workload
 from tests.conftest import server_program
+from tests.servers.child import start_child
 from tests.servers.mosquitto import Mosquitto, free_port
 
 N_STARTS = 3
@@ -87,13 +88,11 @@ def _daemon(
     workload: Workload, folder: Path, port: int, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     folder.mkdir(exist_ok=True)
-    config = folder / "camshaft.yaml"
-    config.write_text(yaml.safe_dump(_config(workload, port, folder / JOURNAL)))
-    command = [str(Path(sys.executable).parent / "camshaft"), "run", "-c", str(config)]
+    path = folder / "camshaft.yaml"
+    path.write_text(yaml.safe_dump(config(workload, port, folder / JOURNAL)))
+    command = [str(Path(sys.executable).parent / "camshaft"), "run", "-c", str(path)]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, env={**os.environ, **(environment or {})}, stdout=log, stderr=log
-        )
+        process = start_child(command, log, {**os.environ, **(environment or {})})
     try:
         yield process
     finally:
@@ -101,7 +100,7 @@ def _daemon(
         process.wait(STOP_S)
 
 
-def _config(workload: Workload, port: int, journal: Path) -> dict[str, object]:
+def config(workload: Workload, port: int, journal: Path) -> dict[str, object]:
     sensor = workload.rule.model_dump(mode="json", exclude_defaults=True) | {
         "model": str(workload.folder.absolute())
     }

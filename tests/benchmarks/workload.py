@@ -77,22 +77,29 @@ def make_workload(folder: Path, n_sensors: int, n_windows: int) -> Workload:
         [_recording(kind, seed, *geometry) for seed in range(N_RECORDINGS)]
         for kind in ("healthy", "bearing")
     )
+    payloads = (*healthy, *faulty)
     window_ns = round(settings.n_window / settings.sample_rate_hz * 1e9)
     messages = tuple(
         Message(
             topic=topic(sensor),
-            payload=(healthy if sensor % FAULTY_EVERY else faulty)[(sensor + index) % N_RECORDINGS],
+            payload=payloads[windows_of(sensor)[index % N_RECORDINGS]],
             received_ns=START_NS + (index + 1) * window_ns,
             properties={"sequence": str(index), "start_time_ns": str(START_NS + index * window_ns)},
         )
         for index in range(n_windows)
         for sensor in range(n_sensors)
     )
-    return Workload(folder, classifier, rule, (*healthy, *faulty), messages)
+    return Workload(folder, classifier, rule, payloads, messages)
 
 
 def topic(sensor: int) -> str:
     return TOPIC.format(machine=f"machine-{sensor:03}", point="bearing")
+
+
+def windows_of(sensor: int) -> list[int]:
+    """Which of the payloads it sends, in order: of a healthy machine, or of a faulty one."""
+    first = 0 if sensor % FAULTY_EVERY else N_RECORDINGS
+    return [first + (sensor + index) % N_RECORDINGS for index in range(N_RECORDINGS)]
 
 
 def _recording(

@@ -18,6 +18,7 @@ from monitor.config_file import load_config
 from tests.conftest import server_program
 from tests.page_stage import free_port
 from tests.paths import ROOT
+from tests.servers.child import start_child
 from tests.servers.mosquitto import wait_until
 from tests.test_repository import package_name, pinned
 
@@ -180,9 +181,7 @@ def test_mosquitto_takes_its_configuration(tmp_path: Path) -> None:
         "listener 1883", f"listener {port} 127.0.0.1"
     )
     (tmp_path / "mosquitto.conf").write_text(text)
-    process = subprocess.Popen(
-        [mosquitto, "-c", str(tmp_path / "mosquitto.conf")], stderr=subprocess.DEVNULL
-    )
+    process = start_child([mosquitto, "-c", tmp_path / "mosquitto.conf"], subprocess.DEVNULL)
     try:
         wait_until(lambda: listens(port), 10, "Mosquitto listens")
         assert process.poll() is None

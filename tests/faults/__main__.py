@@ -52,6 +52,8 @@ def main() -> int:
                 print(f"[{number}/{len(chosen)}] {one.name} ...", end=" ", flush=True)
                 findings.append(running.run(one))
                 print(summary(findings[-1]), flush=True)
+                if findings[-1].log:
+                    print(findings[-1].log, file=sys.stderr)
     except Skipped as why:
         print(f"The campaign {why}.", file=sys.stderr)
         return 2

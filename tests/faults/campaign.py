@@ -67,6 +67,7 @@ class Finding:
     explained: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     failure: str = ""
+    log: str = ""  # the end of the service's, of a failure
     skipped: str = ""
 
     @property
@@ -84,6 +85,7 @@ class Finding:
         return asdict(self) | {"kept": self.kept}
 
 
+LOG_CHARACTERS = 4000
 SCENARIOS: list[Scenario] = []
 
 
@@ -99,6 +101,16 @@ def scenario(
         return play
 
     return enter
+
+
+@contextmanager
+def _with_log(stage: Stage) -> Iterator[None]:
+    """What fails inside brings the end of the service's log with it."""
+    try:
+        yield
+    except AssertionError as error:
+        error.add_note(stage.service.log()[-LOG_CHARACTERS:])
+        raise
 
 
 class Campaign:
@@ -117,7 +129,7 @@ class Campaign:
         try:
             expected = self.undisturbed(one.options)
             begin_s = time.monotonic()
-            with self._stage(one.options) as stage:
+            with self._stage(one.options) as stage, _with_log(stage):
                 done = one.play(stage)
                 outcome = stage.end(done.n_samples)
                 finding = judge(
@@ -130,7 +142,8 @@ class Campaign:
         except Skipped as why:
             finding = replace(finding, skipped=str(why))
         except AssertionError as error:
-            finding = replace(finding, failure=str(error) or "assertion failed")
+            log = "\n".join(getattr(error, "__notes__", ()))
+            finding = replace(finding, failure=str(error) or "assertion failed", log=log)
         return replace(finding, seconds=time.monotonic() - begin_s)
 
     def undisturbed(self, options: Options) -> Outcome:

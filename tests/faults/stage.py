@@ -159,11 +159,8 @@ class Stage:
         """
         service, total = self.service, self.recording.n_samples * self.recording.n_sensors
         wanted = total if n_samples is None else n_samples
-        service.wait(
-            lambda: n_taken(service.reader().books()) >= wanted,
-            timeout_s,
-            f"{wanted} samples are taken",
-        )
+        taken = f"{wanted:,} samples are taken"
+        service.wait_count(lambda: n_taken(service.reader().books()), wanted, taken, timeout_s)
         service.wait_delivered(timeout_s)
         outage_s = self._watch.stop()
         books = service.check_books()

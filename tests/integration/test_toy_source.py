@@ -13,6 +13,7 @@ import yaml
 
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError
+from tests.servers.child import start_child
 from tests.servers.mosquitto import wait_until
 from tests.signals import messages, noise
 from tests.toy_source import write_message
@@ -37,7 +38,7 @@ def start(config: Path, inbox: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.toy_source", str(config), str(inbox)]
     log = (config.parent / "service.log").open("ab")
     with log:
-        return subprocess.Popen(command, stdout=log, stderr=log)
+        return start_child(command, log)
 
 
 def keys(journal: Path) -> list[tuple[str, int, int]]:

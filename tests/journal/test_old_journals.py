@@ -20,8 +20,9 @@ from monitor.journal import migrations, schema
 from monitor.journal.commissioning import CommissioningStore
 from monitor.journal.cursors import Cursor
 from monitor.journal.labels import LabelStore, labelled
+from monitor.journal.maps import STEP_DB
 from monitor.journal.reader import JournalReader
-from monitor.journal.schema import JournalError, connect
+from monitor.journal.schema import JournalError, connect, transaction
 from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
 from monitor.pipeline.pipeline import Pipeline
@@ -30,6 +31,7 @@ from tests.paths import FIXTURES
 from tests.signals import START_NS, configure, messages, noise, rules
 
 OLD = FIXTURES / "journal-0.1.0.gz"
+FOURTH = FIXTURES / "journal-version-4.gz"
 EXPECTED: dict[str, Any] = json.loads((FIXTURES / "journal-0.1.0.json").read_text())
 MODEL = FIXTURES / "model-0.1.0"
 
@@ -63,8 +65,13 @@ def as_written(row_id: int, v: Verdict) -> list[Any]:
 def test_every_verdict_says_what_it_said(old: Path) -> None:
     Journal(old).close()
     rows = list(JournalReader(old).rows())
-    found = [as_written(row.row_id, row.verdict) for row in rows]
-    assert found == EXPECTED["rows"]
+    for row, expected in zip(rows, EXPECTED["rows"], strict=True):
+        found = as_written(row.row_id, row.verdict)
+        assert found[:-3] == expected[:-3]
+        assert found[-3:-1] == [one and pytest.approx(one, abs=1e-6) for one in expected[-3:-1]]
+        # Each level of the spectrum is within half a step.
+        n_levels = 0 if row.verdict.spectrum_db is None else row.verdict.spectrum_db.size
+        assert found[-1] == pytest.approx(expected[-1], abs=STEP_DB / 2 * n_levels)
     assert {e.kind for row in rows for e in row.verdict.evidence} == {"network", "novelty"}
 
 
@@ -146,8 +153,8 @@ def test_a_journal_is_brought_up_to_date_whole_or_not_at_all(
 ) -> None:
     before = old.read_bytes()
 
-    def half(link: sqlite3.Connection) -> None:
-        migrations.MIGRATIONS[1](link)
+    def half(link: sqlite3.Connection, on_update: Callable[[], None]) -> None:
+        migrations.MIGRATIONS[1](link, on_update)
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
@@ -222,6 +229,7 @@ def schema_of(path: Path) -> dict[str, Any]:
         )
         references = sorted(row[2:] for row in link.execute(f"PRAGMA foreign_key_list({table})"))
         found[table] = (columns, indexes, references)
+    found |= dict(link.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'"))
     link.close()
     return found
 
@@ -236,6 +244,142 @@ def test_a_journal_brought_up_to_date_has_the_schema_of_a_new_one(
     assert updated.keys() == new.keys()
     for table, expected in new.items():
         assert updated[table] == expected, table
+
+
+@pytest.fixture
+def fourth(tmp_path: Path) -> Path:
+    """A journal as version 4 left it: huge, tiny and zero maps, samples that came as whole numbers
+    and others, labels, a commissioning that was undone.
+    """
+    path = tmp_path / "fourth.journal"
+    path.write_bytes(gzip.decompress(FOURTH.read_bytes()))
+    return path
+
+
+def of_version_4(path: Path) -> list[dict[str, Any]]:
+    """All that version 4 wrote of each window, as its own reader made it."""
+    link = sqlite3.connect(path)
+    link.row_factory = sqlite3.Row
+    rows = link.execute(
+        "SELECT v.*, cells, spectrum, f_edges_hz, t_edges_s, k.n_channels, k.samples FROM verdict v"
+        " LEFT JOIN map USING (row_id) LEFT JOIN grid USING (grid_id)"
+        " LEFT JOIN kept_window k USING (row_id) ORDER BY row_id"
+    ).fetchall()
+    link.close()
+    return [dict(row) for row in rows]
+
+
+def test_a_journal_of_version_4_says_the_same_to_a_step(fourth: Path) -> None:
+    before = of_version_4(fourth)
+    Journal(fourth).close()
+    reader = JournalReader(fourth)
+    for row, old in zip(reader.rows(), before, strict=True):
+        v = row.verdict
+        for name in ("sensor", "segment", "first_sample", "n_samples", "start_ns", "end_ns"):
+            assert getattr(v, name) == old[name]
+        for name in ("status", "reason", "alarm", "running", "model_id", "continuity"):
+            assert getattr(v, name) == old[name]
+        assert (row.row_id, v.geometry_id) == (old["row_id"], old["geometry_id"])
+        assert v.commissioning_id == old["commissioning_id"]
+        assert v.quality == json.loads(old["quality"])
+        assert [
+            [e.kind, e.unit, e.score, e.threshold, e.bias, e.residual, e.decides]
+            for e in v.evidence
+        ] == json.loads(old["evidence"])
+        assert (v.grid is None) == (old["cells"] is None)
+        check_maps(v, old)
+        kept = reader.kept_window(row.row_id)
+        assert (kept is None) == (old["samples"] is None)
+        if kept is not None:
+            samples = np.frombuffer(old["samples"], "<f4").reshape(old["n_channels"], -1)
+            np.testing.assert_array_equal(kept[0], samples)
+    assert any(old["samples"] for old in before)
+
+
+def check_maps(v: Verdict, old: dict[str, Any]) -> None:
+    if v.grid is None:
+        return
+    assert [list(v.grid.f_edges_hz), list(v.grid.t_edges_s)] == [
+        json.loads(old["f_edges_hz"]),
+        json.loads(old["t_edges_s"]),
+    ]
+    maps = np.frombuffer(old["cells"], "<f4").reshape(-1, *v.grid.shape)
+    for evidence, cells in zip(v.evidence, maps, strict=True):
+        largest = float(np.abs(cells).max())
+        assert np.abs(evidence.cells - cells).max() <= max(2e-4, 2e-4 * largest)
+        found = float(evidence.cells.sum(dtype=np.float64))
+        assert found + evidence.bias == pytest.approx(evidence.score, rel=1e-6, abs=1e-6)
+    assert (v.spectrum_db is None) == (old["spectrum"] is None)
+    if v.spectrum_db is not None:
+        levels = np.frombuffer(old["spectrum"], "<i2").reshape(v.spectrum_db.shape) * 0.01
+        assert np.abs(v.spectrum_db - levels).max() < STEP_DB / 2 + 1e-4
+
+
+def test_all_else_of_version_4_is_there(fourth: Path) -> None:
+    journal = Journal(fourth)
+    views = JournalViews(fourth)
+    assert [found.label.author for found in labelled(fourth)] == ["Ann", "Ben"]
+    assert list(CommissioningStore(fourth).active()) == ["mill-1/spindle"]
+    assert views.context([32]) == {32: {"speed_rpm": 1480.0, "tool": "T4"}}
+    assert views.sensors() == ["mill-1/spindle", "press 7/bearing", "привод 2/ось"]
+    assert set(journal.streams()) == {"mill-1/spindle", "привод 2/ось"}
+    assert tuple(views.books().delivery["influx"]["verdict"])[:2] == (29, 1)
+    last = views.last_row_id()
+    pipeline = Pipeline(
+        rules(configure(sensor={"model": str(MODEL)}), Classifier(MODEL)),
+        journal.streams(),
+        journal.digests(),
+        0.0,
+    )
+    pipeline.process(messages(noise(1000, 5), [1000], "new/one", 400), START_NS, 0.0)
+    journal.commit(pipeline.take_batch(True))
+    assert [row.row_id for row in views.rows(after_row=last)] == [last + 1]
+    journal.close()
+
+
+def test_a_damaged_map_holds_no_update_up(fourth: Path, caplog: pytest.LogCaptureFixture) -> None:
+    link = sqlite3.connect(fourth)
+    link.execute("UPDATE map SET cells = x'00' WHERE row_id = 25")
+    link.commit()
+    link.close()
+    Journal(fourth).close()
+    assert "1 of the journal's maps are damaged, and left out." in caplog.text
+    row = JournalReader(fourth).row(25)
+    assert row is not None
+    assert row.verdict.grid is None
+    assert row.verdict.evidence
+
+
+def test_a_disk_that_fills_while_updating_leaves_the_journal_as_it_was(fourth: Path) -> None:
+    before = of_version_4(fourth)
+    link = sqlite3.connect(fourth)
+    n_pages = link.execute("PRAGMA page_count").fetchone()[0]
+    link.close()
+    with pytest.raises(JournalError, match="full"):
+        connect_with_room(fourth, n_pages + 4)
+    assert of_version_4(fourth) == before
+    Journal(fourth).close()
+
+
+def connect_with_room(path: Path, n_pages: int) -> None:
+    """As schema.connect does, on a disk that takes so many pages and no more."""
+    link = sqlite3.connect(path, isolation_level=None)
+    try:
+        link.execute("PRAGMA journal_mode = WAL")
+        link.execute(f"PRAGMA max_page_count = {n_pages}")
+        with transaction(link):
+            schema._bring_up_to_date(link, path, lambda: None)
+    finally:
+        link.close()
+
+
+def test_a_journal_of_a_newer_version_is_refused(fourth: Path) -> None:
+    link = sqlite3.connect(fourth)
+    link.execute("PRAGMA user_version = 99")
+    link.close()
+    for opened in (JournalReader, Journal, CommissioningStore):
+        with pytest.raises(JournalError, match=r"version 99; this program knows .* update it"):
+            opened(fourth)
 
 
 POSITION_OF_0_2 = {

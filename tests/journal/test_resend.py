@@ -178,7 +178,7 @@ def test_rows_that_left_the_journal_are_told_of_and_hold_nothing_up(
     stage.deliver()
     stage.order()
     link = sqlite3.connect(path)
-    link.execute("DELETE FROM verdict WHERE row_id IN (1, 2, 4)")
+    link.execute("DELETE FROM verdict_row WHERE row_id IN (1, 2, 4)")
     link.commit()
     link.close()
     given_rows = [row_id for kind, row_id in stage.deliver() if kind == "verdict"]

@@ -19,6 +19,7 @@ from monitor.journal.writer import Journal
 from monitor.page.address import HostNames, is_loopback
 from monitor.page.feed import MAX_WAITING, Feed, Fleet, Source
 from monitor.page.guard import FAILURES_PER_MINUTE, SESSION_S, Sessions
+from monitor.page.people import ANYBODY
 from monitor.page.views import waveform_view
 from monitor.records.batch import Batch
 from tests.page_stage import evidence, fill, serve, verdict
@@ -64,11 +65,11 @@ def test_what_only_this_machine_reaches(host: str, alone: bool) -> None:
 def test_a_session_ends() -> None:
     sessions = Sessions("correct horse")
     token = sessions.open(100.0)
-    assert sessions.valid(token, 100.0 + SESSION_S - 1)
-    assert not sessions.valid(token, 100.0 + SESSION_S)
-    assert not sessions.valid("", 100.0)
+    assert sessions.person(token, 100.0 + SESSION_S - 1) == ANYBODY
+    assert sessions.person(token, 100.0 + SESSION_S) is None
+    assert sessions.person("", 100.0) is None
     sessions.close(token)
-    assert not sessions.valid(token, 100.0)
+    assert sessions.person(token, 100.0) is None
 
 
 def test_a_csrf_word_belongs_to_one_session() -> None:

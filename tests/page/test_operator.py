@@ -46,7 +46,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         journal.commit(Batch(events=[raised, Event(now_ns, sensor, "alarm_cleared", "OK")]))
     journal.close()
     link = sqlite3.connect(path)
-    for table in ("map", "kept_window", "verdict"):
+    for table in ("map", "kept_window", "verdict_row"):
         link.execute(f"DELETE FROM {table} WHERE row_id = {THINNED}")
     link.commit()
     link.close()

@@ -454,7 +454,8 @@ def test_elsewhere_without_a_password_is_refused(tmp_path: Path) -> None:
     page_command.add_arguments(parser)
     config = write_config(tmp_path)
     with pytest.raises(
-        ConfigError, match=r"page\.host = '0\.0\.0\.0': .* page\.password must be set"
+        ConfigError,
+        match=r"page\.host = '0\.0\.0\.0': .* page\.password, page\.users or page\.proxy must",
     ):
         page_command.run(parser.parse_args(["-c", str(config), "--host", "0.0.0.0"]))
 

@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.conftest import server_program
+from tests.servers.child import start_child
 from tests.servers.influx_standin import InfluxStandIn
 
 START_S = 30.0
@@ -102,7 +103,7 @@ class InfluxServer:
         }
         with self._log.open("wb") as log:
             command = [program, "run", "-config", os.devnull]
-            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            self._process = start_child(command, log, environment)
         self._wait()
 
     def create_database(self) -> InfluxDatabase:

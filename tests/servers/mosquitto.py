@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import server_program
 from tests.servers.certificates import Certificate
+from tests.servers.child import start_child
 
 needs_mosquitto = pytest.mark.skipif(
     server_program("mosquitto") is None, reason="needs Mosquitto (Debian package mosquitto)"
@@ -102,9 +103,7 @@ class Mosquitto:
         program = server_program("mosquitto")
         assert program is not None
         with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [program, "-c", self._config_path], stdout=log, stderr=log
-            )
+            self._process = start_child([program, "-c", self._config_path], log)
         wait_until(self._answers, why=f"Mosquitto listens; its log: {self.log_path}")
 
     def _answers(self) -> bool:
@@ -116,6 +115,11 @@ class Mosquitto:
         except OSError:
             return False
         return True
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def stop(self) -> None:
         """SIGTERM: it saves what it keeps."""

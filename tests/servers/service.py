@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -28,6 +29,7 @@ from monitor.journal.writer import Journal
 from monitor.records.books import Books
 from monitor.records.commissioned import Commissioned
 from monitor.records.verdict import Status, Verdict
+from tests.servers.child import start_child
 from tests.servers.influx_standin import BUCKET, ORG, TOKEN
 from tests.servers.mosquitto import wait_until
 from tests.servers.recording import TOPIC, Recording
@@ -123,7 +125,7 @@ class Service:
                 "-c",
                 str(self.config_path),
             ]
-            self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+            self.process = start_child(command, log, self._environment)
         if online:
             self.wait_connected()
 
@@ -215,6 +217,23 @@ class Service:
             return False
 
         wait_until(checked, timeout_s, why)
+
+    def wait_count(self, count: Callable[[], int], n: int, why: str, stall_s: float = 60.0) -> None:
+        """Until count() has come to n; fails once it stands still for stall_s, however long the way
+        is.
+        """
+        last, since_s = -1, time.monotonic()
+
+        def arrived() -> bool:
+            nonlocal last, since_s
+            now = count()
+            if now > last:
+                last, since_s = now, time.monotonic()
+            stood_s = time.monotonic() - since_s
+            assert stood_s < stall_s, f"{why}: {now:,} of {n:,}, and no more for {stall_s:g} s"
+            return now >= n
+
+        self.wait(arrived, math.inf, why)
 
     def wait_taken(
         self, recording: Recording, timeout_s: float = 60.0, sensors: Iterable[str] | None = None

@@ -164,7 +164,8 @@ def recordings_problem(path: Path, n_epochs: int | None) -> Problem:
     n_epochs : None for as many as the recipe of camshaft-train fit has
     """
     manifest = load_manifest(path)
-    recipe = replace(default_recipe(manifest), n_members=1)
+    # The shape that the figures in docs/examples.md were made with.
+    recipe = Recipe(default_recipe(manifest).window_s, n_members=1)
     recipe = recipe if n_epochs is None else replace(recipe, n_epochs=n_epochs)
     dataset = usable(read_with_bar(manifest, spectrogram_settings(manifest.sample_rate_hz, recipe)))
     folds = leave_one_out(dataset, manifest.settings.groups[0])

@@ -1,7 +1,7 @@
 // Who says what: the fields for an author and a comment, and the form for a label.
 
 import { el } from "./dom.js";
-import { post, session } from "./net.js";
+import { may, post, session } from "./net.js";
 
 const AUTHOR_KEY = "camshaft.author";
 
@@ -10,11 +10,12 @@ function fields(commentWord = "Comment") {
     name: "author",
     maxLength: 80,
     autocomplete: "name",
-    value: localStorage.getItem(AUTHOR_KEY) ?? "",
+    value: session.user || (localStorage.getItem(AUTHOR_KEY) ?? ""),
+    readOnly: Boolean(session.user), // the server knows who it is, whatever stands here
   });
   const comment = el("textarea", { name: "comment", maxLength: 2000, rows: 2 });
   const read = () => {
-    localStorage.setItem(AUTHOR_KEY, author.value);
+    if (!session.user) localStorage.setItem(AUTHOR_KEY, author.value);
     return { author: author.value, comment: comment.value };
   };
   return {
@@ -26,8 +27,14 @@ function fields(commentWord = "Comment") {
   };
 }
 
+// In place of a form that the server would refuse.
+function notAllowed(what, role) {
+  return el("p", { class: "quiet" }, `${what} takes the role ${role}; yours is ${session.role}.`);
+}
+
 // send(note) returns a promise; what it throws is shown.
 export function noteForm(title, send, cancel, commentWord) {
+  if (!may("operator")) return notAllowed(title, "operator");
   const { read, nodes } = fields(commentWord);
   const answer = el("p", { class: "answer", role: "status" });
   return el(
@@ -91,6 +98,7 @@ function endOf(choice, date, now = new Date()) {
 
 // Alarms of a point wait until the end; there is none without one.
 export function muteForm(sensor, done, cancel) {
+  if (!may("operator")) return notAllowed("Mute", "operator");
   const until = el(
     "select",
     {
@@ -123,6 +131,7 @@ export function repairForm(sensor, done, cancel) {
 }
 
 export function unmuteForm(sensor, done, cancel) {
+  if (!may("operator")) return notAllowed("End the mute", "operator");
   const send = async ({ author }) => {
     await post("api/mutes/end", { sensor, author });
     await done();
@@ -134,6 +143,7 @@ export function unmuteForm(sensor, done, cancel) {
 
 // A sensor's baseline, taken from its last windows or taken back. The guard is the server's.
 export function commissionForm(sensor) {
+  if (!may("admin")) return notAllowed("Commissioning", "admin");
   const { read, nodes } = fields();
   const windows = el("input", { name: "n_windows", type: "number", min: 1, max: 5000, value: 100 });
   const evenSo = el("input", { name: "even_so", type: "checkbox" });
@@ -183,6 +193,7 @@ export function commissionForm(sensor) {
 }
 
 export function labelForm(rowOf, done) {
+  if (!may("operator")) return notAllowed("Labelling", "operator");
   const { read, nodes } = fields();
   const mode = el(
     "select",

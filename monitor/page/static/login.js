@@ -1,7 +1,8 @@
-// The log-in form. The password goes to the page's own server as JSON, and nowhere else.
+// The log-in form. Name and password go to the page's own server as JSON, and nowhere else.
 
 const form = document.getElementById("login");
 const answer = document.getElementById("answer");
+const user = document.getElementById("user");
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -9,7 +10,10 @@ form.addEventListener("submit", async (event) => {
   const response = await fetch("api/login", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ password: document.getElementById("password").value }),
+    body: JSON.stringify({
+      user: user.value,
+      password: document.getElementById("password").value,
+    }),
   });
   if (response.ok) {
     location.assign("./");
@@ -18,3 +22,9 @@ form.addEventListener("submit", async (event) => {
   answer.textContent = (await response.json()).error;
   answer.hidden = false;
 });
+
+const ways = await (await fetch("api/login")).json();
+if (ways.with_users) {
+  document.getElementById("user-label").hidden = false;
+  user.focus();
+}

@@ -86,7 +86,10 @@ try {
   await openSession();
   document.getElementById("instance").textContent = session.instance;
   document.getElementById("zone").textContent = `Times: 24 hours, ${ZONE}`;
-  document.getElementById("logout").hidden = !session.with_password;
+  document.getElementById("logout").hidden = !session.with_login;
+  if (session.user) {
+    document.getElementById("logout").textContent = `Log out ${session.user} (${session.role})`;
+  }
   listen(freshness);
   connect();
   addEventListener("hashchange", route);

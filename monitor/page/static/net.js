@@ -6,7 +6,9 @@ export const session = {
   words: [],
   failure_modes: [],
   advice: {}, // what to check and do, by failure mode or part
-  with_password: false,
+  with_login: false,
+  user: "", // the name they logged in with; "" where they sign by themselves
+  role: "viewer",
 };
 
 async function answerOf(response) {
@@ -35,6 +37,10 @@ export const post = async (address, tree) =>
       body: JSON.stringify(tree),
     }),
   );
+
+const ROLES = ["viewer", "operator", "admin"]; // each may all that the one before may
+
+export const may = (role) => ROLES.indexOf(session.role) >= ROLES.indexOf(role);
 
 export async function openSession() {
   Object.assign(session, await get("api/session"));

@@ -6,8 +6,10 @@ of `formats.py`. Pure: the only clock a decoder knows is the message's time of a
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from monitor.records.signal import Message
@@ -31,6 +33,12 @@ class PayloadSettings(CheckedSettings):
     """How to read the messages of a subscription. Each format has its own, with a `format` key."""
 
     compression: Compression = "none"
+
+    @cached_property
+    def mark(self) -> str:
+        """The same for equal settings in every process."""
+        said = type(self).__name__ + self.model_dump_json(exclude_defaults=True)
+        return f"{zlib.crc32(said.encode()):08x}"
 
     @property
     def names_machine(self) -> bool:
@@ -63,6 +71,9 @@ class SensorRule(Protocol):
 
     @property
     def ms2_per_number(self) -> float | tuple[float, ...]: ...
+
+    @property
+    def mark(self) -> str: ...
 
 
 RuleOf = Callable[[str], SensorRule | None]

@@ -93,18 +93,16 @@ def _from_24_bits(triples: NDArray[np.uint8], dtype: str, byte_order: str) -> ND
 
 
 def to_ms2(numbers: NDArray[Any], scale: Scale, zero: float = 0.0) -> Float32:
-    """(n_channels, n) stored numbers to float32 m/s², in one pass. What float32 cannot hold becomes
-    infinite.
+    """(n_channels, n) stored numbers to float32 m/s². What float32 cannot hold becomes infinite.
+
+    Converted, then scaled in place: numpy takes twice as long for both in one pass.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         if zero:
             numbers = numbers - np.float64(zero)  # in float64: uint32 less 2^31 keeps its digits
-        if scale == 1.0:
-            return np.array(numbers, dtype=np.float32, order="C")
-        factor = np.float32(scale) if isinstance(scale, float) else _column(scale)
-        samples: Float32 = np.multiply(
-            numbers, factor, dtype=np.float32, casting="unsafe", order="C"
-        )
+        samples = np.array(numbers, dtype=np.float32, order="C")
+        if scale != 1.0:
+            samples *= np.float32(scale) if isinstance(scale, float) else _column(scale)
         return samples
 
 

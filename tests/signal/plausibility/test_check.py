@@ -9,6 +9,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -44,14 +45,16 @@ CASES = ROOT / "tests" / "cases" / "messages"
 EVERY = 400  # of the real recordings
 
 
-def machines() -> list[Stream]:
+@cache
+def machines() -> tuple[Stream, ...]:
     """One, two and three channels; early and heavy faults."""
-    return list(simulated(range(3, 9)))
+    return tuple(simulated(range(3, 9)))
 
 
-def real() -> list[Stream]:
+@cache
+def real() -> tuple[Stream, ...]:
     folder = os.environ.get("CAMSHAFT_DATASETS")
-    return [] if folder is None else list(recordings(Path(folder), EVERY))
+    return () if folder is None else tuple(recordings(Path(folder), EVERY))
 
 
 def test_right_settings_are_never_refused() -> None:

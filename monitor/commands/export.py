@@ -1,0 +1,120 @@
+"""`camshaft export`: a point's verdicts and kept windows as files of other programs.
+
+csv is a table of verdicts; wav a folder of kept windows with their table; npz one NumPy file with
+both. All are written row by row, under another name until they are whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+
+from monitor.commands.arguments import (
+    add_config,
+    add_span,
+    check_new_folder,
+    check_output_file,
+    span_of,
+)
+from monitor.commands.export_files import write_csv, write_npz, write_wav
+from monitor.commands.progress import Count, spoken
+from monitor.config import ConfigError
+from monitor.config_file import load_config
+from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
+from monitor.journal.columns import Selection, Span
+from monitor.journal.views import JournalViews
+from monitor.text import printable
+from monitor.times import TimeError, clock, zone_of
+
+N_NAMED = 8  # points in a sentence
+
+EXAMPLES = (
+    "camshaft export --point pump-1/bearing --from yesterday --as csv --out pump-1.csv",
+    "camshaft export --point pump-1/bearing --from 2026-11-20 --as wav --out pump-1-windows",
+)
+EXIT_CODES = {
+    0: "written",
+    1: "there is nothing in this span of time; nothing was written",
+    2: "refused: no such point, or the journal or the file cannot be used",
+}
+
+
+Write = Callable[[Path, Selection, Count], None]
+WRITERS: Mapping[str, Write] = {"csv": write_csv, "wav": write_wav, "npz": write_npz}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--point", required=True, metavar="P", help="machine/point")
+    add_span(parser)
+    parser.add_argument(
+        "--as",
+        dest="form",
+        required=True,
+        choices=WRITERS,
+        help="csv: verdicts; wav: kept raw windows; npz: both, for NumPy",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="of wav a folder, a new one"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit codes: 0 written; 1 nothing in this span; 2 refused."""
+    check = check_new_folder if arguments.form == "wav" else check_output_file
+    check(arguments.out)
+    path = load_config(arguments.config).journal.path
+    try:
+        from_ns, to_ns = span_of(arguments, time.time_ns())
+        zone = zone_of(arguments.tz)
+    except TimeError as error:
+        print(error, file=sys.stderr)
+        return EXIT_REFUSED
+    _check_point(path, arguments.point)
+    with closing(Selection(path, Span(arguments.point, from_ns, to_ns))) as selection:
+        n = selection.n_kept if arguments.form == "wav" else selection.n_windows
+        what = "kept windows" if arguments.form == "wav" else "windows"
+        if not n:
+            span = f"{clock(from_ns, zone)} to {clock(to_ns, zone)}"
+            print(f"{arguments.point}: no {what} of {span}; nothing was written.", file=sys.stderr)
+            return EXIT_NO
+        progress = Count(f"{what} written", n)
+        with spoken(lambda: str(progress)), _draft_of(arguments.out) as draft:
+            WRITERS[arguments.form](draft, selection, progress)
+    print(f"{arguments.out}: {n:,} {what} of {arguments.point}.")
+    return EXIT_OK
+
+
+def _check_point(path: Path, point: str) -> None:
+    """Raises ConfigError that names points there are."""
+    views = JournalViews(path)
+    known = views.sensors()
+    views.close()
+    if point in known:
+        return
+    near = get_close_matches(point, known, N_NAMED) or known[:N_NAMED]
+    there = ", ".join(printable(name) for name in near) or "none yet"
+    raise ConfigError(f"--point {point!r}: the journal has no such point; it has {there}.")
+
+
+@contextmanager
+def _draft_of(target: Path) -> Iterator[Path]:
+    """A file or folder beside the target, that takes its name once it is whole. Raises
+    ConfigError where it cannot be written.
+    """
+    draft = target.with_name(f".{target.name}.{time.monotonic_ns()}.part")
+    try:
+        yield draft
+        draft.replace(target)
+    except OSError as error:
+        raise ConfigError(f"--out = '{target}': cannot be written: {error.strerror}.") from error
+    finally:
+        if draft.is_dir():
+            shutil.rmtree(draft)
+        draft.unlink(missing_ok=True)

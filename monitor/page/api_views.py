@@ -1,0 +1,107 @@
+"""What /api/v1 answers with beside plain verdicts (monitor/plain_values.py). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monitor.journal.labels import StoredLabel
+from monitor.journal.reader import Row
+from monitor.journal.views import StoredEvent, WindowSummary
+from monitor.page.views import Tree, band_sums, numbers
+from monitor.plain_values import band_tree, finite, names_tree, verdict_tree
+from monitor.records.context import Context
+from monitor.records.evidence import Evidence
+from monitor.times import iso
+
+
+def point_tree(newest: WindowSummary, is_acknowledged: bool) -> Tree:
+    """A point by its newest verdict."""
+    is_seen = newest.alarm == "raised" and is_acknowledged
+    return {
+        **names_tree(newest.sensor),
+        "status": newest.status,
+        "reason": newest.reason,
+        "alarm": "acknowledged" if is_seen else newest.alarm,
+        "at": iso(newest.end_ns),
+        "newest": newest.row_id,
+        "probability": finite(newest.probability),
+        "band": band_tree(newest.band),
+        "model_id": newest.model_id,
+    }
+
+
+def whole_verdict_tree(
+    window: WindowSummary, row: Row, labels: Sequence[StoredLabel], context: Context
+) -> Tree:
+    """With what else is known of the window."""
+    v = row.verdict
+    return verdict_tree(window) | {
+        "n_samples": v.n_samples,
+        "running": v.running,
+        "continuity": v.continuity,
+        "quality": _figures(v.quality),
+        "indicators": _figures(v.indicators),
+        "context": {name: _context(value) for name, value in context.items()},
+        "has_map": v.grid is not None,
+        "labels": [_label(label) for label in labels],
+    }
+
+
+def map_tree(row: Row) -> Tree | None:
+    """The maps and the spectrum on their grid; None where they were not kept."""
+    v = row.verdict
+    if v.grid is None:
+        return None
+    spectrum = None if v.spectrum_db is None else numbers(v.spectrum_db)
+    return {
+        "row": row.row_id,
+        **names_tree(v.sensor),
+        "f_edges_hz": list(v.grid.f_edges_hz),
+        "t_edges_s": list(v.grid.t_edges_s),
+        "evidence": [_map(evidence) for evidence in v.evidence],
+        "spectrum_db": spectrum,
+    }
+
+
+def event_tree(event: StoredEvent, unacknowledged: Mapping[str, int]) -> Tree:
+    return {
+        "event_id": event.event_id,
+        **names_tree(event.sensor),
+        "at": iso(event.at_ns),
+        "kind": event.kind,
+        "text": event.text,
+        "model_id": event.model_id,
+        "open": unacknowledged.get(event.sensor) == event.event_id,
+    }
+
+
+def _map(evidence: Evidence) -> Tree:
+    return {
+        "kind": evidence.kind,
+        "unit": evidence.unit,
+        "score": finite(evidence.score),
+        "threshold": finite(evidence.threshold),
+        "bias": finite(evidence.bias),
+        "cells": numbers(evidence.cells),
+        "bands": band_sums(evidence.cells),
+    }
+
+
+def _figures(values: Mapping[str, float]) -> dict[str, Any]:
+    return {name: finite(value) for name, value in values.items()}
+
+
+def _context(value: float | str) -> float | str | None:
+    return value if isinstance(value, str) else finite(value)
+
+
+def _label(stored: StoredLabel) -> Tree:
+    label = stored.label
+    return {
+        "at": iso(stored.at_ns),
+        "word": label.word,
+        "failure_mode": label.failure_mode,
+        "author": label.author,
+        "comment": label.comment,
+    }
