@@ -25,6 +25,7 @@ HELP_OF_COMMAND = {
     "label": "say of a window: NG confirmed, false alarm, unclear",
     "mute": "hold a point's alarms back until a stated time",
     "unmute": "end a point's mute before its time",
+    "repair": "note what was done; later an event says whether it helped",
     "resend": "send rows to a database again: refused ones, or a span of time",
     "export": "verdicts and kept windows of a point as CSV, WAV or NumPy files",
     "backup": "copy the journal into one file, the running service beside it or not",

@@ -46,6 +46,7 @@ from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Rules
 from monitor.records.batch import TROUBLES, BadPayload, Batch
 from monitor.records.signal import Message
+from monitor.repair_check import RepairCheck
 from monitor.sources.base import Callbacks, Publisher, Source
 from monitor.sources.configured import MakeSource, configured_source, topic_filters
 from monitor.text import first_bytes, printable
@@ -132,6 +133,7 @@ class Service:
         databases = database_names(config)
         self._health = HealthReport(config.journal.path, self._reader, databases, time.monotonic())
         self._thinner = Thinner(self._journal, config.journal, databases)
+        self._repair_check = RepairCheck(config.journal.path)
         self._stopping = threading.Event()
         self._wake = threading.Event()  # the main thread has something to do
         self._signals: deque[int] = deque()
@@ -208,7 +210,15 @@ class Service:
         systemd.reloading()
         try:
             config = load_config(self._path)
-            kept = {"mqtt", "journal", "influx", "instance", "notifications", "prometheus"}
+            kept = {
+                "mqtt",
+                "journal",
+                "influx",
+                "instance",
+                "notifications",
+                "prometheus",
+                "advice",
+            }
             changed = [
                 change
                 for name in sorted(kept)
@@ -318,6 +328,7 @@ class Service:
             self._thinner.step()
         if now_s - self._health_s >= HEALTH_S:
             self._health_s = now_s
+            self._repair_check.step(time.time_ns())
             self._report_health(now_s)
 
     def _commission(self) -> None:

@@ -247,6 +247,22 @@ class JournalViews(JournalReader):
         )
         return [_summary(row) for row in self._execute(query, (sensor, from_ns, to_ns, limit))]
 
+    def judged_after(self, sensor: str, at_ns: int, limit: int) -> list[WindowSummary]:
+        """The first OK and NG windows that began at a time or later, oldest first."""
+        query = (
+            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns > ? AND start_ns >="
+            " ? AND status IN ('OK', 'NG') ORDER BY end_ns LIMIT ?"
+        )
+        return [_summary(row) for row in self._execute(query, (sensor, at_ns, at_ns, limit))]
+
+    def judged_before(self, sensor: str, at_ns: int, limit: int) -> list[WindowSummary]:
+        """The last OK and NG windows that ended by a time, newest first."""
+        query = (
+            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns <= ?"
+            " AND status IN ('OK', 'NG') ORDER BY end_ns DESC LIMIT ?"
+        )
+        return [_summary(row) for row in self._execute(query, (sensor, at_ns, limit))]
+
     def after(
         self, sensor: str, place: tuple[int, int], to_ns: int, limit: int
     ) -> list[WindowSummary]:
@@ -380,7 +396,7 @@ class JournalViews(JournalReader):
 
     def was_row(self, row_id: int) -> bool:
         """Whether there ever was such a row: what is not there was thinned."""
-        query = "SELECT 1 FROM sqlite_sequence WHERE name = 'verdict' AND seq >= ?"
+        query = "SELECT 1 FROM sqlite_sequence WHERE name = 'verdict_row' AND seq >= ?"
         return row_id > 0 and self._execute(query, (row_id,)).fetchone() is not None
 
     def last_ok_kept(self, sensor: str, before_ns: int) -> int | None:

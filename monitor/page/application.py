@@ -36,7 +36,7 @@ from monitor.journal.reader import Row
 from monitor.journal.resend import ResendError, refused_rows
 from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews
-from monitor.page import commissioning, delivery, muting
+from monitor.page import commissioning, delivery, upkeep
 from monitor.page.access import Access
 from monitor.page.address import HostNames
 from monitor.page.api import Api
@@ -102,6 +102,7 @@ class Page:
             Route("/api/acknowledgements", self.acknowledge, methods=["POST"]),
             Route("/api/mutes", self.mute, methods=["POST"]),
             Route("/api/mutes/end", self.unmute, methods=["POST"]),
+            Route("/api/repairs", self.note_repair, methods=["POST"]),
             Route("/api/commissionings", self.commission, methods=["POST"]),
             Route("/api/commissionings/undo", self.undo_commissioning, methods=["POST"]),
             *Api(self._access, self._source).routes(),
@@ -365,13 +366,20 @@ class Page:
         self._may_write(request)
         values, now_ns = await _json(request), time.time_ns()
         path = self._config.journal.path
-        until_ns = await asyncio.to_thread(muting.mute, path, values, now_ns)
+        until_ns = await asyncio.to_thread(upkeep.mute, path, values, now_ns)
         return _answer({"until_ms": until_ns // 1_000_000})
 
     async def unmute(self, request: Request) -> Response:
         self._may_write(request)
         values, now_ns = await _json(request), time.time_ns()
-        await asyncio.to_thread(muting.unmute, self._config.journal.path, values, now_ns)
+        await asyncio.to_thread(upkeep.unmute, self._config.journal.path, values, now_ns)
+        return _answer({})
+
+    async def note_repair(self, request: Request) -> Response:
+        """A hundred windows later an event says whether it helped."""
+        self._may_write(request)
+        values, now_ns = await _json(request), time.time_ns()
+        await asyncio.to_thread(upkeep.note_repair, self._config.journal.path, values, now_ns)
         return _answer({})
 
     async def commission(self, request: Request) -> Response:

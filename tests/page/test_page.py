@@ -30,6 +30,7 @@ from tests.page_stage import (
     RATE_HZ,
     Served,
     fill,
+    fill_many,
     serve,
     unjudged,
     verdict,
@@ -588,7 +589,7 @@ def _contents(path: Path) -> list[str]:
 
 
 def test_pictures(browser: Any, tmp_path: Path) -> None:
-    """Fleet, an OK and an NG point, and a report, as pictures.
+    """Fleet, an OK and an NG point, one on a phone, a fleet of 200, and a report, as pictures.
 
     The README's own come from a running demo: CAMSHAFT_PICTURES=/tmp/camshaft-demo-.../demo.journal
     writes them to docs/screenshots.
@@ -598,25 +599,42 @@ def test_pictures(browser: Any, tmp_path: Path) -> None:
     folder.mkdir(exist_ok=True)
     if not demo:
         fill(tmp_path / "camshaft.journal", n_windows=30)
-    page = browser.new_context(
-        viewport={"width": 1180, "height": 760}, timezone_id="UTC", locale="en-GB"
-    ).new_page()
     with serve(tmp_path, journal=demo or "camshaft.journal") as served:
+        page = sheet(browser, 1180, 760)
         page.goto(served.address)
         page.wait_for_selector(".tile")
-        page.screenshot(
-            path=folder / "fleet.png", clip={"x": 0, "y": 0, "width": 1180, "height": 330}
-        )
+        page.screenshot(path=folder / "fleet.png", clip=whole(1180, 420))
         for status in ("OK", "NG"):
             page.goto(served.address)
             page.locator(f".tile.{status}:has-text('P(NG)')").last.click()
             page.wait_for_selector("#sum:not(:empty)")
             page.wait_for_selector(".map canvas")
-            whole = {"x": 0, "y": 0, "width": 1180, "height": 1040}
-            page.screenshot(path=folder / f"point-{status.lower()}.png", full_page=True, clip=whole)
+            name = folder / f"point-{status.lower()}.png"
+            page.screenshot(path=name, full_page=True, clip=whole(1180, 1260))
+        phone = sheet(browser, 390, 844)
+        phone.goto(page.url)
+        phone.wait_for_selector("#sum:not(:empty)")
+        phone.screenshot(path=folder / "phone.png")
         picture_of_report(page, served, folder / "report.png")
-    for name in ("fleet", "point-ok", "point-ng", "report"):
-        assert (folder / f"{name}.png").stat().st_size > 10_000
+    (tmp_path / "many").mkdir()
+    fill_many(tmp_path / "many" / "camshaft.journal")
+    with serve(tmp_path / "many") as served:
+        page = sheet(browser, 1180, 760)
+        page.goto(served.address)
+        page.wait_for_selector(".tile.small")
+        page.screenshot(path=folder / "fleet-200.png")
+    for picture in ("fleet", "fleet-200", "phone", "point-ok", "point-ng", "report"):
+        assert (folder / f"{picture}.png").stat().st_size > 10_000
+
+
+def sheet(browser: Any, width: int, height: int) -> Any:
+    viewport = {"width": width, "height": height}
+    context = browser.new_context(viewport=viewport, timezone_id="UTC", locale="en-GB")
+    return context.new_page()
+
+
+def whole(width: int, height: int) -> dict[str, int]:
+    return {"x": 0, "y": 0, "width": width, "height": height}
 
 
 def picture_of_report(page: Any, served: Served, path: Path) -> None:

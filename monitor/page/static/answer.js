@@ -3,7 +3,7 @@
 
 import { el, shape, show } from "./dom.js";
 import { began } from "./fleet.js";
-import { acknowledgeForm, muteForm, unmuteForm } from "./forms.js";
+import { acknowledgeForm, muteForm, repairForm, unmuteForm } from "./forms.js";
 import { fleet, session } from "./net.js";
 import {
   alarmWord,
@@ -87,6 +87,8 @@ export function answerParts(sensor, label) {
         ? button("End the mute", () => open(unmuteForm(sensor, close, close)))
         : button("Mute…", () => open(muteForm(sensor, close, close))),
       button("Label…", label),
+      // Whoever repaired it has seen its alarm.
+      now.alarm_event ? null : button("Repaired…", () => open(repairForm(sensor, close, close))),
     );
   }
 

@@ -479,6 +479,7 @@ export function timelineOption(echarts, rows, selected, colours) {
   };
   const figures = rows.map(value).filter((one) => one !== null);
   const scale = byNetwork ? CHANCE : ratioScale(figures);
+  const below = figures.some((one) => one < scale.bottom) ? `, ▾ below ${scale.bottom}` : "";
   const clipped = (of) => (row) => (of(row) === null ? null : Math.max(of(row), scale.bottom));
   const line = (of, style, name) => ({
     type: "line",
@@ -522,7 +523,9 @@ export function timelineOption(echarts, rows, selected, colours) {
         min: scale.bottom,
         max: scale.top,
         splitNumber: 2,
-        name: byNetwork ? "P(NG), threshold dashed" : `${name} ÷ its limit (log), limit dashed`,
+        name: byNetwork
+          ? "P(NG), threshold dashed"
+          : `${name} ÷ its limit (log), limit dashed${below}`,
         nameTextStyle: { ...LABEL, color: colours.quiet, align: "left" },
         splitLine: { lineStyle: { color: colours.line } },
         axisLabel: { ...LABEL, color: colours.quiet, formatter: (at) => String(at) },
@@ -556,7 +559,7 @@ export function timelineOption(echarts, rows, selected, colours) {
           .map((row) => [row.end_ms, scale.bottom]),
         symbol: "triangle",
         symbolRotate: 180,
-        symbolSize: 7,
+        symbolSize: 5,
         silent: true,
         itemStyle: { color: colours.quiet },
       },

@@ -14,6 +14,7 @@ const FILTERS = [
   { word: "Alarms", kinds: ["alarm_raised", "alarm_cleared", "alarm_acknowledged"] },
   { word: "Labels", kinds: ["label"] },
   { word: "Mutes", kinds: ["muted", "unmuted"] },
+  { word: "Repairs", kinds: ["repair_noted", "repair_checked"] },
   {
     word: "Commissioning",
     kinds: ["commissioned", "commissioning_refused", "commissioning_undone", "geometry_changed"],

@@ -121,6 +121,15 @@ export function muteForm(sensor, done, cancel) {
   return form;
 }
 
+// Whether it helped is told by an event, a hundred windows later.
+export function repairForm(sensor, done, cancel) {
+  const send = async (note) => {
+    await post("api/repairs", { sensor, ...note });
+    await done();
+  };
+  return noteForm("Note the repair", send, cancel, "What was done");
+}
+
 export function unmuteForm(sensor, done, cancel) {
   if (!may("operator")) return notAllowed("End the mute", "operator");
   const send = async ({ author }) => {

@@ -183,9 +183,7 @@ export function spectrumOption(tree, look, colours) {
     itemStyle: { color: style.color },
     ...more,
   });
-  const series = [
-    line("this window", points(levels), { width: 1, color: colours.accent }, { z: 3 }),
-  ];
+  const series = []; // the last one is drawn over the others
   if (tree.last_ok)
     series.push(
       line("last OK window", points(tree.last_ok.level_tenth_db[look.channel]), {
@@ -194,8 +192,11 @@ export function spectrumOption(tree, look, colours) {
         opacity: 0.7,
       }),
     );
-  series.push(...baselineSeries(tree, look, colours, line));
-  series[0].markLine = marks(tree, look, colours);
+  const markLine = marks(tree, look, colours);
+  series.push(
+    line("this window", points(levels), { width: 1, color: colours.accent }, { markLine }),
+    ...baselineSeries(tree, look, colours, line),
+  );
   const top_hz = (levels.length - 1) * tree.step_hz;
   return {
     animation: false,

@@ -30,6 +30,8 @@ const KINDS = {
   geometry_changed: "Geometry changed",
   muted: "Muted",
   unmuted: "Mute ended",
+  repair_noted: "Repair noted",
+  repair_checked: "Repair checked",
   resend: "Rows sent again",
   not_understood: "Not understood",
   format_wrong: "Format wrong",

@@ -1,4 +1,4 @@
-"""Mutes from the page: the command line's rules, and its words."""
+"""Mutes and repairs from the page: the command line's rules, and its words."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 from monitor.journal.mutes import Mute, MuteStore
+from monitor.journal.repairs import RepairStore
 from monitor.journal.views import JournalViews
 from monitor.records.labels import MAX_SENSOR, LabelError, check_note, integer
 from monitor.records.mutes import check_author, check_mute
+from monitor.records.repairs import check_repair
 from monitor.times import clock
 
 NS_PER_MS = 1_000_000
@@ -38,6 +40,15 @@ def unmute(path: Path, values: Mapping[str, object], now_ns: int) -> None:
     with closing(MuteStore(path)) as store:
         if not store.unmute(sensor, author, now_ns):
             raise LabelError(f"{sensor}: is not muted (any more).")
+
+
+def note_repair(path: Path, values: Mapping[str, object], now_ns: int) -> None:
+    """From sensor, author and comment, which says what was done. Raises as mute does."""
+    sensor = _sensor(path, values)
+    author, done = check_note(values)
+    check_repair(author, done)
+    with closing(RepairStore(path)) as store:
+        store.note(sensor, now_ns, author, done)
 
 
 def _sensor(path: Path, values: Mapping[str, object]) -> str:
