@@ -223,6 +223,7 @@ def test_undo_says_what_holds_and_marks_what_it_judged(
     assert [row.is_undone for row in views.back_from(SENSOR, None, 21)] == [True] * 20 + [False]
     assert statuses(plant.run(10, level=8.0)) == {"NG": 20}
     (undone,) = plant.events("commissioning_undone")
+    assert undone.text.startswith("by Ann: the commissioning of ")
     assert undone.text in said
     assert plant.command(SENSOR, "--undo") == 0
     assert "no commissioning holds now. The sensor is LEARNING" in capsys.readouterr().out

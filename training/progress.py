@@ -62,6 +62,12 @@ def working(what: str) -> Iterator[None]:
 
 def read_for_model(recordings: RecordingSet, model: ModelManifest) -> Dataset:
     """Raises TrainingError where rate or channels are not the model's; else as read_with_bar."""
+    check_is_of_model(recordings, model)
+    return read_with_bar(recordings, model.settings)
+
+
+def check_is_of_model(recordings: RecordingSet, model: ModelManifest) -> None:
+    """Raises TrainingError where rate or channels are not the model's."""
     wanted_hz = model.settings.sample_rate_hz
     if abs(recordings.sample_rate_hz / wanted_hz - 1) > RATE_TOLERANCE:
         raise TrainingError(
@@ -73,7 +79,6 @@ def read_for_model(recordings: RecordingSet, model: ModelManifest) -> Dataset:
             f"{recordings.path}: has {len(recordings.channels)} channels, model {model.name} needs"
             f" {model.n_channels}."
         )
-    return read_with_bar(recordings, model.settings)
 
 
 def read_with_bar(manifest: RecordingSet, settings: SpectrogramSettings) -> Dataset:

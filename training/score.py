@@ -31,7 +31,7 @@ from monitor.records.signal import Float32, Window
 from monitor.records.verdict import Status
 from training import TrainingError
 from training.dataset import Stretch, cut, label_of, stretches
-from training.progress import bar
+from training.progress import bar, check_is_of_model
 from training.thresholds import DEFAULT_WINDOWS
 
 EXAMPLES = (
@@ -102,6 +102,7 @@ def run(options: argparse.Namespace) -> int:
     classifier = Classifier(
         find_model(options.model, options.models_folder), n_threads=len(os.sched_getaffinity(0))
     )
+    check_is_of_model(manifest, classifier.manifest)
     with bar(f"scoring {manifest.name}", len(manifest.recordings)) as tick:
         rows = []
         for n_recordings, some in score(

@@ -208,9 +208,11 @@ def test_too_little_to_leave_out_is_one_sentence(
         (("[x, y]", "[x, y, z]"), "has 3 channels, model plant needs 2"),
     ],
 )
-@pytest.mark.parametrize("command", ["evaluate", "calibrate"])
+@pytest.mark.parametrize(
+    "command", [("evaluate", "{model}"), ("calibrate", "{model}"), ("score", "--model", "{model}")]
+)
 def test_recordings_that_are_not_the_models_kind_are_refused(
-    command: str,
+    command: tuple[str, ...],
     change: tuple[str, str],
     said: str,
     model_folder: Path,
@@ -220,6 +222,6 @@ def test_recordings_that_are_not_the_models_kind_are_refused(
     """Another rate was taken for the model's."""
     path = elsewhere(tmp_path, lambda row: True)
     path.write_text(path.read_text().replace(*change))
-    words = [command, str(model_folder), str(path)]
-    assert main([*words, "--out", str(tmp_path / "new")]) == 2
+    words = [word.format(model=model_folder) for word in command]
+    assert main([*words, str(path), "--out", str(tmp_path / "new")]) == 2
     assert said in capsys.readouterr().err
