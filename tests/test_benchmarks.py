@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.evidence.model_folder import find_model
+from tests.benchmarks import journal_size
 from tests.benchmarks.__main__ import table
 from tests.benchmarks.live import Plan, Trial, largest, live_figures, run_trial
 from tests.benchmarks.stages import kernel_limit, run_pipeline, stage_costs_s
@@ -92,3 +93,11 @@ def test_a_live_trial_loses_nothing_and_accounts_for_processor_time(workload: Wo
     figures = live_figures(trial, kernel_us=1.0)
     assert figures["live_sensors_two_cores"] == 4
     assert 0 < trial.p50_ms <= trial.p99_ms
+
+
+def test_the_bytes_of_a_window_are_told_by_table(tmp_path: Path) -> None:
+    signals, source = journal_size.simulated()
+    size = journal_size.measure(tmp_path / "journal", signals, 2, 3, "all")
+    assert (size.n_windows, size.n_maps) == (6, 6)
+    assert {"verdict_row", "map", "verdict_by_time"} <= set(size.bytes_by_table)
+    assert "verdict_by_time" in journal_size.table("all", size, source)
