@@ -220,8 +220,8 @@ def _watched(
         return Trial(n_sensors, TOO_MANY, rows.n)
     spent, n_measured = since(before, spent_s(processes)), rows.n - n_before
     rss_mb = resident_mb(service.process.pid)
-    sent = [json.loads(publisher.communicate()[0]) for publisher in publishers]
     n_lost = rows.drain(n_sensors * plan.n_windows)
+    sent = [json.loads(publisher.communicate()[0]) for publisher in publishers]
     p50_ms, p99_ms = np.percentile(rows.latencies_ms(warm_ns), [50, 99])
     return Trial(
         n_sensors=n_sensors,
