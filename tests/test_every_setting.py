@@ -27,6 +27,7 @@ CONTAINERS = {
     *("Config.mqtt", "Config.subscriptions", "Config.sensors", "Config.journal", "Config.influx"),
     *("Config.notifications", "Config.page", "Config.prometheus", "Config.logging"),
     *("Config.machines", "MachineSettings.shaft", "MachineSettings.motor"),
+    "MachineSettings.zones",
     *("MachineSettings.bearings", "MachineSettings.gears", "MachineSettings.blades"),
     "MachineSettings.belts",
     *("Subscription.payload", "SensorSettings.alarm", "SensorSettings.running"),

@@ -67,6 +67,7 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
     health = reader.health()
     troubles = reader.troubles()
     contexts = reader.context(row.row_id for row in latest.values())
+    indicators = reader.indicators(row.row_id for row in latest.values())
     sensors = {}
     for name in sorted({*books.samples, *latest}):
         verdict = latest[name].verdict if name in latest else None
@@ -78,6 +79,7 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
             **_novelty(verdict),
             "evidence": _evidence(verdict),
             "context": dict(contexts.get(latest[name].row_id, {})) if name in latest else {},
+            "indicators": indicators.get(latest[name].row_id, {}) if name in latest else {},
             "age_s": (now_ns - verdict.end_ns) / 1e9 if verdict else None,
             "windows": counts.get(name, {}),
             "samples": {

@@ -10,12 +10,13 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from monitor.journal.indicators import indicators_of
 from monitor.journal.places import ID_OF_KIND, RowKind
-from monitor.journal.reader import SELECT_VERDICT, read_row
+from monitor.journal.reader import SELECT_VERDICT, Row, read_row
 from monitor.journal.schema import connect, transaction
 from monitor.journal.views import EVENT_COLUMNS, NEW_EVENTS, StoredEvent
 from monitor.journal.writer import POINTS
@@ -300,7 +301,18 @@ class Cursor:
     def _verdicts(self, after: int, limit: int) -> list[JournalRow]:
         query = SELECT_VERDICT + "WHERE row_id > ? ORDER BY row_id LIMIT ?"
         found = self._link.execute(query, (after, limit))
-        return [JournalRow("verdict", row.row_id, row.verdict) for row in map(read_row, found)]
+        return self._with_indicators([read_row(one) for one in found])
+
+    def _with_indicators(self, rows: Sequence[Row]) -> list[JournalRow]:
+        known = indicators_of(self._link, [row.row_id for row in rows])
+        return [
+            JournalRow(
+                "verdict",
+                row.row_id,
+                replace(row.verdict, indicators=known.get(row.row_id, {})),
+            )
+            for row in rows
+        ]
 
     def _events(self, after: int, limit: int) -> list[JournalRow]:
         events = (StoredEvent(*found) for found in self._link.execute(NEW_EVENTS, (after, limit)))

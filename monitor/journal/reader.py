@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor.journal.indicators import indicators_of
 from monitor.journal.places import ID_OF_KIND, furthest_behind
 from monitor.journal.refusals import Refusal, refusals
 from monitor.journal.schema import UNDONE, JournalError, connect_read_only
@@ -102,6 +103,13 @@ class JournalReader:
             for (fields,) in self._execute(query, (row_id,)):
                 found[row_id] = json.loads(fields)
         return found
+
+    def indicators(self, row_ids: Iterable[int]) -> dict[int, dict[str, float]]:
+        """Condition indicators of these windows by name, where they have any."""
+        try:
+            return indicators_of(self._link, row_ids)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Windows by sensor and status."""

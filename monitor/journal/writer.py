@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from monitor.journal import remembered
+from monitor.journal.indicators import store_indicators
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.places import furthest_behind
 from monitor.journal.refusals import count_refusals
@@ -171,6 +172,7 @@ class Journal:
             stored = link.execute(INSERT_VERDICT, row).fetchone()
             if stored:
                 self._insert_map(link, stored[0], verdict)
+                store_indicators(link, stored[0], verdict.indicators)
                 if verdict.context:
                     row = (stored[0], _compact(verdict.context))
                     link.execute("INSERT OR IGNORE INTO window_context VALUES (?, ?)", row)
@@ -394,7 +396,7 @@ def _thin_rows(link: sqlite3.Connection, n_rows: int, outputs: Sequence[str]) ->
     chosen = link.execute(query.format("AND row_id <= ?"), (cursor or 0, n_rows)).fetchall()
     fate = "delivered_rows" if chosen or cursor is None else "undelivered_rows"
     chosen = chosen or link.execute(query.format(""), (n_rows,)).fetchall()
-    for table in ("kept_window", "map", "window_context", "verdict"):
+    for table in ("kept_window", "map", "window_context", "window_indicators", "verdict"):
         link.executemany(f"DELETE FROM {table} WHERE row_id = ?", chosen)
     return Counter({fate: len(chosen)})
 

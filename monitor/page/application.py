@@ -205,7 +205,8 @@ class Page:
             found = _row(views, row_id)
             has_kept, labels = views.has_kept_window(row_id), views.labels([row_id])
             context = views.context([row_id]).get(row_id, {})
-            return _answer(row_view(found, has_kept, labels, context))
+            indicators = views.indicators([row_id]).get(row_id, {})
+            return _answer(row_view(found, has_kept, labels, context, indicators))
 
     def waveform(self, request: Request) -> Response:
         self._may_read(request)

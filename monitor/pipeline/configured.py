@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from monitor.config import Config
+from monitor.config_machines import surroundings_at
 from monitor.evidence.model_folder import find_model
 from monitor.evidence.network import Classifier
 from monitor.pipeline.analysis import Analyser
@@ -26,4 +29,5 @@ def configured_rules(config: Config) -> Rules:
         max_lag_s=config.max_lag_s,
         failure_modes=config.page.failure_modes,
         context=config.context,
+        surroundings=partial(surroundings_at, config.machines),
     )

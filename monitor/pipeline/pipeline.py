@@ -84,6 +84,7 @@ class Pipeline:
         self._origins = Origins()
         self._senders = Senders()
         for sensor in self.sensors.values():
+            sensor.condition.machine = rules.surroundings(sensor.name)
             analyser = self._router.analyser(sensor.name)
             if analyser is not None:
                 sensor.adopt(analyser)
@@ -397,6 +398,7 @@ class Pipeline:
     def _make_sensor(self, name: str, analyser: Analyser, now_s: float) -> Sensor:
         sensor = Sensor(name, analyser, self._rules.journal, now_s)
         sensor.commissioned = self._commissioned.get(name)
+        sensor.condition.machine = self._rules.surroundings(name)
         self.sensors[name] = sensor
         return sensor
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from monitor.config import ContextSettings, JournalSettings, Subscription
@@ -13,6 +13,7 @@ from monitor.pipeline.sample_reader import MAX_NAME, SampleReader
 from monitor.records import labels
 from monitor.records.context import ContextKey, Told
 from monitor.records.labels import LabelRequest
+from monitor.records.machine import Surroundings
 from monitor.records.remembered import NOTHING
 from monitor.records.signal import Chunk, Message
 from monitor.records.topic import TopicPattern, machine_in
@@ -30,6 +31,7 @@ class Rules:
     analysers : one a sensor rule, in their order: the first that fits a name holds
     failure_modes : that a label may name
     context : where speed, load, tool come from
+    surroundings : what is known of the machine at "machine/point"
     """
 
     subscriptions: tuple[Subscription, ...]
@@ -39,6 +41,7 @@ class Rules:
     max_lag_s: float | None
     failure_modes: tuple[str, ...] = ()
     context: tuple[ContextSettings, ...] = ()
+    surroundings: Callable[[str], Surroundings | None] = lambda _name: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ work order.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from monitor.journal.labels import StoredLabel
@@ -41,6 +41,7 @@ class Findings:
     events: Sequence[StoredEvent]
     labels: Sequence[StoredLabel]
     zone: tzinfo | None = None
+    indicators: Mapping[str, float] = field(default_factory=dict)  # of the worst window
 
     def clock(self, at_ns: int) -> str:
         return clock(at_ns, self.zone)
@@ -86,6 +87,7 @@ def gather(
         events=views.events_between(sensor, from_ns, to_ns),
         labels=views.labels([row.row_id for row in rows]),
         zone=zone,
+        indicators=views.indicators([worst.row_id]).get(worst.row_id, {}),
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from monitor.evidence.colour import full_colour
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.verdict import Verdict
+from monitor.records.zones import letter
 from monitor.report.evidence import (
     band_name,
     band_steps,
@@ -254,6 +255,7 @@ def _figures(found: Findings) -> str:
         ("Continuity", verdict.continuity),
     ]
     pairs += [(f"Quality: {name}", f"{value:.4g}") for name, value in verdict.quality.items()]
+    pairs += [(f"Condition: {name}", _figure(name, one)) for name, one in found.indicators.items()]
     if verdict.residual is not None:
         pairs.append(("Residual: |bias + map − logit|", f"{verdict.residual:.1e}"))
     table = "".join(
@@ -264,6 +266,10 @@ def _figures(found: Findings) -> str:
         return head
     table = _table(band_steps(evidence, grid), evidence)
     return f"{head}<h3>What each band adds, row {found.worst_row}</h3>{table}"
+
+
+def _figure(name: str, value: float) -> str:
+    return letter(value) if name == "zone" else f"{value:.4g}"
 
 
 def _table(steps: Iterable[tuple[str, float]], evidence: Evidence) -> str:

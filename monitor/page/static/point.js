@@ -9,6 +9,7 @@ import {
   stepsOption,
   timelineOption,
 } from "./charts.js";
+import { conditionPart } from "./condition.js";
 import { show } from "./dom.js";
 import { eventsView } from "./events.js";
 import { ofKind } from "./evidence.js";
@@ -47,7 +48,8 @@ export function pointView(view, sensor, what, id) {
     compare,
     reloadLabels,
   });
-  show(view, parts.nodes);
+  const condition = conditionPart();
+  show(view, parts.nodes, condition.panel);
   const charts = {};
   let echarts = null;
 
@@ -221,6 +223,7 @@ export function pointView(view, sensor, what, id) {
     const row = state.row;
     if (!row || state.left) return;
     parts.write(row, state.compared);
+    condition.write(row);
     const colours = palette();
     chart("timeline", parts.time.chart).setOption(
       timelineOption(echarts, state.rows, row.row, colours),
