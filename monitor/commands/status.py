@@ -80,6 +80,7 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
             "evidence": _evidence(verdict),
             "context": dict(contexts.get(latest[name].row_id, {})) if name in latest else {},
             "indicators": indicators.get(latest[name].row_id, {}) if name in latest else {},
+            "diagnosis": _diagnosis(reader, verdict),
             "age_s": (now_ns - verdict.end_ns) / 1e9 if verdict else None,
             "windows": counts.get(name, {}),
             "samples": {
@@ -123,6 +124,14 @@ def _trouble_of(told: tuple[int, str] | None, verdict: Verdict | None, now_ns: i
         return ""
     is_judged = verdict is not None and verdict.status not in (Status.BAD_DATA, Status.NO_DATA)
     return "" if is_judged and now_ns - told[0] > TROUBLE_NS else told[1]
+
+
+def _diagnosis(reader: JournalReader, verdict: Verdict | None) -> dict[str, Any] | None:
+    """The newest, of a point whose alarm stands."""
+    if verdict is None or verdict.alarm != "raised":
+        return None
+    found = reader.diagnosis(verdict.sensor)
+    return None if found is None else found.short
 
 
 def _novelty(verdict: Verdict | None) -> dict[str, float | None]:
@@ -244,5 +253,6 @@ def _line(name: str, sensor: dict[str, Any]) -> str:
         line += f"; now {sensor['reason']}"
     if sensor["context"]:
         line += f"; {printable(in_words(sensor['context']))}"
-    trouble = sensor.get("trouble")
-    return f"{line}\n    {printable(trouble)}" if trouble else line
+    diagnosis = sensor.get("diagnosis") or {}
+    below = [text for text in (diagnosis.get("text"), sensor.get("trouble")) if text]
+    return "\n    ".join([line, *(printable(text) for text in below)])

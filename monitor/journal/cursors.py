@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from monitor.journal.diagnoses import newest_diagnosis
 from monitor.journal.indicators import indicators_of
 from monitor.journal.places import ID_OF_KIND, RowKind
 from monitor.journal.reader import SELECT_VERDICT, Row, read_row
@@ -23,6 +24,7 @@ from monitor.journal.writer import POINTS
 from monitor.records.verdict import Verdict
 
 RowKey = tuple[RowKind, int]  # kind and row_id
+DIAGNOSED_KINDS = ("alarm_raised", "diagnosed")
 RESEND_SHARE = 4  # of a batch, a quarter is for rows to be sent again: new ones go on meanwhile
 
 log = logging.getLogger(__name__)
@@ -316,7 +318,13 @@ class Cursor:
 
     def _events(self, after: int, limit: int) -> list[JournalRow]:
         events = (StoredEvent(*found) for found in self._link.execute(NEW_EVENTS, (after, limit)))
-        return [JournalRow("event", event.event_id, event) for event in events]
+        return [JournalRow("event", one.event_id, self._with_diagnosis(one)) for one in events]
+
+    def _with_diagnosis(self, event: StoredEvent) -> StoredEvent:
+        if event.kind not in DIAGNOSED_KINDS:
+            return event
+        found = newest_diagnosis(self._link, event.sensor, event.at_ns, event.at_ns)
+        return replace(event, diagnosis=found)
 
     def _health(self, after: int, limit: int) -> list[JournalRow]:
         query = (

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor.journal.diagnoses import newest_diagnosis
 from monitor.journal.indicators import indicators_of
 from monitor.journal.places import ID_OF_KIND, furthest_behind
 from monitor.journal.refusals import Refusal, refusals
@@ -20,6 +21,7 @@ from monitor.journal.writer import POINTS, SPECTRUM_STEP_DB, VERDICT_COLUMNS
 from monitor.records.batch import TROUBLES
 from monitor.records.books import Books, RowCounts
 from monitor.records.context import Context
+from monitor.records.diagnosis import Diagnosed
 from monitor.records.evidence import NO_CELLS, Evidence, Grid
 from monitor.records.signal import Float32
 from monitor.records.verdict import Band, Status, Verdict
@@ -108,6 +110,15 @@ class JournalReader:
         """Condition indicators of these windows by name, where they have any."""
         try:
             return indicators_of(self._link, row_ids)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
+
+    def diagnosis(
+        self, sensor: str, from_ns: int = -(2**63), to_ns: int = 2**63 - 1
+    ) -> Diagnosed | None:
+        """The newest of a sensor's signal that ended in a span of time."""
+        try:
+            return newest_diagnosis(self._link, sensor, from_ns, to_ns)
         except sqlite3.Error as error:
             raise JournalError(f"the journal cannot be read: {error}.") from error
 

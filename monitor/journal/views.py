@@ -12,6 +12,7 @@ from monitor.journal.labels import ACKNOWLEDGED, StoredLabel, labels_of
 from monitor.journal.reader import JournalReader, Row, band_of
 from monitor.journal.schema import NEWEST_FIRST, UNDONE
 from monitor.records.batch import TROUBLES
+from monitor.records.diagnosis import Diagnosed
 from monitor.records.evidence import LOGIT, probability
 from monitor.records.verdict import Band
 
@@ -150,6 +151,7 @@ class StoredEvent:
     kind: str
     text: str
     model_id: str
+    diagnosis: Diagnosed | None = None  # read for those who tell of alarms alone
 
 
 @dataclass(frozen=True, slots=True)

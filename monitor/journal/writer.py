@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from monitor.journal import remembered
+from monitor.journal.diagnoses import store_diagnoses
 from monitor.journal.indicators import store_indicators
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.places import furthest_behind
@@ -94,6 +95,7 @@ class Journal:
                 INSERT_EVENT,
                 [(e.at_ns, e.sensor, e.kind, e.text, e.model_id) for e in batch.events],
             )
+            store_diagnoses(link, batch.diagnoses)
             for request in batch.labels:
                 _store_label(link, request)
             _add(link, batch.books, batch.counters)

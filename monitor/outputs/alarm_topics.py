@@ -64,7 +64,9 @@ class AlarmTopics:
         done = True
         for sensor, (change, seen) in self._views.alarm_states().items():
             topic = alarm_topic(self._instance, sensor)
-            payload = json.dumps(alarm_state(self._instance, change, seen))
+            is_raised = change.kind == "alarm_raised"
+            found = self._views.diagnosis(sensor, change.at_ns) if is_raised else None
+            payload = json.dumps(alarm_state(self._instance, change, seen, found))
             if self._published.get(topic) == payload:
                 continue
             if self._publish(topic, payload, True):

@@ -16,10 +16,21 @@ from typing import Any, Literal
 from monitor.journal.cursors import Notified
 from monitor.journal.labels import ACKNOWLEDGED
 from monitor.journal.views import StoredEvent
+from monitor.records.diagnosis import Diagnosed
 
-STATE_OF_KIND = {"alarm_raised": "raised", "alarm_cleared": "cleared", ACKNOWLEDGED: "acknowledged"}
+STATE_OF_KIND = {
+    "alarm_raised": "raised",
+    "alarm_cleared": "cleared",
+    ACKNOWLEDGED: "acknowledged",
+    "diagnosed": "diagnosed",
+}
 UNSAFE_IN_TOPIC = str.maketrans("+#\0", "___")
-WORDS = {"raised": "Alarm", "cleared": "Alarm cleared", "acknowledged": "Alarm acknowledged"}
+WORDS = {
+    "raised": "Alarm",
+    "cleared": "Alarm cleared",
+    "acknowledged": "Alarm acknowledged",
+    "diagnosed": "Alarm diagnosed",
+}
 
 
 def is_quiet(known: Notified, now_ns: int, cool_down_ns: int) -> bool:
@@ -34,6 +45,8 @@ def take(
     state = STATE_OF_KIND[event.kind]
     if state == "acknowledged":
         return "send", known
+    if state == "diagnosed":  # of an alarm that was told, or else of none
+        return ("send" if known.state == "raised" else "hold"), known
     if is_quiet(known, now_ns, cool_down_ns):
         return "hold", replace(known, held_event=event.event_id, n_held=known.n_held + 1)
     return release(known, event, now_ns)
@@ -60,9 +73,14 @@ def alarm_topic(instance: str, sensor: str) -> str:
     return f"camshaft/{instance}/alarm/{machine}/{point}".translate(UNSAFE_IN_TOPIC)
 
 
-def alarm_state(instance: str, change: StoredEvent, seen: StoredEvent | None) -> dict[str, Any]:
+def alarm_state(
+    instance: str,
+    change: StoredEvent,
+    seen: StoredEvent | None,
+    diagnosis: Diagnosed | None = None,
+) -> dict[str, Any]:
     """The state of a point's alarm, for its retained topic. change: its newest raising or clearing;
-    seen: its acknowledgement, if that came after.
+    seen: its acknowledgement, if that came after; diagnosis: the newest of this alarm.
     """
     state = STATE_OF_KIND[change.kind]
     return _who(instance, change) | {
@@ -70,6 +88,7 @@ def alarm_state(instance: str, change: StoredEvent, seen: StoredEvent | None) ->
         "since": iso(change.at_ns),
         "text": change.text,
         "acknowledged": None if seen is None else seen.text,
+        "diagnosis": None if diagnosis is None else diagnosis.short,
     }
 
 
@@ -85,6 +104,7 @@ def notice(instance: str, event: StoredEvent, n_held: int) -> dict[str, Any]:
         "title": f"{WORDS[state]}: {event.sensor}",
         "text": f"{WORDS[state]} at {event.sensor}: {event.text}{more}",
         "n_held": n_held,
+        "diagnosis": None if event.diagnosis is None else event.diagnosis.short,
     }
 
 

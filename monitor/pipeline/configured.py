@@ -9,6 +9,7 @@ from monitor.config_machines import surroundings_at
 from monitor.evidence.model_folder import find_model
 from monitor.evidence.network import Classifier
 from monitor.pipeline.analysis import Analyser
+from monitor.pipeline.diagnosing import Answer
 from monitor.pipeline.router import Rules
 
 
@@ -30,4 +31,14 @@ def configured_rules(config: Config) -> Rules:
         failure_modes=config.page.failure_modes,
         context=config.context,
         surroundings=partial(surroundings_at, config.machines),
+        answer=_answer(config),
     )
+
+
+def _answer(config: Config) -> Answer | None:
+    """None where no machine is known: what names its parts is then not even loaded."""
+    if not config.machines:
+        return None
+    from monitor.diagnosis.live import answer  # a third of a second, for filters of images
+
+    return answer

@@ -34,6 +34,7 @@ class Judgement:
     n_new: int
     kept: Sequence[KeptWindow] = ()
     events: Sequence[Event] = ()
+    cut: Cut | None = None  # of a window
 
 
 def judge(work: Sequence[Cut]) -> Iterator[Judgement]:
@@ -50,7 +51,7 @@ def judge(work: Sequence[Cut]) -> Iterator[Judgement]:
             analysis = Analysis(quality)
         found = cut.sensor.judge(piece, analysis, cut.analyser, cut.running, cut.context)
         verdict, kept, events = found
-        yield Judgement(verdict, piece.n_new, kept, events)
+        yield Judgement(verdict, piece.n_new, kept, events, cut)
 
 
 def _analyse(work: Sequence[Cut]) -> dict[int, Analysis]:

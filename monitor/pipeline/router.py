@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from monitor.config import ContextSettings, JournalSettings, Subscription
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.context import ContextRules
+from monitor.pipeline.diagnosing import Answer
 from monitor.pipeline.memory import Memory
 from monitor.pipeline.sample_reader import MAX_NAME, SampleReader
 from monitor.records import labels
@@ -32,6 +33,7 @@ class Rules:
     failure_modes : that a label may name
     context : where speed, load, tool come from
     surroundings : what is known of the machine at "machine/point"
+    answer : what names a broken part; None: nothing does
     """
 
     subscriptions: tuple[Subscription, ...]
@@ -42,6 +44,7 @@ class Rules:
     failure_modes: tuple[str, ...] = ()
     context: tuple[ContextSettings, ...] = ()
     surroundings: Callable[[str], Surroundings | None] = lambda _name: None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from monitor.evidence.colour import full_colour
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.verdict import Verdict
 from monitor.records.zones import letter
+from monitor.report.diagnosis import diagnosis_section
 from monitor.report.evidence import (
     band_name,
     band_steps,
@@ -73,6 +74,7 @@ def page(found: Findings, now_ns: int) -> str:
         _verdict(found),
         timeline(found.rows, found.worst_row, found.clock),
         _worst(found),
+        diagnosis_section(found.diagnosis, found.clock),
         _advice(found),
         _events(found),
         _figures(found),
