@@ -36,6 +36,7 @@ from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews
 from monitor.page import commissioning, delivery
 from monitor.page.address import HostNames
+from monitor.page.diagnosis import diagnosis_view
 from monitor.page.feed import Feed, Source
 from monitor.page.guard import CSRF_HEADER, MAX_BODY_BYTES, Guard, Sessions, refuse
 from monitor.page.views import (
@@ -78,6 +79,7 @@ class Page:
             Route("/api/rows/{row_id:int}", self.row),
             Route("/api/rows/{row_id:int}/waveform", self.waveform),
             Route("/api/rows/{row_id:int}/last-ok", self.last_ok),
+            Route("/api/diagnosis", self.diagnosis),
             Route("/api/events", self.events),
             Route("/api/events/{event_id:int}/row", self.event_row),
             Route("/api/refused", self.refused),
@@ -222,6 +224,15 @@ class Page:
         with self._source.reading() as views:
             verdict = _row(views, request.path_params["row_id"]).verdict
             return _answer({"row": views.last_ok(verdict.sensor, verdict.end_ns, verdict.model_id)})
+
+    def diagnosis(self, request: Request) -> Response:
+        """The newest diagnosis of a sensor up to a window; null where there is none."""
+        self._may_read(request)
+        sensor, row_id = request.query_params.get("sensor", ""), _number(request, "row")
+        with self._source.reading() as views:
+            end_ns = _row(views, row_id or 0).verdict.end_ns
+            found = views.diagnosis(sensor, to_ns=end_ns)
+        return _answer({"diagnosis": diagnosis_view(found)})
 
     def events(self, request: Request) -> Response:
         """Events, newest first."""

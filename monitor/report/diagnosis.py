@@ -1,4 +1,4 @@
-"""What is broken, as the report tells it: the name, or why there is none, and what adds up to it."""
+"""What is broken, as the report tells it: the name, or why there is none, and its sum."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import {
   timelineOption,
 } from "./charts.js";
 import { conditionPart } from "./condition.js";
+import { diagnosisPart } from "./diagnosis.js";
 import { show } from "./dom.js";
 import { eventsView } from "./events.js";
 import { ofKind } from "./evidence.js";
@@ -49,7 +50,9 @@ export function pointView(view, sensor, what, id) {
     reloadLabels,
   });
   const condition = conditionPart();
-  show(view, parts.nodes, condition.panel);
+  const diagnosis = diagnosisPart(sensor);
+  show(view, parts.nodes);
+  parts.evidence.panels.after(diagnosis.panel, condition.panel);
   const charts = {};
   let echarts = null;
 
@@ -224,6 +227,7 @@ export function pointView(view, sensor, what, id) {
     if (!row || state.left) return;
     parts.write(row, state.compared);
     condition.write(row);
+    diagnosis.write(row).catch(sentence);
     const colours = palette();
     chart("timeline", parts.time.chart).setOption(
       timelineOption(echarts, state.rows, row.row, colours),
@@ -289,6 +293,7 @@ export function pointView(view, sensor, what, id) {
   start().catch(sentence);
   return () => {
     state.left = true;
+    diagnosis.leave();
     stop();
     stopEvents();
     removeEventListener("resize", resize);
