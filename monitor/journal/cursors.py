@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from monitor.journal.diagnoses import newest_diagnosis
+from monitor.journal.diagnoses import told_diagnosis
 from monitor.journal.indicators import indicators_of
 from monitor.journal.places import ID_OF_KIND, RowKind
 from monitor.journal.reader import SELECT_VERDICT, Row, read_row
@@ -323,7 +323,7 @@ class Cursor:
     def _with_diagnosis(self, event: StoredEvent) -> StoredEvent:
         if event.kind not in DIAGNOSED_KINDS:
             return event
-        found = newest_diagnosis(self._link, event.sensor, event.at_ns, event.at_ns)
+        found = told_diagnosis(self._link, event.sensor, event.at_ns, event.text)
         return replace(event, diagnosis=found)
 
     def _health(self, after: int, limit: int) -> list[JournalRow]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -28,10 +29,9 @@ _INSERT = (
 _FORGET = (
     "DELETE FROM diagnosis WHERE diagnosis_id <= (SELECT max(diagnosis_id) FROM diagnosis) - ?"
 )
-_NEWEST = (
-    "SELECT sensor, at_ns, text, tree, envelope, spectrum FROM diagnosis"
-    " WHERE sensor = ? AND at_ns BETWEEN ? AND ? ORDER BY at_ns DESC, diagnosis_id DESC LIMIT 1"
-)
+_COLUMNS = "SELECT sensor, at_ns, text, tree, envelope, spectrum FROM diagnosis WHERE sensor = ?"
+_NEWEST = f"{_COLUMNS} AND at_ns BETWEEN ? AND ? ORDER BY at_ns DESC, diagnosis_id DESC LIMIT 1"
+_TOLD = f"{_COLUMNS} AND at_ns >= ? AND instr(?, text) > 0 ORDER BY at_ns LIMIT 1"
 
 
 def store_diagnoses(link: sqlite3.Connection, found: Iterable[Diagnosed]) -> None:
@@ -58,7 +58,17 @@ def newest_diagnosis(
     """Of a sensor's signal that ended in a span of time."""
     if not link.execute("SELECT 1 FROM sqlite_schema WHERE name = 'diagnosis'").fetchone():
         return None  # a journal that an older program wrote last
-    found = link.execute(_NEWEST, (sensor, from_ns, to_ns)).fetchone()
+    return _read(link.execute(_NEWEST, (sensor, from_ns, to_ns)).fetchone())
+
+
+def told_diagnosis(
+    link: sqlite3.Connection, sensor: str, at_ns: int, text: str
+) -> Diagnosed | None:
+    """The one whose sentence an event of this text and time tells."""
+    return _read(link.execute(_TOLD, (sensor, at_ns, text)).fetchone())
+
+
+def _read(found: tuple[Any, ...] | None) -> Diagnosed | None:
     if found is None:
         return None
     name, at_ns, text, tree, envelope, spectrum = found

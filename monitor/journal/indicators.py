@@ -23,17 +23,25 @@ _READ = (
 )
 
 
-def store_indicators(link: sqlite3.Connection, row_id: int, found: Mapping[str, float]) -> None:
-    """Within the caller's transaction."""
+def store_indicators(
+    link: sqlite3.Connection, row_id: int, found: Mapping[str, float], known: dict[str, int]
+) -> None:
+    """Within the caller's transaction. known : ids of names, grows; void after a rollback"""
     if not found:
         return
     names = "\n".join(found)
+    names_id = known.get(names)
+    if names_id is None:
+        names_id = known[names] = _names_id(link, names)
+    figures = np.fromiter(found.values(), "<f4").tobytes()
+    row = (row_id, names_id, figures)
+    link.execute("INSERT OR IGNORE INTO window_indicators VALUES (?, ?, ?)", row)
+
+
+def _names_id(link: sqlite3.Connection, names: str) -> int:
     link.execute("INSERT OR IGNORE INTO indicator_names (names) VALUES (?)", (names,))
-    link.execute(
-        "INSERT OR IGNORE INTO window_indicators"
-        " SELECT ?, names_id, ? FROM indicator_names WHERE names = ?",
-        (row_id, np.fromiter(found.values(), "<f4").tobytes(), names),
-    )
+    query = "SELECT names_id FROM indicator_names WHERE names = ?"
+    return int(link.execute(query, (names,)).fetchone()[0])
 
 
 def indicators_of(link: sqlite3.Connection, row_ids: Iterable[int]) -> dict[int, dict[str, float]]:

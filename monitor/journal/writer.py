@@ -70,6 +70,7 @@ class Journal:
         self.path = path
         self._link = connect(path, on_update)
         self._grids: dict[Grid, int] = {}
+        self._names: dict[str, int] = {}  # of indicators
 
     def close(self) -> None:
         self._link.close()
@@ -174,7 +175,7 @@ class Journal:
             stored = link.execute(INSERT_VERDICT, row).fetchone()
             if stored:
                 self._insert_map(link, stored[0], verdict)
-                store_indicators(link, stored[0], verdict.indicators)
+                store_indicators(link, stored[0], verdict.indicators, self._names)
                 if verdict.context:
                     row = (stored[0], _compact(verdict.context))
                     link.execute("INSERT OR IGNORE INTO window_context VALUES (?, ?)", row)
@@ -231,6 +232,7 @@ class Journal:
                 yield link
         except JournalError:
             self._grids.clear()  # a rolled-back grid row is gone
+            self._names.clear()
             raise
 
 

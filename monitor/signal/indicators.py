@@ -14,6 +14,8 @@ from monitor.signal import severity
 
 SLOW_SHAFT_HZ = 10.0  # 600 1/min: below it, velocity counts from 2 Hz (ISO 20816-3)
 FIGURES = ("rms_ms2", "peak_ms2", "peak_to_peak_ms2", "crest", "kurtosis")
+N_AT_ONCE = 8  # windows: more leave the cache
+RANGE = (1e-4, 1e6)  # m/s², a peak whose fourth power a float32 holds
 VELOCITY = "velocity_rms_mm_s"
 SLOW_VELOCITY = "velocity_rms_from_2hz_mm_s"
 ZONE = "zone"  # 1 is A, 4 is D
@@ -27,20 +29,31 @@ def figures(samples: Float32) -> Float32:
     Returns float32, shape (n_windows, n_channels, len(FIGURES)). Crest factor (peak / RMS) and
     kurtosis (of Pearson, 3 for normal noise) are NaN where a channel stands still.
     """
-    centred = samples - samples.mean(axis=2, keepdims=True)
-    low, high = centred.min(axis=2), centred.max(axis=2)
-    peak = np.maximum(high, -low)
-    # Of a peak of one, so that no power of a float32 leaves its range.
+    found = np.empty((*samples.shape[:2], len(FIGURES)), np.float32)
+    for first in range(0, len(samples), N_AT_ONCE):
+        part = slice(first, first + N_AT_ONCE)
+        found[part] = _figures(samples[part])
+    return found
+
+
+def _figures(samples: Float32) -> Float32:
+    n = samples.shape[2]
+    mean = samples.mean(axis=2)
+    high, low = samples.max(axis=2) - mean, mean - samples.min(axis=2)
+    peak = np.maximum(high, low)
+    centred = samples - mean[..., None]
+    scale = np.ones_like(peak)
+    if ((peak < RANGE[0]) | (peak > RANGE[1])).any():
+        scale = np.where(peak > 0, peak, 1)
+        centred /= scale[..., None]
+    square = np.square(centred, out=centred)
+    mean_square = square.mean(axis=2)
+    fourth = np.einsum("wcn,wcn->wc", square, square) / n
+    rms = np.sqrt(mean_square)
     with np.errstate(divide="ignore", invalid="ignore"):
-        centred /= peak[..., None]
-        square = np.square(centred, out=centred)
-        mean_square = square.mean(axis=2)
-        fourth = np.einsum("wcn,wcn->wc", square, square) / samples.shape[2]
-        crest = 1 / np.sqrt(mean_square)
+        crest = peak / scale / rms
         kurtosis = fourth / np.square(mean_square)
-    rms = np.where(peak > 0, peak * np.sqrt(mean_square), 0)
-    found = np.stack([rms, peak, high - low, crest, kurtosis], axis=2)
-    return np.asarray(found, np.float32)
+    return np.stack([rms * scale, peak, high + low, crest, kurtosis], axis=2)
 
 
 def velocity_name(shaft_hz: float | None) -> str:

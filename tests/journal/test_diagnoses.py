@@ -44,7 +44,8 @@ DIAGNOSED = Diagnosed(VERDICT.sensor, VERDICT.end_ns, TEXT, TREE, SPECTRUM, SPEC
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    event = Event(VERDICT.end_ns, VERDICT.sensor, "alarm_raised", f"network; {TEXT}")
+    # Raised by the window before the last one that the diagnosis has.
+    event = Event(VERDICT.start_ns, VERDICT.sensor, "alarm_raised", f"network; {TEXT}")
     batch = Batch(verdicts=[VERDICT], events=[event], diagnoses=[DIAGNOSED])
     Journal(tmp_path / "journal").commit(batch)
     return tmp_path / "journal"
