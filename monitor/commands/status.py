@@ -130,7 +130,7 @@ def _diagnosis(reader: JournalReader, verdict: Verdict | None) -> dict[str, Any]
     """The newest, of a point whose alarm stands."""
     if verdict is None or verdict.alarm != "raised":
         return None
-    found = reader.diagnosis(verdict.sensor)
+    found = reader.diagnosis_of_alarm(verdict.sensor)
     return None if found is None else found.short
 
 

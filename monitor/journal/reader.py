@@ -122,6 +122,14 @@ class JournalReader:
         except sqlite3.Error as error:
             raise JournalError(f"the journal cannot be read: {error}.") from error
 
+    def diagnosis_of_alarm(self, sensor: str, to_ns: int = 2**63 - 1) -> Diagnosed | None:
+        """The newest since a sensor's alarm was last raised; None where that one has none."""
+        query = (
+            "SELECT max(at_ns) FROM event WHERE sensor = ? AND kind = 'alarm_raised' AND at_ns <= ?"
+        )
+        (raised_ns,) = self._execute(query, (sensor, to_ns)).fetchone()
+        return None if raised_ns is None else self.diagnosis(sensor, raised_ns, to_ns)
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Windows by sensor and status."""
         counts: dict[str, dict[str, int]] = {}

@@ -226,12 +226,13 @@ class Page:
             return _answer({"row": views.last_ok(verdict.sensor, verdict.end_ns, verdict.model_id)})
 
     def diagnosis(self, request: Request) -> Response:
-        """The newest diagnosis of a sensor up to a window; null where there is none."""
+        """The newest of the alarm that stands in a window, up to it; null where there is none."""
         self._may_read(request)
-        sensor, row_id = request.query_params.get("sensor", ""), _number(request, "row")
+        row_id = _number(request, "row")
         with self._source.reading() as views:
-            end_ns = _row(views, row_id or 0).verdict.end_ns
-            found = views.diagnosis(sensor, to_ns=end_ns)
+            verdict = _row(views, row_id or 0).verdict
+            is_raised = verdict.alarm == "raised"
+            found = views.diagnosis_of_alarm(verdict.sensor, verdict.end_ns) if is_raised else None
         return _answer({"diagnosis": diagnosis_view(found)})
 
     def events(self, request: Request) -> Response:

@@ -96,3 +96,11 @@ def test_status_has_it(path: Path) -> None:
     found = summary(JournalReader(path), [], VERDICT.end_ns)
     assert adds_up(found["sensors"][VERDICT.sensor]["diagnosis"])
     assert TEXT in render(found)
+
+
+def test_an_alarm_has_no_diagnosis_of_an_earlier_one(path: Path) -> None:
+    assert JournalReader(path).diagnosis_of_alarm(VERDICT.sensor) is not None
+    assert JournalReader(path).diagnosis_of_alarm("other/point") is None
+    later = Event(VERDICT.end_ns + 1, VERDICT.sensor, "alarm_raised", "network")
+    Journal(path).commit(Batch(events=[later]))
+    assert JournalReader(path).diagnosis_of_alarm(VERDICT.sensor) is None

@@ -82,3 +82,9 @@ def test_orders_and_the_plain_spectrum(page: Any) -> None:
     label = page.locator(".diagnosis .spectrum").get_attribute("aria-label")
     assert label is not None
     assert label.startswith("Spectrum: outer race")
+
+
+def test_a_window_before_the_alarm_names_nothing(page: Any) -> None:
+    page.goto(page.url.partition("#")[0] + "#/point/m%2Fp/row/1")
+    page.wait_for_selector("dd:text-is('kept')")  # the window's own details are there
+    page.wait_for_selector(".diagnosis", state="hidden")

@@ -10,7 +10,7 @@ const SMALLEST = 0.01; // of a band's share of the verdict, to have a line of it
 const LABEL = { fontSize: 13 };
 const SPECTRA = { envelope: "Envelope spectrum", spectrum: "Spectrum" };
 
-export function diagnosisPart(sensor) {
+export function diagnosisPart() {
   const look = { which: "envelope", orders: false, log: false, cursor_hz: null };
   const state = { found: null, row: null, chart: null, left: false };
   const text = el("p", {});
@@ -45,8 +45,7 @@ export function diagnosisPart(sensor) {
 
   async function write(row) {
     state.row = row;
-    const query = new URLSearchParams({ sensor, row: row.row });
-    const { diagnosis } = await get(`api/diagnosis?${query}`);
+    const { diagnosis } = await get(`api/diagnosis?row=${row.row}`);
     if (state.left || state.row !== row) return;
     const is_new = state.found?.at_ms !== diagnosis?.at_ms;
     state.found = diagnosis;

@@ -50,7 +50,7 @@ export function pointView(view, sensor, what, id) {
     reloadLabels,
   });
   const condition = conditionPart();
-  const diagnosis = diagnosisPart(sensor);
+  const diagnosis = diagnosisPart();
   show(view, parts.nodes);
   parts.evidence.panels.after(diagnosis.panel, condition.panel);
   const charts = {};
