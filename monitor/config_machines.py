@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -20,8 +20,10 @@ from monitor.records.machine import (
     Gear,
     Machine,
     ShaftSpeed,
+    Surroundings,
     ratios_of,
 )
+from monitor.records.zones import ISO_LIMITS_MM_S
 from monitor.settings import Positive, Settings
 
 RATIOS_AGREE = 0.01  # BPFO + BPFI is the number of elements to within this
@@ -32,11 +34,12 @@ Elements = Annotated[int, Field(ge=3, le=500)]
 
 
 class ShaftSettings(Settings):
-    """The speed of the shaft that every ratio refers to: fixed with a relative tolerance, or a
-    range.
+    """The speed of the shaft that every ratio refers to: fixed or told (the name of a value under
+    context, 1/min), each with a relative tolerance, or a range.
     """
 
     rpm: Positive | None = None
+    context: str | None = None
     tolerance: float = Field(default=0.01, ge=0, le=0.1)
     low_rpm: Positive | None = None
     high_rpm: Positive | None = None
@@ -44,18 +47,24 @@ class ShaftSettings(Settings):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         is_range = self.low_rpm is not None and self.high_rpm is not None
-        if (self.low_rpm is None) != (self.high_rpm is None) or is_range == (self.rpm is not None):
-            raise ValueError("must have either rpm, or low_rpm and high_rpm")
+        ways = (self.rpm is not None, self.context is not None, is_range)
+        if (self.low_rpm is None) != (self.high_rpm is None) or sum(ways) != 1:
+            raise ValueError("must have exactly one of rpm, context, or low_rpm and high_rpm")
         if self.low_rpm is not None and self.high_rpm is not None and self.low_rpm > self.high_rpm:
             raise ValueError(
                 f"low_rpm = {self.low_rpm:g} must be at most high_rpm = {self.high_rpm:g}"
             )
         if is_range and "tolerance" in self.model_fields_set:
-            raise ValueError("tolerance belongs to rpm: low_rpm and high_rpm have their own span")
+            raise ValueError(
+                "tolerance belongs to rpm or context: low_rpm and high_rpm have their own span"
+            )
         return self
 
     @property
-    def speed(self) -> ShaftSpeed:
+    def speed(self) -> ShaftSpeed | None:
+        """None where it is told."""
+        if self.context is not None:
+            return None
         if self.rpm is not None:
             hz = self.rpm / 60
             return ShaftSpeed(hz * (1 - self.tolerance), hz * (1 + self.tolerance))
@@ -207,6 +216,37 @@ class MotorSettings(Settings):
     line_hz: Positive
 
 
+class ZoneSettings(Settings):
+    """Zones A to D of RMS velocity: of ISO 20816-3 by the machine's group (1: above 300 kW; 2: from
+    15 to 300 kW) and foundation, or by limits of one's own from A to B, B to C, C to D.
+    """
+
+    group: Literal[1, 2] | None = None
+    foundation: Literal["rigid", "flexible"] | None = None
+    limits_mm_s: tuple[Positive, Positive, Positive] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        by_group = self.group is not None and self.foundation is not None
+        if (self.group is None) != (self.foundation is None) or by_group == bool(self.limits_mm_s):
+            raise ValueError("must have either group and foundation, or limits_mm_s")
+        if self.limits_mm_s is not None and not is_rising(self.limits_mm_s):
+            raise ValueError(f"limits_mm_s = {list(self.limits_mm_s)} must rise from A to D")
+        return self
+
+    @property
+    def limits(self) -> tuple[float, float, float]:
+        """mm/s"""
+        if self.group is not None and self.foundation is not None:
+            return ISO_LIMITS_MM_S[self.group, self.foundation]
+        assert self.limits_mm_s is not None
+        return self.limits_mm_s
+
+
+def is_rising(limits: tuple[float, float, float]) -> bool:
+    return limits[0] < limits[1] < limits[2]
+
+
 class MachineSettings(Settings):
     """One machine; the first whose `match` fits "machine/point" holds for a sensor, as under
     sensors.
@@ -222,6 +262,7 @@ class MachineSettings(Settings):
     blades: tuple[BladeSettings, ...] = Field(default=(), max_length=20)
     belts: tuple[BeltSettings, ...] = Field(default=(), max_length=20)
     motor: MotorSettings | None = None
+    zones: ZoneSettings | None = None
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
@@ -246,6 +287,16 @@ class MachineSettings(Settings):
             line_hz=None if self.motor is None else self.motor.line_hz,
         )
 
+    def surroundings(self, point: str) -> Surroundings:
+        """As `near`, with what the service needs beside."""
+        told = ShaftSettings(context="") if self.shaft is None else self.shaft
+        return Surroundings(
+            machine=self.near(point),
+            speed_context=told.context or "",
+            speed_tolerance=told.tolerance,
+            limits_mm_s=None if self.zones is None else self.zones.limits,
+        )
+
 
 class MachinesFile(Settings):
     """A file that describes machines and nothing else, for recordings without a service."""
@@ -257,3 +308,9 @@ def machine_at(machines: tuple[MachineSettings, ...], name: str) -> Machine | No
     """What is known of the machine at "machine/point": the first entry that fits, or None."""
     entry = next((one for one in machines if one.fits(name)), None)
     return None if entry is None else entry.near(name.rpartition("/")[2])
+
+
+def surroundings_at(machines: tuple[MachineSettings, ...], name: str) -> Surroundings | None:
+    """As `machine_at`, with what the service needs beside."""
+    entry = next((one for one in machines if one.fits(name)), None)
+    return None if entry is None else entry.surroundings(name.rpartition("/")[2])

@@ -50,6 +50,12 @@ def _context_never_read(config: Config) -> Iterator[str]:
                 f"sensors[{index}].running.context = {rule.running.context!r}: is no name under"
                 " context."
             )
+    for index, machine in enumerate(config.machines):
+        if machine.shaft is not None and machine.shaft.context not in (None, *names):
+            yield (
+                f"machines[{index}].shaft.context = {machine.shaft.context!r}: is no name under"
+                " context."
+            )
     for index, one in enumerate(config.context):
         for subscription in config.subscriptions:
             is_other = subscription.topic != one.topic and one.format != "sparkplug"

@@ -27,6 +27,7 @@ from monitor.advice import advice_book
 from monitor.cli import main
 from monitor.commands import page as page_command
 from monitor.config import Config, ConfigError
+from monitor.config_machines import surroundings_at
 from monitor.evidence import limits
 from monitor.evidence.model_folder import ModelError, find_model
 from monitor.journal.cursors import HealthFigures, JournalRow, Notified
@@ -290,7 +291,7 @@ def filters(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[s
 
 def machine(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> str:
     """What is known of the machine at the sensor of the messages above."""
-    return str(config.machine("m/p"))
+    return str(surroundings_at(config.machines, "m/p"))
 
 
 def described(**changes: Any) -> Tree:
@@ -310,6 +311,11 @@ def seen_in_shaft(key: str, value: Any, **beside: Any) -> Observation:
     return Observation(
         machine, described(shaft={**beside, key: value}), described(shaft=beside or {"rpm": 1000})
     )
+
+
+def seen_in_zones(zones: Tree) -> Observation:
+    before = {"group": 2, "foundation": "rigid"}
+    return Observation(machine, described(zones=zones), described(zones=before))
 
 
 BALLS = {"name": "a", "elements": 9, "element_mm": 8, "pitch_mm": 40}
@@ -872,6 +878,12 @@ OBSERVED: dict[str, Observation] = {
     "MachineSettings.match": Observation(machine, described(match="n/*"), described()),
     "MachineSettings.slip": Observation(machine, described(slip=0.01), described()),
     "ShaftSettings.rpm": seen_in_shaft("rpm", 1200),
+    "ShaftSettings.context": Observation(
+        machine, told_of() | described(shaft={"context": "speed"}), described(shaft={"rpm": 1000})
+    ),
+    "ZoneSettings.group": seen_in_zones({"group": 1, "foundation": "rigid"}),
+    "ZoneSettings.foundation": seen_in_zones({"group": 2, "foundation": "flexible"}),
+    "ZoneSettings.limits_mm_s": seen_in_zones({"limits_mm_s": [1, 2, 3]}),
     "ShaftSettings.tolerance": seen_in_shaft("tolerance", 0.02, rpm=1000),
     "ShaftSettings.low_rpm": seen_in_shaft("low_rpm", 1100, low_rpm=1000, high_rpm=1200),
     "ShaftSettings.high_rpm": seen_in_shaft("high_rpm", 1300, low_rpm=1000, high_rpm=1200),

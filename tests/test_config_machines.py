@@ -86,9 +86,12 @@ def test_an_impossible_bearing_is_one_sentence(bearing: dict[str, Any], rule: st
 @pytest.mark.parametrize(
     ("entry", "rule"),
     [
-        ({"shaft": {}}, "must have either rpm, or low_rpm and high_rpm"),
+        ({"shaft": {}}, "must have exactly one of rpm, context, or low_rpm and high_rpm"),
         ({"shaft": {"rpm": 0}}, "machines[0].shaft.rpm = 0: must be greater than 0 (unit: 1/min)"),
-        ({"shaft": {"rpm": 9, "low_rpm": 1, "high_rpm": 2}}, "must have either rpm, or"),
+        (
+            {"shaft": {"rpm": 9, "low_rpm": 1, "high_rpm": 2}},
+            "must have exactly one of rpm, context",
+        ),
         ({"shaft": {"low_rpm": 3, "high_rpm": 2}}, "low_rpm = 3 must be at most high_rpm = 2"),
         ({"shaft": {"low_rpm": 1, "high_rpm": 2, "tolerance": 0.1}}, "tolerance belongs to rpm"),
         ({"gears": [{"name": "g", "teeth": 2}]}, "greater than or equal to 3"),

@@ -33,6 +33,7 @@ CONTAINERS = {
         "Config.logging",
     ),
     *("Config.machines", "MachineSettings.shaft", "MachineSettings.motor"),
+    "MachineSettings.zones",
     *("MachineSettings.bearings", "MachineSettings.gears", "MachineSettings.blades"),
     "MachineSettings.belts",
     *("Subscription.payload", "SensorSettings.alarm", "SensorSettings.running"),

@@ -117,6 +117,7 @@ def point() -> Json:
             (8, [_probability(), _novelty()]),
             (11, [_cam()]),
             (10, [_novelty_map(), _spectrum()]),
+            (8, _condition()),
             (
                 9,
                 [
@@ -342,6 +343,39 @@ def _spectrum() -> Json:
     text = "Power spectral density, mean of the channels, in tenths of a dB re 1 (m/s²)²/Hz."
     colours = {"scheme": "Viridis", "reverse": False}
     return heatmap("Spectrum", 12, _map_query("vibration_spectrum"), colours, "short", text)
+
+
+def _condition() -> list[Json]:
+    """Condition indicators, those of one unit together."""
+    return [
+        time_series(title, 8, [_indicators(names)], unit, description=text)
+        for title, names, unit, text in (
+            (
+                "Acceleration",
+                "rms_ms2|peak_ms2|peak_to_peak_ms2",
+                "suffix: m/s²",
+                "RMS, peak and peak to peak of each window, its mean removed.",
+            ),
+            (
+                "Impulsiveness",
+                "crest|kurtosis",
+                "none",
+                "Crest factor, 1.4 for a sine; kurtosis, 3 for noise. Both rise with early faults"
+                " of bearings and gears.",
+            ),
+            (
+                "Velocity and zone",
+                "velocity_rms|zone",
+                "none",
+                "RMS velocity in mm/s, and the zone of ISO 20816-3 (1 is A, 4 is D) where it is"
+                " configured: a second opinion.",
+            ),
+        )
+    ]
+
+
+def _indicators(names: str) -> Json:
+    return query(_over_time(f"mean(/^({names})/)", "vibration_condition"), "$col")
 
 
 def _drift(quality: Json) -> Json:

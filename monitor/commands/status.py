@@ -69,6 +69,7 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
     troubles = reader.troubles()
     contexts = reader.context(row.row_id for row in latest.values())
     mutes = reader.mutes(now_ns)
+    indicators = reader.indicators(row.row_id for row in latest.values())
     sensors = {}
     for name in sorted({*books.samples, *latest}):
         verdict = latest[name].verdict if name in latest else None
@@ -80,6 +81,8 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
             **_novelty(verdict),
             "evidence": _evidence(verdict),
             "context": dict(contexts.get(latest[name].row_id, {})) if name in latest else {},
+            "indicators": indicators.get(latest[name].row_id, {}) if name in latest else {},
+            "diagnosis": _diagnosis(reader, verdict),
             "age_s": (now_ns - verdict.end_ns) / 1e9 if verdict else None,
             "windows": counts.get(name, {}),
             "samples": {
@@ -130,6 +133,14 @@ def _trouble_of(told: tuple[int, str] | None, verdict: Verdict | None, now_ns: i
         return ""
     is_judged = verdict is not None and verdict.status not in (Status.BAD_DATA, Status.NO_DATA)
     return "" if is_judged and now_ns - told[0] > TROUBLE_NS else told[1]
+
+
+def _diagnosis(reader: JournalReader, verdict: Verdict | None) -> dict[str, Any] | None:
+    """The newest, of a point whose alarm stands."""
+    if verdict is None or verdict.alarm != "raised":
+        return None
+    found = reader.diagnosis_of_alarm(verdict.sensor)
+    return None if found is None else found.short
 
 
 def _novelty(verdict: Verdict | None) -> dict[str, float | None]:
@@ -254,5 +265,6 @@ def _line(name: str, sensor: dict[str, Any]) -> str:
     if muted := sensor.get("muted"):
         until = clock(muted["until_ns"], None)
         line += f"; muted until {until} by {printable(muted['author'])}"
-    trouble = sensor.get("trouble")
-    return f"{line}\n    {printable(trouble)}" if trouble else line
+    diagnosis = sensor.get("diagnosis") or {}
+    below = [text for text in (diagnosis.get("text"), sensor.get("trouble")) if text]
+    return "\n    ".join([line, *(printable(text) for text in below)])

@@ -14,6 +14,7 @@ from typing import Any
 from monitor.demo.stage import Child, DemoError, Stage, camshaft
 from monitor.records.signal import Float32
 from monitor.records.verdict import Status, Verdict
+from monitor.simulator.known import KnownMachine, Part
 from monitor.simulator.machine import Kind, SimulatedMachine
 
 SAMPLE_RATE_HZ = 25_600.0
@@ -26,7 +27,7 @@ NOVELTY_WINDOW_S = 0.5
 @dataclass(frozen=True, slots=True)
 class Actor:
     """A machine and its part in the demo. onset, growth: of its fault,
-    shares of the demo's length.
+    shares of the demo's length. part: that is broken, of a machine whose geometry is known
     """
 
     sensor: str
@@ -36,12 +37,15 @@ class Actor:
     onset: float = 1.0
     growth: float = 0.0
     has_model: bool = True
+    part: Part | None = None
 
     @property
     def is_faulty(self) -> bool:
         return self.kind != "healthy"
 
     def machine(self, seconds: int) -> SimulatedMachine:
+        if self.part is not None:
+            return KnownMachine(self.part, self.seed, onset_s=self.onset * seconds)
         return SimulatedMachine(
             self.kind,
             self.seed,
@@ -50,11 +54,19 @@ class Actor:
             growth_s=self.growth * seconds,
         )
 
-    def note(self, now_s: float, onset_s: float) -> str:
-        """What the machine does now."""
+    def note(self, now_s: float, onset_s: float, named: str = "") -> str:
+        """What the machine does now. named : what the service says is broken"""
+        if named:
+            return f"named: {named.split(',')[0]}"
         if self.is_faulty and now_s >= onset_s:
             return f"{self.fault} since {onset_s:.0f} s"
         return "healthy" if self.has_model else "healthy, no model"
+
+    def is_named_wrong(self, named: str) -> list[str]:
+        """What the service named wrong about this machine; empty is right."""
+        if self.part is None or named.split(",")[0] == self.part:
+            return []
+        return [f"{self.sensor}: named {named or 'nothing'}, though its {self.part} is broken"]
 
     def what_is_wrong(self, verdicts: Sequence[Verdict], onset_ns: int) -> list[str]:
         """What the service got wrong about this machine; empty is right."""
@@ -77,14 +89,29 @@ class Actor:
 
 CAST = (
     Actor("press-1/gearbox", "healthy", 1),
-    Actor("press-2/gearbox", "bearing", 2, "bearing fault", onset=0.3, growth=0.3),
+    Actor("press-2/gearbox", "bearing", 2, "bearing fault", onset=0.4, part="outer race"),
     Actor("pump-1/motor", "healthy", 3),
     Actor("fan-1/bearing", "quiet", 4, "falls quiet", onset=0.6, growth=0.05, has_model=False),
 )
 # Of the demo's length: enough for a baseline, with time to be OK before the fault.
 COMMISSION_SHARE = 0.35
 
+
+def known_machine(actor: Actor) -> dict[str, Any]:
+    """What the configuration says of a machine whose geometry is known."""
+    assert actor.part is not None
+    machine = KnownMachine(actor.part, actor.seed).machine
+    ratios, speed = machine.bearings[0].ratios, machine.speed
+    assert speed is not None
+    bearing = {"name": "drive end", "elements": ratios.n_elements}
+    bearing |= {key: getattr(ratios, key) for key in ("bpfo", "bpfi", "bsf", "ftf")}
+    shaft = {"rpm": 60 * speed.middle_hz, "tolerance": speed.tolerance}
+    zones = {"group": 2, "foundation": "rigid"}
+    return {"match": actor.sensor, "shaft": shaft, "bearings": [bearing], "zones": zones}
+
+
 RULES: dict[str, Any] = {
+    "machines": [known_machine(actor) for actor in CAST if actor.part is not None],
     "subscriptions": [
         {
             "topic": "demo/{machine}/{point}/waveform",
@@ -109,7 +136,7 @@ class SimulatedPlant:
     """
 
     def __init__(self, on: Stage, seconds: int) -> None:
-        self._client, self._seconds = on.client, seconds
+        self._client, self._reader, self._seconds = on.client, on.reader, seconds
         self._machines = [(actor.sensor, actor.machine(seconds)) for actor in CAST]
         self._commissioning = Commissioning(
             on, round(COMMISSION_SHARE * seconds / NOVELTY_WINDOW_S)
@@ -130,7 +157,15 @@ class SimulatedPlant:
     def notes(self) -> dict[str, str]:
         """What each machine does now, by sensor."""
         now_s = self._time_s(self._n_sent)
-        return {actor.sensor: actor.note(now_s, self._onset_s(actor)) for actor in CAST}
+        return {
+            actor.sensor: actor.note(now_s, self._onset_s(actor), self._named(actor))
+            for actor in CAST
+        }
+
+    def _named(self, actor: Actor) -> str:
+        """What the service says is broken, "" where it says nothing."""
+        found = None if actor.part is None else self._reader.diagnosis(actor.sensor)
+        return "" if found is None else str(found.tree["named"])
 
     def step(self, verdicts: Mapping[str, Sequence[Verdict]]) -> None:
         """Send each chunk whose last sample is over, as a sensor would. Raises DemoError if the
@@ -153,6 +188,7 @@ class SimulatedPlant:
         for actor in CAST:
             onset_ns = self._start_ns + round(self._onset_s(actor) * 1e9) if actor.is_faulty else 0
             found += actor.what_is_wrong(verdicts.get(actor.sensor, ()), onset_ns)
+            found += actor.is_named_wrong(self._named(actor))
         return found
 
     def findings(self, verdicts: Mapping[str, Sequence[Verdict]]) -> dict[str, object]:
@@ -171,6 +207,7 @@ class SimulatedPlant:
                     ),
                     "planted_hz": [round(max(0.0, edge)) for edge in machine.fault_band_hz or ()],
                     "driven_by_hz": [round(band.low_hz), round(band.high_hz)] if band else None,
+                    "named": self._named(actor) or None,
                 }
         return {"faults": found}
 

@@ -10,19 +10,22 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from monitor.journal.diagnoses import told_diagnosis
+from monitor.journal.indicators import indicators_of
 from monitor.journal.mutes import standing
 from monitor.journal.places import ID_OF_KIND, RowKind
-from monitor.journal.reader import SELECT_VERDICT, read_row
+from monitor.journal.reader import SELECT_VERDICT, Row, read_row
 from monitor.journal.schema import connect, transaction
 from monitor.journal.views import ALARM_KINDS, EVENT_COLUMNS, NEW_EVENTS, StoredEvent
 from monitor.journal.writer import POINTS
 from monitor.records.verdict import Verdict
 
 RowKey = tuple[RowKind, int]  # kind and row_id
+DIAGNOSED_KINDS = ("alarm_raised", "diagnosed")
 RESEND_SHARE = 4  # of a batch, a quarter is for rows to be sent again: new ones go on meanwhile
 
 log = logging.getLogger(__name__)
@@ -326,11 +329,28 @@ class Cursor:
     def _verdicts(self, after: int, limit: int) -> list[JournalRow]:
         query = SELECT_VERDICT + "WHERE row_id > ? ORDER BY row_id LIMIT ?"
         found = self._link.execute(query, (after, limit))
-        return [JournalRow("verdict", row.row_id, row.verdict) for row in map(read_row, found)]
+        return self._with_indicators([read_row(one) for one in found])
+
+    def _with_indicators(self, rows: Sequence[Row]) -> list[JournalRow]:
+        known = indicators_of(self._link, [row.row_id for row in rows])
+        return [
+            JournalRow(
+                "verdict",
+                row.row_id,
+                replace(row.verdict, indicators=known.get(row.row_id, {})),
+            )
+            for row in rows
+        ]
 
     def _events(self, after: int, limit: int) -> list[JournalRow]:
         events = (StoredEvent(*found) for found in self._link.execute(NEW_EVENTS, (after, limit)))
-        return [JournalRow("event", event.event_id, event) for event in events]
+        return [JournalRow("event", one.event_id, self._with_diagnosis(one)) for one in events]
+
+    def _with_diagnosis(self, event: StoredEvent) -> StoredEvent:
+        if event.kind not in DIAGNOSED_KINDS:
+            return event
+        found = told_diagnosis(self._link, event.sensor, event.at_ns, event.text)
+        return replace(event, diagnosis=found)
 
     def _health(self, after: int, limit: int) -> list[JournalRow]:
         query = (

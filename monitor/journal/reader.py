@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from monitor.journal.diagnoses import newest_diagnosis
+from monitor.journal.indicators import indicators_of
 from monitor.journal.maps import unpack_cells, unpack_spectrum
 from monitor.journal.mutes import Mute, standing
 from monitor.journal.numbers import unpack_numbers
@@ -22,6 +24,7 @@ from monitor.journal.writer import POINTS
 from monitor.records.batch import TROUBLES
 from monitor.records.books import Books, RowCounts
 from monitor.records.context import Context
+from monitor.records.diagnosis import Diagnosed
 from monitor.records.evidence import NO_CELLS, Evidence, Grid
 from monitor.records.signal import Float32
 from monitor.records.verdict import Band, Status, Verdict
@@ -109,6 +112,30 @@ class JournalReader:
             for (fields,) in self._execute(query, (row_id,)):
                 found[row_id] = json.loads(fields)
         return found
+
+    def indicators(self, row_ids: Iterable[int]) -> dict[int, dict[str, float]]:
+        """Condition indicators of these windows by name, where they have any."""
+        try:
+            return indicators_of(self._link, row_ids)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
+
+    def diagnosis(
+        self, sensor: str, from_ns: int = -(2**63), to_ns: int = 2**63 - 1
+    ) -> Diagnosed | None:
+        """The newest of a sensor's signal that ended in a span of time."""
+        try:
+            return newest_diagnosis(self._link, sensor, from_ns, to_ns)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
+
+    def diagnosis_of_alarm(self, sensor: str, to_ns: int = 2**63 - 1) -> Diagnosed | None:
+        """The newest since a sensor's alarm was last raised; None where that one has none."""
+        query = (
+            "SELECT max(at_ns) FROM event WHERE sensor = ? AND kind = 'alarm_raised' AND at_ns <= ?"
+        )
+        (raised_ns,) = self._execute(query, (sensor, to_ns)).fetchone()
+        return None if raised_ns is None else self.diagnosis(sensor, raised_ns, to_ns)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Windows by sensor and status."""

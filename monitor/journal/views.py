@@ -11,6 +11,7 @@ from monitor.journal.labels import ACKNOWLEDGED, StoredLabel, labels_of
 from monitor.journal.reader import JournalReader, Row, band_of, unpack_scores
 from monitor.journal.schema import NEWEST_FIRST, UNDONE
 from monitor.records.batch import TROUBLES
+from monitor.records.diagnosis import Diagnosed
 from monitor.records.evidence import LOGIT, Evidence, probability
 from monitor.records.verdict import Band
 
@@ -152,6 +153,7 @@ class StoredEvent:
     kind: str
     text: str
     model_id: str
+    diagnosis: Diagnosed | None = None  # read for those who tell of alarms alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from monitor.journal import remembered
+from monitor.journal.diagnoses import store_diagnoses
+from monitor.journal.indicators import store_indicators
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.maps import pack_cells, pack_spectra
 from monitor.journal.numbers import pack_numbers
@@ -80,6 +82,7 @@ class Journal:
         self.path = path
         self._link = connect(path, on_update)
         self._ids = SideTables()
+        self._names: dict[str, int] = {}  # of indicators
 
     def close(self) -> None:
         self._link.close()
@@ -95,6 +98,7 @@ class Journal:
                 INSERT_EVENT,
                 [(e.at_ns, e.sensor, e.kind, e.text, e.model_id) for e in batch.events],
             )
+            store_diagnoses(link, batch.diagnoses)
             for request in batch.labels:
                 _store_label(link, request)
             _add(link, batch.books, batch.counters)
@@ -178,6 +182,7 @@ class Journal:
             stored = link.execute(INSERT_VERDICT, row).fetchone()
             if stored:
                 self._insert_map(link, stored[0], verdict, packed)
+                store_indicators(link, stored[0], verdict.indicators, self._names)
                 if verdict.context:
                     row = (stored[0], _compact(verdict.context))
                     link.execute("INSERT OR IGNORE INTO window_context VALUES (?, ?)", row)
@@ -229,6 +234,7 @@ class Journal:
                 yield link
         except JournalError:
             self._ids.clear()
+            self._names.clear()
             raise
 
 
@@ -402,7 +408,7 @@ def _thin_rows(link: sqlite3.Connection, n_rows: int, outputs: Sequence[str]) ->
     chosen = link.execute(query.format("AND row_id <= ?"), (cursor or 0, n_rows)).fetchall()
     fate = "delivered_rows" if chosen or cursor is None else "undelivered_rows"
     chosen = chosen or link.execute(query.format(""), (n_rows,)).fetchall()
-    for table in ("kept_window", "map", "window_context", "verdict_row"):
+    for table in ("kept_window", "map", "window_context", "window_indicators", "verdict_row"):
         link.executemany(f"DELETE FROM {table} WHERE row_id = ?", chosen)
     return Counter({fate: len(chosen)})
 

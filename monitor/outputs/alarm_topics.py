@@ -78,7 +78,9 @@ class AlarmTopics:
         held = []
         for sensor, (change, seen) in self._views.alarm_states().items():
             topic = alarm_topic(self._instance, sensor)
-            state = alarm_state(self._instance, change, seen)
+            is_raised = change.kind == "alarm_raised"
+            found = self._views.diagnosis(sensor, change.at_ns) if is_raised else None
+            state = alarm_state(self._instance, change, seen, found)
             if sensor in muted and state["state"] != "cleared":
                 held.append(muted[sensor].until_ns)
                 continue

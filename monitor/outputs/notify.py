@@ -16,11 +16,22 @@ from monitor.advice import Advice
 from monitor.journal.cursors import Notified
 from monitor.journal.labels import ACKNOWLEDGED
 from monitor.journal.views import StoredEvent
+from monitor.records.diagnosis import Diagnosed
 from monitor.times import iso
 
-STATE_OF_KIND = {"alarm_raised": "raised", "alarm_cleared": "cleared", ACKNOWLEDGED: "acknowledged"}
+STATE_OF_KIND = {
+    "alarm_raised": "raised",
+    "alarm_cleared": "cleared",
+    ACKNOWLEDGED: "acknowledged",
+    "diagnosed": "diagnosed",
+}
 UNSAFE_IN_TOPIC = str.maketrans("+#\0", "___")
-WORDS = {"raised": "Alarm", "cleared": "Alarm cleared", "acknowledged": "Alarm acknowledged"}
+WORDS = {
+    "raised": "Alarm",
+    "cleared": "Alarm cleared",
+    "acknowledged": "Alarm acknowledged",
+    "diagnosed": "Alarm diagnosed",
+}
 
 
 def is_quiet(known: Notified, now_ns: int, cool_down_ns: int) -> bool:
@@ -35,6 +46,8 @@ def take(
     state = STATE_OF_KIND[event.kind]
     if state == "acknowledged":
         return "send", known
+    if state == "diagnosed":  # of an alarm that was told, or else of none
+        return ("send" if known.state == "raised" else "hold"), known
     if is_quiet(known, now_ns, cool_down_ns):
         return "hold", replace(known, held_event=event.event_id, n_held=known.n_held + 1)
     return release(known, event, now_ns)
@@ -42,9 +55,10 @@ def take(
 
 def hold(known: Notified, event: StoredEvent) -> Notified:
     """What is known of a point that is muted, after a new event of its alarm: nothing is told, and
-    the newest raising or clearing waits for the end. An acknowledgement tells who muted it nothing.
+    the newest raising or clearing waits for the end. An acknowledgement tells who muted it nothing,
+    and a diagnosis comes with the alarm.
     """
-    if STATE_OF_KIND[event.kind] == "acknowledged":
+    if STATE_OF_KIND[event.kind] in ("acknowledged", "diagnosed"):
         return known
     return replace(known, held_event=event.event_id, n_held=known.n_held + 1)
 
@@ -94,9 +108,14 @@ def quiet_state(instance: str, sensor: str) -> dict[str, Any]:
     }
 
 
-def alarm_state(instance: str, change: StoredEvent, seen: StoredEvent | None) -> dict[str, Any]:
+def alarm_state(
+    instance: str,
+    change: StoredEvent,
+    seen: StoredEvent | None,
+    diagnosis: Diagnosed | None = None,
+) -> dict[str, Any]:
     """The state of a point's alarm, for its retained topic. change: its newest raising or clearing;
-    seen: its acknowledgement, if that came after.
+    seen: its acknowledgement, if that came after; diagnosis: the newest of this alarm.
     """
     state = STATE_OF_KIND[change.kind]
     return _who(instance, change) | {
@@ -104,6 +123,7 @@ def alarm_state(instance: str, change: StoredEvent, seen: StoredEvent | None) ->
         "since": iso(change.at_ns),
         "text": change.text,
         "acknowledged": None if seen is None else seen.text,
+        "diagnosis": None if diagnosis is None else diagnosis.short,
     }
 
 
@@ -122,6 +142,7 @@ def notice(
         "text": f"{WORDS[state]} at {event.sensor}: {event.text}{more}",
         "n_held": n_held,
         "advice": None if advice is None or state != "raised" else advice.tree(),
+        "diagnosis": None if event.diagnosis is None else event.diagnosis.short,
     }
 
 

@@ -25,9 +25,24 @@ MAX_SLACK_HEADER, MAX_SLACK_TEXT = 150, 3000
 MAX_PAGERDUTY_SUMMARY, MAX_DEDUP_KEY = 1024, 255
 
 CARD_SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
-NTFY_TAGS = {"raised": "rotating_light", "acknowledged": "eyes", "cleared": "white_check_mark"}
-CARD_COLORS = {"raised": "attention", "acknowledged": "accent", "cleared": "good"}
-PAGERDUTY_ACTIONS = {"raised": "trigger", "acknowledged": "acknowledge", "cleared": "resolve"}
+NTFY_TAGS = {
+    "raised": "rotating_light",
+    "diagnosed": "mag",
+    "acknowledged": "eyes",
+    "cleared": "white_check_mark",
+}
+CARD_COLORS = {
+    "raised": "attention",
+    "diagnosed": "attention",
+    "acknowledged": "accent",
+    "cleared": "good",
+}
+PAGERDUTY_ACTIONS = {
+    "raised": "trigger",
+    "diagnosed": "trigger",  # of the same incident
+    "acknowledged": "acknowledge",
+    "cleared": "resolve",
+}
 
 
 def whole_text(notice: Notice) -> str:

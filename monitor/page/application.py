@@ -40,6 +40,7 @@ from monitor.page import commissioning, delivery, upkeep
 from monitor.page.access import Access
 from monitor.page.address import HostNames
 from monitor.page.api import Api
+from monitor.page.diagnosis import diagnosis_view
 from monitor.page.feed import Feed, Source
 from monitor.page.guard import MAX_BODY_BYTES, Guard, refuse
 from monitor.page.people import Person, Role
@@ -93,6 +94,7 @@ class Page:
             Route("/api/rows/{row_id:int}/last-ok", self.last_ok),
             Route("/api/rows/{row_id:int}/spectrum", self.spectrum),
             Route("/api/rows/{row_id:int}/sound", self.sound),
+            Route("/api/diagnosis", self.diagnosis),
             Route("/api/events", self.events),
             Route("/api/events/{event_id:int}/row", self.event_row),
             Route("/api/refused", self.refused),
@@ -225,8 +227,9 @@ class Page:
             found = _row(views, row_id)
             has_kept, labels = views.has_kept_window(row_id), views.labels([row_id])
             context = views.context([row_id]).get(row_id, {})
+            indicators = views.indicators([row_id]).get(row_id, {})
         channels = self._channels(found.verdict)
-        return _answer(row_view(found, has_kept, labels, context, channels))
+        return _answer(row_view(found, has_kept, labels, context, indicators, channels))
 
     def _channels(self, verdict: Verdict) -> Sequence[str]:
         """Their names in the configuration, where these are as many; else their numbers."""
@@ -292,6 +295,16 @@ class Page:
         with self._source.reading() as views:
             verdict = _row(views, request.path_params["row_id"]).verdict
             return _answer({"row": views.last_ok(verdict.sensor, verdict.end_ns, verdict.model_id)})
+
+    def diagnosis(self, request: Request) -> Response:
+        """The newest of the alarm that stands in a window, up to it; null where there is none."""
+        self._may_read(request)
+        row_id = _number(request, "row")
+        with self._source.reading() as views:
+            verdict = _row(views, row_id or 0).verdict
+            is_raised = verdict.alarm == "raised"
+            found = views.diagnosis_of_alarm(verdict.sensor, verdict.end_ns) if is_raised else None
+        return _answer({"diagnosis": diagnosis_view(found)})
 
     def events(self, request: Request) -> Response:
         """Events, newest first. kind: of these kinds alone; open=1: alarms that nobody has

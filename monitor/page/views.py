@@ -145,6 +145,7 @@ def row_view(
     has_kept_window: bool,
     labels: Sequence[StoredLabel],
     context: Context,
+    indicators: Mapping[str, float],
     channels: Sequence[str] = (),
 ) -> Tree:
     """One window whole: figures, all evidence with its map, labels. channels : their names"""
@@ -163,6 +164,7 @@ def row_view(
         "context": in_words(context),
         "band": None if v.band is None else [v.band.low_hz, v.band.high_hz, v.band.share],
         "quality": {name: finite(value) for name, value in v.quality.items()},
+        "indicators": {name: finite(value) for name, value in indicators.items()},
         "has_kept_window": has_kept_window,
         "labels": [label_view(label) for label in labels],
         "evidence": [evidence_view(e, v.grid) for e in v.evidence],

@@ -17,6 +17,7 @@ from monitor.evidence.model_folder import ModelManifest
 from monitor.evidence.network import Classifier
 from monitor.records.commissioned import Baseline
 from monitor.records.signal import Float32, Window
+from monitor.signal.indicators import figures
 from monitor.signal.quality import Quality, assess, rate_reason
 from monitor.signal.spectrogram import spectrogram, to_grid
 from monitor.signal.windows import WindowSettings
@@ -30,10 +31,12 @@ class Analysis:
     it can be judged.
 
     spectrum_db : float32, (n_channels, n_f, n_t)
+    figures : float32, (n_channels, len(FIGURES)), as signal.indicators has them
     """
 
     quality: Quality
     spectrum_db: Float32 | None = None
+    figures: Float32 | None = None
     network: NetworkOutput | None = None
 
 
@@ -108,10 +111,8 @@ class Analyser:
         psd_db = spectrogram(samples, self.settings)
         spectra = to_grid(psd_db, self.grid.shape[1])
         outputs = self._outputs(psd_db, baselines)
-        return [
-            Analysis(quality, spectrum, output)
-            for quality, spectrum, output in zip(qualities, spectra, outputs, strict=True)
-        ]
+        found = zip(qualities, spectra, figures(samples), outputs, strict=True)
+        return [Analysis(*one) for one in found]
 
     def _outputs(
         self, psd_db: Float32, baselines: Sequence[Baseline | None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.config import ContextSettings
@@ -83,12 +83,20 @@ class ContextStates:
         """What holds for a sensor: a point's value goes before its machine's, and that before what
         is told of all machines.
         """
-        machine, _, point = sensor.rpartition("/")
         found: dict[str, Value] = {}
         for name in names:
-            for key in ((name, machine, point), (name, machine, ""), (name, "", "")):
-                told = self._told.get(key)
-                if told is not None and told.is_valid(now_ns):
+            for told in self._told_of(sensor, name):
+                if told.is_valid(now_ns):
                     found[name] = told.value
                     break
         return found
+
+    def newest(self, sensor: str, name: str) -> Told | None:
+        """The value that was told last of a sensor, whether it still holds or not."""
+        return max(self._told_of(sensor, name), key=lambda told: told.at_ns, default=None)
+
+    def _told_of(self, sensor: str, name: str) -> Iterator[Told]:
+        machine, _, point = sensor.rpartition("/")
+        for key in ((name, machine, point), (name, machine, ""), (name, "", "")):
+            if (told := self._told.get(key)) is not None:
+                yield told

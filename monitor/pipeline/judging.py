@@ -34,6 +34,7 @@ class Judgement:
     n_new: int
     kept: Sequence[KeptWindow] = ()
     events: Sequence[Event] = ()
+    cut: Cut | None = None  # of a window
 
 
 def judge(work: Sequence[Cut]) -> Iterator[Judgement]:
@@ -48,11 +49,9 @@ def judge(work: Sequence[Cut]) -> Iterator[Judgement]:
         if cut.is_implausible:
             quality = replace(analysis.quality, reason="implausible_format")
             analysis = Analysis(quality)
-        found = cut.sensor.judge(piece, analysis, cut.analyser, cut.running)
+        found = cut.sensor.judge(piece, analysis, cut.analyser, cut.running, cut.context)
         verdict, kept, events = found
-        if cut.context:
-            verdict = replace(verdict, context=cut.context)
-        yield Judgement(verdict, piece.n_new, kept, events)
+        yield Judgement(verdict, piece.n_new, kept, events, cut)
 
 
 def _analyse(work: Sequence[Cut]) -> dict[int, Analysis]:

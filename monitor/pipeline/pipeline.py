@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from monitor.config import SensorSettings
 from monitor.pipeline.analysis import Analyser
+from monitor.pipeline.diagnosing import Diagnoser, in_events
 from monitor.pipeline.judging import Cut, Judgement, judge
 from monitor.pipeline.memory import Memory
 from monitor.pipeline.origins import Origin, Origins, Senders
@@ -72,18 +73,25 @@ class Pipeline:
         self._unsure: dict[str, bool] = {}
         self._is_behind = False  # messages wait on our side
         self._unheard: set[str] = set()  # sensors that have sent nothing but what was refused
+        self._diagnoser = self._new_diagnoser()
         self._fresh: set[str] = set()  # sensors with samples since their stream was last stored
         for name, stored in streams.items():
             if (analyser := self._router.analyser(name)) is not None:
                 self._make_sensor(name, analyser, now_s).restore(stored)
 
+    def _new_diagnoser(self) -> Diagnoser | None:
+        answer = self._rules.answer
+        return None if answer is None else Diagnoser(answer, self._memory.context.newest)
+
     def change_rules(self, rules: Rules) -> None:
         """Take a new configuration over; known sensors change at their next window border."""
         self._rules = rules
+        self._diagnoser = self._new_diagnoser()
         self._router = Router(rules, self._memory)
         self._origins = Origins()
         self._senders = Senders()
         for sensor in self.sensors.values():
+            sensor.condition.machine = rules.surroundings(sensor.name)
             analyser = self._router.analyser(sensor.name)
             if analyser is not None:
                 sensor.adopt(analyser)
@@ -127,6 +135,15 @@ class Pipeline:
                 self._settlement.note(message.delivery, marks, digest, now_s)
         for judgement in judge(self._shed(work, now_ns)):
             self._book(judgement)
+        self._diagnose(now_ns)
+
+    def _diagnose(self, now_ns: int) -> None:
+        """At most one a turn: it takes as long as some hundred windows."""
+        found = None if self._diagnoser is None else self._diagnoser.step(now_ns)
+        if found is not None:
+            answered, is_first = found
+            self._batch.diagnoses.append(answered)
+            self._batch.events = in_events(self._batch.events, answered, is_first)
 
     def refuse(self, message: Message, reason: str, detail: str) -> None:
         """Count a message that cannot be used, and keep its first bytes."""
@@ -397,6 +414,7 @@ class Pipeline:
     def _make_sensor(self, name: str, analyser: Analyser, now_s: float) -> Sensor:
         sensor = Sensor(name, analyser, self._rules.journal, now_s)
         sensor.commissioned = self._commissioned.get(name)
+        sensor.condition.machine = self._rules.surroundings(name)
         self.sensors[name] = sensor
         return sensor
 
@@ -457,6 +475,7 @@ class Pipeline:
         batch.kept_windows += judgement.kept
         batch.events += judgement.events
         batch.verdicts.append(verdict)
+        self._collect(judgement)
         if verdict.status is Status.BAD_DATA:
             fate, why = "judged_bad", verdict.reason
         else:
@@ -464,6 +483,14 @@ class Pipeline:
         batch.books[verdict.sensor, fate, why] += judgement.n_new
         _count_window(batch.counters, verdict.status, verdict.reason)
         self._touched.add(verdict.sensor)
+
+    def _collect(self, judgement: Judgement) -> None:
+        cut = judgement.cut
+        if self._diagnoser is None or cut is None or not isinstance(cut.piece, Window):
+            return
+        known = cut.sensor.condition.machine
+        if known is not None:
+            self._diagnoser.take(judgement.verdict, cut.piece, cut.analyser.rule, known)
 
 
 def _count_window(counters: Counter[str], status: Status, reason: str) -> None:

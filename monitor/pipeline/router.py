@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from monitor.config import ContextSettings, JournalSettings, Subscription
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.context import ContextRules
+from monitor.pipeline.diagnosing import Answer
 from monitor.pipeline.memory import Memory
 from monitor.pipeline.sample_reader import MAX_NAME, SampleReader
 from monitor.records import labels
 from monitor.records.context import ContextKey, Told
 from monitor.records.labels import LabelRequest
+from monitor.records.machine import Surroundings
 from monitor.records.remembered import NOTHING
 from monitor.records.signal import Chunk, Message
 from monitor.records.topic import TopicPattern, machine_in
@@ -30,6 +32,8 @@ class Rules:
     analysers : one a sensor rule, in their order: the first that fits a name holds
     failure_modes : that a label may name
     context : where speed, load, tool come from
+    surroundings : what is known of the machine at "machine/point"
+    answer : what names a broken part; None: nothing does
     """
 
     subscriptions: tuple[Subscription, ...]
@@ -39,6 +43,8 @@ class Rules:
     max_lag_s: float | None
     failure_modes: tuple[str, ...] = ()
     context: tuple[ContextSettings, ...] = ()
+    surroundings: Callable[[str], Surroundings | None] = lambda _name: None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)

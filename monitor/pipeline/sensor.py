@@ -14,12 +14,14 @@ from monitor.evidence.decide import Finding, conclude
 from monitor.evidence.kinds import KINDS
 from monitor.pipeline.alarm import Alarm
 from monitor.pipeline.analysis import Analyser, Analysis
+from monitor.pipeline.condition import Condition, strongest_velocity
 from monitor.pipeline.maps_kept import MapKeeper
 from monitor.pipeline.presence import Presence
 from monitor.pipeline.raw_windows import WindowKeeper
 from monitor.pipeline.remarks import Remarks
 from monitor.records.batch import Event, KeptWindow
 from monitor.records.commissioned import Baseline, Commissioned
+from monitor.records.context import NO_CONTEXT, Context
 from monitor.records.signal import Chunk, Drop, Gap, Message, Window
 from monitor.records.stream import StoredStream, StreamUpdate
 from monitor.records.verdict import Status, Verdict
@@ -28,7 +30,6 @@ from monitor.signal.payload.base import PayloadSettings
 from monitor.signal.plausibility.check import FormatCheck
 from monitor.signal.plausibility.clock import Clock
 from monitor.signal.rates import is_same_rate
-from monitor.signal.severity import applies, is_due, velocity_rms_mm_s
 from monitor.signal.windows import Windower
 from monitor.text import first_bytes, utc
 
@@ -91,6 +92,7 @@ class Sensor:
         self._alarm = Alarm(alarm.n, alarm.m, alarm.clear)
         self._keeper = WindowKeeper(journal.kept_windows)
         self.maps = MapKeeper(journal)
+        self.condition = Condition()
 
     @property
     def rule(self) -> SensorSettings:
@@ -291,18 +293,24 @@ class Sensor:
         self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, self._alarm.recent, self._alarm.raised)
 
     def judge(
-        self, window: Window, analysis: Analysis, analyser: Analyser, said_running: bool | None
+        self,
+        window: Window,
+        analysis: Analysis,
+        analyser: Analyser,
+        said_running: bool | None,
+        context: Context = NO_CONTEXT,
     ) -> tuple[Verdict, list[KeptWindow], list[Event]]:
         """The verdict on an analysed window, raw windows worth keeping, and news of the alarm.
 
-        analyser, said_running: the rule, and the running-state topic's last word, when the window
-            was cut
+        analyser, said_running, context: the rule, the running-state topic's last word, and what
+            else was told, when the window was cut
         """
         n = window.samples.shape[1]
         own = self._own(analyser)
         running = self._is_running(analysis, analyser, own, said_running)
         found = self._find(window, analysis, analyser, own, running)
         change = self._alarm.update(found.status)
+        indicators = self.condition.of(window, analysis, analyser, context)
         verdict = Verdict(
             sensor=self.name,
             segment=window.segment,
@@ -320,7 +328,9 @@ class Sensor:
             geometry_id=analyser.geometry.id,
             commissioning_id=None if own is None else own.commissioning_id,
             continuity=window.continuity,
-            quality=self._figures(window, analysis, found),
+            quality=self._figures(window, analysis, found) | strongest_velocity(indicators),
+            context=context,
+            indicators=indicators,
             grid=analyser.grid if found.was_judged else None,
             spectrum_db=analysis.spectrum_db if found.was_judged else None,
         )
@@ -420,16 +430,12 @@ class Sensor:
 
     @staticmethod
     def _figures(window: Window, analysis: Analysis, found: Finding) -> dict[str, float]:
-        """What the verdict says of the data's quality, and now and then of the severity."""
-        rate_hz, n = window.sample_rate_hz, window.samples.shape[1]
+        """What the verdict says of the data's quality."""
         figures = analysis.quality.figures()
         if window.measured_rate_hz is not None:
-            figures["rate_deviation"] = window.measured_rate_hz / rate_hz - 1
+            figures["rate_deviation"] = window.measured_rate_hz / window.sample_rate_hz - 1
         if found.residual is not None:
             figures["map_residual"] = found.residual
-        is_good = not analysis.quality.reason
-        if is_good and applies(rate_hz, n) and is_due(window.first_sample, rate_hz, n):
-            figures["velocity_rms_mm_s"] = velocity_rms_mm_s(window.samples, rate_hz)
         return figures
 
     def _find(

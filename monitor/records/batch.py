@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from monitor.records.context import ContextKey, Told
+from monitor.records.diagnosis import Diagnosed
 from monitor.records.labels import LabelRequest
 from monitor.records.series import Part, PartKey
 from monitor.records.signal import Delivery, Float32, Message
@@ -96,6 +97,7 @@ class Batch:
     late_maps: list[Verdict] = field(default_factory=list)
     bad_payloads: list[BadPayload] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    diagnoses: list[Diagnosed] = field(default_factory=list)
     labels: list[LabelRequest] = field(default_factory=list)
     books: Counter[BookKey] = field(default_factory=Counter)  # samples
     counters: Counter[str] = field(default_factory=Counter)
@@ -122,6 +124,7 @@ class Batch:
             self.late_maps,
             self.bad_payloads,
             self.events,
+            self.diagnoses,
             self.labels,
             self.books,
             self.counters,

@@ -97,6 +97,21 @@ class Machine:
         return replace(self, speed=speed)
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All that a configuration says of the machine near one measuring point.
+
+    speed_context : name of the context that tells the shaft's speed in 1/min; '' where none does
+    speed_tolerance : relative, of a speed that was told
+    limits_mm_s : RMS velocity from zone A to B, B to C, C to D; None where none are known
+    """
+
+    machine: Machine
+    speed_context: str = ""
+    speed_tolerance: float = 0.01
+    limits_mm_s: tuple[float, float, float] | None = None
+
+
 def ratios_of(
     n_elements: int, element_mm: float, pitch_mm: float, contact_deg: float
 ) -> BearingRatios:

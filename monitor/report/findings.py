@@ -5,12 +5,13 @@ work order.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from monitor.journal.labels import StoredLabel
 from monitor.journal.views import JournalViews, StoredEvent, WindowSummary
+from monitor.records.diagnosis import Diagnosed
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
 from monitor.times import clock
@@ -41,6 +42,8 @@ class Findings:
     events: Sequence[StoredEvent]
     labels: Sequence[StoredLabel]
     zone: tzinfo | None = None
+    indicators: Mapping[str, float] = field(default_factory=dict)  # of the worst window
+    diagnosis: Diagnosed | None = None  # the newest within the span
 
     def clock(self, at_ns: int) -> str:
         return clock(at_ns, self.zone)
@@ -86,6 +89,8 @@ def gather(
         events=views.events_between(sensor, from_ns, to_ns),
         labels=views.labels([row.row_id for row in rows]),
         zone=zone,
+        diagnosis=views.diagnosis(sensor, from_ns, to_ns),
+        indicators=views.indicators([worst.row_id]).get(worst.row_id, {}),
     )
 
 

@@ -16,6 +16,8 @@ from monitor.evidence.cam import main_bands
 from monitor.evidence.colour import full_colour
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.verdict import Verdict
+from monitor.records.zones import letter
+from monitor.report.diagnosis import diagnosis_section
 from monitor.report.evidence import (
     band_name,
     band_steps,
@@ -76,6 +78,7 @@ def page(found: Findings, now_ns: int, book: AdviceBook | None = None) -> str:
         _verdict(found),
         timeline(found.rows, found.worst_row, found.clock),
         _worst(found),
+        diagnosis_section(found.diagnosis, found.clock),
         _advice(found),
         _what_to_do(found, book or advice_book({})),
         _events(found),
@@ -272,6 +275,7 @@ def _figures(found: Findings) -> str:
         ("Continuity", verdict.continuity),
     ]
     pairs += [(f"Quality: {name}", f"{value:.4g}") for name, value in verdict.quality.items()]
+    pairs += [(f"Condition: {name}", _figure(name, one)) for name, one in found.indicators.items()]
     if verdict.residual is not None:
         pairs.append(("Residual: |bias + map − logit|", f"{verdict.residual:.1e}"))
     table = "".join(
@@ -282,6 +286,10 @@ def _figures(found: Findings) -> str:
         return head
     table = _table(band_steps(evidence, grid), evidence)
     return f"{head}<h3>What each band adds, row {found.worst_row}</h3>{table}"
+
+
+def _figure(name: str, value: float) -> str:
+    return letter(value) if name == "zone" else f"{value:.4g}"
 
 
 def _table(steps: Iterable[tuple[str, float]], evidence: Evidence) -> str:

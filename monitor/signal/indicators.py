@@ -1,71 +1,89 @@
-"""Condition indicators of one window: the figures that vibration analysts read first.
+"""Condition indicators of windows: the figures that vibration analysts read first.
 
-Definitions with their sources: docs/diagnose.md.
+Each has a name with its unit in it. Definitions with their sources: docs/diagnose.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from monitor.records.signal import Float32, Float64
+from monitor.records.signal import Float32
 from monitor.signal import severity
 
 SLOW_SHAFT_HZ = 10.0  # 600 1/min: below it, velocity counts from 2 Hz (ISO 20816-3)
+FIGURES = ("rms_ms2", "peak_ms2", "peak_to_peak_ms2", "crest", "kurtosis")
+N_AT_ONCE = 8  # windows: more leave the cache
+RANGE = (1e-4, 1e6)  # m/s², a peak whose fourth power a float32 holds
+VELOCITY = "velocity_rms_mm_s"
+SLOW_VELOCITY = "velocity_rms_from_2hz_mm_s"
+ZONE = "zone"  # 1 is A, 4 is D
 
 
-@dataclass(frozen=True, slots=True)
-class Indicators:
-    """Of one channel, its mean removed.
+def figures(samples: Float32) -> Float32:
+    """FIGURES of each channel of each window, its mean removed.
 
-    rms_ms2, peak_ms2, peak_to_peak_ms2 : acceleration, m/s²
-    crest : peak / RMS; kurtosis : of Pearson, 3 for normal noise. None of a channel that stands
-        still
-    velocity_mm_s : RMS velocity from velocity_from_hz to 1000 Hz; None where the window is too
-        short or the rate too low for it
+    samples : float32, shape (n_windows, n_channels, n_window), acceleration in m/s²
+
+    Returns float32, shape (n_windows, n_channels, len(FIGURES)). Crest factor (peak / RMS) and
+    kurtosis (of Pearson, 3 for normal noise) are NaN where a channel stands still.
     """
-
-    rms_ms2: float
-    peak_ms2: float
-    peak_to_peak_ms2: float
-    crest: float | None
-    kurtosis: float | None
-    velocity_mm_s: float | None
-    velocity_from_hz: float
+    found = np.empty((*samples.shape[:2], len(FIGURES)), np.float32)
+    for first in range(0, len(samples), N_AT_ONCE):
+        part = slice(first, first + N_AT_ONCE)
+        found[part] = _figures(samples[part])
+    return found
 
 
-def velocity_from_hz(shaft_hz: float | None) -> float:
-    """The lowest frequency that counts for velocity. shaft_hz : None where it is not known"""
+def _figures(samples: Float32) -> Float32:
+    n = samples.shape[2]
+    mean = samples.mean(axis=2)
+    high, low = samples.max(axis=2) - mean, mean - samples.min(axis=2)
+    peak = np.maximum(high, low)
+    centred = samples - mean[..., None]
+    scale = np.ones_like(peak)
+    if ((peak < RANGE[0]) | (peak > RANGE[1])).any():
+        scale = np.where(peak > 0, peak, 1)
+        centred /= scale[..., None]
+    square = np.square(centred, out=centred)
+    mean_square = square.mean(axis=2)
+    fourth = np.einsum("wcn,wcn->wc", square, square) / n
+    rms = np.sqrt(mean_square)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crest = peak / scale / rms
+        kurtosis = fourth / np.square(mean_square)
+    return np.stack([rms * scale, peak, high + low, crest, kurtosis], axis=2)
+
+
+def velocity_name(shaft_hz: float | None) -> str:
+    """What velocity of a machine is called, which says from where it counts.
+
+    shaft_hz : None where it is not known
+    """
     is_slow = shaft_hz is not None and shaft_hz < SLOW_SHAFT_HZ
-    return severity.SLOW_LOW_HZ if is_slow else severity.LOW_HZ
+    return SLOW_VELOCITY if is_slow else VELOCITY
 
 
-def indicators(
-    samples: Float32, sample_rate_hz: float, shaft_hz: float | None = None
-) -> list[Indicators]:
-    """Those of each channel.
+def velocities(samples: Float32, sample_rate_hz: float, name: str) -> list[float]:
+    """RMS velocity of each channel, mm/s; none where the window is too short or the rate too low.
 
-    samples : float32, shape (n_channels, n_window), acceleration in m/s²
+    samples : float32, shape (n_channels, n_window), acceleration in m/s². name : VELOCITY, which
+    counts from 10 to 1000 Hz, or SLOW_VELOCITY, which counts from 2 Hz
     """
-    low_hz = velocity_from_hz(shaft_hz)
-    centred = samples.astype(np.float64) - samples.mean(axis=1, keepdims=True, dtype=np.float64)
-    velocity: list[float | None] = [None] * len(samples)
-    if severity.applies(sample_rate_hz, samples.shape[1], low_hz):
-        velocity = [*map(float, severity.velocities_mm_s(samples, sample_rate_hz, low_hz))]
-    return [_of(one, speed, low_hz) for one, speed in zip(centred, velocity, strict=True)]
+    low_hz = severity.SLOW_LOW_HZ if name == SLOW_VELOCITY else severity.LOW_HZ
+    if not severity.applies(sample_rate_hz, samples.shape[1], low_hz):
+        return []
+    found = severity.velocities_mm_s(samples, sample_rate_hz, low_hz)
+    return [float(one) for one in found]
 
 
-def _of(centred: Float64, velocity_mm_s: float | None, low_hz: float) -> Indicators:
-    square = np.square(centred)
-    mean_square, peak = float(square.mean()), float(np.abs(centred).max())
-    moves = mean_square > 0
-    return Indicators(
-        rms_ms2=mean_square**0.5,
-        peak_ms2=peak,
-        peak_to_peak_ms2=float(np.ptp(centred)),
-        crest=peak / mean_square**0.5 if moves else None,
-        kurtosis=float(np.square(square).mean()) / mean_square**2 if moves else None,
-        velocity_mm_s=velocity_mm_s,
-        velocity_from_hz=low_hz,
-    )
+def by_name(values: Mapping[str, Sequence[float]], channels: Sequence[str]) -> dict[str, float]:
+    """With the channel behind the name where there are several: "kurtosis.x"."""
+    if len(channels) == 1:
+        return {name: value for name, (value,) in values.items()}
+    return {
+        f"{name}.{channel}": value
+        for name, of_channels in values.items()
+        for channel, value in zip(channels, of_channels, strict=True)
+    }

@@ -68,6 +68,16 @@ def test_the_demo_says_what_the_service_got_wrong(
     assert found == ([] if complaint is None else [f"m/p: {complaint}"])
 
 
+@pytest.mark.parametrize(
+    ("named", "is_right"),
+    [("outer race, drive end", True), ("cage, drive end", False), ("", False)],
+)
+def test_the_demo_says_what_the_service_named_wrong(named: str, is_right: bool) -> None:
+    actor = Actor("m/p", "bearing", 1, part="outer race")
+    assert (actor.is_named_wrong(named) == []) == is_right
+    assert HEALTHY.is_named_wrong(named) == []
+
+
 def test_what_the_machines_publish_is_what_the_service_reads() -> None:
     samples = np.arange(8, dtype=np.float32).reshape(1, 8)
     rules = SensorSettings(sample_rate_hz=machines.SAMPLE_RATE_HZ)

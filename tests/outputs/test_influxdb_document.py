@@ -26,6 +26,7 @@ LINES = [
 KINDS = {
     *("alarm_raised", "alarm_cleared", "alarm_acknowledged", "label", "geometry_changed", "resend"),
     "novelty_changed",
+    "diagnosed",
     *COMMISSIONING_KINDS,
 }
 ROWS = {row.measurement: row for row in parse("\n".join(LINES))}

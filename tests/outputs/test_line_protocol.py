@@ -83,15 +83,17 @@ def test_a_map_that_is_no_number_is_left_out(bad: float) -> None:
     assert "vibration_cam" not in {row.measurement for row in rows}
 
 
-def test_without_maps_there_are_two_rows() -> None:
+def test_without_maps_there_are_three_rows() -> None:
     rows = parse("\n".join(verdict_lines(make_verdict(), maps=False)))
-    assert [row.measurement for row in rows] == ["vibration_verdict", "vibration_quality"]
+    names = ["vibration_verdict", "vibration_quality", "vibration_condition"]
+    assert [row.measurement for row in rows] == names
+    assert rows[2].fields == {"rms_ms2": 1.25, "crest": 3.5, "zone": 2.0}
 
 
 def test_overlapping_windows_do_not_overwrite_each_others_maps() -> None:
     starts = [0, 500, 1000, 1500, 2000]  # windows of 2000 samples that overlap by three quarters
     sends_maps = [
-        len(verdict_lines(make_verdict(first_sample=start), maps=True)) > 2 for start in starts
+        len(verdict_lines(make_verdict(first_sample=start), maps=True)) > 3 for start in starts
     ]
     assert sends_maps == [True, False, False, False, True]
 

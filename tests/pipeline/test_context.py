@@ -243,7 +243,7 @@ def test_a_restart_knows_the_tool_and_every_window_keeps_its_own(tmp_path: Path)
     tree = summary(reader, [], START_NS)
     assert tree["sensors"]["m/p"]["context"] == {"tool": "T4"}
     assert "; tool T4" in render(tree)
-    assert row_view(rows[0], False, [], kept[1])["context"] == "speed_rpm 1480.5, tool T4"
+    assert row_view(rows[0], False, [], kept[1], {})["context"] == "speed_rpm 1480.5, tool T4"
     journal.thin(0, 0, [])
     assert not reader.context(row.row_id for row in rows)
 

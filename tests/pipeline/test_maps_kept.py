@@ -70,7 +70,7 @@ def test_its_scores_are_kept(unkept: tuple[Plant, Row]) -> None:
 
 def test_the_page_says_that_it_was_not_kept(unkept: tuple[Plant, Row]) -> None:
     _, row = unkept
-    tree = row_view(row, False, [], {})
+    tree = row_view(row, False, [], {}, {})
     assert tree["maps"] is None
     assert tree["evidence"][0]["score"] == row.verdict.evidence[0].score
     assert "cells" not in tree["evidence"][0]

@@ -42,7 +42,7 @@ NETWORK = "network"
 # Measurements of which a field says something without the others; all others are maps.
 FIELDS_STAND_ALONE = frozenset(
     {
-        *("vibration_verdict", "vibration_quality", "vibration_event"),
+        *("vibration_verdict", "vibration_quality", "vibration_condition", "vibration_event"),
         *("monitor_health", "monitor_point", "monitor_probe"),
     }
 )
@@ -74,8 +74,8 @@ _STRING_ESCAPES = str.maketrans({'"': r"\"", "\\": r"\\"})
 
 
 def verdict_lines(verdict: Verdict, maps: bool) -> list[str]:
-    """One verdict row, one quality row where there are figures, and with `maps` one row a column of
-    each map.
+    """One verdict row, one row each of quality and condition where there are figures, and with
+    `maps` one row a column of each map.
 
     With overlapping windows only those a whole number of window lengths from their segment's start
     send maps: the maps of two windows over the same time would overwrite each other.
@@ -86,6 +86,8 @@ def verdict_lines(verdict: Verdict, maps: bool) -> list[str]:
     lines = [f"vibration_verdict{tags} {_fields(fields)} {verdict.end_ns}"]
     if figures := _fields({name: float(value) for name, value in verdict.quality.items()}):
         lines.append(f"vibration_quality{tags} {figures} {verdict.end_ns}")
+    if found := _fields({name: float(value) for name, value in verdict.indicators.items()}):
+        lines.append(f"vibration_condition{tags} {found} {verdict.end_ns}")
     if times_ns:
         for measurement, cells in _maps(verdict):
             lines += _map_lines(measurement + tags, cells, verdict.grid, times_ns)

@@ -259,6 +259,7 @@ export function pointView(view, sensor, { what, id, tab }) {
   start().catch(sentence);
   return () => {
     state.left = true;
+    diagnosis.leave();
     stop();
     stopEvents();
     removeEventListener("resize", resize);

@@ -24,6 +24,7 @@ const TABS = [
   // many windows
 
   // the machine
+  { id: "diagnosis", title: "What is broken", load: () => import("./diagnosis.js") },
 ];
 
 export function tabsOf(point, wanted, changed) {

@@ -21,6 +21,7 @@ const KINDS = {
   alarm_raised: "Alarm raised",
   alarm_cleared: "Alarm cleared",
   alarm_acknowledged: "Alarm acknowledged",
+  diagnosed: "Alarm diagnosed",
   label: "Label",
   silent: "Sensor silent",
   back: "Sensor back",

@@ -1,0 +1,190 @@
+"""Which signals are diagnosed, and when: those of alarms, at most one a turn. Pure.
+
+Collecting begins with a sensor's first NG window, so healthy sensors cost nothing. An alarm is
+diagnosed at once, and once more when there is as much signal as is kept, if it had no name.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from monitor.config import SensorSettings
+from monitor.pipeline.told_speed import told_speed
+from monitor.records.batch import Event
+from monitor.records.context import Told, Value
+from monitor.records.diagnosis import Diagnosed, Question
+from monitor.records.machine import Machine, Surroundings
+from monitor.records.signal import Float32, Window
+from monitor.records.verdict import Status, Verdict
+
+Answer = Callable[[Question], Diagnosed]
+ToldOf = Callable[[str, str], Told | None]  # sensor, name: the newest value, held or not
+
+LONGEST_S = 10.0  # of signal that is kept of a sensor
+MAX_BYTES = 128 << 20  # of all sensors together
+RATE = 0.001  # of wrong names an alarm, shared among the two times it is diagnosed
+N_TIMES = 2
+DIAGNOSED = "diagnosed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """New samples of a window, and what was told with it. is_next : it goes on where the one before
+    ended
+    """
+
+    samples: Float32
+    is_next: bool
+    told: Value | None
+
+
+@dataclass(slots=True)
+class _Collected:
+    """The last judged windows of a sensor. n_ok : since its last NG"""
+
+    rule: SensorSettings
+    known: Surroundings
+    pieces: deque[_Piece] = field(default_factory=deque)
+    last: Verdict | None = None
+    end: tuple[int, int] | None = None  # segment and sample at which the last window ended
+    n_ok: int = 0
+    n_times: int = 0
+    is_named: bool = False
+
+    @property
+    def seconds(self) -> float:
+        n: int = sum(piece.samples.shape[1] for piece in self.pieces)
+        return n / self.rule.sample_rate_hz
+
+    @property
+    def n_bytes(self) -> int:
+        return sum(piece.samples.nbytes for piece in self.pieces)
+
+    def add(self, window: Window, verdict: Verdict) -> None:
+        samples = window.samples[:, -window.n_new :] if window.n_new else window.samples[:, :0]
+        start = window.first_sample + window.samples.shape[1] - samples.shape[1]
+        is_next = self.end == (window.segment, start)
+        if not is_next:
+            samples = window.samples
+        self.end = window.segment, window.first_sample + window.samples.shape[1]
+        told = verdict.context.get(self.known.speed_context)
+        self.pieces.append(_Piece(samples, is_next, told))
+        self.last = verdict
+        while len(self.pieces) > 1 and self.seconds > LONGEST_S:
+            self.pieces.popleft()
+
+    def stretches(self) -> tuple[Float32, ...]:
+        """Unbroken signals."""
+        runs: list[list[Float32]] = []
+        for piece in self.pieces:
+            if piece.is_next and runs:
+                runs[-1].append(piece.samples)
+            else:
+                runs.append([piece.samples])
+        return tuple(np.concatenate(run, axis=1) for run in runs)
+
+
+class Diagnoser:
+    """answer : what diagnoses. told_of : the newest speed that was told of a sensor"""
+
+    def __init__(self, answer: Answer, told_of: ToldOf) -> None:
+        self._answer, self._told_of = answer, told_of
+        self._collected: OrderedDict[str, _Collected] = OrderedDict()
+        self._due: list[str] = []  # the newest alarm last
+        self.n_bytes = 0  # of signal that is kept
+
+    def take(
+        self, verdict: Verdict, window: Window, rule: SensorSettings, known: Surroundings
+    ) -> None:
+        """A window that was judged."""
+        name = verdict.sensor
+        found = self._collected.get(name)
+        if found is None and verdict.status is Status.NG:
+            found = self._collected[name] = _Collected(rule, known)
+        if found is None or verdict.status not in (Status.OK, Status.NG):
+            return
+        before = found.n_bytes
+        found.add(window, verdict)
+        self.n_bytes += found.n_bytes - before
+        found.n_ok = 0 if verdict.status is Status.NG else found.n_ok + 1
+        if verdict.alarm != "raised":
+            found.n_times, found.is_named = 0, False
+            if found.n_ok > rule.alarm.m:
+                self._forget(name)
+        elif self._is_due(found) and name not in self._due:
+            self._due.append(name)
+        self._make_room(name)
+
+    def _is_due(self, found: _Collected) -> bool:
+        if found.n_times == 0:
+            return True
+        is_whole = found.seconds >= 0.9 * LONGEST_S
+        return is_whole and not found.is_named and found.n_times < N_TIMES
+
+    def _make_room(self, kept: str) -> None:
+        """At the expense of whoever began first."""
+        while self.n_bytes > MAX_BYTES:
+            first = next((name for name in self._collected if name != kept), kept)
+            self._forget(first)
+
+    def _forget(self, name: str) -> None:
+        self.n_bytes -= self._collected.pop(name).n_bytes
+
+    def step(self, now_ns: int) -> tuple[Diagnosed, bool] | None:
+        """The newest alarm's diagnosis, where one is due, and whether it is its first.
+
+        now_ns : the host's clock
+        """
+        while self._due:
+            found = self._collected.get(self._due.pop())
+            if found is not None and found.last is not None:
+                answered = self._diagnose(found, found.last, now_ns)
+                return answered, found.n_times == 1
+        return None
+
+    def _diagnose(self, found: _Collected, last: Verdict, now_ns: int) -> Diagnosed:
+        machine, no_speed = self._machine(found, last.sensor, now_ns)
+        question = Question(
+            sensor=last.sensor,
+            at_ns=last.end_ns,
+            stretches=found.stretches(),
+            sample_rate_hz=found.rule.sample_rate_hz,
+            channels=found.rule.channels,
+            machine=machine,
+            no_speed=no_speed,
+            map_band_hz=None if last.band is None else (last.band.low_hz, last.band.high_hz),
+            rate=RATE / N_TIMES,
+        )
+        answered = self._answer(question)
+        found.n_times, found.is_named = found.n_times + 1, answered.is_named
+        return answered
+
+    def _machine(self, found: _Collected, sensor: str, now_ns: int) -> tuple[Machine, str]:
+        """At the speed that was told, and why none was."""
+        known = found.known
+        if not known.speed_context:
+            return known.machine, ""
+        values = [piece.told for piece in found.pieces]
+        newest = self._told_of(sensor, known.speed_context)
+        tolerance = known.speed_tolerance
+        speed = told_speed(known.speed_context, values, tolerance, newest, now_ns)
+        return (known.machine, speed) if isinstance(speed, str) else (known.machine.at(speed), "")
+
+
+def in_events(events: Sequence[Event], found: Diagnosed, is_first: bool) -> list[Event]:
+    """The events of a turn with a diagnosis: in the text of the alarm that it belongs to, else as
+    one of its own.
+
+    is_first : the alarm has none yet
+    """
+    alarms = [one for one in events if one.kind == "alarm_raised" and one.sensor == found.sensor]
+    if alarms:
+        told = replace(alarms[-1], text=f"{alarms[-1].text}; {found.text}")
+        return [told if one is alarms[-1] else one for one in events]
+    if not (is_first or found.is_named):
+        return list(events)
+    return [*events, Event(found.at_ns, found.sensor, DIAGNOSED, found.text)]

@@ -1,0 +1,60 @@
+"""What is broken, as far as one stretch of signal tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.records.machine import Machine
+from monitor.records.signal import Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a diagnosis starts from.
+
+    stretches : unbroken signals, float32, shape (n_channels, n), m/s²
+    no_speed : why the shaft's speed is not known, "" where it is
+    map_band_hz : where the verdict's evidence lies, None where it has none
+    rate : of wrong names that this question may add
+    """
+
+    sensor: str
+    at_ns: int
+    stretches: tuple[Float32, ...]
+    sample_rate_hz: float
+    channels: tuple[str, ...]
+    machine: Machine
+    no_speed: str
+    map_band_hz: tuple[float, float] | None
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosed:
+    """The answer: text is one sentence, tree all there is to it as plain values.
+
+    envelope_db, spectrum_db : float32, shape (n_f,), dB; their steps in Hz are in the tree
+    """
+
+    sensor: str
+    at_ns: int
+    text: str
+    tree: Mapping[str, Any]
+    envelope_db: Float32
+    spectrum_db: Float32
+
+    @property
+    def is_named(self) -> bool:
+        return bool(self.tree["named"])
+
+    @property
+    def short(self) -> dict[str, Any]:
+        """What is told to other programs: the name and all that adds up to its score."""
+        keys = ("named", "nearest", "why_not", "chance", "rate", "base_hz", "score")
+        parts = [
+            {key: part[key] for key in ("label", "f_hz", "points")} for part in self.tree["parts"]
+        ]
+        rest = {"repetition_hz": self.tree["repetition_hz"], "parts": parts}
+        return {"text": self.text, **{key: self.tree[key] for key in keys}, **rest}

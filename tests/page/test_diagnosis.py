@@ -1,0 +1,90 @@
+"""The panel of a diagnosis, in a real browser, over a journal that the real pipeline filled."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from monitor.journal.writer import Journal
+from monitor.pipeline.configured import configured_rules
+from monitor.pipeline.pipeline import Pipeline
+from monitor.records.signal import Message
+from tests.browser import chromium
+from tests.page_stage import Served, serve
+from tests.pipeline.test_diagnosing import SECOND_NS, broken, config, rpm
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("page")
+    fill(folder / "camshaft.journal")
+    with serve(folder) as one:
+        yield one
+
+
+def fill(path: Path) -> None:
+    pipeline = Pipeline(configured_rules(config(rpm=rpm())), {}, {}, 0.0)
+    journal, start_ns = Journal(path), time.time_ns() - 5 * SECOND_NS
+    for index, samples in enumerate(np.split(broken()[1], 4, axis=1)):
+        now_ns = start_ns + index * SECOND_NS
+        pipeline.process([Message("v/m/p", samples.tobytes(), now_ns)], now_ns, float(index))
+        journal.commit(pipeline.take_batch(with_tails=True))
+    journal.close()
+
+
+@pytest.fixture(scope="module")
+def page(served: Served) -> Iterator[Any]:
+    with chromium() as browser:
+        opened = browser.new_page(viewport={"width": 1300, "height": 900})
+        opened.set_default_timeout(20_000)
+        faults: list[str] = []
+        opened.on("pageerror", lambda error: faults.append(str(error)))
+        opened.goto(f"{served.address}/#/point/m%2Fp?tab=diagnosis")
+        opened.wait_for_selector(".diagnosis canvas")
+        yield opened
+        assert faults == []
+
+
+def test_the_name_and_its_sum_are_shown(page: Any) -> None:
+    panel = page.locator(".diagnosis")
+    assert "outer race, drive end: BPFO at 202" in panel.inner_text()
+    first = panel.locator("table").first
+    adds = [float(text) for text in first.locator("td:nth-child(3)").all_inner_texts()]
+    assert sum(adds[:-1]) == pytest.approx(adds[-1], abs=0.01 * len(adds))
+    assert panel.locator("table").count() == 2  # the verdict's own beside it
+
+
+def test_the_cursor_follows_mouse_and_keyboard(page: Any) -> None:
+    def cursor_hz() -> float:
+        said = re.search(r"Cursor: ([\d.]+) Hz", page.locator(".diagnosis").inner_text())
+        assert said is not None
+        return float(said[1])
+
+    assert cursor_hz() == pytest.approx(202, abs=2)
+    page.focus(".diagnosis .spectrum")
+    page.keyboard.press("ArrowRight")
+    stepped = cursor_hz()
+    assert 202 < stepped < 205
+    page.hover(".diagnosis .spectrum", position={"x": 900, "y": 100})
+    assert cursor_hz() > 2 * stepped
+    assert "Cursor" in page.locator(".diagnosis").inner_text()
+
+
+def test_orders_and_the_plain_spectrum(page: Any) -> None:
+    for index, value in ((0, "spectrum"), (1, "orders"), (2, "log")):
+        page.locator(".diagnosis select").nth(index).select_option(value)
+    label = page.locator(".diagnosis .spectrum").get_attribute("aria-label")
+    assert label is not None
+    assert label.startswith("Spectrum: outer race")
+
+
+def test_a_window_before_the_alarm_names_nothing(page: Any) -> None:
+    page.goto(page.url.partition("#")[0] + "#/point/m%2Fp/row/1?tab=diagnosis")
+    page.wait_for_selector("text=belongs to no alarm that was diagnosed")
+    page.wait_for_selector(".diagnosis", state="hidden")
