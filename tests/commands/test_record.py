@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -178,8 +179,10 @@ def test_a_sensor_that_says_nothing_ends_the_recording_with_what_was_heard(
             },
         )
         out = tmp_path / "out"
-        words = ["record", "m/p", "--hours", "9", "--timeout", "2", "--out", str(out)]
+        words = ["record", "m/p", "--hours", "0.01", "--timeout", "2", "--out", str(out)]
+        begin_s = time.monotonic()
         assert main([*words, "-c", str(path)]) == 1
+        assert time.monotonic() - begin_s < 30.0  # before its 36 s are over
     assert re.search(f"m/p: {said}", capsys.readouterr().err)
     assert not out.exists()
 
