@@ -52,6 +52,7 @@ NEEDED: dict[tuple[str, str], Role | None] = {
     ("POST", "/api/labels"): Role.OPERATOR,
     ("POST", "/api/mutes"): Role.OPERATOR,
     ("POST", "/api/mutes/end"): Role.OPERATOR,
+    ("POST", "/api/repairs"): Role.OPERATOR,
     ("POST", "/api/acknowledgements"): Role.OPERATOR,
     ("POST", "/api/commissionings"): Role.ADMIN,
     ("POST", "/api/commissionings/undo"): Role.ADMIN,
