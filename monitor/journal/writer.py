@@ -21,11 +21,13 @@ import numpy as np
 from monitor.journal import remembered
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.places import furthest_behind
+from monitor.journal.promises import promise_states, store_promises
 from monitor.journal.refusals import count_refusals
 from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
 from monitor.records.batch import Batch, BookKey
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.labels import TOPIC, LabelRequest
+from monitor.records.promise import PromiseState
 from monitor.records.remembered import Remembered
 from monitor.records.signal import Float32
 from monitor.records.stream import Position, StoredStream, StreamUpdate
@@ -98,6 +100,7 @@ class Journal:
             _add(link, batch.books, batch.counters)
             for update in batch.streams:
                 _store_stream(link, update)
+            store_promises(link, batch.streams)
             link.executemany(
                 "INSERT OR REPLACE INTO delivered VALUES (?, ?)", batch.digests.items()
             )
@@ -110,6 +113,7 @@ class Journal:
             " FROM stream s LEFT JOIN verdict ON row_id = (SELECT row_id FROM verdict v WHERE"
             f" v.sensor = s.sensor {NEWEST_FIRST} LIMIT 1)"
         ).fetchall()
+        promises = promise_states(self._link)
         return {
             sensor: StoredStream(
                 position=(where := _position(position)),
@@ -119,6 +123,7 @@ class Journal:
                 model_id=model_id,
                 geometry_id=geometry_id,
                 tail=self._tail(sensor, where),
+                promise=promises.get(sensor, PromiseState()),
             )
             for sensor, position, keys, recent, raised, model_id, geometry_id in rows
         }

@@ -46,6 +46,7 @@ from monitor.page.views import (
     summary_view,
     waveform_view,
 )
+from monitor.promises import promises
 from monitor.records.labels import WORDS, LabelError, LabelRequest, check_label, check_note, integer
 
 STATIC = Path(__file__).parent / "static"
@@ -85,6 +86,7 @@ class Page:
             Route("/api/resend", self.resend, methods=["POST"]),
             Route("/api/labels", self.add_label, methods=["POST"]),
             Route("/api/acknowledgements", self.acknowledge, methods=["POST"]),
+            Route("/api/promise", self.promise),
             Route("/api/commissionings", self.commission, methods=["POST"]),
             Route("/api/commissionings/undo", self.undo_commissioning, methods=["POST"]),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -282,6 +284,12 @@ class Page:
             self._write, lambda store: store.acknowledge(event_id, author, comment, now_ns)
         )
         return _answer({"event_id": event_id})
+
+    async def promise(self, request: Request) -> Response:
+        """What is promised of a point's alarm; "" where its rule has no budget."""
+        self._may_read(request)
+        promised = await asyncio.to_thread(promises, self._config)
+        return _answer({"text": promised.get(request.query_params.get("sensor", ""), "")})
 
     async def commission(self, request: Request) -> Response:
         """409 where the guard, or the windows, refuse."""

@@ -48,7 +48,7 @@ def judge(work: Sequence[Cut]) -> Iterator[Judgement]:
         if cut.is_implausible:
             quality = replace(analysis.quality, reason="implausible_format")
             analysis = Analysis(quality)
-        found = cut.sensor.judge(piece, analysis, cut.analyser, cut.running)
+        found = cut.sensor.judge(piece, analysis, cut.analyser, cut.running, cut.context)
         verdict, kept, events = found
         if cut.context:
             verdict = replace(verdict, context=cut.context)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 Value = float | str
 Context = Mapping[str, Value]  # by name
+NO_CONTEXT: Context = MappingProxyType({})
 # Name, machine and point that it is of; "" for all points of a machine, or all machines.
 ContextKey = tuple[str, str, str]
 

@@ -14,6 +14,7 @@ import { eventsView } from "./events.js";
 import { ofKind } from "./evidence.js";
 import { get, listen } from "./net.js";
 import { layout } from "./parts.js";
+import { showPromise } from "./promise.js";
 
 const N_PAST = 300;
 const MAX_PAST = 3000; // windows kept on the time line
@@ -48,6 +49,7 @@ export function pointView(view, sensor, what, id) {
     reloadLabels,
   });
   show(view, parts.nodes);
+  showPromise(parts.events, sensor);
   const charts = {};
   let echarts = null;
 

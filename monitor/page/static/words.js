@@ -28,6 +28,7 @@ const KINDS = {
   commissioning_refused: "Commissioning refused",
   commissioning_undone: "Commissioning undone",
   geometry_changed: "Geometry changed",
+  drift: "Drifted",
   resend: "Rows sent again",
   not_understood: "Not understood",
   format_wrong: "Format wrong",
