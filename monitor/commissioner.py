@@ -14,14 +14,18 @@ from pathlib import Path
 import numpy as np
 
 from monitor.config import Config, SensorSettings
+from monitor.evidence import promise
 from monitor.evidence.commissioning import commission_sensor, describe_rates
 from monitor.evidence.geometry import geometry_of, spectrum_settings
 from monitor.evidence.limits import describe
 from monitor.evidence.model_folder import ModelManifest, find_model, load_model_manifest
 from monitor.evidence.novelty import CommissionError
+from monitor.evidence.promise import reference_for
+from monitor.evidence.reference import reference_of
 from monitor.journal.commissioning import CommissioningStore, Request, TooFew, undo_text
 from monitor.records.commissioned import Commissioned, WindowsFound
 from monitor.records.geometry import Geometry
+from monitor.records.promise import Reference
 from monitor.text import printable, utc
 
 FEW_WINDOWS = 50
@@ -97,9 +101,20 @@ def commission_now(
         store.record(request, made.text, None, now_ns)
         return made
     holds = describe(target.rule, made.commissioned, target.manifest)
-    made = replace(made, text=f"{made.text} {holds}")
+    promised = promise_text(target, made.commissioned)
+    made = replace(made, text=" ".join(filter(None, (made.text, holds, promised))))
     store.record(request, made.outcome, made.text, now_ns)
     return made
+
+
+def promise_text(target: Target, own: Commissioned | None) -> str:
+    """What can be promised of a sensor's alarm; "" where its rule has no budget."""
+    budget_s = target.rule.alarm.budget_s
+    if budget_s is None:
+        return ""
+    is_held = own is not None and own.holds_for(target.geometry)
+    held = reference_for(own, target.manifest) if own is not None and is_held else None
+    return promise.describe(budget_s, held)
 
 
 def undo_now(
@@ -146,7 +161,7 @@ def attempt(
         made = commission_sensor(found.healthy, request.false_alarm_rate, now_ns)
     except CommissionError as error:
         return Attempt(None, f"{request.sensor}: {error}")
-    commissioned = replace(made.commissioned, geometry=geometry)
+    commissioned = replace(made.commissioned, geometry=geometry, reference=reference(found))
     warnings = tuple(doubts(found))
     parts = [
         f"by {request.author or 'nobody named'}: {provenance(found)}.",
@@ -156,6 +171,17 @@ def attempt(
         describe_rates(made.rates),
     ]
     return Attempt(commissioned, " ".join(filter(None, parts)), warnings)
+
+
+def reference(found: WindowsFound) -> Reference | None:
+    """What an alarm's promise can rest on."""
+    n = len(found.spans_ns)
+    if n < 2:
+        return None
+    starts = np.asarray(found.spans_ns, np.int64)[:, 0]
+    stride = found.n_to_choose / n
+    window_s = float(np.median(np.diff(starts))) / 1e9 / stride
+    return reference_of(found.healthy, n_runs(found.spans_ns), stride, window_s)
 
 
 def objections(found: WindowsFound) -> Iterator[str]:

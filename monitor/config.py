@@ -39,6 +39,16 @@ Velocity = Literal["m/s", "mm/s", "um/s", "in/s"]
 Unit = Literal[Acceleration, Velocity, "counts"]
 
 
+SECONDS_PER = {
+    "hour": 3600.0,
+    "day": 86_400.0,
+    "week": 7 * 86_400.0,
+    "month": 30 * 86_400.0,
+    "year": 365 * 86_400.0,
+}
+BUDGET = re.compile(rf"([1-9]\d{{0,2}}) per ({'|'.join(SECONDS_PER)})")
+
+
 class ConfigError(Exception):
     """The configuration cannot be used; str() is one sentence a line, each naming key, value and
     rule.
@@ -236,14 +246,40 @@ class RunningSettings(Settings):
         return self
 
 
+def seconds_per_alarm(budget: str) -> float:
+    """Raises ValueError for what is no budget."""
+    found = BUDGET.fullmatch(budget)
+    if found is None:
+        raise ValueError(
+            f"budget = {budget!r} must be false alarms per time of running, such as '1 per month'"
+            f" (a whole number from 1 to 999, per {', '.join(SECONDS_PER)})"
+        )
+    return SECONDS_PER[found[2]] / int(found[1])
+
+
 class AlarmSettings(Settings):
-    """Raised when n of the last m judged windows are NG,
-    cleared when at most `clear` of them are.
+    """Raised when n of the last m judged windows are NG, cleared when at most `clear` of them are.
+
+    budget : of false alarms of one point, as "1 per month" of running; in place of n, where the
+        point's commissioning can carry it
     """
 
+    budget: str | None = Field(default=None, max_length=40)
     n: int = Field(default=3, ge=1, le=1000)
     m: int = Field(default=5, ge=1, le=1000)
     clear: int = Field(default=0, ge=0, le=1000)
+
+    @field_validator("budget")
+    @classmethod
+    def _is_budget(cls, value: str | None) -> str | None:
+        if value is not None:
+            seconds_per_alarm(value)
+        return value
+
+    @property
+    def budget_s(self) -> float | None:
+        """Seconds of running that may hold one false alarm."""
+        return None if self.budget is None else seconds_per_alarm(self.budget)
 
     @model_validator(mode="after")
     def _order(self) -> Self:

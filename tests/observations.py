@@ -29,6 +29,7 @@ from monitor.commands import page as page_command
 from monitor.config import Config, ConfigError
 from monitor.config_machines import surroundings_at
 from monitor.evidence import limits
+from monitor.evidence.decide import Finding
 from monitor.evidence.model_folder import ModelError, find_model
 from monitor.journal.cursors import HealthFigures, JournalRow, Notified
 from monitor.journal.views import StoredEvent
@@ -44,8 +45,11 @@ from monitor.page.application import Page
 from monitor.page.users import NOBODY
 from monitor.pipeline.configured import configured_rules
 from monitor.pipeline.pipeline import Pipeline
+from monitor.pipeline.promise import Promise
 from monitor.pipeline.router import Router
 from monitor.records.batch import Batch
+from monitor.records.commissioned import Baseline, Commissioned
+from monitor.records.promise import PromiseState, Reference, Step
 from monitor.records.signal import Message
 from monitor.records.verdict import Status
 from monitor.service import Service
@@ -56,7 +60,7 @@ from monitor.sources.mqtt.client import MqttClient
 from monitor.sources.mqtt.paho_client import connect_properties
 from tests.signals import START_NS
 from tests.toy_source import FolderSource
-from tests.verdicts import make_verdict
+from tests.verdicts import make_verdict, novelty
 
 Tree = dict[str, Any]
 Observe = Callable[[Config, Path, pytest.MonkeyPatch], Any]
@@ -250,6 +254,21 @@ def alarms(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[st
         alarm.update(Status.NG if letter == "N" else Status.OK)
         states.append(alarm.state)
     return states
+
+
+def budgeted(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[bool | None]:
+    """What an alarm's detector says of a row of NG windows; None where n of m decides."""
+    steps = {"novelty": (Step(0.5, 9.0),)}
+    reference = Reference(99, 9, 99, 1, 60.0, 6e5, steps, steps)
+    level = np.zeros((1, 1), np.float32)
+    baseline = Baseline(level, level, 0.4)
+    own = Commissioned(
+        "m/p", (0.0, 1.0), baseline, None, "", 0.1, 99, 0, commissioning_id=1, reference=reference
+    )
+    found = Finding(Status.NG, "novelty", (novelty(np.ones((1, 1), np.float32), 0.4),))
+    promise = Promise(PromiseState())
+    budget_s = config.sensors[0].alarm.budget_s
+    return [promise.hear(found, own, None, budget_s, {}).is_over for _ in range(9)]
 
 
 def kept(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[bool]:
@@ -937,6 +956,7 @@ OBSERVED: dict[str, Observation] = {
     ),
     "ContextSettings.scale": Observation(told, told_of(scale=60), told_of()),
     "ContextSettings.valid_s": Observation(told, told_of(valid_s=1), told_of()),
+    "AlarmSettings.budget": Observation(budgeted, sensor(alarm={"budget": "1 per week"})),
     "AlarmSettings.n": Observation(alarms, sensor(alarm={"n": 2})),
     "AlarmSettings.m": Observation(alarms, sensor(alarm={"m": 9})),
     "AlarmSettings.clear": Observation(alarms, sensor(alarm={"clear": 1})),

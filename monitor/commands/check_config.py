@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from monitor.commands.arguments import add_config
 from monitor.config import Config, ConfigError
 from monitor.config_file import load_config
 from monitor.config_pairs import doubts
 from monitor.exit_codes import EXIT_OK
+from monitor.text import printable
 
 EXAMPLES = ("camshaft check-config camshaft.yaml",)
 EXIT_CODES = {0: "good", 2: "refused: a sentence for each thing that is wrong"}
@@ -25,8 +26,23 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("\n".join(wrong))
     for doubt in doubts(config):
         print(f"warning: {doubt}")
+    for sensor, text in promised(config).items():
+        print(f"{printable(sensor)}: {text}")
     print(f"{arguments.config}: good.")
     return EXIT_OK
+
+
+def promised(config: Config) -> Mapping[str, str]:
+    """What alarms with a budget promise, by sensor; nothing where there is no journal to tell."""
+    if all(rule.alarm.budget is None for rule in config.sensors):
+        return {}
+    from monitor.journal.schema import JournalError
+    from monitor.promises import promises
+
+    try:
+        return promises(config)
+    except JournalError:
+        return {}
 
 
 def misfits(config: Config) -> Iterator[str]:

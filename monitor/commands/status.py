@@ -17,6 +17,7 @@ from monitor.journal.mutes import Mute
 from monitor.journal.reader import JournalReader
 from monitor.journal.refusals import Refusal
 from monitor.journal.resend import RefusedRows, refused_rows
+from monitor.promises import promises
 from monitor.records.books import FATES
 from monitor.records.context import in_words
 from monitor.records.verdict import Status, Verdict
@@ -58,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         return EXIT_OK
     reader = JournalReader(config.journal.path)
     found = summary(reader, [one.name for one in config.influx], time.time_ns())
+    found["promises"] = promises(config)
     print(json.dumps(found) if arguments.json else render(found))
     return EXIT_NO if found["unbalanced"] or _trouble(found["health"]) else EXIT_OK
 
@@ -192,7 +194,14 @@ def render(found: dict[str, Any]) -> str:
         f"{'sensor':<28}{'status':<10}{'alarm':<8}{'P(NG)':>6}{'novelty':>10}{'age':>8}  windows",
     ]
     lines += [_line(name, sensor) for name, sensor in found["sensors"].items()]
+    lines += _promise_lines(found.get("promises", {}))
     return "\n".join(lines + _refused_lines(found["refused"]))
+
+
+def _promise_lines(promised: dict[str, str]) -> list[str]:
+    """What alarms with a budget promise."""
+    lines = ["", "Alarms with a budget"] if promised else []
+    return lines + [f"  {printable(name)}: {printable(text)}" for name, text in promised.items()]
 
 
 def _refused_lines(refused: list[dict[str, Any]]) -> list[str]:

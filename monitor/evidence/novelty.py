@@ -59,12 +59,14 @@ def score_of_levels(level_db: Float64, low_db: Float64, high_db: Float64) -> Flo
     return np.asarray(_share_outside(level_db, low_db, high_db).mean(axis=(1, 2)))
 
 
-def commissioned_range(level_db: Float64) -> tuple[Float64, Float64]:
+def commissioned_range(level_db: Float64, n_odd: int | None = None) -> tuple[Float64, Float64]:
     """Lowest and highest level of each channel and band, without the one in fifty that may be odd.
 
     level_db : shape (n_windows, n_channels, n_f). Returns two of shape (n_channels, n_f).
+    n_odd : how many may be odd at each end; None for one in fifty
     """
-    n_odd = n_odd_windows(len(level_db))
+    if n_odd is None:
+        n_odd = n_odd_windows(len(level_db))
     ordered = np.sort(level_db, axis=0)
     return ordered[n_odd], ordered[len(ordered) - 1 - n_odd]
 

@@ -8,15 +8,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from sqlite3 import Connection
+from sqlite3 import Connection, Error
 from typing import Any
 
 import numpy as np
 
 from monitor.journal.labels import INSERT_EVENT
 from monitor.journal.maps import unpack_spectrum
+from monitor.journal.promises import promise_states, references, store_reference
 from monitor.journal.reader import SELECT_VERDICT, read_row, unpack_quality, unpack_scores
-from monitor.journal.schema import NEWEST_FIRST, connect, connect_read_only, transaction
+from monitor.journal.schema import (
+    NEWEST_FIRST,
+    JournalError,
+    connect,
+    connect_read_only,
+    transaction,
+)
 from monitor.journal.views import SENSORS
 from monitor.records.batch import Event
 from monitor.records.commissioned import Baseline, Commissioned, HealthyWindows, WindowsFound
@@ -137,6 +144,8 @@ class CommissioningStore:
             known = request.commissioning_id is not None
             request = request if known else self._open(request, at_ns)
             is_first = _settle(link, request, outcome, at_ns)
+            if is_first and isinstance(outcome, Commissioned):
+                store_reference(link, request.commissioning_id, outcome.reference)
             if is_first and text is not None:
                 kind, model_id = REFUSED, ""
                 if isinstance(outcome, Commissioned):
@@ -282,6 +291,7 @@ class CommissioningStore:
         return WindowsFound(
             healthy=_healthy(request.sensor, rows, grid),
             spans_ns=tuple((row[0], row[1]) for row in rows),
+            n_to_choose=len(row_ids),
             n_ng=int(self._link.execute(N_NG, (everything,)).fetchone()[0]),
             n_doubtful=int(self._link.execute(N_DOUBTFUL, (everything,)).fetchone()[0]),
             n_window=newest.n_samples,
@@ -310,6 +320,23 @@ class _Newest:
     grid_id: int
     n_samples: int
     geometry_id: str
+
+
+def promise_basis(
+    path: Path,
+) -> tuple[list[str], dict[str, Commissioned], set[int | None]]:
+    """Every sensor, the commissionings that hold, and those whose sensors have drifted since.
+    Raises JournalError.
+    """
+    link = connect_read_only(path)
+    try:
+        states = promise_states(link).values()
+        drifted = {state.commissioning_id for state in states if state.drift_told}
+        return [name for (name,) in link.execute(SENSORS)], _active(link), drifted
+    except Error as error:
+        raise JournalError(f"the journal cannot be read: {error}.") from error
+    finally:
+        link.close()
 
 
 def spread(row_ids: Sequence[int], n: int) -> list[int]:
@@ -351,7 +378,12 @@ def _active(link: Connection) -> dict[str, Commissioned]:
         " settled_ns, geometry, commissioning_id FROM commissioning WHERE settled_ns IS NOT NULL"
         " AND error IS NULL AND undone_ns IS NULL ORDER BY settled_ns, commissioning_id"
     )
-    return {row[0]: _commissioned(*row) for row in rows}
+    known = references(link)
+    active = {row[0]: _commissioned(*row) for row in rows}
+    return {
+        sensor: replace(own, reference=known.get(own.commissioning_id))
+        for sensor, own in active.items()
+    }
 
 
 def _commissioned(

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from monitor.journal import diagnoses, indicators, refusals
+from monitor.journal import diagnoses, indicators, promises, refusals
 from monitor.journal.migrations import MIGRATIONS
 
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
@@ -132,7 +132,7 @@ CREATE TABLE IF NOT EXISTS resend (
     output TEXT NOT NULL, kind TEXT NOT NULL, row_id INTEGER NOT NULL,
     PRIMARY KEY (output, kind, row_id)) WITHOUT ROWID;
 """
-LATER_TABLES += refusals.TABLE + indicators.TABLE + diagnoses.TABLE
+LATER_TABLES += refusals.TABLE + indicators.TABLE + diagnoses.TABLE + promises.TABLES
 LATER_TABLES += """
 CREATE TABLE IF NOT EXISTS mute (
     mute_id INTEGER PRIMARY KEY AUTOINCREMENT,

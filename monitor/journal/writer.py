@@ -26,6 +26,7 @@ from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.maps import pack_cells, pack_spectra
 from monitor.journal.numbers import pack_numbers
 from monitor.journal.places import furthest_behind
+from monitor.journal.promises import promise_states, store_promises
 from monitor.journal.refusals import count_refusals
 from monitor.journal.samples import pack_samples
 from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
@@ -33,6 +34,7 @@ from monitor.journal.side_tables import Manner, SideTables
 from monitor.records.batch import Batch, BookKey, KeptWindow
 from monitor.records.evidence import Evidence
 from monitor.records.labels import TOPIC, LabelRequest
+from monitor.records.promise import PromiseState
 from monitor.records.remembered import Remembered
 from monitor.records.signal import Float32
 from monitor.records.stream import Position, StoredStream, StreamUpdate
@@ -104,6 +106,7 @@ class Journal:
             _add(link, batch.books, batch.counters)
             for update in batch.streams:
                 _store_stream(link, update)
+            store_promises(link, batch.streams)
             link.executemany(
                 "INSERT OR REPLACE INTO delivered VALUES (?, ?)", batch.digests.items()
             )
@@ -117,6 +120,7 @@ class Journal:
             " ON r.row_id = (SELECT row_id FROM verdict_row v WHERE v.sensor_id = sensor.sensor_id"
             f" {NEWEST_FIRST} LIMIT 1) LEFT JOIN manner USING (manner_id)"
         ).fetchall()
+        promises = promise_states(self._link)
         return {
             sensor: StoredStream(
                 position=(where := _position(position)),
@@ -126,6 +130,7 @@ class Journal:
                 model_id=model_id,
                 geometry_id=geometry_id,
                 tail=self._tail(sensor, where),
+                promise=promises.get(sensor, PromiseState()),
             )
             for sensor, position, keys, recent, raised, model_id, geometry_id in rows
         }

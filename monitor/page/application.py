@@ -55,6 +55,7 @@ from monitor.page.views import (
     summary_view,
     waveform_view,
 )
+from monitor.promises import promises
 from monitor.records.labels import WORDS, LabelError, LabelRequest, check_label, check_note, integer
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
@@ -105,6 +106,7 @@ class Page:
             Route("/api/mutes", self.mute, methods=["POST"]),
             Route("/api/mutes/end", self.unmute, methods=["POST"]),
             Route("/api/repairs", self.note_repair, methods=["POST"]),
+            Route("/api/promise", self.promise),
             Route("/api/commissionings", self.commission, methods=["POST"]),
             Route("/api/commissionings/undo", self.undo_commissioning, methods=["POST"]),
             *Api(self._access, self._source).routes(),
@@ -394,6 +396,12 @@ class Page:
         values, now_ns = await _json(request), time.time_ns()
         await asyncio.to_thread(upkeep.note_repair, self._config.journal.path, values, now_ns)
         return _answer({})
+
+    async def promise(self, request: Request) -> Response:
+        """What is promised of a point's alarm; "" where its rule has no budget."""
+        self._may_read(request)
+        promised = await asyncio.to_thread(promises, self._config)
+        return _answer({"text": promised.get(request.query_params.get("sensor", ""), "")})
 
     async def commission(self, request: Request) -> Response:
         """409 where the guard, or the windows, refuse."""

@@ -12,16 +12,19 @@ from monitor.evidence import limits
 from monitor.evidence.base import Facts
 from monitor.evidence.decide import Finding, conclude
 from monitor.evidence.kinds import KINDS
+from monitor.evidence.promise import describe, reference_for
 from monitor.pipeline.alarm import Alarm
 from monitor.pipeline.analysis import Analyser, Analysis
 from monitor.pipeline.condition import Condition, strongest_velocity
 from monitor.pipeline.maps_kept import MapKeeper
 from monitor.pipeline.presence import Presence
+from monitor.pipeline.promise import Promise
 from monitor.pipeline.raw_windows import WindowKeeper
 from monitor.pipeline.remarks import Remarks
 from monitor.records.batch import Event, KeptWindow
 from monitor.records.commissioned import Baseline, Commissioned
 from monitor.records.context import NO_CONTEXT, Context
+from monitor.records.promise import PromiseState
 from monitor.records.signal import Chunk, Drop, Gap, Message, Window
 from monitor.records.stream import StoredStream, StreamUpdate
 from monitor.records.verdict import Status, Verdict
@@ -90,6 +93,7 @@ class Sensor:
         self._geometry_id: str | None = None
         alarm = analyser.rule.alarm
         self._alarm = Alarm(alarm.n, alarm.m, alarm.clear)
+        self._promise = Promise(PromiseState())
         self._keeper = WindowKeeper(journal.kept_windows)
         self.maps = MapKeeper(journal)
         self.condition = Condition()
@@ -273,6 +277,7 @@ class Sensor:
         self._windower.restore(stored.position, stored.keys, stored.tail)
         alarm = self.rule.alarm
         self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, stored.alarm_recent, stored.alarm_raised)
+        self._promise = Promise(stored.promise)
         self._model_id = stored.model_id
         self._geometry_id = stored.geometry_id
 
@@ -309,7 +314,12 @@ class Sensor:
         own = self._own(analyser)
         running = self._is_running(analysis, analyser, own, said_running)
         found = self._find(window, analysis, analyser, own, running)
-        change = self._alarm.update(found.status)
+        told_apart = self._promise.told_apart(context)
+        budget_s = analyser.rule.alarm.budget_s
+        heard = self._promise.hear(found, own, analyser.manifest, budget_s, context)
+        change = self._alarm.update(found.status, heard.is_over)
+        if change == "cleared":
+            self._promise.begin_anew()
         indicators = self.condition.of(window, analysis, analyser, context)
         verdict = Verdict(
             sensor=self.name,
@@ -336,8 +346,21 @@ class Sensor:
         )
         events = self._model_change(verdict) + self._geometry_change(verdict, analyser)
         if change is not None:
-            events.append(self._event(verdict, f"alarm_{change}"))
+            beside = self._promised(own, analyser), told_apart if change == "raised" else ""
+            events.append(self._event(verdict, f"alarm_{change}", *filter(None, beside)))
+        if heard.drift:
+            at_ns, model_id = verdict.end_ns, verdict.model_id
+            events.append(Event(at_ns, self.name, "drift", heard.drift, model_id))
         return verdict, self._keeper.keep(verdict, window), events
+
+    @staticmethod
+    def _promised(own: Commissioned | None, analyser: Analyser) -> str:
+        """What is promised of the alarm, where the rule asks for it."""
+        budget_s = analyser.rule.alarm.budget_s
+        if budget_s is None:
+            return ""
+        reference = None if own is None else reference_for(own, analyser.manifest)
+        return describe(budget_s, reference).rstrip(".")
 
     def _model_change(self, verdict: Verdict) -> list[Event]:
         """An event where the model is not the one that judged before, also before a restart."""
@@ -426,6 +449,7 @@ class Sensor:
             alarm_raised=self._alarm.raised,
             n_waiting=self._windower.n_waiting,
             tail=self._windower.tail(),
+            promise=None if self.rule.alarm.budget is None else self._promise.state,
         )
 
     @staticmethod
@@ -481,7 +505,7 @@ class Sensor:
         return analysis.quality.rms_ms2 >= limit
 
     @staticmethod
-    def _event(verdict: Verdict, kind: str) -> Event:
+    def _event(verdict: Verdict, kind: str, *beside: str) -> Event:
         band = verdict.band
         text = verdict.reason or verdict.status.value
         if band is not None:
@@ -489,4 +513,5 @@ class Sensor:
                 f", {band.low_hz:.0f} to {band.high_hz:.0f} Hz hold {band.share:.0%} of the"
                 " evidence for NG"
             )
+        text = ". ".join((text, *beside))
         return Event(verdict.end_ns, verdict.sensor, kind, text, verdict.model_id)

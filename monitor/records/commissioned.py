@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.records.geometry import Geometry
+from monitor.records.promise import Reference
 from monitor.records.signal import Float32, Float64
 
 
@@ -53,6 +54,7 @@ class WindowsFound:
     """The windows of a request, with what speaks against learning from them.
 
     spans_ns : start and end of each window, in order of time
+    n_to_choose : windows that there were to choose these from
     n_ng : windows that were judged NG, or that a person called NG; what a person called a false
         alarm does not count
     n_doubtful : judged OK by a commissioning that took in NG windows and was undone since
@@ -62,6 +64,7 @@ class WindowsFound:
 
     healthy: HealthyWindows
     spans_ns: tuple[tuple[int, int], ...]
+    n_to_choose: int
     n_ng: int
     n_doubtful: int
     n_window: int
@@ -76,6 +79,8 @@ class Commissioned:
 
     geometry : None for a commissioning of before geometries were kept
     commissioning_id : its row in the journal; None where it has none yet
+    reference : of its healthy windows, for an alarm with a budget; None for a commissioning of
+        before references were kept, or of too few windows
     """
 
     sensor: str
@@ -88,6 +93,7 @@ class Commissioned:
     at_ns: int
     geometry: Geometry | None = None
     commissioning_id: int | None = None
+    reference: Reference | None = None
 
     def holds_for(self, geometry: Geometry) -> bool:
         """Of an old commissioning only bands and number of channels are known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from monitor.records.promise import PromiseState
 from monitor.records.signal import Float32
 
 WhyArrival = Literal["", "no_time", "far_behind", "far_ahead", "runs_back"]
@@ -66,6 +67,7 @@ class StreamUpdate:
     alarm_raised: bool
     n_waiting: int
     tail: tuple[int, Float32] | None  # (first sample, samples)
+    promise: PromiseState | None = None  # of an alarm with a budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +83,4 @@ class StoredStream:
     model_id: str | None  # of the newest verdict, and its geometry
     geometry_id: str | None
     tail: Float32 | None
+    promise: PromiseState = field(default_factory=PromiseState)

@@ -24,7 +24,15 @@ LINES = [
     point_line("m/p", "NG", True, 1),
 ]
 KINDS = {
-    *("alarm_raised", "alarm_cleared", "alarm_acknowledged", "label", "geometry_changed", "resend"),
+    *(
+        "alarm_raised",
+        "alarm_cleared",
+        "alarm_acknowledged",
+        "label",
+        "geometry_changed",
+        "drift",
+        "resend",
+    ),
     "novelty_changed",
     "diagnosed",
     *COMMISSIONING_KINDS,

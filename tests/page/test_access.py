@@ -36,6 +36,7 @@ NEEDED: dict[tuple[str, str], Role | None] = {
     ("GET", "/api/rows/{row_id:int}/waveform"): Role.VIEWER,
     ("GET", "/api/rows/{row_id:int}/last-ok"): Role.VIEWER,
     ("GET", "/api/diagnosis"): Role.VIEWER,
+    ("GET", "/api/promise"): Role.VIEWER,
     ("GET", "/api/events"): Role.VIEWER,
     ("GET", "/api/events/{event_id:int}/row"): Role.VIEWER,
     ("GET", "/api/refused"): Role.VIEWER,

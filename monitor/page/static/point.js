@@ -5,6 +5,7 @@ import { show } from "./dom.js";
 import { eventsView } from "./events.js";
 import { get, listen } from "./net.js";
 import { layout } from "./parts.js";
+import { showPromise } from "./promise.js";
 import { tabsOf } from "./tabs.js";
 
 const N_PAST = 300;
@@ -53,6 +54,7 @@ export function pointView(view, sensor, { what, id, tab }) {
     reloadLabels,
   });
   show(view, parts.nodes);
+  showPromise(parts.events, sensor);
   let timeline = null;
   let echarts = null;
 

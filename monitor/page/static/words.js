@@ -33,6 +33,7 @@ const KINDS = {
   unmuted: "Mute ended",
   repair_noted: "Repair noted",
   repair_checked: "Repair checked",
+  drift: "Drifted",
   resend: "Rows sent again",
   not_understood: "Not understood",
   format_wrong: "Format wrong",

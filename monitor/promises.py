@@ -1,0 +1,40 @@
+"""What the alarms with a budget promise, sensor by sensor: for the command line and the page."""
+
+from __future__ import annotations
+
+from monitor.commissioner import Targets, promise_text
+from monitor.config import Config, ConfigError
+from monitor.evidence.model_folder import ModelError
+from monitor.journal.commissioning import promise_basis
+from monitor.records.commissioned import Commissioned
+
+DRIFTED = (
+    "Promised no more: windows that are still OK no longer sound as in the commissioning; look at"
+    " the machine, and if it is healthy commission it again."
+)
+
+
+def promises(config: Config) -> dict[str, str]:
+    """One sentence for each sensor of the journal whose rule has a budget. Raises JournalError."""
+    if all(rule.alarm.budget is None for rule in config.sensors):
+        return {}
+    if not config.journal.path.exists():
+        return {}
+    sensors, active, drifted = promise_basis(config.journal.path)
+    targets = Targets(config)
+    found = {}
+    for sensor in sensors:
+        own = active.get(sensor)
+        text = _promise(targets, sensor, own)
+        if text and own is not None and own.commissioning_id in drifted:
+            text = DRIFTED
+        found[sensor] = text
+    return {sensor: text for sensor, text in found.items() if text}
+
+
+def _promise(targets: Targets, sensor: str, own: Commissioned | None) -> str:
+    try:
+        target = targets.of(sensor)
+    except (ConfigError, ModelError) as error:
+        return f"No promise: {error}"
+    return "" if target is None else promise_text(target, own)
