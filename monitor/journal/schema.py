@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from monitor.journal import refusals
+from monitor.journal import refusals, trend_tables
 from monitor.journal.migrations import MIGRATIONS
 
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
@@ -120,6 +120,7 @@ CREATE TABLE IF NOT EXISTS resend (
     PRIMARY KEY (output, kind, row_id)) WITHOUT ROWID;
 """
 LATER_TABLES += refusals.TABLE
+LATER_TABLES += trend_tables.TABLES
 
 
 # Of a verdict: the commissioning that judged it was undone since.

@@ -23,6 +23,7 @@ from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.places import furthest_behind
 from monitor.journal.refusals import count_refusals
 from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
+from monitor.journal.trends import StoredWindow, TrendWriter, thin_trends
 from monitor.records.batch import Batch, BookKey
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.labels import TOPIC, LabelRequest
@@ -68,6 +69,7 @@ class Journal:
         self.path = path
         self._link = connect(path, on_update)
         self._grids: dict[Grid, int] = {}
+        self._trends = TrendWriter()
 
     def close(self) -> None:
         self._link.close()
@@ -75,7 +77,7 @@ class Journal:
     def commit(self, batch: Batch) -> None:
         """Store a batch: verdicts, maps, evidence, streams, books."""
         with self._transaction() as link:
-            self._insert_verdicts(link, batch.verdicts)
+            self._trends.add(link, self._insert_verdicts(link, batch.verdicts))
             for verdict in batch.late_maps:
                 self._insert_late_map(link, verdict)
             link.executemany(
@@ -165,15 +167,33 @@ class Journal:
             _add(link, Counter(), Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}))
         return taken
 
-    def _insert_verdicts(self, link: sqlite3.Connection, verdicts: list[Verdict]) -> None:
+    def thin_trends(
+        self, kept_s: Mapping[int, int], now_ns: int, n_blocks: int = 500
+    ) -> Counter[str]:
+        """Delete rows of trends that are older than their tier is kept, a bounded step at a time.
+
+        kept_s : seconds, by tier_s. Returns the rows taken, by the tier's name
+        """
+        with self._transaction() as link:
+            taken = thin_trends(link, kept_s, now_ns, n_blocks)
+            _add(link, Counter(), Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}))
+        return taken
+
+    def _insert_verdicts(
+        self, link: sqlite3.Connection, verdicts: list[Verdict]
+    ) -> list[StoredWindow]:
+        """Returns those that the journal did not hold before."""
+        new = []
         for verdict in verdicts:
-            row = _verdict_row(verdict, _free_end_ns(link, verdict))
-            stored = link.execute(INSERT_VERDICT, row).fetchone()
+            end_ns = _free_end_ns(link, verdict)
+            stored = link.execute(INSERT_VERDICT, _verdict_row(verdict, end_ns)).fetchone()
             if stored:
+                new.append(StoredWindow(stored[0], end_ns, verdict))
                 self._insert_map(link, stored[0], verdict)
                 if verdict.context:
                     row = (stored[0], _compact(verdict.context))
                     link.execute("INSERT OR IGNORE INTO window_context VALUES (?, ?)", row)
+        return new
 
     def _insert_late_map(self, link: sqlite3.Connection, verdict: Verdict) -> None:
         stored = link.execute(
@@ -227,6 +247,7 @@ class Journal:
                 yield link
         except JournalError:
             self._grids.clear()  # a rolled-back grid row is gone
+            self._trends.forget()
             raise
 
 
