@@ -379,6 +379,13 @@ class KeptWindowSettings(Settings):
 MapsKept = Literal["all", "changes", "ng"]
 
 
+class TrendSettings(Settings):
+    """How long rows of ten minutes and of hours are kept. Those of days are kept for ever."""
+
+    ten_minutes_days: int = Field(default=60, ge=2, le=36_500)
+    hours_days: int = Field(default=1096, ge=32, le=36_500)
+
+
 class JournalSettings(Settings):
     """maps : whose maps and spectra to keep. All; of NG windows; or changes: NG, around a change
     and one in so many, as kept_windows says.
@@ -388,6 +395,7 @@ class JournalSettings(Settings):
     max_bytes: int = Field(default=8 << 30, ge=16 << 20)
     maps: MapsKept = "all"
     kept_windows: KeptWindowSettings = KeptWindowSettings()
+    trends: TrendSettings = TrendSettings()
 
 
 class InfluxSettings(Settings):

@@ -325,7 +325,7 @@ class Service:
                 logging.ERROR, f"{error} Subscriptions and commissioning wait.", now_s
             )
         if self._thinner.is_busy or now_s - self._health_s >= HEALTH_S:
-            self._thinner.step()
+            self._thinner.step(time.time_ns())
         if now_s - self._health_s >= HEALTH_S:
             self._health_s = now_s
             self._repair_check.step(time.time_ns())

@@ -369,8 +369,9 @@ def thinned(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> list[Any
         return Counter()
 
     patch.setattr(Journal, "thin", thin)
+    patch.setattr(Journal, "thin_trends", thin)
     with service(config, folder) as running:
-        running._thinner.step()
+        running._thinner.step(0)
     return asked
 
 
@@ -962,6 +963,8 @@ OBSERVED: dict[str, Observation] = {
     "AlarmSettings.clear": Observation(alarms, sensor(alarm={"clear": 1})),
     "JournalSettings.path": Observation(journal_file, {"journal": {"path": "other.journal"}}),
     "JournalSettings.max_bytes": Observation(thinned, journal(max_bytes=1 << 33 | 1)),
+    "TrendSettings.ten_minutes_days": Observation(thinned, journal(trends={"ten_minutes_days": 9})),
+    "TrendSettings.hours_days": Observation(thinned, journal(trends={"hours_days": 99})),
     "JournalSettings.maps": Observation(kept, journal(maps="ng")),
     "KeptWindowSettings.max_bytes": Observation(
         thinned, journal(kept_windows={"max_bytes": 1 << 21})

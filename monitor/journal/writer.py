@@ -31,6 +31,7 @@ from monitor.journal.refusals import count_refusals
 from monitor.journal.samples import pack_samples
 from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
 from monitor.journal.side_tables import Manner, SideTables
+from monitor.journal.trends import StoredWindow, TrendWriter, thin_trends
 from monitor.records.batch import Batch, BookKey, KeptWindow
 from monitor.records.evidence import Evidence
 from monitor.records.labels import TOPIC, LabelRequest
@@ -85,6 +86,7 @@ class Journal:
         self._link = connect(path, on_update)
         self._ids = SideTables()
         self._names: dict[str, int] = {}  # of indicators
+        self._trends = TrendWriter()
 
     def close(self) -> None:
         self._link.close()
@@ -92,7 +94,7 @@ class Journal:
     def commit(self, batch: Batch) -> None:
         """Store a batch: verdicts, maps, evidence, streams, books."""
         with self._transaction() as link:
-            self._insert_verdicts(link, batch.verdicts)
+            self._trends.add(link, self._insert_verdicts(link, batch.verdicts))
             self._insert_late_maps(link, batch.late_maps)
             self._insert_kept(link, batch.kept_windows)
             _insert_bad_payloads(link, batch)
@@ -177,7 +179,23 @@ class Journal:
             _add(link, Counter(), Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}))
         return taken
 
-    def _insert_verdicts(self, link: sqlite3.Connection, verdicts: list[Verdict]) -> None:
+    def thin_trends(
+        self, kept_s: Mapping[int, int], now_ns: int, n_blocks: int = 500
+    ) -> Counter[str]:
+        """Delete rows of trends that are older than their tier is kept, a bounded step at a time.
+
+        kept_s : seconds, by tier_s. Returns the rows taken, by the tier's name
+        """
+        with self._transaction() as link:
+            taken = thin_trends(link, kept_s, now_ns, n_blocks)
+            _add(link, Counter(), Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}))
+        return taken
+
+    def _insert_verdicts(
+        self, link: sqlite3.Connection, verdicts: list[Verdict]
+    ) -> list[StoredWindow]:
+        """Returns those that the journal did not hold before."""
+        new = []
         maps = _packed_maps(verdicts)
         for verdict, packed in zip(verdicts, maps, strict=True):
             sensor_id = self._ids.sensor_id(link, verdict.sensor)
@@ -186,11 +204,13 @@ class Journal:
             row = (sensor_id, manner_id, *_own_columns(verdict, end_ns))
             stored = link.execute(INSERT_VERDICT, row).fetchone()
             if stored:
+                new.append(StoredWindow(stored[0], end_ns, verdict))
                 self._insert_map(link, stored[0], verdict, packed)
                 store_indicators(link, stored[0], verdict.indicators, self._names)
                 if verdict.context:
                     row = (stored[0], _compact(verdict.context))
                     link.execute("INSERT OR IGNORE INTO window_context VALUES (?, ?)", row)
+        return new
 
     def _insert_late_maps(self, link: sqlite3.Connection, verdicts: list[Verdict]) -> None:
         for verdict, packed in zip(verdicts, _packed_maps(verdicts), strict=True):
@@ -240,6 +260,7 @@ class Journal:
         except JournalError:
             self._ids.clear()
             self._names.clear()
+            self._trends.forget()
             raise
 
 

@@ -1,0 +1,209 @@
+"""Rows of trends as bytes, many in one: numbers column by column, so that they compress well.
+
+A body is groups of rows that have the same statuses, quantities and bands. Of each: its head, the
+rows' numbers and the counts of their sketches.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain, islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.records.signal import Float32
+from monitor.records.trend import BandSums, Float64, Spread, TrendRow
+
+_PLAIN, _COMPRESSED = b"\0", b"\1"
+# Bytes of the head; rows; exact numbers and measures a row; counts of all; bytes a measure.
+_SIZES = struct.Struct("<IIIIII")
+_MAX_BYTES = 64 << 20  # of a body, uncompressed
+# Of the 23 bits of a float's fraction, those that a closed row keeps. Sums: a part in a hundred
+# thousand; the smallest and largest value: half a part in a thousand; bands: four parts in a
+# thousand, 0.02 dB.
+_SUM_BITS, _EXTREME_BITS, _BAND_BITS = 16, 10, 7
+_NONE = float("nan")
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+
+Counts = npt.NDArray[np.int32]
+# Statuses, quantities, edges and kinds of each set of bands, whether windows came late.
+Head = tuple[list[str], list[str], list[tuple[list[float], list[str]]], bool]
+
+
+def encode_open(row: TrendRow) -> bytes:
+    """One row to the last bit, quickly: it is written at every commit."""
+    return _PLAIN + _group(_head(row), [row])
+
+
+def encode_closed(rows: Iterable[TrendRow]) -> bytes:
+    """Rows that hardly change any more, in little room. Their counts are exact, their measures
+    rounded once: those of a row that still grows, window by late window, stay to the last bit.
+    """
+    groups: dict[tuple[bytes, bool], list[TrendRow]] = {}
+    for row in rows:
+        groups.setdefault((_head(row), row.is_late), []).append(row)
+    raw = b"".join(
+        _group(head, alike, None if is_late else _bits(alike[0]))
+        for (head, is_late), alike in groups.items()
+    )
+    return _COMPRESSED + zlib.compress(raw)
+
+
+def decode(body: bytes, tier_s: int) -> list[TrendRow]:
+    """Raises ValueError where the body is damaged."""
+    raw = body[1:]
+    if body[:1] == _COMPRESSED:
+        try:
+            raw = zlib.decompressobj().decompress(raw, _MAX_BYTES)
+        except zlib.error as error:
+            raise ValueError(f"a row of trends is damaged: {error}") from error
+    try:
+        return list(_decoded(io.BytesIO(raw), tier_s))
+    except (struct.error, StopIteration, RuntimeError, TypeError) as error:
+        raise ValueError("a row of trends is damaged") from error
+
+
+def _decoded(left: io.BytesIO, tier_s: int) -> Iterator[TrendRow]:
+    while sizes := left.read(_SIZES.size):
+        n_head, n_rows, n_exact, n_measures, n_counts, itemsize = _SIZES.unpack(sizes)
+        head = json.loads(left.read(n_head))
+        exact = _unshuffled(left, n_exact * n_rows, "<f8").reshape(n_exact, n_rows)
+        measures = _unshuffled(left, n_measures * n_rows, f"<f{itemsize}")
+        numbers = np.concatenate((exact, measures.reshape(n_measures, n_rows)))
+        yield from _rows(head, tier_s, numbers.T, _unshuffled(left, n_counts, "<i4"))
+
+
+def _head(row: TrendRow) -> bytes:
+    bands = [[f_edges, list(sums.cells)] for f_edges, sums in row.bands.items()]
+    return _compact([list(row.windows), list(row.spreads), bands, row.is_late]).encode()
+
+
+def _group(head: bytes, rows: Sequence[TrendRow], bits: list[int] | None = None) -> bytes:
+    """bits : kept of each measure; None: all"""
+    exact = np.array([_exact(row) for row in rows], "<f8").T
+    measures = np.array([_measures(row) for row in rows], "<f8").T
+    if bits is not None:
+        measures = _rounded(measures.astype("<f4"), np.array(bits, "<i4"))
+    spreads = [spread for row in rows for spread in row.spreads.values()]
+    counts = np.array([*_buckets(spreads), *_counts(spreads)], "<i4")
+    n_numbers = len(exact), len(measures), len(counts)
+    sizes = _SIZES.pack(len(head), len(rows), *n_numbers, measures.itemsize)
+    return b"".join((sizes, head, *map(_shuffled, (exact, measures, counts))))
+
+
+def _exact(row: TrendRow) -> list[float]:
+    """Whole numbers, far below 2**53."""
+    return [
+        row.start_ns // (row.tier_s * 10**9),
+        _NONE if row.worst_row is None else row.worst_row,
+        *chain.from_iterable((n, row.span_ns[status]) for status, n in row.windows.items()),
+        *(spread.n for spread in row.spreads.values()),
+        *(sums.n for sums in row.bands.values()),
+    ]
+
+
+def _measures(row: TrendRow) -> list[float]:
+    found = [_NONE if row.worst_excess is None else row.worst_excess]
+    for spread in row.spreads.values():
+        threshold = _NONE if spread.threshold is None else spread.threshold
+        found += (spread.total, spread.low, spread.high, threshold)
+    for sums in row.bands.values():
+        found += sums.power.tolist()
+        for cells in sums.cells.values():
+            found += cells.tolist()
+    return found
+
+
+def _bits(row: TrendRow) -> list[int]:
+    """How many each of _measures keeps."""
+    n_cells = sum((1 + len(sums.cells)) * len(sums.power) for sums in row.bands.values())
+    of_spread = (_SUM_BITS, _EXTREME_BITS, _EXTREME_BITS, _SUM_BITS)
+    return [_SUM_BITS, *(of_spread * len(row.spreads)), *([_BAND_BITS] * n_cells)]
+
+
+def _buckets(spreads: Iterable[Spread]) -> Iterator[int]:
+    """Of each sketch: how many buckets, and how far each is from the one before."""
+    for spread in spreads:
+        yield len(spread.buckets)
+        before = 0
+        for bucket in sorted(spread.buckets):
+            yield bucket - before
+            before = bucket
+
+
+def _counts(spreads: Iterable[Spread]) -> Iterator[int]:
+    """Of each bucket: how many values."""
+    for spread in spreads:
+        for bucket in sorted(spread.buckets):
+            yield spread.buckets[bucket]
+
+
+def _rows(head: Head, tier_s: int, numbers: Float64, counts: Counts) -> Iterator[TrendRow]:
+    rows = [_row(head, tier_s, one) for one in numbers.tolist()]
+    spreads = [spread for row in rows for spread in row.spreads.values()]
+    left = iter(counts.tolist())
+    buckets = [list(accumulate(islice(left, next(left)))) for _ in spreads]
+    for spread, found in zip(spreads, buckets, strict=True):
+        spread.buckets = dict(zip(found, islice(left, len(found)), strict=True))
+    yield from rows
+
+
+def _row(head: Head, tier_s: int, numbers: list[float]) -> TrendRow:
+    """A row without its sketches."""
+    statuses, names, bands, is_late = head
+    left = iter(numbers)
+    row = TrendRow(tier_s, int(next(left)) * tier_s * 10**9, is_late=is_late)
+    worst_row = next(left)
+    for status in statuses:
+        row.windows[status], row.span_ns[status] = int(next(left)), int(next(left))
+    for name in names:
+        row.spreads[name] = Spread(n=int(next(left)))
+    n_of_bands = [int(next(left)) for _ in bands]
+    worst_excess = next(left)
+    if worst_row == worst_row:  # it is a number
+        row.worst_excess, row.worst_row = worst_excess, int(worst_row)
+    for spread in row.spreads.values():
+        _fill_spread(spread, left)
+    for n, (f_edges, kinds) in zip(n_of_bands, bands, strict=True):
+        n_f = len(f_edges) - 1
+        power = _take(left, n_f)
+        row.bands[tuple(f_edges)] = BandSums(n, power, {kind: _take(left, n_f) for kind in kinds})
+    return row
+
+
+def _fill_spread(spread: Spread, numbers: Iterator[float]) -> None:
+    spread.total, spread.low, spread.high = next(numbers), next(numbers), next(numbers)
+    threshold = next(numbers)
+    spread.threshold = threshold if threshold == threshold else None
+
+
+def _take(numbers: Iterator[float], n: int) -> Float64:
+    return np.array([next(numbers) for _ in range(n)], np.float64)
+
+
+def _rounded(numbers: Float32, kept_bits: Counts) -> Float32:
+    """Shape (n_measures, n_rows). The rest of the fraction is 0, which takes no room once it is
+    compressed.
+    """
+    n_dropped = (23 - kept_bits)[:, np.newaxis]
+    bits = np.ascontiguousarray(numbers).view("<i4")
+    kept = (bits + (1 << (n_dropped - 1))) & -(1 << n_dropped)
+    return np.where(np.isfinite(numbers), kept.astype("<i4").view("<f4"), numbers)
+
+
+def _shuffled(numbers: npt.NDArray[Any]) -> bytes:
+    """All first bytes, all second bytes, ...: neighbours are alike."""
+    flat = np.ascontiguousarray(numbers).reshape(-1)
+    return flat.view(np.uint8).reshape(-1, flat.itemsize).T.tobytes()
+
+
+def _unshuffled(left: io.BytesIO, n: int, kind: str) -> npt.NDArray[Any]:
+    itemsize = np.dtype(kind).itemsize
+    found = np.frombuffer(left.read(itemsize * n), np.uint8).reshape(itemsize, n)
+    return np.ascontiguousarray(found.T).reshape(-1).view(kind)

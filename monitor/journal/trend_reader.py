@@ -1,0 +1,94 @@
+"""Reading trends, from any process."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from monitor.journal.schema import JournalError, connect_read_only
+from monitor.journal.trend_codec import decode
+from monitor.journal.trends import block_ns, open_rows
+from monitor.records.trend import TIERS_S, TrendRow, slot_ns
+
+
+class TrendReader:
+    """Read-only view of the trends in a journal that a service may be writing. Raises JournalError
+    from every method.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._link = connect_read_only(path)
+
+    def close(self) -> None:
+        self._link.close()
+
+    def rows(self, sensor: str, tier_s: int, from_ns: int, to_ns: int) -> list[TrendRow]:
+        """A sensor's rows of a tier that begin in a span of time, oldest first. All windows that
+        are in the journal by now are in them.
+        """
+        with self._one_moment():
+            if not self._has_trends():
+                return []  # a journal that an older program wrote last
+            rows = self._closed(sensor, tier_s, from_ns, to_ns)
+            for part in self._still_open(sensor, tier_s):
+                start_ns = slot_ns(tier_s, part.end_ns)
+                if from_ns <= start_ns < to_ns:
+                    rows.setdefault(start_ns, TrendRow(tier_s, start_ns)).merge(part)
+        return [rows[start_ns] for start_ns in sorted(rows)]
+
+    def span_ns(self, sensor: str) -> tuple[int, int] | None:
+        """From the first row's start to the last one's end, of any tier; None without rows."""
+        with self._one_moment():
+            if not self._has_trends():
+                return None
+            edges = [(row.start_ns, row.end_ns) for row in open_rows(self._link, sensor).values()]
+            for tier_s in TIERS_S:
+                edges += self._ends(sensor, tier_s)
+        if not edges:
+            return None
+        return min(start for start, _ in edges), max(end for _, end in edges)
+
+    def _closed(self, sensor: str, tier_s: int, from_ns: int, to_ns: int) -> dict[int, TrendRow]:
+        query = (
+            "SELECT body FROM trend WHERE sensor = ? AND tier_s = ? AND start_ns BETWEEN ? AND ?"
+        )
+        first_ns = block_ns(tier_s, from_ns)
+        found = self._link.execute(query, (sensor, tier_s, first_ns, to_ns))
+        rows = (row for (body,) in found for row in decode(body, tier_s))
+        return {row.start_ns: row for row in rows if from_ns <= row.start_ns < to_ns}
+
+    def _still_open(self, sensor: str, tier_s: int) -> list[TrendRow]:
+        """The open rows of this tier and below, oldest first."""
+        opened = open_rows(self._link, sensor)
+        found = [opened[one] for one in TIERS_S if one in opened and one <= tier_s]
+        return sorted(found, key=lambda row: row.start_ns)
+
+    def _ends(self, sensor: str, tier_s: int) -> list[tuple[int, int]]:
+        """Start and end of the oldest and of the newest closed row."""
+        found = []
+        for order in ("ASC", "DESC"):
+            query = (
+                "SELECT body FROM trend WHERE sensor = ? AND tier_s = ?"
+                f" ORDER BY start_ns {order} LIMIT 1"
+            )
+            for (body,) in self._link.execute(query, (sensor, tier_s)):
+                found += [(row.start_ns, row.end_ns) for row in decode(body, tier_s)]
+        return found
+
+    def _has_trends(self) -> bool:
+        query = "SELECT 1 FROM sqlite_schema WHERE name = 'trend'"
+        return self._link.execute(query).fetchone() is not None
+
+    @contextmanager
+    def _one_moment(self) -> Iterator[None]:
+        """All that is read inside is of one moment."""
+        try:
+            self._link.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._link.execute("ROLLBACK")
+        except (sqlite3.Error, ValueError) as error:
+            raise JournalError(f"the journal's trends cannot be read: {error}.") from error
