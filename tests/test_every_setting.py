@@ -37,7 +37,8 @@ CONTAINERS = {
     *("MachineSettings.bearings", "MachineSettings.gears", "MachineSettings.blades"),
     "MachineSettings.belts",
     *("Subscription.payload", "SensorSettings.alarm", "SensorSettings.running"),
-    *("Config.context", "JournalSettings.kept_windows", "NotificationSettings.webhooks"),
+    *("Config.context", "JournalSettings.kept_windows", "JournalSettings.trends"),
+    "NotificationSettings.webhooks",
     "MqttSettings.publish",
     *("NotificationSettings.mails", "NotificationSettings.syslog"),
 }

@@ -33,6 +33,7 @@ MODEL = "cnc-milling"
 # Nothing of the kind happens here.
 MAY_BE_EMPTY = {
     "Silent now",
+    "Velocity and zone",
     "Learning",
     "Idle",
     "Labels",

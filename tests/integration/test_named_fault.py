@@ -145,6 +145,6 @@ def check_report_and_status(
 def check_page(service: Service) -> None:
     with serve(service.folder, config=service.config_path) as served, chromium() as browser:
         page = browser.new_page()
-        page.goto(f"{served.address}/#/point/m%2Fp")
+        page.goto(f"{served.address}/#/point/m%2Fp?tab=diagnosis")
         page.wait_for_selector(".diagnosis canvas", timeout=20_000)
         assert SENTENCE in page.locator(".diagnosis").inner_text()

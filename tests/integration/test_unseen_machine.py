@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra: training)")
 
 UNSEEN = "M02/spindle"
-QUICK = {"n_members": 1, "n_epochs": 2, "n_maps": (4, 8, 8), "mixings": ("mixup",)}
+QUICK = {"n_members": 1, "n_epochs": 2, "n_maps": (4, 6, 6, 8), "mixings": ("mixup",)}
 # Keras 3.15 on numpy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

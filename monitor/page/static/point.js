@@ -261,7 +261,6 @@ export function pointView(view, sensor, { what, id, tab }) {
   start().catch(sentence);
   return () => {
     state.left = true;
-    diagnosis.leave();
     stop();
     stopEvents();
     removeEventListener("resize", resize);
