@@ -38,6 +38,7 @@ from monitor.page import commissioning, delivery
 from monitor.page.address import HostNames
 from monitor.page.feed import Feed, Source
 from monitor.page.guard import CSRF_HEADER, MAX_BODY_BYTES, Guard, Sessions, refuse
+from monitor.page.trend import TrendPage
 from monitor.page.views import (
     database_view,
     event_view,
@@ -64,6 +65,7 @@ class Page:
         self._sessions = Sessions(password)
         self._source = Source(config.journal.path)
         self._feed = Feed(self._source, stopping)
+        self._trends = TrendPage(config.journal.path, self._source, self._may_read)
 
     def application(self) -> Starlette:
         names = HostNames(self._config.page.host, self._config.page.host_names)
@@ -87,6 +89,7 @@ class Page:
             Route("/api/acknowledgements", self.acknowledge, methods=["POST"]),
             Route("/api/commissionings", self.commission, methods=["POST"]),
             Route("/api/commissionings/undo", self.undo_commissioning, methods=["POST"]),
+            *self._trends.routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
         return Starlette(

@@ -3,6 +3,7 @@
 import { el, shape, show } from "./dom.js";
 import { fleet, listen } from "./net.js";
 import { refusedTiles } from "./refused.js";
+import { dayStrip } from "./trend_strip.js";
 import {
   bandWords,
   fullTime,
@@ -75,6 +76,7 @@ function tile(sensor) {
     ),
     el("span", { class: "since", title: fullTime(sensor.since_ms) }, sinceWords(sensor)),
     el("span", { class: "figure" }, text, bar),
+    dayStrip(sensor.sensor),
     sensor.trouble ? el("span", { class: "why", title: sensor.trouble }, sensor.trouble) : null,
     sensor.trouble
       ? null

@@ -32,6 +32,9 @@ async function route() {
   if (name === "point") {
     const { pointView } = await import("./point.js");
     leave = pointView(view, decodeURIComponent(sensor), what, id);
+  } else if (name === "trend") {
+    const { trendView } = await import("./trend.js");
+    leave = trendView(view, decodeURIComponent(sensor), what, id);
   } else if (name === "events") leave = eventsView(view);
   else if (name === "refused") leave = refusedView(view);
   else if (name === "delivery") leave = deliveryView(view);

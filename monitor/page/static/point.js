@@ -14,6 +14,7 @@ import { eventsView } from "./events.js";
 import { ofKind } from "./evidence.js";
 import { get, listen } from "./net.js";
 import { layout } from "./parts.js";
+import { trendLink } from "./trend_link.js";
 
 const N_PAST = 300;
 const MAX_PAST = 3000; // windows kept on the time line
@@ -47,7 +48,7 @@ export function pointView(view, sensor, what, id) {
     compare,
     reloadLabels,
   });
-  show(view, parts.nodes);
+  show(view, trendLink(sensor), parts.nodes);
   const charts = {};
   let echarts = null;
 
