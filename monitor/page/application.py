@@ -45,6 +45,7 @@ from monitor.page.feed import Feed, Source
 from monitor.page.guard import MAX_BODY_BYTES, Guard, refuse
 from monitor.page.people import Person, Role
 from monitor.page.sound import line_spectrum, wav_file, wav_to_play
+from monitor.page.trend import TrendPage
 from monitor.page.views import (
     baseline_view,
     database_view,
@@ -78,6 +79,7 @@ class Page:
         self._source = Source(config.journal.path)
         self._advice = advice_book(config.advice)
         self._feed = Feed(self._source, stopping, self._advice)
+        self._trends = TrendPage(config.journal.path, self._source, self._may_read)
 
     def application(self) -> Starlette:
         names = HostNames(self._config.page.host, self._config.page.host_names)
@@ -110,6 +112,7 @@ class Page:
             Route("/api/commissionings", self.commission, methods=["POST"]),
             Route("/api/commissionings/undo", self.undo_commissioning, methods=["POST"]),
             *Api(self._access, self._source).routes(),
+            *self._trends.routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
         return Starlette(

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from monitor.records.trend import (
     Spread,
     TrendRow,
 )
+from tests.page_stage import serve
 
 START_NS = 1_767_225_600 * 10**9  # 2026-01-01
 N_MADE = 1  # point whose rows are made; the others are copies
@@ -53,6 +55,7 @@ def main() -> None:
         made_s = fill(path, arguments.points, n_days)
         print(f"{arguments.points} points, {n_days} days, filled in {made_s:.0f} s")
         print_sizes(path)
+        print_times(Path(folder), arguments.points, n_days)
 
 
 def fill(path: Path, n_points: int, n_days: int) -> float:
@@ -148,6 +151,27 @@ def print_sizes(path: Path) -> None:
             each = n_bytes / n_rows
             print(f"{NAMES[tier_s]:<14}{n_rows:>12,}{each:>14.0f}{n_bytes / 2**20:>10.0f}")
     print(f"the whole journal, with its indexes: {path.stat().st_size / 2**20:,.0f} MiB")
+
+
+def print_times(folder: Path, n_points: int, n_days: int) -> None:
+    """How long the journal takes to open, and each view of the page for three points."""
+    start_s = time.perf_counter()
+    connect(folder / "journal").close()
+    print(f"opened in {1e3 * (time.perf_counter() - start_s):.0f} ms")
+    end_ms = START_NS // 10**6 + n_days * DAY_S * 1000
+    points = sorted({n_points // 5, n_points // 2, n_points - 1})
+    with serve(folder, journal="journal") as page:
+        _, _, headers = page.ask("GET", "/")
+        session = {"Cookie": headers["set-cookie"].partition(";")[0]}
+        for days in (n_days, 730, 365, 40, 7, 5, 1):
+            from_ms = end_ms - round(days * DAY_S * 1000)
+            took_ms = []
+            for point in points:
+                values = {"sensor": sensor_name(point), "from_ms": from_ms, "to_ms": end_ms}
+                start_s = time.perf_counter()
+                page.ask("GET", f"/api/trend?bands=1&{urlencode(values)}", headers=session)
+                took_ms.append(1e3 * (time.perf_counter() - start_s))
+            print(f"a view of {days:>5} days: {', '.join(f'{ms:.0f}' for ms in took_ms)} ms")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ NEEDED: dict[tuple[str, str], Role | None] = {
     ("GET", "/api/rows/{row_id:int}/last-ok"): Role.VIEWER,
     ("GET", "/api/diagnosis"): Role.VIEWER,
     ("GET", "/api/promise"): Role.VIEWER,
+    ("GET", "/api/trend"): Role.VIEWER,
+    ("GET", "/api/trend/points"): Role.VIEWER,
     ("GET", "/api/events"): Role.VIEWER,
     ("GET", "/api/events/{event_id:int}/row"): Role.VIEWER,
     ("GET", "/api/refused"): Role.VIEWER,

@@ -3,6 +3,7 @@
 import { el, shape, show } from "./dom.js";
 import { fleet, listen } from "./net.js";
 import { refusedTiles } from "./refused.js";
+import { dayStrip } from "./trend_strip.js";
 import {
   alarmWord,
   bandHolds,
@@ -131,6 +132,7 @@ function tile(sensor) {
     ),
     el("span", { class: "since", title: fullTime(began(sensor).ms) }, sinceWords(sensor)),
     el("span", { class: "figure" }, text, bar),
+    dayStrip(sensor.sensor),
     lastLine(sensor),
   );
 }

@@ -15,9 +15,12 @@ const trouble = document.getElementById("trouble");
 const link = document.getElementById("link");
 
 let leave = () => {};
+let turn = 0;
 
 async function route() {
+  const mine = ++turn;
   leave();
+  leave = () => {};
   const [path, query = ""] = location.hash.split("?");
   const [, name = "", sensor = "", what = "", id = ""] = path.split("/");
   const tab = new URLSearchParams(query).get("tab") ?? "";
@@ -33,7 +36,12 @@ async function route() {
   }
   if (name === "point") {
     const { pointView } = await import("./point.js");
+    if (mine !== turn) return; // somebody went on meanwhile
     leave = pointView(view, decodeURIComponent(sensor), { what, id, tab });
+  } else if (name === "trend") {
+    const { trendView } = await import("./trend.js");
+    if (mine !== turn) return;
+    leave = trendView(view, decodeURIComponent(sensor), what, id);
   } else if (name === "events") leave = eventsView(view);
   else if (name === "refused") leave = refusedView(view);
   else if (name === "delivery") leave = deliveryView(view);

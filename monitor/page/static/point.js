@@ -7,6 +7,7 @@ import { get, listen } from "./net.js";
 import { layout } from "./parts.js";
 import { showPromise } from "./promise.js";
 import { tabsOf } from "./tabs.js";
+import { trendLink } from "./trend_link.js";
 
 const N_PAST = 300;
 const MAX_PAST = 3000; // windows kept on the time line
@@ -53,7 +54,7 @@ export function pointView(view, sensor, { what, id, tab }) {
     compare,
     reloadLabels,
   });
-  show(view, parts.nodes);
+  show(view, trendLink(sensor), parts.nodes);
   showPromise(parts.events, sensor);
   let timeline = null;
   let echarts = null;
@@ -221,10 +222,12 @@ export function pointView(view, sensor, { what, id, tab }) {
 
   // A link to what is shown: to the newest window, or to this one. Nothing is loaded for it.
   function writeLink() {
-    if (!state.row || state.left) return;
+    const here = `#/point/${encodeURIComponent(sensor)}`;
+    // Somebody may be on the way elsewhere: the address changes before the page hears of it.
+    if (!state.row || state.left || !location.hash.startsWith(here)) return;
     const place = state.following ? "" : `/row/${state.row.row}`;
     const query = openTab ? `?tab=${openTab}` : "";
-    history.replaceState(null, "", `#/point/${encodeURIComponent(sensor)}${place}${query}`);
+    history.replaceState(null, "", `${here}${place}${query}`);
   }
 
   function onKey(event) {

@@ -1,0 +1,185 @@
+"""Trends on the page: the right rows for each span, links, and the way from years to one window."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from monitor.journal.writer import Journal
+from monitor.page.trend import bands_view, most_serious
+from monitor.records.batch import Batch, Event
+from monitor.records.trend import DAY_S, HOUR_S, TrendRow
+from tests.browser import chromium
+from tests.page_stage import SECOND_NS, Served, serve, verdict
+
+SENSOR = "mill-2/spindle"
+DAY_NS = DAY_S * SECOND_NS
+N_DAYS = 730
+FAULTY_DAY = 700
+
+
+@pytest.fixture(scope="module")
+def start_ns() -> int:
+    return (time.time_ns() // DAY_NS - N_DAYS) * DAY_NS
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, start_ns: int) -> Iterator[Served]:
+    """Two years: a window every other day, and one NG."""
+    folder = tmp_path_factory.mktemp("trend")
+    batch = Batch()
+    for day in range(0, N_DAYS, 2):
+        at_ns = start_ns + day * DAY_NS + 3600 * SECOND_NS
+        one = verdict(SENSOR, day, 0, day == FAULTY_DAY)
+        batch.verdicts.append(
+            replace(one, start_ns=at_ns, end_ns=at_ns + SECOND_NS, indicators={"rms_ms2": 1.5})
+        )
+    changed_ns = start_ns + 300 * DAY_NS
+    batch.events.append(Event(changed_ns, SENSOR, "model_changed", "another model", "5e3a"))
+    batch.events.append(Event(changed_ns, SENSOR, "silent", "no mark on a trend"))
+    journal = Journal(folder / "camshaft.journal")
+    journal.commit(batch)
+    journal.close()
+    with serve(folder) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def session(served: Served) -> dict[str, str]:
+    _, _, headers = served.ask("GET", "/")
+    return {"Cookie": headers["set-cookie"].partition(";")[0]}
+
+
+def ask(served: Served, session: dict[str, str], **values: Any) -> tuple[int, Any]:
+    query = urlencode({"sensor": SENSOR, **values})
+    return served.ask("GET", f"/api/trend?{query}", headers=session)[:2]
+
+
+def span(start_ns: int, from_day: float, to_day: float) -> dict[str, int]:
+    edges = (start_ns + round(day * DAY_NS) for day in (from_day, to_day))
+    return dict(zip(("from_ms", "to_ms"), (edge // 1_000_000 for edge in edges), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("from_day", "to_day", "tier_s"),
+    [(0, 730, DAY_S), (690, 710, HOUR_S), (699.5, 701, 600), (700, 700.05, 0)],
+)
+def test_each_span_has_the_tier_that_shows_it(
+    served: Served,
+    session: dict[str, str],
+    start_ns: int,
+    from_day: float,
+    to_day: float,
+    tier_s: int,
+) -> None:
+    status, tree = ask(served, session, **span(start_ns, from_day, to_day))
+    assert status == 200
+    assert tree["tier_s"] == tier_s
+    assert tree["quantities"] == ["network", "novelty", "probability", "rms_ms2"]
+    assert any(row["status"] == "NG" and row["high"] > row["threshold"] for row in tree["rows"])
+
+
+def test_an_indicator_is_shown_in_rows_however_short_the_span(
+    served: Served, session: dict[str, str], start_ns: int
+) -> None:
+    place = span(start_ns, 700, 700.05)
+    _, tree = ask(served, session, **place, quantity="rms_ms2")
+    assert tree["tier_s"] == 600
+    assert [row["mean"] for row in tree["rows"]] == [1.5]
+
+
+def test_marks_are_what_changes_the_picture(served: Served, session: dict[str, str]) -> None:
+    _, tree = ask(served, session)
+    assert [event["kind"] for event in tree["events"]] == ["model_changed"]
+
+
+def test_waterfalls_have_a_column_for_each_row_but_not_too_many(
+    served: Served, session: dict[str, str]
+) -> None:
+    _, tree = ask(served, session, bands=1)
+    bands = tree["bands"]
+    n_bands = len(bands["f_edges_hz"]) - 1
+    columns = bands["spectrum_db"]
+    assert len(columns) == len(bands["start_ms"]) == len(bands["maps"]["network"])
+    assert len(columns) <= 400
+    assert {len(column) for column in columns if column} == {n_bands}
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "words"),
+    [
+        ({"sensor": "nobody"}, 404, "no trends"),
+        ({"from_ms": "x", "to_ms": "1"}, 400, "from_ms = 'x'"),
+        ({"from_ms": "5", "to_ms": "5"}, 400, "must be later"),
+        ({"from_ms": "9" * 15, "to_ms": "5"}, 400, "from_ms"),
+        ({"sensor": "a' OR 1=1 --"}, 404, "no trends"),
+    ],
+)
+def test_nonsense_gets_one_sentence(
+    served: Served, session: dict[str, str], values: dict[str, str], status: int, words: str
+) -> None:
+    found = ask(served, session, **values)
+    assert found[0] == status
+    assert words in found[1]["error"]
+
+
+def test_nothing_without_a_session(served: Served) -> None:
+    for path in ("/api/trend", "/api/trend/points"):
+        assert served.ask("GET", f"{path}?sensor={SENSOR}")[0] == 401
+
+
+def test_many_points_at_once_are_bounded(served: Served, session: dict[str, str]) -> None:
+    query = urlencode([("sensor", SENSOR)] * 40)
+    _, trees, _ = served.ask("GET", f"/api/trend/points?{query}", headers=session)
+    assert len(trees) == 25
+    assert trees[0]["slope"]["low"] <= trees[0]["slope"]["high"]
+    assert trees[0]["hours"] == []
+
+
+def test_an_ng_is_shown_however_short_it_was() -> None:
+    assert most_serious({"OK": 10, "NG": 1}) == "NG"
+    assert most_serious({"OK": 10, "IDLE": 11}) == "IDLE"
+    assert most_serious({}) == "NO_DATA"
+
+
+def test_rows_without_bands_have_no_waterfall() -> None:
+    assert bands_view([TrendRow(HOUR_S, 0)]) is None
+
+
+def test_from_years_to_the_one_ng_window_and_a_link_that_reproduces_the_view(
+    served: Served, session: dict[str, str], start_ns: int
+) -> None:
+    _, tree = ask(served, session)
+    faulty_ms = (start_ns + FAULTY_DAY * DAY_NS + DAY_NS // 2) / 1_000_000
+    share = (faulty_ms - tree["from_ms"]) / (tree["to_ms"] - tree["from_ms"])
+    n_days = round((tree["to_ms"] - tree["from_ms"]) / (DAY_S * 1000))
+    with chromium() as browser:
+        window = browser.new_page(viewport={"width": 1300, "height": 1000})
+        faults: list[str] = []
+        window.on("pageerror", lambda error: faults.append(str(error)))
+        window.goto(f"{served.address}/#/point/{SENSOR.replace('/', '%2F')}")
+        window.click(".trend-link")  # one
+        window.wait_for_selector(".trend-caption:not(:empty)")
+        box = window.locator(".trend-chart").bounding_box()
+        x = box["x"] + 64 + (box["width"] - 64 - 14) * share
+        window.mouse.click(x, box["y"] + 200)  # two
+        window.wait_for_selector(".trend-detail:has-text('1 NG')")
+        link = window.evaluate("location.href")
+        window.click("text=Open its worst window")  # three
+        window.wait_for_selector("#sum:not(:empty)")
+        assert "NG" in window.inner_text("main")
+        assert "/row/" in window.evaluate("location.hash")
+        again = browser.new_page(viewport={"width": 1300, "height": 1000})
+        again.goto(link)
+        again.wait_for_selector(".trend-caption:not(:empty)")
+        assert again.evaluate("location.href") == link
+        again.locator(".trend-chart").focus()
+        for key in ("+", "+", "ArrowLeft", "Home"):
+            again.keyboard.press(key)
+        again.wait_for_selector(f".trend-caption:has-text('over {n_days} days')")
+        assert faults == []
