@@ -179,11 +179,8 @@ export function pointView(view, sensor, { what, id, tab }) {
       parts.head.write(state.rows);
     if (!change.sensors?.includes(sensor) || !state.following || state.busy || !echarts) return;
     state.busy = true;
-    try {
-      await takeNew();
-    } finally {
-      state.busy = false;
-    }
+    await takeNew().catch(sentence);
+    state.busy = false;
   }
 
   async function takeNew() {
