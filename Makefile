@@ -8,6 +8,8 @@
 # Each makes .venv and installs what it needs. The first run takes minutes, later ones seconds.
 
 BIN := .venv/bin
+# Tests often wait for a server: one worker more than there are processors, four at most.
+WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 1); [ $$n -lt 3 ] && echo $$((n + 1)) || echo 4)
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 
 .PHONY: demo test check faults bench dist format constraints picture clean
@@ -17,7 +19,7 @@ demo: .venv/demo.stamp
 
 test: .venv/development.stamp
 	@deploy/prepare.sh servers
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/development.stamp
 	$(BIN)/ruff format --check
