@@ -121,8 +121,13 @@ function diagnosisPart() {
     cursor.textContent = `Cursor: ${at}. It follows the mouse, and the arrow keys; ⇧ ten steps.`;
   }
 
+  // Its style may come after it.
+  const sized = new ResizeObserver(() => state.chart?.resize());
+  sized.observe(spectrum);
+
   function leave() {
     state.left = true;
+    sized.disconnect();
     state.chart?.dispose();
   }
   return { panel, write, leave };
