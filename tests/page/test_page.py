@@ -449,6 +449,20 @@ def test_another_client_with_our_id_is_named(window: Any, tmp_path: Path) -> Non
 # -- who may ask what -----------------------------------------------------------------------------
 
 
+def test_nothing_is_green_of_a_service_that_is_silent(window: Any, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "camshaft.journal")
+    health = {"windows_per_s": 9.0, "broker_connected": True}
+    journal.store_health(time.time_ns() - 120 * 10**9, health)
+    with serve(tmp_path) as served:
+        window.goto(served.address)
+        window.wait_for_selector("#trouble:has-text('The service last reported 2 min ago')")
+        assert window.inner_text("#link") == "not up to date"
+        assert window.locator("#link.live").count() == 0
+        journal.store_health(time.time_ns(), health)
+        window.wait_for_selector("#link.live:has-text('9.0 windows/s')")
+    journal.close()
+
+
 def test_elsewhere_without_a_password_is_refused(tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     page_command.add_arguments(parser)

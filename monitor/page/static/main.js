@@ -79,10 +79,16 @@ function freshness() {
   const text = fleet.known ? troubleText() : "";
   if (trouble.textContent !== text) trouble.textContent = text;
   trouble.hidden = !text;
+  link.textContent = linkText(text);
+  link.className = fleet.connected && !text ? "quiet live" : "quiet";
+}
+
+// Nothing is green while the line above says that what is shown may be old.
+function linkText(what_is_wrong) {
+  if (!fleet.connected) return "not connected";
+  if (what_is_wrong) return "not up to date";
   const rate = fleet.health?.windows_per_s;
-  const live = rate ? `live · ${rate.toFixed(1)} windows/s` : "live";
-  link.textContent = fleet.connected ? live : "not connected";
-  link.className = fleet.connected ? "quiet live" : "quiet";
+  return rate ? `live · ${rate.toFixed(1)} windows/s` : "live";
 }
 
 document.getElementById("logout").addEventListener("click", async () => {
