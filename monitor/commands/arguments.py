@@ -135,6 +135,13 @@ def add_version(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", action=_Version)
 
 
+def add_sensors(parser: argparse.ArgumentParser) -> None:
+    """One sensor, or those that a pattern means."""
+    parser.add_argument(
+        "sensor", metavar="SENSOR", help="machine/point, or a pattern in quotes: 'pump-*/*'"
+    )
+
+
 def command_parser(
     commands: Any, name: str, help_text: str, module: ModuleType | None
 ) -> argparse.ArgumentParser:

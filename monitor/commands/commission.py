@@ -9,7 +9,7 @@ import getpass
 import sys
 import time
 
-from monitor.commands.arguments import add_config, add_span, bounds_of
+from monitor.commands.arguments import add_config, add_sensors, add_span, bounds_of
 from monitor.commissioner import Targets, commission_now, refusal, undo_now
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
@@ -35,9 +35,7 @@ EXIT_CODES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument(
-        "sensor", metavar="SENSOR", help="machine/point, or a pattern in quotes: 'pump-*/*'"
-    )
+    add_sensors(parser)
     parser.add_argument(
         "--windows",
         type=int,

@@ -10,7 +10,7 @@ from contextlib import closing
 from datetime import tzinfo
 from pathlib import Path
 
-from monitor.commands.arguments import add_config
+from monitor.commands.arguments import add_config, add_sensors
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 
 EXAMPLES = (
@@ -25,9 +25,7 @@ EXIT_CODES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument(
-        "sensor", metavar="SENSOR", help="machine/point, or a pattern in quotes: 'pump-*/*'"
-    )
+    add_sensors(parser)
     parser.add_argument("--until", metavar="TIME", help="end, such as 2026-11-30T06:00")
     parser.add_argument("--for", dest="span", metavar="SPAN", help="or its length: 30min, 4h, 2d")
     parser.add_argument("--author", default="", metavar="NAME", help="who mutes it")

@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import closing
 
-from monitor.commands.arguments import add_config
+from monitor.commands.arguments import add_config, add_sensors
 from monitor.commands.mute import chosen
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 
@@ -20,9 +20,7 @@ EXIT_CODES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument(
-        "sensor", metavar="SENSOR", help="machine/point, or a pattern in quotes: 'pump-*/*'"
-    )
+    add_sensors(parser)
     parser.add_argument("--author", default="", metavar="NAME", help="who says so")
     parser.add_argument("--done", default="", metavar="TEXT", help="what was done")
 

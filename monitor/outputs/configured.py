@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Any
 
 from monitor.advice import advice_book
 from monitor.config import Config
@@ -17,6 +18,7 @@ from monitor.outputs.home_assistant import Devices, HomeAssistant
 from monitor.outputs.runner import Runner
 from monitor.outputs.syslog import Syslog
 from monitor.outputs.verdict_topics import VerdictTopics
+from monitor.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,50 +95,38 @@ def _databases(config: Config) -> list[RunningOutput]:
 
 
 def _webhooks(config: Config) -> list[RunningOutput]:
-    settings = config.notifications
-    if not settings.webhooks:
+    if not config.notifications.webhooks:
         return []
     # The HTTP client costs those nothing who do not use it.
     from monitor.outputs.webhook import Webhook, cursor_name
 
-    advice = advice_book(config.advice)
-    running = []
-    for hook in settings.webhooks:
-        cursor = Cursor(config.journal.path, cursor_name(hook), Webhook.kinds, Webhook.from_start)
-        webhook = Webhook(
-            hook,
-            config.instance,
-            settings.cool_down_s,
-            cursor,
-            remind_s=settings.remind_s,
-            page_url=settings.page_url,
-            advice=advice,
-        )
-        running.append(RunningOutput(webhook, cursor, Runner(webhook, cursor)))
-    return running
+    hooks = config.notifications.webhooks
+    return [_telling(config, Webhook, one, cursor_name(one)) for one in hooks]
 
 
 def _mails(config: Config) -> list[RunningOutput]:
-    settings = config.notifications
-    if not settings.mails:
+    if not config.notifications.mails:
         return []
     from monitor.outputs.mail import Mail, cursor_name
 
-    advice = advice_book(config.advice)
-    running = []
-    for one in settings.mails:
-        cursor = Cursor(config.journal.path, cursor_name(one), Mail.kinds, Mail.from_start)
-        mail = Mail(
-            one,
-            config.instance,
-            settings.cool_down_s,
-            cursor,
-            remind_s=settings.remind_s,
-            page_url=settings.page_url,
-            advice=advice,
-        )
-        running.append(RunningOutput(mail, cursor, Runner(mail, cursor)))
-    return running
+    mails = config.notifications.mails
+    return [_telling(config, Mail, one, cursor_name(one)) for one in mails]
+
+
+def _telling(config: Config, kind: type[Any], one: Settings, name: str) -> RunningOutput:
+    """kind : of notices (outputs.webhook.Notices). one : its own settings"""
+    settings = config.notifications
+    cursor = Cursor(config.journal.path, name, kind.kinds, kind.from_start)
+    output = kind(
+        one,
+        config.instance,
+        settings.cool_down_s,
+        cursor,
+        remind_s=settings.remind_s,
+        page_url=settings.page_url,
+        advice=advice_book(config.advice),
+    )
+    return RunningOutput(output, cursor, Runner(output, cursor))
 
 
 def _syslog(config: Config) -> list[RunningOutput]:
