@@ -17,12 +17,16 @@ TIMEOUT_S = 10
 
 def main() -> int:
     found = [
-        package for path in sorted(Path(__file__).parent.glob("*.txt")) for package in audit(path)
+        package
+        for path in sorted(Path(__file__).parent.glob("*.txt"))
+        for package in audit(path)
     ]
     audited = {package["name"] for package in found if "vulns" in package}
     names = {package["name"] for package in found}
     known = {
-        (one["name"], one["version"], vuln["id"]) for one in found for vuln in one.get("vulns", [])
+        (one["name"], one["version"], vuln["id"])
+        for one in found
+        for vuln in one.get("vulns", [])
     }
     for name, version, vulnerability in sorted(known):
         print(f"{name} {version}: {vulnerability}")

@@ -13,9 +13,9 @@ LARGEST_BLOCK_BYTES = 32 << 20
 def keep_freed_memory() -> None:
     """Let the process use a turn's memory again in the next turn, up to KEPT_BYTES.
 
-    glibc gives large blocks back at once, and the kernel then maps and clears the same pages anew,
-    at every turn: a tenth of the service's processor time and more. Other C libraries do as they
-    like.
+    glibc gives large blocks back at once, and the kernel then maps and clears
+    the same pages anew, at every turn: a tenth of the service's processor time
+    and more. Other C libraries do as they like.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -23,6 +23,10 @@ BEARINGS: dict[str, Geometry] = {
     "6205": Geometry(9, 7.94, 39.04, 0.0, CWRU),
     "6804": Geometry(13, 3.5, 25.6, 0.0, "Nectoux et al. 2012, PRONOSTIA, IEEE PHM"),
     "NICE": Geometry(8, 5.969, 31.623, 0.0, "Bechhoefer 2013, MFPT bearing fault data set"),
-    "UER204": Geometry(8, 7.92, 34.55, 0.0, "Wang et al. 2018, XJTU-SY, IEEE Trans. Reliability"),
-    "ZA-2115": Geometry(16, 8.407, 71.501, 15.17, "Qiu et al. 2006, J. Sound and Vibration 289"),
+    "UER204": Geometry(
+        8, 7.92, 34.55, 0.0, "Wang et al. 2018, XJTU-SY, IEEE Trans. Reliability"
+    ),
+    "ZA-2115": Geometry(
+        16, 8.407, 71.501, 15.17, "Qiu et al. 2006, J. Sound and Vibration 289"
+    ),
 }

@@ -88,7 +88,11 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, help_text in HELP_OF_COMMAND.items():
         is_asked = name in arguments[:1]
-        module = import_module(f"monitor.commands.{name.replace('-', '_')}") if is_asked else None
+        module = (
+            import_module(f"monitor.commands.{name.replace('-', '_')}")
+            if is_asked
+            else None
+        )
         command_parser(commands, name, help_text, module)
     return parser
 

@@ -1,7 +1,7 @@
 """Commissioning, for the command line, the page and the running service alike: one guard, one rule.
 
-A baseline that learned a fault calls it OK for years. So windows that hold NG, and a sensor whose
-alarm stands, are refused unless somebody says why even so.
+A baseline that learned a fault calls it OK for years. So windows that hold NG,
+and a sensor whose alarm stands, are refused unless somebody says why even so.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ GeometryOf = Callable[[str], Geometry | None]
 class Attempt:
     """What came of a request.
 
-    commissioned : None where it was refused
-    text : who, from which windows, what holds and what to expect; or why it was refused
-    needs_reason : it was refused, but a reason to do it even so would carry it
+    commissioned : None where it was refused text : who, from which windows,
+    what holds and what to expect; or why it was refused needs_reason : it was
+    refused, but a reason to do it even so would carry it
     """
 
     commissioned: Commissioned | None
@@ -88,7 +88,9 @@ class Targets:
     def _target(self, rule: SensorSettings) -> Target:
         manifest = None
         if rule.model is not None:
-            manifest = load_model_manifest(find_model(rule.model, self._config.models_folder))
+            manifest = load_model_manifest(
+                find_model(rule.model, self._config.models_folder)
+            )
         return Target(rule, manifest, geometry_of(rule, *spectrum_settings(rule, manifest)))
 
 
@@ -240,7 +242,9 @@ def provenance(found: WindowsFound) -> str:
     runs = n_runs(found.spans_ns)
     begin_ns, end_ns = found.spans_ns[0][0], found.spans_ns[-1][1]
     in_runs = "one run" if runs == 1 else f"{runs} runs"
-    return f"from {len(found.spans_ns)} windows of {in_runs}, {utc(begin_ns)} to {utc(end_ns)}"
+    return (
+        f"from {len(found.spans_ns)} windows of {in_runs}, {utc(begin_ns)} to {utc(end_ns)}"
+    )
 
 
 def limits_text(own: Commissioned) -> str:
@@ -272,7 +276,8 @@ def _is_of(found: WindowsFound, geometry: Geometry) -> bool:
 class Commissioner:
     """Fulfils open requests in the service, and notices what the command line or the page changed.
 
-    Used by the pipeline's thread. Raises JournalError while the journal cannot be written.
+    Used by the pipeline's thread. Raises JournalError while the journal cannot
+    be written.
     """
 
     def __init__(self, journal: Path, geometry_of_sensor: GeometryOf) -> None:
@@ -310,7 +315,9 @@ class Commissioner:
         for sensor, n in self._store.usable_since(self._counted_to).items():
             self._counts[sensor] = self._counts.get(sensor, 0) + n
         self._counted_to = max(last, self._counted_to)
-        ready = [one for one in requests if self._counts.get(one.sensor, 0) >= one.n_windows]
+        ready = [
+            one for one in requests if self._counts.get(one.sensor, 0) >= one.n_windows
+        ]
         return ready[:N_FULFILLED_AT_ONCE]
 
     def _fulfil(self, request: Request, now_ns: int) -> None:
@@ -337,5 +344,10 @@ class Commissioner:
 
     def _log_events(self) -> None:
         for event_id, event in self._store.events_after(self._event_id):
-            log.info("%s %s: %s", printable(event.sensor), event.kind, printable(event.text, 2000))
+            log.info(
+                "%s %s: %s",
+                printable(event.sensor),
+                event.kind,
+                printable(event.text, 2000),
+            )
             self._event_id = event_id

@@ -1,7 +1,8 @@
 """The service's configuration: YAML in, checked settings out. Touches no network.
 
-Each part of the daemon gets its own settings object, never the whole. Everything wrong is refused
-before anything starts, in a sentence that names key, value, rule and unit.
+Each part of the daemon gets its own settings object, never the whole.
+Everything wrong is refused before anything starts, in a sentence that names
+key, value, rule and unit.
 """
 
 from __future__ import annotations
@@ -68,12 +69,17 @@ class Secret(Settings):
     @classmethod
     def _name(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", value):
-            raise ValueError("must be the name of an environment variable, not the secret itself")
+            raise ValueError(
+                "must be the name of an environment variable, not the secret itself"
+            )
         return value
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if sum(source is not None for source in (self.file, self.env, self.credential)) != 1:
+        if (
+            sum(source is not None for source in (self.file, self.env, self.credential))
+            != 1
+        ):
             raise ValueError("must name exactly one of file, env, credential")
         return self
 
@@ -85,7 +91,9 @@ class Secret(Settings):
             if self.env not in os.environ:
                 # Whoever wrote the secret itself here did not write it like a variable's name.
                 shown = repr(self.env) if self.env.isupper() else "(not shown)"
-                raise ConfigError(f"secret env = {shown}: this environment variable is not set.")
+                raise ConfigError(
+                    f"secret env = {shown}: this environment variable is not set."
+                )
             return os.environ[self.env]
         path = self.file or Path(
             os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"), self.credential or ""
@@ -93,8 +101,12 @@ class Secret(Settings):
         try:
             return path.read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
-            shown = repr(str(path)) if path.is_absolute() else "(not shown: no absolute path)"
-            raise ConfigError(f"secret file {shown} cannot be read: {error.strerror}.") from None
+            shown = (
+                repr(str(path)) if path.is_absolute() else "(not shown: no absolute path)"
+            )
+            raise ConfigError(
+                f"secret file {shown} cannot be read: {error.strerror}."
+            ) from None
         except UnicodeDecodeError:
             raise ConfigError(f"secret file {str(path)!r} must be UTF-8 text.") from None
 
@@ -219,9 +231,13 @@ class ContextSettings(CheckedSettings):
             raise ValueError(f"topic = {self.topic!r} {error}") from error
         check_installed(self.format)
         if self.format == "text" and self.value != ".":
-            raise ValueError(f"value = {self.value!r} needs a format that has parts, json say")
+            raise ValueError(
+                f"value = {self.value!r} needs a format that has parts, json say"
+            )
         if self.format in ("sparkplug", "property") and self.value == ".":
-            raise ValueError(f"value must name a metric or property for format = {self.format}")
+            raise ValueError(
+                f"value must name a metric or property for format = {self.format}"
+            )
 
 
 class RunningSettings(Settings):
@@ -313,7 +329,9 @@ class SensorSettings(Settings):
     # Logit units; None: the model's own.
     threshold: float | None = Field(default=None, allow_inf_nan=False)
     window_s: Positive = 1.0  # of a sensor without a model; a model brings its own
-    overlap: float = Field(default=0.0, ge=0, le=0.9)  # share of a window that the next one repeats
+    overlap: float = Field(
+        default=0.0, ge=0, le=0.9
+    )  # share of a window that the next one repeats
     alarm: AlarmSettings = AlarmSettings()
 
     @field_validator("unit", mode="before")
@@ -329,7 +347,9 @@ class SensorSettings(Settings):
         if self.unit == "counts" and self.scale is None:
             raise ValueError("unit = counts needs a scale in m/s² per count")
         if self.full_scale_ms2 is not None and self.quantity == "velocity":
-            raise ValueError(f"full_scale_ms2 says nothing of a velocity, unit = {self.unit}")
+            raise ValueError(
+                f"full_scale_ms2 says nothing of a velocity, unit = {self.unit}"
+            )
         if isinstance(self.scale, tuple) and len(self.scale) != len(self.channels):
             raise ValueError(
                 f"scale has {len(self.scale)} numbers for {len(self.channels)} channels"
@@ -357,7 +377,9 @@ class SensorSettings(Settings):
         each.
         """
         scale, ms2 = self.scale or 1.0, SI_PER_UNIT.get(self.unit, 1.0)
-        return tuple(one * ms2 for one in scale) if isinstance(scale, tuple) else scale * ms2
+        return (
+            tuple(one * ms2 for one in scale) if isinstance(scale, tuple) else scale * ms2
+        )
 
     @cached_property
     def mark(self) -> str:
@@ -428,9 +450,9 @@ class WebhookSettings(Settings):
     """An HTTP address that gets alarms as JSON. name: its own, so that a changed address goes on
     where the old one was.
 
-    template: the body, as the receiver's documentation has it.
-    routing_key: PagerDuty's own, which stands in the body.
-    fields: constants to send along, where a receiver asks for them (a chat's number, for example).
+    template: the body, as the receiver's documentation has it. routing_key:
+    PagerDuty's own, which stands in the body. fields: constants to send along,
+    where a receiver asks for them (a chat's number, for example).
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
@@ -481,19 +503,31 @@ class MailSettings(Settings):
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password belong together")
         if self.security == "none" and (self.password is not None or self.tls is not None):
-            raise ValueError("security = none would send the password as it is; use starttls")
+            raise ValueError(
+                "security = none would send the password as it is; use starttls"
+            )
         return self
 
 
 Facility = Literal[
-    "user", "daemon", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"
+    "user",
+    "daemon",
+    "local0",
+    "local1",
+    "local2",
+    "local3",
+    "local4",
+    "local5",
+    "local6",
+    "local7",
 ]
 SYSLOG_PORTS = {"udp": 514, "tcp": 601, "tls": 6514}
 
 
 class SyslogSettings(Settings):
     """A syslog server that gets every event. address: udp://HOST, tcp://HOST or tls://HOST, with a
-    port where it is not 514, 601 or 6514; unix:///PATH for a socket on this machine.
+    port where it is not 514, 601 or 6514; unix:///PATH for a socket on this
+    machine.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
@@ -506,7 +540,9 @@ class SyslogSettings(Settings):
     @classmethod
     def _known(cls, value: str) -> str:
         parts = urlsplit(value)
-        is_there = parts.hostname if parts.scheme in SYSLOG_PORTS else parts.path.startswith("/")
+        is_there = (
+            parts.hostname if parts.scheme in SYSLOG_PORTS else parts.path.startswith("/")
+        )
         if parts.scheme not in (*SYSLOG_PORTS, "unix") or not is_there:
             raise ValueError("must be udp://HOST, tcp://HOST, tls://HOST or unix:///PATH")
         _ = parts.port  # refuses what is no port
@@ -523,8 +559,8 @@ class NotificationSettings(Settings):
     """cool_down_s: after a receiver was told of an alarm, the point is quiet for this long; news is
     kept for later.
 
-    remind_s : until somebody acknowledges an alarm that stands it is told again so often
-    page_url : of the page, for links to it
+    remind_s : until somebody acknowledges an alarm that stands it is told again
+    so often page_url : of the page, for links to it
     """
 
     cool_down_s: float = Field(default=300.0, ge=0, le=7 * 86400)
@@ -567,8 +603,8 @@ class ProxySettings(Settings):
     """A proxy that logs people in, and says in a header who they are.
 
     address : of the proxy; the headers of any other are not looked at
-    role_header : may hold other words, groups say; the highest role named there holds
-    role : of those for whom role_header names none
+    role_header : may hold other words, groups say; the highest role named there
+    holds role : of those for whom role_header names none
     """
 
     address: str
@@ -582,14 +618,16 @@ class ProxySettings(Settings):
         try:
             return str(ipaddress.ip_address(value))
         except ValueError as error:
-            raise ValueError("must be an IP address, not a name: names can be forged") from error
+            raise ValueError(
+                "must be an IP address, not a name: names can be forged"
+            ) from error
 
 
 class PageSettings(Settings):
     """The live page. host_names: further names under which a browser may ask for it.
 
-    password : one for all, who are then admins
-    users : the file that camshaft page-user writes
+    password : one for all, who are then admins users : the file that camshaft
+    page-user writes
     """
 
     host: str = Field(default="127.0.0.1", min_length=1)
@@ -600,7 +638,9 @@ class PageSettings(Settings):
     tokens: tuple[TokenSettings, ...] = Field(default=(), max_length=50)
     host_names: tuple[str, ...] = Field(default=(), max_length=50)
     tls: PageTlsSettings | None = None
-    behind_https_proxy: bool = False  # the cookie is then marked Secure though we speak plain HTTP
+    behind_https_proxy: bool = (
+        False  # the cookie is then marked Secure though we speak plain HTTP
+    )
     failure_modes: tuple[str, ...] = Field(
         default=(
             "bearing",
@@ -725,7 +765,9 @@ class Config(Settings):
 def _http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be a URL that begins with http:// or https:// and names a host")
+        raise ValueError(
+            "must be a URL that begins with http:// or https:// and names a host"
+        )
     if "@" in parts.netloc:
         raise ValueError("must hold no user and password: nothing would use them")
     return value

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 def load_config(path: Path) -> Config:
     """Read and check a configuration file.
 
-    Raises ConfigError: one sentence for each thing that is wrong. Relative paths are taken from the
-    file's folder.
+    Raises ConfigError: one sentence for each thing that is wrong. Relative
+    paths are taken from the file's folder.
     """
     return parse_config(read_yaml(path), path.parent)
 
@@ -39,7 +39,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def write_yaml(path: Path, tree: dict[str, Any]) -> None:
     """Write a file that read_yaml takes back."""
-    path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    path.write_text(
+        yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
 
 
 def load_machines(path: Path) -> tuple[MachineSettings, ...]:
@@ -57,7 +59,9 @@ def parse_config(tree: dict[str, Any], folder: Path) -> Config:
         config = Config.model_validate(_with_new_names(tree))
     except ValidationError as error:
         text = sentences(error)
-        if isinstance(tree.get("influx"), dict):  # one section, which is a list to the checks
+        if isinstance(
+            tree.get("influx"), dict
+        ):  # one section, which is a list to the checks
             text = text.replace("influx[0]", "influx")
         raise ConfigError(text) from None  # its text would show what ours hides
     if wrong := list(refusals(config)):
@@ -71,9 +75,16 @@ def changed_keys(key: str, running: object, wanted: object) -> list[str]:
     """Each key below that differs, with the value in use. What may hold a secret is only named."""
     if isinstance(running, Settings) and type(running) is type(wanted):
         names = type(running).model_fields
-        pairs = [(f"{key}.{name}", getattr(running, name), getattr(wanted, name)) for name in names]
+        pairs = [
+            (f"{key}.{name}", getattr(running, name), getattr(wanted, name))
+            for name in names
+        ]
         return [said for pair in pairs for said in changed_keys(*pair)]
-    if isinstance(running, tuple) and isinstance(wanted, tuple) and len(running) == len(wanted):
+    if (
+        isinstance(running, tuple)
+        and isinstance(wanted, tuple)
+        and len(running) == len(wanted)
+    ):
         places = [f"{key}[{number}]" for number in range(len(running))]
         if len(places) == 1:
             places = [key]
@@ -84,7 +95,9 @@ def changed_keys(key: str, running: object, wanted: object) -> list[str]:
         ]
     if running == wanted:
         return []
-    if isinstance(running, str | int | float | Path) and not key.startswith("notifications"):
+    if isinstance(running, str | int | float | Path) and not key.startswith(
+        "notifications"
+    ):
         return [f"{key} ({running} is in use)"]
     return [key]
 
@@ -92,7 +105,11 @@ def changed_keys(key: str, running: object, wanted: object) -> list[str]:
 def _with_new_names(tree: dict[str, Any]) -> dict[str, Any]:
     """The same settings under the names of today. A file that names both is refused later on."""
     journal = tree.get("journal")
-    if not isinstance(journal, dict) or "evidence" not in journal or "kept_windows" in journal:
+    if (
+        not isinstance(journal, dict)
+        or "evidence" not in journal
+        or "kept_windows" in journal
+    ):
         return tree
     log.warning("journal.evidence is now journal.kept_windows; the old name is still read.")
     renamed = {key: value for key, value in journal.items() if key != "evidence"}

@@ -49,8 +49,14 @@ class ShaftSettings(Settings):
         is_range = self.low_rpm is not None and self.high_rpm is not None
         ways = (self.rpm is not None, self.context is not None, is_range)
         if (self.low_rpm is None) != (self.high_rpm is None) or sum(ways) != 1:
-            raise ValueError("must have exactly one of rpm, context, or low_rpm and high_rpm")
-        if self.low_rpm is not None and self.high_rpm is not None and self.low_rpm > self.high_rpm:
+            raise ValueError(
+                "must have exactly one of rpm, context, or low_rpm and high_rpm"
+            )
+        if (
+            self.low_rpm is not None
+            and self.high_rpm is not None
+            and self.low_rpm > self.high_rpm
+        ):
             raise ValueError(
                 f"low_rpm = {self.low_rpm:g} must be at most high_rpm = {self.high_rpm:g}"
             )
@@ -106,7 +112,9 @@ class BearingSettings(ComponentSettings):
             "element_mm and pitch_mm": [self.element_mm, self.pitch_mm],
             "bpfo, bpfi, bsf and ftf": [self.bpfo, self.bpfi, self.bsf, self.ftf],
         }
-        told = [way for way, values in ways.items() if any(one is not None for one in values)]
+        told = [
+            way for way, values in ways.items() if any(one is not None for one in values)
+        ]
         if len(told) != 1 or any(one is None for one in ways[told[0]]):
             raise ValueError(f"must have exactly one of {'; '.join(ways)}, each in full")
         if (self.designation is None) == (self.elements is None):
@@ -163,7 +171,9 @@ class BearingSettings(ComponentSettings):
         if self.designation is not None:
             return ratios_of(*BEARINGS[self.designation][:4])
         if self.element_mm and self.pitch_mm and self.elements:
-            return ratios_of(self.elements, self.element_mm, self.pitch_mm, self.contact_deg)
+            return ratios_of(
+                self.elements, self.element_mm, self.pitch_mm, self.contact_deg
+            )
         own = {key: getattr(self, key) for key in ("bpfo", "bpfi", "bsf", "ftf")}
         return BearingRatios(n_elements=self.elements or 0, **own)
 
@@ -218,7 +228,8 @@ class MotorSettings(Settings):
 
 class ZoneSettings(Settings):
     """Zones A to D of RMS velocity: of ISO 20816-3 by the machine's group (1: above 300 kW; 2: from
-    15 to 300 kW) and foundation, or by limits of one's own from A to B, B to C, C to D.
+    15 to 300 kW) and foundation, or by limits of one's own from A to B, B to C,
+    C to D.
     """
 
     group: Literal[1, 2] | None = None
@@ -228,10 +239,14 @@ class ZoneSettings(Settings):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         by_group = self.group is not None and self.foundation is not None
-        if (self.group is None) != (self.foundation is None) or by_group == bool(self.limits_mm_s):
+        if (self.group is None) != (self.foundation is None) or by_group == bool(
+            self.limits_mm_s
+        ):
             raise ValueError("must have either group and foundation, or limits_mm_s")
         if self.limits_mm_s is not None and not is_rising(self.limits_mm_s):
-            raise ValueError(f"limits_mm_s = {list(self.limits_mm_s)} must rise from A to D")
+            raise ValueError(
+                f"limits_mm_s = {list(self.limits_mm_s)} must rise from A to D"
+            )
         return self
 
     @property
@@ -251,7 +266,8 @@ class MachineSettings(Settings):
     """One machine; the first whose `match` fits "machine/point" holds for a sensor, as under
     sensors.
 
-    slip : how far, relatively, a bearing's frequencies may lie from those of its geometry
+    slip : how far, relatively, a bearing's frequencies may lie from those of
+    its geometry
     """
 
     match: str
@@ -310,7 +326,9 @@ def machine_at(machines: tuple[MachineSettings, ...], name: str) -> Machine | No
     return None if entry is None else entry.near(name.rpartition("/")[2])
 
 
-def surroundings_at(machines: tuple[MachineSettings, ...], name: str) -> Surroundings | None:
+def surroundings_at(
+    machines: tuple[MachineSettings, ...], name: str
+) -> Surroundings | None:
     """As `machine_at`, with what the service needs beside."""
     entry = next((one for one in machines if one.fits(name)), None)
     return None if entry is None else entry.surroundings(name.rpartition("/")[2])

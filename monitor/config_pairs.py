@@ -1,6 +1,7 @@
 """Settings that are each right and cannot work together.
 
-`refusals` are settings that can never do what they say; `doubts` are most likely not meant.
+`refusals` are settings that can never do what they say; `doubts` are most
+likely not meant.
 """
 
 from __future__ import annotations
@@ -120,7 +121,10 @@ def _topics_never_reached(config: Config) -> Iterator[str]:
 
 def _doubts_of_sensors(config: Config) -> Iterator[str]:
     for index, rule in enumerate(config.sensors):
-        if rule.acquisition == "snapshot" and "expected_period_s" not in rule.model_fields_set:
+        if (
+            rule.acquisition == "snapshot"
+            and "expected_period_s" not in rule.model_fields_set
+        ):
             yield (
                 f"sensors[{index}].acquisition = snapshot: without expected_period_s a snapshot is"
                 f" expected every {rule.expected_period_s:g} s, and the sensor is NO_DATA between"
@@ -218,7 +222,8 @@ def _covers(wide: TopicPattern, narrow: TopicPattern) -> bool:
 
 def _overlap(one: TopicPattern, other: TopicPattern) -> bool:
     return len(one.levels) == len(other.levels) and all(
-        _is_open(a) or _is_open(b) or a == b for a, b in zip(one.levels, other.levels, strict=True)
+        _is_open(a) or _is_open(b) or a == b
+        for a, b in zip(one.levels, other.levels, strict=True)
     )
 
 

@@ -62,7 +62,8 @@ class PointStates:
     def report(self, now_s: float) -> dict[str, tuple[str, bool]]:
         """Status and alarm of the points that changed since the last report; of all once a minute.
 
-        The status of a point that has had no window since the service began is ''.
+        The status of a point that has had no window since the service began is
+        ''.
         """
         if now_s - self._all_s >= ALL_POINTS_S:
             self._all_s, self._changed = now_s, dict(self._now)

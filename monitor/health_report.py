@@ -24,7 +24,9 @@ class HealthReport:
         self._then_s, self._then_n = started_s, 0
         self.latencies = Latencies()
 
-    def fields(self, now_s: float, n_sensors: int, others: Mapping[str, Any]) -> dict[str, Any]:
+    def fields(
+        self, now_s: float, n_sensors: int, others: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """others : figures of the source and the outputs"""
         oldest_s = self._reader.oldest_waiting_age_s(time.time_ns(), self._databases)
         return {

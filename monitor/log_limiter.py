@@ -21,7 +21,8 @@ class LogLimiter:
     def note(self, level: int, text: str, now_s: float, trouble: str | None = None) -> bool:
         """Returns whether it was logged.
 
-        now_s: a clock that never jumps. trouble: what counts as the same, the text itself if None.
+        now_s: a clock that never jumps. trouble: what counts as the same, the
+        text itself if None.
         """
         key = self._place(text if trouble is None else trouble, now_s)
         again_s, n = self._said.get(key, (now_s, 0))

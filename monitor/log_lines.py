@@ -1,6 +1,7 @@
 """What log lines look like, on standard error: text for people, or JSON objects for programs.
 
-Levels are of the whole program, and of parts of it by the names of their modules.
+Levels are of the whole program, and of parts of it by the names of their
+modules.
 """
 
 from __future__ import annotations

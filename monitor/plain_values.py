@@ -1,6 +1,7 @@
 """Verdicts as plain values for JSON: /api/v1 and the topics of MQTT say the same. Pure.
 
-Times are ISO 8601 in UTC, to the millisecond; the names are those of page/static/openapi.json.
+Times are ISO 8601 in UTC, to the millisecond; the names are those of
+page/static/openapi.json.
 """
 
 from __future__ import annotations

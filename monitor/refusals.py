@@ -1,7 +1,8 @@
 """What is wrong with a YAML file and its values, in our words, and never a secret among them.
 
-A password may be written where only its place belongs, under a misspelt key, or in a URL. So the
-value of an unknown key, of a secret and of anything but plain text or a number is never shown.
+A password may be written where only its place belongs, under a misspelt key, or
+in a URL. So the value of an unknown key, of a secret and of anything but plain
+text or a number is never shown.
 """
 
 from __future__ import annotations
@@ -89,7 +90,11 @@ def sentences(error: ValidationError) -> str:
     """What the checks refuse, one sentence a line: key = value: rule (unit)."""
     found = error.errors(include_url=False)
     # A list whose entries are all wrong is also called too short: that says nothing new.
-    lines = [_sentence(item) for item in found if item["type"] != "too_short" or not item["input"]]
+    lines = [
+        _sentence(item)
+        for item in found
+        if item["type"] != "too_short" or not item["input"]
+    ]
     return "\n".join(dict.fromkeys(lines))
 
 
@@ -105,7 +110,9 @@ def _yaml_problem(error: Exception) -> str:
 def read_tree(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file of at most MAX_BYTES. Raises ValueError, one sentence."""
     try:
-        with path.open("rb") as file:  # a device or a pipe has no size: no more than this is read
+        with path.open(
+            "rb"
+        ) as file:  # a device or a pipe has no size: no more than this is read
             content = file.read(MAX_BYTES + 1)
     except IsADirectoryError as error:
         inside = " or ".join(str(one) for one in sorted(path.glob("*.yaml"))[:N_NAMED])
@@ -166,7 +173,9 @@ def _sentence(item: Any) -> str:
 def _parts(item: Any) -> list[str | int]:
     """The levels of a key as a person wrote them, without the choices that pydantic names."""
     parts = [
-        part for part in item["loc"] if not (part in FORMAT_NAMES or CHOICES.fullmatch(str(part)))
+        part
+        for part in item["loc"]
+        if not (part in FORMAT_NAMES or CHOICES.fullmatch(str(part)))
     ]
     return [*parts, "format"] if item["type"] == "union_tag_invalid" else parts
 
@@ -174,13 +183,18 @@ def _parts(item: Any) -> list[str | int]:
 def _rule(parts: Sequence[str | int], item: Any) -> str:
     kind, context = item["type"], item.get("ctx", {})
     if _is_hidden(parts) and kind == "model_type":
-        return "must be {file: PATH}, {env: NAME} or {credential: NAME}, never the word itself"
+        return (
+            "must be {file: PATH}, {env: NAME} or {credential: NAME}, never the word itself"
+        )
     if kind == "string_pattern_mismatch":
-        return RULES_OF_PATTERN.get(context["pattern"], "has characters that cannot be there")
+        return RULES_OF_PATTERN.get(
+            context["pattern"], "has characters that cannot be there"
+        )
     if kind == "value_error":
         return str(context["error"]).rstrip(".")
     plain = {
-        name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()
+        name: f"{value:g}" if isinstance(value, float) else value
+        for name, value in context.items()
     }
     return RULES.get(kind, "cannot be used here").format(**plain)
 
@@ -209,5 +223,10 @@ def _listed(names: frozenset[str]) -> str:
 
 def _unit(key: str) -> str:
     return next(
-        (f" (unit: {unit})" for suffix, unit in UNITS_OF_SUFFIX.items() if key.endswith(suffix)), ""
+        (
+            f" (unit: {unit})"
+            for suffix, unit in UNITS_OF_SUFFIX.items()
+            if key.endswith(suffix)
+        ),
+        "",
     )

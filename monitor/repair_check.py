@@ -51,7 +51,9 @@ def outcome(before: Sequence[WindowSummary], after: Sequence[WindowSummary]) -> 
     parts = [f"{_head(before, after)}: NG in {_of(after)}", f"{_of(before)} before"]
     text = ", ".join(parts) + _level(before, after) + "."
     if _limits(before) and _limits(before) != _limits(after):
-        text += " Limits or model changed meanwhile: the figures are each against their own."
+        text += (
+            " Limits or model changed meanwhile: the figures are each against their own."
+        )
     return text
 
 

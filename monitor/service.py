@@ -6,8 +6,8 @@
     metrics threads         journal -> Prometheus, where it is asked for (prometheus_client's own)
     main thread             signals, watchdog
 
-A thread that ends unexpectedly ends the process: systemd starts it again, and the journal knows
-where to go on.
+A thread that ends unexpectedly ends the process: systemd starts it again, and
+the journal knows where to go on.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def _serve_metrics(config: Config) -> Callable[[], None]:
         return lambda: None
     from monitor.outputs.prometheus import serve  # an extra
 
-    return serve(config.prometheus, config.journal.path, config.instance, database_names(config))
+    return serve(
+        config.prometheus, config.journal.path, config.instance, database_names(config)
+    )
 
 
 def refusal_line(bad: BadPayload) -> str:
@@ -121,7 +123,9 @@ class Service:
         streams, digests = self._journal.streams(), self._journal.digests()
         self._pipeline = Pipeline(rules, streams, digests, 0.0, self._journal.remembered())
         self._commissioner = Commissioner(config.journal.path, self._pipeline.geometry)
-        self._points = PointStates({name: stored.alarm_raised for name, stored in streams.items()})
+        self._points = PointStates(
+            {name: stored.alarm_raised for name, stored in streams.items()}
+        )
         self._inbox = Inbox(max(config.mqtt.receive_maximum, MIN_INBOX), INBOX_BYTES)
         self._subscriptions = SubscriptionStore(config.journal.path)
         callbacks = Callbacks(self._deliver, self._refuse, self._fail)
@@ -131,7 +135,9 @@ class Service:
         self._log_limiter = LogLimiter(log, LOG_PERIOD_S)  # of the pipeline thread
         self._refusal_limiter = LogLimiter(log, REFUSAL_PERIOD_S)  # likewise
         databases = database_names(config)
-        self._health = HealthReport(config.journal.path, self._reader, databases, time.monotonic())
+        self._health = HealthReport(
+            config.journal.path, self._reader, databases, time.monotonic()
+        )
         self._thinner = Thinner(self._journal, config.journal, databases)
         self._repair_check = RepairCheck(config.journal.path)
         self._stopping = threading.Event()
@@ -222,11 +228,15 @@ class Service:
             changed = [
                 change
                 for name in sorted(kept)
-                for change in changed_keys(name, getattr(self._config, name), getattr(config, name))
+                for change in changed_keys(
+                    name, getattr(self._config, name), getattr(config, name)
+                )
             ]
             if changed:
                 log.warning("A restart is needed for %s.", "; ".join(changed))
-            config = config.model_copy(update={name: getattr(self._config, name) for name in kept})
+            config = config.model_copy(
+                update={name: getattr(self._config, name) for name in kept}
+            )
             self._next_rules = configured_rules(config)
             self._source.listen(topic_filters(config))
             self._source.renew()
@@ -358,7 +368,13 @@ class Service:
         self._log_refusals(batch)
         for event in batch.events:
             level = logging.WARNING if event.kind in TROUBLES else logging.INFO
-            log.log(level, "%s %s: %s", printable(event.sensor), event.kind, printable(event.text))
+            log.log(
+                level,
+                "%s %s: %s",
+                printable(event.sensor),
+                event.kind,
+                printable(event.text),
+            )
         for delivery in batch.settled:
             self._source.settle(delivery.token)
         if isinstance(self._source, Publisher):

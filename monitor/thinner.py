@@ -40,7 +40,9 @@ class Thinner:
         self.is_busy = taken.total() + old.total() > 0
         for tier, n_rows in sorted(old.items()):
             if n_rows:
-                log.info("Trends: %d rows of %s were older than kept.", n_rows, TIER_WORDS[tier])
+                log.info(
+                    "Trends: %d rows of %s were older than kept.", n_rows, TIER_WORDS[tier]
+                )
         if taken["undelivered_rows"]:
             log.error(
                 "The journal is full: %d rows that InfluxDB never got were thinned.",

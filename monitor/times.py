@@ -1,6 +1,7 @@
 """Times as a person types them: --from yesterday, --from -1h, --to 2026-11-24T08:30.
 
-A time that names no zone is in the given one. Pure: the caller brings the clock and the zone.
+A time that names no zone is in the given one. Pure: the caller brings the clock
+and the zone.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class TimeError(Exception):
 def moment(text: str, now_ns: int, zone: tzinfo | None, key: str, end: bool = False) -> int:
     """Nanoseconds since 1970.
 
-    zone : of a time that names none; None is the host's
-    end : a day alone means its end, and of an hour that comes twice, as clocks go back, the second
+    zone : of a time that names none; None is the host's end : a day alone means
+    its end, and of an hour that comes twice, as clocks go back, the second
     Raises TimeError naming the key.
     """
     wanted = text.strip()

@@ -28,7 +28,8 @@ CERTIFICATE_HINTS = {
 def client_context(settings: TlsSettings, section: str = "mqtt.tls") -> ssl.SSLContext:
     """A context that verifies the server's chain and host name.
 
-    section : of the settings, for errors. Raises ConfigError naming the file that is wrong.
+    section : of the settings, for errors. Raises ConfigError naming the file
+    that is wrong.
     """
     key, path = "ca_file", settings.ca_file
     try:
@@ -49,7 +50,9 @@ def client_context(settings: TlsSettings, section: str = "mqtt.tls") -> ssl.SSLC
         ) from error
     except (OSError, ValueError) as error:
         where = error.filename if isinstance(error, OSError) and error.filename else path
-        raise ConfigError(f"{section}.{key} = {str(where)!r} cannot be read: {error}.") from error
+        raise ConfigError(
+            f"{section}.{key} = {str(where)!r} cannot be read: {error}."
+        ) from error
     return context
 
 
@@ -64,13 +67,17 @@ def check_host(host: str) -> None:
         if not host.encode("idna"):
             raise ConfigError("mqtt.host = '': must name a host.")
     except UnicodeError as error:
-        raise ConfigError(f"mqtt.host = {host!r} cannot be a host name: {error}.") from error
+        raise ConfigError(
+            f"mqtt.host = {host!r} cannot be a host name: {error}."
+        ) from error
 
 
 def explain(error: BaseException | None) -> str:
     """One clause for a person: why a connection could not be made."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        hint = CERTIFICATE_HINTS.get(error.verify_code, "the server's certificate is refused")
+        hint = CERTIFICATE_HINTS.get(
+            error.verify_code, "the server's certificate is refused"
+        )
         return f"{hint} ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
         return (

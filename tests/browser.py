@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    shutil.which("chromium")
+    or shutil.which("chromium-browser")
+    or shutil.which("google-chrome")
 )
 FLAGS = [
     "--no-sandbox",
@@ -26,7 +28,9 @@ def chromium() -> Iterator[Any]:
     """Playwright's browser object; skips the test where there is none."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium: neither chromium nor google-chrome is on PATH")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright for Python")
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="needs Playwright for Python"
+    )
     with sync_api.sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:

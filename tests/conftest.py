@@ -15,7 +15,9 @@ from hypothesis import settings
 settings.register_profile("laws", deadline=None)
 settings.load_profile("laws")
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: several workers share the cores
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before numpy: several workers share the cores
 
 pytest_plugins = ("tests.servers.influx",)
 
@@ -68,7 +70,9 @@ def pytest_report_header() -> list[str]:
         )
     folder = _datasets()
     sets = (
-        ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir())) if folder else ""
+        ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir()))
+        if folder
+        else ""
     )
     lines.append(
         f"recordings: {sets or f'none ({DATASETS_VARIABLE} names no folder), their tests skip'}"

@@ -1,8 +1,10 @@
 """What Grafana does around a query: variables in, named frames out. Only as far as our dashboards
 use it.
 
-After grafana/grafana: pkg/tsdb/influxdb (macros, aliases), public/app/features/templating
-(variables), public/app/plugins/panel/heatmap/fields.ts (rows sorted by number, joined on time).
+After grafana/grafana: pkg/tsdb/influxdb (macros, aliases),
+public/app/features/templating (variables),
+public/app/plugins/panel/heatmap/fields.ts (rows sorted by number, joined on
+time).
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ class View:
         Grafana.
         """
         text = re.sub(r"\$\{(\w+)(?::(\w+))?\}", self._value, text)
-        text = text.replace("$timeFilter", f"time >= {self.from_ms}ms and time <= {self.to_ms}ms")
+        text = text.replace(
+            "$timeFilter", f"time >= {self.from_ms}ms and time <= {self.to_ms}ms"
+        )
         return text.replace("$__interval", f"{self.interval_ms}ms")
 
     def _value(self, found: re.Match[str]) -> str:
@@ -80,7 +84,8 @@ def transformed(panel: Json, found: Sequence[Frame]) -> list[Frame]:
         pattern = re.compile(step["options"]["regex"])
         replacement = re.sub(r"\$(\d)", r"\\\1", step["options"]["renamePattern"])
         found = [
-            Frame(pattern.sub(replacement, f.name), f.labels, f.times_ms, f.values) for f in found
+            Frame(pattern.sub(replacement, f.name), f.labels, f.times_ms, f.values)
+            for f in found
         ]
     return list(found)
 
@@ -116,7 +121,9 @@ def newest_values(
         if step["datasourceUid"] != "__expr__":
             from_ms = now_ms - step["relativeTimeRange"]["from"] * 1000
             view = View(from_ms, now_ms, step["model"]["intervalMs"], {}, {})
-            found = frames(step["model"], influxdb.query(view.fill_in(step["model"]["query"])))
+            found = frames(
+                step["model"], influxdb.query(view.fill_in(step["model"]["query"]))
+            )
             reduced[step["refId"]] = {
                 tuple(frame.labels.values()): frame.values[-1] for frame in found
             }

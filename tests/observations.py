@@ -93,7 +93,9 @@ class Observation:
 
 def base_tree() -> Tree:
     return {
-        "subscriptions": [{"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}}],
+        "subscriptions": [
+            {"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}}
+        ],
         "sensors": [{"sample_rate_hz": 2000, "window_s": 0.5}],
         "journal": {"path": "journal"},
     }
@@ -199,7 +201,12 @@ BYTES = np.arange(1, 7, dtype="<f4").tobytes()
 OBJECT = {
     "samples": [1, 2, 3],
     "encoded": base64.b64encode(BYTES).decode(),
-    "other": {"samples": [4, 5], "time": "2023-11-14T00:00:01Z", "sequence": 9, "rate": 1990.0},
+    "other": {
+        "samples": [4, 5],
+        "time": "2023-11-14T00:00:01Z",
+        "sequence": 9,
+        "rate": 1990.0,
+    },
     "time": "2023-11-14T00:00:00Z",
     "time_s": 1_700_000_000.5,
     "sequence": 4,
@@ -241,7 +248,9 @@ def overdue(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[b
     """Whether a sensor that sent once is missed, second by second."""
     pipeline = Pipeline(configured_rules(config), {}, {}, 0.0)
     pipeline.process([Message("v/m/p", bytes(400), START_NS, {}, None)], START_NS, 0.0)
-    return [pipeline.sensors["m/p"].stopped(0, second + 0.5) is not None for second in range(10)]
+    return [
+        pipeline.sensors["m/p"].stopped(0, second + 0.5) is not None for second in range(10)
+    ]
 
 
 def alarms(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[str]:
@@ -256,14 +265,25 @@ def alarms(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[st
     return states
 
 
-def budgeted(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[bool | None]:
+def budgeted(
+    config: Config, _folder: Path, _patch: pytest.MonkeyPatch
+) -> list[bool | None]:
     """What an alarm's detector says of a row of NG windows; None where n of m decides."""
     steps = {"novelty": (Step(0.5, 9.0),)}
     reference = Reference(99, 9, 99, 1, 60.0, 6e5, steps, steps)
     level = np.zeros((1, 1), np.float32)
     baseline = Baseline(level, level, 0.4)
     own = Commissioned(
-        "m/p", (0.0, 1.0), baseline, None, "", 0.1, 99, 0, commissioning_id=1, reference=reference
+        "m/p",
+        (0.0, 1.0),
+        baseline,
+        None,
+        "",
+        0.1,
+        99,
+        0,
+        commissioning_id=1,
+        reference=reference,
     )
     found = Finding(Status.NG, "novelty", (novelty(np.ones((1, 1), np.float32), 0.4),))
     promise = Promise(PromiseState())
@@ -289,7 +309,9 @@ def model_of(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> str:
     return configured_rules(config).analysers[0].model_id
 
 
-def logit_threshold(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> float | None:
+def logit_threshold(
+    config: Config, _folder: Path, _patch: pytest.MonkeyPatch
+) -> float | None:
     analyser = configured_rules(config).analysers[0]
     return limits.logit_threshold(analyser.rule, None, analyser.manifest)
 
@@ -328,7 +350,9 @@ def seen_in_machine(part: str, key: str, value: Any, **beside: Any) -> Observati
 
 def seen_in_shaft(key: str, value: Any, **beside: Any) -> Observation:
     return Observation(
-        machine, described(shaft={**beside, key: value}), described(shaft=beside or {"rpm": 1000})
+        machine,
+        described(shaft={**beside, key: value}),
+        described(shaft=beside or {"rpm": 1000}),
     )
 
 
@@ -351,7 +375,9 @@ BELT = {"name": "a", "length_mm": 1000, "pulley_mm": 100}
 def service(config: Config, folder: Path) -> Iterator[Service]:
     """The real service on a source without network; its threads do not run."""
 
-    def source(_config: Config, callbacks: Callbacks, _remembered: frozenset[str]) -> FolderSource:
+    def source(
+        _config: Config, callbacks: Callbacks, _remembered: frozenset[str]
+    ) -> FolderSource:
         return FolderSource(folder, callbacks)
 
     running = Service(folder / "camshaft.yaml", config, source)
@@ -440,7 +466,12 @@ def database(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
     output = InfluxOutput(at_ear(config, ear, "influx"), lambda row: ["m f=1 1"], "i")
     try:
         step = output.step([JournalRow("health", 0, HealthFigures(1, {}))], 1)
-        return [heard[:2] for heard in ear.heard], output.name, output.batch_rows, step.trouble
+        return (
+            [heard[:2] for heard in ear.heard],
+            output.name,
+            output.batch_rows,
+            step.trouble,
+        )
     finally:
         output.close()
         ear.stop()
@@ -454,7 +485,9 @@ def patience(name: str) -> Observe:
         begin_s = time.monotonic()
         try:
             if name == "influx":
-                output = InfluxOutput(at_ear(config, ear, name), lambda row: ["m f=1 1"], "i")
+                output = InfluxOutput(
+                    at_ear(config, ear, name), lambda row: ["m f=1 1"], "i"
+                )
                 output.step([JournalRow("health", 0, HealthFigures(1, {}))], 1)
             else:
                 tell(config, ear)
@@ -635,7 +668,9 @@ def page(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Tree:
         found["answer"] = asyncio.run(ask(server.config.app))
 
     patch.setattr(uvicorn.Server, "run", run)
-    patch.setattr(page_command, "listen", lambda host, port: found.update(host=host, port=port))
+    patch.setattr(
+        page_command, "listen", lambda host, port: found.update(host=host, port=port)
+    )
     patch.setattr("signal.signal", lambda *_: None)
     patch.setattr("os.nice", lambda _: None)
     assert main(["page", "-c", str(folder / "camshaft.yaml")]) == 0
@@ -650,7 +685,9 @@ async def ask(application: Any) -> Any:
         sent.append(message)
 
     async def receive() -> Any:
-        return await asyncio.get_running_loop().create_future()  # it stays, and says no more
+        return (
+            await asyncio.get_running_loop().create_future()
+        )  # it stays, and says no more
 
     headers = [(b"host", b"plant.example")]
     scope: Tree = {"type": "http", "method": "GET", "path": "/", "headers": headers}
@@ -662,7 +699,9 @@ async def ask(application: Any) -> Any:
 
 
 def of_page(*names: str) -> Observe:
-    return lambda config, folder, patch: [page(config, folder, patch)[name] for name in names]
+    return lambda config, folder, patch: [
+        page(config, folder, patch)[name] for name in names
+    ]
 
 
 def page_asked(path: str, **headers: str) -> Observe:
@@ -822,7 +861,9 @@ OBSERVED: dict[str, Observation] = {
     "MqttSettings.keep_alive_s": seen_by_broker("keep_alive_s", "keep_alive_s", 7),
     "MqttSettings.session_expiry_s": seen_by_broker("session", "session_expiry_s", 61),
     "MqttSettings.receive_maximum": seen_by_broker("session", "receive_maximum", 3),
-    "MqttSettings.max_payload_bytes": seen_by_broker("too_large", "max_payload_bytes", 1024),
+    "MqttSettings.max_payload_bytes": seen_by_broker(
+        "too_large", "max_payload_bytes", 1024
+    ),
     "PublishSettings.verdicts_every_s": Observation(
         told_to_broker,
         {"mqtt": {"publish": {"verdicts_every_s": 0}}},
@@ -836,7 +877,9 @@ OBSERVED: dict[str, Observation] = {
     "MqttSettings.watch_dropped": seen_by_broker("courtesies", "watch_dropped", False),
     "MqttSettings.username": seen_by_broker("username", "username", "u"),
     "MqttSettings.password": Observation(
-        secret, {"mqtt": USER}, {"mqtt": {"username": "u", "password": {"env": "SECRET_TWO"}}}
+        secret,
+        {"mqtt": USER},
+        {"mqtt": {"username": "u", "password": {"env": "SECRET_TWO"}}},
     ),
     "MqttSettings.tls": seen_by_broker("tls", "tls", {}),
     "TlsSettings.ca_file": Observation(
@@ -870,7 +913,9 @@ OBSERVED: dict[str, Observation] = {
     "JsonPayload.format": Observation(json_message, payload(**JSON)),
     "JsonPayload.samples": seen_in_json("samples", "other.samples"),
     "JsonPayload.encoding": seen_in_json("encoding", "base64", samples="encoded"),
-    "JsonPayload.dtype": seen_in_json("dtype", "int16", samples="encoded", encoding="base64"),
+    "JsonPayload.dtype": seen_in_json(
+        "dtype", "int16", samples="encoded", encoding="base64"
+    ),
     "JsonPayload.time": seen_in_json("time", "other.time"),
     "JsonPayload.time_format": seen_in_json("time_format", "s", time="time_s"),
     "JsonPayload.sequence": seen_in_json("sequence", "other.sequence"),
@@ -899,7 +944,9 @@ OBSERVED: dict[str, Observation] = {
     "MachineSettings.slip": Observation(machine, described(slip=0.01), described()),
     "ShaftSettings.rpm": seen_in_shaft("rpm", 1200),
     "ShaftSettings.context": Observation(
-        machine, told_of() | described(shaft={"context": "speed"}), described(shaft={"rpm": 1000})
+        machine,
+        told_of() | described(shaft={"context": "speed"}),
+        described(shaft={"rpm": 1000}),
     ),
     "ZoneSettings.group": seen_in_zones({"group": 1, "foundation": "rigid"}),
     "ZoneSettings.foundation": seen_in_zones({"group": 2, "foundation": "flexible"}),
@@ -951,7 +998,9 @@ OBSERVED: dict[str, Observation] = {
     ),
     "ContextSettings.name": Observation(told, told_of(name="pace"), told_of()),
     "ContextSettings.topic": Observation(told, told_of(topic="c/{machine}/y"), told_of()),
-    "ContextSettings.format": Observation(told, told_of(format="json"), told_of(format="cbor")),
+    "ContextSettings.format": Observation(
+        told, told_of(format="json"), told_of(format="cbor")
+    ),
     "ContextSettings.value": Observation(
         told, told_of(format="json", value="b"), told_of(format="json", value="a")
     ),
@@ -961,9 +1010,13 @@ OBSERVED: dict[str, Observation] = {
     "AlarmSettings.n": Observation(alarms, sensor(alarm={"n": 2})),
     "AlarmSettings.m": Observation(alarms, sensor(alarm={"m": 9})),
     "AlarmSettings.clear": Observation(alarms, sensor(alarm={"clear": 1})),
-    "JournalSettings.path": Observation(journal_file, {"journal": {"path": "other.journal"}}),
+    "JournalSettings.path": Observation(
+        journal_file, {"journal": {"path": "other.journal"}}
+    ),
     "JournalSettings.max_bytes": Observation(thinned, journal(max_bytes=1 << 33 | 1)),
-    "TrendSettings.ten_minutes_days": Observation(thinned, journal(trends={"ten_minutes_days": 9})),
+    "TrendSettings.ten_minutes_days": Observation(
+        thinned, journal(trends={"ten_minutes_days": 9})
+    ),
     "TrendSettings.hours_days": Observation(thinned, journal(trends={"hours_days": 99})),
     "JournalSettings.maps": Observation(kept, journal(maps="ng")),
     "KeptWindowSettings.max_bytes": Observation(
@@ -973,7 +1026,9 @@ OBSERVED: dict[str, Observation] = {
         kept, journal(maps="changes", kept_windows={"ok_every": 3}), journal(maps="changes")
     ),
     "KeptWindowSettings.around_change": Observation(
-        kept, journal(maps="changes", kept_windows={"around_change": 5}), journal(maps="changes")
+        kept,
+        journal(maps="changes", kept_windows={"around_change": 5}),
+        journal(maps="changes"),
     ),
     "InfluxSettings.name": seen_by_database("name", "other"),
     "InfluxSettings.url": seen_by_database("url", "http://127.0.0.1:1/below"),
@@ -996,7 +1051,9 @@ OBSERVED: dict[str, Observation] = {
     ),
     "WebhookSettings.name": seen_by_webhook("name", "other"),
     "WebhookSettings.url": seen_by_webhook("url", "http://127.0.0.1:1/below"),
-    "WebhookSettings.authorization": seen_by_webhook("authorization", {"env": "SECRET_ONE"}),
+    "WebhookSettings.authorization": seen_by_webhook(
+        "authorization", {"env": "SECRET_ONE"}
+    ),
     "WebhookSettings.fields": seen_by_webhook("fields", {"chat": "7"}),
     "WebhookSettings.tls": Observation(
         webhook_tls,
@@ -1051,7 +1108,11 @@ OBSERVED: dict[str, Observation] = {
     "SyslogSettings.tls": Observation(
         syslog,
         {"notifications": {"syslog": [{**ENCRYPTED_SYSLOG, "tls": {"ca_file": "no-ca"}}]}},
-        {"notifications": {"syslog": [{**ENCRYPTED_SYSLOG, "tls": {"ca_file": "no-other"}}]}},
+        {
+            "notifications": {
+                "syslog": [{**ENCRYPTED_SYSLOG, "tls": {"ca_file": "no-other"}}]
+            }
+        },
     ),
     "PageSettings.host": seen_of_page("host", "host", "::1"),
     "PageSettings.port": seen_of_page("port", "port", 8478),
@@ -1062,9 +1123,13 @@ OBSERVED: dict[str, Observation] = {
     "PageSettings.failure_modes": Observation(
         failure_modes, {"page": {"failure_modes": ["cavitation"]}}
     ),
-    "PageSettings.users": Observation(page_asked("/"), {"page": {"users": {"env": "SECRET_TWO"}}}),
+    "PageSettings.users": Observation(
+        page_asked("/"), {"page": {"users": {"env": "SECRET_TWO"}}}
+    ),
     "PageSettings.proxy": Observation(page_asked("/", X_Remote_User="Ann"), proxied()),
-    "PageSettings.tokens": Observation(page_asked("/", **BEARER), with_token(), {"page": {}}),
+    "PageSettings.tokens": Observation(
+        page_asked("/", **BEARER), with_token(), {"page": {}}
+    ),
     "TokenSettings.name": Observation(
         page_asked("/", **BEARER), with_token(name="b"), with_token()
     ),
@@ -1100,9 +1165,13 @@ OBSERVED: dict[str, Observation] = {
     "PrometheusSettings.port": Observation(
         metrics, {"prometheus": {"port": 9478}}, {"prometheus": {}}
     ),
-    "LoggingSettings.level": Observation(logging_after_reload, {"logging": {"level": "ERROR"}}),
+    "LoggingSettings.level": Observation(
+        logging_after_reload, {"logging": {"level": "ERROR"}}
+    ),
     "LoggingSettings.levels": Observation(
         logging_after_reload, {"logging": {"levels": {"monitor.sources": "debug"}}}
     ),
-    "LoggingSettings.format": Observation(logging_after_reload, {"logging": {"format": "json"}}),
+    "LoggingSettings.format": Observation(
+        logging_after_reload, {"logging": {"format": "json"}}
+    ),
 }

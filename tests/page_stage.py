@@ -36,10 +36,16 @@ FAULT_BAND = 13  # index: where the faulty machine rings
 BIAS, THRESHOLD = -1.2, 0.4
 
 
-def _maps(rng: np.random.Generator, index: int, faulty: bool) -> tuple[Float32, Float32, Float32]:
+def _maps(
+    rng: np.random.Generator, index: int, faulty: bool
+) -> tuple[Float32, Float32, Float32]:
     """Contributions, novelty and levels in dB of one window, each of the grid's shape."""
     contribution = rng.normal(-0.004, 0.012, GRID.shape)
-    spectrum = -35 - 22 * np.linspace(0, 1, GRID.shape[0])[:, None] + rng.normal(0, 2.5, GRID.shape)
+    spectrum = (
+        -35
+        - 22 * np.linspace(0, 1, GRID.shape[0])[:, None]
+        + rng.normal(0, 2.5, GRID.shape)
+    )
     spectrum[1] += 24
     spectrum[3] += 14
     if faulty:
@@ -96,7 +102,9 @@ def evidence(of: Verdict, faulty: bool) -> KeptWindow:
         for hit in np.arange(0.02, 1, 0.093):
             after = t >= hit
             wave[after] += (
-                6 * np.exp(-(t[after] - hit) / 0.006) * np.sin(2 * np.pi * 3300 * (t[after] - hit))
+                6
+                * np.exp(-(t[after] - hit) / 0.006)
+                * np.sin(2 * np.pi * 3300 * (t[after] - hit))
             )
     key = (of.sensor, of.segment, of.first_sample)
     return KeptWindow(*key, float(RATE_HZ), wave[None].astype(np.float32), "ng")
@@ -117,7 +125,9 @@ def unjudged(of: Verdict, status: Status, reason: str) -> Verdict:
 
 def fill(path: Path, n_windows: int = 120, start_ns: int | None = None) -> None:
     """A small plant in all six states; mill-2/spindle has been faulty for the last third."""
-    start_ns = time.time_ns() - (n_windows + 1) * SECOND_NS if start_ns is None else start_ns
+    start_ns = (
+        time.time_ns() - (n_windows + 1) * SECOND_NS if start_ns is None else start_ns
+    )
     batch = Batch()
     for sensor in (
         "mill-1/spindle",
@@ -144,9 +154,13 @@ def fill(path: Path, n_windows: int = 120, start_ns: int | None = None) -> None:
         ("belt-8/drum", Status.NO_DATA, "silent"),
     ):
         for index in range(n_windows):
-            batch.verdicts.append(unjudged(verdict(sensor, index, start_ns, False), status, reason))
+            batch.verdicts.append(
+                unjudged(verdict(sensor, index, start_ns, False), status, reason)
+            )
     batch.events.append(
-        Event(time.time_ns(), "belt-8/drum", "silent", "no message for three expected periods")
+        Event(
+            time.time_ns(), "belt-8/drum", "silent", "no message for three expected periods"
+        )
     )
     journal = Journal(path)
     journal.commit(batch)
@@ -204,7 +218,11 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     def ask(
-        self, method: str, path: str, tree: Any = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        tree: Any = None,
+        headers: dict[str, str] | None = None,
     ) -> tuple[int, Any, dict[str, str]]:
         """One request by hand: status, JSON or text, headers."""
         link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)

@@ -20,5 +20,7 @@ def decode_one(
     max_bytes: int = MAX_PAYLOAD_BYTES,
 ) -> Chunk:
     """The only chunk of a message. Raises PayloadError."""
-    (chunk,) = decode(message, DecoderSettings(payload, sensor, lambda name: rule, max_bytes))
+    (chunk,) = decode(
+        message, DecoderSettings(payload, sensor, lambda name: rule, max_bytes)
+    )
     return chunk

@@ -88,7 +88,9 @@ class Plant:
             topic=f"vibration/{machine}/{point}/waveform",
             payload=samples.astype("<f4").tobytes(),
             received_ns=START_NS,
-            properties={"start_time_ns": str(START_NS + round(first / self._rate_hz * 1e9))},
+            properties={
+                "start_time_ns": str(START_NS + round(first / self._rate_hz * 1e9))
+            },
             delivery=None,
         )
         self._clock[sensor] = first + len(samples)

@@ -20,7 +20,10 @@ KerasPredict = Callable[[Float32], tuple[Float32, Float32]]
 
 
 def write_small_model(
-    folder: Path, settings: SpectrogramSettings | None = None, n_channels: int = 1, seed: int = 0
+    folder: Path,
+    settings: SpectrogramSettings | None = None,
+    n_channels: int = 1,
+    seed: int = 0,
 ) -> KerasPredict:
     """Write model.tflite and manifest.yaml; returns what Keras itself predicts: psd_db to (logit,
     features).
@@ -46,7 +49,8 @@ def write_small_model(
     # uninitialised.
     content = tf.lite.TFLiteConverter.from_keras_model(network).convert()
     weights, bias = (
-        np.asarray(value, np.float64).ravel() for value in network.get_layer("head").get_weights()
+        np.asarray(value, np.float64).ravel()
+        for value in network.get_layer("head").get_weights()
     )
     write_folder(folder, settings, n_channels, content, weights.tolist(), float(bias[0]))
 
@@ -77,7 +81,9 @@ def write_folder(
     return tree
 
 
-def _manifest(settings: SpectrogramSettings, n_channels: int, digest: str) -> dict[str, Any]:
+def _manifest(
+    settings: SpectrogramSettings, n_channels: int, digest: str
+) -> dict[str, Any]:
     """All but the head."""
     n_t = settings.n_frames // N_FRAMES_PER_COLUMN
     t_edges_s = [column * N_FRAMES_PER_COLUMN * settings.delta_t_s for column in range(n_t)]

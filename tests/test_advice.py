@@ -21,7 +21,14 @@ def test_each_failure_mode_has_advice_with_a_source() -> None:
 
 def test_each_part_that_may_be_named_has_advice() -> None:
     text = (ROOT / "monitor" / "diagnosis" / "families.py").read_text(encoding="utf-8")
-    for part in ("outer race", "inner race", "rolling element", "cage", "gear tooth", "blades"):
+    for part in (
+        "outer race",
+        "inner race",
+        "rolling element",
+        "cage",
+        "gear tooth",
+        "blades",
+    ):
         assert f'"{part}"' in text
         assert BOOK.of(part) is not None, part
     for part in ("belt", "electrical", "imbalance", "misalignment", "looseness"):

@@ -23,7 +23,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="mallopt is glibc's")
 def test_freed_blocks_are_used_again_without_page_faults() -> None:
     found = subprocess.run(
-        [sys.executable, "-c", TURNS], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", TURNS],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
     )
     n_pages_of_all_turns = 50 * (8 << 20) // 4096
     assert int(found.stdout) < n_pages_of_all_turns / 20

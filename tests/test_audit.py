@@ -62,6 +62,8 @@ def test_what_is_known_is_said(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    module = audit_saying(monkeypatch, output if isinstance(output, str) else json.dumps(output))
+    module = audit_saying(
+        monkeypatch, output if isinstance(output, str) else json.dumps(output)
+    )
     assert module.main() == code
     assert capsys.readouterr().out.startswith(said)

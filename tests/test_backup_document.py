@@ -43,7 +43,9 @@ def last_row(path: Path) -> int:
         reader.close()
 
 
-def test_a_journal_in_use_is_copied_and_put_back_beside_what_a_kill_left(tmp_path: Path) -> None:
+def test_a_journal_in_use_is_copied_and_put_back_beside_what_a_kill_left(
+    tmp_path: Path,
+) -> None:
     copy, restore, compact = commands()
     live, killed, backup = (tmp_path / name for name in ("live", "killed", "backup"))
     live.mkdir()

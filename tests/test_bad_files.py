@@ -68,7 +68,11 @@ def bad(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def journal_of(bad: Path) -> Path:
     """A good configuration whose journal is the bad thing."""
-    path = bad.parents[1] / "journal.yaml" if bad.parents[1].is_dir() else bad.parents[2] / "j.yaml"
+    path = (
+        bad.parents[1] / "journal.yaml"
+        if bad.parents[1].is_dir()
+        else bad.parents[2] / "j.yaml"
+    )
     path.write_text(f"{CONFIG}journal: {{path: '{bad}'}}\n")
     return path
 
@@ -148,7 +152,9 @@ PLANT: list[Path] = []
 
 @pytest.fixture(scope="module", autouse=True)
 def _plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    PLANT.append(write_plant(tmp_path_factory.mktemp("plant"), n_machines=2, n_runs=1, windows=1))
+    PLANT.append(
+        write_plant(tmp_path_factory.mktemp("plant"), n_machines=2, n_runs=1, windows=1)
+    )
     yield
     PLANT.clear()
 
@@ -171,13 +177,19 @@ def test_a_folder_whose_main_file_is_none(
         pytest.skip("the same as a missing folder")
     if bad.is_symlink() or bad.exists():
         bad.rename(bad.with_name(place))
-    ways = ["promote by a report"] if place == "report.json" else ["evaluate a model", "promote"]
+    ways = (
+        ["promote by a report"]
+        if place == "report.json"
+        else ["evaluate a model", "promote"]
+    )
     for how in ways:
         code = run("camshaft-train", *TRAIN[how](bad.parent, tmp_path / "out"))
         refused(code, capsys, by=place)
 
 
-@pytest.mark.parametrize("tree", [{"model": 3}, {"model": {}}, {"model": {"id": 7}}, [], {}])
+@pytest.mark.parametrize(
+    "tree", [{"model": 3}, {"model": {}}, {"model": {"id": 7}}, [], {}]
+)
 def test_a_report_that_says_nothing(
     tree: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -323,10 +335,14 @@ def test_numbers_that_make_no_sense_are_refused(
     numbers = {
         action.option_strings[0]
         for action in actions_of(command)
-        if action.type is not None and action.option_strings and "number" in str(action.type)
+        if action.type is not None
+        and action.option_strings
+        and "number" in str(action.type)
     }
     assert numbers == set(options)
-    before = [word for word in TRAIN[command](PLANT[0], Path("new")) if word not in ("--out",)]
+    before = [
+        word for word in TRAIN[command](PLANT[0], Path("new")) if word not in ("--out",)
+    ]
     words = [word for word in before if word != Path("new")]
     for option in options:
         for value in ("nan", "inf", "-1", "0", "x", "99999999999999999999"):

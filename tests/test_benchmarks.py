@@ -84,7 +84,9 @@ def test_a_trial_that_was_given_up_has_figures_all_the_same() -> None:
 
 
 @needs_mosquitto
-def test_a_live_trial_loses_nothing_and_accounts_for_processor_time(workload: Workload) -> None:
+def test_a_live_trial_loses_nothing_and_accounts_for_processor_time(
+    workload: Workload,
+) -> None:
     plan = Plan(n_sensors=4, n_in_window=2, warm_s=1, measured_s=1)
     trial = run_trial(workload, plan)
     assert trial.n_windows == 8

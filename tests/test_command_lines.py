@@ -20,7 +20,9 @@ from monitor.commands import arguments
 
 PROGRAMS: dict[str, Any] = {"camshaft": monitor.cli, "camshaft-train": training.cli}
 COMMANDS = [
-    (program, command) for program, cli in PROGRAMS.items() for command in cli.HELP_OF_COMMAND
+    (program, command)
+    for program, cli in PROGRAMS.items()
+    for command in cli.HELP_OF_COMMAND
 ]
 CONFIG = (
     "subscriptions: [{topic: 'v/{machine}', payload: {format: raw}}]\n"
@@ -43,7 +45,9 @@ def test_help_has_examples_that_can_be_typed_and_exit_codes(
         words = shlex.split(example)
         assert words[:2] == [program, command]
         cli._parser(words[1:]).parse_args(words[1:])  # or it leaves, with its reason
-    codes = [line.split()[0] for line in said.partition("exit codes:\n")[2].splitlines() if line]
+    codes = [
+        line.split()[0] for line in said.partition("exit codes:\n")[2].splitlines() if line
+    ]
     assert {"0", "2"} <= set(codes)
 
 
@@ -106,7 +110,9 @@ def takes_config(command: str) -> bool:
     return any(action.dest == "config" for action in actions.choices[command]._actions)
 
 
-@pytest.mark.parametrize("command", sorted(filter(takes_config, monitor.cli.HELP_OF_COMMAND)))
+@pytest.mark.parametrize(
+    "command", sorted(filter(takes_config, monitor.cli.HELP_OF_COMMAND))
+)
 def test_every_command_finds_it(command: str, system_file: Path) -> None:
     system_file.write_text(CONFIG)
     module = sys.modules[f"monitor.commands.{command.replace('-', '_')}"]
@@ -122,7 +128,12 @@ def test_every_command_finds_it(command: str, system_file: Path) -> None:
 
 
 def rule(**changes: object) -> dict[str, object]:
-    return {"sample_rate_hz": 2000, "channels": ["x", "y", "z"], "model": "cnc-milling", **changes}
+    return {
+        "sample_rate_hz": 2000,
+        "channels": ["x", "y", "z"],
+        "model": "cnc-milling",
+        **changes,
+    }
 
 
 @pytest.mark.parametrize(
@@ -194,12 +205,17 @@ def test_without_the_training_extra_every_command_says_how_to_install_it() -> No
         [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr
-    codes = dict(line.split()[1:] for line in ran.stdout.splitlines() if line.startswith("code "))
+    codes = dict(
+        line.split()[1:] for line in ran.stdout.splitlines() if line.startswith("code ")
+    )
     assert set(codes) == set(training.cli.HELP_OF_COMMAND)
     assert set(codes.values()) == {"0", "2"}  # some need nothing of it
     assert codes["fit"] == codes["evaluate"] == codes["retrain"] == "2"
     said = ran.stderr.splitlines()
     assert len(said) == list(codes.values()).count("2")
     for line in said:
-        assert f"is not installed in {sys.prefix}. Training has an environment of its own" in line
+        assert (
+            f"is not installed in {sys.prefix}. Training has an environment of its own"
+            in line
+        )
         assert "-r constraints/training.txt`" in line

@@ -75,7 +75,9 @@ def test_an_alarm_alone_refuses_whatever_windows_are_chosen(
     plant: Plant, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_faulty(plant)
-    assert plant.command(SENSOR, "--to", "2023-11-14T22:14:20") == 2  # healthy windows alone
+    assert (
+        plant.command(SENSOR, "--to", "2023-11-14T22:14:20") == 2
+    )  # healthy windows alone
     said = capsys.readouterr().err
     assert "an alarm stands" in said
     assert "are NG" not in said
@@ -168,7 +170,9 @@ def test_whoever_asks_is_named_even_if_they_do_not_say(plant: Plant) -> None:
     assert not plant.events("commissioned")[0].text.startswith("by nobody")
 
 
-def test_few_windows_or_one_run_are_said(plant: Plant, capsys: pytest.CaptureFixture[str]) -> None:
+def test_few_windows_or_one_run_are_said(
+    plant: Plant, capsys: pytest.CaptureFixture[str]
+) -> None:
     plant.run(30)
     assert plant.command(SENSOR, "--windows", "49") == 0
     said = capsys.readouterr().out
@@ -187,7 +191,10 @@ def test_few_windows_or_one_run_are_said(plant: Plant, capsys: pytest.CaptureFix
     [
         ([0.0], 1),
         ([0.3 * n for n in range(40)], 1),
-        ([0.3 * n for n in range(20)] + [61 + 0.3 * n for n in range(20)], 1),  # a minute's pause
+        (
+            [0.3 * n for n in range(20)] + [61 + 0.3 * n for n in range(20)],
+            1,
+        ),  # a minute's pause
         ([0.3 * n for n in range(20)] + [67 + 0.3 * n for n in range(20)], 2),
         ([611.7 * n for n in range(9)], 1),  # snapshots: the pause is their way
         ([611.7 * n for n in range(9)] + [20_000 + 611.7 * n for n in range(9)], 2),
@@ -215,12 +222,16 @@ def test_undo_says_what_holds_and_marks_what_it_judged(
     capsys.readouterr()
     assert plant.command(SENSOR, "--undo", "--author", "Ann") == 0
     said = capsys.readouterr().out
-    assert re.search(r"by Ann: the commissioning of .* is undone; the commissioning of", said)
+    assert re.search(
+        r"by Ann: the commissioning of .* is undone; the commissioning of", said
+    )
     assert "NG from now on: novelty above" in said
     last_ok = views.last_ok(SENSOR, judged[-1].end_ns + 1, "")
     assert last_ok is not None
     assert views.row(last_ok).verdict.end_ns == healthy_end_ns  # type: ignore[union-attr]
-    assert [row.is_undone for row in views.back_from(SENSOR, None, 21)] == [True] * 20 + [False]
+    assert [row.is_undone for row in views.back_from(SENSOR, None, 21)] == [True] * 20 + [
+        False
+    ]
     assert statuses(plant.run(10, level=8.0)) == {"NG": 20}
     (undone,) = plant.events("commissioning_undone")
     assert undone.text.startswith("by Ann: the commissioning of ")
@@ -238,7 +249,9 @@ def test_what_an_undone_mistake_called_ok_is_not_learned_either(
     plant.run(60, level=8.0)
     plant.command(SENSOR, "--undo", "--author", "Ann")
     assert plant.command(SENSOR, "--windows", "100") == 2
-    assert "were judged by a commissioning that took in NG windows" in capsys.readouterr().err
+    assert (
+        "were judged by a commissioning that took in NG windows" in capsys.readouterr().err
+    )
 
 
 def test_an_honest_commissioning_undone_can_be_made_again(plant: Plant) -> None:
@@ -297,7 +310,9 @@ def test_a_pattern_takes_many_and_says_each(
     assert plant.store().active() == {}
 
 
-def test_200_points_in_one_command(plant: Plant, capsys: pytest.CaptureFixture[str]) -> None:
+def test_200_points_in_one_command(
+    plant: Plant, capsys: pytest.CaptureFixture[str]
+) -> None:
     sensors = [f"m{n:03}/p" for n in range(200)]
     for sensor in sensors:
         plant.run(5, sensor=sensor)
@@ -316,7 +331,9 @@ def test_a_span_of_time_is_covered_evenly(plant: Plant) -> None:
     span = ("--from", "2023-11-14T22:13:25", "--to", "2023-11-14T22:24:20")
     assert plant.command(SENSOR, *span, "--windows", "37") == 0
     text = plant.events("commissioned")[0].text
-    assert "from 37 windows of 2 runs, 2023-11-14 22:13:25 UTC to 2023-11-14 22:24:20" in text
+    assert (
+        "from 37 windows of 2 runs, 2023-11-14 22:13:25 UTC to 2023-11-14 22:24:20" in text
+    )
     assert mostly_ok(plant.run(10))
 
 
@@ -333,7 +350,10 @@ def test_spread(n_all: int, n: int, wanted: list[int]) -> None:
     [
         (("--windows", "0"), "--windows 0: must be from 1 to 5000."),
         (("--next", "--from", "2023-11-14"), "use one"),
-        (("--from", "2023-11-15", "--to", "2023-11-14"), "the end must come after the beginning."),
+        (
+            ("--from", "2023-11-15", "--to", "2023-11-14"),
+            "the end must come after the beginning.",
+        ),
         (("--author", "A" * 81), "--author has 81 characters: at most 80 are kept."),
         (("--false-alarm-rate", "2"), "false_alarm_rate = 2: must lie between 0 and 1"),
     ],

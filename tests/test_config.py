@@ -82,7 +82,10 @@ def parse(**changes: Any) -> Config:
             "clear < n <= m must hold, found clear = 0, n = 3, m = 2",
         ),
         ({"sensor": {"running": {}}}, "must have exactly one of limit_rms_ms2, topic"),
-        ({"mqtt": {"port": 70000}}, "mqtt.port = 70000: must be less than or equal to 65535"),
+        (
+            {"mqtt": {"port": 70000}},
+            "mqtt.port = 70000: must be less than or equal to 65535",
+        ),
         ({"mqtt": {"password": {"env": "X"}}}, "password is given without a username"),
         (
             {"mqtt": {"tls": {"key_file": "k"}}},
@@ -99,7 +102,10 @@ def parse(**changes: Any) -> Config:
         # InfluxDB 2 answers 400 to every row of it.
         ({"influx": {"url": "http://h", "bucket": "b", "org": " "}}, "influx.org = ' ': "),
         ({"instance": "a b"}, "instance = 'a b'"),
-        ({"prometheus": {"port": 0}}, "prometheus.port = 0: must be greater than or equal to 1"),
+        (
+            {"prometheus": {"port": 0}},
+            "prometheus.port = 0: must be greater than or equal to 1",
+        ),
         ({"prometheus": {"host": ""}}, "prometheus.host = ''"),
         ({"subscriptions": []}, "subscriptions"),
         (
@@ -151,7 +157,9 @@ def test_units(sensor: dict[str, Any], ms2: float | tuple[float, ...]) -> None:
 
 
 def test_relative_paths_are_of_the_file(tmp_path: Path) -> None:
-    assert parse(journal={"path": "a.journal"}).journal.path == Path("/etc/camshaft/a.journal")
+    assert parse(journal={"path": "a.journal"}).journal.path == Path(
+        "/etc/camshaft/a.journal"
+    )
 
 
 def test_secrets_come_from_files_environment_and_credentials(
@@ -211,7 +219,9 @@ def test_the_key_of_0_1_for_kept_windows_is_still_read(
     }
     assert parse_config(tree, tmp_path).journal.kept_windows.ok_every == 7
     assert "journal.evidence is now journal.kept_windows" in caplog.text
-    assert tree["journal"] == {"evidence": {"ok_every": 7}}  # the caller's tree stays as it was
+    assert tree["journal"] == {
+        "evidence": {"ok_every": 7}
+    }  # the caller's tree stays as it was
     tree["journal"]["kept_windows"] = {"ok_every": 8}
     with pytest.raises(ConfigError, match=r"journal\.evidence: there is no such key\."):
         parse_config(tree, tmp_path)
@@ -225,7 +235,11 @@ def test_a_reload_names_what_needs_a_restart_and_what_is_in_use() -> None:
         "timeout_s": 3.5,
         "tls": {"ca_file": "a.pem"},
     }
-    wanted = running | {"url": "http://new:8086", "timeout_s": 7.25, "tls": {"ca_file": "b.pem"}}
+    wanted = running | {
+        "url": "http://new:8086",
+        "timeout_s": 7.25,
+        "tls": {"ca_file": "b.pem"},
+    }
     one, other = parse(influx=running), parse(influx=wanted)
     assert changed_keys("influx", one.influx, other.influx) == [
         "influx.url (http://old:8086/x is in use)",
@@ -241,7 +255,9 @@ def test_a_reload_names_what_needs_a_restart_and_what_is_in_use() -> None:
     assert changed_keys("influx", (), ()) == []
     two = parse(influx=[running | {"name": name} for name in ("a", "b")])
     more = parse(influx=[running | {"name": name} for name in ("a", "c")])
-    assert changed_keys("influx", two.influx, more.influx) == ["influx[1].name (b is in use)"]
+    assert changed_keys("influx", two.influx, more.influx) == [
+        "influx[1].name (b is in use)"
+    ]
 
 
 def test_an_ipv6_address_may_stand_in_brackets() -> None:

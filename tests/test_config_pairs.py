@@ -159,7 +159,10 @@ PAGE_AND_PROMETHEUS = {"page": {"port": 9000}, "prometheus": {"port": 9000}}
     ],
 )
 def test_what_is_hardly_meant_is_a_warning(
-    changes: dict[str, Any], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    changes: dict[str, Any],
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(yaml.safe_dump(tree(**changes)))

@@ -24,7 +24,13 @@ PAYLOADS = "monitor.signal.payload"
 
 # They hold other settings, each with a line of its own.
 CONTAINERS = {
-    *("Config.mqtt", "Config.subscriptions", "Config.sensors", "Config.journal", "Config.influx"),
+    *(
+        "Config.mqtt",
+        "Config.subscriptions",
+        "Config.sensors",
+        "Config.journal",
+        "Config.influx",
+    ),
     *(
         "Config.notifications",
         "Config.advice",
@@ -63,7 +69,9 @@ def keys(part: type[Settings]) -> Iterator[str]:
 
 
 def test_every_key_is_observed() -> None:
-    observed = {key for key in OBSERVED if not key.startswith(("RawPayload.", "JsonPayload."))}
+    observed = {
+        key for key in OBSERVED if not key.startswith(("RawPayload.", "JsonPayload."))
+    }
     assert set(keys(Config)) == observed | CONTAINERS
 
 
@@ -88,12 +96,16 @@ def test_every_key_of_a_payload_stands_in_a_test_of_payloads() -> None:
         *(ROOT / "tests" / "pipeline").glob("test_*.py"),
     ]
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)
-    absent = {key for key in payload_keys() if not re.search(rf"\b{key}\b[\"']?\s*[:=]", text)}
+    absent = {
+        key for key in payload_keys() if not re.search(rf"\b{key}\b[\"']?\s*[:=]", text)
+    }
     assert absent == set()
 
 
 @pytest.mark.parametrize("key", OBSERVED)
-def test_it_does_something(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_does_something(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = OBSERVED[key]
     before, again, after = (
         seen(one, {**base_tree(), **changes}, tmp_path / "plant", monkeypatch)

@@ -56,7 +56,9 @@ def test_states_go_from_the_journal_to_influxdb_and_nowhere_else(
     tmp_path: Path, state: tuple[str, bool], fields: dict[str, int]
 ) -> None:
     path = tmp_path / "journal"
-    Journal(path).store_health(1_700_000_000_123_600_417, {"uptime_s": 1.0}, {"m 1/p": state})
+    Journal(path).store_health(
+        1_700_000_000_123_600_417, {"uptime_s": 1.0}, {"m 1/p": state}
+    )
     reported = JournalReader(path).health()
     assert reported == (1_700_000_000_123_600_417, {"uptime_s": 1.0})
     (row,) = Cursor(path, "influx", ("health",)).pending(9)

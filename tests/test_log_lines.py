@@ -39,7 +39,9 @@ def test_text_is_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
     assert "not said" not in said
 
 
-def test_a_json_line_is_one_object_whatever_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_json_line_is_one_object_whatever_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with fresh_root():
         set_up("INFO", {}, "json")
         PART.warning("two\nlines, \u2028 and %s", '"quotes"')
@@ -82,6 +84,10 @@ def test_levels_are_read_in_any_case_and_others_refused() -> None:
         {"level": "warning", "levels": {"monitor.sources": "debug"}}
     )
     assert (found.level, dict(found.levels)) == ("WARNING", {"monitor.sources": "DEBUG"})
-    for wrong in ({"level": "loud"}, {"levels": {"monitor..x": "DEBUG"}}, {"format": "xml"}):
+    for wrong in (
+        {"level": "loud"},
+        {"levels": {"monitor..x": "DEBUG"}},
+        {"format": "xml"},
+    ):
         with pytest.raises(ValueError, match="validation error"):
             LoggingSettings.model_validate(wrong)

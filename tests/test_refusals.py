@@ -198,7 +198,11 @@ def test_a_list_that_is_none() -> None:
 
 
 def test_a_manifest_of_recordings_is_refused_in_the_same_words() -> None:
-    tree = {"name": "a", "files": {"format": "csv", "sample_rate_hz": 1, "key": 1.5}, "groups": "m"}
+    tree = {
+        "name": "a",
+        "files": {"format": "csv", "sample_rate_hz": 1, "key": 1.5},
+        "groups": "m",
+    }
     with pytest.raises(ValueError, match="validation errors") as refused:
         ManifestFile.model_validate(tree)
     assert sentences(refused.value).splitlines() == [  # type: ignore[arg-type]
@@ -236,7 +240,8 @@ def secret_places(model: type[BaseModel], tree: Any) -> list[Place]:
     return [
         place
         for place in PLACES
-        if any(isinstance(part, str) and part in SECRETS for part in place) or place[-1] == "url"
+        if any(isinstance(part, str) and part in SECRETS for part in place)
+        or place[-1] == "url"
     ]
 
 
@@ -283,7 +288,12 @@ def test_a_secret_in_place_is_not_said(place: Place) -> None:
 
 @pytest.mark.parametrize("section", ["mqtt", "influx", "page", "notifications"])
 def test_nor_under_a_misspelt_key_or_a_section_that_is_none(section: str) -> None:
-    for value in ({"pasword": SECRET}, [{"password": SECRET}], [SECRET], {"tokn": {"env": SECRET}}):
+    for value in (
+        {"pasword": SECRET},
+        [{"password": SECRET}],
+        [SECRET],
+        {"tokn": {"env": SECRET}},
+    ):
         said = refusal(changed((section,), value))
         assert said
         assert SECRET not in said
@@ -314,7 +324,9 @@ def test_nor_where_the_file_is_not_yaml(
     assert SECRET not in said
 
 
-@pytest.mark.parametrize("text", ["t: 2026-13-45", "t: !!bool x", "t: !!float ''", "[" * 600])
+@pytest.mark.parametrize(
+    "text", ["t: 2026-13-45", "t: !!bool x", "t: !!float ''", "[" * 600]
+)
 def test_yaml_that_breaks_its_reader_is_one_sentence(text: str, tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(text)
@@ -331,13 +343,17 @@ def test_a_secret_that_cannot_be_read_is_not_said() -> None:
         assert "hunter2" not in str(refused.value)
 
 
-def test_the_settings_hold_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_hold_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("P", SECRET)
     monkeypatch.setenv("T", SECRET)
     config = parse_config(WHOLE, tmp_path)
     assert config.influx[0].token is not None
     assert config.influx[0].token.read() == SECRET
-    assert SECRET not in repr(config) + str(config) + yaml.safe_dump(config.model_dump(mode="json"))
+    assert SECRET not in repr(config) + str(config) + yaml.safe_dump(
+        config.model_dump(mode="json")
+    )
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,19 @@ def windows(n: int, n_ng: int, ratio: float, threshold: float = 2.0) -> list[Win
     scores = (Score("novelty", "novelty", ratio * threshold, threshold),)
     return [
         WindowSummary(
-            *(i, SENSOR, 0, 1, "NG" if i < n_ng else "OK", "", "clear", scores, None, "", False)
+            *(
+                i,
+                SENSOR,
+                0,
+                1,
+                "NG" if i < n_ng else "OK",
+                "",
+                "clear",
+                scores,
+                None,
+                "",
+                False,
+            )
         )
         for i in range(n)
     ]
@@ -52,7 +64,9 @@ def test_changed_limits_are_told() -> None:
 
 
 def test_without_a_past_there_is_nothing_to_compare() -> None:
-    assert outcome([], windows(100, 0, 0.5)).startswith("Nothing to compare with: NG in 0 of 100")
+    assert outcome([], windows(100, 0, 0.5)).startswith(
+        "Nothing to compare with: NG in 0 of 100"
+    )
 
 
 def test_it_waits_for_its_windows_and_speaks_once(tmp_path: Path) -> None:
@@ -64,7 +78,9 @@ def test_it_waits_for_its_windows_and_speaks_once(tmp_path: Path) -> None:
     check = RepairCheck(path)
     check.step(0)
     assert main(["repair", SENSOR, "--done", "x", "-c", str(config)]) == 2
-    assert main(["repair", "no/one", "--done", "x", "--author", "A", "-c", str(config)]) == 2
+    assert (
+        main(["repair", "no/one", "--done", "x", "--author", "A", "-c", str(config)]) == 2
+    )
     store = RepairStore(path)
     store.note(SENSOR, 1, "Bob", "greased")  # replaced by the next one
     store.note(SENSOR, half * SECOND_NS, "Ann", "bearing exchanged")

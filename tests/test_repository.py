@@ -65,7 +65,9 @@ def code_lines(document: str) -> list[str]:
 def commands_of(module: str) -> set[str]:
     """The commands that a program's help lists."""
     command = [sys.executable, "-m", module, "--help"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    said = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
     return set(re.findall(r"^ {4}([a-z][a-z-]*)(?:  |$)", said, re.MULTILINE))
 
 
@@ -86,7 +88,9 @@ def test_no_file_names_a_package_index() -> None:
 
 
 def test_readme_shows_only_targets_that_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(
+        re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    )
     shown = {
         target
         for line in code_lines(README.read_text("utf-8"))
@@ -121,7 +125,9 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 def test_every_decision_is_in_the_index() -> None:
     index = (ROOT / "docs" / "decisions" / "README.md").read_text("utf-8")
-    pages = {path.name for path in (ROOT / "docs" / "decisions").glob("*.md")} - {"README.md"}
+    pages = {path.name for path in (ROOT / "docs" / "decisions").glob("*.md")} - {
+        "README.md"
+    }
     assert [page for page in sorted(pages) if f"({page})" not in index] == []
 
 
@@ -129,7 +135,9 @@ def test_the_change_log_tells_what_is_new() -> None:
     text = (ROOT / "CHANGELOG.md").read_text("utf-8")
     unreleased, newest = re.split(r"^## ", text, flags=re.MULTILINE)[1:3]
     assert unreleased.startswith("[Unreleased]")
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
+        "version"
+    ]
     assert newest.startswith(f"[{version}] - 20")
     assert re.search(r"^- \S", newest, re.MULTILINE)
 
@@ -138,7 +146,9 @@ def pinned(name: str) -> dict[str, set[str]]:
     """Versions by package, of a constraints file in which each entry must have a version and
     hashes.
     """
-    entries = re.split(r"\n(?=\S)", (ROOT / "constraints" / f"{name}.txt").read_text("utf-8"))
+    entries = re.split(
+        r"\n(?=\S)", (ROOT / "constraints" / f"{name}.txt").read_text("utf-8")
+    )
     found: dict[str, set[str]] = {}
     for entry in entries:
         if entry.startswith("#") or not entry.strip():
@@ -169,7 +179,9 @@ def test_constraints_agree_and_cover_what_is_asked_for() -> None:
             f"{name}.txt and development.txt differ: run make constraints"
         )
         assert {package_name(text) for text in requirements} <= held.keys()
-    assert {package_name(text) for extra in extras.values() for text in extra} <= everything.keys()
+    assert {
+        package_name(text) for extra in extras.values() for text in extra
+    } <= everything.keys()
 
 
 def package_name(requirement: str) -> str:

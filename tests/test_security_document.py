@@ -22,7 +22,8 @@ def test_the_tests_it_names_are_there() -> None:
 
 
 @pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="needs systemd-analyze (Debian package systemd)"
+    shutil.which("systemd-analyze") is None,
+    reason="needs systemd-analyze (Debian package systemd)",
 )
 @pytest.mark.parametrize(
     ("unit", "said"),
@@ -38,5 +39,7 @@ def test_the_ratings_it_gives_are_those_of_the_units(unit: str, said: str) -> No
         "--no-pager",
         f"{ROOT}/deploy/systemd/{unit}.service",
     ]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+    found = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False
+    ).stdout
     assert f": {stated[1]} " in found.splitlines()[-1]

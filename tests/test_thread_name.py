@@ -11,7 +11,9 @@ import pytest
 from monitor.thread_name import name_thread
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="threads have names in /proc on Linux alone")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="threads have names in /proc on Linux alone"
+)
 def test_the_calling_thread_has_the_name_cut_to_what_linux_keeps() -> None:
     found = []
 

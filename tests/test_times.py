@@ -13,7 +13,9 @@ from monitor.commands.arguments import joined
 from monitor.times import SECONDS_PER_UNIT, TimeError, clock, moment, zone_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
-NOW_NS = 1_793_062_517_123_600_417  # 2026-10-27T01:35:17 UTC, two days after a night of 25 hours
+NOW_NS = (
+    1_793_062_517_123_600_417  # 2026-10-27T01:35:17 UTC, two days after a night of 25 hours
+)
 
 
 def ns(text: str) -> int:
@@ -25,12 +27,20 @@ def ns(text: str) -> int:
     ("text", "beginning", "end"),
     [
         ("2026-10-24T08:30", "2026-10-24T08:30+02:00", "2026-10-24T08:30+02:00"),
-        ("2026-10-26 08:30:15.25", "2026-10-26T08:30:15.25+01:00", "2026-10-26T08:30:15.25+01:00"),
+        (
+            "2026-10-26 08:30:15.25",
+            "2026-10-26T08:30:15.25+01:00",
+            "2026-10-26T08:30:15.25+01:00",
+        ),
         ("2026-10-24T08:30Z", "2026-10-24T08:30+00:00", "2026-10-24T08:30+00:00"),
         ("2026-10-24T08:30-05:30", "2026-10-24T14:00+00:00", "2026-10-24T14:00+00:00"),
         ("2026-10-25", "2026-10-25T00:00+02:00", "2026-10-26T00:00+01:00"),  # 25 hours
         ("2026-03-29", "2026-03-29T00:00+01:00", "2026-03-30T00:00+02:00"),  # 23 hours
-        ("2026-10-25T02:30", "2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00"),  # comes twice
+        (
+            "2026-10-25T02:30",
+            "2026-10-25T02:30+02:00",
+            "2026-10-25T02:30+01:00",
+        ),  # comes twice
         ("today", "2026-10-27T00:00+01:00", "2026-10-28T00:00+01:00"),
         ("yesterday", "2026-10-26T00:00+01:00", "2026-10-27T00:00+01:00"),
     ],
@@ -54,7 +64,10 @@ def test_ago_is_exact(n: int, unit: str) -> None:
     assert moment("now", NOW_NS, None, "--to") == NOW_NS
 
 
-@given(st.integers(10**9, 4 * 10**9), st.sampled_from(["UTC", "Asia/Kolkata", "America/St_Johns"]))
+@given(
+    st.integers(10**9, 4 * 10**9),
+    st.sampled_from(["UTC", "Asia/Kolkata", "America/St_Johns"]),
+)
 def test_a_time_told_is_understood(at_s: int, name: str) -> None:
     """But for the hour that comes twice, which its zone's letters tell apart, not its numbers."""
     zone = ZoneInfo(name)
@@ -64,10 +77,13 @@ def test_a_time_told_is_understood(at_s: int, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "24.11.2026", "11/24/2026", "-1", "-1y", "1h", "2026-13-01", "tomorrow", "٢٠٢٦"]
+    "text",
+    ["", "24.11.2026", "11/24/2026", "-1", "-1y", "1h", "2026-13-01", "tomorrow", "٢٠٢٦"],
 )
 def test_what_is_no_time_is_one_sentence(text: str) -> None:
-    with pytest.raises(TimeError, match=r"--from .*: must be a time: ISO 8601 such as .*-1h or"):
+    with pytest.raises(
+        TimeError, match=r"--from .*: must be a time: ISO 8601 such as .*-1h or"
+    ):
         moment(text, NOW_NS, BERLIN, "--from")
 
 

@@ -1,6 +1,7 @@
 """A third payload format, known to this file alone: CBOR with any number of sensors and chunks.
 
-{"chunks": [{"machine": "m", "point": "p", "seq": 3, "t_ns": 1.7e18, "x": [[...], [...]]}]}
+{"chunks": [{"machine": "m", "point": "p", "seq": 3, "t_ns": 1.7e18, "x":
+[[...], [...]]}]}
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
         tree = cbor2.loads(message.payload)
         parts = [dict(part) for part in tree["chunks"]]
     except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
-        raise PayloadError("not_cbor", f"Payload is not CBOR with chunks: {error}.") from error
+        raise PayloadError(
+            "not_cbor", f"Payload is not CBOR with chunks: {error}."
+        ) from error
     return [_chunk(message, settings, payload, part) for part in parts]
 
 

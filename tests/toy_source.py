@@ -2,8 +2,9 @@
 
     python -m tests.toy_source CONFIG FOLDER
 
-runs the real service on it. A message that is settled is deleted; what is left is delivered again
-to the next process, in order. So a kill -9 at any moment must lose nothing and double nothing.
+runs the real service on it. A message that is settled is deleted; what is left
+is delivered again to the next process, in order. So a kill -9 at any moment
+must lose nothing and double nothing.
 """
 
 from __future__ import annotations
@@ -94,7 +95,9 @@ class FolderSource:
     def _new_files(self) -> Iterator[Path]:
         while not self._stopping.is_set():
             known = set(self._order) | self._settled
-            fresh = [p for p in sorted(self._folder.glob("*.message")) if p.name not in known]
+            fresh = [
+                p for p in sorted(self._folder.glob("*.message")) if p.name not in known
+            ]
             for path in fresh:
                 with self._lock:
                     self._order.append(path.name)
@@ -114,7 +117,9 @@ class FolderSource:
 
 
 def main(config: str, folder: str) -> int:
-    def make(settings: Config, callbacks: Callbacks, remembered: frozenset[str]) -> FolderSource:
+    def make(
+        settings: Config, callbacks: Callbacks, remembered: frozenset[str]
+    ) -> FolderSource:
         return FolderSource(Path(folder), callbacks)
 
     path = Path(config)

@@ -50,7 +50,12 @@ def make_verdict(
         band=Band(100.0, 250.0, 0.5),
         running=True,
         model_id="0123abcd",
-        quality={"rms_ms2": 1.5, "peak_ms2": 4.0, "clipped_share": 0.0, "velocity_rms_mm_s": 2.1},
+        quality={
+            "rms_ms2": 1.5,
+            "peak_ms2": 4.0,
+            "clipped_share": 0.0,
+            "velocity_rms_mm_s": 2.1,
+        },
         indicators={"rms_ms2": 1.25, "crest": 3.5, "zone": 2.0},
         grid=grid,
         spectrum_db=rng.normal(-40, 10, (3, *grid.shape)).astype(np.float32),

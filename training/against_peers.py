@@ -20,7 +20,9 @@ from training.metrics import (
 )
 
 FIGURES = (auc, accuracy_of_score)  # in the order of Reached and Lead
-Margins = dict[str, NDArray[Any]]  # a score's name -> above 0 where it says NG; NaN where unknown
+Margins = dict[
+    str, NDArray[Any]
+]  # a score's name -> above 0 where it says NG; NaN where unknown
 
 
 @dataclass(frozen=True)
@@ -52,15 +54,21 @@ def reached(label: Labels, run: NDArray[Any], score: Scores) -> Reached:
     if not len(label):
         return Reached(UNKNOWN, UNKNOWN)
     return Reached(
-        *bootstrap_many(run, lambda index: [one(label[index], score[index]) for one in FIGURES])
+        *bootstrap_many(
+            run, lambda index: [one(label[index], score[index]) for one in FIGURES]
+        )
     )
 
 
-def leads(label: Labels, run: NDArray[Any], ours: Scores, peers: Margins) -> dict[str, Lead]:
+def leads(
+    label: Labels, run: NDArray[Any], ours: Scores, peers: Margins
+) -> dict[str, Lead]:
     """Of `ours` over each peer."""
     by_windows: dict[bytes, list[str]] = {}
     for name, other in peers.items():
-        by_windows.setdefault((~np.isnan(ours) & ~np.isnan(other)).tobytes(), []).append(name)
+        by_windows.setdefault((~np.isnan(ours) & ~np.isnan(other)).tobytes(), []).append(
+            name
+        )
     found = {}
     for windows, names in by_windows.items():
         known = np.frombuffer(windows, bool)
@@ -69,7 +77,9 @@ def leads(label: Labels, run: NDArray[Any], ours: Scores, peers: Margins) -> dic
     return {name: found[name] for name in peers}
 
 
-def _leads(label: Labels, run: NDArray[Any], ours: Scores, peers: Margins) -> dict[str, Lead]:
+def _leads(
+    label: Labels, run: NDArray[Any], ours: Scores, peers: Margins
+) -> dict[str, Lead]:
     """On the same draws, of windows that have all these scores."""
 
     def differences(index: NDArray[np.intp]) -> list[float]:

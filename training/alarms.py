@@ -25,10 +25,10 @@ MONTH_S = 30 * 86_400.0
 class FalseAlarmRate:
     """What one kind of evidence was commissioned for, and what healthy windows show of it.
 
-    effective_sample_size : of the commissioning windows or runs
-    stated, seen : false alarms per healthy window
-    kept : no more is seen than the stated interval allows; for all sensors "3 of 4"
-    per_month_extrapolated : confirmed alarms, were healthy windows independent of each other
+    effective_sample_size : of the commissioning windows or runs stated, seen :
+    false alarms per healthy window kept : no more is seen than the stated
+    interval allows; for all sensors "3 of 4" per_month_extrapolated : confirmed
+    alarms, were healthy windows independent of each other
     """
 
     effective_sample_size: float | None
@@ -63,7 +63,9 @@ def false_alarms(judged: list[Judged]) -> list[SensorFalseAlarms]:
     then each.
     """
     found = [
-        _healthy(one, commissioned) for one in judged for commissioned in one.commissioned.values()
+        _healthy(one, commissioned)
+        for one in judged
+        for commissioned in one.commissioned.values()
     ]
     found = [one for one in found if len(one.run)]
     rows = [one.row() for one in found]
@@ -74,8 +76,8 @@ def false_alarms(judged: list[Judged]) -> list[SensorFalseAlarms]:
 class Evidence:
     """One kind of evidence on one sensor.
 
-    alarm : shape (n,), of each healthy window outside commissioning
-    limited : its threshold was raised to the one learned on other machines
+    alarm : shape (n,), of each healthy window outside commissioning limited :
+    its threshold was raised to the one learned on other machines
     """
 
     stated: StatedRate
@@ -108,8 +110,12 @@ class Healthy:
     window_s: float
 
     def row(self) -> SensorFalseAlarms:
-        rates = {name: one.rate(self.run, self.window_s) for name, one in self.evidence.items()}
-        return SensorFalseAlarms(self.sensor, self.n_windows, self.n_runs, len(self.run), rates)
+        rates = {
+            name: one.rate(self.run, self.window_s) for name, one in self.evidence.items()
+        }
+        return SensorFalseAlarms(
+            self.sensor, self.n_windows, self.n_runs, len(self.run), rates
+        )
 
 
 def _healthy(one: Judged, commissioned: Commissioning) -> Healthy:
@@ -123,7 +129,9 @@ def _healthy(one: Judged, commissioned: Commissioning) -> Healthy:
         )
     limit = one.novelty_limit(commissioned)
     limited = limit > commissioned.baseline.threshold
-    evidence["novelty"] = Evidence(commissioned.novelty_stated, one.novelty[index] > limit, limited)
+    evidence["novelty"] = Evidence(
+        commissioned.novelty_stated, one.novelty[index] > limit, limited
+    )
     return Healthy(
         commissioned.sensor,
         len(commissioned.used),
@@ -147,7 +155,9 @@ def _together(found: list[Healthy], rows: list[SensorFalseAlarms]) -> SensorFals
     )
 
 
-def _rate_of_all(name: str, found: list[Healthy], rows: list[SensorFalseAlarms]) -> FalseAlarmRate:
+def _rate_of_all(
+    name: str, found: list[Healthy], rows: list[SensorFalseAlarms]
+) -> FalseAlarmRate:
     run = np.concatenate([one.run for one in found])
     alarm = np.concatenate([one.evidence[name].alarm for one in found])
     stated = np.concatenate(
@@ -181,8 +191,8 @@ def false_alarms_per_month(
     """Confirmed alarms in a month of windows, if healthy windows were independent of each other: an
     extrapolation.
 
-    The chance that a window raises the alarm: it is NG, n - 1 of the m - 1 before it were too, and
-    fewer one earlier.
+    The chance that a window raises the alarm: it is NG, n - 1 of the m - 1
+    before it were too, and fewer one earlier.
     """
     raised = 0.0
     for before in range(2**m):
@@ -224,12 +234,18 @@ def _delay(run: str, start_s: NDArray[Any], alarm: NDArray[np.bool_]) -> Detecti
     return DetectionDelay(
         run=run,
         life_h=rounded((end_s - start_s[0]) / 3600),
-        hours_before_the_end=rounded((end_s - start_s[standing]) / 3600) if stands else None,
-        alarm_before_5_to_25_percent_of_life_ends=bool(alarm[: int(0.25 * len(alarm))].any()),
+        hours_before_the_end=rounded((end_s - start_s[standing]) / 3600)
+        if stands
+        else None,
+        alarm_before_5_to_25_percent_of_life_ends=bool(
+            alarm[: int(0.25 * len(alarm))].any()
+        ),
     )
 
 
-def confirmed(ng: NDArray[np.bool_], n: int = CONFIRM_N, m: int = CONFIRM_M) -> NDArray[np.bool_]:
+def confirmed(
+    ng: NDArray[np.bool_], n: int = CONFIRM_N, m: int = CONFIRM_M
+) -> NDArray[np.bool_]:
     """Whether at least n of the last m windows are NG, at each window."""
     count = np.convolve(ng.astype(int), np.ones(m, int))[: len(ng)]
     return np.asarray(count >= n)

@@ -1,12 +1,13 @@
 """A test that a map can fail: do the bands that it names matter as much as it says?
 
-Every band in turn is set to the reference level at all times, and the logit falls by
-what the band was worth. The rank correlation over bands between that fall and what a map
-gives each band is 1 where the map has them in the right order, and 0 where it knows
-nothing (after Buck et al. 2026, arXiv 2601.19017).
+Every band in turn is set to the reference level at all times, and the logit
+falls by what the band was worth. The rank correlation over bands between that
+fall and what a map gives each band is 1 where the map has them in the right
+order, and 0 where it knows nothing (after Buck et al. 2026, arXiv 2601.19017).
 
-Occlusion (Zeiler and Fergus 2014) takes away small patches in the same way. It needs one
-run of the network for each patch, and is the reference that a map is compared with.
+Occlusion (Zeiler and Fergus 2014) takes away small patches in the same way. It
+needs one run of the network for each patch, and is the reference that a map is
+compared with.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def worth_of_bands(scene: Scene) -> Float64:
 def occlusion(scene: Scene) -> Float64:
     """How far each window's logit falls without small patches, shape (n, n_f, n_t).
 
-    Patches are one band high and about a tenth of the window long. What a patch is worth
-    is shared out evenly over its cells.
+    Patches are one band high and about a tenth of the window long. What a patch
+    is worth is shared out evenly over its cells.
     """
     n, n_f, n_t = scene.contribution.shape
     cells = np.zeros((n, n_f, n_t))

@@ -25,7 +25,12 @@ from training.levels import as_seen
 from training.metrics import Interval, interval_text
 from training.plain import plain
 from training.progress import read_for_model
-from training.thresholds import Commissioning, commission_sensor, first_windows, novelty_scores
+from training.thresholds import (
+    Commissioning,
+    commission_sensor,
+    first_windows,
+    novelty_scores,
+)
 
 ASSUMPTION = (
     "Assumes that later runs of a sensor are like the commissioned ones, in any order. A machine"
@@ -62,7 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="false alarms per window (default 0.1)",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the thresholds as JSON")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the thresholds as JSON"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -89,7 +96,8 @@ class CalibratedSensor:
 
     windows, runs : that commissioned it. rate : that the thresholds are set for
     network_stated, novelty_stated : what it may be with so little to go by
-    network_seen, novelty_seen : on the healthy windows outside; None where there are none
+    network_seen, novelty_seen : on the healthy windows outside; None where
+    there are none
     """
 
     sensor: str

@@ -1,7 +1,7 @@
 """Networks judged on groups they never saw, and how windows are mixed in training, chosen by that.
 
-Mixup ranks best. But where a fault is loud in every band its maps need not point at what decides;
-CutMix's do.
+Mixup ranks best. But where a fault is loud in every band its maps need not
+point at what decides; CutMix's do.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def choose_mixing(
     """The first of recipe.mixings whose maps pass the test of deletion out of fold, else the first
     of all.
 
-    Returns it with its cross-fit, and for each mixing tried by how much deletion beats random cells
-    and equal energy.
+    Returns it with its cross-fit, and for each mixing tried by how much
+    deletion beats random cells and equal energy.
     """
     tried: list[CrossFit] = []
     leads: dict[str, MapLead] = {}
@@ -79,7 +79,10 @@ def choose_mixing(
         if all(_is_over_zero(lead) for lead in found.values()):
             if tick is not None:  # the networks that were not needed
                 for _ in range(
-                    (len(recipe.mixings) - number) * len(folds) * recipe.n_members * recipe.n_epochs
+                    (len(recipe.mixings) - number)
+                    * len(folds)
+                    * recipe.n_members
+                    * recipe.n_epochs
                 ):
                     tick()
             return crossed, leads
@@ -95,7 +98,9 @@ def _map_lead(train: Dataset, folds: list[Fold], crossed: CrossFit) -> MapLead:
     threshold = crossed.threshold(train.label)
     found, runs = [], []
     for fold, model in zip(folds, crossed.models, strict=True):
-        chosen = fold.test[(train.label[fold.test] == NG) & (crossed.logit[fold.test] > threshold)]
+        chosen = fold.test[
+            (train.label[fold.test] == NG) & (crossed.logit[fold.test] > threshold)
+        ]
         if len(chosen):
             scene = _scene(
                 train.select(chosen), model, train.select(fold.train), crossed.recipe
@@ -134,5 +139,6 @@ def reference_level(train: Dataset) -> Float32:
     """
     healthy = train.label == OK
     return np.asarray(
-        train.psd_db[healthy if healthy.any() else slice(None)].mean(axis=(0, 3)), np.float32
+        train.psd_db[healthy if healthy.any() else slice(None)].mean(axis=(0, 3)),
+        np.float32,
     )

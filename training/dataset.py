@@ -44,13 +44,13 @@ def class_counts(label: NDArray[np.int8]) -> ClassCounts:
 class Dataset:
     """Windows in the order of their runs.
 
-    psd_db : float32, shape (n, n_channels, n_bands, n_frames), dB re 1 (m/s²)²/Hz
-    label : int8, shape (n,): NG, OK or UNLABELLED
-    columns : for each window machine, point, group and the table's further columns
-    segment, first_sample : as in the monitor: segments count the unbroken stretches of a sensor
-    start_s : from the start of its run
-    bad_reason : '' for a window that can be judged
-    waveform : float32, shape (n, 3): RMS, crest factor and kurtosis, for comparison
+    psd_db : float32, shape (n, n_channels, n_bands, n_frames), dB re 1
+    (m/s²)²/Hz label : int8, shape (n,): NG, OK or UNLABELLED columns : for each
+    window machine, point, group and the table's further columns segment,
+    first_sample : as in the monitor: segments count the unbroken stretches of a
+    sensor start_s : from the start of its run bad_reason : '' for a window that
+    can be judged waveform : float32, shape (n, 3): RMS, crest factor and
+    kurtosis, for comparison
     """
 
     settings: SpectrogramSettings
@@ -129,9 +129,10 @@ def load_dataset(
 ) -> Dataset:
     """Cut every run into windows and transform them.
 
-    Recordings of a run that follow each other without a break are one stream, as they would arrive
-    live. A window over recordings of different labels is unlabelled. Raises RecordingError:
-    unreadable recordings, or none as long as a window.
+    Recordings of a run that follow each other without a break are one stream,
+    as they would arrive live. A window over recordings of different labels is
+    unlabelled. Raises RecordingError: unreadable recordings, or none as long as
+    a window.
     """
     psd_db: list[Float32] = []
     waveform: list[Float32] = []
@@ -167,7 +168,8 @@ def load_dataset(
 class Stretch:
     """Recordings of one sensor without a break between them.
 
-    samples : float32, shape (n_channels, n), m/s². first_samples : where each recording begins.
+    samples : float32, shape (n_channels, n), m/s². first_samples : where each
+    recording begins.
     """
 
     segment: int
@@ -212,7 +214,10 @@ def _numbered(every_run: list[tuple[Recording, ...]]) -> Iterator[Stretch]:
 def _join(members: list[Recording], signals: list[Float32]) -> Stretch:
     first = np.cumsum([0, *(signal.shape[1] for signal in signals[:-1])])
     return Stretch(
-        0, tuple(members), tuple(int(sample) for sample in first), np.concatenate(signals, axis=1)
+        0,
+        tuple(members),
+        tuple(int(sample) for sample in first),
+        np.concatenate(signals, axis=1),
     )
 
 
@@ -269,7 +274,10 @@ def _describe(stretch: Stretch, settings: SpectrogramSettings) -> Iterator[_Row]
 def _columns(recordings: list[Recording]) -> dict[str, Text]:
     names = dict.fromkeys(("machine", "point", "group", *recordings[0].extra))
     names.pop("label", None)
-    return {name: np.array([recording.value(name) for recording in recordings]) for name in names}
+    return {
+        name: np.array([recording.value(name) for recording in recordings])
+        for name in names
+    }
 
 
 def _join_text(left: Text, right: Text) -> Text:

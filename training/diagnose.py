@@ -1,6 +1,7 @@
 """`camshaft-train diagnose`: the broken part of each recording, or why there is none.
 
-A column of the table that names the true part makes a table of right and wrong names.
+A column of the table that names the true part makes a table of right and wrong
+names.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="FOLDER", help="where to write the page"
     )
     parser.add_argument(
-        "--truth", metavar="COLUMN", help="column of the table that names the broken part, if any"
+        "--truth",
+        metavar="COLUMN",
+        help="column of the table that names the broken part, if any",
     )
     parser.add_argument(
         "--rate",
@@ -90,7 +93,9 @@ def run(options: argparse.Namespace) -> int:
             tick()
     tree = {"recordings": plain(rows), "confusion": plain(confusion(rows))}
     with whole_folder(options.out) as draft:
-        (draft / "diagnosis.json").write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
+        (draft / "diagnosis.json").write_text(
+            json.dumps(tree, indent=1) + "\n", encoding="utf-8"
+        )
         (draft / "diagnosis.html").write_text(
             page(manifest.name, rows, pictures, options.rate), encoding="utf-8"
         )
@@ -126,7 +131,9 @@ def _diagnosed(
         of_channel = [one[best] for one in healthy]
         bands = _by_band(signal[best], of_channel, rate_hz, machine, options.rate)
     truth = recording.value(options.truth) if options.truth else None
-    row = Diagnosed.of(recording.name, truth, found[best], recording.files.channels[best], bands)
+    row = Diagnosed.of(
+        recording.name, truth, found[best], recording.files.channels[best], bands
+    )
     return row, found[best]
 
 
@@ -160,7 +167,11 @@ def _healthy(
     if not (options.grown or options.compare_bands):
         return
     for other in manifest.recordings:
-        if other.sensor == recording.sensor and other.label == "ok" and other is not recording:
+        if (
+            other.sensor == recording.sensor
+            and other.label == "ok"
+            and other is not recording
+        ):
             yield read(other)
 
 
@@ -176,7 +187,9 @@ def _by_band(
     best = min(alone, key=_rank)
     band = map_band_hz(samples, healthy, rate_hz)
     by_map = (
-        None if band is None else diagnose([samples], rate_hz, machine, bands_hz=[band], rate=rate)
+        None
+        if band is None
+        else diagnose([samples], rate_hz, machine, bands_hz=[band], rate=rate)
     )
     return BandNames(_part(best), "" if by_map is None else _part(by_map), band)
 

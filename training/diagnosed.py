@@ -37,11 +37,11 @@ class LineRow:
 class Diagnosed:
     """truth : the part as the table says; None where nobody asked
 
-    nearest : what is named or, if nothing is, came nearest; chance : of it where it is not broken
-    lines : of the nearest; their points add up to score
-    band_hz : that carries most of the score
-    repetition_hz : the rate that stands out, whatever it belongs to
-    resolution_hz, n_averaged : of the envelope; None where the signal is too short
+    nearest : what is named or, if nothing is, came nearest; chance : of it
+    where it is not broken lines : of the nearest; their points add up to score
+    band_hz : that carries most of the score repetition_hz : the rate that
+    stands out, whatever it belongs to resolution_hz, n_averaged : of the
+    envelope; None where the signal is too short
     """
 
     name: str
@@ -124,7 +124,9 @@ def confusion(rows: Sequence[Diagnosed]) -> Confusion | None:
 def counts_of(rows: Sequence[Diagnosed]) -> Iterator[str]:
     """Sentences with the figures."""
     names = Counter(row.part for row in rows)
-    yield f"{len(rows)} recordings: " + ", ".join(f"{n} {name}" for name, n in names.items())
+    yield f"{len(rows)} recordings: " + ", ".join(
+        f"{n} {name}" for name, n in names.items()
+    )
     table = confusion(rows)
     if table is None:
         return
@@ -146,7 +148,9 @@ def share(n: int, total: int) -> str:
 
 
 def _right_and_wrong(rows: Sequence[Diagnosed], which: str) -> str:
-    told = [(row.truth, getattr(row.bands, which)) for row in rows if getattr(row.bands, which)]
+    told = [
+        (row.truth, getattr(row.bands, which)) for row in rows if getattr(row.bands, which)
+    ]
     right = sum(name == truth for truth, name in told)
     wrong = sum(name not in (truth, NOT_NAMED) for truth, name in told)
     return f"{right} right, {wrong} wrong, of {len(told)}"
@@ -163,6 +167,7 @@ def _band(nearest: Candidate | None, found: Diagnosis) -> tuple[float, float] | 
         return None
     bands = found.levels.bands_hz
     points = [
-        sum(part.points_by_band[index] for part in nearest.fit.parts) for index in range(len(bands))
+        sum(part.points_by_band[index] for part in nearest.fit.parts)
+        for index in range(len(bands))
     ]
     return bands[points.index(max(points))]

@@ -17,7 +17,9 @@ from training.report_page import STYLE, table
 MAX_PICTURES = 60
 
 
-def page(name: str, rows: Sequence[Diagnosed], pictures: Mapping[int, bytes], rate: float) -> str:
+def page(
+    name: str, rows: Sequence[Diagnosed], pictures: Mapping[int, bytes], rate: float
+) -> str:
     """pictures : PNG, by the row's place"""
     title = html.escape(f"Diagnosis of {name}")
     parts = [
@@ -28,7 +30,10 @@ def page(name: str, rows: Sequence[Diagnosed], pictures: Mapping[int, bytes], ra
         *(f"<p>{html.escape(line)}</p>" for line in counts_of(rows)),
         _confusion(rows),
         _overview(rows),
-        *(_section(row, pictures.get(index)) for index, row in enumerate(rows[:MAX_PICTURES])),
+        *(
+            _section(row, pictures.get(index))
+            for index, row in enumerate(rows[:MAX_PICTURES])
+        ),
     ]
     return "\n".join(part for part in parts if part) + "</html>\n"
 
@@ -62,7 +67,8 @@ def _confusion(rows: Sequence[Diagnosed]) -> str:
         return ""
     names = sorted({name for counts in found.counts.values() for name in counts})
     cells = [
-        [truth, *(counts.get(name, 0) for name in names)] for truth, counts in found.counts.items()
+        [truth, *(counts.get(name, 0) for name in names)]
+        for truth, counts in found.counts.items()
     ]
     return "<h2>True part, and what was named</h2>" + table(["true part", *names], cells)
 
@@ -94,7 +100,9 @@ def _section(row: Diagnosed, image: bytes | None) -> str:
         f"<h3>{html.escape(row.name)}</h3><p>{html.escape(sentence(row))}</p>",
         table(["line", "Hz", "dB beyond 8", "points"], lines) if row.lines else "",
         _image(image),
-        f"<p><small>{html.escape('; '.join(row.unknown))}</small></p>" if row.unknown else "",
+        f"<p><small>{html.escape('; '.join(row.unknown))}</small></p>"
+        if row.unknown
+        else "",
     ]
     return "\n".join(part for part in parts if part)
 

@@ -66,10 +66,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", help="a name in --models-folder, a bundled name, or a model folder"
     )
     parser.add_argument(
-        "manifest", help=f"YAML file of the recordings, or {SIMULATOR!r} for simulated machines"
+        "manifest",
+        help=f"YAML file of the recordings, or {SIMULATOR!r} for simulated machines",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="the report folder to make"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="the report folder to make",
     )
     parser.add_argument(
         "--train",
@@ -85,7 +90,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ),
     )
     parser.add_argument(
-        "--members", type=whole_number(1), metavar="N", help="networks to average when trained anew"
+        "--members",
+        type=whole_number(1),
+        metavar="N",
+        help="networks to average when trained anew",
     )
     parser.add_argument("--models-folder", type=Path)
     parser.add_argument(
@@ -120,7 +128,9 @@ def run(options: argparse.Namespace) -> int:
             job, judged = on_simulator(model, folder, recipe, settings)
             leaky_found = None
         else:
-            job, judged, leaky_found = on_recordings(model, folder, recipe, settings, options)
+            job, judged, leaky_found = on_recordings(
+                model, folder, recipe, settings, options
+            )
     except NothingUnseen as error:
         print(f"camshaft-train: {error}", file=sys.stderr)
         return EXIT_NO
@@ -166,7 +176,10 @@ def _to_train_on(path: Path, model: ModelManifest) -> Dataset:
 def lacking(judged: Judged) -> list[str]:
     """A sentence for each thing that these recordings cannot show."""
     keep = judged.data.label >= 0
-    classes, left = set(judged.data.label[keep]), set(judged.data.label[keep & ~judged.excluded])
+    classes, left = (
+        set(judged.data.label[keep]),
+        set(judged.data.label[keep & ~judged.excluded]),
+    )
     found = []
     if not set(TRAINED) <= set(judged.peers):
         found.append(
@@ -200,7 +213,9 @@ def on_simulator(
         (simulated.N_TEST_MACHINES, simulated.N_TEST_WINDOWS),
     )
     with bar("simulating", seen[0] * seen[1] + new[0] * new[1]) as tick:
-        train, _ = simulated.simulated_dataset(model.settings, *seen, recipe.seed, tick=tick)
+        train, _ = simulated.simulated_dataset(
+            model.settings, *seen, recipe.seed, tick=tick
+        )
         test, truths = simulated.simulated_dataset(
             model.settings, *new, simulated.TEST_SEED, tick=tick
         )
@@ -219,7 +234,10 @@ def on_simulator(
 
 def summary(score: ScoreFigures | None, against: AgainstPeer | None) -> str:
     keys = ("auc", "mean_auc_of_folds", "mean_balanced_accuracy_of_folds")
-    parts = [f"{key.replace('_', ' ')} {interval_text(getattr(score, key, None))}" for key in keys]
+    parts = [
+        f"{key.replace('_', ' ')} {interval_text(getattr(score, key, None))}"
+        for key in keys
+    ]
     if against is not None:
         parts.append(f"status is better by AUC {against.status.auc}")
         parts.append(f"balanced accuracy {against.status.balanced_accuracy}")
@@ -262,10 +280,13 @@ def judge_with_model(
 ) -> list[Judged]:
     """The finished model on the runs it never saw.
 
-    train_on : for the peers; None for the runs that it did see. Raises NothingUnseen, TrainingError
+    train_on : for the peers; None for the runs that it did see. Raises
+    NothingUnseen, TrainingError
     """
     if not (dataset.label >= 0).any():
-        raise TrainingError("none of these recordings is labelled: there is nothing to judge by.")
+        raise TrainingError(
+            "none of these recordings is labelled: there is nothing to judge by."
+        )
     seen, test = split_by_model(job.model, dataset)
     if not (test.label >= 0).any():
         raise NothingUnseen(
@@ -301,12 +322,18 @@ def judge_anew(job: Job, dataset: Dataset, column: str, settings: Settings) -> l
     total = 0
     for fold in folds:
         train = dataset.select(fold.train)
-        total += n_fits(len(inner_folds(train.select(train.label >= 0), groups)), job.recipe)
-    with bar(f"judging {job.title}", total * job.recipe.n_members * job.recipe.n_epochs) as tick:
+        total += n_fits(
+            len(inner_folds(train.select(train.label >= 0), groups)), job.recipe
+        )
+    with bar(
+        f"judging {job.title}", total * job.recipe.n_members * job.recipe.n_epochs
+    ) as tick:
         return judge_folds(dataset, folds, job.recipe, groups, settings, tick)
 
 
-def leaky_figures(dataset: Dataset, recipe: Recipe, tick: Tick | None) -> LeakyFigures | None:
+def leaky_figures(
+    dataset: Dataset, recipe: Recipe, tick: Tick | None
+) -> LeakyFigures | None:
     """What a random split of windows would claim, by one network a fold. None where a fold would
     lack a class.
     """
@@ -377,7 +404,8 @@ def pictures(job: Job, judged: list[Judged], found: Report) -> dict[str, bytes]:
     drawn = {
         "Ranking": plots.rankings(table.label, table.scores),
         "Scores about their thresholds": plots.distributions(
-            table.label, {name: table.scores[name] for name in ("network", "novelty", "status")}
+            table.label,
+            {name: table.scores[name] for name in ("network", "novelty", "status")},
         ),
         "Calibration": plots.calibration(found.figures.calibration_curve),
     }
@@ -403,12 +431,18 @@ def _map_picture(job: Job, judged: list[Judged]) -> bytes:
     order = np.argsort(-np.where(label >= 0, margin, -np.inf), kind="stable")
     order = order[label[order] >= 0]
     first = [
-        int(order[np.flatnonzero(run[order] == name)[0]]) for name in dict.fromkeys(run[order])
+        int(order[np.flatnonzero(run[order] == name)[0]])
+        for name in dict.fromkeys(run[order])
     ][:N_DRAWN]
     titles = [f"{run[i]}\n{('ok', 'ng')[label[i]]}, margin {margin[i]:+.2f}" for i in first]
     field = (job.model.receptive_field.hz, job.model.receptive_field.s)
     return plots.maps(
-        psd_db[first], contribution[first], job.grid, titles, field, job.model.settings.delta_t_s
+        psd_db[first],
+        contribution[first],
+        job.grid,
+        titles,
+        field,
+        job.model.settings.delta_t_s,
     )
 
 

@@ -110,7 +110,9 @@ def load_network(folder: Path) -> keras.Model:
     Raises ModelError.
     """
     load_model_manifest(folder)
-    model: keras.Model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
+    model: keras.Model = keras.saving.load_model(
+        folder / KERAS_FILE, compile=False, safe_mode=True
+    )
     return model
 
 
@@ -170,14 +172,18 @@ def _manifest(model: keras.Model, card: ModelCard, network: bytes) -> dict[str, 
             "taper": settings.taper,
             "band_edges_hz": edges_hz,
         },
-        "grid": {"f_edges_hz": edges_hz, "t_edges_s": list(grid_edges_s(settings, card.network))},
+        "grid": {
+            "f_edges_hz": edges_hz,
+            "t_edges_s": list(grid_edges_s(settings, card.network)),
+        },
         "head": {"weights": [float(weight) for weight in weights], "bias": bias},
         "threshold": float(card.threshold),
         "status_rule": card.status_rule,
         "novelty_floor": card.novelty_floor,
         "receptive_field": {
             "hz": _widest_hz(edges_hz, seen_bands),
-            "s": (settings.n_fft + (seen_frames - 1) * settings.hop) / settings.sample_rate_hz,
+            "s": (settings.n_fft + (seen_frames - 1) * settings.hop)
+            / settings.sample_rate_hz,
         },
     }
     if card.levels == RELATIVE:

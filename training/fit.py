@@ -1,7 +1,8 @@
 """From labelled windows to a model folder: honest figures first, then a network of everything.
 
-The threshold and the figures in the manifest come from networks that never saw the group they
-judge; the exported network then learns from all training windows.
+The threshold and the figures in the manifest come from networks that never saw
+the group they judge; the exported network then learns from all training
+windows.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ from training.recipe import (
 from training.splits import held_out, inner_folds
 
 N_PARITY_WINDOWS = 64
-SIMULATOR = "simulator"  # stands for a manifest: the simulated machines of monitor.simulator
+SIMULATOR = (
+    "simulator"  # stands for a manifest: the simulated machines of monitor.simulator
+)
 
 
 EXAMPLES = (
@@ -53,7 +56,8 @@ EXIT_CODES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "manifest", help=f"YAML file of the recordings, or {SIMULATOR!r} for simulated machines"
+        "manifest",
+        help=f"YAML file of the recordings, or {SIMULATOR!r} for simulated machines",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="the model folder to make"
@@ -87,7 +91,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " (default auto: by how well novelty ranks the faults)",
     )
     parser.add_argument(
-        "--epochs", type=whole_number(1), metavar="N", help="default: by the number of windows"
+        "--epochs",
+        type=whole_number(1),
+        metavar="N",
+        help="default: by the number of windows",
     )
 
 
@@ -109,7 +116,9 @@ def run(options: argparse.Namespace) -> int:
         print("Out of fold, by networks and peers that never saw the group they judge:")
         print("\n".join(learned_from.out_of_fold.beside_peers.lines()))
     if manifest.needs_baseline:
-        print("It sees levels relative to the sensor's own: a sensor must be commissioned first.")
+        print(
+            "It sees levels relative to the sensor's own: a sensor must be commissioned first."
+        )
     print(f"{plan.name} {model_id} -> {options.out}")
     return EXIT_OK
 
@@ -139,7 +148,10 @@ class Plan:
 
 
 def prepare(
-    source: str, name: str | None, holdout: tuple[tuple[str, str], ...], given: dict[str, Any]
+    source: str,
+    name: str | None,
+    holdout: tuple[tuple[str, str], ...],
+    given: dict[str, Any],
 ) -> tuple[Dataset, Plan]:
     """Sound windows to train on, unlabelled ones among them, and the plan for them.
 
@@ -182,8 +194,8 @@ def fit_with_bar(train: Dataset, plan: Plan, folder: Path) -> str:
 def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None) -> str:
     """Train on windows that can be judged, judge out of fold, export. Returns the model's id.
 
-    train : unlabelled windows may commission their sensor, no more
-    The folder is there whole or not at all. Raises TrainingError.
+    train : unlabelled windows may commission their sensor, no more The folder
+    is there whole or not at all. Raises TrainingError.
     """
     check_classes(usable(train))
     learned = learn(train, plan.recipe, plan.groups, fit, tick)
@@ -231,7 +243,8 @@ def provenance(train: Dataset, plan: Plan, learned: Learned) -> Provenance:
 
 def fingerprint(dataset: Dataset) -> str:
     """SHA-256 over labels, runs and spectra rounded to 0.1 dB, so that a rounding error seldom
-    changes it. Of millions of cells some lie so close to a boundary that another processor's do.
+    changes it. Of millions of cells some lie so close to a boundary that
+    another processor's do.
     """
     content = hashlib.sha256(np.round(dataset.psd_db * 10).astype(np.int16).tobytes())
     content.update(dataset.label.tobytes())
@@ -243,4 +256,6 @@ def run_fingerprints(run: Text) -> list[str]:
     """Eight hexadecimal digits for each run learned from: a later evaluation can tell what the
     model has seen.
     """
-    return sorted({hashlib.sha256(str(name).encode()).hexdigest()[:8] for name in np.unique(run)})
+    return sorted(
+        {hashlib.sha256(str(name).encode()).hexdigest()[:8] for name in np.unique(run)}
+    )

@@ -1,9 +1,9 @@
 """A network and the thresholds that go with it, chosen on windows that the judging network never
 saw.
 
-Two kinds of evidence are set against each other on the training machines: the network's logit and
-the novelty of a sensor against its own first windows. Which of them makes the status is chosen
-here, and written down.
+Two kinds of evidence are set against each other on the training machines: the
+network's logit and the novelty of a sensor against its own first windows. Which
+of them makes the status is chosen here, and written down.
 """
 
 from __future__ import annotations
@@ -53,9 +53,10 @@ LEAST_SHARE = 1e-4  # novelty below it is none
 class OutOfFold:
     """What was chosen on the training groups, and what it reached on those it had not seen.
 
-    folds : names of the groups. mixing : of windows, that the network was trained with
-    auc, balanced_accuracy : of the network. balanced_accuracy_of_rules : by status rule
-    deletion_beats : by mixing. beside_peers : network, novelty and status beside simpler ways
+    folds : names of the groups. mixing : of windows, that the network was
+    trained with auc, balanced_accuracy : of the network.
+    balanced_accuracy_of_rules : by status rule deletion_beats : by mixing.
+    beside_peers : network, novelty and status beside simpler ways
     """
 
     folds: tuple[str, ...]
@@ -71,10 +72,9 @@ class OutOfFold:
 class Learned:
     """A network and what makes its status.
 
-    threshold : logit units
-    novelty_floor : of novelty, below which no sensor's threshold lies
-    levels : that the network is shown
-    out_of_fold : None for a finished model, which chooses nothing here
+    threshold : logit units novelty_floor : of novelty, below which no sensor's
+    threshold lies levels : that the network is shown out_of_fold : None for a
+    finished model, which chooses nothing here
     """
 
     model: keras.Model
@@ -92,7 +92,11 @@ def n_fits(n_folds: int, recipe: Recipe) -> int:
 
 
 def learn(
-    train: Dataset, recipe: Recipe, groups: tuple[str, ...], fit: Fit, tick: Tick | None = None
+    train: Dataset,
+    recipe: Recipe,
+    groups: tuple[str, ...],
+    fit: Fit,
+    tick: Tick | None = None,
 ) -> Learned:
     """Cross-fit over the training groups for mixing, thresholds and rule, then fit the network on
     everything.
@@ -157,7 +161,9 @@ def own_novelty(
     for sensor, first in first_windows(dataset, n_windows, HALF).items():
         if len(first) < MIN_WINDOWS:
             continue
-        commissioning = commission_sensor(dataset, spectra_db, first, lowest_rate(first), None)
+        commissioning = commission_sensor(
+            dataset, spectra_db, first, lowest_rate(first), None
+        )
         inside = np.flatnonzero(dataset.sensor == sensor)
         novelty[inside] = novelty_scores(spectra_db[inside], commissioning.baseline)
         novelty[commissioning.excluded] = np.nan
@@ -175,11 +181,13 @@ def _log_odds(share: Float64) -> Float64:
     return np.asarray(np.log(inside / (1 - inside)))
 
 
-def status_score(rule: str, logit_margin: NDArray[Any], novelty_margin: NDArray[Any]) -> Float64:
+def status_score(
+    rule: str, logit_margin: NDArray[Any], novelty_margin: NDArray[Any]
+) -> Float64:
     """Above 0 is NG.
 
-    logit_margin : logit - threshold
-    novelty_margin : NaN for a sensor that is not commissioned, which its network judges
+    logit_margin : logit - threshold novelty_margin : NaN for a sensor that is
+    not commissioned, which its network judges
     """
     if rule == "network":
         return np.asarray(logit_margin, np.float64)
@@ -194,17 +202,21 @@ def choose_rule(
 ) -> tuple[str, dict[str, float]]:
     """What makes the status, and each rule's balanced accuracy on machines that it never saw.
 
-    Novelty, unless another rule is better beyond chance: a machine that nobody trained on may fail
-    as none did before, but it is always unlike itself.
-    logit_margin, margin : of network and novelty, out of fold; NaN where there is none
+    Novelty, unless another rule is better beyond chance: a machine that nobody
+    trained on may fail as none did before, but it is always unlike itself.
+    logit_margin, margin : of network and novelty, out of fold; NaN where there
+    is none
     """
     known = ~np.isnan(margin) & ~np.isnan(logit_margin)
     if not {OK, NG} <= set(train.label[known]):
         return "network", {}
     some = train.select(known)
-    scores = {rule: status_score(rule, logit_margin[known], margin[known]) for rule in RULES}
+    scores = {
+        rule: status_score(rule, logit_margin[known], margin[known]) for rule in RULES
+    }
     reached = {
-        rule: round(accuracy_of_score(some.label, score), 4) for rule, score in scores.items()
+        rule: round(accuracy_of_score(some.label, score), 4)
+        for rule, score in scores.items()
     }
     chosen = RULES[0]
     for rule in RULES[1:]:
@@ -240,7 +252,9 @@ def _novelty_floor_of_others(train: Dataset, novelty: Float64) -> Float64:
     return limit
 
 
-def _network_figures(seen: Dataset, logit: Float32, threshold: float) -> tuple[Interval, Interval]:
+def _network_figures(
+    seen: Dataset, logit: Float32, threshold: float
+) -> tuple[Interval, Interval]:
     """AUC and balanced accuracy."""
     label = seen.label
 

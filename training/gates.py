@@ -32,7 +32,9 @@ def leak_gate(shared: Sequence[str] | None) -> Gate:
     """shared : runs that stand in training and test; None where the report does not say"""
     if shared is None:
         return Gate(
-            "no leak", False, "the report does not say whether training and test share a run"
+            "no leak",
+            False,
+            "the report does not say whether training and test share a run",
         )
     return Gate("no leak", not shared, f"{len(shared)} runs stand in training and test")
 
@@ -61,13 +63,18 @@ def map_gate(maps: Mapping[str, MapFigures]) -> Gate:
 def peer_gate(found: Mapping[str, Lead] | None) -> Gate:
     """No simple peer tells the windows apart better than the status does, beyond chance.
 
-    found : by how much the status is better than each peer; None where the report does not say
+    found : by how much the status is better than each peer; None where the
+    report does not say
     """
     if found is None:
-        return Gate("simple peers", False, "the report has no simple peers beside the status")
+        return Gate(
+            "simple peers", False, "the report has no simple peers beside the status"
+        )
     ahead = [name for name, one in found.items() if one.is_behind]
     said = f"{', '.join(ahead)} {'is' if len(ahead) == 1 else 'are'} better than the status"
-    return Gate("simple peers", not ahead, said if ahead else "none is better than the status")
+    return Gate(
+        "simple peers", not ahead, said if ahead else "none is better than the status"
+    )
 
 
 def _lower_end(interval: Interval) -> float:
@@ -83,7 +90,9 @@ def not_worse_gate(difference: Interval) -> Gate:
     """
     value, low, high = difference.value, difference.low, difference.high
     if np.isnan(high):
-        return Gate("not worse than in service", False, "the hold-out is too small to compare on")
+        return Gate(
+            "not worse than in service", False, "the hold-out is too small to compare on"
+        )
     return Gate(
         "not worse than in service",
         high >= 0 and value >= -MAX_LOSS,

@@ -1,9 +1,9 @@
 """`camshaft-train import-journal`: windows that people labelled in the monitor's journal become
 recordings.
 
-Writes FOLDER/recordings-<rate>hz-<channels>ch.yaml with its table and one npy file a window: a
-manifest that `camshaft play` and every camshaft-train command read. Sensors of different rates or
-channels get a manifest each.
+Writes FOLDER/recordings-<rate>hz-<channels>ch.yaml with its table and one npy
+file a window: a manifest that `camshaft play` and every camshaft-train command
+read. Sensors of different rates or channels get a manifest each.
 """
 
 from __future__ import annotations
@@ -67,7 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "journal", type=Path, help="the monitor's journal; its service may be running"
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="a folder that is not there yet"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="a folder that is not there yet",
     )
 
 

@@ -8,6 +8,7 @@ import argparse
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,10 @@ EXIT_CODES = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("manifest", type=Path)
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="draw mean spectra and levels into this PNG file"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="draw mean spectra and levels into this PNG file",
     )
 
 
@@ -114,7 +118,9 @@ def understood(manifest: RecordingSet, facts: list[Facts]) -> list[str]:
     ways: dict[tuple[str, str], list[Facts]] = defaultdict(list)
     for one in facts:
         files = one.recording.files
-        ways[files.format, one.understood or f"key {one.recording.key or 'not needed'}"].append(one)
+        ways[
+            files.format, one.understood or f"key {one.recording.key or 'not needed'}"
+        ].append(one)
     lines = [f"table {text}" for text in manifest.understood]
     for (name, text), some in list(ways.items())[:MAX_WAYS]:
         n_recordings = "1 recording" if len(some) == 1 else f"{len(some)} recordings"
@@ -130,7 +136,9 @@ def _stated_rate(some: list[Facts]) -> str:
     stated = sorted({one.rate.hz for one in some if one.rate is not None})
     if not stated:
         return f"rate {declared} Hz by the manifest; the files say none"
-    source = next(one.rate.source for one in some if one.rate is not None) or " by the header"
+    source = (
+        next(one.rate.source for one in some if one.rate is not None) or " by the header"
+    )
     span = f"{stated[0]:.6g}" + (f" to {stated[-1]:.6g}" if len(stated) > 1 else "")
     return f"rate {declared} Hz by the manifest, {span} Hz{source}"
 
@@ -177,7 +185,9 @@ def overview(manifest: RecordingSet, facts: list[Facts]) -> Table:
             str(len(some)),
             str(len({one.recording.group for one in some})),
             f"{hours:.3g}",
-            ", ".join(f"{value:.3g}" for value in np.median([one.rms_ms2 for one in some], axis=0)),
+            ", ".join(
+                f"{value:.3g}" for value in np.median([one.rms_ms2 for one in some], axis=0)
+            ),
             f"{max(one.peak_ms2 for one in some):.3g}",
             ", ".join(sorted({one.dtype for one in some})),
         )
@@ -192,7 +202,9 @@ def warnings_of(manifest: RecordingSet, facts: list[Facts]) -> list[str]:
     found = [
         *_differing(labelled, "number type", lambda one: one.dtype),
         *_differing(labelled, "length", lambda one: one.n_samples),
-        *_differing(labelled, "stored sample rate", lambda one: one.recording.sample_rate_hz),
+        *_differing(
+            labelled, "stored sample rate", lambda one: one.recording.sample_rate_hz
+        ),
         *_differing(labelled, "file name suffix", lambda one: one.recording.path.suffix),
         *_groups_with_both(labelled),
         *_separating(labelled),
@@ -220,7 +232,9 @@ def warnings_of(manifest: RecordingSet, facts: list[Facts]) -> list[str]:
     return found
 
 
-def _differing(labelled: list[Facts], what: str, value: Callable[[Facts], Any]) -> list[str]:
+def _differing(
+    labelled: list[Facts], what: str, value: Callable[[Facts], Any]
+) -> list[str]:
     by_label = {
         name: {value(one) for one in labelled if one.recording.label == name}
         for name in ("ok", "ng")
@@ -228,7 +242,8 @@ def _differing(labelled: list[Facts], what: str, value: Callable[[Facts], Any]) 
     if not by_label["ok"] or not by_label["ng"] or by_label["ok"] == by_label["ng"]:
         return []
     shown = "; ".join(
-        f"{name} has {', '.join(map(str, sorted(some)[:5]))}" for name, some in by_label.items()
+        f"{name} has {', '.join(map(str, sorted(some)[:5]))}"
+        for name, some in by_label.items()
     )
     return [f"the {what} differs between the classes and may give the label away: {shown}."]
 
@@ -246,17 +261,25 @@ def _groups_with_both(labelled: list[Facts]) -> list[str]:
     ]
 
 
+def _level(channel: int, one: Facts) -> float:
+    return float(one.rms_ms2[channel])
+
+
+def _constant_part(channel: int, one: Facts) -> float:
+    return float(one.mean_ms2[channel])
+
+
 def _separating(labelled: list[Facts]) -> list[str]:
     """One trivial feature that tells the classes apart by itself."""
     label = np.array([1 if one.recording.label == "ng" else 0 for one in labelled], np.int8)
     if min((label == 0).sum(), (label == 1).sum()) < FEW:
         return []
-    features: dict[str, Callable[[Facts], float]] = {"quantisation": lambda one: one.step_ms2}
+    features: dict[str, Callable[[Facts], float]] = {
+        "quantisation": lambda one: one.step_ms2
+    }
     for index, channel in enumerate(labelled[0].recording.files.channels):
-        features[f"level of {channel}"] = lambda one, index=index: float(one.rms_ms2[index])  # type: ignore[misc]
-        features[f"constant part of {channel}"] = lambda one, index=index: float(
-            one.mean_ms2[index]
-        )  # type: ignore[misc]
+        features[f"level of {channel}"] = partial(_level, index)
+        features[f"constant part of {channel}"] = partial(_constant_part, index)
     found = []
     for name, feature in features.items():
         reached = auc(label, np.array([feature(one) for one in labelled]))

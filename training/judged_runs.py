@@ -56,10 +56,10 @@ class Judged:
     """The test windows of one fold and all that was said of them. Arrays have one value for each
     window.
 
-    shown_db : spectrograms as the network was shown them
-    commissioned : for each sensor, from its first windows
-    excluded : windows that those prove nothing about: themselves and all others of their runs
-    contribution : (n, n_f, n_t), logit units
+    shown_db : spectrograms as the network was shown them commissioned : for
+    each sensor, from its first windows excluded : windows that those prove
+    nothing about: themselves and all others of their runs contribution : (n,
+    n_f, n_t), logit units
     """
 
     fold: str
@@ -74,7 +74,9 @@ class Judged:
     commissioned: dict[str, Commissioning]
     excluded: NDArray[np.bool_]
     peers: dict[str, Float64]
-    reference_db: Float32  # (n_channels, n_bands): mean level of healthy windows, training's if any
+    reference_db: (
+        Float32  # (n_channels, n_bands): mean level of healthy windows, training's if any
+    )
 
     @property
     def logit_margin(self) -> Float64:
@@ -87,7 +89,9 @@ class Judged:
 
     @property
     def status_score(self) -> Float64:
-        return status_score(self.learned.status_rule, self.logit_margin, self.novelty_margin)
+        return status_score(
+            self.learned.status_rule, self.logit_margin, self.novelty_margin
+        )
 
     @property
     def scores(self) -> dict[str, Float64]:
@@ -136,10 +140,16 @@ def judge_folds(
 
 
 def judge(
-    name: str, train: Dataset, test: Dataset, learned: Learned, recipe: Recipe, settings: Settings
+    name: str,
+    train: Dataset,
+    test: Dataset,
+    learned: Learned,
+    recipe: Recipe,
+    settings: Settings,
 ) -> Judged:
     """What network, novelty and peers say of the test windows. Trained peers only where `train` has
-    both classes to train them on. Raises TrainingError where a run is on both sides.
+    both classes to train them on. Raises TrainingError where a run is on both
+    sides.
 
     train : unlabelled windows of it may commission a sensor
     """
@@ -154,7 +164,11 @@ def judge(
     logit, features = predict(learned.model, shown.psd_db)
     contribution, residual = activation_maps(features, *head(learned.model), logit)
     spectra_db = grid_spectra(test, recipe)
-    commissioned, excluded, novelty = {}, np.zeros(len(test), bool), np.full(len(test), np.nan)
+    commissioned, excluded, novelty = (
+        {},
+        np.zeros(len(test), bool),
+        np.full(len(test), np.nan),
+    )
     for sensor, first in first_windows(test, settings.n_windows, HALF).items():
         if len(first) < MIN_WINDOWS:
             continue
@@ -181,7 +195,9 @@ def judge(
     )
 
 
-def _simple_margins(train: Dataset, test: Dataset, settings: Settings) -> dict[str, Float64]:
+def _simple_margins(
+    train: Dataset, test: Dataset, settings: Settings
+) -> dict[str, Float64]:
     """Of the figures that need no training, over thresholds that come from `train`, or from the
     test machines' own first windows where that has not both classes.
     """

@@ -1,6 +1,7 @@
 """Windows that people labelled in the monitor's journal: the one way from a label to training data.
 
-"unclear" never trains: its window is unlabelled. Labels whose raw samples are gone are counted.
+"unclear" never trains: its window is unlabelled. Labels whose raw samples are
+gone are counted.
 """
 
 from __future__ import annotations
@@ -75,7 +76,10 @@ def labelled_windows(journal: Path) -> Iterator[LabelledWindow | str]:
 
 
 def labelled_dataset(
-    journal: Path, settings: SpectrogramSettings, n_channels: int, held_out: HeldOut | None = None
+    journal: Path,
+    settings: SpectrogramSettings,
+    n_channels: int,
+    held_out: HeldOut | None = None,
 ) -> Taken:
     """Every labelled window of the model's length, rate and channels that is not held out. Raises
     JournalError.
@@ -97,7 +101,9 @@ def labelled_dataset(
     return Taken(_dataset(settings, windows) if windows else None, dict(left_out))
 
 
-def _unusable(window: LabelledWindow, settings: SpectrogramSettings, n_channels: int) -> str:
+def _unusable(
+    window: LabelledWindow, settings: SpectrogramSettings, n_channels: int
+) -> str:
     if window.label not in CLASS_OF_LABEL:
         return "unclear"
     has_shape = window.samples.shape == (n_channels, settings.n_window)

@@ -1,5 +1,6 @@
 """What must not be trained on, for it judges later: windows of held-out groups, and held-out
-signals that came by another way, such as a recording that was played live and labelled.
+signals that came by another way, such as a recording that was played live and
+labelled.
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ def _is_in(these: Float32, others: Float32) -> NDArray[np.bool_]:
     end = np.searchsorted(sorted_others[:, 0], these[:, 0] + SAME_DB)
     return np.array(
         [
-            bool((np.abs(sorted_others[a:b] - one).max(axis=1) < SAME_DB).any()) if b > a else False
+            bool((np.abs(sorted_others[a:b] - one).max(axis=1) < SAME_DB).any())
+            if b > a
+            else False
             for one, a, b in zip(these, first, end, strict=True)
         ]
     )

@@ -1,10 +1,11 @@
 """What a network is shown: levels as they are, or less those of the sensor's own commissioning.
 
-Relative levels carry over to machines that nobody trained on, where a machine has one healthy self:
-eight bearings run to failure, each judged by single networks of the other seven, are ranked with an
-AUC of .93 to .94 in place of .90 to .93 (docs/laboratory.md). A machine that does now this and then
-that has no one level to compare with; its novelty ranks its faults badly, and the network gets
-levels as they are.
+Relative levels carry over to machines that nobody trained on, where a machine
+has one healthy self: eight bearings run to failure, each judged by single
+networks of the other seven, are ranked with an AUC of .93 to .94 in place of
+.90 to .93 (docs/laboratory.md). A machine that does now this and then that has
+no one level to compare with; its novelty ranks its faults badly, and the
+network gets levels as they are.
 """
 
 from __future__ import annotations
@@ -50,8 +51,9 @@ def as_seen(
 ) -> Dataset:
     """The dataset with the levels that a network is shown.
 
-    n_t : columns of its map. n_windows : of each sensor, the first ones, that commission it
-    Raises TrainingError for a sensor that has too few to be commissioned.
+    n_t : columns of its map. n_windows : of each sensor, the first ones, that
+    commission it Raises TrainingError for a sensor that has too few to be
+    commissioned.
     """
     if levels != RELATIVE:
         return dataset

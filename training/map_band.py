@@ -20,7 +20,8 @@ def map_band_hz(
 ) -> tuple[float, float] | None:
     """The row of the novelty map with most evidence, widened to what an envelope needs.
 
-    samples : float32, shape (n,), m/s², one channel; healthy : likewise, of the same sensor
+    samples : float32, shape (n,), m/s², one channel; healthy : likewise, of the
+    same sensor
 
     None where there are fewer than three healthy windows, or no window at all.
     """
@@ -30,7 +31,9 @@ def map_band_hz(
 
     def spectra(some: Sequence[Float32]) -> Float32:
         windows = [
-            sliding_window_view(one, n_window)[::n_window] for one in some if len(one) >= n_window
+            sliding_window_view(one, n_window)[::n_window]
+            for one in some
+            if len(one) >= n_window
         ]
         whole = np.concatenate(windows or [np.empty((0, n_window), np.float32)])
         return to_grid(spectrogram(whole[:, None], settings), grid.shape[1])

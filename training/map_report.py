@@ -48,10 +48,15 @@ class MapSection:
 
 
 def map_section(
-    judged: list[Judged], recipe: Recipe, model: ModelManifest, pointing: dict[str, truth.Pointing]
+    judged: list[Judged],
+    recipe: Recipe,
+    model: ModelManifest,
+    pointing: dict[str, truth.Pointing],
 ) -> MapSection | None:
     """Figures on faulty windows called NG. None where there are none."""
-    scenes = {one.fold: scene for one in judged if (scene := called_ng(one, recipe)) is not None}
+    scenes = {
+        one.fold: scene for one in judged if (scene := called_ng(one, recipe)) is not None
+    }
     if not scenes:
         return None
     largest = max(scenes, key=lambda name: len(scenes[name].psd_db))
@@ -92,8 +97,8 @@ def point_at_planted(
 ) -> dict[str, truth.Pointing]:
     """Share of evidence at the planted fault, in all faulty windows called NG.
 
-    A cell sees its neighbours, so the band is also given widened: by one on each side, and by as
-    many as a cell sees.
+    A cell sees its neighbours, so the band is also given widened: by one on
+    each side, and by as many as a cell sees.
     """
     chosen = np.flatnonzero((one.logit_margin > 0) & (one.data.label == NG))
     seen_bands = _bands_seen(model)
@@ -134,7 +139,9 @@ def point_at_resonances(
 def _bands_seen(model: ModelManifest) -> int:
     """Neighbours on each side that a cell sees."""
     recipe = read_provenance(model).recipe
-    return (network_settings(model.settings, model.n_channels, recipe).receptive_field[0] - 1) // 2
+    return (
+        network_settings(model.settings, model.n_channels, recipe).receptive_field[0] - 1
+    ) // 2
 
 
 def _last_snapshots(manifest: RecordingSet, sensor: str) -> list[Float32]:

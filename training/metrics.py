@@ -18,7 +18,9 @@ Scores = NDArray[np.floating[Any]]
 Labels = NDArray[np.int8]
 
 # JSON has null where a figure cannot be told.
-Figure = Annotated[float, BeforeValidator(lambda value: float("nan") if value is None else value)]
+Figure = Annotated[
+    float, BeforeValidator(lambda value: float("nan") if value is None else value)
+]
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,8 @@ def bootstrap_many(
         chosen = random.integers(len(members), size=len(members))
         drawn.append(figures(np.concatenate([members[i] for i in chosen])))
     return [
-        _interval(value, column) for value, column in zip(values, np.transpose(drawn), strict=True)
+        _interval(value, column)
+        for value, column in zip(values, np.transpose(drawn), strict=True)
     ]
 
 
@@ -148,7 +151,10 @@ def _interval(value: float, drawn: NDArray[Any]) -> Interval:
 
 
 def bootstrap_score(
-    groups: NDArray[Any], label: Labels, score: Scores, figure: Callable[[Labels, Scores], float]
+    groups: NDArray[Any],
+    label: Labels,
+    score: Scores,
+    figure: Callable[[Labels, Scores], float],
 ) -> Interval:
     """As bootstrap, of a figure that takes labels and scores: auc, average_precision, ..."""
     return bootstrap(groups, lambda index: figure(label[index], score[index]))
@@ -162,13 +168,17 @@ def best_threshold(label: Labels, score: Scores) -> float:
     if len(values) == 1:
         return float(values[0])
     between = (values[1:] + values[:-1]) / 2
-    reached = np.array([balanced_accuracy(label, score > threshold) for threshold in between])
+    reached = np.array(
+        [balanced_accuracy(label, score > threshold) for threshold in between]
+    )
     best = np.flatnonzero(reached >= reached.max() - 1e-9)
     widest = best[np.argmax(values[best + 1] - values[best])]
     return float(between[widest])
 
 
-def per_run(run: NDArray[Any], label: Labels, score: Scores) -> tuple[NDArray[Any], Labels, Scores]:
+def per_run(
+    run: NDArray[Any], label: Labels, score: Scores
+) -> tuple[NDArray[Any], Labels, Scores]:
     """Runs of one label, each with the mean score of its windows: name, label, score."""
     names, labels, scores = [], [], []
     for name in np.unique(run):

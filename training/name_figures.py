@@ -65,14 +65,20 @@ def main() -> None:
     for part in PARTS[1:]:
         counts = of_part(part, options.machines, options.seed)
         n_right, n_named = counts[part], counts.total() - counts[""]
-        right, wrong, total = right + n_right, wrong + n_named - n_right, total + counts.total()
+        right, wrong, total = (
+            right + n_right,
+            wrong + n_named - n_right,
+            total + counts.total(),
+        )
         others = {name or "not named": n for name, n in counts.items() if name != part}
         print(f"{part}: {n_right} of {counts.total()} right; {others}", flush=True)
     print(f"right: {share(right, total)}")
     print(f"wrong: {share(wrong, total)}", flush=True)
     healthy = of_healthy(options.healthy_windows, options.seed)
     n_named = healthy.total() - healthy[""]
-    print(f"healthy windows with a name: {share(n_named, healthy.total())}; {dict(healthy)}")
+    print(
+        f"healthy windows with a name: {share(n_named, healthy.total())}; {dict(healthy)}"
+    )
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@
     along time] ... -> conv, batch norm, relu = features (n_bands, n_t, n_maps) -> mean over cells
     -> one weight a map -> logit
 
-Nothing but a plain mean and one weight a map comes after the last activation, so the logit splits
-exactly into cells. Pooling is along time only: the map keeps the bands of the spectrogram.
+Nothing but a plain mean and one weight a map comes after the last activation,
+so the logit splits exactly into cells. Pooling is along time only: the map
+keeps the bands of the spectrogram.
 """
 
 from __future__ import annotations
@@ -152,7 +153,9 @@ class SpectrogramInput(layers.Layer):  # type: ignore[misc]
 
     def call(self, psd_db: Any) -> Any:
         standard = (psd_db - self.mean_db[:, :, None]) * (1 / self.std_db[:, :, None])
-        picture = ops.pad(ops.transpose(standard, (0, 2, 3, 1)), ((0, 0), (0, 0), (0, 0), (0, 1)))
+        picture = ops.pad(
+            ops.transpose(standard, (0, 2, 3, 1)), ((0, 0), (0, 0), (0, 0), (0, 1))
+        )
         n_channels, n_bands = self.mean_db.shape
         place = np.zeros((n_bands, 1, n_channels + 1), np.float32)
         place[:, 0, -1] = np.linspace(-1, 1, n_bands)
@@ -177,15 +180,17 @@ def build(settings: NetworkSettings, mean_db: Float32, std_db: Float32) -> keras
 
     mean_db, std_db : shape (n_channels, n_bands), of the training set
     """
-    psd_db = keras.Input((settings.n_channels, settings.n_bands, settings.n_frames), name="psd_db")
+    psd_db = keras.Input(
+        (settings.n_channels, settings.n_bands, settings.n_frames), name="psd_db"
+    )
     x = SpectrogramInput(mean_db, std_db, name="standardise")(psd_db)
     stages = zip(settings.n_maps, settings.kernels, (*settings.pools, 1), strict=True)
     # Every layer is named: names go into the export.
     for i, (n_maps, kernel, pool) in enumerate(stages, start=1):
         last = i == len(settings.n_maps)
-        x = layers.Conv2D(n_maps, kernel, padding="same", use_bias=False, name=f"convolution_{i}")(
-            x
-        )
+        x = layers.Conv2D(
+            n_maps, kernel, padding="same", use_bias=False, name=f"convolution_{i}"
+        )(x)
         x = layers.BatchNormalization(momentum=0.9, name=f"norm_{i}")(x)
         x = layers.ReLU(name=FEATURES_LAYER if last else f"relu_{i}")(x)
         if pool > 1:
@@ -196,15 +201,20 @@ def build(settings: NetworkSettings, mean_db: Float32, std_db: Float32) -> keras
 def average(members: Sequence[keras.Model]) -> keras.Model:
     """One network whose logit is the mean of the members' logits, exactly additive as each of them.
 
-    Feature maps side by side, head weights divided by the number of members, biases averaged.
+    Feature maps side by side, head weights divided by the number of members,
+    biases averaged.
     """
     psd_db = keras.Input(members[0].input_shape[1:], name="psd_db")
     bodies = [
-        keras.Model(member.input, member.get_layer(FEATURES_LAYER).output, name=f"member_{i}")
+        keras.Model(
+            member.input, member.get_layer(FEATURES_LAYER).output, name=f"member_{i}"
+        )
         for i, member in enumerate(members, start=1)
     ]
     joined = [body(psd_db) for body in bodies]
-    features = layers.Concatenate(name=FEATURES_LAYER)(joined) if len(joined) > 1 else joined[0]
+    features = (
+        layers.Concatenate(name=FEATURES_LAYER)(joined) if len(joined) > 1 else joined[0]
+    )
     model = _with_head(psd_db, features)
     heads = [head(member) for member in members]
     weights = np.concatenate([weights for weights, _ in heads]) / len(members)
@@ -224,9 +234,14 @@ def set_head(model: keras.Model, weights: NDArray[Any], bias: float) -> None:
     )
 
 
-def predict(model: keras.Model, psd_db: Float32, n_batch: int = 256) -> tuple[Float32, Float32]:
+def predict(
+    model: keras.Model, psd_db: Float32, n_batch: int = 256
+) -> tuple[Float32, Float32]:
     """logit (n,) and features (n, n_bands, n_t, n_maps) of any number of spectrograms."""
-    parts = [model(psd_db[i : i + n_batch], training=False) for i in range(0, len(psd_db), n_batch)]
+    parts = [
+        model(psd_db[i : i + n_batch], training=False)
+        for i in range(0, len(psd_db), n_batch)
+    ]
     logit = np.concatenate([np.asarray(part["logit"])[:, 0] for part in parts])
     return logit, np.concatenate([np.asarray(part["features"]) for part in parts])
 

@@ -32,7 +32,8 @@ def fit(dataset: Dataset, recipe: Recipe, tick: Tick | None = None) -> keras.Mod
     labelled = dataset.select(dataset.label >= 0)
     check_classes(labelled)
     members = [
-        _fit_member(labelled, recipe, recipe.seed + i, tick) for i in range(recipe.n_members)
+        _fit_member(labelled, recipe, recipe.seed + i, tick)
+        for i in range(recipe.n_members)
     ]
     return average(members)
 
@@ -46,7 +47,9 @@ def check_classes(labelled: Dataset) -> None:
             )
 
 
-def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None) -> keras.Model:
+def _fit_member(
+    labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None
+) -> keras.Model:
     make_repeatable(seed)
     mean_db, std_db = _standard(labelled, recipe)
     settings = network_settings(labelled.settings, labelled.psd_db.shape[1], recipe)
@@ -54,17 +57,21 @@ def _fit_member(labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None)
     batches = MixedBatches(labelled.psd_db, labelled.label, recipe, seed)
     learner = _learner(model, recipe, len(batches))
     callbacks = (
-        [] if tick is None else [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())]
+        []
+        if tick is None
+        else [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())]
     )
-    learner.fit(batches, epochs=recipe.n_epochs, verbose=0, shuffle=False, callbacks=callbacks)
+    learner.fit(
+        batches, epochs=recipe.n_epochs, verbose=0, shuffle=False, callbacks=callbacks
+    )
     return model
 
 
 def _standard(labelled: Dataset, recipe: Recipe) -> tuple[Float32, Float32]:
     """What the input is standardised by: mean and spread, shape (n_channels, n_bands).
 
-    Relative levels keep their zero, which is the sensor's own level, and count by how far healthy
-    machines come to lie from it.
+    Relative levels keep their zero, which is the sensor's own level, and count
+    by how far healthy machines come to lie from it.
     """
     if recipe.levels != RELATIVE:
         psd_db = labelled.psd_db
@@ -86,7 +93,10 @@ def _learner(model: keras.Model, recipe: Recipe, n_batches: int) -> keras.Model:
     learner = keras.Model(model.input, [model.output["logit"], activity])
     learner.compile(
         keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay),
-        [keras.losses.BinaryCrossentropy(from_logits=True), keras.losses.MeanAbsoluteError()],
+        [
+            keras.losses.BinaryCrossentropy(from_logits=True),
+            keras.losses.MeanAbsoluteError(),
+        ],
         loss_weights=[1.0, recipe.sparsity],
     )
     _make_variables(learner)
@@ -105,15 +115,19 @@ def _make_variables(learner: keras.Model) -> None:
 class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of mixed windows with a random smooth equaliser, in dB; each class weighs the same.
 
-    Mixup (Zhang et al. 2018) blends two windows; CutMix (Yun et al. 2019) pastes a rectangle of one
-    into the other, so that half a fault is worth half the evidence and the rim of a hole is worth
-    none. recipe.mixings[0] says which.
+    Mixup (Zhang et al. 2018) blends two windows; CutMix (Yun et al. 2019)
+    pastes a rectangle of one into the other, so that half a fault is worth half
+    the evidence and the rim of a hole is worth none. recipe.mixings[0] says
+    which.
 
-    Two targets: NG, and no activity in the feature maps, which recipe.sparsity weighs. Activity
-    costs a healthy window twice as much, so that the maps light up for faults and not for health.
+    Two targets: NG, and no activity in the feature maps, which recipe.sparsity
+    weighs. Activity costs a healthy window twice as much, so that the maps
+    light up for faults and not for health.
     """
 
-    def __init__(self, psd_db: Float32, label: NDArray[np.int8], recipe: Recipe, seed: int) -> None:
+    def __init__(
+        self, psd_db: Float32, label: NDArray[np.int8], recipe: Recipe, seed: int
+    ) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self._psd_db, self._target = psd_db, label.astype(np.float32)
         share_ng = self._target.mean()
@@ -129,7 +143,9 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return math.ceil(len(self._target) / self._recipe.n_batch)
 
     def __getitem__(self, number: int) -> tuple[Any, Any, Any]:
-        index = self._order[number * self._recipe.n_batch : (number + 1) * self._recipe.n_batch]
+        index = self._order[
+            number * self._recipe.n_batch : (number + 1) * self._recipe.n_batch
+        ]
         psd_db, target, weight = (
             self._psd_db[index],
             self._target[index, None],
@@ -139,7 +155,9 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
             psd_db = psd_db + self._equaliser(psd_db.shape[:2])
         if self._recipe.levels == RELATIVE:
             # A fault may lower levels as well as raise them, which few recordings show.
-            psd_db = psd_db * self._random.choice((-1, 1), (len(index), 1, 1, 1)).astype(np.float32)
+            psd_db = psd_db * self._random.choice((-1, 1), (len(index), 1, 1, 1)).astype(
+                np.float32
+            )
         if self._recipe.mixup > 0:
             other = self._random.permutation(len(index))
             share = self._random.beta(
@@ -165,7 +183,9 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         for size in shape:
             centre = self._random.uniform(0, size, (len(area), 1))
             inside.append(np.abs(np.arange(size) + 0.5 - centre) < np.sqrt(area) * size / 2)
-        return (inside[0][:, None, :, None] & inside[1][:, None, None, :]).astype(np.float32)
+        return (inside[0][:, None, :, None] & inside[1][:, None, None, :]).astype(
+            np.float32
+        )
 
     def _equaliser(self, shape: tuple[int, int]) -> Float32:
         """A gain over frequency for each window and channel, dB, rms recipe.equaliser_db."""
@@ -184,6 +204,7 @@ def _smooth_curves(n_bands: int) -> NDArray[np.float64]:
     """
     place = (np.arange(n_bands) + 0.5) / n_bands
     curves = [
-        np.sqrt(2) * np.cos(np.pi * k * place) if k else np.ones(n_bands) for k in range(SMOOTHNESS)
+        np.sqrt(2) * np.cos(np.pi * k * place) if k else np.ones(n_bands)
+        for k in range(SMOOTHNESS)
     ]
     return np.array(curves)

@@ -45,7 +45,8 @@ def trained_scores(train: Dataset, test: Dataset) -> dict[str, Float64]:
 def simple_figures(dataset: Dataset, first: FirstWindows) -> dict[str, Float64]:
     """Each figure of each window, (n,).
 
-    first : the windows that commission a sensor; NaN is the distance of a sensor without
+    first : the windows that commission a sensor; NaN is the distance of a
+    sensor without
     """
     of_waveform = dataset.waveform.T.astype(np.float64)
     return {

@@ -17,7 +17,8 @@ Record = TypeVar("Record")
 def plain(value: Any) -> Any:
     """A record becomes a mapping of its fields, a tuple a list; all else stays.
 
-    A record whose written keys are not its fields' names says so itself, in as_tree().
+    A record whose written keys are not its fields' names says so itself, in
+    as_tree().
     """
     if hasattr(value, "as_tree"):
         return value.as_tree()

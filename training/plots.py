@@ -47,9 +47,15 @@ def rankings(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
         order = np.argsort(-score, kind="stable")
         hits, misses = np.cumsum(label[order] == NG), np.cumsum(label[order] == OK)
         roc.plot(misses / n_ok, hits / n_ng, label=name, color=COLOURS.get(name))
-        recall.plot(hits / n_ng, hits / (hits + misses), label=name, color=COLOURS.get(name))
+        recall.plot(
+            hits / n_ng, hits / (hits + misses), label=name, color=COLOURS.get(name)
+        )
     roc.plot([0, 1], [0, 1], color="0.8", zorder=0)
-    roc.set(xlabel="share of OK windows called NG", ylabel="share of NG windows found", title="ROC")
+    roc.set(
+        xlabel="share of OK windows called NG",
+        ylabel="share of NG windows found",
+        title="ROC",
+    )
     recall.set(
         xlabel="share of NG windows found",
         ylabel="share of alarms that are right",
@@ -78,7 +84,9 @@ def calibration(curve: CalibrationCurve) -> bytes:
 
 def distributions(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
     """How the scores of OK and NG windows lie about the threshold, which is 0."""
-    figure, all_axes = plt.subplots(1, len(scores), figsize=(4.6 * len(scores), 3.4), squeeze=False)
+    figure, all_axes = plt.subplots(
+        1, len(scores), figsize=(4.6 * len(scores), 3.4), squeeze=False
+    )
     for axes, (name, score) in zip(all_axes[0], scores.items(), strict=True):
         known = ~np.isnan(score)
         if not known.any():
@@ -87,7 +95,9 @@ def distributions(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
         for name_of_class, value, colour in (("ok", OK, "#2ca02c"), ("ng", NG, "#d62728")):
             some = score[known & (label == value)]
             if len(some):
-                axes.hist(some, edges, alpha=0.6, label=name_of_class, color=colour, density=True)
+                axes.hist(
+                    some, edges, alpha=0.6, label=name_of_class, color=colour, density=True
+                )
         axes.axvline(0, color="black", linewidth=1)
         axes.set(title=name, xlabel="score; NG above 0", yticks=[])
     if all_axes[0][0].get_legend_handles_labels()[0]:
@@ -97,12 +107,16 @@ def distributions(label: NDArray[np.int8], scores: dict[str, Float64]) -> bytes:
 
 def deletion(figures: dict[str, MapFigures]) -> bytes:
     """Deletion and insertion curves of each way to explain, or each fold. figures : by name"""
-    figure, all_axes = plt.subplots(len(figures), 2, figsize=(9, 3.2 * len(figures)), squeeze=False)
+    figure, all_axes = plt.subplots(
+        len(figures), 2, figsize=(9, 3.2 * len(figures)), squeeze=False
+    )
     for (left, right), (name, one) in zip(all_axes, figures.items(), strict=True):
         _curves(left, one.shares, one.deletion)
         _curves(right, one.shares, one.insertion)
         left.set(title=f"{name}: deletion", xlabel="share of cells", ylabel="logit fell by")
-        right.set(title=f"{name}: insertion", xlabel="share of cells", ylabel="logit rose by")
+        right.set(
+            title=f"{name}: insertion", xlabel="share of cells", ylabel="logit rose by"
+        )
     all_axes[0][0].legend(loc="upper right")
     figure.tight_layout()
     return png(figure)
@@ -131,14 +145,21 @@ def maps(
     psd_db : (n, n_bands, n_frames). contribution : (n, n_f, n_t)
     """
     n = len(psd_db)
-    figure, all_axes = plt.subplots(2, n, figsize=(3.6 * n, 6), squeeze=False, layout="constrained")
+    figure, all_axes = plt.subplots(
+        2, n, figsize=(3.6 * n, 6), squeeze=False, layout="constrained"
+    )
     limit = max(float(np.abs(contribution).max()), 1e-12)
     frames_s = np.arange(psd_db.shape[2] + 1) * delta_t_s
     for i in range(n):
         top, below = all_axes[0][i], all_axes[1][i]
         top.pcolormesh(frames_s, grid.f_edges_hz, psd_db[i], cmap="viridis")
         cells = below.pcolormesh(
-            grid.t_edges_s, grid.f_edges_hz, contribution[i], cmap="RdBu_r", vmin=-limit, vmax=limit
+            grid.t_edges_s,
+            grid.f_edges_hz,
+            contribution[i],
+            cmap="RdBu_r",
+            vmin=-limit,
+            vmax=limit,
         )
         top.set_title(titles[i], fontsize=9)
         _box(below, grid, field)
@@ -171,7 +192,10 @@ def life(runs: Sequence[tuple[str, Float64, Float64]]) -> bytes:
 
 
 def overview_picture(
-    level_db: Float32, label: NDArray[np.int8], machine: NDArray[np.str_], edges_hz: Sequence[float]
+    level_db: Float32,
+    label: NDArray[np.int8],
+    machine: NDArray[np.str_],
+    edges_hz: Sequence[float],
 ) -> bytes:
     """Mean spectrum of each machine and class, all channels averaged. level_db : (n, n_channels,
     n_bands)
@@ -193,7 +217,9 @@ def overview_picture(
             axes.stairs(
                 middle, edges_hz, color=colour, label=f"{word} ({len(some)})", baseline=None
             )
-            axes.fill_between(edges_hz[:-1], low, high, step="post", color=colour, alpha=0.2)
+            axes.fill_between(
+                edges_hz[:-1], low, high, step="post", color=colour, alpha=0.2
+            )
         axes.set(title=name, xlabel="Hz", xscale="log")
         axes.legend(loc="upper right", fontsize=8)
     all_axes[0][0].set_ylabel("dB re 1 (m/s²)²/Hz; 10 to 90 % of windows")

@@ -39,7 +39,9 @@ def run(options: argparse.Namespace) -> int:
     manifest = load_model_manifest(options.model)
     written = read_report(options.report)
     if written.model.id != manifest.id:
-        raise TrainingError(f"the report is of model {written.model.id}, not of {manifest.id}.")
+        raise TrainingError(
+            f"the report is of model {written.model.id}, not of {manifest.id}."
+        )
     gates = (
         leak_gate(written.runs_on_both_sides),
         map_gate(written.maps.figures),

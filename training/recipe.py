@@ -107,8 +107,8 @@ def default_epochs(n_windows: int) -> int:
 def spectrogram_settings(sample_rate_hz: float, recipe: Recipe) -> SpectrogramSettings:
     """Frames and bands for a window: half-overlapping Hann frames, bands that widen with frequency.
 
-    A map column is prod(recipe.pools) frames and a whole number of milliseconds.
-    Raises TrainingError where the window cannot be divided so.
+    A map column is prod(recipe.pools) frames and a whole number of
+    milliseconds. Raises TrainingError where the window cannot be divided so.
     """
     n_window = round(recipe.window_s * sample_rate_hz)
     hop = _hop(sample_rate_hz, n_window, recipe.n_columns, math.prod(recipe.pools))
@@ -131,7 +131,9 @@ def network_settings(
     )
 
 
-def grid_edges_s(settings: SpectrogramSettings, network: NetworkSettings) -> tuple[float, ...]:
+def grid_edges_s(
+    settings: SpectrogramSettings, network: NetworkSettings
+) -> tuple[float, ...]:
     """Edges of the map's columns; the last ends with the window."""
     column_s = network.frames_per_column * settings.delta_t_s
     edges = [round(column * column_s, 9) for column in range(network.n_t)]

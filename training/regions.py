@@ -20,7 +20,9 @@ KURTOSIS_N_FFT = 128
 HALF = 0.5  # of the peak's kurtosis: the resonance band reaches so far
 
 
-def planted_region(truths: Sequence[Truth], grid: Grid, spread_bands: int = 0) -> NDArray[np.bool_]:
+def planted_region(
+    truths: Sequence[Truth], grid: Grid, spread_bands: int = 0
+) -> NDArray[np.bool_]:
     """Cells in the planted fault's band while it sounds, shape (n, n_f, n_t); empty for a healthy
     window.
 
@@ -38,7 +40,9 @@ def planted_region(truths: Sequence[Truth], grid: Grid, spread_bands: int = 0) -
     return region
 
 
-def resonance_band_hz(signals: Sequence[Float32], sample_rate_hz: float) -> tuple[float, float]:
+def resonance_band_hz(
+    signals: Sequence[Float32], sample_rate_hz: float
+) -> tuple[float, float]:
     """The band of the impulses in these snapshots: where spectral kurtosis (Antoni 2006) is over
     half of its peak.
 

@@ -1,9 +1,9 @@
 """Models by name: FOLDER/<name>/<id>/ each a model folder, FOLDER/<name>/current a link to the one
 in service.
 
-A model comes into service, and goes out of it, by one rename of that link; the daemon reads it at
-start and at SIGHUP. FOLDER/<name>/promoted lists the ids that were put into service, the last is
-the one before the next.
+A model comes into service, and goes out of it, by one rename of that link; the
+daemon reads it at start and at SIGHUP. FOLDER/<name>/promoted lists the ids
+that were put into service, the last is the one before the next.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def promote(models_folder: Path, name: str, model_id: str) -> str | None:
     """Put a published model into service. Returns the id it replaces. Raises ModelError,
     TrainingError.
 
-    In place of a bundled model this one is published, too, so that rollback finds it.
+    In place of a bundled model this one is published, too, so that rollback
+    finds it.
     """
     load_model_manifest(models_folder / name / model_id)
     if in_service(models_folder, name) is None and (BUNDLED_MODELS / name).is_dir():
@@ -46,7 +47,9 @@ def promote(models_folder: Path, name: str, model_id: str) -> str | None:
     if before == model_id:
         raise TrainingError(f"{name} {model_id} is in service already.")
     history = _history(models_folder, name)
-    _write(models_folder / name / HISTORY, "".join(f"{one}\n" for one in [*history, model_id]))
+    _write(
+        models_folder / name / HISTORY, "".join(f"{one}\n" for one in [*history, model_id])
+    )
     _point(models_folder / name, model_id)
     return before
 

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from monitor.records.signal import Float64
 from training.against_peers import Lead, leads
-from training.alarms import DetectionDelay, SensorFalseAlarms, detection_delays, false_alarms
+from training.alarms import (
+    DetectionDelay,
+    SensorFalseAlarms,
+    detection_delays,
+    false_alarms,
+)
 from training.dataset import NG, OK, ClassCounts, class_counts
 from training.fold_model import OutOfFold
 from training.judged_runs import Judged, fold_names, joined
@@ -127,11 +132,10 @@ class GroupFigures:
 class Figures:
     """Everything but maps and costs.
 
-    evidence : by score; None where no window has it
-    evidence_on_all_windows : also those that commission a sensor, for scores that need none
-    against_peers : by how much network and status are better than each peer
-    thresholds : by the way they were set
-    by_column : column -> value -> figures
+    evidence : by score; None where no window has it evidence_on_all_windows :
+    also those that commission a sensor, for scores that need none against_peers
+    : by how much network and status are better than each peer thresholds : by
+    the way they were set by_column : column -> value -> figures
     """
 
     windows: RunCounts
@@ -170,16 +174,22 @@ def figures(judged: list[Judged], groups: tuple[str, ...]) -> Figures:
     del on_all[BAND_DISTANCE]
     return Figures(
         windows=RunCounts(
-            ok=int(table.is_ok.sum()), ng=int(table.is_ng.sum()), runs=len(np.unique(table.run))
+            ok=int(table.is_ok.sum()),
+            ng=int(table.is_ng.sum()),
+            runs=len(np.unique(table.run)),
         ),
         folds=[_fold(one) for one in judged],
         evidence={name: _evidence(table, score) for name, score in table.scores.items()},
-        evidence_on_all_windows={name: _evidence(whole, score) for name, score in on_all.items()},
+        evidence_on_all_windows={
+            name: _evidence(whole, score) for name, score in on_all.items()
+        },
         against_peers=_against(table),
         thresholds=_thresholds(table),
         false_alarms=false_alarms(judged),
         calibration_curve=calibration_curve(table),
-        by_column={name: _by_column(table, name) for name in dict.fromkeys(("machine", *groups))},
+        by_column={
+            name: _by_column(table, name) for name in dict.fromkeys(("machine", *groups))
+        },
         detection=[delay for one in judged for delay in detection_delays(one)],
     )
 
@@ -202,8 +212,12 @@ class Table:
             name: np.concatenate([one.data.columns[name] for one in judged])[keep]
             for name in judged[0].data.columns
         }
-        self.own_logit = joined(judged, lambda one: one.own(lambda c: c.logit_threshold))[keep]
-        self.own_novelty = joined(judged, lambda one: one.own(lambda c: c.baseline.threshold))[keep]
+        self.own_logit = joined(judged, lambda one: one.own(lambda c: c.logit_threshold))[
+            keep
+        ]
+        self.own_novelty = joined(
+            judged, lambda one: one.own(lambda c: c.baseline.threshold)
+        )[keep]
         self.logit = joined(judged, lambda one: one.logit)[keep]
         self.novelty = joined(judged, lambda one: one.novelty)[keep]
         of_folds = [one.scores for one in judged]
@@ -230,10 +244,17 @@ def _evidence(table: Table, score: Float64) -> ScoreFigures | None:
     known = ~np.isnan(score)
     if not known.any():
         return None
-    label, score, run, fold = table.label[known], score[known], table.run[known], table.fold[known]
+    label, score, run, fold = (
+        table.label[known],
+        score[known],
+        table.run[known],
+        table.fold[known],
+    )
     names, run_label, run_score = per_run(run, label, score)
     mean_auc = _mean_over(fold, lambda index: auc(label[index], score[index]))
-    mean_balanced = _mean_over(fold, lambda index: accuracy_of_score(label[index], score[index]))
+    mean_balanced = _mean_over(
+        fold, lambda index: accuracy_of_score(label[index], score[index])
+    )
     return ScoreFigures(
         auc=bootstrap_score(run, label, score, auc),
         mean_auc_of_folds=bootstrap(run, mean_auc),
@@ -241,7 +262,9 @@ def _evidence(table: Table, score: Float64) -> ScoreFigures | None:
         balanced_accuracy=bootstrap_score(run, label, score, accuracy_of_score),
         mean_balanced_accuracy_of_folds=bootstrap(run, mean_balanced),
         run_auc=bootstrap_score(names, run_label, run_score, auc),
-        run_balanced_accuracy=bootstrap_score(names, run_label, run_score, accuracy_of_score),
+        run_balanced_accuracy=bootstrap_score(
+            names, run_label, run_score, accuracy_of_score
+        ),
         confusion=confusion(label, score > 0),
     )
 
@@ -285,7 +308,9 @@ def _against(table: Table) -> dict[str, AgainstPeer]:
     for name in np.unique(machine):
         inside = machine == name
         peers = {peer: score[inside] for peer, score in table.peers.items()}
-        by_machine[str(name)] = leads(table.label[inside], table.run[inside], status[inside], peers)
+        by_machine[str(name)] = leads(
+            table.label[inside], table.run[inside], status[inside], peers
+        )
     return {
         peer: AgainstPeer(
             of_network[peer],

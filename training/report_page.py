@@ -70,8 +70,14 @@ def _accuracy(report: Report) -> list[str]:
         _leaky(report.leaky),
         "<h3>Against simpler peers, on the same windows</h3>",
         table(
-            ["peer", *(f"{ours} is better by, {what}" for ours in OURS for what in FIGURES)],
-            [[name, *_leads(one.network), *_leads(one.status)] for name, one in peers.items()],
+            [
+                "peer",
+                *(f"{ours} is better by, {what}" for ours in OURS for what in FIGURES),
+            ],
+            [
+                [name, *_leads(one.network), *_leads(one.status)]
+                for name, one in peers.items()
+            ],
         ),
         "<h3>Status against simpler peers, on each machine</h3>",
         table(
@@ -149,7 +155,9 @@ def _thresholds_table(thresholds: dict[str, ThresholdFigures]) -> str:
         [name, str(one.balanced_accuracy), *astuple(one.confusion)]
         for name, one in thresholds.items()
     ]
-    return table(["threshold", "balanced accuracy", "ok→ok", "ok→ng", "ng→ok", "ng→ng"], rows)
+    return table(
+        ["threshold", "balanced accuracy", "ok→ok", "ok→ng", "ng→ok", "ng→ng"], rows
+    )
 
 
 def _false_alarm_table(rows: list[SensorFalseAlarms]) -> str:
@@ -208,7 +216,8 @@ def _groups(groups: dict[str, dict[str, GroupFigures]]) -> str:
         ]
         scores = list(next(iter(values.values())).auc)
         parts.append(
-            f"<h3>AUC by {html.escape(column)}</h3>" + table([column, "ok", "ng", *scores], rows)
+            f"<h3>AUC by {html.escape(column)}</h3>"
+            + table([column, "ok", "ng", *scores], rows)
         )
     return "".join(parts)
 
@@ -226,7 +235,9 @@ def _maps(maps: MapSection | None) -> str:
     pointing = [[name, *astuple(one)] for name, one in maps.pointing.items()]
     text = _map_figures_table(maps.figures)
     agreement = [[name, str(one)] for name, one in maps.bands.items()]
-    text += table(["explanation", "rank correlation with the worth of whole bands"], agreement)
+    text += table(
+        ["explanation", "rank correlation with the worth of whole bands"], agreement
+    )
     if pointing:
         text += table(["pointing at", *_column_names(Pointing)], pointing)
     field = maps.receptive_field

@@ -21,7 +21,9 @@ OTHER_SPECTRA = (
     "spectra: not the same to 0.1 dB in every cell. On another processor some of millions round to"
     " the other side; on the same one a recording has changed."
 )
-SAME_FIGURE = 0.02  # AUC and balanced accuracy on another processor, where sums round differently
+SAME_FIGURE = (
+    0.02  # AUC and balanced accuracy on another processor, where sums round differently
+)
 
 
 EXAMPLES = ("camshaft-train reproduce simulator",)
@@ -34,7 +36,9 @@ EXIT_CODES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="a bundled model, or a model folder")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep the rebuilt model folder")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="keep the rebuilt model folder"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -72,7 +76,9 @@ def compare(original: ModelManifest, rebuilt: ModelManifest) -> tuple[list[str],
     difference = np.abs(np.subtract(original.head.weights, rebuilt.head.weights)).max()
     lines.append(f"largest difference of a head weight: {difference:.2g}")
     if before.out_of_fold is None or after.out_of_fold is None:
-        raise TrainingError(f"model {original.name} {original.id} has no figures to compare with.")
+        raise TrainingError(
+            f"model {original.name} {original.id} has no figures to compare with."
+        )
     figures = {
         "auc": (before.out_of_fold.auc, after.out_of_fold.auc),
         "balanced_accuracy": (

@@ -1,7 +1,8 @@
 """`camshaft-train retrain`: the job for the timer.
 
-Trains on recordings and labelled windows of the journal, judges on a frozen hold-out, and promotes
-only if every gate holds; else it leaves a report that says which did not.
+Trains on recordings and labelled windows of the journal, judges on a frozen
+hold-out, and promotes only if every gate holds; else it leaves a report that
+says which did not.
 
     name: cnc-milling                 # the model's name in the registry
     manifest: recordings.yaml
@@ -100,7 +101,9 @@ def load_settings(path: Path) -> RetrainSettings:
         settings = RetrainSettings.model_validate(read_yaml(path))
     except ValidationError as error:
         raise ConfigError(sentences(error)) from error
-    places = {key: path.parent / getattr(settings, key) for key in ("manifest", "models_folder")}
+    places = {
+        key: path.parent / getattr(settings, key) for key in ("manifest", "models_folder")
+    }
     if settings.journal is not None:
         places["journal"] = path.parent / settings.journal
     return settings.model_copy(update=places)
@@ -117,7 +120,9 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     pairs = [column_and_value(text) for text in settings.holdout]
     train, test = _set_aside(dataset, pairs, settings)
     train, note = _with_journal(train, settings, pairs, manifest)
-    plan = Plan(settings.name, manifest.name, recipe, manifest.settings.groups, tuple(pairs))
+    plan = Plan(
+        settings.name, manifest.name, recipe, manifest.settings.groups, tuple(pairs)
+    )
     with tempfile.TemporaryDirectory(prefix="camshaft-candidate-") as scratch:
         candidate = Path(scratch) / "model"
         model_id = fit_with_bar(train, plan, candidate)
@@ -125,7 +130,13 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     kind = f"Frozen hold-out: {', '.join(settings.holdout)}. {note}"
     title = f"{settings.name} {model_id}"
     job = evaluate.Job(
-        title, kind, load_model_manifest(place), place, recipe, manifest.settings.groups, manifest
+        title,
+        kind,
+        load_model_manifest(place),
+        place,
+        recipe,
+        manifest.settings.groups,
+        manifest,
     )
     judged = evaluate.judge_with_model(job, concatenate(train, test), JudgeSettings())
     report = evaluate.report(job, judged, None)

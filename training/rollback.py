@@ -21,6 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    print(f"{options.name}: {rollback(options.models_folder, options.name)} is in service again")
+    print(
+        f"{options.name}: {rollback(options.models_folder, options.name)} is in service again"
+    )
     print("Tell the running service: systemctl reload camshaft (SIGHUP).")
     return EXIT_OK

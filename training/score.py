@@ -1,7 +1,7 @@
 """`camshaft-train score`: verdicts of whole recordings at full speed, by the monitor's own stages.
 
-One row a window in a Parquet file, with the columns of a verdict. The table's labels are carried
-along, not used.
+One row a window in a Parquet file, with the columns of a verdict. The table's
+labels are carried along, not used.
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ EXIT_CODES = {
 class ScoredWindow:
     """One row of the file: a verdict's columns, and what the table of recordings says.
 
-    first_sample, n_samples : in the segment. start_ns, end_ns : UTC
-    logit, threshold, residual : logit units; None, as the band, where there is no verdict
-    band_share : of the evidence for NG. contribution : logit units, (n_f, n_t) row by row
+    first_sample, n_samples : in the segment. start_ns, end_ns : UTC logit,
+    threshold, residual : logit units; None, as the band, where there is no
+    verdict band_share : of the evidence for NG. contribution : logit units,
+    (n_f, n_t) row by row
     """
 
     machine: str
@@ -82,7 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a name in --models-folder, a bundled name, or a model folder",
     )
     parser.add_argument("--models-folder", type=Path)
-    parser.add_argument("--threshold", type=number(), help="logit units (default: the model's own)")
+    parser.add_argument(
+        "--threshold", type=number(), help="logit units (default: the model's own)"
+    )
     parser.add_argument(
         "--commission",
         type=whole_number(MIN_WINDOWS),
@@ -100,7 +103,8 @@ def run(options: argparse.Namespace) -> int:
     check_output_file(options.out)
     manifest = load_manifest(options.manifest)
     classifier = Classifier(
-        find_model(options.model, options.models_folder), n_threads=len(os.sched_getaffinity(0))
+        find_model(options.model, options.models_folder),
+        n_threads=len(os.sched_getaffinity(0)),
     )
     check_is_of_model(manifest, classifier.manifest)
     with bar(f"scoring {manifest.name}", len(manifest.recordings)) as tick:
@@ -159,7 +163,9 @@ def write(rows: list[ScoredWindow], out: Path) -> None:
         raise TrainingError("no recording is as long as one window of the model.")
     draft = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist([vars(row) for row in rows]), draft)
+        pyarrow.parquet.write_table(
+            pyarrow.Table.from_pylist([vars(row) for row in rows]), draft
+        )
         os.replace(draft, out)
     finally:
         draft.unlink(missing_ok=True)
@@ -192,13 +198,16 @@ def _rows(
 ) -> Iterator[ScoredWindow]:
     settings = analyser.settings
     samples = cut(stretch, settings)
-    start_ns = (stretch.recordings[0].start_ns or 0) + round(stretch.recordings[0].offset_s * 1e9)
+    start_ns = (stretch.recordings[0].start_ns or 0) + round(
+        stretch.recordings[0].offset_s * 1e9
+    )
     windows = [
         Window(
             sensor=sensor,
             segment=segment,
             first_sample=i * settings.n_window,
-            start_ns=start_ns + round(i * settings.n_window * 1e9 / settings.sample_rate_hz),
+            start_ns=start_ns
+            + round(i * settings.n_window * 1e9 / settings.sample_rate_hz),
             sample_rate_hz=settings.sample_rate_hz,
             samples=one,
             n_new=settings.n_window,

@@ -51,7 +51,8 @@ def by_group(dataset: Dataset, column: str, n_folds: int, seed: int = 0) -> list
     turn = np.empty(len(names), np.intp)
     turn[order] = np.arange(len(names)) % n_folds
     return _checked(
-        dataset, [_fold(f"{column} {k + 1} of {n_folds}", turn[place] == k) for k in range(n_folds)]
+        dataset,
+        [_fold(f"{column} {k + 1} of {n_folds}", turn[place] == k) for k in range(n_folds)],
     )
 
 
@@ -85,10 +86,13 @@ def inner_folds(train: Dataset, groups: tuple[str, ...]) -> list[Fold]:
     """How training data is split to choose a threshold: by the first group column of several
     values, else by run.
 
-    Runs of one machine resemble each other too much: a threshold that suits them does not suit
-    another machine. Folds that lack a class on the training side are no use and left out.
+    Runs of one machine resemble each other too much: a threshold that suits
+    them does not suit another machine. Folds that lack a class on the training
+    side are no use and left out.
     """
-    column = next((name for name in groups if len(np.unique(train.column(name))) > 1), "run")
+    column = next(
+        (name for name in groups if len(np.unique(train.column(name))) > 1), "run"
+    )
     if column == "run":
         folds = by_group(train, "run", min(N_FOLDS, len(np.unique(train.run))))
     elif len(np.unique(train.column(column))) <= MAX_LEFT_OUT:
@@ -97,7 +101,9 @@ def inner_folds(train: Dataset, groups: tuple[str, ...]) -> list[Fold]:
         folds = by_group(train, column, N_FOLDS)
     usable = [fold for fold in folds if {OK, NG} <= set(train.label[fold.train])]
     if not usable:
-        raise TrainingError(f"{column}: no split leaves both ok and ng windows to train with.")
+        raise TrainingError(
+            f"{column}: no split leaves both ok and ng windows to train with."
+        )
     return usable
 
 

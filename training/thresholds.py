@@ -1,11 +1,12 @@
 """Thresholds of one sensor from windows its owner declares healthy, for a stated rate of false
 alarms.
 
-Windows of one run resemble each other, so runs are what is exchangeable here: the bound of Lee,
-Barber and Willett (Distribution-free inference with hierarchical data, 2023) holds for a window of
-a new run. With one run, or where every window is a run of its own, it is the usual split conformal
-bound over windows; their effective sample size is told from how far neighbours in time resemble
-each other (monitor.evidence.false_alarms).
+Windows of one run resemble each other, so runs are what is exchangeable here:
+the bound of Lee, Barber and Willett (Distribution-free inference with
+hierarchical data, 2023) holds for a window of a new run. With one run, or where
+every window is a run of its own, it is the usual split conformal bound over
+windows; their effective sample size is told from how far neighbours in time
+resemble each other (monitor.evidence.false_alarms).
 """
 
 from __future__ import annotations
@@ -63,12 +64,14 @@ class Commissioning:
 def threshold_by_run(scores: NDArray[Any], runs: NDArray[Any], rate: float) -> float:
     """The score that a healthy window of a new run exceeds with probability `rate` at most.
 
-    Assumes that runs are exchangeable: the new one is like those given. Each run weighs the same,
-    however long. Raises TrainingError for a rate below 1 / (number of runs + 1), naming how many
-    runs it would need.
+    Assumes that runs are exchangeable: the new one is like those given. Each
+    run weighs the same, however long. Raises TrainingError for a rate below 1 /
+    (number of runs + 1), naming how many runs it would need.
     """
     if not 0 < rate < 1:
-        raise TrainingError(f"false_alarm_rate = {rate:g}: must lie between 0 and 1 per window.")
+        raise TrainingError(
+            f"false_alarm_rate = {rate:g}: must lie between 0 and 1 per window."
+        )
     names, place, counts = np.unique(runs, return_inverse=True, return_counts=True)
     n_runs = len(names)
     if rate < 1 / (n_runs + 1) - 1e-9:
@@ -130,7 +133,9 @@ def commission_sensor(
     low_db, high_db = commissioned_range(level_db)
     scores = leave_run_out_scores(level_db, unit)
     baseline = Baseline(
-        low_db.astype(np.float32), high_db.astype(np.float32), threshold_by_run(scores, unit, rate)
+        low_db.astype(np.float32),
+        high_db.astype(np.float32),
+        threshold_by_run(scores, unit, rate),
     )
     alone = len(np.unique(dataset.run[dataset.sensor == dataset.sensor[used[0]]])) == 1
     return Commissioning(
@@ -140,7 +145,9 @@ def commission_sensor(
         n_runs=len(np.unique(run)),
         rate=rate,
         baseline=baseline,
-        logit_threshold=None if logit is None else threshold_by_run(logit[used], unit, rate),
+        logit_threshold=None
+        if logit is None
+        else threshold_by_run(logit[used], unit, rate),
         network_stated=None if logit is None else _stated(rate, logit[used], run),
         novelty_stated=_stated(rate, scores, run),
     )
@@ -164,7 +171,9 @@ def leave_run_out_scores(level_db: Float64, runs: NDArray[Any]) -> Float64:
     scores = np.empty(len(level_db))
     for name in np.unique(runs):
         inside = runs == name
-        scores[inside] = score_of_levels(level_db[inside], *commissioned_range(level_db[~inside]))
+        scores[inside] = score_of_levels(
+            level_db[inside], *commissioned_range(level_db[~inside])
+        )
     return scores
 
 
@@ -176,10 +185,10 @@ def novelty_scores(spectra_db: Float32, baseline: Baseline) -> Float64:
 def novelty_floor(dataset: Dataset, novelty: Float64) -> float:
     """What no sensor's novelty threshold should lie below, by what these machines show.
 
-    What they exceed in 5 % of their healthy windows, or NOVELTY_FLOOR where they are too few to
-    tell; unless the threshold that best parts their faulty windows from the healthy ones does so
-    better beyond chance.
-    novelty : shape (n,), NaN for windows that prove nothing
+    What they exceed in 5 % of their healthy windows, or NOVELTY_FLOOR where
+    they are too few to tell; unless the threshold that best parts their faulty
+    windows from the healthy ones does so better beyond chance. novelty : shape
+    (n,), NaN for windows that prove nothing
     """
     known = dataset.select(~np.isnan(novelty) & (dataset.label >= 0))
     novelty = novelty[~np.isnan(novelty) & (dataset.label >= 0)]
@@ -194,7 +203,10 @@ def novelty_floor(dataset: Dataset, novelty: Float64) -> float:
 
 
 def is_better(
-    run: NDArray[Any], label: NDArray[np.int8], ng: NDArray[np.bool_], other: NDArray[np.bool_]
+    run: NDArray[Any],
+    label: NDArray[np.int8],
+    ng: NDArray[np.bool_],
+    other: NDArray[np.bool_],
 ) -> bool:
     """By balanced accuracy on the same windows, beyond chance: the paired 95 % interval by run
     lies above 0.

@@ -1,10 +1,11 @@
 """Do the maps point at what decides? Figures for the exact map and, beside it, for Grad-CAM of the
 same network.
 
-(a) additivity, (b) deletion and insertion, (c) weights shuffled, (d) pointing at a region known
-from elsewhere. Grad-CAM (Selvaraju et al. 2017) of the last convolution weighs each map by its mean
-gradient and keeps what is positive. In a GAP-CNN these gradients are the head's weights, so it is
-the positive part of our map, without the sum.
+(a) additivity, (b) deletion and insertion, (c) weights shuffled, (d) pointing
+at a region known from elsewhere. Grad-CAM (Selvaraju et al. 2017) of the last
+convolution weighs each map by its mean gradient and keeps what is positive. In
+a GAP-CNN these gradients are the head's weights, so it is the positive part of
+our map, without the sum.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ class Residual:
 class Curves:
     """How far the logit moved with each of SHARES of the cells, mean over windows.
 
-    named : the cells that the map names. random, equal_energy : others in their place
-    more_than_random, more_than_equal_energy : by how much the named ones moved it further
+    named : the cells that the map names. random, equal_energy : others in their
+    place more_than_random, more_than_equal_energy : by how much the named ones
+    moved it further
     """
 
     named: list[float]
@@ -94,7 +96,9 @@ class Scene:
     def first(self, n_windows: int) -> Scene:
         """n_windows of them, evenly chosen."""
         index = np.unique(
-            np.linspace(0, len(self.psd_db) - 1, min(n_windows, len(self.psd_db))).astype(int)
+            np.linspace(0, len(self.psd_db) - 1, min(n_windows, len(self.psd_db))).astype(
+                int
+            )
         )
         return Scene(
             self.model,
@@ -134,7 +138,9 @@ def grad_cam(model: keras.Model, psd_db: Float32) -> Float32:
         logit = tf.reduce_mean(features, axis=(1, 2)) @ weights[:, None] + bias
     importance = tf.reduce_mean(tape.gradient(logit, features), axis=(1, 2))
     raw = np.maximum(np.einsum("nftk,nk->nft", features.numpy(), importance.numpy()), 0)
-    return np.asarray(raw / np.maximum(raw.max(axis=(1, 2), keepdims=True), 1e-12), np.float32)
+    return np.asarray(
+        raw / np.maximum(raw.max(axis=(1, 2), keepdims=True), 1e-12), np.float32
+    )
 
 
 def map_figures(
@@ -175,11 +181,16 @@ def deletion_lead(scene: Scene, seed: int = 0) -> dict[str, Float64]:
 
     The mean over SHARES for each window, shape (n,), in logit units.
     """
-    return _lead(_moved(scene, _descending(scene.contribution), np.random.default_rng(seed), False))
+    return _lead(
+        _moved(scene, _descending(scene.contribution), np.random.default_rng(seed), False)
+    )
 
 
 def shuffled_agreement(
-    scene: Scene, shown: Float32, explain: Callable[[keras.Model, Float32], Float32], seed: int
+    scene: Scene,
+    shown: Float32,
+    explain: Callable[[keras.Model, Float32], Float32],
+    seed: int,
 ) -> float:
     """Mean rank correlation with the map of the same network after its weights were shuffled: near
     0 is right.
@@ -238,7 +249,9 @@ def _lead(moved: dict[str, Float64]) -> dict[str, Float64]:
     return {other: area["named"] - area[other] for other in ("random", "equal_energy")}
 
 
-def _curve(scene: Scene, cells_of: Callable[[int], Order], n_cells: int, keep: bool) -> Float64:
+def _curve(
+    scene: Scene, cells_of: Callable[[int], Order], n_cells: int, keep: bool
+) -> Float64:
     """How far the logit fell (deletion) or rose from the empty picture (insertion), shape (n,
     len(SHARES)).
     """
@@ -248,7 +261,9 @@ def _curve(scene: Scene, cells_of: Callable[[int], Order], n_cells: int, keep: b
     for share in SHARES:
         cells = cells_of(round(share * n_cells))
         chosen = _frames(scene, cells)[:, None]
-        picture = np.where(chosen, scene.psd_db if keep else empty, empty if keep else scene.psd_db)
+        picture = np.where(
+            chosen, scene.psd_db if keep else empty, empty if keep else scene.psd_db
+        )
         logit = predict(scene.model, np.ascontiguousarray(picture, np.float32))[0]
         moved.append(logit - start if keep else start - logit)
     return np.stack(moved, axis=1).astype(np.float64)

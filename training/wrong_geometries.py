@@ -2,9 +2,9 @@
 
     python -m training.wrong_geometries MANIFEST --machines FILE
 
-Each recording is diagnosed with many bearings that were never near it. A name is *coincident*
-where its rate lies within the tolerance of one that the true machine has: nothing in the signal
-could tell the two apart.
+Each recording is diagnosed with many bearings that were never near it. A name
+is *coincident* where its rate lies within the tolerance of one that the true
+machine has: nothing in the signal could tell the two apart.
 """
 
 from __future__ import annotations
@@ -45,9 +45,15 @@ def wrong_names(
     levels: Levels, machine: Machine, shaft: Shaft, foreign: list[Bearing]
 ) -> Iterator[tuple[bool, bool]]:
     """For each foreign bearing whether a part of it is named, and whether that is coincident."""
-    true = [one for one in families(machine, shaft.hz, shaft.tolerance) if one.source == "envelope"]
+    true = [
+        one
+        for one in families(machine, shaft.hz, shaft.tolerance)
+        if one.source == "envelope"
+    ]
     for bearing in foreign:
-        found = judge(replace(machine, bearings=(bearing,)), shaft, {"envelope": levels}).named
+        found = judge(
+            replace(machine, bearings=(bearing,)), shaft, {"envelope": levels}
+        ).named
         hz = 0.0 if found is None else found.fit.base_hz
         met = [one for one in true if abs(hz / one.base_hz - 1) <= 2 * one.tolerance]
         yield found is not None, bool(met)
@@ -60,7 +66,10 @@ def main() -> None:
     parser.add_argument("--bearings", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    machines, foreign = load_machines(options.machines), bearings(options.bearings, options.seed)
+    machines, foreign = (
+        load_machines(options.machines),
+        bearings(options.bearings, options.seed),
+    )
     named = coincident = total = 0
     for recording in load_manifest(options.manifest).recordings:
         machine = with_speed(machine_at(machines, recording.sensor), recording)
@@ -74,7 +83,11 @@ def main() -> None:
         met = list(wrong_names(levels, machine, shaft, foreign))
         n_named, n_coincident = sum(one for one, _ in met), sum(both for _, both in met)
         print(f"{recording.name}: {n_named} of {len(met)} named, {n_coincident} coincident")
-        named, coincident, total = named + n_named, coincident + n_coincident, total + len(met)
+        named, coincident, total = (
+            named + n_named,
+            coincident + n_coincident,
+            total + len(met),
+        )
     print(f"named: {share(named, total)}")
     print(f"of them not coincident: {share(named - coincident, total)}")
 

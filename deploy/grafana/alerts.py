@@ -29,11 +29,22 @@ def rule_groups() -> Json:
     )
     share_of_bad = [_count('"severity" = 3'), _count('"severity" >= 0')]
     rules = [
-        _rule("alarm-raised", "Alarm raised", [_points('last("alarm")')], REPORT_S, (ABOVE, 0.5))
+        _rule(
+            "alarm-raised",
+            "Alarm raised",
+            [_points('last("alarm")')],
+            REPORT_S,
+            (ABOVE, 0.5),
+        )
         | NO_DATA_IS_AN_ALERT
         | _says(f"{OF_POINT}: the alarm is raised", "critical"),
-        _rule("ng-share", "Many NG windows", [_verdicts('mean("ng")')], HOUR_S, (ABOVE, 0.2))
-        | _says(f"{OF_POINT}: more than 20 % of the last hour's judged windows are NG", "warning"),
+        _rule(
+            "ng-share", "Many NG windows", [_verdicts('mean("ng")')], HOUR_S, (ABOVE, 0.2)
+        )
+        | _says(
+            f"{OF_POINT}: more than 20 % of the last hour's judged windows are NG",
+            "warning",
+        ),
         _rule(
             "sensor-silent",
             "Sensor silent",
@@ -45,9 +56,12 @@ def rule_groups() -> Json:
         | _says(f"{OF_POINT}: no data arrives", "warning"),
         _rule("bad-data", "Bad data", share_of_bad, HOUR_S, (ABOVE, 0.1), math="$RA / $RB")
         | _says(
-            f"{OF_POINT}: more than 10 % of the last hour's windows could not be judged", "warning"
+            f"{OF_POINT}: more than 10 % of the last hour's windows could not be judged",
+            "warning",
         ),
-        _rule("alarm-not-shown", "Alarm not shown", [_alarms_not_shown()], DAY_S, (ABOVE, 0.5))
+        _rule(
+            "alarm-not-shown", "Alarm not shown", [_alarms_not_shown()], DAY_S, (ABOVE, 0.5)
+        )
         | NO_DATA_IS_AN_ALERT
         | {"for": "2m"}
         | _says(
@@ -69,13 +83,21 @@ def rule_groups() -> Json:
             " camshaft status --parked",
             "warning",
         ),
-        _rule("heartbeat-stale", "Service heartbeat stale", [alive], 6 * HOUR_S, (BELOW, 0.5))
+        _rule(
+            "heartbeat-stale", "Service heartbeat stale", [alive], 6 * HOUR_S, (BELOW, 0.5)
+        )
         | {"for": "1m", "noDataState": "Alerting"}
         | _says(
             "{{ $labels.instance }}: Camshaft has not reported its health for a minute or more",
             "critical",
         ),
-        _rule("backlog-growing", "Journal backlog growing", [waiting], 10 * MINUTE_S, (ABOVE, 300))
+        _rule(
+            "backlog-growing",
+            "Journal backlog growing",
+            [waiting],
+            10 * MINUTE_S,
+            (ABOVE, 300),
+        )
         | {"for": "5m"}
         | _says(
             "{{ $labels.instance }}: the oldest row that InfluxDB has not got is over five"
@@ -165,7 +187,11 @@ def _rule(
     data.append(
         _step(
             "C",
-            {"type": "threshold", "expression": "M" if math else "RA", "conditions": conditions},
+            {
+                "type": "threshold",
+                "expression": "M" if math else "RA",
+                "conditions": conditions,
+            },
         )
     )
     rule = {"uid": f"camshaft-{uid}", "title": title, "condition": "C", "data": data}

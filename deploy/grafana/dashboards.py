@@ -24,7 +24,9 @@ LIVE_PAGE = text_variable("live_page", "Live page", "http://127.0.0.1:8477")
 TO_FLEET = link("Fleet", "/d/camshaft-fleet")
 TO_SERVICE = link("Service", "/d/camshaft-service")
 TO_LIVE_PAGE = link("Live page", "${live_page}", new_tab=True)
-POINT_ON_LIVE_PAGE = "${live_page}/#/point/${machine:percentencode}%2F${point:percentencode}"
+POINT_ON_LIVE_PAGE = (
+    "${live_page}/#/point/${machine:percentencode}%2F${point:percentencode}"
+)
 COLUMNS = ("reason", "probability", "novelty", "band_low_hz", "band_high_hz", "band_share")
 UNITS = {
     "probability": "percentunit",
@@ -43,21 +45,29 @@ def fleet() -> Json:
     """Which machines are not OK, and since when."""
     machine = '"machine" =~ /^${machine:regex}$/'
     newest = (
-        f'SELECT last("severity") AS "now" FROM "vibration_verdict" WHERE {machine} AND $timeFilter'
+        'SELECT last("severity") AS "now" FROM "vibration_verdict"'
+        f" WHERE {machine} AND $timeFilter"
     )
     newest = f'({newest} GROUP BY "machine", "point")'
 
     def points_in(title: str, severity: int, colour: str) -> Json:
-        return stat(title, 4, f'SELECT count("now") FROM {newest} WHERE "now" = {severity}', colour)
+        return stat(
+            title, 4, f'SELECT count("now") FROM {newest} WHERE "now" = {severity}', colour
+        )
 
-    states = f'SELECT max("severity") FROM "vibration_verdict" WHERE {machine} AND $timeFilter'
+    states = (
+        f'SELECT max("severity") FROM "vibration_verdict" WHERE {machine} AND $timeFilter'
+    )
     states += ' GROUP BY time($__interval), "machine", "point" fill(none)'
     share = f'SELECT mean("ng") FROM "vibration_verdict" WHERE {machine} AND $timeFilter'
     share += ' GROUP BY time($__interval), "machine", "point" fill(none)'
     newest_rows = ", ".join(
-        f'last("{name}") AS "{name}"' for name in ("status", *COLUMNS, "alarm_state", "model_id")
+        f'last("{name}") AS "{name}"'
+        for name in ("status", *COLUMNS, "alarm_state", "model_id")
     )
-    points = f'SELECT {newest_rows} FROM "vibration_verdict" WHERE {machine} AND $timeFilter'
+    points = (
+        f'SELECT {newest_rows} FROM "vibration_verdict" WHERE {machine} AND $timeFilter'
+    )
     points += ' GROUP BY "machine", "point"'
     alarms = (
         f'SELECT "text", "model_id" FROM "vibration_event" WHERE {machine} AND "kind" =~ /^alarm/'
@@ -87,7 +97,13 @@ def fleet() -> Json:
             (
                 9,
                 [
-                    table("Alarms of the last day", 12, alarms, links=[of_row], time_from="24h"),
+                    table(
+                        "Alarms of the last day",
+                        12,
+                        alarms,
+                        links=[of_row],
+                        time_from="24h",
+                    ),
                     _share(share, name),
                 ],
             ),
@@ -107,10 +123,16 @@ def point() -> Json:
         " fill(none)"
     )
     columns = ", ".join(f'"{name}"' for name in (*COLUMNS, "model_id"))
-    driven = f'SELECT {columns} FROM "vibration_verdict" WHERE {where} AND "status" = \'NG\''
+    driven = (
+        f'SELECT {columns} FROM "vibration_verdict" WHERE {where} AND "status" = \'NG\''
+    )
     driven += " ORDER BY time DESC LIMIT 500"
-    quality = query(_over_time("mean(/^(rms|peak|clipped|rate)/)", "vibration_quality"), "$col")
-    velocity = query(_over_time('mean("velocity_rms_mm_s")', "vibration_quality"), "velocity RMS")
+    quality = query(
+        _over_time("mean(/^(rms|peak|clipped|rate)/)", "vibration_quality"), "$col"
+    )
+    velocity = query(
+        _over_time('mean("velocity_rms_mm_s")', "vibration_quality"), "velocity RMS"
+    )
     panels = place(
         [
             (4, [state_timeline("State", 24, states, "${machine} / ${point}")]),
@@ -128,7 +150,9 @@ def point() -> Json:
             ),
         ]
     )
-    annotations = [annotation(title, colour, _events(kinds)) for title, colour, kinds in MARKS]
+    annotations = [
+        annotation(title, colour, _events(kinds)) for title, colour, kinds in MARKS
+    ]
     links = [TO_FLEET, TO_SERVICE, link("Live page", POINT_ON_LIVE_PAGE, new_tab=True)]
     return dashboard(
         "camshaft-point",
@@ -144,7 +168,9 @@ def point() -> Json:
 def service() -> Json:
     """The service itself: do the books close, does anything wait, how fast is it."""
 
-    def figures(title: str, width: int, names: str, how: str = "last", unit: str = "short") -> Json:
+    def figures(
+        title: str, width: int, names: str, how: str = "last", unit: str = "short"
+    ) -> Json:
         queries = [query(_health(f'{how}("{name}")'), name) for name in names.split()]
         return time_series(title, width, queries, unit)
 
@@ -153,7 +179,9 @@ def service() -> Json:
         " /^${instance:regex}$/"
     )
     restarts = f'SELECT count("change") FROM ({falls} AND $timeFilter) WHERE "change" < 0'
-    newest = 'FROM "monitor_health" WHERE "instance" =~ /^${instance:regex}$/ AND $timeFilter'
+    newest = (
+        'FROM "monitor_health" WHERE "instance" =~ /^${instance:regex}$/ AND $timeFilter'
+    )
     numbers = [
         stat(
             "Sensors whose books do not close",
@@ -162,7 +190,12 @@ def service() -> Json:
             "red",
         ),
         stat("Restarts", 6, restarts, "orange", description="In the range shown."),
-        stat("Rows that InfluxDB rejected", 6, f'SELECT last("rejected_rows") {newest}', "red"),
+        stat(
+            "Rows that InfluxDB rejected",
+            6,
+            f'SELECT last("rejected_rows") {newest}',
+            "red",
+        ),
         stat(
             "Messages the broker dropped",
             6,
@@ -185,7 +218,13 @@ def service() -> Json:
                 9,
                 [
                     figures("Rows that wait in the journal", 8, "backlog_rows", "max"),
-                    figures("Age of the oldest row that waits", 8, "oldest_row_age_s", "max", "s"),
+                    figures(
+                        "Age of the oldest row that waits",
+                        8,
+                        "oldest_row_age_s",
+                        "max",
+                        "s",
+                    ),
                     figures("Journal", 8, "journal_bytes", "max", "bytes"),
                 ],
             ),
@@ -199,7 +238,9 @@ def service() -> Json:
                         "max",
                         "ms",
                     ),
-                    figures("Bad payloads, broker connects", 8, "bad_payloads broker_connects"),
+                    figures(
+                        "Bad payloads, broker connects", 8, "bad_payloads broker_connects"
+                    ),
                     figures("Memory", 8, "rss_bytes", "max", "bytes"),
                 ],
             ),
@@ -208,7 +249,9 @@ def service() -> Json:
     instances = 'SHOW TAG VALUES FROM "monitor_health" WITH KEY = "instance"'
     variables = [variable("instance", "Instance", instances, all_of_them=True), LIVE_PAGE]
     links = [TO_FLEET, TO_LIVE_PAGE]
-    return dashboard("camshaft-service", "Camshaft: Service", panels, variables, links=links)
+    return dashboard(
+        "camshaft-service", "Camshaft: Service", panels, variables, links=links
+    )
 
 
 def _to_point(machine: str, point: str) -> Json:
@@ -286,7 +329,9 @@ def _probability() -> Json:
     queries = [
         query(_over_time('max("probability")', "vibration_verdict"), "P(NG), highest"),
         query(_over_time('mean("probability")', "vibration_verdict"), "P(NG), mean"),
-        query(_over_time('last("probability_threshold")', "vibration_verdict"), "threshold"),
+        query(
+            _over_time('last("probability_threshold")', "vibration_verdict"), "threshold"
+        ),
     ]
     return time_series(
         "P(NG)",
@@ -335,12 +380,19 @@ def _novelty_map() -> Json:
     text = "Share of each band in the novelty score, in 1/10,000 of it."
     colours = {"scheme": "Oranges", "reverse": False, "min": 0}
     return heatmap(
-        "Where it is unlike itself", 12, _map_query("vibration_novelty"), colours, "short", text
+        "Where it is unlike itself",
+        12,
+        _map_query("vibration_novelty"),
+        colours,
+        "short",
+        text,
     )
 
 
 def _spectrum() -> Json:
-    text = "Power spectral density, mean of the channels, in tenths of a dB re 1 (m/s²)²/Hz."
+    text = (
+        "Power spectral density, mean of the channels, in tenths of a dB re 1 (m/s²)²/Hz."
+    )
     colours = {"scheme": "Viridis", "reverse": False}
     return heatmap("Spectrum", 12, _map_query("vibration_spectrum"), colours, "short", text)
 
@@ -380,7 +432,10 @@ def _indicators(names: str) -> Json:
 
 def _drift(quality: Json) -> Json:
     return time_series(
-        "Quality of the data", 6, [quality], description="RMS and peak in m/s², clipped share."
+        "Quality of the data",
+        6,
+        [quality],
+        description="RMS and peak in m/s², clipped share.",
     )
 
 
@@ -390,4 +445,6 @@ def _severity(velocity: Json) -> Json:
         " seconds, where rate and window allow it. The zone limits depend on the machine; part 3"
         " gives 4.5 mm/s and 7.1 mm/s for large ones."
     )
-    return time_series("Vibration severity", 6, [velocity], "suffix: mm/s", 0, description=text)
+    return time_series(
+        "Vibration severity", 6, [velocity], "suffix: mm/s", 0, description=text
+    )

@@ -28,9 +28,16 @@ STATUS_COLOURS = {
 SENSOR = '"machine" =~ /^${machine:regex}$/ AND "point" =~ /^${point:regex}$/'
 
 
-def query(influxql: str, alias: str = "", as_table: bool = False, ref_id: str = "A") -> Json:
+def query(
+    influxql: str, alias: str = "", as_table: bool = False, ref_id: str = "A"
+) -> Json:
     """One InfluxQL query of a panel. alias names the series, with $col, $tag_machine and so on."""
-    found: Json = {"refId": ref_id, "datasource": DATA_SOURCE, "query": influxql, "rawQuery": True}
+    found: Json = {
+        "refId": ref_id,
+        "datasource": DATA_SOURCE,
+        "query": influxql,
+        "rawQuery": True,
+    }
     found["resultFormat"] = "table" if as_table else "time_series"
     return found | ({"alias": alias} if alias else {})
 
@@ -62,12 +69,22 @@ def place(rows: Iterable[tuple[int, Sequence[Json]]]) -> list[Json]:
 
 
 def _panel(kind: str, title: str, width: int, targets: Sequence[Json], **more: Any) -> Json:
-    panel: Json = {"type": kind, "title": title, "datasource": DATA_SOURCE, "gridPos": {"w": width}}
+    panel: Json = {
+        "type": kind,
+        "title": title,
+        "datasource": DATA_SOURCE,
+        "gridPos": {"w": width},
+    }
     return panel | {"targets": lettered(targets)} | more
 
 
 def stat(
-    title: str, width: int, influxql: str, colour: str, unit: str = "short", description: str = ""
+    title: str,
+    width: int,
+    influxql: str,
+    colour: str,
+    unit: str = "short",
+    description: str = "",
 ) -> Json:
     """One number; 0 where the query finds nothing, coloured from 1 on."""
     steps = [{"color": "green", "value": None}, {"color": colour, "value": 1}]
@@ -113,7 +130,9 @@ def time_series(
         "spanNulls": False,
     }
     defaults: Json = {"unit": unit, "custom": custom, "color": {"mode": "palette-classic"}}
-    defaults |= {name: value for name, value in (("min", low), ("max", high)) if value is not None}
+    defaults |= {
+        name: value for name, value in (("min", low), ("max", high)) if value is not None
+    }
     dashed = {
         "matcher": {"id": "byRegexp", "options": "/threshold/"},
         "properties": [
@@ -123,7 +142,12 @@ def time_series(
         ],
     }
     options = {
-        "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
+        "legend": {
+            "showLegend": True,
+            "displayMode": "list",
+            "placement": "bottom",
+            "calcs": [],
+        },
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
     fields = {"defaults": defaults, "overrides": [dashed]}
@@ -158,12 +182,22 @@ def state_timeline(
         "showValue": "auto",
         "rowHeight": 0.9,
         "mergeValues": True,
-        "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
+        "legend": {
+            "showLegend": True,
+            "displayMode": "list",
+            "placement": "bottom",
+            "calcs": [],
+        },
         "tooltip": {"mode": "single", "sort": "none"},
     }
     fields = {"defaults": defaults, "overrides": []}
     return _panel(
-        "state-timeline", title, width, [query(influxql, alias)], fieldConfig=fields, options=shown
+        "state-timeline",
+        title,
+        width,
+        [query(influxql, alias)],
+        fieldConfig=fields,
+        options=shown,
     )
 
 
@@ -185,13 +219,16 @@ def table(
         for name, unit in (units or {}).items()
     ]
     mapping = {
-        status: {"color": colour, "text": status} for status, colour in STATUS_COLOURS.items()
+        status: {"color": colour, "text": status}
+        for status, colour in STATUS_COLOURS.items()
     }
     coloured: list[Json] = [
         {"id": "mappings", "value": [{"type": "value", "options": mapping}]},
         {"id": "custom.cellOptions", "value": {"type": "color-text"}},
     ]
-    overrides.append({"matcher": {"id": "byName", "options": "status"}, "properties": coloured})
+    overrides.append(
+        {"matcher": {"id": "byName", "options": "status"}, "properties": coloured}
+    )
     fields = {
         "defaults": {"custom": {"filterable": True}, "links": list(links)},
         "overrides": overrides,
@@ -247,7 +284,10 @@ def heatmap(
         "hideFrom": {"legend": False, "tooltip": False, "viz": False},
     }
     fields = {"defaults": {"custom": custom}, "overrides": []}
-    rename = {"id": "renameByRegex", "options": {"regex": "^mean_0*(.+)$", "renamePattern": "$1"}}
+    rename = {
+        "id": "renameByRegex",
+        "options": {"regex": "^mean_0*(.+)$", "renamePattern": "$1"},
+    }
     panel = _panel(
         "heatmap",
         title,
@@ -256,7 +296,11 @@ def heatmap(
         description=description,
         fieldConfig=fields,
     )
-    return panel | {"options": options, "interval": "0${column_ms}ms", "transformations": [rename]}
+    return panel | {
+        "options": options,
+        "interval": "0${column_ms}ms",
+        "transformations": [rename],
+    }
 
 
 def variable(
@@ -275,7 +319,9 @@ def variable(
         "multi": False,
         "includeAll": all_of_them,
         "options": [],
-        "current": {"text": "All", "value": "$__all"} if all_of_them else {"text": "", "value": ""},
+        "current": {"text": "All", "value": "$__all"}
+        if all_of_them
+        else {"text": "", "value": ""},
     }
     if hidden:
         found["skipUrlSync"] = True

@@ -26,7 +26,9 @@ SPAN_OPTIONS = ("--from", "--to")
 class _Config(argparse.Action):
     """-c FILE or FILE: whichever is there."""
 
-    def __call__(self, _parser: object, found: argparse.Namespace, value: Any, *_: object) -> None:
+    def __call__(
+        self, _parser: object, found: argparse.Namespace, value: Any, *_: object
+    ) -> None:
         if value is not None:
             found.config = value
 
@@ -65,7 +67,9 @@ def whole_number(least: int, most: int = 10**9) -> Callable[[str], int]:
         digits = text.strip().removeprefix("-")
         value = int(digits) if digits.isdecimal() and len(digits) < 20 else least - 1
         if text.strip().startswith("-") or not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number of {least} or more")
+            raise argparse.ArgumentTypeError(
+                f"{text!r}: must be a whole number of {least} or more"
+            )
         return value
 
     return parse
@@ -170,7 +174,11 @@ def add_span(
 ) -> None:
     """--from, --to and --tz, as text; span_of() and bounds_of() read them."""
     parser.add_argument(
-        "--from", dest="from_text", required=required, metavar="TIME", help=f"beginning: {FORMS}"
+        "--from",
+        dest="from_text",
+        required=required,
+        metavar="TIME",
+        help=f"beginning: {FORMS}",
     )
     parser.add_argument(
         "--to",

@@ -24,7 +24,10 @@ EXIT_CODES = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="to write; one that exists is replaced at the end"
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="to write; one that exists is replaced at the end",
     )
 
 

@@ -48,16 +48,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_span(parser, required=False, default_to=None)
     parser.add_argument(
-        "--false-alarm-rate", type=float, metavar="P", help="per healthy window (default 1/(N+1))"
+        "--false-alarm-rate",
+        type=float,
+        metavar="P",
+        help="per healthy window (default 1/(N+1))",
     )
-    parser.add_argument("--author", metavar="NAME", help="who says so (default: your login name)")
+    parser.add_argument(
+        "--author", metavar="NAME", help="who says so (default: your login name)"
+    )
     parser.add_argument(
         "--even-so",
         default="",
         metavar="REASON",
         help="although windows hold NG or an alarm stands; needs --author",
     )
-    parser.add_argument("--undo", action="store_true", help="take the newest commissioning back")
+    parser.add_argument(
+        "--undo", action="store_true", help="take the newest commissioning back"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -111,7 +118,9 @@ def _sensors(name: str, known: list[str]) -> list[str]:
     found = fnmatch.filter(known, name)
     if not found:
         near = difflib.get_close_matches(name, known, 3, 0.5) or known[:3]
-        hint = f"it knows {', '.join(map(printable, near))}" if near else "it knows none yet"
+        hint = (
+            f"it knows {', '.join(map(printable, near))}" if near else "it knows none yet"
+        )
         more = "" if len(near) == len(known) else f" and {len(known) - len(near)} more"
         print(f"The journal knows no sensor {name!r}; {hint}{more}.", file=sys.stderr)
     return found

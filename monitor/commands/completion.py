@@ -39,7 +39,9 @@ ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=("bash", "zsh"), help="which shell reads the script")
+    parser.add_argument(
+        "shell", choices=("bash", "zsh"), help="which shell reads the script"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,7 +59,9 @@ def script(parsers: Mapping[str, argparse.ArgumentParser]) -> str:
         for action in actions:
             if action.choices is not None:
                 patterns = "|".join(f'"{name} {word}"' for word in action.option_strings)
-                values.append(_case(patterns, [str(choice) for choice in action.choices], "return"))
+                values.append(
+                    _case(patterns, [str(choice) for choice in action.choices], "return")
+                )
     parts = {"options": "\n".join(options), "values": "\n".join(values)}
     return SCRIPT.format(commands=" ".join(parsers), **parts)
 

@@ -1,8 +1,8 @@
 """`camshaft demo`: machines publish over real MQTT, the real service judges them, a live view shows
 it.
 
-The demo knows which simulated machine is faulty, and since when; its exit code says whether the
-service found out.
+The demo knows which simulated machine is faulty, and since when; its exit code
+says whether the service found out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=int, metavar="N", help="how long the machines run (default 60)"
     )
     parser.add_argument(
-        "--json", action="store_true", help="no live view; end with one JSON line of figures"
+        "--json",
+        action="store_true",
+        help="no live view; end with one JSON line of figures",
     )
     parser.add_argument(
         "--picture", type=Path, metavar="FILE", help="save the last view as an SVG file"
@@ -48,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="play these instead of simulated machines",
     )
     parser.add_argument(
-        "--model", metavar="MODEL", help="for the recordings: a bundled name or a model folder"
+        "--model",
+        metavar="MODEL",
+        help="for the recordings: a bundled name or a model folder",
     )
     parser.add_argument(
         "--match",
@@ -61,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit codes: 0 every machine was called what it is; 1 one was not, or the demo broke; 2
     refused.
 
-    With recordings, 0 says that all were judged and the books close; the accuracy is printed.
+    With recordings, 0 says that all were judged and the books close; the
+    accuracy is printed.
     """
     from monitor.demo.stage import DemoError
     from monitor.recordings.recording import RecordingError
@@ -106,7 +111,9 @@ def _refusal(arguments: argparse.Namespace) -> str:
         )
     for option in ("model", "match"):
         if not recorded and getattr(arguments, option) is not None:
-            return f"--{option} = {getattr(arguments, option)}: goes with --recordings only."
+            return (
+                f"--{option} = {getattr(arguments, option)}: goes with --recordings only."
+            )
     if seconds is not None and seconds < MIN_SECONDS:
         return (
             f"--seconds = {seconds}: must be at least {MIN_SECONDS} (unit: seconds), the faults"

@@ -1,6 +1,7 @@
 """`camshaft discover`: listen to a broker, and write the configuration of what is heard.
 
-What cannot be known is asked, on a terminal alone. A script gets what is certain, and questions.
+What cannot be known is asked, on a terminal alone. A script gets what is
+certain, and questions.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="takes the section mqtt of a YAML file: user, password, TLS",
     )
-    parser.add_argument("--topic", default="#", metavar="FILTER", help="(default #: all topics)")
+    parser.add_argument(
+        "--topic", default="#", metavar="FILTER", help="(default #: all topics)"
+    )
     parser.add_argument(
         "--seconds",
         type=number(above=0, below=86_400),
@@ -82,7 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="to a question, by its key; may stand several times",
     )
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="save what is said as SVG")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="save what is said as SVG"
+    )
 
 
 def _answer(text: str) -> tuple[str, str]:
@@ -221,7 +226,9 @@ def _save(lines: list[str], path: Path) -> None:
     from monitor.demo.view import save_picture
 
     save_picture(
-        path, plain_lines(["$ camshaft discover --broker 127.0.0.1", "", *lines]), "discover"
+        path,
+        plain_lines(["$ camshaft discover --broker 127.0.0.1", "", *lines]),
+        "discover",
     )
 
 

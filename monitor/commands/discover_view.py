@@ -33,7 +33,9 @@ def lines_of(found: Discovery) -> list[str]:
 
 def _shape_lines(proposal: Proposal) -> Iterator[str]:
     topics = ", ".join(printable(topic, 60) for topic in proposal.topics[:N_TOPICS])
-    more = f" and {len(proposal.topics) - N_TOPICS} more" * (len(proposal.topics) > N_TOPICS)
+    more = f" and {len(proposal.topics) - N_TOPICS} more" * (
+        len(proposal.topics) > N_TOPICS
+    )
     yield f"{proposal.number}. {proposal.n_messages} messages on {topics}{more}"
     if proposal.topic:
         yield from _entry("topic", proposal.topic)

@@ -1,8 +1,8 @@
 """camshaft doctor: each step from the configuration to InfluxDB, one line each, and a hint where
 one fails.
 
-It leaves one trace: a row of measurement monitor_probe in InfluxDB. A service that runs meanwhile
-is not disturbed.
+It leaves one trace: a row of measurement monitor_probe in InfluxDB. A service
+that runs meanwhile is not disturbed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,12 @@ from monitor.commands.doctor_finding import Finding
 from monitor.config import Config, ConfigError, InfluxSettings, JournalSettings
 from monitor.config_file import load_config
 from monitor.config_pairs import doubts
-from monitor.evidence.model_folder import SELF_TEST_FILE, ModelError, find_model, read_checked
+from monitor.evidence.model_folder import (
+    SELF_TEST_FILE,
+    ModelError,
+    find_model,
+    read_checked,
+)
 from monitor.evidence.network import Classifier
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
 from monitor.journal.reader import JournalReader
@@ -94,25 +99,30 @@ def diagnose(config: Config, wait_s: float) -> Iterator[Finding]:
 
 
 def _summary(path: Path, config: Config) -> str:
-    return (
-        f"{path}: {len(config.subscriptions)} subscription(s), {len(config.sensors)} sensor rule(s)"
-    )
+    subscriptions = f"{len(config.subscriptions)} subscription(s)"
+    return f"{path}: {subscriptions}, {len(config.sensors)} sensor rule(s)"
 
 
 # -- models, journal, InfluxDB --------------------------------------------------------------------
 
 
 def check_models(config: Config) -> Iterator[Finding]:
-    names = list(dict.fromkeys(rule.model for rule in config.sensors if rule.model is not None))
+    names = list(
+        dict.fromkeys(rule.model for rule in config.sensors if rule.model is not None)
+    )
     if not names:
-        yield Finding("model", "ok", "none named: sensors are judged by novelty once commissioned")
+        yield Finding(
+            "model", "ok", "none named: sensors are judged by novelty once commissioned"
+        )
     for name in names:
         try:
             folder = find_model(name, config.models_folder)
             classifier = Classifier(folder)
             said = self_test(folder, classifier)
         except ModelError as error:
-            yield Finding("model", "FAILED", str(error), "give a whole, unchanged model folder")
+            yield Finding(
+                "model", "FAILED", str(error), "give a whole, unchanged model folder"
+            )
             continue
         yield Finding("model", "ok", f"{name}: id {classifier.manifest.id}, {said}")
         yield from _fit(config, name, classifier)
@@ -152,7 +162,9 @@ def self_test(folder: Path, classifier: Classifier) -> str:
         found, _ = classifier.predict(psd_db)
         worst = float(np.max(np.abs(found - logit) / np.maximum(1.0, np.abs(logit))))
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{folder / SELF_TEST_FILE} is not a self-test: {error}.") from error
+        raise ModelError(
+            f"{folder / SELF_TEST_FILE} is not a self-test: {error}."
+        ) from error
     if not worst <= SELF_TEST_TOLERANCE:
         raise ModelError(
             f"{folder}: logits of the self-test differ by {worst:.2g} from those stored with the"
@@ -175,12 +187,17 @@ def check_journal(settings: JournalSettings) -> Iterator[Finding]:
             JournalReader(path).close()
         except JournalError as error:
             yield Finding(
-                "journal", "FAILED", str(error), "move the file away; the service starts a new one"
+                "journal",
+                "FAILED",
+                str(error),
+                "move the file away; the service starts a new one",
             )
             return
     taken = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
     free, room = shutil.disk_usage(path.parent).free, max(0, settings.max_bytes - taken)
-    text = f"{path} can be written, {free / 1e9:.1f} GB free, may grow by {room / 1e9:.1f} GB"
+    text = (
+        f"{path} can be written, {free / 1e9:.1f} GB free, may grow by {room / 1e9:.1f} GB"
+    )
     if free < room:
         yield Finding(
             "journal", "warning", text, "lower journal.max_bytes or give it a larger disk"
@@ -210,7 +227,9 @@ def check_refused(config: Config) -> Iterator[Finding]:
         mine = [row for row in refused if row.output == name]
         n_rows = sum(row.n_rows for row in mine)
         text = f"{name} has refused {n_rows:,} row(s) so far, most of them with: {mine[0].reason}"
-        hint = "camshaft status --parked lists them, camshaft resend --parked sends them again"
+        hint = (
+            "camshaft status --parked lists them, camshaft resend --parked sends them again"
+        )
         yield Finding("InfluxDB", "warning", text, hint)
 
 

@@ -1,6 +1,7 @@
 """The doctor's way to the broker: name, TCP, TLS, login, subscriptions, a message of each.
 
-It uses a session of its own that ends with it; a service that runs meanwhile is not disturbed.
+It uses a session of its own that ends with it; a service that runs meanwhile is
+not disturbed.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ def _broker_steps(config: Config, wait_s: float) -> Iterator[Finding]:
         )
         return
     try:
-        with socket.create_connection((settings.host, settings.port), timeout=CONNECT_S) as link:
+        with socket.create_connection(
+            (settings.host, settings.port), timeout=CONNECT_S
+        ) as link:
             yield Finding("TCP", "ok", f"{where} takes connections")
             if settings.tls is not None:
                 yield _tls_step(settings, link)
@@ -79,10 +82,14 @@ def _tls_step(settings: MqttSettings, link: socket.socket) -> Finding:
             link, server_hostname=settings.host
         ) as secure:
             certificate: Mapping[str, Any] = secure.getpeercert() or {}
-            days = (ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) / 86_400
+            days = (
+                ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()
+            ) / 86_400
             text = f"{secure.version()}, the server's certificate holds for {days:.0f} more days"
             if days < CERTIFICATE_WARNING_DAYS:
-                return Finding("TLS", "warning", text, "renew it before the connection fails")
+                return Finding(
+                    "TLS", "warning", text, "renew it before the connection fails"
+                )
             return Finding("TLS", "ok", text)
     except ConfigError as error:
         return Finding("TLS", "FAILED", str(error))
@@ -120,7 +127,9 @@ def _session_steps(config: Config, wait_s: float) -> Iterator[Finding]:
         for text in shortfalls(limits, settings.model_copy(update={"session_expiry_s": 0})):
             yield Finding("login", "warning", f"the broker {text}")
         if settings.protocol != "5" and probe.has_plain_will:
-            yield Finding("login", "warning", "the broker takes no retained last will of QoS 1")
+            yield Finding(
+                "login", "warning", "the broker takes no retained last will of QoS 1"
+            )
         yield from _subscription_steps(config, probe, wait_s)
         yield from _publishing_step(config, probe)
 
@@ -140,7 +149,9 @@ def _publishing_step(config: Config, probe: BrokerProbe) -> Iterator[Finding]:
         )
 
 
-def _subscription_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterator[Finding]:
+def _subscription_steps(
+    config: Config, probe: BrokerProbe, wait_s: float
+) -> Iterator[Finding]:
     patterns = {one.pattern.filter: one.topic for one in config.subscriptions}
     try:
         answers = probe.subscribe([TopicFilter(one) for one in patterns], CONNECT_S)
@@ -150,10 +161,15 @@ def _subscription_steps(config: Config, probe: BrokerProbe, wait_s: float) -> It
     for topic, answer in answers.items():
         if answer == QOS_0_ONLY:
             text = f"{topic} is granted with QoS 0 only: messages can be lost on the way"
-            yield Finding("subscription", "warning", text, "let the broker deliver with QoS 1")
+            yield Finding(
+                "subscription", "warning", text, "let the broker deliver with QoS 1"
+            )
         elif answer:
             yield Finding(
-                "subscription", "FAILED", f"{topic}: {answer}", "check the broker's access list"
+                "subscription",
+                "FAILED",
+                f"{topic}: {answer}",
+                "check the broker's access list",
             )
         else:
             yield Finding("subscription", "ok", f"{topic} is granted with QoS 1")

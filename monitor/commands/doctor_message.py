@@ -27,7 +27,9 @@ from monitor.text import first_bytes
 
 RATE_SHARE = 0.2  # of the time to wait is left for arrival to tell the rate
 BY_HALF = 0.6  # a rate is told where both its limits are nearer to it than a factor of two
-CLOCK_NS = 1800 * 10**9  # a sensor's clock may be off by as much without a word: a backlog may be
+CLOCK_NS = (
+    1800 * 10**9
+)  # a sensor's clock may be off by as much without a word: a backlog may be
 
 # What the service can read and a single message does not show.
 NEEDS_OTHERS = {
@@ -43,7 +45,9 @@ def message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterator
     waiting = {subscription.topic for subscription in config.subscriptions}
     retained, rates, formats = set(), Rates(config), Formats(config)
     until_s = time.monotonic() + wait_s
-    while waiting and (message := probe.next_message(until_s - time.monotonic())) is not None:
+    while (
+        waiting and (message := probe.next_message(until_s - time.monotonic())) is not None
+    ):
         subscription = _subscription_of(config, message)
         if subscription is None:
             continue
@@ -63,7 +67,9 @@ def message_steps(config: Config, probe: BrokerProbe, wait_s: float) -> Iterator
             waiting.discard(subscription.topic)
             yield found
     for topic in sorted(waiting):
-        what = "nothing but a retained message came" if topic in retained else "nothing came"
+        what = (
+            "nothing but a retained message came" if topic in retained else "nothing came"
+        )
         hint = "is a sensor running, and its topic spelt so? --wait gives it longer"
         yield Finding("message", "FAILED", f"{what} on {topic} within {wait_s:g} s", hint)
     yield from _later_steps(config, probe, rates, formats, wait_s * RATE_SHARE)
@@ -87,7 +93,9 @@ def _later_steps(
 
 def _subscription_of(config: Config, message: Message) -> Subscription | None:
     """The first that fits the message's topic."""
-    matching = (one for one in config.subscriptions if one.pattern.match(message.topic) is not None)
+    matching = (
+        one for one in config.subscriptions if one.pattern.match(message.topic) is not None
+    )
     return next(matching, None)
 
 
@@ -99,7 +107,9 @@ class Formats:
         self._checks: dict[str, FormatCheck] = {}
         self._told: set[str] = set()
 
-    def take(self, subscription: Subscription, message: Message, chunks: Sequence[Chunk]) -> None:
+    def take(
+        self, subscription: Subscription, message: Message, chunks: Sequence[Chunk]
+    ) -> None:
         """Look at the first sensor in a message."""
         chunk, rule = chunks[0], self._rule_of(chunks[0].sensor)
         assert rule is not None  # else the decoder had refused it
@@ -130,7 +140,11 @@ class Rates:
     def take(self, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
             rule = self._rule_of(chunk.sensor)
-            if rule is None or rule.acquisition != "continuous" or chunk.start_ns is not None:
+            if (
+                rule is None
+                or rule.acquisition != "continuous"
+                or chunk.start_ns is not None
+            ):
                 continue
             arrivals = self._arrivals.setdefault(chunk.sensor, Arrivals())
             arrivals.add(chunk.received_ns, chunk.samples.shape[1], rule.sample_rate_hz)
@@ -179,7 +193,9 @@ def read_message(
         chunks = decode(message, DecoderSettings(payload, of_topic, config.sensor, limit))
     except PayloadError as error:
         if error.reason in NEEDS_OTHERS:
-            return Finding("message", "warning", f"{message.topic}: {NEEDS_OTHERS[error.reason]}")
+            return Finding(
+                "message", "warning", f"{message.topic}: {NEEDS_OTHERS[error.reason]}"
+            )
         n_bytes, first = len(message.payload), first_bytes(message.payload)
         otherwise = "check the subscription's payload and the sensor's channels"
         return Finding(
@@ -190,11 +206,15 @@ def read_message(
             f" {hint(payload, message.payload) or otherwise}",
         )
     if chunks and chunks[0].part is not None:
-        return Finding("message", "warning", f"{message.topic}: {NEEDS_OTHERS['part_alone']}")
+        return Finding(
+            "message", "warning", f"{message.topic}: {NEEDS_OTHERS['part_alone']}"
+        )
     return chunks
 
 
-def judge_chunks(config: Config, subscription: Subscription, chunks: Sequence[Chunk]) -> Finding:
+def judge_chunks(
+    config: Config, subscription: Subscription, chunks: Sequence[Chunk]
+) -> Finding:
     """Whether the service could judge what a message brought."""
     chunk, sensor = chunks[0], chunks[0].sensor
     rule = config.sensor(sensor)
@@ -211,7 +231,9 @@ def judge_chunks(config: Config, subscription: Subscription, chunks: Sequence[Ch
     if trouble := _clock_trouble(subscription, chunk):
         return Finding("message", "warning", f"{sensor}: {trouble}")
     others = sorted({one.sensor for one in chunks} - {sensor})
-    more = f"; and {len(others)} more in this message: {', '.join(others)}" if others else ""
+    more = (
+        f"; and {len(others)} more in this message: {', '.join(others)}" if others else ""
+    )
     return Finding("message", "ok", f"{sensor}: {_describe(chunk, rule)}{more}")
 
 
@@ -250,7 +272,9 @@ def _clock_trouble(subscription: Subscription, chunk: Chunk) -> str:
 def _describe(chunk: Chunk, rule: SensorSettings) -> str:
     n_channels, n = chunk.samples.shape
     level = float(
-        np.sqrt(np.mean(np.square(chunk.samples - chunk.samples.mean(axis=1, keepdims=True))))
+        np.sqrt(
+            np.mean(np.square(chunk.samples - chunk.samples.mean(axis=1, keepdims=True)))
+        )
     )
     unit = "m/s" if rule.quantity == "velocity" else "m/s²"
     facts = (

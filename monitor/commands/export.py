@@ -1,7 +1,8 @@
 """`camshaft export`: a point's verdicts and kept windows as files of other programs.
 
-csv is a table of verdicts; wav a folder of kept windows with their table; npz one NumPy file with
-both. All are written row by row, under another name until they are whole.
+csv is a table of verdicts; wav a folder of kept windows with their table; npz
+one NumPy file with both. All are written row by row, under another name until
+they are whole.
 """
 
 from __future__ import annotations
@@ -82,7 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
         what = "kept windows" if arguments.form == "wav" else "windows"
         if not n:
             span = f"{clock(from_ns, zone)} to {clock(to_ns, zone)}"
-            print(f"{arguments.point}: no {what} of {span}; nothing was written.", file=sys.stderr)
+            print(
+                f"{arguments.point}: no {what} of {span}; nothing was written.",
+                file=sys.stderr,
+            )
             return EXIT_NO
         progress = Count(f"{what} written", n)
         with spoken(lambda: str(progress)), _draft_of(arguments.out) as draft:
@@ -113,7 +117,9 @@ def _draft_of(target: Path) -> Iterator[Path]:
         yield draft
         draft.replace(target)
     except OSError as error:
-        raise ConfigError(f"--out = '{target}': cannot be written: {error.strerror}.") from error
+        raise ConfigError(
+            f"--out = '{target}': cannot be written: {error.strerror}."
+        ) from error
     finally:
         if draft.is_dir():
             shutil.rmtree(draft)

@@ -119,13 +119,17 @@ def _wav(samples: Float32, rate_hz: float) -> bytes:
     n_channels, n = samples.shape
     rate, frame = round(rate_hz), 4 * n_channels
     data = samples.T.astype("<f4").tobytes()
-    form = struct.pack("<HHIIHHH", FLOAT_SAMPLES, n_channels, rate, rate * frame, frame, 32, 0)
+    form = struct.pack(
+        "<HHIIHHH", FLOAT_SAMPLES, n_channels, rate, rate * frame, frame, 32, 0
+    )
     chunks = (
         (b"fmt ", form),
         (b"fact", struct.pack("<I", n)),
         (b"data", data),
     )
-    body = b"WAVE" + b"".join(name + struct.pack("<I", len(part)) + part for name, part in chunks)
+    body = b"WAVE" + b"".join(
+        name + struct.pack("<I", len(part)) + part for name, part in chunks
+    )
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 

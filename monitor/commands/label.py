@@ -27,10 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--last", metavar="SENSOR", help="the newest window of this sensor instead of a row"
     )
     parser.add_argument(
-        "row_id", type=int, nargs="?", metavar="ROW_ID", help="journal row, as the page shows it"
+        "row_id",
+        type=int,
+        nargs="?",
+        metavar="ROW_ID",
+        help="journal row, as the page shows it",
     )
     parser.add_argument(
-        "word", choices=WORDS, metavar="WORD", help=" | ".join(f'"{word}"' for word in WORDS)
+        "word",
+        choices=WORDS,
+        metavar="WORD",
+        help=" | ".join(f'"{word}"' for word in WORDS),
     )
     parser.add_argument("--author", default="", metavar="NAME")
     parser.add_argument("--comment", default="", metavar="TEXT")
@@ -46,13 +53,18 @@ def run(arguments: argparse.Namespace) -> int:
 
     config = load_config(arguments.config)
     values: dict[str, Any] = {
-        key: getattr(arguments, key) for key in ("word", "author", "comment", "failure_mode")
+        key: getattr(arguments, key)
+        for key in ("word", "author", "comment", "failure_mode")
     }
     try:
         label = check_label(values, config.page.failure_modes)
         if (arguments.row_id is None) == (arguments.last is None):
-            raise LabelError("camshaft label needs exactly one of ROW_ID and --last SENSOR.")
-        request = LabelRequest(label, time.time_ns(), arguments.row_id, arguments.last or "")
+            raise LabelError(
+                "camshaft label needs exactly one of ROW_ID and --last SENSOR."
+            )
+        request = LabelRequest(
+            label, time.time_ns(), arguments.row_id, arguments.last or ""
+        )
         store = LabelStore(config.journal.path)
         try:
             row_id = store.add(request)

@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     add_sensors(parser)
     parser.add_argument("--until", metavar="TIME", help="end, such as 2026-11-30T06:00")
-    parser.add_argument("--for", dest="span", metavar="SPAN", help="or its length: 30min, 4h, 2d")
+    parser.add_argument(
+        "--for", dest="span", metavar="SPAN", help="or its length: 30min, 4h, 2d"
+    )
     parser.add_argument("--author", default="", metavar="NAME", help="who mutes it")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why")
     parser.add_argument(
@@ -70,7 +72,9 @@ def chosen(path: Path, pattern: str) -> Sequence[str]:
 
     with closing(JournalViews(path)) as views:
         known = views.sensors()
-    found = [name for name in known if name == pattern or fnmatch.fnmatchcase(name, pattern)]
+    found = [
+        name for name in known if name == pattern or fnmatch.fnmatchcase(name, pattern)
+    ]
     if not found:
         raise LabelError(f"{pattern}: the journal knows no such sensor.")
     return found

@@ -72,7 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"Camshaft's page: http{'s' if tls else ''}://{name}:{page.port}/", flush=True)
     with suppress(OSError):  # a sandbox may forbid it; its unit sets Nice= itself
         os.nice(NICENESS)
-    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn stops by them, then raises them anew
+    for number in (
+        signal.SIGTERM,
+        signal.SIGINT,
+    ):  # uvicorn stops by them, then raises them anew
         signal.signal(number, lambda *_: None)
     server.run(sockets=[listening])
     return EXIT_OK
@@ -80,7 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _with_arguments(config: Config, arguments: argparse.Namespace) -> Config:
     changes = {
-        name: value for name in ("host", "port") if (value := getattr(arguments, name)) is not None
+        name: value
+        for name in ("host", "port")
+        if (value := getattr(arguments, name)) is not None
     }
     if not 1 <= changes.get("port", 1) <= 65535:
         raise ConfigError(f"--port = {arguments.port}: must be from 1 to 65535.")

@@ -45,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="viewer looks; operator labels and acknowledges, too; admin may all (new users:"
         " viewer)",
     )
-    parser.add_argument("--remove", action="store_true", help="NAME may not log in any more")
+    parser.add_argument(
+        "--remove", action="store_true", help="NAME may not log in any more"
+    )
     parser.add_argument(
         "--file",
         dest="users_file",
@@ -64,7 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name is None:
         if arguments.remove or arguments.role:
             raise ConfigError("camshaft page-user needs a NAME for --role and --remove.")
-        print("\n".join(f"{user.role:<10}{user.name}" for user in users.values()) or "Nobody yet.")
+        print(
+            "\n".join(f"{user.role:<10}{user.name}" for user in users.values())
+            or "Nobody yet."
+        )
         return EXIT_OK
     name = check_name(arguments.name)
     if arguments.remove:

@@ -1,7 +1,8 @@
 """camshaft play: recordings published as live sensors.
 
-MQTT 5: raw samples with user properties start_time_ns, sequence, sample_rate_hz. MQTT 3.1.1 has no
-properties: the same in JSON, the samples in base64.
+MQTT 5: raw samples with user properties start_time_ns, sequence,
+sample_rate_hz. MQTT 3.1.1 has no properties: the same in JSON, the samples in
+base64.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def play(
     """Publish a manifest's recordings with QoS 1; returns when the broker has acknowledged every
     message.
 
-    Raises ConfigError (options), RecordingError, PlayError. stop: set it to end early, after what
-    is under way.
+    Raises ConfigError (options), RecordingError, PlayError. stop: set it to end
+    early, after what is under way.
     """
     options.check()
     stop = stop or threading.Event()
@@ -109,9 +110,13 @@ class _Publisher:
     def __enter__(self) -> _Publisher:
         where = f"{self._broker.host}:{self._broker.port}"
         try:
-            self._client.connect(self._broker.host, self._broker.port, self._broker.keep_alive_s)
+            self._client.connect(
+                self._broker.host, self._broker.port, self._broker.keep_alive_s
+            )
         except OSError as error:
-            raise PlayError(f"No connection to broker {where}: {explain(error)}.") from error
+            raise PlayError(
+                f"No connection to broker {where}: {explain(error)}."
+            ) from error
         self._client.loop_start()
         if not self._answered.wait(PATIENCE_S) or self._refusal:
             self._close()
@@ -124,13 +129,17 @@ class _Publisher:
         """Hand over one message; waits while too many are under way."""
         if not self._room.acquire(timeout=PATIENCE_S):
             raise PlayError(f"The broker has taken no message for {PATIENCE_S:g} s.")
-        self._client.publish(topic, payload, qos=1, properties=publish_properties(properties))
+        self._client.publish(
+            topic, payload, qos=1, properties=publish_properties(properties)
+        )
 
     def finish(self) -> None:
         """Wait until the broker has acknowledged all."""
         for _ in range(MAX_UNACKNOWLEDGED):
             if not self._room.acquire(timeout=PATIENCE_S):
-                raise PlayError(f"The broker has acknowledged no message for {PATIENCE_S:g} s.")
+                raise PlayError(
+                    f"The broker has acknowledged no message for {PATIENCE_S:g} s."
+                )
 
     def _close(self) -> None:
         self._client.disconnect()
@@ -156,7 +165,10 @@ EXIT_CODES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "manifest", type=Path, metavar="MANIFEST", help="YAML that says how to read the recordings"
+        "manifest",
+        type=Path,
+        metavar="MANIFEST",
+        help="YAML that says how to read the recordings",
     )
     parser.add_argument(
         "--broker",
@@ -172,23 +184,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--topic", default=PlayOptions.topic, help="default %(default)s")
     parser.add_argument(
-        "--match", default="*", metavar="PATTERN", help="play these sensors (machine/point) only"
+        "--match",
+        default="*",
+        metavar="PATTERN",
+        help="play these sensors (machine/point) only",
     )
     parser.add_argument(
-        "--message-s", type=float, metavar="S", help="signal in a message (default 1 s; a snapshot)"
+        "--message-s",
+        type=float,
+        metavar="S",
+        help="signal in a message (default 1 s; a snapshot)",
     )
     parser.add_argument(
-        "--speed", type=float, default=1.0, metavar="X", help="1: real time; 0: as fast as it goes"
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="1: real time; 0: as fast as it goes",
     )
-    parser.add_argument("--loop", action="store_true", help="again and again, until interrupted")
+    parser.add_argument(
+        "--loop", action="store_true", help="again and again, until interrupted"
+    )
     parser.add_argument(
         "--dtype", choices=("float32", "int16"), default="float32", help="of the samples"
     )
     parser.add_argument(
-        "--scale", type=float, default=PlayOptions.scale, metavar="K", help="int16: m/s² per count"
+        "--scale",
+        type=float,
+        default=PlayOptions.scale,
+        metavar="K",
+        help="int16: m/s² per count",
     )
     parser.add_argument(
-        "--start", choices=("now", "recorded"), default="now", help="time of the first sample"
+        "--start",
+        choices=("now", "recorded"),
+        default="now",
+        help="time of the first sample",
     )
 
 

@@ -47,7 +47,9 @@ class Count:
     def __str__(self) -> str:
         spent_s = time.monotonic() - self._started_s
         share = self.done / self.total if self.total else 1.0
-        left = f", about {duration(spent_s / share - spent_s)} to go" if 0 < share < 1 else ""
+        left = (
+            f", about {duration(spent_s / share - spent_s)} to go" if 0 < share < 1 else ""
+        )
         return f"{self.what}: {self.done} of {self.total} after {duration(spent_s)}{left}"
 
 

@@ -1,7 +1,8 @@
 """`camshaft record`: a sensor's live data as files with a manifest, ready for `camshaft play` and
 for training.
 
-Listens beside the service with a session of its own; the service misses nothing by it.
+Listens beside the service with a session of its own; the service misses nothing
+by it.
 """
 
 from __future__ import annotations
@@ -63,18 +64,24 @@ EXIT_CODES = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("sensor", metavar="SENSOR", help="machine/point")
-    parser.add_argument("--hours", type=number(above=0, below=24 * 366), required=True, metavar="H")
+    parser.add_argument(
+        "--hours", type=number(above=0, below=24 * 366), required=True, metavar="H"
+    )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="must not exist yet"
     )
-    parser.add_argument("--label", choices=LABELS, default="unlabelled", help="of all files")
+    parser.add_argument(
+        "--label", choices=LABELS, default="unlabelled", help="of all files"
+    )
     parser.add_argument(
         "--run",
         metavar="NAME",
         help="the group column, by which runs are kept together (default: a run a day, named by"
         " the time of its first file)",
     )
-    parser.add_argument("--machine", metavar="NAME", help="the machine column (default: SENSOR's)")
+    parser.add_argument(
+        "--machine", metavar="NAME", help="the machine column (default: SENSOR's)"
+    )
     parser.add_argument(
         "--column",
         type=column,
@@ -135,17 +142,27 @@ def run(arguments: argparse.Namespace) -> int:
         return EXIT_NO
     minutes = f"{recorder.recorded_s / 60:.1f} minutes"
     table = arguments.out / "recordings.csv"
-    print(f"{arguments.sensor}: {recorder.n_files} file(s), {minutes} in {arguments.out}.", end=" ")
-    print(f"Label them in {table}." if arguments.label == "unlabelled" else f"Table: {table}.")
+    print(
+        f"{arguments.sensor}: {recorder.n_files} file(s), {minutes} in {arguments.out}.",
+        end=" ",
+    )
+    print(
+        f"Label them in {table}." if arguments.label == "unlabelled" else f"Table: {table}."
+    )
     return EXIT_OK
 
 
 def _labels(arguments: argparse.Namespace) -> Labels:
-    return Labels(arguments.label, arguments.run, arguments.machine, tuple(arguments.column))
+    return Labels(
+        arguments.label, arguments.run, arguments.machine, tuple(arguments.column)
+    )
 
 
 def _until(
-    messages: queue.SimpleQueue[Message], hours_s: float, patience_s: float, recorder: Recorder
+    messages: queue.SimpleQueue[Message],
+    hours_s: float,
+    patience_s: float,
+    recorder: Recorder,
 ) -> Iterator[Message]:
     """Messages until the time is over, or until patience is with nothing of the sensor."""
     end_s = time.monotonic() + hours_s
@@ -221,7 +238,9 @@ class Recorder:
         self._commands: list[Command] = []
         n = max(1, round(FILE_S * rule.sample_rate_hz))
         derives = rule.quantity == "velocity"  # recordings are of acceleration
-        settings = WindowSettings(rule.acquisition, n, n, rule.sample_rate_hz, derives=derives)
+        settings = WindowSettings(
+            rule.acquisition, n, n, rule.sample_rate_hz, derives=derives
+        )
         self._windower = Windower(sensor, settings)
         self._labels = labels
         self._run_of_day: dict[str, str] = {}
@@ -315,7 +334,9 @@ class Recorder:
         if not self._rows:
             self._folder.rmdir()  # nothing came: the same command may be tried again
             return
-        with (self._folder / "recordings.csv").open("w", newline="", encoding="utf-8") as file:
+        with (self._folder / "recordings.csv").open(
+            "w", newline="", encoding="utf-8"
+        ) as file:
             further = [name for name, _ in self._labels.further]
             table = csv.DictWriter(file, [*TABLE_COLUMNS, *further])
             table.writeheader()
@@ -345,7 +366,9 @@ class Recorder:
 
     def _append(self, samples: Float32, chunk: Chunk) -> None:
         if self._file is None:
-            self._file = _File(chunk.start_ns if chunk.start_ns is not None else chunk.received_ns)
+            self._file = _File(
+                chunk.start_ns if chunk.start_ns is not None else chunk.received_ns
+            )
         self._file.pieces.append(samples)
         self._file.n += samples.shape[1]
         self.recorded_s += samples.shape[1] / chunk.sample_rate_hz
@@ -358,7 +381,9 @@ class Recorder:
         started, self._file = self._file, None
         start = datetime.fromtimestamp(started.start_ns / 1e9, UTC)
         name = f"{start:%Y%m%dT%H%M%S}-{len(self._rows):05d}.npy"
-        np.save(self._folder / name, np.concatenate(started.pieces, axis=1), allow_pickle=False)
+        np.save(
+            self._folder / name, np.concatenate(started.pieces, axis=1), allow_pickle=False
+        )
         self._rows.append(
             {
                 "path": name,

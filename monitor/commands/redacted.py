@@ -1,7 +1,8 @@
 """A configuration as it may be shown to strangers, and its secrets blotted out of any other text.
 
-Two lines of defence: what may hold a secret is not copied in the first place; and wherever a
-secret's own letters turn up all the same, in the text of an error say, they are blotted out.
+Two lines of defence: what may hold a secret is not copied in the first place;
+and wherever a secret's own letters turn up all the same, in the text of an
+error say, they are blotted out.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ def redacted(value: object, key: str = "") -> Any:
     if isinstance(value, Secret):
         return {kind: BLOT for kind, named in value if named is not None}
     if isinstance(value, Settings):
-        return {name: redacted(getattr(value, name), name) for name in type(value).model_fields}
+        return {
+            name: redacted(getattr(value, name), name) for name in type(value).model_fields
+        }
     if isinstance(value, dict):
         if key == "fields":
             return dict.fromkeys(value, BLOT)
@@ -93,4 +96,6 @@ def _secrets(value: object, key: str = "") -> Iterator[str]:
     elif isinstance(value, str) and key == "url":
         parts = urlsplit(value)
         values = (one for _, one in parse_qsl(parts.query))
-        yield from (one for one in (*parts.path.split("/"), *values) if len(one) >= MIN_URL_CHARS)
+        yield from (
+            one for one in (*parts.path.split("/"), *values) if len(one) >= MIN_URL_CHARS
+        )

@@ -43,5 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     with closing(RepairStore(config.journal.path)) as store:
         for sensor in sensors:
             store.note(sensor, time.time_ns(), author, done)
-            print(f"{sensor}: noted. After 100 judged windows an event says whether it helped.")
+            print(
+                f"{sensor}: noted. After 100 judged windows an event says whether it helped."
+            )
     return EXIT_OK

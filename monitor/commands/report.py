@@ -44,7 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         span, zone = span_of(arguments, now_ns), zone_of(arguments.tz)
         found = gather(views, config.instance, arguments.point, *span, zone)
-        arguments.out.write_text(page(found, now_ns, advice_book(config.advice)), encoding="utf-8")
+        arguments.out.write_text(
+            page(found, now_ns, advice_book(config.advice)), encoding="utf-8"
+        )
     except (TimeError, ReportError, OSError) as error:
         print(error, file=sys.stderr)
         return EXIT_REFUSED

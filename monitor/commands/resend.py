@@ -13,7 +13,13 @@ from monitor.commands.arguments import add_config, add_span, bounds_of, span_of
 from monitor.config import InfluxSettings
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
-from monitor.journal.resend import END_NS, ResendError, ResendPlan, ResendRequest, ResendStore
+from monitor.journal.resend import (
+    END_NS,
+    ResendError,
+    ResendPlan,
+    ResendRequest,
+    ResendStore,
+)
 from monitor.records.labels import LabelError, check_note
 from monitor.times import TimeError, clock, zone_of
 
@@ -30,11 +36,17 @@ EXIT_CODES = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument(
-        "--output", metavar="NAME", help="the database's name (default: the only one there is)"
+        "--output",
+        metavar="NAME",
+        help="the database's name (default: the only one there is)",
     )
     add_span(parser, required=False)
-    parser.add_argument("--parked", action="store_true", help="only rows that the database refused")
-    parser.add_argument("--preview", action="store_true", help="say what would be sent, and stop")
+    parser.add_argument(
+        "--parked", action="store_true", help="only rows that the database refused"
+    )
+    parser.add_argument(
+        "--preview", action="store_true", help="say what would be sent, and stop"
+    )
     parser.add_argument(
         "--author", default="", metavar="NAME", help="who asks (default: the login name)"
     )
@@ -65,14 +77,17 @@ def run(arguments: argparse.Namespace) -> int:
     verb = "would get" if arguments.preview else "gets"
     print(f"{output} {verb} {plan.text} again, {_span(plan, zone_of(arguments.tz))}.")
     if not arguments.preview:
-        print("The running service sends them beside new rows; camshaft status says what is left.")
+        print(
+            "The running service sends them beside new rows; camshaft status says what is left."
+        )
     return EXIT_OK
 
 
 def output_named(name: str | None, databases: Sequence[InfluxSettings]) -> str:
     """The database meant. Raises ResendError where that is not one.
 
-    Webhooks and alarm topics get nothing again: they would tell of old alarms as if new.
+    Webhooks and alarm topics get nothing again: they would tell of old alarms
+    as if new.
     """
     known = [database.name for database in databases]
     if not known:
@@ -80,7 +95,9 @@ def output_named(name: str | None, databases: Sequence[InfluxSettings]) -> str:
     if name is None and len(known) > 1:
         raise ResendError(f"--output is missing: name one of {', '.join(known)}.")
     if name is not None and name not in known:
-        raise ResendError(f"--output {name!r}: must be an InfluxDB, one of {', '.join(known)}.")
+        raise ResendError(
+            f"--output {name!r}: must be an InfluxDB, one of {', '.join(known)}."
+        )
     return name or known[0]
 
 
@@ -88,7 +105,9 @@ def _request(arguments: argparse.Namespace, output: str, now_ns: int) -> ResendR
     if arguments.from_text is not None:
         return ResendRequest(output, *span_of(arguments, now_ns), arguments.parked)
     if not arguments.parked:
-        raise ResendError("--from is missing: name a span of time, or --parked for refused rows.")
+        raise ResendError(
+            "--from is missing: name a span of time, or --parked for refused rows."
+        )
     _, to_ns = bounds_of(arguments, now_ns)
     return ResendRequest(output, to_ns=to_ns or END_NS, refused_only=True)
 

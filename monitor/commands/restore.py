@@ -20,7 +20,9 @@ EXIT_CODES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("file", type=Path, metavar="FILE", help="written by camshaft backup")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="written by camshaft backup"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

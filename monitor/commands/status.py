@@ -82,7 +82,9 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
             "probability": verdict.probability if verdict else None,
             **_novelty(verdict),
             "evidence": _evidence(verdict),
-            "context": dict(contexts.get(latest[name].row_id, {})) if name in latest else {},
+            "context": dict(contexts.get(latest[name].row_id, {}))
+            if name in latest
+            else {},
             "indicators": indicators.get(latest[name].row_id, {}) if name in latest else {},
             "diagnosis": _diagnosis(reader, verdict),
             "age_s": (now_ns - verdict.end_ns) / 1e9 if verdict else None,
@@ -97,11 +99,14 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
         }
     return {
         "samples": (
-            {fate: books.total(fate) for fate in FATES} | {"waiting": sum(books.waiting.values())}
+            {fate: books.total(fate) for fate in FATES}
+            | {"waiting": sum(books.waiting.values())}
         ),
         "unbalanced": books.imbalance(),
         "messages": {
-            name: n for name, n in sorted(books.counters.items()) if not name.startswith("windows.")
+            name: n
+            for name, n in sorted(books.counters.items())
+            if not name.startswith("windows.")
         },
         "influx": bool(databases),
         "rows": {kind: n._asdict() for kind, n in books.rows(databases).items()},
@@ -110,8 +115,12 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
             for output, kinds in books.delivery.items()
         },
         "sending_again": reader.n_to_resend(),
-        "refused": [_refusal(one) for one in reader.refusals(now_ns - TROUBLE_NS, N_REFUSALS)],
-        "health": None if health is None else {"age_s": (now_ns - health[0]) / 1e9, **health[1]},
+        "refused": [
+            _refusal(one) for one in reader.refusals(now_ns - TROUBLE_NS, N_REFUSALS)
+        ],
+        "health": None
+        if health is None
+        else {"age_s": (now_ns - health[0]) / 1e9, **health[1]},
         "sensors": sensors,
     }
 
@@ -133,7 +142,10 @@ def _trouble_of(told: tuple[int, str] | None, verdict: Verdict | None, now_ns: i
     """The sentence told last of a sensor, where it may still hold; told: when and what."""
     if told is None:
         return ""
-    is_judged = verdict is not None and verdict.status not in (Status.BAD_DATA, Status.NO_DATA)
+    is_judged = verdict is not None and verdict.status not in (
+        Status.BAD_DATA,
+        Status.NO_DATA,
+    )
     return "" if is_judged and now_ns - told[0] > TROUBLE_NS else told[1]
 
 
@@ -183,7 +195,11 @@ def render(found: dict[str, Any]) -> str:
         ),
         "Messages  " + (", ".join(messages) or "none yet"),
         "InfluxDB  "
-        + ("; ".join(rows) if found["influx"] else "not configured; the journal is the store"),
+        + (
+            "; ".join(rows)
+            if found["influx"]
+            else "not configured; the journal is the store"
+        ),
         *(
             f"Again     {n:,} rows are still to be sent to {output} again"
             for output, n in found["sending_again"].items()
@@ -201,7 +217,9 @@ def render(found: dict[str, Any]) -> str:
 def _promise_lines(promised: dict[str, str]) -> list[str]:
     """What alarms with a budget promise."""
     lines = ["", "Alarms with a budget"] if promised else []
-    return lines + [f"  {printable(name)}: {printable(text)}" for name, text in promised.items()]
+    return lines + [
+        f"  {printable(name)}: {printable(text)}" for name, text in promised.items()
+    ]
 
 
 def _refused_lines(refused: list[dict[str, Any]]) -> list[str]:
@@ -227,7 +245,9 @@ def render_refused(refused: Sequence[RefusedRows]) -> str:
     lines = []
     for row in refused:
         plural = "s" * (row.n_rows != 1)
-        lines.append(f"{row.output}: {row.n_rows:,} {row.kind} row{plural} refused{_span(row)}")
+        lines.append(
+            f"{row.output}: {row.n_rows:,} {row.kind} row{plural} refused{_span(row)}"
+        )
         lines.append(f"    {printable(row.reason)}")
     lines.append("Once the cause is mended: camshaft resend --parked")
     return "\n".join(lines)

@@ -41,7 +41,9 @@ N_EVENTS, N_HEALTH, N_PAYLOADS = 500, 60, 50
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("out", type=Path, metavar="FILE", help="a new .tar.gz, for its owner alone")
+    parser.add_argument(
+        "out", type=Path, metavar="FILE", help="a new .tar.gz, for its owner alone"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -103,7 +105,10 @@ def _events(_config: Config, views: JournalViews) -> Any:
 def _payloads(_config: Config, views: JournalViews) -> Any:
     """Their first 64 bytes, in hexadecimal."""
     found = views.bad_payloads(N_PAYLOADS)
-    return [bad | {"received": iso(bad["received_ns"]), "head": bad["head"].hex()} for bad in found]
+    return [
+        bad | {"received": iso(bad["received_ns"]), "head": bad["head"].hex()}
+        for bad in found
+    ]
 
 
 def _health(_config: Config, views: JournalViews) -> Any:
@@ -156,11 +161,16 @@ def _write(out: Path, parts: dict[str, Any]) -> None:
     """For its owner alone. Raises ConfigError."""
     try:
         descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
+        with (
+            os.fdopen(descriptor, "wb") as file,
+            tarfile.open(fileobj=file, mode="w:gz") as tar,
+        ):
             for name, part in parts.items():
                 text = json.dumps(part, indent=1, ensure_ascii=False).encode()
                 member = tarfile.TarInfo(f"camshaft-support/{name}.json")
                 member.size, member.mtime, member.mode = len(text), int(time.time()), 0o600
                 tar.addfile(member, io.BytesIO(text))
     except OSError as error:
-        raise ConfigError(f"FILE = '{out}': cannot be written: {error.strerror}.") from error
+        raise ConfigError(
+            f"FILE = '{out}': cannot be written: {error.strerror}."
+        ) from error

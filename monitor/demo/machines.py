@@ -27,7 +27,8 @@ NOVELTY_WINDOW_S = 0.5
 @dataclass(frozen=True, slots=True)
 class Actor:
     """A machine and its part in the demo. onset, growth: of its fault,
-    shares of the demo's length. part: that is broken, of a machine whose geometry is known
+    shares of the demo's length. part: that is broken, of a machine whose
+    geometry is known
     """
 
     sensor: str
@@ -66,12 +67,16 @@ class Actor:
         """What the service named wrong about this machine; empty is right."""
         if self.part is None or named.split(",")[0] == self.part:
             return []
-        return [f"{self.sensor}: named {named or 'nothing'}, though its {self.part} is broken"]
+        return [
+            f"{self.sensor}: named {named or 'nothing'}, though its {self.part} is broken"
+        ]
 
     def what_is_wrong(self, verdicts: Sequence[Verdict], onset_ns: int) -> list[str]:
         """What the service got wrong about this machine; empty is right."""
         before = [
-            verdict for verdict in verdicts if not self.is_faulty or verdict.end_ns <= onset_ns
+            verdict
+            for verdict in verdicts
+            if not self.is_faulty or verdict.end_ns <= onset_ns
         ]
         wrong = []
         if not any(verdict.status is Status.OK for verdict in before):
@@ -91,7 +96,9 @@ CAST = (
     Actor("press-1/gearbox", "healthy", 1),
     Actor("press-2/gearbox", "bearing", 2, "bearing fault", onset=0.4, part="outer race"),
     Actor("pump-1/motor", "healthy", 3),
-    Actor("fan-1/bearing", "quiet", 4, "falls quiet", onset=0.6, growth=0.05, has_model=False),
+    Actor(
+        "fan-1/bearing", "quiet", 4, "falls quiet", onset=0.6, growth=0.05, has_model=False
+    ),
 )
 # Of the demo's length: enough for a baseline, with time to be OK before the fault.
 COMMISSION_SHARE = 0.35
@@ -173,7 +180,9 @@ class SimulatedPlant:
         """
         while not self.done and time.time_ns() >= self._time_ns(self._n_sent + 1):
             for sensor, machine in self._machines:
-                message = payload(machine.block(N_CHUNK), self._time_ns(self._n_sent), self._n_sent)
+                message = payload(
+                    machine.block(N_CHUNK), self._time_ns(self._n_sent), self._n_sent
+                )
                 if not self._client.publish(f"demo/{sensor}/waveform", message):
                     raise DemoError(
                         "The broker takes no more messages after"
@@ -186,7 +195,9 @@ class SimulatedPlant:
         """What the service got wrong, one sentence each."""
         found = []
         for actor in CAST:
-            onset_ns = self._start_ns + round(self._onset_s(actor) * 1e9) if actor.is_faulty else 0
+            onset_ns = (
+                self._start_ns + round(self._onset_s(actor) * 1e9) if actor.is_faulty else 0
+            )
             found += actor.what_is_wrong(verdicts.get(actor.sensor, ()), onset_ns)
             found += actor.is_named_wrong(self._named(actor))
         return found
@@ -205,8 +216,12 @@ class SimulatedPlant:
                     "onset_to_alarm_s": round(
                         (raised[0] - self._start_ns) / 1e9 - self._onset_s(actor), 1
                     ),
-                    "planted_hz": [round(max(0.0, edge)) for edge in machine.fault_band_hz or ()],
-                    "driven_by_hz": [round(band.low_hz), round(band.high_hz)] if band else None,
+                    "planted_hz": [
+                        round(max(0.0, edge)) for edge in machine.fault_band_hz or ()
+                    ],
+                    "driven_by_hz": [round(band.low_hz), round(band.high_hz)]
+                    if band
+                    else None,
                     "named": self._named(actor) or None,
                 }
         return {"faults": found}

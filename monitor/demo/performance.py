@@ -39,7 +39,9 @@ class Play(Protocol):
     def wrong(self, verdicts: Mapping[str, Sequence[Verdict]]) -> list[str]: ...
 
     # Further figures.
-    def findings(self, verdicts: Mapping[str, Sequence[Verdict]]) -> Mapping[str, object]: ...
+    def findings(
+        self, verdicts: Mapping[str, Sequence[Verdict]]
+    ) -> Mapping[str, object]: ...
 
 
 def perform(on: Stage, play: Play, as_json: bool, picture_path: Path | None) -> int:
@@ -51,7 +53,9 @@ def perform(on: Stage, play: Play, as_json: bool, picture_path: Path | None) -> 
     if picture_path is not None:
         save_picture(picture_path, picture(on.title, observer, play.notes, PICTURE_WIDTH))
     figures = (
-        observer.figures() | dict(play.findings(observer.verdicts)) | {"journal": str(on.journal)}
+        observer.figures()
+        | dict(play.findings(observer.verdicts))
+        | {"journal": str(on.journal)}
     )
     for text in wrong:
         print(f"wrong: {text}", file=sys.stderr)
@@ -89,7 +93,9 @@ def _follow(on: Stage, play: Play, observer: Observer, view: View) -> None:
         if state != (state := (play.n_samples, observer.n_windows)):
             deadline_s = time.monotonic() + PATIENCE_S
         elif time.monotonic() > deadline_s:
-            raise DemoError(f"Nothing has moved for {PATIENCE_S:.0f} s; see {on.service.log}.")
+            raise DemoError(
+                f"Nothing has moved for {PATIENCE_S:.0f} s; see {on.service.log}."
+            )
         time.sleep(POLL_S)
 
 
@@ -99,6 +105,12 @@ def _finish(on: Stage, observer: Observer) -> list[str]:
     """
     code = on.service.stop()
     observer.look()
-    wrong = [] if code == 0 else [f"the service ended with exit code {code}, see {on.service.log}"]
+    wrong = (
+        []
+        if code == 0
+        else [f"the service ended with exit code {code}, see {on.service.log}"]
+    )
     off = on.reader.books().imbalance()
-    return wrong + [f"{sensor}: {n} samples are not accounted for" for sensor, n in off.items()]
+    return wrong + [
+        f"{sensor}: {n} samples are not accounted for" for sensor, n in off.items()
+    ]

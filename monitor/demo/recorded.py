@@ -26,7 +26,9 @@ from monitor.records.verdict import Status, Verdict
 
 OPTIONS = PlayOptions(topic="demo/{machine}/{point}/waveform")
 MAX_AHEAD = 64  # messages that the service has not stored yet
-LONG_S = 1e6  # expected period: a sensor whose recordings are over is not silent, it is done
+LONG_S = (
+    1e6  # expected period: a sensor whose recordings are over is not silent, it is done
+)
 
 
 def rules(manifest: RecordingSet, model: Path) -> dict[str, Any]:
@@ -41,14 +43,18 @@ def rules(manifest: RecordingSet, model: Path) -> dict[str, Any]:
         "expected_period_s": LONG_S,
     }
     payload = {"format": "json", "encoding": "base64", "dtype": OPTIONS.dtype}
-    return {"subscriptions": [{"topic": OPTIONS.topic, "payload": payload}], "sensors": [sensor]}
+    return {
+        "subscriptions": [{"topic": OPTIONS.topic, "payload": payload}],
+        "sensors": [sensor],
+    }
 
 
 def choose_model(manifest: RecordingSet, name: str | None) -> Path:
     """The named model's folder; without a name, that of the bundled one for this rate and number of
     channels.
 
-    Raises DemoError where none fits, ModelError where the named one cannot be used.
+    Raises DemoError where none fits, ModelError where the named one cannot be
+    used.
     """
     if name is not None:
         return find_model(name)
@@ -97,9 +103,13 @@ class RecordedPlay:
         n_stored = self._on.reader.books().counters.get("messages_received", 0)
         while self._next is not None and self._n_messages - n_stored < MAX_AHEAD:
             cut = self._next
-            message, _, _ = encode(cut, OPTIONS, "3.1.1")  # JSON, which both versions of MQTT carry
+            message, _, _ = encode(
+                cut, OPTIONS, "3.1.1"
+            )  # JSON, which both versions of MQTT carry
             if not self._on.client.publish(topic_of(cut.sensor, OPTIONS.topic), message):
-                raise DemoError(f"The broker takes no more messages after {self._n_messages}.")
+                raise DemoError(
+                    f"The broker takes no more messages after {self._n_messages}."
+                )
             self._n_messages += 1
             self.n_samples += cut.samples.shape[1]
             self.notes[cut.sensor] = f"recorded, {cut.label}"
@@ -126,7 +136,8 @@ class RecordedPlay:
         ok_share, ng_share = _share(table, "ok", Status.OK), _share(table, "ng", Status.NG)
         return {
             "by_label": {
-                f"{label} called {status}": n for (label, status), n in sorted(table.items())
+                f"{label} called {status}": n
+                for (label, status), n in sorted(table.items())
             },
             "ok_called_ok": ok_share,
             "ng_called_ng": ng_share,
@@ -141,7 +152,9 @@ class RecordedPlay:
         }
 
 
-def window_labels(verdicts: Sequence[Verdict], played: Sequence[tuple[int, Label]]) -> list[Label]:
+def window_labels(
+    verdicts: Sequence[Verdict], played: Sequence[tuple[int, Label]]
+) -> list[Label]:
     """Each window's label, from messages (start_ns, label) in order of time; unlabelled where they
     differ.
     """

@@ -72,7 +72,9 @@ class Child:
         """Raises DemoError if it has ended by itself."""
         code = self.process.poll()
         if code is not None:
-            end = "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-LOG_LINES:])
+            end = "\n".join(
+                self.log.read_text("utf-8", "replace").splitlines()[-LOG_LINES:]
+            )
             raise DemoError(
                 f"{self.name} ended with exit code {code}. The end of {self.log}:\n{end}"
             )
@@ -108,7 +110,10 @@ def broker(folder: Path) -> Iterator[Broker]:
     conf = folder / "broker.conf"
     if mosquitto:
         conf.write_text(MOSQUITTO_CONF.format(port=port), encoding="utf-8")
-        found, command = Broker(_mosquitto_name(mosquitto), "5", port), [mosquitto, "-c", str(conf)]
+        found, command = (
+            Broker(_mosquitto_name(mosquitto), "5", port),
+            [mosquitto, "-c", str(conf)],
+        )
     else:
         conf.write_text(AMQTT_CONF.format(port=port), encoding="utf-8")
         amqtt = Path(sys.executable).with_name("amqtt")
@@ -159,7 +164,9 @@ def stage(folder: Path, rules: Mapping[str, Any]) -> Iterator[Stage]:
             "page": {"port": page_port},
         }
         write_yaml(config, {**own, **rules})
-        service = stack.enter_context(running("service", camshaft("run", "-c", config), folder))
+        service = stack.enter_context(
+            running("service", camshaft("run", "-c", config), folder)
+        )
         client = _connect(stack, found, service)
         reader = JournalReader(journal)
         stack.callback(reader.close)
@@ -188,7 +195,9 @@ def _connect(stack: ExitStack, found: Broker, service: Child) -> MqttClient:
         if message.delivery is not None:
             client.settle(message.delivery.token)
 
-    settings = MqttSettings(port=found.port, protocol=found.protocol, client_id="demo-machines")
+    settings = MqttSettings(
+        port=found.port, protocol=found.protocol, client_id="demo-machines"
+    )
     status = TopicFilter(f"camshaft/{INSTANCE}/status", is_state=True)
     client = MqttClient(settings, [status], note, instance="demo-machines")
     client.start()

@@ -55,8 +55,9 @@ COLUMNS = {  # heading: least and most width
 class SensorView:
     """One sensor's line, and its map when there is room.
 
-    note : what is known of the machine from outside ("healthy", "bearing fault grows since 8 s")
-    recent : verdicts oldest first; the last one is the current one
+    note : what is known of the machine from outside ("healthy", "bearing fault
+    grows since 8 s") recent : verdicts oldest first; the last one is the
+    current one
     """
 
     sensor: str
@@ -68,10 +69,17 @@ class SensorView:
         return self.recent[-1] if self.recent else None
 
 
-def screen(title: str, figures: str, sensors: Sequence[SensorView], width: int) -> RenderableType:
+def screen(
+    title: str, figures: str, sensors: Sequence[SensorView], width: int
+) -> RenderableType:
     """The whole view: sensors above, the maps that matter most below, as many as `width` holds."""
-    maps = [map_panel(view) for view in _most_telling(sensors, max(1, width // (PANEL_WIDTH + 1)))]
-    table = Panel(sensor_table(sensors), title=title, subtitle=figures, border_style="#5c6370")
+    maps = [
+        map_panel(view)
+        for view in _most_telling(sensors, max(1, width // (PANEL_WIDTH + 1)))
+    ]
+    table = Panel(
+        sensor_table(sensors), title=title, subtitle=figures, border_style="#5c6370"
+    )
     return Group(table, Columns(maps, padding=(0, 1)), legend())
 
 
@@ -101,7 +109,9 @@ def map_panel(view: SensorView) -> Panel:
     maps = _newest_maps(view.recent)
     now = view.latest
     if now is None or not maps:
-        return Panel(Text("no map yet", "#8a8f98"), title=plain(view.sensor), width=PANEL_WIDTH)
+        return Panel(
+            Text("no map yet", "#8a8f98"), title=plain(view.sensor), width=PANEL_WIDTH
+        )
     evidence = maps[-1].evidence[0]
     body = Group(*_map_lines(maps), Text(_sum_text(evidence), "#abb2bf"))
     title = plain(f"{view.sensor} · {evidence.kind}")
@@ -111,7 +121,9 @@ def map_panel(view: SensorView) -> Panel:
 def _sum_text(evidence: Evidence) -> str:
     if evidence.unit == LOGIT:
         map_sum = evidence.score - evidence.bias
-        return f"logit {evidence.score:+.2f} = map {map_sum:+.2f}, bias {evidence.bias:+.2f}"
+        return (
+            f"logit {evidence.score:+.2f} = map {map_sum:+.2f}, bias {evidence.bias:+.2f}"
+        )
     return f"{evidence.unit} {evidence.score:.3g}, limit {evidence.threshold or 0:.3g}"
 
 
@@ -132,9 +144,12 @@ def colour(share: float) -> RGB:
     stays at the end.
     """
     end = FOR_NG if share > 0 else FOR_OK
-    weight = min(abs(share), 1.0) ** 0.7  # lifts weak evidence off the dark without moving the ends
+    weight = (
+        min(abs(share), 1.0) ** 0.7
+    )  # lifts weak evidence off the dark without moving the ends
     red, green, blue = (
-        round(zero + weight * (full - zero)) for zero, full in zip(NOTHING, end, strict=True)
+        round(zero + weight * (full - zero))
+        for zero, full in zip(NOTHING, end, strict=True)
     )
     return red, green, blue
 
@@ -155,9 +170,8 @@ def band_text(band: Band | None) -> str:
     if band is None:
         return ""
     scale, unit = (1000.0, "kHz") if band.high_hz >= 1000 else (1.0, "Hz")
-    return (
-        f"{_figure(band.low_hz / scale)}-{_figure(band.high_hz / scale)} {unit}, {band.share:.0%}"
-    )
+    low, high = _figure(band.low_hz / scale), _figure(band.high_hz / scale)
+    return f"{low}-{high} {unit}, {band.share:.0%}"
 
 
 def fold_columns(cells: Float32, n_columns: int) -> Float64:
@@ -167,7 +181,10 @@ def fold_columns(cells: Float32, n_columns: int) -> Float64:
     n_t = cells.shape[1]
     edges = np.linspace(0, n_t, min(n_columns, n_t) + 1).round().astype(int)
     return np.stack(
-        [cells[:, left:right].sum(axis=1, dtype=np.float64) for left, right in pairwise(edges)],
+        [
+            cells[:, left:right].sum(axis=1, dtype=np.float64)
+            for left, right in pairwise(edges)
+        ],
         axis=1,
     )
 
@@ -201,7 +218,9 @@ def _map_lines(maps: Sequence[Verdict]) -> list[Text]:
     )
     width = n_windows * n_columns
     shares = np.pad(
-        shares, ((0, shares.shape[0] % 2), (width - shares.shape[1], 0)), constant_values=np.nan
+        shares,
+        ((0, shares.shape[0] % 2), (width - shares.shape[1], 0)),
+        constant_values=np.nan,
     )
     lines = []
     for low in range(shares.shape[0] - 2, -1, -2):
@@ -251,7 +270,11 @@ def _status(verdict: Verdict | None) -> Text:
         return Text("waiting", "#5c6370")
     reason = f" {verdict.reason}" if verdict.status is Status.BAD_DATA else ""
     status = plain(verdict.status.value + reason, STATUS_STYLE[verdict.status])
-    return status.append(" alarm", STATUS_STYLE[Status.NG]) if verdict.alarm == "raised" else status
+    return (
+        status.append(" alarm", STATUS_STYLE[Status.NG])
+        if verdict.alarm == "raised"
+        else status
+    )
 
 
 def _probability(verdict: Verdict | None) -> Text:
@@ -282,7 +305,11 @@ def _border(verdict: Verdict) -> str:
 
 def hz_text(frequency_hz: float) -> str:
     """A frequency for an axis, at most six characters: "950", "2.4k", "12.8k"."""
-    return f"{_figure(frequency_hz / 1000)}k" if frequency_hz >= 1000 else _figure(frequency_hz)
+    return (
+        f"{_figure(frequency_hz / 1000)}k"
+        if frequency_hz >= 1000
+        else _figure(frequency_hz)
+    )
 
 
 def _figure(value: float) -> str:

@@ -98,7 +98,9 @@ class View:
         if self._live:
             self._live.stop()
 
-    def update(self, new: Sequence[Verdict], observer: Observer, notes: Mapping[str, str]) -> None:
+    def update(
+        self, new: Sequence[Verdict], observer: Observer, notes: Mapping[str, str]
+    ) -> None:
         now_s = time.monotonic()
         if self._live is None:
             for verdict in new:
@@ -114,9 +116,14 @@ class View:
         if self._said.get(verdict.sensor) == state:
             return
         self._said[verdict.sensor] = state
-        why = [verdict.reason, band_text(verdict.band) if verdict.status is Status.NG else ""]
+        why = [
+            verdict.reason,
+            band_text(verdict.band) if verdict.status is Status.NG else "",
+        ]
         alarm = "alarm" if verdict.alarm == "raised" else ""
-        probability = "" if verdict.probability is None else f"P(NG) {verdict.probability:.3f}"
+        probability = (
+            "" if verdict.probability is None else f"P(NG) {verdict.probability:.3f}"
+        )
         parts = (
             f"{elapsed_s:6.1f} s",
             f"{plain(verdict.sensor).plain:<18}",
@@ -128,13 +135,19 @@ class View:
         print("  ".join(part for part in parts if part), flush=True)
 
 
-def picture(title: str, observer: Observer, notes: Mapping[str, str], width: int) -> RenderableType:
+def picture(
+    title: str, observer: Observer, notes: Mapping[str, str], width: int
+) -> RenderableType:
     """The live view as it is now."""
     sensors = [
-        SensorView(name, note, observer.verdicts[name][-N_SHOWN:]) for name, note in notes.items()
+        SensorView(name, note, observer.verdicts[name][-N_SHOWN:])
+        for name, note in notes.items()
     ]
     return screen(
-        title, f"{observer.elapsed_s:.0f} s, {observer.n_windows} windows judged", sensors, width
+        title,
+        f"{observer.elapsed_s:.0f} s, {observer.n_windows} windows judged",
+        sensors,
+        width,
     )
 
 

@@ -24,8 +24,8 @@ EULER = 0.5772156649
 class Part:
     """What one line adds to a score.
 
-    level_db : the line's, of all bands together. points : level_db by its weight
-    points_by_band : they add up to points
+    level_db : the line's, of all bands together. points : level_db by its
+    weight points_by_band : they add up to points
     """
 
     label: str
@@ -39,9 +39,9 @@ class Part:
 class Fit:
     """A family where it fits best.
 
-    score : the sum of its parts' points
-    chance : that a comb which belongs to nothing scores as much somewhere within the tolerance
-    n_others : places at which such combs were tried
+    score : the sum of its parts' points chance : that a comb which belongs to
+    nothing scores as much somewhere within the tolerance n_others : places at
+    which such combs were tried
     """
 
     family: Family
@@ -64,7 +64,9 @@ def fit(levels: Levels, family: Family) -> Fit | None:
     if len(others) < FEWEST_OTHERS:
         return None
     chance = gumbel_chance(score, others, levels.least_spread_db)
-    return Fit(family, base_hz, score, parts_of(levels, family, base_hz), chance, len(others))
+    return Fit(
+        family, base_hz, score, parts_of(levels, family, base_hz), chance, len(others)
+    )
 
 
 def comb(
@@ -97,7 +99,9 @@ def parts_of(levels: Levels, family: Family, base_hz: float) -> tuple[Part, ...]
         index = round(f_hz / levels.resolution_hz)
         if 0 <= index < len(levels.usable) and levels.usable[index]:
             used.append((line, f_hz, levels.counted[:, index]))
-    scale = sum(line.weight for line in family.lines) / sum(line.weight for line, _, _ in used)
+    scale = sum(line.weight for line in family.lines) / sum(
+        line.weight for line, _, _ in used
+    )
     return tuple(
         Part(
             line.label,
@@ -113,7 +117,8 @@ def parts_of(levels: Levels, family: Family, base_hz: float) -> tuple[Part, ...]
 def other_scores(levels: Levels, family: Family, base_hz: float) -> Float64:
     """The best scores of the same comb in stretches as wide as the family's tolerance, elsewhere.
 
-    The family's own lines are taken out before, for a comb that meets them says nothing of chance.
+    The family's own lines are taken out before, for a comb that meets them says
+    nothing of chance.
     """
     free = levels.usable & ~_claimed(levels, family, base_hz)
     bases = _bases(levels, family, OTHER_BASES)
@@ -147,7 +152,9 @@ def _claimed(levels: Levels, family: Family, base_hz: float) -> NDArray[np.bool_
     """Where the family's defect has lines, scored or not."""
     f_hz = np.arange(len(levels.usable)) * levels.resolution_hz
     n = CLAIMED_HARMONICS if len(family.claims_hz) > 1 else 3 * CLAIMED_HARMONICS
-    centres = [(k * base_hz, offset) for k in range(1, n + 1) for offset in family.claims_hz]
+    centres = [
+        (k * base_hz, offset) for k in range(1, n + 1) for offset in family.claims_hz
+    ]
     centres += [(line.multiple * base_hz, line.offset_hz) for line in family.lines]
     claimed = np.zeros(len(f_hz), bool)
     for harmonic_hz, offset_hz in centres:

@@ -13,7 +13,9 @@ Source = Literal["envelope", "grown envelope", "grown spectrum"]
 
 N_HARMONICS = 4
 SIDEBAND_WEIGHT = 0.5
-FAR_SIDEBANDS = 3  # so many to either side of a harmonic are the defect's, whether scored or not
+FAR_SIDEBANDS = (
+    3  # so many to either side of a harmonic are the defect's, whether scored or not
+)
 LEAST_TOLERANCE = 0.002
 LINE_TOLERANCE = 0.005  # of the mains' frequency; it needs no shaft
 
@@ -36,13 +38,12 @@ class Line:
 class Family:
     """What one defect sounds like.
 
-    part, component : "outer race" of the "drive end"
-    symbol : the base's usual name, "BPFO"
-    source : where its lines are looked for
-    base_hz, tolerance : the base, and how far from it, relatively, it may lie
-    claims_hz : offsets from each harmonic at which the same defect has lines that are not scored
-    is_modulated : without its lighter lines it is something else
-    yields : named only where no other part of its component is
+    part, component : "outer race" of the "drive end" symbol : the base's usual
+    name, "BPFO" source : where its lines are looked for base_hz, tolerance :
+    the base, and how far from it, relatively, it may lie claims_hz : offsets
+    from each harmonic at which the same defect has lines that are not scored
+    is_modulated : without its lighter lines it is something else yields : named
+    only where no other part of its component is
     """
 
     part: str
@@ -115,7 +116,9 @@ def _of_bearing(bearing: Bearing, shaft_hz: float) -> Iterator[Family]:
         lines=(*harmonics("2×BSF"), *_odd_turns(), *_sidebands("2×BSF", cage_hz)),
         claims_hz=(*_offsets(cage_hz), -ball_hz / 2),
     )
-    yield heard(part="cage", symbol="FTF", base_hz=cage_hz, lines=harmonics("FTF"), yields=True)
+    yield heard(
+        part="cage", symbol="FTF", base_hz=cage_hz, lines=harmonics("FTF"), yields=True
+    )
 
 
 def _of_shaft(shaft_hz: float) -> Iterator[Family]:
@@ -132,21 +135,31 @@ def _of_wheels(machine: Machine, shaft_hz: float) -> Iterator[Family]:
     for gear in machine.gears:
         turn_hz = shaft_hz * gear.shaft_ratio
         lines = harmonics("turn")
-        yield Family("gear tooth", gear.name, "turn", "grown envelope", turn_hz, lines, yields=True)
+        yield Family(
+            "gear tooth", gear.name, "turn", "grown envelope", turn_hz, lines, yields=True
+        )
     for blades in machine.blades:
         base_hz = blades.count * blades.shaft_ratio * shaft_hz
         lines = harmonics("blade pass")[:2]
         yield Family("blades", blades.name, "blade pass", "grown spectrum", base_hz, lines)
     for belt in machine.belts:
         lines = harmonics("belt")
-        yield Family("belt", belt.name, "belt", "grown spectrum", belt.ratio * shaft_hz, lines)
+        yield Family(
+            "belt", belt.name, "belt", "grown spectrum", belt.ratio * shaft_hz, lines
+        )
 
 
 def _of_mains(machine: Machine) -> Iterator[Family]:
     if machine.line_hz is not None:
         lines = (Line("2×line", 2.0),)
         yield Family(
-            "electrical", "motor", "line", "grown spectrum", machine.line_hz, lines, LINE_TOLERANCE
+            "electrical",
+            "motor",
+            "line",
+            "grown spectrum",
+            machine.line_hz,
+            lines,
+            LINE_TOLERANCE,
         )
 
 
@@ -158,7 +171,12 @@ def _sidebands(symbol: str, offset_hz: float | None) -> tuple[Line, ...]:
     if offset_hz is None:
         return ()
     return tuple(
-        Line(f"{k}×{symbol} {'−' if sign < 0 else '+'} 1", k, sign * offset_hz, SIDEBAND_WEIGHT)
+        Line(
+            f"{k}×{symbol} {'−' if sign < 0 else '+'} 1",
+            k,
+            sign * offset_hz,
+            SIDEBAND_WEIGHT,
+        )
         for k in range(1, N_HARMONICS + 1)
         for sign in (-1, 1)
     )

@@ -38,11 +38,11 @@ class Levels:
     """Decibels that count: of envelopes those beyond FROM_DB above their floor, at most FULL_DB; of
     a spectrum all that it has grown by.
 
-    counted : float64, shape (n_bands, n_f), bin q at q * resolution_hz
-    usable : shape (n_f,), False where the shaft itself has a line, which tells nothing of a part
-    n_averaged : segments in the mean
-    least_spread_db : of the scores of combs that belong to nothing
-    skirt_hz : so far from a strong line its own power may reach
+    counted : float64, shape (n_bands, n_f), bin q at q * resolution_hz usable :
+    shape (n_f,), False where the shaft itself has a line, which tells nothing
+    of a part n_averaged : segments in the mean least_spread_db : of the scores
+    of combs that belong to nothing skirt_hz : so far from a strong line its own
+    power may reach
     """
 
     counted: Float64
@@ -85,7 +85,8 @@ def envelope_levels(
     """Of the squared envelopes of several bands, N_BANDS equal ones unless told.
 
     stretches : unbroken signals of one channel, float32, shape (n,), m/s²
-    shaft_hz : None where the speed is not known, and USUAL_SHAFT_HZ sets the scale
+    shaft_hz : None where the speed is not known, and USUAL_SHAFT_HZ sets the
+    scale
 
     None where the longest of them is too short.
     """
@@ -101,7 +102,9 @@ def envelope_levels(
     floor_bins = 2 * round(scale_hz / delta_hz) + 1
     counted = np.stack([_above_floor(one.density[:n_f], floor_bins) for one in spectra])
     skirt_hz = REACH_BINS * max(delta_hz, scale_hz / BINS_PER_TURN)
-    usable = np.arange(n_f) > 2 if shaft_hz is None else ~_shaft_lines(n_f, delta_hz, shaft_hz)
+    usable = (
+        np.arange(n_f) > 2 if shaft_hz is None else ~_shaft_lines(n_f, delta_hz, shaft_hz)
+    )
     n_averaged = spectra[0].n_averaged
     return Levels(counted, usable, bands, delta_hz, n_averaged, LEAST_SPREAD_DB, skirt_hz)
 
@@ -110,7 +113,10 @@ def grown_envelope(now: Levels, then: Levels) -> Levels | None:
     """By how much more the envelopes' lines stand out than when the machine was healthy; the
     shaft's own lines count here. None where the two were not measured alike.
     """
-    if now.bands_hz != then.bands_hz or abs(now.resolution_hz / then.resolution_hz - 1) > ALIKE:
+    if (
+        now.bands_hz != then.bands_hz
+        or abs(now.resolution_hz / then.resolution_hz - 1) > ALIKE
+    ):
         return None
     n_f = min(len(now.usable), len(then.usable))
     before = maximum_filter1d(then.counted[:, :n_f], 3, axis=1)
@@ -145,7 +151,13 @@ def growth_levels(
     band = (0.0, sample_rate_hz / 2)
     usable = np.arange(len(grown)) > 2
     return Levels(
-        counted, usable, (band,), delta_hz, n, LEAST_GROWTH_SPREAD_DB, 2 * REACH_BINS * delta_hz
+        counted,
+        usable,
+        (band,),
+        delta_hz,
+        n,
+        LEAST_GROWTH_SPREAD_DB,
+        2 * REACH_BINS * delta_hz,
     )
 
 

@@ -68,7 +68,11 @@ def sentence(found: Diagnosis, carried: Band | None) -> str:
         return f"part not named: {found.why_not}{_impulses(found)}"
     fit = found.named.fit
     lines = sum(part.points > 0 for part in fit.parts)
-    where = "" if carried is None else f", most of it from {carried[0]:.0f} to {carried[1]:.0f} Hz"
+    where = (
+        ""
+        if carried is None
+        else f", most of it from {carried[0]:.0f} to {carried[1]:.0f} Hz"
+    )
     return (
         f"{fit.family.name}: {fit.family.symbol} at {fit.base_hz:.1f} Hz, {lines} lines add up to"
         f" {fit.score:.1f}{where}; chance of a wrong name {max(found.named.chance, 1e-9):.1g},"
@@ -141,7 +145,9 @@ def _envelope(
         return np.zeros(0, np.float32), 1.0
     step_hz = found.levels.resolution_hz
     spectrum = envelope_spectrum(stretches, rate_hz, band, step_hz)
-    return np.zeros(0, np.float32) if spectrum is None else _decibels(spectrum.density), step_hz
+    return np.zeros(0, np.float32) if spectrum is None else _decibels(
+        spectrum.density
+    ), step_hz
 
 
 def _spectrum(

@@ -1,7 +1,8 @@
 """The name of what is broken, or why there is none.
 
-A name is a claim: it is given only where a comb that belongs to nothing would score as much with a
-chance below the stated rate, whatever the number of families tried, and where the family is whole.
+A name is a claim: it is given only where a comb that belongs to nothing would
+score as much with a chance below the stated rate, whatever the number of
+families tried, and where the family is whole.
 """
 
 from __future__ import annotations
@@ -55,11 +56,11 @@ class Candidate:
 class Diagnosis:
     """What one stretch of signal says of a machine.
 
-    candidates : the likeliest first. unknown : families that cannot be told, each with the reason
-    named : the first of the candidates, where it may be named; else `why_not` says why
-    repetition : the rate that stands out whatever it belongs to, or None
-    shaft : its speed as it was used; None where it is not known
-    levels : of the envelope; None where the signal is too short
+    candidates : the likeliest first. unknown : families that cannot be told,
+    each with the reason named : the first of the candidates, where it may be
+    named; else `why_not` says why repetition : the rate that stands out
+    whatever it belongs to, or None shaft : its speed as it was used; None where
+    it is not known levels : of the envelope; None where the signal is too short
     """
 
     named: Candidate | None
@@ -96,7 +97,9 @@ def diagnose(
         return Diagnosis(None, why, (), (), _repetition(levels, rate), None, levels, rate)
     levels = envelope_levels(stretches, sample_rate_hz, shaft.hz, bands_hz)
     measured: dict[Measure, Levels | None] = {"envelope": levels}
-    if levels and any(_may_be_close(one, levels, shaft.hz) for one in families_of(machine, shaft)):
+    if levels and any(
+        _may_be_close(one, levels, shaft.hz) for one in families_of(machine, shaft)
+    ):
         measured["fine envelope"] = envelope_levels(
             stretches, sample_rate_hz, shaft.hz, bands_hz, FINE_BINS_PER_TURN
         )
@@ -110,7 +113,10 @@ def diagnose(
 
 
 def judge(
-    machine: Machine, shaft: Shaft, measured: Mapping[Measure, Levels | None], rate: float = RATE
+    machine: Machine,
+    shaft: Shaft,
+    measured: Mapping[Measure, Levels | None],
+    rate: float = RATE,
 ) -> Diagnosis:
     """As `diagnose`, of levels already measured; None in them is a signal too short, absence one
     that was not there.
@@ -133,7 +139,8 @@ def _may_be_close(family: Family, levels: Levels, shaft_hz: float) -> bool:
     """Whether some base within its tolerance needs the fine envelope."""
     reach = family.tolerance * np.linspace(-1, 1, 9)
     return family.source == "envelope" and any(
-        levels.is_near_shaft(float(base_hz), shaft_hz) for base_hz in family.base_hz * (1 + reach)
+        levels.is_near_shaft(float(base_hz), shaft_hz)
+        for base_hz in family.base_hz * (1 + reach)
     )
 
 
@@ -183,12 +190,16 @@ def _why_unknown(family: Family, measured: Mapping[Measure, Levels | None]) -> s
     return "too few of its lines are clear of the shaft's"
 
 
-def _candidates(fits: Sequence[tuple[Fit, Levels]], shaft_hz: float) -> tuple[Candidate, ...]:
+def _candidates(
+    fits: Sequence[tuple[Fit, Levels]], shaft_hz: float
+) -> tuple[Candidate, ...]:
     found = [
         Candidate(one, min(1.0, one.chance * len(fits)), _against(one, where, shaft_hz))
         for one, where in fits
     ]
-    return tuple(sorted(found, key=lambda one: (bool(one.against), one.chance, -one.fit.score)))
+    return tuple(
+        sorted(found, key=lambda one: (bool(one.against), one.chance, -one.fit.score))
+    )
 
 
 def _told_apart(candidates: Sequence[Candidate], rate: float) -> tuple[Candidate, ...]:
@@ -270,7 +281,9 @@ def _lighter_share(found: Fit, main: Sequence[str]) -> float:
 def _neighbour(found: Fit, levels: Levels, shaft_hz: float) -> str:
     """A comb nearby that explains the lines better, one that the family's own lines belong to."""
     lines = [line for line in found.family.lines if line.weight == 1.0]
-    own = sum(part.level_db for part in found.parts if part.label in {one.label for one in lines})
+    own = sum(
+        part.level_db for part in found.parts if part.label in {one.label for one in lines}
+    )
     near = [found.base_hz * ratio for ratio in NEIGHBOURS]
     near += [found.base_hz + sign * shaft_hz for sign in (-1, 1)]
     for base_hz in near:

@@ -41,7 +41,9 @@ def find_shaft(
     delta_hz = 1 / min(longest_s, LONGEST_SEGMENT_S)
     density, _ = mean_density(stretches, sample_rate_hz, delta_hz)
     above_db = 10 * np.log10(np.maximum(density, 1e-30))
-    above_db -= median_filter(above_db, 2 * round(speed.middle_hz / delta_hz) + 1, mode="nearest")
+    above_db -= median_filter(
+        above_db, 2 * round(speed.middle_hz / delta_hz) + 1, mode="nearest"
+    )
     bases, scores = _scores(np.clip(above_db, 0, FULL_DB), delta_hz, speed)
     best = int(scores.argmax())
     away = np.abs(bases / bases[best] - 1) > FIXED
@@ -52,12 +54,16 @@ def find_shaft(
     return configured if speed.tolerance <= FIXED else None
 
 
-def _scores(above_db: Float64, delta_hz: float, speed: ShaftSpeed) -> tuple[Float64, Float64]:
+def _scores(
+    above_db: Float64, delta_hz: float, speed: ShaftSpeed
+) -> tuple[Float64, Float64]:
     """Bases in the range, and the sum of the levels of their first harmonics."""
     step_hz = 0.5 * delta_hz / N_HARMONICS
     n = max(int((speed.high_hz - speed.low_hz) / step_hz), 1)
     bases = np.linspace(speed.low_hz, speed.high_hz, n + 1)
-    index = np.rint(bases[:, None] * np.arange(1, N_HARMONICS + 1) / delta_hz).astype(np.intp)
+    index = np.rint(bases[:, None] * np.arange(1, N_HARMONICS + 1) / delta_hz).astype(
+        np.intp
+    )
     inside = index < len(above_db)
     levels = np.where(inside, above_db[np.minimum(index, len(above_db) - 1)], 0.0)
     return bases, np.asarray(levels.sum(axis=1))

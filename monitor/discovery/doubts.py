@@ -27,7 +27,9 @@ def are_vibration(streams: Sequence[Stream], zero: float, notes: Notes) -> bool:
     doubt = next((text for row in clean if (text := _doubt(row))), "")
     if not doubt:
         return True
-    answer = notes.ask("vibration", f"{doubt} Is it vibration?", [Choice("no"), Choice("yes")])
+    answer = notes.ask(
+        "vibration", f"{doubt} Is it vibration?", [Choice("no"), Choice("yes")]
+    )
     return answer == "yes"
 
 

@@ -78,7 +78,9 @@ def _models(runs: list[Float64], lag: int, most: int) -> list[tuple[Float64, flo
     """One for each phase, counted from the beginning of a run."""
     found = []
     for phase in range(lag):
-        model = prediction.fitted([run[phase : len(run) - most : lag] for run in runs], ORDER)
+        model = prediction.fitted(
+            [run[phase : len(run) - most : lag] for run in runs], ORDER
+        )
         if model is None:
             return None
         found.append(model)
@@ -102,13 +104,18 @@ def _chance(
 ) -> float:
     """That so many or more of the numbers at a place are among the farthest off by accident."""
     errors = _errors(runs, place, lag, models)
-    usual = [one for step in range(1, 17) for one in _errors(runs, place + step * lag, lag, models)]
+    usual = [
+        one
+        for step in range(1, 17)
+        for one in _errors(runs, place + step * lag, lag, models)
+    ]
     if len(usual) < 8 * max(1, len(errors)):
         return 1.0
     limit = float(np.quantile(usual, 1 - FAR_SHARE))
     n, of = sum(error > limit for error in errors), len(errors)
     return sum(
-        math.comb(of, k) * FAR_SHARE**k * (1 - FAR_SHARE) ** (of - k) for k in range(n, of + 1)
+        math.comb(of, k) * FAR_SHARE**k * (1 - FAR_SHARE) ** (of - k)
+        for k in range(n, of + 1)
     )
 
 
@@ -130,7 +137,9 @@ def _errors(
 def _is_of_other_size(values: Float64, spread: float) -> bool:
     """Many far from the size of the others: bytes that were no such number."""
     sizes = np.abs(values)
-    return bool(np.mean((sizes > 1e6 * spread) | ((sizes < 1e-9 * spread) & (sizes > 0))) > 0.3)
+    return bool(
+        np.mean((sizes > 1e6 * spread) | ((sizes < 1e-9 * spread) & (sizes > 0))) > 0.3
+    )
 
 
 def _is_odd(values: Float64, middle: Float64) -> bool:

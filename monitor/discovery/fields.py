@@ -1,14 +1,14 @@
 """What the bytes before the samples say: the time, a counter, how many samples there are.
 
-A time is taken where the same bytes of every message are near its arrival in one of the formats; a
-counter where they go up by one a message.
+A time is taken where the same bytes of every message are near its arrival in
+one of the formats; a counter where they go up by one a message.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from monitor.discovery import clocks
 from monitor.discovery.notes import Notes
 
 WIDTHS = {8: "uint64", 4: "uint32", 2: "uint16", 1: "uint8"}
-ORDERS = ("little", "big")
+Order = Literal["little", "big"]
+ORDERS: tuple[Order, ...] = get_args(Order)
 ALIGNED = 2  # where fields begin
 
 
@@ -62,8 +63,8 @@ def _span(field: dict[str, Any]) -> range:
     return range(field["at"], field["at"] + width)
 
 
-def _values(heads: Sequence[bytes], at: int, width: int, order: str) -> list[int]:
-    return [int.from_bytes(head[at : at + width], order) for head in heads]  # type: ignore[arg-type]
+def _values(heads: Sequence[bytes], at: int, width: int, order: Order) -> list[int]:
+    return [int.from_bytes(head[at : at + width], order) for head in heads]
 
 
 def _time(heads: Sequence[bytes], received_ns: Sequence[int]) -> dict[str, Any] | None:

@@ -1,7 +1,8 @@
 """How many channels lie in one run of numbers, and whether side by side or one after the other.
 
-Axes differ in mean, in strength and in what they do: told apart by the right number, each needs
-less code. Where no number stands out, it is one channel only if the signal is one that would show.
+Axes differ in mean, in strength and in what they do: told apart by the right
+number, each needs less code. Where no number stands out, it is one channel only
+if the signal is one that would show.
 """
 
 from __future__ import annotations
@@ -52,7 +53,11 @@ def readings(runs: Sequence[Float64]) -> list[Reading]:
     usable = {key: code for key, code in codes.items() if np.isfinite(code)}
     order = sorted(usable, key=lambda key: usable[key])
     found = [Reading(*key, odds=_odds_to_next(key, order, usable)) for key in order]
-    if found and found[0].layout == "planar" and not _ends_within(runs, found[0].n_channels):
+    if (
+        found
+        and found[0].layout == "planar"
+        and not _ends_within(runs, found[0].n_channels)
+    ):
         found[0] = replace(found[0], odds=0.0)
     if found and found[0].n_channels == 1 and _breaks_somewhere(runs):
         found[0] = replace(found[0], odds=0.0)
@@ -61,7 +66,11 @@ def readings(runs: Sequence[Float64]) -> list[Reading]:
 
 def _breaks_somewhere(runs: Sequence[Float64]) -> bool:
     """One channel does not break where several in turn would."""
-    usual = [n for n in COUNTS[1:] if all(len(run) % n == 0 and len(run) >= 16 * n for run in runs)]
+    usual = [
+        n
+        for n in COUNTS[1:]
+        if all(len(run) % n == 0 and len(run) >= 16 * n for run in runs)
+    ]
     return any(_join_odds(runs, n) < -SURE for n in usual)
 
 
@@ -78,7 +87,9 @@ def _join_odds(runs: Sequence[Float64], n: int) -> float:
 
 
 def _odds_to_next(
-    key: tuple[int, str], order: Sequence[tuple[int, str]], codes: dict[tuple[int, str], float]
+    key: tuple[int, str],
+    order: Sequence[tuple[int, str]],
+    codes: dict[tuple[int, str], float],
 ) -> float:
     # A multiple of the right number fits as well, and needs more to say: it is no rival.
     rivals = [other for other in order if other != key and not _is_multiple(other, key)]

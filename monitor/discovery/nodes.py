@@ -16,7 +16,9 @@ from monitor.signal.payload.base64_text import from_base64
 # How the numbers stand there: in a list, as text, or as bytes in one of three spellings.
 Form = Literal["list", "text", "base64", "hex", "binary"]
 MIN_TEXT_BYTES = 16
-NUMBER_TEXT = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*|nan|[+-]?inf", re.I)
+NUMBER_TEXT = re.compile(
+    r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*|nan|[+-]?inf", re.I
+)
 SEPARATED = re.compile(r"[\s,;]+")
 HEX = re.compile(r"[0-9a-fA-F]+")
 
@@ -124,5 +126,7 @@ def grows_steadily(values: Sequence[Any]) -> bool:
     if usual < 0 or np.any(steps < 0):
         return False
     if usual == 0:  # coarse: several instants in one step
-        return bool(len(values) >= 16 and steps.max() > 0 and len(set(steps[steps > 0])) == 1)
+        return bool(
+            len(values) >= 16 and steps.max() > 0 and len(set(steps[steps > 0])) == 1
+        )
     return bool(np.mean(np.abs(steps - usual) <= 0.5 * usual) > 0.8)

@@ -1,7 +1,7 @@
 """What discovery has found out of one shape of messages: reasons, and questions it cannot answer.
 
-A stage asks by a key. Where a person has answered, it gets the answer; else the question is noted
-and the stage goes on as far as it can.
+A stage asks by a key. Where a person has answered, it gets the answer; else the
+question is noted and the stage goes on as far as it can.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a message is, whatever it means: unpacked, and as a tree, lines of text, or bytes.
 
-The strictest reading goes first. What stands at its beginning and how all of it reads decide; a
-reading that leaves a byte over is none.
+The strictest reading goes first. What stands at its beginning and how all of it
+reads decide; a reading that leaves a byte over is none.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def _unpacked(data: bytes) -> tuple[Compression, bytes]:
 
 def _compressions(data: bytes) -> Iterator[Compression]:
     for magic, compression in MAGICS.items():
-        is_there = compression != "zstd" or importlib.util.find_spec("zstandard") is not None
+        is_there = (
+            compression != "zstd" or importlib.util.find_spec("zstandard") is not None
+        )
         if data.startswith(magic) and is_there:
             yield compression
     if data[:2] in ZLIB_STARTS:

@@ -1,8 +1,9 @@
 """How well samples tell the next one: whether two stretches join, and which of two ways to read
 numbers makes a signal of them.
 
-A line is fitted through the samples before (autoregression). What it leaves over is the code that a
-good reading needs; where two stretches do not belong together, it fails at the seam.
+A line is fitted through the samples before (autoregression). What it leaves
+over is the code that a good reading needs; where two stretches do not belong
+together, it fails at the seam.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ MAX_SEAMS = 64
 N_STEPS = 4  # samples behind a seam that are still told by those before it
 
 
-def fitted(stretches: Sequence[Float64], order: int = ORDER) -> tuple[Float64, float] | None:
+def fitted(
+    stretches: Sequence[Float64], order: int = ORDER
+) -> tuple[Float64, float] | None:
     """(order + 1,) weights, the last a constant, and the rest's standard deviation. None where
     there is too little.
     """
@@ -38,7 +41,9 @@ def fitted(stretches: Sequence[Float64], order: int = ORDER) -> tuple[Float64, f
     table = np.concatenate(rows)
     middle = table.mean(axis=0)
     table = table - middle
-    square = table.T @ table  # by normal equations: far quicker, and the ridge keeps them solvable
+    square = (
+        table.T @ table
+    )  # by normal equations: far quicker, and the ridge keeps them solvable
     ridge = np.eye(order) * (1e-9 * np.trace(square) / (order + 1) + 1e-300)
     weights = np.linalg.solve(square[:-1, :-1] + ridge, square[:-1, -1])
     rest = table[:, -1] - table[:, :-1] @ weights
@@ -51,18 +56,23 @@ def predicted(weights: Float64, before: Float64) -> float:
     return float(before[-(len(weights) - 1) :] @ weights[:-1] + weights[-1])
 
 
-def join_odds(stretches: Sequence[Float64], seams: Sequence[tuple[Float64, Float64]]) -> float:
+def join_odds(
+    stretches: Sequence[Float64], seams: Sequence[tuple[Float64, Float64]]
+) -> float:
     """The log of odds that each pair of `seams` joins: the second begins where the first ends.
 
-    Above SURE they do, below -SURE they do not, else the signal does not tell. Compared are the
-    errors at the seams with those within, and with those between strangers.
+    Above SURE they do, below -SURE they do not, else the signal does not tell.
+    Compared are the errors at the seams with those within, and with those
+    between strangers.
     """
     model = fitted(stretches)
     if model is None or len(seams) < MIN_SEAMS:
         return 0.0
     weights, inside = model
     n_order = len(weights) - 1
-    usable = [(a[-n_order:], b[:N_STEPS]) for a, b in seams if min(len(a), len(b)) >= n_order]
+    usable = [
+        (a[-n_order:], b[:N_STEPS]) for a, b in seams if min(len(a), len(b)) >= n_order
+    ]
     if len(usable) < MIN_SEAMS or inside <= 0:
         return 0.0
     before, behind = (np.array(side) for side in zip(*usable, strict=True))
@@ -74,7 +84,8 @@ def join_odds(stretches: Sequence[Float64], seams: Sequence[tuple[Float64, Float
 
 def partner_chance(channels: Sequence[Sequence[Float64]]) -> float:
     """That messages go on so well from the last one by accident: by the rank that the next message
-    has among all as a continuation. A signal that swells and fades does not deceive it.
+    has among all as a continuation. A signal that swells and fades does not
+    deceive it.
 
     channels : the pieces of each, one a message
     """

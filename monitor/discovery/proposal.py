@@ -1,6 +1,7 @@
 """From what was heard to a proposal for each shape: a subscription, rules, reasons, questions.
 
-A proposal without questions reads every message that it was made from, or says how many not.
+A proposal without questions reads every message that it was made from, or says
+how many not.
 """
 
 from __future__ import annotations
@@ -66,11 +67,14 @@ class Discovery:
     passed_over: list[PassedOver]
 
 
-def discover(messages: Sequence[Message], answers: Mapping[str, str] | None = None) -> Discovery:
+def discover(
+    messages: Sequence[Message], answers: Mapping[str, str] | None = None
+) -> Discovery:
     """Pure. answers : to the questions of an earlier turn, by key or by "number.key"."""
     groups, passed = groups_of(sorted(messages, key=lambda one: one.received_ns))
     found = [
-        _proposal(group, Notes(number, answers or {})) for number, group in enumerate(groups, 1)
+        _proposal(group, Notes(number, answers or {}))
+        for number, group in enumerate(groups, 1)
     ]
     kept = [one for one in found if not _is_hopeless(one)]
     if kept:  # what is no vibration beside what is some is not asked about
@@ -102,7 +106,9 @@ def _proposal(group: ShapeGroup, notes: Notes) -> Proposal:
     return proposal
 
 
-def _complete(proposal: Proposal, group: ShapeGroup, reading: Reading, notes: Notes) -> None:
+def _complete(
+    proposal: Proposal, group: ShapeGroup, reading: Reading, notes: Notes
+) -> None:
     pattern = topics.pattern_of(group.topics, reading.machine, reading.point, notes)
     if pattern is None:
         return
@@ -127,7 +133,9 @@ def _complete(proposal: Proposal, group: ShapeGroup, reading: Reading, notes: No
         _hear_second_opinion(proposal, whole, notes)
 
 
-def _hear_second_opinion(proposal: Proposal, messages: Sequence[Message], notes: Notes) -> None:
+def _hear_second_opinion(
+    proposal: Proposal, messages: Sequence[Message], notes: Notes
+) -> None:
     """What the service would refuse to judge is not proposed."""
     rules = {
         name: SensorSettings.model_validate(rule.settings)
@@ -137,7 +145,10 @@ def _hear_second_opinion(proposal: Proposal, messages: Sequence[Message], notes:
     if not rules or len(rules) < len(proposal.streams):
         return
     trouble = contradiction(messages, proposal.topic, proposal.payload, rules)
-    if trouble and notes.ask("doubt", f"{trouble} Is it right all the same?", YES_OR_NO) != "yes":
+    if (
+        trouble
+        and notes.ask("doubt", f"{trouble} Is it right all the same?", YES_OR_NO) != "yes"
+    ):
         proposal.rules = []
 
 
@@ -151,7 +162,9 @@ def _decoded(
     try:
         found = decoded(messages, topic, payload, channels)
     except ValueError as error:
-        notes.ask("payload", f"No settings read these messages ({error}): how are they written?")
+        notes.ask(
+            "payload", f"No settings read these messages ({error}): how are they written?"
+        )
         return None
     if found.n_refused > MAX_REFUSED * len(messages):
         why, n = found.refusals.most_common(1)[0]

@@ -1,8 +1,9 @@
 """The sample rate, and whether a sensor measures all the time or now and then.
 
-A rate that messages state, or that the times of their samples tell, stands by itself. Else it is so
-many samples in so much time, which holds only where one message goes on where the last one ended:
-the samples at the seams must tell that, for n samples every T seconds may be a snapshot too.
+A rate that messages state, or that the times of their samples tell, stands by
+itself. Else it is so many samples in so much time, which holds only where one
+message goes on where the last one ended: the samples at the seams must tell
+that, for n samples every T seconds may be a snapshot too.
 """
 
 from __future__ import annotations
@@ -61,12 +62,15 @@ class Told:
 def cadence_of(stream: Stream, is_weak: bool, notes: Notes) -> Cadence | None:
     """None where it is asked for.
 
-    is_weak : what the messages state may be another rate than that of the samples
+    is_weak : what the messages state may be another rate than that of the
+    samples
     """
     answer = _answered(notes)
     n = len(stream.samples)
     if n < 2 or (n < MIN_MESSAGES and not _stated(stream) and answer is None):
-        notes.ask("messages", f"{n} message(s) of {stream.sensor} tell no rate: listen longer?")
+        notes.ask(
+            "messages", f"{n} message(s) of {stream.sensor} tell no rate: listen longer?"
+        )
         return None
     stated = _stated(stream) if answer is None else answer
     told = _told(stream)
@@ -94,14 +98,18 @@ def _stated(stream: Stream) -> float | None:
 def _told(stream: Stream) -> Told | None:
     """Samples a second, by the times of messages, else by their arrivals."""
     starts = [one for one in stream.starts if one is not None]
-    has_times = len(starts) == len(stream.starts) and all(b > a for a, b in pairwise(starts))
+    has_times = len(starts) == len(stream.starts) and all(
+        b > a for a, b in pairwise(starts)
+    )
     times = np.array(starts if has_times else stream.arrivals, np.float64) / 1e9
     if len(times) < 3 or times[-1] <= times[0]:
         return None
     counts = np.array(stream.counts, np.float64)
     # A start lies before its samples, an arrival behind them.
     steps = counts[:-1] if has_times else counts[1:]
-    before = np.concatenate([[0.0], np.cumsum(steps * _messages_a_step(stream, times, has_times))])
+    before = np.concatenate(
+        [[0.0], np.cumsum(steps * _messages_a_step(stream, times, has_times))]
+    )
     times = times - times[0]
     slope, offset = np.polyfit(times, before, 1)
     spread = float(np.std(before - slope * times - offset))
@@ -115,7 +123,9 @@ def _messages_a_step(stream: Stream, times: Float64, has_times: bool) -> Float64
     their numbers tell, or their times.
     """
     numbers = [one for one in stream.sequences if one is not None]
-    if len(numbers) == len(times) and all(0 < b - a < MAX_LOST for a, b in pairwise(numbers)):
+    if len(numbers) == len(times) and all(
+        0 < b - a < MAX_LOST for a, b in pairwise(numbers)
+    ):
         return np.diff(np.array(numbers, np.float64))
     steps = np.diff(times)
     if not np.median(steps):
@@ -132,7 +142,9 @@ def _by_statement(
     rate_hz = nearest_usual(stated, stated * 0.998, stated * 1.002)
     share = math.nan if told is None else told.rate_hz / rate_hz
     if 1 - WHOLE < share < 1 + WHOLE or (told is None and len(stream.samples) < 3):
-        notes.say("sample_rate_hz", f"{rate_hz:g} Hz is stated, and so many samples a second come")
+        notes.say(
+            "sample_rate_hz", f"{rate_hz:g} Hz is stated, and so many samples a second come"
+        )
         return Cadence(rate_hz)
     if is_weak or math.isnan(share) or share >= 1 + WHOLE:
         return _contradicted(stream, rate_hz, told, notes)
@@ -148,7 +160,9 @@ def _by_statement(
     return Cadence(rate_hz, between_s)
 
 
-def _contradicted(stream: Stream, stated: float, told: Told | None, notes: Notes) -> Cadence | None:
+def _contradicted(
+    stream: Stream, stated: float, told: Told | None, notes: Notes
+) -> Cadence | None:
     counted = None if told is None else told.rate_hz
     text = f"{stream.sensor}: the messages speak of {stated:.5g} Hz"
     if counted is not None:
@@ -162,27 +176,41 @@ def _contradicted(stream: Stream, stated: float, told: Told | None, notes: Notes
 
 def _by_counting(stream: Stream, told: Told | None, notes: Notes) -> Cadence | None:
     if told is None:
-        notes.ask("messages", f"The messages of {stream.sensor} tell no rate: listen longer?")
+        notes.ask(
+            "messages", f"The messages of {stream.sensor} tell no rate: listen longer?"
+        )
         return None
     rate_hz = nearest_usual(told.rate_hz, told.low_hz, told.high_hz)
     is_single = max(stream.counts) == 1
     odds = math.inf if is_single else _joins(stream)
     if _is_uneven(stream):
         odds = min(odds, 0.0)
-    if odds > JOINED and told.unsure <= UNSURE_LIMIT and (rate_hz >= SLOWEST_HZ or not is_single):
-        why = "one sample a message" if is_single else "each message goes on where the last ended"
+    if (
+        odds > JOINED
+        and told.unsure <= UNSURE_LIMIT
+        and (rate_hz >= SLOWEST_HZ or not is_single)
+    ):
+        why = (
+            "one sample a message"
+            if is_single
+            else "each message goes on where the last ended"
+        )
         notes.say("sample_rate_hz", f"{told.rate_hz:.5g} samples a second come, and {why}")
         return Cadence(rate_hz)
     n, between_s = int(np.median(stream.counts)), period_s(stream)
     text = f"{n} samples come every {between_s:.3g} s"
     if odds < -SURE:
-        text += ", and do not go on where the last ones ended: snapshots. At which rate (Hz)?"
+        text += (
+            ", and do not go on where the last ones ended: snapshots. At which rate (Hz)?"
+        )
         notes.ask("sample_rate_hz", f"{stream.sensor}: {text}")
         return None
     if is_single and rate_hz < SLOWEST_HZ:
         text += ": too slow for vibration. Is it, and at which rate (Hz)?"
     else:
-        text += ": all there are, or snapshots at a higher rate? What is the sample rate (Hz)?"
+        text += (
+            ": all there are, or snapshots at a higher rate? What is the sample rate (Hz)?"
+        )
     choice = Choice(f"{rate_hz:g}", f"if every sample is sent; ±{told.unsure:.1%}")
     notes.ask("sample_rate_hz", f"{stream.sensor}: {text}", [choice])
     return None
@@ -196,7 +224,9 @@ def _is_uneven(stream: Stream) -> bool:
     starts = [one for one in stream.starts if one is not None]
     if len(numbers) == len(stream.samples):
         return False
-    times = np.array(starts if len(starts) == len(stream.samples) else stream.arrivals, np.float64)
+    times = np.array(
+        starts if len(starts) == len(stream.samples) else stream.arrivals, np.float64
+    )
     steps = np.diff(times) / np.array(stream.counts[1:], np.float64)
     usual = float(np.median(steps))
     if not usual:
@@ -210,7 +240,9 @@ def _joins(stream: Stream) -> float:
     where any other message would go on as well.
     """
     whole = [one for one in stream.samples if np.isfinite(one).all()]
-    channels = [[one[channel] for one in whole] for channel in range(len(stream.samples[0]))]
+    channels = [
+        [one[channel] for one in whole] for channel in range(len(stream.samples[0]))
+    ]
     odds = sum(prediction.join_odds(pieces, list(pairwise(pieces))) for pieces in channels)
     if odds > 0 and prediction.partner_chance(channels) > CHANCE:
         return 0.0
@@ -234,7 +266,9 @@ def nearest_usual(rate_hz: float, low_hz: float, high_hz: float) -> float:
     inside = [one for one in usual if low_hz <= one <= high_hz]
     # The plainest of them: 1000 rather than 1024 where both would do.
     if inside:
-        best = min(inside, key=lambda one: (len(f"{one:.6g}".rstrip("0")), abs(one - rate_hz)))
+        best = min(
+            inside, key=lambda one: (len(f"{one:.6g}".rstrip("0")), abs(one - rate_hz))
+        )
         return float(f"{best:.8g}")
     for digits in (1, 2, 3, 4):
         rounded = float(f"{rate_hz:.{digits}g}")

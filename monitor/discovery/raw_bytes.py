@@ -40,23 +40,32 @@ def settings_of(blobs: Sequence[Blob], notes: Notes) -> tuple[dict[str, Any], in
     head, tail, n_channels, order = cut
     n_head = _head_bytes(datas, stored, head)
     if n_head is None:
-        notes.ask("header", "Messages of several lengths do not begin alike: how long is a header?")
+        notes.ask(
+            "header",
+            "Messages of several lengths do not begin alike: how long is a header?",
+        )
         return None
     if _begins_oddly(n_head, stored, datas) and notes.answer("dtype") is None:
-        twin = replace(stored, byte_order="big" if stored.byte_order == "little" else "little")
+        twin = replace(
+            stored, byte_order="big" if stored.byte_order == "little" else "little"
+        )
         text = f"The samples begin at byte {n_head}, or in the other byte order before: which one?"
         notes.ask("dtype", text, [Choice(spelled(stored)), Choice(spelled(twin))])
         return None
     settings = settings_of_type(stored) | {"layout": order}
     if n_head:
-        notes.say("header", f"{n_head} bytes at the beginning do not follow from their neighbours")
+        notes.say(
+            "header", f"{n_head} bytes at the beginning do not follow from their neighbours"
+        )
         settings["header"] = _header(blobs, n_head, stored, notes)
     n_tail = stored.tail + tail * stored.width
     if n_tail not in (0, 1, 2, 4, 8):
         notes.ask("trailer_bytes", f"Are {n_tail} bytes behind the samples, or how many?")
         return None
     if n_tail:
-        notes.say("trailer_bytes", f"{n_tail} bytes at the end do not follow from those before")
+        notes.say(
+            "trailer_bytes", f"{n_tail} bytes at the end do not follow from those before"
+        )
         settings["trailer_bytes"] = n_tail
     return settings, n_channels
 
@@ -78,7 +87,9 @@ def settings_of_type(stored: Stored) -> dict[str, Any]:
     return {"dtype": stored.dtype, **order}
 
 
-def number_type(datas: Sequence[bytes], notes: Notes, tails: Sequence[int] = ()) -> Stored | None:
+def number_type(
+    datas: Sequence[bytes], notes: Notes, tails: Sequence[int] = ()
+) -> Stored | None:
     """Type and byte order of the samples; None where they are asked for."""
     found = binary.readings(datas, tails)
     n_bytes = min(sum(map(len, datas)), binary.MAX_BYTES)
@@ -105,12 +116,16 @@ def _has_tail(runs: list[Float64]) -> bool:
     return ends.tail_of(runs, _likely_lag(runs)) != 0
 
 
-def _answered(found: Sequence[Stored], notes: Notes, rivals: Sequence[Stored]) -> Stored | None:
+def _answered(
+    found: Sequence[Stored], notes: Notes, rivals: Sequence[Stored]
+) -> Stored | None:
     if not rivals and notes.answer("dtype") is None:
         return found[0]
     shown = [found[0], *rivals[:4]]
     text = "Which numbers are these bytes?"
-    answer = notes.ask("dtype", text, [Choice(spelled(one), _bits_text(one)) for one in shown])
+    answer = notes.ask(
+        "dtype", text, [Choice(spelled(one), _bits_text(one)) for one in shown]
+    )
     return next((one for one in found if spelled(one) == answer), None)
 
 
@@ -145,17 +160,24 @@ def _begins_oddly(n_head: int, stored: Stored, datas: Sequence[bytes]) -> bool:
 # -- ends and channels ----------------------------------------------------------------------------
 
 
-def _cut(runs: list[Float64], stored: Stored, notes: Notes) -> tuple[int, int, int, str] | None:
+def _cut(
+    runs: list[Float64], stored: Stored, notes: Notes
+) -> tuple[int, int, int, str] | None:
     """(numbers before, numbers behind, channels, layout)"""
     lag = _likely_lag(runs)
     answered = _answered_head(notes, stored)
     head = ends.head_of(runs, lag) if answered is None else answered
     tail = ends.tail_of(runs, lag)
     if head is None or tail is None:
-        notes.ask("header", "Does a header stand before the samples, and of how many bytes?")
+        notes.ask(
+            "header", "Does a header stand before the samples, and of how many bytes?"
+        )
         return None
     if answered is None and head * stored.width > MAX_HEAD_BYTES:
-        notes.ask("header", "No beginning of the samples is seen: of how many bytes is the header?")
+        notes.ask(
+            "header",
+            "No beginning of the samples is seen: of how many bytes is the header?",
+        )
         return None
     bare = [run[head : len(run) - tail] for run in runs]
     if any(len(run) % lag for run in bare) and notes.answer("channels") is None:
@@ -167,7 +189,9 @@ def _cut(runs: list[Float64], stored: Stored, notes: Notes) -> tuple[int, int, i
         return None
     found = channels_of(bare, notes)
     if found is not None and any(len(run) % found[0] for run in bare):
-        notes.ask("channels", f"Messages hold no whole number of {found[0]} channels: how many?")
+        notes.ask(
+            "channels", f"Messages hold no whole number of {found[0]} channels: how many?"
+        )
         return None
     return None if found is None else (head, tail, *found)
 
@@ -227,10 +251,14 @@ def _head_bytes(datas: Sequence[bytes], stored: Stored, head: int) -> int | None
     return lengths.pop() + head * stored.width if len(lengths) == 1 else None
 
 
-def _header(blobs: Sequence[Blob], n_head: int, stored: Stored, notes: Notes) -> dict[str, Any]:
+def _header(
+    blobs: Sequence[Blob], n_head: int, stored: Stored, notes: Notes
+) -> dict[str, Any]:
     """By the sender with most messages."""
     streams = [blob.stream for blob in blobs]
     most = max(set(streams), key=streams.count)
     own = [blob for blob in blobs if blob.stream == most]
     heads = [blob.data[:n_head] for blob in own]
-    return fields.header_of(heads, [blob.received_ns for blob in own], stored.byte_order, notes)
+    return fields.header_of(
+        heads, [blob.received_ns for blob in own], stored.byte_order, notes
+    )

@@ -47,7 +47,10 @@ def reading_of(group: ShapeGroup, notes: Notes) -> Reading | None:
     if kind == "bytes":
         return _raw(group, notes)
     if place == "text":
-        notes.ask("payload", "The messages are text, and no numbers parted by a sign: how to read?")
+        notes.ask(
+            "payload",
+            "The messages are text, and no numbers parted by a sign: how to read?",
+        )
         return None
     return _csv(group, notes)
 
@@ -55,7 +58,9 @@ def reading_of(group: ShapeGroup, notes: Notes) -> Reading | None:
 def _has_own_level(group: ShapeGroup) -> bool:
     """Whether the topic may name a machine: it varies, or has a level that is no general word."""
     levels = group.topics[0].split("/")
-    specific = [one for one in levels[1:] if not set(words.tokens(one)) <= words.GENERIC_LEVELS]
+    specific = [
+        one for one in levels[1:] if not set(words.tokens(one)) <= words.GENERIC_LEVELS
+    ]
     return len(group.topics) > 1 or bool(specific)
 
 
@@ -79,7 +84,9 @@ def _sparkplug(group: ShapeGroup, notes: Notes) -> Reading | None:
         return None
     names, kinds = found
     settings: dict[str, Any] = {"format": "sparkplug", "metrics": names}
-    untyped = [held for kind, datatype, held in kinds if kind == 16 and datatype in (0, 17, 18)]
+    untyped = [
+        held for kind, datatype, held in kinds if kind == 16 and datatype in (0, 17, 18)
+    ]
     if untyped:
         every = [records_of.sparkplug_metrics(data) for data in payloads]
         blobs = [one[name][2] for one in every for name in names if name in one]
@@ -138,7 +145,8 @@ def _csv(group: ShapeGroup, notes: Notes) -> Reading | None:
         if counted is None or counted[0] > 1:
             if counted is not None:
                 notes.ask(
-                    "channels", "Several channels in one row of text are not read: one a line?"
+                    "channels",
+                    "Several channels in one row of text are not read: one a line?",
                 )
             return None
         channels = ("a",)
@@ -166,7 +174,9 @@ def _tree(group: ShapeGroup, kind: str, place: Place, notes: Notes) -> Reading |
     if place_or_none is None:
         return None
     place = place_or_none
-    messages = [(one.message.topic, one.message.received_ns, one.tree) for one in group.messages]
+    messages = [
+        (one.message.topic, one.message.received_ns, one.tree) for one in group.messages
+    ]
     parts = parts_of(place, messages)
     if not parts:
         notes.ask("samples", "No samples are found in these messages: where are they?")
@@ -201,7 +211,9 @@ def _settled_place(group: ShapeGroup, place: Place, notes: Notes) -> Place | Non
     """As found where names or lack of choice tell it, else as answered."""
     if place.is_named:
         return place
-    found = [one for one in places(group.messages[0].tree) if one.parts is None or one == place]
+    found = [
+        one for one in places(group.messages[0].tree) if one.parts is None or one == place
+    ]
     choices = {",".join(one.names): one for one in found}
     answer = notes.ask(
         "samples",
@@ -213,7 +225,9 @@ def _settled_place(group: ShapeGroup, place: Place, notes: Notes) -> Place | Non
     return choices.get(answer, place)
 
 
-def _identity(group: ShapeGroup, identities: dict[str, list[str]], notes: Notes) -> dict[str, str]:
+def _identity(
+    group: ShapeGroup, identities: dict[str, list[str]], notes: Notes
+) -> dict[str, str]:
     """Paths of machine and point, where the topic alone does not tell senders apart."""
     levels = {level for topic in group.topics for level in topic.split("/")}
     useful = {path: found for path, found in identities.items() if not set(found) <= levels}

@@ -20,7 +20,11 @@ _INTEGERS = {10, 11}
 
 def is_senml(tree: Any) -> bool:
     """A list of records with values under the labels of SenML, and a name or base name."""
-    if not isinstance(tree, list) or not tree or not all(isinstance(one, dict) for one in tree):
+    if (
+        not isinstance(tree, list)
+        or not tree
+        or not all(isinstance(one, dict) for one in tree)
+    ):
         return False
     keys = set(LABELS.values())
     records = [_labelled(one) for one in tree]
@@ -30,7 +34,9 @@ def is_senml(tree: Any) -> bool:
 
 
 def _labelled(record: dict[Any, Any]) -> dict[Any, Any]:
-    return {LABELS.get(key, key) if type(key) is int else key: record[key] for key in record}
+    return {
+        LABELS.get(key, key) if type(key) is int else key: record[key] for key in record
+    }
 
 
 def senml_settings(
@@ -139,7 +145,9 @@ def sparkplug_names(
         return None
     if len(names) > 1 and not words.are_axes([name.replace("/", ".") for name in names]):
         answer = notes.ask(
-            "metrics", f"Which metrics are samples: {', '.join(names)}?", [Choice(",".join(names))]
+            "metrics",
+            f"Which metrics are samples: {', '.join(names)}?",
+            [Choice(",".join(names))],
         )
         if answer is None:
             return None
@@ -154,5 +162,9 @@ def has_own_sequence(payloads: Sequence[bytes]) -> bool:
     for data in payloads:
         whole = dict(fields(data))
         found.append(whole.get(_SEQUENCE))
-    steps = [(b - a) % 256 for a, b in pairwise(found) if isinstance(a, int) and isinstance(b, int)]
+    steps = [
+        (b - a) % 256
+        for a, b in pairwise(found)
+        if isinstance(a, int) and isinstance(b, int)
+    ]
     return len(steps) > 4 and len(steps) == len(payloads) - 1 and set(steps) == {1}

@@ -56,7 +56,9 @@ def groups_of(messages: Sequence[Message]) -> tuple[list[ShapeGroup], list[Passe
             passed.append(PassedOver(topic, len(kept), "no samples of vibration"))
             continue
         groups[topic.count("/"), *key].extend(kept)
-    ordered = sorted(groups.items(), key=lambda one: -sum(len(k.message.payload) for k in one[1]))
+    ordered = sorted(
+        groups.items(), key=lambda one: -sum(len(k.message.payload) for k in one[1])
+    )
     return [ShapeGroup(key[1:], tuple(found)) for key, found in ordered], passed
 
 

@@ -24,8 +24,8 @@ PROVISIONAL_HZ = 1e9  # of a rule before the rate is known: any time or statemen
 class Stream:
     """One sensor's messages in order of arrival.
 
-    starts : None where a message has no time; rates : PROVISIONAL_HZ where nothing states one
-    samples : (n_channels, n) each, as stored
+    starts : None where a message has no time; rates : PROVISIONAL_HZ where
+    nothing states one samples : (n_channels, n) each, as stored
     """
 
     sensor: str

@@ -1,7 +1,7 @@
 """Numbers as text: what parts them, which column is what.
 
-A comma is a decimal sign only where something else parts the cells, and a header is a line of words
-above lines of numbers.
+A comma is a decimal sign only where something else parts the cells, and a
+header is a line of words above lines of numbers.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ def _is_data(row: list[str], decimal: str) -> bool:
     odd = [cell for cell in row if not _is_number(cell, decimal)]
     if not odd:
         return True
-    return len(odd) == 1 and len(row) > 1 and time_ns(odd[0].strip('"'), "iso8601") is not None
+    return (
+        len(odd) == 1 and len(row) > 1 and time_ns(odd[0].strip('"'), "iso8601") is not None
+    )
 
 
 def number(cell: str) -> float:
@@ -169,7 +171,11 @@ def _columns(
         notes.ask("columns", "No column looks like samples: which ones are?")
         return None
     names = [keys[index] for index in others]
-    if first.names and len(others) > 1 and not words.are_axes([_bare(name) for name in names]):
+    if (
+        first.names
+        and len(others) > 1
+        and not words.are_axes([_bare(name) for name in names])
+    ):
         text = f"Which columns are samples: {', '.join(names)}?"
         answer = notes.ask("columns", text, [Choice(",".join(names))])
         if answer is None:
@@ -177,7 +183,9 @@ def _columns(
         names = [one.strip() for one in answer.split(",")]
     if len(names) < n - (clock is not None):
         settings["columns"] = names
-    channels = words.channel_names([_bare(name) for name in names]) if first.names else names
+    channels = (
+        words.channel_names([_bare(name) for name in names]) if first.names else names
+    )
     return settings, tuple(channels) if first.names else _numbered(len(names))
 
 
@@ -201,7 +209,9 @@ def _clock(
             return index, name
         values = [number(cell) for cell in first.column(index) if cell[:1] != '"']
         is_growing = len(first.rows) > 3 and grows_steadily(values)
-        if is_growing and (words.says(key, words.TIME) or not _is_index(first.column(index))):
+        if is_growing and (
+            words.says(key, words.TIME) or not _is_index(first.column(index))
+        ):
             unit = _unit(key, tables, received_ns, index, notes)
             if unit is not None:
                 return index, f"relative_{unit}"
@@ -220,10 +230,13 @@ def _unit(
     if found is not None:
         return found
     spans = [
-        number(table.rows[-1][index]) - start for table, start in zip(tables, starts, strict=True)
+        number(table.rows[-1][index]) - start
+        for table, start in zip(tables, starts, strict=True)
     ]
     by_span = _by_span(spans[0], received_ns)
-    if by_span and len(set(starts)) == 1:  # begins anew in each message, and fills the time between
+    if (
+        by_span and len(set(starts)) == 1
+    ):  # begins anew in each message, and fills the time between
         return by_span
     text = f"Column {key} grows with the samples: what does it count?"
     best = [Choice(by_span, "so the samples of a message last as long as the message")]
@@ -237,7 +250,12 @@ def _by_span(span: float, received_ns: Sequence[int]) -> str:
         return ""
     between_s = (received_ns[-1] - received_ns[0]) / 1e9 / (len(received_ns) - 1)
     return next(
-        (unit for unit, step in clocks.STEPS.items() if 0.8 < span / step / between_s < 1.25), ""
+        (
+            unit
+            for unit, step in clocks.STEPS.items()
+            if 0.8 < span / step / between_s < 1.25
+        ),
+        "",
     )
 
 

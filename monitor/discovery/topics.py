@@ -29,9 +29,14 @@ def pattern_of(
     if (answer := notes.answer("topic")) is not None:
         notes.say("topic", f"{answer}, as answered")
         return answer
-    levels = [list(column) for column in zip(*(topic.split("/") for topic in topics), strict=True)]
+    levels = [
+        list(column) for column in zip(*(topic.split("/") for topic in topics), strict=True)
+    ]
     varying = [k for k, column in enumerate(levels) if len(set(column)) > 1]
-    wanted = [*(["machine"] if not names_machine else []), *(["point"] if not names_point else [])]
+    wanted = [
+        *(["machine"] if not names_machine else []),
+        *(["point"] if not names_point else []),
+    ]
     named = _named_levels(levels, varying, wanted)
     if named is None:
         notes.ask("topic", f"{len(varying)} levels vary: which of them name the sensor?")

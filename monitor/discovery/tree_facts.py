@@ -1,6 +1,7 @@
 """What stands beside the samples of a tree: time, counter, rate, unit, and the sensor's name.
 
-A fact is taken for what its values do over many messages; its name decides between equals alone.
+A fact is taken for what its values do over many messages; its name decides
+between equals alone.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from monitor.discovery.trees import Place
 from monitor.signal.payload.units import MS2_PER_UNIT, spelled
 
 DEFAULT_PATHS = ("time", "sequence", "sample_rate_hz", "spacing_s")
-STRONG_RATES = frozenset({"fs", "sr", "odr", "samplerate", "samplingrate", "sample", "sampling"})
+STRONG_RATES = frozenset(
+    {"fs", "sr", "odr", "samplerate", "samplingrate", "sample", "sampling"}
+)
 
 
 def facts_of(place: Place, parts: Sequence[Part], notes: Notes) -> Facts:
@@ -78,9 +81,13 @@ def _identities(paths: Sequence[str], parts: Sequence[Part]) -> dict[str, list[s
         if None in values or not words.says(path, words.IDENTITY):
             continue
         is_text = all(isinstance(value, str) and 0 < len(value) <= 96 for value in values)
-        is_id = all(type(value) is int for value in values) and not clocks.is_counter(values)
+        is_id = all(type(value) is int for value in values) and not clocks.is_counter(
+            values
+        )
         distinct = len({str(value) for value in values})
-        if (is_text or is_id) and distinct <= max(1, len(values) // 2) + (len(values) <= 3) * 2:
+        if (is_text or is_id) and distinct <= max(1, len(values) // 2) + (
+            len(values) <= 3
+        ) * 2:
             found[path] = [str(value) for value in values]
     return found
 
@@ -101,7 +108,9 @@ def _find_sequence(
         if path == facts.settings.get("time") or words.is_context(path):
             continue
         long = [stream for stream in streams if len(stream) >= 4]
-        if long and all(clocks.is_counter([one.at(path) for one in stream]) for stream in long):
+        if long and all(
+            clocks.is_counter([one.at(path) for one in stream]) for stream in long
+        ):
             facts.settings["sequence"] = path
             notes.say("sequence", f"{path} goes up by one a message")
             return
@@ -110,7 +119,9 @@ def _find_sequence(
 # -- rate and unit --------------------------------------------------------------------------------
 
 
-def _find_rate(paths: Sequence[str], parts: Sequence[Part], facts: Facts, notes: Notes) -> None:
+def _find_rate(
+    paths: Sequence[str], parts: Sequence[Part], facts: Facts, notes: Notes
+) -> None:
     for path in paths:
         values = [one.at(path) for one in parts]
         if not all(is_number(value) and value > 0 for value in values):
@@ -139,7 +150,9 @@ def _spacing_key(path: str, name: Sequence[str]) -> str | None:
     return f"spacing_{unit}" if unit in ("s", "ms", "us") else None
 
 
-def _find_unit(paths: Sequence[str], parts: Sequence[Part], facts: Facts, notes: Notes) -> None:
+def _find_unit(
+    paths: Sequence[str], parts: Sequence[Part], facts: Facts, notes: Notes
+) -> None:
     for path in paths:
         values = [one.at(path) for one in parts]
         if not all(isinstance(value, str) for value in values):

@@ -71,7 +71,9 @@ def _nested(
     first = at(parts[0].tree, place.paths[0])
     shape = place.shape
     if shape == "square":
-        tables = [np.array(list(map(floats_of, at(one.tree, place.paths[0])))) for one in parts]
+        tables = [
+            np.array(list(map(floats_of, at(one.tree, place.paths[0])))) for one in parts
+        ]
         found = _rows_or_planar(tables, notes)
         if found is None:
             return None
@@ -119,7 +121,9 @@ def _flat(
         one = Stored(stored["dtype"], stored.get("byte_order", "little"), 0, 0.0)
         runs = raw_bytes.numbers_in(one, blobs)
     if words.axis_of(place.paths[0]) is not None:
-        return settings, words.channel_names(place.paths)  # named as one axis, it is one channel
+        return settings, words.channel_names(
+            place.paths
+        )  # named as one axis, it is one channel
     found = raw_bytes.channels_of(runs, notes)
     if found is None:
         return None

@@ -1,7 +1,7 @@
 """The times in a message that is a tree: of its first sample, or of each.
 
-A value is a time where it is near the arrival in one of the formats and keeps pace with it; a count
-from any moment tells the rate alone.
+A value is a time where it is near the arrival in one of the formats and keeps
+pace with it; a count from any moment tells the rate alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ ZONES = (
 )  # fmt: skip
 
 
-def find_sample_time(place: Place, parts: Sequence[Part], facts: Facts, notes: Notes) -> None:
+def find_sample_time(
+    place: Place, parts: Sequence[Part], facts: Facts, notes: Notes
+) -> None:
     """A time in each entry, or a list of them beside the lists."""
     if place.shape == "objects":
         path = _entry_clock(place, parts)
@@ -42,7 +44,11 @@ def find_sample_time(place: Place, parts: Sequence[Part], facts: Facts, notes: N
         return
     if path is None:
         return
-    pairs = [(value, one.received_ns) for one in parts for value in _first_times(one, place, path)]
+    pairs = [
+        (value, one.received_ns)
+        for one in parts
+        for value in _first_times(one, place, path)
+    ]
     if not pairs:
         return
     values, arrivals = [value for value, _ in pairs], [at_ns for _, at_ns in pairs]
@@ -53,10 +59,14 @@ def find_sample_time(place: Place, parts: Sequence[Part], facts: Facts, notes: N
         return
     facts.settings |= {"sample_time": path, "sample_time_format": name}
     if name.startswith("relative_"):
-        notes.say("sample_time", f"{path} counts {name[9:]} from any moment, for each sample")
+        notes.say(
+            "sample_time", f"{path} counts {name[9:]} from any moment, for each sample"
+        )
     else:
         facts.settings["time"] = None
-        notes.say("sample_time", f"{path} is a time ({name}) near the arrival, for each sample")
+        notes.say(
+            "sample_time", f"{path} is a time ({name}) near the arrival, for each sample"
+        )
 
 
 def _entry_clock(place: Place, parts: Sequence[Part]) -> str | None:
@@ -148,7 +158,9 @@ def find_time(
         notes.say("time", f"{path} stands still over several messages: it is not used")
         return
     off_ns = _off_ns(path, name, streams)
-    if abs(off_ns) > OFF_NS and not _settle_offset(path, name, off_ns, streams, facts, notes):
+    if abs(off_ns) > OFF_NS and not _settle_offset(
+        path, name, off_ns, streams, facts, notes
+    ):
         return
     facts.settings |= {"time": path, "time_format": name}
     notes.say("time", f"{path} is a time ({name}) near the arrival")
@@ -157,7 +169,9 @@ def find_time(
 def _off_ns(path: str, name: str, streams: Sequence[Sequence[Part]]) -> int:
     """How far the times are before the arrivals, usually."""
     off = [
-        one.received_ns - (time_ns(one.at(path), name) or 0) for stream in streams for one in stream
+        one.received_ns - (time_ns(one.at(path), name) or 0)
+        for stream in streams
+        for one in stream
     ]
     return sorted(off)[len(off) // 2]
 
@@ -175,7 +189,9 @@ def _settle_offset(
     """
     hours = off_ns / 3600e9
     value = streams[0][0].at(path)
-    is_local = name == "iso8601" and isinstance(value, str) and abs(hours * 4 % 1 - 0.5) > 0.4
+    is_local = (
+        name == "iso8601" and isinstance(value, str) and abs(hours * 4 % 1 - 0.5) > 0.4
+    )
     if not (is_local and abs(hours) < 15 and ZONELESS.fullmatch(value.strip())):
         facts.settings["time"] = None
         notes.say("time", f"{path} is {hours:+.1f} h off the arrival: it is not used")

@@ -1,7 +1,8 @@
 """Where the samples of a message lie that is a tree of keys and lists.
 
-One message gives one or more ways to read it, the likeliest first; that all messages can be read
-that way is for others to see. Names are asked only which of several lists are meant.
+One message gives one or more ways to read it, the likeliest first; that all
+messages can be read that way is for others to see. Names are asked only which
+of several lists are meant.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ def places(tree: Any) -> list[Place]:
     """The ways to read one tree, the likeliest first."""
     found = [*_in_parts(tree), *_in_entries(tree), *_in_lists(tree)]
     singles = _in_runs(tree)
-    found += [one for one in singles if not found or (one.is_of_lists and not _is_in(one, found))]
+    found += [
+        one for one in singles if not found or (one.is_of_lists and not _is_in(one, found))
+    ]
     found = [place for place in found if not all(map(words.is_context, place.names))]
     if len({place.paths for place in found}) == 1 and found[0].shape in NESTED:
         found = [replace(place, is_named=True) for place in found]  # nothing else is there
@@ -80,7 +83,11 @@ def _is_in(place: Place, others: Sequence[Place]) -> bool:
 
 def _entry_lists(tree: Any) -> Iterator[tuple[str, list[Any]]]:
     for path, value in nodes(tree):
-        if isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
+        if (
+            isinstance(value, list)
+            and value
+            and all(isinstance(one, Mapping) for one in value)
+        ):
             yield path, value
 
 
@@ -98,7 +105,11 @@ def _in_parts(tree: Any) -> Iterator[Place]:
 def _is_named_apart(entries: Sequence[Mapping[Any, Any]]) -> bool:
     """Whether each entry has a name of its own, or its own unit or start beside a list."""
     for path, value in nodes(entries[0]):
-        if not isinstance(value, str) or path == "." or not words.says(path, words.IDENTITY):
+        if (
+            not isinstance(value, str)
+            or path == "."
+            or not words.says(path, words.IDENTITY)
+        ):
             continue
         values = [at(entry, path) for entry in entries]
         if len({str(one) for one in values}) == len(entries) and None not in values:
@@ -212,7 +223,8 @@ def _without_clocks(tree: Any, runs: list[_Run]) -> list[_Run]:
     return [
         run
         for run in runs
-        if run.form != "list" or not (len(runs) > 1 and grows_steadily(list(at(tree, run.path))))
+        if run.form != "list"
+        or not (len(runs) > 1 and grows_steadily(list(at(tree, run.path))))
     ]
 
 
@@ -221,7 +233,9 @@ def _is_fact(path: str) -> bool:
     kinds = (words.TIME, words.SEQUENCE, words.RATE, words.SPACING, words.IDENTITY)
     if words.axis_of(path) is not None:
         return False
-    return words.time_unit_of(path) is not None or any(words.says(path, kind) for kind in kinds)
+    return words.time_unit_of(path) is not None or any(
+        words.says(path, kind) for kind in kinds
+    )
 
 
 def is_sample_name(path: str) -> bool:
@@ -251,7 +265,9 @@ def _has_kin(chosen: list[_Run], usable: list[_Run]) -> bool:
     others = [
         run
         for run in usable
-        if run not in chosen and not _is_fact(run.path) and not words.is_rotation([run.path])
+        if run not in chosen
+        and not _is_fact(run.path)
+        and not words.is_rotation([run.path])
     ]
     return any((run.n, run.form) == (first.n, first.form) for run in others)
 

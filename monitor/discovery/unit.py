@@ -1,7 +1,7 @@
 """The unit of the samples: by what names and messages say, and by gravity on a sensor at rest.
 
-Gravity is 1 g whatever a sensor counts in, within the few per cent by which cheap ones are off.
-Units that lie closer together than that are not told apart.
+Gravity is 1 g whatever a sensor counts in, within the few per cent by which
+cheap ones are off. Units that lie closer together than that are not told apart.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def unit_of(
     named = {one for name in names if (one := words.unit_of(name)) is not None}
     levels = [_gravity(stream) for stream in streams]
     gravity = float(np.median([one for one in levels if one])) if any(levels) else None
-    is_whole = all(np.all(one == np.round(one)) for stream in streams for one in stream.samples[:4])
+    is_whole = all(
+        np.all(one == np.round(one)) for stream in streams for one in stream.samples[:4]
+    )
     n_channels = len(streams[0].samples[0])
     found = _by_gravity(gravity, is_whole)
     if len(named) == 1:
@@ -76,10 +78,14 @@ def _by_name(
     """What a name says, unless gravity or the level denies it."""
     rms = max(float(np.std(one)) for stream in streams for one in stream.samples)
     rms_ms2 = rms * MS2_PER_UNIT[unit]
-    is_denied = bool(found) and all(one.unit != unit for one in found) and gravity is not None
+    is_denied = (
+        bool(found) and all(one.unit != unit for one in found) and gravity is not None
+    )
     if is_denied or not (rms_ms2 == 0 or QUIETEST_MS2 < rms_ms2 < LOUDEST_MS2):
         why = (
-            f"at rest the axes add up to {gravity:.4g}" if is_denied else f"{rms_ms2:.2g} m/s² RMS"
+            f"at rest the axes add up to {gravity:.4g}"
+            if is_denied
+            else f"{rms_ms2:.2g} m/s² RMS"
         )
         choices = [
             Choice(unit, "by its name"),
@@ -105,7 +111,9 @@ def _answered(answer: str, notes: Notes) -> UnitFound | None:
     if unit in MS2_PER_UNIT or (unit == "counts" and scale):
         notes.say("unit", f"{answer}, as answered")
         return UnitFound(unit, scale)
-    notes.ask("unit again", f"{answer!r} is no unit: {', '.join(MS2_PER_UNIT)}, or counts 0.01?")
+    notes.ask(
+        "unit again", f"{answer!r} is no unit: {', '.join(MS2_PER_UNIT)}, or counts 0.01?"
+    )
     return None
 
 
@@ -145,7 +153,8 @@ def _settled(
     found: Sequence[UnitFound], gravity: float | None, n_channels: int, is_whole: bool
 ) -> UnitFound | None:
     """What gravity alone decides. Whole numbers may count anything; few sensors speak of feet; and
-    of less than three axes an offset of 1 is nothing special, while one of 9.81 is.
+    of less than three axes an offset of 1 is nothing special, while one of 9.81
+    is.
     """
     if not found or gravity is None or is_whole:
         return None
@@ -158,7 +167,9 @@ def _settled(
     return best if best.unit == "g" or off < NEAR_OF_MG else None
 
 
-def _ask(found: Sequence[UnitFound], gravity: float | None, is_whole: bool, notes: Notes) -> None:
+def _ask(
+    found: Sequence[UnitFound], gravity: float | None, is_whole: bool, notes: Notes
+) -> None:
     text = "What is the unit of the samples?"
     if gravity is not None:
         text = f"At rest the axes add up to {gravity:.4g}. {text}"

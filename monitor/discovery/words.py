@@ -62,7 +62,9 @@ _AXIS = re.compile(
     r"(?:a|acc|accel|accelerometer|acceleration|vib|vibration|raw|adc|axis|value|data|lin|s)?"
     r"([xyz])(?:axis|raw|data)?"
 )
-_NUMBERED = re.compile(r"(?:ch|chan|channel|axis|sensor|d|a|in|ai|acc|vib|input|s|adc)?(\d{1,2})")
+_NUMBERED = re.compile(
+    r"(?:ch|chan|channel|axis|sensor|d|a|in|ai|acc|vib|input|s|adc)?(\d{1,2})"
+)
 _DIRECTIONS = _set("horizontal vertical axial radial tangential lateral longitudinal h v")
 _CAMEL_UNIT = re.compile(r"(.*[a-zXYZ])(Mg|Ug|Ms2|G)")  # accelMg
 _BRACKETED = re.compile(r"[\[(/]\s*([^\])]+?)\s*[\])]?$")

@@ -107,9 +107,9 @@ def shown(value: object) -> str:
 
 def _quoted(text: str) -> str:
     """As JSON, but for signs beyond 16 bits, which YAML does not know as pairs."""
-    return "".join(char if ord(char) > 0xFFFF else json.dumps(char)[1:-1] for char in text).join(
-        '""'
-    )
+    return "".join(
+        char if ord(char) > 0xFFFF else json.dumps(char)[1:-1] for char in text
+    ).join('""')
 
 
 def _frozen(settings: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """Class activation map: how much each cell of the frequency-time grid adds to the network's logit.
 
-logit = bias + mean over cells of sum_k weights[k] * features[k] (global average pooling and one
-linear unit, Zhou et al. 2016), so the cells' contributions add up to logit - bias. Nothing is
-scaled or clipped: sign and unit are kept.
+logit = bias + mean over cells of sum_k weights[k] * features[k] (global average
+pooling and one linear unit, Zhou et al. 2016), so the cells' contributions add
+up to logit - bias. Nothing is scaled or clipped: sign and unit are kept.
 """
 
 from __future__ import annotations

@@ -26,8 +26,9 @@ class Cell:
 def full_colour(evidence: Evidence) -> float:
     """Evidence of one cell that is drawn in full colour: the same for every window of a model.
 
-    The cells of a window at its threshold sum to threshold - bias: a tenth of it in one cell is
-    strong evidence. Rounded up to 1, 2 or 5 times a power of ten.
+    The cells of a window at its threshold sum to threshold - bias: a tenth of
+    it in one cell is strong evidence. Rounded up to 1, 2 or 5 times a power of
+    ten.
     """
     if evidence.unit == LOGIT:
         way = max(LEAST_LOGIT, abs((evidence.threshold or 0.0) - evidence.bias))

@@ -52,13 +52,16 @@ def commission_sensor(
         baseline=baseline,
         logit_threshold=logit_threshold,
         model_id=windows.model_id,
-        running_limit_ms2=float(np.sort(windows.rms_ms2)[n_odd_windows(n_windows)]) * IDLE_SHARE,
+        running_limit_ms2=float(np.sort(windows.rms_ms2)[n_odd_windows(n_windows)])
+        * IDLE_SHARE,
         n_windows=n_windows,
         at_ns=at_ns,
     )
     rate = lowest_rate(n_windows) if false_alarm_rate is None else false_alarm_rate
     # Windows of one stretch of time resemble each other: they count for fewer.
-    rates = {name: stated_rate(rate, independent_count(one)) for name, one in scores.items()}
+    rates = {
+        name: stated_rate(rate, independent_count(one)) for name, one in scores.items()
+    }
     return Outcome(commissioned, rates)
 
 

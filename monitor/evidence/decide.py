@@ -9,14 +9,17 @@ from monitor.evidence.cam import strongest_band
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.verdict import Band, Status, leading
 
-MAX_RESIDUAL = 1e-3  # a map that misses its score by more explains nothing: then no verdict either
+MAX_RESIDUAL = (
+    1e-3  # a map that misses its score by more explains nothing: then no verdict either
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What the evidence on one window comes to.
 
-    residual : of a map that does not add up, where that is the reason for BAD_DATA
+    residual : of a map that does not add up, where that is the reason for
+    BAD_DATA
     """
 
     status: Status
@@ -33,7 +36,8 @@ class Finding:
 def conclude(evidence: Sequence[Evidence], status_rule: str, grid: Grid) -> Finding:
     """Status, reason and strongest band of one window that could be judged.
 
-    status_rule : "either", or the kind that alone makes the status where it is there
+    status_rule : "either", or the kind that alone makes the status where it is
+    there
     """
     for found in evidence:
         if not found.residual < MAX_RESIDUAL:  # also where it is no number
@@ -41,7 +45,9 @@ def conclude(evidence: Sequence[Evidence], status_rule: str, grid: Grid) -> Find
     heard = who_decides(evidence, status_rule)
     status, reason = decide(heard)
     strongest = leading(heard, reason)
-    band = strongest_band(strongest.cells, grid.f_edges_hz) if strongest is not None else None
+    band = (
+        strongest_band(strongest.cells, grid.f_edges_hz) if strongest is not None else None
+    )
     return Finding(status, reason, heard, band)
 
 
@@ -50,14 +56,16 @@ def who_decides(evidence: Sequence[Evidence], status_rule: str) -> tuple[Evidenc
     if not any(found.kind == status_rule for found in evidence):
         return tuple(evidence)
     return tuple(
-        found if found.kind == status_rule else replace(found, decides=False) for found in evidence
+        found if found.kind == status_rule else replace(found, decides=False)
+        for found in evidence
     )
 
 
 def decide(evidence: Sequence[Evidence]) -> tuple[Status, str]:
     """Status and reason. Any kind of evidence alone makes NG; none hides another.
 
-    The reason of NG names the kinds that spoke, joined by +: network, novelty, network+novelty.
+    The reason of NG names the kinds that spoke, joined by +: network, novelty,
+    network+novelty.
     """
     spoke = [found.kind for found in evidence if found.speaks_for_ng]
     if spoke:

@@ -38,9 +38,10 @@ class StatedRate:
 def stated_rate(rate: float, n_independent: float) -> StatedRate:
     """The rate of a threshold that was set as a conformal bound on n_independent healthy scores.
 
-    The share of new scores above the k-th of n independent ones is Beta(n + 1 - k, k) distributed
-    (Wilks 1941, Vovk 2012), whatever the scores' distribution, if new ones are like them. So few
-    windows cannot state a low rate: it is 1 / (n_independent + 1) at least.
+    The share of new scores above the k-th of n independent ones is Beta(n + 1 -
+    k, k) distributed (Wilks 1941, Vovk 2012), whatever the scores'
+    distribution, if new ones are like them. So few windows cannot state a low
+    rate: it is 1 / (n_independent + 1) at least.
     """
     rate = max(rate, 1 / (n_independent + 1))
     above, below = rate * (n_independent + 1), (1 - rate) * (n_independent + 1)

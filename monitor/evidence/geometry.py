@@ -28,7 +28,9 @@ def spectrum_settings(
     return settings, default_grid(settings)
 
 
-def geometry_of(rule: SensorSettings, settings: SpectrogramSettings, grid: Grid) -> Geometry:
+def geometry_of(
+    rule: SensorSettings, settings: SpectrogramSettings, grid: Grid
+) -> Geometry:
     return Geometry(
         sample_rate_hz=settings.sample_rate_hz,
         n_window=settings.n_window,

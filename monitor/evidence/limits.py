@@ -25,8 +25,8 @@ def logit_threshold(
     """The rule's, else the sensor's own if it was found with this model, else the model's. None
     without a model.
 
-    Logits of relative levels change with the commissioning, so there an own threshold holds no
-    longer.
+    Logits of relative levels change with the commissioning, so there an own
+    threshold holds no longer.
     """
     if manifest is None:
         return None
@@ -41,11 +41,12 @@ def logit_threshold(
 
 def novelty_threshold(own: Commissioned, manifest: ModelManifest | None) -> float:
     """The sensor's own, but not below what healthy machines like it reach, where a model's training
-    has shown that: first windows do not show how a machine runs in and drifts. But a person who
-    asked for a rate of false alarms has it.
+    has shown that: first windows do not show how a machine runs in and drifts.
+    But a person who asked for a rate of false alarms has it.
 
-    Without a model the least is half a band: by less two windows of noise differ, and a floor for
-    machines that run in would hide narrow faults of one that does not.
+    Without a model the least is half a band: by less two windows of noise
+    differ, and a floor for machines that run in would hide narrow faults of one
+    that does not.
     """
     threshold = own.baseline.threshold
     if own.baseline.rate_was_asked:
@@ -73,7 +74,9 @@ def _describe_novelty(own: Commissioned, manifest: ModelManifest | None) -> str:
     return f"novelty above {threshold:.3g} (other machines reach it while healthy)"
 
 
-def describe(rule: SensorSettings, own: Commissioned, manifest: ModelManifest | None) -> str:
+def describe(
+    rule: SensorSettings, own: Commissioned, manifest: ModelManifest | None
+) -> str:
     """What a commissioned sensor's status rests on from now on, for people to read."""
     if own.model_id != ("" if manifest is None else manifest.id):
         return (

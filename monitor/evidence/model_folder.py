@@ -1,8 +1,8 @@
 """A model folder: the network, every setting it depends on, and where it came from. Checked before
 anything uses it.
 
-manifest.yaml names each other file with its SHA-256; a folder whose files differ from their
-manifest is refused.
+manifest.yaml names each other file with its SHA-256; a folder whose files
+differ from their manifest is refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from monitor.records.evidence import Grid
 from monitor.refusals import read_tree, sentences
@@ -115,10 +122,15 @@ class ModelManifest(Section):
     @classmethod
     def _plain_names(cls, files: dict[str, str]) -> dict[str, str]:
         for name, digest in files.items():
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name == MANIFEST_NAME:
+            if (
+                not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name)
+                or name == MANIFEST_NAME
+            ):
                 raise ValueError(f"{name!r} must be a plain file name")
             if not re.fullmatch(r"[0-9a-f]{64}", digest):
-                raise ValueError(f"{name} = {digest!r} must be a SHA-256 in lower-case hexadecimal")
+                raise ValueError(
+                    f"{name} = {digest!r} must be a SHA-256 in lower-case hexadecimal"
+                )
         return files
 
     @model_validator(mode="after")
@@ -152,12 +164,14 @@ class ModelManifest(Section):
 def find_model(name_or_path: str, models_folder: Path | None = None) -> Path:
     """The folder of a model: models_folder/NAME/current, else bundled by that name, else a path.
 
-    A plant's own model of a bundled name goes first: it was promoted in that one's place.
-    Raises ModelError naming the places looked at.
+    A plant's own model of a bundled name goes first: it was promoted in that
+    one's place. Raises ModelError naming the places looked at.
     """
     candidates = [Path(name_or_path)]
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name_or_path):
-        registered = [] if models_folder is None else [models_folder / name_or_path / "current"]
+        registered = (
+            [] if models_folder is None else [models_folder / name_or_path / "current"]
+        )
         candidates = [*registered, BUNDLED_MODELS / name_or_path, *candidates]
     for folder in candidates:
         if (folder / MANIFEST_NAME).is_file():
@@ -175,7 +189,9 @@ def load_model_manifest(folder: Path) -> ModelManifest:
     try:
         manifest = ModelManifest.model_validate(tree)
     except ValidationError as error:
-        raise ModelError(f"{folder / MANIFEST_NAME}: {sentences(error).splitlines()[0]}") from error
+        raise ModelError(
+            f"{folder / MANIFEST_NAME}: {sentences(error).splitlines()[0]}"
+        ) from error
     for name in manifest.files:
         read_checked(folder, name, manifest)
     return manifest

@@ -1,8 +1,9 @@
 """The trained network, run by LiteRT (TensorFlow's small runtime). The one place that imports it.
 
-LiteRT allocates for one batch size at a time and a change of size costs a re-allocation, so two
-sizes are kept ready, each made when it is first needed, and what is left over is padded. Larger
-batches were no faster, they leave the cache.
+LiteRT allocates for one batch size at a time and a change of size costs a
+re-allocation, so two sizes are kept ready, each made when it is first needed,
+and what is left over is padded. Larger batches were no faster, they leave the
+cache.
 """
 
 from __future__ import annotations
@@ -67,16 +68,20 @@ class Classifier:
         self._ready: dict[int, _Ready] = {}
         settings = self.manifest.settings
         self._input_shape = (self.manifest.n_channels, settings.n_bands, settings.n_frames)
-        self._features_shape = (*self.manifest.map_grid.shape, len(self.manifest.head.weights))
+        self._features_shape = (
+            *self.manifest.map_grid.shape,
+            len(self.manifest.head.weights),
+        )
         # A network that does not fit is refused now, not at the first window.
         self._batch(BATCH_SIZES[0])
 
     def predict(self, psd_db: Float32) -> tuple[Float32, Float32]:
         """Judge any number of spectrograms; a window's result does not depend on its company.
 
-        psd_db : float32, shape (n, n_channels, n_bands, n_frames), dB re 1 (m/s²)²/Hz
-        Returns logit : float32, shape (n,); features : float32, shape (n, n_f, n_t, n_maps).
-        Raises ValueError if the shape is not the model's.
+        psd_db : float32, shape (n, n_channels, n_bands, n_frames), dB re 1
+        (m/s²)²/Hz Returns logit : float32, shape (n,); features : float32,
+        shape (n, n_f, n_t, n_maps). Raises ValueError if the shape is not the
+        model's.
         """
         if psd_db.shape[1:] != self._input_shape:
             raise ValueError(
@@ -99,7 +104,9 @@ class Classifier:
         n = len(psd_db)
         batch = np.ascontiguousarray(psd_db, np.float32)
         if n < size:
-            batch = np.concatenate([batch, np.zeros((size - n, *self._input_shape), np.float32)])
+            batch = np.concatenate(
+                [batch, np.zeros((size - n, *self._input_shape), np.float32)]
+            )
         logit, features = self._batch(size).run(batch)
         return logit[:n], features[:n]
 
@@ -142,7 +149,9 @@ class Classifier:
 
     def _check_output(self, ready: _Ready) -> None:
         """A trial run: the shapes that come out must be the manifest's."""
-        logit, features = ready.run(np.zeros((ready.n_batch, *self._input_shape), np.float32))
+        logit, features = ready.run(
+            np.zeros((ready.n_batch, *self._input_shape), np.float32)
+        )
         if features.shape[1:] != self._features_shape or not np.isfinite(logit).all():
             raise ModelError(
                 f"{self._file} gives the logit {logit[0]} and features of shape"

@@ -1,14 +1,15 @@
 """Novelty: how much of what a sensor hears now it was never heard to do in commissioning. Needs no
 NG example.
 
-Of each channel and band the baseline keeps the range that the commissioning windows' levels
-spanned. A level outside it counts by its distance d in dB as d² / (d² + 2²): not at all inside, one
-half at 2 dB, nearly one far outside. The score is the mean over channels and bands, so it lies
-between 0 and 1. It is bounded for what healthy machines do as they run in: a few bands change by
-15 dB and more. Failing ones change in many bands. Louder and quieter are alike.
+Of each channel and band the baseline keeps the range that the commissioning
+windows' levels spanned. A level outside it counts by its distance d in dB as d²
+/ (d² + 2²): not at all inside, one half at 2 dB, nearly one far outside. The
+score is the mean over channels and bands, so it lies between 0 and 1. It is
+bounded for what healthy machines do as they run in: a few bands change by 15 dB
+and more. Failing ones change in many bands. Louder and quieter are alike.
 
-The band's share is spread over the columns that lie beyond the range, so that all cells add up to
-the score. docs/laboratory.md has what else was tried.
+The band's share is spread over the columns that lie beyond the range, so that
+all cells add up to the score. docs/laboratory.md has what else was tried.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from monitor.records.signal import Float32, Float64
 SCALE_DB = 2.0  # outside the range by so much, a band counts one half
 MIN_WINDOWS = 3
 MARGIN = 1.25  # on the highest of a few windows, where nobody asks for a rate
-ODD_TIMES = 3.0  # a score that is higher by more is an odd window's; others raise the threshold
+ODD_TIMES = (
+    3.0  # a score that is higher by more is an odd window's; others raise the threshold
+)
 WINDOWS_PER_ODD_ONE = 50  # in commissioning: a dropout or a blow must not widen the range
 # What other machines exceed in about 5 % of their healthy windows: eight bearings that ran to
 # failure, two mills, a fan (docs/laboratory.md). For a model trained on few machines, and for a
@@ -40,11 +43,14 @@ class CommissionError(ValueError):
 def novelty_map(spectrum_db: Float32, baseline: Baseline) -> Float32:
     """Each cell's share of the novelty score; the sum over cells is the score.
 
-    spectrum_db : float32, shape (n_windows, n_channels, n_f, n_t), dB
-    Returns float32, shape (n_windows, n_f, n_t), not negative.
+    spectrum_db : float32, shape (n_windows, n_channels, n_f, n_t), dB Returns
+    float32, shape (n_windows, n_f, n_t), not negative.
     """
     level_db = spectrum_db.mean(axis=3, dtype=np.float64)
-    low_db, high_db = baseline.low_db.astype(np.float64), baseline.high_db.astype(np.float64)
+    low_db, high_db = (
+        baseline.low_db.astype(np.float64),
+        baseline.high_db.astype(np.float64),
+    )
     is_above = (level_db > high_db)[..., None]
     over, under = spectrum_db - high_db[..., None], low_db[..., None] - spectrum_db
     beyond = np.maximum(np.where(is_above, over, under), 0)
@@ -59,11 +65,14 @@ def score_of_levels(level_db: Float64, low_db: Float64, high_db: Float64) -> Flo
     return np.asarray(_share_outside(level_db, low_db, high_db).mean(axis=(1, 2)))
 
 
-def commissioned_range(level_db: Float64, n_odd: int | None = None) -> tuple[Float64, Float64]:
+def commissioned_range(
+    level_db: Float64, n_odd: int | None = None
+) -> tuple[Float64, Float64]:
     """Lowest and highest level of each channel and band, without the one in fifty that may be odd.
 
-    level_db : shape (n_windows, n_channels, n_f). Returns two of shape (n_channels, n_f).
-    n_odd : how many may be odd at each end; None for one in fifty
+    level_db : shape (n_windows, n_channels, n_f). Returns two of shape
+    (n_channels, n_f). n_odd : how many may be odd at each end; None for one in
+    fifty
     """
     if n_odd is None:
         n_odd = n_odd_windows(len(level_db))
@@ -79,13 +88,14 @@ def commission(spectra_db: Float32, false_alarm_rate: float | None = None) -> Ba
     """Baseline and threshold from windows that the machine's owner declares healthy.
 
     spectra_db : float32, shape (n_windows, n_channels, n_f, n_t), dB
-    false_alarm_rate : of healthy windows, between 1 / (n_windows + 1) and 1; None for lowest_rate()
+    false_alarm_rate : of healthy windows, between 1 / (n_windows + 1) and 1;
+    None for lowest_rate()
 
-    The threshold is a conformal bound on leave-one-out scores (the jackknife of Barber et al.
-    2021): the next healthy window lies above it with about the given probability, if it is
-    exchangeable with the commissioning windows. Windows of one run are less varied than that, so
-    cover the machine's usual operation.
-    Raises CommissionError.
+    The threshold is a conformal bound on leave-one-out scores (the jackknife of
+    Barber et al. 2021): the next healthy window lies above it with about the
+    given probability, if it is exchangeable with the commissioning windows.
+    Windows of one run are less varied than that, so cover the machine's usual
+    operation. Raises CommissionError.
     """
     return commission_with_scores(spectra_db, false_alarm_rate)[0]
 
@@ -103,7 +113,9 @@ def commission_with_scores(
         raise CommissionError(
             "spectra_db holds values that are not finite: only judged windows can commission."
         )
-    _conformal_rank(n_windows, false_alarm_rate)  # refuses an impossible rate before the work
+    _conformal_rank(
+        n_windows, false_alarm_rate
+    )  # refuses an impossible rate before the work
     level_db = spectra_db.mean(axis=3, dtype=np.float64)
     low_db, high_db = commissioned_range(level_db)
     scores = _leave_one_out(level_db)

@@ -1,9 +1,10 @@
 """From e-values to an alarm with a stated budget, and what a reference can promise.
 
-An e-detector of Shiryaev-Roberts kind (Shin, Ramdas and Rinaldo, 10.51387/23-NEJSDS51): one is
-added to R, and it is multiplied by each block's e-value; the alarm is raised where R reaches c.
-R less the number of blocks is a supermartingale while the machine is as it was in commissioning,
-so on average at least c blocks pass before a false alarm.
+An e-detector of Shiryaev-Roberts kind (Shin, Ramdas and Rinaldo,
+10.51387/23-NEJSDS51): one is added to R, and it is multiplied by each block's
+e-value; the alarm is raised where R reaches c. R less the number of blocks is a
+supermartingale while the machine is as it was in commissioning, so on average
+at least c blocks pass before a false alarm.
 """
 
 from __future__ import annotations

@@ -6,9 +6,10 @@ share of new windows above the k-th highest is at most Beta(k, n + 1 - k) distri
 scores' distribution; its upper bound replaces k / (n + 1) (Bates et al. 2023; Shaer et al., arXiv
 2602.13848). 1 / bound where a score is above, else 0, is an e-value; so is any mean of e-values.
 
-Scores of commissioning windows against their own range flatter. So each half in time is scored
-against the other half's range. The live range, of both halves, is never narrower, so a live score
-is never higher than it would be against one of them: the bound holds for it, too.
+Scores of commissioning windows against their own range flatter. So each half in
+time is scored against the other half's range. The live range, of both halves,
+is never narrower, so a live score is never higher than it would be against one
+of them: the bound holds for it, too.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ def reference_of(
 ) -> Reference | None:
     """None where the windows are too few to be halved.
 
-    windows : in order of time
-    stride : windows of the running machine for each of these
-    window_s : from one window of the running machine to the next, in seconds
+    windows : in order of time stride : windows of the running machine for each
+    of these window_s : from one window of the running machine to the next, in
+    seconds
     """
     n = len(windows.spectra_db)
     level_db = windows.spectra_db.mean(axis=3, dtype=np.float64)
@@ -55,7 +56,9 @@ def reference_of(
         series.append(windows.logits)
         parts["network"] = (windows.logits,)
     length = max(memory(one) for one in series)
-    blocks = {kind: [block_maxima(one, length) for one in part] for kind, part in parts.items()}
+    blocks = {
+        kind: [block_maxima(one, length) for one in part] for kind, part in parts.items()
+    }
     n_steps = len(ALARM_RANKS) * sum(len(part) for part in blocks.values())
     share = (1 - CONFIDENCE) / n_steps
     return Reference(
@@ -73,7 +76,8 @@ def reference_of(
 def half_scores(level_db: Float64) -> tuple[Float64, Float64] | None:
     """Novelty of each half's windows against the range of the other half, first half first.
 
-    level_db : (n_windows, n_channels, n_f), in order of time. None for too few windows.
+    level_db : (n_windows, n_channels, n_f), in order of time. None for too few
+    windows.
     """
     n_odd, middle = n_odd_windows(len(level_db)), len(level_db) // 2
     first, second = level_db[:middle], level_db[middle:]
@@ -88,8 +92,9 @@ def memory(scores: Float64) -> float:
     """For how many windows a score says something of the next ones: windows for each independent
     one.
 
-    The larger of what neighbours say (independent_count), and what means of ever longer stretches
-    say: their variance is that of one window by the independent ones in a stretch.
+    The larger of what neighbours say (independent_count), and what means of
+    ever longer stretches say: their variance is that of one window by the
+    independent ones in a stretch.
     """
     n = len(scores)
     longest = n / independent_count(scores)
@@ -127,7 +132,9 @@ def drift_steps(parts: Sequence[Float64], miss: float) -> Iterator[Step]:
         yield from _steps(maxima, ranks, miss, len(parts))
 
 
-def _steps(maxima: Float64, ranks: Sequence[int], miss: float, n_parts: int) -> Iterator[Step]:
+def _steps(
+    maxima: Float64, ranks: Sequence[int], miss: float, n_parts: int
+) -> Iterator[Step]:
     stake = (1 - KEPT) / (len(ranks) * n_parts)
     for rank in ranks:
         if rank <= len(maxima):

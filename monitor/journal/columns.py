@@ -5,7 +5,8 @@
 
     table = pandas.DataFrame(read_verdicts("camshaft.journal", "pump-1/bearing"))
 
-Reads beside a running service. docs/export.md has examples and what each column is.
+Reads beside a running service. docs/export.md has examples and what each column
+is.
 """
 
 from __future__ import annotations
@@ -185,12 +186,16 @@ class Layout:
         for kind, unit in self.kinds:
             found = [verdict.of_kind(kind) for verdict in verdicts]
             for name in NUMBERS_OF_KIND:
-                columns[f"{kind}_{name}"] = _numbers([getattr(one, name, None) for one in found])
+                columns[f"{kind}_{name}"] = _numbers(
+                    [getattr(one, name, None) for one in found]
+                )
             if unit == LOGIT:
                 known = [getattr(one, "probability", None) for one in found]
                 columns[f"{kind}_probability"] = _numbers(known)
         for name in ("low_hz", "high_hz", "share"):
-            columns[f"band_{name}"] = _numbers([getattr(v.band, name, None) for v in verdicts])
+            columns[f"band_{name}"] = _numbers(
+                [getattr(v.band, name, None) for v in verdicts]
+            )
         for name in self.quality:
             columns[name] = _numbers([v.quality.get(name) for v in verdicts])
         columns["model_id"] = _texts([v.model_id for v in verdicts])
@@ -238,7 +243,9 @@ class Selection:
 
 def _rows(link: sqlite3.Connection, query: str, span: Span) -> Iterator[tuple[Any, ...]]:
     if span.point is not None:  # so that its index is used
-        query = query.replace("(? IS NULL OR v.sensor = ?)", "(? = v.sensor AND ? = v.sensor)")
+        query = query.replace(
+            "(? IS NULL OR v.sensor = ?)", "(? = v.sensor AND ? = v.sensor)"
+        )
     try:
         yield from link.execute(query, span.values)
     except (sqlite3.Error, ValueError) as error:

@@ -1,5 +1,6 @@
 """Commissioning as the journal keeps it: requests, the windows they need, what came out, and
-undoing it. Whatever changes what holds also writes an event, in the same transaction.
+undoing it. Whatever changes what holds also writes an event, in the same
+transaction.
 """
 
 from __future__ import annotations
@@ -26,13 +27,22 @@ from monitor.journal.schema import (
 )
 from monitor.journal.views import SENSORS
 from monitor.records.batch import Event
-from monitor.records.commissioned import Baseline, Commissioned, HealthyWindows, WindowsFound
+from monitor.records.commissioned import (
+    Baseline,
+    Commissioned,
+    HealthyWindows,
+    WindowsFound,
+)
 from monitor.records.evidence import Grid
 from monitor.records.geometry import Geometry
 from monitor.records.verdict import Verdict
 from monitor.text import utc
 
-COMMISSIONED, REFUSED, UNDONE = "commissioned", "commissioning_refused", "commissioning_undone"
+COMMISSIONED, REFUSED, UNDONE = (
+    "commissioned",
+    "commissioning_refused",
+    "commissioning_undone",
+)
 KINDS = (COMMISSIONED, REFUSED, UNDONE)
 
 # Windows that can commission, newest grid only; of before geometries were kept, the grid tells.
@@ -67,12 +77,11 @@ N_DOUBTFUL = (
 class Request:
     """A wish to commission a sensor from its running windows.
 
-    n_windows : the last ones; the next ones after a row; or spread evenly over a span of time
-    after_row : None for windows that are there already
-    from_ns, to_ns : the span that windows lie in
-    author : who wishes it
-    even_so : why NG windows or a standing alarm do not matter; "" where they do
-    commissioning_id : None where the journal does not hold it
+    n_windows : the last ones; the next ones after a row; or spread evenly over
+    a span of time after_row : None for windows that are there already from_ns,
+    to_ns : the span that windows lie in author : who wishes it even_so : why NG
+    windows or a standing alarm do not matter; "" where they do commissioning_id
+    : None where the journal does not hold it
     """
 
     sensor: str
@@ -124,7 +133,9 @@ class CommissioningStore:
         return [name for (name,) in self._link.execute(SENSORS)]
 
     def last_row_id(self) -> int:
-        found = self._link.execute("SELECT coalesce(max(row_id), 0) FROM verdict_row").fetchone()
+        found = self._link.execute(
+            "SELECT coalesce(max(row_id), 0) FROM verdict_row"
+        ).fetchone()
         return int(found[0])
 
     def request(self, request: Request, at_ns: int) -> Request:
@@ -137,8 +148,9 @@ class CommissioningStore:
     ) -> bool:
         """Store what came of a request, with an event that says so (none for text None).
 
-        A request that the journal does not hold is stored settled: no running service sees it open
-        and fulfils it too. False where it was no longer open.
+        A request that the journal does not hold is stored settled: no running
+        service sees it open and fulfils it too. False where it was no longer
+        open.
         """
         with transaction(self._link) as link:
             known = request.commissioning_id is not None
@@ -191,7 +203,8 @@ class CommissioningStore:
         if newest is None or newest[0] != "raised":
             return None
         raised = self._link.execute(
-            "SELECT max(at_ns) FROM event WHERE sensor = ? AND kind = 'alarm_raised'", (sensor,)
+            "SELECT max(at_ns) FROM event WHERE sensor = ? AND kind = 'alarm_raised'",
+            (sensor,),
         ).fetchone()
         return int(newest[1] if raised[0] is None else raised[0])
 
@@ -244,7 +257,9 @@ class CommissioningStore:
         return int(found[0]), float(found[1]), float(found[2])
 
     def last_event_id(self) -> int:
-        return int(self._link.execute("SELECT coalesce(max(event_id), 0) FROM event").fetchone()[0])
+        return int(
+            self._link.execute("SELECT coalesce(max(event_id), 0) FROM event").fetchone()[0]
+        )
 
     def events_after(self, event_id: int) -> list[tuple[int, Event]]:
         """What happened to commissionings since an event, whoever did it."""
@@ -272,7 +287,13 @@ class CommissioningStore:
         found = self._link.execute(
             f"SELECT v.row_id{USABLE}{where}{LIKE} ORDER BY {_order(request)} {direction} LIMIT ?",
             (
-                *(request.sensor, *values, newest.grid_id, newest.n_samples, newest.geometry_id),
+                *(
+                    request.sensor,
+                    *values,
+                    newest.grid_id,
+                    newest.n_samples,
+                    newest.geometry_id,
+                ),
                 -1 if request.has_span else request.n_windows,
             ),
         )
@@ -418,7 +439,9 @@ def _commissioned(
     )
 
 
-def _settle(link: Connection, request: Request, outcome: Commissioned | str, at_ns: int) -> bool:
+def _settle(
+    link: Connection, request: Request, outcome: Commissioned | str, at_ns: int
+) -> bool:
     values = _refusal(outcome) if isinstance(outcome, str) else _columns(outcome)
     columns = ", ".join(f"{name} = ?" for name in values)
     found = link.execute(

@@ -1,7 +1,7 @@
 """How far each output has got: a named cursor over the journal's rows, and what it refused.
 
-Any number of outputs, of one kind too. A row counts as delivered once every output that takes rows
-of its kind has it or has refused it.
+Any number of outputs, of one kind too. A row counts as delivered once every
+output that takes rows of its kind has it or has refused it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from monitor.records.verdict import Verdict
 
 RowKey = tuple[RowKind, int]  # kind and row_id
 DIAGNOSED_KINDS = ("alarm_raised", "diagnosed")
-RESEND_SHARE = 4  # of a batch, a quarter is for rows to be sent again: new ones go on meanwhile
+RESEND_SHARE = (
+    4  # of a batch, a quarter is for rows to be sent again: new ones go on meanwhile
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +59,9 @@ class JournalRow:
 class Notified:
     """What an output has told of one point's alarm, and what it has not told yet.
 
-    state : raised or cleared, as last told
-    raised_ns : when it last told of a raised alarm, None if never
-    held_event : the newest event held back, None where nothing is
-    n_held : events held back since it last told
+    state : raised or cleared, as last told raised_ns : when it last told of a
+    raised alarm, None if never held_event : the newest event held back, None
+    where nothing is n_held : events held back since it last told
     """
 
     state: str = "cleared"
@@ -73,8 +74,8 @@ class Fates(Protocol):
     """What became of rows: outputs.base.Step says more.
 
     rejected : the reason, printable and short; the row becomes a dead letter
-    passed : settled without being counted
-    notified : what the output has now told of each sensor
+    passed : settled without being counted notified : what the output has now
+    told of each sensor
     """
 
     @property
@@ -167,7 +168,10 @@ class Cursor:
                 self._advance(link, kind, self._settle_again(link, kind, settled))
             link.executemany(
                 "INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?)",
-                [(self.output, *key, at_ns, reason) for key, reason in fates.rejected.items()],
+                [
+                    (self.output, *key, at_ns, reason)
+                    for key, reason in fates.rejected.items()
+                ],
             )
             link.executemany(
                 "INSERT OR REPLACE INTO notified VALUES (?, ?, ?, ?, ?, ?)",
@@ -187,7 +191,9 @@ class Cursor:
             (last, len(settled.accepted), len(settled.rejected), self.output, kind),
         )
 
-    def _settle_again(self, link: sqlite3.Connection, kind: RowKind, settled: _Settled) -> _Settled:
+    def _settle_again(
+        self, link: sqlite3.Connection, kind: RowKind, settled: _Settled
+    ) -> _Settled:
         """Settle the rows that were sent again; returns the others.
 
         A row is accepted or rejected, by its last answer, and is counted once.
@@ -254,7 +260,9 @@ class Cursor:
         )
         return [row_id for (row_id,) in found]
 
-    def _leave_queue(self, link: sqlite3.Connection, kind: RowKind, row_ids: Iterable[int]) -> None:
+    def _leave_queue(
+        self, link: sqlite3.Connection, kind: RowKind, row_ids: Iterable[int]
+    ) -> None:
         link.executemany(
             "DELETE FROM resend WHERE output = ? AND kind = ? AND row_id = ?",
             [(self.output, kind, row_id) for row_id in row_ids],
@@ -297,8 +305,8 @@ class Cursor:
 
     def unanswered(self, before_ns: int, now_ns: int) -> list[tuple[Notified, StoredEvent]]:
         """Alarms of which this output told last before a time, that stand, and that nobody has
-        acknowledged; each with the event that raised it. What was told in the future was told by a
-        clock that has been set back.
+        acknowledged; each with the event that raised it. What was told in the
+        future was told by a clock that has been set back.
         """
         told = self._link.execute(
             "SELECT state, raised_ns, held_event, n_held, sensor FROM notified WHERE output = ?"
@@ -322,7 +330,8 @@ class Cursor:
 
     def _place(self, kind: RowKind) -> int:
         found = self._link.execute(
-            "SELECT cursor FROM output_cursor WHERE output = ? AND kind = ?", (self.output, kind)
+            "SELECT cursor FROM output_cursor WHERE output = ? AND kind = ?",
+            (self.output, kind),
         ).fetchone()
         return int(found[0])
 
@@ -343,8 +352,12 @@ class Cursor:
         ]
 
     def _events(self, after: int, limit: int) -> list[JournalRow]:
-        events = (StoredEvent(*found) for found in self._link.execute(NEW_EVENTS, (after, limit)))
-        return [JournalRow("event", one.event_id, self._with_diagnosis(one)) for one in events]
+        events = (
+            StoredEvent(*found) for found in self._link.execute(NEW_EVENTS, (after, limit))
+        )
+        return [
+            JournalRow("event", one.event_id, self._with_diagnosis(one)) for one in events
+        ]
 
     def _with_diagnosis(self, event: StoredEvent) -> StoredEvent:
         if event.kind not in DIAGNOSED_KINDS:
@@ -365,4 +378,6 @@ class Cursor:
 
 def _health_figures(at_ns: int, fields: dict[str, Any]) -> HealthFigures:
     points = fields.pop(POINTS, {})
-    return HealthFigures(at_ns, fields, {sensor: tuple(state) for sensor, state in points.items()})
+    return HealthFigures(
+        at_ns, fields, {sensor: tuple(state) for sensor, state in points.items()}
+    )

@@ -26,11 +26,16 @@ _INSERT = (
     "INSERT INTO diagnosis (sensor, at_ns, text, tree, envelope, spectrum)"
     " VALUES (?, ?, ?, ?, ?, ?)"
 )
-_FORGET = (
-    "DELETE FROM diagnosis WHERE diagnosis_id <= (SELECT max(diagnosis_id) FROM diagnosis) - ?"
+_FORGET = """
+DELETE FROM diagnosis
+WHERE diagnosis_id <= (SELECT max(diagnosis_id) FROM diagnosis) - ?
+"""
+_COLUMNS = (
+    "SELECT sensor, at_ns, text, tree, envelope, spectrum FROM diagnosis WHERE sensor = ?"
 )
-_COLUMNS = "SELECT sensor, at_ns, text, tree, envelope, spectrum FROM diagnosis WHERE sensor = ?"
-_NEWEST = f"{_COLUMNS} AND at_ns BETWEEN ? AND ? ORDER BY at_ns DESC, diagnosis_id DESC LIMIT 1"
+_NEWEST = (
+    f"{_COLUMNS} AND at_ns BETWEEN ? AND ? ORDER BY at_ns DESC, diagnosis_id DESC LIMIT 1"
+)
 _TOLD = f"{_COLUMNS} AND at_ns >= ? AND instr(?, text) > 0 ORDER BY at_ns LIMIT 1"
 
 

@@ -33,7 +33,8 @@ class Restored:
 def backup(path: Path, target: Path, on_pages: OnPages = lambda done, of: None) -> int:
     """Copy the journal, all of one moment, into one file; a service may write it meanwhile.
 
-    The file has its name only once it is whole. Returns its bytes. Raises JournalError.
+    The file has its name only once it is whole. Returns its bytes. Raises
+    JournalError.
     """
     _check_is_not(path, target)
     with _draft_of(target) as draft:
@@ -41,10 +42,13 @@ def backup(path: Path, target: Path, on_pages: OnPages = lambda done, of: None) 
     return target.stat().st_size
 
 
-def restore(source: Path, path: Path, on_pages: OnPages = lambda done, of: None) -> Restored:
+def restore(
+    source: Path, path: Path, on_pages: OnPages = lambda done, of: None
+) -> Restored:
     """Put a backup in the journal's place, after a look at all of it; what was there is kept aside.
 
-    Raises JournalError where a service uses the journal, or the file is no whole journal.
+    Raises JournalError where a service uses the journal, or the file is no
+    whole journal.
     """
     _check_is_not(path, source)
     with claim(path):
@@ -60,8 +64,8 @@ def restore(source: Path, path: Path, on_pages: OnPages = lambda done, of: None)
 def compact(path: Path) -> tuple[int, int]:
     """Rewrite the journal without its free pages: its bytes before and after.
 
-    SQLite does so whole or not at all. Raises JournalError where a service uses the journal, or the
-    disk has no room for a second one.
+    SQLite does so whole or not at all. Raises JournalError where a service uses
+    the journal, or the disk has no room for a second one.
     """
     if not path.exists():
         raise JournalError(f"journal.path = '{path}': there is no such file.")
@@ -167,4 +171,6 @@ def _check_room(folder: Path, n_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < n_bytes + SPARE_BYTES:
         needed, there = (n_bytes + SPARE_BYTES) / 1e6, free / 1e6
-        raise JournalError(f"'{folder}': {needed:.0f} MB are needed, {there:.0f} MB are free.")
+        raise JournalError(
+            f"'{folder}': {needed:.0f} MB are needed, {there:.0f} MB are free."
+        )

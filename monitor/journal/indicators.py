@@ -44,12 +44,18 @@ def _names_id(link: sqlite3.Connection, names: str) -> int:
     return int(link.execute(query, (names,)).fetchone()[0])
 
 
-def indicators_of(link: sqlite3.Connection, row_ids: Iterable[int]) -> dict[int, dict[str, float]]:
+def indicators_of(
+    link: sqlite3.Connection, row_ids: Iterable[int]
+) -> dict[int, dict[str, float]]:
     """Of these windows, where there are any."""
-    if not link.execute("SELECT 1 FROM sqlite_schema WHERE name = 'window_indicators'").fetchone():
+    if not link.execute(
+        "SELECT 1 FROM sqlite_schema WHERE name = 'window_indicators'"
+    ).fetchone():
         return {}  # a journal that an older program wrote last
     found = link.execute(_READ, (json.dumps(list(row_ids)),))
     return {
-        row_id: dict(zip(names.split("\n"), np.frombuffer(figures, "<f4").tolist(), strict=True))
+        row_id: dict(
+            zip(names.split("\n"), np.frombuffer(figures, "<f4").tolist(), strict=True)
+        )
         for row_id, names, figures in found
     }

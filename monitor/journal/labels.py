@@ -20,7 +20,9 @@ from monitor.journal.schema import (
 from monitor.records.labels import Label, LabelError, LabelRequest, signed
 
 ACKNOWLEDGED = "alarm_acknowledged"
-INSERT_EVENT = "INSERT INTO event (at_ns, sensor, kind, text, model_id) VALUES (?, ?, ?, ?, ?)"
+INSERT_EVENT = (
+    "INSERT INTO event (at_ns, sensor, kind, text, model_id) VALUES (?, ?, ?, ?, ?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,14 @@ def store_label(link: sqlite3.Connection, request: LabelRequest) -> int | None:
     link.execute(
         "INSERT INTO label (row_id, at_ns, word, failure_mode, author, comment) VALUES (?, ?, ?, ?,"
         " ?, ?)",
-        (row_id, request.at_ns, label.word, label.failure_mode, label.author, label.comment),
+        (
+            row_id,
+            request.at_ns,
+            label.word,
+            label.failure_mode,
+            label.author,
+            label.comment,
+        ),
     )
     link.execute(INSERT_EVENT, (end_ns, sensor, "label", label.text, model_id))
     return int(row_id)
@@ -142,7 +151,9 @@ def _stored(row: tuple[Any, ...]) -> StoredLabel:
     return StoredLabel(label_id, row_id, at_ns, Label(*rest))
 
 
-def _window(link: sqlite3.Connection, request: LabelRequest) -> tuple[int, str, int, str] | None:
+def _window(
+    link: sqlite3.Connection, request: LabelRequest
+) -> tuple[int, str, int, str] | None:
     """Row id, sensor, end and model of the window that a request means."""
     values: list[int | str]
     if request.row_id is not None:

@@ -1,10 +1,11 @@
 """Maps and spectra as the journal keeps them: whole numbers in few bits.
 
-A map is whole multiples of a step that add up to its score exactly: what rounding leaves goes, one
-step each, to the cells that were cut most (largest remainders). The step is 1e-4 of the score's
-unit, as InfluxDB gets it; of a map whose cells are huge or tiny, another power of ten. So every
-cell is read back to less than two steps, and their sum to rounding in float32. A map that does not
-add up, or is not finite, is kept as it is.
+A map is whole multiples of a step that add up to its score exactly: what
+rounding leaves goes, one step each, to the cells that were cut most (largest
+remainders). The step is 1e-4 of the score's unit, as InfluxDB gets it; of a map
+whose cells are huge or tiny, another power of ten. So every cell is read back
+to less than two steps, and their sum to rounding in float32. A map that does
+not add up, or is not finite, is kept as it is.
 
 A spectrum is whole multiples of STEP_DB.
 """
@@ -46,8 +47,8 @@ def pack_cells(evidence: Sequence[Evidence]) -> list[bytes]:
 def unpack_cells(blob: bytes, totals: Sequence[float], grid: Grid) -> list[Float32]:
     """The maps of one window, one for each total, as pack_cells packed them one after another.
 
-    totals : score less bias of each
-    Returns float32, (n_f, n_t). Raises ValueError where the bytes are no such maps.
+    totals : score less bias of each Returns float32, (n_f, n_t). Raises
+    ValueError where the bytes are no such maps.
     """
     data, maps = memoryview(blob), []
     for total in totals:
@@ -100,7 +101,9 @@ def _pack_alike(cells: Float64, totals: Float64) -> list[bytes]:
     with np.errstate(all="ignore"):  # what is not finite is seen at the end
         exponents = _exponents(cells)
         values, is_whole = _whole(cells, totals, STEPS[exponents - EXPONENTS.start])
-    packed = rice.pack(_differences(np.where(is_whole[:, np.newaxis, np.newaxis], values, 0)))
+    packed = rice.pack(
+        _differences(np.where(is_whole[:, np.newaxis, np.newaxis], values, 0))
+    )
     return [
         exponent.to_bytes(1, signed=True) + row
         if whole
@@ -119,7 +122,9 @@ def _exponents(cells: Float64) -> NDArray[np.int64]:
     return np.where(largest > 0, chosen, USUAL_EXPONENT).astype(np.int64)
 
 
-def _whole(cells: Float64, totals: Float64, steps: Float64) -> tuple[Whole, NDArray[np.bool_]]:
+def _whole(
+    cells: Float64, totals: Float64, steps: Float64
+) -> tuple[Whole, NDArray[np.bool_]]:
     """Each map in whole steps that add up to its total, and whether it can be."""
     n_cells = cells[0].size
     scaled = cells.reshape(len(cells), n_cells) / steps[:, np.newaxis]
@@ -137,7 +142,9 @@ def _whole(cells: Float64, totals: Float64, steps: Float64) -> tuple[Whole, NDAr
     return whole.astype(np.int64).reshape(cells.shape), is_whole
 
 
-def _unpack_one(data: memoryview, total: float, shape: tuple[int, int]) -> tuple[Float32, int]:
+def _unpack_one(
+    data: memoryview, total: float, shape: tuple[int, int]
+) -> tuple[Float32, int]:
     """A map, and how many bytes it took."""
     if not data:
         raise ValueError("a map is missing")

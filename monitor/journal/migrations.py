@@ -1,9 +1,11 @@
 """Steps that bring a journal of an older version up to date, each from version n to n + 1.
 
-They run inside one transaction: a journal is brought up to date whole, or stays as it was.
+They run inside one transaction: a journal is brought up to date whole, or stays
+as it was.
 
-Frozen history: a step makes the tables that its version had, whatever schema.py says today. So a
-released step is never edited; what changes after it is a step of its own.
+Frozen history: a step makes the tables that its version had, whatever schema.py
+says today. So a released step is never edited; what changes after it is a step
+of its own.
 """
 
 from __future__ import annotations
@@ -36,9 +38,9 @@ def _to_version_3(link: sqlite3.Connection, _: OnUpdate) -> None:
 def _to_version_4(link: sqlite3.Connection, _: OnUpdate) -> None:
     """Version 3 compared a sensor with the mean and deviation of its bands, not with their range.
 
-    A range of two deviations to each side holds what the windows showed. Their threshold was of
-    another score: it is 0, and what other machines show holds until the sensor is commissioned
-    again, which an event asks for.
+    A range of two deviations to each side holds what the windows showed. Their
+    threshold was of another score: it is 0, and what other machines show holds
+    until the sensor is commissioned again, which an event asks for.
     """
     link.create_function("less_two", 2, lambda mean, std: _shifted(mean, std, -2))
     link.create_function("plus_two", 2, lambda mean, std: _shifted(mean, std, 2))
@@ -66,7 +68,9 @@ def _evidence_of(
     """The verdict's evidence as writer.pack_evidence writes it."""
     found: list[list[object]] = []
     if logit is not None:
-        found.append(["network", "logit", logit, threshold, bias or 0.0, residual or 0.0, 1])
+        found.append(
+            ["network", "logit", logit, threshold, bias or 0.0, residual or 0.0, 1]
+        )
     if novelty is not None:
         found.append(["novelty", "novelty", novelty, novelty_threshold, 0.0, 0.0, 1])
     return json.dumps(found, separators=(",", ":"))

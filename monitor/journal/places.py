@@ -7,8 +7,16 @@ from collections.abc import Iterable
 from typing import Literal
 
 RowKind = Literal["verdict", "event", "health"]
-ID_OF_KIND: dict[RowKind, str] = {"verdict": "row_id", "event": "event_id", "health": "health_id"}
-TABLE_OF_KIND: dict[RowKind, str] = {"verdict": "verdict_row", "event": "event", "health": "health"}
+ID_OF_KIND: dict[RowKind, str] = {
+    "verdict": "row_id",
+    "event": "event_id",
+    "health": "health_id",
+}
+TABLE_OF_KIND: dict[RowKind, str] = {
+    "verdict": "verdict_row",
+    "event": "event",
+    "health": "health",
+}
 
 
 def furthest_behind(link: sqlite3.Connection, outputs: Iterable[str]) -> int | None:

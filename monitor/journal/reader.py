@@ -30,9 +30,25 @@ from monitor.records.signal import Float32
 from monitor.records.verdict import Band, Status, Verdict
 
 VERDICT_COLUMNS = (
-    *("sensor", "segment", "first_sample", "n_samples", "start_ns", "end_ns", "status", "reason"),
+    *(
+        "sensor",
+        "segment",
+        "first_sample",
+        "n_samples",
+        "start_ns",
+        "end_ns",
+        "status",
+        "reason",
+    ),
     *("kinds", "scores", "band_low_hz", "band_high_hz", "band_share", "alarm", "running"),
-    *("model_id", "continuity", "quality_names", "quality", "geometry_id", "commissioning_id"),
+    *(
+        "model_id",
+        "continuity",
+        "quality_names",
+        "quality",
+        "geometry_id",
+        "commissioning_id",
+    ),
 )
 SELECT_VERDICT = (
     f"SELECT row_id, {', '.join('v.' + name for name in VERDICT_COLUMNS)}, g.f_edges_hz,"
@@ -62,7 +78,9 @@ class JournalReader:
     def close(self) -> None:
         self._link.close()
 
-    def rows(self, sensor: str | None = None, after_row: int = 0, limit: int = -1) -> Iterator[Row]:
+    def rows(
+        self, sensor: str | None = None, after_row: int = 0, limit: int = -1
+    ) -> Iterator[Row]:
         """Verdicts with maps, oldest first."""
         query = (
             SELECT_VERDICT
@@ -91,10 +109,14 @@ class JournalReader:
             "SELECT sensor, at_ns, text FROM event WHERE event_id IN (SELECT max(event_id) FROM"
             f" event WHERE kind IN ({marks}) AND sensor != '' GROUP BY sensor)"
         )
-        return {sensor: (at_ns, text) for sensor, at_ns, text in self._execute(query, TROUBLES)}
+        return {
+            sensor: (at_ns, text) for sensor, at_ns, text in self._execute(query, TROUBLES)
+        }
 
     def last_row_id(self) -> int:
-        return int(self._execute("SELECT coalesce(max(row_id), 0) FROM verdict_row").fetchone()[0])
+        return int(
+            self._execute("SELECT coalesce(max(row_id), 0) FROM verdict_row").fetchone()[0]
+        )
 
     def kept_window(self, row_id: int) -> tuple[Float32, float] | None:
         """Raw samples (n_channels, n_window) in m/s² and their rate in Hz, if they were kept."""
@@ -131,9 +153,10 @@ class JournalReader:
 
     def diagnosis_of_alarm(self, sensor: str, to_ns: int = 2**63 - 1) -> Diagnosed | None:
         """The newest since a sensor's alarm was last raised; None where that one has none."""
-        query = (
-            "SELECT max(at_ns) FROM event WHERE sensor = ? AND kind = 'alarm_raised' AND at_ns <= ?"
-        )
+        query = """
+            SELECT max(at_ns) FROM event
+            WHERE sensor = ? AND kind = 'alarm_raised' AND at_ns <= ?
+        """
         (raised_ns,) = self._execute(query, (sensor, to_ns)).fetchone()
         return None if raised_ns is None else self.diagnosis(sensor, raised_ns, to_ns)
 
@@ -151,7 +174,9 @@ class JournalReader:
         """The newest messages that could not be used."""
         names = ("received_ns", "topic", "reason", "detail", "n_bytes", "head")
         query = f"SELECT {', '.join(names)} FROM bad_payload ORDER BY id DESC LIMIT ?"
-        return [dict(zip(names, found, strict=True)) for found in self._execute(query, (limit,))]
+        return [
+            dict(zip(names, found, strict=True)) for found in self._execute(query, (limit,))
+        ]
 
     def refusals(self, since_ns: int = 0, limit: int = 100) -> list[Refusal]:
         """What was refused since a time, by topic and reason, the latest first."""
@@ -181,7 +206,9 @@ class JournalReader:
     def health_back(self, limit: int) -> list[tuple[int, dict[str, Any]]]:
         """The newest health figures and their times, newest first."""
         query = "SELECT at_ns, fields FROM health ORDER BY health_id DESC LIMIT ?"
-        return [(at_ns, json.loads(fields)) for at_ns, fields in self._execute(query, (limit,))]
+        return [
+            (at_ns, json.loads(fields)) for at_ns, fields in self._execute(query, (limit,))
+        ]
 
     def books(self) -> Books:
         """Both ledgers, of one moment."""
@@ -223,7 +250,9 @@ class JournalReader:
         for output, kind, cursor, accepted, rejected in rows:
             key, table = ID_OF_KIND[kind], TABLE_OF_KIND[kind]
             # Two queries look at one row each, one at all.
-            query = f"SELECT (SELECT min({key}) FROM {table}), (SELECT max({key}) FROM {table})"
+            query = (
+                f"SELECT (SELECT min({key}) FROM {table}), (SELECT max({key}) FROM {table})"
+            )
             first, last = self._execute(query).fetchone()
             waiting = 0 if last is None else max(0, last - max(cursor, first - 1))
             ledger.setdefault(output, {})[kind] = RowCounts(accepted, rejected, waiting)
@@ -298,7 +327,9 @@ def unpack_evidence(
     maps = [NO_CELLS] * len(found)
     if cells is not None and grid is not None:
         maps = unpack_cells(cells, [one.score - one.bias for one in found], grid)
-    return tuple(replace(one, cells=one_map) for one, one_map in zip(found, maps, strict=True))
+    return tuple(
+        replace(one, cells=one_map) for one, one_map in zip(found, maps, strict=True)
+    )
 
 
 def unpack_scores(kinds: str, scores: bytes) -> tuple[Evidence, ...]:
@@ -306,12 +337,21 @@ def unpack_scores(kinds: str, scores: bytes) -> tuple[Evidence, ...]:
     names = unpack_names(kinds)
     numbers = iter(unpack_numbers(scores, 4 * len(names)))
     found = []
-    for (kind, unit, decides), four in zip(names, zip(*[numbers] * 4, strict=True), strict=True):
+    for (kind, unit, decides), four in zip(
+        names, zip(*[numbers] * 4, strict=True), strict=True
+    ):
         score, threshold, bias, residual = four
         assert score is not None
         found.append(
             Evidence(
-                kind, unit, score, threshold, NO_CELLS, bias or 0.0, residual or 0.0, bool(decides)
+                kind,
+                unit,
+                score,
+                threshold,
+                NO_CELLS,
+                bias or 0.0,
+                residual or 0.0,
+                bool(decides),
             )
         )
     return tuple(found)
@@ -320,7 +360,11 @@ def unpack_scores(kinds: str, scores: bytes) -> tuple[Evidence, ...]:
 def unpack_quality(names: str, quality: bytes) -> dict[str, float]:
     known = unpack_names(names)
     numbers = unpack_numbers(quality, len(known))
-    return {name: number for name, number in zip(known, numbers, strict=True) if number is not None}
+    return {
+        name: number
+        for name, number in zip(known, numbers, strict=True)
+        if number is not None
+    }
 
 
 @lru_cache(maxsize=256)
@@ -328,7 +372,9 @@ def unpack_names(text: str) -> tuple[Any, ...]:
     return tuple(json.loads(text))
 
 
-def band_of(low_hz: float | None, high_hz: float | None, share: float | None) -> Band | None:
+def band_of(
+    low_hz: float | None, high_hz: float | None, share: float | None
+) -> Band | None:
     """A band from its columns, which are all there or all null."""
     if low_hz is None or high_hz is None or share is None:
         return None

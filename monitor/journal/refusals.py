@@ -1,5 +1,6 @@
 """What was refused: the messages that could not be used, by topic and reason, with their count, the
-last sentence and the first bytes. Bounded: a hostile publisher may invent topics.
+last sentence and the first bytes. Bounded: a hostile publisher may invent
+topics.
 """
 
 from __future__ import annotations

@@ -58,7 +58,14 @@ def _store_parts(
             continue
         part, message = stored
         properties = json.dumps(dict(message.properties))
-        row = (*key, part.count, part.checksum, message.received_ns, properties, message.payload)
+        row = (
+            *key,
+            part.count,
+            part.checksum,
+            message.received_ns,
+            properties,
+            message.payload,
+        )
         link.execute("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
@@ -74,5 +81,8 @@ def _context(link: sqlite3.Connection) -> dict[ContextKey, Told]:
 def _store_context(link: sqlite3.Connection, told: Mapping[ContextKey, Told]) -> None:
     link.executemany(
         "INSERT OR REPLACE INTO told_context VALUES (?, ?, ?, ?, ?, ?)",
-        [(*key, json.dumps(one.value), one.at_ns, one.valid_ns) for key, one in told.items()],
+        [
+            (*key, json.dumps(one.value), one.at_ns, one.valid_ns)
+            for key, one in told.items()
+        ],
     )

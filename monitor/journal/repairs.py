@@ -50,7 +50,9 @@ class RepairStore:
             link.execute(_REPLACE, (at_ns, sensor))
             link.execute(_ADD, (sensor, at_ns, author, done))
             link.execute(_FORGET, (MAX_REPAIRS,))
-            link.execute(_EVENT, (at_ns, sensor, NOTED, signed("repair noted", author, done)))
+            link.execute(
+                _EVENT, (at_ns, sensor, NOTED, signed("repair noted", author, done))
+            )
 
     def open(self) -> list[Repair]:
         """Those that are not checked yet, oldest first."""

@@ -1,7 +1,8 @@
 """Rows that an output refused, and rows to be sent to it again.
 
-What is to be sent again is a queue in the journal: it is filled whole or not at all, from any
-process, and the running service works it off beside its new rows (cursors.py).
+What is to be sent again is a queue in the journal: it is filled whole or not at
+all, from any process, and the running service works it off beside its new rows
+(cursors.py).
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from monitor.journal.schema import JournalError, connect, connect_read_only, tra
 from monitor.records.labels import signed
 
 KIND = "resend"  # of the event that says who asked
-TIME_OF_KIND: dict[RowKind, str] = {"verdict": "end_ns", "event": "at_ns", "health": "at_ns"}
+TIME_OF_KIND: dict[RowKind, str] = {
+    "verdict": "end_ns",
+    "event": "at_ns",
+    "health": "at_ns",
+}
 END_NS = 2**63 - 1
 
 
@@ -67,10 +72,14 @@ class ResendPlan:
     @property
     def text(self) -> str:
         """Such as '1,200 verdict rows and 3 event rows (60 of them refused before)'."""
-        parts = [f"{n:,} {kind} row{'s' * (n != 1)}" for kind, n in self.n_rows.items() if n]
+        parts = [
+            f"{n:,} {kind} row{'s' * (n != 1)}" for kind, n in self.n_rows.items() if n
+        ]
         *most, last = parts or ["no rows"]
         counted = f"{', '.join(most)} and {last}" if most else last
-        return counted + (f" ({self.n_refused:,} of them refused before)" * bool(self.n_refused))
+        return counted + (
+            f" ({self.n_refused:,} of them refused before)" * bool(self.n_refused)
+        )
 
 
 class ResendStore:
@@ -89,23 +98,29 @@ class ResendStore:
         with transaction(self._link) as link:
             return _plan(link, request)
 
-    def order(self, request: ResendRequest, author: str, comment: str, at_ns: int) -> ResendPlan:
+    def order(
+        self, request: ResendRequest, author: str, comment: str, at_ns: int
+    ) -> ResendPlan:
         """Have these rows sent again, all of them or none, with an event that says who asked.
 
-        Rows that wait for the output anyway are not ordered. Raises ResendError where no row is
-        left, or the output is unknown.
+        Rows that wait for the output anyway are not ordered. Raises ResendError
+        where no row is left, or the output is unknown.
         """
         with transaction(self._link) as link:
             plan = _plan(link, request)
             if not plan.n_all:
-                raise ResendError(f"{request.output}: no row of this span is to be sent again.")
+                raise ResendError(
+                    f"{request.output}: no row of this span is to be sent again."
+                )
             for kind in plan.n_rows:
                 rows, values = _rows(request, kind)
                 link.execute(
                     f"INSERT OR IGNORE INTO resend SELECT ?, ?, row_id FROM ({rows})",
                     (request.output, kind, *values),
                 )
-            text = signed(f"{request.output} gets {plan.text} again, asked for", author, comment)
+            text = signed(
+                f"{request.output} gets {plan.text} again, asked for", author, comment
+            )
             link.execute(INSERT_EVENT, (at_ns, "", KIND, text, ""))
         return plan
 
@@ -148,9 +163,13 @@ def _plan(link: sqlite3.Connection, request: ResendRequest) -> ResendPlan:
 
 
 def _kinds(link: sqlite3.Connection, output: str) -> Sequence[RowKind]:
-    found = link.execute("SELECT kind FROM output_cursor WHERE output = ?", (output,)).fetchall()
+    found = link.execute(
+        "SELECT kind FROM output_cursor WHERE output = ?", (output,)
+    ).fetchall()
     if not found:
-        raise ResendError(f"output {output!r}: the journal knows no such output; has it run yet?")
+        raise ResendError(
+            f"output {output!r}: the journal knows no such output; has it run yet?"
+        )
     taken = {kind for (kind,) in found}
     return [kind for kind in ID_OF_KIND if kind in taken]
 

@@ -1,12 +1,14 @@
 """Whole numbers in few bits: Rice codes (R. F. Rice and J. R. Plaunt, IEEE Transactions on
 Communication Technology 19, 1971), for many rows of one length at once.
 
-A number is folded to be positive (0, -1, 1, -2 become 0, 1, 2, 3) and cut in two: its lowest bits
-as they are, as many for each number of a row, and the rest as so many zeros and a one. Numbers that
-scatter about zero, as differences of neighbours do, take little more than their entropy, without a
-table of codes that would be as long as the row itself.
+A number is folded to be positive (0, -1, 1, -2 become 0, 1, 2, 3) and cut in
+two: its lowest bits as they are, as many for each number of a row, and the rest
+as so many zeros and a one. Numbers that scatter about zero, as differences of
+neighbours do, take little more than their entropy, without a table of codes
+that would be as long as the row itself.
 
-A row: a byte, the number of low bits; the rests, filled up to a byte; the low bits, likewise.
+A row: a byte, the number of low bits; the rests, filled up to a byte; the low
+bits, likewise.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Raw samples as the journal keeps them: exactly, but for the sign of a zero.
 
-Most sensors send whole numbers, and the service multiplies them by a scale. Where every sample of a
-channel is such a multiple, the numbers are kept as they came, in one, two or four bytes each, or
-their differences where these fit in fewer. Coding them would take a third of the bytes off, and as
-long as all else of a window's row.
+Most sensors send whole numbers, and the service multiplies them by a scale.
+Where every sample of a channel is such a multiple, the numbers are kept as they
+came, in one, two or four bytes each, or their differences where these fit in
+fewer. Coding them would take a third of the bytes off, and as long as all else
+of a window's row.
 
-Other samples are float32: their lower bytes as they are, as noise has all values alike there, and
-the highest ones coded by how often each occurs.
+Other samples are float32: their lower bytes as they are, as noise has all
+values alike there, and the highest ones coded by how often each occurs.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from numpy.typing import NDArray
 from monitor.records.signal import Float32, Float64
 
 HEADER = struct.Struct("<II")  # n_channels, n_samples
-PART = struct.Struct("<BBd")  # of a channel: its numbers, how often differenced, their scale
+PART = struct.Struct(
+    "<BBd"
+)  # of a channel: its numbers, how often differenced, their scale
 LENGTH = struct.Struct("<I")  # of the coded bytes that follow
 
 FLOATS = 0
@@ -134,7 +137,9 @@ def _pack_channel(channel: Float32) -> bytes:
 def _size(numbers: NDArray[np.int32]) -> int:
     """Bytes that each of them fits in."""
     least, most = int(numbers.min(initial=0)), int(numbers.max(initial=0))
-    return next(size for size in WHOLE if -least <= (half := 1 << (8 * size - 1)) and most < half)
+    return next(
+        size for size in WHOLE if -least <= (half := 1 << (8 * size - 1)) and most < half
+    )
 
 
 def _unpack_channel(blob: bytes, place: int, n: int) -> tuple[Float32, int]:
@@ -162,7 +167,9 @@ def _decoded(blob: bytes, place: int, n: int) -> tuple[Float32, int]:
     (length,) = LENGTH.unpack_from(blob, place)
     place += LENGTH.size
     end = place + length + 3 * n
-    highest = zlib.decompressobj(-zlib.MAX_WBITS).decompress(blob[place : place + length], n + 1)
+    highest = zlib.decompressobj(-zlib.MAX_WBITS).decompress(
+        blob[place : place + length], n + 1
+    )
     planes = np.frombuffer(blob[place + length : end] + highest, np.uint8)
     if len(planes) != 4 * n:
         raise ValueError(f"{len(planes)} bytes are not {n} of them")

@@ -174,7 +174,9 @@ def connect(path: Path, on_update: Callable[[], None] | None = None) -> sqlite3.
     Raises JournalError if the file is something else, damaged, or of another version.
     """
     try:
-        link = sqlite3.connect(path, isolation_level=None, timeout=30.0, check_same_thread=False)
+        link = sqlite3.connect(
+            path, isolation_level=None, timeout=30.0, check_same_thread=False
+        )
         link.execute("PRAGMA journal_mode = WAL")
         link.execute("PRAGMA synchronous = FULL")
         link.execute("PRAGMA wal_autocheckpoint = 4000")
@@ -201,7 +203,9 @@ def claim(path: Path) -> IO[str]:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.close()
-        raise JournalError(f"journal.path = '{path}': another Camshaft service uses it.") from error
+        raise JournalError(
+            f"journal.path = '{path}': another Camshaft service uses it."
+        ) from error
     return lock
 
 
@@ -213,7 +217,10 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         )
     try:
         link = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30.0, check_same_thread=False
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=30.0,
+            check_same_thread=False,
         )
         _check(link, path)
     except sqlite3.Error as error:
@@ -237,7 +244,9 @@ def transaction(link: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise JournalError(f"the journal cannot be written: {error}.") from error
 
 
-def _prepare(link: sqlite3.Connection, path: Path, on_update: Callable[[], None] | None) -> None:
+def _prepare(
+    link: sqlite3.Connection, path: Path, on_update: Callable[[], None] | None
+) -> None:
     link.execute("BEGIN IMMEDIATE")  # two processes may open a new journal at once
     try:
         if not link.execute("SELECT 1 FROM sqlite_schema").fetchone():
@@ -256,7 +265,9 @@ def _prepare(link: sqlite3.Connection, path: Path, on_update: Callable[[], None]
         raise
 
 
-def _bring_up_to_date(link: sqlite3.Connection, path: Path, on_update: Callable[[], None]) -> None:
+def _bring_up_to_date(
+    link: sqlite3.Connection, path: Path, on_update: Callable[[], None]
+) -> None:
     """Within the caller's transaction."""
     if _version(link, path) == VERSION:
         return
@@ -291,7 +302,9 @@ def _version(link: sqlite3.Connection, path: Path) -> int:
     (application,) = link.execute("PRAGMA application_id").fetchone()
     (version,) = link.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
-        raise JournalError(f"journal.path = '{path}': is a database, but not a Camshaft journal.")
+        raise JournalError(
+            f"journal.path = '{path}': is a database, but not a Camshaft journal."
+        )
     if version > VERSION:
         raise JournalError(
             f"journal.path = '{path}': has version {version}; this program knows versions up to"

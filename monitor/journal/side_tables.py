@@ -73,7 +73,9 @@ class SideTables:
         return self._manners[manner]
 
 
-def _id(link: sqlite3.Connection, table: str, columns: Sequence[str], values: Sequence[str]) -> int:
+def _id(
+    link: sqlite3.Connection, table: str, columns: Sequence[str], values: Sequence[str]
+) -> int:
     """Of the row with these values; makes it where there is none."""
     marks = ", ".join("?" * len(values))
     names = ", ".join(columns)

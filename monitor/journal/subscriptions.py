@@ -29,6 +29,7 @@ class SubscriptionStore:
         with transaction(self._link) as link:
             link.execute("DELETE FROM subscription")
             link.executemany(
-                "INSERT INTO subscription VALUES (?)", [(topic,) for topic in sorted(filters)]
+                "INSERT INTO subscription VALUES (?)",
+                [(topic,) for topic in sorted(filters)],
             )
         self.filters = filters

@@ -1,10 +1,11 @@
 """The step from version 4 to 5 (migrations.py): rows become small.
 
-Frozen like every step. What the bytes mean is in maps.py, numbers.py and samples.py: a later
-version that packs otherwise does so in modules of its own, and leaves these to this step.
+Frozen like every step. What the bytes mean is in maps.py, numbers.py and
+samples.py: a later version that packs otherwise does so in modules of its own,
+and leaves these to this step.
 
-Version 4 kept maps as float32, spectra in hundredths of a decibel, samples as float32, and names,
-scores and figures of quality as text in each row.
+Version 4 kept maps as float32, spectra in hundredths of a decibel, samples as
+float32, and names, scores and figures of quality as text in each row.
 """
 
 from __future__ import annotations
@@ -125,7 +126,9 @@ def _chunks(
         last, n_done = chunk[-1][0], n_done + len(chunk)
         on_update()
         if time.monotonic() - told_s > PERIOD_S:
-            log.warning("Bringing the journal up to date: %d of %d %s.", n_done, n_all, what)
+            log.warning(
+                "Bringing the journal up to date: %d of %d %s.", n_done, n_all, what
+            )
             told_s = time.monotonic()
 
 
@@ -137,7 +140,9 @@ def _copy_verdicts(link: sqlite3.Connection, chunks: Iterator[list[Row]]) -> Non
         for row in chunk:
             row_id, sensor, *manner, evidence, quality = row[:7]
             found, figures = json.loads(evidence), json.loads(quality)
-            kinds = json.dumps([[kind, unit, bool(rest[-1])] for kind, unit, *rest in found])
+            kinds = json.dumps(
+                [[kind, unit, bool(rest[-1])] for kind, unit, *rest in found]
+            )
             key = (*manner, kinds, json.dumps(list(figures)))
             sensor_id = _id(link, sensors, "sensor", (sensor,))
             manner_id = _id(link, manners, "manner", key)
@@ -149,7 +154,10 @@ def _copy_verdicts(link: sqlite3.Connection, chunks: Iterator[list[Row]]) -> Non
 
 
 def _id(
-    link: sqlite3.Connection, known: dict[tuple[str, ...], int], table: str, key: tuple[str, ...]
+    link: sqlite3.Connection,
+    known: dict[tuple[str, ...], int],
+    table: str,
+    key: tuple[str, ...],
 ) -> int:
     if key not in known:
         marks = ", ".join("?" * len(key))
@@ -162,7 +170,9 @@ def _copy_maps(link: sqlite3.Connection, chunks: Iterator[list[Row]]) -> None:
     n_left_out = 0
     for chunk in chunks:
         read = [_old_maps(*row[2:]) for row in chunk]
-        whole = [(row, *maps) for row, maps in zip(chunk, read, strict=True) if maps is not None]
+        whole = [
+            (row, *maps) for row, maps in zip(chunk, read, strict=True) if maps is not None
+        ]
         n_left_out += len(chunk) - len(whole)
         cells = iter(pack_cells([one for _, evidence, _ in whole for one in evidence]))
         spectra = iter(pack_spectra([levels for *_, levels in whole if levels is not None]))

@@ -1,7 +1,7 @@
 """Rows of trends as bytes, many in one: numbers column by column, so that they compress well.
 
-A body is groups of rows that have the same statuses, quantities and bands. Of each: its head, the
-rows' numbers and the counts of their sketches.
+A body is groups of rows that have the same statuses, quantities and bands. Of
+each: its head, the rows' numbers and the counts of their sketches.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def encode_open(row: TrendRow) -> bytes:
 
 def encode_closed(rows: Iterable[TrendRow]) -> bytes:
     """Rows that hardly change any more, in little room. Their counts are exact, their measures
-    rounded once: those of a row that still grows, window by late window, stay to the last bit.
+    rounded once: those of a row that still grows, window by late window, stay
+    to the last bit.
     """
     groups: dict[tuple[bytes, bool], list[TrendRow]] = {}
     for row in rows:
@@ -173,7 +174,9 @@ def _row(head: Head, tier_s: int, numbers: list[float]) -> TrendRow:
     for n, (f_edges, kinds) in zip(n_of_bands, bands, strict=True):
         n_f = len(f_edges) - 1
         power = _take(left, n_f)
-        row.bands[tuple(f_edges)] = BandSums(n, power, {kind: _take(left, n_f) for kind in kinds})
+        row.bands[tuple(f_edges)] = BandSums(
+            n, power, {kind: _take(left, n_f) for kind in kinds}
+        )
     return row
 
 

@@ -43,17 +43,22 @@ class TrendReader:
         with self._one_moment():
             if not self._has_trends():
                 return None
-            edges = [(row.start_ns, row.end_ns) for row in open_rows(self._link, sensor).values()]
+            edges = [
+                (row.start_ns, row.end_ns) for row in open_rows(self._link, sensor).values()
+            ]
             for tier_s in TIERS_S:
                 edges += self._ends(sensor, tier_s)
         if not edges:
             return None
         return min(start for start, _ in edges), max(end for _, end in edges)
 
-    def _closed(self, sensor: str, tier_s: int, from_ns: int, to_ns: int) -> dict[int, TrendRow]:
-        query = (
-            "SELECT body FROM trend WHERE sensor = ? AND tier_s = ? AND start_ns BETWEEN ? AND ?"
-        )
+    def _closed(
+        self, sensor: str, tier_s: int, from_ns: int, to_ns: int
+    ) -> dict[int, TrendRow]:
+        query = """
+            SELECT body FROM trend
+            WHERE sensor = ? AND tier_s = ? AND start_ns BETWEEN ? AND ?
+        """
         first_ns = block_ns(tier_s, from_ns)
         found = self._link.execute(query, (sensor, tier_s, first_ns, to_ns))
         rows = (row for (body,) in found for row in decode(body, tier_s))

@@ -1,11 +1,13 @@
 """Trends: what ten minutes, an hour, a day of a sensor come to, for as long as anybody may ask.
 
-They are written in the transaction of the windows that they sum up, so they are exact after any
-crash. To be cheap at every commit, only a sensor's row of the present ten minutes is written then,
-its **open** row. When a window of other ten minutes comes, the row is closed: it joins the closed
-rows, 48 in a block, and is added to the hour's open row, and so on up to the day. A window that
-comes late is added to the closed row that it belongs to and to those above. So each tier has all
-but what is still open below it: reading adds that (trend_reader.py).
+They are written in the transaction of the windows that they sum up, so they are
+exact after any crash. To be cheap at every commit, only a sensor's row of the
+present ten minutes is written then, its **open** row. When a window of other
+ten minutes comes, the row is closed: it joins the closed rows, 48 in a block,
+and is added to the hour's open row, and so on up to the day. A window that
+comes late is added to the closed row that it belongs to and to those above. So
+each tier has all but what is still open below it: reading adds that
+(trend_reader.py).
 """
 
 from __future__ import annotations
@@ -28,9 +30,10 @@ _PUT_BLOCK = (
     "INSERT INTO trend (sensor, tier_s, start_ns, slots, body) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT DO UPDATE SET slots = excluded.slots, body = excluded.body"
 )
-_OLDEST_BLOCKS = (
-    "SELECT block_id, slots FROM trend WHERE tier_s = ? AND start_ns <= ? ORDER BY start_ns LIMIT ?"
-)
+_OLDEST_BLOCKS = """
+SELECT block_id, slots FROM trend
+WHERE tier_s = ? AND start_ns <= ? ORDER BY start_ns LIMIT ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,9 @@ class TrendWriter:
 class _Adding:
     """One transaction's work."""
 
-    def __init__(self, link: sqlite3.Connection, opened: dict[str, dict[int, TrendRow]]) -> None:
+    def __init__(
+        self, link: sqlite3.Connection, opened: dict[str, dict[int, TrendRow]]
+    ) -> None:
         self._link = link
         self._all_open = opened
         self._changed: set[tuple[str, int]] = set()  # open rows to write
@@ -139,7 +144,9 @@ class _Adding:
                 self._take(sensor, tier + 1, closing)
         return opened
 
-    def _add_to_closed(self, sensor: str, tier_s: int, start_ns: int, part: TrendRow) -> None:
+    def _add_to_closed(
+        self, sensor: str, tier_s: int, start_ns: int, part: TrendRow
+    ) -> None:
         rows = self._block(sensor, tier_s, start_ns)
         if start_ns in rows:
             rows[start_ns].is_late = True
@@ -151,13 +158,17 @@ class _Adding:
 
     def _is_closed(self, sensor: str, tier_s: int, start_ns: int) -> bool:
         key = (sensor, tier_s, block_ns(tier_s, start_ns))
-        found = self._link.execute("SELECT slots FROM trend WHERE " + _BLOCK_KEY, key).fetchone()
+        found = self._link.execute(
+            "SELECT slots FROM trend WHERE " + _BLOCK_KEY, key
+        ).fetchone()
         return found is not None and bool(found[0] & _slot_bit(tier_s, start_ns))
 
     def _block(self, sensor: str, tier_s: int, start_ns: int) -> dict[int, TrendRow]:
         """The closed rows of a block, by their start."""
         key = (sensor, tier_s, block_ns(tier_s, start_ns))
-        found = self._link.execute("SELECT body FROM trend WHERE " + _BLOCK_KEY, key).fetchone()
+        found = self._link.execute(
+            "SELECT body FROM trend WHERE " + _BLOCK_KEY, key
+        ).fetchone()
         rows = decode(found[0], tier_s) if found else ()
         return {row.start_ns: row for row in rows}
 
@@ -180,10 +191,12 @@ def thin_trends(
     """Delete blocks that are older than their tier is kept; a bounded step. Returns the rows taken,
     by the tier's name.
 
-    Age counts from the newest window at the latest: a host's clock that steps years ahead deletes
-    nothing.
+    Age counts from the newest window at the latest: a host's clock that steps
+    years ahead deletes nothing.
     """
-    newest = link.execute("SELECT end_ns FROM verdict ORDER BY row_id DESC LIMIT 1").fetchone()
+    newest = link.execute(
+        "SELECT end_ns FROM verdict ORDER BY row_id DESC LIMIT 1"
+    ).fetchone()
     taken: Counter[str] = Counter()
     if newest is None:
         return taken
@@ -191,6 +204,8 @@ def thin_trends(
         end_ns = min(now_ns, newest[0]) - seconds * 10**9
         last_ns = end_ns - ROWS_PER_BLOCK * tier_s * 10**9
         chosen = link.execute(_OLDEST_BLOCKS, (tier_s, last_ns, n_blocks)).fetchall()
-        link.executemany("DELETE FROM trend WHERE block_id = ?", [one[:1] for one in chosen])
+        link.executemany(
+            "DELETE FROM trend WHERE block_id = ?", [one[:1] for one in chosen]
+        )
         taken[NAMES[tier_s]] += sum(slots.bit_count() for _, slots in chosen)
     return taken

@@ -22,8 +22,12 @@ SUMMARY_COLUMNS = (
     "row_id, sensor, start_ns, end_ns, status, reason, alarm, kinds, scores, band_low_hz, "
     f"band_high_hz, band_share, model_id, {UNDONE}"
 )
-EVENT_COLUMNS = "event.event_id, event.at_ns, event.sensor, event.kind, event.text, event.model_id"
-NEW_EVENTS = f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id > ? ORDER BY event_id LIMIT ?"
+EVENT_COLUMNS = (
+    "event.event_id, event.at_ns, event.sensor, event.kind, event.text, event.model_id"
+)
+NEW_EVENTS = (
+    f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id > ? ORDER BY event_id LIMIT ?"
+)
 
 # Those that have a row, by name.
 SENSORS = (
@@ -160,11 +164,12 @@ class StoredEvent:
 class AlarmStory:
     """A point's alarm as a person has to know it: it stays until it was acknowledged.
 
-    raised : its newest raising. first : the first raising that nobody has acknowledged
-    n_raised : raisings since then; 0 where all are acknowledged
-    cleared_ns : when it cleared after that; None where it stands
-    seen : the acknowledgement that came after, None where there is none
-    mode : failure mode of the point's newest label since the first raising, "" where there is none
+    raised : its newest raising. first : the first raising that nobody has
+    acknowledged n_raised : raisings since then; 0 where all are acknowledged
+    cleared_ns : when it cleared after that; None where it stands seen : the
+    acknowledgement that came after, None where there is none mode : failure
+    mode of the point's newest label since the first raising, "" where there is
+    none
     """
 
     raised: StoredEvent
@@ -199,15 +204,18 @@ class JournalViews(JournalReader):
         return [name for (name,) in self._execute(SENSORS)]
 
     def newest(self, sensor: str) -> WindowSummary | None:
-        query = f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? {NEWEST_FIRST} LIMIT 1"
+        query = (
+            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? {NEWEST_FIRST} LIMIT 1"
+        )
         return next(map(_summary, self._execute(query, (sensor,))), None)
 
     def changes(self, after_row: int) -> list[WindowSummary]:
         """The last of each sensor's verdicts written after a row, oldest first."""
         # by row, not all rows
-        newest = (
-            "SELECT max(row_id) FROM verdict_row NOT INDEXED WHERE row_id > ? GROUP BY sensor_id"
-        )
+        newest = """
+            SELECT max(row_id) FROM verdict_row NOT INDEXED
+            WHERE row_id > ? GROUP BY sensor_id
+        """
         query = f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE row_id IN ({newest}) ORDER BY row_id"
         return [_summary(row) for row in self._execute(query, (after_row,))]
 
@@ -218,7 +226,9 @@ class JournalViews(JournalReader):
             " DESC LIMIT ?"
         )
         began_ns = newest.start_ns
-        for start_ns, status in self._execute(query, (newest.sensor, newest.end_ns, SINCE_ROWS)):
+        for start_ns, status in self._execute(
+            query, (newest.sensor, newest.end_ns, SINCE_ROWS)
+        ):
             if status != newest.status:
                 return Since(began_ns, True)
             began_ns = start_ns
@@ -231,23 +241,34 @@ class JournalViews(JournalReader):
             "SELECT sensor, kind, text FROM event WHERE event_id IN (SELECT max(event_id) FROM"
             f" event WHERE kind IN ({marks}) GROUP BY sensor, kind)"
         )
-        return {(sensor, kind): text for sensor, kind, text in self._execute(query, TROUBLES)}
+        return {
+            (sensor, kind): text for sensor, kind, text in self._execute(query, TROUBLES)
+        }
 
-    def back_from(self, sensor: str, before_ns: int | None, limit: int) -> list[WindowSummary]:
+    def back_from(
+        self, sensor: str, before_ns: int | None, limit: int
+    ) -> list[WindowSummary]:
         """A sensor's verdicts that ended before a time, newest first."""
         query = (
             f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns < ? ORDER BY end_ns"
             " DESC LIMIT ?"
         )
-        return [_summary(row) for row in self._execute(query, (sensor, _or_end(before_ns), limit))]
+        return [
+            _summary(row)
+            for row in self._execute(query, (sensor, _or_end(before_ns), limit))
+        ]
 
-    def between(self, sensor: str, from_ns: int, to_ns: int, limit: int) -> list[WindowSummary]:
+    def between(
+        self, sensor: str, from_ns: int, to_ns: int, limit: int
+    ) -> list[WindowSummary]:
         """A sensor's verdicts that ended in a span of time, oldest first."""
         query = (
             f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns BETWEEN ? AND ?"
             " ORDER BY end_ns LIMIT ?"
         )
-        return [_summary(row) for row in self._execute(query, (sensor, from_ns, to_ns, limit))]
+        return [
+            _summary(row) for row in self._execute(query, (sensor, from_ns, to_ns, limit))
+        ]
 
     def judged_after(self, sensor: str, at_ns: int, limit: int) -> list[WindowSummary]:
         """The first OK and NG windows that began at a time or later, oldest first."""
@@ -255,7 +276,9 @@ class JournalViews(JournalReader):
             f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns > ? AND start_ns >="
             " ? AND status IN ('OK', 'NG') ORDER BY end_ns LIMIT ?"
         )
-        return [_summary(row) for row in self._execute(query, (sensor, at_ns, at_ns, limit))]
+        return [
+            _summary(row) for row in self._execute(query, (sensor, at_ns, at_ns, limit))
+        ]
 
     def judged_before(self, sensor: str, at_ns: int, limit: int) -> list[WindowSummary]:
         """The last OK and NG windows that ended by a time, newest first."""
@@ -298,12 +321,16 @@ class JournalViews(JournalReader):
 
     def has_kept_window(self, row_id: int) -> bool:
         return (
-            self._execute("SELECT 1 FROM kept_window WHERE row_id = ?", (row_id,)).fetchone()
+            self._execute(
+                "SELECT 1 FROM kept_window WHERE row_id = ?", (row_id,)
+            ).fetchone()
             is not None
         )
 
     def last_event_id(self) -> int:
-        return int(self._execute("SELECT coalesce(max(event_id), 0) FROM event").fetchone()[0])
+        return int(
+            self._execute("SELECT coalesce(max(event_id), 0) FROM event").fetchone()[0]
+        )
 
     def new_events(self, after: int, limit: int) -> list[StoredEvent]:
         return [StoredEvent(*row) for row in self._execute(NEW_EVENTS, (after, limit))]
@@ -380,7 +407,9 @@ class JournalViews(JournalReader):
             if story is not None:
                 stories[event.sensor] = story
         modes = self._modes(stories)
-        return {name: replace(one, mode=modes.get(name, "")) for name, one in stories.items()}
+        return {
+            name: replace(one, mode=modes.get(name, "")) for name, one in stories.items()
+        }
 
     def _modes(self, stories: Mapping[str, AlarmStory]) -> dict[str, str]:
         """The failure mode that each point's newest label since its alarm names."""

@@ -1,7 +1,7 @@
 """Writing the journal: one transaction per batch, and what a restarted service takes up again.
 
-The writer is used by one thread. Other processes read (reader.py) and write labels and
-commissioning.
+The writer is used by one thread. Other processes read (reader.py) and write
+labels and commissioning.
 """
 
 from __future__ import annotations
@@ -46,7 +46,15 @@ POINTS = "points"  # among the fields of a health row
 MAX_HEALTH_ROWS = 8640  # a day at one per 10 s
 
 ROW_COLUMNS = (
-    *("sensor_id", "manner_id", "segment", "first_sample", "n_samples", "start_ns", "end_ns"),
+    *(
+        "sensor_id",
+        "manner_id",
+        "segment",
+        "first_sample",
+        "n_samples",
+        "start_ns",
+        "end_ns",
+    ),
     *("status", "reason", "scores", "band_low_hz", "band_high_hz", "band_share"),
     *("alarm", "running", "quality", "commissioning_id"),
 )
@@ -76,8 +84,8 @@ INSERT_KEPT = (
 class Journal:
     """The one writer. Every method is a transaction: it happens whole or not at all.
 
-    Raises JournalError from any method while the disk is full or the file cannot be written: call
-    again later.
+    Raises JournalError from any method while the disk is full or the file
+    cannot be written: call again later.
     """
 
     def __init__(self, path: Path, on_update: Callable[[], None] = lambda: None) -> None:
@@ -161,22 +169,33 @@ class Journal:
             )
 
     def thin(
-        self, max_bytes: int, max_kept_bytes: int, outputs: Sequence[str], n_rows: int = 2000
+        self,
+        max_bytes: int,
+        max_kept_bytes: int,
+        outputs: Sequence[str],
+        n_rows: int = 2000,
     ) -> Counter[str]:
         """Make room, a bounded step at a time: evidence over its limit, then whole rows; oldest
         first.
 
-        Labelled rows stay. Rows that all of these outputs have go before rows that one has not.
-        Returns what was taken, by kind: kept_windows, delivered_rows, undelivered_rows.
+        Labelled rows stay. Rows that all of these outputs have go before rows
+        that one has not. Returns what was taken, by kind: kept_windows,
+        delivered_rows, undelivered_rows.
         """
         taken: Counter[str] = Counter()
         with self._transaction() as link:
-            over = self._sum(link, "SELECT total(n_bytes) FROM kept_window") - max_kept_bytes
+            over = (
+                self._sum(link, "SELECT total(n_bytes) FROM kept_window") - max_kept_bytes
+            )
             if over > 0:
                 taken["kept_windows"] += _thin_kept_windows(link, over, n_rows)
             if _used_bytes(link) > max_bytes:
                 taken.update(_thin_rows(link, n_rows, outputs))
-            _add(link, Counter(), Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}))
+            _add(
+                link,
+                Counter(),
+                Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}),
+            )
         return taken
 
     def thin_trends(
@@ -188,7 +207,11 @@ class Journal:
         """
         with self._transaction() as link:
             taken = thin_trends(link, kept_s, now_ns, n_blocks)
-            _add(link, Counter(), Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}))
+            _add(
+                link,
+                Counter(),
+                Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}),
+            )
         return taken
 
     def _insert_verdicts(
@@ -298,14 +321,18 @@ def _free_end_ns(link: sqlite3.Connection, sensor_id: int, v: Verdict) -> int:
     by sensor and time, and would overwrite the one before.
     """
     end_ns = v.end_ns
-    while link.execute(END_IS_TAKEN, (sensor_id, end_ns, v.segment, v.first_sample)).fetchone():
+    while link.execute(
+        END_IS_TAKEN, (sensor_id, end_ns, v.segment, v.first_sample)
+    ).fetchone():
         end_ns += 1
     return end_ns
 
 
 def _own_columns(v: Verdict, end_ns: int) -> tuple[object, ...]:
     """What ROW_COLUMNS names after sensor and manner."""
-    low, high, share = (v.band.low_hz, v.band.high_hz, v.band.share) if v.band else (None,) * 3
+    low, high, share = (
+        (v.band.low_hz, v.band.high_hz, v.band.share) if v.band else (None,) * 3
+    )
     return (
         *(v.segment, v.first_sample, v.n_samples, v.start_ns, end_ns),
         *(v.status.value, v.reason, _pack_scores(v.evidence), low, high, share),
@@ -422,7 +449,9 @@ def _until(rows: Iterable[tuple[int, int]], n_bytes: int) -> Iterator[tuple[int]
         yield (row_id,)
 
 
-def _thin_rows(link: sqlite3.Connection, n_rows: int, outputs: Sequence[str]) -> Counter[str]:
+def _thin_rows(
+    link: sqlite3.Connection, n_rows: int, outputs: Sequence[str]
+) -> Counter[str]:
     """The oldest verdicts with maps and unlabelled evidence. Those not yet delivered only when no
     other is left.
     """
@@ -434,7 +463,13 @@ def _thin_rows(link: sqlite3.Connection, n_rows: int, outputs: Sequence[str]) ->
     chosen = link.execute(query.format("AND row_id <= ?"), (cursor or 0, n_rows)).fetchall()
     fate = "delivered_rows" if chosen or cursor is None else "undelivered_rows"
     chosen = chosen or link.execute(query.format(""), (n_rows,)).fetchall()
-    for table in ("kept_window", "map", "window_context", "window_indicators", "verdict_row"):
+    for table in (
+        "kept_window",
+        "map",
+        "window_context",
+        "window_indicators",
+        "verdict_row",
+    ):
         link.executemany(f"DELETE FROM {table} WHERE row_id = ?", chosen)
     return Counter({fate: len(chosen)})
 

@@ -13,20 +13,24 @@ from monitor.outputs.notify import alarm_state, alarm_topic, quiet_state
 
 LOOK_NS = 10 * 10**9  # between two looks for new points
 
-Publish = Callable[[str, str, bool], bool]  # topic, payload, retain; False: not taken, ask again
+Publish = Callable[
+    [str, str, bool], bool
+]  # topic, payload, retain; False: not taken, ask again
 
 
 class AlarmTopics:
     """Publishes all alarms at every new connection to the broker, and then what changes.
 
-    An output (outputs.base.Output). n_connects says how often there was a connection; nothing is
-    published before the first.
+    An output (outputs.base.Output). n_connects says how often there was a
+    connection; nothing is published before the first.
     """
 
     name = "alarm_topics"
     title = "The broker"
     kinds: Sequence[RowKind] = ("event",)
-    from_start = False  # the state of every alarm is published at the first connection anyway
+    from_start = (
+        False  # the state of every alarm is published at the first connection anyway
+    )
     batch_rows = 1000
     rejection = ""  # a state is never refused for what it holds
     log_period_s = 3600.0
@@ -44,7 +48,9 @@ class AlarmTopics:
         self._publish, self._n_connects = publish, n_connects
         self._published: dict[str, str] = {}  # topic: payload
         self._n_connects_seen = 0
-        self._look_again_ns: int | None = None  # the first end of a mute that holds a state back
+        self._look_again_ns: int | None = (
+            None  # the first end of a mute that holds a state back
+        )
         self._with_quiet, self._quiet_ns = with_quiet, 0
 
     def step(self, rows: Sequence[JournalRow], now_ns: int) -> Step:
@@ -71,7 +77,8 @@ class AlarmTopics:
 
     def _publish_changes(self, now_ns: int) -> bool:
         """False where a state was not taken: it is published later. The alarm of a muted point
-        keeps the state that was told, until the mute's end; that it cleared is told at once.
+        keeps the state that was told, until the mute's end; that it cleared is
+        told at once.
         """
         done = True
         muted = self._views.mutes(now_ns)

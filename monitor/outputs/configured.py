@@ -75,7 +75,10 @@ def _topics(config: Config, broker: Broker | None) -> list[RunningOutput]:
         return running
     views = JournalViews(config.journal.path)
     devices = Devices(config, prefix, metadata.version("camshaft"))
-    return [*running, _running(config, HomeAssistant(devices, views, announced, *to_broker))]
+    return [
+        *running,
+        _running(config, HomeAssistant(devices, views, announced, *to_broker)),
+    ]
 
 
 def _databases(config: Config) -> list[RunningOutput]:
@@ -88,7 +91,9 @@ def _databases(config: Config) -> list[RunningOutput]:
     return [
         _running(
             config,
-            InfluxOutput(settings, lines_for(config.instance, settings.maps), config.instance),
+            InfluxOutput(
+                settings, lines_for(config.instance, settings.maps), config.instance
+            ),
         )
         for settings in config.influx
     ]

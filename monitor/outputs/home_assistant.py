@@ -1,7 +1,8 @@
 """Home Assistant's discovery: one device a machine; nobody has to write a configuration there.
 
-https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload. What it shows comes from
-the topics of alarms, verdicts and status; here is only where to find it.
+https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload. What
+it shows comes from the topics of alarms, verdicts and status; here is only
+where to find it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ Tree = dict[str, Any]
 class Devices:
     """From sensors to what is announced. Pure.
 
-    prefix : of the topics; None: nothing is announced, and what was is taken back
+    prefix : of the topics; None: nothing is announced, and what was is taken
+    back
     """
 
     def __init__(self, config: Config, prefix: str | None, version: str) -> None:
@@ -86,7 +88,11 @@ class Devices:
                 "json_attributes_topic": alarm,
             },
             **{
-                key: {"platform": "sensor", "state_topic": verdict_topic(instance, sensor), **more}
+                key: {
+                    "platform": "sensor",
+                    "state_topic": verdict_topic(instance, sensor),
+                    **more,
+                }
                 for key, more in _sensors(point).items()
             },
         }
@@ -207,4 +213,6 @@ def _farewell(tree: Tree, before: str | None) -> str | None:
         for key, component in known.items()
         if key not in tree["components"]
     }
-    return json.dumps({**tree, "components": {**tree["components"], **gone}}) if gone else None
+    return (
+        json.dumps({**tree, "components": {**tree["components"], **gone}}) if gone else None
+    )

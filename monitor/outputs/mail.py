@@ -1,7 +1,8 @@
 """Notices of alarms as e-mail, tried until the mail server has them.
 
-A mail that the server refuses for what it holds (5xx to the data) is rejected; anything else waits
-in the journal. People whom the server does not know are named, while the others get theirs.
+A mail that the server refuses for what it holds (5xx to the data) is rejected;
+anything else waits in the journal. People whom the server does not know are
+named, while the others get theirs.
 """
 
 from __future__ import annotations
@@ -72,9 +73,8 @@ class Mail(Notices):
             return Answer(False, f"gave no answer: {printable(explain(error))}")
         left_out = ""
         if refused:
-            left_out = (
-                f"{self.title}: {', '.join(refused)} did not get it; the server refuses them."
-            )
+            names = ", ".join(refused)
+            left_out = f"{self.title}: {names} did not get it; the server refuses them."
         return Answer(True, "", left_out=left_out)
 
     def _connect(self) -> smtplib.SMTP:
@@ -85,7 +85,9 @@ class Mail(Notices):
         where = (settings.host, settings.port, socket.gethostname())
         link: smtplib.SMTP
         if settings.security == "tls":
-            link = smtplib.SMTP_SSL(*where, timeout=settings.timeout_s, context=self._context)
+            link = smtplib.SMTP_SSL(
+                *where, timeout=settings.timeout_s, context=self._context
+            )
         else:
             link = smtplib.SMTP(*where, timeout=settings.timeout_s)
         try:

@@ -1,10 +1,10 @@
 """Who is told of alarms, when, and in what words. Pure; webhook.py sends, and the
 journal's cursors remember.
 
-A point has one alarm at a time: raised, acknowledged by somebody, cleared. Retained MQTT topics
-carry its state. A webhook gets the news, but no storm of it: once told that an alarm was raised it
-hears of the same point's comings and goings only when cool_down_s is over, and then only what still
-holds.
+A point has one alarm at a time: raised, acknowledged by somebody, cleared.
+Retained MQTT topics carry its state. A webhook gets the news, but no storm of
+it: once told that an alarm was raised it hears of the same point's comings and
+goings only when cool_down_s is over, and then only what still holds.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def take(
 
 def hold(known: Notified, event: StoredEvent) -> Notified:
     """What is known of a point that is muted, after a new event of its alarm: nothing is told, and
-    the newest raising or clearing waits for the end. An acknowledgement tells who muted it nothing,
-    and a diagnosis comes with the alarm.
+    the newest raising or clearing waits for the end. An acknowledgement tells
+    who muted it nothing, and a diagnosis comes with the alarm.
     """
     if STATE_OF_KIND[event.kind] in ("acknowledged", "diagnosed"):
         return known
@@ -115,7 +115,8 @@ def alarm_state(
     diagnosis: Diagnosed | None = None,
 ) -> dict[str, Any]:
     """The state of a point's alarm, for its retained topic. change: its newest raising or clearing;
-    seen: its acknowledgement, if that came after; diagnosis: the newest of this alarm.
+    seen: its acknowledgement, if that came after; diagnosis: the newest of this
+    alarm.
     """
     state = STATE_OF_KIND[change.kind]
     return _who(instance, change) | {

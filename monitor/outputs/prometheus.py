@@ -1,8 +1,9 @@
 """An optional endpoint for Prometheus: the journal's books and the service's newest figures, read
 at each scrape.
 
-It says of the service what `camshaft status` does, and nothing of single sensors. Only where the
-configuration has the key `prometheus` is this module imported, or anything listened to.
+It says of the service what `camshaft status` does, and nothing of single
+sensors. Only where the configuration has the key `prometheus` is this module
+imported, or anything listened to.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ HEALTH_GAUGES = {  # figure of the newest health row: metric and what it says
     ),
     "sensors": ("camshaft_sensors", "Sensors known"),
     "journal_bytes": ("camshaft_journal_bytes", "Size of the journal's main file"),
-    "broker_connected": ("camshaft_broker_connected", "1 while connected to the MQTT broker"),
+    "broker_connected": (
+        "camshaft_broker_connected",
+        "1 while connected to the MQTT broker",
+    ),
     "broker_session_contested": (
         "camshaft_broker_session_contested",
         "1 while another client uses mqtt.client_id",
@@ -84,7 +88,10 @@ HEALTH_COUNTERS = {  # these begin with the process, the books with the journal
         "Connections that another client with our id ended",
     ),
     "oversize_messages": ("camshaft_oversize_messages", "Messages too large to be taken"),
-    "bad_topic_messages": ("camshaft_bad_topic_messages", "Messages whose topic is not UTF-8"),
+    "bad_topic_messages": (
+        "camshaft_bad_topic_messages",
+        "Messages whose topic is not UTF-8",
+    ),
 }
 
 log = logging.getLogger(__name__)
@@ -93,12 +100,13 @@ log = logging.getLogger(__name__)
 class JournalCollector(Collector):
     """The metrics, from a journal that a service is writing.
 
-    Each scrape opens the journal for itself. Scrapes may come at once, each on a thread of its own;
-    and a file that is gone shows as gone, where an open one would go on telling of the past.
+    Each scrape opens the journal for itself. Scrapes may come at once, each on
+    a thread of its own; and a file that is gone shows as gone, where an open
+    one would go on telling of the past.
 
-    No metric has a label for the sensor: whoever may publish could make 5000 of them, and times
-    statuses and reasons that is more series than one service may ask of a Prometheus. InfluxDB,
-    page and `status` tell of single sensors.
+    No metric has a label for the sensor: whoever may publish could make 5000 of
+    them, and times statuses and reasons that is more series than one service
+    may ask of a Prometheus. InfluxDB, page and `status` tell of single sensors.
     """
 
     def __init__(self, journal: Path, instance: str, databases: Sequence[str]) -> None:
@@ -172,13 +180,17 @@ def _samples(books: Books) -> Iterator[Metric]:
         samples.add_metric([fate], fields[f"{fate}_samples"])
     yield samples
     dropped = CounterMetricFamily(
-        "camshaft_dropped_samples", "Samples that were dropped, by reason", labels=["reason"]
+        "camshaft_dropped_samples",
+        "Samples that were dropped, by reason",
+        labels=["reason"],
     )
     for reason, n in _by_reason(books, "dropped").items():
         dropped.add_metric([reason], n)
     yield dropped
     yield GaugeMetricFamily(
-        "camshaft_waiting_samples", "Samples of windows not yet whole", fields["waiting_samples"]
+        "camshaft_waiting_samples",
+        "Samples of windows not yet whole",
+        fields["waiting_samples"],
     )
     yield GaugeMetricFamily(
         "camshaft_unbalanced_sensors",
@@ -194,9 +206,24 @@ def _messages(books: Books) -> Iterator[Metric]:
     )
     for prefix, name, label, text in (
         ("windows.", "camshaft_windows", "status", "Windows by status"),
-        ("bad_payloads.", "camshaft_bad_payloads", "reason", "Messages that could not be used"),
-        ("tolerated.", "camshaft_tolerated", "what", "Oddities of messages that were read anyway"),
-        ("sparkplug.", "camshaft_sparkplug", "what", "Births, deaths and losses of edge nodes"),
+        (
+            "bad_payloads.",
+            "camshaft_bad_payloads",
+            "reason",
+            "Messages that could not be used",
+        ),
+        (
+            "tolerated.",
+            "camshaft_tolerated",
+            "what",
+            "Oddities of messages that were read anyway",
+        ),
+        (
+            "sparkplug.",
+            "camshaft_sparkplug",
+            "what",
+            "Births, deaths and losses of edge nodes",
+        ),
         ("breaks.", "camshaft_stream_breaks", "reason", "Breaks in the sensors' streams"),
         (
             "errors.",
@@ -227,7 +254,9 @@ def _rows(rows: Mapping[str, RowCounts], oldest_s: float) -> Iterator[Metric]:
     yield settled
     yield waiting
     yield GaugeMetricFamily(
-        "camshaft_oldest_waiting_row_age_seconds", "Age of the oldest waiting window", oldest_s
+        "camshaft_oldest_waiting_row_age_seconds",
+        "Age of the oldest waiting window",
+        oldest_s,
     )
 
 

@@ -1,7 +1,8 @@
 """Every event as a line of syslog (RFC 5424): a datagram each (RFC 5426), or framed by its length
 on a stream (RFC 6587), encrypted (RFC 5425) or not.
 
-Syslog answers nothing: a line counts as accepted once it is handed to the network.
+Syslog answers nothing: a line counts as accepted once it is handed to the
+network.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ class Syslog:
             self._link = None
 
     def _stopped(self, accepted: Sequence[RowKey], error: OSError) -> Step:
-        why = f"{self.title} cannot be reached: {printable(explain(error))}. Its events wait."
+        why = (
+            f"{self.title} cannot be reached: {printable(explain(error))}. Its events wait."
+        )
         return Step(accepted=accepted, trouble=why, level=logging.WARNING)
 
     def _send(self, message: bytes) -> None:

@@ -94,7 +94,12 @@ def _escaped(text: str) -> str:
 
 def teams(notice: Notice, _url: str, _key: str) -> Tree:
     """Rich text, for a TextBlock would read Markdown into names."""
-    title = {"type": "TextRun", "text": notice["title"], "weight": "bolder", "size": "large"}
+    title = {
+        "type": "TextRun",
+        "text": notice["title"],
+        "weight": "bolder",
+        "size": "large",
+    }
     card: Tree = {
         "$schema": CARD_SCHEMA,
         "type": "AdaptiveCard",
@@ -109,7 +114,11 @@ def teams(notice: Notice, _url: str, _key: str) -> Tree:
         ],
     }
     if notice["link"]:
-        open_page = {"type": "Action.OpenUrl", "title": "Open the page", "url": notice["link"]}
+        open_page = {
+            "type": "Action.OpenUrl",
+            "title": "Open the page",
+            "url": notice["link"],
+        }
         card["actions"] = [open_page]
     attachment = {
         "contentType": "application/vnd.microsoft.card.adaptive",
@@ -177,7 +186,8 @@ def _topic(url: str) -> str:
 
 def has_taken(template: str, said: str) -> bool:
     """Whether the text of a 2xx answer is this receiver's. A portal, a proxy or another program
-    says 200 to everything. A workflow of Teams says nothing at all, and anything goes for `plain`.
+    says 200 to everything. A workflow of Teams says nothing at all, and
+    anything goes for `plain`.
     """
     if template == "slack":
         return said.strip() == "ok"

@@ -18,7 +18,8 @@ from monitor.records.verdict import Verdict
 
 class VerdictTopics:
     """An output (outputs.base.Output). At every new connection it publishes the newest verdict of
-    all points, and then, point by point, one in so many seconds and each change.
+    all points, and then, point by point, one in so many seconds and each
+    change.
     """
 
     name = "verdict_topics"

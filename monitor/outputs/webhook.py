@@ -1,9 +1,9 @@
 """Notices of alarms: what is due for one receiver, and a webhook, which gets it by HTTP POST of
 JSON, tried until the receiver has it.
 
-2xx: accepted. 400, 413, 415, 422: rejected for what it holds, counted and logged. Anything else, no
-answer, a redirection and plain HTTP to a TLS port included: it waits in the journal and is tried
-again, at growing intervals.
+2xx: accepted. 400, 413, 415, 422: rejected for what it holds, counted and
+logged. Anything else, no answer, a redirection and plain HTTP to a TLS port
+included: it waits in the journal and is tried again, at growing intervals.
 """
 
 from __future__ import annotations
@@ -23,7 +23,15 @@ from monitor.journal.cursors import JournalRow, Notified, RowKey
 from monitor.journal.places import RowKind
 from monitor.journal.views import StoredEvent
 from monitor.outputs.base import Step
-from monitor.outputs.notify import STATE_OF_KIND, hold, is_quiet, notice, release, reminder, take
+from monitor.outputs.notify import (
+    STATE_OF_KIND,
+    hold,
+    is_quiet,
+    notice,
+    release,
+    reminder,
+    take,
+)
 from monitor.outputs.templates import BODIES, address, has_taken
 from monitor.text import printable
 from monitor.tls import client_context, is_from_tls_port, why_no_answer
@@ -43,7 +51,9 @@ class Known(Protocol):
 
     def muted(self, now_ns: int) -> Container[str]: ...
 
-    def unanswered(self, before_ns: int, now_ns: int) -> list[tuple[Notified, StoredEvent]]: ...
+    def unanswered(
+        self, before_ns: int, now_ns: int
+    ) -> list[tuple[Notified, StoredEvent]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +114,9 @@ class Notices:
         """
         muted = self._known.muted(now_ns)
         for known, event in self._known.held():
-            if event.sensor not in muted and not is_quiet(known, now_ns, self._cool_down_ns):
+            if event.sensor not in muted and not is_quiet(
+                known, now_ns, self._cool_down_ns
+            ):
                 decision, after = release(known, event, now_ns)
                 if decision == "hold":
                     return Step(notified={event.sensor: after})
@@ -148,7 +160,9 @@ class Notices:
         self, event: StoredEvent, after: Notified, n_held: int, is_reminder: bool = False
     ) -> Step:
         advice = None if self._advice is None else self._advice.of_text(event.text)
-        tree = notice(self._instance, event, n_held, advice) | {"link": self._link(event.sensor)}
+        tree = notice(self._instance, event, n_held, advice) | {
+            "link": self._link(event.sensor)
+        }
         answer = self._tell(reminder(tree) if is_reminder else tree)
         key: RowKey = ("event", event.event_id)
         told = {event.sensor: after}
@@ -196,7 +210,9 @@ class Webhook(Notices):
         self._read_secrets()
         context = None
         if settings.tls is not None:
-            context = client_context(settings.tls, f"notifications.webhooks[{settings.name}].tls")
+            context = client_context(
+                settings.tls, f"notifications.webhooks[{settings.name}].tls"
+            )
         self._pool = urllib3.PoolManager(
             retries=False, timeout=settings.timeout_s, num_pools=1, ssl_context=context
         )
@@ -214,7 +230,9 @@ class Webhook(Notices):
 
     def _tell(self, tree: dict[str, Any]) -> Answer:
         settings = self._settings
-        with suppress(ConfigError):  # a file that cannot be read now: the last secret stays in use
+        with suppress(
+            ConfigError
+        ):  # a file that cannot be read now: the last secret stays in use
             self._read_secrets()
         body = BODIES[settings.template](tree, settings.url, self._key) | settings.fields
         status, said = self._post(body)
@@ -245,13 +263,21 @@ class Webhook(Notices):
                 answer.close()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return 0, why_no_answer(error)
-        return answer.status, self._without_secrets(printable(said.decode("utf-8", "replace")))
+        return answer.status, self._without_secrets(
+            printable(said.decode("utf-8", "replace"))
+        )
 
     def _without_secrets(self, said: str) -> str:
         """An answer that repeats what was asked would carry the URL's secret path into the log."""
         parts = urlsplit(self._settings.url)
         header = self._headers.get("Authorization", "")
-        for secret in (parts.query, parts.path, header, header.rpartition(" ")[2], self._key):
+        for secret in (
+            parts.query,
+            parts.path,
+            header,
+            header.rpartition(" ")[2],
+            self._key,
+        ):
             said = said.replace(secret, "...") if len(secret) > 1 else said
         return said
 

@@ -1,7 +1,8 @@
 """Who asks: by a session of their own, by a proxy that has logged them in, or by a machine's token.
 
-Where neither a password nor users nor a proxy is configured nobody logs in, and whoever reaches the
-page may do everything: the page then listens on loopback alone.
+Where neither a password nor users nor a proxy is configured nobody logs in, and
+whoever reaches the page may do everything: the page then listens on loopback
+alone.
 """
 
 from __future__ import annotations
@@ -155,7 +156,9 @@ class Access:
             with suppress(ConfigError):
                 if hmac.compare_digest(_read_token(token).encode(), sent.strip().encode()):
                     return Person(token.name, Role.VIEWER, "token")
-        raise HTTPException(401, "This is no token of page.tokens.", {"WWW-Authenticate": "Bearer"})
+        raise HTTPException(
+            401, "This is no token of page.tokens.", {"WWW-Authenticate": "Bearer"}
+        )
 
 
 def _read_token(token: TokenSettings) -> str:

@@ -110,7 +110,9 @@ class Api:
         with self._source.reading() as views:
             tree = map_tree(_row(views, _row_id(request)))
         if tree is None:
-            raise HTTPException(404, "The map of this window was not kept, or there was none.")
+            raise HTTPException(
+                404, "The map of this window was not kept, or there was none."
+            )
         return _answer(tree)
 
     def events(self, request: Request) -> Response:
@@ -133,7 +135,8 @@ class _Query:
         for key, value in request.query_params.multi_items():
             if key not in known:
                 raise HTTPException(
-                    400, f"{key[:40]!r}: there is no such parameter; known are {', '.join(known)}."
+                    400,
+                    f"{key[:40]!r}: there is no such parameter; known are {', '.join(known)}.",
                 )
             if key in self._values:
                 raise HTTPException(400, f"{key} stands there twice.")

@@ -57,7 +57,14 @@ from monitor.page.views import (
     waveform_view,
 )
 from monitor.promises import promises
-from monitor.records.labels import WORDS, LabelError, LabelRequest, check_label, check_note, integer
+from monitor.records.labels import (
+    WORDS,
+    LabelError,
+    LabelRequest,
+    check_label,
+    check_note,
+    integer,
+)
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
 
@@ -71,7 +78,9 @@ REFUSED_NS = 86_400 * 10**9  # what was refused is shown for a day
 class Page:
     """Answers to requests. Plain methods run in worker threads, where the journal may be read."""
 
-    def __init__(self, config: Config, password: str | None, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, config: Config, password: str | None, stopping: Callable[[], bool]
+    ) -> None:
         self._config = config
         self._secure = config.page.tls is not None or config.page.behind_https_proxy
         self._access = Access(config.page, password)
@@ -219,7 +228,10 @@ class Page:
         """A sensor's windows back from a row (or from the newest), oldest first."""
         self._may_read(request)
         sensor = request.query_params.get("sensor", "")
-        before, n = _number(request, "before_row"), min(_number(request, "n") or 300, MAX_ROWS)
+        before, n = (
+            _number(request, "before_row"),
+            min(_number(request, "n") or 300, MAX_ROWS),
+        )
         with self._source.reading() as views:
             last = None if before is None else views.row(before)
             rows = views.back_from(sensor, None if last is None else last.verdict.end_ns, n)
@@ -299,7 +311,9 @@ class Page:
         self._may_read(request)
         with self._source.reading() as views:
             verdict = _row(views, request.path_params["row_id"]).verdict
-            return _answer({"row": views.last_ok(verdict.sensor, verdict.end_ns, verdict.model_id)})
+            return _answer(
+                {"row": views.last_ok(verdict.sensor, verdict.end_ns, verdict.model_id)}
+            )
 
     def diagnosis(self, request: Request) -> Response:
         """The newest of the alarm that stands in a window, up to it; null where there is none."""
@@ -308,7 +322,11 @@ class Page:
         with self._source.reading() as views:
             verdict = _row(views, row_id or 0).verdict
             is_raised = verdict.alarm == "raised"
-            found = views.diagnosis_of_alarm(verdict.sensor, verdict.end_ns) if is_raised else None
+            found = (
+                views.diagnosis_of_alarm(verdict.sensor, verdict.end_ns)
+                if is_raised
+                else None
+            )
         return _answer({"diagnosis": diagnosis_view(found)})
 
     def events(self, request: Request) -> Response:
@@ -316,7 +334,10 @@ class Page:
         acknowledged, all of them.
         """
         self._may_read(request)
-        before, n = _number(request, "before"), min(_number(request, "n") or 100, MAX_EVENTS)
+        before, n = (
+            _number(request, "before"),
+            min(_number(request, "n") or 100, MAX_EVENTS),
+        )
         kinds = request.query_params.getlist("kind")[:MAX_KINDS]
         sensor = request.query_params.get("sensor")
         with self._source.reading() as views:
@@ -333,7 +354,9 @@ class Page:
             event = views.event(request.path_params["event_id"])
             row_id = None if event is None else views.row_at(event.sensor, event.at_ns)
         if row_id is None:
-            raise HTTPException(404, "The window of this event is not in the journal (any more).")
+            raise HTTPException(
+                404, "The window of this event is not in the journal (any more)."
+            )
         return _answer({"row": row_id})
 
     def refused(self, request: Request) -> Response:
@@ -397,7 +420,9 @@ class Page:
         """A hundred windows later an event says whether it helped."""
         self._may_write(request)
         values, now_ns = await _json(request), time.time_ns()
-        await asyncio.to_thread(upkeep.note_repair, self._config.journal.path, values, now_ns)
+        await asyncio.to_thread(
+            upkeep.note_repair, self._config.journal.path, values, now_ns
+        )
         return _answer({})
 
     async def promise(self, request: Request) -> Response:
@@ -410,7 +435,9 @@ class Page:
         """409 where the guard, or the windows, refuse."""
         self._may_write(request, Role.ADMIN)
         values, now_ns = await _json(request), time.time_ns()
-        made = await asyncio.to_thread(commissioning.commission, self._config, values, now_ns)
+        made = await asyncio.to_thread(
+            commissioning.commission, self._config, values, now_ns
+        )
         if made.commissioned is None:
             tree = {"error": made.text, "needs_reason": made.needs_reason}
             return JSONResponse(tree, 409, headers=NOT_STORED)
@@ -449,7 +476,9 @@ def _row(views: JournalViews, row_id: int) -> Row:
     if found is not None:
         return found
     if views.was_row(row_id):
-        text = f"Window {row_id} was thinned: the journal keeps what journal.max_bytes holds."
+        text = (
+            f"Window {row_id} was thinned: the journal keeps what journal.max_bytes holds."
+        )
         raise HTTPException(404, text)
     raise HTTPException(404, f"There is no window {row_id} in the journal.")
 
@@ -478,7 +507,9 @@ def _number(request: Request, name: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise HTTPException(400, f"{name} = {text[:40]!r}: must be a whole number from 0 on.")
+        raise HTTPException(
+            400, f"{name} = {text[:40]!r}: must be a whole number from 0 on."
+        )
     return int(text)
 
 

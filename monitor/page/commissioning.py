@@ -20,7 +20,9 @@ def commission(config: Config, values: Mapping[str, object], now_ns: int) -> Att
     author, comment = _who(values)
     even_so = bool(values.get("even_so"))
     if even_so and not comment:
-        raise LabelError("The comment is missing: say why the sensor is commissioned even so.")
+        raise LabelError(
+            "The comment is missing: say why the sensor is commissioned even so."
+        )
     n_windows = integer(values, "n_windows")
     n_windows = N_WINDOWS if n_windows is None else n_windows
     if not 1 <= n_windows <= MAX_WINDOWS:
@@ -47,7 +49,9 @@ def undo(config: Config, values: Mapping[str, object], now_ns: int) -> str:
 def _who(values: Mapping[str, object]) -> tuple[str, str]:
     author, comment = check_note(values)
     if not author:
-        raise LabelError("The name is missing: whoever commissions a sensor says who it was.")
+        raise LabelError(
+            "The name is missing: whoever commissions a sensor says who it was."
+        )
     return author, comment
 
 

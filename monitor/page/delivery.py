@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monitor.config import Config, InfluxSettings
-from monitor.journal.resend import END_NS, ResendError, ResendPlan, ResendRequest, ResendStore
+from monitor.journal.resend import (
+    END_NS,
+    ResendError,
+    ResendPlan,
+    ResendRequest,
+    ResendStore,
+)
 from monitor.page.views import NS_PER_MS
 from monitor.records.labels import check_note, integer
 
@@ -26,14 +32,20 @@ def resend(config: Config, values: Mapping[str, Any], now_ns: int) -> ResendPlan
         store.close()
 
 
-def _request(values: Mapping[str, Any], databases: Sequence[InfluxSettings]) -> ResendRequest:
+def _request(
+    values: Mapping[str, Any], databases: Sequence[InfluxSettings]
+) -> ResendRequest:
     """A request to send rows again. Raises ResendError, LabelError."""
     output, names = values.get("output"), [database.name for database in databases]
     if output not in names:
-        raise ResendError(f"output = {str(output)[:80]!r}: must be one of {', '.join(names)}.")
+        raise ResendError(
+            f"output = {str(output)[:80]!r}: must be one of {', '.join(names)}."
+        )
     from_ms, to_ms = integer(values, "from_ms"), integer(values, "to_ms")
     only = values.get("refused_only") is not False
     if from_ms is None and not only:
-        raise ResendError("from_ms is missing: rows that were accepted need a span of time.")
+        raise ResendError(
+            "from_ms is missing: rows that were accepted need a span of time."
+        )
     to_ns = END_NS if to_ms is None else min(to_ms * NS_PER_MS, END_NS)
     return ResendRequest(str(output), min((from_ms or 0) * NS_PER_MS, END_NS), to_ns, only)

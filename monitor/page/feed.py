@@ -1,7 +1,8 @@
 """The live state of the fleet: read once for all browsers, sent as small differences.
 
-One task reads what the journal got since last time. A browser gets the whole state when it
-connects, then changes; one that is too slow for them gets the whole again.
+One task reads what the journal got since last time. A browser gets the whole
+state when it connects, then changes; one that is too slow for them gets the
+whole again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from monitor.advice import UNKNOWN, AdviceBook, advice_book
 from monitor.journal.labels import ACKNOWLEDGED
 from monitor.journal.mutes import Mute
 from monitor.journal.schema import JournalError
-from monitor.journal.views import AlarmStory, JournalViews, Since, StoredEvent, WindowSummary
+from monitor.journal.views import (
+    AlarmStory,
+    JournalViews,
+    Since,
+    StoredEvent,
+    WindowSummary,
+)
 from monitor.page.views import (
     Standing,
     Tree,
@@ -40,7 +47,9 @@ MAX_WAITING = 50  # messages that one browser may be behind
 MAX_LISTENERS = 100
 # Reasons for which messages are refused that bring no samples.
 OTHER_MESSAGES = ("bad_label", "retained_label", "unknown_window", "bad_running_state")
-REFUSED_NS = 600 * 10**9  # a topic whose last refused message is older is not shown any more
+REFUSED_NS = (
+    600 * 10**9
+)  # a topic whose last refused message is older is not shown any more
 
 # Events after which a point's alarm is told differently.
 STORY_KINDS = ("alarm_raised", "alarm_cleared", ACKNOWLEDGED, "label")
@@ -143,7 +152,9 @@ class Fleet:
 
     def _begin(self, views: JournalViews) -> list[Message]:
         row_id, self._event_id = views.last_row_id(), views.last_event_id()
-        found = [newest for name in views.sensors() if (newest := views.newest(name)) is not None]
+        found = [
+            newest for name in views.sensors() if (newest := views.newest(name)) is not None
+        ]
         self._newest = {newest.sensor: newest for newest in found}
         self._since = {newest.sensor: views.since(newest) for newest in found}
         self._stories = views.alarm_stories()
@@ -159,7 +170,9 @@ class Fleet:
     def _go_on(self, views: JournalViews, now_s: float) -> list[Message]:
         rows = views.changes(self._row_id)
         events = views.new_events(self._event_id, EVENTS_AT_ONCE)
-        touched = {self._take(row) for row in rows} | {self._note(event) for event in events}
+        touched = {self._take(row) for row in rows} | {
+            self._note(event) for event in events
+        }
         if any(event.kind in STORY_KINDS for event in events):
             self._stories = views.alarm_stories()
         touched |= self._read_mutes(views)
@@ -172,7 +185,9 @@ class Fleet:
             messages.append(("fleet", changed))
         if events:
             unacknowledged = views.unacknowledged()
-            messages.append(("events", [event_view(event, unacknowledged) for event in events]))
+            messages.append(
+                ("events", [event_view(event, unacknowledged) for event in events])
+            )
         if now_s - self._beat_s >= HEARTBEAT_S:
             self._beat_s = now_s
             self.health = _health(views)

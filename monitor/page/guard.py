@@ -53,7 +53,9 @@ class Sessions:
         return self._password is not None
 
     def right(self, password: str) -> bool:
-        return self._password is not None and hmac.compare_digest(self._password, _digest(password))
+        return self._password is not None and hmac.compare_digest(
+            self._password, _digest(password)
+        )
 
     def may_try(self, client: str, now_s: float) -> bool:
         """False where a client got the password wrong too often within the last minute."""
@@ -129,15 +131,22 @@ class Guard:
         origin = request.headers.get("origin")
         if origin is not None and origin.partition("://")[2] != host:
             return refuse(403, "Writes come from our own pages only.")
-        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        if (
+            request.headers.get("content-type", "").partition(";")[0].strip()
+            != "application/json"
+        ):
             return refuse(415, "Content-Type must be application/json.")
         length = request.headers.get("content-length", "")
         if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-            return refuse(413, f"A request has a Content-Length of at most {MAX_BODY_BYTES} bytes.")
+            return refuse(
+                413, f"A request has a Content-Length of at most {MAX_BODY_BYTES} bytes."
+            )
         return None
 
 
-def refuse(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def refuse(
+    status: int, sentence: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     return JSONResponse({"error": sentence}, status, headers)
 
 

@@ -23,8 +23,8 @@ class Role(StrEnum):
 class Person:
     """A person, or a machine with a token.
 
-    name : "" where only the role is known; people then sign what they write by themselves
-    proof : what the role rests on; a session ends with it
+    name : "" where only the role is known; people then sign what they write by
+    themselves proof : what the role rests on; a session ends with it
     """
 
     name: str

@@ -62,7 +62,9 @@ def slope_view(days: Sequence[TrendRow]) -> Tree | None:
     quantity = _rising_quantity(days)
     if quantity is None:
         return None
-    known = [row for row in days if quantity in row.spreads and row.spreads[quantity].mean > 0]
+    known = [
+        row for row in days if quantity in row.spreads and row.spreads[quantity].mean > 0
+    ]
     if len(known) < MIN_DAYS:
         return None
     weeks = np.array([row.start_ns / (7 * DAY_S * 1e9) for row in known])
@@ -80,13 +82,17 @@ def slope_view(days: Sequence[TrendRow]) -> Tree | None:
     }
 
 
-def slope_with_interval(times: Float64, values: Float64) -> tuple[float, float, float] | None:
+def slope_with_interval(
+    times: Float64, values: Float64
+) -> tuple[float, float, float] | None:
     """Theil and Sen's slope (Sen, JASA 63, 1968), which outliers do not bend; its 95 % interval.
-    None where the values resemble their neighbours so much that they say nothing of a slope.
+    None where the values resemble their neighbours so much that they say
+    nothing of a slope.
 
-    The interval counts as many independent values as the residuals' autocorrelation leaves (Santer
-    et al., Journal of Geophysical Research 105, 2000), corrected for its bias in short series
-    (Kendall, Biometrika 41, 1954).
+    The interval counts as many independent values as the residuals'
+    autocorrelation leaves (Santer et al., Journal of Geophysical Research 105,
+    2000), corrected for its bias in short series (Kendall, Biometrika 41,
+    1954).
 
     times, values : shape (n,), times rising, evenly spaced but for gaps
     """
@@ -115,7 +121,9 @@ def _theil_sen(times: Float64, values: Float64) -> float:
 
 def _rising_quantity(days: Sequence[TrendRow]) -> str | None:
     """A score or indicator that is told as a multiple: novelty, else an indicator."""
-    names = sorted({name for row in days for name in row.spreads} - {PROBABILITY, LOGIT_KIND})
+    names = sorted(
+        {name for row in days for name in row.spreads} - {PROBABILITY, LOGIT_KIND}
+    )
     if "novelty" in names:
         return "novelty"
     return names[0] if names else None

@@ -18,8 +18,8 @@ def line_spectrum(samples: Float32, sample_rate_hz: float) -> tuple[float, Float
     """Power spectral density at full resolution, Hann taper: one frame where the lines are at most
     MAX_LINES, else the mean of half-overlapping ones.
 
-    samples : (n_channels, n), m/s²
-    Returns the lines' distance in Hz, and (n_channels, n_lines) in dB re 1 (m/s²)²/Hz.
+    samples : (n_channels, n), m/s² Returns the lines' distance in Hz, and
+    (n_channels, n_lines) in dB re 1 (m/s²)²/Hz.
     """
     n_fft = min(samples.shape[1], 2 * MAX_LINES)
     taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
@@ -52,10 +52,14 @@ def wav_to_play(channel: Float32, sample_rate_hz: float) -> bytes:
     return _wav(body, PCM, 16, 1, sample_rate_hz)
 
 
-def _wav(body: bytes, kind: int, bits: int, n_channels: int, sample_rate_hz: float) -> bytes:
+def _wav(
+    body: bytes, kind: int, bits: int, n_channels: int, sample_rate_hz: float
+) -> bytes:
     """RIFF WAVE; its rate is a whole number of hertz."""
     rate_hz, n_bytes = max(1, round(sample_rate_hz)), bits // 8 * n_channels
-    form = struct.pack("<HHIIHH", kind, n_channels, rate_hz, rate_hz * n_bytes, n_bytes, bits)
+    form = struct.pack(
+        "<HHIIHH", kind, n_channels, rate_hz, rate_hz * n_bytes, n_bytes, bits
+    )
     head = b"WAVEfmt " + struct.pack("<I", len(form)) + form
     data = b"data" + struct.pack("<I", len(body)) + body
     return b"RIFF" + struct.pack("<I", len(head) + len(data)) + head + data

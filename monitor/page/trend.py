@@ -52,7 +52,9 @@ class TrendPage:
     may_read : raises HTTPException where the request has no session
     """
 
-    def __init__(self, path: Path, source: Source, may_read: Callable[[Request], object]) -> None:
+    def __init__(
+        self, path: Path, source: Source, may_read: Callable[[Request], object]
+    ) -> None:
         self._path, self._source, self._may_read = path, source, may_read
         self._slopes = SlopeCache(path)
 
@@ -183,7 +185,8 @@ def bands_view(rows: Sequence[TrendRow]) -> Tree | None:
         "end_ms": [
             last.end_ns / NS_PER_MS
             for last in (
-                rows[min(index + step, len(rows)) - 1] for index in range(0, len(rows), step)
+                rows[min(index + step, len(rows)) - 1]
+                for index in range(0, len(rows), step)
             )
         ],
         "spectrum_db": [
@@ -192,7 +195,9 @@ def bands_view(rows: Sequence[TrendRow]) -> Tree | None:
         ],
         "maps": {
             kind: [
-                _list(row.bands[edges].mean_map(kind), 4) if kind in _cells_of(row, edges) else None
+                _list(row.bands[edges].mean_map(kind), 4)
+                if kind in _cells_of(row, edges)
+                else None
                 for row in columns
             ]
             for kind in kinds
@@ -224,11 +229,15 @@ def _list(values: Float64, n_digits: int) -> list[float]:
     return rounded_values
 
 
-def _rows(reader: TrendReader, sensor: str, from_ns: int, to_ns: int) -> tuple[int, list[TrendRow]]:
+def _rows(
+    reader: TrendReader, sensor: str, from_ns: int, to_ns: int
+) -> tuple[int, list[TrendRow]]:
     """Rows of the finest tier that shows this span in few enough; of the next where these are no
     longer kept. The row before the span's start reaches into it.
     """
-    tiers = [s for s in TIERS_S if (to_ns - from_ns) / (s * 10**9) <= MAX_ROWS[s]] or [DAY_S]
+    tiers = [s for s in TIERS_S if (to_ns - from_ns) / (s * 10**9) <= MAX_ROWS[s]] or [
+        DAY_S
+    ]
     rows: list[TrendRow] = []
     for tier_s in tiers:
         rows = reader.rows(sensor, tier_s, from_ns - tier_s * 10**9 + 1, to_ns)
@@ -242,7 +251,9 @@ def _span(request: Request, known_ns: tuple[int, int]) -> tuple[int, int]:
     if from_ms is None or to_ms is None:
         return known_ns
     if to_ms <= from_ms:
-        raise HTTPException(400, f"to_ms = {to_ms}: must be later than from_ms = {from_ms}.")
+        raise HTTPException(
+            400, f"to_ms = {to_ms}: must be later than from_ms = {from_ms}."
+        )
     return from_ms * NS_PER_MS, to_ms * NS_PER_MS
 
 
@@ -251,7 +262,9 @@ def _milliseconds(request: Request, name: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < 16 and int(text) < 2**43):
-        raise HTTPException(400, f"{name} = {text[:40]!r}: must be milliseconds since 1970.")
+        raise HTTPException(
+            400, f"{name} = {text[:40]!r}: must be milliseconds since 1970."
+        )
     return int(text)
 
 

@@ -20,7 +20,8 @@ NS_PER_MS = 1_000_000
 def mute(path: Path, values: Mapping[str, object], now_ns: int) -> int:
     """From sensor, until_ms, author and comment. Returns the end. Raises LabelError, JournalError.
 
-    The event tells the end in the host's zone: whoever reads it may sit elsewhere than who wrote.
+    The event tells the end in the host's zone: whoever reads it may sit
+    elsewhere than who wrote.
     """
     sensor = _sensor(path, values)
     author, reason = check_note(values)

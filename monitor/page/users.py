@@ -51,7 +51,9 @@ class User:
 def check_name(name: str) -> str:
     """Raises ConfigError."""
     is_short = 0 < len(name) <= MAX_AUTHOR
-    if not (is_short and name.isprintable() and name == name.strip()) or set(":#") & set(name):
+    if not (is_short and name.isprintable() and name == name.strip()) or set(":#") & set(
+        name
+    ):
         raise ConfigError(
             f"user {name[:MAX_AUTHOR]!r}: a name has 1 to {MAX_AUTHOR} printable characters"
             " without ':' and '#', and no spaces around it."
@@ -110,17 +112,23 @@ def parse(text: str, source: str) -> dict[str, User]:
             raise ConfigError(f"{source}, line {number}: {user.name!r} stands there twice.")
         users[user.name] = user
     if len(users) > MAX_USERS:
-        raise ConfigError(f"{source} has {len(users)} users: at most {MAX_USERS} can be known.")
+        raise ConfigError(
+            f"{source} has {len(users)} users: at most {MAX_USERS} can be known."
+        )
     return users
 
 
 def _user(line: str, where: str) -> User:
     parts = line.split(":")
     if len(parts) != 3 or not HASH.fullmatch(parts[2]):
-        raise ConfigError(f"{where}: must be name:role:hash, as `camshaft page-user` writes it.")
+        raise ConfigError(
+            f"{where}: must be name:role:hash, as `camshaft page-user` writes it."
+        )
     name, role, hashed = parts
     if role not in list(Role):
-        raise ConfigError(f"{where}: the role {role[:20]!r} must be one of {', '.join(Role)}.")
+        raise ConfigError(
+            f"{where}: the role {role[:20]!r} must be one of {', '.join(Role)}."
+        )
     return User(check_name(name), Role(role), hashed)
 
 
@@ -169,7 +177,9 @@ def write_file(path: Path, users: Mapping[str, User]) -> None:
     """
     text = "".join(f"{user.line}\n" for user in users.values())
     try:
-        with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as new:
+        with NamedTemporaryFile(
+            "w", dir=path.parent, delete=False, encoding="utf-8"
+        ) as new:
             try:
                 new.write(text)
                 if path.exists():

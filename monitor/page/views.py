@@ -38,8 +38,8 @@ class Standing:
     """What is known of a point beside its newest window.
 
     since : of its status. story : of its alarm, None where it never had one
-    mute : that holds now. advice : its name in the book
-    trouble : why it cannot be judged, and what to change, where that was said
+    mute : that holds now. advice : its name in the book trouble : why it cannot
+    be judged, and what to change, where that was said
     """
 
     since: Since
@@ -88,7 +88,9 @@ def _alarm_view(newest: WindowSummary, story: AlarmStory | None) -> Tree:
         "alarm_since_ms": story.raised.at_ns // NS_PER_MS,
         "alarm_first_ms": story.first.at_ns // NS_PER_MS,
         "alarm_n": story.n_raised,
-        "alarm_cleared_ms": None if story.cleared_ns is None else story.cleared_ns // NS_PER_MS,
+        "alarm_cleared_ms": None
+        if story.cleared_ns is None
+        else story.cleared_ns // NS_PER_MS,
         "alarm_event": None if seen else story.raised.event_id,
         "alarm_text": story.raised.text,
         "alarm_seen": "" if story.seen is None else story.seen.text,
@@ -120,7 +122,9 @@ def refusal_view(refusal: Refusal) -> Tree:
 
 def difference(old: Tree, new: Tree) -> Tree:
     """The sensor and those of its fields that changed."""
-    return {key: value for key, value in new.items() if key == "sensor" or old.get(key) != value}
+    return {
+        key: value for key, value in new.items() if key == "sensor" or old.get(key) != value
+    }
 
 
 def summary_view(window: WindowSummary) -> Tree:
@@ -270,17 +274,24 @@ def _refused_view(row: RefusedRows) -> Tree:
 
 def spectrum_view(step_hz: float, level_db: Float32) -> Tree:
     """A line spectrum in tenths of a decibel. level_db : (n_channels, n_lines)"""
-    return {"step_hz": step_hz, "level_tenth_db": np.round(level_db * 10).astype(int).tolist()}
+    return {
+        "step_hz": step_hz,
+        "level_tenth_db": np.round(level_db * 10).astype(int).tolist(),
+    }
 
 
 def baseline_view(commissioned: Commissioned) -> Tree:
     """The range of levels that a sensor was commissioned with, by band."""
     base = commissioned.baseline
-    low, high = (np.round(level.astype(float), 1).tolist() for level in (base.low_db, base.high_db))
+    low, high = (
+        np.round(level.astype(float), 1).tolist() for level in (base.low_db, base.high_db)
+    )
     return {"f_edges_hz": commissioned.f_edges_hz, "low_db": low, "high_db": high}
 
 
-def waveform_view(samples: Float32, sample_rate_hz: float, n_columns: int = N_ENVELOPE) -> Tree:
+def waveform_view(
+    samples: Float32, sample_rate_hz: float, n_columns: int = N_ENVELOPE
+) -> Tree:
     """Samples for a plot: as they are, or the lowest and highest of each of n_columns.
 
     samples : (n_channels, n), m/s²
@@ -296,7 +307,8 @@ def waveform_view(samples: Float32, sample_rate_hz: float, n_columns: int = N_EN
         "low": numbers(low),
         "high": numbers(high),
         "rms_ms2": [
-            float(value) for value in np.sqrt(np.mean(samples.astype(np.float64) ** 2, axis=1))
+            float(value)
+            for value in np.sqrt(np.mean(samples.astype(np.float64) ** 2, axis=1))
         ],
     }
 
@@ -323,7 +335,11 @@ def _maps(v: Verdict, grid: Grid) -> Tree:
     spectrum = None
     if v.spectrum_db is not None:
         spectrum = np.round(v.spectrum_db.astype(float), 1).tolist()
-    return {"f_edges_hz": grid.f_edges_hz, "t_edges_s": grid.t_edges_s, "spectrum_db": spectrum}
+    return {
+        "f_edges_hz": grid.f_edges_hz,
+        "t_edges_s": grid.t_edges_s,
+        "spectrum_db": spectrum,
+    }
 
 
 def numbers(values: NDArray[np.float32]) -> Any:
@@ -331,5 +347,7 @@ def numbers(values: NDArray[np.float32]) -> Any:
     if not np.isfinite(values).all():
         values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     return (
-        [float(str(x)) for x in values] if values.ndim == 1 else [numbers(part) for part in values]
+        [float(str(x)) for x in values]
+        if values.ndim == 1
+        else [numbers(part) for part in values]
     )

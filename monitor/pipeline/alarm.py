@@ -12,8 +12,8 @@ class Alarm:
     """Raised when n of the last m judged windows are NG, or where a detector says so; cleared when
     at most `clear` of m are.
 
-    IDLE, LEARNING, BAD_DATA and NO_DATA leave it as it is: a machine that stands still has not been
-    repaired.
+    IDLE, LEARNING, BAD_DATA and NO_DATA leave it as it is: a machine that
+    stands still has not been repaired.
     """
 
     def __init__(
@@ -31,7 +31,8 @@ class Alarm:
     def update(self, status: Status, is_over: bool | None = None) -> str | None:
         """Take one status in. Returns 'raised' or 'cleared' where the alarm changes, else None.
 
-        is_over : what the detector of an alarm with a budget says; None where n of m decides
+        is_over : what the detector of an alarm with a budget says; None where n
+        of m decides
         """
         if status not in (Status.OK, Status.NG):
             return None

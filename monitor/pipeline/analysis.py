@@ -30,8 +30,8 @@ class Analysis:
     """Findings on one window, before any sensor's own thresholds. Spectrum and network only where
     it can be judged.
 
-    spectrum_db : float32, (n_channels, n_f, n_t)
-    figures : float32, (n_channels, len(FIGURES)), as signal.indicators has them
+    spectrum_db : float32, (n_channels, n_f, n_t) figures : float32,
+    (n_channels, len(FIGURES)), as signal.indicators has them
     """
 
     quality: Quality
@@ -80,7 +80,9 @@ class Analyser:
         """
         parts = [slice(i, i + N_AT_ONCE) for i in range(0, len(windows), N_AT_ONCE)]
         return [
-            analysis for part in parts for analysis in self._analyse(windows[part], baselines[part])
+            analysis
+            for part in parts
+            for analysis in self._analyse(windows[part], baselines[part])
         ]
 
     def _analyse(
@@ -97,7 +99,9 @@ class Analyser:
         analyses = [Analysis(quality) for quality in qualities]
         if good:
             usable = samples if len(good) == len(windows) else samples[good]
-            found = self._judge(usable, [qualities[i] for i in good], [baselines[i] for i in good])
+            found = self._judge(
+                usable, [qualities[i] for i in good], [baselines[i] for i in good]
+            )
             for i, analysis in zip(good, found, strict=True):
                 analyses[i] = analysis
         return analyses

@@ -18,7 +18,9 @@ def configured_rules(config: Config) -> Rules:
     classifiers: dict[str, Classifier] = {}
     for rule in config.sensors:
         if rule.model is not None and rule.model not in classifiers:
-            classifiers[rule.model] = Classifier(find_model(rule.model, config.models_folder))
+            classifiers[rule.model] = Classifier(
+                find_model(rule.model, config.models_folder)
+            )
     return Rules(
         subscriptions=config.subscriptions,
         analysers=tuple(

@@ -27,8 +27,12 @@ class _Source:
 class ContextRules:
     """Where values come from, of one configuration."""
 
-    def __init__(self, settings: Sequence[ContextSettings], sample_topics: Sequence[str]) -> None:
-        self._sources = [_Source(one, one.pattern, one.topic in sample_topics) for one in settings]
+    def __init__(
+        self, settings: Sequence[ContextSettings], sample_topics: Sequence[str]
+    ) -> None:
+        self._sources = [
+            _Source(one, one.pattern, one.topic in sample_topics) for one in settings
+        ]
         self.names = tuple(dict.fromkeys(one.name for one in settings))
 
     def are_on(self, topic: str) -> bool:
@@ -50,7 +54,9 @@ class ContextRules:
                 valid_ns = round(source.settings.valid_s * 1e9)
                 found[key] = Told(value, message.received_ns, valid_ns)
             elif not source.is_shared and source.settings.format != "sparkplug":
-                text = f"Payload has no {source.settings.name} at {source.settings.value!r}."
+                text = (
+                    f"Payload has no {source.settings.name} at {source.settings.value!r}."
+                )
                 raise PayloadError("no_context", text)
         return found
 

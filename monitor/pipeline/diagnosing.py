@@ -1,7 +1,8 @@
 """Which signals are diagnosed, and when: those of alarms, at most one a turn. Pure.
 
-Collecting begins with a sensor's first NG window, so healthy sensors cost nothing. An alarm is
-diagnosed at once, and once more when there is as much signal as is kept, if it had no name.
+Collecting begins with a sensor's first NG window, so healthy sensors cost
+nothing. An alarm is diagnosed at once, and once more when there is as much
+signal as is kept, if it had no name.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ class _Collected:
         return sum(piece.samples.nbytes for piece in self.pieces)
 
     def add(self, window: Window, verdict: Verdict) -> None:
-        samples = window.samples[:, -window.n_new :] if window.n_new else window.samples[:, :0]
+        samples = (
+            window.samples[:, -window.n_new :] if window.n_new else window.samples[:, :0]
+        )
         start = window.first_sample + window.samples.shape[1] - samples.shape[1]
         is_next = self.end == (window.segment, start)
         if not is_next:
@@ -156,7 +159,9 @@ class Diagnoser:
             channels=found.rule.channels,
             machine=machine,
             no_speed=no_speed,
-            map_band_hz=None if last.band is None else (last.band.low_hz, last.band.high_hz),
+            map_band_hz=None
+            if last.band is None
+            else (last.band.low_hz, last.band.high_hz),
             rate=RATE / N_TIMES,
         )
         answered = self._answer(question)
@@ -172,7 +177,11 @@ class Diagnoser:
         newest = self._told_of(sensor, known.speed_context)
         tolerance = known.speed_tolerance
         speed = told_speed(known.speed_context, values, tolerance, newest, now_ns)
-        return (known.machine, speed) if isinstance(speed, str) else (known.machine.at(speed), "")
+        return (
+            (known.machine, speed)
+            if isinstance(speed, str)
+            else (known.machine.at(speed), "")
+        )
 
 
 def in_events(events: Sequence[Event], found: Diagnosed, is_first: bool) -> list[Event]:
@@ -181,7 +190,9 @@ def in_events(events: Sequence[Event], found: Diagnosed, is_first: bool) -> list
 
     is_first : the alarm has none yet
     """
-    alarms = [one for one in events if one.kind == "alarm_raised" and one.sensor == found.sensor]
+    alarms = [
+        one for one in events if one.kind == "alarm_raised" and one.sensor == found.sensor
+    ]
     if alarms:
         told = replace(alarms[-1], text=f"{alarms[-1].text}; {found.text}")
         return [told if one is alarms[-1] else one for one in events]

@@ -1,9 +1,9 @@
 """What Sparkplug's edge nodes have said of themselves: births, deaths and running numbers. Pure.
 
-A birth certificate names the aliases that data bear. It is stored with the batch that settles it,
-so a restart still knows it. A death certificate silences the sensors behind it at once. A missing
-number tells that some message of the node was lost: of which of its sensors, only their times can
-tell.
+A birth certificate names the aliases that data bear. It is stored with the
+batch that settles it, so a restart still knows it. A death certificate silences
+the sensors behind it at once. A missing number tells that some message of the
+node was lost: of which of its sensors, only their times can tell.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ MAX_ALIASES = 200_000  # likewise
 N_SEQUENCE = 256  # numbers go from 0 to 255
 N_LATE = 16  # a number behind by less is a message that was overtaken, or came twice
 FIRST_PAUSE_NS, MAX_PAUSE_NS = 10 * 10**9, 600 * 10**9  # between two requests for a birth
-MAX_REQUESTS = 20  # within the first pause, to all edge nodes: a hostile publisher may invent some
+MAX_REQUESTS = (
+    20  # within the first pause, to all edge nodes: a hostile publisher may invent some
+)
 N_NAMED = 8  # metrics that a sentence names
 
 
@@ -36,9 +38,9 @@ N_NAMED = 8  # metrics that a sentence names
 class EdgeNews:
     """What messages of edge nodes brought beside samples.
 
-    missing : data topics whose sensors may miss messages
-    dead : data topics whose sensors have ended, with the reason
-    births : by topic, to be stored; None: void from now on
+    missing : data topics whose sensors may miss messages dead : data topics
+    whose sensors have ended, with the reason births : by topic, to be stored;
+    None: void from now on
     """
 
     counters: Counter[str] = field(default_factory=Counter)
@@ -68,8 +70,12 @@ class EdgeNodes:
         """
         self._nodes: dict[tuple[str, str, str], _Node] = {}
         self._n_senders = 0
-        self._asked_ns: deque[int] = deque(maxlen=MAX_REQUESTS)  # when births were asked for
-        self._sizes: dict[str, tuple[int, int]] = {}  # bytes and aliases of births, by topic
+        self._asked_ns: deque[int] = deque(
+            maxlen=MAX_REQUESTS
+        )  # when births were asked for
+        self._sizes: dict[
+            str, tuple[int, int]
+        ] = {}  # bytes and aliases of births, by topic
         self._max_bytes = max_bytes
         self._news: EdgeNews | None = None
         for topic in sorted(births, key=lambda topic: "/DBIRTH/" in topic):
@@ -127,7 +133,9 @@ class EdgeNodes:
         """Unless that was done lately."""
         self._ask(self._node(topic), topic, now_ns)
 
-    def note(self, message: Message, topic: SparkplugTopic, wanted: Sequence[str] | None) -> None:
+    def note(
+        self, message: Message, topic: SparkplugTopic, wanted: Sequence[str] | None
+    ) -> None:
         """Any other message of an edge node. Raises PayloadError for what cannot be used.
 
         wanted : metrics whose samples are read, where the sender's are
@@ -220,7 +228,9 @@ class EdgeNodes:
         for device in list(node.births):
             self._void(node, topic, device)
 
-    def _check_room(self, topic: SparkplugTopic, node: _Node, n_bytes: int, n_aliases: int) -> None:
+    def _check_room(
+        self, topic: SparkplugTopic, node: _Node, n_bytes: int, n_aliases: int
+    ) -> None:
         n_bytes += sum(size for size, _ in self._sizes.values())
         n_aliases += sum(n for _, n in self._sizes.values())
         is_known = topic.device in node.senders
@@ -231,7 +241,9 @@ class EdgeNodes:
             )
             raise PayloadError("too_many_births", text)
 
-    def _note_death(self, topic: SparkplugTopic, content: Payload, is_retained: bool) -> None:
+    def _note_death(
+        self, topic: SparkplugTopic, content: Payload, is_retained: bool
+    ) -> None:
         node = self._nodes.get(topic.node)
         if node is None or is_retained:
             return

@@ -17,10 +17,10 @@ MAX_LOSSES = 10_000  # topics; a hostile publisher may invent more
 class Inbox:
     """Holds at most max_messages and max_bytes.
 
-    A QoS 1 message waits for room, however long: that holds the broker back (at worst it closes the
-    connection and delivers again later). A QoS 0 message cannot be held back: when the inbox is
-    full, the topic that holds most loses its oldest QoS 0 message, so a flood costs the flooding
-    sensor only.
+    A QoS 1 message waits for room, however long: that holds the broker back (at
+    worst it closes the connection and delivers again later). A QoS 0 message
+    cannot be held back: when the inbox is full, the topic that holds most loses
+    its oldest QoS 0 message, so a flood costs the flooding sensor only.
     """
 
     def __init__(self, max_messages: int, max_bytes: int) -> None:
@@ -48,7 +48,9 @@ class Inbox:
                 if message.topic in self._losses:
                     self._losses.discard(message.topic)
                     message = replace(message, after_loss=True)
-                self._places.setdefault(in_order_with(message.topic), deque()).append(message)
+                self._places.setdefault(in_order_with(message.topic), deque()).append(
+                    message
+                )
                 self._n_messages += 1
                 self._n_bytes += len(message.payload)
                 self._changed.notify_all()

@@ -69,5 +69,7 @@ def _analyse(work: Sequence[Cut]) -> dict[int, Analysis]:
     analyses: dict[int, Analysis] = {}
     for rule, indices in places.items():
         analyser = work[indices[0]].analyser
-        analyses.update(zip(indices, analyser.analyse(windows[rule], baselines[rule]), strict=True))
+        analyses.update(
+            zip(indices, analyser.analyse(windows[rule], baselines[rule]), strict=True)
+        )
     return analyses

@@ -1,12 +1,13 @@
 """Which topic each sensor comes on. Pure.
 
-Where a level of a subscription has no name, two topics can name one sensor. That is well where two
-gateways relay the same messages, and wrong where two plants have a pump-1 each: their streams would
-be one. The payloads tell them apart. Who came first is the sensor; who repeats its messages is a
-relay; anybody else is refused.
+Where a level of a subscription has no name, two topics can name one sensor.
+That is well where two gateways relay the same messages, and wrong where two
+plants have a pump-1 each: their streams would be one. The payloads tell them
+apart. Who came first is the sensor; who repeats its messages is a relay;
+anybody else is refused.
 
-Likewise where one topic brings the messages of several senders, and nobody said which field tells
-them apart.
+Likewise where one topic brings the messages of several senders, and nobody said
+which field tells them apart.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class _Known:
     """One sensor. taken : (checksum, topic) of messages that may come again on another topic"""
 
     topic: str
-    taken: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=N_REMEMBERED))
+    taken: deque[tuple[int, str]] = field(
+        default_factory=lambda: deque(maxlen=N_REMEMBERED)
+    )
     relays: set[str] = field(default_factory=set)
     rivals: dict[str, _Rival] = field(default_factory=dict)
 
@@ -68,7 +71,8 @@ class _Known:
 class _Said:
     """Who one sensor's messages say they are from.
 
-    names : that are remembered; n_new, n_back : changes to a new name, and to a remembered one
+    names : that are remembered; n_new, n_back : changes to a new name, and to a
+    remembered one
     """
 
     first: str
@@ -92,9 +96,10 @@ class _Said:
 class Senders:
     """Of every sensor: whether its messages are of one sender, by a field that nobody configured.
 
-    A field that hardly ever comes back to an earlier value is a message's own number, of which some
-    come twice, or a sensor that was replaced. One that does as a rule is senders that take turns:
-    who was heard first is the sensor.
+    A field that hardly ever comes back to an earlier value is a message's own
+    number, of which some come twice, or a sensor that was replaced. One that
+    does as a rule is senders that take turns: who was heard first is the
+    sensor.
     """
 
     def __init__(self) -> None:
@@ -138,8 +143,8 @@ class Origins:
     def judge(self, sensor: str, topic: str, checksum: int, is_silent: bool) -> Origin:
         """What a message on this topic is to the sensor that it names.
 
-        checksum : of the payload
-        is_silent : nothing was heard of the sensor for long
+        checksum : of the payload is_silent : nothing was heard of the sensor
+        for long
         """
         known = self._known.get(sensor)
         if known is None:

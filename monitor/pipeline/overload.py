@@ -28,7 +28,9 @@ class Overload:
         """
         if max_lag_s is None:
             return False
-        end_ns = window.start_ns + round(window.samples.shape[1] / window.sample_rate_hz * 1e9)
+        end_ns = window.start_ns + round(
+            window.samples.shape[1] / window.sample_rate_hz * 1e9
+        )
         late_s = (now_ns - end_ns) / 1e9
         if late_s <= max_lag_s:
             self._unjudged.pop(window.sensor, None)

@@ -22,8 +22,9 @@ class Pacer:
     """Verdicts as soon as nothing else waits, the rest in groups; tails before the broker runs out
     of messages.
 
-    A broker may have less in flight than our Receive Maximum and does not say so. Then nothing
-    comes while many messages are pending; from that we learn its limit, and forget it slowly.
+    A broker may have less in flight than our Receive Maximum and does not say
+    so. Then nothing comes while many messages are pending; from that we learn
+    its limit, and forget it slowly.
     """
 
     def __init__(self, receive_maximum: int) -> None:
@@ -43,8 +44,8 @@ class Pacer:
     ) -> Due:
         """What to commit now.
 
-        n_pending : messages that no commit has settled, the oldest since waited_s
-        n_taken : messages of this turn. n_inbox : those still to come
+        n_pending : messages that no commit has settled, the oldest since
+        waited_s n_taken : messages of this turn. n_inbox : those still to come
         """
         self._forget(now_s)
         if n_taken == 0 and n_pending >= min(ASSUMED_IN_FLIGHT, self._in_flight) / 2:
@@ -53,7 +54,9 @@ class Pacer:
         if many or waited_s >= TAIL_S:
             return Due.TAILS
         urgent = has_verdicts and n_inbox == 0
-        return Due.VERDICTS if urgent or now_s - self._committed_s >= COMMIT_S else Due.NOTHING
+        return (
+            Due.VERDICTS if urgent or now_s - self._committed_s >= COMMIT_S else Due.NOTHING
+        )
 
     def committed(self, now_s: float) -> None:
         """A commit has been made ready."""

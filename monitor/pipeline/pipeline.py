@@ -1,8 +1,9 @@
 """Messages in, a batch of verdicts out. Pure but for its sensors' state: no clock, no file.
 
-Keeps account of every sample (received = analysed + judged_bad + dropped + waiting). `router.py`
-says what a message brings, `sensor.py` cuts it into windows, `judging.py` judges them,
-`settlement.py` says which messages are thereby settled.
+Keeps account of every sample (received = analysed + judged_bad + dropped +
+waiting). `router.py` says what a message brings, `sensor.py` cuts it into
+windows, `judging.py` judges them, `settlement.py` says which messages are
+thereby settled.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ from monitor.signal.payload.base import PayloadError
 from monitor.signal.payload.identity import id_in_properties
 
 MAX_SENSORS = 5000  # a hostile publisher may invent names; each would cost memory
-BEHIND_NS = 1_000_000_000  # a message that waited for longer on our side tells no rate by arrival
+BEHIND_NS = (
+    1_000_000_000  # a message that waited for longer on our side tells no rate by arrival
+)
 MAX_UNHEARD = 500  # likewise of sensors that have sent nothing but what was refused
 HEAD_BYTES = 64  # of a bad payload, kept for inspection
 
@@ -72,9 +75,13 @@ class Pipeline:
         # Sensors not heard since the last connection began, and whether messages were owed to us.
         self._unsure: dict[str, bool] = {}
         self._is_behind = False  # messages wait on our side
-        self._unheard: set[str] = set()  # sensors that have sent nothing but what was refused
+        self._unheard: set[str] = (
+            set()
+        )  # sensors that have sent nothing but what was refused
         self._diagnoser = self._new_diagnoser()
-        self._fresh: set[str] = set()  # sensors with samples since their stream was last stored
+        self._fresh: set[str] = (
+            set()
+        )  # sensors with samples since their stream was last stored
         for name, stored in streams.items():
             if (analyser := self._router.analyser(name)) is not None:
                 self._make_sensor(name, analyser, now_s).restore(stored)
@@ -189,8 +196,9 @@ class Pipeline:
     def take_batch(self, with_tails: bool) -> Batch:
         """The current batch, with the streams of all sensors that it touches.
 
-        with_tails : with the streams of all that got samples, so that their messages are settled
-        Every message whose samples are thereby stored is in batch.settled, in order of receipt.
+        with_tails : with the streams of all that got samples, so that their
+        messages are settled Every message whose samples are thereby stored is
+        in batch.settled, in order of receipt.
         """
         batch, self._batch = self._batch, Batch()
         chosen = self._fresh | self._touched if with_tails else self._touched
@@ -331,7 +339,9 @@ class Pipeline:
         name, topic = sensor.name, message.topic
         origin = self._origins.judge(name, topic, checksum, sensor.is_silent)
         if origin is Origin.MOVED:
-            self.event(Event(message.received_ns, name, "moved", f"comes on {topic} from now on"))
+            self.event(
+                Event(message.received_ns, name, "moved", f"comes on {topic} from now on")
+            )
         if origin is Origin.FOREIGN:
             text = (
                 f"Topics {self._origins.topic_of(name)!r} and {topic!r} both name sensor {name!r}"
@@ -399,13 +409,17 @@ class Pipeline:
         found = []
         for chunk in chunks:
             sensor = self.sensors.get(chunk.sensor)
-            found.append(sensor if sensor is not None else self._new_sensor(chunk.sensor, now_s))
+            found.append(
+                sensor if sensor is not None else self._new_sensor(chunk.sensor, now_s)
+            )
         return found
 
     def _new_sensor(self, name: str, now_s: float) -> Sensor:
         analyser = self._router.analyser(name)
         if analyser is None or len(name) > MAX_NAME:
-            raise PayloadError("unmatched_sensor", f"Sensor {name[:MAX_NAME]!r} fits no rule.")
+            raise PayloadError(
+                "unmatched_sensor", f"Sensor {name[:MAX_NAME]!r} fits no rule."
+            )
         if len(self.sensors) >= MAX_SENSORS:
             text = f"Sensor {name!r} would be one more than {MAX_SENSORS}."
             raise PayloadError("too_many_sensors", text)
@@ -437,9 +451,13 @@ class Pipeline:
         for gap in self._count_ended(sensor, taken.ended):
             work.append(Cut(sensor, taken.analyser, gap))
         for analyser, window in taken.windows:
-            context = self._memory.context.of(name, self._router.context_names, chunk.received_ns)
+            context = self._memory.context.of(
+                name, self._router.context_names, chunk.received_ns
+            )
             running = self._running.of(name, analyser.rule, context)
-            work.append(Cut(sensor, analyser, window, running, context, taken.is_implausible))
+            work.append(
+                Cut(sensor, analyser, window, running, context, taken.is_implausible)
+            )
             self._batch.window_received_ns.append(chunk.received_ns)
 
     def _count_ended(self, sensor: Sensor, ended: Iterable[Gap | Drop]) -> list[Gap]:
@@ -459,7 +477,9 @@ class Pipeline:
         """Drop windows that are too old, where max_lag_s says what that is."""
         kept, max_lag_s = [], self._rules.max_lag_s
         for cut in work:
-            if isinstance(cut.piece, Window) and self._overload.sheds(cut.piece, max_lag_s, now_ns):
+            if isinstance(cut.piece, Window) and self._overload.sheds(
+                cut.piece, max_lag_s, now_ns
+            ):
                 self._batch.books[cut.sensor.name, "dropped", "overload"] += cut.piece.n_new
                 self._touched.add(cut.sensor.name)
             else:
@@ -470,7 +490,9 @@ class Pipeline:
 
     def _book(self, judgement: Judgement) -> None:
         batch = self._batch
-        verdict, late = self.sensors[judgement.verdict.sensor].maps.choose(judgement.verdict)
+        verdict, late = self.sensors[judgement.verdict.sensor].maps.choose(
+            judgement.verdict
+        )
         batch.late_maps += late
         batch.kept_windows += judgement.kept
         batch.events += judgement.events

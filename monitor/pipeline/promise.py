@@ -1,8 +1,8 @@
 """A sensor's alarm with a budget: its detector, and the slow one that asks for another
 commissioning.
 
-Windows are counted in blocks from the commissioning on, however messages and batches cut the
-stream. Windows that are not judged neither feed nor reset it.
+Windows are counted in blocks from the commissioning on, however messages and
+batches cut the stream. Windows that are not judged neither feed nor reset it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ SAME_SHARE = 0.05  # a speed or load that differs by no more is the same mode
 class Heard:
     """What a window did.
 
-    is_over : the alarm's limit is reached; None where nothing is promised, and n of m decides
-    drift : the sentence that asks for another commissioning, once
+    is_over : the alarm's limit is reached; None where nothing is promised, and
+    n of m decides drift : the sentence that asks for another commissioning,
+    once
     """
 
     is_over: bool | None = None
@@ -73,10 +74,13 @@ class Promise:
             self.state,
             n_in_block=self.state.n_in_block + 1,
             alarm_sum=self.state.alarm_sum + e_value,
-            drift_sum=self.state.drift_sum + promise.drift_e_value(finding.evidence, reference),
+            drift_sum=self.state.drift_sum
+            + promise.drift_e_value(finding.evidence, reference),
         )
         limit = promise.limit_of(reference, budget_s)
-        self.state = state if state.n_in_block < reference.block else _next_block(state, limit)
+        self.state = (
+            state if state.n_in_block < reference.block else _next_block(state, limit)
+        )
         return Heard(self.state.alarm >= limit, self._drift(limit, reference))
 
     def _drift(self, limit: float, reference: Reference) -> str:

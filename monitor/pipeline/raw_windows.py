@@ -16,7 +16,9 @@ class WindowKeeper:
         self._keeper: Keeper[Window] = Keeper(settings)
 
     def keep(self, verdict: Verdict, window: Window) -> list[KeptWindow]:
-        return [_kept(chosen, why) for chosen, why in self._keeper.keep(verdict.status, window)]
+        return [
+            _kept(chosen, why) for chosen, why in self._keeper.keep(verdict.status, window)
+        ]
 
 
 def _kept(window: Window, why: str) -> KeptWindow:

@@ -22,18 +22,24 @@ from monitor.signal.payload.base import PayloadError, PayloadSettings, RuleOf
 from monitor.signal.payload.sparkplug_topic import SparkplugTopic
 from monitor.signal.plausibility.sentences import hint
 
-RUNNING_WORDS = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
+RUNNING_WORDS = {
+    "1": True,
+    "true": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "off": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the configuration says to the pipeline.
 
-    analysers : one a sensor rule, in their order: the first that fits a name holds
-    failure_modes : that a label may name
-    context : where speed, load, tool come from
-    surroundings : what is known of the machine at "machine/point"
-    answer : what names a broken part; None: nothing does
+    analysers : one a sensor rule, in their order: the first that fits a name
+    holds failure_modes : that a label may name context : where speed, load,
+    tool come from surroundings : what is known of the machine at
+    "machine/point" answer : what names a broken part; None: nothing does
     """
 
     subscriptions: tuple[Subscription, ...]
@@ -74,7 +80,9 @@ class Router:
             rules.subscriptions, rules.context, rules.max_payload_bytes, known
         )
         self.is_ambiguous = self._samples.is_ambiguous
-        self._context = ContextRules(rules.context, [one.topic for one in rules.subscriptions])
+        self._context = ContextRules(
+            rules.context, [one.topic for one in rules.subscriptions]
+        )
         self.context_names = self._context.names
         self._running_topics = {
             running.topic: TopicPattern.parse(running.topic)
@@ -155,5 +163,7 @@ def _is_running(message: Message) -> bool:
     word = message.payload[:16].decode("utf-8", "replace").strip().lower()
     if word not in RUNNING_WORDS:
         known = ", ".join(RUNNING_WORDS)
-        raise PayloadError("bad_running_state", f"Running state {word!r} must be one of {known}.")
+        raise PayloadError(
+            "bad_running_state", f"Running state {word!r} must be one of {known}."
+        )
     return RUNNING_WORDS[word]

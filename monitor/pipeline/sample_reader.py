@@ -39,7 +39,8 @@ class SampleReader:
         self._edge_nodes, self._series = memory.edge_nodes, memory.series
         # Two topics may name one sensor.
         self.is_ambiguous = len(self._topics) > 1 or any(
-            pattern.is_ambiguous or payload.names_machine for pattern, payload in self._topics
+            pattern.is_ambiguous or payload.names_machine
+            for pattern, payload in self._topics
         )
 
     def read(self, message: Message, rule_of: RuleOf) -> list[Chunk] | None:

@@ -44,12 +44,11 @@ MIN_SILENCE_S = 1.0  # a shorter pause is a hiccup on the way, whatever the peri
 class Taken:
     """What a chunk brought about in its sensor's stream.
 
-    is_back : the sensor had been silent
-    is_implausible : its bytes are not what the settings say
-    analyser : of the pieces that ended
-    windows : each with the analyser that held when it was cut
-    troubles : that a person should know of
-    unjudged : the row that says so, where the sensor sends what can never be judged
+    is_back : the sensor had been silent is_implausible : its bytes are not what
+    the settings say analyser : of the pieces that ended windows : each with the
+    analyser that held when it was cut troubles : that a person should know of
+    unjudged : the row that says so, where the sensor sends what can never be
+    judged
     """
 
     is_back: bool
@@ -110,15 +109,17 @@ class Sensor:
     def is_look_due(self, now_s: float) -> bool:
         return self._format.is_due(now_s)
 
-    def look(self, message: Message, payload: PayloadSettings, chunk: Chunk, now_s: float) -> None:
+    def look(
+        self, message: Message, payload: PayloadSettings, chunk: Chunk, now_s: float
+    ) -> None:
         """See whether the message that brings a chunk is what its settings say."""
         self._format.look(message, payload, chunk, self.rule, now_s)
 
     def take(self, chunk: Chunk, digest: int, now_s: float) -> Taken:
         """Take a chunk in, and cut what is whole.
 
-        digest : of the message, to recognise duplicates by
-        now_s : in seconds spent listening
+        digest : of the message, to recognise duplicates by now_s : in seconds
+        spent listening
         """
         is_back, pause_s = self._presence.heard(now_s)
         if not self._windower.n_waiting:
@@ -137,7 +138,10 @@ class Sensor:
 
     def _sort_out(self) -> list[Gap | Drop]:
         """What makes sense and what does not are no one segment."""
-        was_implausible, self._is_implausible = self._is_implausible, bool(self._format.trouble)
+        was_implausible, self._is_implausible = (
+            self._is_implausible,
+            bool(self._format.trouble),
+        )
         if was_implausible == self._is_implausible:
             return []
         return self._windower.end_segment("implausible_format")
@@ -166,7 +170,9 @@ class Sensor:
         if pause_s is not None:
             told["period_wrong"] = self._period_trouble(pause_s)
         at_ns, note = chunk.received_ns, self._remarks.note
-        return [event for kind, text in told.items() for event in note(kind, text, at_ns, now_s)]
+        return [
+            event for kind, text in told.items() for event in note(kind, text, at_ns, now_s)
+        ]
 
     def _clock_trouble(self, chunk: Chunk) -> str:
         why, steady = self._windower.position.on_arrival, self._clock.look(chunk)
@@ -190,7 +196,9 @@ class Sensor:
             return ""
         rate_hz, settings = self.rule.sample_rate_hz, self.analyser.window_settings
         has_model = self.rule.model is not None
-        return troubles.snapshot_trouble(n / rate_hz, settings.n_window / rate_hz, has_model)
+        return troubles.snapshot_trouble(
+            n / rate_hz, settings.n_window / rate_hz, has_model
+        )
 
     def _period_trouble(self, pause_s: float) -> str:
         period_s, rule = self._remarks.period_s(pause_s), self.rule
@@ -276,7 +284,9 @@ class Sensor:
         """
         self._windower.restore(stored.position, stored.keys, stored.tail)
         alarm = self.rule.alarm
-        self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, stored.alarm_recent, stored.alarm_raised)
+        self._alarm = Alarm(
+            alarm.n, alarm.m, alarm.clear, stored.alarm_recent, stored.alarm_raised
+        )
         self._promise = Promise(stored.promise)
         self._model_id = stored.model_id
         self._geometry_id = stored.geometry_id
@@ -295,7 +305,9 @@ class Sensor:
         self.analyser, self._next = self._next, None
         self._windower.change(self.analyser.window_settings)
         alarm = self.rule.alarm
-        self._alarm = Alarm(alarm.n, alarm.m, alarm.clear, self._alarm.recent, self._alarm.raised)
+        self._alarm = Alarm(
+            alarm.n, alarm.m, alarm.clear, self._alarm.recent, self._alarm.raised
+        )
 
     def judge(
         self,
@@ -422,7 +434,9 @@ class Sensor:
         """The row that says that no window is judged any more, from this one on."""
         return self._remark(Status.BAD_DATA, "overload", first_sample, now_ns)
 
-    def _remark(self, status: Status, reason: str, first_sample: int, now_ns: int) -> Verdict:
+    def _remark(
+        self, status: Status, reason: str, first_sample: int, now_ns: int
+    ) -> Verdict:
         """A row without samples, after all windows so far."""
         position = self._windower.position
         return Verdict(

@@ -1,8 +1,9 @@
 """Parts that wait for the others of their series. Pure.
 
-They are stored with the batch that settles their messages: a broker that lets few messages be under
-way would else never send the last part, and a restart would lose the first ones. What is stored
-goes when the samples of the whole are.
+They are stored with the batch that settles their messages: a broker that lets
+few messages be under way would else never send the last part, and a restart
+would lose the first ones. What is stored goes when the samples of the whole
+are.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Whole:
 @dataclass(slots=True)
 class SeriesNews:
     """parts : to be stored; None: no longer
-    given_up : the first message of each series that stayed incomplete, and a sentence
+    given_up : the first message of each series that stayed incomplete, and a
+    sentence
     """
 
     counters: Counter[str] = field(default_factory=Counter)
@@ -64,7 +66,9 @@ class SeriesNews:
 class SeriesBook:
     """All series that wait, the oldest first."""
 
-    def __init__(self, stored: Mapping[PartKey, tuple[Part, Message]], max_bytes: int) -> None:
+    def __init__(
+        self, stored: Mapping[PartKey, tuple[Part, Message]], max_bytes: int
+    ) -> None:
         """stored : by an earlier process. max_bytes : of one payload"""
         self._waiting: OrderedDict[SeriesKey, _Series] = OrderedDict()
         self._max_bytes = max_bytes
@@ -177,9 +181,8 @@ class SeriesBook:
             raise PayloadError("bad_part", text)
         n_bytes = series.n_bytes + len(message.payload)
         if n_bytes > self._max_bytes:
-            text = (
-                f"Series {part.series!r} has {n_bytes} bytes, at most {self._max_bytes} are taken."
-            )
+            bound = f"at most {self._max_bytes} are taken"
+            text = f"Series {part.series!r} has {n_bytes} bytes, {bound}."
             raise PayloadError("too_large", text)
 
     def _older(self, key: SeriesKey) -> bool:

@@ -1,7 +1,8 @@
 """Which messages are settled by which stored samples, and which were delivered before. Pure.
 
-A message is settled once every sensor that it brought samples of is stored up to those samples;
-messages are settled in order of receipt as far as that is so for each.
+A message is settled once every sensor that it brought samples of is stored up
+to those samples; messages are settled in order of receipt as far as that is so
+for each.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ class Settlement:
     def seen_before(self, delivery: Delivery | None, digest: int) -> Marks | None:
         """The marks of a message that was taken already; None for one that was not.
 
-        Only what its source calls redelivered can be one: a new message may look the same.
+        Only what its source calls redelivered can be one: a new message may
+        look the same.
         """
         if delivery is None or not delivery.redelivered or delivery.key is None:
             return None

@@ -68,7 +68,10 @@ class FileSettings(Settings):
         for name in TEXT_KEYS:
             if self.format != "csv" and getattr(self, name) is not None:
                 raise ValueError(f"{name} is for format: csv, not for {self.format}")
-        if self.delimiter not in (None, *DELIMITER_WORDS) and len(self.delimiter or "") != 1:
+        if (
+            self.delimiter not in (None, *DELIMITER_WORDS)
+            and len(self.delimiter or "") != 1
+        ):
             raise ValueError(
                 f"delimiter = {self.delimiter!r} must be one character that is no blank, or the"
                 " word tab or blank"
@@ -89,7 +92,11 @@ class FileSettings(Settings):
                 " are several"
             )
         if self.is_table and axes != ("time", "channel"):
-            what = f"a {self.format} file" if self.format in TABLE_FORMATS else "a list of keys"
+            what = (
+                f"a {self.format} file"
+                if self.format in TABLE_FORMATS
+                else "a list of keys"
+            )
             raise ValueError(f"axes = {list(axes)} cannot be: {what} is (time, channel)")
         if self.time_key is not None and "snapshot" not in axes and self.format != "csv":
             raise ValueError(f"time_key = {self.time_key!r} needs axes with snapshot")
@@ -102,7 +109,11 @@ class FileSettings(Settings):
     def array_axes(self) -> tuple[Axis, ...]:
         if self.axes is not None:
             return self.axes
-        return ("time",) if len(self.channels) == 1 and not self.is_table else ("time", "channel")
+        return (
+            ("time",)
+            if len(self.channels) == 1 and not self.is_table
+            else ("time", "channel")
+        )
 
     @property
     def rate_hz(self) -> float:

@@ -33,18 +33,23 @@ READERS: dict[FileFormat, Callable[[Path, FileSettings, Key], Stored]] = {
 }
 
 
-def read_file(path: Path, settings: FileSettings, key: Key, sample_rate_hz: float) -> Stored:
+def read_file(
+    path: Path, settings: FileSettings, key: Key, sample_rate_hz: float
+) -> Stored:
     """The numbers a file holds, in the file's own number type and axes, read-only.
 
     key : data set, variable or member (a pattern such as "*_DE_time" may stand for exactly one), or
         the columns of a table; None where the file holds one thing only.
     sample_rate_hz : as declared for this file
 
-    Raises FileError. The last few files stay in memory, as a file may hold thousands of recordings.
+    Raises FileError. The last few files stay in memory, as a file may hold
+    thousands of recordings.
     """
     status = path.stat()
     if status.st_size > MAX_FILE_BYTES:
-        raise FileError(f"has {status.st_size} bytes, at most {MAX_FILE_BYTES} bytes are read")
+        raise FileError(
+            f"has {status.st_size} bytes, at most {MAX_FILE_BYTES} bytes are read"
+        )
     own = settings.model_copy(update={"sample_rate_hz": sample_rate_hz})
     return _read(path, own, key, status.st_mtime_ns)
 
@@ -58,11 +63,15 @@ def _read(path: Path, settings: FileSettings, key: Key, _mtime_ns: int) -> Store
     except MemoryError as error:
         raise FileError("needs more memory than there is") from error
     except Exception as error:  # whatever a dozen foreign readers make of a stranger's file
-        raise FileError(f"cannot be read as a {settings.format} file: {why(error)}") from error
+        raise FileError(
+            f"cannot be read as a {settings.format} file: {why(error)}"
+        ) from error
     if not stored.array.size:
         raise FileError("holds no values")
     if stored.array.dtype.kind not in "iuf":
-        raise FileError(f"holds values of type {stored.array.dtype}, real numbers are needed")
+        raise FileError(
+            f"holds values of type {stored.array.dtype}, real numbers are needed"
+        )
     if stored.array.flags.owndata:
         stored.array.flags.writeable = False
     return stored

@@ -1,7 +1,8 @@
 """Dates as spreadsheets and loggers of a country write them, beside ISO 8601.
 
-"24.11.2026 08:30" is a day first; "11/24/2026 8:30 AM" may be either, so all texts of a column are
-looked at together, and where none of them tells, they are refused.
+"24.11.2026 08:30" is a day first; "11/24/2026 8:30 AM" may be either, so all
+texts of a column are looked at together, and where none of them tells, they are
+refused.
 """
 
 from __future__ import annotations

@@ -53,8 +53,9 @@ class RecordingSet:
 def load_manifest(path: Path) -> RecordingSet:
     """Read a manifest and its table, or all that it names; no signal is read.
 
-    Raises RecordingError: unknown keys, a missing or misspelt column, a missing file, a path that
-    leaves its folder, a row that stands twice; joined manifests of other rates or channels.
+    Raises RecordingError: unknown keys, a missing or misspelt column, a missing
+    file, a path that leaves its folder, a row that stands twice; joined
+    manifests of other rates or channels.
     """
     try:
         tree = read_yaml(path)
@@ -71,7 +72,11 @@ def load_manifest(path: Path) -> RecordingSet:
 
 def _load(path: Path, settings: ManifestFile) -> RecordingSet:
     table = path.parent / _expand(settings.table, path)
-    root = table.parent if settings.root is None else path.parent / _expand(settings.root, path)
+    root = (
+        table.parent
+        if settings.root is None
+        else path.parent / _expand(settings.root, path)
+    )
     read = read_table(table, settings.names)
     if "path" not in settings.constants:
         check_has(read, settings.names["path"])
@@ -81,7 +86,9 @@ def _load(path: Path, settings: ManifestFile) -> RecordingSet:
         raise RecordingError(f"{table.name}: no row, at least one recording is needed.")
     for column in settings.groups:
         recordings[0].value(column)
-    return RecordingSet(path, settings, tuple(recordings), (f"{read.name}: {read.understood}",))
+    return RecordingSet(
+        path, settings, tuple(recordings), (f"{read.name}: {read.understood}",)
+    )
 
 
 def _join(path: Path, joined: JoinedFile) -> RecordingSet:
@@ -104,8 +111,12 @@ def _join(path: Path, joined: JoinedFile) -> RecordingSet:
         for part in parts:
             part.recordings[0].value(column)
     names = dict.fromkeys(name for one in recordings for name in one.extra)
-    whole = [replace(one, extra=dict.fromkeys(names, "") | dict(one.extra)) for one in recordings]
-    settings = first.settings.model_copy(update={"name": joined.name, "groups": joined.groups})
+    whole = [
+        replace(one, extra=dict.fromkeys(names, "") | dict(one.extra)) for one in recordings
+    ]
+    settings = first.settings.model_copy(
+        update={"name": joined.name, "groups": joined.groups}
+    )
     understood = dict.fromkeys(text for part in parts for text in part.understood)
     return RecordingSet(path, settings, tuple(whole), tuple(understood))
 
@@ -129,7 +140,8 @@ def runs(manifest: RecordingSet) -> list[tuple[Recording, ...]]:
         return recording.machine, recording.point, recording.group
 
     ordered = sorted(
-        manifest.recordings, key=lambda one: (*run(one), one.start_ns or 0, one.offset_s, one.row)
+        manifest.recordings,
+        key=lambda one: (*run(one), one.start_ns or 0, one.offset_s, one.row),
     )
     return [tuple(members) for _, members in groupby(ordered, key=run)]
 

@@ -80,8 +80,9 @@ def read(recording: Recording) -> Float32:
     """The signal of one recording.
 
     Returns float32, shape (n_channels, n), m/s², at recording.files.rate_hz.
-    Raises RecordingError: unreadable file, wrong shape, too short, NaN or infinite values, another
-    rate or unit than declared, samples missing in between.
+    Raises RecordingError: unreadable file, wrong shape, too short, NaN or
+    infinite values, another rate or unit than declared, samples missing in
+    between.
     """
     settings = recording.files
     try:
@@ -89,9 +90,15 @@ def read(recording: Recording) -> Float32:
         _check(stored, recording)
         signal = _select(stored, recording)
     except (FileError, OSError) as error:
-        raise RecordingError(f"row {recording.row}: {recording.name} {why(error)}.") from error
-    factor = np.atleast_1d(np.asarray(settings.scale)) * MS2_PER_UNIT.get(settings.unit, 1.0)
-    with np.errstate(over="ignore"):  # what no float32 holds is infinite, and refused as such
+        raise RecordingError(
+            f"row {recording.row}: {recording.name} {why(error)}."
+        ) from error
+    factor = np.atleast_1d(np.asarray(settings.scale)) * MS2_PER_UNIT.get(
+        settings.unit, 1.0
+    )
+    with np.errstate(
+        over="ignore"
+    ):  # what no float32 holds is infinite, and refused as such
         single = np.ascontiguousarray(signal, dtype=np.float32)
         samples = single * factor.astype(np.float32)[:, None]
     if not np.isfinite(samples).all():
@@ -134,7 +141,9 @@ def _select(stored: Stored, recording: Recording) -> NDArray[np.generic]:
     array, files = stored.array, recording.files
     axes, n_channels = files.array_axes, len(files.channels)
     if array.ndim != len(axes):
-        raise FileError(f"has shape {array.shape}, axes = {list(axes)} needs {len(axes)} axes")
+        raise FileError(
+            f"has shape {array.shape}, axes = {list(axes)} needs {len(axes)} axes"
+        )
     order = [axes.index(axis) for axis in ("snapshot", "channel", "time") if axis in axes]
     array = array.transpose(order)
     if recording.snapshot is not None:
@@ -145,7 +154,9 @@ def _select(stored: Stored, recording: Recording) -> NDArray[np.generic]:
     first, count = recording.first_sample, recording.n_samples
     last = array.shape[1] if count is None else first + count
     if not first < last <= array.shape[1]:
-        raise FileError(f"has {array.shape[1]} samples, samples {first} to {last} are wanted")
+        raise FileError(
+            f"has {array.shape[1]} samples, samples {first} to {last} are wanted"
+        )
     missing = [at for at in stored.breaks if first < at < last]
     if missing:
         source = stored.rate.source if stored.rate else " by its times"

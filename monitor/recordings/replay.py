@@ -1,9 +1,9 @@
 """Recordings cut into the messages that live sensors would have sent. Pure but for reading the
 recordings.
 
-Each machine and point is one sensor. Its runs follow each other with a pause between; all sensors
-play side by side. A message holds `message_s` of signal (a snapshot is one message) and is due when
-its last sample would be measured.
+Each machine and point is one sensor. Its runs follow each other with a pause
+between; all sensors play side by side. A message holds `message_s` of signal (a
+snapshot is one message) and is due when its last sample would be measured.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ Start = Literal["now", "recorded"]
 class PlayOptions:
     """How to play.
 
-    message_s : signal in one message; None: 1 s, and a snapshot whole
-    speed : 1 is real time, 0 as fast as the broker takes
-    scale : m/s² per count, for int16; the reader needs it in its configuration
-    start : time of the first sample: now, as recorded, or in ns since 1970
+    message_s : signal in one message; None: 1 s, and a snapshot whole speed : 1
+    is real time, 0 as fast as the broker takes scale : m/s² per count, for
+    int16; the reader needs it in its configuration start : time of the first
+    sample: now, as recorded, or in ns since 1970
     """
 
     topic: str = "vibration/{machine}/{point}/waveform"
@@ -57,7 +57,10 @@ class PlayOptions:
             pattern = TopicPattern.parse(self.topic)
         except ValueError as error:
             raise ConfigError(f"--topic = {self.topic!r}: {error}.") from error
-        if open_levels := set(pattern.levels) & {"+", *(f"{{{place}}}" for place in PLACES)}:
+        if open_levels := set(pattern.levels) & {
+            "+",
+            *(f"{{{place}}}" for place in PLACES),
+        }:
             raise ConfigError(
                 f"--topic = {self.topic!r}: {min(open_levels)!r} must be a name; a recording knows"
                 " {machine} and {point} alone."
@@ -76,9 +79,9 @@ class PlayOptions:
 class Cut:
     """One message to be.
 
-    samples : float32, shape (n_channels, n), m/s²
-    due_s : when its last sample is measured, seconds from the start of the play
-    label : of the recording that it comes from
+    samples : float32, shape (n_channels, n), m/s² due_s : when its last sample
+    is measured, seconds from the start of the play label : of the recording
+    that it comes from
     """
 
     sensor: str
@@ -93,8 +96,8 @@ class Cut:
 def cuts(manifest: RecordingSet, options: PlayOptions, now_ns: int) -> Iterator[Cut]:
     """The messages of all matching sensors, in the order they are due. Endless with options.loop.
 
-    Raises RecordingError: an unreadable recording, no matching sensor, no recorded start where it
-    is asked for.
+    Raises RecordingError: an unreadable recording, no matching sensor, no
+    recorded start where it is asked for.
     """
     by_sensor = groupby(runs(manifest), key=lambda run: run[0].sensor)
     chosen = {
@@ -104,7 +107,9 @@ def cuts(manifest: RecordingSet, options: PlayOptions, now_ns: int) -> Iterator[
     }
     if not chosen:
         raise RecordingError(f"{manifest.path.name}: no sensor matches {options.match!r}.")
-    streams = [_sensor_cuts(sensor_runs, options, now_ns) for sensor_runs in chosen.values()]
+    streams = [
+        _sensor_cuts(sensor_runs, options, now_ns) for sensor_runs in chosen.values()
+    ]
     return heapq.merge(*streams, key=lambda cut: cut.due_s)
 
 
@@ -120,7 +125,12 @@ def _sensor_cuts(
             for recording in run:
                 offset_s = recording.offset_s - run[0].offset_s
                 for cut in _recording_cuts(
-                    recording, options.message_s, at_s + offset_s, start_ns, offset_s, sequence
+                    recording,
+                    options.message_s,
+                    at_s + offset_s,
+                    start_ns,
+                    offset_s,
+                    sequence,
                 ):
                     end_s = max(end_s, cut.due_s)
                     yield cut
@@ -129,10 +139,14 @@ def _sensor_cuts(
             return
 
 
-def _run_start_ns(first: Recording, start: Start | int, now_ns: int, at_s: float, lap: int) -> int:
+def _run_start_ns(
+    first: Recording, start: Start | int, now_ns: int, at_s: float, lap: int
+) -> int:
     if start == "recorded" and lap == 0:
         if first.start_ns is None:
-            raise RecordingError(f"row {first.row}: {first.name} has no start time in the table.")
+            raise RecordingError(
+                f"row {first.row}: {first.name} has no start time in the table."
+            )
         return first.start_ns
     return (start if isinstance(start, int) else now_ns) + round(at_s * 1e9)
 
@@ -175,7 +189,9 @@ def topic_of(sensor: str, pattern: str) -> str:
     return pattern.replace("{machine}", machine).replace("{point}", point)
 
 
-def encode(cut: Cut, options: PlayOptions, protocol: str) -> tuple[bytes, dict[str, str], int]:
+def encode(
+    cut: Cut, options: PlayOptions, protocol: str
+) -> tuple[bytes, dict[str, str], int]:
     """Payload, user properties, and how many numbers int16 could not hold."""
     frames = cut.samples.T
     n_clipped = 0
@@ -183,7 +199,9 @@ def encode(cut: Cut, options: PlayOptions, protocol: str) -> tuple[bytes, dict[s
         counts = np.rint(frames / np.float32(options.scale))
         n_clipped = int(np.count_nonzero(np.abs(counts) > MAX_COUNT))
         frames = np.clip(counts, -MAX_COUNT, MAX_COUNT).astype("<i2")
-    data = np.ascontiguousarray(frames.astype(f"<{frames.dtype.str[1:]}", copy=False)).tobytes()
+    data = np.ascontiguousarray(
+        frames.astype(f"<{frames.dtype.str[1:]}", copy=False)
+    ).tobytes()
     facts = {"sequence": str(cut.sequence), "sample_rate_hz": repr(cut.sample_rate_hz)}
     if protocol == "5":
         return data, facts | {"start_time_ns": str(cut.start_ns)}, n_clipped

@@ -41,7 +41,9 @@ def recordings_of(settings: ManifestFile, root: Path, table: Table) -> list[Reco
             start_ns = start_ns_of(ours["start"], day_first, settings.time_zone)
             one = _recording(settings, root, table, line, ours)
             one = replace(one, start_ns=start_ns, extra=row)
-            found += _snapshots(settings, one) if "snapshot" in one.files.array_axes else [one]
+            found += (
+                _snapshots(settings, one) if "snapshot" in one.files.array_axes else [one]
+            )
         except (FileError, ValueError, OverflowError, OSError) as error:
             raise RecordingError(f"{table.name} row {line}: {why(error)}.") from error
     return found
@@ -74,7 +76,9 @@ def _recording(
         offset_s=number("offset_s", first / rate_hz, -math.inf),
         snapshot=None,
         first_sample=first,
-        n_samples=whole_of("n_samples", ours["n_samples"], 1) if ours["n_samples"] else None,
+        n_samples=whole_of("n_samples", ours["n_samples"], 1)
+        if ours["n_samples"]
+        else None,
         sample_rate_hz=rate_hz,
         key=ours["key"] or files.key,
         files=files,
@@ -98,7 +102,9 @@ def _snapshots(settings: ManifestFile, whole: Recording) -> list[Recording]:
     if files.time_key is None:
         array = whole.stored.array
         if array.ndim != len(files.array_axes):
-            raise FileError(f"has shape {array.shape}, axes = {list(files.array_axes)} are said")
+            raise FileError(
+                f"has shape {array.shape}, axes = {list(files.array_axes)} are said"
+            )
         offsets = np.zeros(array.shape[files.array_axes.index("snapshot")])
     else:
         times = read_file(whole.path, files, files.time_key, whole.sample_rate_hz).array
@@ -110,5 +116,6 @@ def _snapshots(settings: ManifestFile, whole: Recording) -> list[Recording]:
         for i in range(count)
     ]
     return [
-        replace(whole, snapshot=i, offset_s=float(offsets[i]), label=label[i]) for i in range(count)
+        replace(whole, snapshot=i, offset_s=float(offsets[i]), label=label[i])
+        for i in range(count)
     ]

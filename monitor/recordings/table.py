@@ -1,7 +1,7 @@
 """The table of recordings, as programs and spreadsheets save it, and the values in its cells.
 
-Excel saves with the delimiter of its country, a byte-order mark or Windows' code page, dates as its
-cells show them, and rows that were emptied.
+Excel saves with the delimiter of its country, a byte-order mark or Windows'
+code page, dates as its cells show them, and rows that were emptied.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:[.,]\d{3})+", re.ASCII)
 class Table:
     """A table of recordings.
 
-    rows : line of the file, and the value of each column by its name, "" where a cell is missing
-    understood : how it was read
+    rows : line of the file, and the value of each column by its name, "" where
+    a cell is missing understood : how it was read
     """
 
     name: str
@@ -47,14 +47,17 @@ class Table:
 def read_table(path: Path, names: Mapping[str, str]) -> Table:
     """names : of our columns, as the table has them, in small or capital letters
 
-    Raises RecordingError: no file, too large, no table, a name that stands twice.
+    Raises RecordingError: no file, too large, no table, a name that stands
+    twice.
     """
     text, encoding = _text(path)
     separator = _SEPARATOR_LINE.match(text)
     body = text[separator.end() :] if separator else text
     delimiter = separator[1] if separator else _delimiter(body)
     first_line = 2 if separator else 1
-    table = Table(path.name, delimiter, f"{SHOWN[delimiter]} between the cells, text in {encoding}")
+    table = Table(
+        path.name, delimiter, f"{SHOWN[delimiter]} between the cells, text in {encoding}"
+    )
     try:
         lines = list(_lines(body, delimiter, first_line))
     except csv.Error as error:
@@ -63,7 +66,9 @@ def read_table(path: Path, names: Mapping[str, str]) -> Table:
         return table
     (_, header), *rows = lines
     columns = _columns(path, header, names)
-    return replace(table, rows=tuple((at, _row(path, at, row, columns)) for at, row in rows))
+    return replace(
+        table, rows=tuple((at, _row(path, at, row, columns)) for at, row in rows)
+    )
 
 
 def _text(path: Path) -> tuple[str, str]:
@@ -104,17 +109,23 @@ def _lines(body: str, delimiter: str, first_line: int) -> Iterator[tuple[int, li
 def _columns(path: Path, header: Sequence[str], names: Mapping[str, str]) -> list[str]:
     """Names of the columns, ours as we write them, "" where a cell of the header is empty."""
     ours = {name.lower(): name for name in names.values()}
-    columns = [name if name in ours.values() else ours.get(name.lower(), name) for name in header]
+    columns = [
+        name if name in ours.values() else ours.get(name.lower(), name) for name in header
+    ]
     for name in columns:
         if name and columns.count(name) > 1:
-            raise RecordingError(f"{path.name}: the header names {printable(name, 60)!r} twice.")
+            raise RecordingError(
+                f"{path.name}: the header names {printable(name, 60)!r} twice."
+            )
     return columns
 
 
 def _row(path: Path, at: int, row: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
     over = [cell for cell, name in zip(row, columns, strict=False) if cell and not name]
     if over or any(row[len(columns) :]):
-        raise RecordingError(f"{path.name} row {at}: has more cells than the header has columns.")
+        raise RecordingError(
+            f"{path.name} row {at}: has more cells than the header has columns."
+        )
     cells = [*row, *[""] * (len(columns) - len(row))]
     return {name: cell for name, cell in zip(columns, cells, strict=False) if name}
 
@@ -133,12 +144,18 @@ def check_has(table: Table, column: str) -> None:
 # -- values ---------------------------------------------------------------------------------------
 
 
-def number_of(column: str, text: str, default: float, least: float, delimiter: str) -> float:
+def number_of(
+    column: str, text: str, default: float, least: float, delimiter: str
+) -> float:
     """Between semicolons or tabs a comma is the decimal sign too. Raises ValueError."""
     if delimiter != "," and _GROUPED.fullmatch(text):
-        raise ValueError(f"{column} = {text!r} can be a thousand times as much: write no separator")
+        raise ValueError(
+            f"{column} = {text!r} can be a thousand times as much: write no separator"
+        )
     try:
-        value = float(text if delimiter == "," else text.replace(",", ".")) if text else default
+        value = (
+            float(text if delimiter == "," else text.replace(",", ".")) if text else default
+        )
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value >= least):
@@ -171,13 +188,16 @@ def starts_with_day(table: Table, column: str) -> bool | None:
     try:
         return day_comes_first(row.get(column, "") for _, row in table.rows)
     except ValueError as error:
-        raise RecordingError(f"{table.name}: {column}: {error}: one form is needed.") from error
+        raise RecordingError(
+            f"{table.name}: {column}: {error}: one form is needed."
+        ) from error
 
 
 def start_ns_of(text: str, day_first: bool | None, zone: str | None) -> int | None:
     """ISO 8601, a local date, or seconds since 1970. Raises ValueError.
 
-    zone : of texts that name none; None is UTC. Of an hour that comes twice, the first is meant.
+    zone : of texts that name none; None is UTC. Of an hour that comes twice,
+    the first is meant.
     """
     if not text:
         return None

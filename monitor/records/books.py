@@ -42,7 +42,10 @@ class Books:
 
     def total(self, fate: str) -> int:
         return sum(
-            n for book in self.samples.values() for (found, _), n in book.items() if found == fate
+            n
+            for book in self.samples.values()
+            for (found, _), n in book.items()
+            if found == fate
         )
 
     def rows(self, outputs: Iterable[str]) -> dict[str, RowCounts]:
@@ -51,5 +54,7 @@ class Books:
         for output in outputs:
             for kind, counts in self.delivery.get(output, {}).items():
                 so_far = sums.get(kind, RowCounts(0, 0, 0))
-                sums[kind] = RowCounts(*(a + b for a, b in zip(so_far, counts, strict=True)))
+                sums[kind] = RowCounts(
+                    *(a + b for a, b in zip(so_far, counts, strict=True))
+                )
         return sums

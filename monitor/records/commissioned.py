@@ -36,9 +36,9 @@ class Baseline:
 class HealthyWindows:
     """What the journal knows of a sensor's running windows, all on one grid.
 
-    spectra_db : float32, shape (n_windows, n_channels, n_f, n_t), dB
-    logits : shape (n_windows,), or None where no network judged them
-    rms_ms2 : shape (n_windows,), of the strongest channel
+    spectra_db : float32, shape (n_windows, n_channels, n_f, n_t), dB logits :
+    shape (n_windows,), or None where no network judged them rms_ms2 : shape
+    (n_windows,), of the strongest channel
     """
 
     sensor: str
@@ -100,4 +100,6 @@ class Commissioned:
         if self.geometry is not None:
             return self.geometry == geometry
         n_channels = self.baseline.low_db.shape[0]
-        return self.f_edges_hz == geometry.f_edges_hz and n_channels == len(geometry.channels)
+        return self.f_edges_hz == geometry.f_edges_hz and n_channels == len(
+            geometry.channels
+        )

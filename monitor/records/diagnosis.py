@@ -14,10 +14,10 @@ from monitor.records.signal import Float32
 class Question:
     """What a diagnosis starts from.
 
-    stretches : unbroken signals, float32, shape (n_channels, n), m/s²
-    no_speed : why the shaft's speed is not known, "" where it is
-    map_band_hz : where the verdict's evidence lies, None where it has none
-    rate : of wrong names that this question may add
+    stretches : unbroken signals, float32, shape (n_channels, n), m/s² no_speed
+    : why the shaft's speed is not known, "" where it is map_band_hz : where the
+    verdict's evidence lies, None where it has none rate : of wrong names that
+    this question may add
     """
 
     sensor: str
@@ -35,7 +35,8 @@ class Question:
 class Diagnosed:
     """The answer: text is one sentence, tree all there is to it as plain values.
 
-    envelope_db, spectrum_db : float32, shape (n_f,), dB; their steps in Hz are in the tree
+    envelope_db, spectrum_db : float32, shape (n_f,), dB; their steps in Hz are
+    in the tree
     """
 
     sensor: str
@@ -54,7 +55,8 @@ class Diagnosed:
         """What is told to other programs: the name and all that adds up to its score."""
         keys = ("named", "nearest", "why_not", "chance", "rate", "base_hz", "score")
         parts = [
-            {key: part[key] for key in ("label", "f_hz", "points")} for part in self.tree["parts"]
+            {key: part[key] for key in ("label", "f_hz", "points")}
+            for part in self.tree["parts"]
         ]
         rest = {"repetition_hz": self.tree["repetition_hz"], "parts": parts}
         return {"text": self.text, **{key: self.tree[key] for key in keys}, **rest}

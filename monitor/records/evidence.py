@@ -19,8 +19,8 @@ NO_CELLS.flags.writeable = False
 class Grid:
     """The grid of a map.
 
-    f_edges_hz : n_f + 1 band edges
-    t_edges_s : n_t + 1 column edges, from the window's first sample
+    f_edges_hz : n_f + 1 band edges t_edges_s : n_t + 1 column edges, from the
+    window's first sample
     """
 
     f_edges_hz: tuple[float, ...]

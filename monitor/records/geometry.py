@@ -53,7 +53,9 @@ class Geometry:
 
     def difference(self, new: Geometry) -> str:
         """What is different in the new one, for people: "window 1 s, now 0.5 s"."""
-        return "; ".join(f"{what} {old}, now {now}" for what, old, now in _differences(self, new))
+        return "; ".join(
+            f"{what} {old}, now {now}" for what, old, now in _differences(self, new)
+        )
 
 
 def _differences(old: Geometry, new: Geometry) -> Iterator[tuple[str, str, str]]:

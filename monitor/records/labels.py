@@ -50,7 +50,9 @@ class LabelRequest:
         if self.row_id is not None:
             return f"row {self.row_id}"
         return (
-            f"{self.sensor!r}" if self.time_ns is None else f"{self.sensor!r} at {self.time_ns} ns"
+            f"{self.sensor!r}"
+            if self.time_ns is None
+            else f"{self.sensor!r} at {self.time_ns} ns"
         )
 
 
@@ -66,7 +68,10 @@ def check_label(values: Mapping[str, object], failure_modes: Iterable[str]) -> L
             " absent."
         )
     return Label(
-        word, mode, _text(values, "author", MAX_AUTHOR), _text(values, "comment", MAX_COMMENT)
+        word,
+        mode,
+        _text(values, "author", MAX_AUTHOR),
+        _text(values, "comment", MAX_COMMENT),
     )
 
 
@@ -75,7 +80,9 @@ def check_note(values: Mapping[str, object]) -> tuple[str, str]:
     return _text(values, "author", MAX_AUTHOR), _text(values, "comment", MAX_COMMENT)
 
 
-def parse_message(payload: bytes, received_ns: int, failure_modes: Iterable[str]) -> LabelRequest:
+def parse_message(
+    payload: bytes, received_ns: int, failure_modes: Iterable[str]
+) -> LabelRequest:
     """A label sent over MQTT as JSON: word and sensor or row_id, and where wanted the other
     MESSAGE_KEYS.
 
@@ -99,7 +106,9 @@ def parse_message(payload: bytes, received_ns: int, failure_modes: Iterable[str]
     sensor = _text(tree, "sensor", MAX_SENSOR)
     if (row_id is None) == (not sensor):
         raise LabelError("A label needs exactly one of row_id and sensor.")
-    return LabelRequest(check_label(tree, failure_modes), received_ns, row_id, sensor, time_ns)
+    return LabelRequest(
+        check_label(tree, failure_modes), received_ns, row_id, sensor, time_ns
+    )
 
 
 def integer(values: Mapping[str, object], key: str) -> int | None:
@@ -107,7 +116,11 @@ def integer(values: Mapping[str, object], key: str) -> int | None:
     value = values.get(key)
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INTEGER:
+    if (
+        not isinstance(value, int)
+        or isinstance(value, bool)
+        or not 0 <= value <= MAX_INTEGER
+    ):
         raise LabelError(f"{key} = {str(value)[:60]!r}: must be a whole number from 0 on.")
     return value
 

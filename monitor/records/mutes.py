@@ -24,4 +24,6 @@ def check_mute(author: str, reason: str, until_ns: int | None, now_ns: int) -> i
 def check_author(author: str) -> None:
     """Raises LabelError."""
     if not author:
-        raise LabelError("The name is missing: whoever mutes a point, or ends it, says who it was.")
+        raise LabelError(
+            "The name is missing: whoever mutes a point, or ends it, says who it was."
+        )

@@ -1,9 +1,10 @@
 """Quantiles of any number of values, from counts in buckets that widen with the value.
 
-This is DDSketch (Masson, Rim and Lee, "DDSketch: a fast and fully-mergeable quantile sketch with
-relative-error guarantees", PVLDB 12, 2019) without its limit on buckets: the sketch of two sets of
-values is the sum of their sketches. A quantile is told as if a bucket's values lay evenly in it, so
-it is off by RELATIVE_ERROR of itself at worst.
+This is DDSketch (Masson, Rim and Lee, "DDSketch: a fast and fully-mergeable
+quantile sketch with relative-error guarantees", PVLDB 12, 2019) without its
+limit on buckets: the sketch of two sets of values is the sum of their sketches.
+A quantile is told as if a bucket's values lay evenly in it, so it is off by
+RELATIVE_ERROR of itself at worst.
 """
 
 from __future__ import annotations

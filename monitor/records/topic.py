@@ -20,9 +20,9 @@ N_REMEMBERED, MAX_REMEMBERED = 1 << 14, 256
 class TopicFilter:
     """What a source listens to.
 
-    text : an MQTT topic filter
-    is_state : its retained message still holds, and is wanted anew at every start
-    is_optional : we can do without where we may not have it
+    text : an MQTT topic filter is_state : its retained message still holds, and
+    is wanted anew at every start is_optional : we can do without where we may
+    not have it
     """
 
     text: str
@@ -48,7 +48,9 @@ class TopicPattern:
                 f"begins with {levels[0]}/: a shared subscription deals out a sensor's messages"
                 " among its readers, and each would see gaps; write the topic without it"
             )
-        names = [match[1] for level in levels if (match := re.fullmatch(r"\{(\w+)\}", level))]
+        names = [
+            match[1] for level in levels if (match := re.fullmatch(r"\{(\w+)\}", level))
+        ]
         if unknown := [name for name in names if name not in LEVEL_NAMES]:
             raise ValueError(
                 f"has a level {{{unknown[0]}}}; levels may be named {{machine}} and {{point}},"
@@ -57,10 +59,14 @@ class TopicPattern:
         is_named = "machine" in names or not needs_machine
         if not is_named or len(set(names)) != len(names):
             raise ValueError("must name {machine} once and each other level at most once")
-        if "machine" not in names and (places := [name for name in names if name in PLACES]):
+        if "machine" not in names and (
+            places := [name for name in names if name in PLACES]
+        ):
             raise ValueError(f"names {{{places[0]}}}, which needs {{machine}} beside it")
         if any(
-            set(level) & set("{}#+\0") for level in levels if not re.fullmatch(r"\{\w+\}|\+", level)
+            set(level) & set("{}#+\0")
+            for level in levels
+            if not re.fullmatch(r"\{\w+\}|\+", level)
         ):
             raise ValueError("each level must be plain text, '+' or one name in braces")
         return cls(levels)

@@ -83,7 +83,9 @@ class Verdict:
     @property
     def probability(self) -> float | None:
         """P(NG) by the first evidence that has one."""
-        known = (found.probability for found in self.evidence if found.probability is not None)
+        known = (
+            found.probability for found in self.evidence if found.probability is not None
+        )
         return next(known, None)
 
     @property

@@ -17,7 +17,9 @@ def band_steps(evidence: Evidence, grid: Grid) -> list[tuple[str, float]]:
     """What adds up to the score: the bias, then each band from low to high."""
     sums = evidence.cells.sum(axis=1, dtype=np.float64)
     steps = [("bias", evidence.bias)] if has_bias(evidence) else []
-    return steps + [(band_name(grid, index), float(value)) for index, value in enumerate(sums)]
+    return steps + [
+        (band_name(grid, index), float(value)) for index, value in enumerate(sums)
+    ]
 
 
 def has_bias(evidence: Evidence) -> bool:
@@ -25,7 +27,9 @@ def has_bias(evidence: Evidence) -> bool:
 
 
 def band_name(grid: Grid, first: int, last: int | None = None) -> str:
-    return hz_range(grid.f_edges_hz[first], grid.f_edges_hz[(first if last is None else last) + 1])
+    return hz_range(
+        grid.f_edges_hz[first], grid.f_edges_hz[(first if last is None else last) + 1]
+    )
 
 
 def grey_levels(spectrum_db: Float32 | None) -> tuple[float, float]:
@@ -43,7 +47,8 @@ def mean_db(spectrum_db: Float32 | None) -> Float32 | None:
     if spectrum_db is None:
         return None
     return np.asarray(
-        10 * np.log10(np.mean(10 ** (spectrum_db.astype(np.float64) / 10), axis=0)), np.float32
+        10 * np.log10(np.mean(10 ** (spectrum_db.astype(np.float64) / 10), axis=0)),
+        np.float32,
     )
 
 

@@ -107,13 +107,17 @@ def signed(value: float, digits: int = 3) -> str:
 
 def _verdict(found: Findings) -> str:
     counts = Counter(row.status for row in found.rows)
-    words = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.most_common())
+    words = ", ".join(
+        f"{n} {status.replace('_', ' ')}" for status, n in counts.most_common()
+    )
     n_ng, n = counts["NG"], len(found.rows)
     n_ok = sum(row.status == "OK" and not row.is_undone for row in found.rows)
     kind = "ng" if n_ng else "ok" if n_ok == n else "open"
     said = f"{n_ng} of {n} windows are NG" if n_ng else f"None of {n} windows is NG"
     n_undone = sum(row.is_undone for row in found.rows)
-    undone = f" {n_undone} were judged by a commissioning that was undone." if n_undone else ""
+    undone = (
+        f" {n_undone} were judged by a commissioning that was undone." if n_undone else ""
+    )
     return f'<p class="verdict {kind}">{said}.</p><p>All windows: {words}.{undone}</p>'
 
 
@@ -135,7 +139,9 @@ def _worst(found: Findings) -> str:
     limit, levels = full_colour(evidence), grey_levels(verdict.spectrum_db)
     wave = "" if found.samples is None else waveform(found.samples[0][0], found.samples[1])
     steps = band_steps(evidence, grid)
-    left = wave + evidence_map(evidence.cells, mean_db(verdict.spectrum_db), grid, limit, levels)
+    left = wave + evidence_map(
+        evidence.cells, mean_db(verdict.spectrum_db), grid, limit, levels
+    )
     right = bars(steps, evidence.unit, evidence.threshold) + _sum_words(evidence)
     both = (
         "<div"
@@ -153,7 +159,9 @@ def _scale(evidence: Evidence, limit: float, levels: tuple[float, float]) -> str
     )
 
 
-def _before(found: Findings, evidence: Evidence, limit: float, levels: tuple[float, float]) -> str:
+def _before(
+    found: Findings, evidence: Evidence, limit: float, levels: tuple[float, float]
+) -> str:
     """The last OK window, drawn with the same limits."""
     verdict = found.last_ok
     same = None if verdict is None else verdict.of_kind(evidence.kind)
@@ -162,7 +170,9 @@ def _before(found: Findings, evidence: Evidence, limit: float, levels: tuple[flo
             '<p class="quiet">The journal holds no earlier OK window of this model to compare'
             " with.</p>"
         )
-    picture = evidence_map(same.cells, mean_db(verdict.spectrum_db), verdict.grid, limit, levels)
+    picture = evidence_map(
+        same.cells, mean_db(verdict.spectrum_db), verdict.grid, limit, levels
+    )
     when = found.clock(verdict.end_ns)
     return f"<h3>For comparison: the last OK window before it, {when}</h3>{picture}"
 
@@ -196,9 +206,8 @@ def _advice(found: Findings) -> str:
         " mesh, blade passing, bearing defect rates. A bearing defect often shows as bursts that"
         " ring a resonance well above its defect rate."
     )
-    return (
-        f"<h2>What to look at</h2><ul>{''.join(f'<li>{item}</li>' for item in items if item)}</ul>"
-    )
+    entries = "".join(f"<li>{item}</li>" for item in items if item)
+    return f"<h2>What to look at</h2><ul>{entries}</ul>"
 
 
 def _what_to_do(found: Findings, book: AdviceBook) -> str:
@@ -210,7 +219,9 @@ def _what_to_do(found: Findings, book: AdviceBook) -> str:
     advice = book.of_text(*modes, *texts)
     steps = [f"Check: {text}" for text in advice.check] + list(advice.do)
     items = "".join(f"<li>{escape(text)}</li>" for text in steps)
-    source = f'<p class="quiet">Source: {escape(advice.source)}.</p>' if advice.source else ""
+    source = (
+        f'<p class="quiet">Source: {escape(advice.source)}.</p>' if advice.source else ""
+    )
     return f"<h2>What to do: {escape(advice.title)}</h2><ol>{items}</ol>{source}"
 
 
@@ -268,14 +279,20 @@ def _events(found: Findings) -> str:
 
 def _figures(found: Findings) -> str:
     verdict, grid, evidence = found.worst, found.worst.grid, found.worst.leading
-    models = ", ".join(sorted({row.model_id or "none (novelty alone)" for row in found.rows}))
+    models = ", ".join(
+        sorted({row.model_id or "none (novelty alone)" for row in found.rows})
+    )
     pairs = [
         ("Models in this span", models),
         ("Sensor", found.sensor),
         ("Continuity", verdict.continuity),
     ]
-    pairs += [(f"Quality: {name}", f"{value:.4g}") for name, value in verdict.quality.items()]
-    pairs += [(f"Condition: {name}", _figure(name, one)) for name, one in found.indicators.items()]
+    pairs += [
+        (f"Quality: {name}", f"{value:.4g}") for name, value in verdict.quality.items()
+    ]
+    pairs += [
+        (f"Condition: {name}", _figure(name, one)) for name, one in found.indicators.items()
+    ]
     if verdict.residual is not None:
         pairs.append(("Residual: |bias + map − logit|", f"{verdict.residual:.1e}"))
     table = "".join(
@@ -299,9 +316,9 @@ def _table(steps: Iterable[tuple[str, float]], evidence: Evidence) -> str:
         so_far += value
         lines.append((name, signed(value, 4), signed(so_far, 4)))
     rows = [
-        f'<td>{a}</td><td class="number">{b}</td><td class="number">{c}</td>' for a, b, c in lines
+        f'<td>{a}</td><td class="number">{b}</td><td class="number">{c}</td>'
+        for a, b, c in lines
     ]
     total = f'<td>{evidence.unit}</td><td></td><td class="number">{signed(evidence.score, 4)}</td>'
-    return (
-        f'<table>{"".join(f"<tr>{row}</tr>" for row in rows)}<tr class="total">{total}</tr></table>'
-    )
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<table>{body}<tr class="total">{total}</tr></table>'

@@ -1,7 +1,8 @@
 """The report's pictures as SVG text: a time line, a waveform, a map, and bars that add up. Pure; no
 library, no script.
 
-The colours are the page's light ones: orange speaks for NG, blue for OK, grey is the spectrum.
+The colours are the page's light ones: orange speaks for NG, blue for OK, grey
+is the spectrum.
 """
 
 from __future__ import annotations
@@ -51,8 +52,7 @@ def timeline(
 ) -> str:
     """P(NG), or the novelty over its limit, of each window, and a strip of states below.
 
-    chosen : a row to mark
-    clock : tells a time in ns
+    chosen : a row to mark clock : tells a time in ns
     """
     rows = _thinned(rows)
     by_network = any(row.probability is not None for row in rows)
@@ -98,21 +98,31 @@ def _mark(
     return [f'<path d="M{x:.1f} 12V{bottom}" stroke="#16202a" stroke-width="1.5"/>']
 
 
-def waveform(samples: Float32, sample_rate_hz: float, width: int = 560, height: int = 120) -> str:
+def waveform(
+    samples: Float32, sample_rate_hz: float, width: int = 560, height: int = 120
+) -> str:
     """samples : (n,), m/s². Lowest and highest value of each pixel column."""
     n_each = max(1, math.ceil(len(samples) / (width - 86)))
     whole = samples[: len(samples) - len(samples) % n_each].reshape(-1, n_each)
     low, high = whole.min(axis=1), whole.max(axis=1)
     top = float(max(abs(low.min()), abs(high.max()), 1e-9))
-    box = _Box(74, 16, width - 12, height - 22, 0.0, len(samples) / sample_rate_hz, -top, top)
+    box = _Box(
+        74, 16, width - 12, height - 22, 0.0, len(samples) / sample_rate_hz, -top, top
+    )
     step_s = n_each / sample_rate_hz
     line = [
         point
         for i in range(len(low))
-        for point in (((i + 0.5) * step_s, float(low[i])), ((i + 0.5) * step_s, float(high[i])))
+        for point in (
+            ((i + 0.5) * step_s, float(low[i])),
+            ((i + 0.5) * step_s, float(high[i])),
+        )
     ]
     parts = [_grid_line(box, value, f"{value:.3g}") for value in (-top, 0.0, top)]
-    parts += [_path(line, box, "#0b6aa8", 0.8), _text(74, 11, "acceleration in m/s²", "start")]
+    parts += [
+        _path(line, box, "#0b6aa8", 0.8),
+        _text(74, 11, "acceleration in m/s²", "start"),
+    ]
     return _svg(width, height, parts, "Waveform")
 
 
@@ -146,14 +156,18 @@ def evidence_map(
             parts.append(_rect(x, y, w + 0.4, h + 0.4, colour))
     parts += [_text(68, box.y(tick) + 4, hz(tick), "end") for tick in ticks(f[0], f[-1], 6)]
     parts += [
-        _text(box.x(tick), height - 24, f"{tick:g}", "middle") for tick in ticks(t[0], t[-1], 5)
+        _text(box.x(tick), height - 24, f"{tick:g}", "middle")
+        for tick in ticks(t[0], t[-1], 5)
     ]
     parts.append(_text((74 + width) / 2, height - 6, "time in s", "middle"))
     return _svg(width, height, parts, "Map of evidence")
 
 
 def bars(
-    steps: Sequence[tuple[str, float]], total_name: str, limit: float | None, width: int = 400
+    steps: Sequence[tuple[str, float]],
+    total_name: str,
+    limit: float | None,
+    width: int = 400,
 ) -> str:
     """Bars that each begin where the one below ended, and the sum they reach. steps : name and what
     it adds.
@@ -164,7 +178,14 @@ def bars(
     room = 0.06 * ((max(ends) - min(ends)) or 1.0)
     height = 20 * (len(steps) + 1) + 44
     box = _Box(
-        122, 24, width - 14, height - 20, min(ends) - room, max(ends) + room, 0.0, len(steps) + 1.0
+        122,
+        24,
+        width - 14,
+        height - 20,
+        min(ends) - room,
+        max(ends) + room,
+        0.0,
+        len(steps) + 1.0,
     )
     parts = []
     for index, (name, value) in enumerate(steps):
@@ -189,17 +210,26 @@ def bars(
 def cell_colour(level: float, share: float) -> str:
     """level : 0 to 1 of the spectrum's range. share : evidence over its limit, negative for OK."""
     spectrum = _mix(SPECTRUM_LOW, SPECTRUM_HIGH, level)
-    strength = min(1.0, 2 * BLEND) * min(1.0, 0.12 * BLEND + math.sqrt(min(1.0, abs(share))))
-    return _mix(spectrum, _mix(NEUTRAL, FOR_NG if share >= 0 else FOR_OK, abs(share)), strength)
+    strength = min(1.0, 2 * BLEND) * min(
+        1.0, 0.12 * BLEND + math.sqrt(min(1.0, abs(share)))
+    )
+    return _mix(
+        spectrum, _mix(NEUTRAL, FOR_NG if share >= 0 else FOR_OK, abs(share)), strength
+    )
 
 
 def ticks(low: float, high: float, about: int) -> list[float]:
     """Round numbers within a range."""
     raw = (high - low) / about
     decade = 10 ** math.floor(math.log10(raw))
-    step = next(decade * factor for factor in (1, 2, 5, 10) if decade * factor >= raw * 0.999)
+    step = next(
+        decade * factor for factor in (1, 2, 5, 10) if decade * factor >= raw * 0.999
+    )
     first = math.ceil(low / step - 1e-9)
-    return [round(index * step, 10) for index in range(first, math.floor(high / step + 1e-9) + 1)]
+    return [
+        round(index * step, 10)
+        for index in range(first, math.floor(high / step + 1e-9) + 1)
+    ]
 
 
 def hz(value: float) -> str:
@@ -233,10 +263,14 @@ class _Box:
         self.left, self.right, self.bottom, self.top = left, right, bottom, top
 
     def x(self, value: float) -> float:
-        return self.x0 + (value - self.left) / (self.right - self.left) * (self.x1 - self.x0)
+        return self.x0 + (value - self.left) / (self.right - self.left) * (
+            self.x1 - self.x0
+        )
 
     def y(self, value: float) -> float:
-        return self.y1 - (value - self.bottom) / (self.top - self.bottom) * (self.y1 - self.y0)
+        return self.y1 - (value - self.bottom) / (self.top - self.bottom) * (
+            self.y1 - self.y0
+        )
 
 
 def _svg(width: int, height: int, parts: Iterable[str], title: str) -> str:
@@ -245,9 +279,9 @@ def _svg(width: int, height: int, parts: Iterable[str], title: str) -> str:
 
 
 def _rect(x: float, y: float, width: float, height: float, colour: str) -> str:
-    return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{colour}"/>'
-    )
+    place = f'x="{x:.1f}" y="{y:.1f}"'
+    size = f'width="{width:.1f}" height="{height:.1f}"'
+    return f'<rect {place} {size} fill="{colour}"/>'
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:
@@ -285,7 +319,8 @@ def _bar(box: _Box, index: int, start: float, end: float, colour: str, name: str
 def _mix(start: str, end: str, share: float) -> str:
     share = min(1.0, max(0.0, share))
     a, b = (
-        np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], float) for colour in (start, end)
+        np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], float)
+        for colour in (start, end)
     )
     mixed: NDArray[np.float64] = np.rint(a + share * (b - a))
     return "#" + "".join(f"{int(value):02x}" for value in mixed)
@@ -296,7 +331,8 @@ def _thinned(rows: Sequence[WindowSummary]) -> list[WindowSummary]:
     n_each = math.ceil(len(rows) / MAX_STRIPS)
     groups = (rows[start : start + n_each] for start in range(0, len(rows), n_each))
     return [
-        max(group, key=lambda row: (SEVERITY[row.status], row.excess or 0.0)) for group in groups
+        max(group, key=lambda row: (SEVERITY[row.status], row.excess or 0.0))
+        for group in groups
     ]
 
 

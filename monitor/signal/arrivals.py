@@ -1,10 +1,12 @@
 """The sample rate as arrival tells it, and how sure that is. For streams without message times.
 Pure.
 
-A message arrives late by a delay that nobody knows, so two arrivals tell the rate between them only
-as surely as their delays are alike. How unlike they are is seen from all arrivals in between: their
-scatter about the straight line through the first and the last. Some times over it covers a pause,
-and the burst of a backlog of any length: the kink in the line is itself as large as the error.
+A message arrives late by a delay that nobody knows, so two arrivals tell the
+rate between them only as surely as their delays are alike. How unlike they are
+is seen from all arrivals in between: their scatter about the straight line
+through the first and the last. Some times over it covers a pause, and the burst
+of a backlog of any length: the kink in the line is itself as large as the
+error.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ CERTAINTY = 4.0  # times the scatter
 # What comes faster than that is taken for a backlog, unless it lasts. A backlog that comes at five
 # times the rate or more is then never taken for a rate, also not together with what follows it.
 BACKLOG = 2.5
-PATIENCE_S = 1200.0  # likewise for all that comes too fast where a backlog is to be expected
+PATIENCE_S = (
+    1200.0  # likewise for all that comes too fast where a backlog is to be expected
+)
 N_POINTS = 64  # arrivals to remember
 SPAN_S = 600.0  # then it is measured anew
 RENEWED_S = 60.0  # so long the finding of the span before stands

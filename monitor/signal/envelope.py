@@ -1,8 +1,8 @@
 """Spectrum of the squared envelope of a band: how often something strikes there.
 
-A defect strikes at a low rate and rings a resonance at a high frequency. The band's envelope
-follows the strikes; its spectrum has lines at their rate (Randall and Antoni 2011, Mech. Syst.
-Signal Process. 25).
+A defect strikes at a low rate and rings a resonance at a high frequency. The
+band's envelope follows the strikes; its spectrum has lines at their rate
+(Randall and Antoni 2011, Mech. Syst. Signal Process. 25).
 """
 
 from __future__ import annotations
@@ -33,18 +33,24 @@ class EnvelopeSpectrum:
 
 
 def squared_envelope(
-    samples: Float32, sample_rate_hz: float, band_hz: tuple[float, float], envelope_rate_hz: float
+    samples: Float32,
+    sample_rate_hz: float,
+    band_hz: tuple[float, float],
+    envelope_rate_hz: float,
 ) -> Float64:
     """The squared envelope of one band, (m/s²)², at a rate of its own.
 
-    samples : float32, shape (n,), m/s², without a gap
-    envelope_rate_hz : at least twice the band's width, or the envelope is aliased
+    samples : float32, shape (n,), m/s², without a gap envelope_rate_hz : at
+    least twice the band's width, or the envelope is aliased
 
-    Raises ValueError for a band that holds less than two frequencies of the signal.
+    Raises ValueError for a band that holds less than two frequencies of the
+    signal.
     """
     n = len(samples)
     first, end = (round(edge * n / sample_rate_hz) for edge in band_hz)
-    band = scipy.fft.rfft(samples.astype(np.float64) - samples.mean(dtype=np.float64))[first:end]
+    band = scipy.fft.rfft(samples.astype(np.float64) - samples.mean(dtype=np.float64))[
+        first:end
+    ]
     if len(band) < 2:
         raise ValueError(f"band {band_hz} Hz: holds too little of a signal of {n} samples.")
     n_out = round(n * envelope_rate_hz / sample_rate_hz)
@@ -60,11 +66,14 @@ def envelope_spectrum(
 ) -> EnvelopeSpectrum | None:
     """Mean over Hann-tapered segments of 1 / resolution_hz seconds, half overlapping.
 
-    stretches : unbroken signals, float32, shape (n,), m/s²; no segment spans two of them
+    stretches : unbroken signals, float32, shape (n,), m/s²; no segment spans
+    two of them
 
     None where no stretch is long enough for one segment.
     """
-    n_segment = scipy.fft.next_fast_len(round(2.1 * (band_hz[1] - band_hz[0]) / resolution_hz))
+    n_segment = scipy.fft.next_fast_len(
+        round(2.1 * (band_hz[1] - band_hz[0]) / resolution_hz)
+    )
     total, n_averaged = np.zeros(n_segment // 2 + 1), 0
     for samples in stretches:
         n_out = round(len(samples) * n_segment * resolution_hz / sample_rate_hz)

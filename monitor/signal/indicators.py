@@ -1,6 +1,7 @@
 """Condition indicators of windows: the figures that vibration analysts read first.
 
-Each has a name with its unit in it. Definitions with their sources: docs/diagnose.md.
+Each has a name with its unit in it. Definitions with their sources:
+docs/diagnose.md.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ ZONE = "zone"  # 1 is A, 4 is D
 def figures(samples: Float32) -> Float32:
     """FIGURES of each channel of each window, its mean removed.
 
-    samples : float32, shape (n_windows, n_channels, n_window), acceleration in m/s²
+    samples : float32, shape (n_windows, n_channels, n_window), acceleration in
+    m/s²
 
-    Returns float32, shape (n_windows, n_channels, len(FIGURES)). Crest factor (peak / RMS) and
-    kurtosis (of Pearson, 3 for normal noise) are NaN where a channel stands still.
+    Returns float32, shape (n_windows, n_channels, len(FIGURES)). Crest factor
+    (peak / RMS) and kurtosis (of Pearson, 3 for normal noise) are NaN where a
+    channel stands still.
     """
     found = np.empty((*samples.shape[:2], len(FIGURES)), np.float32)
     for first in range(0, len(samples), N_AT_ONCE):
@@ -68,8 +71,9 @@ def velocity_name(shaft_hz: float | None) -> str:
 def velocities(samples: Float32, sample_rate_hz: float, name: str) -> list[float]:
     """RMS velocity of each channel, mm/s; none where the window is too short or the rate too low.
 
-    samples : float32, shape (n_channels, n_window), acceleration in m/s². name : VELOCITY, which
-    counts from 10 to 1000 Hz, or SLOW_VELOCITY, which counts from 2 Hz
+    samples : float32, shape (n_channels, n_window), acceleration in m/s². name
+    : VELOCITY, which counts from 10 to 1000 Hz, or SLOW_VELOCITY, which counts
+    from 2 Hz
     """
     low_hz = severity.SLOW_LOW_HZ if name == SLOW_VELOCITY else severity.LOW_HZ
     if not severity.applies(sample_rate_hz, samples.shape[1], low_hz):
@@ -78,7 +82,9 @@ def velocities(samples: Float32, sample_rate_hz: float, name: str) -> list[float
     return [float(one) for one in found]
 
 
-def by_name(values: Mapping[str, Sequence[float]], channels: Sequence[str]) -> dict[str, float]:
+def by_name(
+    values: Mapping[str, Sequence[float]], channels: Sequence[str]
+) -> dict[str, float]:
     """With the channel behind the name where there are several: "kurtosis.x"."""
     if len(channels) == 1:
         return {name: value for name, (value,) in values.items()}

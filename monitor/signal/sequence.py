@@ -1,8 +1,9 @@
 """Running numbers of messages: what comes next, what is missing, and what began anew. Pure.
 
-A counter of few bits comes back to zero. Where its width is declared, a loss across that place is
-told from a restart: by the time that has passed, as far as messages bear one, else by whether the
-new number is one that counters start with.
+A counter of few bits comes back to zero. Where its width is declared, a loss
+across that place is told from a restart: by the time that has passed, as far as
+messages bear one, else by whether the new number is one that counters start
+with.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ RESTART_SHARE = 1 / 8
 class Step:
     """From the last number to the next.
 
-    reason : "", gap, sequence_reset
-    hole : numbers that are missing, from the first to behind the last; it may reach over the lap
-    is_new_lap : the counter has wrapped
+    reason : "", gap, sequence_reset hole : numbers that are missing, from the
+    first to behind the last; it may reach over the lap is_new_lap : the counter
+    has wrapped
     """
 
     reason: str = ""
@@ -33,7 +34,8 @@ class Step:
 
 def step(last: int, now: int, bits: int | None, n_passed: float | None) -> Step:
     """bits : the counter's declared width; None: not declared
-    n_passed : messages that would have filled the time since the last; None where none tells
+    n_passed : messages that would have filled the time since the last; None
+    where none tells
     """
     if bits is None:
         return _plain_step(last, now)

@@ -41,13 +41,16 @@ def velocity_rms_mm_s(samples: Float32, sample_rate_hz: float) -> float:
     return float(velocities_mm_s(samples, sample_rate_hz).max())
 
 
-def velocities_mm_s(samples: Float32, sample_rate_hz: float, low_hz: float = LOW_HZ) -> Float64:
+def velocities_mm_s(
+    samples: Float32, sample_rate_hz: float, low_hz: float = LOW_HZ
+) -> Float64:
     """RMS velocity of each channel from low_hz to 1000 Hz, shape (n_channels,), mm/s.
 
     samples : float32, shape (n_channels, n_window), acceleration in m/s²
 
-    Integrated in the frequency domain under a Hann taper, so a strong slow component outside the
-    band does not leak in. A sine at the very edge of the band counts in full.
+    Integrated in the frequency domain under a Hann taper, so a strong slow
+    component outside the band does not leak in. A sine at the very edge of the
+    band counts in full.
     """
     taper, band, weight = _constants(samples.shape[1], sample_rate_hz, low_hz)
     centred = samples - samples.mean(axis=1, keepdims=True)
@@ -57,7 +60,9 @@ def velocities_mm_s(samples: Float32, sample_rate_hz: float, low_hz: float = LOW
 
 
 @lru_cache(maxsize=16)
-def _constants(n: int, sample_rate_hz: float, low_hz: float) -> tuple[Float32, slice, Float64]:
+def _constants(
+    n: int, sample_rate_hz: float, low_hz: float
+) -> tuple[Float32, slice, Float64]:
     """Hann taper, the band's place in the spectrum, and what |X|² there weighs in the mean square
     velocity.
     """
@@ -66,5 +71,7 @@ def _constants(n: int, sample_rate_hz: float, low_hz: float) -> tuple[Float32, s
     f_hz = np.arange(n // 2 + 1) * delta_hz
     edges = [low_hz - LOBE_BINS * delta_hz, HIGH_HZ + LOBE_BINS * delta_hz]
     first, end = np.searchsorted(f_hz, [np.nextafter(edges[0], np.inf), edges[1]])
-    weight = 2 / (np.square(2 * np.pi * f_hz[first:end]) * n * float(np.square(taper).sum()))
+    weight = 2 / (
+        np.square(2 * np.pi * f_hz[first:end]) * n * float(np.square(taper).sum())
+    )
     return taper, slice(int(first), int(end)), weight

@@ -1,8 +1,9 @@
 """Band spectrogram of whole windows: what the network and the novelty score see.
 
-Power spectral density, Welch's scaling: one-sided, |X|² / (sample_rate * sum(taper²)), equal on
-every frame to scipy.signal.ShortTimeFFT with scale_to="psd" and fft_mode="onesided2X". No padding:
-every frame lies inside the window.
+Power spectral density, Welch's scaling: one-sided, |X|² / (sample_rate *
+sum(taper²)), equal on every frame to scipy.signal.ShortTimeFFT with
+scale_to="psd" and fft_mode="onesided2X". No padding: every frame lies inside
+the window.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ class SpectrogramSettings:
         """
         centres = np.arange(self.n_fft // 2 + 1) * self.delta_f_hz
         return tuple(
-            int(q) for q in np.searchsorted(centres, np.asarray(self.band_edges_hz), side="left")
+            int(q)
+            for q in np.searchsorted(centres, np.asarray(self.band_edges_hz), side="left")
         )
 
 
@@ -141,9 +143,9 @@ def spectrogram(samples: Float32, settings: SpectrogramSettings) -> Float32:
     for start in range(0, len(rows), n_block):
         _band_power(rows[start : start + n_block], settings, power[start : start + n_block])
     psd_db = _decibels(power)
-    by_band = psd_db.reshape(n_windows, n_channels, settings.n_frames, settings.n_bands).swapaxes(
-        2, 3
-    )
+    by_band = psd_db.reshape(
+        n_windows, n_channels, settings.n_frames, settings.n_bands
+    ).swapaxes(2, 3)
     return np.ascontiguousarray(by_band)
 
 
@@ -164,11 +166,13 @@ def column_starts(n_frames: int, n_t: int) -> list[int]:
     """The first frame of each of n_t map columns: equally many frames each, more or fewer in the
     last.
 
-    49 frames make 10 columns of 5 (the last has 4), or 12 of 4 (the last has 5); as pooling with
-    padding does.
+    49 frames make 10 columns of 5 (the last has 4), or 12 of 4 (the last has
+    5); as pooling with padding does.
     """
     if not 1 <= n_t <= n_frames:
-        raise ValueError(f"n_t = {n_t}: must be from 1 to the number of frames, {n_frames}.")
+        raise ValueError(
+            f"n_t = {n_t}: must be from 1 to the number of frames, {n_frames}."
+        )
     n_in_column = -(-n_frames // n_t)
     if (n_t - 1) * n_in_column >= n_frames:
         n_in_column = n_frames // n_t
@@ -179,9 +183,9 @@ def default_settings(sample_rate_hz: float, n_window: int) -> SpectrogramSetting
     """Settings for a sensor without a model: up to 24 bands that widen with frequency,
     half-overlapping Hann frames.
 
-    Frames are chosen so that about ten equal columns fit the window, each a whole number of
-    milliseconds if possible. Raises ValueError if the window is too short to hold a spectrum (16
-    samples).
+    Frames are chosen so that about ten equal columns fit the window, each a
+    whole number of milliseconds if possible. Raises ValueError if the window is
+    too short to hold a spectrum (16 samples).
     """
     if n_window < 16:
         raise ValueError(f"n_window = {n_window} samples: a spectrum needs at least 16.")
@@ -202,7 +206,9 @@ def default_grid(settings: SpectrogramSettings) -> Grid:
     n_t = min(_n_columns(settings.sample_rate_hz, settings.n_window), settings.n_frames)
     starts = column_starts(settings.n_frames, n_t)
     edges_s = tuple(start * settings.delta_t_s for start in starts)
-    return Grid(settings.band_edges_hz, (*edges_s, settings.n_window / settings.sample_rate_hz))
+    return Grid(
+        settings.band_edges_hz, (*edges_s, settings.n_window / settings.sample_rate_hz)
+    )
 
 
 def widening_bins(n_top: int, n_bands: int = DEFAULT_N_BANDS) -> list[int]:
@@ -224,12 +230,16 @@ def _band_power(rows: Float32, settings: SpectrogramSettings, out: Float32) -> N
     """rows (n, n_window) to mean power density per frame and band, out (n, n_frames, n_bands)."""
     taper, starts, end, scale = _constants(settings)
     centred = rows - rows.mean(axis=-1, keepdims=True)
-    frames = sliding_window_view(centred, settings.n_fft, axis=-1)[:, :: settings.hop] * taper
+    frames = (
+        sliding_window_view(centred, settings.n_fft, axis=-1)[:, :: settings.hop] * taper
+    )
     spectrum = scipy.fft.rfft(frames, axis=-1, overwrite_x=True)
     # Re, im, re, im: summing squares over pairs needs no |X|² of its own.
     power = spectrum.view(np.float32)
     np.square(power, out=power)
-    power[..., :2] *= 0.5  # one-sided: every bin counts twice but zero frequency and Nyquist
+    power[..., :2] *= (
+        0.5  # one-sided: every bin counts twice but zero frequency and Nyquist
+    )
     if settings.n_fft % 2 == 0:
         power[..., -2:] *= 0.5
     np.add.reduceat(power[..., :end], starts, axis=-1, out=out)

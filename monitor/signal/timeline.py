@@ -1,12 +1,14 @@
 """Where a segment's samples lie in time: by their messages' times, else by their arrival. Pure.
 
-A sensor's clock may count in whole seconds: then its messages' times say little each, and all
-together where the samples lie. It may be far off, or run back into a time that has its verdicts
-already, as local time does in a night in autumn: then arrival counts, for the whole segment, while
-gaps are still seen by the sensor's own clock.
+A sensor's clock may count in whole seconds: then its messages' times say little
+each, and all together where the samples lie. It may be far off, or run back
+into a time that has its verdicts already, as local time does in a night in
+autumn: then arrival counts, for the whole segment, while gaps are still seen by
+the sensor's own clock.
 
-An arrival is late, never early. What is late by as much all the time shows an outage before it, or
-a rate that is not quite the nominal one: the samples are moved along.
+An arrival is late, never early. What is late by as much all the time shows an
+outage before it, or a rate that is not quite the nominal one: the samples are
+moved along.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from itertools import pairwise
 from monitor.records.signal import Chunk
 from monitor.records.stream import Position, WhyArrival
 
-JUMP_NS = 1_000_000_000  # a time step over this ends the segment even where the sequence goes on
+JUMP_NS = (
+    1_000_000_000  # a time step over this ends the segment even where the sequence goes on
+)
 MIN_TOLERANCE_NS = 2_000_000  # time stamps of very short messages jitter by about this much
 # In messages: a rate that is off is seen only when a message comes to lie at a step of the clock.
 COARSE_TOLERANCE = 1.5
@@ -24,7 +28,9 @@ STEPS_NS = (10**9, 10**8, 10**7)  # that clocks count in; the finer do not matte
 RATE_BASE_NS = 2_000_000_000  # message times must span this before they tell a rate,
 RATE_BASE_STEPS = 100  # and so many steps of their clock
 FAR_AHEAD_NS = 86_400 * 10**9  # what is ahead of our clock by more is no time
-FAR_BEHIND_NS = 3652 * 86_400 * 10**9  # nor is what is behind by ten years; a backlog may be old
+FAR_BEHIND_NS = (
+    3652 * 86_400 * 10**9
+)  # nor is what is behind by ten years; a backlog may be old
 BACK_NS = 1_000_000_000  # a step back by less is the jitter of a clock
 LOOK_NS = 10_000_000_000  # the least delay is looked for in spans of this length
 LATE_NS = 500_000_000  # arrival may be off by so much before the samples are moved along
@@ -131,7 +137,8 @@ def why_arrival(position: Position, chunk: Chunk) -> WhyArrival:
         return "far_behind"
     start_ns = chunk.start_ns
     runs_back = any(
-        first_ns - BACK_NS <= start_ns < last_ns - BACK_NS for first_ns, last_ns in position.covered
+        first_ns - BACK_NS <= start_ns < last_ns - BACK_NS
+        for first_ns, last_ns in position.covered
     )
     return "runs_back" if runs_back else ""
 
@@ -161,8 +168,9 @@ def _placed_ns(position: Position, chunk: Chunk) -> int:
     """The earliest time at which the chunk may begin; position.slack_ns becomes how much later it
     may.
 
-    A coarse clock leaves open where within its step a message began. What the messages before say
-    is carried along: the truth lies where all of them agree.
+    A coarse clock leaves open where within its step a message began. What the
+    messages before say is carried along: the truth lies where all of them
+    agree.
     """
     assert chunk.start_ns is not None
     step_ns = _coarse_step_ns(position, chunk)
@@ -180,7 +188,8 @@ def _placed_ns(position: Position, chunk: Chunk) -> int:
 def _follow_arrival(position: Position, received_ns: int, end: int) -> None:
     """Move the samples along where all arrive too late by as much, or one too early.
 
-    A backlog arrives late, but less so with every message: then the samples stay where they are.
+    A backlog arrives late, but less so with every message: then the samples
+    stay where they are.
     """
     delay_ns = received_ns - time_of(position, end)
     if position.least_delay_ns is None or position.looked_ns is None:
@@ -201,7 +210,8 @@ def _note_time(position: Position, mark: tuple[int, int]) -> None:
     """Times are needed where windows begin: of a message with no window's first sample none is
     kept.
 
-    Else a window of hundreds of short messages would store as many times at every commit.
+    Else a window of hundreds of short messages would store as many times at
+    every commit.
     """
     times, first, n_hop = position.times, position.first_sample, position.n_hop
     if times:

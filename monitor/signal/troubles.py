@@ -36,10 +36,14 @@ def zone_trouble(off_ns: int) -> str:
     off_ns : the message's time less that of its arrival
     """
     off = f"time is {span_words(abs(off_ns))} {'ahead' if off_ns > 0 else 'behind'}"
-    return f"{off}: is it local time? Then set payload.time_zone; else set the sensor's clock"
+    return (
+        f"{off}: is it local time? Then set payload.time_zone; else set the sensor's clock"
+    )
 
 
-def rate_trouble(measured_hz: float, nominal_hz: float, by_arrival: RateEstimate | None) -> str:
+def rate_trouble(
+    measured_hz: float, nominal_hz: float, by_arrival: RateEstimate | None
+) -> str:
     """A sample rate that is not the configured one."""
     if by_arrival is None:
         return (
@@ -54,13 +58,21 @@ def rate_trouble(measured_hz: float, nominal_hz: float, by_arrival: RateEstimate
 
 def snapshot_trouble(snapshot_s: float, window_s: float, has_model: bool) -> str:
     """A snapshot that is shorter than one window."""
-    window = f"the model's window of {window_s:g} s" if has_model else f"window_s = {window_s:g} s"
+    window = (
+        f"the model's window of {window_s:g} s"
+        if has_model
+        else f"window_s = {window_s:g} s"
+    )
     return f"a snapshot of {snapshot_s:g} s is shorter than {window}: it is never judged"
 
 
 def period_trouble(pause_s: float, expected_s: float, acquisition: str) -> str:
     """A sensor that is silent and back with every message."""
-    hint = "" if acquisition == "snapshot" else ", and acquisition: snapshot if it rests in between"
+    hint = (
+        ""
+        if acquisition == "snapshot"
+        else ", and acquisition: snapshot if it rests in between"
+    )
     return (
         f"messages come every {pause_s:.2g} s, expected_period_s = {expected_s:g} s is set: it"
         f" counts as silent in between; set expected_period_s: {pause_s:.2g}{hint}"
@@ -82,7 +94,9 @@ def _guess(start_ns: int, received_ns: int, time_format: str | None) -> str:
         for factor, n_coarser in ((1000**n_steps, n_steps), (1 / 1000**n_steps, -n_steps)):
             if abs(start_ns * factor / received_ns - 1) < 0.1:
                 return _other_count(time_format, n_coarser)
-    return "is payload.time_format right, and the clock of the sensor (and of this host) set?"
+    return (
+        "is payload.time_format right, and the clock of the sensor (and of this host) set?"
+    )
 
 
 def _other_count(time_format: str | None, n_coarser: int) -> str:

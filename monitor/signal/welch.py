@@ -18,11 +18,13 @@ def mean_density(
 ) -> tuple[Float64, int]:
     """One-sided density, shape (n_f,), the signal's unit squared per Hz, and how many segments.
 
-    Stretches shorter than one segment of 1 / resolution_hz seconds are left out. Raises ValueError
-    where all are.
+    Stretches shorter than one segment of 1 / resolution_hz seconds are left
+    out. Raises ValueError where all are.
     """
     n = round(sample_rate_hz / resolution_hz)
-    powers = [segment_powers(one.astype(np.float64), n) for one in stretches if len(one) >= n]
+    powers = [
+        segment_powers(one.astype(np.float64), n) for one in stretches if len(one) >= n
+    ]
     if not powers:
         raise ValueError(f"resolution_hz = {resolution_hz:g}: no stretch has {n} samples.")
     every = np.concatenate(powers)
@@ -32,7 +34,8 @@ def mean_density(
 def segment_powers(samples: Float64, n: int) -> Float64:
     """Power of each segment of n samples, their mean removed, as a density at a rate of one.
 
-    samples : float64, shape (at least n,). Returns shape (n_segments, n // 2 + 1)
+    samples : float64, shape (at least n,). Returns shape (n_segments, n // 2 +
+    1)
     """
     n_more = (len(samples) - n) * 2 // n
     starts = np.linspace(0, len(samples) - n, 1 + n_more).astype(int)

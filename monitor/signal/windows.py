@@ -1,8 +1,8 @@
 """Cuts one sensor's chunks into windows. Knows duplicates, gaps, jumps and overlaps; reads no
 clock.
 
-Borders count samples from the segment's start, so the same stream gives the same windows however
-MQTT cut it.
+Borders count samples from the segment's start, so the same stream gives the
+same windows however MQTT cut it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ BEGINS_ANEW = ("sequence_reset", "time_jump", "overlap")
 class WindowSettings:
     """n_window and n_hop in samples; n_hop = n_window means no overlap.
 
-    rate_hz : the nominal rate; 0 where none is known
-    sequence_bits : the declared width of the messages' counter
-    derives : chunks are of velocity; windows are of its derivative
+    rate_hz : the nominal rate; 0 where none is known sequence_bits : the
+    declared width of the messages' counter derives : chunks are of velocity;
+    windows are of its derivative
     """
 
     acquisition: Literal["continuous", "snapshot"]
@@ -71,8 +71,8 @@ class Recent:
 class Windower:
     """One sensor's stream. push() takes a chunk in, cut() gives the next whole window out.
 
-    position, buffer and keys are what a restart needs; tail() gives the samples that were not
-    handed out yet.
+    position, buffer and keys are what a restart needs; tail() gives the samples
+    that were not handed out yet.
     """
 
     def __init__(self, sensor: str, settings: WindowSettings) -> None:
@@ -90,7 +90,9 @@ class Windower:
     @property
     def n_waiting(self) -> int:
         """Samples received that no window, gap or drop has counted yet."""
-        return max(0, self.position.first_sample + self._n_buffered - self.position.n_counted)
+        return max(
+            0, self.position.first_sample + self._n_buffered - self.position.n_counted
+        )
 
     def push(self, chunk: Chunk, checksum: int = 0) -> list[Gap | Drop]:
         """Take a chunk in. Returns what it ended or what was dropped; windows come from cut()."""
@@ -246,8 +248,9 @@ class Windower:
 
     def _fills_hole(self, chunk: Chunk) -> bool:
         """True for a message overtaken by the one that showed the last gap. The hole is forgotten
-        when the counter begins anew, the clock steps, or so many messages have come that none can
-        still be under way: else good messages with its numbers would be lost in every later lap.
+        when the counter begins anew, the clock steps, or so many messages have
+        come that none can still be under way: else good messages with its
+        numbers would be lost in every later lap.
         """
         position = self.position
         mark = chunk.start_ns if chunk.sequence is None else chunk.sequence
@@ -267,9 +270,10 @@ class Windower:
         """True for a message that must have come before all that is remembered: behind us in number
         and time by more than memory reaches.
 
-        A broker that lost its last notes delivers long-acknowledged messages again. A sensor that
-        starts anew begins its numbers anew, while its clock goes on, or is lost and far off, or
-        begins anew as well. Should its first numbers be lost, it is believed after N_LATE messages.
+        A broker that lost its last notes delivers long-acknowledged messages
+        again. A sensor that starts anew begins its numbers anew, while its
+        clock goes on, or is lost and far off, or begins anew as well. Should
+        its first numbers be lost, it is believed after N_LATE messages.
         """
         position = self.position
         if position.sequence is None or chunk.sequence is None:
@@ -316,7 +320,9 @@ class Windower:
             return ""
         if chunk.sequence == last + 1:  # as a rule
             return ""
-        found = step(last, chunk.sequence, self.settings.sequence_bits, self._n_passed(chunk))
+        found = step(
+            last, chunk.sequence, self.settings.sequence_bits, self._n_passed(chunk)
+        )
         if found.hole is not None:
             self._note_hole(found.hole, chunk.start_ns)
         elif found.reason or found.is_new_lap:
@@ -404,7 +410,9 @@ class Windower:
 
     def _new_position(self, segment: int, after: Position | None = None) -> Position:
         """An empty segment. From the one before it keeps what tells late messages."""
-        found = Position(segment, n_window=self.settings.n_window, n_hop=self.settings.n_hop)
+        found = Position(
+            segment, n_window=self.settings.n_window, n_hop=self.settings.n_hop
+        )
         if after is not None:
             found.sequence, found.expected_ns = after.sequence, after.expected_ns
             found.hole, found.hole_end_ns = after.hole, after.hole_end_ns

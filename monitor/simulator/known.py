@@ -1,8 +1,8 @@
 """Simulated machines whose geometry is known, with one part broken: what a name can be checked by.
 
-Bearing parts after McFadden and Smith 1984 (an inner race passes the load zone once a turn, an
-element once a turn of the cage); a broken tooth strikes once a turn; a loose machine has halves and
-many harmonics.
+Bearing parts after McFadden and Smith 1984 (an inner race passes the load zone
+once a turn, an element once a turn of the cage); a broken tooth strikes once a
+turn; a loose machine has halves and many harmonics.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ class KnownMachine(SimulatedMachine):
         self._blade_amplitude = 0.1 * math.exp(0.4 * draw.standard_normal())
         self._phases = draw.uniform(0, 2 * math.pi, len(HALVES) + 3)
         if self.kind == "bearing":
-            self.parameters = replace(self.parameters, fault_order=self._strikes_per_turn, duty=1.0)
+            self.parameters = replace(
+                self.parameters, fault_order=self._strikes_per_turn, duty=1.0
+            )
             self._impulses = self._impulse_stream()
             self._next_impulse = next(self._impulses)
 
@@ -79,9 +81,13 @@ class KnownMachine(SimulatedMachine):
         n_elements = int(draw.integers(7, 15))
         share = draw.uniform(0.12, min(0.28, 0.9 * math.sin(math.pi / n_elements)))
         ratios = ratios_of(n_elements, share, 1.0, 0.0)
-        told_hz = self.parameters.shaft_hz / (1 + draw.uniform(-SPEED_TOLERANCE, SPEED_TOLERANCE))
+        told_hz = self.parameters.shaft_hz / (
+            1 + draw.uniform(-SPEED_TOLERANCE, SPEED_TOLERANCE)
+        )
         return Machine(
-            speed=ShaftSpeed(told_hz * (1 - SPEED_TOLERANCE), told_hz * (1 + SPEED_TOLERANCE)),
+            speed=ShaftSpeed(
+                told_hz * (1 - SPEED_TOLERANCE), told_hz * (1 + SPEED_TOLERANCE)
+            ),
             slip=0.02,
             bearings=(Bearing("bearing", ratios, 1.0),),
             gears=(Gear("gear", self.parameters.n_teeth, 1.0),),
@@ -106,7 +112,9 @@ class KnownMachine(SimulatedMachine):
         if turns is None:
             return self.severity(time_s)
         angle = 2 * math.pi * turns * self.parameters.shaft_hz * time_s
-        return self.severity(time_s) * (1 - LOAD_ZONE + LOAD_ZONE * (1 + math.cos(angle)) / 2)
+        return self.severity(time_s) * (
+            1 - LOAD_ZONE + LOAD_ZONE * (1 + math.cos(angle)) / 2
+        )
 
     def _shaft(self, time_s: Float64, severity: float) -> Float64:
         turns = self._turns(time_s)

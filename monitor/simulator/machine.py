@@ -1,10 +1,11 @@
 """Simulated machines whose faults are known: for the demo, for tests, and for the bundled model
 "simulator".
 
-A machine is shaft harmonics, gear mesh with sidebands, structure-borne and sensor noise, and slow
-changes of speed. A bearing fault adds impulses that ring a resonance (McFadden and Smith 1984; slip
-after Randall and Antoni 2011). Levels differ so much between machines that overall level tells
-little of a fault; its resonance, though, stands out of the noise around it.
+A machine is shaft harmonics, gear mesh with sidebands, structure-borne and
+sensor noise, and slow changes of speed. A bearing fault adds impulses that ring
+a resonance (McFadden and Smith 1984; slip after Randall and Antoni 2011).
+Levels differ so much between machines that overall level tells little of a
+fault; its resonance, though, stands out of the noise around it.
 """
 
 from __future__ import annotations
@@ -92,7 +93,9 @@ class SimulatedMachine:
         """How far the fault has grown at a time: 0 before its onset and for a healthy machine."""
         if self.kind == "healthy" or time_s < self.onset_s:
             return 0.0
-        grown = 1.0 if self.growth_s == 0 else min(1.0, (time_s - self.onset_s) / self.growth_s)
+        grown = (
+            1.0 if self.growth_s == 0 else min(1.0, (time_s - self.onset_s) / self.growth_s)
+        )
         return self.full_severity * grown
 
     @property
@@ -116,9 +119,15 @@ class SimulatedMachine:
         """
         if self.kind != "bearing":
             return np.empty(0)
-        upto_end = itertools.takewhile(lambda time_s: time_s < end_s, self._impulse_stream())
+        upto_end = itertools.takewhile(
+            lambda time_s: time_s < end_s, self._impulse_stream()
+        )
         return np.array(
-            [t for t in upto_end if t >= start_s and self.severity(t) > 0 and self._sounds(t)]
+            [
+                t
+                for t in upto_end
+                if t >= start_s and self.severity(t) > 0 and self._sounds(t)
+            ]
         )
 
     def _step(self) -> Float32:
@@ -157,7 +166,10 @@ class SimulatedMachine:
         machine = self.parameters
         turns = self._turns(time_s)
         mesh = self._harmonics(
-            machine.n_teeth * turns, machine.mesh_amplitudes, machine.mesh_phases, machine.n_teeth
+            machine.n_teeth * turns,
+            machine.mesh_amplitudes,
+            machine.mesh_phases,
+            machine.n_teeth,
         )
         loss = machine.quiet_shift * severity if self.kind == "quiet" else 0.0
         modulated: Float64 = (
@@ -170,7 +182,9 @@ class SimulatedMachine:
     ) -> Float64:
         """Sum of sines at whole multiples of a turning rate, up to 0.45 of the sample rate."""
         total = np.zeros_like(turns)
-        for k, (amplitude, phase) in enumerate(zip(amplitudes, phases, strict=True), start=1):
+        for k, (amplitude, phase) in enumerate(
+            zip(amplitudes, phases, strict=True), start=1
+        ):
             if k * order * self.parameters.shaft_hz < 0.45 * self.sample_rate_hz:
                 total += amplitude * np.sin(2 * math.pi * k * turns + phase)
         return total
@@ -196,11 +210,15 @@ class SimulatedMachine:
         machine, rate = self.parameters, self.sample_rate_hz
         _, broad_rms = machine.structure[-1]
         noise_power = (
-            (machine.noise_rms**2 + broad_rms**2) * machine.fault_mode.bandwidth_hz / (rate / 2)
+            (machine.noise_rms**2 + broad_rms**2)
+            * machine.fault_mode.bandwidth_hz
+            / (rate / 2)
         )
         strikes_per_sample = machine.fault_order * machine.shaft_hz / rate
         ringing_power = noise_power * 10 ** (machine.fault_snr_db / 10)
-        return math.sqrt(ringing_power / strikes_per_sample / machine.fault_mode.energy(rate))
+        return math.sqrt(
+            ringing_power / strikes_per_sample / machine.fault_mode.energy(rate)
+        )
 
     def _ringing(self, first: int) -> Float64:
         """The fault's impulses from sample `first` on, through its mode: shape (N_STEP,)."""
@@ -210,7 +228,9 @@ class SimulatedMachine:
             if self._sounds(self._next_impulse):
                 strikes[0, int(position)] += self._strike(self._next_impulse)
             self._next_impulse = next(self._impulses)
-        ringing: Float64 = self._strike_size * self._filter("fault", machine.fault_mode, strikes)[0]
+        ringing: Float64 = (
+            self._strike_size * self._filter("fault", machine.fault_mode, strikes)[0]
+        )
         return ringing
 
     def _strike(self, time_s: float) -> float:
@@ -220,7 +240,9 @@ class SimulatedMachine:
     def _impulse_stream(self) -> Iterator[float]:
         """Times of all impulses from 0 on: one per ball pass, with slip, following the shaft."""
         slips = np.random.default_rng([self._seed, 1])
-        time_s = float(slips.uniform()) / (self.parameters.fault_order * self.parameters.shaft_hz)
+        time_s = float(slips.uniform()) / (
+            self.parameters.fault_order * self.parameters.shaft_hz
+        )
         while True:
             yield time_s
             swing = sum(
@@ -259,8 +281,9 @@ def training_windows(
     """Windows of many machines, no two alike: (machine_id, label, samples (n_channels, n_window),
     truth).
 
-    Every other machine is faulty, of severity 0.5 to 1, after a first quarter of healthy windows,
-    so that a network cannot learn which machine is which. label : 0 ok, 1 ng. Split by machine_id.
+    Every other machine is faulty, of severity 0.5 to 1, after a first quarter
+    of healthy windows, so that a network cannot learn which machine is which.
+    label : 0 ok, 1 ng. Split by machine_id.
     """
     window_s = n_window / sample_rate_hz
     for machine_id in range(n_machines):
@@ -281,4 +304,9 @@ def training_windows(
             samples, severity = machine.block(n_window), machine.severity(start_s)
             times_s = machine.impulse_times_s(start_s, start_s + window_s) - start_s
             band_hz = machine.fault_band_hz if severity > 0 else None
-            yield machine_id, int(severity > 0), samples, Truth(kind, severity, band_hz, times_s)
+            yield (
+                machine_id,
+                int(severity > 0),
+                samples,
+                Truth(kind, severity, band_hz, times_s),
+            )

@@ -43,7 +43,9 @@ class Resonance:
 
     @property
     def band_hz(self) -> tuple[float, float]:
-        half_hz = self.damping * self.frequency_hz * math.sqrt(10 ** (FAULT_BAND_DB / 10) - 1)
+        half_hz = (
+            self.damping * self.frequency_hz * math.sqrt(10 ** (FAULT_BAND_DB / 10) - 1)
+        )
         return self.frequency_hz - half_hz, self.frequency_hz + half_hz
 
 
@@ -70,7 +72,9 @@ class Parameters:
     cycle_s: float  # an intermittent fault sounds for a part of each cycle (of load, for example)
     duty: float
     unbalance: float  # growth of the first shaft harmonic at severity 1
-    quiet_shift: float  # relative fall of the structure's frequencies and levels at severity 1
+    quiet_shift: (
+        float  # relative fall of the structure's frequencies and levels at severity 1
+    )
 
 
 class _Draw:
@@ -82,7 +86,9 @@ class _Draw:
     def around(self, median: float, spread: float = 0.5) -> float:
         return float(median * np.exp(spread * self._random.standard_normal()))
 
-    def mode(self, low: float, high: float, damping_low: float, damping_high: float) -> Resonance:
+    def mode(
+        self, low: float, high: float, damping_low: float, damping_high: float
+    ) -> Resonance:
         """low, high : of the sample rate"""
         frequency_hz = self._sample_rate_hz * self._random.uniform(low, high)
         return Resonance(frequency_hz, self._random.uniform(damping_low, damping_high))

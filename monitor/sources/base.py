@@ -1,7 +1,7 @@
 """The contract of every source of messages.
 
-The pipeline knows no more of where messages come from than this: it is given messages, and says of
-each that asks for it when its samples are stored.
+The pipeline knows no more of where messages come from than this: it is given
+messages, and says of each that asks for it when its samples are stored.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Callbacks:
 @dataclass(frozen=True, slots=True)
 class Connection:
     """number : counts this process's connections, 0 before the first.
-    is_resumed : the newest goes on where the one before stopped; else delivery keys begin anew.
+    is_resumed : the newest goes on where the one before stopped; else delivery
+    keys begin anew.
     """
 
     number: int
@@ -62,7 +63,8 @@ class Source(Protocol):
 
     def settle(self, token: object) -> bool:
         """A delivery's samples are stored. Tokens may come in any order; what is acknowledged keeps
-        to the order of delivery. False for a token of a connection that is gone.
+        to the order of delivery. False for a token of a connection that is
+        gone.
         """
         ...
 

@@ -13,7 +13,9 @@ from monitor.sources.mqtt.client import MqttClient
 MakeSource = Callable[[Config, Callbacks, frozenset[str]], Source]
 
 
-def configured_source(config: Config, callbacks: Callbacks, remembered: frozenset[str]) -> Source:
+def configured_source(
+    config: Config, callbacks: Callbacks, remembered: frozenset[str]
+) -> Source:
     """Reads secrets, touches no network. Raises ConfigError.
 
     remembered : what the source of an earlier process left to be remembered
@@ -31,7 +33,9 @@ def configured_source(config: Config, callbacks: Callbacks, remembered: frozense
 
 def topic_filters(config: Config) -> list[TopicFilter]:
     """What to listen to: all waveforms, running-state topics, context and labels."""
-    states = {rule.running.topic for rule in config.sensors if rule.running and rule.running.topic}
+    states = {
+        rule.running.topic for rule in config.sensors if rule.running and rule.running.topic
+    }
     filters = [
         TopicFilter(pattern.filter, one.topic in states)
         for one in config.subscriptions

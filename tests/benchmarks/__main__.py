@@ -33,18 +33,25 @@ from tests.benchmarks.workload import make_workload
 N_SENSORS = 100
 N_WINDOWS = 20
 N_WINDOWS_LIVE = 6  # in real time
-BUSY = 0.5  # load a core before the start, beyond which the figures say more of the other work
+BUSY = (
+    0.5  # load a core before the start, beyond which the figures say more of the other work
+)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--json", action="store_true", help="end with one JSON line")
     parser.add_argument(
-        "--model", default="simulator", help="bundled name or model folder (default simulator)"
+        "--model",
+        default="simulator",
+        help="bundled name or model folder (default simulator)",
     )
     parser.add_argument("--live", action="store_true", help="the service through Mosquitto")
     parser.add_argument(
-        "--sensors", type=int, metavar="N", help="live: one trial with N, in place of the search"
+        "--sensors",
+        type=int,
+        metavar="N",
+        help="live: one trial with N, in place of the search",
     )
     parser.add_argument(
         "--messages-per-window",
@@ -98,11 +105,15 @@ def measure(folder: Path) -> dict[str, object]:
     }
 
 
-def measure_live(folder: Path, n_sensors: int | None, n_in_window: int) -> dict[str, object]:
+def measure_live(
+    folder: Path, n_sensors: int | None, n_in_window: int
+) -> dict[str, object]:
     """n_sensors : of one trial; None: look for the largest number that holds"""
     workload = make_workload(folder, 1, 1)
     if workload.n_window % n_in_window:
-        raise SystemExit(f"{workload.n_window} samples are not {n_in_window} equal messages.")
+        raise SystemExit(
+            f"{workload.n_window} samples are not {n_in_window} equal messages."
+        )
 
     def trial(n: int) -> Trial:
         found = run_trial(workload, Plan(n, n_in_window))

@@ -77,7 +77,9 @@ def _start_once(workload: Workload, folder: Path) -> float:
         systemd.bind(str(folder / "notify"))
         systemd.settimeout(READY_S)
         start_s = time.perf_counter()
-        with _daemon(workload, folder, free_port(), {"NOTIFY_SOCKET": str(folder / "notify")}):
+        with _daemon(
+            workload, folder, free_port(), {"NOTIFY_SOCKET": str(folder / "notify")}
+        ):
             while b"READY=1" not in systemd.recv(1024):
                 pass
             return time.perf_counter() - start_s
@@ -85,7 +87,10 @@ def _start_once(workload: Workload, folder: Path) -> float:
 
 @contextmanager
 def _daemon(
-    workload: Workload, folder: Path, port: int, environment: Mapping[str, str] | None = None
+    workload: Workload,
+    folder: Path,
+    port: int,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     folder.mkdir(exist_ok=True)
     path = folder / "camshaft.yaml"
@@ -115,7 +120,9 @@ def config(workload: Workload, port: int, journal: Path) -> dict[str, object]:
 def _publish(workload: Workload, port: int) -> None:
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
     online = threading.Event()
-    client.on_message = lambda *_: online.set()  # the daemon says so after it has subscribed
+    client.on_message = lambda *_: (
+        online.set()
+    )  # the daemon says so after it has subscribed
     client.connect("127.0.0.1", port)
     client.subscribe(STATUS_TOPIC)
     client.loop_start()

@@ -1,9 +1,10 @@
 """python -m tests.benchmarks.journal_size [--json] [--sensors N] [--windows N]: what a window costs
 in the journal, by table and index, and how quickly it is written.
 
-Real recordings (milling machines of bosch-cnc) where $CAMSHAFT_DATASETS has them, else simulated
-machines; through the real pipeline and writer. The network judges every window, and novelty too
-once a sensor is commissioned, by its first windows.
+Real recordings (milling machines of bosch-cnc) where $CAMSHAFT_DATASETS has
+them, else simulated machines; through the real pipeline and writer. The network
+judges every window, and novelty too once a sensor is commissioned, by its first
+windows.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ class Size:
     @property
     def window_bytes(self) -> float:
         """All of a window but its raw samples."""
-        return sum(self.bytes_by_table.values()) - self.bytes_by_table.get("kept_window", 0.0)
+        return sum(self.bytes_by_table.values()) - self.bytes_by_table.get(
+            "kept_window", 0.0
+        )
 
 
 def main() -> int:
@@ -92,7 +95,9 @@ def recorded() -> tuple[list[Float32], str] | None:
     found: dict[str, list[Float32]] = {}
     for recording in load_manifest(MANIFESTS / "bosch-cnc.yaml").recordings:
         found.setdefault(recording.machine, []).append(read(recording))
-    return [np.concatenate(parts, axis=1) for parts in found.values()], "recordings of bosch-cnc"
+    return [
+        np.concatenate(parts, axis=1) for parts in found.values()
+    ], "recordings of bosch-cnc"
 
 
 def simulated() -> tuple[list[Float32], str]:
@@ -101,7 +106,9 @@ def simulated() -> tuple[list[Float32], str]:
         SimulatedMachine(kind, 1, sample_rate_hz=settings.sample_rate_hz, n_channels=3)
         for kind in ("healthy", "bearing")
     ]
-    return [machine.block(N_SIMULATED * settings.n_window) for machine in machines], "simulation"
+    return [
+        machine.block(N_SIMULATED * settings.n_window) for machine in machines
+    ], "simulation"
 
 
 def measure(
@@ -135,7 +142,9 @@ def _rules(maps: MapsKept) -> Rules:
         scale=SCALE,
         model=MODEL,
     )
-    subscription = Subscription(topic=TOPIC, payload=RawPayload(format="raw", dtype="int16"))
+    subscription = Subscription(
+        topic=TOPIC, payload=RawPayload(format="raw", dtype="int16")
+    )
     analysers = (Analyser(rule, classifier),)
     return Rules((subscription,), analysers, JournalSettings(maps=maps), 4 << 20, None)
 
@@ -153,7 +162,9 @@ def _turns(
     signals: list[Float32], n_sensors: int, n_windows: int, n_window: int
 ) -> Iterator[list[Message]]:
     """Each window a message; a turn has one of every sensor. No two windows are the same."""
-    counts = [np.rint(signal.T / SCALE).clip(-32768, 32767).astype("<i2") for signal in signals]
+    counts = [
+        np.rint(signal.T / SCALE).clip(-32768, 32767).astype("<i2") for signal in signals
+    ]
     window_ns = n_window * 500_000  # at 2 kHz
     for index in range(n_windows):
         turn = []
@@ -202,7 +213,10 @@ def table(maps: MapsKept, size: Size, source: str) -> str:
     lines = [
         f"maps: {maps}; {size.n_windows:,} windows of {source}, {size.n_maps:,} maps kept",
         "",
-        *(f"{name:<40}{cost:>10.1f} B a window" for name, cost in size.bytes_by_table.items()),
+        *(
+            f"{name:<40}{cost:>10.1f} B a window"
+            for name, cost in size.bytes_by_table.items()
+        ),
         f"{'a window, without raw samples':<40}{size.window_bytes:>10.1f} B",
         f"{'a kept window':<40}{size.kept_bytes:>10.1f} B ({size.kept_share:.0%} of float32)",
         f"{'writing':<40}{size.journal_us:>10.1f} µs a window",

@@ -1,8 +1,9 @@
 """The real service, live through Mosquitto: how many sensors this machine carries.
 
-One trial: N sensors send a window a second each. A window's latency runs from its last sample,
-which is when its last message is due, to its row in the journal, as another process sees it. A
-trial holds if p99 is at most a second, no window is lost, and the books close.
+One trial: N sensors send a window a second each. A window's latency runs from
+its last sample, which is when its last message is due, to its row in the
+journal, as another process sees it. A trial holds if p99 is at most a second,
+no window is lost, and the books close.
 """
 
 from __future__ import annotations
@@ -178,7 +179,9 @@ def _job(workload: Workload, port: int, payloads: Path, plan: Plan) -> Job:
 
 def _publisher(job: Job, first: int) -> subprocess.Popen[str]:
     command = [*dying_with_us(), sys.executable, "-m", "tests.benchmarks.publisher"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     _say(process, json.dumps(asdict(job) | {"first": first}))
     return process
 

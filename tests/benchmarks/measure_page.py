@@ -34,7 +34,9 @@ def test_first_paint(window: Any, served: Served) -> None:
         window.goto(served.address)
         window.wait_for_selector(".tile")
         painted_ms.append(
-            window.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+            window.evaluate(
+                "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+            )
         )
     print(f"first paint after {min(painted_ms):.0f} ms")
 
@@ -44,7 +46,9 @@ def test_update_lag_with_200_sensors(window: Any, tmp_path: Path) -> None:
     sensors = [f"machine-{i:03}/bearing" for i in range(200)]
     journal = Journal(tmp_path / "camshaft.journal")
     start_ns = time.time_ns()
-    journal.commit(Batch(verdicts=[verdict(sensor, 0, start_ns, False) for sensor in sensors]))
+    journal.commit(
+        Batch(verdicts=[verdict(sensor, 0, start_ns, False) for sensor in sensors])
+    )
     watched = "machine-117/bearing"
     with serve(tmp_path) as served:
         window.goto(served.address)
@@ -53,7 +57,8 @@ def test_update_lag_with_200_sensors(window: Any, tmp_path: Path) -> None:
         for index in range(1, 5):
             status = index % 2 == 1  # the watched machine turns NG, then OK again
             rows = [
-                verdict(sensor, index, start_ns, status and sensor == watched) for sensor in sensors
+                verdict(sensor, index, start_ns, status and sensor == watched)
+                for sensor in sensors
             ]
             began_s = time.monotonic()
             journal.commit(Batch(verdicts=rows))
@@ -70,8 +75,9 @@ def test_speed_of_the_service_with_an_open_page(window: Any, tmp_path: Path) -> 
     """200 sensors through pipeline and journal, in turns with the page watching and with the page
     held still.
 
-    By the clock, and by the process's own time, which a busy machine does not falsify: medians of
-    PAIRS neighbouring turns, with the 95 % interval of their bootstrap.
+    By the clock, and by the process's own time, which a busy machine does not
+    falsify: medians of PAIRS neighbouring turns, with the 95 % interval of
+    their bootstrap.
     """
     pipeline, journal = (
         Pipeline(rules(configure()), {}, {}, 0.0),
@@ -79,7 +85,8 @@ def test_speed_of_the_service_with_an_open_page(window: Any, tmp_path: Path) -> 
     )
     (message,) = messages(noise(1000), [1000])
     sent = [
-        replace(message, topic=f"vibration/m{i:03}/p/waveform", properties={}) for i in range(200)
+        replace(message, topic=f"vibration/m{i:03}/p/waveform", properties={})
+        for i in range(200)
     ]
     spent_s = np.empty((PAIRS, 2, 2))  # pair; held, open; clock, process
     with serve(tmp_path) as served:

@@ -22,7 +22,9 @@ def spent_s(processes: Mapping[str, int]) -> Spent:
             thread = (task / "comm").read_text()
             place = "libraries" if thread == own else thread.strip()
             place = "main" if task.name == str(pid) else place
-            found[f"{name}, {place}"] += int((task / "schedstat").read_text().split()[0]) / 1e9
+            found[f"{name}, {place}"] += (
+                int((task / "schedstat").read_text().split()[0]) / 1e9
+            )
     return found
 
 

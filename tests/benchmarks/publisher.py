@@ -1,8 +1,9 @@
 """A publisher that costs next to nothing: MQTT 5 packets written to a plain socket, QoS 1.
 
-python -m tests.benchmarks.publisher reads one Job, a line of JSON, connects, says "ready" and reads
-when to begin (nanoseconds since 1970). It publishes every message when it is due, waits for what
-the broker still owes, and prints one Sent as JSON.
+python -m tests.benchmarks.publisher reads one Job, a line of JSON, connects,
+says "ready" and reads when to begin (nanoseconds since 1970). It publishes
+every message when it is due, waits for what the broker still owes, and prints
+one Sent as JSON.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ class Job:
     """Sensors first, first + step, ... of those on these topics, one message each period_ns; they
     begin one after another, evenly spread over a period.
 
-    payloads : a file of windows one after another
-    windows : for each topic, which of them it sends, again and again
-    n_bytes : of a message. n_in_window : messages that hold one window together
+    payloads : a file of windows one after another windows : for each topic,
+    which of them it sends, again and again n_bytes : of a message. n_in_window
+    : messages that hold one window together
     """
 
     port: int
@@ -63,7 +64,8 @@ class Link:
         name = b"\0\x04MQTT\x05"
         clean_start, no_keep_alive, no_properties = b"\x02", b"\0\0", b"\0"
         self._send(
-            0x10, name + clean_start + no_keep_alive + no_properties + _text(client_id.encode())
+            0x10,
+            name + clean_start + no_keep_alive + no_properties + _text(client_id.encode()),
         )
         answer = self._socket.recv(1024)
         if answer[0] != 0x20 or answer[3] != 0:
@@ -75,7 +77,12 @@ class Link:
         while self.n_sent - self.n_acknowledged >= WINDOW:
             self.read()
         packet_id = self.n_sent % MAX_PACKET_ID + 1
-        head = topic_name + struct.pack(">H", packet_id) + _length(len(properties)) + properties
+        head = (
+            topic_name
+            + struct.pack(">H", packet_id)
+            + _length(len(properties))
+            + properties
+        )
         self._send(PUBLISH_QOS_1, head + payload)
         self.n_sent += 1
 
@@ -114,7 +121,9 @@ def run(job: Job, link: Link, start_ns: int) -> Sent:
             worst_late_ns = max(worst_late_ns, _wait_until(due_ns, link))
             sent = job.windows[sensor]
             payload = messages[sent[window % len(sent)] * job.n_in_window + part]
-            link.publish(names[sensor], _properties(number, due_ns - job.period_ns), payload)
+            link.publish(
+                names[sensor], _properties(number, due_ns - job.period_ns), payload
+            )
     deadline_s = time.monotonic() + OWED_S
     while link.n_acknowledged < link.n_sent and time.monotonic() < deadline_s:
         link.read(OWED_S)

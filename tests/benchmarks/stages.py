@@ -46,7 +46,9 @@ class PipelineRun:
 
 def run_pipeline(workload: Workload, folder: Path) -> PipelineRun:
     """All messages through the pipeline into a fresh journal: the median of some runs."""
-    runs = [_run_once(workload, folder / f"run-{index}.journal") for index in range(N_REPEATS)]
+    runs = [
+        _run_once(workload, folder / f"run-{index}.journal") for index in range(N_REPEATS)
+    ]
     return sorted(runs, key=lambda run: run.windows_per_s)[N_REPEATS // 2]
 
 
@@ -69,13 +71,19 @@ def _run_once(workload: Workload, path: Path) -> PipelineRun:
         journal_s += time.process_time()
         committed_s = time.perf_counter()
         n_windows += len(batch.verdicts)
-        max_residual = max(max_residual, *(verdict.residual or 0.0 for verdict in batch.verdicts))
+        max_residual = max(
+            max_residual, *(verdict.residual or 0.0 for verdict in batch.verdicts)
+        )
     cpu_s += time.process_time()
     total_s = time.perf_counter() - start_s
     journal.close()
     if n_windows != len(messages):
-        raise AssertionError(f"{len(messages)} windows went in, {n_windows} verdicts came out.")
-    return PipelineRun(n_windows / total_s, cpu_s / n_windows, journal_s / n_windows, max_residual)
+        raise AssertionError(
+            f"{len(messages)} windows went in, {n_windows} verdicts came out."
+        )
+    return PipelineRun(
+        n_windows / total_s, cpu_s / n_windows, journal_s / n_windows, max_residual
+    )
 
 
 def stage_costs_s(workload: Workload) -> dict[str, float]:
@@ -84,10 +92,14 @@ def stage_costs_s(workload: Workload) -> dict[str, float]:
     settings, grid = manifest.settings, manifest.map_grid
     weights, bias = np.array(manifest.head.weights, np.float32), manifest.head.bias
     messages = workload.messages[:N_AT_ONCE]
-    samples = np.resize(workload.samples(), (N_AT_ONCE, manifest.n_channels, settings.n_window))
+    samples = np.resize(
+        workload.samples(), (N_AT_ONCE, manifest.n_channels, settings.n_window)
+    )
     psd_db = spectrogram(samples, settings)
     logit, features = workload.classifier.predict(psd_db)
-    chunks = [decode_one(message, RAW, "machine/point", workload.rule) for message in messages]
+    chunks = [
+        decode_one(message, RAW, "machine/point", workload.rule) for message in messages
+    ]
 
     def maps() -> None:
         contribution, _ = activation_maps(features, weights, bias, logit)
@@ -115,7 +127,9 @@ def kernel_limit(workload: Workload) -> float:
     samples = workload.samples()
     psd_db = spectrogram(samples, settings)
     frames = _frames(samples, settings.n_fft, settings.hop)
-    transform_s = _median_s(lambda: scipy.fft.rfft(frames)) * settings.n_frames / len(frames)
+    transform_s = (
+        _median_s(lambda: scipy.fft.rfft(frames)) * settings.n_frames / len(frames)
+    )
     network_s = _median_s(lambda: workload.classifier.predict(psd_db)) / len(psd_db)
     n_channels = len(workload.rule.channels)
     return 1 / (n_channels * transform_s + network_s)
@@ -133,7 +147,9 @@ def _cut(chunks: list[Chunk], n_window: int) -> int:
     """Each chunk is the next window of a sensor of its own, as in the whole run."""
     n = 0
     for chunk in chunks:
-        windower = Windower("machine/point", WindowSettings("continuous", n_window, n_window))
+        windower = Windower(
+            "machine/point", WindowSettings("continuous", n_window, n_window)
+        )
         windower.push(chunk)
         while windower.cut() is not None:
             n += 1

@@ -1,8 +1,8 @@
 """python -m tests.benchmarks.tiers [--points 200] [--years 3]: how much room years of trends take,
 and how long they take to open and to look at.
 
-The rows of a few points, each the sum of made-up windows, go through the service's own writer; the
-other points are copies of them.
+The rows of a few points, each the sum of made-up windows, go through the
+service's own writer; the other points are copies of them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ F_EDGES = tuple(float(edge) for edge in np.geomspace(50, 12_800, N_BANDS + 1).ro
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.tiers", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.tiers", description=__doc__
+    )
     parser.add_argument("--points", type=int, default=200)
     parser.add_argument("--years", type=float, default=3.0)
     arguments = parser.parse_args()
@@ -89,7 +91,9 @@ def _make_point(link: sqlite3.Connection, point: int, n_days: int) -> None:
         adding.finish()
 
 
-def _rows(rng: np.random.Generator, tier_s: int, start_ns: int, n: int) -> Iterator[TrendRow]:
+def _rows(
+    rng: np.random.Generator, tier_s: int, start_ns: int, n: int
+) -> Iterator[TrendRow]:
     """Levels that wander, as those of machines do."""
     n_quantities = len(KINDS) + len(INDICATORS)
     walk = np.cumsum(rng.normal(0, 0.01, (n, n_quantities)), axis=0)
@@ -138,7 +142,8 @@ def _copy_point(link: sqlite3.Connection, source: int, target: int) -> None:
             names,
         )
         link.execute(
-            "INSERT INTO trend_open SELECT ?, tier_s, body FROM trend_open WHERE sensor = ?", names
+            "INSERT INTO trend_open SELECT ?, tier_s, body FROM trend_open WHERE sensor = ?",
+            names,
         )
 
 
@@ -171,7 +176,9 @@ def print_times(folder: Path, n_points: int, n_days: int) -> None:
                 start_s = time.perf_counter()
                 page.ask("GET", f"/api/trend?bands=1&{urlencode(values)}", headers=session)
                 took_ms.append(1e3 * (time.perf_counter() - start_s))
-            print(f"a view of {days:>5} days: {', '.join(f'{ms:.0f}' for ms in took_ms)} ms")
+            print(
+                f"a view of {days:>5} days: {', '.join(f'{ms:.0f}' for ms in took_ms)} ms"
+            )
 
 
 if __name__ == "__main__":

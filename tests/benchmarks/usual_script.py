@@ -61,7 +61,9 @@ class _UsualScript:
         self._path = path
 
     def on_message(self, _client: Any, _userdata: Any, message: MQTTMessage) -> None:
-        samples = np.frombuffer(message.payload, "<i2").reshape(-1, self._n_channels).T * SCALE
+        samples = (
+            np.frombuffer(message.payload, "<i2").reshape(-1, self._n_channels).T * SCALE
+        )
         _, _, psd = scipy.signal.spectrogram(
             samples,
             fs=self._settings.sample_rate_hz,
@@ -73,7 +75,9 @@ class _UsualScript:
         bands = np.split(
             psd[:, : self._settings.band_bins[-1]], self._settings.band_bins[:-1], axis=1
         )[1:]
-        psd_db = 10 * np.log10(np.stack([band.mean(axis=1) for band in bands], axis=1) + 1e-12)
+        psd_db = 10 * np.log10(
+            np.stack([band.mean(axis=1) for band in bands], axis=1) + 1e-12
+        )
         found = self._model.predict(psd_db[None], verbose=0)
         machine = message.topic.split("/")[1]
         logit = float(np.ravel(found["logit"])[0])
@@ -84,7 +88,9 @@ class _UsualScript:
         response = self._link.getresponse()
         response.read()
         if response.status != 204:
-            raise AssertionError(f"the point was refused: {response.status} {response.reason}")
+            raise AssertionError(
+                f"the point was refused: {response.status} {response.reason}"
+            )
 
 
 def _paho_message(payload: bytes, index: int) -> MQTTMessage:

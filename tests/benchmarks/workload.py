@@ -48,7 +48,9 @@ class Workload:
 
     def rules(self) -> Rules:
         """Everything a pipeline needs to know."""
-        subscription = Subscription(topic=TOPIC, payload=RawPayload(format="raw", dtype="int16"))
+        subscription = Subscription(
+            topic=TOPIC, payload=RawPayload(format="raw", dtype="int16")
+        )
         analysers = (Analyser(self.rule, self.classifier),)
         return Rules((subscription,), analysers, JournalSettings(), MAX_PAYLOAD_BYTES, None)
 
@@ -56,7 +58,10 @@ class Workload:
         """The payloads in m/s²: shape (n, n_channels, n_window)."""
         n_channels = len(self.rule.channels)
         counts = np.stack(
-            [np.frombuffer(payload, "<i2").reshape(-1, n_channels).T for payload in self.payloads]
+            [
+                np.frombuffer(payload, "<i2").reshape(-1, n_channels).T
+                for payload in self.payloads
+            ]
         )
         return counts.astype(np.float32) * np.float32(SCALE)
 
@@ -84,7 +89,10 @@ def make_workload(folder: Path, n_sensors: int, n_windows: int) -> Workload:
             topic=topic(sensor),
             payload=payloads[windows_of(sensor)[index % N_RECORDINGS]],
             received_ns=START_NS + (index + 1) * window_ns,
-            properties={"sequence": str(index), "start_time_ns": str(START_NS + index * window_ns)},
+            properties={
+                "sequence": str(index),
+                "start_time_ns": str(START_NS + index * window_ns),
+            },
         )
         for index in range(n_windows)
         for sensor in range(n_sensors)
@@ -105,6 +113,8 @@ def windows_of(sensor: int) -> list[int]:
 def _recording(
     kind: Kind, seed: int, sample_rate_hz: float, n_channels: int, n_window: int
 ) -> bytes:
-    machine = SimulatedMachine(kind, seed, sample_rate_hz=sample_rate_hz, n_channels=n_channels)
+    machine = SimulatedMachine(
+        kind, seed, sample_rate_hz=sample_rate_hz, n_channels=n_channels
+    )
     counts = np.clip(np.rint(machine.block(n_window).T / SCALE), -32768, 32767)
     return bytes(counts.astype("<i2").tobytes())

@@ -35,7 +35,9 @@ def test_a_shape_gives_its_samples(folder: Path) -> None:
     config = load_config(folder / "configuration.yaml")
     for entry in json.loads((folder / "expected.json").read_text(encoding="utf-8")):
         found = chunks_of(config, (folder / entry["file"]).read_bytes(), entry)
-        assert [chunk.sensor for chunk in found] == [one["sensor"] for one in entry["chunks"]]
+        assert [chunk.sensor for chunk in found] == [
+            one["sensor"] for one in entry["chunks"]
+        ]
         for chunk, right in zip(found, entry["chunks"], strict=True):
             check(chunk, right)
 
@@ -54,4 +56,6 @@ def test_every_listed_sender_has_its_folder() -> None:
     names = [folder.name for folder in FOLDERS]
     assert {name[:3] for name in names} >= {f"s{number:02}" for number in range(1, 16)}
     assert len(names) >= 30
-    assert sum(name.startswith("client-") for name in names) >= 9  # made by clients of today
+    assert (
+        sum(name.startswith("client-") for name in names) >= 9
+    )  # made by clients of today

@@ -49,4 +49,6 @@ def test_it_offers_commands_options_values_and_files(script: Path, tmp_path: Pat
 
 def test_zsh_reads_it_by_its_own_means(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", "zsh"]) == 0
-    assert capsys.readouterr().out.startswith("autoload -U +X bashcompinit && bashcompinit\n")
+    assert capsys.readouterr().out.startswith(
+        "autoload -U +X bashcompinit && bashcompinit\n"
+    )

@@ -120,7 +120,10 @@ def test_a_person_is_asked_on_a_terminal(
         code, said, _ = run("--seconds", "2.5")
     assert code == 0, said
     assert "    2  g\n" in said
-    assert yaml.safe_load((tmp_path / "camshaft.yaml").read_text())["sensors"][0]["unit"] == "g"
+    assert (
+        yaml.safe_load((tmp_path / "camshaft.yaml").read_text())["sensors"][0]["unit"]
+        == "g"
+    )
 
 
 @needs_mosquitto

@@ -45,7 +45,10 @@ class Plant:
         tree = {
             "mqtt": self.mqtt,
             "subscriptions": [
-                {"topic": "vibration/{machine}/{point}/waveform", "payload": {"format": "raw"}}
+                {
+                    "topic": "vibration/{machine}/{point}/waveform",
+                    "payload": {"format": "raw"},
+                }
             ],
             "sensors": [self.rule],
             **self.more,
@@ -112,8 +115,12 @@ def test_a_healthy_plant(
         "journal",
         "InfluxDB",
     ]
-    assert {line.split()[0] for text in steps.values() for line in text.splitlines()} == {"ok"}
-    assert "mill/spindle: 3 channels x 100 samples at 2000 Hz, 0 m/s² RMS" in steps["message"]
+    assert {line.split()[0] for text in steps.values() for line in text.splitlines()} == {
+        "ok"
+    }
+    assert (
+        "mill/spindle: 3 channels x 100 samples at 2000 Hz, 0 m/s² RMS" in steps["message"]
+    )
     (series,) = influxdb.query("SELECT * FROM monitor_probe")
     assert series.column("ok") == [1]
 
@@ -176,7 +183,9 @@ def test_tls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         TestAuthority(tmp_path / "ca"),
         TestAuthority(tmp_path / "other", "Another authority"),
     )
-    with Mosquitto(tmp_path / "broker", server_certificate=authority.issue("server")) as broker:
+    with Mosquitto(
+        tmp_path / "broker", server_certificate=authority.issue("server")
+    ) as broker:
         plant = Plant(tmp_path, broker.port, capsys)
         plant.mqtt["tls"] = {"ca_file": str(other.ca_file)}
         failed(plant, "TLS", "comes from an authority that tls.ca_file does not hold")
@@ -195,9 +204,15 @@ def test_login(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         plant = Plant(tmp_path, broker.port, capsys)
         failed(plant, "login", "Not authorized")
         (tmp_path / "password").write_text("right")
-        plant.mqtt |= {"username": "camshaft", "password": {"file": str(tmp_path / "password")}}
+        plant.mqtt |= {
+            "username": "camshaft",
+            "password": {"file": str(tmp_path / "password")},
+        }
         steps = failed(
-            plant, "message", "nothing came on vibration/{machine}/{point}/waveform", wait_s=0.1
+            plant,
+            "message",
+            "nothing came on vibration/{machine}/{point}/waveform",
+            wait_s=0.1,
         )
         assert "as 'camshaft'" in steps["login"]
         plant.mqtt["password"] = {"file": str(tmp_path / "absent")}
@@ -289,12 +304,16 @@ def test_journal(plant: Plant, broker: Mosquitto) -> None:
 
 
 @needs_mosquitto
-def test_influx(plant: Plant, broker: Mosquitto, influx_standin_alone: InfluxStandIn) -> None:
+def test_influx(
+    plant: Plant, broker: Mosquitto, influx_standin_alone: InfluxStandIn
+) -> None:
     with sensor(broker.port, GOOD):
         plant.more["influx"] = influx_part(influx_standin_alone.url, plant.folder)
         (plant.folder / "influx-token").write_text("wrong")
         failed(plant, "InfluxDB", "answered 401")
-        plant.more["influx"] = influx_part(influx_standin_alone.url, plant.folder, bucket="absent")
+        plant.more["influx"] = influx_part(
+            influx_standin_alone.url, plant.folder, bucket="absent"
+        )
         failed(plant, "InfluxDB", "404")
         plant.more["influx"] = influx_part(f"http://127.0.0.1:{free_port()}", plant.folder)
         failed(plant, "InfluxDB", "gave no answer")
@@ -339,7 +358,9 @@ def test_a_broker_that_cannot_take_our_last_will(
 
 
 @needs_mosquitto
-def test_a_user_who_may_only_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_user_who_may_only_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     access = tmp_path / "access"
     access.write_text("topic read #\ntopic write vibration/#\n")
     with (
@@ -348,7 +369,10 @@ def test_a_user_who_may_only_read(tmp_path: Path, capsys: pytest.CaptureFixture[
     ):
         code, steps = Plant(tmp_path, broker.port, capsys).doctor()
     assert code == 0
-    assert "status and alarm topics under camshaft/camshaft/: Not authorized" in steps["publishing"]
+    assert (
+        "status and alarm topics under camshaft/camshaft/: Not authorized"
+        in steps["publishing"]
+    )
 
 
 @needs_mosquitto
@@ -361,7 +385,9 @@ def test_a_retained_message_is_no_sign_of_life(plant: Plant, broker: Mosquitto) 
 
 
 @needs_mosquitto
-def test_an_ipv6_address_in_brackets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_ipv6_address_in_brackets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Case s10-ipv6: the service took [::1], the doctor called it an unknown name."""
     with Mosquitto(tmp_path / "broker", address="::1") as broker:
         for host in ("::1", "[::1]"):

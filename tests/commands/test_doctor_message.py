@@ -22,7 +22,12 @@ TOPIC = "Asset/A1000/Vibration"
 
 
 def config(**payload: Any) -> Config:
-    how = {"format": "json", "machine": "assetId", "point": "sensorId", "samples": "v"} | payload
+    how = {
+        "format": "json",
+        "machine": "assetId",
+        "point": "sensorId",
+        "samples": "v",
+    } | payload
     return parse_config(
         {
             "subscriptions": [{"topic": "Asset/+/Vibration", "payload": how}],
@@ -85,7 +90,12 @@ SPARKPLUG = {"format": "sparkplug", "metrics": ["vibration/x"], "dtype": "int16"
         (
             {
                 "topic": "v/{machine}",
-                "payload": {"format": "json", "part_index": "i", "part_count": "n", "series": "s"},
+                "payload": {
+                    "format": "json",
+                    "part_index": "i",
+                    "part_count": "n",
+                    "series": "s",
+                },
             },
             Message("v/m", b'{"samples": [1], "i": 0, "n": 9, "s": "a"}', START_NS),
             "one part of a longer payload",
@@ -148,7 +158,11 @@ def test_a_snapshot_shorter_than_its_window_fails() -> None:
         ("s", 7.5, "54 years behind: is payload.time_format right"),
         ("s", START_NS // 10**9 + 7200, "time is 2 hours ahead: is it local time?"),
         ("s", START_NS // 10**9 - 7200, "time is 2 hours behind: is it local time?"),
-        ("s", START_NS // 10**9 + 9 * 86_400, "time is 9 days ahead: is payload.time_format"),
+        (
+            "s",
+            START_NS // 10**9 + 9 * 86_400,
+            "time is 9 days ahead: is payload.time_format",
+        ),
     ],
 )
 def test_a_time_in_another_unit_or_zone(time_format: str, stated: float, text: str) -> None:
@@ -170,7 +184,10 @@ def test_a_measured_rate_is_a_rate() -> None:
 
 @pytest.mark.parametrize(
     ("n_each", "state", "text"),
-    [(500, "ok", "samples a second arrive"), (1000, "FAILED", "payload.dtype or the number")],
+    [
+        (500, "ok", "samples a second arrive"),
+        (1000, "FAILED", "payload.dtype or the number"),
+    ],
 )
 def test_arrival_tells_a_factor_of_two(n_each: int, state: str, text: str) -> None:
     """float32 read as int16, or two channels as one: all were ok without a word."""
@@ -179,7 +196,9 @@ def test_arrival_tells_a_factor_of_two(n_each: int, state: str, text: str) -> No
     for number in range(20):
         at_ns = START_NS + number * 250_137_311
         found = read_message(
-            settings, settings.subscriptions[0], replace(waveform(n_each), received_ns=at_ns)
+            settings,
+            settings.subscriptions[0],
+            replace(waveform(n_each), received_ns=at_ns),
         )
         assert not isinstance(found, Finding)
         rates.take(found)
@@ -192,7 +211,9 @@ def test_arrival_tells_a_factor_of_two(n_each: int, state: str, text: str) -> No
 def test_a_refused_message_says_what_it_looks_like() -> None:
     settings = config()
     packed = gzip.compress(b'{"assetId": "A1000", "sensorId": "spindle", "v": [1]}')
-    found = read_message(settings, settings.subscriptions[0], Message(TOPIC, packed, START_NS))
+    found = read_message(
+        settings, settings.subscriptions[0], Message(TOPIC, packed, START_NS)
+    )
     assert isinstance(found, Finding)
     assert found.hint.startswith(f"{len(packed)} bytes, the first 1f 8b 08")
     assert found.hint.endswith("It seems to be gzip: set payload.compression: gzip.")
@@ -202,13 +223,23 @@ def test_a_refused_message_says_what_it_looks_like() -> None:
     ("payload", "data", "key"),
     [
         ("int16", noise(2000)[0].astype("<f4").tobytes(), "set payload.dtype: float32"),
-        ("int16", (300 * noise(2000)[0]).astype(">i2").tobytes(), "set payload.byte_order: big"),
+        (
+            "int16",
+            (300 * noise(2000)[0]).astype(">i2").tobytes(),
+            "set payload.byte_order: big",
+        ),
         ("int16", b"1.25,3.5,-0.25\r\n" * 200, "set payload.format: csv"),
-        ("float32", (1e4 * noise(2000)[0]).astype("<i4").tobytes(), "set payload.dtype: int32"),
+        (
+            "float32",
+            (1e4 * noise(2000)[0]).astype("<i4").tobytes(),
+            "set payload.dtype: int32",
+        ),
         ("float32", (18_000 * noise(2000)[0]).astype("<f4").tobytes(), "full_scale_ms2"),
     ],
 )
-def test_bytes_that_are_not_what_the_settings_say(payload: str, data: bytes, key: str) -> None:
+def test_bytes_that_are_not_what_the_settings_say(
+    payload: str, data: bytes, key: str
+) -> None:
     """Case d10-csv-text-payload: doctor said ok at 18,000 and at infinite m/s²."""
     settings = raw({"format": "raw", "dtype": payload})
     subscription, formats = settings.subscriptions[0], Formats(settings)

@@ -73,7 +73,10 @@ def test_wav_is_what_was_kept(config: Path, tmp_path: Path) -> None:
         rate, samples = wavfile.read(out / row["path"])
         assert rate == 2000
         np.testing.assert_array_equal(samples.T, SAMPLES + np.float32(n))
-    assert {file.name for file in out.iterdir()} == {"windows.csv", *(r["path"] for r in rows)}
+    assert {file.name for file in out.iterdir()} == {
+        "windows.csv",
+        *(r["path"] for r in rows),
+    }
 
 
 def test_npz_has_both_and_needs_no_pickle(
@@ -149,7 +152,9 @@ def test_the_reader_gives_columns_of_any_span(config: Path) -> None:
     assert maps["cells"].shape == (5, 4, 4)
     sums = maps["cells"].sum(axis=(1, 2), dtype=np.float64)
     np.testing.assert_allclose(
-        sums + table["network_bias"][0], read_verdicts(path, POINT)["network_score"][:5], atol=1e-5
+        sums + table["network_bias"][0],
+        read_verdicts(path, POINT)["network_score"][:5],
+        atol=1e-5,
     )
     (spectra,) = read_maps(path, POINT, "spectrum")
     assert spectra["cells"].shape == (5, 3, 4, 4)
@@ -161,7 +166,11 @@ def test_the_documents_example_runs(
     config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
-    code = text.partition("```python\n")[2].partition("```")[0].replace("pump-1/bearing", POINT)
+    code = (
+        text.partition("```python\n")[2]
+        .partition("```")[0]
+        .replace("pump-1/bearing", POINT)
+    )
     monkeypatch.chdir(config.parent)
     exec(compile(code, "docs/export.md", "exec"), {})
     said = capsys.readouterr().out

@@ -17,7 +17,9 @@ NAMED = ["--author", "Ann", "--reason", "test runs"]
 @pytest.fixture
 def config(tmp_path: Path) -> str:
     journal = Journal(tmp_path / "camshaft.journal")
-    rows = [verdict(name, 0, 10**18, False) for name in ("mill-1/a", "mill-1/b", "pump-3/a")]
+    rows = [
+        verdict(name, 0, 10**18, False) for name in ("mill-1/a", "mill-1/b", "pump-3/a")
+    ]
     journal.commit(Batch(verdicts=rows))
     journal.close()
     return str(write_config(tmp_path))
@@ -43,7 +45,10 @@ def test_a_mute_by_pattern_is_seen_and_ended(
     ("more", "sentence"),
     [
         ([*NAMED], "A mute without an end is refused"),
-        ([*NAMED, "--for", "4 years"], "--for '4 years': must be a whole number and a unit"),
+        (
+            [*NAMED, "--for", "4 years"],
+            "--for '4 years': must be a whole number and a unit",
+        ),
         ([*NAMED, "--until", "yesterday"], "must lie in the future"),
         ([*NAMED, "--until", "noon"], "--until 'noon': must be a time"),
         ([*NAMED, "--for", "1h", "--until", "2099-01-01"], "give one of them"),
@@ -58,6 +63,8 @@ def test_what_is_refused(
     assert sentence in capsys.readouterr().err
 
 
-def test_a_sensor_that_is_not_there(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sensor_that_is_not_there(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["mute", "mill-9/a", "--for", "1h", *NAMED, "-c", config]) == 2
     assert "the journal knows no such sensor" in capsys.readouterr().err

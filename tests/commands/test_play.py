@@ -37,7 +37,12 @@ def continuous(folder: Path) -> RecordingSet:
     """
     rows = ["path,machine,group,offset_s"]
     for index, (name, machine, group, offset_s) in enumerate(
-        [("a1", "a", "r1", 0), ("a2", "a", "r1", 2), ("a3", "a", "r2", 0), ("b1", "b", "r1", 0)]
+        [
+            ("a1", "a", "r1", 0),
+            ("a2", "a", "r1", 2),
+            ("a3", "a", "r2", 0),
+            ("b1", "b", "r1", 0),
+        ]
     ):
         np.save(folder / f"{name}.npy", np.arange(4000).reshape(2000, 2) + 9000 * index)
         rows.append(f"{name}.npy,{machine},{group},{offset_s}")
@@ -47,13 +52,17 @@ def continuous(folder: Path) -> RecordingSet:
 def snapshots(folder: Path) -> RecordingSet:
     """Three snapshots of 100 samples, 10 s apart, over midnight."""
     np.savez(
-        folder / "s.npz", acc=np.arange(600.0).reshape(3, 100, 2), t=np.array([86390.0, 0.0, 10.0])
+        folder / "s.npz",
+        acc=np.arange(600.0).reshape(3, 100, 2),
+        t=np.array([86390.0, 0.0, 10.0]),
     )
     files = (
         "{format: npz, key: acc, time_key: t, axes: [snapshot, time, channel], sample_rate_hz:"
         " 1000, channels: [x, y]}"
     )
-    return _manifest(folder, ["path,machine,start", "s.npz,bearing,2024-01-01T00:00:00Z"], files)
+    return _manifest(
+        folder, ["path,machine,start", "s.npz,bearing,2024-01-01T00:00:00Z"], files
+    )
 
 
 def _manifest(folder: Path, rows: list[str], files: str) -> RecordingSet:
@@ -74,9 +83,14 @@ def test_cutting_keeps_every_sample_in_order_and_time(
     tmp_path: Path, message_s: float | None
 ) -> None:
     manifest = continuous(tmp_path)
-    found = list(cuts(manifest, PlayOptions(match="a/*", message_s=message_s, start=START_NS), 0))
+    found = list(
+        cuts(manifest, PlayOptions(match="a/*", message_s=message_s, start=START_NS), 0)
+    )
     expected = [
-        read(recording) for run in runs(manifest) for recording in run if recording.machine == "a"
+        read(recording)
+        for run in runs(manifest)
+        for recording in run
+        if recording.machine == "a"
     ]
     np.testing.assert_array_equal(joined(found), np.concatenate(expected, axis=1))
     assert [cut.sequence for cut in found] == list(range(len(found)))
@@ -97,13 +111,19 @@ def test_a_snapshot_is_one_message_at_its_own_time(tmp_path: Path) -> None:
     manifest = snapshots(tmp_path)
     found = list(cuts(manifest, PlayOptions(start="recorded"), 0))
     assert [cut.samples.shape for cut in found] == [(2, 100)] * 3
-    assert [cut.start_ns - found[0].start_ns for cut in found] == [0, 10 * 10**9, 20 * 10**9]
+    assert [cut.start_ns - found[0].start_ns for cut in found] == [
+        0,
+        10 * 10**9,
+        20 * 10**9,
+    ]
     assert found[0].start_ns == 1_704_067_200 * 10**9
     assert [cut.due_s for cut in found] == pytest.approx([0.1, 10.1, 20.1])
 
 
 def test_loop_goes_on_with_sequence_and_time(tmp_path: Path) -> None:
-    found = list(islice(cuts(snapshots(tmp_path), PlayOptions(loop=True, start=START_NS), 0), 7))
+    found = list(
+        islice(cuts(snapshots(tmp_path), PlayOptions(loop=True, start=START_NS), 0), 7)
+    )
     assert [cut.sequence for cut in found] == list(range(7))
     starts = [cut.start_ns for cut in found]
     assert starts == sorted(starts)
@@ -119,10 +139,15 @@ def test_loop_goes_on_with_sequence_and_time(tmp_path: Path) -> None:
         ({"scale": 0}, "--scale = 0: must be above 0 m/s² per count"),
         ({"topic": "no/sensor"}, "--topic = 'no/sensor': must name {machine}"),
         ({"topic": "a/+/{machine}"}, "'\\+' must be a name"),
-        ({"topic": "{site}/{machine}"}, "'{site}' must be a name; a recording knows {machine}"),
+        (
+            {"topic": "{site}/{machine}"},
+            "'{site}' must be a name; a recording knows {machine}",
+        ),
     ],
 )
-def test_options_that_cannot_be(tmp_path: Path, options: dict[str, Any], match: str) -> None:
+def test_options_that_cannot_be(
+    tmp_path: Path, options: dict[str, Any], match: str
+) -> None:
     with pytest.raises(ConfigError, match=match):
         PlayOptions(**options).check()
 
@@ -131,17 +156,25 @@ def test_recordings_that_cannot_be_played(tmp_path: Path) -> None:
     manifest = continuous(tmp_path)
     with pytest.raises(RecordingError, match=r"manifest.yaml: no sensor matches 'c/\*'"):
         cuts(manifest, PlayOptions(match="c/*"), 0)
-    with pytest.raises(RecordingError, match=r"row 2: a1.npy has no start time in the table"):
+    with pytest.raises(
+        RecordingError, match=r"row 2: a1.npy has no start time in the table"
+    ):
         list(cuts(manifest, PlayOptions(start="recorded"), 0))
-    with pytest.raises(RecordingError, match=r"'a\+b' cannot be one level of an MQTT topic"):
+    with pytest.raises(
+        RecordingError, match=r"'a\+b' cannot be one level of an MQTT topic"
+    ):
         topic_of("a+b/p", PlayOptions.topic)
 
 
 # -- publishing -----------------------------------------------------------------------------------
 
 
-def received(listener: Listener, payload: RawPayload | JsonPayload, **settings: Any) -> list[Chunk]:
-    rules = SensorSettings.model_validate({"sample_rate_hz": 1, "channels": ["x", "y"]} | settings)
+def received(
+    listener: Listener, payload: RawPayload | JsonPayload, **settings: Any
+) -> list[Chunk]:
+    rules = SensorSettings.model_validate(
+        {"sample_rate_hz": 1, "channels": ["x", "y"]} | settings
+    )
     return [
         decode_one(message, payload, PATTERN.sensor(message.topic) or "", rules)
         for message in sorted(listener.messages, key=lambda message: message.received_ns)
@@ -168,9 +201,13 @@ def test_what_is_played_arrives(tmp_path: Path, protocol: str, dtype: str) -> No
         settings = MqttSettings.model_validate({"port": broker.port, "protocol": protocol})
         report = play(manifest, settings, options)
         wait_until(lambda: len(listener.messages) == report.n_messages)
-    how: RawPayload | JsonPayload = RawPayload.model_validate({"format": "raw", "dtype": dtype})
+    how: RawPayload | JsonPayload = RawPayload.model_validate(
+        {"format": "raw", "dtype": dtype}
+    )
     if protocol == "3.1.1":
-        how = JsonPayload.model_validate({"format": "json", "encoding": "base64", "dtype": dtype})
+        how = JsonPayload.model_validate(
+            {"format": "json", "encoding": "base64", "dtype": dtype}
+        )
     chunks = received(listener, how)
     for sensor in ("a/main", "b/main"):
         sent = [cut for cut in cuts(manifest, options, 0) if cut.sensor == sensor]
@@ -203,7 +240,10 @@ def test_a_cut_connection_loses_nothing(tmp_path: Path) -> None:
         options = PlayOptions(speed=0, message_s=0.01, start=START_NS)
         report = play(manifest, MqttSettings(port=proxy.port), options, cut_now_and_then)
         wait_until(
-            lambda: len({(message.topic, message.payload) for message in listener.messages}) == 800
+            lambda: (
+                len({(message.topic, message.payload) for message in listener.messages})
+                == 800
+            )
         )
     assert report.n_messages == 800
 
@@ -252,7 +292,9 @@ def test_clipped_numbers_are_counted(tmp_path: Path) -> None:
 
 
 @needs_mosquitto
-def test_command_plays_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_plays_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     continuous(tmp_path)
     manifest = str(tmp_path / "manifest.yaml")
     with Mosquitto(tmp_path / "broker", users={"player": "secret"}) as broker:
@@ -292,7 +334,9 @@ def test_broker_urls_that_are_none(url: str) -> None:
 
 
 @needs_mosquitto
-def test_real_milling_recordings_arrive_as_they_are_read(datasets: Path, tmp_path: Path) -> None:
+def test_real_milling_recordings_arrive_as_they_are_read(
+    datasets: Path, tmp_path: Path
+) -> None:
     manifest = load_manifest(MANIFESTS / "bosch-cnc.yaml")
     options = PlayOptions(match="M02/*", speed=0, message_s=1.0)
     with (
@@ -302,9 +346,14 @@ def test_real_milling_recordings_arrive_as_they_are_read(datasets: Path, tmp_pat
         listener.ready()
         report = play(manifest, MqttSettings(port=broker.port), options)
         wait_until(lambda: len(listener.messages) == report.n_messages)
-    chunks = received(listener, RawPayload(format="raw", dtype="float32"), channels=["x", "y", "z"])
+    chunks = received(
+        listener, RawPayload(format="raw", dtype="float32"), channels=["x", "y", "z"]
+    )
     recordings = [
-        recording for run in runs(manifest) for recording in run if recording.machine == "M02"
+        recording
+        for run in runs(manifest)
+        for recording in run
+        if recording.machine == "M02"
     ]
     assert report.n_samples == 10_000 * len(recordings)
     expected = np.concatenate([read(recording) for recording in recordings], axis=1)
@@ -316,7 +365,11 @@ def test_real_milling_recordings_arrive_as_they_are_read(datasets: Path, tmp_pat
 def test_real_bearing_snapshots_are_messages_ten_seconds_apart(datasets: Path) -> None:
     found = list(
         islice(
-            cuts(load_manifest(MANIFESTS / "pronostia.yaml"), PlayOptions(match="Bearing1_2/*"), 0),
+            cuts(
+                load_manifest(MANIFESTS / "pronostia.yaml"),
+                PlayOptions(match="Bearing1_2/*"),
+                0,
+            ),
             50,
         )
     )

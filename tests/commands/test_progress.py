@@ -48,14 +48,19 @@ def test_the_bars_of_training_speak(
         for _ in range(2):
             tick()
         deadline_s = time.monotonic() + 20
-        while not ("training" in said and "computing" in said) and time.monotonic() < deadline_s:
+        while (
+            not ("training" in said and "computing" in said)
+            and time.monotonic() < deadline_s
+        ):
             time.sleep(0.01)
             said += capsys.readouterr().err
     assert re.search(r"training plant: 2 of 8 after 0 s, about \d s to go", said)
     assert re.search(r"computing the figures: 0 s so far", said)
 
 
-def test_the_time_that_is_left_is_that_of_the_work_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_that_is_left_is_that_of_the_work_so_far(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     count = Count("training", 13)

@@ -29,7 +29,9 @@ from tests.servers.mqtt_clients import publisher
 from tests.signals import START_NS, configure, messages, noise
 
 
-def test_what_was_recorded_is_what_was_sent_and_a_gap_starts_a_new_file(tmp_path: Path) -> None:
+def test_what_was_recorded_is_what_was_sent_and_a_gap_starts_a_new_file(
+    tmp_path: Path,
+) -> None:
     recorder = Recorder(configure(), "m/p", tmp_path / "out")
     signal = noise(3000)
     first, second, _lost, fourth = messages(signal, [1000, 700, 300, 1000])
@@ -132,7 +134,12 @@ def test_the_table_says_what_may_be_held_out(tmp_path: Path) -> None:
     next_day = f"{datetime.fromtimestamp((START_NS + day_ns) / 1e9, UTC):%Y%m%dT%H%M%S}"
     assert [one.group for one in plain] == [start, start, next_day]
     for one in load_manifest(tmp_path / "all" / "manifest.yaml").recordings:
-        assert (one.machine, one.point, one.group, one.label) == ("M9", "p", "batch-7", "ng")
+        assert (one.machine, one.point, one.group, one.label) == (
+            "M9",
+            "p",
+            "batch-7",
+            "ng",
+        )
         assert (one.value("load"), one.value("tool")) == ("80", "a,b")
 
 
@@ -160,7 +167,11 @@ def test_a_column_that_cannot_be(text: str) -> None:
     ],
 )
 def test_a_sensor_that_says_nothing_ends_the_recording_with_what_was_heard(
-    topic: str, payload: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    topic: str,
+    payload: bytes,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """It counted for ever."""
     with Mosquitto(tmp_path / "broker") as broker, talking(broker.port, topic, payload):

@@ -76,12 +76,17 @@ def test_status_lists_refused_rows_by_reason(plant: Plant) -> None:
 def test_refused_rows_are_ordered_once_the_preview_is_read(plant: Plant) -> None:
     code, said, _ = plant.run("resend", "--parked", "--preview")
     assert code == 0
-    assert said.startswith("plant would get 3 verdict rows (3 of them refused before) again, of ")
+    assert said.startswith(
+        "plant would get 3 verdict rows (3 of them refused before) again, of "
+    )
     assert not plant.waiting.pending(9)
     code, said, _ = plant.run("resend", "--parked")
     assert code == 0
     assert "plant gets 3 verdict rows" in said
-    assert [row.row_id for row in plant.waiting.pending(9)] == [2, 3]  # a quarter of a batch
+    assert [row.row_id for row in plant.waiting.pending(9)] == [
+        2,
+        3,
+    ]  # a quarter of a batch
     (event,) = JournalViews(load_config(plant.config).journal.path).events_back(None, 9)
     assert event.text.endswith("asked for by kim")
     assert "3 rows are still to be sent to plant again" in plant.run("status")[1]
@@ -91,11 +96,27 @@ def test_refused_rows_are_ordered_once_the_preview_is_read(plant: Plant) -> None
     ("names", "line", "sentence"),
     [
         (["plant", "b"], ["--parked"], "--output is missing: name one of plant, b."),
-        ([], ["--parked"], "No InfluxDB is configured: there is nowhere to send rows again."),
-        (["plant"], ["--output", "webhook.x", "--parked"], "must be an InfluxDB, one of plant."),
-        (["plant"], [], "--from is missing: name a span of time, or --parked for refused rows."),
+        (
+            [],
+            ["--parked"],
+            "No InfluxDB is configured: there is nowhere to send rows again.",
+        ),
+        (
+            ["plant"],
+            ["--output", "webhook.x", "--parked"],
+            "must be an InfluxDB, one of plant.",
+        ),
+        (
+            ["plant"],
+            [],
+            "--from is missing: name a span of time, or --parked for refused rows.",
+        ),
         (["plant"], ["--from", "-1h"], "plant: no row of this span is to be sent again."),
-        (["plant"], ["--from", "-1h", "--to", "-2h"], "the end must come after the beginning."),
+        (
+            ["plant"],
+            ["--from", "-1h", "--to", "-2h"],
+            "the end must come after the beginning.",
+        ),
         (["plant"], ["--from", "24.11."], "must be a time: ISO 8601"),
         (["new"], ["--parked"], "output 'new': the journal knows no such output"),
         (["plant"], ["--parked", "--author", "x" * 81], "author has 81 characters"),

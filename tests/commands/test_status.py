@@ -87,7 +87,9 @@ def test_what_is_wrong_with_a_sensor_is_said_beside_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["", TROUBLE])
-def test_status_shouts(trouble: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_shouts(
+    trouble: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = tmp_path / "camshaft.yaml"
     write_yaml(
         config,
@@ -124,7 +126,9 @@ def test_what_was_refused_is_shown_with_its_first_bytes(tmp_path: Path) -> None:
         for n in range(1000, 0, -1)
         for topic, name in (("a", "m/a"), ("\x1b[2J", ""))
     ]
-    old = BadPayload(now_ns - 2 * 86_400 * 10**9, "t/old", "empty", "Payload has no bytes.", 0, b"")
+    old = BadPayload(
+        now_ns - 2 * 86_400 * 10**9, "t/old", "empty", "Payload has no bytes.", 0, b""
+    )
     journal.commit(Batch(bad_payloads=[old]))
     for first in range(0, len(bad), 100):
         journal.commit(Batch(bad_payloads=bad[first : first + 100]))

@@ -100,10 +100,16 @@ def leak(journal: Path, words: list[str]) -> None:
     """The worst case: somebody's text holds them."""
     found = Journal(journal)
     for word in words:
-        found.commit(Batch(events=[Event(START_NS, "m/p", "label", f"the password is {word}!")]))
+        found.commit(
+            Batch(events=[Event(START_NS, "m/p", "label", f"the password is {word}!")])
+        )
     found.store_health(START_NS, {"delivery_trouble": f"refused {' '.join(words)}"})
     found.commit(
-        Batch(bad_payloads=[BadPayload(START_NS, "v/m/p", "not_json", "Detail.", 4, b"\x00\xffab")])
+        Batch(
+            bad_payloads=[
+                BadPayload(START_NS, "v/m/p", "not_json", "Detail.", 4, b"\x00\xffab")
+            ]
+        )
     )
     found.close()
 
@@ -132,8 +138,15 @@ def test_no_secret_is_in_it_wherever_it_was(
     secrets = Secrets(tmp_path, monkeypatch)
     tree = configuration(tmp_path, secrets)
     fill(tmp_path / "journal", n_windows=3, start_ns=START_NS)
-    shown_nowhere_else = {"mqtt.username", "mail.username", "sender", "to"}  # names, not secrets
-    read = [word for word, where in secrets.planted.items() if where not in shown_nowhere_else]
+    shown_nowhere_else = {
+        "mqtt.username",
+        "mail.username",
+        "sender",
+        "to",
+    }  # names, not secrets
+    read = [
+        word for word, where in secrets.planted.items() if where not in shown_nowhere_else
+    ]
     leak(tmp_path / "journal", read)
     code, out = dump(tmp_path, tree)
     assert code == 0
@@ -145,7 +158,9 @@ def test_no_secret_is_in_it_wherever_it_was(
     assert "the password is ***!" in parts["events"]
 
 
-def test_what_a_bug_report_needs_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_bug_report_needs_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tree = configuration(tmp_path, Secrets(tmp_path, monkeypatch))
     fill(tmp_path / "journal", n_windows=3, start_ns=START_NS)
     leak(tmp_path / "journal", [])
@@ -173,7 +188,9 @@ def test_without_a_journal_it_says_so_and_goes_on(
     assert not (tmp_path / "journal").exists()
 
 
-def test_a_configuration_with_a_secret_in_the_wrong_place_is_not_copied(tmp_path: Path) -> None:
+def test_a_configuration_with_a_secret_in_the_wrong_place_is_not_copied(
+    tmp_path: Path,
+) -> None:
     code, out = dump(tmp_path, {"mqtt": {"username": "u", "password": "hunter2-hunter2"}})
     assert code == 0
     everything = "\n".join(members(out).values())
@@ -185,6 +202,11 @@ def test_a_place_that_cannot_be_written_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "camshaft.yaml").write_text("{}")
-    words = ["support-dump", "-c", str(tmp_path / "camshaft.yaml"), str(tmp_path / "no" / "f")]
+    words = [
+        "support-dump",
+        "-c",
+        str(tmp_path / "camshaft.yaml"),
+        str(tmp_path / "no" / "f"),
+    ]
     assert main(words) == 2
     assert "there is no folder" in capsys.readouterr().err

@@ -26,7 +26,9 @@ from tests.paths import ROOT
 from tests.payloads import decode_one
 
 RULES_WITHOUT_MODEL: dict[str, Any] = {
-    "subscriptions": [{"topic": "demo/{machine}/{point}/waveform", "payload": {"format": "json"}}],
+    "subscriptions": [
+        {"topic": "demo/{machine}/{point}/waveform", "payload": {"format": "json"}}
+    ],
     "sensors": [{"sample_rate_hz": 1000}],
 }
 
@@ -82,7 +84,9 @@ def test_what_the_machines_publish_is_what_the_service_reads() -> None:
     samples = np.arange(8, dtype=np.float32).reshape(1, 8)
     rules = SensorSettings(sample_rate_hz=machines.SAMPLE_RATE_HZ)
     form = JsonPayload(format="json", encoding="base64", dtype="float32", time_format="ns")
-    message = Message("demo/m/p/waveform", payload(samples, 123_456_789, 7), received_ns=10**18)
+    message = Message(
+        "demo/m/p/waveform", payload(samples, 123_456_789, 7), received_ns=10**18
+    )
     chunk = decode_one(message, form, "m/p", rules, 1 << 20)
     np.testing.assert_array_equal(chunk.samples, samples)
     assert (chunk.start_ns, chunk.sequence) == (123_456_789, 7)
@@ -99,8 +103,12 @@ def test_too_short_a_demo_is_refused() -> None:
     )
 
 
-@pytest.mark.parametrize("installed", [True, False], ids=["Mosquitto if installed", "amqtt"])
-def test_the_stage_stands(installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "installed", [True, False], ids=["Mosquitto if installed", "amqtt"]
+)
+def test_the_stage_stands(
+    installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Broker and service come up and see each other, and both are gone afterwards."""
     if not installed:
         monkeypatch.setattr(stage, "find_mosquitto", lambda: None)
@@ -141,7 +149,9 @@ def words_of(picture: Path) -> list[str]:
 
 
 def _masked(line: str) -> str:
-    line = re.sub(r"Camshaft demo · \S+ \S+ MQTT \S+", "Camshaft demo ·", line.replace("\xa0", " "))
+    line = re.sub(
+        r"Camshaft demo · \S+ \S+ MQTT \S+", "Camshaft demo ·", line.replace("\xa0", " ")
+    )
     line = re.sub(r"[─╭╮╰╯│▀█░▆]+", " ", line)
     line = re.sub(r"[+-]?\d[\d.,]*", " # ", line)
     return " ".join(line.split())
@@ -168,7 +178,8 @@ def test_the_whole_demo_and_the_picture_of_it_in_the_readme(tmp_path: Path) -> N
     assert figures["max_residual"] < 1e-3
     assert Path(figures["journal"]).exists()
     status = subprocess.run(
-        camshaft("status", "-c", Path(figures["journal"]).with_suffix(".yaml")), capture_output=True
+        camshaft("status", "-c", Path(figures["journal"]).with_suffix(".yaml")),
+        capture_output=True,
     )
     assert status.returncode == 0
     kept = words_of(ROOT / "docs" / "demo.svg")

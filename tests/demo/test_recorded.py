@@ -52,7 +52,8 @@ def test_recordings_that_no_bundled_model_fits_ask_for_one(tmp_path: Path) -> No
     (tmp_path / "recordings.csv").write_text("path,label,machine,point\na.npy,ok,m,p\n")
     manifest.write_text("name: odd\nfiles: {format: npy, sample_rate_hz: 123}\n")
     with pytest.raises(
-        DemoError, match=r"No bundled model is made for 123 Hz and 1 channels as odd has: name one"
+        DemoError,
+        match=r"No bundled model is made for 123 Hz and 1 channels as odd has: name one",
     ):
         choose_model(load_manifest(manifest), None)
 
@@ -89,4 +90,6 @@ def test_recordings_are_judged_to_their_end(datasets: Path) -> None:
     assert figures["bad_data"] == figures["dropped"] == 0
     assert figures["max_residual"] < 1e-3
     assert sum(figures["by_label"].values()) == len(windows)
-    assert figures["machines_in_training"] == ["M02"]  # so the accuracy beside it is no test
+    assert figures["machines_in_training"] == [
+        "M02"
+    ]  # so the accuracy beside it is no test

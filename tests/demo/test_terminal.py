@@ -40,7 +40,11 @@ def verdict(
 
 def drawn(what: RenderableType, width: int = 122) -> Console:
     console = Console(
-        record=True, width=width, force_terminal=True, color_system="truecolor", file=StringIO()
+        record=True,
+        width=width,
+        force_terminal=True,
+        color_system="truecolor",
+        file=StringIO(),
     )
     console.print(what)
     return console
@@ -57,7 +61,9 @@ def drawn(what: RenderableType, width: int = 122) -> Console:
 def test_folding_keeps_every_row_sum(cells: Float32, n: int) -> None:
     folded = fold_columns(cells, n)
     assert folded.shape == (cells.shape[0], min(n, cells.shape[1]))
-    np.testing.assert_allclose(folded.sum(axis=1), cells.sum(axis=1, dtype=np.float64), atol=1e-4)
+    np.testing.assert_allclose(
+        folded.sum(axis=1), cells.sum(axis=1, dtype=np.float64), atol=1e-4
+    )
 
 
 @given(st.floats(-3, 3))
@@ -95,7 +101,14 @@ def test_evidence_is_drawn_at_its_band_and_time() -> None:
 
 @pytest.mark.parametrize(
     ("hz", "text"),
-    [(0, "0"), (12.5, "12.5"), (950, "950"), (1000, "1k"), (2440, "2.44k"), (12_800, "12.8k")],
+    [
+        (0, "0"),
+        (12.5, "12.5"),
+        (950, "950"),
+        (1000, "1k"),
+        (2440, "2.44k"),
+        (12_800, "12.8k"),
+    ],
 )
 def test_frequencies_are_short(hz: float, text: str) -> None:
     assert hz_text(hz) == text
@@ -110,7 +123,9 @@ def test_a_band_is_named_in_one_unit() -> None:
 @pytest.mark.parametrize("status", list(Status))
 @pytest.mark.parametrize("width", [40, 80, 122, 200])
 def test_every_status_is_shown_at_every_width(status: Status, width: int) -> None:
-    views = [SensorView(f"machine-{n}/point", "healthy", [verdict(status)] * n) for n in range(4)]
+    views = [
+        SensorView(f"machine-{n}/point", "healthy", [verdict(status)] * n) for n in range(4)
+    ]
     text = drawn(screen("title", "figures", views, width), width).export_text()
     assert max(map(len, text.split("\n"))) <= width
     if width >= 122:

@@ -42,7 +42,9 @@ def test_it_fits_the_compose_specification(stack: dict[str, Any]) -> None:
 
 
 def test_every_port_is_this_machines_own(stack: dict[str, Any]) -> None:
-    ports = [port for service in stack["services"].values() for port in service.get("ports", [])]
+    ports = [
+        port for service in stack["services"].values() for port in service.get("ports", [])
+    ]
     assert len(ports) == 3
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
@@ -73,7 +75,9 @@ def test_its_secrets_are_made_once_and_for_the_owner_alone(tmp_path: Path) -> No
     assert all(re.fullmatch(r"[0-9a-f]{32}", word) for word in first.values())
     subprocess.run(["sh", script], check=True, capture_output=True)
     assert dict(line.split("=", 1) for line in file.read_text().splitlines()) == first
-    ignored = subprocess.run(["git", "check-ignore", "-q", "deploy/.env"], cwd=ROOT, check=False)
+    ignored = subprocess.run(
+        ["git", "check-ignore", "-q", "deploy/.env"], cwd=ROOT, check=False
+    )
     assert ignored.returncode in (0, 128)  # 128: no git here
 
 
@@ -104,13 +108,16 @@ def test_only_influxdb_gets_the_operators_token(stack: dict[str, Any]) -> None:
     assert stack["services"]["influxdb"]["environment"]["DOCKER_INFLUXDB_INIT_RETENTION"]
     shared = [mount.split(":") for mount in stack["services"]["camshaft"]["volumes"]]
     assert ["influxdb-tokens", "/run/influxdb", "ro"] in shared
-    assert "influxdb-config" not in {mount[0] for mount in shared}  # it holds the operator's token
+    assert "influxdb-config" not in {
+        mount[0] for mount in shared
+    }  # it holds the operator's token
 
 
 def test_influxdbs_set_up_gives_each_what_it_needs_and_no_more(tmp_path: Path) -> None:
     """Run with a stand-in for influx that notes its arguments; the real one was not there to try.
 
-    Options as the influx CLI 2.7 documents them: auth create, v1 auth create, v1 dbrp create.
+    Options as the influx CLI 2.7 documents them: auth create, v1 auth create,
+    v1 dbrp create.
     """
     calls, home = tmp_path / "calls", tmp_path / "home"
     home.mkdir()
@@ -149,7 +156,9 @@ def test_its_camshaft_configuration_is_good(stack: dict[str, Any]) -> None:
     assert influx.token.file == Path("/run/influxdb/camshaft-token")
     script = (DEPLOY / "compose" / "influxdb.sh").read_text("utf-8")
     mounts = stack["services"]["influxdb"]["volumes"]
-    (folder,) = [mount.split(":")[1] for mount in mounts if mount.startswith("influxdb-tokens:")]
+    (folder,) = [
+        mount.split(":")[1] for mount in mounts if mount.startswith("influxdb-tokens:")
+    ]
     assert f"> {folder}/{influx.token.file.name}" in script
     assert config.mqtt.host in stack["services"]
     assert influx.url == "http://influxdb:8086"
@@ -164,7 +173,8 @@ def test_its_camshaft_configuration_is_good(stack: dict[str, Any]) -> None:
 
 def test_grafana_gets_the_variables_it_is_provisioned_with(stack: dict[str, Any]) -> None:
     provisioning = "".join(
-        path.read_text("utf-8") for path in (DEPLOY / "grafana/provisioning").rglob("*.yaml")
+        path.read_text("utf-8")
+        for path in (DEPLOY / "grafana/provisioning").rglob("*.yaml")
     )
     wanted = set(re.findall(r"\$(CAMSHAFT_\w+)", provisioning))
     assert wanted <= set(stack["services"]["grafana"]["environment"])
@@ -181,7 +191,9 @@ def test_mosquitto_takes_its_configuration(tmp_path: Path) -> None:
         "listener 1883", f"listener {port} 127.0.0.1"
     )
     (tmp_path / "mosquitto.conf").write_text(text)
-    process = start_child([mosquitto, "-c", tmp_path / "mosquitto.conf"], subprocess.DEVNULL)
+    process = start_child(
+        [mosquitto, "-c", tmp_path / "mosquitto.conf"], subprocess.DEVNULL
+    )
     try:
         wait_until(lambda: listens(port), 10, "Mosquitto listens")
         assert process.poll() is None
@@ -201,7 +213,11 @@ def test_mosquittos_limits_are_those_of_the_plain_installation() -> None:
     def settings(path: Path) -> set[str]:
         own = ("listener ", "persistence_location ", "allow_anonymous ")
         lines = path.read_text("utf-8").splitlines()
-        return {line.strip() for line in lines if line[:1].isalpha() and not line.startswith(own)}
+        return {
+            line.strip()
+            for line in lines
+            if line[:1].isalpha() and not line.startswith(own)
+        }
 
     assert settings(DEPLOY / "compose/mosquitto.conf") == settings(
         DEPLOY / "mosquitto/camshaft.conf"

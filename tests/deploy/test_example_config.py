@@ -96,6 +96,10 @@ def test_the_examples_are_valid(text: str) -> None:
     config = parse(EXAMPLE_LINE.sub(r"\1", text))
     (_influx,) = config.influx
     assert config.mqtt.tls is not None
-    assert [rule.acquisition for rule in config.sensors] == ["snapshot", "continuous", "continuous"]
+    assert [rule.acquisition for rule in config.sensors] == [
+        "snapshot",
+        "continuous",
+        "continuous",
+    ]
     formats = [subscription.payload.format for subscription in config.subscriptions]
     assert formats == ["raw", "json", "json", "raw", "json", "opcua", "sparkplug", "csv"]

@@ -46,7 +46,9 @@ SCHEMA = generate.FOLDER / "schema" / "dashboard.schema.json"
 DASHBOARDS = {one["uid"]: one for one in generate.all_dashboards()}
 PANELS = [(one, panel) for one in DASHBOARDS.values() for panel in one["panels"]]
 RULES = alerts.rule_groups()["groups"][0]["rules"]
-ANNOTATIONS = [(one, mark) for one in DASHBOARDS.values() for mark in one["annotations"]["list"]]
+ANNOTATIONS = [
+    (one, mark) for one in DASHBOARDS.values() for mark in one["annotations"]["list"]
+]
 VARIABLES = [
     (one, v)
     for one in DASHBOARDS.values()
@@ -74,9 +76,8 @@ UNJUDGED: dict[str, Any] = {
 
 
 def panel_id(case: tuple[Json, Json]) -> str:
-    return (
-        f"{case[0]['uid'].removeprefix('camshaft-')}: {case[1].get('title') or case[1].get('name')}"
-    )
+    dashboard = case[0]["uid"].removeprefix("camshaft-")
+    return f"{dashboard}: {case[1].get('title') or case[1].get('name')}"
 
 
 def windows(sensor: str, status: Status) -> list[Verdict]:
@@ -126,7 +127,9 @@ def plant() -> Batch:
     ]
     at_ns = faulty[half].end_ns
     batch.events = [
-        Event(at_ns, FAULTY, "alarm_raised", "network, strongest band 100 to 250 Hz", "second"),
+        Event(
+            at_ns, FAULTY, "alarm_raised", "network, strongest band 100 to 250 Hz", "second"
+        ),
         Event(at_ns, FAULTY, "model_changed", "0123abcd to second", "second"),
         Event(at_ns + SECOND_NS, FAULTY, "label", "NG confirmed, by x: <b>bearing</b>"),
     ]
@@ -149,7 +152,8 @@ def health(journal: Journal) -> None:
     """One row every ten seconds; the service was started anew half-way."""
     for second in range(0, N_WINDOWS, 10):
         fields: Json = {
-            f"{fate}_samples": second * 2000 for fate in ("received", "analysed", "judged_bad")
+            f"{fate}_samples": second * 2000
+            for fate in ("received", "analysed", "judged_bad")
         }
         fields |= {
             "dropped_samples": 0,
@@ -217,7 +221,11 @@ def view_of(
     """
     listed = dashboard["templating"]["list"]
     view = View(
-        BEGIN_MS, END_MS, interval_ms, {}, {one["name"]: one.get("allValue", "") for one in listed}
+        BEGIN_MS,
+        END_MS,
+        interval_ms,
+        {},
+        {one["name"]: one.get("allValue", "") for one in listed},
     )
     for one in listed:
         value = chosen.get(one["name"], one["current"]["value"])
@@ -248,7 +256,9 @@ def view_for(dashboard: Json, influxdb: InfluxDatabase, interval_ms: int = 1000)
 def test_the_files_are_up_to_date() -> None:
     for name, text in generate.files().items():
         found = (generate.FOLDER / name).read_text(encoding="utf-8")
-        assert found == text, f"{name} is not what `python -m deploy.grafana.generate` writes"
+        assert found == text, (
+            f"{name} is not what `python -m deploy.grafana.generate` writes"
+        )
 
 
 @pytest.mark.parametrize("uid", DASHBOARDS)
@@ -268,7 +278,9 @@ def test_dashboards_fit_grafanas_schema(uid: str) -> None:
         (("templating", "list", 0, "refresh"), 9),
     ],
 )
-def test_the_schema_refuses_what_grafana_has_not(path: Sequence[Any], value: object) -> None:
+def test_the_schema_refuses_what_grafana_has_not(
+    path: Sequence[Any], value: object
+) -> None:
     broken = json.loads(json.dumps(DASHBOARDS["camshaft-point"]))
     part = broken
     for key in path[:-1]:
@@ -299,7 +311,9 @@ def test_links_lead_to_dashboards_that_exist() -> None:
 def test_links_to_the_live_page_use_its_default_address() -> None:
     page = PageSettings()
     for dashboard in DASHBOARDS.values():
-        (variable,) = (one for one in dashboard["templating"]["list"] if one["name"] == "live_page")
+        (variable,) = (
+            one for one in dashboard["templating"]["list"] if one["name"] == "live_page"
+        )
         assert variable["query"] == f"http://{page.host}:{page.port}"
         assert any(link["url"].startswith("${live_page}") for link in dashboard["links"])
 
@@ -380,7 +394,9 @@ CHECKS = {
 
 
 @pytest.mark.parametrize("case", VARIABLES, ids=panel_id)
-def test_every_variable_offers_something(case: tuple[Json, Json], filled: InfluxDatabase) -> None:
+def test_every_variable_offers_something(
+    case: tuple[Json, Json], filled: InfluxDatabase
+) -> None:
     dashboard, variable = case
     found = choices(variable, view_for(dashboard, filled), filled)
     assert found
@@ -394,7 +410,11 @@ def test_every_annotation_has_time_text_and_kind(
 ) -> None:
     dashboard, mark = case
     (series,) = filled.query(view_for(dashboard, filled).fill_in(mark["target"]["query"]))
-    assert series.columns == ["time", mark["target"]["textColumn"], mark["target"]["tagsColumn"]]
+    assert series.columns == [
+        "time",
+        mark["target"]["textColumn"],
+        mark["target"]["tagsColumn"],
+    ]
     assert all(series.column("text"))
 
 
@@ -454,7 +474,9 @@ def test_a_point_shows_its_own_models_bands_alone(filled: InfluxDatabase) -> Non
     (target,) = panel["targets"]
     for model, grid in (("$__all", OTHER_GRID), ("0123abcd", GRID), ("second", OTHER_GRID)):
         view = on_the_faulty_point(DASHBOARDS["camshaft-point"], filled, model=model)
-        rows = transformed(panel, frames(target, filled.query(view.fill_in(target["query"]))))
+        rows = transformed(
+            panel, frames(target, filled.query(view.fill_in(target["query"])))
+        )
         assert {row.name for row in rows} == {
             name.lstrip("0") for name in band_names(grid.f_edges_hz)
         }
@@ -465,7 +487,11 @@ def test_an_empty_range_breaks_no_query(filled: InfluxDatabase) -> None:
     dashboard = DASHBOARDS["camshaft-point"]
     empty = {name: "" for name in ("model_from", "model_until", "column_ms", "bands")}
     view = View(
-        0, 1000, 100, {"machine": "no", "point": "such", "model": "", "live_page": "", **empty}, {}
+        0,
+        1000,
+        100,
+        {"machine": "no", "point": "such", "model": "", "live_page": "", **empty},
+        {},
     )
     for panel in dashboard["panels"]:
         for target in panel["targets"]:
@@ -486,7 +512,9 @@ def test_an_empty_range_breaks_no_query(filled: InfluxDatabase) -> None:
         ("rows-rejected", {"plant-1"}),
     ],
 )
-def test_alerts_fire_where_they_should(uid: str, fires: set[str], filled: InfluxDatabase) -> None:
+def test_alerts_fire_where_they_should(
+    uid: str, fires: set[str], filled: InfluxDatabase
+) -> None:
     rule = next(rule for rule in RULES if rule["uid"] == f"camshaft-{uid}")
     reduced = newest_values(rule, filled, END_MS)
     assert all(reduced.values()), "a query of this rule finds nothing"
@@ -529,10 +557,14 @@ def test_a_stopped_service_is_noticed(filled: InfluxDatabase) -> None:
     assert rule["noDataState"] == "Alerting"
 
 
-def test_every_query_was_run(filled: InfluxDatabase, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_query_was_run(
+    filled: InfluxDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Counts what the tests above run: nothing that queries is left out."""
     n_panel = sum(len(panel["targets"]) for _, panel in PANELS)
-    n_alert = sum(step["datasourceUid"] != "__expr__" for rule in RULES for step in rule["data"])
+    n_alert = sum(
+        step["datasourceUid"] != "__expr__" for rule in RULES for step in rule["data"]
+    )
     total = n_panel + len(VARIABLES) + len(ANNOTATIONS) + n_alert
     text = json.dumps(list(DASHBOARDS.values())) + json.dumps(RULES)
     assert text.count('"query": "S') == total

@@ -21,7 +21,10 @@ def shipped(folder: Path, port: int) -> str:
     text = SHIPPED.read_text()
     for old, new in [
         ("listener 1883 127.0.0.1", f"listener {port} 127.0.0.1"),
-        ("persistence_location /var/lib/mosquitto/", f"persistence_location {folder}/\nuser root"),
+        (
+            "persistence_location /var/lib/mosquitto/",
+            f"persistence_location {folder}/\nuser root",
+        ),
         ("sys_interval 10", "sys_interval 1"),
     ]:
         assert text.count(old) == 1
@@ -76,4 +79,6 @@ def test_the_flood_survives_a_restart_of_the_broker(tmp_path: Path) -> None:
         broker.restart()
         with Listener(broker.port) as listener:
             wait_until(lambda: len(listener.messages) == N_MESSAGES, timeout_s=30)
-            assert [int(payload[:5]) for payload in listener.payloads] == list(range(N_MESSAGES))
+            assert [int(payload[:5]) for payload in listener.payloads] == list(
+                range(N_MESSAGES)
+            )

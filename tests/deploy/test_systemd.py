@@ -26,7 +26,8 @@ MAX_EXPOSURE = 1.5
 WINDOW = np.random.default_rng(0).normal(0, 100, 3 * 10_000).astype("<i2").tobytes()
 
 needs_systemd_analyze = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="needs systemd-analyze (Debian package systemd)"
+    shutil.which("systemd-analyze") is None,
+    reason="needs systemd-analyze (Debian package systemd)",
 )
 
 
@@ -56,8 +57,16 @@ def test_units_are_clean(tmp_path: Path) -> None:
     "name", ["camshaft.service", "camshaft-page.service", "camshaft-retrain.service"]
 )
 def test_exposure_is_low(name: str) -> None:
-    command = ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(UNITS / name)]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+    command = [
+        "systemd-analyze",
+        "security",
+        "--offline=yes",
+        "--no-pager",
+        str(UNITS / name),
+    ]
+    said = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False
+    ).stdout
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
     assert found is not None
     assert float(found[1]) <= MAX_EXPOSURE
@@ -87,7 +96,9 @@ def daemon_pid(bwrap_pid: int) -> int:
 
 @needs_mosquitto
 @pytest.mark.parametrize("confined", [True, False])
-def test_the_daemon_works_under_the_units_restrictions(tmp_path: Path, confined: bool) -> None:
+def test_the_daemon_works_under_the_units_restrictions(
+    tmp_path: Path, confined: bool
+) -> None:
     """Network and journal, the model's runtime, SIGHUP and SIGTERM; then without, to check the
     test.
     """
@@ -98,7 +109,10 @@ def test_the_daemon_works_under_the_units_restrictions(tmp_path: Path, confined:
         config = {
             "mqtt": {"port": broker.port},
             "subscriptions": [
-                {"topic": "vibration/{machine}/{point}/waveform", "payload": {"format": "raw"}}
+                {
+                    "topic": "vibration/{machine}/{point}/waveform",
+                    "payload": {"format": "raw"},
+                }
             ],
             "sensors": [
                 {
@@ -121,11 +135,14 @@ def test_the_daemon_works_under_the_units_restrictions(tmp_path: Path, confined:
             assert bool(re.search(r"^CapBnd:\t0+$", status, re.M)) == confined
             for _ in range(3):
                 send(broker.port, WINDOW)
-            service.wait(lambda: len(service.rows()) >= 2, why="verdicts are in the journal")
+            service.wait(
+                lambda: len(service.rows()) >= 2, why="verdicts are in the journal"
+            )
             assert {row.status for row in service.rows().values()} <= {Status.OK, Status.NG}
             os.kill(pid, signal.SIGHUP)
             service.wait(
-                lambda: "Configuration and models reloaded." in service.log(), why="reloaded"
+                lambda: "Configuration and models reloaded." in service.log(),
+                why="reloaded",
             )
             os.kill(pid, signal.SIGTERM)
             assert service.process.wait(20) == 0

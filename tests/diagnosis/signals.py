@@ -32,7 +32,11 @@ def struck(
     """Strikes with a little slip; load_turns : turns of the load zone past the part in a turn"""
     draw = np.random.default_rng([seed, 1])
     n = round(seconds * RATE_HZ)
-    gaps_s = (1 + 0.01 * draw.standard_normal(round(seconds * 400))) / strikes_per_turn / SHAFT_HZ
+    gaps_s = (
+        (1 + 0.01 * draw.standard_normal(round(seconds * 400)))
+        / strikes_per_turn
+        / SHAFT_HZ
+    )
     times_s = np.cumsum(gaps_s)
     times_s = times_s[times_s < seconds]
     load = 0.55 + 0.45 * np.cos(2 * np.pi * load_turns * SHAFT_HZ * times_s)

@@ -126,7 +126,9 @@ def test_a_range_of_speeds_is_read_from_the_shaft_s_lines() -> None:
 
 
 def test_a_range_without_lines_is_not_guessed() -> None:
-    one = found(noise(4.0, 3).astype(np.float32), replace(MACHINE, speed=ShaftSpeed(22.0, 36.0)))
+    one = found(
+        noise(4.0, 3).astype(np.float32), replace(MACHINE, speed=ShaftSpeed(22.0, 36.0))
+    )
     assert one.shaft is None
     assert one.why_not == "the shaft's speed is not known"
 
@@ -142,7 +144,9 @@ def turning(**orders: float) -> Float32:
     return np.asarray(np.sum(tones, axis=0) + 0.3 * noise(6.0, len(orders)), np.float32)
 
 
-TURNING = replace(MACHINE, gears=(Gear("pinion", 23, 1.0),), blades=(Blades("impeller", 6, 1.0),))
+TURNING = replace(
+    MACHINE, gears=(Gear("pinion", 23, 1.0),), blades=(Blades("impeller", 6, 1.0),)
+)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +154,10 @@ TURNING = replace(MACHINE, gears=(Gear("pinion", 23, 1.0),), blades=(Blades("imp
     [
         ({"1": 4.0}, "imbalance"),
         ({"2": 2.0, "3": 1.0}, "misalignment"),
-        ({str(order): 1.0 for order in (0.5, 1, 1.5, 2, 2.5, 3, 4, 5)} | {"6": 1.2}, "looseness"),
+        (
+            {str(order): 1.0 for order in (0.5, 1, 1.5, 2, 2.5, 3, 4, 5)} | {"6": 1.2},
+            "looseness",
+        ),
         ({"6": 2.0, "12": 1.0}, "blades, impeller"),
     ],
 )
@@ -169,7 +176,9 @@ def test_a_machine_as_it_always_was_has_no_name() -> None:
 
 def test_without_a_healthy_recording_what_every_machine_has_is_unknown() -> None:
     one = diagnose([turning(**{"1": 4.0})], RATE_HZ, TURNING)
-    unknown = {family.part for family, why in one.unknown if why == "needs a healthy recording"}
+    unknown = {
+        family.part for family, why in one.unknown if why == "needs a healthy recording"
+    }
     assert unknown == {"imbalance", "misalignment", "looseness", "gear tooth", "blades"}
     assert one.named is None
 
@@ -189,7 +198,9 @@ def test_a_sensor_that_stands_still_has_no_name() -> None:
     assert one.repetition is None
 
 
-HUMMING = replace(TURNING, line_hz=RATIOS.bpfo * SHAFT_HZ / 2)  # twice the mains lies on BPFO
+HUMMING = replace(
+    TURNING, line_hz=RATIOS.bpfo * SHAFT_HZ / 2
+)  # twice the mains lies on BPFO
 
 
 def test_strikes_and_the_mains_at_one_frequency_are_told_apart() -> None:
@@ -227,7 +238,9 @@ def test_strikes_beside_a_multiple_of_the_shaft_need_a_longer_signal() -> None:
 
 def test_of_two_parts_that_strike_at_one_rate_neither_is_named() -> None:
     twin = replace(RATIOS, bpfo=3.62, bsf=RATIOS.bpfo / 2)
-    one = found(BROKEN["outer race"], replace(MACHINE, bearings=(Bearing("twin", twin, 1.0),)))
+    one = found(
+        BROKEN["outer race"], replace(MACHINE, bearings=(Bearing("twin", twin, 1.0),))
+    )
     assert one.named is None
     assert one.why_not.endswith("has the same rate")
 

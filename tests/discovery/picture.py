@@ -46,11 +46,25 @@ def publish(port: int, stop: threading.Event) -> None:
 
 
 def main(path: Path) -> int:
-    with tempfile.TemporaryDirectory() as folder, Mosquitto(Path(folder) / "broker") as broker:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Mosquitto(Path(folder) / "broker") as broker,
+    ):
         where, out = f"127.0.0.1:{broker.port}", f"{folder}/camshaft.yaml"
-        words = ["discover", "--broker", where, "--seconds", str(SECONDS), "--yes", "--out", out]
+        words = [
+            "discover",
+            "--broker",
+            where,
+            "--seconds",
+            str(SECONDS),
+            "--yes",
+            "--out",
+            out,
+        ]
         with beside(partial(publish, broker.port)):
-            return cli.main([*words, "--answer", "2.unit=counts 0.0025", "--picture", str(path)])
+            return cli.main(
+                [*words, "--answer", "2.unit=counts 0.0025", "--picture", str(path)]
+            )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What the senders of tests/cases/messages would publish in half a minute: the same shapes, with a
 machine's vibration and a sensor that gravity pulls at.
 
-Each sender takes a block of samples (n_channels, n), its number, and its start in nanoseconds, and
-gives one or more messages.
+Each sender takes a block of samples (n_channels, n), its number, and its start
+in nanoseconds, and gives one or more messages.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def vibration(n_channels: int, n: int, rate_hz: float, rng: np.random.Generator)
     for _ in range(n_channels):
         noise = np.convolve(rng.normal(size=n), [0.2, 0.5, 1.0, 0.6, 0.1], mode="same")
         tones = [
-            rng.uniform(0.2, 0.8) * np.sin(2 * np.pi * (rng.uniform(0.02, 0.2) * rate_hz * t + k))
+            rng.uniform(0.2, 0.8)
+            * np.sin(2 * np.pi * (rng.uniform(0.02, 0.2) * rate_hz * t + k))
             for k in range(3)
         ]
         out.append(rng.uniform(0.3, 0.9) * (sum(tones) + 0.4 * noise))
@@ -105,7 +106,9 @@ def series(sender: Sender, seed: int = 5) -> list[Message]:
         start_ns = T0_NS + round(number * (sender.period_s or length_s) * 1e9)
         part = x[:, number * sender.n : (number + 1) * sender.n]
         block = Block(part, number, start_ns, sender.rate_hz)
-        arrival_ns = start_ns + round((length_s + 0.02 + rng.uniform(0, sender.jitter_s)) * 1e9)
+        arrival_ns = start_ns + round(
+            (length_s + 0.02 + rng.uniform(0, sender.jitter_s)) * 1e9
+        )
         facts = sender.properties(block) if sender.properties else {}
         for index, (topic, payload) in enumerate(sender.publish(block)):
             found.append(Message(topic, payload, arrival_ns + index, facts))
@@ -184,7 +187,12 @@ def _telegraf(block: Block) -> dict[str, Any]:
         }
         for point in ("front", "rear")
     ]
-    return {"metrics": [{"name": "cpu", "tags": {"host": "gw"}, "fields": {"idle": 98.1}}, *parts]}
+    return {
+        "metrics": [
+            {"name": "cpu", "tags": {"host": "gw"}, "fields": {"idle": 98.1}},
+            *parts,
+        ]
+    }
 
 
 def _int24(block: Block) -> bytes:
@@ -194,7 +202,9 @@ def _int24(block: Block) -> bytes:
 
 def _rich_header(block: Block) -> bytes:
     ticks = block.start_ns // 100 + 621_355_968_000_000_000
-    head = b"VIB1\x00\x02\x00\x1c" + struct.pack(">IfqI", block.number, block.rate_hz, ticks, 0)
+    head = b"VIB1\x00\x02\x00\x1c" + struct.pack(
+        ">IfqI", block.number, block.rate_hz, ticks, 0
+    )
     return head[:24] + struct.pack(">f", 0.001) + _packed(block, ">i2")
 
 
@@ -243,7 +253,8 @@ def _washing(block: Block) -> list[dict[str, Any]]:
 def _ni_daq(block: Block) -> dict[str, Any]:
     base_s = (block.start_ns - T0_NS) / 1e9
     rows = [
-        [round(base_s + index / block.rate_hz, 6), row] for index, row in enumerate(_rows(block))
+        [round(base_s + index / block.rate_hz, 6), row]
+        for index, row in enumerate(_rows(block))
     ]
     return {"data": rows}
 
@@ -265,7 +276,9 @@ def _senseye(block: Block) -> list[dict[str, Any]]:
             "spacing": 0.0005,
             "data": values,
         }
-        for name, unit, values in zip(("S-1", "S-2"), ("g", "m/s2"), block.lists, strict=True)
+        for name, unit, values in zip(
+            ("S-1", "S-2"), ("g", "m/s2"), block.lists, strict=True
+        )
     ]
 
 
@@ -353,7 +366,9 @@ DDATA = "spBv1.0/plant/DDATA/line-1/press"
 
 SENDERS: dict[str, Sender] = {
     "cbor-typed-array": Sender(
-        lambda b: [(PLANT, cbor2.dumps({"t": b.iso, "v": cbor2.CBORTag(85, _packed(b, "<f4"))}))]
+        lambda b: [
+            (PLANT, cbor2.dumps({"t": b.iso, "v": cbor2.CBORTag(85, _packed(b, "<f4"))}))
+        ]
     ),
     "csv-blank-columns": Sender(lambda b: [(PLANT, _blanks(b))], 3),
     "csv-german": Sender(lambda b: [(PLANT, _german(b))], 2),
@@ -373,7 +388,9 @@ SENDERS: dict[str, Sender] = {
         )
     ),
     "d13-nul-bom-around-json": Sender(
-        lambda b: [(PLANT, b"\xef\xbb\xbf" + json.dumps({"samples": b.lists[0]}).encode() + b"\0")]
+        lambda b: [
+            (PLANT, b"\xef\xbb\xbf" + json.dumps({"samples": b.lists[0]}).encode() + b"\0")
+        ]
     ),
     "d14-nan-in-json": Sender(
         lambda b: _json(
@@ -426,7 +443,12 @@ SENDERS: dict[str, Sender] = {
     ),
     "msgpack-bytes": Sender(
         lambda b: [
-            (PLANT, msgpack.packb({1: 6 + b.number, 2: b.start_ns // 1000, 3: _packed(b, "<i2")}))
+            (
+                PLANT,
+                msgpack.packb(
+                    {1: 6 + b.number, 2: b.start_ns // 1000, 3: _packed(b, "<i2")}
+                ),
+            )
         ],
         2,
         per_ms2=100,
@@ -457,7 +479,10 @@ SENDERS: dict[str, Sender] = {
         because="nothing tells that bytes 24 to 27 are a scale",
     ),
     "raw-structs": Sender(
-        lambda b: [(PLANT, _structs(b))], 3, because="structs are not guessed", asks="payload"
+        lambda b: [(PLANT, _structs(b))],
+        3,
+        because="structs are not guessed",
+        asks="payload",
     ),
     "raw-uint16-planar": Sender(
         lambda b: [
@@ -517,7 +542,9 @@ SENDERS: dict[str, Sender] = {
         gravity=False,
         because="nothing tells the scale of each channel",
     ),
-    "s06-number-alone": Sender(lambda b: [(PLANT, str(b.lists[0][0]).encode())], n=1, n_blocks=800),
+    "s06-number-alone": Sender(
+        lambda b: [(PLANT, str(b.lists[0][0]).encode())], n=1, n_blocks=800
+    ),
     "s07-three-numbers": Sender(
         lambda b: _json(
             {
@@ -533,7 +560,8 @@ SENDERS: dict[str, Sender] = {
     ),
     "s08-two-numbers": Sender(
         lambda b: _json(
-            {"sensor": 17, "t": _ms(b), "ax": b.lists[0][0], "ay": b.lists[1][0]}, "plant/press"
+            {"sensor": 17, "t": _ms(b), "ax": b.lists[0][0], "ay": b.lists[1][0]},
+            "plant/press",
         ),
         2,
         100,
@@ -555,7 +583,9 @@ SENDERS: dict[str, Sender] = {
     "s12-senseye": Sender(lambda b: _json(_senseye(b), "senseye/hall-2"), 2, 2000),
     "s13-gatech": Sender(_gatech, 2),
     "s14-vibralyzer": Sender(
-        lambda b: _json({"point_id": "DE/H", "fs": 8192, "signal": b.lists[0]}, "vib/motor-4"),
+        lambda b: _json(
+            {"point_id": "DE/H", "fs": 8192, "signal": b.lists[0]}, "vib/motor-4"
+        ),
         1,
         8192,
         n=512,
@@ -587,5 +617,7 @@ SENDERS: dict[str, Sender] = {
         because="981 counts may be 1 g in cm/s² or in mg",
         answer="counts 0.01",
     ),
-    "zstd-csv": Sender(lambda b: [(PLANT, zstandard.ZstdCompressor().compress(_csv(b).encode()))]),
+    "zstd-csv": Sender(
+        lambda b: [(PLANT, zstandard.ZstdCompressor().compress(_csv(b).encode()))]
+    ),
 }

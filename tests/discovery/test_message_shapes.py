@@ -1,5 +1,6 @@
 """Each folder of tests/cases/messages, sent as a series: `discover` alone comes to the samples,
-channels, rate and unit that the folder's own configuration gives, or asks. It is never wrong.
+channels, rate and unit that the folder's own configuration gives, or asks. It
+is never wrong.
 """
 
 from __future__ import annotations
@@ -84,7 +85,9 @@ def check(name: str, messages: list[Message], found: Discovery) -> None:
     wanted = load_config(Path("tests/cases/messages") / name / "configuration.yaml")
     for message in messages:
         ours, right = chunks_of(written, message), chunks_of(wanted, message)
-        assert len({chunk.sensor for chunk in ours}) == len({chunk.sensor for chunk in right})
+        assert len({chunk.sensor for chunk in ours}) == len(
+            {chunk.sensor for chunk in right}
+        )
         assert len(ours) == len(right)
         for one, other in zip(ours, right, strict=True):
             compare(one, other)

@@ -25,7 +25,9 @@ def heard(publish: Publish, n: int = 60, every_s: float = N / RATE_HZ) -> list[M
     for k in range(n):
         at_ns = T0_NS + round(k * every_s * 1e9)
         sent = publish(k, at_ns, np.round(X[:, k * N % 6400 :][:, :N], 4))
-        for topic, tree in sent if isinstance(sent, tuple) else (("plant/mill/spindle", sent),):
+        for topic, tree in (
+            sent if isinstance(sent, tuple) else (("plant/mill/spindle", sent),)
+        ):
             payload = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
             messages.append(Message(topic, payload, at_ns + 70_000_000))
     return messages
@@ -65,7 +67,10 @@ ASKED: dict[str, tuple[str, Publish]] = {
         "unit",
         lambda k, at, x: {"unit": "mm/s", "samples": x[0].tolist(), "fs": 1000},
     ),
-    "two unknown lists": ("samples", lambda k, at, x: {"p": x[0].tolist(), "q": x[2].tolist()}),
+    "two unknown lists": (
+        "samples",
+        lambda k, at, x: {"p": x[0].tolist(), "q": x[2].tolist()},
+    ),
     "another rate than comes": (
         "sample_rate_hz",
         lambda k, at, x: {"v": x[2].tolist(), "fs": 2000},

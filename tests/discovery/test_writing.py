@@ -36,7 +36,9 @@ def test_a_value_comes_back_from_yaml(value: Any) -> None:
         assert found == value
 
 
-@pytest.mark.parametrize("word", ["y", "no", "null", "1e3", "12", "on", "a: b", "#x", "{a}", ""])
+@pytest.mark.parametrize(
+    "word", ["y", "no", "null", "1e3", "12", "on", "a: b", "#x", "{a}", ""]
+)
 def test_words_that_yaml_takes_for_something_else_stay_words(word: str) -> None:
     assert yaml.safe_load(f"key: {shown(word)}") == {"key": word}
 

@@ -49,7 +49,12 @@ RATES = (
 KNOWN_TIMES = ("ts", "timestamp", "time", "t", "dateTime", "epoch")
 KNOWN_LISTS = ("samples", "data", "values", "waveform", "acc", "vib", "signal", "buffer")
 CH = ["ch1", "ch2", "ch3", "ch4"]
-AXES = (("x", "y", "z"), ("ax", "ay", "az"), ("acc_x", "acc_y", "acc_z"), ("accX", "accY", "accZ"))
+AXES = (
+    ("x", "y", "z"),
+    ("ax", "ay", "az"),
+    ("acc_x", "acc_y", "acc_z"),
+    ("accX", "accY", "accZ"),
+)
 Rng = np.random.Generator
 
 
@@ -64,7 +69,9 @@ class Truth:
     unit: str
     per_ms2: float
     is_unit_told: bool
-    samples: list[Float64] = field(default_factory=list)  # (n_channels, n) as stored, a message
+    samples: list[Float64] = field(
+        default_factory=list
+    )  # (n_channels, n) as stored, a message
     starts_ns: list[int] = field(default_factory=list)
 
 
@@ -161,7 +168,9 @@ def variation(
     x = None
     while x is None:
         x = give[int(rng.integers(len(give)))](rng, n_channels, n * n_blocks)
-    rate_hz = float(rng.choice(RATES)) if rng.random() < 0.8 else float(rng.uniform(90, 9000))
+    rate_hz = (
+        float(rng.choice(RATES)) if rng.random() < 0.8 else float(rng.uniform(90, 9000))
+    )
     period_s = None
     if rng.random() < 0.25:
         period_s = n / rate_hz * float(rng.uniform(1.5, 200))
@@ -213,7 +222,9 @@ def _tree_shape(form: str, pack: Callable[[Any], bytes]) -> Callable[[Rng, Truth
             truth.is_unit_told = True
         key = str(rng.choice(KNOWN_LISTS)) if rng.random() < 0.8 else _word(rng)
         time, has_seq, has_rate = _time_field(rng), rng.random() < 0.4, rng.random() < 0.4
-        rate_key = str(rng.choice(["fs", "sample_rate", "sampleRate", "samplingRate", "odr_hz"]))
+        rate_key = str(
+            rng.choice(["fs", "sample_rate", "sampleRate", "samplingRate", "odr_hz"])
+        )
         unit_key = str(rng.choice(["unit", "units", "uom"]))
         says_unit = truth.unit in SUFFIX and rng.random() < 0.3
         truth.is_unit_told = truth.is_unit_told or says_unit
@@ -260,7 +271,9 @@ def _body(
         for k, row in enumerate(zip(*lists, strict=True)):
             entry: dict[str, Any] = dict(zip(names, row, strict=True))
             if tick is not None:
-                entry[tick] = (start_ns - T0_NS) // 1000 + round(k * 1e6 / rate_hz) + 5_000_000
+                entry[tick] = (
+                    (start_ns - T0_NS) // 1000 + round(k * 1e6 / rate_hz) + 5_000_000
+                )
             rows.append(entry)
         return {key: rows}
     if form == "flat":
@@ -373,7 +386,9 @@ def _mistake_of_samples(truth: Truth, stream: Stream, share: float, per_ms2: flo
         if found.shape != right.shape:
             return f"shape {found.shape} for {right.shape}"
         right = right / per_ms2
-        if not np.allclose(found, right, rtol=1e-4, atol=1e-4 * (np.abs(right).max() + 1e-9)):
+        if not np.allclose(
+            found, right, rtol=1e-4, atol=1e-4 * (np.abs(right).max() + 1e-9)
+        ):
             return "samples"
     if abs(share - 1) > 1e-3:
         return f"unit, {share:.3g} times"
@@ -403,7 +418,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--n", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--shape", default="", help="of those with this in their name alone")
+    parser.add_argument(
+        "--shape", default="", help="of those with this in their name alone"
+    )
     parser.add_argument("--show", action="store_true", help="each that is not right")
     parsed = parser.parse_args()
     named = os.environ.get("CAMSHAFT_DATASETS")

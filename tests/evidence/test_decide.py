@@ -55,7 +55,11 @@ def test_decide(evidence: list[Evidence], expected: tuple[Status, str]) -> None:
         ("either", [network(1), novelty(2)], [True, True]),
         ("network", [network(1), novelty(2)], [True, False]),
         ("novelty", [network(1), novelty(2)], [False, True]),
-        ("novelty", [network(1)], [True]),  # the rule's kind is not there: what is there decides
+        (
+            "novelty",
+            [network(1)],
+            [True],
+        ),  # the rule's kind is not there: what is there decides
     ],
 )
 def test_the_rule_s_kind_alone_decides_where_it_is_there(
@@ -71,7 +75,11 @@ def test_any_map_that_does_not_add_up_is_no_verdict(
 ) -> None:
     grid = Grid((0.0, 1.0, 2.0), (0.0, 1.0, 2.0))
     found = conclude([kind(9.0, residual=residual)], "either", grid)
-    assert (found.status, found.reason, found.evidence) == (Status.BAD_DATA, "map_mismatch", ())
+    assert (found.status, found.reason, found.evidence) == (
+        Status.BAD_DATA,
+        "map_mismatch",
+        (),
+    )
 
 
 @given(st.floats(-1e6, 1e6))

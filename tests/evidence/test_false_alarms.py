@@ -26,18 +26,23 @@ def test_the_stated_rate_lies_in_its_interval_and_is_no_lower_than_so_many_windo
 
 
 @pytest.mark.parametrize(("n_windows", "rate"), [(20, 0.1), (50, 0.1), (99, 0.02)])
-def test_the_interval_holds_what_independent_windows_show(n_windows: int, rate: float) -> None:
+def test_the_interval_holds_what_independent_windows_show(
+    n_windows: int, rate: float
+) -> None:
     random = np.random.default_rng(5)
     stated = stated_rate(rate, n_windows)
     shown = [
-        1 - ndtr(conformal_threshold(random.normal(size=n_windows), rate)) for _ in range(1000)
+        1 - ndtr(conformal_threshold(random.normal(size=n_windows), rate))
+        for _ in range(1000)
     ]
     inside = np.mean([stated.low <= one <= stated.high for one in shown])
     assert 0.92 <= inside <= 0.98
     assert np.mean(shown) <= rate + 3 * np.std(shown) / np.sqrt(1000)
 
 
-@pytest.mark.parametrize(("memory", "least", "most"), [(0.0, 40, 50), (0.5, 12, 24), (0.9, 1, 7)])
+@pytest.mark.parametrize(
+    ("memory", "least", "most"), [(0.0, 40, 50), (0.5, 12, 24), (0.9, 1, 7)]
+)
 def test_windows_that_resemble_their_neighbours_are_worth_fewer(
     memory: float, least: float, most: float
 ) -> None:
@@ -94,5 +99,9 @@ def test_a_dropout_does_not_unlearn_what_standing_still_is() -> None:
     rms_ms2 = np.full(50, 2.0)
     rms_ms2[12] = 0.0
     spectra_db = np.random.default_rng(1).normal(-50, 1, (50, 1, 4, 5)).astype(np.float32)
-    windows = HealthyWindows("m/p", (0.0, 1.0, 2.0, 3.0, 4.0), spectra_db, None, rms_ms2, "")
-    assert commission_sensor(windows, None, 0).commissioned.running_limit_ms2 == pytest.approx(0.2)
+    windows = HealthyWindows(
+        "m/p", (0.0, 1.0, 2.0, 3.0, 4.0), spectra_db, None, rms_ms2, ""
+    )
+    assert commission_sensor(
+        windows, None, 0
+    ).commissioned.running_limit_ms2 == pytest.approx(0.2)

@@ -57,7 +57,9 @@ def test_it_says_which_evidence_makes_ng(status_rule: str, said: str) -> None:
 
 
 def test_without_a_model_novelty_speaks() -> None:
-    assert describe(rule(), own("", None), None) == f"NG from now on: novelty above 0.5{IDLE}"
+    assert (
+        describe(rule(), own("", None), None) == f"NG from now on: novelty above 0.5{IDLE}"
+    )
 
 
 def test_it_names_the_limits_that_hold() -> None:

@@ -61,7 +61,9 @@ def test_a_folder_in_the_place_of_a_file_is_refused(folder: Path) -> None:
 def test_a_manifest_that_is_too_large_or_no_yaml_is_refused(folder: Path) -> None:
     path = folder / "manifest.yaml"
     path.write_text("#" * (MAX_BYTES + 1))
-    with pytest.raises(ModelError, match=r"manifest.yaml has over 1048576 bytes: no more are read"):
+    with pytest.raises(
+        ModelError, match=r"manifest.yaml has over 1048576 bytes: no more are read"
+    ):
         load_model_manifest(folder)
     path.write_text("id: [")
     with pytest.raises(ModelError, match=r"manifest.yaml is not YAML"):
@@ -74,7 +76,8 @@ def test_a_manifest_that_is_too_large_or_no_yaml_is_refused(folder: Path) -> Non
         load_model_manifest(folder)
     path.write_text("!!python/object/apply:os.system ['true']")
     with pytest.raises(
-        ModelError, match=r"is not YAML: line 1, column 1: could not determine a constructor"
+        ModelError,
+        match=r"is not YAML: line 1, column 1: could not determine a constructor",
     ):
         load_model_manifest(folder)
 
@@ -134,14 +137,17 @@ def test_a_wrong_manifest_is_refused_in_one_sentence(
     assert "\n" not in str(refused.value)
 
 
-def test_a_model_is_found_by_path_and_by_registered_name(folder: Path, tmp_path: Path) -> None:
+def test_a_model_is_found_by_path_and_by_registered_name(
+    folder: Path, tmp_path: Path
+) -> None:
     registered = tmp_path / "models" / "pump" / "current"
     registered.parent.mkdir(parents=True)
     registered.symlink_to(folder)
     assert find_model(str(folder)) == folder
     assert find_model("pump", tmp_path / "models") == registered
     with pytest.raises(
-        ModelError, match=r"model = 'fan': no manifest.yaml in any of .*monitor/models/fan, "
+        ModelError,
+        match=r"model = 'fan': no manifest.yaml in any of .*monitor/models/fan, ",
     ):
         find_model("fan", tmp_path / "models")
     with pytest.raises(

@@ -24,9 +24,9 @@ SETTINGS = default_settings(25_600, 25_600)
 
 def psd_db(seed: int, n: int, n_channels: int = 2) -> Float32:
     random = np.random.default_rng(seed)
-    return random.normal(-50, 10, (n, n_channels, SETTINGS.n_bands, SETTINGS.n_frames)).astype(
-        np.float32
-    )
+    return random.normal(
+        -50, 10, (n, n_channels, SETTINGS.n_bands, SETTINGS.n_frames)
+    ).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,9 @@ def test_a_window_does_not_depend_on_its_company(
 
 
 @needs_tensorflow
-def test_results_outlive_the_next_batch_and_none_is_fine(small: tuple[Path, KerasPredict]) -> None:
+def test_results_outlive_the_next_batch_and_none_is_fine(
+    small: tuple[Path, KerasPredict],
+) -> None:
     classifier = Classifier(small[0])
     first, features = classifier.predict(psd_db(1, 1))
     kept = first.copy(), features.copy()
@@ -77,12 +79,16 @@ def test_the_map_adds_up_to_the_logit(small: tuple[Path, KerasPredict]) -> None:
     classifier = Classifier(small[0])
     head = classifier.manifest.head
     logit, features = classifier.predict(psd_db(3, 10))
-    _, residual = activation_maps(features, np.array(head.weights, np.float32), head.bias, logit)
+    _, residual = activation_maps(
+        features, np.array(head.weights, np.float32), head.bias, logit
+    )
     assert residual.max() < 1e-4
 
 
 @needs_tensorflow
-def test_a_spectrogram_of_another_shape_is_refused(small: tuple[Path, KerasPredict]) -> None:
+def test_a_spectrogram_of_another_shape_is_refused(
+    small: tuple[Path, KerasPredict],
+) -> None:
     with pytest.raises(
         ValueError, match=r"psd_db has shape \(1, 1, 24, 49\): must be \(n, 2, 24, 49\)"
     ):
@@ -95,10 +101,14 @@ def test_a_network_that_does_not_fit_its_manifest_is_refused(
 ) -> None:
     network = (small[0] / "model.tflite").read_bytes()
     write_folder(tmp_path / "channels", SETTINGS, 1, network, [0.0] * 6, 0.0)
-    with pytest.raises(ModelError, match=r"model.tflite is not a network for psd_db \(1, 24, 49\)"):
+    with pytest.raises(
+        ModelError, match=r"model.tflite is not a network for psd_db \(1, 24, 49\)"
+    ):
         Classifier(tmp_path / "channels")
     write_folder(tmp_path / "maps", SETTINGS, 2, network, [0.0] * 7, 0.0)
-    with pytest.raises(ModelError, match=r"features of shape \(24, 9, 6\): .* \(24, 9, 7\)"):
+    with pytest.raises(
+        ModelError, match=r"features of shape \(24, 9, 6\): .* \(24, 9, 7\)"
+    ):
         Classifier(tmp_path / "maps")
 
 

@@ -1,6 +1,7 @@
 """A kind of evidence that one file registers is judged, stored, sent, drawn and reported.
 
-Nothing in monitor/ knows the toy: if this test needs an edit elsewhere, the contract is broken.
+Nothing in monitor/ knows the toy: if this test needs an edit elsewhere, the
+contract is broken.
 """
 
 from __future__ import annotations
@@ -93,7 +94,9 @@ def test_it_reaches_a_real_influxdb(
     journal: Path, influxdb: InfluxDatabase, influx_standin: InfluxStandIn, tmp_path: Path
 ) -> None:
     outbox = Cursor(journal, "influx", InfluxOutput.kinds)
-    sender = InfluxOutput(influx_standin.settings(tmp_path), lines_for("plant-1", "all"), "plant-1")
+    sender = InfluxOutput(
+        influx_standin.settings(tmp_path), lines_for("plant-1", "all"), "plant-1"
+    )
     runner = Runner(sender, outbox)
     while outbox.pending(1):
         runner.step(time.monotonic(), 0)
@@ -139,7 +142,9 @@ def test_the_page_draws_it(journal: Path, tmp_path: Path, browser: Any) -> None:
         window = browser.new_page()
         window.goto(f"{served.address}/#/point/{quote(SENSOR, safe='')}/row/{row_id}")
         window.wait_for_selector("#sum")
-        row = window.evaluate(f"fetch('/api/rows/{row_id}').then((answer) => answer.json())")
+        row = window.evaluate(
+            f"fetch('/api/rows/{row_id}').then((answer) => answer.json())"
+        )
         (evidence,) = row["evidence"]
         assert (evidence["kind"], evidence["threshold"]) == ("crest", 6.0)
         assert sum(evidence["bands"]) + evidence["bias"] == pytest.approx(evidence["score"])

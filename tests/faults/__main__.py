@@ -19,7 +19,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="end with one JSON line")
     parser.add_argument(
-        "--quick", action="store_true", help="the pick that the test suite plays, in small doses"
+        "--quick",
+        action="store_true",
+        help="the pick that the test suite plays, in small doses",
     )
     parser.add_argument("--only", metavar="TEXT", help="scenarios whose name contains this")
     parser.add_argument(
@@ -43,7 +45,8 @@ def main() -> int:
     chosen = [
         one
         for one in all_scenarios()
-        if (one.quick or not arguments.quick) and (arguments.only or "").lower() in one.name.lower()
+        if (one.quick or not arguments.quick)
+        and (arguments.only or "").lower() in one.name.lower()
     ]
     findings: list[Finding] = []
     try:

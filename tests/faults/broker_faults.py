@@ -13,11 +13,16 @@ from tests.faults.campaign import Done, scenario
 from tests.faults.stage import Action, Stage, n_taken
 
 TABLE = "camshaft_faults"
-QUIET_S = 20.0  # after five losses at once the service waits for 16 s before it connects again
+QUIET_S = (
+    20.0  # after five losses at once the service waits for 16 s before it connects again
+)
 
 
 @scenario(
-    "broker stopped and started, with persistence", "nothing lost", quick=True, persistence=True
+    "broker stopped and started, with persistence",
+    "nothing lost",
+    quick=True,
+    persistence=True,
 )
 def broker_restarts(stage: Stage) -> Done:
     stage.start()
@@ -69,7 +74,8 @@ def half_open(stage: Stage) -> Done:
     if os.geteuid() == 0 and shutil.which("nft"):
         with _dropping(proxy.port) as (drop, let_through):
             stage.play(
-                seconds=24.0, faults={0.1: drop, 0.4: let_through, 0.5: drop, 0.8: let_through}
+                seconds=24.0,
+                faults={0.1: drop, 0.4: let_through, 0.5: drop, 0.8: let_through},
             )
         how = "2 times 7 s without packets (nftables)"
     else:

@@ -180,8 +180,12 @@ def judge(
         double=double,
         outage_s=found.outage_s,
         requests_per_row=found.requests_per_row,
-        explained=_reasons(done, found, recording) if finding.promise == "explained" else {},
-        failure=_unexplained(done, found, recording) if finding.promise == "explained" else "",
+        explained=_reasons(done, found, recording)
+        if finding.promise == "explained"
+        else {},
+        failure=_unexplained(done, found, recording)
+        if finding.promise == "explained"
+        else "",
     )
 
 
@@ -189,7 +193,9 @@ def _reasons(done: Done, found: Outcome, recording: Recording) -> dict[str, int]
     """Why samples were not judged, breaks in the stream, rows that InfluxDB refused."""
     counted: Counter[str] = Counter()
     if done.n_samples is not None:
-        counted["lost_by_broker"] = recording.n_samples * recording.n_sensors - done.n_samples
+        counted["lost_by_broker"] = (
+            recording.n_samples * recording.n_sensors - done.n_samples
+        )
     for sensor in recording.sensors:
         for (fate, reason), n in found.books.samples.get(sensor, {}).items():
             if fate in ("dropped", "judged_bad") and reason != "duplicate":
@@ -205,12 +211,14 @@ def _reasons(done: Done, found: Outcome, recording: Recording) -> dict[str, int]
 def _differences(found: Outcome, expected: Outcome, same_times: bool) -> tuple[int, int]:
     """(missing or different, too many), of journal rows and InfluxDB's rows together."""
     missing = sum(
-        not _same_row(found.rows.get(key), row, same_times) for key, row in expected.rows.items()
+        not _same_row(found.rows.get(key), row, same_times)
+        for key, row in expected.rows.items()
     )
     double = len(found.rows.keys() - expected.rows.keys())
     if same_times:
         missing += sum(
-            not _same_fields(found.database.get(key), row) for key, row in expected.database.items()
+            not _same_fields(found.database.get(key), row)
+            for key, row in expected.database.items()
         )
         double += len(found.database.keys() - expected.database.keys())
     else:
@@ -222,7 +230,10 @@ def _differences(found: Outcome, expected: Outcome, same_times: bool) -> tuple[i
 def _same_row(found: Verdict | None, expected: Verdict, same_times: bool) -> bool:
     if found is None or (found.status, found.reason) != (expected.status, expected.reason):
         return False
-    if same_times and (found.start_ns, found.end_ns) != (expected.start_ns, expected.end_ns):
+    if same_times and (found.start_ns, found.end_ns) != (
+        expected.start_ns,
+        expected.end_ns,
+    ):
         return False
     pairs = (
         (score_of(found), score_of(expected)),
@@ -247,7 +258,9 @@ def _explained_rows(
     done: Done, found: Outcome, expected: Outcome, recording: Recording
 ) -> tuple[int, int]:
     """Whole windows that were not judged; samples that were judged twice, in windows."""
-    judged = sum(v.n_samples for v in found.rows.values() if v.status is not Status.BAD_DATA)
+    judged = sum(
+        v.n_samples for v in found.rows.values() if v.status is not Status.BAD_DATA
+    )
     wanted = sum(v.n_samples for v in expected.rows.values())
     n_published = recording.n_samples * recording.n_sensors
     counted = sum(found.books.total(fate) for fate in ("analysed", "judged_bad"))
@@ -263,13 +276,21 @@ def _unexplained(done: Done, found: Outcome, recording: Recording) -> str:
     n_published = recording.n_samples * recording.n_sensors
     books = found.books
     repeated = sum(
-        n for book in books.samples.values() for (_, why), n in book.items() if why == "duplicate"
+        n
+        for book in books.samples.values()
+        for (_, why), n in book.items()
+        if why == "duplicate"
     )
     dropped = books.total("dropped") - repeated
     settled = (
-        books.total("analysed") + books.total("judged_bad") + dropped + sum(books.waiting.values())
+        books.total("analysed")
+        + books.total("judged_bad")
+        + dropped
+        + sum(books.waiting.values())
     )
-    lost_before_us = n_published - (done.n_samples if done.n_samples is not None else n_published)
+    lost_before_us = n_published - (
+        done.n_samples if done.n_samples is not None else n_published
+    )
     if settled + lost_before_us < n_published:
         return f"{n_published - settled - lost_before_us} samples without a counted reason"
     if lost_before_us and not any(name.startswith("breaks.") for name in books.counters):
@@ -291,7 +312,8 @@ def all_scenarios() -> Sequence[Scenario]:
 
     order = ("service", "broker", "influx", "disk", "sensor")
     return sorted(
-        SCENARIOS, key=lambda one: order.index(one.play.__module__.rpartition(".")[2].split("_")[0])
+        SCENARIOS,
+        key=lambda one: order.index(one.play.__module__.rpartition(".")[2].split("_")[0]),
     )
 
 
@@ -302,7 +324,9 @@ def campaign(quick: bool) -> Iterator[Campaign]:
     """
     missing = [name for name in ("mosquitto", "influxd") if server_program(name) is None]
     if missing:
-        raise Skipped(f"needs {' and '.join(missing)} (Debian packages mosquitto, influxdb)")
+        raise Skipped(
+            f"needs {' and '.join(missing)} (Debian packages mosquitto, influxdb)"
+        )
     program = server_program("influxd")
     assert program is not None
     with tempfile.TemporaryDirectory(prefix="camshaft-faults-") as name:

@@ -24,7 +24,9 @@ def disk_full(stage: Stage) -> Done:
         service = stage.start(folder=disk)
         full_s = 2.0 if stage.quick else 12.0
         filler = disk / "filler"
-        stage.play(seconds=full_s + 2, faults={0.2: lambda: _fill(filler), 0.8: filler.unlink})
+        stage.play(
+            seconds=full_s + 2, faults={0.2: lambda: _fill(filler), 0.8: filler.unlink}
+        )
         said = re.findall(r"the journal cannot be written.*The broker keeps", service.log())
         assert said, "the full disk was met"
         assert len(said) == len(set(said)), f"said once a minute: {said}"
@@ -61,7 +63,8 @@ def torn(stage: Stage) -> Done:
     third = len(stage.cuts) // 3
     for part in range(3):
         stage.play(
-            seconds=1.0, cuts=stage.cuts[part * third : (part + 1) * third if part < 2 else None]
+            seconds=1.0,
+            cuts=stage.cuts[part * third : (part + 1) * third if part < 2 else None],
         )
         if part == 2:
             break

@@ -37,10 +37,18 @@ MAX_BYTES = 256 << 10  # mqtt.max_payload_bytes of the campaign
 # How the topics above are read, and those of each folder of messages.
 SUBSCRIPTIONS: list[dict[str, Any]] = [
     {"topic": "json/{machine}/{point}", "payload": {"format": "json", "time_format": "ns"}},
-    {"topic": "base64/{machine}/{point}", "payload": {"format": "json", "encoding": "base64"}},
+    {
+        "topic": "base64/{machine}/{point}",
+        "payload": {"format": "json", "encoding": "base64"},
+    },
     {
         "topic": "parts/{machine}/{point}",
-        "payload": {"format": "json", "part_index": "idx", "part_count": "parts", "series": "id"},
+        "payload": {
+            "format": "json",
+            "part_index": "idx",
+            "part_count": "parts",
+            "series": "id",
+        },
     },
     {
         "topic": "spBv1.0/fuzz/DDATA/{machine}/{point}",
@@ -86,7 +94,12 @@ def subscriptions() -> list[dict[str, Any]]:
 def rules(**common: Any) -> list[dict[str, Any]]:
     """Machines are named after the folder. Last comes whatever a message may name."""
     own = [
-        {**rule, **common, "match": f"case-{name}.*", "sample_rate_hz": rule["sample_rate_hz"]}
+        {
+            **rule,
+            **common,
+            "match": f"case-{name}.*",
+            "sample_rate_hz": rule["sample_rate_hz"],
+        }
         for name, _, rule, _ in folders()
     ]
     edge = {"match": "edge*", "channels": ["x", "y"], "sample_rate_hz": 1000, **common}
@@ -121,14 +134,26 @@ _documents = st.fixed_dictionaries(
     },
 )
 _anything = st.recursive(
-    _numbers, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20
+    _numbers,
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
 )
 _properties = st.dictionaries(
     st.sampled_from(
-        ["sequence", "sample_rate_hz", "start_time", "start_time_ns", "start_time_s", "id", "x"]
+        [
+            "sequence",
+            "sample_rate_hz",
+            "start_time",
+            "start_time_ns",
+            "start_time_s",
+            "id",
+            "x",
+        ]
     ),
     st.one_of(
-        st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"]), max_size=30),
+        st.text(
+            st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"]), max_size=30
+        ),
         st.integers().map(str),
     ),
     max_size=2,

@@ -109,7 +109,9 @@ def refuses_some(stage: Stage) -> Done:
     assert 1 <= said <= 2, f"the log says so {said} times"
     (series,) = stage.database.query("SELECT count(novelty) FROM vibration_verdict")
     assert series.column("count") == [stage.recording.n_windows - n_refused]
-    return Done(f"400 to every request with a verdict of {REFUSED_SENSOR}", n_rejected=n_refused)
+    return Done(
+        f"400 to every request with a verdict of {REFUSED_SENSOR}", n_rejected=n_refused
+    )
 
 
 OTHER_TYPE = f"vibration_verdict,machine=old,point=tool novelty=1i {T0_NS}"
@@ -162,7 +164,9 @@ def foreign_400(stage: Stage) -> Done:
     stage.play()
     service.wait(lambda: not stage.standin.faults, 60.0, "every prepared answer was given")
     assert "influx.url must begin with https://" in service.log()
-    return Done(f"{len(answers)} times 400, as a proxy's TLS port and an unknown org give it")
+    return Done(
+        f"{len(answers)} times 400, as a proxy's TLS port and an unknown org give it"
+    )
 
 
 @scenario("InfluxDB's certificate is of a private authority", "nothing lost")
@@ -176,9 +180,15 @@ def private_authority(stage: Stage) -> Done:
     stage.standin = InfluxStandIn(forward=stage.database.write, tls=context)
     service = stage.start(influx=influx_part(stage.standin.url, stage.folder))
     stage.play()
-    service.wait(lambda: "tls.ca_file does not hold" in service.log(), why="the log says why")
+    service.wait(
+        lambda: "tls.ca_file does not hold" in service.log(), why="the log says why"
+    )
     assert service.stop()[0] == 0
-    trusted = influx_part(stage.standin.url, stage.folder, tls={"ca_file": str(authority.ca_file)})
+    trusted = influx_part(
+        stage.standin.url, stage.folder, tls={"ca_file": str(authority.ca_file)}
+    )
     service.configure(service.config | {"influx": trusted})
     service.start()
-    return Done("an authority that the system does not know, until influx.tls.ca_file names it")
+    return Done(
+        "an authority that the system does not know, until influx.tls.ca_file names it"
+    )

@@ -75,7 +75,9 @@ def table(findings: Sequence[Finding]) -> str:
     rows = [HEADINGS, *(cells(finding) for finding in findings)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
         for row in rows
     )
     return "\n".join([*lines, "", verdict(findings)])
@@ -83,7 +85,9 @@ def table(findings: Sequence[Finding]) -> str:
 
 def markdown(findings: Sequence[Finding]) -> str:
     rows = [HEADINGS, ("---",) * len(HEADINGS), *(cells(finding) for finding in findings)]
-    lines = ("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+    lines = (
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows
+    )
     return "\n".join([verdict(findings), "", *lines])
 
 
@@ -99,13 +103,16 @@ def split(path: Path) -> tuple[str, str]:
 def write_table(path: Path, findings: Sequence[Finding]) -> None:
     """Put the table between the markers. Raises ValueError as split() does."""
     before, after = split(path)
-    path.write_text(f"{before}{BEGIN}\n{markdown(findings)}\n{END}{after}", encoding="utf-8")
+    path.write_text(
+        f"{before}{BEGIN}\n{markdown(findings)}\n{END}{after}", encoding="utf-8"
+    )
 
 
 def main() -> None:
     found = json.loads(sys.stdin.read().strip().splitlines()[-1])["scenarios"]
     findings = [
-        Finding(**{name: value for name, value in one.items() if name != "kept"}) for one in found
+        Finding(**{name: value for name, value in one.items() if name != "kept"})
+        for one in found
     ]
     for path in sys.argv[1:]:
         write_table(Path(path), findings)

@@ -67,7 +67,9 @@ def clock_steps(stage: Stage) -> Done:
 def sensor_clocks_step(stage: Stage) -> Done:
     stage.start()
     third = len(stage.cuts) // 3
-    stage.play(cuts=_shifted(stage.cuts, lambda n: (0, HOUR_NS, -HOUR_NS)[min(n // third, 2)]))
+    stage.play(
+        cuts=_shifted(stage.cuts, lambda n: (0, HOUR_NS, -HOUR_NS)[min(n // third, 2)])
+    )
     return Done("each sensor +1 h, then -2 h", same_times=False)
 
 
@@ -77,7 +79,9 @@ def sensor_clocks_drift(stage: Stage) -> Done:
     and the windows are judged.
     """
     stage.start()
-    stage.play(cuts=_shifted(stage.cuts, lambda n: n // stage.recording.n_sensors * 500_000))
+    stage.play(
+        cuts=_shifted(stage.cuts, lambda n: n // stage.recording.n_sensors * 500_000)
+    )
     return Done("0.5 ms for each message of 50 ms", same_times=False)
 
 
@@ -89,7 +93,11 @@ def sensor_clocks_run_back(stage: Stage) -> Done:
 
     def shift(n: int) -> int:
         """In the second quarter time runs backwards as fast as it should run forwards."""
-        return -2 * message_ns * (min(max(n - quarter, 0), quarter) // stage.recording.n_sensors)
+        return (
+            -2
+            * message_ns
+            * (min(max(n - quarter, 0), quarter) // stage.recording.n_sensors)
+        )
 
     stage.play(cuts=_shifted(stage.cuts, shift))
     return Done("a quarter of the recording with time running backwards", same_times=False)
@@ -119,7 +127,9 @@ def reordering(stage: Stage) -> Done:
     cuts, rng, n_swaps = list(stage.cuts), random.Random(4), 20
     step = stage.recording.n_sensors
     for k in range(n_swaps):
-        n = rng.randrange(k * len(cuts) // n_swaps, (k + 1) * len(cuts) // n_swaps - step - 1)
+        n = rng.randrange(
+            k * len(cuts) // n_swaps, (k + 1) * len(cuts) // n_swaps - step - 1
+        )
         cuts[n], cuts[n + step] = cuts[n + step], cuts[n]
     stage.play(cuts=cuts)
     return Done(f"{n_swaps} messages overtaken")
@@ -147,11 +157,15 @@ def flood(stage: Stage) -> Done:
 
 
 @scenario(
-    "flood, with max_lag_s, then relief", "explained", recording=FLOOD, message_s=FLOOD_MESSAGE_S
+    "flood, with max_lag_s, then relief",
+    "explained",
+    recording=FLOOD,
+    message_s=FLOOD_MESSAGE_S,
 )
 def flood_shed(stage: Stage) -> Done:
     """The oldest windows are shed as overload, in turn by sensor; when the flood ends, windows are
-    judged again. Relief is twice as long: a slow machine needs some of it to catch up.
+    judged again. Relief is twice as long: a slow machine needs some of it to
+    catch up.
     """
     service = stage.start(max_lag_s=1.0)
     now_ns = time.time_ns()
@@ -164,7 +178,8 @@ def flood_shed(stage: Stage) -> Done:
     n_samples = stage.recording.n_samples * stage.recording.n_sensors
     service.wait(lambda: n_taken(service.reader().books()) == n_samples, 60.0)
     shed = [
-        book.get(("dropped", "overload"), 0) for book in service.reader().books().samples.values()
+        book.get(("dropped", "overload"), 0)
+        for book in service.reader().books().samples.values()
     ]
     n_window = stage.recording.n_window
     assert min(shed) > 0, f"shed samples by sensor: {shed}"
@@ -208,7 +223,9 @@ class _Governor:
     def _cycle(self) -> None:
         reader = JournalReader(self._stage.service.journal_path)
         while not self._stopping.wait(0.005):
-            allowed = self._n_published_per_s / TOO_MUCH * (time.monotonic() - self._begin_s)
+            allowed = (
+                self._n_published_per_s / TOO_MUCH * (time.monotonic() - self._begin_s)
+            )
             behind = n_taken(reader.books()) < allowed
             self._process.send_signal(signal.SIGCONT if behind else signal.SIGSTOP)
             self._most_mb = max(self._most_mb, resident_mb(self._process.pid))
@@ -262,7 +279,9 @@ def fuzzed(stage: Stage) -> Done:
     n_messages = every * len(stage.cuts) + len(stage.cuts)
     service.wait_count(lambda: _n_met(service), n_messages, "all messages are met")
     bad = {
-        k: n for k, n in service.reader().books().counters.items() if k.startswith("bad_payloads.")
+        k: n
+        for k, n in service.reader().books().counters.items()
+        if k.startswith("bad_payloads.")
     }
     assert len(bad) >= 20, f"reasons met: {bad}"
     return Done(
@@ -285,7 +304,9 @@ def _shifted(cuts: list[Cut], shift_ns: Callable[[int], int]) -> list[Cut]:
     def shifted() -> Iterator[Cut]:
         for n, cut in enumerate(cuts):
             properties = dict(cut.properties)
-            properties["start_time_ns"] = str(int(properties["start_time_ns"]) + shift_ns(n))
+            properties["start_time_ns"] = str(
+                int(properties["start_time_ns"]) + shift_ns(n)
+            )
             yield replace(cut, properties=tuple(properties.items()))
 
     return list(shifted())

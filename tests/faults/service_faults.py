@@ -19,7 +19,9 @@ from tests.small_network import write_folder
 LONG = Recording(n_sensors=4, duration_s=60.0)
 
 
-@scenario("kill -9 of the service at random moments", "nothing lost", quick=True, recording=LONG)
+@scenario(
+    "kill -9 of the service at random moments", "nothing lost", quick=True, recording=LONG
+)
 def kill_9(stage: Stage) -> Done:
     n_kills, rng, n_connected = 4 if stage.quick else 100, random.Random(9), 0
     service = stage.start()
@@ -87,9 +89,9 @@ def corrupt_reload(stage: Stage) -> Done:
         service.reload()
 
     stage.play(faults={0.2: corrupt, 0.4: changed, 0.6: broken})
-    assert service.log().count("Reload refused, the old configuration stays") == 3, service.log()[
-        -1000:
-    ]
+    assert service.log().count("Reload refused, the old configuration stays") == 3, (
+        service.log()[-1000:]
+    )
     service.configure(good)
     return Done("a model that is no network, one changed on disk, a broken configuration")
 
@@ -104,7 +106,9 @@ def stopped_process(stage: Stage) -> Done:
         seconds=pause_s + 2,
         faults={
             0.2: lambda: process.send_signal(signal.SIGSTOP),
-            0.2 + 0.7 * pause_s / (pause_s + 2): lambda: process.send_signal(signal.SIGCONT),
+            0.2 + 0.7 * pause_s / (pause_s + 2): lambda: process.send_signal(
+                signal.SIGCONT
+            ),
         },
     )
     return Done(f"stopped for {0.7 * pause_s:.0f} s, keep-alive 5 s")

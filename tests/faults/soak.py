@@ -1,8 +1,8 @@
 """python -m tests.faults.soak [--minutes M] [--json]: the service at 80 % load; does its memory
 stay flat?
 
-Prints resident memory over time, and at the end its slope by least squares after a first tenth in
-which caches fill.
+Prints resident memory over time, and at the end its slope by least squares
+after a first tenth in which caches fill.
 """
 
 from __future__ import annotations
@@ -41,7 +41,11 @@ RECORDING = Recording(n_sensors=10, duration_s=20.0, sample_rate_hz=25_600, wind
 CHANGES = {
     "subscriptions": [{"topic": TOPIC, "payload": {"format": "json"}}],
     "sensors": [
-        {"sample_rate_hz": RECORDING.sample_rate_hz, "model": "simulator", "expected_period_s": 60}
+        {
+            "sample_rate_hz": RECORDING.sample_rate_hz,
+            "model": "simulator",
+            "expected_period_s": 60,
+        }
     ],
     "journal": {
         "path": "camshaft.journal",
@@ -73,12 +77,18 @@ class Soak:
             itertools.cycle(self.messages), CALIBRATION_MESSAGES
         ):
             self._send(topic, payload)
-        self.service.wait(lambda: self.n_taken() >= self.n_sent, 300.0, "the calibration is taken")
+        self.service.wait(
+            lambda: self.n_taken() >= self.n_sent, 300.0, "the calibration is taken"
+        )
         return (self.processor_s() - before_s) / CALIBRATION_MESSAGES
 
     def run(self, rate: float, seconds: float) -> list[tuple[float, float]]:
         """Publish at this rate; (seconds, MB) every ten seconds."""
-        begin_s, source, n_before = time.monotonic(), itertools.cycle(self.messages), self.n_sent
+        begin_s, source, n_before = (
+            time.monotonic(),
+            itertools.cycle(self.messages),
+            self.n_sent,
+        )
         found: list[tuple[float, float]] = []
         while (now_s := time.monotonic() - begin_s) < seconds:
             due = int((now_s - self.waited_s) * rate) - (self.n_sent - n_before)
@@ -125,7 +135,9 @@ class Soak:
 
     def _say(self, now_s: float, mb: float) -> None:
         print(
-            f"{now_s:7.0f} s  {mb:7.1f} MB  {self.n_sent:,} messages", file=sys.stderr, flush=True
+            f"{now_s:7.0f} s  {mb:7.1f} MB  {self.n_sent:,} messages",
+            file=sys.stderr,
+            flush=True,
         )
 
 
@@ -141,7 +153,10 @@ def encoded(recording: Recording) -> list[tuple[str, bytes]]:
             text = ",".join(f"{value:.3f}" for value in samples)
             machine, _, point = sensor.partition("/")
             found.append(
-                (TOPIC.format(machine=machine, point=point), f'{{"samples": [{text}]}}'.encode())
+                (
+                    TOPIC.format(machine=machine, point=point),
+                    f'{{"samples": [{text}]}}'.encode(),
+                )
             )
     return found
 
@@ -160,17 +175,24 @@ def soak(minutes: float) -> dict[str, float]:
             Mosquitto(folder / "broker", extra=UNLIMITED) as broker,
             Publisher(broker.port) as publisher,
             Service(
-                folder / "service", configuration(broker.port, RECORDING, influx=influx, **CHANGES)
+                folder / "service",
+                configuration(broker.port, RECORDING, influx=influx, **CHANGES),
             ) as service,
         ):
             service.start()
             running = Soak(service, publisher, encoded(RECORDING))
             rate = LOAD / running.cost_s()
-            print(f"{rate:.0f} messages/s for {minutes:g} minutes", file=sys.stderr, flush=True)
+            print(
+                f"{rate:.0f} messages/s for {minutes:g} minutes",
+                file=sys.stderr,
+                flush=True,
+            )
             before_s = running.processor_s()
             memory = np.array(running.run(rate, minutes * 60))
             load = (running.processor_s() - before_s) / (minutes * 60)
-            service.wait(lambda: running.n_taken() >= running.n_sent, 300.0, "everything is taken")
+            service.wait(
+                lambda: running.n_taken() >= running.n_sent, 300.0, "everything is taken"
+            )
             books = service.reader().books()
             assert not books.imbalance(), books.imbalance()
             assert service.stop()[0] == 0
@@ -178,7 +200,9 @@ def soak(minutes: float) -> dict[str, float]:
         "minutes": minutes,
         "messages": running.n_sent,
         "messages_per_s": rate,
-        "windows": sum(n for name, n in books.counters.items() if name.startswith("windows.")),
+        "windows": sum(
+            n for name, n in books.counters.items() if name.startswith("windows.")
+        ),
         "thinned_rows": books.counters.get("thinned.delivered_rows", 0),
         "load": load,
         "waited_s": running.waited_s,

@@ -48,7 +48,9 @@ class Options:
 
     persistence: bool = False
     proxy: bool = False
-    recording: Recording = field(default_factory=lambda: Recording(n_sensors=4, duration_s=30.0))
+    recording: Recording = field(
+        default_factory=lambda: Recording(n_sensors=4, duration_s=30.0)
+    )
     message_s: float = 0.05
     standin: type[InfluxStandIn] = InfluxStandIn
 
@@ -73,7 +75,11 @@ class Stage:
         self._stack.callback(self._influx.drop_database, self.database)
         self.standin = self.open_database()
         self.broker = enter(
-            Mosquitto(self.folder / "broker", persistence=self.options.persistence, extra=UNLIMITED)
+            Mosquitto(
+                self.folder / "broker",
+                persistence=self.options.persistence,
+                extra=UNLIMITED,
+            )
         )
         self.publisher = enter(Publisher(self.broker.port))
         self.proxy = enter(TcpProxy(self.broker.port)) if self.options.proxy else None
@@ -160,7 +166,9 @@ class Stage:
         service, total = self.service, self.recording.n_samples * self.recording.n_sensors
         wanted = total if n_samples is None else n_samples
         taken = f"{wanted:,} samples are taken"
-        service.wait_count(lambda: n_taken(service.reader().books()), wanted, taken, timeout_s)
+        service.wait_count(
+            lambda: n_taken(service.reader().books()), wanted, taken, timeout_s
+        )
         service.wait_delivered(timeout_s)
         outage_s = self._watch.stop()
         books = service.check_books()
@@ -169,7 +177,9 @@ class Stage:
         database = {key: fields for key, fields in self._stored().items() if key[1] in own}
         settled = books.rows(["influx"]).values()
         n_settled = sum(counts.accepted + counts.rejected for counts in settled)
-        return Outcome(rows, database, books, outage_s, self.standin.n_requests / max(1, n_settled))
+        return Outcome(
+            rows, database, books, outage_s, self.standin.n_requests / max(1, n_settled)
+        )
 
     def _stored(self) -> dict[DatabaseKey, dict[str, Any]]:
         found: dict[DatabaseKey, dict[str, Any]] = {}
@@ -190,7 +200,10 @@ class Stage:
 def n_taken(books: Books) -> int:
     """Samples received for the first time, of all sensors."""
     repeated = sum(
-        n for book in books.samples.values() for (_, why), n in book.items() if why == "duplicate"
+        n
+        for book in books.samples.values()
+        for (_, why), n in book.items()
+        if why == "duplicate"
     )
     return books.total("received") - repeated
 
@@ -227,7 +240,9 @@ class _OutageWatch:
                 assert reader is not None
                 row, now_s = reader.last_row_id(), time.monotonic()
                 if row > last_row:
-                    self._longest_s = max(self._longest_s, now_s - changed_s if last_row else 0.0)
+                    self._longest_s = max(
+                        self._longest_s, now_s - changed_s if last_row else 0.0
+                    )
                     last_row, changed_s = row, now_s
         if reader is not None:
             reader.close()

@@ -42,7 +42,9 @@ def make_service(tmp_path: Path, broker: Mosquitto) -> Iterator[MakeService]:
     with ExitStack() as stack:
         count = iter(range(100))
 
-        def make(recording: Recording, *, commissioned: bool = True, **changes: Any) -> Service:
+        def make(
+            recording: Recording, *, commissioned: bool = True, **changes: Any
+        ) -> Service:
             folder = tmp_path / f"service-{next(count)}"
             service = stack.enter_context(
                 Service(folder, configuration(broker.port, recording, **changes))

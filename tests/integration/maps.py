@@ -21,7 +21,9 @@ def check_maps(
     for series in influxdb.query(f"SELECT * FROM {measurement} GROUP BY machine, point"):
         sensor = f"{series.tags['machine']}/{series.tags['point']}"
         times = np.array(series.column("time"))
-        cells = np.array([[value or 0 for value in row[1:]] for row in series.values], np.int64)
+        cells = np.array(
+            [[value or 0 for value in row[1:]] for row in series.values], np.int64
+        )
         for v in (v for v in rows.values() if v.sensor == sensor):
             score, bias, own = score_of(v, kind), bias_of(v, kind), map_of(v, kind)
             assert score is not None
@@ -39,7 +41,10 @@ def _published_borders(influxdb: InfluxDatabase) -> dict[tuple[str, int], tuple[
         "SELECT map_start_ms, end_ms FROM vibration_verdict GROUP BY machine, point"
     )
     return {
-        (f"{one.tags['machine']}/{one.tags['point']}", end_ns): (start_ms * 10**6, end_ms * 10**6)
+        (f"{one.tags['machine']}/{one.tags['point']}", end_ns): (
+            start_ms * 10**6,
+            end_ms * 10**6,
+        )
         for one in published
         for end_ns, start_ms, end_ms in one.values
     }

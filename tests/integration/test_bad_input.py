@@ -33,9 +33,17 @@ def test_bad_payloads_are_counted_kept_and_passed_over(
     """Between them and after them the good ones go through."""
     both = [
         {"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}},
-        {"topic": "json/{machine}/{point}", "payload": {"format": "json", "time_format": "ns"}},
+        {
+            "topic": "json/{machine}/{point}",
+            "payload": {"format": "json", "time_format": "ns"},
+        },
     ]
-    rule = {"match": "m*", "sample_rate_hz": 2000, "window_s": 0.5, "expected_period_s": 3600}
+    rule = {
+        "match": "m*",
+        "sample_rate_hz": 2000,
+        "window_s": 0.5,
+        "expected_period_s": 3600,
+    }
     service = make_service(
         RECORDING, subscriptions=both, sensors=[rule], mqtt={"max_payload_bytes": 100_000}
     )
@@ -110,7 +118,9 @@ def test_a_rate_that_is_not_the_sensors_own_is_never_ok(
     service = make_service(RECORDING)
     service.start()
     for cut in RECORDING.cut(0.5):
-        publisher.publish(cut.topic, cut.payload, dict(cut.properties) | {"sample_rate_hz": "2100"})
+        publisher.publish(
+            cut.topic, cut.payload, dict(cut.properties) | {"sample_rate_hz": "2100"}
+        )
     publisher.flush()
     service.wait_taken(RECORDING)
     assert {(v.status, v.reason) for v in service.rows().values()} == {
@@ -142,7 +152,9 @@ def test_signals_that_tell_nothing_are_bad_data(
 
 
 @pytest.mark.parametrize("damage", ["changed", "no_network", "no_manifest"])
-def test_a_model_that_cannot_be_trusted_stops_the_start(damage: str, tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_trusted_stops_the_start(
+    damage: str, tmp_path: Path
+) -> None:
     folder = tmp_path / "model"
     write_folder(folder, default_settings(2000, 1000), 1, b"not a network", [1.0], 0.0)
     if damage == "changed":
@@ -173,7 +185,9 @@ def test_a_configuration_that_cannot_be_used_stops_the_start(
 ) -> None:
     config = configuration(free_port(), RECORDING)
     with Service(tmp_path, config) as service:
-        rest = json.dumps({key: value for key, value in config.items() if key != "mqtt"})[1:-1]
+        rest = json.dumps({key: value for key, value in config.items() if key != "mqtt"})[
+            1:-1
+        ]
         whole = "{" + rest + "}" if text.startswith("mqtt") else ""
         service.config_path.write_text(
             f"{{{text}, {whole[1:]}" if whole else text, encoding="utf-8"
@@ -225,14 +239,20 @@ def test_an_absent_broker_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_an_absent_influxdb_is_waited_for(
-    make_service: MakeService, publisher: Publisher, influxdb: InfluxDatabase, tmp_path: Path
+    make_service: MakeService,
+    publisher: Publisher,
+    influxdb: InfluxDatabase,
+    tmp_path: Path,
 ) -> None:
     port = free_port()
-    service = make_service(RECORDING, influx=influx_part(f"http://127.0.0.1:{port}", tmp_path))
+    service = make_service(
+        RECORDING, influx=influx_part(f"http://127.0.0.1:{port}", tmp_path)
+    )
     service.start()
     publisher.play(RECORDING.cut(0.1))
     service.wait(
-        lambda: len(service.rows()) == RECORDING.n_windows, why="verdicts do not wait for InfluxDB"
+        lambda: len(service.rows()) == RECORDING.n_windows,
+        why="verdicts do not wait for InfluxDB",
     )
     service.wait(lambda: "Rows wait in the journal" in service.log())
     assert service.check_books().rows(["influx"])["verdict"][2] == RECORDING.n_windows

@@ -39,7 +39,9 @@ def test_journal_and_influxdb_agree_row_by_row(
         (f"{series.tags['machine']}/{series.tags['point']}", time): dict(
             zip(series.columns, values, strict=True)
         )
-        for series in influxdb.query("SELECT * FROM vibration_verdict GROUP BY machine, point")
+        for series in influxdb.query(
+            "SELECT * FROM vibration_verdict GROUP BY machine, point"
+        )
         for values in series.values
         for time in values[:1]
     }
@@ -143,12 +145,19 @@ def test_what_a_new_bucket_lacks_is_sent_again_by_the_running_service(
     from_ns, to_ns = ends_ns[len(ends_ns) // 3], ends_ns[-7]
     # Whole microseconds, as times are typed: the span's ends are not among the rows' own.
     span = [f"--{key}={_iso(at_ns)}" for key, at_ns in (("from", from_ns), ("to", to_ns))]
-    wanted = [end_ns for end_ns in ends_ns if from_ns // 1000 <= end_ns // 1000 < to_ns // 1000]
+    wanted = [
+        end_ns for end_ns in ends_ns if from_ns // 1000 <= end_ns // 1000 < to_ns // 1000
+    ]
     preview = service.command("resend", *span, "--preview", "--author", "Kim")
     assert preview.returncode == 0
-    assert f"influx would get {len(wanted)} verdict rows again, of 2023-11-14" in preview.stdout
+    assert (
+        f"influx would get {len(wanted)} verdict rows again, of 2023-11-14"
+        in preview.stdout
+    )
     assert service.status()["sending_again"] == {}
-    ordered = service.command("resend", *span, "--author", "Kim", "--comment", "bucket lost")
+    ordered = service.command(
+        "resend", *span, "--author", "Kim", "--comment", "bucket lost"
+    )
     assert (ordered.returncode, ordered.stderr) == (0, "")
     service.wait(lambda: _ends_ns(influxdb) == wanted, why="the rows are there again")
     assert service.status()["sending_again"] == {}

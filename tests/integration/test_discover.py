@@ -73,7 +73,9 @@ def test_an_unknown_sensor_is_judged_within_a_minute(
         said = capsys.readouterr().out
         assert cli.main(["check-config", str(out)]) == 0
         assert capsys.readouterr().out == f"{out}: good.\n"  # not even a warning
-        assert cli.main(["doctor", "-c", str(out), "--wait", "5"]) == 0, capsys.readouterr().out
+        assert cli.main(["doctor", "-c", str(out), "--wait", "5"]) == 0, (
+            capsys.readouterr().out
+        )
         diagnosis = capsys.readouterr().out
         with Service(tmp_path / "service", _with_journal(out)) as service:
             service.start()
@@ -94,7 +96,9 @@ def test_an_unknown_sensor_is_judged_within_a_minute(
 def _on_the_page(service: Service) -> list[str]:
     """The sensors of which the page, a process of its own, has windows to show."""
     with serve(service.folder, config=service.config_path) as served:
-        windows = {name: served.ask("GET", f"/api/timeline?sensor={name}")[1] for name in SENSORS}
+        windows = {
+            name: served.ask("GET", f"/api/timeline?sensor={name}")[1] for name in SENSORS
+        }
     return [name for name, found in windows.items() if found]
 
 

@@ -71,8 +71,17 @@ def plant(
     """A real machine judged by the bundled network, made-up ones by novelty, a stuck sensor; then a
     restart.
     """
-    common = {"sample_rate_hz": RATE_HZ, "expected_period_s": NEVER_S, "alarm": {"n": 1, "m": 2}}
-    mill = common | {"match": "mill*", "channels": ["x", "y", "z"], "unit": "mg", "model": MODEL}
+    common = {
+        "sample_rate_hz": RATE_HZ,
+        "expected_period_s": NEVER_S,
+        "alarm": {"n": 1, "m": 2},
+    }
+    mill = common | {
+        "match": "mill*",
+        "channels": ["x", "y", "z"],
+        "unit": "mg",
+        "model": MODEL,
+    }
     sensors = [mill, common | {"window_s": MADE_UP.window_s}]
     service = make_service(
         MADE_UP, influx=influx_part(influx_standin.url, tmp_path), sensors=sensors
@@ -87,13 +96,20 @@ def plant(
     publisher.play(MADE_UP.cut(0.5))
     publisher.send(make_cut("m99/stuck", np.zeros(RATE_HZ, np.float32), 0, T0_NS))
     service.wait_taken(MADE_UP)
-    service.wait(lambda: "latency_p50_ms" in health_of(service), why="it reports its latency")
+    service.wait(
+        lambda: "latency_p50_ms" in health_of(service), why="it reports its latency"
+    )
     assert service.stop()[0] == 0
     service.start()
-    service.wait(lambda: health_of(service)["uptime_s"] < SOON_S, why="it reports once more")
+    service.wait(
+        lambda: health_of(service)["uptime_s"] < SOON_S, why="it reports once more"
+    )
     service.wait(
         lambda: (
-            not any(counts.waiting for counts in service.reader().books().rows(["influx"]).values())
+            not any(
+                counts.waiting
+                for counts in service.reader().books().rows(["influx"]).values()
+            )
         )
     )
     return service
@@ -109,14 +125,21 @@ def test_dashboards_show_what_the_service_wrote(
     for dashboard, panel in PANELS:
         for target in panel["targets"]:
             assert panel["title"] in MAY_BE_EMPTY or any(
-                influxdb.query(look(dashboard["uid"], influxdb, sensor).fill_in(target["query"]))
+                influxdb.query(
+                    look(dashboard["uid"], influxdb, sensor).fill_in(target["query"])
+                )
                 for sensor in sensors
             ), f"{panel['title']}: nothing found"
     for dashboard, mark in ANNOTATIONS:
-        found = influxdb.query(look(dashboard["uid"], influxdb).fill_in(mark["target"]["query"]))
+        found = influxdb.query(
+            look(dashboard["uid"], influxdb).fill_in(mark["target"]["query"])
+        )
         assert found or mark["name"] in MAY_BE_EMPTY
     for title, sensor in zip((CAM, NOVELTY), sensors, strict=True):
-        shown, expected = heatmap(title, sensor, influxdb), journals_map(title, sensor, plant)
+        shown, expected = (
+            heatmap(title, sensor, influxdb),
+            journals_map(title, sensor, plant),
+        )
         assert len(expected) > 100
         assert shown == expected
         with capsys.disabled():
@@ -126,11 +149,15 @@ def test_dashboards_show_what_the_service_wrote(
             )
 
 
-def heatmap(title: str, sensor: str, influxdb: InfluxDatabase) -> dict[tuple[float, int], int]:
+def heatmap(
+    title: str, sensor: str, influxdb: InfluxDatabase
+) -> dict[tuple[float, int], int]:
     """What the panel draws: value by band and end of column in ms."""
     (panel,) = (panel for _, panel in PANELS if panel["title"] == title)
     view = look("camshaft-point", influxdb, sensor)
-    view = replace(view, interval_ms=int(view.fill_in(panel["interval"]).removesuffix("ms")))
+    view = replace(
+        view, interval_ms=int(view.fill_in(panel["interval"]).removesuffix("ms"))
+    )
     (target,) = panel["targets"]
     rows = heatmap_rows(
         transformed(panel, frames(target, influxdb.query(view.fill_in(target["query"]))))
@@ -160,7 +187,9 @@ def look(uid: str, influxdb: InfluxDatabase, sensor: str = MILL) -> View:
     view = view_of(DASHBOARDS[uid], influxdb)
     now_ms = time.time_ns() // 10**6
     return (
-        replace(view, from_ms=now_ms - 600_000, to_ms=now_ms) if uid == "camshaft-service" else view
+        replace(view, from_ms=now_ms - 600_000, to_ms=now_ms)
+        if uid == "camshaft-service"
+        else view
     )
 
 
@@ -169,7 +198,10 @@ def expected_cells(verdict: Verdict, title: str) -> dict[tuple[float, int], int]
     before the column's end in ms, 1/10,000 of its unit.
     """
     if title == CAM:
-        cells, total = map_of(verdict), (score_of(verdict) or 0.0) - (bias_of(verdict) or 0.0)
+        cells, total = (
+            map_of(verdict),
+            (score_of(verdict) or 0.0) - (bias_of(verdict) or 0.0),
+        )
     else:
         cells, total = map_of(verdict, "novelty"), score_of(verdict, "novelty") or 0.0
     if cells is None or verdict.grid is None:

@@ -39,7 +39,10 @@ class Panel:
         self._client.subscribe("camshaft/+/alarm/#", 1)
 
     def _note(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
-        self.alarms[message.topic] = {"retained": message.retain, **json.loads(message.payload)}
+        self.alarms[message.topic] = {
+            "retained": message.retain,
+            **json.loads(message.payload),
+        }
 
     def label(self, payload: bytes) -> None:
         self._client.publish(TOPIC, payload, 1).wait_for_publish(5)
@@ -59,7 +62,12 @@ def test_a_label_by_mqtt_reaches_the_journal(
     panel = Panel(broker.port)
     panel.label(b"nonsense")
     panel.label(json.dumps({"sensor": "no/such", "word": "unclear"}).encode())
-    said = {"sensor": SENSOR, "word": "false alarm", "author": "Ann", "comment": "tool change"}
+    said = {
+        "sensor": SENSOR,
+        "word": "false alarm",
+        "author": "Ann",
+        "comment": "tool change",
+    }
     panel.label(json.dumps(said).encode())
     wait_until(lambda: labelled(service.journal_path), 10, "the label is stored")
     panel.close()
@@ -86,7 +94,9 @@ def test_an_alarm_is_a_retained_message(
     publisher.play(RECORDING.cut(0.05))
     service.wait_taken(RECORDING)
     topic = f"camshaft/plant-1/alarm/{SENSOR}"
-    wait_until(lambda: JournalViews(service.journal_path).alarm_states(), 10, "there was an alarm")
+    wait_until(
+        lambda: JournalViews(service.journal_path).alarm_states(), 10, "there was an alarm"
+    )
     change, _ = JournalViews(service.journal_path).alarm_states()[SENSOR]
 
     def shown() -> bool:
@@ -98,7 +108,10 @@ def test_an_alarm_is_a_retained_message(
 
     found: dict[str, Any] = {}
     wait_until(shown, 10, "the newest state is shown")
-    assert found["state"] == {"alarm_raised": "raised", "alarm_cleared": "cleared"}[change.kind]
+    assert (
+        found["state"]
+        == {"alarm_raised": "raised", "alarm_cleared": "cleared"}[change.kind]
+    )
     assert (found["machine"], found["point"]) == ("m00", "bearing")
     assert service.stop()[0] == 0
 
@@ -121,12 +134,16 @@ def test_receivers_that_never_answer_hold_up_no_alarm_topic(
         )
         service.start()
         publisher.play(cut for cut in two.cut(0.05) if cut.sensor == first)
-        hanging = [silent.accept()[0] for _ in hooks]  # every webhook waits for an answer now
+        hanging = [
+            silent.accept()[0] for _ in hooks
+        ]  # every webhook waits for an answer now
         panel = Panel(broker.port)
         publisher.play(cut for cut in two.cut(0.05) if cut.sensor == second)
         began_s = time.monotonic()
         topic = f"camshaft/plant-1/alarm/{second}"
-        wait_until(lambda: topic in panel.alarms, 8, "the alarm is out though no webhook answers")
+        wait_until(
+            lambda: topic in panel.alarms, 8, "the alarm is out though no webhook answers"
+        )
         assert time.monotonic() - began_s < 8  # before the first of them gives up
         panel.close()
         assert service.stop()[0] == 0

@@ -19,7 +19,13 @@ from tests.servers.influx_standin import Fault, InfluxStandIn
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.notify_socket import NotifySocket
 from tests.servers.recording import T0_NS, Publisher, Recording, make_cut
-from tests.servers.service import Service, assert_same_rows, configuration, influx_part, taken
+from tests.servers.service import (
+    Service,
+    assert_same_rows,
+    configuration,
+    influx_part,
+    taken,
+)
 from tests.servers.tcp_proxy import TcpProxy
 from tests.verdicts import score_of
 
@@ -90,7 +96,9 @@ def test_kill_9_with_messages_that_carry_neither_time_nor_sequence(
     assert found.keys() == expected.keys()
     for key, v in found.items():
         assert (v.status, v.continuity) == (expected[key].status, "unverified")
-        assert score_of(v, "novelty") == pytest.approx(score_of(expected[key], "novelty"), abs=1e-5)
+        assert score_of(v, "novelty") == pytest.approx(
+            score_of(expected[key], "novelty"), abs=1e-5
+        )
     service.check_books()
 
 
@@ -128,7 +136,8 @@ def test_sigterm_does_not_wait_for_an_influxdb_that_hangs(
     publisher.play(RECORDING.cut(0.5))
     service.wait(lambda: influx_standin_alone.n_requests > 0, why="a request hangs")
     service.wait(
-        lambda: len(service.rows()) == RECORDING.n_windows, why="verdicts do not wait for InfluxDB"
+        lambda: len(service.rows()) == RECORDING.n_windows,
+        why="verdicts do not wait for InfluxDB",
     )
     code, stop_s = service.stop()
     assert code == 0
@@ -159,7 +168,9 @@ def test_sighup_takes_a_good_configuration_over_and_refuses_a_broken_one(
     service.configure(
         {
             **good,
-            "sensors": [{k: v for k, v in rule.items() if k != "window_s"} | {"model": "absent"}],
+            "sensors": [
+                {k: v for k, v in rule.items() if k != "window_s"} | {"model": "absent"}
+            ],
         }
     )
     service.reload()
@@ -182,10 +193,15 @@ def test_a_topic_that_left_while_the_service_was_down_is_left_at_the_broker(
 ) -> None:
     service = make_service(RECORDING)
     without = service.config
-    gone = {"topic": "old/{machine}/{point}", "payload": {"format": "raw", "dtype": "float32"}}
+    gone = {
+        "topic": "old/{machine}/{point}",
+        "payload": {"format": "raw", "dtype": "float32"},
+    }
     service.configure({**without, "subscriptions": [*without["subscriptions"], gone]})
     service.start()
-    service.wait(lambda: "old/+/+" in held(service), why="the journal knows what the session holds")
+    service.wait(
+        lambda: "old/+/+" in held(service), why="the journal knows what the session holds"
+    )
     assert service.stop()[0] == 0
     service.configure(without)
     service.start()
@@ -221,7 +237,8 @@ def test_a_longer_window_at_sighup_skips_no_sample(
     books = service.check_books()
     for sensor in recording.sensors:
         rows = sorted(
-            (v for v in service.rows().values() if v.sensor == sensor), key=lambda v: v.start_ns
+            (v for v in service.rows().values() if v.sensor == sensor),
+            key=lambda v: v.start_ns,
         )
         assert {v.n_samples for v in rows} == {1000, 4000}
         assert all(a.end_ns == b.start_ns for a, b in pairwise(rows))
@@ -266,9 +283,9 @@ def test_learning_then_commissioned_then_undone(
     time.sleep(2)
     publisher.play(cuts[90:])
     service.wait(lambda: len(service.rows()) == 110)
-    assert {v.status for v in sorted(service.rows().values(), key=lambda v: v.start_ns)[80:]} == {
-        Status.LEARNING
-    }
+    assert {
+        v.status for v in sorted(service.rows().values(), key=lambda v: v.start_ns)[80:]
+    } == {Status.LEARNING}
     assert service.command("commission", sensor, "--undo").returncode == 1
     service.check_books()
 
@@ -283,7 +300,8 @@ def test_a_silent_sensor_becomes_no_data_within_three_periods(
     begin_s = time.monotonic()
     service.wait(
         lambda: (
-            {row.verdict.status for row in service.reader().latest().values()} == {Status.NO_DATA}
+            {row.verdict.status for row in service.reader().latest().values()}
+            == {Status.NO_DATA}
         )
     )
     # The clock is looked at once a second, on a busy machine later.
@@ -354,7 +372,9 @@ def test_a_restarted_broker_with_persistence_loses_nothing(
     just confirmed.)
     """
     with (
-        Mosquitto(tmp_path / "keeper", persistence=True, extra="max_queued_messages 0\n") as broker,
+        Mosquitto(
+            tmp_path / "keeper", persistence=True, extra="max_queued_messages 0\n"
+        ) as broker,
         Publisher(broker.port) as publisher,
     ):
         service = make_service(RECORDING, mqtt={"port": broker.port})
@@ -400,10 +420,13 @@ def test_systemd_hears_of_every_turn_of_life(broker: Mosquitto, tmp_path: Path) 
     ) as service:
         service.start()
         service.wait(
-            lambda: listener.heard().count("WATCHDOG=1") >= 2, why="the watchdog is answered"
+            lambda: listener.heard().count("WATCHDOG=1") >= 2,
+            why="the watchdog is answered",
         )
         service.reload()
-        service.wait(lambda: listener.heard().count("READY=1") == 2, why="ready after the reload")
+        service.wait(
+            lambda: listener.heard().count("READY=1") == 2, why="ready after the reload"
+        )
         assert service.stop()[0] == 0
     heard = [
         state

@@ -1,5 +1,6 @@
 """One broken outer race from MQTT to everyone who is told of it: the same name, and a sum that adds
-up, in the journal, InfluxDB, the retained topic, the webhook, the report, status and the page.
+up, in the journal, InfluxDB, the retained topic, the webhook, the report,
+status and the page.
 """
 
 from __future__ import annotations
@@ -63,9 +64,14 @@ def settings(broker: Mosquitto, influx: dict[str, Any], hook: str) -> dict[str, 
         "instance": "plant-1",
         "mqtt": {"port": broker.port, "keep_alive_s": 5},
         "subscriptions": [
-            {"topic": "v/{machine}/{point}", "payload": {"format": "raw", "dtype": "float32"}}
+            {
+                "topic": "v/{machine}/{point}",
+                "payload": {"format": "raw", "dtype": "float32"},
+            }
         ],
-        "sensors": [{"sample_rate_hz": 25_600, "model": "simulator", "expected_period_s": NEVER_S}],
+        "sensors": [
+            {"sample_rate_hz": 25_600, "model": "simulator", "expected_period_s": NEVER_S}
+        ],
         "machines": machines,
         "influx": influx,
         "notifications": {"webhooks": [{"name": "h", "url": hook}]},
@@ -129,7 +135,16 @@ def check_report_and_status(
     service: Service, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     span = ["--from", "2020-01-01T00:00", "--to", "2100-01-01T00:00"]
-    written = ["report", "--point", "m/p", *span, "--out", str(out), "-c", str(service.config_path)]
+    written = [
+        "report",
+        "--point",
+        "m/p",
+        *span,
+        "--out",
+        str(out),
+        "-c",
+        str(service.config_path),
+    ]
     assert main(written) == 0
     report = out.read_text(encoding="utf-8")
     assert SENTENCE in report

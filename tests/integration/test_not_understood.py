@@ -34,7 +34,9 @@ def test_it_is_seen_wherever_a_person_looks(
 
     def reasons() -> dict[str, tuple[Status, str]]:
         latest = service.reader().latest()
-        return {name: (row.verdict.status, row.verdict.reason) for name, row in latest.items()}
+        return {
+            name: (row.verdict.status, row.verdict.reason) for name, row in latest.items()
+        }
 
     expected = {
         "pump-1/de": (Status.BAD_DATA, "implausible_format"),

@@ -31,7 +31,9 @@ class EdgeNode:
     def __init__(self, port: int) -> None:
         self.commands: list[paho.MQTTMessage] = []
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
-        self._client.on_message = lambda _client, _data, message: self.commands.append(message)
+        self._client.on_message = lambda _client, _data, message: self.commands.append(
+            message
+        )
         subscribed = threading.Event()
         self._client.on_subscribe = lambda *_: subscribed.set()
         self._client.connect("127.0.0.1", port)
@@ -53,7 +55,9 @@ class EdgeNode:
 def test_the_service_asks_for_a_birth_reads_by_alias_and_sees_the_death(
     make_service: MakeService, broker: Mosquitto
 ) -> None:
-    service = make_service(Recording(), commissioned=False, subscriptions=[SUBSCRIPTION], rule=RULE)
+    service = make_service(
+        Recording(), commissioned=False, subscriptions=[SUBSCRIPTION], rule=RULE
+    )
     service.start()
     edge = EdgeNode(broker.port)
     edge.send(2)  # by aliases that nobody has named

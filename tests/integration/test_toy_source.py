@@ -26,7 +26,9 @@ def configure(folder: Path) -> Path:
     path = folder / "camshaft.yaml"
     topic = "vibration/{machine}/{point}/waveform"
     tree = {
-        "subscriptions": [{"topic": topic, "payload": {"format": "raw", "dtype": "float32"}}],
+        "subscriptions": [
+            {"topic": topic, "payload": {"format": "raw", "dtype": "float32"}}
+        ],
         "sensors": [{"sample_rate_hz": 2000, "window_s": 0.5, "expected_period_s": 3600}],
         "journal": {"path": "camshaft.journal"},
     }
@@ -46,7 +48,9 @@ def keys(journal: Path) -> list[tuple[str, int, int]]:
         rows = list(JournalReader(journal).rows())
     except JournalError:
         return []
-    return sorted((r.verdict.sensor, r.verdict.segment, r.verdict.first_sample) for r in rows)
+    return sorted(
+        (r.verdict.sensor, r.verdict.segment, r.verdict.first_sample) for r in rows
+    )
 
 
 def test_messages_of_another_source_are_judged_and_settled(tmp_path: Path) -> None:
@@ -56,14 +60,18 @@ def test_messages_of_another_source_are_judged_and_settled(tmp_path: Path) -> No
         write_message(inbox, number, message)
     process = start(config, inbox)
     try:
-        wait_until(lambda: not list(inbox.glob("*.message")), 30, "every message is settled")
+        wait_until(
+            lambda: not list(inbox.glob("*.message")), 30, "every message is settled"
+        )
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0, (tmp_path / "service.log").read_text()
     finally:
         process.kill()
         process.wait()
     reader = JournalReader(tmp_path / "camshaft.journal")
-    assert keys(tmp_path / "camshaft.journal") == [("m/p", 0, 1000 * n) for n in range(N_WINDOWS)]
+    assert keys(tmp_path / "camshaft.journal") == [
+        ("m/p", 0, 1000 * n) for n in range(N_WINDOWS)
+    ]
     assert not reader.books().imbalance()
     assert reader.books().counters["messages_received"] == len(LENGTHS)
     health = reader.health()
@@ -81,11 +89,15 @@ def test_kill_9_loses_and_doubles_nothing(tmp_path: Path) -> None:
         for number, message in sent:
             write_message(inbox, number, message)
             if chance.random() < 0.15:
-                time.sleep(chance.random() * 0.4)  # any moment will do, also one before it runs
+                time.sleep(
+                    chance.random() * 0.4
+                )  # any moment will do, also one before it runs
                 process.kill()
                 process.wait()
                 process = start(config, inbox)
-        wait_until(lambda: not list(inbox.glob("*.message")), 60, "every message is settled")
+        wait_until(
+            lambda: not list(inbox.glob("*.message")), 60, "every message is settled"
+        )
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0, (tmp_path / "service.log").read_text()
     finally:

@@ -1,8 +1,8 @@
 """The whole path on a machine the network never saw: trained on M01, M02 replayed through broker,
 service and InfluxDB.
 
-The training is short (this is not about accuracy); what counts is that live, offline and evaluation
-say the same.
+The training is short (this is not about accuracy); what counts is that live,
+offline and evaluation say the same.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra: trai
 UNSEEN = "M02/spindle"
 QUICK = {"n_members": 1, "n_epochs": 2, "n_maps": (4, 6, 6, 8), "mixings": ("mixup",)}
 # Keras 3.15 on numpy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)
 
 
 @pytest.fixture
@@ -65,7 +67,9 @@ def evaluated_logits(recordings: RecordingSet, model: Path) -> list[float]:
     manifest = load_model_manifest(model)
     recipe = read_provenance(manifest).recipe
     job = Job("", "", manifest, model, recipe, recordings.settings.groups, recordings)
-    (judged,) = judge_with_model(job, load_dataset(recordings, manifest.settings), Settings())
+    (judged,) = judge_with_model(
+        job, load_dataset(recordings, manifest.settings), Settings()
+    )
     data = judged.data
     assert set(data.column("machine")) == {"M02"}
     found = zip(data.run, data.segment, data.first_sample, judged.logit, strict=True)
@@ -114,7 +118,9 @@ def test_live_offline_and_evaluation_say_the_same(
         influx=influx_part(influx_standin.url, tmp_path),
     )
     service.start()
-    report = play(recordings, MqttSettings(port=broker.port), PlayOptions(match=UNSEEN, speed=0))
+    report = play(
+        recordings, MqttSettings(port=broker.port), PlayOptions(match=UNSEEN, speed=0)
+    )
     service.wait(
         lambda: service.reader().books().total("received") == report.n_samples,
         120,
@@ -126,11 +132,16 @@ def test_live_offline_and_evaluation_say_the_same(
     assert len(live) == 263
     assert live.keys() == offline.keys()
     for key, verdict in live.items():
-        assert (verdict.status, verdict.reason) == (offline[key].status, offline[key].reason)
+        assert (verdict.status, verdict.reason) == (
+            offline[key].status,
+            offline[key].reason,
+        )
         assert score_of(verdict) == pytest.approx(offline[key].logit, abs=1e-5)
 
     evaluated = evaluated_logits(recordings, model)
-    by_run = sorted((row.group, *key[1:3], score_of(live[key])) for key, row in offline.items())
+    by_run = sorted(
+        (row.group, *key[1:3], score_of(live[key])) for key, row in offline.items()
+    )
     assert [logit for *_, logit in by_run] == pytest.approx(evaluated, abs=1e-5)
 
     check_influx(influxdb, live.values())

@@ -62,7 +62,9 @@ def test_a_request_is_settled_once(plant: Plant) -> None:
     assert first.record(request, "the first answer", "the first answer", 1)
     assert not second.record(request, "the second answer", "the second answer", 2)
     assert first.open_requests() == []
-    assert [event.text for event in plant.events("commissioning_refused")] == ["the first answer"]
+    assert [event.text for event in plant.events("commissioning_refused")] == [
+        "the first answer"
+    ]
 
 
 def test_a_request_undone_meanwhile_is_not_fulfilled(plant: Plant) -> None:

@@ -45,7 +45,9 @@ def last_row(path: Path) -> int:
 
 
 def names(folder: Path) -> set[str]:
-    return {file.name for file in folder.iterdir() if not file.name.endswith(("-shm", "-wal"))}
+    return {
+        file.name for file in folder.iterdir() if not file.name.endswith(("-shm", "-wal"))
+    }
 
 
 def test_a_backup_is_of_one_moment_though_the_service_goes_on(
@@ -63,11 +65,15 @@ def test_a_backup_is_of_one_moment_though_the_service_goes_on(
     assert backup(path, target, goes_on) == target.stat().st_size
     assert (last_row(target), last_row(path)) == (4, 8)
     assert told[-1][0] == told[-1][1] > 10
-    assert [row.verdict.spectrum_db is None for row in JournalReader(target).rows()] == [False] * 4
+    assert [row.verdict.spectrum_db is None for row in JournalReader(target).rows()] == [
+        False
+    ] * 4
     service.close()
 
 
-def test_a_backup_that_is_interrupted_leaves_what_was_there(path: Path, tmp_path: Path) -> None:
+def test_a_backup_that_is_interrupted_leaves_what_was_there(
+    path: Path, tmp_path: Path
+) -> None:
     target = tmp_path / "copy"
     target.write_text("the one before")
     before = names(tmp_path)
@@ -81,14 +87,18 @@ def test_a_backup_that_is_interrupted_leaves_what_was_there(path: Path, tmp_path
     assert names(tmp_path) == before
 
 
-def test_what_was_there_is_kept_aside_with_what_a_kill_left(path: Path, tmp_path: Path) -> None:
+def test_what_was_there_is_kept_aside_with_what_a_kill_left(
+    path: Path, tmp_path: Path
+) -> None:
     copy = tmp_path / "copy"
     backup(path, copy)
     journal = Journal(path)
     journal.commit(Batch(verdicts=[make_verdict(20)]))
     killed = tmp_path / "killed"
     killed.mkdir()
-    for file in tmp_path.glob("camshaft.journal*"):  # the newest row is in the -wal file alone
+    for file in tmp_path.glob(
+        "camshaft.journal*"
+    ):  # the newest row is in the -wal file alone
         shutil.copy(file, killed / file.name)
     journal.close()
     there = killed / path.name

@@ -16,13 +16,22 @@ from tests.verdicts import make_verdict
 
 def test_windows_with_other_names_and_with_none_keep_theirs(tmp_path: Path) -> None:
     path = tmp_path / "journal"
-    kinds = [{"crest": 3.5, "zone": 2.0}, {"crest.x": 1.5, "crest.y": 2.5}, {}, {"crest": 4.5}]
-    verdicts = [replace(make_verdict(index), indicators=one) for index, one in enumerate(kinds)]
+    kinds = [
+        {"crest": 3.5, "zone": 2.0},
+        {"crest.x": 1.5, "crest.y": 2.5},
+        {},
+        {"crest": 4.5},
+    ]
+    verdicts = [
+        replace(make_verdict(index), indicators=one) for index, one in enumerate(kinds)
+    ]
     Journal(path).commit(Batch(verdicts=verdicts))
     found = JournalReader(path).indicators(range(1, 9))
     assert [found.get(row_id, {}) for row_id in (1, 2, 3, 4)] == kinds
     rows = Cursor(path, "influx", ("verdict",)).pending(10)
-    assert [one.content.indicators for one in rows if isinstance(one.content, Verdict)] == kinds
+    assert [
+        one.content.indicators for one in rows if isinstance(one.content, Verdict)
+    ] == kinds
 
 
 def test_a_journal_without_the_table_has_none(tmp_path: Path) -> None:
@@ -39,5 +48,7 @@ def test_they_leave_with_their_row(tmp_path: Path) -> None:
     journal = Journal(path)
     journal.commit(Batch(verdicts=[make_verdict(0)]))
     journal.thin(max_bytes=0, max_kept_bytes=0, outputs=[])
-    (left,) = sqlite3.connect(path).execute("SELECT count(*) FROM window_indicators").fetchone()
+    (left,) = (
+        sqlite3.connect(path).execute("SELECT count(*) FROM window_indicators").fetchone()
+    )
     assert left == 0

@@ -20,7 +20,13 @@ from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
 from monitor.outputs.influx.rows import lines_for
 from monitor.records.batch import Batch, Event, KeptWindow
-from monitor.records.labels import Label, LabelError, LabelRequest, check_label, parse_message
+from monitor.records.labels import (
+    Label,
+    LabelError,
+    LabelRequest,
+    check_label,
+    parse_message,
+)
 from tests.verdicts import make_verdict
 
 SENSOR = "press 7/bearing"
@@ -33,7 +39,9 @@ def journal(tmp_path: Path) -> Path:
     path = tmp_path / "camshaft.journal"
     verdicts = [make_verdict(i) for i in range(10)]
     samples = np.ones((3, 2000), np.float32)
-    evidence = [KeptWindow(SENSOR, 1, v.first_sample, 2000.0, samples, "ng") for v in verdicts]
+    evidence = [
+        KeptWindow(SENSOR, 1, v.first_sample, 2000.0, samples, "ng") for v in verdicts
+    ]
     events = [Event(verdicts[3].end_ns, SENSOR, "alarm_raised", "network", "0123abcd")]
     book = Journal(path)
     book.commit(Batch(verdicts=verdicts, kept_windows=evidence, events=events))
@@ -68,8 +76,18 @@ def test_the_last_label_holds_and_the_first_is_kept(journal: Path) -> None:
     ("request_", "row_id"),
     [
         (LabelRequest(Label("unclear"), 1, sensor=SENSOR), 10),
-        (LabelRequest(Label("unclear"), 1, sensor=SENSOR, time_ns=make_verdict(4).start_ns), 5),
-        (LabelRequest(Label("unclear"), 1, sensor=SENSOR, time_ns=make_verdict(4).end_ns - 1), 5),
+        (
+            LabelRequest(
+                Label("unclear"), 1, sensor=SENSOR, time_ns=make_verdict(4).start_ns
+            ),
+            5,
+        ),
+        (
+            LabelRequest(
+                Label("unclear"), 1, sensor=SENSOR, time_ns=make_verdict(4).end_ns - 1
+            ),
+            5,
+        ),
     ],
 )
 def test_a_window_is_found_by_sensor_and_time(
@@ -86,7 +104,9 @@ def test_a_window_is_found_by_sensor_and_time(
         LabelRequest(Label("unclear"), 1, sensor=SENSOR, time_ns=7),
     ],
 )
-def test_a_window_that_is_not_there_is_refused(journal: Path, request_: LabelRequest) -> None:
+def test_a_window_that_is_not_there_is_refused(
+    journal: Path, request_: LabelRequest
+) -> None:
     with pytest.raises(LabelError, match="There is no window"):
         LabelStore(journal).add(request_)
     assert labelled(journal) == []
@@ -132,7 +152,10 @@ def test_labels_make_no_journal(tmp_path: Path) -> None:
             {"word": "unclear", "failure_mode": "ghosts"},
             "failure_mode = 'ghosts': must be one of page.failure_modes",
         ),
-        ({"word": "unclear", "author": "x" * 81}, "author has 81 characters: at most 80 are kept."),
+        (
+            {"word": "unclear", "author": "x" * 81},
+            "author has 81 characters: at most 80 are kept.",
+        ),
         (
             {"word": "unclear", "comment": "x" * 2001},
             "comment has 2001 characters: at most 2000 are kept.",
@@ -143,7 +166,9 @@ def test_labels_make_no_journal(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_bad_label_is_refused_in_a_sentence(values: dict[str, object], message: str) -> None:
+def test_a_bad_label_is_refused_in_a_sentence(
+    values: dict[str, object], message: str
+) -> None:
     with pytest.raises(LabelError) as caught:
         check_label(values, MODES)
     assert str(caught.value).startswith(message)
@@ -219,7 +244,9 @@ def test_the_command_labels_the_newest_window(
     ]
     assert label_command.run(parser.parse_args(line)) == 0
     assert capsys.readouterr().out == "Row 10 is labelled: NG confirmed (bearing) by Ann.\n"
-    assert label_command.run(parser.parse_args(["-c", str(config), "4", "false alarm"])) == 0
+    assert (
+        label_command.run(parser.parse_args(["-c", str(config), "4", "false alarm"])) == 0
+    )
     assert label_command.run(parser.parse_args(["-c", str(config), "unclear"])) == 2
     assert label_command.run(parser.parse_args(["-c", str(config), "77", "unclear"])) == 2
     assert "There is no window row 77" in capsys.readouterr().err

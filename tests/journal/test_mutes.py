@@ -78,7 +78,9 @@ def test_a_journal_of_before_mutes_has_none(tmp_path: Path) -> None:
         ("Ann", "", 20 * S, "The reason is missing"),
     ],
 )
-def test_what_is_refused(author: str, reason: str, until_ns: int | None, sentence: str) -> None:
+def test_what_is_refused(
+    author: str, reason: str, until_ns: int | None, sentence: str
+) -> None:
     with pytest.raises(LabelError, match=sentence):
         check_mute(author, reason, until_ns, 10 * S)
 

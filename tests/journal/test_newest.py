@@ -37,7 +37,9 @@ def journal(tmp_path: Path) -> Journal:
 
 def step_back(journal: Journal) -> None:
     """NG with an alarm: the clock has been set right."""
-    journal.commit(Batch(verdicts=[make_verdict(0, segment=2, alarm="raised", model_id="after")]))
+    journal.commit(
+        Batch(verdicts=[make_verdict(0, segment=2, alarm="raised", model_id="after")])
+    )
 
 
 def test_the_page_follows_the_stream_not_its_clock(journal: Journal) -> None:

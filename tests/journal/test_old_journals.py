@@ -68,7 +68,9 @@ def test_every_verdict_says_what_it_said(old: Path) -> None:
     for row, expected in zip(rows, EXPECTED["rows"], strict=True):
         found = as_written(row.row_id, row.verdict)
         assert found[:-3] == expected[:-3]
-        assert found[-3:-1] == [one and pytest.approx(one, abs=1e-6) for one in expected[-3:-1]]
+        assert found[-3:-1] == [
+            one and pytest.approx(one, abs=1e-6) for one in expected[-3:-1]
+        ]
         # Each level of the spectrum is within half a step.
         n_levels = 0 if row.verdict.spectrum_db is None else row.verdict.spectrum_db.size
         assert found[-1] == pytest.approx(expected[-1], abs=STEP_DB / 2 * n_levels)
@@ -100,7 +102,9 @@ def test_all_else_is_there(old: Path) -> None:
     assert streams == EXPECTED["streams"]
     kept = [row.row_id for row in reader.rows() if views.has_kept_window(row.row_id)]
     assert kept == EXPECTED["evidence"]
-    changed = [event for event in views.new_events(0, -1) if event.kind == "novelty_changed"]
+    changed = [
+        event for event in views.new_events(0, -1) if event.kind == "novelty_changed"
+    ]
     assert [event.sensor for event in changed] == list(EXPECTED["commissioned"])
     assert len(views.new_events(0, -1)) == EXPECTED["events"] + len(changed)
     assert [found.label.author for found in labelled(old)] == ["Ben", "Ann"]
@@ -108,11 +112,16 @@ def test_all_else_is_there(old: Path) -> None:
     assert {
         sensor: [c.n_windows, c.logit_threshold, c.running_limit_ms2]
         for sensor, c in active.items()
-    } == {sensor: [n, *limits[1:]] for sensor, (n, *limits) in EXPECTED["commissioned"].items()}
+    } == {
+        sensor: [n, *limits[1:]]
+        for sensor, (n, *limits) in EXPECTED["commissioned"].items()
+    }
     journal.close()
 
 
-def test_a_baseline_of_the_score_before_is_carried_over_without_its_threshold(old: Path) -> None:
+def test_a_baseline_of_the_score_before_is_carried_over_without_its_threshold(
+    old: Path,
+) -> None:
     """Two deviations about the mean; what other machines reach holds until the next commissioning,
     which an event asks for.
     """
@@ -123,10 +132,14 @@ def test_a_baseline_of_the_score_before_is_carried_over_without_its_threshold(ol
     (own,) = CommissioningStore(old).active().values()
     mean_db, std_db = np.frombuffer(mean, "<f4"), np.frombuffer(std, "<f4")
     np.testing.assert_allclose(own.baseline.low_db.ravel(), mean_db - 2 * std_db, rtol=1e-6)
-    np.testing.assert_allclose(own.baseline.high_db.ravel(), mean_db + 2 * std_db, rtol=1e-6)
+    np.testing.assert_allclose(
+        own.baseline.high_db.ravel(), mean_db + 2 * std_db, rtol=1e-6
+    )
     assert (own.baseline.threshold, own.baseline.rate_was_asked) == (0, False)
     assert novelty_threshold(own, None) == NOVELTY_FLOOR
-    (event,) = [e for e in JournalViews(old).new_events(0, -1) if e.kind == "novelty_changed"]
+    (event,) = [
+        e for e in JournalViews(old).new_events(0, -1) if e.kind == "novelty_changed"
+    ]
     assert event.text.endswith("commission the sensor again to have its own")
 
 
@@ -137,7 +150,9 @@ def test_the_service_goes_on_where_0_1_0_stopped(old: Path) -> None:
     pipeline = Pipeline(settings, journal.streams(), journal.digests(), 0.0)
     pipeline.commission(CommissioningStore(old).active())
     last = JournalReader(old).last_row_id()
-    pipeline.process(messages(noise(7_700, 1), [700] * 11, "mill-1/spindle", 300), START_NS, 0.0)
+    pipeline.process(
+        messages(noise(7_700, 1), [700] * 11, "mill-1/spindle", 300), START_NS, 0.0
+    )
     fresh = messages(noise(4_000, 5), [1000] * 4, "new/one", 400)
     pipeline.process(fresh, START_NS, 0.0)
     journal.commit(pipeline.take_batch(True))
@@ -221,13 +236,19 @@ def schema_of(path: Path) -> dict[str, Any]:
     """Each table's columns (name, type, not null, default, key) and indexes (columns, unique)."""
     link = sqlite3.connect(path)
     found: dict[str, Any] = {}
-    for (table,) in link.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+    for (table,) in link.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table'"
+    ).fetchall():
         columns = [row[1:6] for row in link.execute(f"PRAGMA table_info({table})")]
         indexes = sorted(
             (is_unique, [row[2] for row in link.execute(f"PRAGMA index_info({index})")])
-            for _, index, is_unique, *_ in link.execute(f"PRAGMA index_list({table})").fetchall()
+            for _, index, is_unique, *_ in link.execute(
+                f"PRAGMA index_list({table})"
+            ).fetchall()
         )
-        references = sorted(row[2:] for row in link.execute(f"PRAGMA foreign_key_list({table})"))
+        references = sorted(
+            row[2:] for row in link.execute(f"PRAGMA foreign_key_list({table})")
+        )
         found[table] = (columns, indexes, references)
     found |= dict(link.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'"))
     link.close()
@@ -275,7 +296,14 @@ def test_a_journal_of_version_4_says_the_same_to_a_step(fourth: Path) -> None:
     reader = JournalReader(fourth)
     for row, old in zip(reader.rows(), before, strict=True):
         v = row.verdict
-        for name in ("sensor", "segment", "first_sample", "n_samples", "start_ns", "end_ns"):
+        for name in (
+            "sensor",
+            "segment",
+            "first_sample",
+            "n_samples",
+            "start_ns",
+            "end_ns",
+        ):
             assert getattr(v, name) == old[name]
         for name in ("status", "reason", "alarm", "running", "model_id", "continuity"):
             assert getattr(v, name) == old[name]
@@ -337,7 +365,9 @@ def test_all_else_of_version_4_is_there(fourth: Path) -> None:
     journal.close()
 
 
-def test_a_damaged_map_holds_no_update_up(fourth: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_map_holds_no_update_up(
+    fourth: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     link = sqlite3.connect(fourth)
     link.execute("UPDATE map SET cells = x'00' WHERE row_id = 25")
     link.commit()
@@ -350,7 +380,9 @@ def test_a_damaged_map_holds_no_update_up(fourth: Path, caplog: pytest.LogCaptur
     assert row.verdict.evidence
 
 
-def test_a_disk_that_fills_while_updating_leaves_the_journal_as_it_was(fourth: Path) -> None:
+def test_a_disk_that_fills_while_updating_leaves_the_journal_as_it_was(
+    fourth: Path,
+) -> None:
     before = of_version_4(fourth)
     link = sqlite3.connect(fourth)
     n_pages = link.execute("PRAGMA page_count").fetchone()[0]
@@ -378,7 +410,9 @@ def test_a_journal_of_a_newer_version_is_refused(fourth: Path) -> None:
     link.execute("PRAGMA user_version = 99")
     link.close()
     for opened in (JournalReader, Journal, CommissioningStore):
-        with pytest.raises(JournalError, match=r"version 99; this program knows .* update it"):
+        with pytest.raises(
+            JournalError, match=r"version 99; this program knows .* update it"
+        ):
             opened(fourth)
 
 
@@ -416,6 +450,10 @@ def test_a_stream_goes_on_where_0_2_stopped(tmp_path: Path) -> None:
     second = Pipeline(rules(configure()), journal.streams(), journal.digests(), 0.0)
     second.process(sent[7:], START_NS, 0.0)
     verdicts = second.take_batch(True).verdicts
-    assert [(v.segment, v.first_sample) for v in verdicts] == [(3, 2000), (3, 3000), (3, 4000)]
+    assert [(v.segment, v.first_sample) for v in verdicts] == [
+        (3, 2000),
+        (3, 3000),
+        (3, 4000),
+    ]
     assert verdicts[0].start_ns == START_NS + 1_000_000_000
     journal.close()

@@ -80,7 +80,9 @@ def test_a_map_adds_up_whatever_its_size(size: float, share: float) -> None:
     packed, cells = there_and_back(found)
     largest = float(np.abs(found.cells).max())
     assert packed[0] != NOT_WHOLE
-    assert np.abs(cells - found.cells).max() <= max(2e-4 if largest < 10 else 0, largest / 5)
+    assert np.abs(cells - found.cells).max() <= max(
+        2e-4 if largest < 10 else 0, largest / 5
+    )
     rounding = 240 * largest * np.finfo(np.float32).eps
     assert measured_residual(cells, found.bias, found.score) <= rounding
     if largest > 0.1:

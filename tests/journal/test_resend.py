@@ -75,7 +75,10 @@ def test_refused_rows_are_told_with_reason_number_and_span(path: Path) -> None:
     (found,) = refused_rows(path)
     assert (found.output, found.kind, found.reason) == (OUTPUT, "verdict", WHY)
     assert (found.n_rows, found.n_gone) == (3, 0)
-    assert (found.first_ns, found.last_ns) == (make_verdict(1).end_ns, make_verdict(4).end_ns)
+    assert (found.first_ns, found.last_ns) == (
+        make_verdict(1).end_ns,
+        make_verdict(4).end_ns,
+    )
 
 
 def test_refused_rows_are_sent_again_and_counted_as_what_they_became(path: Path) -> None:
@@ -122,7 +125,10 @@ def test_each_ordered_row_comes_once_in_order_while_new_rows_go_on(
     refused, again_refused = data.draw(row_ids), data.draw(row_ids)
     first, last = sorted(data.draw(st.tuples(*[st.integers(1, n_before)] * 2)))
     stage.deliver(refused=list(refused), limit=limit)
-    span = {"from_ns": make_verdict(first - 1).end_ns, "to_ns": make_verdict(last - 1).end_ns}
+    span = {
+        "from_ns": make_verdict(first - 1).end_ns,
+        "to_ns": make_verdict(last - 1).end_ns,
+    }
     assert stage.order(**span) == last - first + 1
     stage.add(n_after)
     rows = [key for key in stage.deliver(refused=list(again_refused), limit=limit)]
@@ -146,10 +152,14 @@ def test_rows_that_wait_anyway_are_not_ordered(path: Path) -> None:
 
 def test_nothing_to_send_and_an_unknown_output_are_one_sentence(path: Path) -> None:
     stage = Stage(path, 1)
-    with pytest.raises(ResendError, match="influx: no row of this span is to be sent again"):
+    with pytest.raises(
+        ResendError, match="influx: no row of this span is to be sent again"
+    ):
         stage.order(refused_only=True)
     store = ResendStore(path)
-    with pytest.raises(ResendError, match="output 'plant': the journal knows no such output"):
+    with pytest.raises(
+        ResendError, match="output 'plant': the journal knows no such output"
+    ):
         store.plan(ResendRequest("plant"))
     store.close()
     assert JournalViews(path).events_back(None, 9) == []
@@ -183,4 +193,7 @@ def test_rows_that_left_the_journal_are_told_of_and_hold_nothing_up(
     link.close()
     given_rows = [row_id for kind, row_id in stage.deliver() if kind == "verdict"]
     assert given_rows == [3, 5, 6]
-    assert "influx: 3 verdict rows to be sent again are no longer in the journal." in caplog.text
+    assert (
+        "influx: 3 verdict rows to be sent again are no longer in the journal."
+        in caplog.text
+    )

@@ -42,7 +42,9 @@ def path(tmp_path: Path) -> Path:
 def evidence_of(verdict: Verdict) -> KeptWindow:
     rng = np.random.default_rng(verdict.first_sample)
     samples = rng.normal(size=(1, verdict.n_samples)).astype(np.float32)
-    return KeptWindow(verdict.sensor, verdict.segment, verdict.first_sample, 2000.0, samples, "ng")
+    return KeptWindow(
+        verdict.sensor, verdict.segment, verdict.first_sample, 2000.0, samples, "ng"
+    )
 
 
 def label(path: Path, row_id: int) -> None:
@@ -65,7 +67,9 @@ def test_a_verdict_comes_back_with_maps_that_still_add_up(path: Path) -> None:
     assert back.spectrum_db is not None
     assert verdict.spectrum_db is not None
     for kind in ("network", "novelty"):
-        np.testing.assert_allclose(map_of(back, kind), map_of(verdict, kind), atol=2e-4, rtol=0)
+        np.testing.assert_allclose(
+            map_of(back, kind), map_of(verdict, kind), atol=2e-4, rtol=0
+        )
         found, sent = back.of_kind(kind), verdict.of_kind(kind)
         assert found is not None
         assert sent is not None
@@ -89,9 +93,13 @@ def test_a_verdict_comes_back_with_maps_that_still_add_up(path: Path) -> None:
 
 @given(st.text(max_size=50), st.text(max_size=50), st.binary(max_size=50))
 @hypothesis_settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=20,
+    deadline=None,
 )
-def test_any_text_is_stored_as_text(tmp_path: Path, machine: str, point: str, head: bytes) -> None:
+def test_any_text_is_stored_as_text(
+    tmp_path: Path, machine: str, point: str, head: bytes
+) -> None:
     """Names and payloads come from strangers: none of them is ever SQL."""
     sensor = f"{machine}/{point}".encode("utf-8", "replace").decode()
     journal = Journal(tmp_path / "shared")
@@ -124,7 +132,12 @@ def test_no_two_rows_of_a_sensor_have_one_time(path: Path) -> None:
     journal.commit(Batch(verdicts=life))  # the first two a second time
     found = [(row.verdict.sensor, row.verdict.end_ns) for row in JournalReader(path).rows()]
     end_ns = times["end_ns"]
-    assert found == [("m/p", end_ns), ("m/p", end_ns + 1), ("m/q", end_ns), ("m/p", end_ns + 2)]
+    assert found == [
+        ("m/p", end_ns),
+        ("m/p", end_ns + 1),
+        ("m/q", end_ns),
+        ("m/p", end_ns + 2),
+    ]
 
 
 def test_a_journal_of_a_program_without_the_later_tables_gets_them(path: Path) -> None:
@@ -156,13 +169,19 @@ def test_evidence_goes_oldest_first_and_never_with_a_label(path: Path) -> None:
     verdicts = [make_verdict(index) for index in range(10)]
     journal = Journal(path)
     journal.commit(
-        Batch(verdicts=verdicts, kept_windows=[evidence_of(verdict) for verdict in verdicts])
+        Batch(
+            verdicts=verdicts, kept_windows=[evidence_of(verdict) for verdict in verdicts]
+        )
     )
     label(path, 1)
     reader = JournalReader(path)
-    sizes = [len(blob) for (blob,) in connect(path).execute("SELECT samples FROM kept_window")]
+    sizes = [
+        len(blob) for (blob,) in connect(path).execute("SELECT samples FROM kept_window")
+    ]
     taken = journal.thin(PLENTY, sum(sizes[:1] + sizes[6:]), ["influx"])
-    kept = [row.row_id for row in reader.rows() if reader.kept_window(row.row_id) is not None]
+    kept = [
+        row.row_id for row in reader.rows() if reader.kept_window(row.row_id) is not None
+    ]
     assert kept == [1, 7, 8, 9, 10]
     assert taken["kept_windows"] == 5
     assert reader.books().counters["thinned.kept_windows"] == 5
@@ -172,7 +191,9 @@ def test_rows_that_influxdb_has_go_before_rows_that_it_has_not(path: Path) -> No
     journal = Journal(path)
     journal.commit(Batch(verdicts=[make_verdict(index) for index in range(10)]))
     cursor = Cursor(path, "influx", KINDS)
-    fates = Step(accepted=[("verdict", 1), ("verdict", 2)], rejected={("verdict", 3): "400 no"})
+    fates = Step(
+        accepted=[("verdict", 1), ("verdict", 2)], rejected={("verdict", 3): "400 no"}
+    )
     cursor.settle(fates, at_ns=1)
     assert journal.thin(0, PLENTY, ["influx"])["delivered_rows"] == 3
     assert [row.row_id for row in JournalReader(path).rows()] == list(range(4, 11))
@@ -183,7 +204,9 @@ def test_rows_that_influxdb_has_go_before_rows_that_it_has_not(path: Path) -> No
 def test_the_outbox_gives_each_row_until_it_is_settled(path: Path) -> None:
     journal = Journal(path)
     verdicts = [make_verdict(0), make_verdict(1, status=Status.OK)]
-    journal.commit(Batch(verdicts=verdicts, events=[Event(5, "m/p", "alarm_raised", "so it is")]))
+    journal.commit(
+        Batch(verdicts=verdicts, events=[Event(5, "m/p", "alarm_raised", "so it is")])
+    )
     journal.store_health(7, {"received_samples": 3})
     outbox = Cursor(path, "influx", KINDS)
     rows = outbox.pending(10)
@@ -209,7 +232,9 @@ def test_alarms_and_health_pass_a_backlog_of_verdicts(path: Path) -> None:
     """They never had a turn while more verdicts waited than one batch takes."""
     journal = Journal(path)
     alarm = Event(5, "m/p", "alarm_raised", "so it is")
-    journal.commit(Batch(verdicts=[make_verdict(index) for index in range(30)], events=[alarm]))
+    journal.commit(
+        Batch(verdicts=[make_verdict(index) for index in range(30)], events=[alarm])
+    )
     journal.store_health(7, {"received_samples": 3})
     rows = Cursor(path, "influx", InfluxOutput.kinds).pending(10)
     assert [row.kind for row in rows] == ["event", "health", *["verdict"] * 8]
@@ -227,7 +252,9 @@ def test_other_files_are_refused_in_one_sentence(path: Path) -> None:
         Journal(path)
 
 
-def test_a_newer_journal_is_refused_and_a_missing_one_not_made_by_reading(path: Path) -> None:
+def test_a_newer_journal_is_refused_and_a_missing_one_not_made_by_reading(
+    path: Path,
+) -> None:
     with pytest.raises(JournalError, match="no such file"):
         JournalReader(path)
     assert not path.exists()
@@ -262,7 +289,9 @@ def test_books_on_a_damaged_page_are_one_sentence(path: Path) -> None:
     journal = Journal(path)
     rows = [(f"machine-{i:05}/point", "analysed", "OK", 1) for i in range(5000)]
     link = connect(path)
-    link.executemany("INSERT INTO book (sensor, fate, reason, n_samples) VALUES (?, ?, ?, ?)", rows)
+    link.executemany(
+        "INSERT INTO book (sensor, fate, reason, n_samples) VALUES (?, ?, ?, ?)", rows
+    )
     link.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     link.close()
     journal.close()

@@ -21,7 +21,9 @@ def measured(n: int, n_each: int, rate_hz: float) -> np.ndarray:
     return np.arange(1, n + 1) * n_each / rate_hz
 
 
-def found(at_s: Iterable[float], n_each: int, **how: bool) -> tuple[RateEstimate | None, float]:
+def found(
+    at_s: Iterable[float], n_each: int, **how: bool
+) -> tuple[RateEstimate | None, float]:
     """The first finding and when it was made, in s since the first arrival."""
     arrivals = Arrivals()
     arrivals.begin(**how)
@@ -64,7 +66,9 @@ def test_a_wrong_rate_is_found_in_time(share: float, within_s: float, n_each: in
 
 @given(RIGHT, MESSAGE, st.floats(0, 3), SEED)
 @hypothesis_settings(deadline=None, max_examples=60)
-def test_jitter_makes_no_wrong_rate(share: float, n_each: int, jitter_s: float, seed: int) -> None:
+def test_jitter_makes_no_wrong_rate(
+    share: float, n_each: int, jitter_s: float, seed: int
+) -> None:
     n = min(3_000, round(700 * RATE_HZ / n_each))
     at_s = delayed(measured(n, n_each, share * RATE_HZ), jitter_s, seed)
     assert found(at_s, n_each)[0] is None
@@ -79,7 +83,9 @@ def test_a_sensor_that_sends_in_bursts_is_right(
     n_each = 833
     at_s = measured(2_400, n_each, share * RATE_HZ)
     waiting = at_s[
-        np.minimum(len(at_s) - 1, np.arange(len(at_s)) // n_in_burst * n_in_burst + n_in_burst - 1)
+        np.minimum(
+            len(at_s) - 1, np.arange(len(at_s)) // n_in_burst * n_in_burst + n_in_burst - 1
+        )
     ]
     assert found(delayed(waiting, jitter_s, seed), n_each)[0] is None
 

@@ -26,7 +26,9 @@ def test_contributions_and_bias_add_up_to_the_logit(
         random.standard_normal(n_maps).astype(np.float32),
         float(random.standard_normal()),
     )
-    logit = (features.mean(axis=(1, 2), dtype=np.float64) @ weights + bias).astype(np.float32)
+    logit = (features.mean(axis=(1, 2), dtype=np.float64) @ weights + bias).astype(
+        np.float32
+    )
     contribution, residual = activation_maps(features, weights, bias, logit)
     assert contribution.shape == (n, n_f, n_t)
     assert contribution.dtype == np.float32

@@ -29,7 +29,11 @@ lengths = st.lists(st.integers(1, 90), min_size=1, max_size=12)
 
 
 def cut_up(samples: Float32, sizes: list[int]) -> list[Float32]:
-    borders = [0, *(at for at in accumulate(sizes) if at < samples.shape[1]), samples.shape[1]]
+    borders = [
+        0,
+        *(at for at in accumulate(sizes) if at < samples.shape[1]),
+        samples.shape[1],
+    ]
     return [samples[:, first:end] for first, end in pairwise(borders)]
 
 
@@ -79,7 +83,9 @@ def test_a_stream_begins_without_a_blow() -> None:
 
 
 @given(lengths, st.integers(1, 290))
-def test_windows_are_of_the_derivative_also_after_a_restart(sizes: list[int], at: int) -> None:
+def test_windows_are_of_the_derivative_also_after_a_restart(
+    sizes: list[int], at: int
+) -> None:
     samples = two_channels(300)
     whole, _ = derivative(samples, NOTHING, RATE_HZ)
     before, after = samples[:, :at], samples[:, at:]
@@ -97,7 +103,13 @@ def test_windows_are_of_the_derivative_also_after_a_restart(sizes: list[int], at
         pieces[index] = Chunk(
             **{
                 name: getattr(piece, name)
-                for name in ("sensor", "samples", "sample_rate_hz", "received_ns", "start_ns")
+                for name in (
+                    "sensor",
+                    "samples",
+                    "sample_rate_hz",
+                    "received_ns",
+                    "start_ns",
+                )
             },
             sequence=first.position.sequence + 1 + index,
         )
@@ -143,7 +155,9 @@ def test_severity_of_a_velocity_is_that_velocity(tmp_path: Any) -> None:
                          START_NS, 0.0)  # fmt: skip
     batch = pipeline.take_batch(True)
     figures = [
-        v.quality["velocity_rms_mm_s"] for v in batch.verdicts if v.quality.get("velocity_rms_mm_s")
+        v.quality["velocity_rms_mm_s"]
+        for v in batch.verdicts
+        if v.quality.get("velocity_rms_mm_s")
     ]
     assert figures == pytest.approx([3 / np.sqrt(2)] * len(figures), rel=0.02)
     assert figures

@@ -17,15 +17,34 @@ NUMBERS = st.one_of(
     st.integers(-(2**70), 2**70), st.floats(), st.booleans(), st.none(), st.just(10**400)
 )
 NAMES = st.sampled_from(
-    ["x", "y", "ts", "time", "seq", "fs", "unit", "id", "samples", "data", "temp", "", "a.b", "0"]
+    [
+        "x",
+        "y",
+        "ts",
+        "time",
+        "seq",
+        "fs",
+        "unit",
+        "id",
+        "samples",
+        "data",
+        "temp",
+        "",
+        "a.b",
+        "0",
+    ]
 )
 TREES = st.recursive(
     st.one_of(NUMBERS, st.text(max_size=30), st.lists(NUMBERS, max_size=12)),
-    lambda inner: st.one_of(st.lists(inner, max_size=5), st.dictionaries(NAMES, inner, max_size=5)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=5), st.dictionaries(NAMES, inner, max_size=5)
+    ),
     max_leaves=25,
 )
 LINES = st.lists(
-    st.lists(st.sampled_from(["1", "-2.5", "3,5", "x", "1e400", "nan", "2026-11-26"]), max_size=4),
+    st.lists(
+        st.sampled_from(["1", "-2.5", "3,5", "x", "1e400", "nan", "2026-11-26"]), max_size=4
+    ),
     max_size=6,
 ).map(lambda rows: "\n".join(";".join(row) for row in rows))
 PAYLOADS = st.one_of(
@@ -33,7 +52,9 @@ PAYLOADS = st.one_of(
     TREES.map(lambda tree: json.dumps(tree).encode()),
     LINES.map(str.encode),
 )
-TOPICS = st.sampled_from(["a/b/c", "a/b/d", "spBv1.0/g/DDATA/e/d", "x", "", "//", "a/+/temp"])
+TOPICS = st.sampled_from(
+    ["a/b/c", "a/b/d", "spBv1.0/g/DDATA/e/d", "x", "", "//", "a/+/temp"]
+)
 
 
 @settings(max_examples=150)
@@ -47,4 +68,6 @@ def test_any_messages_get_an_answer(sent: list[tuple[str, bytes]], times: int) -
     found: Any = discover(messages)
     for one in found.proposals:
         assert one.is_complete or one.questions
-        assert not any(DEFEATED in question.text for question in one.questions), one.questions
+        assert not any(DEFEATED in question.text for question in one.questions), (
+            one.questions
+        )

@@ -1,5 +1,6 @@
 """Laws of all payload formats: what is written is read back in whatever shape and however cut; any
-bytes give chunks or a PayloadError and nothing else; what comes out of a compressed one is bounded.
+bytes give chunks or a PayloadError and nothing else; what comes out of a
+compressed one is bounded.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def payload(**settings: Any) -> PayloadSettings:
 
 def rule(n_channels: int, **settings: Any) -> SensorSettings:
     channels = [f"c{index}" for index in range(n_channels)]
-    return SensorSettings.model_validate({"sample_rate_hz": 997, "channels": channels} | settings)
+    return SensorSettings.model_validate(
+        {"sample_rate_hz": 997, "channels": channels} | settings
+    )
 
 
 def read(
@@ -75,13 +78,19 @@ def test_raw_integers_of_any_kind(
     width, signed = INTEGERS[dtype]
     low = -(1 << (8 * width - 1)) if signed else 0
     rng = random.Random(seed)
-    numbers = [[low + rng.getrandbits(8 * width) for _ in range(7)] for _ in range(n_channels)]
+    numbers = [
+        [low + rng.getrandbits(8 * width) for _ in range(7)] for _ in range(n_channels)
+    ]
     numbers[0][:2] = [low, low + (1 << (8 * width)) - 1]  # the ends of its range
     order_of = zip(*numbers, strict=True) if layout == "interleaved" else numbers
-    data = b"".join(one.to_bytes(width, order, signed=signed) for row in order_of for one in row)
+    data = b"".join(
+        one.to_bytes(width, order, signed=signed) for row in order_of for one in row
+    )
     how = payload(format="raw", dtype=dtype, byte_order=order, layout=layout, zero=zero)
     (chunk,) = read(data, how, rule(n_channels))
-    np.testing.assert_array_equal(chunk.samples, (np.array(numbers) - zero).astype(np.float32))
+    np.testing.assert_array_equal(
+        chunk.samples, (np.array(numbers) - zero).astype(np.float32)
+    )
 
 
 SAMPLES = st.integers(1, 4).flatmap(
@@ -120,7 +129,11 @@ def shapes(samples: Array) -> list[tuple[dict[str, Any], bytes]]:
     found = [
         ({"format": name} | how, dumps(tree))
         for how, tree in trees
-        for name, dumps in (("json", as_json), ("cbor", cbor2.dumps), ("msgpack", msgpack.packb))
+        for name, dumps in (
+            ("json", as_json),
+            ("cbor", cbor2.dumps),
+            ("msgpack", msgpack.packb),
+        )
     ]
     return [
         *found,
@@ -160,7 +173,9 @@ def test_every_shape_says_the_same(samples: Array) -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(SAMPLES, st.data())
-def test_cut_between_instants_any_shape_loses_nothing(samples: Array, data: st.DataObject) -> None:
+def test_cut_between_instants_any_shape_loses_nothing(
+    samples: Array, data: st.DataObject
+) -> None:
     cut = data.draw(st.integers(0, samples.shape[1]))
     parts = [part for part in (samples[:, :cut], samples[:, cut:]) if part.size]
     whole = shapes(samples)
@@ -205,7 +220,9 @@ KNOWN = [folder_of(path) for path in FOLDERS]
 
 @settings(deadline=None, max_examples=250)
 @given(st.sampled_from(KNOWN), st.integers(0, 2**32))
-def test_mutated_messages_of_every_shape(known: tuple[Config, list[bytes]], seed: int) -> None:
+def test_mutated_messages_of_every_shape(
+    known: tuple[Config, list[bytes]], seed: int
+) -> None:
     config, payloads = known
     rng = random.Random(seed)
     data = mutated(rng, rng.choice(payloads))

@@ -33,9 +33,12 @@ INJECTIONS = [
     "\u202e",
     "=cmd|x",
 ]
-LEVELS = st.one_of(st.sampled_from(INJECTIONS), st.text(CHARACTERS, min_size=1, max_size=40))
+LEVELS = st.one_of(
+    st.sampled_from(INJECTIONS), st.text(CHARACTERS, min_size=1, max_size=40)
+)
 TEXTS = st.one_of(
-    st.sampled_from(INJECTIONS), st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
+    st.sampled_from(INJECTIONS),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=80),
 )
 N_HEAD_LINES = 6  # of camshaft status
 
@@ -61,7 +64,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
 
 
 @settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(machine=LEVELS, point=LEVELS, topic=TEXTS, detail=TEXTS)
 def test_names_and_texts_come_back_as_they_were(

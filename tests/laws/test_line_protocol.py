@@ -27,7 +27,9 @@ from tests.verdicts import GRID, bias_of, make_verdict, score_of
 T0_NS = 1_700_000_000 * 10**9
 level = st.text(min_size=1, max_size=30).filter(lambda text: "/" not in text)
 hostile = st.text(
-    alphabet=st.sampled_from(list(',= \\"\n\r\t%0A25\x00\x7f\x85é☃#/i')), min_size=1, max_size=12
+    alphabet=st.sampled_from(list(',= \\"\n\r\t%0A25\x00\x7f\x85é☃#/i')),
+    min_size=1,
+    max_size=12,
 )
 number = st.none() | st.floats(width=64)
 finite = st.floats(-1e3, 1e3, width=32)
@@ -95,7 +97,9 @@ def test_a_verdict_comes_back(
         )
         if numbers[unit] is not None
     ]
-    verdict = Verdict("m/p", 1, 0, 100, 0, end_ns, status, reason, tuple(evidence), running=running)
+    verdict = Verdict(
+        "m/p", 1, 0, 100, 0, end_ns, status, reason, tuple(evidence), running=running
+    )
     (row,) = parse("\n".join(verdict_lines(verdict, maps=True)))
     assert (row.measurement, row.time_ns) == ("vibration_verdict", end_ns)
     assert (row.fields["status"], row.fields["reason"]) == (status, reason)
@@ -103,11 +107,15 @@ def test_a_verdict_comes_back(
     assert row.fields.get("ng") == {Status.OK: 0, Status.NG: 1}.get(status)
     sent = {e.unit for e in evidence}
     for name, value in numbers.items():
-        kind_is_there = {"threshold": "logit", "novelty_threshold": "novelty"}.get(name, name)
+        kind_is_there = {"threshold": "logit", "novelty_threshold": "novelty"}.get(
+            name, name
+        )
         if kind_is_there not in sent:
             assert name not in row.fields
             continue
-        assert row.fields.get(name) == (value if value is not None and np.isfinite(value) else None)
+        assert row.fields.get(name) == (
+            value if value is not None and np.isfinite(value) else None
+        )
         assert type(row.fields.get(name)) in (float, type(None))
 
 
@@ -134,15 +142,18 @@ def test_band_names_are_numbers_in_order_and_all_different(hz: list[float]) -> N
     assert len({len(name) for name in names}) == 1
     decimals = len(names[0].partition(".")[2])
     np.testing.assert_allclose(
-        [float(name) for name in names], centres, rtol=0, atol=0.5001 * 10.0**-decimals + 1e-9
+        [float(name) for name in names],
+        centres,
+        rtol=0,
+        atol=0.5001 * 10.0**-decimals + 1e-9,
     )
 
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[Verdict]:
     """Windows of one sensor that follow each other, as real ones do: the start anywhere within a
-    millisecond, columns of any length, each window's time that of its message, which jitters by
-    less than a column.
+    millisecond, columns of any length, each window's time that of its message,
+    which jitters by less than a column.
     """
     start_ns = draw(st.integers(T0_NS, T0_NS + 10**9))
     rate_hz = draw(st.floats(700.0, 60_000.0))
@@ -176,11 +187,15 @@ def test_a_map_read_back_between_its_borders_adds_up(verdicts: list[Verdict]) ->
     maps = [row for row in rows if row.measurement == "vibration_cam"]
     assert len({row.time_ns for row in maps}) == len(maps)
     for verdict, border in zip(verdicts, borders, strict=True):
-        assert total_between(maps, border["map_start_ms"], border["end_ms"]) == cam_total(verdict)
+        assert total_between(maps, border["map_start_ms"], border["end_ms"]) == cam_total(
+            verdict
+        )
 
 
 @given(verdicts=streams())
-def test_windows_without_jitter_add_up_from_their_start_too(verdicts: list[Verdict]) -> None:
+def test_windows_without_jitter_add_up_from_their_start_too(
+    verdicts: list[Verdict],
+) -> None:
     """Of 263 windows of real milling data 224 did not: their first began half a millisecond past a
     whole one.
     """
@@ -197,7 +212,9 @@ def test_windows_without_jitter_add_up_from_their_start_too(verdicts: list[Verdi
     borders = [row.fields for row in rows if row.measurement == "vibration_verdict"]
     maps = [row for row in rows if row.measurement == "vibration_cam"]
     for verdict, border in zip(exact, borders, strict=True):
-        assert total_between(maps, border["start_ms"], border["end_ms"]) == cam_total(verdict)
+        assert total_between(maps, border["start_ms"], border["end_ms"]) == cam_total(
+            verdict
+        )
         assert abs(int(border["start_ms"]) * 10**6 - verdict.start_ns) <= 500_000
 
 
@@ -217,7 +234,9 @@ def cam_total(verdict: Verdict) -> int:
     columns=st.integers(1, 12),
     column_us=st.integers(2_000, 1_000_000),
 )
-def test_map_rows_stand_at_their_columns_ends(start_ns: int, columns: int, column_us: int) -> None:
+def test_map_rows_stand_at_their_columns_ends(
+    start_ns: int, columns: int, column_us: int
+) -> None:
     ends_s = [column * column_us / 1e6 for column in range(columns + 1)]
     grid = Grid(GRID.f_edges_hz, tuple(ends_s))
     end_ns = start_ns + columns * column_us * 1_000

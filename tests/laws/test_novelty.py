@@ -47,7 +47,11 @@ def test_the_map_adds_up_to_the_mean_share_outside_the_range(
     assert (shares.sum(axis=(1, 2)) < 1).all()
 
 
-@given(seed=st.integers(0, 2**32), column=st.integers(0, 3), change_db=st.sampled_from([-40, 40]))
+@given(
+    seed=st.integers(0, 2**32),
+    column=st.integers(0, 3),
+    change_db=st.sampled_from([-40, 40]),
+)
 def test_the_map_says_when(seed: int, column: int, change_db: int) -> None:
     x = spectra(seed, 40)
     baseline = commission(x[:-1])
@@ -58,7 +62,9 @@ def test_the_map_says_when(seed: int, column: int, change_db: int) -> None:
 
 @given(seed=st.integers(0, 2**32), n=st.integers(3, 110))
 @settings(deadline=None, max_examples=30)
-def test_leave_one_out_means_that_no_window_is_in_its_own_baseline(seed: int, n: int) -> None:
+def test_leave_one_out_means_that_no_window_is_in_its_own_baseline(
+    seed: int, n: int
+) -> None:
     """The closed form equals commissioning without each window in turn and scoring it, also where
     windows are alike and where a new fifty begins.
     """
@@ -115,11 +121,17 @@ def test_the_promised_false_alarm_rate_is_kept_on_exchangeable_windows() -> None
     for seed in range(400):
         x = spectra(seed, 89, n_f=8)
         baseline = commission(x[:39], 0.05)
-        passed.append(np.mean(novelty_map(x[39:], baseline).sum(axis=(1, 2)) > baseline.threshold))
+        passed.append(
+            np.mean(novelty_map(x[39:], baseline).sum(axis=(1, 2)) > baseline.threshold)
+        )
     assert np.mean(passed) == pytest.approx(0.05, abs=0.01)
 
 
-@given(seed=st.integers(0, 2**32), band=st.integers(0, 5), change_db=st.sampled_from([-25.0, 25.0]))
+@given(
+    seed=st.integers(0, 2**32),
+    band=st.integers(0, 5),
+    change_db=st.sampled_from([-25.0, 25.0]),
+)
 def test_louder_and_quieter_are_alike(seed: int, band: int, change_db: float) -> None:
     x = spectra(seed, 40)
     baseline = replace(commission(x[:-1]), threshold=0.0)

@@ -11,7 +11,9 @@ from monitor.journal.cursors import RowKey
 from monitor.outputs.influx.in_flight import InFlight
 from monitor.outputs.influx.refusals import Refusals
 
-rows_of_lines = st.lists(st.lists(st.booleans(), max_size=5), max_size=40)  # True: a good line
+rows_of_lines = st.lists(
+    st.lists(st.booleans(), max_size=5), max_size=40
+)  # True: a good line
 
 
 def key_of(number: int) -> RowKey:
@@ -25,7 +27,10 @@ def test_each_good_line_is_stored_once_and_each_bad_row_parked(
     sent = [
         (
             key_of(number),
-            [f"{number}.{place} {'good' if good else 'bad'}" for place, good in enumerate(row)],
+            [
+                f"{number}.{place} {'good' if good else 'bad'}"
+                for place, good in enumerate(row)
+            ],
         )
         for number, row in enumerate(rows)
     ]

@@ -41,7 +41,14 @@ JSON = st.builds(
 )
 PROPERTIES = st.dictionaries(
     st.sampled_from(
-        ["start_time", "start_time_ns", "start_time_s", "sequence", "sample_rate_hz", "other"]
+        [
+            "start_time",
+            "start_time_ns",
+            "start_time_s",
+            "sequence",
+            "sample_rate_hz",
+            "other",
+        ]
     ),
     st.one_of(
         st.text(max_size=80),
@@ -62,7 +69,9 @@ TREES = st.recursive(
 FIELDS = st.fixed_dictionaries(
     {},
     optional={
-        "samples": st.one_of(st.lists(NUMBERS), st.lists(st.lists(NUMBERS)), st.text(), TREES),
+        "samples": st.one_of(
+            st.lists(NUMBERS), st.lists(st.lists(NUMBERS)), st.text(), TREES
+        ),
         "meta": st.one_of(TREES, st.fixed_dictionaries({"time": TREES})),
         "sequence": TREES,
         "sample_rate_hz": TREES,
@@ -79,7 +88,10 @@ def rules(n_channels: int, unit: str = "m/s2") -> SensorSettings:
 
 
 def decode_or_refuse(
-    payload: bytes, how: RawPayload | JsonPayload, n_channels: int, properties: dict[str, str]
+    payload: bytes,
+    how: RawPayload | JsonPayload,
+    n_channels: int,
+    properties: dict[str, str],
 ) -> None:
     try:
         chunk: Chunk | PayloadError = decode_one(
@@ -103,7 +115,10 @@ def decode_or_refuse(
 @settings(deadline=None)
 @given(st.binary(max_size=200), st.one_of(RAW, JSON), st.integers(1, 4), PROPERTIES)
 def test_any_bytes(
-    payload: bytes, how: RawPayload | JsonPayload, n_channels: int, properties: dict[str, str]
+    payload: bytes,
+    how: RawPayload | JsonPayload,
+    n_channels: int,
+    properties: dict[str, str],
 ) -> None:
     decode_or_refuse(payload, how, n_channels, properties)
 
@@ -178,7 +193,10 @@ def test_times_keep_every_nanosecond(start_ns: int, key: str) -> None:
         "start_time_s": f"{seconds}.{rest:09d}",
     }[key]
     chunk = decode_one(
-        Message("t", b"\0\0", NOW_NS, {key: text}), RawPayload(format="raw"), "m/p", rules(1)
+        Message("t", b"\0\0", NOW_NS, {key: text}),
+        RawPayload(format="raw"),
+        "m/p",
+        rules(1),
     )
     assert chunk.start_ns == start_ns
 

@@ -76,7 +76,9 @@ def shares_above(n_references: int, in_sample: bool) -> list[float]:
         live = score_of_levels(healthy_levels(rng, 2000), *own_range)
         halves = half_scores(levels)
         assert halves is not None
-        highest = score_of_levels(levels, *own_range).max() if in_sample else halves[0].max()
+        highest = (
+            score_of_levels(levels, *own_range).max() if in_sample else halves[0].max()
+        )
         shares.append(float(np.mean(live > highest)))
     return shares
 
@@ -89,7 +91,9 @@ def test_a_half_s_scores_bound_what_the_whole_range_will_show() -> None:
 
 def test_scores_against_their_own_range_would_flatter() -> None:
     """Why the halves are there."""
-    honest, flattered = (np.mean(shares_above(50, in_sample)) for in_sample in (False, True))
+    honest, flattered = (
+        np.mean(shares_above(50, in_sample)) for in_sample in (False, True)
+    )
     assert flattered > 1 / 41 > honest
 
 

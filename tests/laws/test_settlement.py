@@ -35,7 +35,9 @@ takes = st.builds(
         unique_by=lambda pair: pair[0],
     ).map(tuple),
 )
-stores = st.builds(Store, st.lists(st.sampled_from(SENSORS), unique=True, max_size=3).map(tuple))
+stores = st.builds(
+    Store, st.lists(st.sampled_from(SENSORS), unique=True, max_size=3).map(tuple)
+)
 
 
 @given(st.lists(st.one_of(takes, stores), max_size=40))
@@ -61,7 +63,9 @@ def test_settled_once_when_all_is_stored_and_not_before(steps: list[Take | Store
             assert key is not None
             assert all(n <= stored[sensor] for sensor, n in marks[key].items())
             settled.append(key)
-        ready = {key for key, m in marks.items() if all(n <= stored[s] for s, n in m.items())}
+        ready = {
+            key for key, m in marks.items() if all(n <= stored[s] for s, n in m.items())
+        }
         assert ready <= set(settled)  # nothing that could go is kept
     assert sorted(settled) == sorted(marks)  # every message, and each of them once
     assert settlement.n_pending == 0
@@ -90,7 +94,10 @@ def test_one_seen_before_waits_for_what_the_first_brought() -> None:
     assert settlement.settle() == []
     assert settlement.waited_s(at + 2) == 2
     settlement.stored("a", 100)
-    assert [receipt.delivery.token for receipt in settlement.settle()] == ["first", "second"]
+    assert [receipt.delivery.token for receipt in settlement.settle()] == [
+        "first",
+        "second",
+    ]
 
 
 def test_a_source_that_begins_its_keys_anew_delivers_nothing_twice() -> None:

@@ -31,11 +31,18 @@ def noise(seed: int, *shape: int) -> Float32:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-def whole_spectrum(n_fft: int, n_window: int, hop: int, taper: str = "hann") -> SpectrogramSettings:
+def whole_spectrum(
+    n_fft: int, n_window: int, hop: int, taper: str = "hann"
+) -> SpectrogramSettings:
     """One band a bin, zero frequency and Nyquist included."""
     edges = tuple((q - 0.5) * RATE_HZ / n_fft for q in range(1, n_fft // 2 + 1))
     return SpectrogramSettings(
-        RATE_HZ, n_window, n_fft, hop, taper, (0.0, *edges, RATE_HZ / 2 + RATE_HZ / n_fft / 2)
+        RATE_HZ,
+        n_window,
+        n_fft,
+        hop,
+        taper,
+        (0.0, *edges, RATE_HZ / 2 + RATE_HZ / n_fft / 2),
     )
 
 
@@ -90,9 +97,13 @@ def test_equals_short_time_fft_on_inner_frames(
     )
 
 
-@given(amplitude=st.floats(1e-2, 1e3), bin_=st.floats(20.0, 480.0), phase=st.floats(0, 6.28))
+@given(
+    amplitude=st.floats(1e-2, 1e3), bin_=st.floats(20.0, 480.0), phase=st.floats(0, 6.28)
+)
 @settings(deadline=None)
-def test_a_calibrated_sine_reads_its_amplitude(amplitude: float, bin_: float, phase: float) -> None:
+def test_a_calibrated_sine_reads_its_amplitude(
+    amplitude: float, bin_: float, phase: float
+) -> None:
     """The power a sine spreads over its neighbouring bins is amplitude² / 2, wherever it lies
     between them.
     """
@@ -105,13 +116,19 @@ def test_a_calibrated_sine_reads_its_amplitude(amplitude: float, bin_: float, ph
     np.testing.assert_allclose(measured, amplitude, rtol=2e-3)
 
 
-@given(seed=st.integers(0, 2**32), n_windows=st.integers(1, 9), n_channels=st.integers(1, 3))
+@given(
+    seed=st.integers(0, 2**32), n_windows=st.integers(1, 9), n_channels=st.integers(1, 3)
+)
 @settings(deadline=None)
-def test_a_batch_equals_its_windows_one_by_one(seed: int, n_windows: int, n_channels: int) -> None:
+def test_a_batch_equals_its_windows_one_by_one(
+    seed: int, n_windows: int, n_channels: int
+) -> None:
     setting = default_settings(RATE_HZ, 12_807)
     samples = noise(seed, n_windows, n_channels, 12_807)
     batch = spectrogram(samples, setting)
-    single = np.concatenate([spectrogram(samples[i : i + 1], setting) for i in range(n_windows)])
+    single = np.concatenate(
+        [spectrogram(samples[i : i + 1], setting) for i in range(n_windows)]
+    )
     np.testing.assert_allclose(batch, single, atol=1e-5)
 
 
@@ -132,7 +149,9 @@ def test_offset_vanishes_and_gain_is_a_shift_in_db(
     moved = spectrogram(samples + np.float32(offset), setting)
     np.testing.assert_allclose(to_grid(moved, 1), to_grid(plain, 1), atol=0.01)
     np.testing.assert_allclose(
-        spectrogram(samples * np.float32(gain), setting), plain + 20 * np.log10(gain), atol=1e-3
+        spectrogram(samples * np.float32(gain), setting),
+        plain + 20 * np.log10(gain),
+        atol=1e-3,
     )
 
 
@@ -167,7 +186,9 @@ def test_default_settings_fit_any_sensor(rate_hz: float, n_window: int) -> None:
     widths_hz = np.diff(setting.band_edges_hz)
     assert setting.band_edges_hz[0] > 0
     assert setting.band_edges_hz[-1] <= rate_hz / 2
-    assert (np.diff(widths_hz) > -1.01 * setting.delta_f_hz).all(), "bands widen with frequency"
+    assert (np.diff(widths_hz) > -1.01 * setting.delta_f_hz).all(), (
+        "bands widen with frequency"
+    )
     assert grid.shape[0] == setting.n_bands <= 24
     assert 1 <= grid.shape[1] <= 12
     assert (np.diff(grid.t_edges_s) > 0).all()

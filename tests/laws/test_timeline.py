@@ -22,7 +22,11 @@ DAY_NS = 86_400 * SECOND_NS
 
 
 def chunks(
-    n_messages: int, n_each: int, rate_hz: float = RATE_HZ, first: int = 0, at_ns: int = START_NS
+    n_messages: int,
+    n_each: int,
+    rate_hz: float = RATE_HZ,
+    first: int = 0,
+    at_ns: int = START_NS,
 ) -> list[Chunk]:
     """Messages without time or number that arrive when their first sample was measured."""
     return [
@@ -66,7 +70,9 @@ def end_ns(window: Window) -> int:
 
 
 @given(st.lists(st.floats(-0.029, 0.029), min_size=1, max_size=40), st.booleans())
-def test_a_stated_rate_near_the_nominal_one_measures_it(off: list[float], is_timed: bool) -> None:
+def test_a_stated_rate_near_the_nominal_one_measures_it(
+    off: list[float], is_timed: bool
+) -> None:
     """Case d28-measured-rate: it jitters with each message; 0 of 20,000 samples were analysed."""
     pieces = [
         replace(piece, sample_rate_hz=RATE_HZ * (1 + share))
@@ -85,7 +91,9 @@ def test_a_stated_rate_near_the_nominal_one_measures_it(off: list[float], is_tim
 @pytest.mark.parametrize(
     ("rates", "reasons"), [((1040.0, 1040.3), []), ((1000.0, 1060.0), ["rate_change"])]
 )
-def test_a_rate_beyond_tolerance_is_another(rates: tuple[float, float], reasons: list[str]) -> None:
+def test_a_rate_beyond_tolerance_is_another(
+    rates: tuple[float, float], reasons: list[str]
+) -> None:
     first, second = chunks(2, 250)
     pieces = [
         replace(first, sample_rate_hz=rates[0]),
@@ -96,14 +104,18 @@ def test_a_rate_beyond_tolerance_is_another(rates: tuple[float, float], reasons:
 
 
 @given(
-    st.integers(30, 450), st.integers(0, SECOND_NS - 1), st.floats(-0.01, 0.01), st.integers(1, 9)
+    st.integers(30, 450),
+    st.integers(0, SECOND_NS - 1),
+    st.floats(-0.01, 0.01),
+    st.integers(1, 9),
 )
 def test_whole_seconds_are_time_enough(
     n_each: int, phase_ns: int, drift: float, n_window_parts: int
 ) -> None:
     """Time stamps in whole seconds at several messages a second: all was BAD_DATA."""
     pieces = timed(
-        chunks(120, n_each, RATE_HZ * (1 + drift), at_ns=START_NS + phase_ns), step_ns=SECOND_NS
+        chunks(120, n_each, RATE_HZ * (1 + drift), at_ns=START_NS + phase_ns),
+        step_ns=SECOND_NS,
     )
     windower = make(max(7, 1000 // n_window_parts))
     windows, ended = feed(windower, pieces)
@@ -190,7 +202,9 @@ def test_a_host_whose_clock_is_days_behind_keeps_every_sample(days: int) -> None
 def test_a_clock_that_is_set_right_is_believed_from_the_next_segment_on() -> None:
     windower, pieces = make(), chunks(60, 250)
     feed(windower, timed(pieces[:30], 3 * DAY_NS))
-    after = [replace(piece, received_ns=piece.received_ns + 3 * DAY_NS) for piece in pieces[31:]]
+    after = [
+        replace(piece, received_ns=piece.received_ns + 3 * DAY_NS) for piece in pieces[31:]
+    ]
     windows, _ = feed(windower, timed(after), 100)
     assert windower.position.on_arrival == ""
     assert windows[0].start_ns == pieces[31].received_ns + 3 * DAY_NS
@@ -234,14 +248,19 @@ def test_an_outage_that_nothing_showed_is_made_good() -> None:
     """QoS 0, no time, no number: times stayed wrong by the outage from then on."""
     pieces = chunks(400, 250)
     later = [
-        replace(piece, received_ns=piece.received_ns + 30 * SECOND_NS) for piece in pieces[40:]
+        replace(piece, received_ns=piece.received_ns + 30 * SECOND_NS)
+        for piece in pieces[40:]
     ]
     windows, _ = feed(make(), pieces[:40] + later)
     late = windows[-1]
     assert abs(late.start_ns - later[late.first_sample // 250 - 40].received_ns) < SECOND_NS
 
 
-@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 5_000)), min_size=1, max_size=60))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 10**6), st.integers(1, 5_000)), min_size=1, max_size=60
+    )
+)
 def test_spans_of_time_with_verdicts_stay_few_and_forget_nothing(
     spans: list[tuple[int, int]],
 ) -> None:

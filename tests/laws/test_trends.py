@@ -30,7 +30,9 @@ EVER = (0, 2**62)
 OTHER_GRID = Grid((0.0, 50.0, 1000.0), GRID.t_edges_s)
 
 
-def window(index: int, at_s: float, status: Status = Status.NG, n_sensor: int = 0) -> Verdict:
+def window(
+    index: int, at_s: float, status: Status = Status.NG, n_sensor: int = 0
+) -> Verdict:
     """The index-th window of a sensor, a second long; its end is at_s after START_NS."""
     grid = OTHER_GRID if index % 7 == 6 else GRID
     end_ns = START_NS + round(at_s * 1e9)
@@ -95,7 +97,9 @@ def check_equal(found: TrendRow, expected: TrendRow) -> None:
 
 # Times that stay in one slot, cross borders of each tier, and step back.
 steps = st.lists(
-    st.sampled_from([1.0, 1.0, 1.0, 599.0, 601.0, 3601.0, 90_000.0, -1.0, -700.0, -4000.0, -1e5]),
+    st.sampled_from(
+        [1.0, 1.0, 1.0, 599.0, 601.0, 3601.0, 90_000.0, -1.0, -700.0, -4000.0, -1e5]
+    ),
     max_size=25,
 )
 statuses = st.lists(st.sampled_from(list(Status)), min_size=25, max_size=25)
@@ -110,7 +114,8 @@ def test_every_tier_is_the_sum_of_the_journals_windows(
     """Batches cut anyhow, restarts, batches committed twice, a clock that steps, late windows."""
     times = 1e6 + np.cumsum(moves)
     verdicts = [
-        window(index, at_s, words[index], index % 2) for index, at_s in enumerate(times.tolist())
+        window(index, at_s, words[index], index % 2)
+        for index, at_s in enumerate(times.tolist())
     ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal"
@@ -159,7 +164,9 @@ def test_a_window_that_ends_on_the_border_belongs_to_the_row_before(tmp_path: Pa
 def test_idle_and_bad_windows_have_time_but_no_values(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal")
     words = [Status.IDLE, Status.BAD_DATA, Status.NO_DATA, Status.OK, Status.OK]
-    journal.commit(Batch(verdicts=[window(i, 10.0 + i, word) for i, word in enumerate(words)]))
+    journal.commit(
+        Batch(verdicts=[window(i, 10.0 + i, word) for i, word in enumerate(words)])
+    )
     (row,) = TrendReader(tmp_path / "journal").rows("press 0/bearing", DAY_S, *EVER)
     assert row.windows == Counter(words)
     assert row.span_ns["OK"] == 2 * SECOND_NS

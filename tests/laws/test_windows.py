@@ -31,7 +31,9 @@ def counting(first: int, n: int) -> np.ndarray:
 
 def chunk(first: int, n: int, sequence: int | None = None, timed: bool = True) -> Chunk:
     start_ns = sample_time_ns(first) if timed else None
-    return Chunk("m/p", counting(first, n), RATE_HZ, START_NS, start_ns=start_ns, sequence=sequence)
+    return Chunk(
+        "m/p", counting(first, n), RATE_HZ, START_NS, start_ns=start_ns, sequence=sequence
+    )
 
 
 def feed(
@@ -89,10 +91,19 @@ def test_a_window_begins_at_its_messages_own_time_and_few_times_are_kept(
         starts.append(first)
         times_ns.append(sample_time_ns(first) + data.draw(st.integers(-(10**6), 10**6)))
         windower.push(
-            Chunk("m/p", counting(first, end - first), RATE_HZ, START_NS, times_ns[-1], sequence)
+            Chunk(
+                "m/p",
+                counting(first, end - first),
+                RATE_HZ,
+                START_NS,
+                times_ns[-1],
+                sequence,
+            )
         )
         while (window := windower.cut()) is not None:
-            message = max(i for i, start in enumerate(starts) if start <= window.first_sample)
+            message = max(
+                i for i, start in enumerate(starts) if start <= window.first_sample
+            )
             offset_ns = round((window.first_sample - starts[message]) / RATE_HZ * 1e9)
             assert window.start_ns == times_ns[message] + offset_ns
         assert len(windower.position.times) <= settings.n_window / settings.n_hop + 2
@@ -104,7 +115,9 @@ def test_every_sample_is_counted_once_and_no_window_spans_a_gap(
 ) -> None:
     if not numbered:  # then only time tells, to half a message: senders keep their length
         lengths = [lengths[0] + 10] * len(lengths)
-    chunks = [piece for i, piece in enumerate(cut_up(lengths, numbered=numbered)) if i not in lost]
+    chunks = [
+        piece for i, piece in enumerate(cut_up(lengths, numbered=numbered)) if i not in lost
+    ]
     windower = Windower("m/p", settings)
     windows, ended = feed(windower, chunks)
     received = sum(piece.samples.shape[1] for piece in chunks)
@@ -209,7 +222,12 @@ def test_snapshots_are_segments_of_their_own_and_pauses_no_gaps() -> None:
     windower = Windower("m/p", WindowSettings("snapshot", 100, 100))
     chunks = [
         Chunk(
-            "m/p", counting(0, 100), RATE_HZ, 0, start_ns=START_NS + k * 10_000_000_000, sequence=k
+            "m/p",
+            counting(0, 100),
+            RATE_HZ,
+            0,
+            start_ns=START_NS + k * 10_000_000_000,
+            sequence=k,
         )
         for k in range(5)
     ]
@@ -234,7 +252,9 @@ def test_a_wrapped_counter_is_no_gap() -> None:
 
 
 @given(st.integers(2, 30), st.integers(2, 30), lengths)
-def test_a_changed_geometry_skips_no_sample(n_old: int, n_new: int, lengths: list[int]) -> None:
+def test_a_changed_geometry_skips_no_sample(
+    n_old: int, n_new: int, lengths: list[int]
+) -> None:
     windower = Windower("m/p", WindowSettings("continuous", n_old, n_old))
     windows = []
     for number, piece in enumerate(cut_up(lengths)):
@@ -243,7 +263,11 @@ def test_a_changed_geometry_skips_no_sample(n_old: int, n_new: int, lengths: lis
             windows.append(window)
             if len(windows) == 1:
                 windower.change(WindowSettings("continuous", n_new, n_new))
-    seen = np.concatenate([window.samples[0] for window in windows]) if windows else np.zeros(0)
+    seen = (
+        np.concatenate([window.samples[0] for window in windows])
+        if windows
+        else np.zeros(0)
+    )
     np.testing.assert_array_equal(seen, np.arange(len(seen)))
     assert sum(lengths) == sum(window.n_new for window in windows) + windower.n_waiting
 
@@ -256,7 +280,9 @@ def test_what_a_forgetful_broker_delivers_again_is_late_however_long_ago(
     windower = Windower("m/p", settings)
     once, _ = feed(Windower("m/p", settings), sent)
     found, ended = feed(windower, sent[:100])
-    windower.restore(windower.position, [], None)  # as after more messages than are remembered
+    windower.restore(
+        windower.position, [], None
+    )  # as after more messages than are remembered
     again, repeated = feed(windower, sent[:100][first : first + n_again])
     rest, _ = feed(windower, sent[100:])
     assert not ended
@@ -298,7 +324,9 @@ def counted(
     ]
 
 
-@given(COUNTERS, st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 30), st.booleans())
+@given(
+    COUNTERS, st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 30), st.booleans()
+)
 def test_one_loss_costs_what_was_lost_and_nothing_later(
     modulus: int, first_number: int, lost_at: int, n_lost: int, timed: bool
 ) -> None:
@@ -311,12 +339,18 @@ def test_one_loss_costs_what_was_lost_and_nothing_later(
     assert all(isinstance(item, Gap) for item in ended)
     assert len(ended) <= 1  # none where the loss hid the wrap of the counter ... or one
     dropped = sum(item.n_new for item in ended if isinstance(item, Gap))
-    assert sum(window.n_new for window in windows) + dropped + windower.n_waiting == 7 * len(heard)
+    assert sum(
+        window.n_new for window in windows
+    ) + dropped + windower.n_waiting == 7 * len(heard)
     assert dropped < 5
 
 
 @given(
-    st.integers(1, 40), st.integers(1, 30), st.integers(1, 160), st.integers(0, 1), st.booleans()
+    st.integers(1, 40),
+    st.integers(1, 30),
+    st.integers(1, 160),
+    st.integers(0, 1),
+    st.booleans(),
 )
 @pytest.mark.parametrize("clock", ["goes on", "behind", "back"])
 def test_a_reboot_after_a_loss_loses_nothing(
@@ -324,13 +358,16 @@ def test_a_reboot_after_a_loss_loses_nothing(
 ) -> None:
     """Case d20-reboot-after-gap, with the clock going on, behind, or back where it began.
 
-    first : number heard of the new life. If that is the first of those lost, nobody can tell.
+    first : number heard of the new life. If that is the first of those lost,
+    nobody can tell.
     """
     assume(first < lost_at)
     before = counted(200, 0, 2**32, n_timed=200 if timed else 0)
     n_sent = lost_at + n_lost + n_after
     heard = before[:lost_at] + before[lost_at + n_lost : n_sent]
-    step_ns = {"goes on": n_sent * 7_000_000, "behind": -300_000_000_000, "back": 137}[clock]
+    step_ns = {"goes on": n_sent * 7_000_000, "behind": -300_000_000_000, "back": 137}[
+        clock
+    ]
     after = [
         Chunk(
             "m/p",

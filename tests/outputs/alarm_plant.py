@@ -83,7 +83,9 @@ def http_receiver() -> Iterator[HttpReceiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            found.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            found.got.append(
+                json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            )
             found.paths.append(self.path)
             found.headers.append(dict(self.headers))
             self.send_response(found.status)

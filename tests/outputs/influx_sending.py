@@ -36,7 +36,9 @@ class MemoryOutbox:
 class InfluxSender:
     """The output in its runner, over whatever outbox a test brings."""
 
-    def __init__(self, settings: InfluxSettings, jitter: Callable[[], float] = random) -> None:
+    def __init__(
+        self, settings: InfluxSettings, jitter: Callable[[], float] = random
+    ) -> None:
         self._output = InfluxOutput(settings, lines_of, "test")
         self._jitter = jitter
         self._runner: Runner | None = None
@@ -55,7 +57,11 @@ class InfluxSender:
     @property
     def left_out(self) -> tuple[int, str]:
         """How many fields, and what is refused for good."""
-        return (0, "") if self._runner is None else (self._runner.n_left_out, self._runner.left_out)
+        return (
+            (0, "")
+            if self._runner is None
+            else (self._runner.n_left_out, self._runner.left_out)
+        )
 
     def close(self) -> None:
         self._output.close()

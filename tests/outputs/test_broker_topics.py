@@ -116,7 +116,9 @@ NAMES = st.text(min_size=1, max_size=60).map(lambda name: name.replace("/", "-")
 
 
 @given(st.lists(st.tuples(NAMES, NAMES), max_size=6, unique=True))
-def test_any_names_make_a_valid_device_of_each_machine(names: list[tuple[str, str]]) -> None:
+def test_any_names_make_a_valid_device_of_each_machine(
+    names: list[tuple[str, str]],
+) -> None:
     sensors = [f"{machine}/{point}" for machine, point in names]
     found = Devices(config_of(Path("/")), PREFIX, "0.2.0").of(sensors)
     assert len(found) == len({machine for machine, _ in names})
@@ -213,7 +215,9 @@ def looking(port: int) -> Iterator[dict[str, Any]]:
 
 def outputs_of(config: Config, listener: Listener) -> list[RunningOutput]:
     client = listener.client
-    return configured_outputs(config, Broker(client.publish, lambda: client.connection.number))
+    return configured_outputs(
+        config, Broker(client.publish, lambda: client.connection.number)
+    )
 
 
 def run(outputs: list[RunningOutput], now_s: float) -> None:
@@ -252,9 +256,13 @@ def test_home_assistant_finds_machines_alarms_and_whether_we_are_there(
             )
             Draft202012Validator(DISCOVERY).validate(tree)
             problem = next(
-                one for one in tree["components"].values() if one["platform"] == "binary_sensor"
+                one
+                for one in tree["components"].values()
+                if one["platform"] == "binary_sensor"
             )
-            sensors = [one for one in tree["components"].values() if one["platform"] == "sensor"]
+            sensors = [
+                one for one in tree["components"].values() if one["platform"] == "sensor"
+            ]
 
             def state() -> str:
                 return shown(problem, retained[problem["state_topic"]])
@@ -266,7 +274,9 @@ def test_home_assistant_finds_machines_alarms_and_whether_we_are_there(
             assert said[0] == "OK"
 
             alarm = Event(START_NS, SENSOR, "alarm_raised", "network")
-            journal.commit(Batch(events=[alarm], verdicts=[verdict(SENSOR, 1, START_NS, True)]))
+            journal.commit(
+                Batch(events=[alarm], verdicts=[verdict(SENSOR, 1, START_NS, True)])
+            )
             run(outputs, 1.0)
             wait_until(lambda: state() == "ON", why="the alarm arrives")
             topic = sensors[0]["state_topic"]
@@ -319,7 +329,9 @@ def test_what_is_gone_is_removed_and_what_a_broker_forgot_is_said_again(
                 for topic, payload in seen
                 if "fan/config" in topic
             )
-            assert {"platform": "binary_sensor"} in gone.values()  # as they are to be removed
+            assert {
+                "platform": "binary_sensor"
+            } in gone.values()  # as they are to be removed
 
             broker.restart()  # it keeps nothing
             retained.clear()
@@ -337,7 +349,9 @@ def test_what_is_gone_is_removed_and_what_a_broker_forgot_is_said_again(
 HASHED = identifier("plant.1").rpartition("-")[2]
 
 
-def test_what_the_client_does_not_take_is_announced_later(tmp_path: Path, journal: Journal) -> None:
+def test_what_the_client_does_not_take_is_announced_later(
+    tmp_path: Path, journal: Journal
+) -> None:
     taken = [True, False, True, True]
     output = HomeAssistant(
         Devices(config_of(tmp_path), PREFIX, "0"),
@@ -405,7 +419,9 @@ def test_each_change_is_told_and_else_one_in_so_many_seconds(
     assert len(said) == expected
     changes = [one["status"] for one in said]
     assert [
-        status for status, before in zip(changes, ["", *changes], strict=False) if status != before
+        status
+        for status, before in zip(changes, ["", *changes], strict=False)
+        if status != before
     ] == ["OK", "NG", "OK"]
 
 

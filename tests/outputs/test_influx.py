@@ -55,11 +55,15 @@ def sender(standin: InfluxStandIn, tmp_path: Path) -> Iterator[InfluxSender]:
     sender.close()
 
 
-def test_rows_arrive_in_order_and_once(sender: InfluxSender, standin: InfluxStandIn) -> None:
+def test_rows_arrive_in_order_and_once(
+    sender: InfluxSender, standin: InfluxStandIn
+) -> None:
     outbox = MemoryOutbox([good(number) for number in range(250)])
     drain(sender, outbox)
     assert outbox.accepted == [("health", number) for number in range(250)]
-    assert [row.fields["number"] for row in standin.rows("monitor_health")] == list(range(250))
+    assert [row.fields["number"] for row in standin.rows("monitor_health")] == list(
+        range(250)
+    )
     assert standin.statuses == [204, 204, 204]
     assert (standin.n_compressed, standin.n_connections) == (3, 1)
     assert sender.step(outbox, 0.0) == IDLE_S
@@ -73,7 +77,9 @@ def test_a_row_without_lines_is_accepted_unsent(
     assert (outbox.accepted, standin.n_requests) == ([("verdict", 1)], 0)
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 502, 503, 504, 418, 200, 202, 301])
+@pytest.mark.parametrize(
+    "status", [401, 403, 404, 429, 500, 502, 503, 504, 418, 200, 202, 301]
+)
 def test_rows_wait_whatever_else_is_answered(
     status: int, sender: InfluxSender, standin: InfluxStandIn
 ) -> None:
@@ -181,13 +187,18 @@ def test_one_row_too_large_is_parked(sender: InfluxSender, standin: InfluxStandI
     outbox = MemoryOutbox([good(1), huge, good(2)])
     drain(sender, outbox)
     assert outbox.accepted == [("health", 1), ("health", 2)]
-    assert outbox.rejected == {("event", 1): "413 unable to read data: points batch is too large"}
+    assert outbox.rejected == {
+        ("event", 1): "413 unable to read data: points batch is too large"
+    }
 
 
 def test_malformed_rows_are_parked_and_their_neighbours_stored(
     sender: InfluxSender, standin: InfluxStandIn
 ) -> None:
-    rows = [malformed(number) if number in (0, 41, 99) else good(number) for number in range(100)]
+    rows = [
+        malformed(number) if number in (0, 41, 99) else good(number)
+        for number in range(100)
+    ]
     outbox = MemoryOutbox(rows)
     drain(sender, outbox)
     assert set(outbox.rejected) == {("event", number) for number in (0, 41, 99)}
@@ -199,7 +210,9 @@ def test_malformed_rows_are_parked_and_their_neighbours_stored(
     assert standin.n_requests < 50
 
 
-def test_a_row_of_another_type_is_parked(sender: InfluxSender, standin: InfluxStandIn) -> None:
+def test_a_row_of_another_type_is_parked(
+    sender: InfluxSender, standin: InfluxStandIn
+) -> None:
     outbox = MemoryOutbox([good(1), conflicting(2), good(3)])
     drain(sender, outbox)
     assert outbox.accepted == [("health", 1), ("health", 3)]
@@ -212,15 +225,21 @@ def test_a_row_of_another_type_is_parked(sender: InfluxSender, standin: InfluxSt
 def test_good_lines_of_a_parked_row_are_stored(
     sender: InfluxSender, standin: InfluxStandIn
 ) -> None:
-    row = row_of("verdict", 1, [*lines_of(good(1)), "broken", *lines_of(good(2)), "broken too"])
+    row = row_of(
+        "verdict", 1, [*lines_of(good(1)), "broken", *lines_of(good(2)), "broken too"]
+    )
     outbox = MemoryOutbox([row])
     drain(sender, outbox)
     assert list(outbox.rejected) == [("verdict", 1)]
     assert len(standin.rows("monitor_health")) == 2
 
 
-def test_trouble_while_a_batch_is_halved(sender: InfluxSender, standin: InfluxStandIn) -> None:
-    outbox = MemoryOutbox([good(number) if number != 5 else malformed(5) for number in range(8)])
+def test_trouble_while_a_batch_is_halved(
+    sender: InfluxSender, standin: InfluxStandIn
+) -> None:
+    outbox = MemoryOutbox(
+        [good(number) if number != 5 else malformed(5) for number in range(8)]
+    )
     sender.step(outbox, 0.0)  # 400: halves wait
     standin.faults.extend([Fault("reset"), Fault("answer", 503), Fault("lose_answer")])
     drain(sender, outbox)
@@ -235,7 +254,9 @@ row = st.sampled_from([good, good, good, malformed, conflicting])
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     kinds=st.lists(row, max_size=20),
@@ -276,7 +297,8 @@ def test_trouble_is_logged_once_a_period_with_its_count(
     assert now_s == 1 + 2 + 4 + 8 + 16 + 32 + 60 + 60
     lines = [record.getMessage() for record in caplog.records]
     hint = (
-        "InfluxDB answered 401 as told (the token is missing or unknown). Rows wait in the journal."
+        "InfluxDB answered 401 as told (the token is missing or unknown)."
+        " Rows wait in the journal."
     )
     assert lines == [
         hint,  # at 0 s
@@ -321,12 +343,16 @@ def test_a_hostile_answer_is_short_and_printable(
     assert said.isprintable()
     assert len(said) < MAX_CHARS + 100
     ours = [
-        record.getMessage() for record in caplog.records if not record.name.startswith("urllib3")
+        record.getMessage()
+        for record in caplog.records
+        if not record.name.startswith("urllib3")
     ]
     assert all(line.isprintable() and len(line) < MAX_CHARS + 100 for line in ours)
 
 
-def test_a_compressed_bomb_is_read_in_part(sender: InfluxSender, standin: InfluxStandIn) -> None:
+def test_a_compressed_bomb_is_read_in_part(
+    sender: InfluxSender, standin: InfluxStandIn
+) -> None:
     bomb = gzip.compress(b"x" * 50_000_000)
     standin.faults.append(Fault("answer", 503, {"Content-Encoding": "gzip"}, bomb))
     sender.step(MemoryOutbox([good(1)]), 0.0)
@@ -387,13 +413,19 @@ answer = st.binary(max_size=200) | st.builds(
 
 
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(raw=answer)
-def test_no_answer_whatsoever_stops_delivery(raw: bytes, babbler: tuple[str, list[bytes]]) -> None:
+def test_no_answer_whatsoever_stops_delivery(
+    raw: bytes, babbler: tuple[str, list[bytes]]
+) -> None:
     url, answers = babbler
     answers[:] = [raw]
-    sender = InfluxSender(InfluxSettings(url=url, bucket="b", timeout_s=1.0), jitter=lambda: 1.0)
+    sender = InfluxSender(
+        InfluxSettings(url=url, bucket="b", timeout_s=1.0), jitter=lambda: 1.0
+    )
     outbox = MemoryOutbox([good(1)])
     assert 0.0 <= sender.step(outbox, 0.0) <= LONGEST_RETRY_AFTER_S
     sender.close()
@@ -411,7 +443,9 @@ def test_a_trickle_ends_with_the_timeout(standin: InfluxStandIn, tmp_path: Path)
     sender.close()
 
 
-def test_the_token_follows_no_redirect(sender: InfluxSender, standin: InfluxStandIn) -> None:
+def test_the_token_follows_no_redirect(
+    sender: InfluxSender, standin: InfluxStandIn
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as elsewhere:
         elsewhere.settimeout(0.2)
         location = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/"
@@ -423,7 +457,9 @@ def test_the_token_follows_no_redirect(sender: InfluxSender, standin: InfluxStan
 
 
 @pytest.mark.parametrize("token", ["", "two\nlines", "smörgås", "tab\t"])
-def test_an_unusable_token_is_refused_before_anything_starts(token: str, tmp_path: Path) -> None:
+def test_an_unusable_token_is_refused_before_anything_starts(
+    token: str, tmp_path: Path
+) -> None:
     (tmp_path / "token").write_text(token)
     settings = InfluxSettings(
         url="http://127.0.0.1:1", bucket="b", token=Secret(file=tmp_path / "token")
@@ -442,13 +478,17 @@ def test_verdicts_end_in_a_real_database(
     rows.insert(7, conflicting(100))
     rows.insert(0, good(1))
     sender = InfluxSender(influx_standin.settings(tmp_path, batch_rows=8))
-    influx_standin.faults.extend([Fault("answer", 503), Fault("lose_answer"), Fault("reset")])
+    influx_standin.faults.extend(
+        [Fault("answer", 503), Fault("lose_answer"), Fault("reset")]
+    )
     outbox = MemoryOutbox(rows)
     drain(sender, outbox)
     sender.close()
     assert list(outbox.rejected) == [("verdict", 100)]
     sent = parse(
-        "\n".join(line for row in rows if row.key in outbox.accepted for line in lines_of(row))
+        "\n".join(
+            line for row in rows if row.key in outbox.accepted for line in lines_of(row)
+        )
     )
     for measurement in sorted({row.measurement for row in sent}):
         (series,) = influxdb.query(f'SELECT * FROM "{measurement}"')

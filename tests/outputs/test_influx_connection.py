@@ -53,7 +53,10 @@ def test_a_private_authority_and_a_clients_certificate(
     stranger = TestAuthority(tmp_path / "stranger", "a stranger")
     for settings, said in (
         (None, "comes from an authority that tls.ca_file does not hold"),
-        (TlsSettings(ca_file=stranger.ca_file), "an authority that tls.ca_file does not hold"),
+        (
+            TlsSettings(ca_file=stranger.ca_file),
+            "an authority that tls.ca_file does not hold",
+        ),
         (TlsSettings(ca_file=authority.ca_file), "a client certificate needed?"),
     ):
         found = probe(secure.settings(tmp_path, tls=settings))
@@ -136,7 +139,9 @@ def test_proxies_of_the_environment_are_not_used(
             " path is wrong, or this InfluxDB is older than 1.8)",
         ),
         (
-            Fault("answer", 503, body=b"<html>\r\n<title>503\r\nGateway</title>\r\n</html>"),
+            Fault(
+                "answer", 503, body=b"<html>\r\n<title>503\r\nGateway</title>\r\n</html>"
+            ),
             "answered 503 Gateway",
         ),
     ],
@@ -148,9 +153,13 @@ def test_strangers_answers_read_as_sentences(
     assert probe(influx_standin_alone.settings(tmp_path)) == said
 
 
-def test_what_does_not_exist_is_named(influx_standin_alone: InfluxStandIn, tmp_path: Path) -> None:
+def test_what_does_not_exist_is_named(
+    influx_standin_alone: InfluxStandIn, tmp_path: Path
+) -> None:
     absent = influx_standin_alone.settings(tmp_path, bucket="absent")
     assert probe(absent) == (
         'answered 404 bucket "absent" not found (influx.bucket names none that this InfluxDB has)'
     )
-    assert "influx.org names none" in probe(influx_standin_alone.settings(tmp_path, org="absent"))
+    assert "influx.org names none" in probe(
+        influx_standin_alone.settings(tmp_path, org="absent")
+    )

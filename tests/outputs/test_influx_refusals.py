@@ -1,6 +1,7 @@
 """What InfluxDB refuses for good costs few requests, and nothing that it would take.
 
-The words are those of the servers: of 2.7 and 3 by the stand-in, of 1.x by a real one beside it.
+The words are those of the servers: of 2.7 and 3 by the stand-in, of 1.x by a
+real one beside it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def verdict_row(number: int, maps: bool = False) -> JournalRow:
 
 def newest(standin: InfluxStandIn) -> Row:
     rows = standin.rows("vibration_verdict")
-    return max((row for row in rows if row.tags["machine"] == "m"), key=lambda row: row.time_ns)
+    return max(
+        (row for row in rows if row.tags["machine"] == "m"), key=lambda row: row.time_ns
+    )
 
 
 def sender_of(standin: InfluxStandIn, folder: Path, batch_rows: int) -> InfluxSender:
@@ -60,7 +63,9 @@ DIALECTS: list[Dialect] = ["2.7", "2.7.12", "1.8", "3"]
 
 
 @pytest.fixture(params=DIALECTS)
-def standin(request: pytest.FixtureRequest, influx_standin_alone: InfluxStandIn) -> InfluxStandIn:
+def standin(
+    request: pytest.FixtureRequest, influx_standin_alone: InfluxStandIn
+) -> InfluxStandIn:
     influx_standin_alone.dialect = request.param
     return influx_standin_alone
 
@@ -81,7 +86,9 @@ def test_a_field_of_another_type_is_left_out(
     assert standin.n_requests == N / 100 + 1
     assert not outbox.rejected
     assert len(outbox.accepted) == N
-    stored = [row for row in standin.rows("vibration_verdict") if row.tags["machine"] == "m"]
+    stored = [
+        row for row in standin.rows("vibration_verdict") if row.tags["machine"] == "m"
+    ]
     expected = [parse(lines_of(verdict_row(number))[0])[0] for number in range(N)]
     for found, whole in zip(stored, expected, strict=True):
         assert found.fields == {k: v for k, v in whole.fields.items() if k != "logit"}
@@ -148,7 +155,9 @@ def test_a_backlog_of_refused_rows_holds_up_nothing_else(
 ) -> None:
     poison(standin, "vibration_verdict,machine=old,point=p logit=1i,ng=0.5,severity=0.5 1")
     rows = [verdict_row(number) for number in range(N)]
-    rows += [row_of("event", n, [event_line("m/p", "alarm_raised", n, "x")]) for n in range(1, 9)]
+    rows += [
+        row_of("event", n, [event_line("m/p", "alarm_raised", n, "x")]) for n in range(1, 9)
+    ]
     rows += [good(number) for number in range(1, 9)]
     outbox = MemoryOutbox(rows)
     sender = sender_of(standin, tmp_path, 50)
@@ -175,7 +184,9 @@ def test_a_refused_field_is_tried_anew_after_an_hour(
     assert sender.left_out[1] == ""
 
 
-def test_malformed_lines_are_named_by_the_server(standin: InfluxStandIn, tmp_path: Path) -> None:
+def test_malformed_lines_are_named_by_the_server(
+    standin: InfluxStandIn, tmp_path: Path
+) -> None:
     bad = (3, 5, 41, 77, 98)
     outbox = MemoryOutbox([malformed(n) if n in bad else good(n) for n in range(100)])
     sender = sender_of(standin, tmp_path, 100)
@@ -317,7 +328,9 @@ def test_the_retentions_bound_as_newer_servers_say_it() -> None:
     assert n_too_old(words.replace("Retention Policy Lower", "Write Window Upper")) == 0
 
 
-text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=12)
+text = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=12
+)
 value = st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | text
 
 

@@ -51,7 +51,9 @@ def first_columns(section: str) -> dict[str, str]:
 
 
 def test_verdict_fields_and_their_types() -> None:
-    written = {name: type_name(value) for name, value in ROWS["vibration_verdict"].fields.items()}
+    written = {
+        name: type_name(value) for name, value in ROWS["vibration_verdict"].fields.items()
+    }
     assert first_columns(SECTIONS["vibration_verdict"]) == written
 
 
@@ -90,6 +92,8 @@ def test_health_fields() -> None:
     ours = {*book_fields(books, ["influx"]), *latencies.percentiles(), *delivery_fields([])}
     assert ours | {*broker} <= documented
     queries = " ".join(
-        target["query"] for panel in dashboards.service()["panels"] for target in panel["targets"]
+        target["query"]
+        for panel in dashboards.service()["panels"]
+        for target in panel["targets"]
     )
     assert set(re.findall(r'\("(\w+)"\)', queries)) - {"change"} <= documented

@@ -91,9 +91,16 @@ def test_without_maps_there_are_three_rows() -> None:
 
 
 def test_overlapping_windows_do_not_overwrite_each_others_maps() -> None:
-    starts = [0, 500, 1000, 1500, 2000]  # windows of 2000 samples that overlap by three quarters
+    starts = [
+        0,
+        500,
+        1000,
+        1500,
+        2000,
+    ]  # windows of 2000 samples that overlap by three quarters
     sends_maps = [
-        len(verdict_lines(make_verdict(first_sample=start), maps=True)) > 3 for start in starts
+        len(verdict_lines(make_verdict(first_sample=start), maps=True)) > 3
+        for start in starts
     ]
     assert sends_maps == [True, False, False, False, True]
 
@@ -118,7 +125,11 @@ def with_threshold(threshold: float | None, **changes: Any) -> Verdict:
 def test_numbers_that_dashboards_need() -> None:
     verdict = with_threshold(0.0, status=Status.NG, alarm="raised")
     fields = parse(verdict_lines(verdict, maps=False)[0])[0].fields
-    assert (fields["severity"], fields["alarm"], fields["probability_threshold"]) == (5, 1, 0.5)
+    assert (fields["severity"], fields["alarm"], fields["probability_threshold"]) == (
+        5,
+        1,
+        0.5,
+    )
     assert (fields["start_ms"], fields["end_ms"], fields["column_ms"]) == (
         1_700_000_000_000,
         1_700_000_001_000,
@@ -137,7 +148,9 @@ def test_spectrum_is_the_mean_power_of_the_channels() -> None:
     # One channel carries everything.
     spectrum_db = np.array([[[-20.0]], [[-np.float32(1e9)]]], np.float32)
     rows = parse(
-        "\n".join(verdict_lines(make_verdict(grid=grid, spectrum_db=spectrum_db), maps=True))
+        "\n".join(
+            verdict_lines(make_verdict(grid=grid, spectrum_db=spectrum_db), maps=True)
+        )
     )
     assert rows[-1].fields == {"5": -230}  # half of it: 3 dB less
 
@@ -219,7 +232,11 @@ def test_a_real_influxdb_gives_every_row_back(influxdb: InfluxDatabase) -> None:
 @pytest.mark.parametrize(
     ("border", "step_ns", "jitter_ns"),
     [
-        ("start_ms", 1_000_000_000, 1),  # 224 of 263 windows of real milling data were wrong
+        (
+            "start_ms",
+            1_000_000_000,
+            1,
+        ),  # 224 of 263 windows of real milling data were wrong
         ("map_start_ms", 990_000_000, 3_000_000),  # 1 % faster than it says, with jitter
     ],
 )

@@ -38,7 +38,12 @@ class Post:
     data_answer: str = "250 OK"
 
     async def handle_RCPT(
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: Any
+        self,
+        _server: SMTP,
+        _session: Session,
+        envelope: Envelope,
+        address: str,
+        _options: Any,
     ) -> str:
         if address in self.unknown:
             return "550 5.1.1 No such user here"
@@ -118,7 +123,9 @@ def server(authority: TestAuthority, how: str = "starttls") -> Iterator[Post]:
         loop.close()
 
 
-def settings(folder: Path, port: int, authority: TestAuthority, **changes: Any) -> MailSettings:
+def settings(
+    folder: Path, port: int, authority: TestAuthority, **changes: Any
+) -> MailSettings:
     (folder / "password").write_text(PASSWORD + "\n")
     tree: dict[str, Any] = {
         "name": "team",
@@ -149,7 +156,9 @@ def test_a_mail_arrives_whole(how: str, tmp_path: Path, authority: TestAuthority
     with server(authority, how) as post:
         found = settings(tmp_path, post.port, authority, security=how, **no_login)
         plant = plant_of(tmp_path, found, page_url="https://plant.example")
-        plant.happen("alarm_raised", sensor="mühle 2/spindle", text="network, 3.1 to 3.6 kHz")
+        plant.happen(
+            "alarm_raised", sensor="mühle 2/spindle", text="network, 3.1 to 3.6 kHz"
+        )
         plant.run()
         assert plant.runner.trouble == ""
         plant.close()
@@ -180,12 +189,16 @@ def test_a_server_without_encryption_gets_no_password(
         plant.close()
 
 
-def test_a_server_that_is_another_is_not_trusted(tmp_path: Path, authority: TestAuthority) -> None:
+def test_a_server_that_is_another_is_not_trusted(
+    tmp_path: Path, authority: TestAuthority
+) -> None:
     with server(authority) as post:
         plant = plant_of(tmp_path, settings(tmp_path, post.port, authority, tls=None))
         plant.happen("alarm_raised")
         plant.run()
-        assert "comes from an authority that tls.ca_file does not hold" in plant.runner.trouble
+        assert (
+            "comes from an authority that tls.ca_file does not hold" in plant.runner.trouble
+        )
         assert post.mails == []
         plant.close()
 
@@ -226,7 +239,9 @@ def test_whom_the_server_does_not_know_is_named_and_the_others_get_it(
         plant.close()
 
 
-@pytest.mark.parametrize(("answer", "counts"), [("554 5.7.1 Spam", (0, 1)), ("451 Later", (0, 0))])
+@pytest.mark.parametrize(
+    ("answer", "counts"), [("554 5.7.1 Spam", (0, 1)), ("451 Later", (0, 0))]
+)
 def test_what_is_refused_for_good_blocks_nothing(
     answer: str, counts: tuple[int, int], tmp_path: Path, authority: TestAuthority
 ) -> None:
@@ -243,7 +258,9 @@ def test_what_is_refused_for_good_blocks_nothing(
         plant.close()
 
 
-def test_a_server_that_is_not_there_is_waited_for(tmp_path: Path, authority: TestAuthority) -> None:
+def test_a_server_that_is_not_there_is_waited_for(
+    tmp_path: Path, authority: TestAuthority
+) -> None:
     plant = plant_of(tmp_path, settings(tmp_path, 9, authority))
     plant.happen("alarm_raised")
     plant.run()
@@ -267,7 +284,12 @@ def test_an_alarm_is_mailed_again_until_it_is_acknowledged(
 
 
 def test_no_name_makes_a_header(tmp_path: Path, authority: TestAuthority) -> None:
-    tree = {"title": "a\r\nBcc: evil@example.com", "text": "t", "machine": "m", "point": "p"}
+    tree = {
+        "title": "a\r\nBcc: evil@example.com",
+        "text": "t",
+        "machine": "m",
+        "point": "p",
+    }
     tree |= {"at": "t", "link": "", "instance": "i", "event_id": "1"}
     message = mail(tree, settings(tmp_path, 9, authority))
     assert "Bcc" not in message

@@ -35,7 +35,9 @@ class Told(Webhook):
         return 200, ""
 
 
-def run(path: Path, at_s: dict[int, str], unmute_s: int | None = None) -> list[tuple[int, str]]:
+def run(
+    path: Path, at_s: dict[int, str], unmute_s: int | None = None
+) -> list[tuple[int, str]]:
     """When a webhook is told what, of a point whose alarm changes at these times."""
     journal = Journal(path)
     settings = WebhookSettings(name="chat", url="http://127.0.0.1:9/")
@@ -48,7 +50,9 @@ def run(path: Path, at_s: dict[int, str], unmute_s: int | None = None) -> list[t
         if second == unmute_s:
             mutes.unmute(SENSOR, "Ann", second * S)
         if second in at_s:
-            journal.commit(Batch(events=[Event(second * S, SENSOR, f"alarm_{at_s[second]}")]))
+            journal.commit(
+                Batch(events=[Event(second * S, SENSOR, f"alarm_{at_s[second]}")])
+            )
         while runner.step(float(second), second * S) == 0:
             pass
         told += [(second, tree["state"]) for tree in hook.sent]

@@ -18,7 +18,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config import ConfigError, NotificationSettings, Secret, TlsSettings, WebhookSettings
+from monitor.config import (
+    ConfigError,
+    NotificationSettings,
+    Secret,
+    TlsSettings,
+    WebhookSettings,
+)
 from monitor.journal.cursors import Cursor, Notified
 from monitor.journal.labels import LabelStore
 from monitor.journal.views import JournalViews, StoredEvent
@@ -37,7 +43,9 @@ COOL_DOWN_S = 300.0
 
 
 def event(event_id: int, kind: str, sensor: str = SENSOR) -> StoredEvent:
-    return StoredEvent(event_id, event_id * SECOND_NS, sensor, f"alarm_{kind}", "network", "5e3a")
+    return StoredEvent(
+        event_id, event_id * SECOND_NS, sensor, f"alarm_{kind}", "network", "5e3a"
+    )
 
 
 # -- decisions ------------------------------------------------------------------------------------
@@ -88,7 +96,10 @@ def test_a_clock_set_back_does_not_silence() -> None:
 def test_a_notice_says_it_all_in_its_text() -> None:
     tree = notify.notice("plant-1", event(7, "raised"), 3)
     assert tree["title"] == "Alarm: mill 2/spindle"
-    assert tree["text"] == "Alarm at mill 2/spindle: network (3 changes before it were held back)"
+    assert (
+        tree["text"]
+        == "Alarm at mill 2/spindle: network (3 changes before it were held back)"
+    )
     assert (tree["machine"], tree["point"], tree["at"]) == (
         "mill 2",
         "spindle",
@@ -154,14 +165,18 @@ class Plant:
         self.restart()
 
     def restart(self) -> None:
-        self.store = Cursor(self.path, cursor_name(self.settings), Webhook.kinds, from_start=False)
+        self.store = Cursor(
+            self.path, cursor_name(self.settings), Webhook.kinds, from_start=False
+        )
         self.webhook = Webhook(self.settings, "plant-1", COOL_DOWN_S, self.store)
         self.runner = Runner(self.webhook, self.store, jitter=lambda: 1.0)
 
     def happen(self, *kinds: str, sensor: str = SENSOR) -> None:
         at_ns = round(self.now_s * 1e9)
         self.journal.commit(
-            Batch(events=[Event(at_ns, sensor, f"alarm_{kind}", "network") for kind in kinds])
+            Batch(
+                events=[Event(at_ns, sensor, f"alarm_{kind}", "network") for kind in kinds]
+            )
         )
 
     def run(self, seconds: float = 0.0) -> None:
@@ -191,7 +206,9 @@ def states(receiver: Receiver) -> list[str]:
     return [tree["state"] for tree in receiver.got]
 
 
-def test_raised_acknowledged_cleared_arrive_in_order(plant: Plant, receiver: Receiver) -> None:
+def test_raised_acknowledged_cleared_arrive_in_order(
+    plant: Plant, receiver: Receiver
+) -> None:
     plant.happen("raised")
     plant.run()
     store = LabelStore(plant.path)
@@ -223,7 +240,9 @@ def test_one_point_does_not_silence_another(plant: Plant, receiver: Receiver) ->
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 401, 404, 302])
-def test_what_is_not_taken_is_tried_again(plant: Plant, receiver: Receiver, status: int) -> None:
+def test_what_is_not_taken_is_tried_again(
+    plant: Plant, receiver: Receiver, status: int
+) -> None:
     receiver.status = status
     plant.happen("raised")
     plant.run(120.0)
@@ -233,7 +252,9 @@ def test_what_is_not_taken_is_tried_again(plant: Plant, receiver: Receiver, stat
     assert states(receiver) == ["raised"]
 
 
-def test_a_restart_forgets_nothing_and_repeats_nothing(plant: Plant, receiver: Receiver) -> None:
+def test_a_restart_forgets_nothing_and_repeats_nothing(
+    plant: Plant, receiver: Receiver
+) -> None:
     plant.happen("raised")
     plant.run()
     plant.happen("cleared")
@@ -268,7 +289,9 @@ def test_an_answer_that_repeats_the_request_does_not_bring_its_secrets_into_the_
     monkeypatch.setenv("CHAT_TOKEN", "Bearer hunter2")
     receiver.status, receiver.address = status, f"{receiver.address}/T0K3N?key=k3y"
     receiver.says = b"The requested URL /hook/T0K3N?key=k3y was not found, Bearer hunter2."
-    plant = Plant(tmp_path / "camshaft.journal", receiver, authorization=Secret(env="CHAT_TOKEN"))
+    plant = Plant(
+        tmp_path / "camshaft.journal", receiver, authorization=Secret(env="CHAT_TOKEN")
+    )
     plant.happen("raised")
     plant.run()
     plant.close()
@@ -276,7 +299,9 @@ def test_an_answer_that_repeats_the_request_does_not_bring_its_secrets_into_the_
     assert not any(secret in caplog.text for secret in ("T0K3N", "k3y", "hunter2"))
 
 
-def test_a_new_webhook_hears_nothing_of_the_past(tmp_path: Path, receiver: Receiver) -> None:
+def test_a_new_webhook_hears_nothing_of_the_past(
+    tmp_path: Path, receiver: Receiver
+) -> None:
     path = tmp_path / "camshaft.journal"
     journal = Journal(path)
     journal.commit(Batch(events=[Event(1, SENSOR, "alarm_raised")]))
@@ -315,8 +340,14 @@ def test_a_receiver_that_is_not_there_is_waited_for(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"webhooks": [{"name": "a", "url": "ftp://x"}]}, "must be a URL that begins with http"),
-        ({"webhooks": [{"name": "a", "url": "http://x"}] * 2}, "each name may stand once only"),
+        (
+            {"webhooks": [{"name": "a", "url": "ftp://x"}]},
+            "must be a URL that begins with http",
+        ),
+        (
+            {"webhooks": [{"name": "a", "url": "http://x"}] * 2},
+            "each name may stand once only",
+        ),
         ({"cool_down_s": -1}, "greater than or equal to 0"),
     ],
 )
@@ -338,7 +369,9 @@ def test_a_secret_with_a_line_break_is_refused(
 
 def test_plain_http_to_a_tls_port_loses_no_notice(plant: Plant, receiver: Receiver) -> None:
     receiver.status = 400
-    receiver.says = b"<html><head><title>400 The plain HTTP request was sent to HTTPS port</title>"
+    receiver.says = (
+        b"<html><head><title>400 The plain HTTP request was sent to HTTPS port</title>"
+    )
     plant.happen("raised")
     plant.run(10.0)
     assert "HTTPS port" in plant.runner.trouble
@@ -393,7 +426,9 @@ class Topics:
 
     def __init__(self, path: Path, publish: Publish) -> None:
         self.n_connects = 0
-        output = AlarmTopics("plant-1", JournalViews(path), publish, lambda: self.n_connects)
+        output = AlarmTopics(
+            "plant-1", JournalViews(path), publish, lambda: self.n_connects
+        )
         self.cursor = Cursor(path, output.name, output.kinds, output.from_start)
         self.runner = Runner(output, self.cursor)
 

@@ -53,9 +53,13 @@ Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
 def parse(text: str) -> Figures:
     """Each sample by its name and labels. Fails where one stands twice."""
     samples = [
-        sample for family in text_string_to_metric_families(text) for sample in family.samples
+        sample
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
     ]
-    figures = {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
+    figures = {
+        (sample.name, frozenset(sample.labels.items())): sample.value for sample in samples
+    }
     assert len(figures) == len(samples)
     return figures
 
@@ -70,7 +74,9 @@ def value(figures: Figures, metric: str, /, **labels: str) -> float:
 
 
 def by_label(figures: Figures, name: str, label: str) -> dict[str, float]:
-    return {dict(labels)[label]: n for (found, labels), n in figures.items() if found == name}
+    return {
+        dict(labels)[label]: n for (found, labels), n in figures.items() if found == name
+    }
 
 
 def counted(books: Books, prefix: str) -> dict[str, int]:
@@ -94,13 +100,19 @@ def assert_says(figures: Figures, books: Books) -> None:
     assert value(figures, "camshaft_messages_received_total") == fields["received_messages"]
     dropped: Counter[str] = Counter()
     for book in books.samples.values():
-        dropped.update({reason: n for (fate, reason), n in book.items() if fate == "dropped"})
+        dropped.update(
+            {reason: n for (fate, reason), n in book.items() if fate == "dropped"}
+        )
     assert by_label(figures, "camshaft_dropped_samples_total", "reason") == dropped
-    assert by_label(figures, "camshaft_windows_total", "status") == counted(books, "windows.")
+    assert by_label(figures, "camshaft_windows_total", "status") == counted(
+        books, "windows."
+    )
     assert by_label(figures, "camshaft_bad_payloads_total", "reason") == counted(
         books, "bad_payloads."
     )
-    assert by_label(figures, "camshaft_stream_breaks_total", "reason") == counted(books, "breaks.")
+    assert by_label(figures, "camshaft_stream_breaks_total", "reason") == counted(
+        books, "breaks."
+    )
 
 
 def assert_says_rows(figures: Figures, books: Books) -> None:
@@ -114,10 +126,16 @@ def listening(pid: int) -> set[tuple[str, int]]:
     """Addresses (hexadecimal, as the kernel has them) and ports on which a process listens for TCP
     (Linux).
     """
-    ours = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    ours = {
+        link.readlink().name
+        for link in Path(f"/proc/{pid}/fd").iterdir()
+        if link.is_symlink()
+    }
     found = set()
     for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{pid}/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
+        for line in (
+            Path(f"/proc/{pid}/net/{table}").read_text(encoding="ascii").splitlines()[1:]
+        ):
             (
                 _,
                 local,
@@ -186,7 +204,10 @@ def test_after_a_real_run_it_says_what_the_books_say(
     config = configuration(
         broker.port, RECORDING, influx=part, prometheus={"port": port}, instance="plant-1"
     )
-    with Service(tmp_path / "service", config) as service, Publisher(broker.port) as publisher:
+    with (
+        Service(tmp_path / "service", config) as service,
+        Publisher(broker.port) as publisher,
+    ):
         service.commission(RECORDING.commissioned())
         service.start()
         assert service.process is not None
@@ -206,9 +227,9 @@ def test_after_a_real_run_it_says_what_the_books_say(
         assert_says(found, books)
         assert_says_rows(found, books)
         assert by_label(found, "camshaft_bad_payloads_total", "reason") == {"bad_length": 1}
-        assert by_label(found, "camshaft_dropped_samples_total", "reason")["duplicate"] == sum(
-            cut.n_samples for cut in cuts[40:50]
-        )
+        assert by_label(found, "camshaft_dropped_samples_total", "reason")[
+            "duplicate"
+        ] == sum(cut.n_samples for cut in cuts[40:50])
         assert_says_process(found)
         service.configure(config | {"prometheus": {"port": port + 1}})
         service.reload()
@@ -234,7 +255,9 @@ def test_without_its_library_it_says_what_to_install(tmp_path: Path) -> None:
     )
     (missing / "prometheus_client.py").write_text(text, encoding="utf-8")
     config = configuration(NO_BROKER, RECORDING, prometheus={})
-    with Service(tmp_path / "service", config, environment={"PYTHONPATH": str(missing)}) as service:
+    with Service(
+        tmp_path / "service", config, environment={"PYTHONPATH": str(missing)}
+    ) as service:
         code, said = service.run_to_end()
     assert code == 2
     assert (

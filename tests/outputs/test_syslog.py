@@ -40,7 +40,11 @@ def plant_of(folder: Path, address: str, **more: Any) -> AlarmPlant:
     return AlarmPlant(folder / "journal", "syslog.siem", lambda _cursor: Syslog(settings))
 
 
-@given(st.text(max_size=3000), st.text(max_size=200), st.sampled_from(["alarm_raised", "overload"]))
+@given(
+    st.text(max_size=3000),
+    st.text(max_size=200),
+    st.sampled_from(["alarm_raised", "overload"]),
+)
 def test_any_text_is_one_line_of_the_grammar(text: str, sensor: str, kind: str) -> None:
     message = line(StoredEvent(1, 10**18, sensor, kind, text, ""), "local0")
     assert len(message) <= MAX_BYTES
@@ -72,7 +76,10 @@ def test_datagrams(tmp_path: Path) -> None:
         plant.happen("alarm_raised", "silent", text="a\nb")
         plant.run()
         texts = [parsed(server.recv(4096))["text"].decode() for _ in range(2)]
-        assert texts == ["mill 2/spindle alarm_raised: a\\x0ab", "mill 2/spindle silent: a\\x0ab"]
+        assert texts == [
+            "mill 2/spindle alarm_raised: a\\x0ab",
+            "mill 2/spindle silent: a\\x0ab",
+        ]
         assert plant.cursor.counts() == (2, 0)
         plant.close()
 
@@ -81,7 +88,9 @@ def test_a_socket_of_this_machine_that_comes_later(tmp_path: Path) -> None:
     plant = plant_of(tmp_path, f"unix://{tmp_path / 'log'}")
     plant.happen("alarm_raised")
     plant.run()
-    assert "Syslog siem cannot be reached: No such file or directory" in plant.runner.trouble
+    assert (
+        "Syslog siem cannot be reached: No such file or directory" in plant.runner.trouble
+    )
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as server:
         server.bind(str(tmp_path / "log"))
         plant.run(5.0)

@@ -109,7 +109,9 @@ DOCUMENTED: dict[str, Any] = {
         click=text(2000),
     ),
     "slack": only(
-        ["text"], text=text(40000), blocks={"type": "array", "maxItems": 50, "items": SLACK_BLOCK}
+        ["text"],
+        text=text(40000),
+        blocks={"type": "array", "maxItems": 50, "items": SLACK_BLOCK},
     ),
     "teams": only(
         ["type", "attachments"],
@@ -146,7 +148,10 @@ DOCUMENTED: dict[str, Any] = {
 }
 ANSWERS = {
     "plain": (200, b""),
-    "ntfy": (200, b'{"id":"sPs71M8A2T","time":1643935928,"event":"message","topic":"alarms"}'),
+    "ntfy": (
+        200,
+        b'{"id":"sPs71M8A2T","time":1643935928,"event":"message","topic":"alarms"}',
+    ),
     "slack": (200, b"ok"),
     "teams": (202, b""),
     "pagerduty": (202, b'{"status":"success","message":"Event processed","dedup_key":"x"}'),
@@ -161,7 +166,8 @@ ANSWERS = {
     state=st.sampled_from(sorted(set(STATE_OF_KIND.values()))),
     words=st.text(min_size=1, max_size=6000) | st.just(HOSTILE),
     link=st.none() | st.just("https://plant.example/#/point/a%2Fb"),
-    advice=st.none() | st.just({"check": ["The bolts."], "do": ["Tighten them.", "Or not."]}),
+    advice=st.none()
+    | st.just({"check": ["The bolts."], "do": ["Tighten them.", "Or not."]}),
 )
 def test_whatever_is_told_the_body_is_as_documented(
     template: str, state: str, words: str, link: str | None, advice: dict[str, Any] | None
@@ -252,7 +258,9 @@ def test_each_receiver_hears_of_an_alarms_whole_life(
     template: str, tmp_path: Path, receiver: HttpReceiver
 ) -> None:
     receiver.status, receiver.says = ANSWERS[template]
-    plant = plant_of(tmp_path, receiver, template, page_url="https://plant.example/camshaft/")
+    plant = plant_of(
+        tmp_path, receiver, template, page_url="https://plant.example/camshaft/"
+    )
     plant.happen("alarm_raised")
     plant.run()
     plant.acknowledge()
@@ -265,7 +273,9 @@ def test_each_receiver_hears_of_an_alarms_whole_life(
         for body in receiver.got:
             Draft202012Validator(DOCUMENTED[template]).validate(body)
     assert set(receiver.paths) == {"/" if template == "ntfy" else "/alarms"}
-    assert "https://plant.example/camshaft/#/point/mill%202%2Fspindle" in str(receiver.got[0])
+    assert "https://plant.example/camshaft/#/point/mill%202%2Fspindle" in str(
+        receiver.got[0]
+    )
     if template == "pagerduty":
         actions = [body["event_action"] for body in receiver.got]
         assert actions == ["trigger", "acknowledge", "resolve"]
@@ -356,7 +366,9 @@ def test_a_muted_point_is_not_reminded_of(tmp_path: Path, receiver: HttpReceiver
     plant.run()
     now_ns = round(plant.now_s * 1e9)
     store = MuteStore(plant.path)
-    store.mute(Mute(SENSOR, now_ns, now_ns + 3600 * 10**9, "Ann", "bearing ordered"), "then")
+    store.mute(
+        Mute(SENSOR, now_ns, now_ns + 3600 * 10**9, "Ann", "bearing ordered"), "then"
+    )
     store.close()
     plant.run(3500.0)
     assert len(receiver.got) == 1
@@ -365,7 +377,9 @@ def test_a_muted_point_is_not_reminded_of(tmp_path: Path, receiver: HttpReceiver
     plant.close()
 
 
-def test_without_the_setting_nothing_is_told_twice(tmp_path: Path, receiver: HttpReceiver) -> None:
+def test_without_the_setting_nothing_is_told_twice(
+    tmp_path: Path, receiver: HttpReceiver
+) -> None:
     plant = plant_of(tmp_path, receiver)
     plant.happen("alarm_raised")
     plant.run(3600.0)
@@ -396,11 +410,22 @@ def test_a_reminder_that_does_not_arrive_is_tried_again(
     ("settings", "said"),
     [
         ({"template": "pagerduty"}, "routing_key and template = pagerduty belong together"),
-        ({"routing_key": {"env": "KEY"}}, "routing_key and template = pagerduty belong together"),
-        ({"template": "ntfy", "url": "https://ntfy.example/"}, "url must end in the topic alone"),
-        ({"template": "irc"}, "Input should be 'plain', 'ntfy', 'slack', 'teams' or 'pagerduty'"),
+        (
+            {"routing_key": {"env": "KEY"}},
+            "routing_key and template = pagerduty belong together",
+        ),
+        (
+            {"template": "ntfy", "url": "https://ntfy.example/"},
+            "url must end in the topic alone",
+        ),
+        (
+            {"template": "irc"},
+            "Input should be 'plain', 'ntfy', 'slack', 'teams' or 'pagerduty'",
+        ),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        WebhookSettings.model_validate({"name": "a", "url": "https://x.example/y", **settings})
+        WebhookSettings.model_validate(
+            {"name": "a", "url": "https://x.example/y", **settings}
+        )

@@ -1,7 +1,7 @@
 """A second kind of output, known to this file alone, twice over: each gets every row once.
 
-Nothing in monitor/ knows the toy: the runner, the cursors and thinning do with it what they do
-with InfluxDB.
+Nothing in monitor/ knows the toy: the runner, the cursors and thinning do with
+it what they do with InfluxDB.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Lines:
         if self.is_away:
             return Step(trouble=f"{self.name} is away.")
         keys = [row.key for row in rows[: self._rows_per_step]]
-        refused = {key: "unlucky" for key in keys if key[0] == "verdict" and key[1] % 7 == 0}
+        refused = {
+            key: "unlucky" for key in keys if key[0] == "verdict" and key[1] % 7 == 0
+        }
         accepted = [key for key in keys if key not in refused]
         self.got += accepted
         return Step(accepted=accepted, rejected=refused)
@@ -83,9 +85,13 @@ EXPECTED: list[RowKey] = [
 
 
 @settings(
-    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(cuts=st.lists(st.integers(1, 3), max_size=8), sizes=st.tuples(*[st.integers(1, 9)] * 2))
+@given(
+    cuts=st.lists(st.integers(1, 3), max_size=8), sizes=st.tuples(*[st.integers(1, 9)] * 2)
+)
 def test_two_of_a_kind_get_each_row_once_and_in_order(
     cuts: list[int], sizes: tuple[int, int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -133,7 +139,9 @@ def test_rows_nobody_has_go_last_and_are_told_apart(journal: Journal) -> None:
     assert journal.thin(0, PLENTY, ["slow"]) == {"undelivered_rows": N_ROWS - 3}
 
 
-def test_what_comes_back_into_the_configuration_goes_on_where_it_stood(journal: Journal) -> None:
+def test_what_comes_back_into_the_configuration_goes_on_where_it_stood(
+    journal: Journal,
+) -> None:
     first = Lines("plant", 4)
     run(journal.path, first, n_steps=2)
     journal.commit(Batch(verdicts=[make_verdict(N_ROWS)]))

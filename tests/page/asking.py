@@ -70,7 +70,9 @@ class Asking:
         asked = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Any:
-            return asked.pop() if asked else await asyncio.get_running_loop().create_future()
+            return (
+                asked.pop() if asked else await asyncio.get_running_loop().create_future()
+            )
 
         async def send(message: Mapping[str, Any]) -> None:
             sent.append(message)

@@ -161,7 +161,9 @@ def test_the_name_of_who_logged_in_is_written_whatever_the_request_says(
     ]
     for path, tree in asked:
         assert page.ask("POST", path, tree, headers).status == 200
-    unmuted, muted, label, acknowledged = [event.text for event in views.events_back(None, 4)]
+    unmuted, muted, label, acknowledged = [
+        event.text for event in views.events_back(None, 4)
+    ]
     assert acknowledged == "acknowledged by a operator: ordered"
     assert label == "unclear by a operator: ordered"
     assert muted.endswith(" by a operator: ordered")
@@ -240,7 +242,10 @@ def test_a_file_that_breaks_is_said_and_the_last_good_one_holds(
     [
         ("Ann\n", "page.users, line 1: must be name:role:hash"),
         ("# a note\n\nAnn:admin:plain\n", "page.users, line 3: must be name:role:hash"),
-        (f"Ann:boss:{users.NOBODY}\n", "the role 'boss' must be one of viewer, operator, admin."),
+        (
+            f"Ann:boss:{users.NOBODY}\n",
+            "the role 'boss' must be one of viewer, operator, admin.",
+        ),
         (f":admin:{users.NOBODY}\n", "user '': a name has 1 to 80 printable characters"),
         (f"A:admin:{users.NOBODY}\n" * 2, "page.users, line 2: 'A' stands there twice."),
         ("#" * (users.MAX_FILE_CHARS + 1), "characters: at most 1048576 are read."),
@@ -295,7 +300,10 @@ def test_a_user_is_added_changed_listed_and_removed(
     assert known.person("Ann") is None
     said = capsys.readouterr()
     assert PASSWORD not in said.out + said.err
-    assert sorted(path.name for path in config.parent.iterdir()) == ["camshaft.yaml", "users"]
+    assert sorted(path.name for path in config.parent.iterdir()) == [
+        "camshaft.yaml",
+        "users",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -363,7 +371,9 @@ def test_the_proxys_word_counts_from_its_own_address_alone(journal: Path) -> Non
         ("administrators", "viewer"),
     ],
 )
-def test_the_highest_role_that_the_proxy_names_holds(groups: str, role: str, journal: Path) -> None:
+def test_the_highest_role_that_the_proxy_names_holds(
+    groups: str, role: str, journal: Path
+) -> None:
     page = Asking(journal.parent, PROXY)
     told = {"X-Remote-User": "Zoë", "X-Groups": groups}
     cookie = page.ask("GET", "/", headers=told, client="192.0.2.1").cookie
@@ -413,8 +423,9 @@ def test_a_browser_shows_what_the_role_may(tmp_path: Path, file: Path) -> None:
             assert window.locator("#commission-form").count() == 0
             assert window.locator("#label-form").count() == fields
             if role == "viewer":
-                assert "Labelling takes the role operator; yours is viewer." in window.inner_text(
-                    "body"
+                assert (
+                    "Labelling takes the role operator; yours is viewer."
+                    in window.inner_text("body")
                 )
             else:
                 author = window.locator("#label-form [name=author]")

@@ -32,7 +32,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("api")
     fill(folder / "camshaft.journal", n_windows=30, start_ns=START_NS)
     store = LabelStore(folder / "camshaft.journal")
-    store.add(LabelRequest(Label("NG confirmed", "bearing", "Ann", "so"), START_NS, sensor=FAULTY))
+    store.add(
+        LabelRequest(Label("NG confirmed", "bearing", "Ann", "so"), START_NS, sensor=FAULTY)
+    )
     store.close()
     (folder / "token").write_text(TOKEN + "\n")
     return folder
@@ -50,14 +52,18 @@ def page_settings(folder: Path) -> str:
 @pytest.fixture(scope="module")
 def get(page: Asking) -> Callable[[str], Any]:
     def get(path: str) -> Any:
-        answer = page.ask("GET", f"/api/v1/{path}", headers={"Authorization": f"Bearer {TOKEN}"})
+        answer = page.ask(
+            "GET", f"/api/v1/{path}", headers={"Authorization": f"Bearer {TOKEN}"}
+        )
         assert answer.status == 200, answer.body
         return answer.tree
 
     return get
 
 
-def pages(get: Callable[[str], Any], path: str, name: str, key: str = "after") -> Iterator[Any]:
+def pages(
+    get: Callable[[str], Any], path: str, name: str, key: str = "after"
+) -> Iterator[Any]:
     """All that an address has, page by page."""
     after = ""
     while True:
@@ -139,7 +145,9 @@ def closed(tree: Any) -> Any:
         ("events", "Events"),
     ],
 )
-def test_every_field_is_documented(path: str, schema_name: str, get: Callable[[str], Any]) -> None:
+def test_every_field_is_documented(
+    path: str, schema_name: str, get: Callable[[str], Any]
+) -> None:
     document = json.loads(DOCUMENT.read_text("utf-8"))
     schema = closed(document) | {"$ref": f"#/components/schemas/{schema_name}"}
     tree = get(path.replace("{newest}", str(newest(get))))
@@ -193,7 +201,11 @@ def test_cells_and_bias_add_up_to_the_score(get: Callable[[str], Any]) -> None:
 
 def test_who_labelled_it_is_told(get: Callable[[str], Any]) -> None:
     (label,) = get(f"verdicts/{newest(get)}")["labels"]
-    assert (label["word"], label["author"], label["comment"]) == ("NG confirmed", "Ann", "so")
+    assert (label["word"], label["author"], label["comment"]) == (
+        "NG confirmed",
+        "Ann",
+        "so",
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,11 +217,23 @@ def test_who_labelled_it_is_told(get: Callable[[str], Any]) -> None:
         ("verdicts?sensor=a/b&n=9&n=9", 400, "n stands there twice."),
         ("verdicts?sensor=a/b&from=soon", 400, "from 'soon': must be a time: ISO 8601"),
         ("verdicts?sensor=a/b&after=3", 400, "after = '3': must be `next` of an answer."),
-        ("events?limit=3", 400, "'limit': there is no such parameter; known are sensor, before"),
-        (f"points?after={'x' * 201}", 400, "after has 201 characters: at most 200 make sense."),
+        (
+            "events?limit=3",
+            400,
+            "'limit': there is no such parameter; known are sensor, before",
+        ),
+        (
+            f"points?after={'x' * 201}",
+            400,
+            "after has 201 characters: at most 200 make sense.",
+        ),
         ("verdicts/-1", 400, "row = '-1': must be a whole number from 0 to"),
         ("verdicts/4711", 404, "There is no row 4711 in the journal (any more)."),
-        ("verdicts/270/map", 404, "The map of this window was not kept, or there was none."),
+        (
+            "verdicts/270/map",
+            404,
+            "The map of this window was not kept, or there was none.",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(
@@ -233,7 +257,17 @@ def test_a_token_opens_the_api_and_nothing_else(page: Asking) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", [None, "", "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN, "Bearer é"]
+    "sent",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        f"Bearer {TOKEN}x",
+        f"Basic {TOKEN}",
+        TOKEN,
+        "Bearer é",
+    ],
 )
 def test_without_a_right_token_nothing_is_told(sent: str | None, page: Asking) -> None:
     headers = {} if sent is None else {"Authorization": sent}
@@ -263,6 +297,8 @@ def test_a_token_replaced_on_disk_counts_at_once(page: Asking, folder: Path) -> 
 
 def test_a_short_token_is_refused_at_the_start(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("hunter2")
-    with pytest.raises(ConfigError, match=r"page\.tokens\[scada\]\.token must be") as refused:
+    with pytest.raises(
+        ConfigError, match=r"page\.tokens\[scada\]\.token must be"
+    ) as refused:
         Asking(tmp_path, page_settings(tmp_path))
     assert "hunter2" not in str(refused.value)

@@ -25,7 +25,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     fill(path, n_windows=12)
     cursor = Cursor(path, "influx", ("verdict", "event", "health"))
     while rows := cursor.pending(500):
-        refused = {row.key: WHY for row in rows if row.key in [("verdict", n) for n in (3, 4, 9)]}
+        refused = {
+            row.key: WHY for row in rows if row.key in [("verdict", n) for n in (3, 4, 9)]
+        }
         accepted = [row.key for row in rows if row.key not in refused]
         cursor.settle(Step(accepted=accepted, rejected=refused), time.time_ns())
     cursor.close()
@@ -58,7 +60,9 @@ def n_queued(served: Served) -> dict[str, int]:
         ),
     ],
 )
-def test_a_bad_wish_is_one_sentence(served: Served, wish: dict[str, Any], sentence: str) -> None:
+def test_a_bad_wish_is_one_sentence(
+    served: Served, wish: dict[str, Any], sentence: str
+) -> None:
     status, tree, _ = served.ask("POST", "/api/resend", wish, session(served))
     assert status == 400
     assert sentence in tree["error"]

@@ -33,7 +33,9 @@ def fill(path: Path) -> None:
     journal, start_ns = Journal(path), time.time_ns() - 5 * SECOND_NS
     for index, samples in enumerate(np.split(broken()[1], 4, axis=1)):
         now_ns = start_ns + index * SECOND_NS
-        pipeline.process([Message("v/m/p", samples.tobytes(), now_ns)], now_ns, float(index))
+        pipeline.process(
+            [Message("v/m/p", samples.tobytes(), now_ns)], now_ns, float(index)
+        )
         journal.commit(pipeline.take_batch(with_tails=True))
     journal.close()
 

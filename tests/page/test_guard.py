@@ -99,7 +99,9 @@ def test_changes_are_small_and_a_slow_browser_gets_the_whole_again(tmp_path: Pat
     sensors = [f"m{i}/b" for i in range(50)]
     start_ns = time.time_ns()
     journal = Journal(tmp_path / "j")
-    journal.commit(Batch(verdicts=[verdict(sensor, 0, start_ns, False) for sensor in sensors]))
+    journal.commit(
+        Batch(verdicts=[verdict(sensor, 0, start_ns, False) for sensor in sensors])
+    )
 
     async def watch() -> list[tuple[str, Any]]:
         feed = Feed(Source(tmp_path / "j"), lambda: False)
@@ -107,7 +109,9 @@ def test_changes_are_small_and_a_slow_browser_gets_the_whole_again(tmp_path: Pat
         stream = feed.listen()
         got = [messages(await anext(stream))]
         reading = asyncio.create_task(feed.run())
-        journal.commit(Batch(verdicts=[verdict(sensor, 1, start_ns, False) for sensor in sensors]))
+        journal.commit(
+            Batch(verdicts=[verdict(sensor, 1, start_ns, False) for sensor in sensors])
+        )
         while got[-1][0] != "fleet":
             got.append(messages(await asyncio.wait_for(anext(stream), 5)))
         reading.cancel()
@@ -138,7 +142,10 @@ def test_a_status_begins_with_its_first_window(tmp_path: Path) -> None:
     assert (fleet.shown["m/b"]["status"], fleet.shown["m/b"]["since_ms"]) == ("NG", 6000)
     journal.commit(Batch(verdicts=rows[8:]))
     fleet.read(0.0)
-    assert (fleet.shown["m/b"]["since_ms"], fleet.shown["m/b"]["since_known"]) == (6000, True)
+    assert (fleet.shown["m/b"]["since_ms"], fleet.shown["m/b"]["since_known"]) == (
+        6000,
+        True,
+    )
     journal.close()
 
 
@@ -150,7 +157,9 @@ def test_a_waveform_keeps_its_extremes() -> None:
     assert min(tree["low"][0]) == pytest.approx(float(samples.min()))
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+@pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="needs openssl to make a certificate"
+)
 def test_https(tmp_path: Path) -> None:
     fill(tmp_path / "camshaft.journal", n_windows=2)
     authority = TestAuthority(tmp_path)
@@ -158,7 +167,9 @@ def test_https(tmp_path: Path) -> None:
     tls = f"{{certificate_file: {issued.certificate}, key_file: {issued.key}}}"
     with serve(tmp_path, f"page: {{tls: {tls}}}\n") as served:
         context = ssl.create_default_context(cafile=str(authority.ca_file))
-        link = http.client.HTTPSConnection("127.0.0.1", served.port, context=context, timeout=10)
+        link = http.client.HTTPSConnection(
+            "127.0.0.1", served.port, context=context, timeout=10
+        )
         link.request("GET", "/")
         answer = link.getresponse()
         assert answer.status == 200
@@ -180,7 +191,9 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
             "--port",
             str(served.port),
         ]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        said = subprocess.run(
+            command, capture_output=True, text=True, timeout=30, check=False
+        )
     assert said.returncode == 2
     assert said.stderr.startswith(
         f"page.host = '127.0.0.1', page.port = {served.port}: cannot listen there: Address al"

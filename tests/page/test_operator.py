@@ -67,11 +67,16 @@ def look(browser: Any) -> Iterator[Any]:
     """Opens pages of a size and scheme; a fault in a script fails the test."""
     contexts, faults = [], []
 
-    def opened(served: Served, address: str, size: str = "desktop", scheme: str = "light") -> Any:
+    def opened(
+        served: Served, address: str, size: str = "desktop", scheme: str = "light"
+    ) -> Any:
         width, height = SIZES[size]
         viewport = {"width": width, "height": height}
         context = browser.new_context(
-            viewport=viewport, color_scheme=scheme, timezone_id="Europe/Berlin", locale="en-GB"
+            viewport=viewport,
+            color_scheme=scheme,
+            timezone_id="Europe/Berlin",
+            locale="en-GB",
         )
         contexts.append(context)
         page = context.new_page()
@@ -93,14 +98,18 @@ def point(sensor: str) -> str:
 def session(served: Served) -> dict[str, str]:
     _, _, headers = served.ask("GET", "/")
     cookie = {"Cookie": headers["set-cookie"].partition(";")[0]}
-    return cookie | {"X-CSRF-Token": served.ask("GET", "/api/session", headers=cookie)[1]["csrf"]}
+    return cookie | {
+        "X-CSRF-Token": served.ask("GET", "/api/session", headers=cookie)[1]["csrf"]
+    }
 
 
 # -- the first ten seconds ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("size", "scheme"), LOOKS)
-def test_the_answer_is_above_the_fold(size: str, scheme: str, look: Any, served: Served) -> None:
+def test_the_answer_is_above_the_fold(
+    size: str, scheme: str, look: Any, served: Served
+) -> None:
     """What, where, since when, how sure, what to do, and Acknowledge."""
     page = look(served, point(FAULTY), size, scheme)
     page.wait_for_selector("#sum:not(:empty)")
@@ -127,7 +136,9 @@ def first_paints_ms(page: Any) -> Iterator[float]:
     for _ in range(3):
         page.reload()
         page.wait_for_function("() => document.querySelectorAll('.tile').length === 200")
-        yield page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        yield page.evaluate(
+            "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+        )
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
@@ -179,7 +190,9 @@ def test_an_alarm_that_cleared_stays_until_acknowledged(look: Any, served: Serve
     page.click("nav >> text=Events")
     page.click("button:has-text('To acknowledge')")
     page.wait_for_selector("li.open:has-text('pump-3')")
-    page.wait_for_function("n => document.querySelectorAll('.events li').length === n", arg=n)
+    page.wait_for_function(
+        "n => document.querySelectorAll('.events li').length === n", arg=n
+    )
     page.goto(f"{served.address}/{point(sensor)}")
     # Three actions, with an author.
     page.click(".now button:has-text('Acknowledge')")
@@ -202,7 +215,9 @@ def test_a_point_is_muted_with_an_end_and_not_without(look: Any, served: Served)
     page.wait_for_selector(".now .answer:has-text('A mute without an end is refused')")
     page.select_option(".now [name=until]", "monday")
     page.click(".now button[type=submit]")
-    page.wait_for_selector(".mute-note:has-text('by Ann: test runs. Alarms wait until then.')")
+    page.wait_for_selector(
+        ".mute-note:has-text('by Ann: test runs. Alarms wait until then.')"
+    )
     store = MuteStore(served.journal)
     mute = store.standing(time.time_ns())[sensor]
     end = time.gmtime(mute.until_ns / 1e9)
@@ -232,7 +247,10 @@ def test_two_people_acknowledge_at_once(served: Served) -> None:
     ("tree", "sentence"),
     [
         ({"sensor": FAULTY, "author": "Ann", "comment": "x"}, "A mute without an end"),
-        ({"sensor": FAULTY, "until_ms": 1, "author": "Ann", "comment": "x"}, "in the future"),
+        (
+            {"sensor": FAULTY, "until_ms": 1, "author": "Ann", "comment": "x"},
+            "in the future",
+        ),
         ({"sensor": FAULTY, "until_ms": "soon"}, "must be a whole number"),
         ({"sensor": "no/one", "until_ms": 1}, "the journal does not know it"),
         ({"sensor": ["x"], "until_ms": 1}, "the journal does not know it"),
@@ -252,7 +270,9 @@ def test_a_repair_is_noted_by_name(look: Any, served: Served) -> None:
     page.wait_for_selector(".now .answer:has-text('What was done is missing')")
     page.fill(".now [name=comment]", "bearing exchanged")
     page.click(".now button[type=submit]")
-    page.wait_for_selector("li.repair_noted:has-text('repair noted by Ann: bearing exchanged')")
+    page.wait_for_selector(
+        "li.repair_noted:has-text('repair noted by Ann: bearing exchanged')"
+    )
 
 
 # -- windows, their links and their sound ---------------------------------------------------------
@@ -320,11 +340,16 @@ def test_a_kept_window_is_heard_and_taken_home(served: Served) -> None:
     status, answer, _ = served.ask(
         "GET", f"/api/rows/{row.row_id}/sound?channel=7", headers=headers
     )
-    assert (status, answer["error"]) == (400, "channel = 7: the window has 1, numbered from 0.")
+    assert (status, answer["error"]) == (
+        400,
+        "channel = 7: the window has 1, numbered from 0.",
+    )
 
 
 # Live, or not up to date where the service's last report is older by now.
-CONNECTED = "() => !['', 'not connected'].includes(document.querySelector('#link').textContent)"
+CONNECTED = (
+    "() => !['', 'not connected'].includes(document.querySelector('#link').textContent)"
+)
 
 
 def test_a_phone_that_slept_asks_anew(look: Any, served: Served) -> None:

@@ -63,7 +63,9 @@ def window(browser: Any) -> Iterator[Any]:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on(
         "console",
-        lambda message: faults.append(message.text) if "Content Security" in message.text else None,
+        lambda message: (
+            faults.append(message.text) if "Content Security" in message.text else None
+        ),
     )
     page.on(
         "request",
@@ -121,10 +123,14 @@ def test_the_fleet_shows_what_is_not_ok_first(window: Any, served: Served) -> No
     words = [tile.split("\n")[0] for tile in tiles.all_inner_texts()]
     assert set(words) == {"NG", "NO DATA", "BAD DATA", "LEARNING", "OK", "IDLE"}
     assert words[0] == "NG"
-    assert window.locator(".tile svg.shape").count() == tiles.count()  # a shape beside each colour
+    assert (
+        window.locator(".tile svg.shape").count() == tiles.count()
+    )  # a shape beside each colour
 
 
-def test_a_faulty_machine_shows_where_its_evidence_lies(window: Any, served: Served) -> None:
+def test_a_faulty_machine_shows_where_its_evidence_lies(
+    window: Any, served: Served
+) -> None:
     open_point(window, served, FAULTY)
     row = JournalViews(served.journal).newest(FAULTY)
     assert row is not None
@@ -165,7 +171,9 @@ def test_it_works_below_a_path_of_a_reverse_proxy(
     with StrippingProxy(served.port, "/camshaft") as proxy:
         window.goto(f"{proxy.address}/camshaft/")
         window.wait_for_selector(".tile")
-        connected = "!['', 'not connected'].includes(document.querySelector('#link').textContent)"
+        connected = (
+            "!['', 'not connected'].includes(document.querySelector('#link').textContent)"
+        )
         window.wait_for_function(connected)
         window.locator(".tile", has_text="mill-2").first.click()
         window.wait_for_url("**/camshaft/#/point/**")
@@ -236,7 +244,9 @@ def test_the_keyboard_walks_through_the_past(window: Any, served: Served) -> Non
 
 
 def test_it_fits_on_a_phone(browser: Any, served: Served) -> None:
-    context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme="dark")
+    context = browser.new_context(
+        viewport={"width": 360, "height": 740}, color_scheme="dark"
+    )
     page = context.new_page()
     open_point(page, served, FAULTY)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -250,11 +260,15 @@ def test_200_sensors_are_followed(window: Any, tmp_path: Path) -> None:
     sensors = [f"machine-{i:03}/bearing" for i in range(200)]
     journal = Journal(tmp_path / "camshaft.journal")
     start_ns = time.time_ns()
-    journal.commit(Batch(verdicts=[verdict(sensor, 0, start_ns, False) for sensor in sensors]))
+    journal.commit(
+        Batch(verdicts=[verdict(sensor, 0, start_ns, False) for sensor in sensors])
+    )
     with serve(tmp_path) as served:
         window.goto(served.address)
         until(lambda: window.locator(".tile.OK").count() == 200)
-        journal.commit(Batch(verdicts=[verdict(sensor, 1, start_ns, True) for sensor in sensors]))
+        journal.commit(
+            Batch(verdicts=[verdict(sensor, 1, start_ns, True) for sensor in sensors])
+        )
         until(lambda: window.locator(".tile.NG").count() == 200)
     journal.close()
 
@@ -265,7 +279,9 @@ def test_a_point_follows_its_newest_window(window: Any, served: Served) -> None:
     newest = JournalViews(served.journal).newest(sensor)
     assert newest is not None
     journal = Journal(served.journal)
-    journal.commit(Batch(verdicts=[replace(verdict(sensor, 0, newest.end_ns, True), segment=2)]))
+    journal.commit(
+        Batch(verdicts=[replace(verdict(sensor, 0, newest.end_ns, True), segment=2)])
+    )
     journal.close()
     window.wait_for_selector(".now .state.NG")
 
@@ -309,7 +325,9 @@ def test_an_alarm_is_acknowledged_in_the_event_list(window: Any, tmp_path: Path)
         window.fill(".acknowledge [name=comment]", "bearing ordered")
         window.click(".acknowledge button[type=submit]")
         window.wait_for_selector("li.alarm_acknowledged")
-        assert "acknowledged by Ann: bearing ordered" in window.inner_text("li.alarm_acknowledged")
+        assert "acknowledged by Ann: bearing ordered" in window.inner_text(
+            "li.alarm_acknowledged"
+        )
         window.click("nav >> text=Fleet")
         window.wait_for_selector(".tile.NG .alarm.acknowledged")
     found = JournalViews(tmp_path / "camshaft.journal").alarm_events()[FAULTY]
@@ -345,8 +363,12 @@ def test_a_sensor_is_commissioned_from_the_page(window: Any, tmp_path: Path) -> 
         window.click(f"{form} button:has-text('Undo')")
         window.wait_for_selector(f"{answer}:has-text('is undone; the commissioning of')")
         window.reload()
-        window.wait_for_selector(".facts:has-text('judged by a commissioning that was undone')")
-    kinds = [event.kind for event in plant.views().new_events(0, -1) if "alarm" not in event.kind]
+        window.wait_for_selector(
+            ".facts:has-text('judged by a commissioning that was undone')"
+        )
+    kinds = [
+        event.kind for event in plant.views().new_events(0, -1) if "alarm" not in event.kind
+    ]
     assert kinds == ["commissioned", "commissioned", "commissioning_undone"]
 
 
@@ -354,9 +376,17 @@ def test_a_sensor_is_commissioned_from_the_page(window: Any, tmp_path: Path) -> 
     ("tree", "status", "sentence"),
     [
         ({"sensor": FAULTY}, 400, "The name is missing"),
-        ({"sensor": "no/one", "author": "Ann"}, 400, "'no/one': the journal does not know it"),
+        (
+            {"sensor": "no/one", "author": "Ann"},
+            400,
+            "'no/one': the journal does not know it",
+        ),
         ({"sensor": 7, "author": "Ann"}, 400, "'7': the journal does not know it"),
-        ({"sensor": FAULTY, "author": "Ann", "n_windows": 0}, 400, "must be from 1 to 5000"),
+        (
+            {"sensor": FAULTY, "author": "Ann", "n_windows": 0},
+            400,
+            "must be from 1 to 5000",
+        ),
         ({"sensor": FAULTY, "author": "Ann", "even_so": True}, 400, "say why"),
         ({"sensor": FAULTY, "author": "Ann"}, 409, "not of the configuration's geometry"),
     ],
@@ -378,7 +408,9 @@ def test_hostile_names_are_shown_as_text(window: Any, tmp_path: Path) -> None:
     journal = Journal(tmp_path / "camshaft.journal")
     rows = [verdict(sensor, 0, time.time_ns(), True)]
     journal.commit(
-        Batch(verdicts=rows, events=[Event(rows[0].end_ns, sensor, "alarm_raised", HOSTILE)])
+        Batch(
+            verdicts=rows, events=[Event(rows[0].end_ns, sensor, "alarm_raised", HOSTILE)]
+        )
     )
     journal.close()
     with serve(tmp_path) as served:
@@ -404,7 +436,9 @@ def test_no_journal_then_an_empty_one_then_one_sensor(window: Any, tmp_path: Pat
         window.wait_for_selector(".empty:has-text('No verdict yet')")
         assert not window.is_visible("#trouble")
         found = verdict("mill-1/spindle", 0, time.time_ns(), False)
-        journal.commit(Batch(verdicts=[unjudged(found, Status.LEARNING, "not_commissioned")]))
+        journal.commit(
+            Batch(verdicts=[unjudged(found, Status.LEARNING, "not_commissioned")])
+        )
         journal.close()
         window.wait_for_selector(".tile.LEARNING")
         window.click(".tile")
@@ -523,19 +557,26 @@ def test_only_our_own_page_may_write(served: Served) -> None:
     word = {"X-CSRF-Token": served.ask("GET", "/api/session", headers=cookie)[1]["csrf"]}
     label = {"row_id": 1, "word": "unclear"}
     assert served.ask("POST", "/api/labels", label, cookie)[0] == 403
-    assert served.ask("POST", "/api/labels", label, cookie | {"X-CSRF-Token": "0" * 64})[0] == 403
     assert (
-        served.ask("POST", "/api/labels", label, cookie | word | {"Origin": "http://evil.example"})[
-            0
-        ]
+        served.ask("POST", "/api/labels", label, cookie | {"X-CSRF-Token": "0" * 64})[0]
         == 403
     )
     assert (
-        served.ask("POST", "/api/labels", label, cookie | word | {"Content-Type": "text/plain"})[0]
+        served.ask(
+            "POST", "/api/labels", label, cookie | word | {"Origin": "http://evil.example"}
+        )[0]
+        == 403
+    )
+    assert (
+        served.ask(
+            "POST", "/api/labels", label, cookie | word | {"Content-Type": "text/plain"}
+        )[0]
         == 415
     )
     assert (
-        served.ask("POST", "/api/labels", {**label, "comment": "x" * 20_000}, cookie | word)[0]
+        served.ask(
+            "POST", "/api/labels", {**label, "comment": "x" * 20_000}, cookie | word
+        )[0]
         == 413
     )
     status, answer, _ = served.ask(
@@ -545,7 +586,10 @@ def test_only_our_own_page_may_write(served: Served) -> None:
     status, answer, _ = served.ask(
         "POST", "/api/labels", {"row_id": 10**9, "word": "unclear"}, cookie | word
     )
-    assert (status, answer["error"]) == (400, "There is no window row 1000000000 in the journal.")
+    assert (status, answer["error"]) == (
+        400,
+        "There is no window row 1000000000 in the journal.",
+    )
     assert served.ask("POST", "/api/labels", label, cookie | word)[0] == 200
 
 
@@ -567,7 +611,8 @@ def test_the_browser_may_load_from_us_alone(served: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/rows/99999999", "/api/events/99999999/row", "/static/../feed.py", "/nothing"]
+    "path",
+    ["/api/rows/99999999", "/api/events/99999999/row", "/static/../feed.py", "/nothing"],
 )
 def test_what_is_not_there_is_404(served: Served, path: str) -> None:
     assert served.ask("GET", path, headers=cookie_of(served))[0] == 404
@@ -607,8 +652,9 @@ def _contents(path: Path) -> list[str]:
 def test_pictures(browser: Any, tmp_path: Path) -> None:
     """Fleet, an OK and an NG point, one on a phone, a fleet of 200, and a report, as pictures.
 
-    The README's own come from a running demo: CAMSHAFT_PICTURES=/tmp/camshaft-demo-.../demo.journal
-    writes them to docs/screenshots.
+    The README's own come from a running demo:
+    CAMSHAFT_PICTURES=/tmp/camshaft-demo-.../demo.journal writes them to
+    docs/screenshots.
     """
     demo = os.environ.get("CAMSHAFT_PICTURES")
     folder = SCREENSHOTS if demo else tmp_path
@@ -655,13 +701,18 @@ def whole(width: int, height: int) -> dict[str, int]:
 
 def picture_of_report(page: Any, served: Served, path: Path) -> None:
     views = JournalViews(served.journal)
-    newest = [found for sensor in views.sensors() if (found := views.newest(sensor)) is not None]
+    newest = [
+        found for sensor in views.sensors() if (found := views.newest(sensor)) is not None
+    ]
     worst = max(newest, key=lambda found: found.probability or 0.0)
     first = views.back_from(worst.sensor, None, 100)[-1]
     html = report_page.page(
-        report.gather(views, "plant-1", worst.sensor, first.end_ns, worst.end_ns), time.time_ns()
+        report.gather(views, "plant-1", worst.sensor, first.end_ns, worst.end_ns),
+        time.time_ns(),
     )
-    sheet = page.context.new_page()  # the page's own policy would bind what is put in its place
+    sheet = (
+        page.context.new_page()
+    )  # the page's own policy would bind what is put in its place
     sheet.set_viewport_size({"width": 1060, "height": 1080})
     sheet.set_content(html)
     sheet.screenshot(path=path)

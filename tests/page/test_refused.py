@@ -18,10 +18,12 @@ from tests.page_stage import Served, fill, serve, unjudged, verdict
 
 SWAPPED, REFUSED, NAMELESS = "gear-6/input", "crane-2/hoist", "plant/gateway-4/up"
 FORMAT_TEXT = (
-    "its numbers look like big-endian, not like little-endian int16: set payload.byte_order: big"
+    "its numbers look like big-endian, not like little-endian int16:"
+    " set payload.byte_order: big"
 )
 JSON_TEXT = (
-    "Payload is not JSON: Expecting value. It seems to be gzip: set payload.compression: gzip."
+    "Payload is not JSON: Expecting value."
+    " It seems to be gzip: set payload.compression: gzip."
 )
 
 
@@ -60,7 +62,9 @@ def browser() -> Iterator[Any]:
 
 
 def opened(browser: Any, served: Served, address: str = "", **options: Any) -> Any:
-    page = browser.new_context(locale="en-GB", timezone_id="Asia/Kolkata", **options).new_page()
+    page = browser.new_context(
+        locale="en-GB", timezone_id="Asia/Kolkata", **options
+    ).new_page()
     page.set_default_timeout(10_000)
     page.goto(f"{served.address}/{address}")
     return page
@@ -115,7 +119,10 @@ def test_screenshots(
 ) -> None:
     """Nothing runs out of the window. CAMSHAFT_PICTURES=FOLDER keeps the pictures."""
     folder = Path(os.environ.get("CAMSHAFT_PICTURES", tmp_path))
-    for view, address, shown in (("fleet", "", ".tile"), ("refused", "#/refused", ".refusals li")):
+    for view, address, shown in (
+        ("fleet", "", ".tile"),
+        ("refused", "#/refused", ".refusals li"),
+    ):
         viewport = {"width": width, "height": 560}
         page = opened(browser, served, address, viewport=viewport, color_scheme=scheme)
         page.wait_for_selector(shown)

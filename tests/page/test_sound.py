@@ -14,7 +14,9 @@ from monitor.page.sound import MAX_LINES, line_spectrum, wav_file, wav_to_play
 
 
 @given(seed=st.integers(0, 2**32), n=st.integers(64, 3000), rate_hz=st.floats(1, 1e5))
-def test_the_lines_hold_the_power_of_the_tapered_signal(seed: int, n: int, rate_hz: float) -> None:
+def test_the_lines_hold_the_power_of_the_tapered_signal(
+    seed: int, n: int, rate_hz: float
+) -> None:
     """Parseval."""
     samples = np.random.default_rng(seed).standard_normal((2, n)).astype(np.float32)
     step_hz, level_db = line_spectrum(samples, rate_hz)
@@ -36,7 +38,9 @@ def test_a_sine_reads_its_amplitude() -> None:
 
 
 def test_a_long_window_has_a_bounded_number_of_lines() -> None:
-    samples = np.random.default_rng(1).standard_normal((1, 5 * MAX_LINES)).astype(np.float32)
+    samples = (
+        np.random.default_rng(1).standard_normal((1, 5 * MAX_LINES)).astype(np.float32)
+    )
     step_hz, level_db = line_spectrum(samples, 1e5)
     assert level_db.shape == (1, MAX_LINES + 1)
     assert step_hz == pytest.approx(1.0)
@@ -48,13 +52,19 @@ def test_a_file_holds_the_samples_as_they_are() -> None:
     assert body[:4] == b"RIFF"
     assert int.from_bytes(body[4:8], "little") == len(body) - 8
     assert int.from_bytes(body[24:28], "little") == 25_600
-    np.testing.assert_array_equal(np.frombuffer(body[44:], "<f4").reshape(100, 3).T, samples)
+    np.testing.assert_array_equal(
+        np.frombuffer(body[44:], "<f4").reshape(100, 3).T, samples
+    )
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-6, 1e6])
 def test_what_is_played_is_loud_and_never_clips(level: float) -> None:
     channel = (level * np.sin(np.arange(1000) / 7) + 5).astype(np.float32)
     with wave.open(io.BytesIO(wav_to_play(channel, 12_800.4))) as file:
-        assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (12_800, 1, 1000)
+        assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (
+            12_800,
+            1,
+            1000,
+        )
         found = np.frombuffer(file.readframes(1000), "<i2")
     assert np.abs(found.astype(int)).max() <= 0.9 * 32767 + 1

@@ -37,7 +37,9 @@ def served(tmp_path_factory: pytest.TempPathFactory, start_ns: int) -> Iterator[
         at_ns = start_ns + day * DAY_NS + 3600 * SECOND_NS
         one = verdict(SENSOR, day, 0, day == FAULTY_DAY)
         batch.verdicts.append(
-            replace(one, start_ns=at_ns, end_ns=at_ns + SECOND_NS, indicators={"rms_ms2": 1.5})
+            replace(
+                one, start_ns=at_ns, end_ns=at_ns + SECOND_NS, indicators={"rms_ms2": 1.5}
+            )
         )
     changed_ns = start_ns + 300 * DAY_NS
     batch.events.append(Event(changed_ns, SENSOR, "model_changed", "another model", "5e3a"))
@@ -62,7 +64,9 @@ def ask(served: Served, session: dict[str, str], **values: Any) -> tuple[int, An
 
 def span(start_ns: int, from_day: float, to_day: float) -> dict[str, int]:
     edges = (start_ns + round(day * DAY_NS) for day in (from_day, to_day))
-    return dict(zip(("from_ms", "to_ms"), (edge // 1_000_000 for edge in edges), strict=True))
+    return dict(
+        zip(("from_ms", "to_ms"), (edge // 1_000_000 for edge in edges), strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,7 +85,9 @@ def test_each_span_has_the_tier_that_shows_it(
     assert status == 200
     assert tree["tier_s"] == tier_s
     assert tree["quantities"] == ["network", "novelty", "probability", "rms_ms2"]
-    assert any(row["status"] == "NG" and row["high"] > row["threshold"] for row in tree["rows"])
+    assert any(
+        row["status"] == "NG" and row["high"] > row["threshold"] for row in tree["rows"]
+    )
 
 
 def test_an_indicator_is_shown_in_rows_however_short_the_span(
@@ -93,7 +99,9 @@ def test_an_indicator_is_shown_in_rows_however_short_the_span(
     assert [row["mean"] for row in tree["rows"]] == [1.5]
 
 
-def test_marks_are_what_changes_the_picture(served: Served, session: dict[str, str]) -> None:
+def test_marks_are_what_changes_the_picture(
+    served: Served, session: dict[str, str]
+) -> None:
     _, tree = ask(served, session)
     assert [event["kind"] for event in tree["events"]] == ["model_changed"]
 

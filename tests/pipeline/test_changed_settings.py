@@ -31,7 +31,9 @@ LEVELS = np.array([1.0, 2.0, 4.0])  # of the axes, in m/s²
 def configured(payload: dict[str, Any], **sensor: Any) -> Config:
     topic = "vibration/{machine}/{point}/waveform"
     rule = {"channels": list(AXES), **sensor}
-    return configure(sensor=rule, subscriptions=[{"topic": topic, "payload": PAYLOAD | payload}])
+    return configure(
+        sensor=rule, subscriptions=[{"topic": topic, "payload": PAYLOAD | payload}]
+    )
 
 
 def sent(lengths: Iterator[int], *, bare: bool = False) -> list[Message]:
@@ -82,7 +84,9 @@ def with_restart(
     return [row.verdict for row in reader.rows()]
 
 
-def reloaded(before: Config, after: Config, messages: list[Message], at: int) -> list[Verdict]:
+def reloaded(
+    before: Config, after: Config, messages: list[Message], at: int
+) -> list[Verdict]:
     pipeline = Pipeline(rules(before), {}, {}, 0.0)
     pipeline.process(messages[:at], START_NS, 0.0)
     pipeline.change_rules(rules(after))
@@ -92,7 +96,9 @@ def reloaded(before: Config, after: Config, messages: list[Message], at: int) ->
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("bare", [False, True])
-def test_a_restart_ends_the_window_that_was_begun(tmp_path: Path, change: str, bare: bool) -> None:
+def test_a_restart_ends_the_window_that_was_begun(
+    tmp_path: Path, change: str, bare: bool
+) -> None:
     """Its first part waits in the journal, read by the settings of before."""
     payload, sensor, new_payload, new_sensor = CHANGES[change]
     before, after = configured(payload, **sensor), configured(new_payload, **new_sensor)
@@ -128,7 +134,10 @@ def test_no_window_mixes_two_units(
     """However messages are cut, at a restart and at SIGHUP. Windows that overlap, and messages that
     lie across a border, were half in the one and half in the other.
     """
-    before, after = configured({}, overlap=overlap), configured({}, overlap=overlap, scale=3.0)
+    before, after = (
+        configured({}, overlap=overlap),
+        configured({}, overlap=overlap, scale=3.0),
+    )
     messages = sent(cycle(lengths))
     with TemporaryDirectory() as folder:
         verdicts = (

@@ -64,7 +64,11 @@ def test_zones_do_not_touch_the_verdict() -> None:
     (one,) = verdicts(of_group, ("v/m/p", sine(50, 3.0).tobytes()))
     (plain,) = verdicts(config(), ("v/m/p", sine(50, 3.0).tobytes()))
     assert one.indicators["zone"] == 3
-    assert (one.status, one.reason, one.evidence) == (plain.status, plain.reason, plain.evidence)
+    assert (one.status, one.reason, one.evidence) == (
+        plain.status,
+        plain.reason,
+        plain.evidence,
+    )
 
 
 def test_a_slow_shaft_counts_from_two_hertz() -> None:

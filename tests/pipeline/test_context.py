@@ -137,7 +137,11 @@ def test_formats(how: dict[str, Any], payload: bytes, value: object) -> None:
 def test_what_is_none_is_refused_and_the_last_value_stays(
     how: dict[str, Any], payload: bytes, reason: str
 ) -> None:
-    topic = "spBv1.0/g/DDATA/{machine}/d" if how.get("format") == "sparkplug" else SPEED["topic"]
+    topic = (
+        "spBv1.0/g/DDATA/{machine}/d"
+        if how.get("format") == "sparkplug"
+        else SPEED["topic"]
+    )
     found = service(SPEED | {"topic": topic} | how)
     batch = run(found, [said(topic.replace("{machine}", "m"), payload), window(1)])
     assert [bad.reason for bad in batch.bad_payloads] == [reason]
@@ -175,7 +179,9 @@ def test_a_property_beside_raw_samples() -> None:
     assert contexts(run(service(source), sent)) == [{"tool": "T4"}]
 
 
-def sparkplug_config(value: str, topic: str = "spBv1.0/plant/DDATA/{machine}/{point}") -> Config:
+def sparkplug_config(
+    value: str, topic: str = "spBv1.0/plant/DDATA/{machine}/{point}"
+) -> Config:
     base = test_edge_nodes.config()
     source = {"name": "heat", "topic": topic, "format": "sparkplug", "value": value}
     return base.model_copy(update={"context": (ContextSettings.model_validate(source),)})
@@ -221,7 +227,9 @@ def test_a_value_tells_whether_the_machine_runs() -> None:
         window(92),
     ]
     batch = run(service(SPEED, sensor=running), sent)
-    judged = [verdict for verdict in batch.verdicts if verdict.status is not Status.BAD_DATA]
+    judged = [
+        verdict for verdict in batch.verdicts if verdict.status is not Status.BAD_DATA
+    ]
     assert [verdict.running for verdict in judged] == [None, False, True, None, None]
     assert [verdict.status for verdict in judged][:2] == [Status.LEARNING, Status.IDLE]
 
@@ -243,7 +251,9 @@ def test_a_restart_knows_the_tool_and_every_window_keeps_its_own(tmp_path: Path)
     tree = summary(reader, [], START_NS)
     assert tree["sensors"]["m/p"]["context"] == {"tool": "T4"}
     assert "; tool T4" in render(tree)
-    assert row_view(rows[0], False, [], kept[1], {})["context"] == "speed_rpm 1480.5, tool T4"
+    assert (
+        row_view(rows[0], False, [], kept[1], {})["context"] == "speed_rpm 1480.5, tool T4"
+    )
     journal.thin(0, 0, [])
     assert not reader.context(row.row_id for row in rows)
 
@@ -265,7 +275,10 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"topic": "a/{machine}/#"}, "each level must be plain text"),
         ({"value": "rpm"}, "needs a format that has parts"),
         ({"format": "property"}, "must name a metric or property"),
-        ({"format": "sparkplug", "value": "x", "topic": "spBv1.0/a/b"}, "none of Sparkplug's data"),
+        (
+            {"format": "sparkplug", "value": "x", "topic": "spBv1.0/a/b"},
+            "none of Sparkplug's data",
+        ),
         ({"valid_s": 0}, "valid_s"),
         ({"scale": 0}, "must not be 0"),
     ],

@@ -103,7 +103,9 @@ def test_a_speed_that_is_told_names_it_too() -> None:
         (b"0", "the shaft stands still: rpm = 0 1/min"),
     ],
 )
-def test_without_a_speed_nothing_is_named_and_the_verdicts_stay(rpm_told: bytes, why: str) -> None:
+def test_without_a_speed_nothing_is_named_and_the_verdicts_stay(
+    rpm_told: bytes, why: str
+) -> None:
     without, named = batches(config(context=RPM), rpm_told), batches(config(rpm=rpm()))
     text, found = only_alarm(without)
     assert not found.is_named
@@ -130,7 +132,9 @@ class Asked:
     def __call__(self, question: Question) -> Diagnosed:
         self.questions.append(question)
         nothing = np.zeros(0, np.float32)
-        return Diagnosed(question.sensor, question.at_ns, "", {"named": ""}, nothing, nothing)
+        return Diagnosed(
+            question.sensor, question.at_ns, "", {"named": ""}, nothing, nothing
+        )
 
 
 KNOWN = Surroundings(Machine())

@@ -1,6 +1,7 @@
 """Sparkplug's edge nodes: a session of the reference client, whole, cut and disordered.
 
-tests/cases/clients/sparkplug.cjs made it. Sample n of axis x is n, of axis y it is -n.
+tests/cases/clients/sparkplug.cjs made it. Sample n of axis x is n, of axis y it
+is -n.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ from tests.paths import ROOT
 from tests.signals import configure, rules
 
 START_NS = 1_795_704_411 * 10**9
-SESSION = json.loads((ROOT / "tests/cases/sparkplug/session.json").read_text(encoding="utf-8"))
+SESSION = json.loads(
+    (ROOT / "tests/cases/sparkplug/session.json").read_text(encoding="utf-8")
+)
 KIND = [entry["topic"].split("/")[2] for entry in SESSION]
 NCMD = "spBv1.0/plant/NCMD/line-1"
 DDATA = "spBv1.0/plant/DDATA/line-1/press"
@@ -48,7 +51,11 @@ def session() -> list[Message]:
 
 
 def config(topic: str = "spBv1.0/plant/DDATA/{machine}/{point}", **payload: Any) -> Config:
-    how = {"format": "sparkplug", "metrics": ["vibration/x", "vibration/y"], "dtype": "int16"}
+    how = {
+        "format": "sparkplug",
+        "metrics": ["vibration/x", "vibration/y"],
+        "dtype": "int16",
+    }
     return configure(
         subscriptions=[{"topic": topic, "payload": how | payload}],
         sensor={"sample_rate_hz": 1000, "channels": ["x", "y"], "window_s": 0.1},
@@ -90,7 +97,9 @@ def test_deaths_are_no_data_at_once() -> None:
     batch = run(session())
     ok = (Status.LEARNING, "")
     dead = (Status.NO_DATA, "death_certificate")
-    assert [(status, reason or "") for status, reason in statuses(batch) if status != ok[0]] == [
+    assert [
+        (status, reason or "") for status, reason in statuses(batch) if status != ok[0]
+    ] == [
         dead,  # DDEATH
         dead,  # NDEATH
     ]
@@ -126,7 +135,9 @@ def test_a_lost_message_is_counted_and_a_birth_asked_for() -> None:
 
 def test_without_times_a_lost_message_breaks_the_streams_of_its_node() -> None:
     sent = session()[:4]
-    bare = [replace(one, payload=one.payload.replace(one.payload[:7], b"", 1)) for one in sent]
+    bare = [
+        replace(one, payload=one.payload.replace(one.payload[:7], b"", 1)) for one in sent
+    ]
     whole = run(bare)
     assert not whole.counters["breaks.gap"]
     assert run([*bare[:2], bare[2], *lost_numbers(bare[3], 1)]).counters["breaks.gap"] == 1
@@ -181,7 +192,9 @@ def test_requests_are_bounded() -> None:
 def test_invented_edge_nodes_make_few_requests() -> None:
     data = session()[2]
     invented = [
-        replace(data, topic=data.topic.replace("line-1", f"line-{n}"), received_ns=START_NS + n)
+        replace(
+            data, topic=data.topic.replace("line-1", f"line-{n}"), received_ns=START_NS + n
+        )
         for n in range(300)
     ]
     later = [replace(one, received_ns=one.received_ns + 11 * 10**9) for one in invented]
@@ -238,7 +251,8 @@ def test_a_birth_without_the_metrics_says_what_it_has() -> None:
 def birth(**aliases: int) -> bytes:
     """A birth certificate with these aliases."""
     metrics = [
-        encoded(2, encoded(1, name.encode()) + encoded(2, alias)) for name, alias in aliases.items()
+        encoded(2, encoded(1, name.encode()) + encoded(2, alias))
+        for name, alias in aliases.items()
     ]
     return b"".join(metrics) + encoded(3, 0)
 
@@ -247,7 +261,9 @@ def test_a_birth_that_gives_one_alias_twice_is_refused() -> None:
     found, settings = router(config()), config()
     right, wrong = ({"vibration/x": 1, "vibration/y": second} for second in (2, 1))
     bad = Message("spBv1.0/plant/DBIRTH/line-1/press", birth(**wrong), START_NS)
-    with pytest.raises(PayloadError, match="gives alias 1 to 'vibration/y' and to 'vibration/x'"):
+    with pytest.raises(
+        PayloadError, match="gives alias 1 to 'vibration/y' and to 'vibration/x'"
+    ):
         found.read(bad, settings.sensor)
     found.read(replace(bad, payload=birth(**right)), settings.sensor)
     # One that cannot be used makes the one before it void all the same.
@@ -308,7 +324,9 @@ def test_all_of_an_edge_node_is_listened_to() -> None:
     assert filters == ["spBv1.0/plant/+/+", "spBv1.0/plant/+/+/+", "camshaft/label"]
 
 
-@pytest.mark.parametrize("topic", ["spBv1.0/plant/DBIRTH/{machine}/{point}", "spBv1.0/{machine}"])
+@pytest.mark.parametrize(
+    "topic", ["spBv1.0/plant/DBIRTH/{machine}/{point}", "spBv1.0/{machine}"]
+)
 def test_a_topic_that_is_none_of_its_data_is_refused(topic: str) -> None:
     with pytest.raises(Exception, match="is none of Sparkplug's data"):
         config(topic)

@@ -16,11 +16,15 @@ MIB = 1 << 20
 
 def message(topic: str, number: int = 0, qos: int = 0, n_bytes: int = 4) -> Message:
     delivery = Delivery(number + 1, number + 1, redelivered=False) if qos else None
-    return Message(topic, number.to_bytes(4, "little") + b"x" * (n_bytes - 4), 0, delivery=delivery)
+    return Message(
+        topic, number.to_bytes(4, "little") + b"x" * (n_bytes - 4), 0, delivery=delivery
+    )
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=60), st.integers(1, 20))
-def test_order_holds_within_a_topic_and_topics_take_turns(topics: list[str], limit: int) -> None:
+def test_order_holds_within_a_topic_and_topics_take_turns(
+    topics: list[str], limit: int
+) -> None:
     inbox = Inbox(100, MIB)
     for number, topic in enumerate(topics):
         assert inbox.put(message(topic, number)) is None
@@ -39,7 +43,9 @@ def test_topics_of_one_edge_node_stay_in_order() -> None:
     inbox = Inbox(4, MIB)
     kinds = ["NBIRTH/e", "DBIRTH/e/d", "DDATA/e/d", "DDATA/e/f", "NDEATH/e"]
     topics = [f"spBv1.0/g/{kind}" for kind in kinds]
-    dropped = [inbox.put(message(topic, number)) for number, topic in enumerate([*topics[1:]])]
+    dropped = [
+        inbox.put(message(topic, number)) for number, topic in enumerate([*topics[1:]])
+    ]
     inbox.put(message("other", 9))  # costs the fullest place its oldest
     assert dropped == [None] * 4
     taken = inbox.take(9, 0.0)
@@ -103,13 +109,21 @@ def test_the_message_after_a_dropped_one_says_so() -> None:
     inbox.note_loss("a")  # one too large never came here
     inbox.put(message("a", 4))
     taken = inbox.take(10, 0.0)
-    assert [(m.payload[0], m.after_loss) for m in taken] == [(2, True), (3, False), (4, True)]
+    assert [(m.payload[0], m.after_loss) for m in taken] == [
+        (2, True),
+        (3, False),
+        (4, True),
+    ]
 
 
 def test_an_inbox_full_of_bytes_loses_no_message_that_it_does_not_name() -> None:
     """A message that was taken out and made too little room vanished without a count."""
     inbox = Inbox(10, 100)
-    put = [message("a", 0, n_bytes=10), message("b", 1, n_bytes=80), message("c", 2, n_bytes=95)]
+    put = [
+        message("a", 0, n_bytes=10),
+        message("b", 1, n_bytes=80),
+        message("c", 2, n_bytes=95),
+    ]
     dropped = [inbox.put(one) for one in put]
     kept = inbox.take(10, 0.0)
     assert len(kept) + sum(one is not None for one in dropped) == len(put)

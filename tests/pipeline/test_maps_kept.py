@@ -33,7 +33,9 @@ def watched(tmp_path: Path, maps: str) -> tuple[Plant, list[Row]]:
 
 
 def with_map(rows: list[Row]) -> str:
-    return "".join("-" if row.verdict.grid is None else row.verdict.status.value[0] for row in rows)
+    return "".join(
+        "-" if row.verdict.grid is None else row.verdict.status.value[0] for row in rows
+    )
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,9 @@ def test_it_comes_back_and_can_fall_silent() -> None:
     pipeline.process(refused(3), START_NS, 0.0)
     pipeline.tick(START_NS, 1.0)
     pipeline.tick(START_NS + 9 * SECOND_NS, 10.0)
-    good = Message(TOPIC, b'{"samples": ' + str(list(range(1000))).encode() + b"}", START_NS)
+    good = Message(
+        TOPIC, b'{"samples": ' + str(list(range(1000))).encode() + b"}", START_NS
+    )
     pipeline.process([good], START_NS, 11.0)
     pipeline.tick(START_NS + 11 * SECOND_NS, 11.5)
     pipeline.process(refused(1), START_NS, 12.0)  # one odd message is an accident
@@ -139,7 +141,11 @@ def test_it_comes_back_and_can_fall_silent() -> None:
 def test_one_that_was_understood_is_not_silent_while_it_speaks() -> None:
     pipeline = make(payload={"format": "json"})
     pipeline.process(
-        [Message(TOPIC, b'{"samples": ' + str(list(range(1000))).encode() + b"}", START_NS)],
+        [
+            Message(
+                TOPIC, b'{"samples": ' + str(list(range(1000))).encode() + b"}", START_NS
+            )
+        ],
         START_NS,
         0.0,
     )
@@ -164,7 +170,9 @@ def test_invented_names_of_garbage_do_not_fill_memory() -> None:
 
 def test_a_refused_message_says_what_it_looks_like() -> None:
     pipeline = make(payload={"format": "json"})
-    pipeline.process([Message(TOPIC, gzip.compress(b'{"samples": [1]}'), START_NS)], START_NS, 0.0)
+    pipeline.process(
+        [Message(TOPIC, gzip.compress(b'{"samples": [1]}'), START_NS)], START_NS, 0.0
+    )
     (bad,) = pipeline.take_batch(True).bad_payloads
     assert bad.detail.endswith("It seems to be gzip: set payload.compression: gzip.")
 

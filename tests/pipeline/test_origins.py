@@ -48,7 +48,9 @@ def in_turn(*streams: list[Message]) -> list[Message]:
     return [one for group in zip(*streams, strict=True) for one in group]
 
 
-def tagged(sent: list[Message], said: dict[str, Any], key: str = "samples") -> list[Message]:
+def tagged(
+    sent: list[Message], said: dict[str, Any], key: str = "samples"
+) -> list[Message]:
     """The same samples as JSON, with a field that says who sends them."""
     found = []
     for one in sent:
@@ -86,7 +88,9 @@ def test_two_senders_that_nobody_told_apart_are_not_melted(
     (event,) = [event for event in batch.events if event.kind == "ambiguous"]
     assert "name the field that tells them apart as machine or point" in event.text
     assert event.text.isprintable()
-    assert batch.books["m/main", "received", ""] == 4500  # all of the first, one of the second
+    assert (
+        batch.books["m/main", "received", ""] == 4500
+    )  # all of the first, one of the second
 
 
 def test_named_by_that_field_they_are_two_sensors() -> None:
@@ -150,7 +154,9 @@ def test_two_gateways_that_relay_one_sensor(bare: bool, lag: int) -> None:
     sent = messages(noise(20_000), [500] * 40)
     first, second = (on(topic, sent, bare=bare) for topic in GATEWAYS)
     both = in_turn(first[lag:], second[: len(second) - lag])
-    batch = run(pipeline("gateway/+/{machine}/{point}"), [*first[:lag], *both, *second[40 - lag :]])
+    batch = run(
+        pipeline("gateway/+/{machine}/{point}"), [*first[:lag], *both, *second[40 - lag :]]
+    )
     assert batch.books["m/p", "received", ""] == 40_000
     assert batch.books["m/p", "dropped", "duplicate"] == 20_000
     judged = [one for one in batch.verdicts if one.status is not Status.BAD_DATA]
@@ -241,12 +247,16 @@ def test_topics_told_apart_are_bounded() -> None:
 def test_two_topics_whose_payloads_name_one_sensor() -> None:
     """A topic without a level + can be as ambiguous, where the payload names the machine."""
     payload = {"format": "json", "machine": "id", "time": None, "sequence": None}
-    config = configure(subscriptions=[{"topic": "data/{point}/{machine}", "payload": payload}])
+    config = configure(
+        subscriptions=[{"topic": "data/{point}/{machine}", "payload": payload}]
+    )
     tried = Pipeline(rules(config), {}, {}, 0.0)
     sent = [
         Message(
             f"data/p/{source}",
-            json.dumps({"id": "m", "samples": (noise(500, seed=seed)[0]).tolist()}).encode(),
+            json.dumps(
+                {"id": "m", "samples": (noise(500, seed=seed)[0]).tolist()}
+            ).encode(),
             START_NS,
         )
         for seed, source in enumerate(("hamburg", "munich") * 4)

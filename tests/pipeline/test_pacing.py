@@ -28,12 +28,16 @@ def test_tails_go_when_half_of_what_may_be_in_flight_is_pending() -> None:
     assert fresh(2).due(0.01, 1, 0.0, 1, 0, False) is Due.TAILS
 
 
-def test_a_broker_s_smaller_limit_is_learned_from_its_silence_and_forgotten_slowly() -> None:
+def test_a_broker_s_smaller_limit_is_learned_from_its_silence_and_forgotten_slowly() -> (
+    None
+):
     """It has 20 in flight, we would take 1000: after the first silence it never has to wait for us
     again.
     """
     pacer = fresh(1000)
-    assert pacer.due(0.01, ASSUMED_IN_FLIGHT, 0.0, 5, 0, False) is Due.NOTHING  # still coming
+    assert (
+        pacer.due(0.01, ASSUMED_IN_FLIGHT, 0.0, 5, 0, False) is Due.NOTHING
+    )  # still coming
     # Nothing comes any more.
     assert pacer.due(0.02, ASSUMED_IN_FLIGHT, 0.0, 0, 0, False) is Due.TAILS
     # Now before it runs dry.

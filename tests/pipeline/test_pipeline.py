@@ -32,7 +32,9 @@ def make(**changes: object) -> Pipeline:
 
 def imbalance(batches: list[Batch]) -> dict[str, int]:
     books = sum((batch.books for batch in batches), Counter())
-    waiting = {update.sensor: update.n_waiting for batch in batches for update in batch.streams}
+    waiting = {
+        update.sensor: update.n_waiting for batch in batches for update in batch.streams
+    }
     left: Counter[str] = Counter()
     for (sensor, fate, _), n in books.items():
         left[sensor] += n if fate == "received" else -n
@@ -96,7 +98,9 @@ def test_redelivered_messages_make_no_second_verdict() -> None:
 def test_any_number_of_bad_payloads_and_a_good_one_gets_through() -> None:
     pipeline = make()
     bad = [
-        Message("vibration/m/p/waveform", b"x" * 7, START_NS, {}, Delivery(k + 1, k + 1, False))
+        Message(
+            "vibration/m/p/waveform", b"x" * 7, START_NS, {}, Delivery(k + 1, k + 1, False)
+        )
         for k in range(500)
     ]
     stray = Message("elsewhere/m", b"", START_NS, {}, Delivery(999, 999, False))
@@ -208,7 +212,8 @@ def test_a_new_process_goes_on_where_the_journal_stands(tmp_path: Path, at: int)
     def rows(path: Path) -> list[tuple[object, ...]]:
         found = [row.verdict for row in JournalReader(path).rows()]
         return [
-            (v.segment, v.first_sample, v.start_ns, v.status, v.quality["rms_ms2"]) for v in found
+            (v.segment, v.first_sample, v.start_ns, v.status, v.quality["rms_ms2"])
+            for v in found
         ]
 
     assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
@@ -257,7 +262,9 @@ def test_a_new_unit_holds_from_the_next_window_on() -> None:
     pipeline.process(sent[:1], START_NS, 0.0)
     pipeline.change_rules(rules(configure(sensor={"unit": "m/s2"})))
     pipeline.process(sent[1:], START_NS, 0.0)
-    in_g, in_ms2 = (verdict.quality["rms_ms2"] for verdict in pipeline.take_batch(True).verdicts)
+    in_g, in_ms2 = (
+        verdict.quality["rms_ms2"] for verdict in pipeline.take_batch(True).verdicts
+    )
     raw = noise(2 * N_WINDOW)[0]
     assert in_g == pytest.approx(9.80665 * raw[:N_WINDOW].std(), rel=1e-4)
     assert in_ms2 == pytest.approx(raw[N_WINDOW:].std(), rel=1e-4)
@@ -300,7 +307,9 @@ def test_a_retained_waveform_is_settled_and_no_sign_of_life() -> None:
     sent = messages(noise(1500), [500] * 3)
     pipeline.process(sent[:2], START_NS, 0.0)
     pipeline.take_batch(True)
-    old = replace(sent[1], properties={}, retained=True, delivery=Delivery("old", 77, False))
+    old = replace(
+        sent[1], properties={}, retained=True, delivery=Delivery("old", 77, False)
+    )
     pipeline.process([old], START_NS, 2.9)
     batch = pipeline.take_batch(False)
     assert [one.token for one in batch.settled] == ["old"]
@@ -399,10 +408,15 @@ def test_sensors_that_their_messages_name_miss_what_their_topic_refused() -> Non
         found = json.dumps({"id": machine, "samples": values}) if text is None else text
         return Message("gateway/data", found.encode(), START_NS)
 
-    pipeline.process([said("a"), said("b"), said("", "{"), said("a"), said("b")], START_NS, 0.0)
+    pipeline.process(
+        [said("a"), said("b"), said("", "{"), said("a"), said("b")], START_NS, 0.0
+    )
     batch = pipeline.take_batch(True)
     reasons = [(v.sensor, v.reason, v.n_samples) for v in batch.verdicts]
-    assert reasons == [("a/main", "refused_message", 250), ("b/main", "refused_message", 250)]
+    assert reasons == [
+        ("a/main", "refused_message", 250),
+        ("b/main", "refused_message", 250),
+    ]
 
 
 def arriving(sent: list[Message], from_ns: int, is_owed: bool) -> list[Message]:
@@ -432,7 +446,9 @@ def test_what_was_lost_while_we_were_away_is_a_gap(
     sent = messages(noise(10_000), [500] * 20)
     first.process(arriving(sent[:5], START_NS, is_owed), START_NS, 0.0)
     journal.commit(first.take_batch(True))
-    second = Pipeline(rules(configure(max_lag_s=20.0)), journal.streams(), journal.digests(), 0.0)
+    second = Pipeline(
+        rules(configure(max_lag_s=20.0)), journal.streams(), journal.digests(), 0.0
+    )
     second.connected(is_resumed)
     away_ns = 30_000_000_000 if reasons else 0  # what is owed comes at once
     later_ns = START_NS + 5 * 250_000_000 + away_ns

@@ -103,7 +103,9 @@ def finding(status: Status, score: float = 0.0) -> Finding:
     return Finding(status, "", (novelty(np.full((1, 1), score, np.float32), 0.4),))
 
 
-def hear(promise: Promise, status: Status, score: float = 0.0, **context: float | str) -> Heard:
+def hear(
+    promise: Promise, status: Status, score: float = 0.0, **context: float | str
+) -> Heard:
     return promise.hear(finding(status, score), own(REFERENCE), None, HOUR_S, context)
 
 

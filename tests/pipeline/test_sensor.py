@@ -66,7 +66,9 @@ def commissioned(novelty_of_spectrum: float, **changes: Any) -> Commissioned:
         "at_ns": 0,
         **changes,
     }
-    return Commissioned("m/p", GRID.f_edges_hz, Baseline(level, level.copy(), 0.4), **values)
+    return Commissioned(
+        "m/p", GRID.f_edges_hz, Baseline(level, level.copy(), 0.4), **values
+    )
 
 
 def judge(
@@ -105,13 +107,18 @@ def test_what_may_speak(
     )
     assert (verdict.status, verdict.reason) == expected
     assert score_of(verdict) == logit  # reported whatever the rule
-    assert score_of(verdict, "novelty") == (None if novelty is None else pytest.approx(novelty))
+    assert score_of(verdict, "novelty") == (
+        None if novelty is None else pytest.approx(novelty)
+    )
 
 
 def test_the_band_belongs_to_the_evidence_that_spoke() -> None:
     by_network = judge(analyser(), 0.5)
     assert by_network.band is not None
-    assert (by_network.band.low_hz, by_network.band.high_hz) == (0.0, 200.0)  # 0.2 and 0.8 of it
+    assert (by_network.band.low_hz, by_network.band.high_hz) == (
+        0.0,
+        200.0,
+    )  # 0.2 and 0.8 of it
     assert by_network.band.share == pytest.approx(1.0)
     baseline = commissioned(0.7)
     baseline.baseline.high_db[0, 1] = -40.0  # only the lower band is unlike itself
@@ -133,7 +140,9 @@ def test_thresholds_the_rule_s_then_the_sensor_s_then_the_model_s() -> None:
     assert threshold_of(judge(analyser(), own=own)) == 1.0
     assert (
         threshold_of(
-            judge(analyser(), own=commissioned(0.0, logit_threshold=1.0, model_id="another"))
+            judge(
+                analyser(), own=commissioned(0.0, logit_threshold=1.0, model_id="another")
+            )
         )
         == 0.0
     )

@@ -64,7 +64,9 @@ def cut(samples: np.ndarray[Any, Any], name: str, n: int, first: int = 1) -> lis
     return found
 
 
-def by_fields(samples: np.ndarray[Any, Any], name: object, n: int, first: int = 1) -> list[Message]:
+def by_fields(
+    samples: np.ndarray[Any, Any], name: object, n: int, first: int = 1
+) -> list[Message]:
     found = []
     for index, piece in enumerate(np.array_split(samples, n)):
         tree = {"id": name, "idx": index + 1, "parts": n, "samples": piece.tolist()}
@@ -88,7 +90,9 @@ def test_a_series_is_one_window(made: Any) -> None:
     whole = run(pipeline(), [message(noise(1000)[0].astype("<f4").tobytes(), 1)])
     found = run(pipeline(how), made(noise(1000)[0], "a", 7))
     assert judged(found) == judged(whole) == [(0, Status.LEARNING)]
-    np.testing.assert_array_equal(found.verdicts[0].spectrum_db, whole.verdicts[0].spectrum_db)
+    np.testing.assert_array_equal(
+        found.verdicts[0].spectrum_db, whole.verdicts[0].spectrum_db
+    )
     assert len(found.settled) == 7
     assert found.books["m/p", "received", ""] == 1000
     assert found.counters["series.parts"] == 7
@@ -102,7 +106,9 @@ def test_what_is_looked_at_is_the_whole_payload_not_its_last_part(
     monkeypatch.setattr(
         Sensor, "look", lambda _self, message, *_rest: looked.append(len(message.payload))
     )
-    run(pipeline(), [*cut(noise(1000)[0], "a", 3), *cut(noise(1000, 1)[0], "b", 3, first=9)])
+    run(
+        pipeline(), [*cut(noise(1000)[0], "a", 3), *cut(noise(1000, 1)[0], "b", 3, first=9)]
+    )
     assert looked == [4000, 4000]
 
 
@@ -161,7 +167,10 @@ def test_a_restart_within_a_series_loses_and_doubles_nothing(
     config = configure(subscriptions=[{"topic": TOPIC_PATTERN, "payload": how}])
     second = Pipeline(rules(config), *kept, 0.0, journal.remembered())
     # What was settled may come again all the same.
-    again = [replace(one, delivery=Delivery(9, one.delivery.key, True)) for one in parts[:n_before]]
+    again = [
+        replace(one, delivery=Delivery(9, one.delivery.key, True))
+        for one in parts[:n_before]
+    ]
     batch = run(second, [*again, *parts[n_before:]])
     journal.commit(batch)
     stream = journal.streams()["m/p"]
@@ -250,11 +259,15 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(series, "MAX_SERIES", 5)
     monkeypatch.setattr(series, "MAX_BYTES", 1000)
     service = pipeline()
-    many = [part for at in range(50) for part in cut(noise(40)[0], f"s{at}", 2, first=at)[:1]]
+    many = [
+        part for at in range(50) for part in cut(noise(40)[0], f"s{at}", 2, first=at)[:1]
+    ]
     batch = run(service, many)
     assert len(batch.bad_payloads) == 45
     assert sum(stored is not None for stored in batch.parts.values()) == 5
-    large = [part for at in range(9) for part in cut(noise(150)[0], f"l{at}", 2, first=at)[:1]]
+    large = [
+        part for at in range(9) for part in cut(noise(150)[0], f"l{at}", 2, first=at)[:1]
+    ]
     run(service, large)
     assert service._memory.series._n_bytes <= 1000
     assert run(service, cut(noise(900)[0], "z", 2)[:1]).bad_payloads

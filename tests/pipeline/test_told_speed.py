@@ -35,7 +35,11 @@ def test_a_speed_that_wanders_a_little_is_a_span() -> None:
             told(999),
             "the shaft's speed is not known: rpm did not hold for all of the signal",
         ),
-        (["fast"], told(999), "the shaft's speed is not known: rpm = 'fast' is no number (1/min)"),
+        (
+            ["fast"],
+            told(999),
+            "the shaft's speed is not known: rpm = 'fast' is no number (1/min)",
+        ),
         ([0.0], told(999), "the shaft stands still: rpm = 0 1/min, and must be above 0"),
         (
             [1480.0, 1600.0],

@@ -24,7 +24,9 @@ def told(batch: Batch) -> list[tuple[str, str]]:
     return [(event.kind, event.text) for event in batch.events if event.kind in TROUBLES]
 
 
-def live(n: int, n_each: int = 500, rate_hz: float = RATE_HZ, **facts: str) -> list[Message]:
+def live(
+    n: int, n_each: int = 500, rate_hz: float = RATE_HZ, **facts: str
+) -> list[Message]:
     """Messages without time that arrive as their samples are measured."""
     sent = messages(noise(n * n_each), [n_each] * n)
     return [
@@ -78,7 +80,9 @@ def test_a_rate_by_time_stamps_names_both_rates() -> None:
     """Case d29-odr-off: status and log showed no more than a word."""
     sent = live(40)
     timed = [
-        replace(message, properties={"start_time_ns": str(START_NS + round(n * 250e6 / 1.04))})
+        replace(
+            message, properties={"start_time_ns": str(START_NS + round(n * 250e6 / 1.04))}
+        )
         for n, message in enumerate(sent)
     ]
     (only,) = told(run(make(), timed))
@@ -91,7 +95,9 @@ def test_a_rate_by_time_stamps_names_both_rates() -> None:
 def test_a_stated_rate_that_jitters_is_judged_and_noted() -> None:
     """Case d28-measured-rate."""
     sent = [
-        replace(message, properties={"sample_rate_hz": f"{RATE_HZ * (1.002 + 2e-4 * (n % 3))}"})
+        replace(
+            message, properties={"sample_rate_hz": f"{RATE_HZ * (1.002 + 2e-4 * (n % 3))}"}
+        )
         for n, message in enumerate(live(40))
     ]
     batch = run(make(), sent)
@@ -102,7 +108,9 @@ def test_a_stated_rate_that_jitters_is_judged_and_noted() -> None:
 
 def test_a_snapshot_that_is_too_short_is_told_once() -> None:
     """Case d31-snapshot-too-short: it looked alive and analysed nothing."""
-    pipeline = make(sensor={"acquisition": "snapshot", "window_s": 1.0, "expected_period_s": 10})
+    pipeline = make(
+        sensor={"acquisition": "snapshot", "window_s": 1.0, "expected_period_s": 10}
+    )
     sent = live(30, 1024, 0.1 * 1024)
     batch = run(pipeline, sent)
     assert told(batch) == [
@@ -112,11 +120,17 @@ def test_a_snapshot_that_is_too_short_is_told_once() -> None:
         )
     ]
     (row,) = batch.verdicts  # so it stands on the page
-    assert (row.status, row.reason, row.n_samples) == (Status.BAD_DATA, "snapshot_too_short", 0)
+    assert (row.status, row.reason, row.n_samples) == (
+        Status.BAD_DATA,
+        "snapshot_too_short",
+        0,
+    )
 
 
 def test_a_snapshot_of_a_window_and_a_bit_is_well() -> None:
-    pipeline = make(sensor={"acquisition": "snapshot", "window_s": 0.5, "expected_period_s": 10})
+    pipeline = make(
+        sensor={"acquisition": "snapshot", "window_s": 0.5, "expected_period_s": 10}
+    )
     batch = run(pipeline, live(30, 1024, 0.1 * 1024))
     assert not told(batch)
     assert len(batch.verdicts) == 30
@@ -136,8 +150,14 @@ def test_a_sensor_that_flaps_is_told_its_period() -> None:
 @pytest.mark.parametrize(
     ("off_ns", "text"),
     [
-        (lambda at_ns: at_ns // 1000, "time is 54 years behind: does the sensor count in a unit"),
-        (lambda at_ns: at_ns - START_NS + 10**9, "time is 54 years behind: is payload.time_format"),
+        (
+            lambda at_ns: at_ns // 1000,
+            "time is 54 years behind: does the sensor count in a unit",
+        ),
+        (
+            lambda at_ns: at_ns - START_NS + 10**9,
+            "time is 54 years behind: is payload.time_format",
+        ),
         (lambda at_ns: at_ns + 3 * 86_400 * SECOND_NS, "time is 3 days ahead: "),
     ],
 )

@@ -51,11 +51,18 @@ def table(folder: Path, content: bytes, more: str = "") -> RecordingSet:
 @pytest.mark.parametrize(
     "content",
     [
-        "path;label;machine\r\na.npy;OK;Prüfstand\r\n;;\r\nb.npy;NG;Prüfstand\r\n".encode("cp1252"),
-        "path;label;machine\r\na.npy;OK;Prüfstand\r\nb.npy;NG;Prüfstand\r\n".encode("utf-8-sig"),
-        "path\tlabel\tmachine\r\na.npy\tOK\tPrüfstand\r\nb.npy\tNg\tPrüfstand\r\n".encode("utf-16"),
+        "path;label;machine\r\na.npy;OK;Prüfstand\r\n;;\r\nb.npy;NG;Prüfstand\r\n".encode(
+            "cp1252"
+        ),
+        "path;label;machine\r\na.npy;OK;Prüfstand\r\nb.npy;NG;Prüfstand\r\n".encode(
+            "utf-8-sig"
+        ),
+        "path\tlabel\tmachine\r\na.npy\tOK\tPrüfstand\r\nb.npy\tNg\tPrüfstand\r\n".encode(
+            "utf-16"
+        ),
         "Path, Label, Machine\r\n\r\na.npy, ok , Prüfstand\r\nb.npy, ng, Prüfstand\r\n".encode(),
-        b'sep=;\r\n"path";"label";"machine"\r\na.npy;OK;Pr\xfcfstand\r\nb.npy;NG;"Pr\xfcfstand"\r\n',
+        b'sep=;\r\n"path";"label";"machine"\r\n'
+        b'a.npy;OK;Pr\xfcfstand\r\nb.npy;NG;"Pr\xfcfstand"\r\n',
         "path;label;machine;;\r\na.npy;OK;Prüfstand;;\r\nb.npy;NG;Prüfstand;;\r\n".encode(),
     ],
     ids=["german", "utf-8", "unicode text", "blanks", "separator line", "empty columns"],
@@ -73,7 +80,9 @@ def test_r01_table_by_excel_rows_are_the_files_lines(tmp_path: Path) -> None:
 
 def test_r01_table_by_excel_says_how_it_was_read(tmp_path: Path) -> None:
     manifest = table(tmp_path, "path;machine\r\na.npy;Prüfstand\r\n".encode("cp1252"))
-    assert manifest.understood == ("recordings.csv: semicolons between the cells, text in cp1252",)
+    assert manifest.understood == (
+        "recordings.csv: semicolons between the cells, text in cp1252",
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,14 +97,18 @@ def test_r01_table_by_excel_says_how_it_was_read(tmp_path: Path) -> None:
 def test_r01_table_by_excel_local_dates(
     tmp_path: Path, starts: list[str], expected: list[str]
 ) -> None:
-    rows = "".join(f"{name}.npy;{start}\r\n" for name, start in zip("ab", starts, strict=True))
+    rows = "".join(
+        f"{name}.npy;{start}\r\n" for name, start in zip("ab", starts, strict=True)
+    )
     manifest = table(tmp_path, f"path;start\r\n{rows}".encode())
     right = [int(np.datetime64(text, "ns").astype(np.int64)) for text in expected]
     assert [one.start_ns for one in manifest.recordings] == right
 
 
 def test_r01_table_by_excel_times_of_a_zone(tmp_path: Path) -> None:
-    content = b"path;start\r\na.npy;24.11.2026 08:30\r\nb.npy;2026-07-01T08:30\r\nc.npy;1795\r\n"
+    content = (
+        b"path;start\r\na.npy;24.11.2026 08:30\r\nb.npy;2026-07-01T08:30\r\nc.npy;1795\r\n"
+    )
     manifest = table(tmp_path, content, "time_zone: Europe/Berlin\n")
     right = [np.datetime64(text, "ns") for text in ("2026-11-24T07:30", "2026-07-01T06:30")]
     found = [one.start_ns for one in manifest.recordings]
@@ -190,7 +203,9 @@ def test_r04_no_header_and_numbers_above_the_others(tmp_path: Path) -> None:
     said = refusal(recorded(tmp_path, content, "channels: [x, y, z]"))
     assert "has 2 cells in line 2 and 3 in the lines of numbers below" in said
     said = refusal(recorded(tmp_path, content, "header: false, channels: [x, y, z]"))
-    assert "has numbers in line 1, above the lines of 3 cells: set files.skip_lines: 2" in said
+    assert (
+        "has numbers in line 1, above the lines of 3 cells: set files.skip_lines: 2" in said
+    )
     files = "header: false, skip_lines: 2, channels: [x, y, z]"
     assert read(recorded(tmp_path, content, files).recordings[0]).shape == (3, 4)
 
@@ -222,7 +237,15 @@ def test_r04_no_header_said_to_be_one(tmp_path: Path) -> None:
         b"x,y\n+.1,0.20\n0.3,00.4\n",
     ],
     ids=[
-        *("bom", "comments", "device lines and units", "sep", "quotes", "blanks", "text beside"),
+        *(
+            "bom",
+            "comments",
+            "device lines and units",
+            "sep",
+            "quotes",
+            "blanks",
+            "text beside",
+        ),
         *("old Mac", "no last line end", "utf-16", "savetxt", "signs"),
     ],
 )
@@ -237,7 +260,9 @@ def test_r05_preamble_bom_quotes_lines_that_a_person_skips(tmp_path: Path) -> No
     content = "1,2\n3,4\nx,y\n0.1,0.2\n0.3,0.4\n"
     said = refusal(recorded(tmp_path, content, "channels: [x, y]"))
     assert "'x' is no number: line 3" in said
-    found = read(recorded(tmp_path, content, "channels: [x, y], skip_lines: 2").recordings[0])
+    found = read(
+        recorded(tmp_path, content, "channels: [x, y], skip_lines: 2").recordings[0]
+    )
     np.testing.assert_allclose(found, [[0.1, 0.3], [0.2, 0.4]], rtol=1e-6)
 
 
@@ -259,7 +284,9 @@ def test_r05_preamble_bom_quotes_lines_that_a_person_skips(tmp_path: Path) -> No
         ("9" * (1 << 20), "has a line 1 of over 1048576 characters"),
     ],
 )
-def test_r05_preamble_bom_quotes_refused(tmp_path: Path, content: str, sentence: str) -> None:
+def test_r05_preamble_bom_quotes_refused(
+    tmp_path: Path, content: str, sentence: str
+) -> None:
     assert sentence in refusal(recorded(tmp_path, content, "channels: [x, y]"))
 
 
@@ -281,15 +308,21 @@ def test_r05_preamble_bom_quotes_no_thousands_by_accident(tmp_path: Path) -> Non
         ("1’234.5;.25", [1234.5, 0.25]),
     ],
 )
-def test_r05_preamble_bom_quotes_thousands(tmp_path: Path, row: str, expected: list[float]) -> None:
-    found = read(recorded(tmp_path, f"x;y\n{row}\n{row}\n", "channels: [x, y]").recordings[0])
+def test_r05_preamble_bom_quotes_thousands(
+    tmp_path: Path, row: str, expected: list[float]
+) -> None:
+    found = read(
+        recorded(tmp_path, f"x;y\n{row}\n{row}\n", "channels: [x, y]").recordings[0]
+    )
     np.testing.assert_allclose(found[:, 0], expected)
 
 
 # -- r07-mat-structs ------------------------------------------------------------------------------
 
 
-def matlab(folder: Path, variables: dict[str, object], key: str, channels: str) -> RecordingSet:
+def matlab(
+    folder: Path, variables: dict[str, object], key: str, channels: str
+) -> RecordingSet:
     scipy.io.savemat(folder / "one.mat", variables)
     files = f"format: mat, key: {key}, channels: {channels}"
     return load_manifest(write_manifest(folder, ["one.mat,ok,a"], files))
@@ -312,7 +345,10 @@ def test_r07_mat_structs_a_variable_a_channel(tmp_path: Path) -> None:
     ("key", "sentence"),
     [
         ("bearing", r"has a struct under 'bearing', with the fields \['gs', 'name'"),
-        ("bearing.no", r"must hold exactly one array for key = 'no', found 0 among \['c', 'gs'"),
+        (
+            "bearing.no",
+            r"must hold exactly one array for key = 'no', found 0 among \['c', 'gs'",
+        ),
         ("bearing.gs.more", "has no struct under 'gs', so no field 'more'"),
         ("'bearing(2).gs'", "has 1 entries in 'bearing', entry 2 is wanted"),
         ("'bearing.gs(3)'", "has 1 entries in 'gs', entry 3 is wanted"),
@@ -344,12 +380,18 @@ def test_r07_mat_structs_refused(tmp_path: Path, key: str, sentence: str) -> Non
 )
 def test_r08_wav_kinds(tmp_path: Path, container: str, subtype: str, step: float) -> None:
     samples = np.random.default_rng(3).uniform(-0.9, 0.9, (4000, 2))
-    soundfile.write(tmp_path / "one.wav", samples, RATE_HZ, subtype=subtype, format=container)
+    soundfile.write(
+        tmp_path / "one.wav", samples, RATE_HZ, subtype=subtype, format=container
+    )
     found = read(sound(tmp_path))
-    np.testing.assert_allclose(found, samples.T * [[50], [-25]] * 9.80665, atol=50 * 9.81 * step)
+    np.testing.assert_allclose(
+        found, samples.T * [[50], [-25]] * 9.80665, atol=50 * 9.81 * step
+    )
 
 
-def sound(folder: Path, row: str = "one.wav,ok,a", header: str = "path,label,group") -> Recording:
+def sound(
+    folder: Path, row: str = "one.wav,ok,a", header: str = "path,label,group"
+) -> Recording:
     """±5 V at full scale: 100 mV/g, and 200 mV/g mounted upside down."""
     files = "format: wav, channels: [x, y], unit: g, scale: [50, -25]"
     return load_manifest(write_manifest(folder, [row], files, header=header)).recordings[0]
@@ -361,7 +403,9 @@ def test_r08_wav_kinds_cut_short(tmp_path: Path, container: str) -> None:
     path = tmp_path / "one.wav"
     soundfile.write(path, samples, RATE_HZ, subtype="PCM_16", format=container)
     path.write_bytes(path.read_bytes()[: -834 * 4])
-    sentence = r"row 2: one.wav is cut short: it holds 3166 of the 4000 samples that its header"
+    sentence = (
+        r"row 2: one.wav is cut short: it holds 3166 of the 4000 samples that its header"
+    )
     with pytest.raises(RecordingError, match=sentence):
         read(sound(tmp_path))
     wanted = sound(tmp_path, "one.wav,ok,a,3166", "path,label,group,n_samples")

@@ -45,7 +45,9 @@ def read_again(recording: Recording, content: bytes) -> Float32 | None:
     """With other bytes in its file; None where they are refused, in one sentence."""
     recording.path.unlink()  # some disks wait at each file that is written over
     recording.path.write_bytes(content)
-    now_ns = time.time_ns()  # files are remembered by their time, in coarse steps on some disks
+    now_ns = (
+        time.time_ns()
+    )  # files are remembered by their time, in coarse steps on some disks
     os.utime(recording.path, ns=(now_ns, now_ns))
     try:
         return read(recording)
@@ -60,7 +62,12 @@ def read_again(recording: Recording, content: bytes) -> Float32 | None:
 
 def test_a_file_that_was_cut(recording: Recording) -> None:
     content, chance = recording.path.read_bytes(), random.Random(2)
-    ends = [0, 1, len(content) - 1, *(chance.randrange(len(content)) for _ in range(N_CUTS))]
+    ends = [
+        0,
+        1,
+        len(content) - 1,
+        *(chance.randrange(len(content)) for _ in range(N_CUTS)),
+    ]
     expected = read(recording)
     for end in ends:
         found = read_again(recording, content[:end])
@@ -87,12 +94,30 @@ def test_a_file_that_was_garbled(recording: Recording) -> None:
 
 
 def test_bytes_of_anything_are_no_recording(recording: Recording) -> None:
-    for content in (bytes(4096), bytes(range(256)) * 8, b"nothing of the kind\n", b"\x93NUMPY\x01"):
+    for content in (
+        bytes(4096),
+        bytes(range(256)) * 8,
+        b"nothing of the kind\n",
+        b"\x93NUMPY\x01",
+    ):
         assert read_again(recording, content) is None
 
 
 PIECES = (
-    *("0.1", "0,2", "1.234", "1,234", "-3", "1e-3", "nan", "x", "t", "time", "[g]", "08:30:00"),
+    *(
+        "0.1",
+        "0,2",
+        "1.234",
+        "1,234",
+        "-3",
+        "1e-3",
+        "nan",
+        "x",
+        "t",
+        "time",
+        "[g]",
+        "08:30:00",
+    ),
     *(
         "24.11.2026",
         "\n",
@@ -117,7 +142,9 @@ PIECES = (
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.sampled_from(PIECES), min_size=1, max_size=40).map("".join),
-    st.sampled_from(["", ", header: true", ", header: false", ", delimiter: tab", ", time_key: 0"]),
+    st.sampled_from(
+        ["", ", header: true", ", header: false", ", delimiter: tab", ", time_key: 0"]
+    ),
 )
 def test_any_text_is_numbers_or_one_sentence(
     tmp_path_factory: pytest.TempPathFactory, content: str, files: str
@@ -157,16 +184,24 @@ def small_limit(monkeypatch: pytest.MonkeyPatch) -> int:
 
 def refused_for_size(one: Recording) -> None:
     assert one.path.stat().st_size < 20_000
-    with pytest.raises(RecordingError, match=r"would be \d+ bytes in memory, at most 1048576 are"):
+    with pytest.raises(
+        RecordingError, match=r"would be \d+ bytes in memory, at most 1048576 are"
+    ):
         read(one)
 
 
-def test_more_comes_out_of_a_matlab_file_than_we_take(tmp_path: Path, small_limit: int) -> None:
-    scipy.io.savemat(tmp_path / "one.mat", {"x": np.zeros(small_limit)}, do_compression=True)
+def test_more_comes_out_of_a_matlab_file_than_we_take(
+    tmp_path: Path, small_limit: int
+) -> None:
+    scipy.io.savemat(
+        tmp_path / "one.mat", {"x": np.zeros(small_limit)}, do_compression=True
+    )
     refused_for_size(only(tmp_path, "one.mat", "format: mat"))
 
 
-def test_more_comes_out_of_an_archive_than_we_take(tmp_path: Path, small_limit: int) -> None:
+def test_more_comes_out_of_an_archive_than_we_take(
+    tmp_path: Path, small_limit: int
+) -> None:
     np.savez_compressed(tmp_path / "one.npz", x=np.zeros(small_limit))
     refused_for_size(only(tmp_path, "one.npz", "format: npz"))
 
@@ -181,7 +216,9 @@ def test_an_archive_that_lies_of_its_size(tmp_path: Path) -> None:
     path = tmp_path / "one.npz"
     with zipfile.ZipFile(path, "w") as archive:
         header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }\n"
-        archive.writestr("x.npy", b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header)
+        archive.writestr(
+            "x.npy", b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header
+        )
     with pytest.raises(RecordingError, match=r"row 2: one.npz "):
         read(only(tmp_path, "one.npz", "format: npz"))
 

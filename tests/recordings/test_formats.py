@@ -29,7 +29,9 @@ def recorded(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Recor
 def store(name: str, folder: Path) -> RecordingSet:
     file = folder / f"one.{name.partition('_')[0]}"
     files = WRITERS[name](file, SAMPLES.astype(np.float64))
-    path = write_manifest(folder, [f"{file.name},ok,a"], f"{files}, channels: [x, y], unit: g")
+    path = write_manifest(
+        folder, [f"{file.name},ok,a"], f"{files}, channels: [x, y], unit: g"
+    )
     return load_manifest(path)
 
 
@@ -75,11 +77,16 @@ def test_every_format_plays_as_it_is_read(
     np.testing.assert_array_equal(found, read(manifest.recordings[0]))
 
 
-def test_stretches_of_a_file_are_those_of_the_whole(recorded: tuple[str, RecordingSet]) -> None:
+def test_stretches_of_a_file_are_those_of_the_whole(
+    recorded: tuple[str, RecordingSet],
+) -> None:
     _, manifest = recorded
     folder, name = manifest.path.parent, manifest.recordings[0].path.name
     whole = read(manifest.recordings[0])
-    rows = [f"{name},ok,a,{first},{count}" for first, count in ((0, 100), (100, 150), (250, 150))]
+    rows = [
+        f"{name},ok,a,{first},{count}"
+        for first, count in ((0, 100), (100, 150), (250, 150))
+    ]
     header = "path,label,group,first_sample,n_samples"
     (folder / "recordings.csv").write_text("\n".join([header, *rows]) + "\n")
     parts = [read(one) for one in load_manifest(manifest.path).recordings]

@@ -32,7 +32,9 @@ def test_the_stored_number_type_leaves_no_trace(tmp_path: Path, dtype: str) -> N
     samples = np.arange(-500, 500).reshape(500, 2)
     np.save(tmp_path / "one.npy", samples.astype(dtype))
     manifest = load_manifest(
-        write_manifest(tmp_path, ["one.npy,ok,a"], "format: npy, channels: [x, y], unit: mg")
+        write_manifest(
+            tmp_path, ["one.npy,ok,a"], "format: npy, channels: [x, y], unit: mg"
+        )
     )
     expected = samples.T.astype(np.float32) * np.float32(9.80665e-3)
     np.testing.assert_array_equal(read(manifest.recordings[0]), expected)
@@ -87,7 +89,10 @@ def test_slices_of_one_file_and_the_order_of_runs(tmp_path: Path) -> None:
 
 def test_a_faster_file_is_brought_to_the_common_rate(tmp_path: Path) -> None:
     for rate_hz in (1000, 4000):
-        np.save(tmp_path / f"{rate_hz}.npy", np.sin(2 * np.pi * 50 * np.arange(rate_hz) / rate_hz))
+        np.save(
+            tmp_path / f"{rate_hz}.npy",
+            np.sin(2 * np.pi * 50 * np.arange(rate_hz) / rate_hz),
+        )
     rows = ["1000.npy,ok,a,1000", "4000.npy,ok,b,4000"]
     header = "path,label,group,sample_rate_hz"
     manifest = load_manifest(
@@ -96,7 +101,8 @@ def test_a_faster_file_is_brought_to_the_common_rate(tmp_path: Path) -> None:
     slow, fast = (read(one)[0] for one in manifest.recordings)
     np.testing.assert_allclose(fast[50:-50], slow[50:-50], atol=2e-3)
     with pytest.raises(
-        RecordingError, match=r"row 3: sample_rate_hz = 4000 differs .* need files.resample_hz"
+        RecordingError,
+        match=r"row 3: sample_rate_hz = 4000 differs .* need files.resample_hz",
     ):
         load_manifest(write_manifest(tmp_path, rows, "format: npy", header=header))
 
@@ -142,7 +148,11 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
             r"axes = \['channel'\] must name each axis once, time among them",
         ),
         ("format: wav, axes: [time]", "", r"a wav file is \(time, channel\)"),
-        ("format: npy", "columns: {lable: x}\n", r"columns.*'lable' must be one of path, label"),
+        (
+            "format: npy",
+            "columns: {lable: x}\n",
+            r"columns.*'lable' must be one of path, label",
+        ),
         ("format: npy", "groups: [speed]\n", r"the table has no column 'speed'"),
         (
             "format: npy",
@@ -162,9 +172,15 @@ def test_a_bad_manifest_is_one_sentence(
 @pytest.mark.parametrize(
     ("array", "sentence"),
     [
-        (np.array([0.0, np.nan, 1.0]), "row 2: one.npy has a NaN or infinite value at sample 1"),
+        (
+            np.array([0.0, np.nan, 1.0]),
+            "row 2: one.npy has a NaN or infinite value at sample 1",
+        ),
         (np.zeros((3, 3, 3)), "has shape"),
-        (np.array([{"a": 1}]), "cannot be read as a npy file: it is none, or holds Python objects"),
+        (
+            np.array([{"a": 1}]),
+            "cannot be read as a npy file: it is none, or holds Python objects",
+        ),
         (np.array(["a", "b"]), "holds values of type <U1, real numbers are needed"),
         (np.zeros(0), "holds no values"),
     ],
@@ -185,9 +201,19 @@ def plant_in_parts(folder: Path, **second: Any) -> Path:
         (folder / part).mkdir(parents=True)
         np.save(folder / part / "x.npy", np.full(40, 1 if part == "a" else 2))
         columns = ["path", "label", "machine", "group", *changes.get("columns", [])]
-        row = ["x.npy", "ok", f"M-{part}", "run-1", *["v" for _ in changes.get("columns", [])]]
-        (folder / part / "recordings.csv").write_text(f"{','.join(columns)}\n{','.join(row)}\n")
-        files = {"format": "npy", "sample_rate_hz": 100, "unit": "g"} | changes.get("files", {})
+        row = [
+            "x.npy",
+            "ok",
+            f"M-{part}",
+            "run-1",
+            *["v" for _ in changes.get("columns", [])],
+        ]
+        (folder / part / "recordings.csv").write_text(
+            f"{','.join(columns)}\n{','.join(row)}\n"
+        )
+        files = {"format": "npy", "sample_rate_hz": 100, "unit": "g"} | changes.get(
+            "files", {}
+        )
         write_yaml(folder / part / "manifest.yaml", {"name": part, "files": files})
     tree = {"name": "plant", "manifests": ["a/manifest.yaml", "b/manifest.yaml"]}
     write_yaml(folder / "plant.yaml", tree)
@@ -220,9 +246,17 @@ def test_joined_manifests_are_read_each_as_it_says(tmp_path: Path) -> None:
             {"manifests": ["a/manifest.yaml", "c/manifest.yaml"]},
             r"plant.yaml: .*cannot be read",
         ),
-        ({}, {"manifests": ["a/manifest.yaml", "b/../a/manifest.yaml"]}, r"x.npy stands in row"),
+        (
+            {},
+            {"manifests": ["a/manifest.yaml", "b/../a/manifest.yaml"]},
+            r"x.npy stands in row",
+        ),
         ({}, {"manifests": ["plant.yaml"]}, r"plant.yaml: names manifests itself"),
-        ({}, {"manifests": []}, r"plant.yaml: manifests = \[\]: must have 1 or more entries"),
+        (
+            {},
+            {"manifests": []},
+            r"plant.yaml: manifests = \[\]: must have 1 or more entries",
+        ),
         ({}, {"table": "x.csv"}, r"plant.yaml: table: there is no such key"),
         ({"columns": ["load"]}, {"groups": ["load"]}, r"the table has no column 'load'"),
     ],
@@ -240,7 +274,9 @@ def test_manifests_that_cannot_be_joined(
 def test_a_sound_file_of_another_rate_is_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "one.wav", np.zeros(10), 8000)
     manifest = load_manifest(write_manifest(tmp_path, ["one.wav,ok,a"], "format: wav"))
-    with pytest.raises(RecordingError, match="is sampled at 8000 Hz, the manifest says 1000 Hz"):
+    with pytest.raises(
+        RecordingError, match="is sampled at 8000 Hz, the manifest says 1000 Hz"
+    ):
         read(manifest.recordings[0])
 
 
@@ -255,7 +291,11 @@ def test_a_sound_file_of_another_rate_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_real_sets(
-    name: str, n_recordings: int, n_runs: int, labels: dict[str, int], shape: tuple[int, int]
+    name: str,
+    n_recordings: int,
+    n_runs: int,
+    labels: dict[str, int],
+    shape: tuple[int, int],
 ) -> None:
     manifest = load_manifest(MANIFESTS / f"{name}.yaml")
     assert len(manifest.recordings) == n_recordings

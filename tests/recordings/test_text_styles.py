@@ -81,7 +81,8 @@ def test_a_table_in_any_style(
     folder = tmp_path_factory.mktemp("style")
     (folder / "one.csv").write_bytes(written(values, style))
     right = np.array(
-        [[float(f"{value:.{style['n_decimals']}f}") for value in row] for row in values], np.float32
+        [[float(f"{value:.{style['n_decimals']}f}") for value in row] for row in values],
+        np.float32,
     ).T
     with suppress(RecordingError):  # what could be other numbers too is refused
         np.testing.assert_allclose(found(folder, len(right), ""), right, rtol=1e-6)
@@ -104,4 +105,6 @@ def told(style: dict[str, object]) -> str:
 def found(folder: Path, n_channels: int, files: str) -> Float32:
     channels = ", ".join("xyz"[:n_channels])
     files = f"format: csv, channels: [{channels}]{files}"
-    return read(load_manifest(write_manifest(folder, ["one.csv,ok,a"], files)).recordings[0])
+    return read(
+        load_manifest(write_manifest(folder, ["one.csv,ok,a"], files)).recordings[0]
+    )

@@ -26,7 +26,9 @@ from tests.recordings.writers import (
 N = 200
 
 
-def with_times(folder: Path, times: list[str], files: str = "", name: str = "t") -> RecordingSet:
+def with_times(
+    folder: Path, times: list[str], files: str = "", name: str = "t"
+) -> RecordingSet:
     rows = [[time, f"0.{at}"] for at, time in enumerate(times)]
     text(folder / "one.csv", [[name, "x"], *rows], ";")
     more = f", {files}" if files else ""
@@ -87,8 +89,9 @@ def test_samples_that_are_missing_are_seen(
     folder = tmp_path_factory.mktemp("gap")
     times = [f"{(one + n_lost * (one >= at)) / 1000:.6f}" for one in range(N)]
     manifest = with_times(folder, times)
-    assert f"has a break before sample {at} by its column 't' (in s): a recording is" in refusal(
-        manifest
+    assert (
+        f"has a break before sample {at} by its column 't' (in s): a recording is"
+        in refusal(manifest)
     )
     header = "path,label,group,first_sample,n_samples"
     rows = [f"one.csv,ok,a,0,{at}", f"one.csv,ok,a,{at},{N - at}"]
@@ -134,11 +137,15 @@ def test_units_that_go_with_the_declared_one(
     np.testing.assert_allclose(read(manifest.recordings[0])[0, 0], 0.5 * factor, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "unit"), [("acc [g]", "g"), ("v [mm/s]", "mm/s"), ("a [V]", "V")])
+@pytest.mark.parametrize(
+    ("name", "unit"), [("acc [g]", "g"), ("v [mm/s]", "mm/s"), ("a [V]", "V")]
+)
 def test_units_that_deny_the_declared_one(tmp_path: Path, name: str, unit: str) -> None:
     text(tmp_path / "one.csv", [[name], ["0.5"], ["-0.5"]], ";")
     manifest = load_manifest(write_manifest(tmp_path, ["one.csv,ok,a"], "format: csv"))
-    assert f"states the unit '{unit}', the manifest says m/s2: set files.unit" in refusal(manifest)
+    assert f"states the unit '{unit}', the manifest says m/s2: set files.unit" in refusal(
+        manifest
+    )
 
 
 # -- measuring systems ----------------------------------------------------------------------------
@@ -199,7 +206,11 @@ def test_uff_by_direction_number_or_name(tmp_path: Path, key: str) -> None:
         ("channels: [x]", {}, "has 2 channels, the manifest names 1"),
         ("key: '1:+Y'", {}, "found 0 among ['1:+X', '1:-Z']"),
         ("key: '1:-Z'", {"func_type": 4}, "found 0 among ['1:+X']"),
-        ("key: '1:-Z'", {"ordinate_spec_data_type": 11}, "holds velocity in 1:-Z, acceleration"),
+        (
+            "key: '1:-Z'",
+            {"ordinate_spec_data_type": 11},
+            "holds velocity in 1:-Z, acceleration",
+        ),
         (
             "key: '1:-Z'",
             {"x": np.arange(30) / 2000},
@@ -208,7 +219,9 @@ def test_uff_by_direction_number_or_name(tmp_path: Path, key: str) -> None:
         ("key: '1:-Z'", {"ordinate_axis_units_lab": "m/s^2"}, "states the unit 'm/s^2'"),
     ],
 )
-def test_uff_refused(tmp_path: Path, files: str, changes: dict[str, Any], sentence: str) -> None:
+def test_uff_refused(
+    tmp_path: Path, files: str, changes: dict[str, Any], sentence: str
+) -> None:
     assert sentence in refusal(uff(tmp_path, files, **changes))
 
 

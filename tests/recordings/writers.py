@@ -22,12 +22,19 @@ Samples = NDArray[Any]
 
 
 def write_manifest(
-    folder: Path, rows: list[str], files: str, more: str = "", header: str = "path,label,group"
+    folder: Path,
+    rows: list[str],
+    files: str,
+    more: str = "",
+    header: str = "path,label,group",
 ) -> Path:
-    (folder / "recordings.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    (folder / "recordings.csv").write_text(
+        "\n".join([header, *rows]) + "\n", encoding="utf-8"
+    )
     path = folder / "manifest.yaml"
     path.write_text(
-        f"name: test\nfiles: {{sample_rate_hz: {RATE_HZ}, {files}}}\n{more}", encoding="utf-8"
+        f"name: test\nfiles: {{sample_rate_hz: {RATE_HZ}, {files}}}\n{more}",
+        encoding="utf-8",
     )
     return path
 
@@ -60,7 +67,9 @@ def npz_by_channel(path: Path, samples: Samples) -> str:
 
 
 def parquet(path: Path, samples: Samples) -> str:
-    pyarrow.parquet.write_table(pyarrow.table({"y": samples[:, 1], "x": samples[:, 0]}), path)
+    pyarrow.parquet.write_table(
+        pyarrow.table({"y": samples[:, 1], "x": samples[:, 0]}), path
+    )
     return "format: parquet, key: [x, y]"
 
 
@@ -117,7 +126,9 @@ def mat_v73_struct_array(path: Path, samples: Samples) -> str:
             _variable(file, f"#refs#/{name}", samples[:, at : at + 1]).ref
             for at, name in enumerate("ab")
         ]
-        group.create_dataset("Data", data=np.array([[one] for one in references], h5py.ref_dtype))
+        group.create_dataset(
+            "Data", data=np.array([[one] for one in references], h5py.ref_dtype)
+        )
     return 'format: mat, key: ["N15.Y(1).Data", "N15.Y(2).Data"]'
 
 
@@ -145,7 +156,10 @@ def tdms(path: Path, samples: Samples) -> str:
             writer.write_segment(
                 [
                     nptdms.ChannelObject(
-                        "Measured", name, column, {"wf_increment": 1 / RATE_HZ, "unit_string": "g"}
+                        "Measured",
+                        name,
+                        column,
+                        {"wf_increment": 1 / RATE_HZ, "unit_string": "g"},
                     )
                     for name, column in zip("xy", piece.T, strict=True)
                 ]
@@ -154,7 +168,9 @@ def tdms(path: Path, samples: Samples) -> str:
 
 
 def uff(path: Path, samples: Samples, binary: int = 0) -> str:
-    write_uff(path, [uff_set(one, at, binary=binary) for at, one in enumerate(samples.T, 1)])
+    write_uff(
+        path, [uff_set(one, at, binary=binary) for at, one in enumerate(samples.T, 1)]
+    )
     return 'format: uff, key: ["1:+X", "1:+Y"]'
 
 
@@ -164,11 +180,15 @@ def uff_binary(path: Path, samples: Samples) -> str:
 
 def write_uff(path: Path, sets: list[dict[str, Any]]) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # pyuff forgets to close a binary file
+        warnings.simplefilter(
+            "ignore", ResourceWarning
+        )  # pyuff forgets to close a binary file
         pyuff.UFF(str(path)).write_sets(sets, "add")
 
 
-def uff_set(column: Samples, direction: int, binary: int = 0, **changes: Any) -> dict[str, Any]:
+def uff_set(
+    column: Samples, direction: int, binary: int = 0, **changes: Any
+) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "binary": binary,
         "func_type": 1,
@@ -222,7 +242,11 @@ def csv(path: Path, samples: Samples) -> str:
 
 
 def csv_german_excel(path: Path, samples: Samples) -> str:
-    head = [["Prüfstand 3"], ["Messung vom 24.11.2026"], ["Zeit [s]", "Größe x [g]", "Größe y [g]"]]
+    head = [
+        ["Prüfstand 3"],
+        ["Messung vom 24.11.2026"],
+        ["Zeit [s]", "Größe x [g]", "Größe y [g]"],
+    ]
     text(path, [*head, *cells(samples, ",")], ";", "cp1252")
     return 'format: csv, key: ["Größe x", "Größe y"]'
 
@@ -249,7 +273,14 @@ def lvm(path: Path, samples: Samples, decimal: str = ",") -> str:
     head = [
         *([["LabVIEW Measurement", ""], ["Writer_Version", "2"], ["Reader_Version", "2"]]),
         *([["Separator", "Tab"], ["Decimal_Separator", decimal], ["Multi_Headings", "No"]]),
-        *([["X_Columns", "One"], ["Time_Pref", "Relative"], ["***End_of_Header***", ""], [""]]),
+        *(
+            [
+                ["X_Columns", "One"],
+                ["Time_Pref", "Relative"],
+                ["***End_of_Header***", ""],
+                [""],
+            ]
+        ),
         *([["Channels", "2", ""], ["Samples", *[str(len(samples))] * 2, ""]]),
         ["Y_Unit_Label", "g", "g", ""],
         ["Delta_X", *[f"{1 / RATE_HZ:.6f}".replace(".", decimal)] * 2, ""],
@@ -262,7 +293,9 @@ def lvm(path: Path, samples: Samples, decimal: str = ",") -> str:
 
 def lvm_without_times(path: Path, samples: Samples) -> str:
     lvm(path, samples, ".")
-    lines = path.read_bytes().decode().replace("X_Columns\tOne", "X_Columns\tNo").split("\r\n")
+    lines = (
+        path.read_bytes().decode().replace("X_Columns\tOne", "X_Columns\tNo").split("\r\n")
+    )
     at = next(at for at, line in enumerate(lines) if line.startswith("X_Value")) + 1
     rows = ["\t" + line.partition("\t")[2] for line in lines[at:] if line]
     path.write_bytes("\r\n".join([*lines[:at], *rows, ""]).encode())

@@ -17,7 +17,9 @@ def test_a_topic_names_its_sensor() -> None:
 
 
 def test_without_a_point_it_is_main() -> None:
-    assert TopicPattern.parse("plant/+/{machine}").sensor("plant/hall 2/mill") == "mill/main"
+    assert (
+        TopicPattern.parse("plant/+/{machine}").sensor("plant/hall 2/mill") == "mill/main"
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,10 @@ def test_a_place_without_its_machine_is_refused() -> None:
 
 def test_places_stand_before_the_machine_the_wider_first() -> None:
     pattern = TopicPattern.parse("{area}/{machine}/of/{site}/{point}")
-    assert pattern.sensor("hall 2/pump-1/of/hamburg/bearing") == "hamburg.hall 2.pump-1/bearing"
+    assert (
+        pattern.sensor("hall 2/pump-1/of/hamburg/bearing")
+        == "hamburg.hall 2.pump-1/bearing"
+    )
     assert pattern.sensor("/pump-1/of/hamburg/bearing") is None
     assert not pattern.is_ambiguous
     assert TopicPattern.parse("site/+/{machine}").is_ambiguous

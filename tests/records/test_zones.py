@@ -26,7 +26,9 @@ def zones_of(velocities: list[float]) -> str:
         ([0.1, 9.0, 0.1], "ADA"),
     ],
 )
-def test_up_at_a_limit_and_down_a_tenth_below_it(velocities: list[float], expected: str) -> None:
+def test_up_at_a_limit_and_down_a_tenth_below_it(
+    velocities: list[float], expected: str
+) -> None:
     assert zones_of(velocities) == expected
 
 

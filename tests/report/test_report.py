@@ -68,7 +68,9 @@ class Outline(HTMLParser):
 
 
 def write(journal: Path, sensor: str) -> str:
-    return page(report.gather(JournalViews(journal), "plant-1", sensor, 0, EVER), time.time_ns())
+    return page(
+        report.gather(JournalViews(journal), "plant-1", sensor, 0, EVER), time.time_ns()
+    )
 
 
 def test_it_stands_alone(journal: Path) -> None:
@@ -83,7 +85,9 @@ def test_it_stands_alone(journal: Path) -> None:
         "form",
         "a",
     }
-    assert not [attrs for _, attrs in outline.tags if {"src", "href", "srcset"} & set(attrs)]
+    assert not [
+        attrs for _, attrs in outline.tags if {"src", "href", "srcset"} & set(attrs)
+    ]
     assert "http://" not in write(journal, FAULTY)
     assert "https://" not in write(journal, FAULTY)
 
@@ -94,9 +98,9 @@ def test_it_says_what_adds_up(journal: Path) -> None:
     evidence = found.worst.leading
     assert evidence is not None
     assert found.worst.grid is not None
-    assert sum(value for _, value in band_steps(evidence, found.worst.grid)) == pytest.approx(
-        evidence.score, abs=1e-4
-    )
+    assert sum(
+        value for _, value in band_steps(evidence, found.worst.grid)
+    ) == pytest.approx(evidence.score, abs=1e-4)
     sums = [
         float(value.replace("−", "-"))
         for value in re.findall(r'<td class="number">([+−][\d.]+)</td></tr>', text)
@@ -120,9 +124,13 @@ def test_a_strangers_words_stay_words(tmp_path: Path) -> None:
     rows = [verdict(sensor, index, time.time_ns(), index > 2) for index in range(6)]
     journal = Journal(path)
     journal.commit(
-        Batch(verdicts=rows, events=[Event(rows[5].end_ns, sensor, "alarm_raised", HOSTILE)])
+        Batch(
+            verdicts=rows, events=[Event(rows[5].end_ns, sensor, "alarm_raised", HOSTILE)]
+        )
     )
-    LabelStore(path).add(LabelRequest(Label("NG confirmed", "", HOSTILE, HOSTILE), 1, row_id=6))
+    LabelStore(path).add(
+        LabelRequest(Label("NG confirmed", "", HOSTILE, HOSTILE), 1, row_id=6)
+    )
     text = write(path, sensor)
     assert "script" not in {tag for tag, _ in Outline(text).tags}
     assert "&lt;script&gt;" in text
@@ -150,16 +158,24 @@ def test_a_point_judged_by_novelty_alone(tmp_path: Path) -> None:
     assert "none (novelty alone)" in text
 
 
-def test_the_command(journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     parser = argparse.ArgumentParser()
     report_command.add_arguments(parser)
     config = write_config(tmp_path)
     line = ["-c", str(config), "--from", "2020-01-01", "--to", "2100-01-01T00:00:00+01:00"]
     out = tmp_path / "r.html"
-    assert report_command.run(parser.parse_args([*line, "--point", FAULTY, "--out", str(out)])) == 0
+    assert (
+        report_command.run(parser.parse_args([*line, "--point", FAULTY, "--out", str(out)]))
+        == 0
+    )
     assert out.read_text().startswith("<!doctype html>")
     assert (
-        report_command.run(parser.parse_args([*line, "--point", "no/such", "--out", str(out)])) == 2
+        report_command.run(
+            parser.parse_args([*line, "--point", "no/such", "--out", str(out)])
+        )
+        == 2
     )
     assert (
         "The journal holds no window of 'no/such' in this span; there is no window at all."
@@ -170,7 +186,9 @@ def test_the_command(journal: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "the end must come after the beginning." in capsys.readouterr().err
     german = [*line[:3], "24.11.2026", "--point", FAULTY, "--out", str(out)]
     assert report_command.run(parser.parse_args(german)) == 2
-    assert "--from '24.11.2026': must be a time: ISO 8601 such as" in capsys.readouterr().err
+    assert (
+        "--from '24.11.2026': must be a time: ISO 8601 such as" in capsys.readouterr().err
+    )
 
 
 def test_a_report_is_told_in_the_hosts_zone_and_in_utc(
@@ -190,7 +208,10 @@ def test_a_report_is_told_in_the_hosts_zone_and_in_utc(
         utc = datetime.fromtimestamp(start_s - 1, UTC)
         assert f"in UTC: {utc:%Y-%m-%d %H:%M:%S} UTC to" in out.read_text()
         berlin = utc.astimezone(ZoneInfo("Europe/Berlin"))
-        assert main([*line, "--from", f"{berlin:%Y-%m-%dT%H:%M:%S}", "--tz", "Europe/Berlin"]) == 0
+        assert (
+            main([*line, "--from", f"{berlin:%Y-%m-%dT%H:%M:%S}", "--tz", "Europe/Berlin"])
+            == 0
+        )
         assert f"{berlin:%Y-%m-%d %H:%M:%S %Z}" in out.read_text()
         assert main([*line, "--from", "-1h"]) == 0
         assert main([*line, "--from", "yesterday"]) == 0

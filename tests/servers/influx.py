@@ -63,7 +63,10 @@ class InfluxDatabase:
         assert "error" not in result, f"{influxql}: {result['error']}"
         return [
             QuerySeries(
-                one.get("name", ""), one.get("tags", {}), one["columns"], one.get("values", [])
+                one.get("name", ""),
+                one.get("tags", {}),
+                one["columns"],
+                one.get("values", []),
             )
             for one in result.get("series", [])
         ]
@@ -163,7 +166,9 @@ def influx_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxSe
     """The real server; tests that need it skip without it."""
     program = server_program("influxd")
     if program is None:
-        pytest.skip("needs a real InfluxDB: influxd was not found (Debian package influxdb)")
+        pytest.skip(
+            "needs a real InfluxDB: influxd was not found (Debian package influxdb)"
+        )
     server = InfluxServer(program, tmp_path_factory.mktemp("influxd"))
     yield server
     server.close()

@@ -152,7 +152,9 @@ class InfluxStandIn:
         with self._lock:
             return self._store(rows, faults, body)
 
-    def _refused(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, str] | None:
+    def _refused(
+        self, handler: BaseHTTPRequestHandler, body: bytes
+    ) -> tuple[int, str] | None:
         url = urlsplit(handler.path)
         query = parse_qs(url.query)
         if handler.headers.get("Authorization") != f"Token {self.token}":
@@ -175,7 +177,8 @@ class InfluxStandIn:
         self, rows: Mapping[int, Row], faults: Mapping[int, tuple[str, str]], body: bytes
     ) -> tuple[int, bytes]:
         """A partial write: what is beyond the retention, of a conflicting type or malformed is
-        dropped, the other rows are stored. rows, faults : by number of the line, from 1.
+        dropped, the other rows are stored. rows, faults : by number of the
+        line, from 1.
         """
         too_old, conflicts, kept = [], {}, {}
         for number, row in rows.items():
@@ -189,7 +192,9 @@ class InfluxStandIn:
         if self._forward is not None:
             lines = body.decode().split("\n")
             fresh = [
-                line for line, row in zip(lines, rows.values(), strict=True) if row not in too_old
+                line
+                for line, row in zip(lines, rows.values(), strict=True)
+                if row not in too_old
             ]
             status, said = self._forward("\n".join(fresh).encode()) if fresh else (204, "")
             if (status == 204) == bool(conflicts):
@@ -200,7 +205,9 @@ class InfluxStandIn:
         if conflicts:
             return self._partial_write(next(iter(conflicts.values())).words, len(conflicts))
         if too_old and self.dialect == "2.7.12":
-            return self._partial_write(_retention(too_old, self.oldest_ns or 0), len(too_old))
+            return self._partial_write(
+                _retention(too_old, self.oldest_ns or 0), len(too_old)
+            )
         if too_old:
             return self._partial_write("points beyond retention policy", len(too_old))
         if faults:
@@ -218,9 +225,14 @@ class InfluxStandIn:
     def keep(self, row: Row) -> None:
         """Store a row, and the types of its fields."""
         self._types.update(
-            {(row.measurement, name): type_name(value) for name, value in row.fields.items()}
+            {
+                (row.measurement, name): type_name(value)
+                for name, value in row.fields.items()
+            }
         )
-        self.stored.setdefault(row.series, {}).setdefault(row.time_ns, {}).update(row.fields)
+        self.stored.setdefault(row.series, {}).setdefault(row.time_ns, {}).update(
+            row.fields
+        )
 
     def forget_types(self) -> None:
         """As in a new shard."""
@@ -284,7 +296,11 @@ def _partial_write_of_3(
         return 204, b""
     lines = body.decode("utf-8", "replace").split("\n")
     data = [
-        {"original_line": lines[number - 1][:64], "line_number": number, "error_message": why}
+        {
+            "original_line": lines[number - 1][:64],
+            "line_number": number,
+            "error_message": why,
+        }
         for number, why in sorted(refused.items())
     ]
     said = {"error": "partial write of line protocol occurred", "data": data}
@@ -368,7 +384,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reset(self) -> None:
         """Close with a TCP reset instead of a farewell."""
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
         self.connection.close()
         self.close_connection = True
 
@@ -387,4 +405,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _json(status: int, message: str) -> bytes:
-    return json.dumps({"code": CODES.get(status, "internal error"), "message": message}).encode()
+    return json.dumps(
+        {"code": CODES.get(status, "internal error"), "message": message}
+    ).encode()

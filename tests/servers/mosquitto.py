@@ -86,7 +86,9 @@ class Mosquitto:
         if client_ca_file is not None:
             lines += [f"cafile {client_ca_file}", "require_certificate true"]
         lines += [*self._access(users), extra]
-        self._config_path.write_text(config(self.port) if config else "\n".join(lines) + "\n")
+        self._config_path.write_text(
+            config(self.port) if config else "\n".join(lines) + "\n"
+        )
         self._process: subprocess.Popen[bytes] | None = None
 
     def _access(self, users: Mapping[str, str] | None) -> list[str]:

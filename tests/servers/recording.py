@@ -78,13 +78,17 @@ class Recording:
         noise = rng.standard_normal((self.n_sensors, self.n_samples), np.float32)
         t_s = np.arange(self.n_samples) / self.sample_rate_hz
         noise += np.sin(2 * np.pi * 50 * t_s).astype(np.float32)
-        faulty = np.arange(self.n_samples) // self.n_window % FAULTY_EVERY == FAULTY_EVERY - 1
+        faulty = (
+            np.arange(self.n_samples) // self.n_window % FAULTY_EVERY == FAULTY_EVERY - 1
+        )
         noise += (5 * np.sin(2 * np.pi * 0.23 * self.sample_rate_hz * t_s) * faulty).astype(
             np.float32
         )
         return noise
 
-    def cut(self, message_s: float, *, times: bool = True, sequences: bool = True) -> Iterator[Cut]:
+    def cut(
+        self, message_s: float, *, times: bool = True, sequences: bool = True
+    ) -> Iterator[Cut]:
         """All sensors' messages in order of time."""
         n_message = max(1, round(message_s * self.sample_rate_hz))
         for sequence, first in enumerate(range(0, self.n_samples, n_message)):
@@ -92,7 +96,10 @@ class Recording:
                 piece = self.samples[index, first : first + n_message]
                 start_ns = T0_NS + round(first / self.sample_rate_hz * 1e9)
                 yield make_cut(
-                    sensor, piece, sequence if sequences else None, start_ns if times else None
+                    sensor,
+                    piece,
+                    sequence if sequences else None,
+                    start_ns if times else None,
                 )
 
     def commissioned(self) -> list[Commissioned]:
@@ -125,7 +132,9 @@ def make_cut(
         properties.append(("start_time_ns", str(start_ns)))
     topic = TOPIC.format(machine=machine, point=point)
     n_samples = samples.shape[-1]
-    return Cut(topic, samples.T.astype("<f4").tobytes(), tuple(properties), sensor, n_samples)
+    return Cut(
+        topic, samples.T.astype("<f4").tobytes(), tuple(properties), sensor, n_samples
+    )
 
 
 class Publisher:
@@ -165,7 +174,11 @@ class Publisher:
         self.publish(cut.topic, cut.payload, dict(cut.properties), qos)
 
     def publish(
-        self, topic: str, payload: bytes, properties: Mapping[str, str] | None = None, qos: int = 1
+        self,
+        topic: str,
+        payload: bytes,
+        properties: Mapping[str, str] | None = None,
+        qos: int = 1,
     ) -> None:
         """Returns at once; the message leaves when the broker is there."""
         stated = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
@@ -188,7 +201,9 @@ class Publisher:
     def flush(self, timeout_s: float = 60.0, n_open: int = 0) -> None:
         """Wait until the broker has confirmed all but n_open messages."""
         wait_until(
-            lambda: self.n_open <= n_open, timeout_s, "the broker confirms what was published"
+            lambda: self.n_open <= n_open,
+            timeout_s,
+            "the broker confirms what was published",
         )
 
     @property
@@ -202,7 +217,9 @@ class Publisher:
         """
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or (self._may_send and self._waiting))
+                self._changed.wait_for(
+                    lambda: self._closed or (self._may_send and self._waiting)
+                )
                 if self._closed:
                     return
                 topic, payload, properties, qos = self._waiting.popleft()
@@ -227,7 +244,9 @@ class Publisher:
                 self._may_send = True
                 self._changed.notify_all()
 
-    def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+    def _on_message(
+        self, _client: object, _data: object, message: paho.MQTTMessage
+    ) -> None:
         self.heard.setdefault(message.topic, []).append(bytes(message.payload))
 
     def __enter__(self) -> Self:

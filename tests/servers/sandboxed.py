@@ -1,9 +1,10 @@
 """Run a command under what deploy/systemd/camshaft.service restricts, where no systemd runs.
 
-As a program: sandboxed.py SYSCALLS COMMAND... sets what the kernel sets for MemoryDenyWriteExecute
-(prctl PR_SET_MDWE) and SystemCallFilter (libseccomp: all but the named calls fail with EPERM), then
-becomes COMMAND. `prefix` puts it into bubblewrap, which brings the rest: read-only root, own /tmp,
-no devices, no capabilities, another user.
+As a program: sandboxed.py SYSCALLS COMMAND... sets what the kernel sets for
+MemoryDenyWriteExecute (prctl PR_SET_MDWE) and SystemCallFilter (libseccomp: all
+but the named calls fail with EPERM), then becomes COMMAND. `prefix` puts it
+into bubblewrap, which brings the rest: read-only root, own /tmp, no devices, no
+capabilities, another user.
 """
 
 from __future__ import annotations
@@ -92,7 +93,9 @@ def _calls(name: str) -> set[str]:
         timeout=30,
     ).stdout
     lines = [line.strip() for line in said.splitlines()[1:]]
-    return {call for line in lines if line and not line.startswith("#") for call in _calls(line)}
+    return {
+        call for line in lines if line and not line.startswith("#") for call in _calls(line)
+    }
 
 
 def works() -> str:
@@ -101,7 +104,9 @@ def works() -> str:
         if shutil.which(program) is None:
             return f"{program} is not installed"
     tried = subprocess.run(
-        ["bwrap", "--ro-bind", "/", "/", "--unshare-user", "true"], capture_output=True, check=False
+        ["bwrap", "--ro-bind", "/", "/", "--unshare-user", "true"],
+        capture_output=True,
+        check=False,
     )
     if tried.returncode != 0:
         return "this kernel lets nobody make user namespaces"

@@ -35,7 +35,11 @@ class ScriptedBroker:
                 connection.sendall(self._connack)
             elif packet[0] >> 4 == 8:
                 connection.sendall(
-                    b"\x90\x04" + packet[2:4] + b"\x00" + bytes([self._suback_code]) + self._then
+                    b"\x90\x04"
+                    + packet[2:4]
+                    + b"\x00"
+                    + bytes([self._suback_code])
+                    + self._then
                 )
 
     def __enter__(self) -> Self:

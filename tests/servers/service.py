@@ -51,7 +51,9 @@ def configuration(port: int, recording: Recording, **changes: Any) -> dict[str, 
     } | changes.pop("rule", {})
     return {
         "mqtt": mqtt,
-        "subscriptions": [{"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}}],
+        "subscriptions": [
+            {"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}}
+        ],
         "sensors": [rule],
         "journal": {"path": "camshaft.journal"},
         **changes,
@@ -92,7 +94,9 @@ class Service:
         self.log_path = folder / "service.log"
         self._n_connects_before = 0
         self._prefix = list(prefix)
-        inherited = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+        inherited = {
+            name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"
+        }
         self._environment = {**inherited, "OMP_NUM_THREADS": "1", **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -161,7 +165,8 @@ class Service:
         n_before = self._n_reloads()
         self.process.send_signal(signal.SIGHUP)
         self.wait(
-            lambda: self._n_reloads() > n_before, why="the service has reloaded or refused to"
+            lambda: self._n_reloads() > n_before,
+            why="the service has reloaded or refused to",
         )
 
     def run_to_end(self, timeout_s: float = 30.0) -> tuple[int, str]:
@@ -174,7 +179,15 @@ class Service:
 
     def command(self, name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Another camshaft command with this configuration."""
-        words = [sys.executable, "-m", "monitor.cli", name, "-c", self.config_path, *arguments]
+        words = [
+            sys.executable,
+            "-m",
+            "monitor.cli",
+            name,
+            "-c",
+            self.config_path,
+            *arguments,
+        ]
         return subprocess.run(
             list(map(str, words)),
             capture_output=True,
@@ -202,7 +215,9 @@ class Service:
             self._reader.close()
             self._reader = None
 
-    def wait(self, what: Callable[[], object], timeout_s: float = 30.0, why: str = "") -> None:
+    def wait(
+        self, what: Callable[[], object], timeout_s: float = 30.0, why: str = ""
+    ) -> None:
         """Poll until it is so; fails at once, with the end of the log, if the service ends
         meanwhile.
         """
@@ -218,7 +233,9 @@ class Service:
 
         wait_until(checked, timeout_s, why)
 
-    def wait_count(self, count: Callable[[], int], n: int, why: str, stall_s: float = 60.0) -> None:
+    def wait_count(
+        self, count: Callable[[], int], n: int, why: str, stall_s: float = 60.0
+    ) -> None:
         """Until count() has come to n; fails once it stands still for stall_s, however long the way
         is.
         """
@@ -230,13 +247,18 @@ class Service:
             if now > last:
                 last, since_s = now, time.monotonic()
             stood_s = time.monotonic() - since_s
-            assert stood_s < stall_s, f"{why}: {now:,} of {n:,}, and no more for {stall_s:g} s"
+            assert stood_s < stall_s, (
+                f"{why}: {now:,} of {n:,}, and no more for {stall_s:g} s"
+            )
             return now >= n
 
         self.wait(arrived, math.inf, why)
 
     def wait_taken(
-        self, recording: Recording, timeout_s: float = 60.0, sensors: Iterable[str] | None = None
+        self,
+        recording: Recording,
+        timeout_s: float = 60.0,
+        sensors: Iterable[str] | None = None,
     ) -> None:
         """Until every sample of these sensors (all) is in the books, and InfluxDB has every
         verdict.
@@ -286,7 +308,9 @@ class Service:
         Journal(self.journal_path).close()
         store = CommissioningStore(self.journal_path)
         for one in commissioned:
-            wish = Request(one.sensor, one.n_windows, false_alarm_rate=1 / (one.n_windows + 1))
+            wish = Request(
+                one.sensor, one.n_windows, false_alarm_rate=1 / (one.n_windows + 1)
+            )
             store.record(wish, one, None, one.at_ns)
         store.close()
 

@@ -1,5 +1,6 @@
 """A broker that closes the connection on what a client may not do, as HiveMQ, EMQX
-(`deny_action = disconnect`) and AWS IoT do. Mosquitto, which stands behind it, only refuses.
+(`deny_action = disconnect`) and AWS IoT do. Mosquitto, which stands behind it,
+only refuses.
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ NOT_AUTHORIZED = b"\xe0\x02\x87\x00"  # DISCONNECT of MQTT 5
 class StrictBroker:
     """Forwards to 127.0.0.1:target_port. Use it as a context manager.
 
-    port : where clients connect
-    forbidden : a packet of this type with this text ends the connection
-    says_why : with DISCONNECT and a reason code (MQTT 5)
+    port : where clients connect forbidden : a packet of this type with this
+    text ends the connection says_why : with DISCONNECT and a reason code (MQTT
+    5)
     """
 
     def __init__(
         self, target_port: int, forbidden: tuple[int, bytes], says_why: bool = False
     ) -> None:
-        self._target_port, self._forbidden, self._says_why = target_port, forbidden, says_why
+        self._target_port, self._forbidden, self._says_why = (
+            target_port,
+            forbidden,
+            says_why,
+        )
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.n_closed = 0
@@ -35,7 +40,9 @@ class StrictBroker:
                 client, _ = self._listener.accept()
                 broker = socket.create_connection(("127.0.0.1", self._target_port))
                 for work in (self._judge, self._answer):
-                    threading.Thread(target=work, args=(client, broker), daemon=True).start()
+                    threading.Thread(
+                        target=work, args=(client, broker), daemon=True
+                    ).start()
 
     def _judge(self, client: socket.socket, broker: socket.socket) -> None:
         """Client to broker, packet by packet."""

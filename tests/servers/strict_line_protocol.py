@@ -1,9 +1,9 @@
 """A strict reader of InfluxDB's line protocol: it takes what the specification spells out, nothing
 else.
 
-https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/ : stricter than the real
-servers in that a backslash must escape something, control characters stand only inside strings, and
-every row carries its time.
+https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/ :
+stricter than the real servers in that a backslash must escape something,
+control characters stand only inside strings, and every row carries its time.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def _row(body: str, at: int) -> tuple[Row, int]:
         value, at = _key(body, _expect(body, at, "="), "missing tag value")
         _put(tags, key, value, "duplicate tags")
     if len(body[start:at].encode()) > MAX_KEY_BYTES:
-        raise ParseError(f"unable to parse '{body[start:at][:40]}...': max key length exceeded")
+        raise ParseError(
+            f"unable to parse '{body[start:at][:40]}...': max key length exceeded"
+        )
     fields: dict[str, FieldValue] = {}
     at = _expect(body, at, " ")
     while True:
@@ -139,5 +141,7 @@ def _match(pattern: re.Pattern[str], body: str, at: int, problem: str) -> re.Mat
 
 def _expect(body: str, at: int, char: str) -> int:
     if body[at : at + 1] != char:
-        raise ParseError(f"unable to parse '{body[max(0, at - 40) : at + 40]}': expected {char!r}")
+        raise ParseError(
+            f"unable to parse '{body[max(0, at - 40) : at + 40]}': expected {char!r}"
+        )
     return at + 1

@@ -22,7 +22,9 @@ class StrippingProxy:
 
     def __init__(self, target_port: int, prefix: str) -> None:
         self.strays: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, target_port, prefix))
+        self._server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), _handler(self, target_port, prefix)
+        )
         self._server.daemon_threads = True
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -47,7 +49,9 @@ class StrippingProxy:
         self._thread.join()
 
 
-def _handler(proxy: StrippingProxy, target_port: int, prefix: str) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    proxy: StrippingProxy, target_port: int, prefix: str
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _forward(self) -> None:
             if not self.path.startswith(prefix + "/"):
@@ -58,9 +62,13 @@ def _handler(proxy: StrippingProxy, target_port: int, prefix: str) -> type[BaseH
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             link = http.client.HTTPConnection("127.0.0.1", target_port, timeout=30)
             try:
-                headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP}
+                headers = {
+                    k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP
+                }
                 headers["Host"] = self.headers["Host"]
-                link.request(self.command, self.path.removeprefix(prefix), body or None, headers)
+                link.request(
+                    self.command, self.path.removeprefix(prefix), body or None, headers
+                )
                 self._answer(link.getresponse())
             except OSError:
                 pass  # the browser left, or the page did

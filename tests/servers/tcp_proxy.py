@@ -17,8 +17,7 @@ class TcpProxy:
     """Forwards connections to 127.0.0.1:port through threads of its own. Use it as a context
     manager.
 
-    port : where clients connect
-    n_connections : that were forwarded so far
+    port : where clients connect n_connections : that were forwarded so far
     """
 
     def __init__(self, target_port: int) -> None:
@@ -80,7 +79,9 @@ class TcpProxy:
                 client.close()
                 continue
             try:
-                server = socket.create_connection(("127.0.0.1", self._target_port), timeout=5)
+                server = socket.create_connection(
+                    ("127.0.0.1", self._target_port), timeout=5
+                )
                 server.settimeout(None)
             except OSError:
                 client.close()
@@ -89,11 +90,15 @@ class TcpProxy:
                 self._sockets |= {client, server}
             self.n_connections += 1
             for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+                threading.Thread(
+                    target=self._pump, args=(source, sink), daemon=True
+                ).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while piece := source.recv(int(min(PIECE_BYTES, max(1.0, self._bytes_per_s / 20)))):
+            while piece := source.recv(
+                int(min(PIECE_BYTES, max(1.0, self._bytes_per_s / 20)))
+            ):
                 self._flowing.wait()
                 sink.sendall(piece)
                 if self._bytes_per_s < float("inf"):

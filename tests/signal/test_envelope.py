@@ -38,7 +38,9 @@ def test_a_modulation_is_found_at_its_rate_and_in_its_depth() -> None:
 
 def test_gain_cancels() -> None:
     quiet = spectrum((modulated(5.0) * 1e-3).astype(np.float32)).density
-    np.testing.assert_allclose(quiet, spectrum(modulated(5.0)).density, rtol=1e-2, atol=1e-9)
+    np.testing.assert_allclose(
+        quiet, spectrum(modulated(5.0)).density, rtol=1e-2, atol=1e-9
+    )
 
 
 def test_it_is_the_envelope_that_scipy_s_hilbert_gives() -> None:

@@ -81,7 +81,10 @@ def test_noise_has_kurtosis_three_and_impulses_have_more() -> None:
 
 
 def test_windows_and_channels_have_their_own_however_they_are_batched() -> None:
-    first, second = np.concatenate([sine(50, 1), sine(50, 3)]), np.concatenate([sine(7, 2)] * 2)
+    first, second = (
+        np.concatenate([sine(50, 1), sine(50, 3)]),
+        np.concatenate([sine(7, 2)] * 2),
+    )
     together = figures(np.stack([first, second]))
     assert together.shape == (2, 2, len(FIGURES))
     np.testing.assert_allclose(together[0], figures(first[None])[0], rtol=1e-6)
@@ -97,4 +100,6 @@ def test_what_cannot_be_told_is_no_number() -> None:
     still = only(np.full((1, 2560), 9.5, np.float32))
     assert (still["rms_ms2"], still["peak_ms2"]) == (0, 0)
     assert np.isnan([still["crest"], still["kurtosis"]]).all()
-    assert velocities(sine(50.0, 1.0), RATE_HZ, SLOW_VELOCITY) == []  # 1 s is short for 2 Hz
+    assert (
+        velocities(sine(50.0, 1.0), RATE_HZ, SLOW_VELOCITY) == []
+    )  # 1 s is short for 2 Hz

@@ -19,7 +19,9 @@ BITS = st.sampled_from([8, 12, 16, 32])
 
 
 @given(BITS, st.integers(0, 2**32), st.integers(0, 60), st.floats(-0.2, 0.2))
-def test_a_loss_is_a_loss_wherever_it_lies(bits: int, last: int, lost: int, jitter: float) -> None:
+def test_a_loss_is_a_loss_wherever_it_lies(
+    bits: int, last: int, lost: int, jitter: float
+) -> None:
     last %= 2**bits
     now = (last + lost + 1) % 2**bits
     for n_passed in (None, lost + jitter):

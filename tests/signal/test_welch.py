@@ -12,7 +12,9 @@ from monitor.signal.welch import mean_density
 def test_it_is_scipy_s() -> None:
     samples = np.random.default_rng(0).standard_normal(8000).astype(np.float32)
     density, n = mean_density([samples], 1000.0, 1.0)
-    _, known = welch(samples.astype(np.float64), 1000.0, "hann", 1000, 500, detrend="constant")
+    _, known = welch(
+        samples.astype(np.float64), 1000.0, "hann", 1000, 500, detrend="constant"
+    )
     assert n == 15
     np.testing.assert_allclose(density[1:-1], known[1:-1], rtol=1e-6)
 

@@ -13,16 +13,22 @@ from monitor.simulator.parameters import Resonance
 RATE_HZ = 25_600
 
 
-@given(cuts=st.lists(st.integers(1, 9000), min_size=1, max_size=8), seed=st.integers(0, 2**40))
+@given(
+    cuts=st.lists(st.integers(1, 9000), min_size=1, max_size=8), seed=st.integers(0, 2**40)
+)
 @settings(deadline=None, max_examples=25)
 def test_the_signal_is_the_same_however_it_is_cut(cuts: list[int], seed: int) -> None:
     whole = SimulatedMachine("bearing", seed, n_channels=2).block(sum(cuts))
     machine = SimulatedMachine("bearing", seed, n_channels=2)
-    np.testing.assert_array_equal(np.concatenate([machine.block(n) for n in cuts], axis=1), whole)
+    np.testing.assert_array_equal(
+        np.concatenate([machine.block(n) for n in cuts], axis=1), whole
+    )
 
 
 def test_blocks_are_float32_by_channel_and_seeds_differ() -> None:
-    first, second = (SimulatedMachine("healthy", seed, n_channels=3).block(1000) for seed in (1, 2))
+    first, second = (
+        SimulatedMachine("healthy", seed, n_channels=3).block(1000) for seed in (1, 2)
+    )
     assert first.shape == (3, 1000)
     assert first.dtype == np.float32
     assert np.abs(np.corrcoef(first[0], second[0])[0, 1]) < 0.9
@@ -69,7 +75,13 @@ def test_a_quiet_failure_lowers_the_level(seed: int) -> None:
 
 def test_a_fault_begins_at_its_onset_and_grows() -> None:
     machine = SimulatedMachine("bearing", 3, onset_s=2.0, growth_s=4.0)
-    assert [machine.severity(t) for t in (0.0, 1.9, 4.0, 6.0, 60.0)] == [0.0, 0.0, 0.5, 1.0, 1.0]
+    assert [machine.severity(t) for t in (0.0, 1.9, 4.0, 6.0, 60.0)] == [
+        0.0,
+        0.0,
+        0.5,
+        1.0,
+        1.0,
+    ]
     healthy = SimulatedMachine("healthy", 3)
     np.testing.assert_array_equal(machine.block(2 * RATE_HZ), healthy.block(2 * RATE_HZ))
     assert not np.array_equal(machine.block(4 * RATE_HZ), healthy.block(4 * RATE_HZ))
@@ -117,10 +129,12 @@ def test_training_windows_know_their_truth_and_repeat() -> None:
 
 def test_overall_level_alone_tells_little_of_a_fault() -> None:
     drawn = [
-        (label, float(samples.std())) for _, label, samples, _ in training_windows(7, 60, 4, 6400)
+        (label, float(samples.std()))
+        for _, label, samples, _ in training_windows(7, 60, 4, 6400)
     ]
     levels = {
-        label: np.array([level for found, level in drawn if found == label]) for label in (0, 1)
+        label: np.array([level for found, level in drawn if found == label])
+        for label in (0, 1)
     }
     auc = np.mean(levels[1][:, None] > levels[0][None, :])
     assert 0.3 < auc < 0.7

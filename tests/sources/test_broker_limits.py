@@ -42,7 +42,9 @@ def test_a_broker_that_cannot_take_our_last_will(
     with (
         Mosquitto(tmp_path / "broker", extra=limit) as broker,
         Listener(broker.port, protocol=protocol) as listener,
-        Listener(broker.port, ["camshaft/test/alarm"], client_id="page", instance="page") as page,
+        Listener(
+            broker.port, ["camshaft/test/alarm"], client_id="page", instance="page"
+        ) as page,
     ):
         listener.ready()
         page.ready()
@@ -68,12 +70,16 @@ def test_a_broker_that_may_again_is_asked_again(tmp_path: Path) -> None:
         with poor:
             listener.ready()
         config = tmp_path / "broker" / "mosquitto.conf"
-        config.write_text(config.read_text().replace("retain_available false\nmax_qos 0", ""))
+        config.write_text(
+            config.read_text().replace("retain_available false\nmax_qos 0", "")
+        )
         with poor:
             wait_until(lambda: listener.client.counters.connects == 2)
             listener.ready()
         with poor:
-            wait_until(lambda: retained_status(poor.port) == b"online", why="retained again")
+            wait_until(
+                lambda: retained_status(poor.port) == b"online", why="retained again"
+            )
 
 
 def retained_status(port: int) -> bytes:
@@ -97,7 +103,9 @@ def test_a_reader_that_may_not_publish_stays(
     """At 0.1.0 the status topic had it thrown out every second, for ever."""
     with (
         Mosquitto(tmp_path / "broker") as broker,
-        StrictBroker(broker.port, (PUBLISH, b"camshaft/test"), says_why=protocol == "5") as strict,
+        StrictBroker(
+            broker.port, (PUBLISH, b"camshaft/test"), says_why=protocol == "5"
+        ) as strict,
         Listener(strict.port, protocol=protocol) as listener,
     ):
         wait_until(lambda: not listener.client._courtesies.may(PUBLISHING))
@@ -159,7 +167,10 @@ def test_a_subscription_that_the_broker_hangs_up_on_is_left_out(
         assert strict.n_closed == MAX_STRIKES
         assert listener.client._courtesies.may(PUBLISHING)
     (said,) = [line for line in lines(caplog) if "left out" in line]
-    assert f"on our subscription to {topic}: it is left out until the next start; {hint}" in said
+    assert (
+        f"on our subscription to {topic}: it is left out until the next start; {hint}"
+        in said
+    )
 
 
 @needs_mosquitto
@@ -225,9 +236,17 @@ def connect(courtesies: Courtesies, *, ends_at: str, is_quick: bool = True) -> s
 def test_what_is_asked_in_vain_three_times_is_left_out() -> None:
     courtesies = Courtesies()
     assert [connect(courtesies, ends_at="$SYS") for _ in range(3)] == ["", "", "$SYS"]
-    assert [connect(courtesies, ends_at=PUBLISHING) for _ in range(3)] == ["", "", PUBLISHING]
+    assert [connect(courtesies, ends_at=PUBLISHING) for _ in range(3)] == [
+        "",
+        "",
+        PUBLISHING,
+    ]
     assert connect(courtesies, ends_at="", is_quick=False) == ""
-    assert [courtesies.may(name) for name in ("labels", "$SYS", PUBLISHING)] == [True, False, False]
+    assert [courtesies.may(name) for name in ("labels", "$SYS", PUBLISHING)] == [
+        True,
+        False,
+        False,
+    ]
     # And it stays so, whatever becomes of later connections.
     assert connect(courtesies, ends_at="") == ""
     assert not courtesies.may("$SYS")

@@ -73,7 +73,10 @@ def test_files_that_cannot_be_used_are_refused_at_once(tmp_path: Path) -> None:
     junk = tmp_path / "junk.pem"
     junk.write_text("no certificate")
     for tls, match in [
-        ({"ca_file": tmp_path / "absent.pem"}, "mqtt.tls.ca_file = .*absent.pem' cannot be read"),
+        (
+            {"ca_file": tmp_path / "absent.pem"},
+            "mqtt.tls.ca_file = .*absent.pem' cannot be read",
+        ),
         ({"ca_file": junk}, "mqtt.tls.ca_file = .*junk.pem' must be PEM"),
         (
             {"certificate_file": junk, "key_file": junk},
@@ -94,11 +97,16 @@ def test_files_that_cannot_be_used_are_refused_at_once(tmp_path: Path) -> None:
 @needs_mosquitto
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_messages_arrive_with_what_they_carry(broker: Mosquitto, protocol: str) -> None:
-    with Listener(broker.port, protocol=protocol) as listener, publisher(broker.port) as client:
+    with (
+        Listener(broker.port, protocol=protocol) as listener,
+        publisher(broker.port) as client,
+    ):
         listener.ready()
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.UserProperty = [("sequence", "1"), ("start_time_ns", "2")]
-        client.publish(TOPIC, b"\x00\xff", qos=1, properties=properties).wait_for_publish(10)
+        client.publish(TOPIC, b"\x00\xff", qos=1, properties=properties).wait_for_publish(
+            10
+        )
         listener.wait_for(b"\x00\xff")
         message = listener.messages[0]
         assert message.payload == b"\x00\xff"
@@ -126,7 +134,10 @@ def test_the_session_outlives_the_process(broker: Mosquitto, protocol: str) -> N
 
 @needs_mosquitto
 def test_unacknowledged_messages_come_again_with_dup(broker: Mosquitto) -> None:
-    with TcpProxy(broker.port) as proxy, Listener(proxy.port, acknowledge=False) as listener:
+    with (
+        TcpProxy(broker.port) as proxy,
+        Listener(proxy.port, acknowledge=False) as listener,
+    ):
         listener.ready()
         send(broker.port, *numbered(4))
         listener.wait_for(*numbered(4))
@@ -134,7 +145,9 @@ def test_unacknowledged_messages_come_again_with_dup(broker: Mosquitto) -> None:
         # The acknowledgement has reached the broker once it delivers what it sent after it on this
         # connection.
         wait_until(
-            lambda: listener.client.publish("echo", b"") and listener.client.n_unsettled == 3
+            lambda: (
+                listener.client.publish("echo", b"") and listener.client.n_unsettled == 3
+            )
         )
         acknowledged_at_broker(listener, broker)
         old = [message.delivery for message in listener.messages]
@@ -146,7 +159,9 @@ def test_unacknowledged_messages_come_again_with_dup(broker: Mosquitto) -> None:
             for message in listener.messages
         )
         assert {
-            connection_of(message.delivery) for message in listener.messages if message.delivery
+            connection_of(message.delivery)
+            for message in listener.messages
+            if message.delivery
         } == {2}
         assert old[1] is not None
         # A PUBACK on another connection would settle a stranger.
@@ -190,12 +205,17 @@ def test_receive_maximum_bounds_what_is_in_flight(broker: Mosquitto) -> None:
             at = index if index < 5 else index + 1  # "behind" lies between
             wait_until(lambda at=at: len(listener.messages) > at)  # type: ignore[misc]
             assert listener.client.settle(delivery(listener, at).token)
-        assert [payload for payload in listener.payloads if payload != b"behind"] == numbered(20)
+        assert [
+            payload for payload in listener.payloads if payload != b"behind"
+        ] == numbered(20)
 
 
 @needs_mosquitto
 def test_acknowledged_out_of_order_they_still_count(broker: Mosquitto) -> None:
-    with TcpProxy(broker.port) as proxy, Listener(proxy.port, acknowledge=False) as listener:
+    with (
+        TcpProxy(broker.port) as proxy,
+        Listener(proxy.port, acknowledge=False) as listener,
+    ):
         listener.ready()
         send(broker.port, *numbered(4))
         listener.wait_for(*numbered(4))
@@ -217,7 +237,9 @@ def test_broker_restarts_with_persistence(tmp_path: Path, end: str) -> None:
         with Listener(broker.port) as first:
             first.ready()
         send(broker.port, *numbered(5))
-        if end == "kill":  # Mosquitto answers before it saves: what it had not saved, a kill loses
+        if (
+            end == "kill"
+        ):  # Mosquitto answers before it saves: what it had not saved, a kill loses
             wait_until(lambda: b"0004" in broker.database_path.read_bytes(), why="saved")
         getattr(broker, end)()
         broker.start()
@@ -297,7 +319,9 @@ def test_a_filter_that_left_while_the_process_was_down_is_unsubscribed(
         first.ready()
         held = first.client.remembered
     assert held == {"old/+", "both"}
-    second = Listener(broker.port, ["both", "old/x"], protocol=protocol, held_before=sorted(held))
+    second = Listener(
+        broker.port, ["both", "old/x"], protocol=protocol, held_before=sorted(held)
+    )
     # Before it connects: the broker may let go at once.
     assert second.client.remembered == {
         "old/+",
@@ -306,7 +330,8 @@ def test_a_filter_that_left_while_the_process_was_down_is_unsubscribed(
     }
     with second:
         wait_until(
-            lambda: second.client.remembered == {"both", "old/x"}, why="the broker has let go of it"
+            lambda: second.client.remembered == {"both", "old/x"},
+            why="the broker has let go of it",
         )
         for topic in ("old/y", "old/x", "both"):
             send(broker.port, topic.encode(), topic=topic)
@@ -457,7 +482,10 @@ def test_wrong_password_is_one_clear_line(
     tmp_path: Path, protocol: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "password").write_text("wrong\n")
-    login: dict[str, Any] = {"username": "camshaft", "password": {"file": tmp_path / "password"}}
+    login: dict[str, Any] = {
+        "username": "camshaft",
+        "password": {"file": tmp_path / "password"},
+    }
     with Mosquitto(tmp_path / "broker", users={"camshaft": "right"}) as broker:
         with Listener(broker.port, protocol=protocol, **login) as listener:
             wait_until(lambda: listener.client.counters.refused_connects >= 3)
@@ -486,7 +514,9 @@ def test_tls_with_the_right_authority(tmp_path: Path, authority: TestAuthority) 
     certificate = authority.issue("server")
     with (
         Mosquitto(tmp_path / "broker", server_certificate=certificate) as broker,
-        Listener(broker.port, host="localhost", tls={"ca_file": authority.ca_file}) as listener,
+        Listener(
+            broker.port, host="localhost", tls={"ca_file": authority.ca_file}
+        ) as listener,
     ):
         listener.ready()
 
@@ -496,7 +526,12 @@ def test_tls_with_the_right_authority(tmp_path: Path, authority: TestAuthority) 
 @pytest.mark.parametrize(
     ("hosts", "days", "own_authority", "match"),
     [
-        ("DNS:localhost", 1, False, "comes from an authority that tls.ca_file does not hold"),
+        (
+            "DNS:localhost",
+            1,
+            False,
+            "comes from an authority that tls.ca_file does not hold",
+        ),
         ("DNS:localhost", -1, True, "certificate has expired"),
         ("DNS:elsewhere.example", 1, True, "certificate is for another host name"),
     ],
@@ -547,7 +582,8 @@ def test_mutual_tls(
             assert not listener.client.is_connected
         assert "CERTIFICATE_REQUIRED" in caplog.text.upper().replace(" ", "_")
         with Listener(
-            broker.port, tls=tls | {"certificate_file": client.certificate, "key_file": client.key}
+            broker.port,
+            tls=tls | {"certificate_file": client.certificate, "key_file": client.key},
         ) as listener:
             listener.ready()
 
@@ -558,7 +594,10 @@ def test_mutual_tls(
 def test_less_than_asked_is_said(caplog: pytest.LogCaptureFixture) -> None:
     # CONNACK: session expiry 60 s, maximum packet size 4096 bytes, maximum QoS 1 left out.
     granted = b"\x11" + (60).to_bytes(4, "big") + b"\x27" + (4096).to_bytes(4, "big")
-    with ScriptedBroker(connack(granted), 0x87) as broker, Listener(broker.port) as listener:
+    with (
+        ScriptedBroker(connack(granted), 0x87) as broker,
+        Listener(broker.port) as listener,
+    ):
         wait_until(lambda: listener.client.counters.refused_subscriptions == 1)
         listener.client.stop(0.1)  # nobody answers its farewell
         assert listener.client.limits is not None
@@ -566,7 +605,9 @@ def test_less_than_asked_is_said(caplog: pytest.LogCaptureFixture) -> None:
         assert listener.client.limits.max_packet_bytes == 4096
     text = caplog.text
     assert "keeps our session for 60 s, not for session_expiry_s = 604800 s" in text
-    assert "takes packets of at most 4096 bytes, less than max_payload_bytes = 4194304" in text
+    assert (
+        "takes packets of at most 4096 bytes, less than max_payload_bytes = 4194304" in text
+    )
     assert (
         f"refuses the subscription to '{FILTER}': Not authorized; asked again at the next"
         " connection." in text
@@ -574,9 +615,14 @@ def test_less_than_asked_is_said(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_topic_that_is_no_text_is_counted_and_settled() -> None:
-    bad = b"\x32\x08" + b"\x00\x02\xff\xfe" + b"\x00\x07" + b"\x00" + b"x"  # QoS 1, packet id 7
+    bad = (
+        b"\x32\x08" + b"\x00\x02\xff\xfe" + b"\x00\x07" + b"\x00" + b"x"
+    )  # QoS 1, packet id 7
     good = b"\x32\x08" + b"\x00\x02a/" + b"\x00\x08" + b"\x00" + b"y"
-    with ScriptedBroker(connack(), then=bad + good) as broker, Listener(broker.port) as listener:
+    with (
+        ScriptedBroker(connack(), then=bad + good) as broker,
+        Listener(broker.port) as listener,
+    ):
         wait_until(lambda: b"y" in listener.payloads)
         assert listener.client.counters.bad_topics >= 1
         wait_until(
@@ -597,8 +643,13 @@ def test_a_topic_that_is_no_text_is_counted_and_settled() -> None:
     ],
 )
 def test_a_server_that_speaks_no_mqtt_is_tried_again(garbage: bytes) -> None:
-    with ScriptedBroker(garbage) as broker, Listener(broker.port, keep_alive_s=5) as listener:
-        wait_until(lambda: len(broker.received) >= 2, timeout_s=30, why="a second connection")
+    with (
+        ScriptedBroker(garbage) as broker,
+        Listener(broker.port, keep_alive_s=5) as listener,
+    ):
+        wait_until(
+            lambda: len(broker.received) >= 2, timeout_s=30, why="a second connection"
+        )
         assert listener.client.is_alive
         assert not listener.client.is_connected
 
@@ -613,4 +664,6 @@ def test_logs_are_quiet_when_well(tmp_path: Path, caplog: pytest.LogCaptureFixtu
             for record in caplog.records
             if record.name.startswith("monitor.sources.mqtt.")
         ]
-        assert lines == [f"Connected to broker 127.0.0.1:{broker.port}, MQTT 5, new session."]
+        assert lines == [
+            f"Connected to broker 127.0.0.1:{broker.port}, MQTT 5, new session."
+        ]

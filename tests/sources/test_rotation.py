@@ -46,12 +46,18 @@ def test_a_password_rotated(
         broker.stop()
         set_password(tmp_path / "broker", "autumn")
         broker.start()
-        wait_until(lambda: listener.client.counters.refused_connects >= 2, why="it is refused")
+        wait_until(
+            lambda: listener.client.counters.refused_connects >= 2, why="it is refused"
+        )
         assert news(caplog) == []
         secret.write_text("autumn\n")
-        wait_until(lambda: listener.client.counters.connects == 2, why="the new one is used")
+        wait_until(
+            lambda: listener.client.counters.connects == 2, why="the new one is used"
+        )
         listener.ready()
-    assert news(caplog) == ["mqtt.password has changed on disk: used from the next connection on."]
+    assert news(caplog) == [
+        "mqtt.password has changed on disk: used from the next connection on."
+    ]
 
 
 @needs_mosquitto
@@ -107,7 +113,9 @@ def test_a_certificate_and_its_authority_rotated(
     old, new = authorities
     install(old)
     with (
-        Mosquitto(tmp_path / "broker", server_certificate=server, client_ca_file=ca) as broker,
+        Mosquitto(
+            tmp_path / "broker", server_certificate=server, client_ca_file=ca
+        ) as broker,
         Listener(
             broker.port, tls={"ca_file": ca, "certificate_file": cert, "key_file": key}
         ) as listener,
@@ -119,6 +127,10 @@ def test_a_certificate_and_its_authority_rotated(
         broker.stop()
         install(new)
         broker.start()
-        wait_until(lambda: listener.client.counters.connects == 3, why="the new ones are used")
+        wait_until(
+            lambda: listener.client.counters.connects == 3, why="the new ones are used"
+        )
         listener.ready()
-    assert news(caplog) == ["mqtt.tls has changed on disk: used from the next connection on."]
+    assert news(caplog) == [
+        "mqtt.tls has changed on disk: used from the next connection on."
+    ]

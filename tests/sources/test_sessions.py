@@ -59,7 +59,9 @@ def test_two_daemons_with_one_client_id(
     assert len(said) <= 2  # once in five minutes for each of the two
 
 
-def test_a_broker_that_says_so_is_believed_at_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broker_that_says_so_is_believed_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """Case s05-same-client-id, with MQTT 5's reason code."""
     with (
         ScriptedBroker(connack(session_present=True), then=SESSION_TAKEN_OVER) as broker,
@@ -150,10 +152,14 @@ def test_a_lost_session_is_a_warning_each_time(
         for n in (2, 3):
             broker.restart()
             wait_until(lambda n=n: listener.client.counters.connects == n)  # type: ignore[misc]
-        lost = [one for one in records(caplog) if "What it held for us is lost" in one.message]
+        lost = [
+            one for one in records(caplog) if "What it held for us is lost" in one.message
+        ]
         assert [one.levelno for one in lost] == [logging.WARNING] * 2
         last = records(caplog)[-1].message
-        assert last.startswith(f"Connected to broker 127.0.0.1:{broker.port}, MQTT {protocol}, new")
+        assert last.startswith(
+            f"Connected to broker 127.0.0.1:{broker.port}, MQTT {protocol}, new"
+        )
 
 
 @needs_mosquitto
@@ -165,7 +171,9 @@ def test_a_session_lost_while_the_process_was_down_is_a_warning(
         Listener(broker.port, held_before=["vibration/+/+/waveform"]) as listener,
     ):
         listener.ready()
-    assert "mqtt.client_id = 'camshaft' any more. What it held for us is lost." in caplog.text
+    assert (
+        "mqtt.client_id = 'camshaft' any more. What it held for us is lost." in caplog.text
+    )
 
 
 def has_told_status(listener: Listener) -> bool:

@@ -49,7 +49,9 @@ def write_plant(
                 signal += (
                     2.0
                     * level
-                    * np.fft.irfft(np.where((hz > 300) & (hz < 420), spectrum, 0), signal.shape[1])
+                    * np.fft.irfft(
+                        np.where((hz > 300) & (hz < 420), spectrum, 0), signal.shape[1]
+                    )
                 )
             for part in range(windows):
                 name = f"m{machine}-{run}-{part}.npy"
@@ -57,7 +59,9 @@ def write_plant(
                     folder / name,
                     signal[:, part * N_WINDOW : (part + 1) * N_WINDOW].astype(np.float32),
                 )
-                rows.append(f"{name},{label},M{machine},M{machine}-{run},OP{run % 2},{part}")
+                rows.append(
+                    f"{name},{label},M{machine},M{machine}-{run},OP{run % 2},{part}"
+                )
     (folder / "recordings.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     path = folder / "plant.yaml"
     path.write_text(
@@ -73,7 +77,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/training" in item.nodeid:
             item.add_marker(
-                pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+                pytest.mark.filterwarnings(
+                    "ignore:__array__ implementation:DeprecationWarning"
+                )
             )
 
 
@@ -93,6 +99,8 @@ def model_folder(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> 
     train = dataset.select(dataset.column("machine") != "M2")
     plan = Plan("plant", "plant", QUICK, ("machine",), (("machine", "M2"),))
     return (
-        shared_folder(tmp_path_factory, "models", lambda at: fit_model(train, plan, at / "plant"))
+        shared_folder(
+            tmp_path_factory, "models", lambda at: fit_model(train, plan, at / "plant")
+        )
         / "plant"
     )

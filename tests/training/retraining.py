@@ -23,7 +23,9 @@ def put_in_service(model_folder: Path, folder: Path) -> tuple[Path, str]:
     return models, version
 
 
-def write_retrain(folder: Path, plant: RecordingSet, journal: Path, **recipe: object) -> Path:
+def write_retrain(
+    folder: Path, plant: RecordingSet, journal: Path, **recipe: object
+) -> Path:
     """folder/retrain.yaml: the plant's recordings and the journal's labels, judged on M2."""
     path = folder / "retrain.yaml"
     tree = {

@@ -22,7 +22,9 @@ def scores(shift: float, seed: int) -> np.ndarray:
 def test_a_peer_that_wins_comes_first() -> None:
     found = compare(LABEL, RUN, {"status": scores(0.5, 0)}, {"raw RMS": scores(6, 1)})
     first, *others = found.lines()
-    assert first.startswith("A simple peer wins: on the same windows the status is behind raw RMS")
+    assert first.startswith(
+        "A simple peer wins: on the same windows the status is behind raw RMS"
+    )
     assert len(others) == 2
     assert found.status_leads["raw RMS"].auc.high < 0
 
@@ -36,7 +38,9 @@ def test_a_peer_that_is_no_better_than_chance_tells_does_not_win() -> None:
 def test_the_interval_is_paired() -> None:
     """Two scores that err alike differ by nothing, however far each figure is from certain."""
     same = scores(1, 0)
-    found = compare(LABEL, RUN, {"status": same}, {"raw RMS": same.copy()}).status_leads["raw RMS"]
+    found = compare(LABEL, RUN, {"status": same}, {"raw RMS": same.copy()}).status_leads[
+        "raw RMS"
+    ]
     assert (found.auc.low, found.auc.high) == (0, 0)
     assert not found.is_behind
 
@@ -75,7 +79,9 @@ def test_band_distance_needs_the_sensor_s_own_first_windows(dataset: Dataset) ->
     assert distance[label == 1].min() > distance[label == 0].max()
 
 
-def test_thresholds_without_labels_are_what_first_windows_seldom_exceed(dataset: Dataset) -> None:
+def test_thresholds_without_labels_are_what_first_windows_seldom_exceed(
+    dataset: Dataset,
+) -> None:
     first = first_windows(dataset, 6)
     figures = simple_figures(dataset, first)
     used = np.concatenate(list(first.values()))

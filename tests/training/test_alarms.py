@@ -27,7 +27,17 @@ def test_the_monthly_figure_is_what_independent_windows_give(rate: float) -> Non
 
 def test_confirmation_needs_three_of_the_last_five() -> None:
     ng = np.array([1, 0, 1, 0, 1, 0, 0, 0, 1], bool)
-    assert list(confirmed(ng)) == [False, False, False, False, True, False, False, False, False]
+    assert list(confirmed(ng)) == [
+        False,
+        False,
+        False,
+        False,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_the_share_seen_has_an_interval_over_runs() -> None:

@@ -51,11 +51,22 @@ def test_fit_makes_a_model_without_the_held_out_machine(
     monkeypatch.setattr("training.fit.fit", noted)
     manifest = write_plant(tmp_path, n_runs=2, windows=1)
     out = tmp_path / "model"
-    arguments = ["--holdout", "machine=M1", "--members", "1", "--epochs", "2", "--name", "mine"]
+    arguments = [
+        "--holdout",
+        "machine=M1",
+        "--members",
+        "1",
+        "--epochs",
+        "2",
+        "--name",
+        "mine",
+    ]
     assert main(["fit", str(manifest), "--out", str(out), *arguments]) == 0
     model = load_model_manifest(out)
     first, *scores, last = capsys.readouterr().out.splitlines()
-    assert first == "Out of fold, by networks and peers that never saw the group they judge:"
+    assert (
+        first == "Out of fold, by networks and peers that never saw the group they judge:"
+    )
     names = {line.split("  ")[0].strip() for line in scores}
     assert names == {"network", "novelty", "status", *TRAINED, *SIMPLE}
     assert all("status is better by" in line for line in scores[3:])
@@ -112,7 +123,10 @@ def test_the_page_stands_alone(report: Path) -> None:
 
 
 def test_a_model_that_saw_everything_is_not_judged_on_it(
-    plant: RecordingSet, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plant: RecordingSet,
+    model_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     seen = tmp_path / "seen.csv"
     lines = (plant.path.parent / "recordings.csv").read_text().splitlines()
@@ -151,7 +165,10 @@ def test_inspect_counts_and_finds_nothing_wrong(
 
 
 def test_calibrate_states_rate_and_assumption(
-    plant: RecordingSet, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plant: RecordingSet,
+    model_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     arguments = ["calibrate", str(model_folder), str(plant.path), "--windows", "9"]
     assert main([*arguments, "--rate", "0.3", "--out", str(tmp_path / "t.json")]) == 0
@@ -168,10 +185,16 @@ def test_calibrate_states_rate_and_assumption(
 
 
 def test_score_writes_a_row_for_each_window(
-    plant: RecordingSet, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plant: RecordingSet,
+    model_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "verdicts.parquet"
-    assert main(["score", str(plant.path), "--model", str(model_folder), "--out", str(out)]) == 0
+    assert (
+        main(["score", str(plant.path), "--model", str(model_folder), "--out", str(out)])
+        == 0
+    )
     assert "72 windows: " in capsys.readouterr().out
     rows = pyarrow.parquet.read_table(out).to_pylist()
     manifest = load_model_manifest(model_folder)
@@ -270,11 +293,17 @@ def test_inspect_warns_of_what_gives_the_label_away(
             if label == "ok"
             else random.normal(size=400) + 5.0
         )
-        np.save(tmp_path / f"{i}.npy", signal.astype("int16" if label == "ok" else "float64"))
+        np.save(
+            tmp_path / f"{i}.npy", signal.astype("int16" if label == "ok" else "float64")
+        )
         rows.append(f"{i}.npy,{label},M,g{i // 4}")
     np.save(tmp_path / "flat.npy", np.ones(500, "int16"))
-    (tmp_path / "recordings.csv").write_text("\n".join([*rows, "flat.npy,unlabelled,M,g9"]) + "\n")
-    (tmp_path / "m.yaml").write_text("name: leaky\nfiles: {format: npy, sample_rate_hz: 1000}\n")
+    (tmp_path / "recordings.csv").write_text(
+        "\n".join([*rows, "flat.npy,unlabelled,M,g9"]) + "\n"
+    )
+    (tmp_path / "m.yaml").write_text(
+        "name: leaky\nfiles: {format: npy, sample_rate_hz: 1000}\n"
+    )
     assert main(["inspect", str(tmp_path / "m.yaml")]) == 0
     said = " ".join(capsys.readouterr().out.split())
     for warning in (

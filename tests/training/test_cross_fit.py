@@ -58,7 +58,9 @@ def test_maps_that_do_not_point_hand_over_to_the_next(
 ) -> None:
     lead = {MIXUP: -0.2, CUTMIX: cutmix_lead}
 
-    def found(_train: Dataset, _folds: list[Fold], crossed: CrossFit) -> dict[str, Interval]:
+    def found(
+        _train: Dataset, _folds: list[Fold], crossed: CrossFit
+    ) -> dict[str, Interval]:
         value = lead[crossed.recipe.mixings[0]]
         return {
             "random": Interval(value, value - 0.01, value + 0.01),

@@ -11,7 +11,15 @@ from monitor.recordings.manifest import load_manifest, runs
 from monitor.recordings.recording import RecordingError, read
 from monitor.signal.spectrogram import spectrogram
 from tests.training.conftest import N_WINDOW, QUICK, RATE_HZ
-from training.dataset import NG, OK, UNLABELLED, Dataset, concatenate, load_dataset, stretches
+from training.dataset import (
+    NG,
+    OK,
+    UNLABELLED,
+    Dataset,
+    concatenate,
+    load_dataset,
+    stretches,
+)
 from training.progress import read_with_bar
 from training.recipe import spectrogram_settings
 
@@ -27,7 +35,9 @@ def write(
     random = np.random.default_rng(5)
     for name, length in lengths.items():
         np.save(folder / name, random.normal(size=length).astype(np.float32))
-    (folder / "recordings.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    (folder / "recordings.csv").write_text(
+        "\n".join([header, *rows]) + "\n", encoding="utf-8"
+    )
     path = folder / "m.yaml"
     path.write_text(
         f"name: t\nfiles: {{format: npy, sample_rate_hz: {RATE_HZ}}}\n", encoding="utf-8"
@@ -37,7 +47,9 @@ def write(
 
 def test_recordings_that_follow_each_other_are_one_stream(tmp_path: Path) -> None:
     rows = ["a.npy,ok,r,0", "b.npy,ok,r,0.75", "c.npy,ok,r,9"]
-    manifest = load_manifest(write(tmp_path, rows, {"a.npy": 1500, "b.npy": 2700, "c.npy": 2100}))
+    manifest = load_manifest(
+        write(tmp_path, rows, {"a.npy": 1500, "b.npy": 2700, "c.npy": 2100})
+    )
     found = load_dataset(manifest, SETTINGS)
     assert list(found.segment) == [0, 0, 1]
     assert list(found.first_sample) == [0, N_WINDOW, 0]
@@ -55,8 +67,12 @@ def test_a_window_over_two_labels_is_unlabelled(tmp_path: Path) -> None:
 
 def test_every_sample_stands_in_one_stretch(tmp_path: Path) -> None:
     rows = ["a.npy,ok,r,0", "b.npy,ok,r,1", "c.npy,ok,q,0"]
-    manifest = load_manifest(write(tmp_path, rows, {"a.npy": 2000, "b.npy": 100, "c.npy": 50}))
-    lengths = [stretch.samples.shape[1] for run in runs(manifest) for stretch in stretches(run)]
+    manifest = load_manifest(
+        write(tmp_path, rows, {"a.npy": 2000, "b.npy": 100, "c.npy": 50})
+    )
+    lengths = [
+        stretch.samples.shape[1] for run in runs(manifest) for stretch in stretches(run)
+    ]
     assert lengths == [50, 2100]
 
 
@@ -82,14 +98,19 @@ def test_select_and_concatenate_are_each_others_inverse(dataset: Dataset) -> Non
         dataset.column("speed")
 
 
-def test_windows_left_out_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_windows_left_out_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = write(
-        tmp_path, ["a.npy,ok,r,0", "b.npy,ok,stuck,0"], {"a.npy": N_WINDOW, "b.npy": N_WINDOW}
+        tmp_path,
+        ["a.npy,ok,r,0", "b.npy,ok,stuck,0"],
+        {"a.npy": N_WINDOW, "b.npy": N_WINDOW},
     )
     np.save(tmp_path / "b.npy", np.ones(N_WINDOW, np.float32))
     read_with_bar(load_manifest(path), SETTINGS)
     said = capsys.readouterr().err
     assert (
-        said == "1 of 2 windows cannot be judged and are left out: flat_line; the first is in run"
+        said
+        == "1 of 2 windows cannot be judged and are left out: flat_line; the first is in run"
         " t/main/stuck at 0 s.\n"
     )

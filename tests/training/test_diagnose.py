@@ -19,7 +19,9 @@ from training.map_band import map_band_hz
 
 MACHINES = {
     "match": "m/*",
-    "bearings": [{"name": "drive end", "elements": 9, "element_mm": 7.94, "pitch_mm": 39.04}],
+    "bearings": [
+        {"name": "drive end", "elements": 9, "element_mm": 7.94, "pitch_mm": 39.04}
+    ],
 }
 
 
@@ -27,7 +29,11 @@ def write(folder: Path, signals: dict[str, Float32], rows: list[str], header: st
     for name, samples in signals.items():
         np.save(folder / f"{name}.npy", samples[None])
     files = {"format": "npy", "sample_rate_hz": RATE_HZ, "axes": ["channel", "time"]}
-    manifest = {"name": "plant", "files": files, "constants": {"machine": "m", "point": "p"}}
+    manifest = {
+        "name": "plant",
+        "files": files,
+        "constants": {"machine": "m", "point": "p"},
+    }
     (folder / "manifest.yaml").write_text(yaml.safe_dump(manifest))
     (folder / "recordings.csv").write_text("\n".join([header, *rows]) + "\n")
     (folder / "machines.yaml").write_text(yaml.safe_dump({"machines": [MACHINES]}))
@@ -87,7 +93,9 @@ def test_without_a_truth_there_is_no_table_of_right_and_wrong(
 
 
 def test_the_map_s_band_is_where_the_strikes_ring(plant: Path) -> None:
-    signals = {one.path.stem: np.load(one.path)[0] for one in load_manifest(plant).recordings}
+    signals = {
+        one.path.stem: np.load(one.path)[0] for one in load_manifest(plant).recordings
+    }
     band = map_band_hz(signals["outer"], [signals["well"]], RATE_HZ)
     assert band is not None
     low, high = band
@@ -111,7 +119,9 @@ def test_a_speed_that_cannot_be_is_one_sentence(
 def test_a_machine_without_speed_is_not_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    manifest = write(tmp_path, {"outer": struck(RATIOS.bpfo)}, ["outer.npy,ng"], "path,label")
+    manifest = write(
+        tmp_path, {"outer": struck(RATIOS.bpfo)}, ["outer.npy,ng"], "path,label"
+    )
     assert diagnose(manifest, "--out", str(tmp_path / "out")) == 0
     assert "1 recordings: 1 not named" in capsys.readouterr().out
     page = (tmp_path / "out" / "diagnosis.html").read_text()
@@ -124,8 +134,18 @@ def test_impossible_machines_and_a_missing_column_are_refused(
 ) -> None:
     machines = tmp_path / "machines.yaml"
     machines.write_text("machines: [{match: '*', slip: 0.2}]")
-    arguments = ["diagnose", str(plant), "--machines", str(machines), "--out", str(tmp_path / "o")]
+    arguments = [
+        "diagnose",
+        str(plant),
+        "--machines",
+        str(machines),
+        "--out",
+        str(tmp_path / "o"),
+    ]
     assert main(arguments) == 2
-    assert "machines[0].slip = 0.2: must be less than or equal to 0.03" in capsys.readouterr().err
+    assert (
+        "machines[0].slip = 0.2: must be less than or equal to 0.03"
+        in capsys.readouterr().err
+    )
     assert diagnose(plant, "--truth", "fault", "--out", str(tmp_path / "o")) == 2
     assert "no column 'fault'" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """What a plant does first: judge a model on recordings that have nothing to do with its training,
-few as they may be. The report says what it could not judge; nothing ends in a traceback.
+few as they may be. The report says what it could not judge; nothing ends in a
+traceback.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> No
     monkeypatch.setattr(plots, "png", undrawn)
 
 
-def evaluate(model: Path, manifest: Path, out: Path, *words: object) -> tuple[int, dict[str, Any]]:
+def evaluate(
+    model: Path, manifest: Path, out: Path, *words: object
+) -> tuple[int, dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         code = main(
@@ -183,17 +186,35 @@ def test_what_is_unlabelled_cannot_be_judged(
 def test_peers_to_train_go_with_new_recordings_alone(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["evaluate", "simulator", *words, "--train", "t.yaml", "--out", str(tmp_path / "r")]
+    command = [
+        "evaluate",
+        "simulator",
+        *words,
+        "--train",
+        "t.yaml",
+        "--out",
+        str(tmp_path / "r"),
+    ]
     assert main(command) == 2
     assert "--train = t.yaml: goes neither with --leave-out nor" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("leave", "only"),
-    [("machine", "XM0"), ("label", "XM0"), ("machine", "ok"), ("group", "ok"), ("label", "ok")],
+    [
+        ("machine", "XM0"),
+        ("label", "XM0"),
+        ("machine", "ok"),
+        ("group", "ok"),
+        ("label", "ok"),
+    ],
 )
 def test_too_little_to_leave_out_is_one_sentence(
-    leave: str, only: str, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    leave: str,
+    only: str,
+    model_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = elsewhere(tmp_path, lambda row: only in (row["machine"], row["label"]))
     code, report = evaluate(model_folder, path, tmp_path / "report", "--leave-out", leave)
@@ -209,7 +230,8 @@ def test_too_little_to_leave_out_is_one_sentence(
     ],
 )
 @pytest.mark.parametrize(
-    "command", [("evaluate", "{model}"), ("calibrate", "{model}"), ("score", "--model", "{model}")]
+    "command",
+    [("evaluate", "{model}"), ("calibrate", "{model}"), ("score", "--model", "{model}")],
 )
 def test_recordings_that_are_not_the_models_kind_are_refused(
     command: tuple[str, ...],

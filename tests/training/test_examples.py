@@ -27,7 +27,9 @@ from training.recipe import network_settings
 
 PNG = b"\x89PNG"
 NPY = (
-    b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }".ljust(127)
+    b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }".ljust(
+        127
+    )
     + b"\n"
     + bytes(4)
 )
@@ -67,7 +69,9 @@ def test_each_digit_s_map_adds_up_to_its_logit(digits_model: keras.Model) -> Non
     assert judged.residual.max() < 1e-4
 
 
-def test_a_cell_of_a_digit_s_map_sees_the_box_that_is_drawn(digits_model: keras.Model) -> None:
+def test_a_cell_of_a_digit_s_map_sees_the_box_that_is_drawn(
+    digits_model: keras.Model,
+) -> None:
     """Cell (3, 3) reaches from pixel 3 to 24, 22 pixels; what lies outside changes nothing."""
     image = few_digits(1).image
     first = 3 * 4 - (mnist.FIELD - 4) // 2
@@ -91,13 +95,20 @@ def test_mnist_command_says_the_same_of_the_same_seed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     digits = few_digits(120)
-    image, label = (digits.image[..., 0] * 255).astype(np.uint8), digits.label.astype(np.uint8)
-    np.savez(tmp_path / "mnist.npz", x_train=image, y_train=label, x_test=image, y_test=label)
+    image, label = (
+        (digits.image[..., 0] * 255).astype(np.uint8),
+        digits.label.astype(np.uint8),
+    )
+    np.savez(
+        tmp_path / "mnist.npz", x_train=image, y_train=label, x_test=image, y_test=label
+    )
     figures, said = [], []
     for name in ("first", "again"):
         out = tmp_path / name / "mnist.png"
         assert (
-            mnist.main(["--data", str(tmp_path / "mnist.npz"), "--epochs", "1", "--out", str(out)])
+            mnist.main(
+                ["--data", str(tmp_path / "mnist.npz"), "--epochs", "1", "--out", str(out)]
+            )
             == 0
         )
         figures.append(out.read_bytes())
@@ -125,14 +136,18 @@ def test_bad_digits_are_one_clear_line(
 
 def test_a_share_has_wilson_s_interval() -> None:
     found = share(np.arange(100) < 90)  # Wilson 1927: 0.8256 to 0.9448
-    assert (found.value, found.low, found.high) == pytest.approx((0.9, 0.8256, 0.9448), abs=1e-4)
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (0.9, 0.8256, 0.9448), abs=1e-4
+    )
 
 
 def test_the_ridge_is_where_the_sweep_is_loud() -> None:
     sweep_up = Sweep(0.5, 2.5, 60.0, 900.0)
     settings = spectrogram_settings()
     t_s = np.arange(settings.n_window) / RATE_HZ
-    psd_db = spectrogram(sweep_up.signal(t_s).astype(np.float32)[None, None], settings)[0, 0]
+    psd_db = spectrogram(sweep_up.signal(t_s).astype(np.float32)[None, None], settings)[
+        0, 0
+    ]
     passed = ridge(sweep_up, settings)
     loud = passed.any(axis=0)
     assert loud.sum() == pytest.approx(2.5 * RATE_HZ / HOP, abs=2)
@@ -179,7 +194,9 @@ def test_sweep_command_writes_its_figure(
 ) -> None:
     out = tmp_path / "sweep.png"
     assert (
-        sweep.main(["--signals", "80", "--test-signals", "40", "--epochs", "1", "--out", str(out)])
+        sweep.main(
+            ["--signals", "80", "--test-signals", "40", "--epochs", "1", "--out", str(out)]
+        )
         == 0
     )
     assert out.read_bytes().startswith(PNG)
@@ -190,8 +207,14 @@ def test_sweep_maps_add_up() -> None:
     test, sweeps = make_dataset(20, 9)
     network = network_settings(test.settings, 1, QUICK)
     maps = sweep.judge(untrained(network), network, test, sweeps)
-    assert maps.contribution.shape == maps.within_field.shape == (20, network.n_bands, network.n_t)
-    total = maps.contribution.sum(axis=(1, 2), dtype=np.float64) + head(untrained(network))[1]
+    assert (
+        maps.contribution.shape
+        == maps.within_field.shape
+        == (20, network.n_bands, network.n_t)
+    )
+    total = (
+        maps.contribution.sum(axis=(1, 2), dtype=np.float64) + head(untrained(network))[1]
+    )
     np.testing.assert_allclose(total, maps.logit, atol=1e-4)
     assert not maps.within_field[test.label != NG].any()
     assert maps.within_field[test.label == NG].any(axis=(1, 2)).all()
@@ -215,12 +238,19 @@ def test_flops_are_counted_by_hand() -> None:
     image = keras.Input((8, 6, 2))
     x = keras.layers.Conv2D(5, 3, padding="same")(image)
     x = keras.layers.Dense(4)(keras.layers.Flatten()(x))
-    assert black_boxes.count_flops(keras.Model(image, x)) == 2 * (8 * 6 * 9 * 2 * 5 + 8 * 6 * 5 * 4)
+    assert black_boxes.count_flops(keras.Model(image, x)) == 2 * (
+        8 * 6 * 9 * 2 * 5 + 8 * 6 * 5 * 4
+    )
 
 
-def test_flops_of_the_gap_cnn_are_those_of_its_settings(problem: black_boxes.Problem) -> None:
+def test_flops_of_the_gap_cnn_are_those_of_its_settings(
+    problem: black_boxes.Problem,
+) -> None:
     network = network_settings(problem.folds[0][0].settings, 1, QUICK)
-    assert black_boxes.count_flops(untrained(network)) == network.n_flops + 2 * QUICK.n_maps[-1]
+    assert (
+        black_boxes.count_flops(untrained(network))
+        == network.n_flops + 2 * QUICK.n_maps[-1]
+    )
 
 
 def test_a_network_is_no_better_than_itself(problem: black_boxes.Problem) -> None:
@@ -249,7 +279,13 @@ def test_unknown_manifest_is_one_clear_line(
     sizes = ["--signals", "8", "--test-signals", "8"]
     assert (
         black_boxes.main(
-            [*sizes, "--manifest", str(tmp_path / "no.yaml"), "--out", str(tmp_path / "no.png")]
+            [
+                *sizes,
+                "--manifest",
+                str(tmp_path / "no.yaml"),
+                "--out",
+                str(tmp_path / "no.png"),
+            ]
         )
         == 2
     )

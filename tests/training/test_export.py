@@ -41,15 +41,23 @@ def small_model(dataset: Dataset) -> tuple[keras.Model, ModelCard]:
     )
 
 
-def test_a_model_folder_is_what_keras_predicts(model_folder: Path, dataset: Dataset) -> None:
+def test_a_model_folder_is_what_keras_predicts(
+    model_folder: Path, dataset: Dataset
+) -> None:
     logit, features = Classifier(model_folder).predict(dataset.psd_db)
     keras_logit, keras_features = predict(load_network(model_folder), dataset.psd_db)
-    np.testing.assert_allclose(logit, keras_logit, atol=1e-5 * max(1, np.abs(keras_logit).max()))
-    np.testing.assert_allclose(features, keras_features, atol=1e-5 * max(1, keras_features.max()))
+    np.testing.assert_allclose(
+        logit, keras_logit, atol=1e-5 * max(1, np.abs(keras_logit).max())
+    )
+    np.testing.assert_allclose(
+        features, keras_features, atol=1e-5 * max(1, keras_features.max())
+    )
 
 
 def test_a_model_brings_its_own_self_test(model_folder: Path) -> None:
-    assert "self-test of 8 windows agrees" in self_test(model_folder, Classifier(model_folder))
+    assert "self-test of 8 windows agrees" in self_test(
+        model_folder, Classifier(model_folder)
+    )
 
 
 def test_the_manifest_says_what_was_done(model_folder: Path) -> None:
@@ -66,7 +74,8 @@ def test_the_manifest_says_what_was_done(model_folder: Path) -> None:
 
 def test_the_same_network_gets_the_same_id(dataset: Dataset, tmp_path: Path) -> None:
     ids = [
-        export(*small_model(dataset), dataset.psd_db[:4], tmp_path / name) for name in ("a", "b")
+        export(*small_model(dataset), dataset.psd_db[:4], tmp_path / name)
+        for name in ("a", "b")
     ]
     assert ids[0] == ids[1]
 
@@ -86,13 +95,16 @@ def test_an_export_that_differs_leaves_nothing(
 
     monkeypatch.setattr(training.export, "to_litert", wrong_conversion)
     with pytest.raises(
-        TrainingError, match=r"logit of the exported network differs by 0.0\d+, at most 1e-05"
+        TrainingError,
+        match=r"logit of the exported network differs by 0.0\d+, at most 1e-05",
     ):
         export(model, card, dataset.psd_db[:4], tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_head_that_is_not_the_networks_fails_parity(model_folder: Path, dataset: Dataset) -> None:
+def test_a_head_that_is_not_the_networks_fails_parity(
+    model_folder: Path, dataset: Dataset
+) -> None:
     model = load_network(model_folder)
     weights, bias = head(model)
     set_head(model, weights * 1.01, bias)
@@ -113,7 +125,10 @@ def test_a_killed_job_leaves_no_half_folder(tmp_path: Path) -> None:
 
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
-    with pytest.raises(FileExistsError, match="exists already"), whole_folder(tmp_path / "model"):
+    with (
+        pytest.raises(FileExistsError, match="exists already"),
+        whole_folder(tmp_path / "model"),
+    ):
         pass
 
 
@@ -140,11 +155,15 @@ def test_columns_are_whole_milliseconds_and_those_of_the_monitor(
     assert network.n_t == n_t
     np.testing.assert_allclose(edges_ms, np.round(edges_ms), atol=1e-6)
     assert edges_ms[-1] == pytest.approx(window_s * 1e3)
-    starts = [start * settings.delta_t_s * 1e3 for start in column_starts(settings.n_frames, n_t)]
+    starts = [
+        start * settings.delta_t_s * 1e3 for start in column_starts(settings.n_frames, n_t)
+    ]
     np.testing.assert_allclose(edges_ms[:-1], starts, atol=1e-6)
 
 
 def test_a_window_that_cannot_be_cut_so_is_refused() -> None:
-    with pytest.raises(TrainingError, match=r"window_s = 0.0017.* s at 25600 Hz: cannot be cut"):
+    with pytest.raises(
+        TrainingError, match=r"window_s = 0.0017.* s at 25600 Hz: cannot be cut"
+    ):
         spectrogram_settings(25_600.0, Recipe(0.0017))
     assert spectrogram_settings(RATE_HZ, QUICK).n_bands == 24

@@ -36,18 +36,23 @@ def faulty(n_windows: int, seed: int) -> Float32:
         np.fft.rfft(random.normal(size=signal.shape)),
         np.fft.rfftfreq(signal.shape[1], 1 / RATE_HZ),
     )
-    signal += 2.0 * np.fft.irfft(np.where((hz > 300) & (hz < 420), spectrum, 0), signal.shape[1])
+    signal += 2.0 * np.fft.irfft(
+        np.where((hz > 300) & (hz < 420), spectrum, 0), signal.shape[1]
+    )
     return signal.astype(np.float32)
 
 
-def play(publisher: Publisher, service: Service, n_windows: int, first: int, seed: int) -> None:
+def play(
+    publisher: Publisher, service: Service, n_windows: int, first: int, seed: int
+) -> None:
     """Publish windows, and wait until they are judged."""
     for index, window in enumerate(np.split(faulty(n_windows, seed), n_windows, axis=1)):
         publisher.send(make_cut(SENSOR, window, first + index))
     publisher.flush()
     wanted = (first + n_windows) * N_WINDOW
     service.wait(
-        lambda: service.reader().books().total("analysed") >= wanted, why="the windows are judged"
+        lambda: service.reader().books().total("analysed") >= wanted,
+        why="the windows are judged",
     )
 
 

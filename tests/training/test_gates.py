@@ -56,7 +56,9 @@ def test_a_simple_peer_that_wins_holds_a_model_back() -> None:
         (1e-6, NAN, NAN, True),  # one run: no interval
     ],
 )
-def test_truth_of_maps(residual: float, random: float, equal_energy: float, passed: bool) -> None:
+def test_truth_of_maps(
+    residual: float, random: float, equal_energy: float, passed: bool
+) -> None:
     other = {"Grad-CAM": map_figures(residual, -1.0, -1.0)}
     found = map_figures(residual, random, equal_energy)
     assert map_gate({"exact map": found, **other}).passed is passed
@@ -66,5 +68,7 @@ def test_truth_of_maps(residual: float, random: float, equal_energy: float, pass
 
 
 def map_figures(residual: float, low_random: float, low_energy: float) -> MapFigures:
-    deletion = Curves([], [], [], Interval(0.2, low_random, 0.3), Interval(0.2, low_energy, 0.3))
+    deletion = Curves(
+        [], [], [], Interval(0.2, low_random, 0.3), Interval(0.2, low_energy, 0.3)
+    )
     return MapFigures(Residual(residual, residual / 2), [], deletion, deletion, 0.0)

@@ -100,7 +100,9 @@ def test_windows_come_back_with_their_boxes(kept: Path) -> None:
         ({"split": np.array(["other"] * 24)}, "has no windows whose split"),
     ],
 )
-def test_another_file_is_refused(tmp_path: Path, changed: dict[str, Any], sentence: str) -> None:
+def test_another_file_is_refused(
+    tmp_path: Path, changed: dict[str, Any], sentence: str
+) -> None:
     path = tmp_path / "people.npz"
     arrays = {**windows()[1], **changed}
     np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
@@ -112,10 +114,15 @@ def test_a_picture_of_another_size_or_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "people.npz"
     arrays = windows()[1]
     large = jpeg(np.zeros((200, 96, 3), np.uint8))
-    for content, sentence in ((large, "96 × 200 pixels"), (b"GIF89a" * 9, "not a JPEG picture")):
+    for content, sentence in (
+        (large, "96 × 200 pixels"),
+        (b"GIF89a" * 9, "not a JPEG picture"),
+    ):
         first = arrays["end"][0]
         shifted = arrays["end"] + len(content) - first
-        inserted = np.concatenate([np.frombuffer(content, np.uint8), arrays["jpeg"][first:]])
+        inserted = np.concatenate(
+            [np.frombuffer(content, np.uint8), arrays["jpeg"][first:]]
+        )
         np.savez(path, **{**arrays, "end": shifted, "jpeg": inserted})
         with pytest.raises(TrainingError, match=sentence):
             people.load(path)
@@ -195,7 +202,10 @@ def test_command_learns_keeps_and_shows(
     assert "in 2 empty ones" in said
     with av.open(str(seen)) as written:
         assert sum(1 for _ in written.decode(video=0)) == 7
-        assert (written.streams.video[0].width, written.streams.video[0].height) == (160, 96)
+        assert (written.streams.video[0].width, written.streams.video[0].height) == (
+            160,
+            96,
+        )
 
 
 def write_clip(clip: Path, truth: Path) -> None:
@@ -252,7 +262,9 @@ def test_a_file_without_a_network_is_refused(
     assert sentence in capsys.readouterr().err
 
 
-def test_clips_and_truths_that_are_none_are_refused(model: keras.Model, tmp_path: Path) -> None:
+def test_clips_and_truths_that_are_none_are_refused(
+    model: keras.Model, tmp_path: Path
+) -> None:
     network, clip, truth = tmp_path / "n.npz", tmp_path / "clip.mp4", tmp_path / "truth.csv"
     human.save(model, network)
     clip.write_bytes(b"no film")

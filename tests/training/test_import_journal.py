@@ -53,7 +53,9 @@ def test_labels_become_recordings(
     parser = argparse.ArgumentParser()
     import_journal.add_arguments(parser)
     assert (
-        import_journal.run(parser.parse_args([str(tmp_path / "j"), "--out", str(tmp_path / "out")]))
+        import_journal.run(
+            parser.parse_args([str(tmp_path / "j"), "--out", str(tmp_path / "out")])
+        )
         == 0
     )
     said = capsys.readouterr().out
@@ -89,9 +91,9 @@ def test_hostile_names_stay_in_their_column(tmp_path: Path) -> None:
     import_journal.import_journal(tmp_path / "j", tmp_path / "out")
     (recording,) = load_manifest(tmp_path / "out" / "recordings-2000hz-3ch.yaml").recordings
     assert recording.sensor == sensor
-    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("j")) == [
-        "out"
-    ]
+    assert sorted(
+        path.name for path in tmp_path.iterdir() if not path.name.startswith("j")
+    ) == ["out"]
 
 
 def test_nothing_labelled_is_one_sentence_and_no_folder(tmp_path: Path) -> None:

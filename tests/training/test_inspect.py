@@ -33,13 +33,24 @@ def test_every_kind_says_how_it_was_read(
     assert lines[0] == "table recordings.csv: commas between the cells, text in utf-8"
     assert lines[1].startswith(f"1 recording as {format_name}: ")
     assert ("1000 Hz by the manifest, 1000 Hz by" in lines[2]) == name.startswith(SAYS_RATE)
-    assert ("unit g by the manifest; g by the files" in lines[3]) == name.startswith(SAYS_UNIT)
+    assert ("unit g by the manifest; g by the files" in lines[3]) == name.startswith(
+        SAYS_UNIT
+    )
 
 
-def test_what_it_understood_of_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_it_understood_of_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name, rate_hz in (("a", 1000), ("b", 1015)):
-        rows = [[f"{at / rate_hz:.6f}".replace(".", ","), f"{at % 7},5"] for at in range(300)]
-        text(tmp_path / f"{name}.csv", [["Prüfstand 3"], ["Zeit", "x [g]"], *rows], ";", "cp1252")
+        rows = [
+            [f"{at / rate_hz:.6f}".replace(".", ","), f"{at % 7},5"] for at in range(300)
+        ]
+        text(
+            tmp_path / f"{name}.csv",
+            [["Prüfstand 3"], ["Zeit", "x [g]"], *rows],
+            ";",
+            "cp1252",
+        )
     write_manifest(tmp_path, ["a.csv,ok,a", "b.csv,ok,b"], "format: csv, unit: g, scale: 2")
     assert inspected(tmp_path, capsys).splitlines()[1:4] == [
         "2 recordings as csv: delimiter ';', decimal ',', header in line 2, numbers from line 3,"
@@ -63,7 +74,10 @@ def test_as_many_ways_as_files(tmp_path: Path, capsys: pytest.CaptureFixture[str
     ("content", "sentence"),
     [
         ("0,5\n0,6\n", "set files.delimiter and files.decimal"),
-        ("t;x\n0,000;1\n0,002;2\n0,004;1\n0,006;3\n", "is sampled at 500 Hz by its column 't'"),
+        (
+            "t;x\n0,000;1\n0,002;2\n0,004;1\n0,006;3\n",
+            "is sampled at 500 Hz by its column 't'",
+        ),
         ("x [V]\n0.5\n0.6\n", "states the unit 'V', the manifest says m/s2"),
         ("x\n1\n2\nx\n", "'x' is no number: line 4"),
     ],

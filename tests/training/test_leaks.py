@@ -40,7 +40,12 @@ def held_out(plant: RecordingSet) -> HeldOut:
     step=st.sampled_from([0.0, 1e-4]),
 )
 def test_a_held_out_recording_is_known_by_another_name_offset_and_scale(
-    plant: RecordingSet, held_out: HeldOut, which: int, first: int, scale: float, step: float
+    plant: RecordingSet,
+    held_out: HeldOut,
+    which: int,
+    first: int,
+    scale: float,
+    step: float,
 ) -> None:
     """step : of the numbers in which it was sent, a share of its largest; 0 for floats"""
     signal = read([one for one in plant.recordings if one.machine == "M2"][which])
@@ -84,7 +89,9 @@ def test_a_held_out_recording_that_was_played_live_and_labelled_is_not_trained_o
     for row_id in (1, 2, 3):
         labels.add(LabelRequest(Label("NG confirmed"), START_NS, row_id))
     labels.close()
-    analysed = labelled_dataset(path, load_model_manifest(model_folder).settings, 2, held_out)
+    analysed = labelled_dataset(
+        path, load_model_manifest(model_folder).settings, 2, held_out
+    )
     assert analysed.left_out == {"part of a held-out recording": 2}
     assert analysed.dataset is not None
     assert len(analysed.dataset) == 1

@@ -67,13 +67,17 @@ def own_of(verdicts: list[Verdict]) -> Commissioned:
     spectra = [one.spectrum_db for one in verdicts if one.spectrum_db is not None]
     assert verdicts[0].grid is not None
     edges = verdicts[0].grid.f_edges_hz
-    return Commissioned("M2/spindle", edges, commission(np.stack(spectra)), 7.0, "", 0.0, 4, 0)
+    return Commissioned(
+        "M2/spindle", edges, commission(np.stack(spectra)), 7.0, "", 0.0, 4, 0
+    )
 
 
 def test_a_sensor_without_a_commissioning_is_learning(
     relative_folder: Path, samples: Float32
 ) -> None:
-    pipeline = Pipeline(rules(configure(sensor=SENSOR), Classifier(relative_folder)), {}, {}, 0.0)
+    pipeline = Pipeline(
+        rules(configure(sensor=SENSOR), Classifier(relative_folder)), {}, {}, 0.0
+    )
     verdicts = live(pipeline, samples)
     assert {(one.status, one.evidence) for one in verdicts} == {(Status.LEARNING, ())}
 
@@ -122,7 +126,9 @@ def test_offline_the_first_windows_commission_and_the_others_are_judged_as_live(
 
 
 @settings(max_examples=20)
-@given(gains_db=st.lists(st.floats(-30, 30), min_size=3, max_size=3), seed=st.integers(0, 99))
+@given(
+    gains_db=st.lists(st.floats(-30, 30), min_size=3, max_size=3), seed=st.integers(0, 99)
+)
 def test_a_sensors_gain_and_mounting_drop_out(
     dataset: Dataset, gains_db: list[float], seed: int
 ) -> None:
@@ -138,7 +144,9 @@ def test_a_sensors_gain_and_mounting_drop_out(
 
 def test_too_few_windows_to_commission_a_sensor_are_refused(dataset: Dataset) -> None:
     few = dataset.select((dataset.label == NG) | (np.arange(len(dataset)) % 12 == 0))
-    with pytest.raises(TrainingError, match=r"M\d/spindle: 0 windows to commission it with"):
+    with pytest.raises(
+        TrainingError, match=r"M\d/spindle: 0 windows to commission it with"
+    ):
         as_seen(few, RELATIVE, n_columns(few, QUICK))
 
 
@@ -172,8 +180,12 @@ def test_a_network_of_relative_levels_learns_both_signs(dataset: Dataset) -> Non
     n_mirrored = sum(one.tobytes() in mirrored for one in pictures)
     assert all(one.tobytes() in known | mirrored for one in pictures)
     assert 0.3 < n_mirrored / len(pictures) < 0.7
-    plain = MixedBatches(dataset.psd_db, dataset.label, replace(recipe, levels=ABSOLUTE), seed=0)
-    assert {one.tobytes() for one in plain[0][0]} <= {one.tobytes() for one in dataset.psd_db}
+    plain = MixedBatches(
+        dataset.psd_db, dataset.label, replace(recipe, levels=ABSOLUTE), seed=0
+    )
+    assert {one.tobytes() for one in plain[0][0]} <= {
+        one.tobytes() for one in dataset.psd_db
+    }
 
 
 def test_relative_levels_keep_their_zero(dataset: Dataset) -> None:
@@ -184,7 +196,9 @@ def test_relative_levels_keep_their_zero(dataset: Dataset) -> None:
     assert all(np.all(one.mean_db == 0) for one in layers)
 
 
-def test_an_own_logit_threshold_holds_for_absolute_levels_alone(relative_folder: Path) -> None:
+def test_an_own_logit_threshold_holds_for_absolute_levels_alone(
+    relative_folder: Path,
+) -> None:
     manifest = load_model_manifest(relative_folder)
     own = Commissioned(
         "m/p",

@@ -70,7 +70,10 @@ def test_a_recording_gets_the_same_verdicts_live_and_offline(
     ]
     assert len(verdicts) == len(offline) == 3
     for verdict, row in zip(verdicts, offline, strict=True):
-        assert (verdict.first_sample, verdict.n_samples) == (row.first_sample, row.n_samples)
+        assert (verdict.first_sample, verdict.n_samples) == (
+            row.first_sample,
+            row.n_samples,
+        )
         assert (str(verdict.status), verdict.reason) == (row.status, row.reason)
         assert score_of(verdict) == pytest.approx(row.logit, abs=1e-5)
         assert map_of(verdict) is not None
@@ -93,7 +96,9 @@ def journal(model_folder: Path, tmp_path: Path) -> Path:
     labels = LabelStore(path)
     for row_id in range(1, 21):
         labels.add(
-            LabelRequest(Label("NG confirmed" if row_id == 20 else "false alarm"), START_NS, row_id)
+            LabelRequest(
+                Label("NG confirmed" if row_id == 20 else "false alarm"), START_NS, row_id
+            )
         )
     labels.add(LabelRequest(Label("false alarm"), START_NS, 20))  # the last word holds
     labels.add(LabelRequest(Label("unclear"), START_NS, 21))

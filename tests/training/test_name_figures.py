@@ -30,10 +30,14 @@ def test_foreign_bearings_can_be_built() -> None:
 def test_a_foreign_bearing_is_named_only_by_coincidence() -> None:
     levels = envelope_levels([struck(RATIOS.bpfo)], RATE_HZ, SHAFT_HZ)
     assert levels is not None
-    met = list(wrong_names(levels, MACHINE, Shaft(SHAFT_HZ, 0.002, False), bearings(40, seed=3)))
+    met = list(
+        wrong_names(levels, MACHINE, Shaft(SHAFT_HZ, 0.002, False), bearings(40, seed=3))
+    )
     assert len(met) == 40
     assert [named for named, coincident in met if named and not coincident] == []
-    (own,) = wrong_names(levels, MACHINE, Shaft(SHAFT_HZ, 0.002, False), [MACHINE.bearings[0]])
+    (own,) = wrong_names(
+        levels, MACHINE, Shaft(SHAFT_HZ, 0.002, False), [MACHINE.bearings[0]]
+    )
     assert own == (True, True)
 
 

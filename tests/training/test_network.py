@@ -83,7 +83,9 @@ def test_the_receptive_field_is_what_a_cell_really_sees(
         moved = np.repeat(base, 24 * 39, axis=0)
         for i in range(24 * 39):
             moved[i, 0, i // 39, i % 39] += step
-        changed = np.abs(predict(model, moved)[1][:, row, column] - before).max(axis=1) > 1e-6
+        changed = (
+            np.abs(predict(model, moved)[1][:, row, column] - before).max(axis=1) > 1e-6
+        )
         seen |= changed.reshape(24, 39)
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     extent = (int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1)

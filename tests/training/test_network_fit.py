@@ -35,7 +35,9 @@ def test_same_data_recipe_and_seed_make_the_same_network(dataset: Dataset) -> No
     assert len(ticks) == 2 * SHORT.n_epochs
 
 
-def test_it_learns_a_fault_on_a_machine_it_never_saw(dataset: Dataset, model_folder: Path) -> None:
+def test_it_learns_a_fault_on_a_machine_it_never_saw(
+    dataset: Dataset, model_folder: Path
+) -> None:
     aside = dataset.column("machine") == "M2"
     logit, _ = predict(load_network(model_folder), dataset.psd_db[aside])
     assert auc(dataset.label[aside], logit) > 0.98
@@ -63,11 +65,15 @@ def test_mixup_and_equaliser_stay_within_their_bounds(dataset: Dataset) -> None:
     psd_db, (target, _), _ = MixedBatches(dataset.psd_db, dataset.label, recipe, seed=0)[0]
     assert ((target >= 0) & (target <= 1)).all()
     assert 0 < np.mean((target > 0) & (target < 1)) <= 1
-    plain = MixedBatches(dataset.psd_db, dataset.label, replace(recipe, mixup=0.0), seed=0)[0][0]
+    plain = MixedBatches(dataset.psd_db, dataset.label, replace(recipe, mixup=0.0), seed=0)[
+        0
+    ][0]
     order = np.random.default_rng(0).permutation(len(dataset))
     gain = plain - dataset.psd_db[order]
     # The same in all frames.
-    np.testing.assert_allclose(gain, gain[..., :1].repeat(gain.shape[-1], axis=-1), atol=1e-4)
+    np.testing.assert_allclose(
+        gain, gain[..., :1].repeat(gain.shape[-1], axis=-1), atol=1e-4
+    )
     assert np.sqrt(np.mean(gain**2)) == pytest.approx(1.0, rel=0.2)
     assert psd_db.dtype == np.float32
 
@@ -115,7 +121,10 @@ def test_novelty_makes_the_status_unless_another_rule_is_better_beyond_chance(
     by_one_run[dataset.run == dataset.run[0]] *= -1
     assert choose_rule(dataset, right, by_one_run)[0] == "novelty"  # chance
     half = dataset.column("machine") == "M0"
-    assert choose_rule(dataset, np.where(half, right, -1), np.where(half, -1, right))[0] == "either"
+    assert (
+        choose_rule(dataset, np.where(half, right, -1), np.where(half, -1, right))[0]
+        == "either"
+    )
     assert choose_rule(dataset, right, np.full(len(dataset), np.nan)) == ("network", {})
 
 

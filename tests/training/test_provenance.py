@@ -17,7 +17,9 @@ SIMULATOR = BUNDLED_MODELS / "simulator"
 @pytest.mark.parametrize("name", ["simulator", "cnc-milling"])
 def test_a_bundled_model_reads_and_writes_the_same(name: str) -> None:
     manifest = load_model_manifest(BUNDLED_MODELS / name)
-    written = yaml.safe_load((BUNDLED_MODELS / name / "manifest.yaml").read_text())["training"]
+    written = yaml.safe_load((BUNDLED_MODELS / name / "manifest.yaml").read_text())[
+        "training"
+    ]
     again = plain(read_provenance(manifest))
     assert list(again) == [key for key in written if key not in ("versions", "parity")]
     for key, value in again.items():
@@ -27,7 +29,9 @@ def test_a_bundled_model_reads_and_writes_the_same(name: str) -> None:
 def adds_to(written: object, again: object) -> bool:
     """What was written comes back. What was not known then comes with its default."""
     if isinstance(written, dict) and isinstance(again, dict):
-        return all(key in again and adds_to(one, again[key]) for key, one in written.items())
+        return all(
+            key in again and adds_to(one, again[key]) for key, one in written.items()
+        )
     return written == again
 
 
@@ -36,7 +40,9 @@ def with_training(training: dict[str, object]) -> ModelManifest:
 
 
 def test_a_model_without_a_recipe_is_one_sentence() -> None:
-    with pytest.raises(TrainingError, match=r"section of model simulator .*: recipe is missing"):
+    with pytest.raises(
+        TrainingError, match=r"section of model simulator .*: recipe is missing"
+    ):
         read_provenance(with_training({"manifest": "by hand"}))
 
 
@@ -45,5 +51,7 @@ def test_a_choice_that_no_recipe_has_is_one_sentence() -> None:
     assert recipe == Recipe(window_s=1.0, mixings=(CUTMIX,), n_maps=(2, 3, 5))
     with pytest.raises(TrainingError, match="recipe: epochs: there is no such key"):
         recipe.changed({"epochs": 3})
-    with pytest.raises(TrainingError, match="recipe: n_epochs = 'many': must be a whole number"):
+    with pytest.raises(
+        TrainingError, match="recipe: n_epochs = 'many': must be a whole number"
+    ):
         recipe.changed({"n_epochs": "many"})

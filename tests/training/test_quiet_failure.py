@@ -24,7 +24,8 @@ def test_novelty_finds_nine_of_ten_quiet_windows_at_five_percent_false_alarms() 
         spectra_db = to_grid(spectrogram(samples, settings), n_t)
         baseline = commission(spectra_db[:N_COMMISSION], FALSE_ALARMS)
         alarm = (
-            novelty_map(spectra_db[N_COMMISSION:], baseline).sum(axis=(1, 2)) > baseline.threshold
+            novelty_map(spectra_db[N_COMMISSION:], baseline).sum(axis=(1, 2))
+            > baseline.threshold
         )
         false_alarms.append(alarm[:N_HEALTHY].mean())
         found.append(alarm[N_HEALTHY:].mean())

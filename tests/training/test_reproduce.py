@@ -38,7 +38,10 @@ def test_spectra_that_round_differently_are_said_and_compared() -> None:
 
 def test_a_figure_that_fell_is_not_as_good() -> None:
     figures = ORIGINAL.training["out_of_fold"]
-    worse = {**figures, "auc": {"value": figures["auc"]["value"] - 0.021, "low": 0.9, "high": 1.0}}
+    worse = {
+        **figures,
+        "auc": {"value": figures["auc"]["value"] - 0.021, "low": 0.9, "high": 1.0},
+    }
     lines, same = compare(ORIGINAL, rebuilt(out_of_fold=worse))
     assert not same
     assert any(line.startswith("auc") and line.endswith(": differs") for line in lines)

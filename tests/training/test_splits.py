@@ -41,14 +41,18 @@ def test_no_run_stands_on_both_sides(
 @pytest.mark.parametrize("column", ["machine", "operation"])
 def test_leaving_one_out_tests_each_window_once(dataset: Dataset, column: str) -> None:
     folds = leave_one_out(dataset, column)
-    assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(len(dataset)))
+    assert sorted(np.concatenate([fold.test for fold in folds])) == list(
+        range(len(dataset))
+    )
     for fold in folds:
         assert set(dataset.column(column)[fold.test]) == {fold.name}
         assert fold.name not in dataset.column(column)[fold.train]
 
 
 def test_folds_by_group_have_both_classes(dataset: Dataset) -> None:
-    assert all(set(dataset.label[fold.test]) == {0, 1} for fold in by_group(dataset, "run", 4))
+    assert all(
+        set(dataset.label[fold.test]) == {0, 1} for fold in by_group(dataset, "run", 4)
+    )
 
 
 def test_the_leaky_split_leaks(dataset: Dataset) -> None:
@@ -60,7 +64,10 @@ def test_the_leaky_split_leaks(dataset: Dataset) -> None:
 
 def test_a_split_that_would_tear_runs_apart_is_refused(dataset: Dataset) -> None:
     torn = Dataset(
-        **{**vars(dataset), "columns": {**dataset.columns, "odd": dataset.first_sample.astype(str)}}
+        **{
+            **vars(dataset),
+            "columns": {**dataset.columns, "odd": dataset.first_sample.astype(str)},
+        }
     )
     with pytest.raises(TrainingError, match=r"run '.*' stands in training and test"):
         leave_one_out(torn, "odd")

@@ -31,7 +31,9 @@ def test_a_window_of_a_new_run_is_a_false_alarm_no_more_often_than_promised(
     for _ in range(3000):
         lengths = random.integers(1, 12, n_runs)
         run = np.repeat(np.arange(n_runs), lengths)
-        scores = np.repeat(random.normal(size=n_runs), lengths) + 0.5 * random.normal(size=len(run))
+        scores = np.repeat(random.normal(size=n_runs), lengths) + 0.5 * random.normal(
+            size=len(run)
+        )
         new = random.normal() + 0.5 * random.normal()
         alarms.append(new > threshold_by_run(scores, run, rate))
     assert np.mean(alarms) <= rate + 3 * np.sqrt(rate / 3000)
@@ -41,7 +43,9 @@ def test_a_window_of_a_new_run_is_a_false_alarm_no_more_often_than_promised(
 @given(st.lists(st.floats(-100, 100), min_size=9, max_size=40))
 def test_runs_of_one_window_give_the_usual_conformal_bound(scores: list[float]) -> None:
     values = np.array(scores)
-    assert threshold_by_run(values, np.arange(len(values)), 0.1) == conformal_threshold(values, 0.1)
+    assert threshold_by_run(values, np.arange(len(values)), 0.1) == conformal_threshold(
+        values, 0.1
+    )
 
 
 def test_long_runs_weigh_no_more_than_short_ones() -> None:
@@ -54,7 +58,10 @@ def test_long_runs_weigh_no_more_than_short_ones() -> None:
 
 @pytest.mark.parametrize(
     ("rate", "text"),
-    [(0.05, "3 runs can show no less than 0.25; 19 runs are needed"), (1.5, "between 0 and 1")],
+    [
+        (0.05, "3 runs can show no less than 0.25; 19 runs are needed"),
+        (1.5, "between 0 and 1"),
+    ],
 )
 def test_an_impossible_rate_is_refused(rate: float, text: str) -> None:
     with pytest.raises(TrainingError, match=text):
@@ -84,11 +91,15 @@ def test_leaving_runs_out_is_no_easier_than_leaving_windows_out(dataset: Dataset
 def test_the_healthy_floor_weighs_each_machine_alike() -> None:
     """One that drifts, with a thousand windows, is one of twenty."""
     random = np.random.default_rng(0)
-    novelty = np.concatenate([random.uniform(0, 0.1, 19 * 10), random.uniform(0.5, 0.9, 1000)])
+    novelty = np.concatenate(
+        [random.uniform(0, 0.1, 19 * 10), random.uniform(0.5, 0.9, 1000)]
+    )
     number = np.append(np.repeat(np.arange(19), 10), np.full(1000, 19))
     machine = np.array([f"M{i}" for i in number])
     assert healthy_floor(novelty, machine) <= 0.51
-    assert healthy_floor(novelty[:190], machine[:190]) == NOVELTY_FLOOR  # 19 are too few to tell
+    assert (
+        healthy_floor(novelty[:190], machine[:190]) == NOVELTY_FLOOR
+    )  # 19 are too few to tell
 
 
 def test_labelled_faults_set_the_floor_where_it_would_miss_them(dataset: Dataset) -> None:

@@ -19,7 +19,9 @@ def detector() -> keras.Model:
     """Feature 0 is the level over -50 dB of band BAND, by way of the place channel; feature 1 is
     idle.
     """
-    model = build(SETTINGS, np.full((1, 8), -50, np.float32), np.full((1, 8), 10, np.float32))
+    model = build(
+        SETTINGS, np.full((1, 8), -50, np.float32), np.full((1, 8), 10, np.float32)
+    )
     place = np.linspace(-1, 1, 8)[BAND]
     kernel = np.zeros((1, 1, 2, 2), np.float32)
     kernel[0, 0, 0, 0], kernel[0, 0, 1, 0] = 1.0, place
@@ -39,7 +41,9 @@ def scene() -> Scene:
     model = detector()
     logit, _ = predict(model, psd_db)
     reference = np.full((1, 8), -50, np.float32)
-    return Scene(model, psd_db, logit, exact_map(model, psd_db), reference, 1, np.arange(12))
+    return Scene(
+        model, psd_db, logit, exact_map(model, psd_db), reference, 1, np.arange(12)
+    )
 
 
 def test_the_exact_map_names_what_the_network_listens_to() -> None:
@@ -106,7 +110,9 @@ def test_spectral_kurtosis_finds_the_ringing_band(resonance_hz: float) -> None:
         signal = random.normal(size=2560)
         for start in range(200, 2560, 500):
             after = time_s[: 2560 - start]
-            signal[start:] += 20 * np.exp(-after * 1500) * np.sin(2 * np.pi * resonance_hz * after)
+            signal[start:] += (
+                20 * np.exp(-after * 1500) * np.sin(2 * np.pi * resonance_hz * after)
+            )
         signals.append(signal[None].astype(np.float32))
     low, high = resonance_band_hz(signals, 25_600.0)
     assert low < resonance_hz < high

@@ -3,8 +3,9 @@ the same spectrograms.
 
     python -m training.examples.black_boxes [--manifest training/manifests/bosch-cnc.yaml]
 
-Same signals, augmentation, optimiser and epochs for all; several seeds; differences in AUC paired
-by test window. Dense layers mix all places, so the two others have no map that adds up.
+Same signals, augmentation, optimiser and epochs for all; several seeds;
+differences in AUC paired by test window. Dense layers mix all places, so the
+two others have no map that adds up.
 """
 
 from __future__ import annotations
@@ -31,7 +32,13 @@ from training.examples.sweep import N_TEST, RECIPE, TEST_SEED
 from training.examples.sweep_signals import make_dataset
 from training.fit import usable
 from training.metrics import Interval, auc, balanced_accuracy, bootstrap
-from training.network import NetworkSettings, SpectrogramInput, keras, make_repeatable, predict
+from training.network import (
+    NetworkSettings,
+    SpectrogramInput,
+    keras,
+    make_repeatable,
+    predict,
+)
 from training.network_fit import MIN_STD_DB, MixedBatches, fit
 from training.plots import png
 from training.progress import bar, read_with_bar
@@ -40,7 +47,9 @@ from training.splits import leave_one_out
 
 GAP, LENET, ALEXNET = "GAP-CNN", "LeNet-5 style", "AlexNet style"
 N_SEEDS = 3
-N_TRAIN = 1500  # fewer than the sweep example learns from, as there are many networks to train
+N_TRAIN = (
+    1500  # fewer than the sweep example learns from, as there are many networks to train
+)
 N_EPOCHS = 15
 N_BATCH = 256
 
@@ -115,7 +124,9 @@ def fit_black_box(
     make_repeatable(recipe.seed)
     mean_db = train.psd_db.mean(axis=(0, 3))
     std_db = np.maximum(train.psd_db.std(axis=(0, 3)), MIN_STD_DB)
-    model = build(network_settings(train.settings, train.psd_db.shape[1], recipe), mean_db, std_db)
+    model = build(
+        network_settings(train.settings, train.psd_db.shape[1], recipe), mean_db, std_db
+    )
     batches = _FirstTarget(MixedBatches(train.psd_db, train.label, recipe, recipe.seed))
     schedule = keras.optimizers.schedules.CosineDecay(
         1e-5,
@@ -126,9 +137,13 @@ def fit_black_box(
     optimiser = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
     model.compile(optimiser, keras.losses.BinaryCrossentropy(from_logits=True))
     callbacks = (
-        [] if tick is None else [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())]
+        []
+        if tick is None
+        else [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())]
     )
-    model.fit(batches, epochs=recipe.n_epochs, verbose=0, shuffle=False, callbacks=callbacks)
+    model.fit(
+        batches, epochs=recipe.n_epochs, verbose=0, shuffle=False, callbacks=callbacks
+    )
     return model
 
 
@@ -153,7 +168,9 @@ class _FirstTarget(keras.utils.PyDataset):  # type: ignore[misc]
 def sweep_problem(n_train: int, n_test: int, recipe: Recipe) -> Problem:
     """The signals of the sweep example."""
     return Problem(
-        "sweep", recipe, ((make_dataset(n_train, 0)[0], make_dataset(n_test, TEST_SEED)[0]),)
+        "sweep",
+        recipe,
+        ((make_dataset(n_train, 0)[0], make_dataset(n_test, TEST_SEED)[0]),),
     )
 
 
@@ -167,7 +184,9 @@ def recordings_problem(path: Path, n_epochs: int | None) -> Problem:
     # The shape that the figures in docs/examples.md were made with.
     recipe = Recipe(default_recipe(manifest).window_s, n_members=1)
     recipe = recipe if n_epochs is None else replace(recipe, n_epochs=n_epochs)
-    dataset = usable(read_with_bar(manifest, spectrogram_settings(manifest.sample_rate_hz, recipe)))
+    dataset = usable(
+        read_with_bar(manifest, spectrogram_settings(manifest.sample_rate_hz, recipe))
+    )
     folds = leave_one_out(dataset, manifest.settings.groups[0])
     return Problem(
         manifest.name,
@@ -228,7 +247,9 @@ def table(problem: Problem, outcomes: dict[str, Outcome]) -> list[str]:
     for name, outcome in outcomes.items():
         reached = seed_auc(problem, outcome)
         balanced = np.mean([balanced_accuracy(label, logit > 0) for logit in outcome.logit])
-        ahead = "" if name == GAP else f"{paired_difference(problem, outcomes[GAP], outcome)}"
+        ahead = (
+            "" if name == GAP else f"{paired_difference(problem, outcomes[GAP], outcome)}"
+        )
         lines.append(
             f"{name:14s} {outcome.n_parameters:10,d} {outcome.n_flops / 1e6:6.1f} "
             f" {reached.mean():.3f} ({reached.min():.3f} to {reached.max():.3f})  {balanced:8.3f} "
@@ -246,13 +267,23 @@ def picture(results: Sequence[tuple[Problem, dict[str, Outcome]]]) -> bytes:
         for name, outcome in outcomes.items():
             reached = seed_auc(problem, outcome)
             (dots,) = axes.plot(
-                np.full(len(reached), outcome.n_parameters), reached, "o", alpha=0.6, label=name
+                np.full(len(reached), outcome.n_parameters),
+                reached,
+                "o",
+                alpha=0.6,
+                label=name,
             )
             axes.plot(
-                outcome.n_parameters, reached.mean(), "_", markersize=24, color=dots.get_color()
+                outcome.n_parameters,
+                reached.mean(),
+                "_",
+                markersize=24,
+                color=dots.get_color(),
             )
         axes.set(
-            xscale="log", xlabel="parameters", title=f"{problem.name}: a dot a seed, bar = mean"
+            xscale="log",
+            xlabel="parameters",
+            title=f"{problem.name}: a dot a seed, bar = mean",
         )
         axes.margins(x=0.15, y=0.2)
         axes.grid(alpha=0.3)
@@ -271,13 +302,17 @@ def count_flops(model: keras.Model) -> int:
         if isinstance(layer, keras.Model):
             total += count_flops(layer)
         elif isinstance(layer, keras.layers.Conv2D):
-            total += 2 * int(np.prod(layer.kernel.shape)) * int(np.prod(layer.output.shape[1:3]))
+            total += (
+                2 * int(np.prod(layer.kernel.shape)) * int(np.prod(layer.output.shape[1:3]))
+            )
         elif isinstance(layer, keras.layers.Dense):
             total += 2 * int(np.prod(layer.kernel.shape))
     return total
 
 
-def _outcome(problem: Problem, name: str, n_seeds: int, tick: Callable[[], None] | None) -> Outcome:
+def _outcome(
+    problem: Problem, name: str, n_seeds: int, tick: Callable[[], None] | None
+) -> Outcome:
     logits = []
     for seed in range(n_seeds):
         recipe = replace(problem.recipe, seed=seed)
@@ -298,7 +333,10 @@ def _outcome(problem: Problem, name: str, n_seeds: int, tick: Callable[[], None]
 def _logit(model: keras.Model, psd_db: Float32) -> Float32:
     if isinstance(model.output, dict):
         return predict(model, psd_db)[0]
-    parts = [model(psd_db[i : i + N_BATCH], training=False) for i in range(0, len(psd_db), N_BATCH)]
+    parts = [
+        model(psd_db[i : i + N_BATCH], training=False)
+        for i in range(0, len(psd_db), N_BATCH)
+    ]
     return np.concatenate([np.asarray(part)[:, 0] for part in parts])
 
 
@@ -306,12 +344,18 @@ def _mean_auc(
     label: NDArray[np.int8], logit: Float32, fold: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """Mean over the folds, shape (n_seeds,)."""
-    parts = [[auc(label[fold == k], one[fold == k]) for k in np.unique(fold)] for one in logit]
+    parts = [
+        [auc(label[fold == k], one[fold == k]) for k in np.unique(fold)] for one in logit
+    ]
     return np.asarray(np.mean(parts, axis=1))
 
 
-def _standardised(settings: NetworkSettings, mean_db: Float32, std_db: Float32) -> tuple[Any, Any]:
-    psd_db = keras.Input((settings.n_channels, settings.n_bands, settings.n_frames), name="psd_db")
+def _standardised(
+    settings: NetworkSettings, mean_db: Float32, std_db: Float32
+) -> tuple[Any, Any]:
+    psd_db = keras.Input(
+        (settings.n_channels, settings.n_bands, settings.n_frames), name="psd_db"
+    )
     return psd_db, SpectrogramInput(mean_db, std_db, name="standardise")(psd_db)
 
 
@@ -323,15 +367,21 @@ def _convolution(x: Any, n_maps: int, kernel: int, strides: int = 1) -> Any:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m training.examples.black_boxes", description=(__doc__ or "").split("\n")[0]
+        prog="python -m training.examples.black_boxes",
+        description=(__doc__ or "").split("\n")[0],
     )
     parser.add_argument(
         "--manifest", type=Path, metavar="PATH", help="recordings to compare on as well"
     )
     parser.add_argument(
-        "--manifest-epochs", type=int, metavar="N", help="on these; default: as camshaft-train fit"
+        "--manifest-epochs",
+        type=int,
+        metavar="N",
+        help="on these; default: as camshaft-train fit",
     )
-    parser.add_argument("--signals", type=int, default=N_TRAIN, help="sweep signals to learn from")
+    parser.add_argument(
+        "--signals", type=int, default=N_TRAIN, help="sweep signals to learn from"
+    )
     parser.add_argument("--test-signals", type=int, default=N_TEST)
     parser.add_argument("--epochs", type=int, default=N_EPOCHS)
     parser.add_argument("--seeds", type=int, default=N_SEEDS)

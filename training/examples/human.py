@@ -3,9 +3,10 @@
     python -m training.examples.human --data people.npz
     python -m training.examples.human --video clip.mp4 --write seen.mp4
 
-The first command learns, judges windows of other photographers' pictures once, and keeps the
-network; the second shows it frame by frame (`--video camera` for a camera). Five convolutions,
-global average pooling, one linear unit (Zhou et al. 2016): logit = bias + sum of the 12 × 12 cells.
+The first command learns, judges windows of other photographers' pictures once,
+and keeps the network; the second shows it frame by frame (`--video camera` for
+a camera). Five convolutions, global average pooling, one linear unit (Zhou et
+al. 2016): logit = bias + sum of the 12 × 12 cells.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ N_BATCH = 128
 N_EPOCHS = 34
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.05
-SPARSITY = 0.1  # cost of activity in the feature maps, so that evidence stands where people are
+SPARSITY = (
+    0.1  # cost of activity in the feature maps, so that evidence stands where people are
+)
 N_SHOWN = 6  # people found, and as many windows that were called wrong
 N_THUMBNAIL = 12  # pixels on each side of what the simple peer sees
 
@@ -104,7 +107,10 @@ def n_flops() -> int:
 
 
 def fit(
-    train: People, seed: int, n_epochs: int = N_EPOCHS, tick: Callable[[], None] | None = None
+    train: People,
+    seed: int,
+    n_epochs: int = N_EPOCHS,
+    tick: Callable[[], None] | None = None,
 ) -> keras.Model:
     """Learns for a fixed number of epochs, chosen with whole albums left out: in pictures of the
     same albums the best epoch would say little.
@@ -117,7 +123,10 @@ def fit(
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, n_steps)
     learner.compile(
         keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY),
-        [keras.losses.BinaryCrossentropy(from_logits=True), keras.losses.MeanAbsoluteError()],
+        [
+            keras.losses.BinaryCrossentropy(from_logits=True),
+            keras.losses.MeanAbsoluteError(),
+        ],
         loss_weights=[1.0, SPARSITY],
     )
     random = np.random.default_rng(seed)
@@ -178,7 +187,10 @@ def area(boxes: Float32) -> float:
     middle = np.arange(N_PIXELS) + 0.5
     covered = np.zeros((N_PIXELS, N_PIXELS), bool)
     for left, top, right, bottom in boxes:
-        columns, rows = (left <= middle) & (middle <= right), (top <= middle) & (middle <= bottom)
+        columns, rows = (
+            (left <= middle) & (middle <= right),
+            (top <= middle) & (middle <= bottom),
+        )
         covered |= rows[:, None] & columns[None, :]
     return float(covered.mean())
 
@@ -195,7 +207,9 @@ class Pointing:
 def pointing(judged: Judged, windows: People) -> Pointing:
     """Of the map's strongest cell, beside the window's centre and the boxes' share of the area."""
     chosen = [i for i in np.flatnonzero(windows.label) if len(windows.boxes[i])]
-    hit = np.array([inside(windows.boxes[i], *peak(judged.contribution[i])) for i in chosen])
+    hit = np.array(
+        [inside(windows.boxes[i], *peak(judged.contribution[i])) for i in chosen]
+    )
     middle = N_PIXELS / 2
     return Pointing(
         bootstrap(windows.photo[chosen], lambda index: float(hit[index].mean())),
@@ -229,7 +243,9 @@ def thumbnail_logit(train: People, test: People) -> Float32:
 
 def _thumbnails(windows: People) -> Float32:
     step = N_PIXELS // N_THUMBNAIL
-    blocks = people.plain(windows.image).reshape(-1, N_THUMBNAIL, step, N_THUMBNAIL, step, 3)
+    blocks = people.plain(windows.image).reshape(
+        -1, N_THUMBNAIL, step, N_THUMBNAIL, step, 3
+    )
     return np.asarray(blocks.mean(axis=(2, 4)).reshape(len(windows), -1), np.float32)
 
 
@@ -277,7 +293,9 @@ def shown(judged: Judged, windows: People) -> NDArray[np.intp]:
 def picture(judged: Judged, windows: People) -> bytes:
     """Each window above its map; colours alike everywhere."""
     index = shown(judged, windows)
-    figure, all_axes = plt.subplots(2, len(index), figsize=(1.6 * len(index), 3.9), squeeze=False)
+    figure, all_axes = plt.subplots(
+        2, len(index), figsize=(1.6 * len(index), 3.9), squeeze=False
+    )
     limit = float(np.abs(judged.contribution[index]).max())
     extent = (0, N_PIXELS, N_PIXELS, 0)
     for (above, below), i in zip(all_axes.T, index, strict=True):
@@ -298,7 +316,9 @@ def picture(judged: Judged, windows: People) -> bytes:
             alpha=0.6,
         )
         evidence = judged.logit[i] - judged.bias
-        below.set_title(f"{judged.bias:.1f} {evidence:+.1f} = {judged.logit[i]:.1f}", fontsize=8)
+        below.set_title(
+            f"{judged.bias:.1f} {evidence:+.1f} = {judged.logit[i]:.1f}", fontsize=8
+        )
     for axes in all_axes.flat:
         axes.set(xticks=[], yticks=[])
     figure.colorbar(cells, ax=all_axes, label="contribution of a cell, logit", shrink=0.8)
@@ -308,7 +328,9 @@ def picture(judged: Judged, windows: People) -> bytes:
 def _draw_boxes(axes: Axes, boxes: Float32) -> None:
     for left, top, right, bottom in boxes:
         size = right - left, bottom - top
-        axes.add_patch(Rectangle((left, top), *size, fill=False, edgecolor="yellow", lw=0.8))
+        axes.add_patch(
+            Rectangle((left, top), *size, fill=False, edgecolor="yellow", lw=0.8)
+        )
 
 
 def save(model: keras.Model, path: Path) -> None:
@@ -356,7 +378,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0] if __doc__ else None
+    )
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument("--data", type=Path, metavar="NPZ", help="windows to learn from")
     task.add_argument("--video", metavar="FILE", help="a clip, or: camera")
@@ -373,7 +397,10 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("build/human.png"), metavar="PATH", help="figure"
     )
     parser.add_argument(
-        "--write", type=Path, metavar="MP4", help="write the clip with its maps instead of a window"
+        "--write",
+        type=Path,
+        metavar="MP4",
+        help="write the clip with its maps instead of a window",
     )
     parser.add_argument(
         "--truth",

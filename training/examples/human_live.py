@@ -1,7 +1,8 @@
 """Shows a clip or a camera with the map over it: red speaks for a person, blue against one.
 
-The network sees the central square of each frame, brought to 96 × 96 pixels, and is run by LiteRT
-alone. The maps come from the monitor's own code and add up to the logit.
+The network sees the central square of each frame, brought to 96 × 96 pixels,
+and is run by LiteRT alone. The maps come from the monitor's own code and add up
+to the logit.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ class Detector:
         image = np.asarray(small, np.float32)[None] / np.float32(255)
         output = self._run(image=image)
         logit = output["logit"].reshape(1)
-        contribution, _ = activation_maps(output["features"], self._weights, self._bias, logit)
+        contribution, _ = activation_maps(
+            output["features"], self._weights, self._bias, logit
+        )
         return Seen(float(logit[0]), contribution[0])
 
 
@@ -139,7 +142,9 @@ def read_truth(path: Path) -> Truth:
         with path.open(encoding="utf-8", newline="") as file:
             for i, row in enumerate(csv.DictReader(file)):
                 if int(row["frame"]) != i:
-                    raise ValueError(f"row {i + 2} is of frame {row['frame']}, expected {i}")
+                    raise ValueError(
+                        f"row {i + 2} is of frame {row['frame']}, expected {i}"
+                    )
                 labels.append(row["label"])
                 corners = [row[key] for key in ("x0", "y0", "x1", "y1")]
                 x0, y0, x1, y1 = (float(corner or "nan") for corner in corners)
@@ -152,10 +157,13 @@ def read_truth(path: Path) -> Truth:
 def compare(seen: list[Seen], truth: Truth, shape: tuple[int, int]) -> str:
     """What the clip's frames say; those with a person partly in view are left out.
 
-    shape : rows and columns of a frame. Raises TrainingError where truth and clip differ in length.
+    shape : rows and columns of a frame. Raises TrainingError where truth and
+    clip differ in length.
     """
     if len(seen) != len(truth.label):
-        raise TrainingError(f"the clip has {len(seen)} frames, its truth {len(truth.label)}.")
+        raise TrainingError(
+            f"the clip has {len(seen)} frames, its truth {len(truth.label)}."
+        )
     logit = np.array([one.logit for one in seen])
     label = np.array(truth.label)
     person, empty = label == "person", label == "empty"
@@ -211,7 +219,9 @@ def _open(video: str) -> Iterator[_Clip]:
             frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
             for frame in container.decode(stream)
         )
-        yield _Clip((stream.height, stream.width), stream.average_rate or Fraction(25), pictures)
+        yield _Clip(
+            (stream.height, stream.width), stream.average_rate or Fraction(25), pictures
+        )
 
 
 @contextmanager

@@ -3,9 +3,9 @@ map.
 
     python -m training.examples.mnist --data mnist.npz
 
-logit[c] = bias[c] + mean over the 7 × 7 cells of sum_k weights[k, c] * features[k] (Zhou et al.
-2016). The epoch is chosen on a part of the training set; the test set is looked at once, at the
-end.
+logit[c] = bias[c] + mean over the 7 × 7 cells of sum_k weights[k, c] *
+features[k] (Zhou et al. 2016). The epoch is chosen on a part of the training
+set; the test set is looked at once, at the end.
 """
 
 from __future__ import annotations
@@ -99,7 +99,10 @@ def build() -> keras.Model:
 
 
 def fit(
-    train: Digits, seed: int, n_epochs: int = N_EPOCHS, tick: Callable[[], None] | None = None
+    train: Digits,
+    seed: int,
+    n_epochs: int = N_EPOCHS,
+    tick: Callable[[], None] | None = None,
 ) -> keras.Model:
     """The network of the epoch that is best on the last images of the training set, which it never
     learns from.
@@ -107,7 +110,10 @@ def fit(
     make_repeatable(seed)
     order = np.random.default_rng(seed).permutation(len(train))
     n_validation = min(N_VALIDATION, len(train) // 5)
-    learned, held_back = train.select(order[n_validation:]), train.select(order[:n_validation])
+    learned, held_back = (
+        train.select(order[n_validation:]),
+        train.select(order[:n_validation]),
+    )
     model = build()
     learner = keras.Model(model.input, model.output["logit"])
     n_steps = -(-len(learned) // N_BATCH) * n_epochs
@@ -181,7 +187,9 @@ def judge(model: keras.Model, digits: Digits, n_batch: int = 500) -> Judged:
         logits.append(logit)
         maps.append(np.stack([contribution for contribution, _ in each], axis=-1))
         residuals.append(np.stack([residual for _, residual in each], axis=-1))
-    return Judged(np.concatenate(logits), np.concatenate(maps), bias, np.concatenate(residuals))
+    return Judged(
+        np.concatenate(logits), np.concatenate(maps), bias, np.concatenate(residuals)
+    )
 
 
 def shown(judged: Judged, label: Labels) -> NDArray[np.intp]:
@@ -197,21 +205,35 @@ def shown(judged: Judged, label: Labels) -> NDArray[np.intp]:
 def picture(judged: Judged, digits: Digits) -> bytes:
     """Each digit above the maps of the two likeliest readings; colours alike everywhere."""
     index = shown(judged, digits.label)
-    figure, all_axes = plt.subplots(3, len(index), figsize=(1.85 * len(index), 5.9), squeeze=False)
+    figure, all_axes = plt.subplots(
+        3, len(index), figsize=(1.85 * len(index), 5.9), squeeze=False
+    )
     ranking = judged.ranking
-    limit = float(np.abs([judged.contribution[i, :, :, ranking[i, :2]] for i in index]).max())
+    limit = float(
+        np.abs([judged.contribution[i, :, :, ranking[i, :2]] for i in index]).max()
+    )
     for column, i in zip(all_axes.T, index, strict=True):
-        column[0].imshow(digits.image[i, :, :, 0], cmap="gray_r", extent=(0, N_PIXELS, N_PIXELS, 0))
+        column[0].imshow(
+            digits.image[i, :, :, 0], cmap="gray_r", extent=(0, N_PIXELS, N_PIXELS, 0)
+        )
         right = "right" if ranking[i, 0] == digits.label[i] else "wrong"
-        column[0].set_title(f"a {digits.label[i]}, read as {ranking[i, 0]}\n({right})", fontsize=9)
+        column[0].set_title(
+            f"a {digits.label[i]}, read as {ranking[i, 0]}\n({right})", fontsize=9
+        )
         for axes, digit in zip(column[1:], ranking[i, :2], strict=True):
-            cells = _map(axes, judged.contribution[i, :, :, digit], digits.image[i, :, :, 0], limit)
+            cells = _map(
+                axes, judged.contribution[i, :, :, digit], digits.image[i, :, :, 0], limit
+            )
             evidence = judged.logit[i, digit] - judged.bias[digit]
-            words = f"{judged.bias[digit]:.1f} {evidence:+.1f} = {judged.logit[i, digit]:.1f}"
+            words = (
+                f"{judged.bias[digit]:.1f} {evidence:+.1f} = {judged.logit[i, digit]:.1f}"
+            )
             axes.set_title(f"for {digit}\n{words}", fontsize=8)
     for axes in all_axes.flat:
         axes.set(xticks=[], yticks=[])
-    for axes, words in zip(all_axes[:, 0], ("digit", "likeliest", "runner-up"), strict=True):
+    for axes, words in zip(
+        all_axes[:, 0], ("digit", "likeliest", "runner-up"), strict=True
+    ):
         axes.set_ylabel(words)
     _field_box(all_axes[1][0])
     figure.colorbar(cells, ax=all_axes, label="contribution of a cell, logit", shrink=0.6)
@@ -231,12 +253,18 @@ def _map(axes: Axes, contribution: Float32, image: Float32, limit: float) -> Axe
 def _field_box(axes: Axes) -> None:
     corner = (N_PIXELS - FIELD) / 2
     axes.add_patch(
-        Rectangle((corner, corner), FIELD, FIELD, fill=False, linestyle=":", edgecolor="black")
+        Rectangle(
+            (corner, corner), FIELD, FIELD, fill=False, linestyle=":", edgecolor="black"
+        )
     )
 
 
 def _digits(image: NDArray[np.uint8], label: NDArray[np.uint8]) -> Digits:
-    if image.ndim != 3 or image.shape[1:] != (N_PIXELS, N_PIXELS) or label.shape != image.shape[:1]:
+    if (
+        image.ndim != 3
+        or image.shape[1:] != (N_PIXELS, N_PIXELS)
+        or label.shape != image.shape[:1]
+    ):
         raise TrainingError(
             f"images of shape {image.shape}: must be (n, {N_PIXELS}, {N_PIXELS}) with n labels."
         )
@@ -248,12 +276,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m training.examples.mnist", description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument(
-        "--data", type=Path, metavar="PATH", help="mnist.npz; without it Keras downloads the set"
+        "--data",
+        type=Path,
+        metavar="PATH",
+        help="mnist.npz; without it Keras downloads the set",
     )
     parser.add_argument("--epochs", type=int, default=N_EPOCHS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--out", type=Path, default=Path("docs/examples/mnist.png"), metavar="PATH", help="figure"
+        "--out",
+        type=Path,
+        default=Path("docs/examples/mnist.png"),
+        metavar="PATH",
+        help="figure",
     )
     options = parser.parse_args(arguments)
     try:

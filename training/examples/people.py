@@ -1,8 +1,8 @@
 """Square windows of photos, with or without a person: read, and varied while a network learns.
 
-The file is one npz without pickles: `jpeg` holds all pictures one after another, `end` where each
-ends; `label`, `split` and `photo` say of each window what it is; `box` and `box_of` where people
-are.
+The file is one npz without pickles: `jpeg` holds all pictures one after
+another, `end` where each ends; `label`, `split` and `photo` say of each window
+what it is; `box` and `box_of` where people are.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ Pictures = NDArray[np.uint8]
 class People:
     """image : uint8, shape (n, 96, 96, 3). label : shape (n,), 1 is a person. photo : shape (n,).
 
-    of_people_photo : shape (n,), whether people are elsewhere in the photo that a window is of.
-    boxes : one array (n_boxes, 4) a window, x0, y0, x1, y1 in its pixels, a person in each
+    of_people_photo : shape (n,), whether people are elsewhere in the photo that
+    a window is of. boxes : one array (n_boxes, 4) a window, x0, y0, x1, y1 in
+    its pixels, a person in each
     """
 
     image: Pictures
@@ -56,7 +57,14 @@ def load(path: Path) -> dict[str, People]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             found = {key: arrays[key] for key in KEYS}
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        zipfile.BadZipFile,
+    ) as error:
         raise TrainingError(
             f"{path}: must be an npz file with {', '.join(KEYS)} ({error})."
         ) from error
@@ -67,12 +75,15 @@ def load(path: Path) -> dict[str, People]:
 def varied(image: Pictures, random: np.random.Generator) -> Float32:
     """Pictures as a network learns from them: mirrored or not, moved, brighter or darker.
 
-    image : uint8, shape (n, 96, 96, 3). Returns float32 of the same shape, 0 to 1.
+    image : uint8, shape (n, 96, 96, 3). Returns float32 of the same shape, 0 to
+    1.
     """
     n = len(image)
     margin = ((0, 0), (MAX_SHIFT, MAX_SHIFT), (MAX_SHIFT, MAX_SHIFT), (0, 0))
     padded = np.pad(image, margin, mode="edge")
-    places = np.lib.stride_tricks.sliding_window_view(padded, (N_PIXELS, N_PIXELS), axis=(1, 2))
+    places = np.lib.stride_tricks.sliding_window_view(
+        padded, (N_PIXELS, N_PIXELS), axis=(1, 2)
+    )
     rows, columns = random.integers(0, 2 * MAX_SHIFT + 1, (2, n))
     moved = places[np.arange(n), rows, columns].transpose(0, 2, 3, 1)
     mirrored = random.random(n) < 0.5
@@ -92,20 +103,32 @@ def _check(path: Path, found: dict[str, NDArray[Any]]) -> None:
     n = len(found["end"])
     if not 0 < n <= MAX_WINDOWS:
         raise TrainingError(f"{path}: {n} windows, must be 1 to {MAX_WINDOWS}.")
-    short = [key for key in ("label", "split", "photo", "photo_has_people") if len(found[key]) != n]
+    short = [
+        key
+        for key in ("label", "split", "photo", "photo_has_people")
+        if len(found[key]) != n
+    ]
     if short:
-        raise TrainingError(f"{path}: {short[0]} must have one entry for each of {n} windows.")
+        raise TrainingError(
+            f"{path}: {short[0]} must have one entry for each of {n} windows."
+        )
     ends = np.concatenate([[0], found["end"]])
     if (np.diff(ends) <= 0).any() or ends[-1] > len(found["jpeg"]):
         raise TrainingError(f"{path}: end must rise and stay within jpeg.")
     if found["box"].shape != (len(found["box_of"]), 4):
-        raise TrainingError(f"{path}: box must have four columns and a row for each box_of.")
+        raise TrainingError(
+            f"{path}: box must have four columns and a row for each box_of."
+        )
 
 
-def _select(path: Path, found: dict[str, NDArray[Any]], chosen: NDArray[np.bool_]) -> People:
+def _select(
+    path: Path, found: dict[str, NDArray[Any]], chosen: NDArray[np.bool_]
+) -> People:
     index = np.flatnonzero(chosen)
     if not len(index):
-        raise TrainingError(f"{path}: has no windows whose split is one of {', '.join(SPLITS)}.")
+        raise TrainingError(
+            f"{path}: has no windows whose split is one of {', '.join(SPLITS)}."
+        )
     starts = np.concatenate([[0], found["end"][:-1]])
     content = found["jpeg"].astype(np.uint8).tobytes()
     pictures = [_decode(path, content[starts[i] : found["end"][i]], int(i)) for i in index]
@@ -129,4 +152,6 @@ def _decode(path: Path, content: bytes, i: int) -> Pictures:
                 )
             return np.asarray(picture.convert("RGB"))
     except (OSError, UnidentifiedImageError, SyntaxError) as error:
-        raise TrainingError(f"{path}: window {i} is not a JPEG picture ({error}).") from error
+        raise TrainingError(
+            f"{path}: window {i} is not a JPEG picture ({error})."
+        ) from error

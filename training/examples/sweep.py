@@ -2,8 +2,9 @@
 
     python -m training.examples.sweep
 
-The network learns from labels alone, sweep or none. On signals it never saw, a cell's positive
-evidence is right where the sweep passes through what that cell sees: its receptive field.
+The network learns from labels alone, sweep or none. On signals it never saw, a
+cell's positive evidence is right where the sweep passes through what that cell
+sees: its receptive field.
 """
 
 from __future__ import annotations
@@ -68,15 +69,24 @@ class Maps:
 
 
 def judge(
-    model: keras.Model, network: NetworkSettings, test: Dataset, sweeps: Sequence[Sweep | None]
+    model: keras.Model,
+    network: NetworkSettings,
+    test: Dataset,
+    sweeps: Sequence[Sweep | None],
 ) -> Maps:
     """Maps of every test signal, and where their evidence ought to be."""
     logit, features = predict(model, test.psd_db)
     contribution, residual = activation_maps(features, *head(model), logit)
     none = np.zeros((network.n_bands, network.n_frames), bool)
-    passed = np.stack([none if sweep is None else ridge(sweep, test.settings) for sweep in sweeps])
+    passed = np.stack(
+        [none if sweep is None else ridge(sweep, test.settings) for sweep in sweeps]
+    )
     return Maps(
-        logit, contribution, residual, within_field(passed, network), next_to(passed, network)
+        logit,
+        contribution,
+        residual,
+        within_field(passed, network),
+        next_to(passed, network),
     )
 
 
@@ -86,7 +96,9 @@ def within_field(passed: NDArray[np.bool_], network: NetworkSettings) -> NDArray
     """
     seen_bands, seen_frames = network.receptive_field
     each_side = (seen_frames - network.frames_per_column) // 2
-    around = maximum_filter(passed, size=(1, seen_bands, 2 * each_side + 1), mode="constant")
+    around = maximum_filter(
+        passed, size=(1, seen_bands, 2 * each_side + 1), mode="constant"
+    )
     return _any_in_column(around, network)
 
 
@@ -112,7 +124,8 @@ def report(maps: Maps, test: Dataset) -> list[str]:
     ranking = bootstrap_score(np.arange(len(test)), test.label, maps.logit, auc)
     lines = [f"AUC {ranking}, right at P = 0.5: {share(right)} of {len(test)}"]
     lines += [
-        f"  {name}: right {share(right[kind == name])} of {(kind == name).sum()}" for name in KINDS
+        f"  {name}: right {share(right[kind == name])} of {(kind == name).sum()}"
+        for name in KINDS
     ]
     sweep = test.label == NG
     for words, some in (("every sweep", sweep), ("sweeps found", sweep & (maps.logit > 0))):
@@ -127,7 +140,10 @@ def report(maps: Maps, test: Dataset) -> list[str]:
             lines.append(
                 f"  {name}: {mean_interval(inside)} on {region[some].mean():.0%} of the map"
             )
-    return [*lines, f"each map adds up to its logit: largest residual {maps.residual.max():.1e}"]
+    return [
+        *lines,
+        f"each map adds up to its logit: largest residual {maps.residual.max():.1e}",
+    ]
 
 
 def mean_interval(values: NDArray[np.generic]) -> Interval:
@@ -145,11 +161,16 @@ def chosen(maps: Maps, test: Dataset) -> dict[str, int]:
         "middling sweep": ("sweep", 0.5),
         "weak sweep": ("sweep", 0.1),
     }
-    places |= {"clutter most like a sweep": ("clutter", 1.0), "middling noise": ("noise", 0.5)}
+    places |= {
+        "clutter most like a sweep": ("clutter", 1.0),
+        "middling noise": ("noise", 0.5),
+    }
     found = {}
     for words, (name, place) in places.items():
         index = np.flatnonzero(kind == name)
-        found[words] = int(index[np.argsort(maps.logit[index])][round(place * (len(index) - 1))])
+        found[words] = int(
+            index[np.argsort(maps.logit[index])][round(place * (len(index) - 1))]
+        )
     return found
 
 
@@ -190,7 +211,13 @@ def _ridge_line(axes: Axes, sweep: Sweep | None, top_hz: float) -> None:
     axes.set(yscale="log", ylim=(20, top_hz))
     if sweep is not None:
         t_s = np.linspace(sweep.start_s, sweep.start_s + sweep.duration_s, 50)
-        axes.plot(t_s, sweep.frequency_hz(t_s), color="black", linewidth=1.2, linestyle=(0, (4, 2)))
+        axes.plot(
+            t_s,
+            sweep.frequency_hz(t_s),
+            color="black",
+            linewidth=1.2,
+            linestyle=(0, (4, 2)),
+        )
 
 
 def _field_box(axes: Axes, network: NetworkSettings, test: Dataset) -> None:
@@ -209,7 +236,9 @@ def _field_box(axes: Axes, network: NetworkSettings, test: Dataset) -> None:
     )
 
 
-def _any_in_column(marked: NDArray[np.bool_], network: NetworkSettings) -> NDArray[np.bool_]:
+def _any_in_column(
+    marked: NDArray[np.bool_], network: NetworkSettings
+) -> NDArray[np.bool_]:
     starts = np.arange(network.n_t) * network.frames_per_column
     return np.asarray(np.logical_or.reduceat(marked, starts, axis=2))
 
@@ -230,7 +259,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int, default=RECIPE.n_epochs)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--out", type=Path, default=Path("docs/examples/sweep.png"), metavar="PATH", help="figure"
+        "--out",
+        type=Path,
+        default=Path("docs/examples/sweep.png"),
+        metavar="PATH",
+        help="figure",
     )
     options = parser.parse_args(arguments)
     began = time.monotonic()

@@ -1,9 +1,9 @@
 """Signals with a frequency sweep in noise, with noise alone, and with clutter that only looks like
 something.
 
-Vibration as of a machine: coloured noise; steady tones, impulses that ring, broadband bursts. A
-sweep runs up or down by a constant ratio a second, as the orders of a machine that starts or stops.
-Half of them have clutter beside them.
+Vibration as of a machine: coloured noise; steady tones, impulses that ring,
+broadband bursts. A sweep runs up or down by a constant ratio a second, as the
+orders of a machine that starts or stops. Half of them have clutter beside them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Sweep:
         place = (t_s - self.start_s) / self.duration_s
         inside = (place >= 0) & (place <= 1)
         return np.where(
-            inside, self.from_hz * (self.to_hz / self.from_hz) ** np.clip(place, 0, 1), np.nan
+            inside,
+            self.from_hz * (self.to_hz / self.from_hz) ** np.clip(place, 0, 1),
+            np.nan,
         )
 
     def signal(self, t_s: Float64) -> Float64:
@@ -123,7 +125,9 @@ def _sweep(random: Random) -> Sweep:
     duration_s = random.uniform(1.0, 3.0)
     ratio = np.exp(random.uniform(np.log(3), np.log(12)))
     low_hz = np.exp(random.uniform(np.log(40), np.log(1800 / ratio)))
-    ends_hz = (low_hz, low_hz * ratio) if random.random() < 0.5 else (low_hz * ratio, low_hz)
+    ends_hz = (
+        (low_hz, low_hz * ratio) if random.random() < 0.5 else (low_hz * ratio, low_hz)
+    )
     start_s = random.uniform(0, N_WINDOW / RATE_HZ - duration_s)
     return Sweep(start_s, duration_s, float(ends_hz[0]), float(ends_hz[1]))
 
@@ -151,7 +155,9 @@ def _impulses(t_s: Float64, random: Random) -> Float64:
     for at_s in random.uniform(0, t_s[-1], random.integers(3, 30)):
         after_s = np.clip(t_s - at_s, 0, None)
         signal += (
-            _gain(random, 6, 15) * np.exp(-after_s / decay_s) * np.sin(2 * np.pi * hz * after_s)
+            _gain(random, 6, 15)
+            * np.exp(-after_s / decay_s)
+            * np.sin(2 * np.pi * hz * after_s)
         )
     return signal
 
@@ -164,7 +170,9 @@ def _bursts(t_s: Float64, random: Random) -> Float64:
         octaves = random.uniform(1, 4)
         low_hz = np.exp(random.uniform(np.log(40), np.log(NYQUIST_HZ / 2**octaves)))
         passed = (hz > low_hz) & (hz < low_hz * 2**octaves)
-        noise = _rms_1(np.fft.irfft(np.fft.rfft(random.normal(size=len(t_s))) * passed, len(t_s)))
+        noise = _rms_1(
+            np.fft.irfft(np.fft.rfft(random.normal(size=len(t_s))) * passed, len(t_s))
+        )
         width_s = random.uniform(0.05, 0.4)
         signal += (
             _gain(random, -3, 9)

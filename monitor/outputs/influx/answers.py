@@ -1,7 +1,7 @@
 """What InfluxDB answers to a write, and what its words mean. Pure.
 
-The words of 1.x and 2 come from tsdb/shard.go and coordinator/points_writer.go, those of 3 from
-influxdb3_server's http.rs and influxdb3_catalog's error.rs.
+The words of 1.x and 2 come from tsdb/shard.go and coordinator/points_writer.go,
+those of 3 from influxdb3_server's http.rs and influxdb3_catalog's error.rs.
 """
 
 from __future__ import annotations
@@ -47,12 +47,11 @@ _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 class Answer:
     """What came back of one request.
 
-    status : NO_ANSWER where nothing came
-    message : printable and short
-    words : of an InfluxDB, in full; '' where whoever answered does not speak as one
+    status : NO_ANSWER where nothing came message : printable and short words :
+    of an InfluxDB, in full; '' where whoever answered does not speak as one
     refused : what InfluxDB 3 says of single lines, by their number from 0
-    version : InfluxDB's, where it says so
-    retry_after_s : when the server wants to be asked again, if it said so
+    version : InfluxDB's, where it says so retry_after_s : when the server wants
+    to be asked again, if it said so
     """
 
     status: int
@@ -89,7 +88,9 @@ class Conflict(NamedTuple):
     stored: str
 
 
-def read_answer(status: int, headers: Mapping[str, str], body: bytes, reason: str) -> Answer:
+def read_answer(
+    status: int, headers: Mapping[str, str], body: bytes, reason: str
+) -> Answer:
     """reason : the status line's words, for an answer without any. Header names in lower case."""
     text = body.decode("utf-8", "replace")
     tree = _json(text)
@@ -164,7 +165,11 @@ def hint(answer: Answer) -> str:
 def _not_found(answer: Answer) -> str:
     if _is_too_old(answer.version):
         return f"this InfluxDB is {answer.version}, older than 1.8, and has no {WRITE_PATH}"
-    for word, key in (("organization", "org"), ("bucket", "bucket"), ("database", "bucket")):
+    for word, key in (
+        ("organization", "org"),
+        ("bucket", "bucket"),
+        ("database", "bucket"),
+    ):
         if word in answer.words and "path" not in answer.words:
             return f"influx.{key} names none that this InfluxDB has"
     return (

@@ -31,7 +31,9 @@ class Client:
     def __init__(self, settings: InfluxSettings) -> None:
         self._settings = settings
         self._token, self._token_trouble = self._read_token(), ""
-        context = None if settings.tls is None else client_context(settings.tls, "influx.tls")
+        context = (
+            None if settings.tls is None else client_context(settings.tls, "influx.tls")
+        )
         self._client = InfluxDBClient(
             settings.url,
             self._token,
@@ -66,7 +68,9 @@ class Client:
             return ""
         token = self._settings.token.read()
         if not (token.isascii() and token.isprintable() and token):
-            raise ConfigError("influx.token must be printable ASCII text without line breaks.")
+            raise ConfigError(
+                "influx.token must be printable ASCII text without line breaks."
+            )
         return token
 
     def _fresh_token(self) -> str:
@@ -84,8 +88,9 @@ class _Gate:
     """A urllib3 pool between influxdb-client and the network. Requests leave compressed; the client
     gets the status alone, and we the answer.
 
-    influxdb-client compresses at level 9, which takes 22 times as long as level 1 for 30 % less; it
-    reads an answer whole, decodes it strictly and logs it raw.
+    influxdb-client compresses at level 9, which takes 22 times as long as level
+    1 for 30 % less; it reads an answer whole, decodes it strictly and logs it
+    raw.
     """
 
     def __init__(self, pool: urllib3.PoolManager, timeout_s: float) -> None:

@@ -25,11 +25,14 @@ class Line(NamedTuple):
 class InFlight:
     """Slices of lines, one a request.
 
-    A row is rejected where its own line could not be stored, or any line for a fault of its own.
-    What the database refuses for good is left out; of a row that was accepted it is counted.
+    A row is rejected where its own line could not be stored, or any line for a
+    fault of its own. What the database refuses for good is left out; of a row
+    that was accepted it is counted.
     """
 
-    def __init__(self, rows: Sequence[RowLines], max_lines: int, refusals: Refusals) -> None:
+    def __init__(
+        self, rows: Sequence[RowLines], max_lines: int, refusals: Refusals
+    ) -> None:
         self._keys = [key for key, _ in rows]
         self._refusals = refusals
         self._left_out: Counter[RowKey] = Counter()  # fields
@@ -87,7 +90,9 @@ class InFlight:
     def oldest(self, n: int) -> int | None:
         """The newest time among the n oldest lines of the next slice."""
         times = sorted(
-            time_ns for line in self._slices[0] if (time_ns := time_of(line.text)) is not None
+            time_ns
+            for line in self._slices[0]
+            if (time_ns := time_of(line.text)) is not None
         )
         return times[min(n, len(times)) - 1] if times and n > 0 else None
 

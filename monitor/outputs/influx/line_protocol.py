@@ -1,8 +1,9 @@
 """From verdicts, health figures and events to rows of InfluxDB's line protocol.
 
-Times are written in nanoseconds: a verdict row keeps the exact end of its window, its identity
-beside the series. Rows of maps carry whole milliseconds, which InfluxDB packs into next to nothing.
-Format: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
+Times are written in nanoseconds: a verdict row keeps the exact end of its
+window, its identity beside the series. Rows of maps carry whole milliseconds,
+which InfluxDB packs into next to nothing. Format:
+https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 """
 
 from __future__ import annotations
@@ -42,7 +43,12 @@ NETWORK = "network"
 # Measurements of which a field says something without the others; all others are maps.
 FIELDS_STAND_ALONE = frozenset(
     {
-        *("vibration_verdict", "vibration_quality", "vibration_condition", "vibration_event"),
+        *(
+            "vibration_verdict",
+            "vibration_quality",
+            "vibration_condition",
+            "vibration_event",
+        ),
         *("monitor_health", "monitor_point", "monitor_probe"),
     }
 )
@@ -77,8 +83,9 @@ def verdict_lines(verdict: Verdict, maps: bool) -> list[str]:
     """One verdict row, one row each of quality and condition where there are figures, and with
     `maps` one row a column of each map.
 
-    With overlapping windows only those a whole number of window lengths from their segment's start
-    send maps: the maps of two windows over the same time would overwrite each other.
+    With overlapping windows only those a whole number of window lengths from
+    their segment's start send maps: the maps of two windows over the same time
+    would overwrite each other.
     """
     tags = _sensor_tags(verdict.machine, verdict.point)
     times_ns = _column_times_ns(verdict) if maps and _sends_maps(verdict) else []
@@ -120,11 +127,14 @@ def event_line(
     """One row of vibration_event, for annotations: an alarm raised or cleared, a new model, a
     person's label.
 
-    kind is a tag: an alarm and a new model at the end of one window must not overwrite each other.
+    kind is a tag: an alarm and a new model at the end of one window must not
+    overwrite each other.
     """
     machine, _, point = sensor.rpartition("/")
     fields = _fields({"text": text, "model_id": model_id, "author": author})
-    return f"vibration_event,kind={_tag(kind)}{_sensor_tags(machine, point)} {fields} {at_ns}"
+    return (
+        f"vibration_event,kind={_tag(kind)}{_sensor_tags(machine, point)} {fields} {at_ns}"
+    )
 
 
 @lru_cache(maxsize=64)
@@ -154,7 +164,9 @@ def whole_cells(cells: NDArray[np.floating], total: float) -> NDArray[np.int64] 
     scaled = cells.astype(np.float64) * CELLS_PER_UNIT
     size = np.abs(scaled).sum()
     if not (
-        math.isfinite(total) and size < MAX_CELL_SUM and abs(total) * CELLS_PER_UNIT < MAX_CELL_SUM
+        math.isfinite(total)
+        and size < MAX_CELL_SUM
+        and abs(total) * CELLS_PER_UNIT < MAX_CELL_SUM
     ):
         return None
     whole = np.rint(scaled).astype(np.int64)
@@ -223,7 +235,9 @@ def _column_ms(grid: Grid) -> int:
     """How far the rows of a map are apart, rounded up: the finest grid of time that leaves no gap
     in a heatmap.
     """
-    return math.ceil(max(end - start for start, end in pairwise(grid.t_edges_s)) * 1000 - 1e-6)
+    return math.ceil(
+        max(end - start for start, end in pairwise(grid.t_edges_s)) * 1000 - 1e-6
+    )
 
 
 def _maps(verdict: Verdict) -> Iterator[tuple[str, NDArray[np.int64]]]:
@@ -235,7 +249,10 @@ def _maps(verdict: Verdict) -> Iterator[tuple[str, NDArray[np.int64]]]:
     if verdict.spectrum_db is not None and np.isfinite(verdict.spectrum_db).all():
         # The mean of the channels.
         power = np.mean(10.0 ** (verdict.spectrum_db.astype(np.float64) / 10), axis=0)
-        yield "vibration_spectrum", np.rint(CELLS_PER_DB * 10 * np.log10(power)).astype(np.int64)
+        yield (
+            "vibration_spectrum",
+            np.rint(CELLS_PER_DB * 10 * np.log10(power)).astype(np.int64),
+        )
 
 
 def _map_lines(
@@ -259,8 +276,8 @@ def _sends_maps(verdict: Verdict) -> bool:
 def _column_times_ns(verdict: Verdict) -> list[int]:
     """Each column's end, after start_ms and up to end_ms as the verdict row has them.
 
-    In whole milliseconds; columns so short that they could overwrite each other are spread evenly
-    between the borders.
+    In whole milliseconds; columns so short that they could overwrite each other
+    are spread evenly between the borders.
     """
     assert verdict.grid is not None
     first_ns = _nearest_ms(verdict.start_ns) * NS_PER_MS
@@ -269,7 +286,10 @@ def _column_times_ns(verdict: Verdict) -> list[int]:
     shortest_ns = min(end - start for start, end in pairwise(lengths_ns))
     if shortest_ns < 2 * NS_PER_MS:
         whole_ns = max(lengths_ns[-1], verdict.end_ns - verdict.start_ns)
-        return [first_ns + length * (last_ns - first_ns) // whole_ns for length in lengths_ns[1:]]
+        return [
+            first_ns + length * (last_ns - first_ns) // whole_ns
+            for length in lengths_ns[1:]
+        ]
     ends_ns = (verdict.start_ns + length for length in lengths_ns[1:])
     return [min(_nearest_ms(end_ns) * NS_PER_MS, last_ns) for end_ns in ends_ns]
 
@@ -277,8 +297,9 @@ def _column_times_ns(verdict: Verdict) -> list[int]:
 def _map_border(times_ns: Sequence[int]) -> dict[str, FieldValue]:
     """All rows of the window's maps come after it, and none of the window before.
 
-    start_ms is no such border where the sensor is faster than it says, or its times jitter: a
-    window begins at its message's time, and may do so before the one before it has ended.
+    start_ms is no such border where the sensor is faster than it says, or its
+    times jitter: a window begins at its message's time, and may do so before
+    the one before it has ended.
     """
     return {"map_start_ms": (times_ns[0] - 1) // NS_PER_MS if times_ns else None}
 
@@ -293,7 +314,9 @@ def _sensor_tags(machine: str, point: str) -> str:
     and reads it back as empty.
     """
     return "".join(
-        f",{key}={_tag(text)}" for key, text in (("machine", machine), ("point", point)) if text
+        f",{key}={_tag(text)}"
+        for key, text in (("machine", machine), ("point", point))
+        if text
     )
 
 
@@ -302,11 +325,13 @@ def _tag(text: str) -> str:
     """A tag's value. What the format cannot carry (control characters, backslashes) is
     percent-encoded.
 
-    urllib.parse.unquote gives the text back, whatever it was; half of a surrogate pair, no text at
-    all, becomes '?'.
+    urllib.parse.unquote gives the text back, whatever it was; half of a
+    surrogate pair, no text at all, becomes '?'.
     """
     text = text.encode("utf-8", "replace").decode()
-    return _UNSAFE_IN_TAG.sub(lambda found: quote(found[0], safe=""), text).translate(_TAG_ESCAPES)
+    return _UNSAFE_IN_TAG.sub(lambda found: quote(found[0], safe=""), text).translate(
+        _TAG_ESCAPES
+    )
 
 
 def _fields(fields: Mapping[str, FieldValue]) -> str:
@@ -317,7 +342,9 @@ def _fields(fields: Mapping[str, FieldValue]) -> str:
 
 def _field_value(value: FieldValue) -> str:
     if isinstance(value, str):
-        return '"' + value.encode("utf-8", "replace").decode().translate(_STRING_ESCAPES) + '"'
+        return (
+            '"' + value.encode("utf-8", "replace").decode().translate(_STRING_ESCAPES) + '"'
+        )
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
     if isinstance(value, int | np.integer):

@@ -1,8 +1,9 @@
 """What one database refuses for good, learned from its answers, and lines without it. Pure.
 
-A field that exists with another type is left out of its line. A map that lacks a band would no
-longer add up: its measurement is left out whole. What is older than the bucket's retention is not
-sent. All that holds for an hour and is then tried anew, for somebody may have mended it.
+A field that exists with another type is left out of its line. A map that lacks
+a band would no longer add up: its measurement is left out whole. What is older
+than the bucket's retention is not sent. All that holds for an hour and is then
+tried anew, for somebody may have mended it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Refusals:
     """Empty until an answer teaches something."""
 
     def __init__(self) -> None:
-        self._fields: dict[str, dict[tuple[str, str], str]] = {}  # (field, type sent): reason
+        self._fields: dict[
+            str, dict[tuple[str, str], str]
+        ] = {}  # (field, type sent): reason
         self._maps: dict[str, str] = {}
         self._named: dict[str, None] = {}  # in the order of their finding
         self._oldest_ns: int | None = None
@@ -64,7 +67,9 @@ class Refusals:
 
     def is_stale(self, now_ns: int) -> bool:
         """Learned over an hour ago, or before the clock was set back: begin anew."""
-        return self._learned_ns is not None and not (0 <= now_ns - self._learned_ns < REMEMBERED_NS)
+        return self._learned_ns is not None and not (
+            0 <= now_ns - self._learned_ns < REMEMBERED_NS
+        )
 
     def trim(self, text: str) -> Trimmed:
         if self._oldest_ns is not None:

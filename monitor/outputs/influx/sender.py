@@ -1,14 +1,16 @@
 """Delivery of rows to InfluxDB.
 
-A row has one of three fates. Accepted: the server has it, but for what it refuses for good
-(refusals.py). Rejected: the server refused it for what it holds; it becomes a dead letter, with the
-server's reason. Kept: everything else, however long it takes. Writing a row twice is harmless (same
-series and time overwrite), so a row whose answer was lost is simply sent again.
+A row has one of three fates. Accepted: the server has it, but for what it
+refuses for good (refusals.py). Rejected: the server refused it for what it
+holds; it becomes a dead letter, with the server's reason. Kept: everything
+else, however long it takes. Writing a row twice is harmless (same series and
+time overwrite), so a row whose answer was lost is simply sent again.
 
-A refusal costs few requests, whatever is refused: a partial write says what was dropped, and what
-it teaches holds for the rows to come. An answer that blames a whole request may have nothing to do
-with its rows. So a row is rejected on such words only between two probes, single rows that nobody
-could refuse, which the database took.
+A refusal costs few requests, whatever is refused: a partial write says what was
+dropped, and what it teaches holds for the rows to come. An answer that blames a
+whole request may have nothing to do with its rows. So a row is rejected on such
+words only between two probes, single rows that nobody could refuse, which the
+database took.
 """
 
 from __future__ import annotations
@@ -63,7 +65,9 @@ class InfluxOutput:
         self._in_flight: InFlight | None = None
         self._is_probing = False  # until a probe is stored
         self._is_proven = False  # a probe was stored since the rows were first refused
-        self._max_lines = self._most_lines = 2**31  # of a request; what the server takes at all
+        self._max_lines = self._most_lines = (
+            2**31
+        )  # of a request; what the server takes at all
 
     def step(self, rows: Sequence[JournalRow], now_ns: int) -> Step:
         """Waits for the server at most the configured timeout, and as long for its answer's end."""
@@ -106,7 +110,9 @@ class InfluxOutput:
             accepted=done.accepted,
             rejected=done.rejected,
             n_left_out=done.n_left_out,
-            left_out=f"{self.title} refuses, and is no longer sent: {refused}." if refused else "",
+            left_out=f"{self.title} refuses, and is no longer sent: {refused}."
+            if refused
+            else "",
         )
 
     # -- answers ----------------------------------------------------------------------------------

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.recordings.formats.base import N_SHOWN, FileError, Stored, check_size, pick, stack
+from monitor.recordings.formats.base import (
+    N_SHOWN,
+    FileError,
+    Stored,
+    check_size,
+    pick,
+    stack,
+)
 
 if TYPE_CHECKING:
     from monitor.recordings.file_settings import FileSettings, Key

@@ -23,8 +23,8 @@ class FileError(Exception):
 class Rate:
     """As a file states it.
 
-    tolerance : relative, within which it confirms a declared rate
-    source : " by its column 't'"; "" for the header
+    tolerance : relative, within which it confirms a declared rate source : " by
+    its column 't'"; "" for the header
     """
 
     hz: float
@@ -36,11 +36,11 @@ class Rate:
 class Stored:
     """What a file holds under a key.
 
-    array : the file's own number type and axes, read-only
-    units : of the channels, as the file spells them; () where it says none
-    n_stated : samples in time that its header promises where fewer are there
-    breaks : samples that do not follow the one before them in time
-    understood : how it was read, where a file could be read in several ways
+    array : the file's own number type and axes, read-only units : of the
+    channels, as the file spells them; () where it says none n_stated : samples
+    in time that its header promises where fewer are there breaks : samples that
+    do not follow the one before them in time understood : how it was read,
+    where a file could be read in several ways
     """
 
     array: NDArray[Any]
@@ -54,7 +54,9 @@ class Stored:
 def check_size(n_bytes: int, what: str = "would be") -> None:
     """Raises FileError where more would come into memory than we take."""
     if n_bytes > MAX_FILE_BYTES:
-        raise FileError(f"{what} {n_bytes} bytes in memory, at most {MAX_FILE_BYTES} are read")
+        raise FileError(
+            f"{what} {n_bytes} bytes in memory, at most {MAX_FILE_BYTES} are read"
+        )
 
 
 def pick(names: Iterable[str], key: str | None) -> str:
@@ -62,7 +64,9 @@ def pick(names: Iterable[str], key: str | None) -> str:
     found = sorted(names)
     if key in found:
         return key
-    matching = found if key is None else [name for name in found if fnmatch.fnmatchcase(name, key)]
+    matching = (
+        found if key is None else [name for name in found if fnmatch.fnmatchcase(name, key)]
+    )
     if len(matching) != 1:
         raise FileError(
             f"must hold exactly one array for key = {key!r}, found {len(matching)} among"
@@ -71,7 +75,9 @@ def pick(names: Iterable[str], key: str | None) -> str:
     return matching[0]
 
 
-def stack(vectors: Mapping[str, NDArray[Any]] | Sequence[tuple[str, NDArray[Any]]]) -> NDArray[Any]:
+def stack(
+    vectors: Mapping[str, NDArray[Any]] | Sequence[tuple[str, NDArray[Any]]],
+) -> NDArray[Any]:
     """(n, n_channels) of one vector a channel, by name; 1 x n and n x 1 are vectors too."""
     named = list(vectors.items() if isinstance(vectors, Mapping) else vectors)
     for name, vector in named:

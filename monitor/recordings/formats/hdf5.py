@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.recordings.formats.base import N_SHOWN, FileError, Stored, check_size, pick, stack
+from monitor.recordings.formats.base import (
+    N_SHOWN,
+    FileError,
+    Stored,
+    check_size,
+    pick,
+    stack,
+)
 
 if TYPE_CHECKING:
     from monitor.recordings.file_settings import FileSettings, Key
@@ -61,7 +68,9 @@ def numbers(item: Any, name: str) -> NDArray[Any]:
     import h5py
 
     if not isinstance(item, h5py.Dataset):
-        raise FileError(f"has a group under {name!r}, with the members {list(item)[:N_SHOWN]}")
+        raise FileError(
+            f"has a group under {name!r}, with the members {list(item)[:N_SHOWN]}"
+        )
     if item.external is not None or item.is_virtual:
         raise FileError(f"keeps {name!r} in other files, which are not read")
     check_size(item.size * item.dtype.itemsize if item.size else 0, f"{name!r} would be")

@@ -1,8 +1,9 @@
 """LabVIEW's measurement files (LVM): text with a header for the file and one for its segment.
 
-After National Instruments' "Specification for the LabVIEW Measurement File (.lvm)". Files in use
-hold more samples than they say, where writing went on, and round their step to microseconds. A file
-of several segments with a header each is refused: each is a stretch of its own.
+After National Instruments' "Specification for the LabVIEW Measurement File
+(.lvm)". Files in use hold more samples than they say, where writing went on,
+and round their step to microseconds. A file of several segments with a header
+each is refused: each is a stretch of its own.
 """
 
 from __future__ import annotations
@@ -39,9 +40,8 @@ Lines = Iterator[tuple[int, str]]
 class _Segment:
     """The header of the samples, one entry a channel.
 
-    columns : of the channels among the cells of a line
-    steps : Delta_X as written, of each channel
-    n_samples : the most that a channel states
+    columns : of the channels among the cells of a line steps : Delta_X as
+    written, of each channel n_samples : the most that a channel states
     """
 
     layout: Layout
@@ -79,12 +79,16 @@ def _segment(lines: Lines) -> _Segment:
     """Both headers and the line of names, taken off the lines. Raises FileError."""
     _, first = next(lines, (0, ""))
     if not first.startswith(LABVIEW):
-        raise FileError(f"is no measurement file of LabVIEW: it does not begin with {LABVIEW!r}")
+        raise FileError(
+            f"is no measurement file of LabVIEW: it does not begin with {LABVIEW!r}"
+        )
     tags, of_segment = _tags(lines), _tags(lines)
     delimiter = DELIMITERS.get(_value(tags, "Separator", "Tab").lower())
     decimal = _value(tags, "Decimal_Separator", ".")
     if delimiter is None or decimal not in (".", ",") or decimal == delimiter:
-        raise FileError("has a header without a Separator and Decimal_Separator that we know")
+        raise FileError(
+            "has a header without a Separator and Decimal_Separator that we know"
+        )
     header_line, text = next((one for one in lines if one[1].strip()), (0, ""))
     names = tuple(name.strip() for name in text.split(delimiter))
     names = names[:-1] if names[-1] in (COMMENT, "") else names
@@ -95,9 +99,15 @@ def _segment(lines: Lines) -> _Segment:
     return _Segment(
         Layout(delimiter, sign, names, (), len(names), header_line + 1, header_line),
         columns,
-        tuple(known_unit(one) or one for one in _per_channel(of_segment, "Y_Unit_Label", columns)),
+        tuple(
+            known_unit(one) or one
+            for one in _per_channel(of_segment, "Y_Unit_Label", columns)
+        ),
         _per_channel(of_segment, "Delta_X", columns),
-        max(int(number(one, sign) or 0) for one in _per_channel(of_segment, "Samples", columns)),
+        max(
+            int(number(one, sign) or 0)
+            for one in _per_channel(of_segment, "Samples", columns)
+        ),
     )
 
 
@@ -190,7 +200,9 @@ def _rate(segment: _Segment, chosen: Sequence[int]) -> Rate | None:
     """By Delta_X, as exact as it is written."""
     cells = {segment.steps[at] for at in chosen}
     if len(cells) > 1:
-        raise FileError(f"has channels of several rates: Delta_X is {', '.join(sorted(cells))}")
+        raise FileError(
+            f"has channels of several rates: Delta_X is {', '.join(sorted(cells))}"
+        )
     (cell,) = cells
     step_s = number(cell, segment.layout.decimal) or 0.0
     if not step_s > 0:

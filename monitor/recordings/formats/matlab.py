@@ -1,7 +1,7 @@
 """MATLAB's files: version 5 to 7, and 7.3, which is HDF5. Both give the same arrays.
 
-A key leads into structs as MATLAB writes it: "bearing.gs", "Y(7).Data", counted from 1. Each level
-may be a pattern.
+A key leads into structs as MATLAB writes it: "bearing.gs", "Y(7).Data", counted
+from 1. Each level may be a pattern.
 """
 
 from __future__ import annotations
@@ -63,14 +63,18 @@ def _levels(key: str | None) -> list[tuple[str | None, int | None]]:
     found = [_LEVEL.fullmatch(level) for level in key.split(".")]
     levels = [(one[1], int(one[2]) if one[2] else None) for one in found if one]
     if len(levels) < len(found):
-        raise FileError(f"cannot be read by key = {key!r}: an example is bearing.gs or Y(7).Data")
+        raise FileError(
+            f"cannot be read by key = {key!r}: an example is bearing.gs or Y(7).Data"
+        )
     return list(levels)
 
 
 def _index(size: int, number: int | None, name: str) -> int:
     """From 0, of the one entry of an array of structs or cells that a key means."""
     if number is None and size != 1:
-        raise FileError(f"has {size} entries in {name!r}: the key must say which, {name}(1)")
+        raise FileError(
+            f"has {size} entries in {name!r}: the key must say which, {name}(1)"
+        )
     if (number or 1) > size:
         raise FileError(f"has {size} entries in {name!r}, entry {number} is wanted")
     return (number or 1) - 1

@@ -1,7 +1,8 @@
 """MATLAB's files of version 5 to 7, as far as numbers go: arrays, structs and cells of them.
 
-After MathWorks' "MAT-File Format", level 5. scipy's reader believes the sizes in a file: a damaged
-one ends the whole process. Here each size is held against what is there before it is used.
+After MathWorks' "MAT-File Format", level 5. scipy's reader believes the sizes
+in a file: a damaged one ends the whole process. Here each size is held against
+what is there before it is used.
 """
 
 from __future__ import annotations
@@ -30,7 +31,13 @@ TYPES = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8")
 STORED = dict(zip((1, 2, 3, 4, 5, 6, 12, 13), TYPES, strict=True)) | {7: "f4", 9: "f8"}
 CELL, STRUCT = 1, 2
 CLASSES = dict(zip(range(8, 16), TYPES, strict=True)) | {6: "f8", 7: "f4"}
-OTHERS = {3: "an object", 4: "text", 5: "a sparse matrix", 16: "a function", 17: "an object"}
+OTHERS = {
+    3: "an object",
+    4: "text",
+    5: "a sparse matrix",
+    16: "a function",
+    17: "an object",
+}
 COMPLEX = 0x0800
 
 
@@ -63,7 +70,8 @@ class Matrix:
         if not 0 < n_letters <= 1024:
             raise FileError(CUT_SHORT)
         return [
-            _letters(names[first : first + n_letters]) for first in range(0, len(names), n_letters)
+            _letters(names[first : first + n_letters])
+            for first in range(0, len(names), n_letters)
         ]
 
     def entry(self, number: int, field: str | None = None) -> Matrix:
@@ -82,9 +90,15 @@ class Matrix:
         name : by which a person knows them, as a field has none
         """
         if fields := self.fields:
-            raise FileError(f"has a struct under {name!r}, with the fields {fields[:N_SHOWN]}")
+            raise FileError(
+                f"has a struct under {name!r}, with the fields {fields[:N_SHOWN]}"
+            )
         if self.kind not in CLASSES or self.is_complex:
-            what = "complex numbers" if self.is_complex else OTHERS.get(self.kind, "no numbers")
+            what = (
+                "complex numbers"
+                if self.is_complex
+                else OTHERS.get(self.kind, "no numbers")
+            )
             raise FileError(f"holds {what} under {name!r}, real numbers are needed")
         stored, content, _ = element(self.content, 0, self.order)
         dtype = np.dtype(f"{self.order}{STORED[stored]}") if stored in STORED else None
@@ -127,7 +141,9 @@ def matrix(kind: int, content: memoryview, order: str, is_whole: bool = True) ->
         raise FileError(CUT_SHORT)
     if is_whole:
         check_size(math.prod(shape), f"{_letters(name)!r} would be")
-    return Matrix(_letters(name), facts & 0xFF, bool(facts & COMPLEX), shape, content[at:], order)
+    return Matrix(
+        _letters(name), facts & 0xFF, bool(facts & COMPLEX), shape, content[at:], order
+    )
 
 
 def _letters(text: memoryview) -> str:
@@ -155,7 +171,9 @@ def _walk(path: Path) -> Iterator[tuple[str, int]]:
 def _order(head: bytes) -> str:
     order = ORDERS.get(head[126:128])
     if len(head) < HEAD_BYTES or order is None:
-        raise FileError("is no MATLAB file of version 5 or newer; older ones must be saved anew")
+        raise FileError(
+            "is no MATLAB file of version 5 or newer; older ones must be saved anew"
+        )
     return order
 
 

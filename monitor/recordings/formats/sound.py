@@ -1,7 +1,8 @@
 """WAV and FLAC. Full scale is 1.0: the manifest's scale says what that is worth.
 
-soundfile reads a WAV file that ends before its header says without a word, so the header is read
-here as well. A recorder that writes as it goes leaves 0xFFFFFFFF there, which promises nothing.
+soundfile reads a WAV file that ends before its header says without a word, so
+the header is read here as well. A recorder that writes as it goes leaves
+0xFFFFFFFF there, which promises nothing.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ def _content(file: BinaryIO, n_bytes: int) -> bytes:
 
 def _frames_unit(fmt: bytes) -> int:
     """Bytes of a frame; 0 where its samples are compressed in blocks."""
-    tag, n_channels, _, _, n_block, n_bits = struct.unpack("<HHIIHH", fmt[:16].ljust(16, b"\0"))
+    tag, n_channels, _, _, n_block, n_bits = struct.unpack(
+        "<HHIIHH", fmt[:16].ljust(16, b"\0")
+    )
     is_plain = tag in (1, 3, 6, 7, 0xFFFE) and n_block == n_channels * ((n_bits + 7) // 8)
     return n_block if is_plain else 0

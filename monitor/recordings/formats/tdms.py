@@ -1,8 +1,9 @@
 """TDMS of LabVIEW and DIAdem. The one home of npTDMS.
 
-A key is group/channel, or the channel alone where one group has it. npTDMS reads a file that was
-cut short up to its end and says so in its log only, so the segments are walked here first. An index
-file beside it is not read: it may be another file's.
+A key is group/channel, or the channel alone where one group has it. npTDMS
+reads a file that was cut short up to its end and says so in its log only, so
+the segments are walked here first. An index file beside it is not read: it may
+be another file's.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def tdms(path: Path, _settings: FileSettings, key: Key) -> Stored:
         check_size(sum(8 * len(channel) for _, channel in channels))
         array = stack([(name, channel[:]) for name, channel in channels])
         rates = {_rate_hz(channel) for _, channel in channels}
-        units = tuple(str(channel.properties.get("unit_string", "")) for _, channel in channels)
+        units = tuple(
+            str(channel.properties.get("unit_string", "")) for _, channel in channels
+        )
     if len(rates) > 1:
         raise FileError(f"has channels of several rates: {', '.join(map(str, rates))} Hz")
     (rate_hz,) = rates

@@ -1,6 +1,7 @@
 """Text in columns: CSV as programs and spreadsheets of any country write it, DAT, TXT.
 
-A line of numbers with more or fewer cells than the others is refused, never filled up.
+A line of numbers with more or fewer cells than the others is refused, never
+filled up.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def csv(path: Path, settings: FileSettings, key: Key) -> Stored:
     return read_columns(lines, layout, columns, clock, settings.sample_rate_hz, said)
 
 
-def _layout(path: Path, encoding: str, settings: FileSettings) -> tuple[list[list[str]], Layout]:
+def _layout(
+    path: Path, encoding: str, settings: FileSettings
+) -> tuple[list[list[str]], Layout]:
     """Cells of the first lines of numbers, and how they are laid out."""
     n_skipped = settings.skip_lines or 0
     lines = (one for one in lines_of(path, encoding) if one[0] > n_skipped)
@@ -82,7 +85,9 @@ def _layout(path: Path, encoding: str, settings: FileSettings) -> tuple[list[lis
     return [cells for row in rows if (cells := fitted(row, layout.n_columns))], layout
 
 
-def _clock(layout: Layout, settings: FileSettings, head: Sequence[Sequence[str]]) -> Clock | None:
+def _clock(
+    layout: Layout, settings: FileSettings, head: Sequence[Sequence[str]]
+) -> Clock | None:
     """The column of the times: the one that the settings name, or the first that is called so and
     goes on.
     """
@@ -114,12 +119,17 @@ def _columns(layout: Layout, key: Key, clock: Clock | None) -> tuple[int, ...]:
 
 def _column(layout: Layout, name: str) -> int:
     if (count := layout.names.count(name)) > 1:
-        raise FileError(f"has {count} columns {name!r}: name columns by their number from 0")
+        raise FileError(
+            f"has {count} columns {name!r}: name columns by their number from 0"
+        )
     if count:
         return layout.names.index(name)
     if name.isascii() and name.isdigit() and int(name) < layout.n_columns:
         return int(name)
-    found = list(layout.names[:N_SHOWN]) or f"columns 0 to {layout.n_columns - 1} without a header"
+    found = (
+        list(layout.names[:N_SHOWN])
+        or f"columns 0 to {layout.n_columns - 1} without a header"
+    )
     raise FileError(f"has no column {name!r}, found {found}")
 
 
@@ -156,7 +166,9 @@ def _cells(at: int, line: str, layout: Layout) -> list[str]:
     row = split(line, layout.delimiter)
     cells = fitted(row, layout.n_columns)
     if cells is None:
-        raise FileError(f"has {len(row)} cells in line {at}, {layout.n_columns} in the others")
+        raise FileError(
+            f"has {len(row)} cells in line {at}, {layout.n_columns} in the others"
+        )
     return cells
 
 

@@ -14,7 +14,23 @@ BLANK = "blank"
 ONE_COLUMN = ""
 SHOWN = {"\t": "tab", BLANK: "blanks", ONE_COLUMN: "none"}
 OTHER_UNITS = frozenset(
-    {"V", "mV", "uV", "µV", "A", "mA", "mm/s", "in/s", "m/s", "mm", "um", "µm", "m", "N", "bar"}
+    {
+        "V",
+        "mV",
+        "uV",
+        "µV",
+        "A",
+        "mA",
+        "mm/s",
+        "in/s",
+        "m/s",
+        "mm",
+        "um",
+        "µm",
+        "m",
+        "N",
+        "bar",
+    }
     | {"Pa", "%", "°C", "C", "rpm", "Hz", "s", "ms", "us", "µs", "ns", "min", "h"}
 )
 
@@ -24,10 +40,9 @@ _UNIT_BEHIND = re.compile(r"(.*?)\s*[\[(]\s*([^\])]{1,20}?)\s*[\])]$")
 @dataclass(frozen=True, slots=True)
 class Layout:
     """names, units : of the columns; () and "" where the file has none
-    n_columns : cells of each line of numbers
-    first_line : of numbers, from 1
-    header_line : 0 without one
-    is_open : either decimal sign gives these numbers, so none was seen
+    n_columns : cells of each line of numbers first_line : of numbers, from 1
+    header_line : 0 without one is_open : either decimal sign gives these
+    numbers, so none was seen
     """
 
     delimiter: str
@@ -104,7 +119,9 @@ def name_and_unit(cell: str) -> tuple[str, str]:
 
 def with_comment_header(layout: Layout, comment: str) -> Layout:
     """Names out of the last comment before the numbers, as numpy.savetxt writes them."""
-    cells = fitted(split(comment.strip().lstrip("#%/ "), layout.delimiter), layout.n_columns)
+    cells = fitted(
+        split(comment.strip().lstrip("#%/ "), layout.delimiter), layout.n_columns
+    )
     if layout.header_line or cells is None:
         return layout
     named = [name_and_unit(cell) for cell in cells]

@@ -12,8 +12,12 @@ MINUS = "−"  # as spreadsheets of some languages write it
 
 # Three digits behind each separator, and no 0 in front: "0.123" is no 123.
 _GROUPED = {
-    ".": re.compile(r"([+-]?[1-9]\d{0,2})((?:,\d{3})+|(?:['’\u00a0\u202f]\d{3})+)(\.\d*)?", re.A),
-    ",": re.compile(r"([+-]?[1-9]\d{0,2})((?:\.\d{3})+|(?:['’\u00a0\u202f]\d{3})+)(,\d*)?", re.A),
+    ".": re.compile(
+        r"([+-]?[1-9]\d{0,2})((?:,\d{3})+|(?:['’\u00a0\u202f]\d{3})+)(\.\d*)?", re.A
+    ),
+    ",": re.compile(
+        r"([+-]?[1-9]\d{0,2})((?:\.\d{3})+|(?:['’\u00a0\u202f]\d{3})+)(,\d*)?", re.A
+    ),
 }
 _SEPARATORS = re.compile(r"[.,'’\u00a0\u202f]")
 

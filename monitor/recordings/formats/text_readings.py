@@ -1,7 +1,7 @@
 """What the settings leave open of a text file's layout, told from its first lines.
 
-Each way to read them is tried. Of those that fit, all must give the same numbers; else a person
-must say which is meant.
+Each way to read them is tried. Of those that fit, all must give the same
+numbers; else a person must say which is meant.
 """
 
 from __future__ import annotations
@@ -129,7 +129,10 @@ def _ambiguous(one: Layout, other: Layout) -> str:
 
 
 def _reading(
-    head: Sequence[tuple[int, str]], delimiter: str, decimal: Decimal, settings: FileSettings
+    head: Sequence[tuple[int, str]],
+    delimiter: str,
+    decimal: Decimal,
+    settings: FileSettings,
 ) -> _Reading:
     if delimiter == decimal and not any('"' in line for _, line in head):
         raise _Unfit(NO_NUMBERS)
@@ -161,7 +164,9 @@ def _reading(
 def _grid(head: Sequence[tuple[int, str]], delimiter: str, decimal: Decimal) -> _Grid:
     rows = [split(line, delimiter) for _, line in head]
     numbers = [[number(cell, decimal) for cell in row] for row in rows]
-    with_numbers = [at for at, row in enumerate(numbers) if any(one is not None for one in row)]
+    with_numbers = [
+        at for at, row in enumerate(numbers) if any(one is not None for one in row)
+    ]
     if not with_numbers:
         raise _Unfit(NO_NUMBERS)
     # Of two lengths as frequent, the later: what stands before the numbers comes first.
@@ -178,7 +183,9 @@ def _grid(head: Sequence[tuple[int, str]], delimiter: str, decimal: Decimal) -> 
         raise _Unfit(NO_NUMBERS)
     named = rows[first - 1] if first else []
     n_columns = n_cells
-    while not any(rows[at][n_columns - 1] for at in alike) and not any(named[n_columns - 1 :]):
+    while not any(rows[at][n_columns - 1] for at in alike) and not any(
+        named[n_columns - 1 :]
+    ):
         n_columns -= 1
     return _Grid(head, rows, numbers, n_columns, numeric, first)
 

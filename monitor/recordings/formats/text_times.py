@@ -35,10 +35,9 @@ _UNIT_IN_NAME = re.compile(r".*[ _/](s|ms|us|µs|ns|min|h)", re.IGNORECASE)
 class Clock:
     """How the cells of a column of times are read.
 
-    column, name : where it stands, and what a person calls it
-    read : a cell to seconds, or to a count of `unit`; None where it is no time
-    unit : "" where the column names none
-    resolution : of a cell, in the same unit
+    column, name : where it stands, and what a person calls it read : a cell to
+    seconds, or to a count of `unit`; None where it is no time unit : "" where
+    the column names none resolution : of a cell, in the same unit
     """
 
     column: int
@@ -108,8 +107,7 @@ def tell(
 ) -> tuple[Rate | None, tuple[int, ...]]:
     """The rate, and the samples before which others are missing.
 
-    times : (n,) in the clock's unit
-    coarse : what each may be off by rounding
+    times : (n,) in the clock's unit coarse : what each may be off by rounding
     """
     if clock.wraps:
         times = np.unwrap(times, period=DAY_S)
@@ -122,7 +120,9 @@ def tell(
     if not span > 0:
         return None, breaks
     per_unit = len(whole) / span
-    unit = clock.unit if clock.unit in SECONDS_PER_UNIT else _likeliest(per_unit, declared_hz)
+    unit = (
+        clock.unit if clock.unit in SECONDS_PER_UNIT else _likeliest(per_unit, declared_hz)
+    )
     tolerance = max(TOLERANCE, 2 * coarse / span)
     source = f" by its column {clock.name!r} (in {unit})"
     return Rate(per_unit / SECONDS_PER_UNIT[unit], tolerance, source), breaks
@@ -131,7 +131,8 @@ def tell(
 def _likeliest(per_unit: float, declared_hz: float) -> str:
     """The unit in which the times tell the rate that is nearest to the declared one."""
     return min(
-        UNSAID, key=lambda unit: abs(math.log(per_unit / SECONDS_PER_UNIT[unit] / declared_hz))
+        UNSAID,
+        key=lambda unit: abs(math.log(per_unit / SECONDS_PER_UNIT[unit] / declared_hz)),
     )
 
 

@@ -1,8 +1,8 @@
 """Universal files, data sets of type 58 ("function at nodal DOF"). The one home of pyuff.
 
-A time response is a channel. A key is its node and direction ("12:+Z"), its first ID line, or its
-number in the file from 0. pyuff takes what data it finds, so their count is held against the
-header's here.
+A time response is a channel. A key is its node and direction ("12:+Z"), its
+first ID line, or its number in the file from 0. pyuff takes what data it finds,
+so their count is held against the header's here.
 """
 
 from __future__ import annotations
@@ -28,13 +28,17 @@ TIME = 17
 
 def uff(path: Path, _settings: FileSettings, key: Key) -> Stored:
     if path.stat().st_size > MAX_BYTES:
-        raise FileError(f"has over {MAX_BYTES} bytes, more are not read of a universal file")
+        raise FileError(
+            f"has over {MAX_BYTES} bytes, more are not read of a universal file"
+        )
     sets = _functions(path)
     chosen = _chosen(sets, key)
     array = stack([(_name(one), np.asarray(one["data"])) for one in chosen])
     rates = {_rate_hz(one) for one in chosen}
     if len(rates) > 1:
-        raise FileError(f"has channels of several rates: {', '.join(f'{one:g}' for one in rates)}")
+        raise FileError(
+            f"has channels of several rates: {', '.join(f'{one:g}' for one in rates)}"
+        )
     (rate_hz,) = rates
     return Stored(
         array,
@@ -73,7 +77,9 @@ def _check_ends(path: Path) -> None:
 def _whole(one: dict[str, Any], at: int) -> dict[str, Any]:
     n_found, n_stated = len(one["data"]), int(one["num_pts"])
     if n_found != n_stated:
-        raise FileError(f"holds {n_found} of the {n_stated} values that data set {at} states")
+        raise FileError(
+            f"holds {n_found} of the {n_stated} values that data set {at} states"
+        )
     return one | {"at": at}
 
 
@@ -82,12 +88,16 @@ def _chosen(sets: list[dict[str, Any]], key: Key) -> list[dict[str, Any]]:
     if key is None:
         chosen = responses
     else:
-        chosen = [_one(responses, name) for name in ([key] if isinstance(key, str) else key)]
+        chosen = [
+            _one(responses, name) for name in ([key] if isinstance(key, str) else key)
+        ]
     if not chosen:
         raise FileError("has no function of time: its data sets are spectra or the like")
     for one in chosen:
         if (kind := one.get("ordinate_spec_data_type")) in QUANTITIES:
-            raise FileError(f"holds {QUANTITIES[kind]} in {_name(one)}, acceleration is needed")
+            raise FileError(
+                f"holds {QUANTITIES[kind]} in {_name(one)}, acceleration is needed"
+            )
     return chosen
 
 
@@ -104,7 +114,9 @@ def _one(responses: list[dict[str, Any]], key: str) -> dict[str, Any]:
 
 def _is_response(one: dict[str, Any]) -> bool:
     is_of_time = one.get("abscissa_spec_data_type", 0) in (0, 1, TIME)
-    return one["func_type"] in TIME_RESPONSES and one["ord_data_type"] in REAL and is_of_time
+    return (
+        one["func_type"] in TIME_RESPONSES and one["ord_data_type"] in REAL and is_of_time
+    )
 
 
 def _name(one: dict[str, Any]) -> str:

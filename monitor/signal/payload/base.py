@@ -1,7 +1,8 @@
 """The contract of every payload format: one message in, any number of chunks out.
 
-A format is one file in this folder, with its settings and its decoder, and stands in the two lists
-of `formats.py`. Pure: the only clock a decoder knows is the message's time of arrival.
+A format is one file in this folder, with its settings and its decoder, and
+stands in the two lists of `formats.py`. Pure: the only clock a decoder knows is
+the message's time of arrival.
 """
 
 from __future__ import annotations
@@ -83,10 +84,10 @@ RuleOf = Callable[[str], SensorRule | None]
 class DecoderSettings:
     """What holds for one message.
 
-    payload : the subscription's settings
-    sensor : "machine/point" as the topic gives it; "/main" where it names no machine
-    rule_of : the rule of any sensor's name, for messages that bring several; None where none fits
-    birth : the sender's newest birth certificate, where its format has such
+    payload : the subscription's settings sensor : "machine/point" as the topic
+    gives it; "/main" where it names no machine rule_of : the rule of any
+    sensor's name, for messages that bring several; None where none fits birth :
+    the sender's newest birth certificate, where its format has such
     """
 
     payload: PayloadSettings
@@ -100,7 +101,8 @@ class DecoderSettings:
         rule = self.rule_of(sensor)
         if rule is None:
             raise PayloadError(
-                "unmatched_sensor", f"Sensor {sensor!r} fits none of the rules under sensors."
+                "unmatched_sensor",
+                f"Sensor {sensor!r} fits none of the rules under sensors.",
             )
         return rule
 

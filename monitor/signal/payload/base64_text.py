@@ -38,4 +38,6 @@ def _from_variant(value: bytes | str, name: str) -> bytes:
 
 
 def _refused(name: str, why: str) -> PayloadError:
-    return PayloadError("not_base64", f"{name} is not base64: {' '.join(why.split())[:100]}.")
+    return PayloadError(
+        "not_base64", f"{name} is not base64: {' '.join(why.split())[:100]}."
+    )

@@ -23,7 +23,9 @@ class Broken(Exception):
 def check_installed(compression: Compression) -> None:
     """Raises ValueError where a library is missing."""
     if compression == "zstd" and importlib.util.find_spec("zstandard") is None:
-        raise ValueError("compression = zstd needs the extra: pip install 'camshaft[formats]'")
+        raise ValueError(
+            "compression = zstd needs the extra: pip install 'camshaft[formats]'"
+        )
 
 
 def decompress(data: bytes, compression: Compression, max_bytes: int) -> bytes:

@@ -1,7 +1,8 @@
 """CSV: numbers as text. A line is an instant with a column for each channel, or all is one row.
 
-With one channel and no columns named, all numbers of the message follow each other, however the
-lines are broken. Where the decimal sign is a comma, the delimiter must be another.
+With one channel and no columns named, all numbers of the message follow each
+other, however the lines are broken. Where the decimal sign is a comma, the
+delimiter must be another.
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ from monitor.signal.payload.tolerated import marked
 
 Rows = list[list[str]]
 
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf)", re.I)
+NUMBER = re.compile(
+    r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf)", re.I
+)
 
 
 class CsvPayload(PayloadSettings):
     """columns : of the channels, by number from 0, or by name where there is a header
-    delimiter : one character, or the words "tab" and "blank", which is any white space
-    skip_lines : before the header, or before the first line of numbers
+    delimiter : one character, or the words "tab" and "blank", which is any
+    white space skip_lines : before the header, or before the first line of
+    numbers
     """
 
     format: Literal["csv"]
@@ -63,7 +67,8 @@ class CsvPayload(PayloadSettings):
 
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     """One chunk, or one for each unbroken piece where lines have times. Raises PayloadError:
-    not_text, not_numbers, no_samples, bad_length, wrong_channels, bad_rate, bad_time, bad_sequence.
+    not_text, not_numbers, no_samples, bad_length, wrong_channels, bad_rate,
+    bad_time, bad_sequence.
     """
     payload = settings.payload
     assert isinstance(payload, CsvPayload)
@@ -79,7 +84,9 @@ def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
         return marked([chunk_of(message, sensor, rule, samples, facts)], tolerated)
     column = _column(payload.time_column, names)
     times = [
-        with_offset(_time(_cell(row, column), payload), payload.time_zone, message.received_ns)
+        with_offset(
+            _time(_cell(row, column), payload), payload.time_zone, message.received_ns
+        )
         for row in rows
     ]
     unit = payload.time_format
@@ -114,9 +121,13 @@ def _numbers(
         return _parsed(cells, payload.decimal)[np.newaxis]
     columns = _columns(rows, names, payload)
     if len(columns) != n_channels:
-        text = f"Lines have {len(columns)} columns of samples, {n_channels} channels are set."
+        text = (
+            f"Lines have {len(columns)} columns of samples, {n_channels} channels are set."
+        )
         raise PayloadError("wrong_channels", text)
-    return np.stack([_parsed([_cell(row, at) for row in rows], payload.decimal) for at in columns])
+    return np.stack(
+        [_parsed([_cell(row, at) for row in rows], payload.decimal) for at in columns]
+    )
 
 
 def _columns(rows: Rows, names: list[str], payload: CsvPayload) -> list[int]:
@@ -142,7 +153,9 @@ def _column(name: str, names: list[str]) -> int:
 
 def _cell(row: list[str], at: int) -> str:
     if at >= len(row):
-        raise PayloadError("bad_length", f"A line has {len(row)} cells, none in column {at}.")
+        raise PayloadError(
+            "bad_length", f"A line has {len(row)} cells, none in column {at}."
+        )
     return row[at]
 
 

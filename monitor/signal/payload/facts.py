@@ -1,7 +1,7 @@
 """What a message says of itself: sample rate, time, sequence. Facts are kept as stated until read.
 
-MQTT 5 user properties override configuration and payload fields alike, so a raw payload can carry
-its own facts:
+MQTT 5 user properties override configuration and payload fields alike, so a raw
+payload can carry its own facts:
 
     sample_rate_hz   hertz
     sequence         the sender's message counter, a whole number from 0
@@ -9,7 +9,8 @@ its own facts:
     start_time_ns, start_time_us, start_time_ms, start_time_s
                      the same, counted since 1970 (at most one of the five)
 
-An ISO time without a zone is UTC. Every limit is checked before the work it bounds.
+An ISO time without a zone is UTC. Every limit is checked before the work it
+bounds.
 """
 
 from __future__ import annotations
@@ -45,14 +46,20 @@ from monitor.signal.payload.units import (
 MIN_RATE_HZ, MAX_RATE_HZ = 1e-3, 1e9
 MAX_SEQUENCE = 2**63 - 1
 
-TIME_PROPERTIES = {"start_time": "iso8601"} | {f"start_time_{unit}": unit for unit in NS_PER_UNIT}
+TIME_PROPERTIES = {"start_time": "iso8601"} | {
+    f"start_time_{unit}": unit for unit in NS_PER_UNIT
+}
 # What states the rate, and the factor to hertz or, of a spacing, to seconds.
 RATES = {"sample_rate_hz": 1.0, "sample_rate_khz": 1e3}
 SPACINGS = {"spacing_s": 1.0, "spacing_ms": 1e-3, "spacing_us": 1e-6}
 
 
 def chunk_of(
-    message: Message, sensor: str, rule: SensorRule, samples: Float32, facts: Mapping[str, Any]
+    message: Message,
+    sensor: str,
+    rule: SensorRule,
+    samples: Float32,
+    facts: Mapping[str, Any],
 ) -> Chunk:
     """One chunk of a message. facts: those of RATES and SPACINGS, sequence as stated, time and
     time_fraction as (unit, stated). Raises PayloadError.
@@ -75,7 +82,9 @@ def property_facts(properties: Mapping[str, str]) -> dict[str, Any]:
     }
     times = [key for key in TIME_PROPERTIES if key in properties]
     if len(times) > 1:
-        raise PayloadError("bad_time", f"Message states its time twice: {' and '.join(times)}.")
+        raise PayloadError(
+            "bad_time", f"Message states its time twice: {' and '.join(times)}."
+        )
     for key in times:
         facts["time"] = TIME_PROPERTIES[key], properties[key]
     return facts
@@ -92,12 +101,16 @@ def stated_scale(facts: Mapping[str, Any], rule: SensorRule) -> Scale:
     if "scale" in facts:
         factor = number(facts["scale"])
         if not math.isfinite(factor) or factor == 0.0:
-            raise PayloadError("bad_scale", f"Scale {quote(facts['scale'])} cannot be used.")
+            raise PayloadError(
+                "bad_scale", f"Scale {quote(facts['scale'])} cannot be used."
+            )
     if "unit" in facts:
         factor *= _unit_factor(facts["unit"], rule.unit)
     if factor == 1.0:
         return scale
-    return tuple(one * factor for one in scale) if isinstance(scale, tuple) else scale * factor
+    return (
+        tuple(one * factor for one in scale) if isinstance(scale, tuple) else scale * factor
+    )
 
 
 def _unit_factor(stated: object, configured: str) -> float:
@@ -162,9 +175,14 @@ def _sequence(value: object, bits: int | None) -> int | None:
         return None
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value):
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SEQUENCE:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int)
+        or not 0 <= value <= MAX_SEQUENCE
+    ):
         raise PayloadError(
-            "bad_sequence", f"Sequence {quote(value)} is not a whole number from 0 to 2^63 - 1."
+            "bad_sequence",
+            f"Sequence {quote(value)} is not a whole number from 0 to 2^63 - 1.",
         )
     if bits is not None and value >> bits:
         text = f"Sequence {value} needs more than sequence_bits = {bits}."
@@ -182,7 +200,9 @@ def _start_ns(facts: Mapping[str, Any]) -> int | None:
     if "time_fraction" in facts:
         start_ns += _fraction_ns(*facts["time_fraction"])
     if not 0 <= start_ns <= MAX_START_NS:
-        raise PayloadError("bad_time", f"Time {quote(value)} lies outside the years 1970 to 2262.")
+        raise PayloadError(
+            "bad_time", f"Time {quote(value)} lies outside the years 1970 to 2262."
+        )
     return start_ns
 
 

@@ -56,14 +56,17 @@ AnyPayload = Annotated[
     Field(discriminator="format"),
 ]
 FORMAT_NAMES = frozenset(
-    name for settings in DECODERS for name in get_args(settings.model_fields["format"].annotation)
+    name
+    for settings in DECODERS
+    for name in get_args(settings.model_fields["format"].annotation)
 )
 
 
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     """All chunks of one message, of any number of sensors, in order. Raises PayloadError.
 
-    None of what is known to bring no samples: a keep-alive, other metrics alone.
+    None of what is known to bring no samples: a keep-alive, other metrics
+    alone.
     """
     check_size(message, settings.max_bytes)
     if PROPERTY in message.properties:
@@ -76,7 +79,9 @@ def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     return DECODERS[type(settings.payload)](message, settings)
 
 
-def unpacked(data: bytes, compression: Compression, max_bytes: int = MAX_PAYLOAD_BYTES) -> bytes:
+def unpacked(
+    data: bytes, compression: Compression, max_bytes: int = MAX_PAYLOAD_BYTES
+) -> bytes:
     """What a payload holds. Raises PayloadError."""
     if compression == "none":
         return data

@@ -1,8 +1,8 @@
 """Who a message says it is from, where the configuration does not ask. Pure.
 
-Two sensors that send on one topic, and are told apart by a field that nobody configured, would
-become one stream. So such fields are looked for, and pipeline/origins.py sees whether they take
-turns.
+Two sensors that send on one topic, and are told apart by a field that nobody
+configured, would become one stream. So such fields are looked for, and
+pipeline/origins.py sees whether they take turns.
 """
 
 from __future__ import annotations
@@ -15,9 +15,27 @@ from typing import Any
 ID_KEYS = frozenset(
     (
         *("id", "uid", "device", "deviceid", "deviceuid", "devicename", "deveui", "thing"),
-        *("sensor", "sensorid", "sensorname", "node", "nodeid", "mac", "macaddress", "imei"),
+        *(
+            "sensor",
+            "sensorid",
+            "sensorname",
+            "node",
+            "nodeid",
+            "mac",
+            "macaddress",
+            "imei",
+        ),
         *("serial", "serialno", "serialnumber", "sn", "asset", "assetid", "assetname"),
-        *("machine", "machineid", "equipment", "equipmentid", "point", "pointid", "tag", "tagid"),
+        *(
+            "machine",
+            "machineid",
+            "equipment",
+            "equipmentid",
+            "point",
+            "pointid",
+            "tag",
+            "tagid",
+        ),
     )
 )
 MAX_KEYS = 64  # that are looked at in one object
@@ -28,8 +46,8 @@ MAX_TEXT = 64  # characters
 def unused_id(part: Any, used: tuple[str | None, ...]) -> str:
     """ "sensorId b" of {"sensorId": "b"}; "" where there is none.
 
-    part : the object that holds the samples
-    used : paths to what names the sensor
+    part : the object that holds the samples used : paths to what names the
+    sensor
     """
     if not isinstance(part, dict):
         return ""

@@ -1,7 +1,8 @@
 """JSON: its samples in lists, in objects, under a key for each channel, in base64 or as text.
 
-NaN, Infinity and null among the samples are read as from raw: quality marks their window as
-BAD_DATA. A byte-order mark, NULs around the text and letters in Latin-1 are tolerated and counted.
+NaN, Infinity and null among the samples are read as from raw: quality marks
+their window as BAD_DATA. A byte-order mark, NULs around the text and letters in
+Latin-1 are tolerated and counted.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class JsonPayload(TreePayload):
     def check(self) -> None:
         super().check()
         if self.encoding == "binary":
-            raise ValueError("encoding = binary is for CBOR and MessagePack: JSON holds text")
+            raise ValueError(
+                "encoding = binary is for CBOR and MessagePack: JSON holds text"
+            )
 
 
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
@@ -57,7 +60,9 @@ def parse(text: str) -> Any:
         raise _too_nested() from error
     except ValueError as error:
         # JSONDecodeError, a whole number of thousands of digits.
-        raise PayloadError("not_json", f"Payload is not JSON: {short(str(error))}.") from error
+        raise PayloadError(
+            "not_json", f"Payload is not JSON: {short(str(error))}."
+        ) from error
 
 
 def check_depth(data: bytes) -> None:

@@ -1,7 +1,7 @@
 """Local times as texts, to texts that name their offset. Pure but for the host's table of zones.
 
-In the night the clocks go back an hour comes twice: which of the two is meant, arrival tells. It is
-the one nearer to it.
+In the night the clocks go back an hour comes twice: which of the two is meant,
+arrival tells. It is the one nearer to it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _NAIVE = re.compile(
-    r"(\d{4}[-/]?\d\d[-/]?\d\d)[T ](\d\d:?\d\d(?::?\d\d)?)([.,]\d{1,12})?", re.ASCII | re.IGNORECASE
+    r"(\d{4}[-/]?\d\d[-/]?\d\d)[T ](\d\d:?\d\d(?::?\d\d)?)([.,]\d{1,12})?",
+    re.ASCII | re.IGNORECASE,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -35,7 +36,9 @@ def with_offset(value: object, zone: str | None, received_ns: int) -> object:
     """
     if zone is None:
         return value
-    if isinstance(value, datetime) and value.tzinfo is None:  # CBOR and MessagePack bring such
+    if (
+        isinstance(value, datetime) and value.tzinfo is None
+    ):  # CBOR and MessagePack bring such
         return value.replace(tzinfo=UTC) - _offset(value, zone, received_ns)
     if not isinstance(value, str) or not (found := _NAIVE.fullmatch(value.strip())):
         return value

@@ -20,7 +20,9 @@ class MessagePackPayload(TreePayload):
     def check(self) -> None:
         super().check()
         if importlib.util.find_spec("msgpack") is None:
-            raise ValueError("format = msgpack needs the extra: pip install 'camshaft[formats]'")
+            raise ValueError(
+                "format = msgpack needs the extra: pip install 'camshaft[formats]'"
+            )
 
 
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:

@@ -12,7 +12,8 @@ FORBIDDEN = frozenset("+#")  # alarm topics carry the names
 def sensor_name(of_topic: str, machine: object, point: object) -> str:
     """machine, point : as the message gives them; None where the topic does.
 
-    A slash in an id becomes a dot, as it would split the name. Raises PayloadError: bad_name.
+    A slash in an id becomes a dot, as it would split the name. Raises
+    PayloadError: bad_name.
     """
     topic_machine, _, topic_point = of_topic.partition("/")
     own_machine = topic_machine if machine is None else _id(machine)

@@ -1,7 +1,8 @@
 """OPC UA PubSub in JSON (Part 14, 7.2.5): waveforms in fields of DataSetMessages.
 
-A field is a plain value, a Variant or a DataValue, in the encodings of 1.04 (Type and Body) or 1.05
-(UaType and Value). They become plain lists here, and are read as JSON is.
+A field is a plain value, a Variant or a DataValue, in the encodings of 1.04
+(Type and Body) or 1.05 (UaType and Value). They become plain lists here, and
+are read as JSON is.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ _BAD = 2  # severity, the upper two bits of a status code
 
 class OpcUaPayload(PayloadSettings):
     """fields : one for each channel, or one that holds them all
-    machine, point : what names them; None: the topic does
-    time : the DataSetMessage's Timestamp, or the first field's SourceTimestamp
-    sequence : whether SequenceNumber tells losses: only where every message brings samples
+    machine, point : what names them; None: the topic does time : the
+    DataSetMessage's Timestamp, or the first field's SourceTimestamp sequence :
+    whether SequenceNumber tells losses: only where every message brings samples
     """
 
     format: Literal["opcua"]
@@ -99,7 +100,9 @@ def _data_set_messages(content: Any, around: dict[str, Any]) -> Iterator[dict[st
     if isinstance(content, list):
         for one in content:
             if isinstance(one, list):
-                raise PayloadError("not_opcua", "A list within a list is no OPC UA PubSub message.")
+                raise PayloadError(
+                    "not_opcua", "A list within a list is no OPC UA PubSub message."
+                )
             yield from _data_set_messages(one, around)
         return
     if not isinstance(content, dict):
@@ -150,7 +153,9 @@ def _unwrapped(value: Any) -> _Field:
         field.is_bad = field.is_bad or _is_bad(outer.get("StatusCode", outer.get("Status")))
         field.time = outer.get("SourceTimestamp", field.time)
         field.type = outer.get("UaType", outer.get("Type", field.type))
-        field.dimensions = outer.get("UaDimensions", outer.get("Dimensions", field.dimensions))
+        field.dimensions = outer.get(
+            "UaDimensions", outer.get("Dimensions", field.dimensions)
+        )
         field.value = outer["Body"] if "Body" in outer else outer.get("Value")
     return field
 
@@ -158,7 +163,9 @@ def _unwrapped(value: Any) -> _Field:
 def _is_bad(status: Any) -> bool:
     if isinstance(status, dict):
         symbol = status.get("Symbol")
-        return _is_bad(status.get("Code", 0)) or (isinstance(symbol, str) and symbol[:3] == "Bad")
+        return _is_bad(status.get("Code", 0)) or (
+            isinstance(symbol, str) and symbol[:3] == "Bad"
+        )
     return isinstance(status, int) and status >> 30 == _BAD
 
 

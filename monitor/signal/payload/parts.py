@@ -2,8 +2,9 @@
 
     __chunk    {"messageId": "...", "chunkIndex": 0, "totalChunks": 5, "checksum": "..."}
 
-The last two stand in the first part alone (Azure IoT Operations, ADR 20 of its SDKs). Parts of this
-kind are cut anywhere: joined they are one payload. Parts by fields of their own hold whole samples.
+The last two stand in the first part alone (Azure IoT Operations, ADR 20 of its
+SDKs). Parts of this kind are cut anywhere: joined they are one payload. Parts
+by fields of their own hold whole samples.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ def joined_message(messages: Sequence[Message], checksum: str) -> Message:
     payload = b"".join(message.payload for message in messages)
     found = _checksum(payload, len(checksum))
     if found is not None and found != checksum:
-        text = f"{len(messages)} parts have the checksum {found}, stated is {quote(checksum)}."
+        text = (
+            f"{len(messages)} parts have the checksum {found}, stated is {quote(checksum)}."
+        )
         raise PayloadError("bad_checksum", text)
     beside = {key: text for key, text in messages[0].properties.items() if key != PROPERTY}
     return replace(messages[-1], payload=payload, properties=beside)

@@ -1,8 +1,8 @@
 """The wire format of protocol buffers: fields of a message, in their order.
 
-So little of it is needed, for one message kind that never changes, that neither a compiled schema
-nor a library is: that library's compiled schemas are tied to its version.
-https://protobuf.dev/programming-guides/encoding/
+So little of it is needed, for one message kind that never changes, that neither
+a compiled schema nor a library is: that library's compiled schemas are tied to
+its version. https://protobuf.dev/programming-guides/encoding/
 """
 
 from __future__ import annotations

@@ -77,7 +77,9 @@ class HeaderSettings(CheckedSettings):
     def check(self) -> None:
         for name, field in self:
             if isinstance(field, FieldSettings) and field.end > self.bytes:
-                raise ValueError(f"{name} ends at byte {field.end}, behind bytes = {self.bytes}")
+                raise ValueError(
+                    f"{name} ends at byte {field.end}, behind bytes = {self.bytes}"
+                )
         if self.time_fraction is not None and self.time is None:
             raise ValueError("time_fraction needs a time that it is a fraction of")
 
@@ -91,7 +93,9 @@ class FrameSettings(CheckedSettings):
 
     def check(self) -> None:
         if self.time is not None and self.time.end > self.bytes:
-            raise ValueError(f"time ends at byte {self.time.end}, behind bytes = {self.bytes}")
+            raise ValueError(
+                f"time ends at byte {self.time.end}, behind bytes = {self.bytes}"
+            )
 
 
 class RawPayload(PayloadSettings):
@@ -128,11 +132,11 @@ class RawPayload(PayloadSettings):
 
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     """One chunk, or one for each unbroken piece where frames have times. Raises PayloadError:
-    bad_header, bad_length, bad_name, bad_rate, bad_scale, bad_time, bad_sequence, not_base64,
-    not_hex, wrong_channels.
+    bad_header, bad_length, bad_name, bad_rate, bad_scale, bad_time,
+    bad_sequence, not_base64, not_hex, wrong_channels.
 
-    NaN and infinity in float32 are passed on: the sensor did send these samples, and quality marks
-    their window as BAD_DATA.
+    NaN and infinity in float32 are passed on: the sensor did send these
+    samples, and quality marks their window as BAD_DATA.
     """
     payload = settings.payload
     assert isinstance(payload, RawPayload)
@@ -199,7 +203,9 @@ def _read(field: FieldSettings, data: bytes, byte_order: ByteOrder) -> int | flo
 
 def _hex_number(piece: bytes) -> int:
     try:
-        return int.from_bytes(binascii.unhexlify(piece.rjust(len(piece) + len(piece) % 2, b"0")))
+        return int.from_bytes(
+            binascii.unhexlify(piece.rjust(len(piece) + len(piece) % 2, b"0"))
+        )
     except ValueError as error:
         text = f"Header has {quote(piece)} where a hexadecimal number should be."
         raise PayloadError("bad_header", text) from error
@@ -224,7 +230,10 @@ def _from_frames(
     if not data or len(data) % frame.bytes:
         text = f"{len(data)} bytes are not a whole number of frames of {frame.bytes} bytes."
         raise PayloadError("bad_length" if data else "empty", text)
-    rows, width = np.frombuffer(data, np.uint8).reshape(-1, frame.bytes), N_BYTES[payload.dtype]
+    rows, width = (
+        np.frombuffer(data, np.uint8).reshape(-1, frame.bytes),
+        N_BYTES[payload.dtype],
+    )
     numbers = [
         numbers_of(rows[:, at : at + width].tobytes(), payload.dtype, payload.byte_order)
         for at in frame.at

@@ -1,7 +1,8 @@
 """Times of single samples within a message, to the start, the rate and the unbroken pieces of it.
 
-A rate told by a few rounded times is coarse. So the configured one stands, unless the times deny
-it; the measured rate over many messages is the windower's affair.
+A rate told by a few rounded times is coarse. So the configured one stands,
+unless the times deny it; the measured rate over many messages is the windower's
+affair.
 """
 
 from __future__ import annotations
@@ -110,4 +111,8 @@ def _time_fact(
     message_unit, value = facts["time"]
     start_ns = time_ns(value, message_unit)
     # What is no time is refused where the first piece is made.
-    return {} if start_ns is None else {"time": ("ns", start_ns + int(at_ns[first] - at_ns[0]))}
+    return (
+        {}
+        if start_ns is None
+        else {"time": ("ns", start_ns + int(at_ns[first] - at_ns[0]))}
+    )

@@ -62,7 +62,11 @@ class Stored(Protocol):
 
 
 def from_bytes(
-    data: bytes | memoryview, stored: Stored, layout: Layout | None, n_channels: int, scale: Scale
+    data: bytes | memoryview,
+    stored: Stored,
+    layout: Layout | None,
+    n_channels: int,
+    scale: Scale,
 ) -> Float32:
     """(n_channels, n) samples in m/s². layout None: interleaved. Raises PayloadError."""
     dtype = stored.dtype
@@ -78,7 +82,9 @@ def from_bytes(
 def numbers_of(data: bytes | memoryview, dtype: str, byte_order: str) -> NDArray[Any]:
     """All stored numbers in their order. data: a whole number of them."""
     if N_BYTES[dtype] == 3:
-        return _from_24_bits(np.frombuffer(data, np.uint8).reshape(-1, 3), dtype, byte_order)
+        return _from_24_bits(
+            np.frombuffer(data, np.uint8).reshape(-1, 3), dtype, byte_order
+        )
     return np.frombuffer(data, DTYPES[dtype, byte_order])
 
 
@@ -95,11 +101,14 @@ def _from_24_bits(triples: NDArray[np.uint8], dtype: str, byte_order: str) -> ND
 def to_ms2(numbers: NDArray[Any], scale: Scale, zero: float = 0.0) -> Float32:
     """(n_channels, n) stored numbers to float32 m/s². What float32 cannot hold becomes infinite.
 
-    Converted, then scaled in place: numpy takes twice as long for both in one pass.
+    Converted, then scaled in place: numpy takes twice as long for both in one
+    pass.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         if zero:
-            numbers = numbers - np.float64(zero)  # in float64: uint32 less 2^31 keeps its digits
+            numbers = numbers - np.float64(
+                zero
+            )  # in float64: uint32 less 2^31 keeps its digits
         samples = np.array(numbers, dtype=np.float32, order="C")
         if scale != 1.0:
             samples *= np.float32(scale) if isinstance(scale, float) else _column(scale)

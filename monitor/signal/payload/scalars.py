@@ -8,7 +8,13 @@ from typing import Any, Literal, Protocol
 
 from monitor.records.context import Value
 from monitor.records.signal import Message
-from monitor.signal.payload import cbor, json_object, message_pack, sparkplug, sparkplug_message
+from monitor.signal.payload import (
+    cbor,
+    json_object,
+    message_pack,
+    sparkplug,
+    sparkplug_message,
+)
 from monitor.signal.payload.base import MAX_PAYLOAD_BYTES, PayloadError, check_size
 from monitor.signal.payload.birth import Birth
 from monitor.signal.payload.facts import number, quote
@@ -43,7 +49,9 @@ def check_installed(format_name: ScalarFormat) -> None:
     if format_name == "cbor":
         cbor.check_installed()
     if format_name == "msgpack" and importlib.util.find_spec("msgpack") is None:
-        raise ValueError("format = msgpack needs the extra: pip install 'camshaft[formats]'")
+        raise ValueError(
+            "format = msgpack needs the extra: pip install 'camshaft[formats]'"
+        )
 
 
 def scalar(message: Message, settings: ScalarSettings, birth: Birth | None) -> Value | None:
@@ -84,7 +92,9 @@ def _found(message: Message, settings: ScalarSettings, birth: Birth | None) -> A
 def _text(data: bytes, name: str) -> str:
     text = cleaned(data)[0].strip()
     if text[:1] in ("{", "["):
-        raise PayloadError("bad_context", f"{name} {quote(text)} is JSON; is format = json meant?")
+        raise PayloadError(
+            "bad_context", f"{name} {quote(text)} is JSON; is format = json meant?"
+        )
     return text
 
 

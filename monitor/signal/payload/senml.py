@@ -37,7 +37,8 @@ LABELS = {
 
 class SenmlPayload(PayloadSettings):
     """channels : the names' ends that tell the channels; None: one channel, whatever its name
-    device : what the rest of the name stands for; None: the topic alone names the sensor
+    device : what the rest of the name stands for; None: the topic alone names
+    the sensor
     """
 
     format: Literal["senml"]
@@ -84,8 +85,9 @@ Series = dict[str, dict[str, _Series]]  # by device and channel
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     """Chunks of one or more devices. Records without a number, or of other names, are passed over.
 
-    Raises PayloadError: not_json, not_cbor, not_senml, no_samples, too_nested, wrong_channels,
-    wrong_unit, bad_length, bad_name, bad_rate, bad_time, bad_sequence, unmatched_sensor.
+    Raises PayloadError: not_json, not_cbor, not_senml, no_samples, too_nested,
+    wrong_channels, wrong_unit, bad_length, bad_name, bad_rate, bad_time,
+    bad_sequence, unmatched_sensor.
     """
     payload = settings.payload
     assert isinstance(payload, SenmlPayload)
@@ -94,13 +96,17 @@ def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     if not devices:
         raise PayloadError("no_samples", "No SenML record has a number under these names.")
     if payload.device is None and len(devices) > 1:
-        text = f"Records name {len(devices)} devices: set payload.device = machine or point."
+        text = (
+            f"Records name {len(devices)} devices: set payload.device = machine or point."
+        )
         raise PayloadError("bad_name", text)
     chunks = []
     for device, series in devices.items():
         found = _chunks(device, series, message, settings, payload)
         if payload.device is None and device:
-            found = [replace(chunk, origin=f"device {device}"[:MAX_TEXT]) for chunk in found]
+            found = [
+                replace(chunk, origin=f"device {device}"[:MAX_TEXT]) for chunk in found
+            ]
         chunks += found
     return marked(chunks, tolerated)
 
@@ -129,14 +135,18 @@ def _values(records: list[Any]) -> Iterator[_Value]:
             raise PayloadError("not_senml", text)
         base |= {key: own[key] for key in ("bver", "bn", "bt", "bu", "bv") if key in own}
         if not isinstance(base.get("bver", 1), int) or base.get("bver", 1) > VERSION:
-            raise PayloadError("not_senml", f"Version {quote(base['bver'])} is above {VERSION}.")
+            raise PayloadError(
+                "not_senml", f"Version {quote(base['bver'])} is above {VERSION}."
+            )
         if "v" in own:
             yield _value(own, base)
 
 
 def _labelled(record: dict[Any, Any]) -> dict[Any, Any]:
     """With the labels of JSON."""
-    return {LABELS.get(key, key) if type(key) is int else key: record[key] for key in record}
+    return {
+        LABELS.get(key, key) if type(key) is int else key: record[key] for key in record
+    }
 
 
 def _value(own: dict[Any, Any], base: dict[str, Any]) -> _Value:
@@ -216,6 +226,8 @@ def _chunks(
 def _scale(rows: list[_Series], facts: dict[str, Any], rule: SensorRule) -> Scale:
     units = set().union(*(row.units for row in rows))
     if len(units) > 1:
-        raise PayloadError("wrong_unit", f"Records have several units: {quote(sorted(units))}.")
+        raise PayloadError(
+            "wrong_unit", f"Records have several units: {quote(sorted(units))}."
+        )
     stated = {"unit": units.pop()} if units else {}
     return stated_scale(facts | stated, rule)

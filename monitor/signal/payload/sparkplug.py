@@ -1,7 +1,7 @@
 """Sparkplug B: waveforms in metrics of DDATA and NDATA, as arrays, as bytes, or value by value.
 
-Metrics are found by name, or by the alias that the sender's birth certificate gave to it: who keeps
-the certificates hands the newest one in.
+Metrics are found by name, or by the alias that the sender's birth certificate
+gave to it: who keeps the certificates hands the newest one in.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ _ARRAYS = {
 
 class SparkplugPayload(PayloadSettings):
     """metrics : the names of the metrics, one for each channel, or one that holds them all
-    sequence : whether the edge node's seq tells losses: only where nothing else of it is sent
+    sequence : whether the edge node's seq tells losses: only where nothing else
+    of it is sent
     """
 
     format: Literal["sparkplug"]
@@ -66,20 +67,25 @@ class SparkplugPayload(PayloadSettings):
     byte_order: ByteOrder = "little"
     zero: Finite = 0.0  # the stored number that means 0 m/s²
     sequence: bool = False
-    request_rebirth: bool = True  # where a birth certificate is missing: a command to the edge node
+    request_rebirth: bool = (
+        True  # where a birth certificate is missing: a command to the edge node
+    )
 
     def check(self) -> None:
         super().check()
         if self.compression != "none":
-            raise ValueError("compression: Sparkplug has its own, which is found and undone")
+            raise ValueError(
+                "compression: Sparkplug has its own, which is found and undone"
+            )
 
 
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
     """One chunk, or one for each unbroken piece where values come one by one; none where the sender
     is known by its birth certificate, and sent other metrics alone.
 
-    Raises PayloadError: not_sparkplug, unknown_alias, no_samples, not_numbers, bad_length,
-    wrong_channels, bad_rate, bad_time, bad_sequence, too_large, not_compressed.
+    Raises PayloadError: not_sparkplug, unknown_alias, no_samples, not_numbers,
+    bad_length, wrong_channels, bad_rate, bad_time, bad_sequence, too_large,
+    not_compressed.
     """
     content = sparkplug_message.read(message.payload, settings.max_bytes)
     return chunks_of(content, message, settings)
@@ -95,7 +101,9 @@ def chunks_of(content: Payload, message: Message, settings: DecoderSettings) -> 
         return []
     sensor, rule = settings.sensor, settings.rule(settings.sensor)
     found = [_named(content, name) for name in payload.metrics]
-    numbers = _channels([_numbers(metrics, payload) for metrics in found], payload.layout, rule)
+    numbers = _channels(
+        [_numbers(metrics, payload) for metrics in found], payload.layout, rule
+    )
     facts = _facts(content, found[0], payload) | property_facts(message.properties)
     samples = to_ms2(numbers, stated_scale(facts, rule), payload.zero)
     times = [one.timestamp_ms for one in found[0]]
@@ -143,7 +151,9 @@ def _name_of(alias: int | None, birth: Birth | None) -> str:
     return birth.names[alias]
 
 
-def _facts(content: Payload, first: list[Metric], payload: SparkplugPayload) -> dict[str, Any]:
+def _facts(
+    content: Payload, first: list[Metric], payload: SparkplugPayload
+) -> dict[str, Any]:
     own = first[0].timestamp_ms
     time_ms = content.timestamp_ms if own is None else own
     facts: dict[str, Any] = {} if time_ms is None else {"time": ("ms", time_ms)}
@@ -159,12 +169,16 @@ def _named(content: Payload, name: str) -> list[Metric]:
     return found
 
 
-def _channels(columns: list[NDArray[Any]], layout: Layout, rule: SensorRule) -> NDArray[Any]:
+def _channels(
+    columns: list[NDArray[Any]], layout: Layout, rule: SensorRule
+) -> NDArray[Any]:
     """(n_channels, n)"""
     n_channels = len(rule.channels)
     if len(columns) == 1 and n_channels > 1:
         if len(columns[0]) % n_channels:
-            text = f"{len(columns[0])} numbers are no whole number of {n_channels} channels."
+            text = (
+                f"{len(columns[0])} numbers are no whole number of {n_channels} channels."
+            )
             raise PayloadError("bad_length", text)
         flat = columns[0]
         is_planar = layout == "planar"
@@ -200,13 +214,16 @@ def _parts(metrics: list[Metric], payload: SparkplugPayload) -> Iterator[NDArray
         elif metric.field == BYTES and isinstance(value, bytes):
             yield _array(metric, value, payload)
         else:
-            raise PayloadError("not_numbers", f"Metric {quote(metric.name)} holds no numbers.")
+            raise PayloadError(
+                "not_numbers", f"Metric {quote(metric.name)} holds no numbers."
+            )
 
 
 def _signed(value: int, metric: Metric, dtype: Dtype) -> int:
     """Negative numbers come as their two's complement, of 32 bits or of their own width.
 
-    Edge nodes leave the type out where a birth certificate has named it: then the settings tell it.
+    Edge nodes leave the type out where a birth certificate has named it: then
+    the settings tell it.
     """
     bits = _SIGNED_BITS.get(metric.datatype)
     if not metric.datatype:

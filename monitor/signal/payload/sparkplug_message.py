@@ -75,7 +75,9 @@ def birth_of(payload: Payload) -> Birth:
     number: int | None = None
     for metric in payload.metrics:
         if not metric.name:
-            raise PayloadError("bad_birth", "A metric of the birth certificate has no name.")
+            raise PayloadError(
+                "bad_birth", "A metric of the birth certificate has no name."
+            )
         datatypes[metric.name] = metric.datatype
         if metric.name == _DEATH_NUMBER and isinstance(metric.value, int):
             number = metric.value

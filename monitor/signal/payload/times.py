@@ -1,8 +1,9 @@
 """Times as senders write them, to nanoseconds since 1970 in UTC. Every digit is kept.
 
-Texts: ISO 8601 in all its spellings, also with a blank, a comma, "Z" in small letters, "UTC", up to
-12 decimals or Java's [Europe/Berlin] at the end; .NET's /Date(1795704411000)/; RFC 1123 ("Thu, 26
-Nov 2026 14:00:00 GMT"). A text without a zone is UTC. Counts: since any of the origins below.
+Texts: ISO 8601 in all its spellings, also with a blank, a comma, "Z" in small
+letters, "UTC", up to 12 decimals or Java's [Europe/Berlin] at the end; .NET's
+/Date(1795704411000)/; RFC 1123 ("Thu, 26 Nov 2026 14:00:00 GMT"). A text
+without a zone is UTC. Counts: since any of the origins below.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ NS_PER_UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 COUNTS = {unit: (ns, 0) for unit, ns in NS_PER_UNIT.items()} | {
     "dotnet_ticks": (100, -62_135_596_800),  # DateTime.Ticks: since the year 1
     "filetime": (100, -11_644_473_600),  # Windows and OPC UA: since 1601
-    "ole_days": (86_400 * 10**9, -2_209_161_600),  # DateTime.ToOADate(): since 30 December 1899
+    "ole_days": (
+        86_400 * 10**9,
+        -2_209_161_600,
+    ),  # DateTime.ToOADate(): since 30 December 1899
     "labview_s": (10**9, -2_082_844_800),  # since 1904
 }
 
@@ -64,7 +68,10 @@ def count_in_ns(value: object, unit_ns: int) -> int | None:
     if isinstance(value, str) and (
         found := re.fullmatch(r"([0-9]{1,19})(?:\.([0-9]{1,12}))?", value.strip())
     ):
-        return int(found[1]) * unit_ns + int((found[2] or "").ljust(12, "0")) * unit_ns // 10**12
+        return (
+            int(found[1]) * unit_ns
+            + int((found[2] or "").ljust(12, "0")) * unit_ns // 10**12
+        )
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     # By its decimal digits: the product of binary numbers would invent nanoseconds.

@@ -35,9 +35,9 @@ def chunks_of(
 ) -> list[Chunk]:
     """All chunks of one message. A part without samples is passed over where another has some.
 
-    Raises PayloadError: no_samples, not_numbers, not_base64, not_hex, wrong_channels, empty,
-    bad_length, bad_name, bad_rate, bad_scale, bad_time, bad_sequence, wrong_unit,
-    unmatched_sensor, too_many_parts, bad_part.
+    Raises PayloadError: no_samples, not_numbers, not_base64, not_hex,
+    wrong_channels, empty, bad_length, bad_name, bad_rate, bad_scale, bad_time,
+    bad_sequence, wrong_unit, unmatched_sensor, too_many_parts, bad_part.
     """
     if payload.part_index is not None:
         (chunk,) = _part_chunks(tree, tree, message, settings, payload)

@@ -60,7 +60,9 @@ def _shaped(value: Any, name: str, payload: TreePayload, n_channels: int) -> NDA
     if n_channels > 1 and not in_bytes and payload.layout is None:
         _check_channels(repr(name), 1, n_channels)
     if len(flat) % n_channels:
-        text = f"{name!r} has {len(flat)} numbers, no whole number of {n_channels} channels."
+        text = (
+            f"{name!r} has {len(flat)} numbers, no whole number of {n_channels} channels."
+        )
         raise PayloadError("bad_length", text)
     if payload.layout == "planar":
         return flat.reshape(n_channels, -1)
@@ -71,7 +73,9 @@ def _is_list(value: object) -> bool:
     return isinstance(value, list | tuple | np.ndarray | bytes)
 
 
-def _check_channels(what: str, found: int, n_channels: int, other: int | None = None) -> None:
+def _check_channels(
+    what: str, found: int, n_channels: int, other: int | None = None
+) -> None:
     if found == n_channels:
         return
     hint = "; is payload.layout = interleaved meant?" if other == n_channels else ""
@@ -135,7 +139,9 @@ def _from_texts(value: Any, name: str) -> Float64:
     """Numbers as text, one each or many in one text; numbers that are numbers pass too."""
     if isinstance(value, str):
         value = SEPARATORS.split(value.strip(" \t\r\n,;\0[]"))
-    if not isinstance(value, list | tuple) or any("_" in one for one in value if type(one) is str):
+    if not isinstance(value, list | tuple) or any(
+        "_" in one for one in value if type(one) is str
+    ):
         text = f"{name!r} must hold numbers as text, found {quote(value)}."
         raise PayloadError("not_numbers", text)
     try:
@@ -158,7 +164,9 @@ def _bytes_of(value: Any, name: str, encoding: str) -> bytes:
     wanted = bytes if encoding == "binary" else str
     if not isinstance(value, wanted):
         reason = "not_base64" if encoding == "base64" else "not_hex"
-        text = f"{name!r} must be {encoding} {wanted.__name__}, found {type(value).__name__}."
+        text = (
+            f"{name!r} must be {encoding} {wanted.__name__}, found {type(value).__name__}."
+        )
         raise PayloadError("not_binary" if wanted is bytes else reason, text)
     if isinstance(value, bytes):
         return value
@@ -190,7 +198,9 @@ def entries_of(part: Any, payload: TreePayload) -> list[Any] | None:
     return entries
 
 
-def of_entries(entries: list[Any], payload: TreePayload, n_channels: int, scale: Scale) -> Float32:
+def of_entries(
+    entries: list[Any], payload: TreePayload, n_channels: int, scale: Scale
+) -> Float32:
     paths = payload.channels or ()
     _check_channels(f"channels = {', '.join(paths)}", len(paths), n_channels)
     columns = [[at(entry, path) for entry in entries] for path in paths]
@@ -209,7 +219,9 @@ def _side_by_side(
     for value, path in zip(values, paths, strict=True):
         if isinstance(value, list) and all(one is None for one in value):
             raise PayloadError("wrong_channels", f"Payload has no samples at {path!r}.")
-    rows = [_numbers(value, path, payload) for value, path in zip(values, paths, strict=True)]
+    rows = [
+        _numbers(value, path, payload) for value, path in zip(values, paths, strict=True)
+    ]
     return _stacked(rows, paths)
 
 

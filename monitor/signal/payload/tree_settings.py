@@ -80,4 +80,6 @@ class TreePayload(PayloadSettings):
         if self.part_index is not None and (self.parts or self.sample_time) is not None:
             raise ValueError("part_index cannot go with parts or sample_time")
         if self.sample_time is not None and self.channels is None:
-            raise ValueError("sample_time needs channels: paths within each entry of samples")
+            raise ValueError(
+                "sample_time needs channels: paths within each entry of samples"
+            )

@@ -1,10 +1,11 @@
 """Whether numbers lie in as many channels, and in the layout, as they are read in.
 
-Told by prediction: a number of a real signal follows from those before it. Read as more channels
-than there are, it follows from all of them alike, best from its neighbour. Read as fewer, what
-cannot be predicted has another level in every second or third number. A tone, also one that is
-locked to the sampling, is predicted whole and shows neither. Noise without any memory and channels
-that are alike tell nothing.
+Told by prediction: a number of a real signal follows from those before it. Read
+as more channels than there are, it follows from all of them alike, best from
+its neighbour. Read as fewer, what cannot be predicted has another level in
+every second or third number. A tone, also one that is locked to the sampling,
+is predicted whole and shows neither. Noise without any memory and channels that
+are alike tell nothing.
 """
 
 from __future__ import annotations
@@ -124,7 +125,9 @@ def _has_phases(row: Float64, n_phases: int) -> bool:
     if _differ_in_mean(means, deviations):
         return True
     least, whole = float(deviations.max()), float(row.std())
-    if least <= PREDICTED_SHARE * whole or not _differ_in_level(phases - means[:, np.newaxis]):
+    if least <= PREDICTED_SHARE * whole or not _differ_in_level(
+        phases - means[:, np.newaxis]
+    ):
         return False
     return not is_tonal(row[np.newaxis]) and _differ_in_rest(row, n_phases, whole)
 

@@ -1,7 +1,8 @@
 """Whether one sensor's messages are what the configuration says, in a sentence that names the key.
 
-The first messages are looked at, then one now and then; while something speaks against the
-settings, all are. It is over when a row of messages has nothing against them.
+The first messages are looked at, then one now and then; while something speaks
+against the settings, all are. It is over when a row of messages has nothing
+against them.
 """
 
 from __future__ import annotations
@@ -49,7 +50,12 @@ class FormatCheck:
         return self._n_looked < N_FIRST or bool(self.trouble) or is_again
 
     def look(
-        self, message: Message, payload: PayloadSettings, chunk: Chunk, rule: Rule, now_s: float
+        self,
+        message: Message,
+        payload: PayloadSettings,
+        chunk: Chunk,
+        rule: Rule,
+        now_s: float,
     ) -> None:
         """A message has come, and gave this chunk first. now_s: seconds spent listening."""
         if not self.is_due(now_s) or not chunk.samples.size:

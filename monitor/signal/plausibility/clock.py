@@ -43,7 +43,9 @@ class Clock:
         if start_ns != self._time_ns:
             self._time_ns, self._still_ns, self._n_still = start_ns, chunk.received_ns, 0
         self._n_still += not chunk.redelivered
-        return self._n_still >= MIN_MESSAGES and chunk.received_ns - self._still_ns >= STILL_NS
+        return (
+            self._n_still >= MIN_MESSAGES and chunk.received_ns - self._still_ns >= STILL_NS
+        )
 
     def _is_zone(self, chunk: Chunk, off_ns: int) -> bool:
         n_halves = round(off_ns / ZONE_NS)

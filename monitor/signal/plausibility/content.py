@@ -1,6 +1,7 @@
 """What bytes are that are no bare numbers: text, JSON, compressed, Sparkplug B, CBOR, MessagePack.
 
-Each is told by its structure, never by a first byte alone: samples may begin with any byte.
+Each is told by its structure, never by a first byte alone: samples may begin
+with any byte.
 """
 
 from __future__ import annotations
@@ -14,7 +15,17 @@ from monitor.signal.payload.compression import Broken, Compression, TooLong, dec
 from monitor.signal.plausibility import item_trees
 
 Content = Literal[
-    "gzip", "zlib", "zstd", "json", "csv", "base64", "hex", "text", "sparkplug", "cbor", "msgpack"
+    "gzip",
+    "zlib",
+    "zstd",
+    "json",
+    "csv",
+    "base64",
+    "hex",
+    "text",
+    "sparkplug",
+    "cbor",
+    "msgpack",
 ]
 
 HEAD = 512  # bytes that text is told by
@@ -49,7 +60,11 @@ def _text(data: bytes, width: int) -> Content | None:
     if len(head) < MIN_TEXT or not _is_printable(head):
         return None
     stripped = head.lstrip()
-    if stripped[:1] in (b"{", b"[") and stripped[1:2] not in (b"", b"{", b"}") and b'"' in head:
+    if (
+        stripped[:1] in (b"{", b"[")
+        and stripped[1:2] not in (b"", b"{", b"}")
+        and b'"' in head
+    ):
         return "json"
     if stripped[:1] == b"[" and _NUMERIC.fullmatch(stripped.strip(b"[] \r\n\t")):
         return "json"
@@ -66,7 +81,9 @@ def _text(data: bytes, width: int) -> Content | None:
 
 
 def _has_numbers(head: bytes) -> bool:
-    return len(set(head) & set(b"0123456789")) >= MIN_DIGITS and bool(set(head) & set(b",;\t\n "))
+    return len(set(head) & set(b"0123456789")) >= MIN_DIGITS and bool(
+        set(head) & set(b",;\t\n ")
+    )
 
 
 def _is_printable(head: bytes) -> bool:

@@ -1,8 +1,8 @@
 """Whether messages begin with a header that is read as samples.
 
-A header's bytes are the same in each message, or nearly: names, versions, lengths, the upper bytes
-of times and counters. Bytes in the midst of samples are not, save in places that a quiet signal
-never reaches; those are left out.
+A header's bytes are the same in each message, or nearly: names, versions,
+lengths, the upper bytes of times and counters. Bytes in the midst of samples
+are not, save in places that a quiet signal never reaches; those are left out.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ MAX_MESSAGES = 8
 MIN_SAME = 5  # bytes of the head that never change, where those of the body do
 MIN_RUN = 3  # of these side by side: by chance single ones are the same
 MIN_VALUES = 3  # different ones among them: samples may begin with a run of zeros
-MIN_FRAMES = 0.25  # share of the body's frames that differ: a signal of few levels may begin alike
-RESTING_SHARE = 0.01  # of a place in the frame: the body's bytes there may be the same by chance
+MIN_FRAMES = (
+    0.25  # share of the body's frames that differ: a signal of few levels may begin alike
+)
+RESTING_SHARE = (
+    0.01  # of a place in the frame: the body's bytes there may be the same by chance
+)
 
 
 class Heads:
@@ -43,11 +47,16 @@ class Heads:
         head, body = (_same(pieces) for pieces in zip(*self._pieces, strict=True))
         at = np.arange(HEAD_BYTES)
         moving = np.array(
-            [body[place::frame_bytes].mean() <= RESTING_SHARE for place in range(frame_bytes)]
+            [
+                body[place::frame_bytes].mean() <= RESTING_SHARE
+                for place in range(frame_bytes)
+            ]
         )
         odd = head & moving[at % frame_bytes]
         first, body_now = np.frombuffer(self._pieces[0][0], np.uint8), self._pieces[-1][1]
-        frames = {body_now[at : at + frame_bytes] for at in range(0, BODY_BYTES, frame_bytes)}
+        frames = {
+            body_now[at : at + frame_bytes] for at in range(0, BODY_BYTES, frame_bytes)
+        }
         if len(frames) < MIN_FRAMES * BODY_BYTES // frame_bytes:
             return 0
         runs = np.split(odd[head], np.flatnonzero(np.diff(np.flatnonzero(head)) > 1) + 1)

@@ -1,6 +1,6 @@
 """Whether bytes are one whole item of CBOR (RFC 8949) or MessagePack that names things: a map with
-keys of text, or a list of such maps. Only the frame of the items is read, so no library is needed,
-and bytes that are neither are told within a few steps.
+keys of text, or a list of such maps. Only the frame of the items is read, so no
+library is needed, and bytes that are neither are told within a few steps.
 
 https://github.com/msgpack/msgpack/blob/master/spec.md
 """
@@ -73,7 +73,18 @@ def _skip_message_pack(data: bytes, at: int, depth: int) -> int:
 
 
 # Bytes behind the first: numbers, and extensions of a fixed length.
-_FIXED = {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
+_FIXED = {
+    0xCA: 4,
+    0xCB: 8,
+    0xCC: 1,
+    0xCD: 2,
+    0xCE: 4,
+    0xCF: 8,
+    0xD0: 1,
+    0xD1: 2,
+    0xD2: 4,
+    0xD3: 8,
+}
 _FIXED |= {0xD4: 2, 0xD5: 3, 0xD6: 5, 0xD7: 9, 0xD8: 17}
 # Bytes of the length: of binary data and extensions, text, lists, maps.
 _LENGTHS = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xC7: 1, 0xC8: 2, 0xC9: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
@@ -128,7 +139,9 @@ def _check_key(data: bytes, at: int, skip: Skip) -> None:
 
 
 def _check_map(data: bytes, at: int, skip: Skip) -> None:
-    is_map = data[at] >> 5 == 5 if skip is _skip_cbor else data[at] >> 4 == 8 or data[at] >= 0xDE
+    is_map = (
+        data[at] >> 5 == 5 if skip is _skip_cbor else data[at] >> 4 == 8 or data[at] >= 0xDE
+    )
     if not is_map:
         raise _NoItem
 

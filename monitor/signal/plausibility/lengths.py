@@ -1,8 +1,8 @@
 """How many bits integers of a signal take: the fewer, the more likely they are read right.
 
-A sample is near the one before it, near that of the channel beside it or near its channel's
-median, so it takes few bits. What tells nothing about that is left out: low bits that never change,
-clipped numbers, channels at rest.
+A sample is near the one before it, near that of the channel beside it or near
+its channel's median, so it takes few bits. What tells nothing about that is
+left out: low bits that never change, clipped numbers, channels at rest.
 """
 
 from __future__ import annotations
@@ -38,9 +38,8 @@ class Length:
 def length_of(numbers: Integers, width: int, inner: Chosen | None = None) -> Length | None:
     """None where the numbers tell nothing: at rest, or clipped most of the time.
 
-    numbers : shape (n_channels, n)
-    width : bytes of a number
-    inner : which ones are not clipped, where that is known better
+    numbers : shape (n_channels, n) width : bytes of a number inner : which ones
+    are not clipped, where that is known better
     """
     inner = inner_of(numbers) if inner is None else inner
     moving = np.ptp(numbers, axis=1) > 0
@@ -50,7 +49,9 @@ def length_of(numbers: Integers, width: int, inner: Chosen | None = None) -> Len
     bits = np.minimum(bits, 8 * width)
     n_levels = max(len(np.unique(row)) for row in numbers[moving])
     is_rich = n_levels > RICH_SHARE * numbers.shape[1]
-    is_sparse = not is_rich and float(bits.max()) > np.log2(n_levels) + SIGN_BITS + SPARSE_BITS
+    is_sparse = (
+        not is_rich and float(bits.max()) > np.log2(n_levels) + SIGN_BITS + SPARSE_BITS
+    )
     return Length(float(bits.mean()), is_sparse, not inner[moving].all())
 
 
@@ -84,5 +85,7 @@ def _mean_bits(
     distances: NDArray[np.float64] | Integers, unit: Integers, chosen: Chosen
 ) -> NDArray[np.float64]:
     each = np.log2(1.0 + np.abs(distances) / unit)
-    mean: NDArray[np.float64] = (each * chosen).sum(axis=1) / np.maximum(chosen.sum(axis=1), 1)
+    mean: NDArray[np.float64] = (each * chosen).sum(axis=1) / np.maximum(
+        chosen.sum(axis=1), 1
+    )
     return mean

@@ -1,8 +1,9 @@
 """Which number type and byte order bytes speak for.
 
-Integers: the right reading is the one that describes the bytes shortest (lengths.py). Read with
-their bytes swapped, or across the borders of numbers, they take nearly all their bits. That holds
-for noise too, as long as it does not fill the number's range. Floats: floats.py.
+Integers: the right reading is the one that describes the bytes shortest
+(lengths.py). Read with their bytes swapped, or across the borders of numbers,
+they take nearly all their bits. That holds for noise too, as long as it does
+not fill the number's range. Floats: floats.py.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ MAX_NUMBERS = 1024  # of a channel; more tell no more
 MARGIN_BITS = 1.25  # of a number: by how much another reading must be shorter
 MARGIN_SURE = 8.0  # the same over the root of the number of numbers
 LEAST_BITS = 3.0  # of a number: of what hardly leaves 0, any width is as short
-HALVES_BITS = 0.9  # of a byte: by how much halves must be shorter to be numbers of their own
+HALVES_BITS = (
+    0.9  # of a byte: by how much halves must be shorter to be numbers of their own
+)
 NOISE_BITS = 7.3  # of a byte: what takes more in any reading is no signal at all
 FULL_BITS = 0.8  # of a number that noise does not fill at most
 UNLIKE_BITS = 2.0  # of a number
@@ -60,7 +63,9 @@ class Reading:
 
     def fits(self, data: bytes) -> bool:
         """Whether the bytes are a whole number of frames, and enough to tell anything."""
-        return len(data) >= MIN_NUMBERS * self.frame_bytes and not len(data) % self.frame_bytes
+        return (
+            len(data) >= MIN_NUMBERS * self.frame_bytes and not len(data) % self.frame_bytes
+        )
 
     def numbers(self, data: bytes, n_most: int = MAX_NUMBERS) -> NDArray[Any]:
         """(n_channels, n) stored numbers, the first n_most at most."""
@@ -89,7 +94,9 @@ def other_reading(data: bytes, own: Reading) -> Reading | None:
 
 def length(data: bytes, reading: Reading) -> Length | None:
     """Of an integer reading."""
-    return length_of(_integers(data, reading), reading.width) if reading.fits(data) else None
+    return (
+        length_of(_integers(data, reading), reading.width) if reading.fits(data) else None
+    )
 
 
 def _integers(data: bytes, reading: Reading) -> Integers:
@@ -104,11 +111,15 @@ def _is_wrong_float(data: bytes, own: Reading) -> bool:
         return True
     # Two of float32 beside each other pass for one of float64.
     half = replace(own, dtype="float32")
-    return own.dtype == "float64" and half.fits(data) and floats.are_sane(half.numbers(data))
+    return (
+        own.dtype == "float64" and half.fits(data) and floats.are_sane(half.numbers(data))
+    )
 
 
 def _as_float(data: bytes, own: Reading) -> Reading | None:
-    others = [replace(own, dtype=dtype, byte_order=o) for dtype in FLOATS for o in _orders(own)]
+    others = [
+        replace(own, dtype=dtype, byte_order=o) for dtype in FLOATS for o in _orders(own)
+    ]
     fitting = (one for one in others if one != own and one.fits(data))
     return next((one for one in fitting if floats.are_sane(one.numbers(data))), None)
 
@@ -139,7 +150,9 @@ def _bits_per_byte(data: bytes, readings: Iterable[Reading]) -> dict[Reading, fl
 def _signed(own: Reading) -> list[Reading]:
     """All signed integer readings; of one byte there is but one order."""
     types: tuple[Dtype, ...] = ("int16", "int24", "int32")
-    longer = [replace(own, dtype=dtype, byte_order=o) for dtype in types for o in _orders(own)]
+    longer = [
+        replace(own, dtype=dtype, byte_order=o) for dtype in types for o in _orders(own)
+    ]
     return [replace(own, dtype="int8"), *longer]
 
 

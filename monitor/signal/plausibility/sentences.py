@@ -61,13 +61,18 @@ def of_channels(trouble: Trouble, own: Reading) -> str:
 
 
 def _named(reading: Reading) -> str:
-    return reading.dtype if reading.width == 1 else f"{reading.byte_order}-endian {reading.dtype}"
+    return (
+        reading.dtype
+        if reading.width == 1
+        else f"{reading.byte_order}-endian {reading.dtype}"
+    )
 
 
 def hint(payload: PayloadSettings, data: bytes) -> str:
     """What a refused payload looks like, where that is another format than configured."""
     content = content_of(data)
-    if content is None or content == payload.format or content == payload.compression:  # type: ignore[attr-defined]
+    name: str = payload.format  # type: ignore[attr-defined]  # every format has its own
+    if content is None or content in (name, payload.compression):
         return ""
     what, key = WHAT[content]
     return f"It seems to be {what.split(' ', 1)[1]}: {key}."

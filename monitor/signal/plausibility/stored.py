@@ -13,7 +13,15 @@ from monitor.signal.payload.tree_settings import TreePayload
 from monitor.signal.plausibility.readings import Reading
 
 BYTES = ("base64", "hex", "binary")  # encodings whose numbers are bytes
-EXACT = ("int8", "uint8", "int16", "uint16", "int24", "uint24", "float32")  # in float32 samples
+EXACT = (
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int24",
+    "uint24",
+    "float32",
+)  # in float32 samples
 
 
 def reading_of(payload: PayloadSettings, rule: SensorRule) -> Reading | None:
@@ -22,7 +30,11 @@ def reading_of(payload: PayloadSettings, rule: SensorRule) -> Reading | None:
     if isinstance(payload, RawPayload):
         layout = payload.layout if payload.frame is None else "interleaved"
         return Reading(payload.dtype, payload.byte_order, layout, n_channels)
-    if isinstance(payload, TreePayload) and payload.encoding in BYTES and payload.channels is None:
+    if (
+        isinstance(payload, TreePayload)
+        and payload.encoding in BYTES
+        and payload.channels is None
+    ):
         layout = payload.layout or "interleaved"
         layout = layout if isinstance(payload.samples, str) else "planar"
         return Reading(payload.dtype, payload.byte_order, layout, n_channels)
@@ -42,7 +54,11 @@ def is_bare(payload: PayloadSettings) -> bool:
 
 
 def stored_bytes(
-    message: Message, payload: PayloadSettings, chunk: Chunk, rule: SensorRule, reading: Reading
+    message: Message,
+    payload: PayloadSettings,
+    chunk: Chunk,
+    rule: SensorRule,
+    reading: Reading,
 ) -> bytes:
     """b"" where they cannot be had."""
     if isinstance(payload, RawPayload) and payload.frame is None:
@@ -53,7 +69,9 @@ def stored_bytes(
     return _encoded(chunk, payload, rule, reading)
 
 
-def _encoded(chunk: Chunk, payload: PayloadSettings, rule: SensorRule, reading: Reading) -> bytes:
+def _encoded(
+    chunk: Chunk, payload: PayloadSettings, rule: SensorRule, reading: Reading
+) -> bytes:
     """Of samples that float32 holds exactly: the bytes that they came from."""
     states_scale = isinstance(payload, TreePayload) and (payload.scale or payload.unit)
     if reading.dtype not in EXACT or states_scale or not np.isfinite(chunk.samples).all():

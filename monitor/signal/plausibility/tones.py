@@ -1,5 +1,6 @@
 """Whether a few tones make up a signal. Locked to the sampling they come back number for number,
-which looks like structure of the bytes. A tone is known whole by a few numbers before it.
+which looks like structure of the bytes. A tone is known whole by a few numbers
+before it.
 """
 
 from __future__ import annotations

@@ -33,18 +33,22 @@ class MqttCounters:
     failed_connects: int = 0  # no connection, or TLS failed
     refused_connects: int = 0  # the broker said no: credentials, protocol
     refused_subscriptions: int = 0
-    refused_publications: int = 0  # our status and alarms: not allowed, or left out for that
+    refused_publications: int = (
+        0  # our status and alarms: not allowed, or left out for that
+    )
     takeovers: int = 0  # connections that another client with our id ended
     oversize: int = 0
     bad_topics: int = 0  # not UTF-8
-    dropped_by_broker: int = 0  # as the broker counts since its own start, over all its clients
+    dropped_by_broker: int = (
+        0  # as the broker counts since its own start, over all its clients
+    )
 
 
 class BrokerLog:
     """Used on the network thread.
 
-    own_topics : the filter of what we publish
-    had_session : the broker should have a session of ours
+    own_topics : the filter of what we publish had_session : the broker should
+    have a session of ours
     """
 
     def __init__(self, settings: MqttSettings, own_topics: str, had_session: bool) -> None:
@@ -54,7 +58,9 @@ class BrokerLog:
         self._had_session = had_session
         self._limiter = LogLimiter(log, LOG_PERIOD_S)
         self._has_said_trouble = False  # since the last "Connected"
-        self._was_plain = False  # MQTT 3.1.1: we said that status and alarms are not retained
+        self._was_plain = (
+            False  # MQTT 3.1.1: we said that status and alarms are not retained
+        )
 
     # -- connections ------------------------------------------------------------------------------
 
@@ -70,7 +76,9 @@ class BrokerLog:
                 self._settings.client_id,
             )
         elif self._has_said_trouble or is_first:
-            log.info("%s, %s.", text, "session resumed" if session_present else "new session")
+            log.info(
+                "%s, %s.", text, "session resumed" if session_present else "new session"
+            )
         self._has_said_trouble = False
 
     def granted(
@@ -95,7 +103,8 @@ class BrokerLog:
 
     def no_connection(self, reason: str) -> None:
         self.trouble(
-            logging.ERROR, f"No connection to broker {self._broker}: {reason}; trying again."
+            logging.ERROR,
+            f"No connection to broker {self._broker}: {reason}; trying again.",
         )
 
     def no_answer(self, reason: str) -> None:
@@ -107,7 +116,8 @@ class BrokerLog:
 
     def lost(self, reason: str) -> None:
         self.trouble(
-            logging.WARNING, f"Connection to broker {self._broker} lost: {reason}; trying again."
+            logging.WARNING,
+            f"Connection to broker {self._broker} lost: {reason}; trying again.",
         )
 
     def contested(self, is_certain: bool) -> None:
@@ -128,7 +138,9 @@ class BrokerLog:
         )
 
     def not_closed(self, timeout_s: float) -> None:
-        log.warning("The connection to %s did not close within %.0f s.", self._broker, timeout_s)
+        log.warning(
+            "The connection to %s did not close within %.0f s.", self._broker, timeout_s
+        )
 
     # -- what is not granted ----------------------------------------------------------------------
 

@@ -1,22 +1,25 @@
 """The edge to the broker: a persistent session, acknowledgements by hand, nothing taken that was
 not asked for.
 
-The broker keeps what this process has not acknowledged, also while it is down: the client id is
-fixed, clean start is off on every connection (paho's own default wipes the session when a process
-starts), the session outlives the connection by `session_expiry_s`. Receive Maximum bounds what is
-in flight, so memory is bounded where it counts.
+The broker keeps what this process has not acknowledged, also while it is down:
+the client id is fixed, clean start is off on every connection (paho's own
+default wipes the session when a process starts), the session outlives the
+connection by `session_expiry_s`. Receive Maximum bounds what is in flight, so
+memory is bounded where it counts.
 
-MQTT 5's Maximum Packet Size is not set on purpose: a broker drops a larger message without a word
-to either side (MQTT-3.1.2-24 and -25). A message over `max_payload_bytes` is taken, counted, its
-first bytes handed on, and settled.
+MQTT 5's Maximum Packet Size is not set on purpose: a broker drops a larger
+message without a word to either side (MQTT-3.1.2-24 and -25). A message over
+`max_payload_bytes` is taken, counted, its first bytes handed on, and settled.
 
-What a broker cannot take is not asked of it again: a last will is retained, and of QoS 1, only
-where it may be (session.py), and what it closes the connection on is left out (courtesies.py).
+What a broker cannot take is not asked of it again: a last will is retained, and
+of QoS 1, only where it may be (session.py), and what it closes the connection
+on is left out (courtesies.py).
 
-Threads: callbacks run on paho's network thread; `settle`, `publish`, `listen` and `stop`
-may be called from any other. paho's `ack` only appends to a deque and wakes its thread by a socket
-pair, which is safe from another thread while that thread runs; the lock here keeps an
-acknowledgement from slipping into the next connection.
+Threads: callbacks run on paho's network thread; `settle`, `publish`, `listen`
+and `stop` may be called from any other. paho's `ack` only appends to a deque
+and wakes its thread by a socket pair, which is safe from another thread while
+that thread runs; the lock here keeps an acknowledgement from slipping into the
+next connection.
 """
 
 from __future__ import annotations
@@ -121,8 +124,12 @@ class MqttClient:
         self._stopping = False
         self._connected_s = 0.0  # when the newest connection was made
         self._unsettled = Unsettled()
-        self._asked: dict[int, list[str]] = {}  # filters by the packet id of their SUBSCRIBE
-        self._leaving: dict[int, list[str]] = {}  # filters by the packet id of their UNSUBSCRIBE
+        self._asked: dict[
+            int, list[str]
+        ] = {}  # filters by the packet id of their SUBSCRIBE
+        self._leaving: dict[
+            int, list[str]
+        ] = {}  # filters by the packet id of their UNSUBSCRIBE
         # By filter, of this connection: the broker's refusal, "" when granted.
         self._answers: dict[str, str] = {}
         self._options = PublishOptions()  # of this connection, or of the next attempt
@@ -153,7 +160,11 @@ class MqttClient:
         before = set(threading.enumerate())
         self._client.loop_start()
         self._thread = next(
-            (thread for thread in set(threading.enumerate()) - before if "paho" in thread.name),
+            (
+                thread
+                for thread in set(threading.enumerate()) - before
+                if "paho" in thread.name
+            ),
             None,
         )
 
@@ -181,7 +192,9 @@ class MqttClient:
     def subscribed(self) -> bool:
         """The broker has granted every topic filter on this connection, but those left out."""
         with self._lock:
-            return self._live and all(self._answers.get(one.text) == "" for one in self._wanted())
+            return self._live and all(
+                self._answers.get(one.text) == "" for one in self._wanted()
+            )
 
     @property
     def remembered(self) -> frozenset[str]:
@@ -206,8 +219,8 @@ class MqttClient:
     def settle(self, token: object) -> bool:
         """Mark a message as settled. Its PUBACK leaves as soon as those of all earlier ones have.
 
-        False, and nothing is sent, where the connection that delivered it is gone: the broker will
-        deliver it again.
+        False, and nothing is sent, where the connection that delivered it is
+        gone: the broker will deliver it again.
         """
         assert isinstance(token, PacketToken)
         with self._lock:
@@ -247,7 +260,9 @@ class MqttClient:
         lasts_s = time.monotonic() - self._connected_s if self._live else 0.0
         return self._losses.is_contested(lasts_s)
 
-    def publish(self, topic: str, payload: str | bytes, retain: bool = False, qos: int = 1) -> bool:
+    def publish(
+        self, topic: str, payload: str | bytes, retain: bool = False, qos: int = 1
+    ) -> bool:
         """Hand one message to the broker; up to 1000 wait for a connection. False where even these
         are full.
 
@@ -266,7 +281,9 @@ class MqttClient:
             added = [one for text, one in self._filters.items() if text not in old]
             self._left = (self._left | set(old)) - set(self._filters)
             self._answers = {
-                text: answer for text, answer in self._answers.items() if text in self._filters
+                text: answer
+                for text, answer in self._answers.items()
+                if text in self._filters
             }
             if self._live:
                 self._subscribe(added)
@@ -303,7 +320,10 @@ class MqttClient:
 
     def _pause(self, client: paho.Client) -> None:
         """Set how long paho waits before its next attempt."""
-        least_s, most_s = self._losses.pause_s, max(self._losses.pause_s, self._backoff_s[1])
+        least_s, most_s = (
+            self._losses.pause_s,
+            max(self._losses.pause_s, self._backoff_s[1]),
+        )
         client.reconnect_delay_set(least_s, most_s)  # type: ignore[arg-type]  # fractions work
 
     def _error_logger(self) -> logging.Logger:
@@ -422,7 +442,9 @@ class MqttClient:
         self._losses.lost(lasted_s, is_taken_over, bool(said or unanswered or suspect))
         self._pause(self._client)
         # Asked for again what was not granted in words: the broker may have learnt it.
-        self._options = PublishOptions() if self.limits is None else self.limits.publish_options
+        self._options = (
+            PublishOptions() if self.limits is None else self.limits.publish_options
+        )
         if self._losses.is_contested(0.0):
             self.counters.takeovers += 1
             self._log.contested(is_taken_over)
@@ -516,7 +538,12 @@ class MqttClient:
             self._left -= set(self._leaving.pop(packet_id, []))
 
     def _on_subscribe(
-        self, _client: Any, _data: Any, packet_id: int, codes: list[ReasonCode], _properties: Any
+        self,
+        _client: Any,
+        _data: Any,
+        packet_id: int,
+        codes: list[ReasonCode],
+        _properties: Any,
     ) -> None:
         with self._lock:
             filters = self._asked.pop(packet_id, [])
@@ -546,7 +573,12 @@ class MqttClient:
             self._settle(delivery)
             return
         record = Message(
-            topic, payload, received_ns, user_properties(message), delivery, bool(message.retain)
+            topic,
+            payload,
+            received_ns,
+            user_properties(message),
+            delivery,
+            bool(message.retain),
         )
         if len(payload) > self._settings.max_payload_bytes:
             self.counters.oversize += 1
@@ -587,6 +619,8 @@ def _by_text(filters: Sequence[TopicFilter]) -> dict[str, TopicFilter]:
     for one in filters:
         before = found.get(one.text, one)
         found[one.text] = TopicFilter(
-            one.text, one.is_state or before.is_state, one.is_optional and before.is_optional
+            one.text,
+            one.is_state or before.is_state,
+            one.is_optional and before.is_optional,
         )
     return found

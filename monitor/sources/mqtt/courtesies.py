@@ -1,10 +1,11 @@
 """What we ask of a broker beyond the sensors' messages: labels, its count of dropped messages, our
 own status and alarms. Pure.
 
-Some brokers answer what a client may not do by closing the connection, again and again. So each
-courtesy is asked for when the one before has its answer. What has none when the connection ends is
-what the broker closed it on; asked in vain three times in a row, it is left out. If that does not
-help, it was something else, and we ask again.
+Some brokers answer what a client may not do by closing the connection, again
+and again. So each courtesy is asked for when the one before has its answer.
+What has none when the connection ends is what the broker closed it on; asked in
+vain three times in a row, it is left out. If that does not help, it was
+something else, and we ask again.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class Courtesies:
     def lost(self, is_quick: bool, is_denied: bool) -> str:
         """The connection has ended. Returns what is left out from now on, "" where nothing is.
 
-        is_quick : soon after it was made
-        is_denied : the broker said that something was not allowed
+        is_quick : soon after it was made is_denied : the broker said that
+        something was not allowed
         """
         suspect = self.suspect
         self._unanswered.clear()

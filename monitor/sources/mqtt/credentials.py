@@ -39,7 +39,8 @@ class Credentials:
     def renew(self) -> list[str]:
         """Read everything again. Returns what has changed, by its key in the configuration.
 
-        Raises ConfigError where a file cannot be used; what was read before then stays.
+        Raises ConfigError where a file cannot be used; what was read before
+        then stays.
         """
         changed = []
         password = _password(self._settings)

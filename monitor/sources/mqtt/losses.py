@@ -1,9 +1,10 @@
 """When to try again after a connection was lost, and what it means that many are lost at once.
 Pure.
 
-A broker has one session for each client id: a second client with ours takes it over, we take it
-back, and so on, each getting a part of the messages. MQTT 5 has a reason code for that; in 3.1.1 it
-shows only as connections that end as soon as they are made.
+A broker has one session for each client id: a second client with ours takes it
+over, we take it back, and so on, each getting a part of the messages. MQTT 5
+has a reason code for that; in 3.1.1 it shows only as connections that end as
+soon as they are made.
 """
 
 from __future__ import annotations

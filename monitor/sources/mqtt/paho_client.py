@@ -46,7 +46,10 @@ def paho_client(
 
 
 def subscribe(
-    client: paho.Client, settings: MqttSettings, filters: Sequence[TopicFilter], qos: int = 1
+    client: paho.Client,
+    settings: MqttSettings,
+    filters: Sequence[TopicFilter],
+    qos: int = 1,
 ) -> int | None:
     """Ask for these topics. Returns the SUBSCRIBE's packet id, None without a
     connection.

@@ -14,7 +14,12 @@ from monitor.config import MqttSettings
 from monitor.records.signal import Message
 from monitor.records.topic import TopicFilter
 from monitor.sources.mqtt.credentials import Credentials
-from monitor.sources.mqtt.paho_client import paho_client, refusal, subscribe, user_properties
+from monitor.sources.mqtt.paho_client import (
+    paho_client,
+    refusal,
+    subscribe,
+    user_properties,
+)
 from monitor.sources.mqtt.session import PLAIN, PublishOptions, ServerLimits, server_limits
 from monitor.tls import explain
 
@@ -127,7 +132,11 @@ class BrokerProbe:
         subscribe(self._client, self._settings, filters)
         codes = self._answer(timeout_s)
         return {
-            one.text: str(code) if code.is_failure else QOS_0_ONLY if code.value == 0 else ""
+            one.text: str(code)
+            if code.is_failure
+            else QOS_0_ONLY
+            if code.value == 0
+            else ""
             for one, code in zip(filters, codes, strict=True)
         }
 

@@ -124,12 +124,18 @@ def shortfalls(limits: ServerLimits, settings: MqttSettings) -> list[str]:
     as sentences that begin after its name.
     """
     found = []
-    if limits.session_expiry_s is not None and limits.session_expiry_s < settings.session_expiry_s:
+    if (
+        limits.session_expiry_s is not None
+        and limits.session_expiry_s < settings.session_expiry_s
+    ):
         found.append(
             f"keeps our session for {limits.session_expiry_s} s, not for session_expiry_s = "
             f"{settings.session_expiry_s} s: messages of a longer outage are lost."
         )
-    if limits.max_packet_bytes is not None and limits.max_packet_bytes < settings.max_payload_bytes:
+    if (
+        limits.max_packet_bytes is not None
+        and limits.max_packet_bytes < settings.max_payload_bytes
+    ):
         found.append(
             f"takes packets of at most {limits.max_packet_bytes} bytes, less than max_payload_bytes"
             f" = {settings.max_payload_bytes}: it refuses larger messages of a sensor."

@@ -21,7 +21,9 @@ from tests.signals import configure
 
 BERLIN = ZoneInfo("Europe/Berlin")
 RULE = configure().sensors[0]
-MIDNIGHT = datetime(2026, 10, 24, 22, tzinfo=UTC)  # of the 25th in Berlin: the clocks go back at 3
+MIDNIGHT = datetime(
+    2026, 10, 24, 22, tzinfo=UTC
+)  # of the 25th in Berlin: the clocks go back at 3
 
 
 def ns_of(time: datetime) -> int:
@@ -50,7 +52,9 @@ def test_the_night_the_clocks_go_back_has_no_hour_twice(late_s: float) -> None:
 @given(
     st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)),
     st.integers(0, 10**9 - 1),
-    st.sampled_from(["Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe"]),
+    st.sampled_from(
+        ["Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe"]
+    ),
 )
 def test_a_local_time_comes_back_with_every_digit(
     time: datetime, fraction_ns: int, zone: str

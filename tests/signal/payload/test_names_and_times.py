@@ -137,7 +137,8 @@ def test_names_of_the_payload(machine: object, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "machine", [None, "", " ", True, 1.5, "a#", "a+b", "a\nb", "x" * 97, [1], {"a": 1}, 2**70]
+    "machine",
+    [None, "", " ", True, 1.5, "a#", "a+b", "a\nb", "x" * 97, [1], {"a": 1}, 2**70],
 )
 def test_what_cannot_be_a_name(machine: object) -> None:
     assert refused({"m": machine, "samples": [1]}, machine="m").reason == "bad_name"
@@ -235,14 +236,19 @@ def test_a_velocity_is_taken_where_the_sensor_sends_one() -> None:
         return decode(Message("t", data, NOW_NS), settings)[0].samples
 
     assert samples("in/s")[0, 0] == pytest.approx(20 * 0.0254)
-    with pytest.raises(PayloadError, match="stated in g, of acceleration, but the sensor's unit"):
+    with pytest.raises(
+        PayloadError, match="stated in g, of acceleration, but the sensor's unit"
+    ):
         samples("g")
 
 
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"samples": ["x", "y"], "channels": ["x"]}, "channels needs samples to be one path"),
+        (
+            {"samples": ["x", "y"], "channels": ["x"]},
+            "channels needs samples to be one path",
+        ),
         ({"encoding": "binary"}, "encoding = binary is for CBOR"),
         ({"sample_time": "t"}, "sample_time needs channels"),
         ({"format": "csv", "delimiter": ",", "decimal": ","}, "cannot be the same sign"),
@@ -256,7 +262,10 @@ def test_a_velocity_is_taken_where_the_sensor_sends_one() -> None:
             "time ends at byte 12, behind bytes = 8",
         ),
         (
-            {"format": "raw", "header": {"bytes": 8, "machine": {"at": 0, "dtype": "text"}}},
+            {
+                "format": "raw",
+                "header": {"bytes": 8, "machine": {"at": 0, "dtype": "text"}},
+            },
             "length belongs to dtype = text or hex",
         ),
         (
@@ -302,5 +311,7 @@ def test_a_part_with_half_its_channels_is_not_passed_over(how: Any, half: Any) -
     with pytest.raises(PayloadError) as caught:
         decode(Message("t", json.dumps([whole, half]).encode(), NOW_NS), settings)
     assert caught.value.reason == "wrong_channels"
-    (chunk,) = decode(Message("t", json.dumps([{"rpm": 1}, whole]).encode(), NOW_NS), settings)
+    (chunk,) = decode(
+        Message("t", json.dumps([{"rpm": 1}, whole]).encode(), NOW_NS), settings
+    )
     assert chunk.tolerated == ("part_without_samples",)

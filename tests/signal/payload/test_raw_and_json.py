@@ -58,7 +58,11 @@ def test_raw_int16_is_interleaved_little_endian_and_scaled() -> None:
     assert chunk.samples.shape == (3, 2)
     assert chunk.samples.dtype == np.float32
     np.testing.assert_allclose(chunk.samples, stored.T * 0.5e-3 * 9.80665, rtol=1e-6)
-    assert (chunk.sensor, chunk.sample_rate_hz, chunk.received_ns) == ("m/p", 2000.0, NOW_NS)
+    assert (chunk.sensor, chunk.sample_rate_hz, chunk.received_ns) == (
+        "m/p",
+        2000.0,
+        NOW_NS,
+    )
     assert (chunk.start_ns, chunk.sequence, chunk.redelivered) == (None, None, False)
 
 
@@ -93,7 +97,12 @@ def test_user_properties_override(key: str, value: str) -> None:
 
 
 def test_user_properties_win_over_json_fields() -> None:
-    tree = {"samples": [1], "time": "2020-01-01T00:00:00Z", "sequence": 1, "sample_rate_hz": 5}
+    tree = {
+        "samples": [1],
+        "time": "2020-01-01T00:00:00Z",
+        "sequence": 1,
+        "sample_rate_hz": 5,
+    }
     chunk = decode_one(
         message(tree, start_time_ns=str(START_NS), sequence="2", sample_rate_hz="6"),
         JSON,
@@ -118,7 +127,9 @@ def test_json_flat_list_is_one_channel() -> None:
 
 def test_json_list_of_lists_is_one_list_for_each_channel() -> None:
     chunk = decode_json({"samples": [[1, 2, 3], [4, 5, 6]]}, channels=["x", "y"], unit="g")
-    np.testing.assert_allclose(chunk.samples, np.array([[1, 2, 3], [4, 5, 6]]) * 9.80665, rtol=1e-6)
+    np.testing.assert_allclose(
+        chunk.samples, np.array([[1, 2, 3], [4, 5, 6]]) * 9.80665, rtol=1e-6
+    )
 
 
 def test_json_base64_holds_raw_samples() -> None:
@@ -132,9 +143,15 @@ def test_json_base64_holds_raw_samples() -> None:
 
 def test_json_fields_by_path_and_spacing() -> None:
     how = JsonPayload(
-        format="json", samples="data.values", time="meta.t", time_format="ms", spacing_s="meta.dt"
+        format="json",
+        samples="data.values",
+        time="meta.t",
+        time_format="ms",
+        spacing_s="meta.dt",
     )
-    chunk = decode_json({"data": {"values": [1]}, "meta": {"t": 1789999999123.5, "dt": 0.001}}, how)
+    chunk = decode_json(
+        {"data": {"values": [1]}, "meta": {"t": 1789999999123.5, "dt": 0.001}}, how
+    )
     assert chunk.start_ns == 1_789_999_999_123_500_000
     assert chunk.sample_rate_hz == pytest.approx(1000.0)
 
@@ -145,8 +162,13 @@ def test_json_fields_by_path_and_spacing() -> None:
 )
 def test_json_epoch_times(unit: str, count: int) -> None:
     how = JsonPayload.model_validate({"format": "json", "time_format": unit})
-    assert decode_json({"samples": [1], "time": count}, how).start_ns == 1_789_999_999 * 10**9
-    assert decode_json({"samples": [1], "time": str(count)}, how).start_ns == 1_789_999_999 * 10**9
+    assert (
+        decode_json({"samples": [1], "time": count}, how).start_ns == 1_789_999_999 * 10**9
+    )
+    assert (
+        decode_json({"samples": [1], "time": str(count)}, how).start_ns
+        == 1_789_999_999 * 10**9
+    )
 
 
 def test_json_without_time_or_with_null_has_none() -> None:
@@ -172,7 +194,9 @@ def test_json_nan_is_passed_on_as_from_raw(number: str) -> None:
 
 
 def test_samples_are_read_only() -> None:
-    assert not decode_one(message(b"\0" * 8), RAW32F, "m/p", rules()).samples.flags.writeable
+    assert not decode_one(
+        message(b"\0" * 8), RAW32F, "m/p", rules()
+    ).samples.flags.writeable
 
 
 @pytest.mark.parametrize(
@@ -239,11 +263,15 @@ def test_bad_length_names_the_rule() -> None:
     with pytest.raises(PayloadError) as caught:
         decode_one(message(b"\0" * 7), RAW16, "m/p", rules(channels=["x", "y", "z"]))
     assert caught.value.reason == "bad_length"
-    assert caught.value.detail == "7 bytes are not a whole number of 6 bytes (3 channels of int16)."
+    assert (
+        caught.value.detail
+        == "7 bytes are not a whole number of 6 bytes (3 channels of int16)."
+    )
 
 
 @pytest.mark.parametrize(
-    "value", ["A", "A*==", "QUJD\n", "ä", 5, "", "QQ==QQ==", "Q UJ D.", "====", "data:;base64,"]
+    "value",
+    ["A", "A*==", "QUJD\n", "ä", 5, "", "QQ==QQ==", "Q UJ D.", "====", "data:;base64,"],
 )
 def test_bad_base64(value: object) -> None:
     how = JsonPayload(format="json", encoding="base64", dtype="int16")

@@ -44,7 +44,9 @@ def metric(name: str, *parts: bytes) -> bytes:
 
 
 def read(data: bytes, channels: tuple[str, ...] = ("x",), **how: Any) -> Chunk:
-    payload = SparkplugPayload.model_validate({"format": "sparkplug", "metrics": ["x"]} | how)
+    payload = SparkplugPayload.model_validate(
+        {"format": "sparkplug", "metrics": ["x"]} | how
+    )
     rule = SensorSettings(sample_rate_hz=100, channels=channels)
     (chunk,) = decode(
         Message("t", data, NOW_NS), DecoderSettings(payload, "m/p", lambda name: rule)
@@ -141,7 +143,13 @@ def test_a_payload_within_a_payload() -> None:
         (compressed(zlib.compress(b""), "LZ4"), "not_sparkplug"),
         (compressed(gzip.compress(b"\x08")), "not_sparkplug"),
     ],
-    ids=["bomb", "twice", "nonsense", "algorithm", "no message"],  # gzip's bytes hold the time
+    ids=[
+        "bomb",
+        "twice",
+        "nonsense",
+        "algorithm",
+        "no message",
+    ],  # gzip's bytes hold the time
 )
 def test_compression_is_bounded_and_undone_once(data: bytes, reason: str) -> None:
     with pytest.raises(PayloadError) as caught:

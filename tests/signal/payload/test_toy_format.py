@@ -42,12 +42,20 @@ def cbor() -> Iterator[None]:
 
 def part(point: str, first: int, samples: np.ndarray, sequence: int) -> dict[str, Any]:
     t_ns = START_NS + first * 10**9 // RATE_HZ
-    return {"machine": "m", "point": point, "seq": sequence, "t_ns": t_ns, "x": samples.tolist()}
+    return {
+        "machine": "m",
+        "point": point,
+        "seq": sequence,
+        "t_ns": t_ns,
+        "x": samples.tolist(),
+    }
 
 
 def message(number: int, *parts: dict[str, Any]) -> Message:
     payload = cbor2.dumps({"chunks": parts})
-    return Message(TOPIC, payload, START_NS, {}, Delivery(number, number, redelivered=False))
+    return Message(
+        TOPIC, payload, START_NS, {}, Delivery(number, number, redelivered=False)
+    )
 
 
 def pipeline() -> Pipeline:
@@ -92,7 +100,9 @@ def test_two_sensors_and_two_chunks_of_each_become_verdicts(tmp_path: Path) -> N
     journal.close()
 
 
-@given(n_each=st.integers(50, 900), stored=st.lists(st.booleans(), min_size=30, max_size=30))
+@given(
+    n_each=st.integers(50, 900), stored=st.lists(st.booleans(), min_size=30, max_size=30)
+)
 @settings(deadline=None, max_examples=20)
 def test_a_message_is_settled_once_all_its_sensors_are_stored(
     n_each: int, stored: list[bool]
@@ -112,7 +122,9 @@ def test_a_redelivered_message_brings_no_sensor_twice() -> None:
     flow = pipeline()
     sent = gateway({"drive": noise(4000), "fan": noise(4000, 1)}, 500)
     flow.process(sent, START_NS, 0.0)
-    again = [replace(m, delivery=Delivery(9, m.delivery.key, True)) for m in sent if m.delivery]
+    again = [
+        replace(m, delivery=Delivery(9, m.delivery.key, True)) for m in sent if m.delivery
+    ]
     flow.process(again, START_NS, 0.0)
     batch = flow.take_batch(with_tails=True)
     assert len(batch.verdicts) == 8
@@ -132,12 +144,16 @@ def test_one_bad_part_refuses_the_message_whole() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused_or_read(payload: bytes) -> None:
-    how = DecoderSettings(CborPayload(), "m/p", lambda name: SensorSettings(sample_rate_hz=100.0))
+    how = DecoderSettings(
+        CborPayload(), "m/p", lambda name: SensorSettings(sample_rate_hz=100.0)
+    )
     with suppress(PayloadError):
         decode_cbor(Message(TOPIC, payload, START_NS), how)
 
 
 def test_the_table_finds_it_by_its_settings() -> None:
-    how = DecoderSettings(CborPayload(), "m/p", lambda name: SensorSettings(sample_rate_hz=100.0))
+    how = DecoderSettings(
+        CborPayload(), "m/p", lambda name: SensorSettings(sample_rate_hz=100.0)
+    )
     chunks = decode(message(1, part("a", 0, noise(10), 0), part("b", 0, noise(10), 0)), how)
     assert [chunk.sensor for chunk in chunks] == ["m/a", "m/b"]

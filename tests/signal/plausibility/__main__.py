@@ -1,6 +1,6 @@
 """python -m tests.signal.plausibility [--every N]: all recordings of CAMSHAFT_DATASETS and all made
-signals in all encodings: false refusals, which must be none, and how often each wrong reading is
-noticed, by set of recordings.
+signals in all encodings: false refusals, which must be none, and how often each
+wrong reading is noticed, by set of recordings.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.signal.plausibility", description=__doc__
     )
-    parser.add_argument("--every", type=int, default=1, help="take each N-th recording (default 1)")
+    parser.add_argument(
+        "--every", type=int, default=1, help="take each N-th recording (default 1)"
+    )
     every = parser.parse_args().every
     folder = Path(os.environ["CAMSHAFT_DATASETS"])
     made = [*simulated(range(12, 60)), *artificial()]
@@ -41,7 +43,10 @@ def refusals(streams: Iterable[Stream]) -> int:
             if said := false_refusal(stream, how):
                 told += 1
                 print(f"FALSE: {stream.name} as {how}: {said}", flush=True)
-    print(f"{told} false refusals of {n:,} streams of {sum(by_set.values()):,} signals", flush=True)
+    print(
+        f"{told} false refusals of {n:,} streams of {sum(by_set.values()):,} signals",
+        flush=True,
+    )
     return told
 
 

@@ -110,7 +110,8 @@ def artificial(n: int = 8192) -> Iterator[Stream]:
         "triangle": 480 * (np.abs((t % 1000) / 250 - 2) - 1)[None],
         "random walk": 0.5 * np.cumsum(white[:1], axis=1) % 300,
         "impulses": np.where(rng.random((1, n)) < 0.002, 300.0, 0.0),
-        "impulses in noise": 0.05 * white[:2] + np.where(rng.random((2, n)) < 0.002, 200.0, 0.0),
+        "impulses in noise": 0.05 * white[:2]
+        + np.where(rng.random((2, n)) < 0.002, 200.0, 0.0),
         "heavy tails": 0.1 * rng.standard_t(1.5, (2, n)),
         "few counts": FULL_SCALE_MS2 / 32768 * np.rint(white),
         "one count": FULL_SCALE_MS2 / 32768 * np.sign(np.sin(0.3 * t))[None],
@@ -130,7 +131,9 @@ def artificial(n: int = 8192) -> Iterator[Stream]:
         for size in (0.05, 5.0, 480.0):
             tone = size * np.sin(2 * np.pi * t / per_turn + 0.4)[None]
             yield Stream(f"sine of {per_turn:.3g} at {size:g}", tone)
-            yield Stream(f"noisy sine of {per_turn:.3g} at {size:g}", tone + 0.03 * white[:1])
+            yield Stream(
+                f"noisy sine of {per_turn:.3g} at {size:g}", tone + 0.03 * white[:1]
+            )
 
 
 def _coloured(white: Float64) -> Float64:

@@ -13,7 +13,13 @@ from monitor.signal.payload.base import DecoderSettings, PayloadError
 from monitor.signal.payload.formats import decode
 from monitor.signal.payload.raw import RawPayload
 from monitor.signal.plausibility.check import FormatCheck
-from tests.signal.plausibility.streams import FULL_SCALE_MS2, RATE_HZ, Encoding, Stream, encoded
+from tests.signal.plausibility.streams import (
+    FULL_SCALE_MS2,
+    RATE_HZ,
+    Encoding,
+    Stream,
+    encoded,
+)
 
 N_MESSAGES = 8
 MIN_FRAMES, MAX_FRAMES = 100, 2560  # of a message
@@ -56,7 +62,11 @@ def settings_of(how: Encoding, n_channels: int) -> tuple[RawPayload, SensorSetti
     """What a configuration says of a sender."""
     zero = 2.0**15 if how.dtype == "uint16" else 0.0
     payload = RawPayload(
-        format="raw", dtype=how.dtype, byte_order=how.byte_order, layout=how.layout, zero=zero
+        format="raw",
+        dtype=how.dtype,
+        byte_order=how.byte_order,
+        layout=how.layout,
+        zero=zero,
     )
     rule = SensorSettings(
         sample_rate_hz=RATE_HZ,
@@ -110,7 +120,9 @@ def several(n: int) -> bool:
 
 WRONG = (
     Wrong("int16, other byte order", INT16, replace(INT16, byte_order="big")),
-    Wrong("quiet int16, other byte order", replace(INT16, loud=0.1), Encoding("int16", "big")),
+    Wrong(
+        "quiet int16, other byte order", replace(INT16, loud=0.1), Encoding("int16", "big")
+    ),
     Wrong("int24, other byte order", INT24, replace(INT24, byte_order="big")),
     Wrong("int32, other byte order", INT32, replace(INT32, byte_order="big")),
     Wrong("float32, other byte order", FLOAT32, replace(FLOAT32, byte_order="big")),

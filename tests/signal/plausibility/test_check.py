@@ -70,7 +70,9 @@ def test_noise_over_the_full_range_says_nothing_of_its_byte_order() -> None:
     assert not detected(stream, WRONG[0])
 
 
-SURE = [one for one in WRONG if "channel" not in one.name and one.sent.layout == "interleaved"]
+SURE = [
+    one for one in WRONG if "channel" not in one.name and one.sent.layout == "interleaved"
+]
 # Two channels of one width say nothing of halves, noise without memory nothing of neighbours.
 UNSURE = ("int32 as int16", "interleaved as planar")
 # At 50 Hz and with few levels neighbours hardly resemble each other; in short snapshots little
@@ -87,7 +89,9 @@ SELDOM = {
 )
 def test_another_number_type_or_byte_order_is_noticed(wrong: Wrong) -> None:
     for stream in [*machines(), *real()]:
-        if wrong.only(len(stream.samples)) and stream.name not in SELDOM.get(wrong.name, set()):
+        if wrong.only(len(stream.samples)) and stream.name not in SELDOM.get(
+            wrong.name, set()
+        ):
             assert detected(stream, wrong), stream.name
 
 
@@ -96,7 +100,11 @@ def test_the_sentence_names_the_key() -> None:
     for sent, read, words in (
         (INT16, Encoding("int16", "big"), "set payload.byte_order: little"),
         (Encoding("float32"), INT16, "set payload.dtype: float32"),
-        (Encoding("int24", "big"), INT16, "set payload.dtype: int24 and payload.byte_order: big"),
+        (
+            Encoding("int24", "big"),
+            INT16,
+            "set payload.dtype: int24 and payload.byte_order: big",
+        ),
     ):
         payload, rule = settings_of(read, len(stream.samples))
         sent_bytes = encoded(stream.samples[:, :2048], sent)
@@ -142,16 +150,27 @@ def test_a_message_pack_that_names_its_parts_is_told() -> None:
 
 def test_samples_are_no_text_and_no_archive() -> None:
     quiet = (0x4141 + np.arange(200) % 5).astype("<i2").tobytes()  # letters
-    magic = b"\x1f\x8b\x08\x00" + bytes(range(200)), b"\x78\x9c" + bytes(400), b"\x08\x01" * 50
+    magic = (
+        b"\x1f\x8b\x08\x00" + bytes(range(200)),
+        b"\x78\x9c" + bytes(400),
+        b"\x08\x01" * 50,
+    )
     eight_bits = (64 + 9 * np.sin(np.arange(300))).astype("i1").tobytes()
-    for data, width in ((quiet, 2), (eight_bits, 1), *((one, 2) for one in magic), (b"", 2)):
+    for data, width in (
+        (quiet, 2),
+        (eight_bits, 1),
+        *((one, 2) for one in magic),
+        (b"", 2),
+    ):
         assert content_of(data, width) is None
 
 
 def test_compressed_samples_in_raw_are_told_by_the_check() -> None:
     payload, rule = settings_of(INT16, 1)
     data = zlib.compress(np.arange(4000, dtype="<i2").tobytes() * 2)
-    said = trouble(iter([data[: len(data) // 2 * 2] if len(data) % 2 else data]), payload, rule)
+    said = trouble(
+        iter([data[: len(data) // 2 * 2] if len(data) % 2 else data]), payload, rule
+    )
     assert len(data) % 2 or "set payload.compression: zlib" in said
 
 
@@ -250,4 +269,6 @@ def _look(
     samples: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
     now_s: float = 0.0,
 ) -> None:
-    check.look(Message("t", data, 0), payload, Chunk("m/p", samples, 1000.0, 0), rule, now_s)
+    check.look(
+        Message("t", data, 0), payload, Chunk("m/p", samples, 1000.0, 0), rule, now_s
+    )

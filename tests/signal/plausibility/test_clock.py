@@ -16,7 +16,9 @@ def told(stated_s: Float64, arrived_s: Float64) -> set[str]:
     clock, samples = Clock(), np.zeros((1, 1000), np.float32)
     said = set()
     for stated, arrived in zip(stated_s, arrived_s, strict=True):
-        start_ns, received_ns = (NOW_NS + round(one * SECOND_NS) for one in (stated, arrived))
+        start_ns, received_ns = (
+            NOW_NS + round(one * SECOND_NS) for one in (stated, arrived)
+        )
         said.add(clock.look(Chunk("m/p", samples, 1000.0, received_ns, start_ns)))
     return said - {""}
 
