@@ -48,7 +48,7 @@ def server_program(name: str) -> str | None:
 
 def _version(program: str, arguments: tuple[str, ...]) -> str:
     said = subprocess.run(
-        [program, *arguments], capture_output=True, text=True, timeout=20, check=False
+        [program, *arguments], capture_output=True, text=True, timeout=120, check=False
     ).stdout
     found = re.search(r"\d+\.\d+\.\d+", said)
     return found[0] if found else "unknown version"

@@ -225,7 +225,7 @@ class Served:
         headers: dict[str, str] | None = None,
     ) -> tuple[int, Any, dict[str, str]]:
         """One request by hand: status, JSON or text, headers."""
-        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         body = None if tree is None else json.dumps(tree)
         extra = {"Content-Type": "application/json"} if tree is not None else {}
         link.request(method, path, body, extra | (headers or {}))
@@ -287,6 +287,6 @@ def serve(
         yield Served(port, process, folder / journal, config)
     finally:
         process.terminate()
-        code = process.wait(10)
+        code = process.wait(60)
         log.close()
     assert code == 0, (folder / "page.log").read_text()

@@ -24,7 +24,7 @@ def test_a_line_comes_each_period_however_long_a_step_takes(
 
     with spoken(state, period_s=0.01):
         for _ in range(3):
-            assert asked.acquire(timeout=20)
+            assert asked.acquire(timeout=60)
     said = capsys.readouterr()
     assert said.out == ""
     assert set(said.err.splitlines()) == {"reading plant: 3 of 9"}

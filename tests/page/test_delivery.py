@@ -80,7 +80,7 @@ def test_strangers_neither_read_nor_order(served: Served) -> None:
 def test_a_person_sees_what_was_refused_and_sends_it_again(served: Served) -> None:
     with chromium() as browser:
         window = browser.new_page(timezone_id="Asia/Kolkata")
-        window.set_default_timeout(10_000)
+        window.set_default_timeout(30_000)
         window.goto(f"{served.address}/#/delivery")
         window.wait_for_selector(".refused li")
         (shown,) = window.locator(".refused li").all_inner_texts()

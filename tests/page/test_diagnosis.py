@@ -44,7 +44,7 @@ def fill(path: Path) -> None:
 def page(served: Served) -> Iterator[Any]:
     with chromium() as browser:
         opened = browser.new_page(viewport={"width": 1300, "height": 900})
-        opened.set_default_timeout(20_000)
+        opened.set_default_timeout(30_000)
         faults: list[str] = []
         opened.on("pageerror", lambda error: faults.append(str(error)))
         opened.goto(f"{served.address}/#/point/m%2Fp?tab=diagnosis")

@@ -168,7 +168,7 @@ def test_https(tmp_path: Path) -> None:
     with serve(tmp_path, f"page: {{tls: {tls}}}\n") as served:
         context = ssl.create_default_context(cafile=str(authority.ca_file))
         link = http.client.HTTPSConnection(
-            "127.0.0.1", served.port, context=context, timeout=10
+            "127.0.0.1", served.port, context=context, timeout=60
         )
         link.request("GET", "/")
         answer = link.getresponse()
@@ -192,7 +192,7 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
             str(served.port),
         ]
         said = subprocess.run(
-            command, capture_output=True, text=True, timeout=30, check=False
+            command, capture_output=True, text=True, timeout=120, check=False
         )
     assert said.returncode == 2
     assert said.stderr.startswith(

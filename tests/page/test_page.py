@@ -58,7 +58,7 @@ def window(browser: Any) -> Iterator[Any]:
         viewport={"width": 1300, "height": 900}, timezone_id="Asia/Kolkata", locale="en-GB"
     )
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on(

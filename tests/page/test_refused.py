@@ -65,7 +65,7 @@ def opened(browser: Any, served: Served, address: str = "", **options: Any) -> A
     page = browser.new_context(
         locale="en-GB", timezone_id="Asia/Kolkata", **options
     ).new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     page.goto(f"{served.address}/{address}")
     return page
 

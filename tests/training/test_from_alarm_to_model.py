@@ -60,7 +60,7 @@ def play(
 def page(tmp_path: Path) -> Iterator[Any]:
     with chromium() as browser:
         opened = browser.new_page(viewport={"width": 1200, "height": 900})
-        opened.set_default_timeout(15_000)
+        opened.set_default_timeout(30_000)
         yield opened
 
 
