@@ -42,9 +42,10 @@ GeometryOf = Callable[[str], Geometry | None]
 class Attempt:
     """What came of a request.
 
-    commissioned : None where it was refused text : who, from which windows,
-    what holds and what to expect; or why it was refused needs_reason : it was
-    refused, but a reason to do it even so would carry it
+    commissioned : None where it was refused
+    text : who, from which windows, what holds and what to expect; or why it was
+        refused
+    needs_reason : it was refused, but a reason to do it even so would carry it
     """
 
     commissioned: Commissioned | None

@@ -128,8 +128,8 @@ class TlsSettings(Settings):
 class PublishSettings(Settings):
     """What the broker gets of us beside status and alarms.
 
-    verdicts_every_s : each point's newest verdict, at most so often by the point's own time, a
-        change at once; 0: every one
+    verdicts_every_s : each point's newest verdict, at most so often by the
+        point's own time, a change at once; 0: every one
     home_assistant : Home Assistant's discovery prefix; None: it is told nothing
     """
 
@@ -202,9 +202,10 @@ class Subscription(Settings):
 class ContextSettings(CheckedSettings):
     """A speed, load, temperature, product or tool, kept with each window.
 
-    topic : may be one that brings samples, too. Levels in braces name the machine and point that it
-        is of; without them it is of all
-    value : a path (json, cbor, msgpack), a metric (sparkplug) or a user property; of text it is "."
+    topic : may be one that brings samples, too. Levels in braces name the
+        machine and point that it is of; without them it is of all
+    value : a path (json, cbor, msgpack), a metric (sparkplug) or a user
+        property; of text it is "."
     scale : of a number: 60 makes rpm of Hz
     """
 
@@ -276,8 +277,8 @@ def seconds_per_alarm(budget: str) -> float:
 class AlarmSettings(Settings):
     """Raised when n of the last m judged windows are NG, cleared when at most `clear` of them are.
 
-    budget : of false alarms of one point, as "1 per month" of running; in place of n, where the
-        point's commissioning can carry it
+    budget : of false alarms of one point, as "1 per month" of running; in place
+        of n, where the point's commissioning can carry it
     """
 
     budget: str | None = Field(default=None, max_length=40)
@@ -483,8 +484,8 @@ class WebhookSettings(Settings):
 class MailSettings(Settings):
     """A mail server that takes alarms for some people.
 
-    security : starttls and tls verify the server's name and chain; none is for a server on this
-        machine
+    security : starttls and tls verify the server's name and chain; none is for
+        a server on this machine
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
@@ -560,7 +561,8 @@ class NotificationSettings(Settings):
     kept for later.
 
     remind_s : until somebody acknowledges an alarm that stands it is told again
-    so often page_url : of the page, for links to it
+        so often
+    page_url : of the page, for links to it
     """
 
     cool_down_s: float = Field(default=300.0, ge=0, le=7 * 86400)
@@ -604,7 +606,8 @@ class ProxySettings(Settings):
 
     address : of the proxy; the headers of any other are not looked at
     role_header : may hold other words, groups say; the highest role named there
-    holds role : of those for whom role_header names none
+        holds
+    role : of those for whom role_header names none
     """
 
     address: str
@@ -626,8 +629,8 @@ class ProxySettings(Settings):
 class PageSettings(Settings):
     """The live page. host_names: further names under which a browser may ask for it.
 
-    password : one for all, who are then admins users : the file that camshaft
-    page-user writes
+    password : one for all, who are then admins
+    users : the file that camshaft page-user writes
     """
 
     host: str = Field(default="127.0.0.1", min_length=1)

@@ -267,7 +267,7 @@ class MachineSettings(Settings):
     sensors.
 
     slip : how far, relatively, a bearing's frequencies may lie from those of
-    its geometry
+        its geometry
     """
 
     match: str

@@ -27,8 +27,9 @@ class TimeError(Exception):
 def moment(text: str, now_ns: int, zone: tzinfo | None, key: str, end: bool = False) -> int:
     """Nanoseconds since 1970.
 
-    zone : of a time that names none; None is the host's end : a day alone means
-    its end, and of an hour that comes twice, as clocks go back, the second
+    zone : of a time that names none; None is the host's
+    end : a day alone means its end, and of an hour that comes twice, as clocks
+        go back, the second
     Raises TimeError naming the key.
     """
     wanted = text.strip()

@@ -29,7 +29,7 @@ def client_context(settings: TlsSettings, section: str = "mqtt.tls") -> ssl.SSLC
     """A context that verifies the server's chain and host name.
 
     section : of the settings, for errors. Raises ConfigError naming the file
-    that is wrong.
+        that is wrong.
     """
     key, path = "ca_file", settings.ca_file
     try:

@@ -25,10 +25,12 @@ MONTH_S = 30 * 86_400.0
 class FalseAlarmRate:
     """What one kind of evidence was commissioned for, and what healthy windows show of it.
 
-    effective_sample_size : of the commissioning windows or runs stated, seen :
-    false alarms per healthy window kept : no more is seen than the stated
-    interval allows; for all sensors "3 of 4" per_month_extrapolated : confirmed
-    alarms, were healthy windows independent of each other
+    effective_sample_size : of the commissioning windows or runs
+    stated, seen : false alarms per healthy window
+    kept : no more is seen than the stated interval allows; for all sensors "3
+        of 4"
+    per_month_extrapolated : confirmed alarms, were healthy windows independent
+        of each other
     """
 
     effective_sample_size: float | None
@@ -76,8 +78,8 @@ def false_alarms(judged: list[Judged]) -> list[SensorFalseAlarms]:
 class Evidence:
     """One kind of evidence on one sensor.
 
-    alarm : shape (n,), of each healthy window outside commissioning limited :
-    its threshold was raised to the one learned on other machines
+    alarm : shape (n,), of each healthy window outside commissioning
+    limited : its threshold was raised to the one learned on other machines
     """
 
     stated: StatedRate

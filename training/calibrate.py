@@ -97,7 +97,7 @@ class CalibratedSensor:
     windows, runs : that commissioned it. rate : that the thresholds are set for
     network_stated, novelty_stated : what it may be with so little to go by
     network_seen, novelty_seen : on the healthy windows outside; None where
-    there are none
+        there are none
     """
 
     sensor: str

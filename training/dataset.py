@@ -45,12 +45,16 @@ class Dataset:
     """Windows in the order of their runs.
 
     psd_db : float32, shape (n, n_channels, n_bands, n_frames), dB re 1
-    (m/s²)²/Hz label : int8, shape (n,): NG, OK or UNLABELLED columns : for each
-    window machine, point, group and the table's further columns segment,
-    first_sample : as in the monitor: segments count the unbroken stretches of a
-    sensor start_s : from the start of its run bad_reason : '' for a window that
-    can be judged waveform : float32, shape (n, 3): RMS, crest factor and
-    kurtosis, for comparison
+        (m/s²)²/Hz
+    label : int8, shape (n,): NG, OK or UNLABELLED
+    columns : for each window machine, point, group and the table's further
+        columns
+    segment, first_sample : as in the monitor: segments count the unbroken
+        stretches of a sensor
+    start_s : from the start of its run
+    bad_reason : '' for a window that can be judged
+    waveform : float32, shape (n, 3): RMS, crest factor and kurtosis, for
+        comparison
     """
 
     settings: SpectrogramSettings
@@ -169,7 +173,7 @@ class Stretch:
     """Recordings of one sensor without a break between them.
 
     samples : float32, shape (n_channels, n), m/s². first_samples : where each
-    recording begins.
+        recording begins.
     """
 
     segment: int

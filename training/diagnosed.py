@@ -38,10 +38,12 @@ class Diagnosed:
     """truth : the part as the table says; None where nobody asked
 
     nearest : what is named or, if nothing is, came nearest; chance : of it
-    where it is not broken lines : of the nearest; their points add up to score
-    band_hz : that carries most of the score repetition_hz : the rate that
-    stands out, whatever it belongs to resolution_hz, n_averaged : of the
-    envelope; None where the signal is too short
+        where it is not broken
+    lines : of the nearest; their points add up to score
+    band_hz : that carries most of the score
+    repetition_hz : the rate that stands out, whatever it belongs to
+    resolution_hz, n_averaged : of the envelope; None where the signal is too
+        short
     """
 
     name: str

@@ -281,7 +281,7 @@ def judge_with_model(
     """The finished model on the runs it never saw.
 
     train_on : for the peers; None for the runs that it did see. Raises
-    NothingUnseen, TrainingError
+        NothingUnseen, TrainingError
     """
     if not (dataset.label >= 0).any():
         raise TrainingError(

@@ -65,8 +65,9 @@ class ModelCard:
 def export(model: keras.Model, card: ModelCard, samples_db: Float32, folder: Path) -> str:
     """Write the model folder, whole or not at all, and return the model's id.
 
-    samples_db : spectrograms (n, n_channels, n_bands, n_frames) on which Keras and LiteRT are
-        compared Raises TrainingError where they differ by more than PARITY, or FileExistsError.
+    samples_db : spectrograms (n, n_channels, n_bands, n_frames) on which Keras
+        and LiteRT are compared Raises TrainingError where they differ by more
+        than PARITY, or FileExistsError.
     """
     with whole_folder(folder) as draft:
         network = to_litert(model)

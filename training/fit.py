@@ -195,7 +195,7 @@ def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None
     """Train on windows that can be judged, judge out of fold, export. Returns the model's id.
 
     train : unlabelled windows may commission their sensor, no more The folder
-    is there whole or not at all. Raises TrainingError.
+        is there whole or not at all. Raises TrainingError.
     """
     check_classes(usable(train))
     learned = learn(train, plan.recipe, plan.groups, fit, tick)

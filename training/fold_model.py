@@ -54,9 +54,11 @@ class OutOfFold:
     """What was chosen on the training groups, and what it reached on those it had not seen.
 
     folds : names of the groups. mixing : of windows, that the network was
-    trained with auc, balanced_accuracy : of the network.
-    balanced_accuracy_of_rules : by status rule deletion_beats : by mixing.
-    beside_peers : network, novelty and status beside simpler ways
+        trained with
+    auc, balanced_accuracy : of the network. balanced_accuracy_of_rules : by
+        status rule
+    deletion_beats : by mixing. beside_peers : network, novelty and status
+        beside simpler ways
     """
 
     folds: tuple[str, ...]
@@ -72,9 +74,10 @@ class OutOfFold:
 class Learned:
     """A network and what makes its status.
 
-    threshold : logit units novelty_floor : of novelty, below which no sensor's
-    threshold lies levels : that the network is shown out_of_fold : None for a
-    finished model, which chooses nothing here
+    threshold : logit units
+    novelty_floor : of novelty, below which no sensor's threshold lies
+    levels : that the network is shown
+    out_of_fold : None for a finished model, which chooses nothing here
     """
 
     model: keras.Model
@@ -101,8 +104,8 @@ def learn(
     """Cross-fit over the training groups for mixing, thresholds and rule, then fit the network on
     everything.
 
-    train : usable windows of both classes; unlabelled ones can commission a sensor, as they would
-        live. Raises TrainingError.
+    train : usable windows of both classes; unlabelled ones can commission a
+        sensor, as they would live. Raises TrainingError.
     """
     novelty, _ = own_novelty(train, recipe)
     simple = simple_figures(train, first_windows(train, DEFAULT_WINDOWS, HALF))
@@ -186,8 +189,9 @@ def status_score(
 ) -> Float64:
     """Above 0 is NG.
 
-    logit_margin : logit - threshold novelty_margin : NaN for a sensor that is
-    not commissioned, which its network judges
+    logit_margin : logit - threshold
+    novelty_margin : NaN for a sensor that is not commissioned, which its
+        network judges
     """
     if rule == "network":
         return np.asarray(logit_margin, np.float64)
@@ -205,7 +209,7 @@ def choose_rule(
     Novelty, unless another rule is better beyond chance: a machine that nobody
     trained on may fail as none did before, but it is always unlike itself.
     logit_margin, margin : of network and novelty, out of fold; NaN where there
-    is none
+        is none
     """
     known = ~np.isnan(margin) & ~np.isnan(logit_margin)
     if not {OK, NG} <= set(train.label[known]):

@@ -64,7 +64,7 @@ def peer_gate(found: Mapping[str, Lead] | None) -> Gate:
     """No simple peer tells the windows apart better than the status does, beyond chance.
 
     found : by how much the status is better than each peer; None where the
-    report does not say
+        report does not say
     """
     if found is None:
         return Gate(
@@ -85,8 +85,8 @@ def _lower_end(interval: Interval) -> float:
 def not_worse_gate(difference: Interval) -> Gate:
     """Neither worse beyond chance nor worse by over MAX_LOSS.
 
-    difference : AUC of the candidate less that of the model in service, paired, with its interval
-        by run
+    difference : AUC of the candidate less that of the model in service, paired,
+        with its interval by run
     """
     value, low, high = difference.value, difference.low, difference.high
     if np.isnan(high):

@@ -56,10 +56,11 @@ class Judged:
     """The test windows of one fold and all that was said of them. Arrays have one value for each
     window.
 
-    shown_db : spectrograms as the network was shown them commissioned : for
-    each sensor, from its first windows excluded : windows that those prove
-    nothing about: themselves and all others of their runs contribution : (n,
-    n_f, n_t), logit units
+    shown_db : spectrograms as the network was shown them
+    commissioned : for each sensor, from its first windows
+    excluded : windows that those prove nothing about: themselves and all others
+        of their runs
+    contribution : (n, n_f, n_t), logit units
     """
 
     fold: str

@@ -41,9 +41,11 @@ class HeldOut:
     def why(self, columns: Mapping[str, str], samples: Float32) -> str:
         """Why a window must not be trained on, '' where it may be.
 
-        columns : what is known of it, machine and point. A held-out group of which nothing is known
-            may be the window's own; a run is told by its signal.
-        samples : (n_channels, n), at any offset in its recording, in any scale above 0
+        columns : what is known of it, machine and point. A held-out group of
+            which nothing is known may be the window's own; a run is told by its
+            signal.
+        samples : (n_channels, n), at any offset in its recording, in any scale
+            above 0
         """
         for column, value in self._pairs:
             if column != "group" and columns.get(column, value) == value:

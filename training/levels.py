@@ -52,8 +52,8 @@ def as_seen(
     """The dataset with the levels that a network is shown.
 
     n_t : columns of its map. n_windows : of each sensor, the first ones, that
-    commission it Raises TrainingError for a sensor that has too few to be
-    commissioned.
+        commission it
+    Raises TrainingError for a sensor that has too few to be commissioned.
     """
     if levels != RELATIVE:
         return dataset

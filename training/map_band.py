@@ -21,7 +21,7 @@ def map_band_hz(
     """The row of the novelty map with most evidence, widened to what an envelope needs.
 
     samples : float32, shape (n,), m/s², one channel; healthy : likewise, of the
-    same sensor
+        same sensor
 
     None where there are fewer than three healthy windows, or no window at all.
     """

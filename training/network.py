@@ -79,8 +79,8 @@ class NetworkSettings:
     """n_maps : feature maps of each convolution. pools : columns that each pooling between them
     makes one.
 
-    kernels : bands and frames that each convolution spans. n_members : networks of this shape,
-        their logits averaged
+    kernels : bands and frames that each convolution spans. n_members : networks
+        of this shape, their logits averaged
     """
 
     n_channels: int

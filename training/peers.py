@@ -46,7 +46,7 @@ def simple_figures(dataset: Dataset, first: FirstWindows) -> dict[str, Float64]:
     """Each figure of each window, (n,).
 
     first : the windows that commission a sensor; NaN is the distance of a
-    sensor without
+        sensor without
     """
     of_waveform = dataset.waveform.T.astype(np.float64)
     return {

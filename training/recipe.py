@@ -38,15 +38,16 @@ AUTO: Levels = "auto"
 class Recipe:
     """docs/laboratory.md says what each choice is worth.
 
-    mixings : how windows are mixed, in order of preference: the first whose maps hold out of fold
-        is taken
-    levels : what the network is shown: as they are, or relative to its sensor's own; auto chooses
-        by the training machines
+    mixings : how windows are mixed, in order of preference: the first whose
+        maps hold out of fold is taken
+    levels : what the network is shown: as they are, or relative to its sensor's
+        own; auto chooses by the training machines
     mixup : parameter of the Beta distribution of the shares, 0 for no mixing
     equaliser_db : rms of a random smooth gain over frequency
-    n_columns : of the map, about; fewer where frames would be too short to tell bands apart
-    sparsity : cost of activity in the feature maps, so that evidence stands where it is needed and
-        nowhere else
+    n_columns : of the map, about; fewer where frames would be too short to tell
+        bands apart
+    sparsity : cost of activity in the feature maps, so that evidence stands
+        where it is needed and nowhere else
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")

@@ -26,8 +26,8 @@ def planted_region(
     """Cells in the planted fault's band while it sounds, shape (n, n_f, n_t); empty for a healthy
     window.
 
-    spread_bands : neighbours on each side that count as inside, for a cell sees more than its own
-        band
+    spread_bands : neighbours on each side that count as inside, for a cell sees
+        more than its own band
     """
     low, high = np.array(grid.f_edges_hz[:-1]), np.array(grid.f_edges_hz[1:])
     region = np.zeros((len(truths), *grid.shape), bool)

@@ -48,10 +48,11 @@ class Cost:
 @dataclass(frozen=True)
 class Report:
     """kind : one sentence on what these figures are
-    runs_on_both_sides : of training and test leaky : None where nothing was
-    trained anew. maps : None where no faulty window was called NG gates,
-    replaces : of a retraining: what was demanded, and the id of the model in
-    service
+    runs_on_both_sides : of training and test
+    leaky : None where nothing was trained anew. maps : None where no faulty
+        window was called NG
+    gates, replaces : of a retraining: what was demanded, and the id of the
+        model in service
     """
 
     title: str

@@ -132,10 +132,12 @@ class GroupFigures:
 class Figures:
     """Everything but maps and costs.
 
-    evidence : by score; None where no window has it evidence_on_all_windows :
-    also those that commission a sensor, for scores that need none against_peers
-    : by how much network and status are better than each peer thresholds : by
-    the way they were set by_column : column -> value -> figures
+    evidence : by score; None where no window has it
+    evidence_on_all_windows : also those that commission a sensor, for scores
+        that need none
+    against_peers : by how much network and status are better than each peer
+    thresholds : by the way they were set
+    by_column : column -> value -> figures
     """
 
     windows: RunCounts
@@ -197,8 +199,8 @@ def figures(judged: list[Judged], groups: tuple[str, ...]) -> Figures:
 class Table:
     """Labelled test windows of all folds, side by side.
 
-    and_excluded : with those that commissioned a sensor and prove nothing of it; network and peers
-        need no commissioning
+    and_excluded : with those that commissioned a sensor and prove nothing of
+        it; network and peers need no commissioning
     """
 
     def __init__(self, judged: list[Judged], and_excluded: bool = False) -> None:

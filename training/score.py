@@ -47,10 +47,11 @@ EXIT_CODES = {
 class ScoredWindow:
     """One row of the file: a verdict's columns, and what the table of recordings says.
 
-    first_sample, n_samples : in the segment. start_ns, end_ns : UTC logit,
-    threshold, residual : logit units; None, as the band, where there is no
-    verdict band_share : of the evidence for NG. contribution : logit units,
-    (n_f, n_t) row by row
+    first_sample, n_samples : in the segment. start_ns, end_ns : UTC
+    logit, threshold, residual : logit units; None, as the band, where there is
+        no verdict
+    band_share : of the evidence for NG. contribution : logit units, (n_f, n_t)
+        row by row
     """
 
     machine: str
@@ -132,8 +133,8 @@ def score(
 ) -> Iterator[tuple[int, list[ScoredWindow]]]:
     """For each unbroken stretch: how many recordings it has, and a row for each window.
 
-    n_commission : windows of each sensor that commission it, where the model needs that; they are
-        LEARNING
+    n_commission : windows of each sensor that commission it, where the model
+        needs that; they are LEARNING
     Raises ConfigError where rate or channels are not the model's.
     """
     rule = SensorSettings(

@@ -44,10 +44,11 @@ HEALTHY_ABOVE = 0.05
 class Commissioning:
     """One sensor's thresholds and where they came from.
 
-    used : indices of the windows they came from. excluded : those and all others of the same runs,
-        which prove nothing
+    used : indices of the windows they came from. excluded : those and all
+        others of the same runs, which prove nothing
     rate : false alarms per healthy window that each threshold is set for
-    network_stated, novelty_stated : what it may be with so little to go by, with its interval
+    network_stated, novelty_stated : what it may be with so little to go by,
+        with its interval
     """
 
     sensor: str
@@ -122,9 +123,10 @@ def commission_sensor(
 ) -> Commissioning:
     """Baseline and thresholds from the windows `used` of one sensor.
 
-    spectra_db : float32, shape (n, n_channels, n_f, n_t), of the whole dataset on the map's grid.
-        logit : shape (n,) The rate is raised to the lowest that so many runs can show; with
-        `strict` a lower one raises TrainingError.
+    spectra_db : float32, shape (n, n_channels, n_f, n_t), of the whole dataset
+        on the map's grid. logit : shape (n,) The rate is raised to the lowest
+        that so many runs can show; with `strict` a lower one raises
+        TrainingError.
     """
     run = dataset.run[used]
     unit = run if len(np.unique(run)) >= MIN_RUNS else np.arange(len(used))
@@ -187,8 +189,8 @@ def novelty_floor(dataset: Dataset, novelty: Float64) -> float:
 
     What they exceed in 5 % of their healthy windows, or NOVELTY_FLOOR where
     they are too few to tell; unless the threshold that best parts their faulty
-    windows from the healthy ones does so better beyond chance. novelty : shape
-    (n,), NaN for windows that prove nothing
+    windows from the healthy ones does so better beyond chance.
+    novelty : shape (n,), NaN for windows that prove nothing
     """
     known = dataset.select(~np.isnan(novelty) & (dataset.label >= 0))
     novelty = novelty[~np.isnan(novelty) & (dataset.label >= 0)]

@@ -43,8 +43,9 @@ class Curves:
     """How far the logit moved with each of SHARES of the cells, mean over windows.
 
     named : the cells that the map names. random, equal_energy : others in their
-    place more_than_random, more_than_equal_energy : by how much the named ones
-    moved it further
+        place
+    more_than_random, more_than_equal_energy : by how much the named ones moved
+        it further
     """
 
     named: list[float]
@@ -80,8 +81,8 @@ class Scene:
     """Windows called NG and how they were explained.
 
     psd_db : (n, n_channels, n_bands, n_frames). contribution : (n, n_f, n_t)
-    reference_db : (n_channels, n_bands), what a removed cell is filled with: the mean level of
-        healthy training windows
+    reference_db : (n_channels, n_bands), what a removed cell is filled with:
+        the mean level of healthy training windows
     run : windows of one run are not independent
     """
 

@@ -14,7 +14,7 @@ def waveform_figures(samples: Float32) -> Float32:
     """RMS (dB re 1 m/s²), crest factor and kurtosis, each of the channel where it is highest.
 
     samples : shape (n, n_channels, n_window), m/s². Returns shape (n, 3), 0 for
-    a flat line.
+        a flat line.
     """
     with np.errstate(invalid="ignore", over="ignore"):  # windows that cannot be judged
         mean = samples.mean(axis=2, keepdims=True, dtype=np.float64).astype(np.float32)

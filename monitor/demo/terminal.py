@@ -56,8 +56,8 @@ class SensorView:
     """One sensor's line, and its map when there is room.
 
     note : what is known of the machine from outside ("healthy", "bearing fault
-    grows since 8 s") recent : verdicts oldest first; the last one is the
-    current one
+        grows since 8 s")
+    recent : verdicts oldest first; the last one is the current one
     """
 
     sensor: str

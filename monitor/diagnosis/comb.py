@@ -25,7 +25,8 @@ class Part:
     """What one line adds to a score.
 
     level_db : the line's, of all bands together. points : level_db by its
-    weight points_by_band : they add up to points
+        weight
+    points_by_band : they add up to points
     """
 
     label: str
@@ -39,9 +40,10 @@ class Part:
 class Fit:
     """A family where it fits best.
 
-    score : the sum of its parts' points chance : that a comb which belongs to
-    nothing scores as much somewhere within the tolerance n_others : places at
-    which such combs were tried
+    score : the sum of its parts' points
+    chance : that a comb which belongs to nothing scores as much somewhere
+        within the tolerance
+    n_others : places at which such combs were tried
     """
 
     family: Family

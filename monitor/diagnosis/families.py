@@ -38,12 +38,14 @@ class Line:
 class Family:
     """What one defect sounds like.
 
-    part, component : "outer race" of the "drive end" symbol : the base's usual
-    name, "BPFO" source : where its lines are looked for base_hz, tolerance :
-    the base, and how far from it, relatively, it may lie claims_hz : offsets
-    from each harmonic at which the same defect has lines that are not scored
-    is_modulated : without its lighter lines it is something else yields : named
-    only where no other part of its component is
+    part, component : "outer race" of the "drive end"
+    symbol : the base's usual name, "BPFO"
+    source : where its lines are looked for
+    base_hz, tolerance : the base, and how far from it, relatively, it may lie
+    claims_hz : offsets from each harmonic at which the same defect has lines
+        that are not scored
+    is_modulated : without its lighter lines it is something else
+    yields : named only where no other part of its component is
     """
 
     part: str

@@ -38,11 +38,12 @@ class Levels:
     """Decibels that count: of envelopes those beyond FROM_DB above their floor, at most FULL_DB; of
     a spectrum all that it has grown by.
 
-    counted : float64, shape (n_bands, n_f), bin q at q * resolution_hz usable :
-    shape (n_f,), False where the shaft itself has a line, which tells nothing
-    of a part n_averaged : segments in the mean least_spread_db : of the scores
-    of combs that belong to nothing skirt_hz : so far from a strong line its own
-    power may reach
+    counted : float64, shape (n_bands, n_f), bin q at q * resolution_hz
+    usable : shape (n_f,), False where the shaft itself has a line, which tells
+        nothing of a part
+    n_averaged : segments in the mean
+    least_spread_db : of the scores of combs that belong to nothing
+    skirt_hz : so far from a strong line its own power may reach
     """
 
     counted: Float64
@@ -86,7 +87,7 @@ def envelope_levels(
 
     stretches : unbroken signals of one channel, float32, shape (n,), m/s²
     shaft_hz : None where the speed is not known, and USUAL_SHAFT_HZ sets the
-    scale
+        scale
 
     None where the longest of them is too short.
     """
@@ -133,8 +134,9 @@ def growth_levels(
 ) -> Levels | None:
     """Of the spectrum above that of the same machine when it was healthy, as one band.
 
-    tolerance : how far, relatively, the speed may differ between the two: a line has grown only
-        beyond all that was near it. What grew everywhere around a line is no line.
+    tolerance : how far, relatively, the speed may differ between the two: a
+        line has grown only beyond all that was near it. What grew everywhere
+        around a line is no line.
     """
     longest_s = min(max(len(one) for one in some) for some in (stretches, healthy))
     delta_hz = resolution_hz(shaft_hz, longest_s / sample_rate_hz)

@@ -57,10 +57,12 @@ class Diagnosis:
     """What one stretch of signal says of a machine.
 
     candidates : the likeliest first. unknown : families that cannot be told,
-    each with the reason named : the first of the candidates, where it may be
-    named; else `why_not` says why repetition : the rate that stands out
-    whatever it belongs to, or None shaft : its speed as it was used; None where
-    it is not known levels : of the envelope; None where the signal is too short
+        each with the reason
+    named : the first of the candidates, where it may be named; else `why_not`
+        says why
+    repetition : the rate that stands out whatever it belongs to, or None
+    shaft : its speed as it was used; None where it is not known
+    levels : of the envelope; None where the signal is too short
     """
 
     named: Candidate | None
@@ -85,8 +87,8 @@ def diagnose(
     """Name the part of a machine that one channel speaks of.
 
     stretches : unbroken signals, float32, shape (n,), m/s²
-    healthy : the same sensor when the machine was well; without it nothing can be said of what
-        every machine has: shaft, mesh and blade lines
+    healthy : the same sensor when the machine was well; without it nothing can
+        be said of what every machine has: shaft, mesh and blade lines
     bands_hz : whose envelopes to look at; eight equal ones unless told
     """
     speed = None if machine is None else machine.speed

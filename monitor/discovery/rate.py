@@ -63,7 +63,7 @@ def cadence_of(stream: Stream, is_weak: bool, notes: Notes) -> Cadence | None:
     """None where it is asked for.
 
     is_weak : what the messages state may be another rate than that of the
-    samples
+        samples
     """
     answer = _answered(notes)
     n = len(stream.samples)

@@ -25,7 +25,8 @@ class Stream:
     """One sensor's messages in order of arrival.
 
     starts : None where a message has no time; rates : PROVISIONAL_HZ where
-    nothing states one samples : (n_channels, n) each, as stored
+        nothing states one
+    samples : (n_channels, n) each, as stored
     """
 
     sensor: str

@@ -22,8 +22,8 @@ from monitor.records.signal import Float32
 class NetworkOutput:
     """What the network says of one window.
 
-    contribution : float32, shape (n_f, n_t), logit units residual :
-    |contribution.sum() + bias - logit|
+    contribution : float32, shape (n_f, n_t), logit units
+    residual : |contribution.sum() + bias - logit|
     """
 
     logit: float
@@ -35,10 +35,10 @@ class NetworkOutput:
 class Facts:
     """All that a kind may look at: one window that can be judged, and what is known of its sensor.
 
-    samples : float32, shape (n_channels, n_window), m/s² spectrum_db : float32,
-    shape (n_channels, n_f, n_t), on the grid network, manifest : None for a
-    sensor without a model own : None for a sensor that was not commissioned
-    with this geometry
+    samples : float32, shape (n_channels, n_window), m/s²
+    spectrum_db : float32, shape (n_channels, n_f, n_t), on the grid
+    network, manifest : None for a sensor without a model
+    own : None for a sensor that was not commissioned with this geometry
     """
 
     samples: Float32
@@ -54,7 +54,7 @@ class Kind(Protocol):
     """One kind of evidence.
 
     name : stored in the journal, and part of names in InfluxDB: lower-case
-    letters, digits and _
+        letters, digits and _
     """
 
     name: str

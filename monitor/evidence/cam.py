@@ -22,11 +22,13 @@ def activation_maps(
 ) -> tuple[Float32, Float64]:
     """Contributions of every cell, and how far their sum misses the logit.
 
-    features : float32, shape (n, n_f, n_t, n_maps), the last feature maps. weights : (n_maps,).
-        logit : (n,)
-    Returns contribution : float32, shape (n, n_f, n_t), logit units, positive speaks for NG; and
-    residual : float64, shape (n,), |sum(contribution) + bias - logit|. A residual above rounding
-        says that features and head are not of one network.
+    features : float32, shape (n, n_f, n_t, n_maps), the last feature maps.
+        weights : (n_maps,). logit : (n,)
+    Returns contribution : float32, shape (n, n_f, n_t), logit units, positive
+        speaks for NG; and
+    residual : float64, shape (n,), |sum(contribution) + bias - logit|. A
+        residual above rounding says that features and head are not of one
+        network.
     """
     n_cells = features.shape[1] * features.shape[2]
     contribution = features @ (np.asarray(weights, np.float32) / np.float32(n_cells))

@@ -36,8 +36,8 @@ def commission_sensor(
 ) -> Outcome:
     """Baseline, novelty threshold, logit threshold and running limit from healthy windows.
 
-    false_alarm_rate : per healthy window, of each kind of evidence; None takes the lowest that so
-        many windows can show
+    false_alarm_rate : per healthy window, of each kind of evidence; None takes
+        the lowest that so many windows can show
     Raises novelty.CommissionError where the windows cannot carry it.
     """
     baseline, novelty = commission_with_scores(windows.spectra_db, false_alarm_rate)

@@ -19,7 +19,7 @@ class Finding:
     """What the evidence on one window comes to.
 
     residual : of a map that does not add up, where that is the reason for
-    BAD_DATA
+        BAD_DATA
     """
 
     status: Status
@@ -37,7 +37,7 @@ def conclude(evidence: Sequence[Evidence], status_rule: str, grid: Grid) -> Find
     """Status, reason and strongest band of one window that could be judged.
 
     status_rule : "either", or the kind that alone makes the status where it is
-    there
+        there
     """
     for found in evidence:
         if not found.residual < MAX_RESIDUAL:  # also where it is no number

@@ -53,10 +53,11 @@ def independent_count(scores: Float64) -> float:
     """Effective sample size of successive scores: how many independent ones say as much, fewer
     where neighbours resemble each other.
 
-    scores : shape (n,), in order of time. Returns n (1 - r) / (1 + r), between 1 and n (Bartlett
-        1935), where r is the correlation of neighbours, corrected for its bias in short series
-        (Marriott and Pope 1954), of the scores' ranks: so a single outlier does not hide a drift.
-        1 where all scores are equal.
+    scores : shape (n,), in order of time. Returns n (1 - r) / (1 + r), between
+        1 and n (Bartlett 1935), where r is the correlation of neighbours,
+        corrected for its bias in short series (Marriott and Pope 1954), of the
+        scores' ranks: so a single outlier does not hide a drift. 1 where all
+        scores are equal.
     """
     n = len(scores)
     ranks = _centred_ranks(scores)

@@ -86,13 +86,13 @@ class ReceptiveField(Section):
 class ModelManifest(Section):
     """The checked manifest. threshold is in logit units: NG where the logit lies above it.
 
-    status_rule : network = the network alone says NG; novelty = novelty alone; either = one of the
-        two is enough
-    novelty_floor : no sensor's novelty threshold is set below it, by what training's machines
-        showed. None: each sensor's own threshold holds
+    status_rule : network = the network alone says NG; novelty = novelty alone;
+        either = one of the two is enough
+    novelty_floor : no sensor's novelty threshold is set below it, by what
+        training's machines showed. None: each sensor's own threshold holds
     novelty_threshold : of 0.2.0 and before, for another score; not used
-    levels : what the network is shown; relative = less the sensor's own commissioned levels, so a
-        sensor that is not commissioned has no logit
+    levels : what the network is shown; relative = less the sensor's own
+        commissioned levels, so a sensor that is not commissioned has no logit
     training : split, metrics, versions, fingerprint; free, for people to read
     """
 

@@ -79,9 +79,10 @@ class Classifier:
         """Judge any number of spectrograms; a window's result does not depend on its company.
 
         psd_db : float32, shape (n, n_channels, n_bands, n_frames), dB re 1
-        (m/s²)²/Hz Returns logit : float32, shape (n,); features : float32,
-        shape (n, n_f, n_t, n_maps). Raises ValueError if the shape is not the
-        model's.
+            (m/s²)²/Hz
+        Returns logit : float32, shape (n,); features : float32, shape (n, n_f,
+            n_t, n_maps).
+        Raises ValueError if the shape is not the model's.
         """
         if psd_db.shape[1:] != self._input_shape:
             raise ValueError(

@@ -43,8 +43,8 @@ class CommissionError(ValueError):
 def novelty_map(spectrum_db: Float32, baseline: Baseline) -> Float32:
     """Each cell's share of the novelty score; the sum over cells is the score.
 
-    spectrum_db : float32, shape (n_windows, n_channels, n_f, n_t), dB Returns
-    float32, shape (n_windows, n_f, n_t), not negative.
+    spectrum_db : float32, shape (n_windows, n_channels, n_f, n_t), dB
+    Returns float32, shape (n_windows, n_f, n_t), not negative.
     """
     level_db = spectrum_db.mean(axis=3, dtype=np.float64)
     low_db, high_db = (
@@ -71,8 +71,8 @@ def commissioned_range(
     """Lowest and highest level of each channel and band, without the one in fifty that may be odd.
 
     level_db : shape (n_windows, n_channels, n_f). Returns two of shape
-    (n_channels, n_f). n_odd : how many may be odd at each end; None for one in
-    fifty
+        (n_channels, n_f).
+    n_odd : how many may be odd at each end; None for one in fifty
     """
     if n_odd is None:
         n_odd = n_odd_windows(len(level_db))
@@ -89,13 +89,14 @@ def commission(spectra_db: Float32, false_alarm_rate: float | None = None) -> Ba
 
     spectra_db : float32, shape (n_windows, n_channels, n_f, n_t), dB
     false_alarm_rate : of healthy windows, between 1 / (n_windows + 1) and 1;
-    None for lowest_rate()
+        None for lowest_rate()
 
     The threshold is a conformal bound on leave-one-out scores (the jackknife of
     Barber et al. 2021): the next healthy window lies above it with about the
     given probability, if it is exchangeable with the commissioning windows.
     Windows of one run are less varied than that, so cover the machine's usual
-    operation. Raises CommissionError.
+    operation.
+    Raises CommissionError.
     """
     return commission_with_scores(spectra_db, false_alarm_rate)[0]
 

@@ -41,9 +41,9 @@ def reference_of(
 ) -> Reference | None:
     """None where the windows are too few to be halved.
 
-    windows : in order of time stride : windows of the running machine for each
-    of these window_s : from one window of the running machine to the next, in
-    seconds
+    windows : in order of time
+    stride : windows of the running machine for each of these
+    window_s : from one window of the running machine to the next, in seconds
     """
     n = len(windows.spectra_db)
     level_db = windows.spectra_db.mean(axis=3, dtype=np.float64)
@@ -77,7 +77,7 @@ def half_scores(level_db: Float64) -> tuple[Float64, Float64] | None:
     """Novelty of each half's windows against the range of the other half, first half first.
 
     level_db : (n_windows, n_channels, n_f), in order of time. None for too few
-    windows.
+        windows.
     """
     n_odd, middle = n_odd_windows(len(level_db)), len(level_db) // 2
     first, second = level_db[:middle], level_db[middle:]

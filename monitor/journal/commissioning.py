@@ -78,10 +78,12 @@ class Request:
     """A wish to commission a sensor from its running windows.
 
     n_windows : the last ones; the next ones after a row; or spread evenly over
-    a span of time after_row : None for windows that are there already from_ns,
-    to_ns : the span that windows lie in author : who wishes it even_so : why NG
-    windows or a standing alarm do not matter; "" where they do commissioning_id
-    : None where the journal does not hold it
+        a span of time
+    after_row : None for windows that are there already
+    from_ns, to_ns : the span that windows lie in
+    author : who wishes it
+    even_so : why NG windows or a standing alarm do not matter; "" where they do
+    commissioning_id : None where the journal does not hold it
     """
 
     sensor: str

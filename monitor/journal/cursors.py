@@ -59,9 +59,10 @@ class JournalRow:
 class Notified:
     """What an output has told of one point's alarm, and what it has not told yet.
 
-    state : raised or cleared, as last told raised_ns : when it last told of a
-    raised alarm, None if never held_event : the newest event held back, None
-    where nothing is n_held : events held back since it last told
+    state : raised or cleared, as last told
+    raised_ns : when it last told of a raised alarm, None if never
+    held_event : the newest event held back, None where nothing is
+    n_held : events held back since it last told
     """
 
     state: str = "cleared"
@@ -74,8 +75,8 @@ class Fates(Protocol):
     """What became of rows: outputs.base.Step says more.
 
     rejected : the reason, printable and short; the row becomes a dead letter
-    passed : settled without being counted notified : what the output has now
-    told of each sensor
+    passed : settled without being counted
+    notified : what the output has now told of each sensor
     """
 
     @property

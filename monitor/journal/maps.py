@@ -47,8 +47,9 @@ def pack_cells(evidence: Sequence[Evidence]) -> list[bytes]:
 def unpack_cells(blob: bytes, totals: Sequence[float], grid: Grid) -> list[Float32]:
     """The maps of one window, one for each total, as pack_cells packed them one after another.
 
-    totals : score less bias of each Returns float32, (n_f, n_t). Raises
-    ValueError where the bytes are no such maps.
+    totals : score less bias of each
+    Returns float32, (n_f, n_t). Raises ValueError where the bytes are no such
+    maps.
     """
     data, maps = memoryview(blob), []
     for total in totals:

@@ -168,10 +168,12 @@ class JournalError(Exception):
 def connect(path: Path, on_update: Callable[[], None] | None = None) -> sqlite3.Connection:
     """Open the journal for writing; make it where there is none.
 
-    on_update : bring an older version up to date, whole or not at all, and call this now and then
-        meanwhile. For the service alone, which has claimed the journal: under a running service of
-        the older program it would break. None refuses an older version
-    Raises JournalError if the file is something else, damaged, or of another version.
+    on_update : bring an older version up to date, whole or not at all, and call
+        this now and then meanwhile. For the service alone, which has claimed
+        the journal: under a running service of the older program it would
+        break. None refuses an older version
+    Raises JournalError if the file is something else, damaged, or of another
+    version.
     """
     try:
         link = sqlite3.connect(

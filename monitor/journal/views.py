@@ -165,11 +165,12 @@ class AlarmStory:
     """A point's alarm as a person has to know it: it stays until it was acknowledged.
 
     raised : its newest raising. first : the first raising that nobody has
-    acknowledged n_raised : raisings since then; 0 where all are acknowledged
-    cleared_ns : when it cleared after that; None where it stands seen : the
-    acknowledgement that came after, None where there is none mode : failure
-    mode of the point's newest label since the first raising, "" where there is
-    none
+        acknowledged
+    n_raised : raisings since then; 0 where all are acknowledged
+    cleared_ns : when it cleared after that; None where it stands
+    seen : the acknowledgement that came after, None where there is none
+    mode : failure mode of the point's newest label since the first raising, ""
+        where there is none
     """
 
     raised: StoredEvent

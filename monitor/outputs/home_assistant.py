@@ -30,7 +30,7 @@ class Devices:
     """From sensors to what is announced. Pure.
 
     prefix : of the topics; None: nothing is announced, and what was is taken
-    back
+        back
     """
 
     def __init__(self, config: Config, prefix: str | None, version: str) -> None:

@@ -19,8 +19,8 @@ class Backoff:
     def after_failure(self, retry_after_s: float | None, jitter: float) -> float:
         """Seconds to wait.
 
-        jitter : from 0 to 1 retry_after_s : counts where it is longer, within a
-        limit
+        jitter : from 0 to 1
+        retry_after_s : counts where it is longer, within a limit
         """
         doubled_s = min(FIRST_DELAY_S * 2.0 ** min(self._n_failures, 32), LONGEST_DELAY_S)
         self._n_failures += 1

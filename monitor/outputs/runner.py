@@ -30,9 +30,10 @@ class Waiting(Protocol):
 class Runner:
     """Used by one thread; the figures may be read from others.
 
-    trouble : one sentence why rows wait, '' while they flow left_out : one
-    sentence on what the receiver refuses for good, '' where nothing n_left_out
-    : fields of accepted rows that were left out for it
+    trouble : one sentence why rows wait, '' while they flow
+    left_out : one sentence on what the receiver refuses for good, '' where
+        nothing
+    n_left_out : fields of accepted rows that were left out for it
     """
 
     def __init__(

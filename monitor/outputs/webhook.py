@@ -60,8 +60,8 @@ class Known(Protocol):
 class Answer:
     """What came of one notice.
 
-    is_accepted, is_refused : the receiver has it; it refuses it for what it holds. Neither: it is
-        tried again
+    is_accepted, is_refused : the receiver has it; it refuses it for what it
+        holds. Neither: it is tried again
     said : what the receiver answered, or why it did not; printable
     left_out : who did not get it although it was accepted, one sentence
     """

@@ -24,7 +24,8 @@ class Person:
     """A person, or a machine with a token.
 
     name : "" where only the role is known; people then sign what they write by
-    themselves proof : what the role rests on; a session ends with it
+        themselves
+    proof : what the role rests on; a session ends with it
     """
 
     name: str

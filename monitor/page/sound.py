@@ -18,8 +18,9 @@ def line_spectrum(samples: Float32, sample_rate_hz: float) -> tuple[float, Float
     """Power spectral density at full resolution, Hann taper: one frame where the lines are at most
     MAX_LINES, else the mean of half-overlapping ones.
 
-    samples : (n_channels, n), m/s² Returns the lines' distance in Hz, and
-    (n_channels, n_lines) in dB re 1 (m/s²)²/Hz.
+    samples : (n_channels, n), m/s²
+    Returns the lines' distance in Hz, and (n_channels, n_lines) in dB re 1
+    (m/s²)²/Hz.
     """
     n_fft = min(samples.shape[1], 2 * MAX_LINES)
     taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)

@@ -38,8 +38,8 @@ class Standing:
     """What is known of a point beside its newest window.
 
     since : of its status. story : of its alarm, None where it never had one
-    mute : that holds now. advice : its name in the book trouble : why it cannot
-    be judged, and what to change, where that was said
+    mute : that holds now. advice : its name in the book
+    trouble : why it cannot be judged, and what to change, where that was said
     """
 
     since: Since

@@ -32,7 +32,7 @@ class Alarm:
         """Take one status in. Returns 'raised' or 'cleared' where the alarm changes, else None.
 
         is_over : what the detector of an alarm with a budget says; None where n
-        of m decides
+            of m decides
         """
         if status not in (Status.OK, Status.NG):
             return None

@@ -30,8 +30,8 @@ class Analysis:
     """Findings on one window, before any sensor's own thresholds. Spectrum and network only where
     it can be judged.
 
-    spectrum_db : float32, (n_channels, n_f, n_t) figures : float32,
-    (n_channels, len(FIGURES)), as signal.indicators has them
+    spectrum_db : float32, (n_channels, n_f, n_t)
+    figures : float32, (n_channels, len(FIGURES)), as signal.indicators has them
     """
 
     quality: Quality
@@ -75,8 +75,8 @@ class Analyser:
     ) -> list[Analysis]:
         """Any number of windows of sensors under this rule; one result each, in order.
 
-        baselines : of each window's sensor, None where it is not commissioned, or where no
-            network needs it
+        baselines : of each window's sensor, None where it is not commissioned,
+            or where no network needs it
         """
         parts = [slice(i, i + N_AT_ONCE) for i in range(0, len(windows), N_AT_ONCE)]
         return [

@@ -38,9 +38,9 @@ N_NAMED = 8  # metrics that a sentence names
 class EdgeNews:
     """What messages of edge nodes brought beside samples.
 
-    missing : data topics whose sensors may miss messages dead : data topics
-    whose sensors have ended, with the reason births : by topic, to be stored;
-    None: void from now on
+    missing : data topics whose sensors may miss messages
+    dead : data topics whose sensors have ended, with the reason
+    births : by topic, to be stored; None: void from now on
     """
 
     counters: Counter[str] = field(default_factory=Counter)

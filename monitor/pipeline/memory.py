@@ -22,9 +22,11 @@ from monitor.signal.payload.parts import PROPERTY, joined_message
 class Noticed:
     """What messages showed beside what they brought.
 
-    missing : topics whose sensors may miss a message dead : data topics whose
-    sensors have ended, and the kind of message that said so given_up : the
-    first message of each series that stayed incomplete, and a sentence
+    missing : topics whose sensors may miss a message
+    dead : data topics whose sensors have ended, and the kind of message that
+        said so
+    given_up : the first message of each series that stayed incomplete, and a
+        sentence
     """
 
     missing: list[str] = field(default_factory=list)

@@ -72,7 +72,7 @@ class _Said:
     """Who one sensor's messages say they are from.
 
     names : that are remembered; n_new, n_back : changes to a new name, and to a
-    remembered one
+        remembered one
     """
 
     first: str
@@ -143,8 +143,8 @@ class Origins:
     def judge(self, sensor: str, topic: str, checksum: int, is_silent: bool) -> Origin:
         """What a message on this topic is to the sensor that it names.
 
-        checksum : of the payload is_silent : nothing was heard of the sensor
-        for long
+        checksum : of the payload
+        is_silent : nothing was heard of the sensor for long
         """
         known = self._known.get(sensor)
         if known is None:

@@ -45,7 +45,8 @@ class Pacer:
         """What to commit now.
 
         n_pending : messages that no commit has settled, the oldest since
-        waited_s n_taken : messages of this turn. n_inbox : those still to come
+            waited_s
+        n_taken : messages of this turn. n_inbox : those still to come
         """
         self._forget(now_s)
         if n_taken == 0 and n_pending >= min(ASSUMED_IN_FLIGHT, self._in_flight) / 2:

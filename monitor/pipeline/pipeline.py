@@ -119,8 +119,8 @@ class Pipeline:
         """The source has a connection (again). What was sent in between is lost, but for messages
         that are owed to us.
 
-        is_resumed : it goes on where the one before stopped; else its delivery keys begin anew, and
-            nothing is owed
+        is_resumed : it goes on where the one before stopped; else its delivery
+            keys begin anew, and nothing is owed
         """
         self._unsure = dict.fromkeys(self.sensors, is_resumed)
         if not is_resumed:
@@ -197,8 +197,8 @@ class Pipeline:
         """The current batch, with the streams of all sensors that it touches.
 
         with_tails : with the streams of all that got samples, so that their
-        messages are settled Every message whose samples are thereby stored is
-        in batch.settled, in order of receipt.
+            messages are settled Every message whose samples are thereby stored
+            is in batch.settled, in order of receipt.
         """
         batch, self._batch = self._batch, Batch()
         chosen = self._fresh | self._touched if with_tails else self._touched

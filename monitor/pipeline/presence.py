@@ -16,7 +16,7 @@ class Presence:
     """Of one sensor. was_heard : it has sent something that could be used, ever.
 
     refused : the last sentence of those in a row that were refused, with the
-    number of them
+        number of them
     """
 
     def __init__(self, now_s: float) -> None:

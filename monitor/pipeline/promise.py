@@ -26,8 +26,8 @@ class Heard:
     """What a window did.
 
     is_over : the alarm's limit is reached; None where nothing is promised, and
-    n of m decides drift : the sentence that asks for another commissioning,
-    once
+        n of m decides
+    drift : the sentence that asks for another commissioning, once
     """
 
     is_over: bool | None = None

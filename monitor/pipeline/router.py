@@ -37,9 +37,11 @@ class Rules:
     """What the configuration says to the pipeline.
 
     analysers : one a sensor rule, in their order: the first that fits a name
-    holds failure_modes : that a label may name context : where speed, load,
-    tool come from surroundings : what is known of the machine at
-    "machine/point" answer : what names a broken part; None: nothing does
+        holds
+    failure_modes : that a label may name
+    context : where speed, load, tool come from
+    surroundings : what is known of the machine at "machine/point"
+    answer : what names a broken part; None: nothing does
     """
 
     subscriptions: tuple[Subscription, ...]

@@ -44,11 +44,13 @@ MIN_SILENCE_S = 1.0  # a shorter pause is a hiccup on the way, whatever the peri
 class Taken:
     """What a chunk brought about in its sensor's stream.
 
-    is_back : the sensor had been silent is_implausible : its bytes are not what
-    the settings say analyser : of the pieces that ended windows : each with the
-    analyser that held when it was cut troubles : that a person should know of
+    is_back : the sensor had been silent
+    is_implausible : its bytes are not what the settings say
+    analyser : of the pieces that ended
+    windows : each with the analyser that held when it was cut
+    troubles : that a person should know of
     unjudged : the row that says so, where the sensor sends what can never be
-    judged
+        judged
     """
 
     is_back: bool
@@ -118,8 +120,8 @@ class Sensor:
     def take(self, chunk: Chunk, digest: int, now_s: float) -> Taken:
         """Take a chunk in, and cut what is whole.
 
-        digest : of the message, to recognise duplicates by now_s : in seconds
-        spent listening
+        digest : of the message, to recognise duplicates by
+        now_s : in seconds spent listening
         """
         is_back, pause_s = self._presence.heard(now_s)
         if not self._windower.n_waiting:

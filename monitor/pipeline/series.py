@@ -55,7 +55,7 @@ class Whole:
 class SeriesNews:
     """parts : to be stored; None: no longer
     given_up : the first message of each series that stayed incomplete, and a
-    sentence
+        sentence
     """
 
     counters: Counter[str] = field(default_factory=Counter)

@@ -20,8 +20,8 @@ def told_speed(
     """The speed, or the sentence that says why there is none.
 
     name : of the context. values : of each window, 1/min, None where none held.
-    newest : the last one told, whether it holds or not. now_ns : the clock it
-    was told by
+        newest : the last
+    one told, whether it holds or not. now_ns : the clock it was told by
     """
     if any(one is None for one in values):
         return _missing(name, newest, now_ns)

@@ -27,11 +27,15 @@ class FileSettings(Settings):
     """How to read a file. axes: in the array's order; by default (time, channel), or (time) for one
     channel.
 
-    key : data set, variable, member, channel or column; several of them are the channels
-    time_key : of snapshots the seconds of each, which may wrap at midnight; of csv the column of
-        times, by default one that is called so; "none" where it has none
-    delimiter, decimal, skip_lines, header : of csv; told from the file where they are not set
-    scale : units per stored number, one for all channels or one each; unit "counts": m/s² per count
+    key : data set, variable, member, channel or column; several of them are the
+        channels
+    time_key : of snapshots the seconds of each, which may wrap at midnight; of
+        csv the column of times, by default one that is called so; "none" where
+        it has none
+    delimiter, decimal, skip_lines, header : of csv; told from the file where
+        they are not set
+    scale : units per stored number, one for all channels or one each; unit
+        "counts": m/s² per count
     """
 
     format: FileFormat

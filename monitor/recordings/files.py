@@ -38,8 +38,9 @@ def read_file(
 ) -> Stored:
     """The numbers a file holds, in the file's own number type and axes, read-only.
 
-    key : data set, variable or member (a pattern such as "*_DE_time" may stand for exactly one), or
-        the columns of a table; None where the file holds one thing only.
+    key : data set, variable or member (a pattern such as "*_DE_time" may stand
+        for exactly one), or the columns of a table; None where the file holds
+        one thing only.
     sample_rate_hz : as declared for this file
 
     Raises FileError. The last few files stay in memory, as a file may hold

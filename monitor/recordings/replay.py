@@ -36,10 +36,10 @@ Start = Literal["now", "recorded"]
 class PlayOptions:
     """How to play.
 
-    message_s : signal in one message; None: 1 s, and a snapshot whole speed : 1
-    is real time, 0 as fast as the broker takes scale : m/s² per count, for
-    int16; the reader needs it in its configuration start : time of the first
-    sample: now, as recorded, or in ns since 1970
+    message_s : signal in one message; None: 1 s, and a snapshot whole
+    speed : 1 is real time, 0 as fast as the broker takes
+    scale : m/s² per count, for int16; the reader needs it in its configuration
+    start : time of the first sample: now, as recorded, or in ns since 1970
     """
 
     topic: str = "vibration/{machine}/{point}/waveform"
@@ -79,9 +79,9 @@ class PlayOptions:
 class Cut:
     """One message to be.
 
-    samples : float32, shape (n_channels, n), m/s² due_s : when its last sample
-    is measured, seconds from the start of the play label : of the recording
-    that it comes from
+    samples : float32, shape (n_channels, n), m/s²
+    due_s : when its last sample is measured, seconds from the start of the play
+    label : of the recording that it comes from
     """
 
     sensor: str

@@ -35,7 +35,8 @@ class Table:
     """A table of recordings.
 
     rows : line of the file, and the value of each column by its name, "" where
-    a cell is missing understood : how it was read
+        a cell is missing
+    understood : how it was read
     """
 
     name: str
@@ -197,7 +198,7 @@ def start_ns_of(text: str, day_first: bool | None, zone: str | None) -> int | No
     """ISO 8601, a local date, or seconds since 1970. Raises ValueError.
 
     zone : of texts that name none; None is UTC. Of an hour that comes twice,
-    the first is meant.
+        the first is meant.
     """
     if not text:
         return None

@@ -15,10 +15,11 @@ from monitor.records.signal import Float32, Float64
 class Baseline:
     """A sensor's commissioned self.
 
-    low_db, high_db : float32, shape (n_channels, n_f), the range of the commissioning windows'
-        levels
+    low_db, high_db : float32, shape (n_channels, n_f), the range of the
+        commissioning windows' levels
     threshold : of novelty, by these windows alone; 0 where they did not tell
-    rate_was_asked : a person asked for its rate of false alarms, so it holds whatever others reach
+    rate_was_asked : a person asked for its rate of false alarms, so it holds
+        whatever others reach
     """
 
     low_db: Float32
@@ -36,9 +37,9 @@ class Baseline:
 class HealthyWindows:
     """What the journal knows of a sensor's running windows, all on one grid.
 
-    spectra_db : float32, shape (n_windows, n_channels, n_f, n_t), dB logits :
-    shape (n_windows,), or None where no network judged them rms_ms2 : shape
-    (n_windows,), of the strongest channel
+    spectra_db : float32, shape (n_windows, n_channels, n_f, n_t), dB
+    logits : shape (n_windows,), or None where no network judged them
+    rms_ms2 : shape (n_windows,), of the strongest channel
     """
 
     sensor: str
@@ -55,9 +56,10 @@ class WindowsFound:
 
     spans_ns : start and end of each window, in order of time
     n_to_choose : windows that there were to choose these from
-    n_ng : windows that were judged NG, or that a person called NG; what a person called a false
-        alarm does not count
-    n_doubtful : judged OK by a commissioning that took in NG windows and was undone since
+    n_ng : windows that were judged NG, or that a person called NG; what a
+        person called a false alarm does not count
+    n_doubtful : judged OK by a commissioning that took in NG windows and was
+        undone since
     geometry_id : "" for windows of before geometries were kept
     alarm_since_ns : of the alarm that stands now; None where none does
     """
@@ -79,8 +81,8 @@ class Commissioned:
 
     geometry : None for a commissioning of before geometries were kept
     commissioning_id : its row in the journal; None where it has none yet
-    reference : of its healthy windows, for an alarm with a budget; None for a commissioning of
-        before references were kept, or of too few windows
+    reference : of its healthy windows, for an alarm with a budget; None for a
+        commissioning of before references were kept, or of too few windows
     """
 
     sensor: str

@@ -14,10 +14,10 @@ from monitor.records.signal import Float32
 class Question:
     """What a diagnosis starts from.
 
-    stretches : unbroken signals, float32, shape (n_channels, n), m/s² no_speed
-    : why the shaft's speed is not known, "" where it is map_band_hz : where the
-    verdict's evidence lies, None where it has none rate : of wrong names that
-    this question may add
+    stretches : unbroken signals, float32, shape (n_channels, n), m/s²
+    no_speed : why the shaft's speed is not known, "" where it is
+    map_band_hz : where the verdict's evidence lies, None where it has none
+    rate : of wrong names that this question may add
     """
 
     sensor: str
@@ -36,7 +36,7 @@ class Diagnosed:
     """The answer: text is one sentence, tree all there is to it as plain values.
 
     envelope_db, spectrum_db : float32, shape (n_f,), dB; their steps in Hz are
-    in the tree
+        in the tree
     """
 
     sensor: str

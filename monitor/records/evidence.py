@@ -19,8 +19,8 @@ NO_CELLS.flags.writeable = False
 class Grid:
     """The grid of a map.
 
-    f_edges_hz : n_f + 1 band edges t_edges_s : n_t + 1 column edges, from the
-    window's first sample
+    f_edges_hz : n_f + 1 band edges
+    t_edges_s : n_t + 1 column edges, from the window's first sample
     """
 
     f_edges_hz: tuple[float, ...]
@@ -38,9 +38,10 @@ class Evidence:
     kind : the name of the kind: network, novelty, ...
     unit : what the score counts: logit, novelty, ...
     threshold : a score above it speaks for NG; None while there is none
-    cells : float32, shape (n_f, n_t), in the unit of the score; positive speaks for NG. NO_CELLS
-        where the journal did not keep the map
-    residual : |cells.sum() + bias - score| as measured when the window was judged
+    cells : float32, shape (n_f, n_t), in the unit of the score; positive speaks
+        for NG. NO_CELLS where the journal did not keep the map
+    residual : |cells.sum() + bias - score| as measured when the window was
+        judged
     decides : whether it may make the status, or is shown beside what does
     """
 

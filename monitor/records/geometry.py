@@ -16,8 +16,8 @@ class Geometry:
 
     n_window, n_fft, hop : samples
     channels : their names, in order
-    ms2_per_number : m/s² that one stored number stands for, unit and scale together; one for all
-        channels, or one for each
+    ms2_per_number : m/s² that one stored number stands for, unit and scale
+        together; one for all channels, or one for each
     f_edges_hz, t_edges_s : of the grid
     """
 

@@ -29,9 +29,9 @@ class ShaftSpeed:
 class BearingRatios:
     """Frequencies of a rolling bearing with a fixed outer ring, relative to its shaft's speed.
 
-    bpfo, bpfi : elements that pass a defect of the outer or inner race bsf :
-    turns of an element, whose defect strikes twice a turn. ftf : turns of the
-    cage
+    bpfo, bpfi : elements that pass a defect of the outer or inner race
+    bsf : turns of an element, whose defect strikes twice a turn. ftf : turns of
+        the cage
     """
 
     n_elements: int
@@ -82,7 +82,8 @@ class Machine:
 
     speed : of the shaft that all ratios refer to; None where it is not known
     slip : how far, relatively, a bearing's frequencies may lie from their
-    geometry's line_hz : of the mains that feed its motor; None without one
+        geometry's
+    line_hz : of the mains that feed its motor; None without one
     """
 
     speed: ShaftSpeed | None = None
@@ -103,9 +104,10 @@ class Surroundings:
     """All that a configuration says of the machine near one measuring point.
 
     speed_context : name of the context that tells the shaft's speed in 1/min;
-    '' where none does speed_tolerance : relative, of a speed that was told
+        '' where none does
+    speed_tolerance : relative, of a speed that was told
     limits_mm_s : RMS velocity from zone A to B, B to C, C to D; None where none
-    are known
+        are known
     """
 
     machine: Machine

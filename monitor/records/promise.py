@@ -25,11 +25,13 @@ Steps = Mapping[str, tuple[Step, ...]]  # by kind of evidence
 class Reference:
     """What the healthy windows of a commissioning reached, as far as an alarm's promise needs it.
 
-    n_windows, n_runs : that were learned from n_blocks : how many independent
-    blocks they make block : windows in a block of the live stream window_s :
-    from one window of the running machine to the next, in seconds healthy_s :
-    how long the machine ran healthily meanwhile, in seconds alarm : high
-    scores, for the alarm drift : middling ones, for the slow detector
+    n_windows, n_runs : that were learned from
+    n_blocks : how many independent blocks they make
+    block : windows in a block of the live stream
+    window_s : from one window of the running machine to the next, in seconds
+    healthy_s : how long the machine ran healthily meanwhile, in seconds
+    alarm : high scores, for the alarm
+    drift : middling ones, for the slow detector
     """
 
     n_windows: int
@@ -63,12 +65,13 @@ class Reference:
 class PromiseState:
     """Where a sensor's two detectors stand: all that a restart needs to go on.
 
-    commissioning_id : that they listen by n_in_block : windows so far of the
-    block that is not whole alarm_sum, drift_sum : of these windows' e-values
+    commissioning_id : that they listen by
+    n_in_block : windows so far of the block that is not whole
+    alarm_sum, drift_sum : of these windows' e-values
     alarm, drift : Shiryaev-Roberts statistics after the last whole block
-    drift_told : an event has asked for another commissioning ok_context : what
-    was told of speed, tool and the like at the last OK window stood_still : the
-    machine has, since then
+    drift_told : an event has asked for another commissioning
+    ok_context : what was told of speed, tool and the like at the last OK window
+    stood_still : the machine has, since then
     """
 
     commissioning_id: int | None = None

@@ -13,8 +13,8 @@ from monitor.records.signal import Message
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """births : Sparkplug's birth certificates that hold, by topic
-    parts : of series that are not complete, in their order of arrival context :
-    speeds, loads and tools told last
+    parts : of series that are not complete, in their order of arrival
+    context : speeds, loads and tools told last
     """
 
     births: Mapping[str, bytes] = field(default_factory=dict)

@@ -12,9 +12,10 @@ PartKey = tuple[str, str, int]  # and the part's number
 class Part:
     """What a message is of a series.
 
-    index : from 0, or from 1 where the sender counts so count : of all parts;
-    None where another part says it checksum : of the whole payload, in
-    hexadecimal; "" where this part states none
+    index : from 0, or from 1 where the sender counts so
+    count : of all parts; None where another part says it
+    checksum : of the whole payload, in hexadecimal; "" where this part states
+        none
     """
 
     series: str

@@ -23,9 +23,10 @@ Float64 = NDArray[np.float64]
 class Delivery:
     """What a source needs to settle a message that it would else deliver again.
 
-    token : opaque; handed back to the source key : under which the source may
-    deliver the message again; None where it has no keys redelivered : the
-    source may have delivered it before
+    token : opaque; handed back to the source
+    key : under which the source may deliver the message again; None where it
+        has no keys
+    redelivered : the source may have delivered it before
     """
 
     token: object
@@ -55,13 +56,16 @@ class Chunk:
     """One decoded payload.
 
     samples : float32, shape (n_channels, n), m/s²; m/s of a sensor that sends
-    velocity start_ns : time of the first sample, None where the message carries
-    no time sequence : the sender's message counter, None where it keeps none
+        velocity
+    start_ns : time of the first sample, None where the message carries no time
+    sequence : the sender's message counter, None where it keeps none
     tolerated : what the message had too much and was read all the same, to be
-    counted origin : who the message says it is from, where that names no
-    sensor; "" where it does not say part : where the samples are some of
-    several messages, which of them reading : a mark of the settings by which
-    they were read; "" where nobody asks
+        counted
+    origin : who the message says it is from, where that names no sensor; ""
+        where it does not say
+    part : where the samples are some of several messages, which of them
+    reading : a mark of the settings by which they were read; "" where nobody
+        asks
     """
 
     sensor: str  # "machine/point"

@@ -20,9 +20,10 @@ N_REMEMBERED, MAX_REMEMBERED = 1 << 14, 256
 class TopicFilter:
     """What a source listens to.
 
-    text : an MQTT topic filter is_state : its retained message still holds, and
-    is wanted anew at every start is_optional : we can do without where we may
-    not have it
+    text : an MQTT topic filter
+    is_state : its retained message still holds, and is wanted anew at every
+        start
+    is_optional : we can do without where we may not have it
     """
 
     text: str

@@ -30,8 +30,8 @@ JUDGED = (Status.OK, Status.NG, Status.LEARNING)
 class Spread:
     """One quantity over many windows.
 
-    n : windows that have the quantity. total : the sum of its values threshold
-    : of the newest window that has one
+    n : windows that have the quantity. total : the sum of its values
+    threshold : of the newest window that has one
     """
 
     n: int = 0
@@ -75,9 +75,10 @@ class Spread:
 class BandSums:
     """Spectrum and maps by band, over the windows that had them.
 
-    power : shape (n_f,), (m/s²)²/Hz; of each window its mean over channels and columns
-    cells : by kind of evidence: shape (n_f,); of each window the sum over columns, in the unit of
-        the score
+    power : shape (n_f,), (m/s²)²/Hz; of each window its mean over channels and
+        columns
+    cells : by kind of evidence: shape (n_f,); of each window the sum over
+        columns, in the unit of the score
     """
 
     n: int
@@ -109,10 +110,11 @@ class TrendRow:
 
     windows, span_ns : by status: how many, and how long they were together
     spreads : P(NG), every kind's score and every condition indicator, by name,
-    over JUDGED windows bands : by the bands' edges in Hz: a changed model
-    brings others worst_excess, worst_row : of the window that went furthest
-    beyond a threshold, if any has one is_late : windows were added after the
-    row was closed
+        over JUDGED windows
+    bands : by the bands' edges in Hz: a changed model brings others
+    worst_excess, worst_row : of the window that went furthest beyond a
+        threshold, if any has one
+    is_late : windows were added after the row was closed
     """
 
     tier_s: int

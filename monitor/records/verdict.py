@@ -35,13 +35,15 @@ class Band:
 class Verdict:
     """What Camshaft says of one window.
 
-    evidence : all kinds that there are for this sensor; none where it could not be judged
+    evidence : all kinds that there are for this sensor; none where it could not
+        be judged
     context : speed, load, tool and the like, as they were told last
-    indicators : condition indicators by name, units in the names (signal.indicators)
+    indicators : condition indicators by name, units in the names
+        (signal.indicators)
     geometry_id : what its spectrum depends on (records.geometry)
     commissioning_id : the commissioning whose limits it was judged by, if any
-    grid : of the spectrum and of every map; None where the window could not be judged, or where the
-        journal did not keep its maps
+    grid : of the spectrum and of every map; None where the window could not be
+        judged, or where the journal did not keep its maps
     spectrum_db : float32, shape (n_channels, n_f, n_t), dB re 1 (m/s²)²/Hz
     """
 

@@ -52,7 +52,8 @@ def timeline(
 ) -> str:
     """P(NG), or the novelty over its limit, of each window, and a strip of states below.
 
-    chosen : a row to mark clock : tells a time in ns
+    chosen : a row to mark
+    clock : tells a time in ns
     """
     rows = _thinned(rows)
     by_network = any(row.probability is not None for row in rows)
@@ -137,8 +138,8 @@ def evidence_map(
 ) -> str:
     """The map over the spectrum, each band at its true edges.
 
-    cells, spectrum_db : (n_f, n_t). limit : evidence of full colour. levels : dB of white and of
-        dark grey.
+    cells, spectrum_db : (n_f, n_t). limit : evidence of full colour. levels :
+        dB of white and of dark grey.
     """
     f, t = grid.f_edges_hz, grid.t_edges_s
     box = _Box(74, 8, width - 12, height - 40, t[0], t[-1], f[0], f[-1])

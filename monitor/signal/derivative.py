@@ -35,8 +35,9 @@ def derivative(
 ) -> tuple[Float32, Float32]:
     """The derivative a second, and the history for the next call.
 
-    samples : (n_channels, n), n > 0 history : (n_channels, N_HISTORY) samples
-    before them; (n_channels, 0) at a stream's start
+    samples : (n_channels, n), n > 0
+    history : (n_channels, N_HISTORY) samples before them; (n_channels, 0) at a
+        stream's start
     """
     if not history.shape[1]:
         history = np.repeat(samples[:, :1], N_HISTORY, axis=1)

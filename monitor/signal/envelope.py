@@ -40,8 +40,9 @@ def squared_envelope(
 ) -> Float64:
     """The squared envelope of one band, (m/s²)², at a rate of its own.
 
-    samples : float32, shape (n,), m/s², without a gap envelope_rate_hz : at
-    least twice the band's width, or the envelope is aliased
+    samples : float32, shape (n,), m/s², without a gap
+    envelope_rate_hz : at least twice the band's width, or the envelope is
+        aliased
 
     Raises ValueError for a band that holds less than two frequencies of the
     signal.
@@ -67,7 +68,7 @@ def envelope_spectrum(
     """Mean over Hann-tapered segments of 1 / resolution_hz seconds, half overlapping.
 
     stretches : unbroken signals, float32, shape (n,), m/s²; no segment spans
-    two of them
+        two of them
 
     None where no stretch is long enough for one segment.
     """

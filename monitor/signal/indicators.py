@@ -26,7 +26,7 @@ def figures(samples: Float32) -> Float32:
     """FIGURES of each channel of each window, its mean removed.
 
     samples : float32, shape (n_windows, n_channels, n_window), acceleration in
-    m/s²
+        m/s²
 
     Returns float32, shape (n_windows, n_channels, len(FIGURES)). Crest factor
     (peak / RMS) and kurtosis (of Pearson, 3 for normal noise) are NaN where a
@@ -72,8 +72,8 @@ def velocities(samples: Float32, sample_rate_hz: float, name: str) -> list[float
     """RMS velocity of each channel, mm/s; none where the window is too short or the rate too low.
 
     samples : float32, shape (n_channels, n_window), acceleration in m/s². name
-    : VELOCITY, which counts from 10 to 1000 Hz, or SLOW_VELOCITY, which counts
-    from 2 Hz
+        : VELOCITY, which counts from 10 to 1000 Hz, or SLOW_VELOCITY, which
+        counts from 2 Hz
     """
     low_hz = severity.SLOW_LOW_HZ if name == SLOW_VELOCITY else severity.LOW_HZ
     if not severity.applies(sample_rate_hz, samples.shape[1], low_hz):

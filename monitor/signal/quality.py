@@ -39,7 +39,7 @@ def assess(samples: Float32, full_scale_ms2: float | None) -> list[Quality]:
 
     samples : float32, shape (n_windows, n_channels, n_window), m/s²
     full_scale_ms2 : the sensor's limit; None where it is unknown (then clipping
-    is not looked for)
+        is not looked for)
 
     Returns one Quality a window; reasons: not_finite, flat_line, clipped.
     """

@@ -19,7 +19,8 @@ def rate_of(stated_hz: float, nominal_hz: float, before_hz: float | None) -> flo
     """The rate to cut by: the nominal one, where a message states what was measured of it; else
     that of the segment so far, likewise; else the stated one.
 
-    nominal_hz : 0 where none is known before_hz : None where a segment begins
+    nominal_hz : 0 where none is known
+    before_hz : None where a segment begins
     """
     for known_hz in (nominal_hz, before_hz):
         if known_hz and is_same_rate(stated_hz, known_hz):

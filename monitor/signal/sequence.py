@@ -22,9 +22,10 @@ RESTART_SHARE = 1 / 8
 class Step:
     """From the last number to the next.
 
-    reason : "", gap, sequence_reset hole : numbers that are missing, from the
-    first to behind the last; it may reach over the lap is_new_lap : the counter
-    has wrapped
+    reason : "", gap, sequence_reset
+    hole : numbers that are missing, from the first to behind the last; it may
+        reach over the lap
+    is_new_lap : the counter has wrapped
     """
 
     reason: str = ""
@@ -35,7 +36,7 @@ class Step:
 def step(last: int, now: int, bits: int | None, n_passed: float | None) -> Step:
     """bits : the counter's declared width; None: not declared
     n_passed : messages that would have filled the time since the last; None
-    where none tells
+        where none tells
     """
     if bits is None:
         return _plain_step(last, now)

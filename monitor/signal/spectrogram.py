@@ -44,8 +44,8 @@ class SpectrogramSettings:
 
     n_window, n_fft, hop : samples
     taper : boxcar, hann, hamming or blackman
-    band_edges_hz : n_bands + 1 rising edges; an FFT bin belongs to the band its centre lies in, low
-        edge included
+    band_edges_hz : n_bands + 1 rising edges; an FFT bin belongs to the band its
+        centre lies in, low edge included
     """
 
     sample_rate_hz: float
@@ -126,10 +126,11 @@ class SpectrogramSettings:
 def spectrogram(samples: Float32, settings: SpectrogramSettings) -> Float32:
     """Mean power density of each band and frame.
 
-    samples : float32, shape (n_windows, n_channels, n_window), m/s². The mean of each window and
-        channel is removed.
-    Returns psd_db : float32, shape (n_windows, n_channels, n_bands, n_frames), dB re 1 (m/s²)²/Hz,
-        at least -120 dB. Raises ValueError if the shape does not fit the settings.
+    samples : float32, shape (n_windows, n_channels, n_window), m/s². The mean
+        of each window and channel is removed.
+    Returns psd_db : float32, shape (n_windows, n_channels, n_bands, n_frames),
+        dB re 1 (m/s²)²/Hz, at least -120 dB. Raises ValueError if the shape
+        does not fit the settings.
     """
     if samples.ndim != 3 or samples.shape[2] != settings.n_window:
         raise ValueError(
@@ -152,8 +153,9 @@ def spectrogram(samples: Float32, settings: SpectrogramSettings) -> Float32:
 def to_grid(psd_db: Float32, n_t: int) -> Float32:
     """Mean, in power, over the frames of each map column.
 
-    psd_db : float32, shape (n_windows, n_channels, n_bands, n_frames) Returns float32, shape
-        (n_windows, n_channels, n_bands, n_t). Raises ValueError for more columns than frames.
+    psd_db : float32, shape (n_windows, n_channels, n_bands, n_frames) Returns
+        float32, shape (n_windows, n_channels, n_bands, n_t). Raises ValueError
+        for more columns than frames.
     """
     starts = column_starts(psd_db.shape[-1], n_t)
     n_in_column = np.diff([*starts, psd_db.shape[-1]]).astype(np.float32)

@@ -35,7 +35,7 @@ def segment_powers(samples: Float64, n: int) -> Float64:
     """Power of each segment of n samples, their mean removed, as a density at a rate of one.
 
     samples : float64, shape (at least n,). Returns shape (n_segments, n // 2 +
-    1)
+        1)
     """
     n_more = (len(samples) - n) * 2 // n
     starts = np.linspace(0, len(samples) - n, 1 + n_more).astype(int)

@@ -35,9 +35,9 @@ BEGINS_ANEW = ("sequence_reset", "time_jump", "overlap")
 class WindowSettings:
     """n_window and n_hop in samples; n_hop = n_window means no overlap.
 
-    rate_hz : the nominal rate; 0 where none is known sequence_bits : the
-    declared width of the messages' counter derives : chunks are of velocity;
-    windows are of its derivative
+    rate_hz : the nominal rate; 0 where none is known
+    sequence_bits : the declared width of the messages' counter
+    derives : chunks are of velocity; windows are of its derivative
     """
 
     acquisition: Literal["continuous", "snapshot"]

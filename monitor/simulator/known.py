@@ -47,8 +47,8 @@ HALVES = (0.5, 1.5, 2.5, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0)
 class KnownMachine(SimulatedMachine):
     """A simulated machine and what is known of it.
 
-    part : what is broken, as the diagnosis would name it; the fault's times and severity are the
-        simulated machine's
+    part : what is broken, as the diagnosis would name it; the fault's times and
+        severity are the simulated machine's
     """
 
     def __init__(

@@ -44,11 +44,11 @@ class Truth:
 class SimulatedMachine:
     """An endless, repeatable signal; its fault is known.
 
-    kind : healthy; bearing (impulses ring a resonance); unbalance (the first shaft harmonic grows);
-        quiet (level falls
-        and the structure's modes sink: a failure that makes the machine quieter)
-    onset_s, growth_s : the fault begins at onset_s and grows linearly in amplitude to `severity`
-        within growth_s
+    kind : healthy; bearing (impulses ring a resonance); unbalance (the first
+        shaft harmonic grows); quiet (level falls and the structure's modes
+        sink: a failure that makes the machine quieter)
+    onset_s, growth_s : the fault begins at onset_s and grows linearly in
+        amplitude to `severity` within growth_s
     severity : 1 is plain to see, 0.5 is early
     """
 
@@ -282,8 +282,9 @@ def training_windows(
     truth).
 
     Every other machine is faulty, of severity 0.5 to 1, after a first quarter
-    of healthy windows, so that a network cannot learn which machine is which.
-    label : 0 ok, 1 ng. Split by machine_id.
+    of healthy windows,
+    so that a network cannot learn which machine is which. label : 0 ok, 1 ng.
+        Split by machine_id.
     """
     window_s = n_window / sample_rate_hz
     for machine_id in range(n_machines):

@@ -19,8 +19,8 @@ class Callbacks:
     """What a source calls, from a thread of its own.
 
     deliver : one message, in order. It may block, to hold the source back
-    refuse : a message that cannot be handed on, its payload cut short, and the reason: a key of
-        service.WHY_UNUSED. The source has settled it
+    refuse : a message that cannot be handed on, its payload cut short, and the
+        reason: a key of service.WHY_UNUSED. The source has settled it
     fail : an exception that nobody expected; the process ends
     """
 
@@ -33,7 +33,7 @@ class Callbacks:
 class Connection:
     """number : counts this process's connections, 0 before the first.
     is_resumed : the newest goes on where the one before stopped; else delivery
-    keys begin anew.
+        keys begin anew.
     """
 
     number: int

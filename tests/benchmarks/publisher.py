@@ -28,9 +28,9 @@ class Job:
     """Sensors first, first + step, ... of those on these topics, one message each period_ns; they
     begin one after another, evenly spread over a period.
 
-    payloads : a file of windows one after another windows : for each topic,
-    which of them it sends, again and again n_bytes : of a message. n_in_window
-    : messages that hold one window together
+    payloads : a file of windows one after another
+    windows : for each topic, which of them it sends, again and again
+    n_bytes : of a message. n_in_window : messages that hold one window together
     """
 
     port: int

@@ -59,8 +59,9 @@ class Block:
 @dataclass(frozen=True, slots=True)
 class Sender:
     """unit : stored numbers a m/s² (1/9.81 for g, 100 for counts of 0.01)
-    because : why discovery must ask, "" where it need not; asks : by which key; answer : the right
-        one, "" where none makes the shape readable without further words
+    because : why discovery must ask, "" where it need not; asks : by which key;
+        answer : the right one, "" where none makes the shape readable without
+        further words
     """
 
     publish: Callable[[Block], Sequence[Sent]]

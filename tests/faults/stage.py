@@ -160,8 +160,8 @@ class Stage:
     def end(self, n_samples: int | None = None, timeout_s: float = 120.0) -> Outcome:
         """Wait until all is taken, judged and delivered; check the books; gather what came out.
 
-        n_samples : unique samples of all sensors that the service can have got; None: all of the
-            recording
+        n_samples : unique samples of all sensors that the service can have got;
+            None: all of the recording
         """
         service, total = self.service, self.recording.n_samples * self.recording.n_sensors
         wanted = total if n_samples is None else n_samples

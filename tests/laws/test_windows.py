@@ -359,7 +359,7 @@ def test_a_reboot_after_a_loss_loses_nothing(
     """Case d20-reboot-after-gap, with the clock going on, behind, or back where it began.
 
     first : number heard of the new life. If that is the first of those lost,
-    nobody can tell.
+        nobody can tell.
     """
     assume(first < lost_at)
     before = counted(200, 0, 2**32, n_timed=200 if timed else 0)

@@ -178,7 +178,7 @@ class InfluxStandIn:
     ) -> tuple[int, bytes]:
         """A partial write: what is beyond the retention, of a conflicting type or malformed is
         dropped, the other rows are stored. rows, faults : by number of the
-        line, from 1.
+            line, from 1.
         """
         too_old, conflicts, kept = [], {}, {}
         for number, row in rows.items():

@@ -43,11 +43,12 @@ class Mosquitto:
     needs.
 
     persistence : keep sessions over a restart, saved at each change
-    server_certificate, client_ca_file : TLS; with client_ca_file clients must show a certificate
+    server_certificate, client_ca_file : TLS; with client_ca_file clients must
+        show a certificate
     users : name -> password; None lets anybody in
     extra : further lines of configuration
-    config : a configuration file's whole text in place of all the above (its `listener` must use
-        `port` and `address`)
+    config : a configuration file's whole text in place of all the above (its
+        `listener` must use `port` and `address`)
     """
 
     def __init__(

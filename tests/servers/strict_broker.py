@@ -17,9 +17,9 @@ NOT_AUTHORIZED = b"\xe0\x02\x87\x00"  # DISCONNECT of MQTT 5
 class StrictBroker:
     """Forwards to 127.0.0.1:target_port. Use it as a context manager.
 
-    port : where clients connect forbidden : a packet of this type with this
-    text ends the connection says_why : with DISCONNECT and a reason code (MQTT
-    5)
+    port : where clients connect
+    forbidden : a packet of this type with this text ends the connection
+    says_why : with DISCONNECT and a reason code (MQTT 5)
     """
 
     def __init__(

@@ -16,8 +16,8 @@ HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "host"}
 class StrippingProxy:
     """Use it as a context manager.
 
-    strays : paths asked for outside the prefix; they get 404. A browser's own wish for /favicon.ico
-        is none.
+    strays : paths asked for outside the prefix; they get 404. A browser's own
+        wish for /favicon.ico is none.
     """
 
     def __init__(self, target_port: int, prefix: str) -> None:

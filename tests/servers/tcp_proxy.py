@@ -17,7 +17,8 @@ class TcpProxy:
     """Forwards connections to 127.0.0.1:port through threads of its own. Use it as a context
     manager.
 
-    port : where clients connect n_connections : that were forwarded so far
+    port : where clients connect
+    n_connections : that were forwarded so far
     """
 
     def __init__(self, target_port: int) -> None:

@@ -158,7 +158,7 @@ def compare(seen: list[Seen], truth: Truth, shape: tuple[int, int]) -> str:
     """What the clip's frames say; those with a person partly in view are left out.
 
     shape : rows and columns of a frame. Raises TrainingError where truth and
-    clip differ in length.
+        clip differ in length.
     """
     if len(seen) != len(truth.label):
         raise TrainingError(

@@ -38,8 +38,9 @@ class People:
     """image : uint8, shape (n, 96, 96, 3). label : shape (n,), 1 is a person. photo : shape (n,).
 
     of_people_photo : shape (n,), whether people are elsewhere in the photo that
-    a window is of. boxes : one array (n_boxes, 4) a window, x0, y0, x1, y1 in
-    its pixels, a person in each
+        a window is of.
+    boxes : one array (n_boxes, 4) a window, x0, y0, x1, y1 in its pixels, a
+        person in each
     """
 
     image: Pictures
@@ -76,7 +77,7 @@ def varied(image: Pictures, random: np.random.Generator) -> Float32:
     """Pictures as a network learns from them: mirrored or not, moved, brighter or darker.
 
     image : uint8, shape (n, 96, 96, 3). Returns float32 of the same shape, 0 to
-    1.
+        1.
     """
     n = len(image)
     margin = ((0, 0), (MAX_SHIFT, MAX_SHIFT), (MAX_SHIFT, MAX_SHIFT), (0, 0))

@@ -56,9 +56,9 @@ TEST_SEED = 1000  # so far from the seeds of the training signals
 class Maps:
     """The network's word on each test signal and what it says of the sweeps.
 
-    contribution : (n, n_bands, n_t), logit units. within_field, on_ridge : (n, n_bands, n_t), cells
-        that see the ridge, and cells that it passes or that touch such a cell; empty without a
-        sweep
+    contribution : (n, n_bands, n_t), logit units. within_field, on_ridge : (n,
+        n_bands, n_t), cells that see the ridge, and cells that it passes or
+        that touch such a cell; empty without a sweep
     """
 
     logit: Float32

@@ -47,11 +47,13 @@ _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 class Answer:
     """What came back of one request.
 
-    status : NO_ANSWER where nothing came message : printable and short words :
-    of an InfluxDB, in full; '' where whoever answered does not speak as one
+    status : NO_ANSWER where nothing came
+    message : printable and short
+    words : of an InfluxDB, in full; '' where whoever answered does not speak as
+        one
     refused : what InfluxDB 3 says of single lines, by their number from 0
-    version : InfluxDB's, where it says so retry_after_s : when the server wants
-    to be asked again, if it said so
+    version : InfluxDB's, where it says so
+    retry_after_s : when the server wants to be asked again, if it said so
     """
 
     status: int

@@ -156,8 +156,8 @@ def band_names(f_edges_hz: tuple[float, ...]) -> tuple[str, ...]:
 def whole_cells(cells: NDArray[np.floating], total: float) -> NDArray[np.int64] | None:
     """A map in whole 1/CELLS_PER_UNIT that sums to round(CELLS_PER_UNIT * total).
 
-    cells : shape (n_f, n_t), adds up to total but for rounding; what rounding leaves goes to the
-        largest cells.
+    cells : shape (n_f, n_t), adds up to total but for rounding; what rounding
+        leaves goes to the largest cells.
 
     Returns None where a number is not finite, or too large to be exact.
     """

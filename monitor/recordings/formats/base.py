@@ -23,8 +23,8 @@ class FileError(Exception):
 class Rate:
     """As a file states it.
 
-    tolerance : relative, within which it confirms a declared rate source : " by
-    its column 't'"; "" for the header
+    tolerance : relative, within which it confirms a declared rate
+    source : " by its column 't'"; "" for the header
     """
 
     hz: float
@@ -36,11 +36,11 @@ class Rate:
 class Stored:
     """What a file holds under a key.
 
-    array : the file's own number type and axes, read-only units : of the
-    channels, as the file spells them; () where it says none n_stated : samples
-    in time that its header promises where fewer are there breaks : samples that
-    do not follow the one before them in time understood : how it was read,
-    where a file could be read in several ways
+    array : the file's own number type and axes, read-only
+    units : of the channels, as the file spells them; () where it says none
+    n_stated : samples in time that its header promises where fewer are there
+    breaks : samples that do not follow the one before them in time
+    understood : how it was read, where a file could be read in several ways
     """
 
     array: NDArray[Any]

@@ -40,8 +40,9 @@ Lines = Iterator[tuple[int, str]]
 class _Segment:
     """The header of the samples, one entry a channel.
 
-    columns : of the channels among the cells of a line steps : Delta_X as
-    written, of each channel n_samples : the most that a channel states
+    columns : of the channels among the cells of a line
+    steps : Delta_X as written, of each channel
+    n_samples : the most that a channel states
     """
 
     layout: Layout

@@ -40,9 +40,10 @@ _UNIT_BEHIND = re.compile(r"(.*?)\s*[\[(]\s*([^\])]{1,20}?)\s*[\])]$")
 @dataclass(frozen=True, slots=True)
 class Layout:
     """names, units : of the columns; () and "" where the file has none
-    n_columns : cells of each line of numbers first_line : of numbers, from 1
-    header_line : 0 without one is_open : either decimal sign gives these
-    numbers, so none was seen
+    n_columns : cells of each line of numbers
+    first_line : of numbers, from 1
+    header_line : 0 without one
+    is_open : either decimal sign gives these numbers, so none was seen
     """
 
     delimiter: str

@@ -35,9 +35,10 @@ _UNIT_IN_NAME = re.compile(r".*[ _/](s|ms|us|µs|ns|min|h)", re.IGNORECASE)
 class Clock:
     """How the cells of a column of times are read.
 
-    column, name : where it stands, and what a person calls it read : a cell to
-    seconds, or to a count of `unit`; None where it is no time unit : "" where
-    the column names none resolution : of a cell, in the same unit
+    column, name : where it stands, and what a person calls it
+    read : a cell to seconds, or to a count of `unit`; None where it is no time
+    unit : "" where the column names none
+    resolution : of a cell, in the same unit
     """
 
     column: int
@@ -107,7 +108,8 @@ def tell(
 ) -> tuple[Rate | None, tuple[int, ...]]:
     """The rate, and the samples before which others are missing.
 
-    times : (n,) in the clock's unit coarse : what each may be off by rounding
+    times : (n,) in the clock's unit
+    coarse : what each may be off by rounding
     """
     if clock.wraps:
         times = np.unwrap(times, period=DAY_S)

@@ -84,10 +84,12 @@ RuleOf = Callable[[str], SensorRule | None]
 class DecoderSettings:
     """What holds for one message.
 
-    payload : the subscription's settings sensor : "machine/point" as the topic
-    gives it; "/main" where it names no machine rule_of : the rule of any
-    sensor's name, for messages that bring several; None where none fits birth :
-    the sender's newest birth certificate, where its format has such
+    payload : the subscription's settings
+    sensor : "machine/point" as the topic gives it; "/main" where it names no
+        machine
+    rule_of : the rule of any sensor's name, for messages that bring several;
+        None where none fits
+    birth : the sender's newest birth certificate, where its format has such
     """
 
     payload: PayloadSettings

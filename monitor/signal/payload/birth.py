@@ -9,8 +9,9 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Birth:
     """names : of metrics, by alias
-    datatypes : by name death_number : bdSeq, which the node's death certificate
-    repeats; None in a device's birth
+    datatypes : by name
+    death_number : bdSeq, which the node's death certificate repeats; None in a
+        device's birth
     """
 
     names: Mapping[int, str]

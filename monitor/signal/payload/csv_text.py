@@ -34,8 +34,8 @@ NUMBER = re.compile(
 class CsvPayload(PayloadSettings):
     """columns : of the channels, by number from 0, or by name where there is a header
     delimiter : one character, or the words "tab" and "blank", which is any
-    white space skip_lines : before the header, or before the first line of
-    numbers
+        white space
+    skip_lines : before the header, or before the first line of numbers
     """
 
     format: Literal["csv"]

@@ -46,8 +46,8 @@ MAX_TEXT = 64  # characters
 def unused_id(part: Any, used: tuple[str | None, ...]) -> str:
     """ "sensorId b" of {"sensorId": "b"}; "" where there is none.
 
-    part : the object that holds the samples used : paths to what names the
-    sensor
+    part : the object that holds the samples
+    used : paths to what names the sensor
     """
     if not isinstance(part, dict):
         return ""

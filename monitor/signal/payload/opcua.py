@@ -37,9 +37,10 @@ _BAD = 2  # severity, the upper two bits of a status code
 
 class OpcUaPayload(PayloadSettings):
     """fields : one for each channel, or one that holds them all
-    machine, point : what names them; None: the topic does time : the
-    DataSetMessage's Timestamp, or the first field's SourceTimestamp sequence :
-    whether SequenceNumber tells losses: only where every message brings samples
+    machine, point : what names them; None: the topic does
+    time : the DataSetMessage's Timestamp, or the first field's SourceTimestamp
+    sequence : whether SequenceNumber tells losses: only where every message
+        brings samples
     """
 
     format: Literal["opcua"]

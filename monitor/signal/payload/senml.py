@@ -38,7 +38,7 @@ LABELS = {
 class SenmlPayload(PayloadSettings):
     """channels : the names' ends that tell the channels; None: one channel, whatever its name
     device : what the rest of the name stands for; None: the topic alone names
-    the sensor
+        the sensor
     """
 
     format: Literal["senml"]

@@ -56,7 +56,7 @@ _ARRAYS = {
 class SparkplugPayload(PayloadSettings):
     """metrics : the names of the metrics, one for each channel, or one that holds them all
     sequence : whether the edge node's seq tells losses: only where nothing else
-    of it is sent
+        of it is sent
     """
 
     format: Literal["sparkplug"]

@@ -14,12 +14,14 @@ from monitor.signal.payload.times import RelativeFormat, TimeFormat
 class TreePayload(PayloadSettings):
     """Where things lie in the tree: every value here but those of encoding and format is a path.
 
-    parts : a list whose entries are read one by one, as messages of their own: several sensors
+    parts : a list whose entries are read one by one, as messages of their own:
+        several sensors
     samples : one path, or one for each channel
-    channels : paths within each entry of samples, where that is a list of objects or rows
+    channels : paths within each entry of samples, where that is a list of
+        objects or rows
     sample_time : the same, of the time of each sample
-    part_index, part_count : where several messages hold one stretch of samples: which of how many,
-        from 0 or from 1
+    part_index, part_count : where several messages hold one stretch of samples:
+        which of how many, from 0 or from 1
     series : what these messages share; None: their sequence
     """
 

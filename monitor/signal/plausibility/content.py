@@ -46,8 +46,9 @@ _HEX = re.compile(rb"[0-9a-fA-F\s]+")
 def content_of(data: bytes, width: int = 1) -> Content | None:
     """None where the bytes may be bare numbers.
 
-    width : bytes of a number, as configured; 1 where nothing is known. Text that is neither JSON
-        nor numbers is told from 2 on only: samples of one byte may be letters.
+    width : bytes of a number, as configured; 1 where nothing is known. Text
+        that is neither JSON nor numbers is told from 2 on only: samples of one
+        byte may be letters.
     """
     for name, fits in _BINARY.items():
         if fits(data):

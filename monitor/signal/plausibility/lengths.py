@@ -38,8 +38,9 @@ class Length:
 def length_of(numbers: Integers, width: int, inner: Chosen | None = None) -> Length | None:
     """None where the numbers tell nothing: at rest, or clipped most of the time.
 
-    numbers : shape (n_channels, n) width : bytes of a number inner : which ones
-    are not clipped, where that is known better
+    numbers : shape (n_channels, n)
+    width : bytes of a number
+    inner : which ones are not clipped, where that is known better
     """
     inner = inner_of(numbers) if inner is None else inner
     moving = np.ptp(numbers, axis=1) > 0

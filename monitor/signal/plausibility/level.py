@@ -17,8 +17,8 @@ RESTING_SHARE = 0.5  # of the mean: what shakes more does not rest
 def level_trouble(samples: Float32, unit: str, full_scale_ms2: float | None) -> str:
     """One sentence, without the sensor's name; '' where the level may be right.
 
-    samples : float32, shape (n_channels, n), m/s² unit : as configured;
-    full_scale_ms2 : likewise, what the sensor can measure
+    samples : float32, shape (n_channels, n), m/s²
+    unit : as configured; full_scale_ms2 : likewise, what the sensor can measure
     """
     few = samples[:, :4096].astype(np.float64)
     if not np.isfinite(few).all():

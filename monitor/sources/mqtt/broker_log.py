@@ -47,8 +47,8 @@ class MqttCounters:
 class BrokerLog:
     """Used on the network thread.
 
-    own_topics : the filter of what we publish had_session : the broker should
-    have a session of ours
+    own_topics : the filter of what we publish
+    had_session : the broker should have a session of ours
     """
 
     def __init__(self, settings: MqttSettings, own_topics: str, had_session: bool) -> None:

@@ -85,14 +85,16 @@ class _LastError(logging.Handler):
 class MqttClient:
     """One session with one broker.
 
-    deliver : called on the network thread for each message, in order. It may block to hold the
-        broker back. Beyond
-        keep_alive_s the broker gives the connection up, and sends what is not acknowledged again
-        over the next.
-    on_refuse : called with a message cut to its first bytes, and why; it is settled here.
-    on_fault : called with any exception that nobody expected; the process should end.
-    held_before : topic filters that the session may hold from an earlier process; unsubscribed
-        where no longer wanted. With any, the broker should have a session of ours.
+    deliver : called on the network thread for each message, in order. It may
+        block to hold the broker back. Beyond keep_alive_s the broker gives the
+        connection up, and sends what is not acknowledged again over the next.
+    on_refuse : called with a message cut to its first bytes, and why; it is
+        settled here.
+    on_fault : called with any exception that nobody expected; the process
+        should end.
+    held_before : topic filters that the session may hold from an earlier
+        process; unsubscribed where no longer wanted. With any, the broker
+        should have a session of ours.
     """
 
     def __init__(

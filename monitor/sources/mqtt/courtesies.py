@@ -46,8 +46,8 @@ class Courtesies:
     def lost(self, is_quick: bool, is_denied: bool) -> str:
         """The connection has ended. Returns what is left out from now on, "" where nothing is.
 
-        is_quick : soon after it was made is_denied : the broker said that
-        something was not allowed
+        is_quick : soon after it was made
+        is_denied : the broker said that something was not allowed
         """
         suspect = self.suspect
         self._unanswered.clear()
