@@ -18,6 +18,7 @@ from monitor.evidence.network import Classifier
 from monitor.records.commissioned import Baseline
 from monitor.records.signal import Float32, Window
 from monitor.signal.indicators import figures
+from monitor.signal.moments import moments
 from monitor.signal.quality import Quality, assess, rate_reason
 from monitor.signal.spectrogram import spectrogram, to_grid
 from monitor.signal.windows import WindowSettings
@@ -89,34 +90,28 @@ class Analyser:
         self, windows: Sequence[Window], baselines: Sequence[Baseline | None]
     ) -> list[Analysis]:
         samples = np.stack([window.samples for window in windows])
+        found = moments(samples)
+        assessed = assess(samples, self.rule.full_scale_ms2, found)
         qualities = [
             _with_rate(quality, window, self.settings.sample_rate_hz)
-            for quality, window in zip(
-                assess(samples, self.rule.full_scale_ms2), windows, strict=True
-            )
+            for quality, window in zip(assessed, windows, strict=True)
         ]
         good = [i for i, quality in enumerate(qualities) if not quality.reason]
         analyses = [Analysis(quality) for quality in qualities]
         if good:
             usable = samples if len(good) == len(windows) else samples[good]
-            found = self._judge(
-                usable, [qualities[i] for i in good], [baselines[i] for i in good]
-            )
-            for i, analysis in zip(good, found, strict=True):
-                analyses[i] = analysis
+            spectra, outputs = self._judge(usable, [baselines[i] for i in good])
+            shapes = figures(found)
+            for i, spectrum_db, output in zip(good, spectra, outputs, strict=True):
+                analyses[i] = Analysis(qualities[i], spectrum_db, shapes[i], output)
         return analyses
 
     def _judge(
-        self,
-        samples: Float32,
-        qualities: Sequence[Quality],
-        baselines: Sequence[Baseline | None],
-    ) -> list[Analysis]:
+        self, samples: Float32, baselines: Sequence[Baseline | None]
+    ) -> tuple[Float32, Sequence[NetworkOutput | None]]:
+        """Spectra on the grid, and what the network says."""
         psd_db = spectrogram(samples, self.settings)
-        spectra = to_grid(psd_db, self.grid.shape[1])
-        outputs = self._outputs(psd_db, baselines)
-        found = zip(qualities, spectra, figures(samples), outputs, strict=True)
-        return [Analysis(*one) for one in found]
+        return to_grid(psd_db, self.grid.shape[1]), self._outputs(psd_db, baselines)
 
     def _outputs(
         self, psd_db: Float32, baselines: Sequence[Baseline | None]

@@ -12,51 +12,27 @@ import numpy as np
 
 from monitor.records.signal import Float32
 from monitor.signal import severity
+from monitor.signal.moments import Moments
 
 SLOW_SHAFT_HZ = 10.0  # 600 1/min: below it, velocity counts from 2 Hz (ISO 20816-3)
 FIGURES = ("rms_ms2", "peak_ms2", "peak_to_peak_ms2", "crest", "kurtosis")
-N_AT_ONCE = 8  # windows: more leave the cache
-RANGE = (1e-4, 1e6)  # m/s², a peak whose fourth power a float32 holds
 VELOCITY = "velocity_rms_mm_s"
 SLOW_VELOCITY = "velocity_rms_from_2hz_mm_s"
 ZONE = "zone"  # 1 is A, 4 is D
 
 
-def figures(samples: Float32) -> Float32:
+def figures(found: Moments) -> Float32:
     """FIGURES of each channel of each window, its mean removed.
-
-    samples : float32, shape (n_windows, n_channels, n_window), acceleration in
-        m/s²
 
     Returns float32, shape (n_windows, n_channels, len(FIGURES)). Crest factor
     (peak / RMS) and kurtosis (of Pearson, 3 for normal noise) are NaN where a
     channel stands still.
     """
-    found = np.empty((*samples.shape[:2], len(FIGURES)), np.float32)
-    for first in range(0, len(samples), N_AT_ONCE):
-        part = slice(first, first + N_AT_ONCE)
-        found[part] = _figures(samples[part])
-    return found
-
-
-def _figures(samples: Float32) -> Float32:
-    n = samples.shape[2]
-    mean = samples.mean(axis=2)
-    high, low = samples.max(axis=2) - mean, mean - samples.min(axis=2)
-    peak = np.maximum(high, low)
-    centred = samples - mean[..., None]
-    scale = np.ones_like(peak)
-    if ((peak < RANGE[0]) | (peak > RANGE[1])).any():
-        scale = np.where(peak > 0, peak, 1)
-        centred /= scale[..., None]
-    square = np.square(centred, out=centred)
-    mean_square = square.mean(axis=2)
-    fourth = np.einsum("wcn,wcn->wc", square, square) / n
-    rms = np.sqrt(mean_square)
     with np.errstate(divide="ignore", invalid="ignore"):
-        crest = peak / scale / rms
-        kurtosis = fourth / np.square(mean_square)
-    return np.stack([rms * scale, peak, high + low, crest, kurtosis], axis=2)
+        crest = found.peak / found.rms
+    return np.stack(
+        [found.rms, found.peak, found.peak_to_peak, crest, found.kurtosis], axis=2
+    )
 
 
 def velocity_name(shaft_hz: float | None) -> str:
@@ -72,8 +48,8 @@ def velocities(samples: Float32, sample_rate_hz: float, name: str) -> list[float
     """RMS velocity of each channel, mm/s; none where the window is too short or the rate too low.
 
     samples : float32, shape (n_channels, n_window), acceleration in m/s². name
-        : VELOCITY, which counts from 10 to 1000 Hz, or SLOW_VELOCITY, which
-        counts from 2 Hz
+    : VELOCITY, which counts from 10 to 1000 Hz, or SLOW_VELOCITY, which counts
+    from 2 Hz
     """
     low_hz = severity.SLOW_LOW_HZ if name == SLOW_VELOCITY else severity.LOW_HZ
     if not severity.applies(sample_rate_hz, samples.shape[1], low_hz):

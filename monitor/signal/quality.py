@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.records.signal import Float32
+from monitor.signal.moments import Moments, moments
 from monitor.signal.rates import is_same_rate
 
 # of a channel's samples at full scale: beyond it harmonics of the clipping look like a fault
 CLIPPED_SHARE = 0.01
 DECLARED_RATE_LIMIT = 0.001  # a model knows one rate
-N_BLOCKS = 10  # a channel without any change over one block is stuck
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +34,26 @@ class Quality:
         }
 
 
-def assess(samples: Float32, full_scale_ms2: float | None) -> list[Quality]:
+def assess(
+    samples: Float32, full_scale_ms2: float | None, found: Moments | None = None
+) -> list[Quality]:
     """Judge the data, not the machine.
 
     samples : float32, shape (n_windows, n_channels, n_window), m/s²
     full_scale_ms2 : the sensor's limit; None where it is unknown (then clipping
-        is not looked for)
+    is not looked for)
+    found : the samples' moments, where they are known already
 
     Returns one Quality a window; reasons: not_finite, flat_line, clipped.
     """
-    n_windows, n_channels, n_window = samples.shape
-    n_blocks = min(N_BLOCKS, n_window)
-    blocks = samples[:, :, : n_window // n_blocks * n_blocks].reshape(
-        n_windows, n_channels, n_blocks, -1
-    )
-    low, high = blocks.min(axis=3), blocks.max(axis=3)
-    with np.errstate(invalid="ignore", over="ignore"):  # NaN and inf are what we look for
-        mean = samples.mean(axis=2)
-        # Before squaring: gravity would swamp a quiet machine in float32.
-        centred = samples - mean[:, :, None]
-        rms = np.sqrt(np.einsum("wcn,wcn->wc", centred, centred) / n_window).max(axis=1)
-        peak = np.maximum(high.max(axis=2) - mean, mean - low.min(axis=2)).max(axis=1)
-        finite = np.isfinite(rms) & np.isfinite(peak)
+    n_windows = len(samples)
+    found = moments(samples) if found is None else found
+    low, high = found.low, found.high
+    with np.errstate(over="ignore"):
+        rms, peak = found.rms.max(axis=1), found.peak.max(axis=1)
+        # A square that float32 cannot hold would make the spectrum infinite.
+        finite = np.isfinite(np.square(rms)) & np.isfinite(peak)
+    # A channel without any change over one block is stuck.
     flat = (low == high).any(axis=(1, 2))
     clipped = np.zeros(n_windows)
     if full_scale_ms2 is not None:

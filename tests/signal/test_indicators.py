@@ -17,6 +17,7 @@ from monitor.signal.indicators import (
     velocities,
     velocity_name,
 )
+from monitor.signal.moments import moments
 
 RATE_HZ = 25_600.0
 
@@ -27,7 +28,7 @@ def sine(f_hz: float, amplitude_ms2: float, seconds: float = 1.0) -> Float32:
 
 
 def only(samples: Float32) -> dict[str, float]:
-    return dict(zip(FIGURES, figures(samples[None])[0, 0].tolist(), strict=True))
+    return dict(zip(FIGURES, figures(moments(samples[None]))[0, 0].tolist(), strict=True))
 
 
 def velocity(samples: Float32, name: str = VELOCITY) -> float:
@@ -85,9 +86,9 @@ def test_windows_and_channels_have_their_own_however_they_are_batched() -> None:
         np.concatenate([sine(50, 1), sine(50, 3)]),
         np.concatenate([sine(7, 2)] * 2),
     )
-    together = figures(np.stack([first, second]))
+    together = figures(moments(np.stack([first, second])))
     assert together.shape == (2, 2, len(FIGURES))
-    np.testing.assert_allclose(together[0], figures(first[None])[0], rtol=1e-6)
+    np.testing.assert_allclose(together[0], figures(moments(first[None]))[0], rtol=1e-6)
     np.testing.assert_allclose(together[0, 1, 0], 3 * together[0, 0, 0], rtol=1e-4)
 
 
