@@ -11,14 +11,16 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, chain, islice
+from operator import sub
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from monitor.records.signal import Float32
-from monitor.records.trend import BandSums, Float64, Spread, TrendRow
+from monitor.records.trend import BandSums, FEdges, Float64, Spread, TrendRow
 
 _PLAIN, _COMPRESSED = b"\0", b"\1"
 # Bytes of the head; rows; exact numbers and measures a row; counts of all; bytes a measure.
@@ -81,8 +83,18 @@ def _decoded(left: io.BytesIO, tier_s: int) -> Iterator[TrendRow]:
 
 
 def _head(row: TrendRow) -> bytes:
-    bands = [[f_edges, list(sums.cells)] for f_edges, sums in row.bands.items()]
-    return _compact([list(row.windows), list(row.spreads), bands, row.is_late]).encode()
+    bands = tuple((f_edges, tuple(sums.cells)) for f_edges, sums in row.bands.items())
+    return _written_head(tuple(row.windows), tuple(row.spreads), bands, row.is_late)
+
+
+@lru_cache(maxsize=256)  # rows are written at every commit, and their heads hardly change
+def _written_head(
+    statuses: tuple[str, ...],
+    names: tuple[str, ...],
+    bands: tuple[tuple[FEdges, tuple[str, ...]], ...],
+    is_late: bool,
+) -> bytes:
+    return _compact([statuses, names, bands, is_late]).encode()
 
 
 def _group(head: bytes, rows: Sequence[TrendRow], bits: list[int] | None = None) -> bytes:
@@ -92,7 +104,7 @@ def _group(head: bytes, rows: Sequence[TrendRow], bits: list[int] | None = None)
     if bits is not None:
         measures = _rounded(measures.astype("<f4"), np.array(bits, "<i4"))
     spreads = [spread for row in rows for spread in row.spreads.values()]
-    counts = np.array([*_buckets(spreads), *_counts(spreads)], "<i4")
+    counts = np.array(_sketches(spreads), "<i4")
     n_numbers = len(exact), len(measures), len(counts)
     sizes = _SIZES.pack(len(head), len(rows), *n_numbers, measures.itemsize)
     return b"".join((sizes, head, *map(_shuffled, (exact, measures, counts))))
@@ -128,21 +140,18 @@ def _bits(row: TrendRow) -> list[int]:
     return [_SUM_BITS, *(of_spread * len(row.spreads)), *([_BAND_BITS] * n_cells)]
 
 
-def _buckets(spreads: Iterable[Spread]) -> Iterator[int]:
-    """Of each sketch: how many buckets, and how far each is from the one before."""
+def _sketches(spreads: Iterable[Spread]) -> list[int]:
+    """Of each sketch: how many buckets, and how far each is from the one before. Then of each
+    bucket: how many values.
+    """
+    buckets: list[int] = []
+    counts: list[int] = []
     for spread in spreads:
-        yield len(spread.buckets)
-        before = 0
-        for bucket in sorted(spread.buckets):
-            yield bucket - before
-            before = bucket
-
-
-def _counts(spreads: Iterable[Spread]) -> Iterator[int]:
-    """Of each bucket: how many values."""
-    for spread in spreads:
-        for bucket in sorted(spread.buckets):
-            yield spread.buckets[bucket]
+        places = sorted(spread.buckets)
+        buckets.append(len(places))
+        buckets += map(sub, places, [0, *places])
+        counts += map(spread.buckets.__getitem__, places)
+    return buckets + counts
 
 
 def _rows(head: Head, tier_s: int, numbers: Float64, counts: Counts) -> Iterator[TrendRow]:
