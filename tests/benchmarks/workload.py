@@ -33,6 +33,7 @@ class Workload:
     """
 
     folder: Path  # of the model
+    n_sensors: int
     classifier: Classifier
     rule: SensorSettings
     payloads: tuple[bytes, ...]
@@ -97,7 +98,7 @@ def make_workload(folder: Path, n_sensors: int, n_windows: int) -> Workload:
         for index in range(n_windows)
         for sensor in range(n_sensors)
     )
-    return Workload(folder, classifier, rule, payloads, messages)
+    return Workload(folder, n_sensors, classifier, rule, payloads, messages)
 
 
 def topic(sensor: int) -> str:
