@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.commands.status import render, summary
+from monitor.commands.status import summary
+from monitor.commands.status_text import render
 from monitor.journal.reader import JournalReader
 from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from monitor.cli import main
-from monitor.commands.status import render, summary
+from monitor.commands.status import summary
+from monitor.commands.status_text import render
 from monitor.config_file import write_yaml
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal

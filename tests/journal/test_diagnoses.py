@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.commands.status import render, summary
+from monitor.commands.status import summary
+from monitor.commands.status_text import render
 from monitor.journal.cursors import Cursor, Notified
 from monitor.journal.reader import JournalReader
 from monitor.journal.views import JournalViews, StoredEvent

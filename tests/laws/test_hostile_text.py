@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.commands.status import render, summary
+from monitor.commands.status import summary
+from monitor.commands.status_text import render
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal
 from monitor.pipeline import pipeline as pipeline_module

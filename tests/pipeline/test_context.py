@@ -12,7 +12,8 @@ import msgpack
 import numpy as np
 import pytest
 
-from monitor.commands.status import render, summary
+from monitor.commands.status import summary
+from monitor.commands.status_text import render
 from monitor.config import Config, ContextSettings
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal
