@@ -261,7 +261,7 @@ class Finder:
             yield self._text.replaced(node, "pass")
         elif isinstance(node, ast.Raise) or _acts(node):
             yield self._text.replaced(node, "pass")
-        elif isinstance(node, ast.Return) and node.value and not _is_none(node.value):
+        elif isinstance(node, ast.Return) and node.value and not _is_plain(node.value):
             yield self._text.replaced(node.value, "None")
 
     def _turned_round(self, test: ast.expr) -> Iterator[Edit]:
@@ -300,8 +300,9 @@ def _acts(node: ast.stmt) -> bool:
     return False
 
 
-def _is_none(value: ast.expr) -> bool:
-    return isinstance(value, ast.Constant) and value.value is None
+def _is_plain(value: ast.expr) -> bool:
+    """None already, or a literal that is changed by itself."""
+    return isinstance(value, ast.Constant) and not isinstance(value.value, str)
 
 
 def _name(function: ast.expr) -> str:

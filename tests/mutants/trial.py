@@ -44,7 +44,10 @@ OPTIONS = (
     "-q",
     "-x",
     "--no-header",
-    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # of what was imported before the fork
+    *(
+        "-W",
+        "ignore::pytest.PytestAssertRewriteWarning",
+    ),  # of what was imported before the fork
     "--tb=no",
     f"--hypothesis-profile={PROFILE}",
     *("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "-p", "no:schemathesis"),
