@@ -49,12 +49,15 @@ KINDS = (
 
 
 @dataclass(frozen=True)
-class Bearing:
-    """process : of its healthy life run_in_db : (n_levels,), how its first windows differed"""
+class Heard:
+    """A machine that was heard while healthy, by whose likeness others are drawn.
 
-    name: str
+    run_in_db : (n_levels,), how its first windows differed
+    """
+
     process: LevelProcess
     run_in_db: Float64
+    n_channels: int
 
 
 class Months:
@@ -62,16 +65,17 @@ class Months:
 
     def __init__(
         self,
-        bearings: Sequence[Bearing],
+        heard: Sequence[Heard],
         changes: Changes,
         period_s: float,
         random: np.random.Generator,
     ) -> None:
         self._random, self._period_s, self._changes = random, period_s, changes
-        self._process = bearings[random.integers(len(bearings))].process
+        like = heard[int(random.integers(len(heard)))]
+        self._process, self._n_channels = like.process, like.n_channels
         self._slower = log_uniform(random, *SLOWER)
         n_levels = len(self._process.mean_db)
-        run_in = bearings[random.integers(len(bearings))].run_in_db
+        run_in = heard[int(random.integers(len(heard)))].run_in_db
         self._run_in_db = run_in * random.choice([-1.0, 1.0])
         self._run_in_s = log_uniform(random, *RUN_IN_S)
         self._drift_db = DRIFT_DB * random.standard_normal(n_levels)
@@ -79,8 +83,9 @@ class Months:
         self._dwell_s = log_uniform(random, *DWELL_S)
         self._n_made, self._mode = 0, 0
 
-    def levels(self, n: int) -> Float64:
-        """Of the next n windows, dB; shape (n, n_levels)."""
+    def levels(self, seconds: float) -> Float64:
+        """Of the next windows, dB; shape (n, n_channels, n_bands)."""
+        n = round(seconds / self._period_s)
         time_s = (self._n_made + np.arange(n)) * self._period_s
         level_db = self._process.draw(n, self._period_s / self._slower, self._random)
         if self._changes.has_modes:
@@ -90,7 +95,7 @@ class Months:
         if self._changes.drifts:
             level_db += (time_s / MONTH_S)[:, None] * self._drift_db
         self._n_made += n
-        return level_db
+        return np.asarray(level_db.reshape(n, self._n_channels, -1))
 
     def _modes(self, n: int) -> Float64:
         """Which mode each window is in; a change leads to any of the others."""

@@ -157,11 +157,11 @@ def test_another_commissioning_begins_anew() -> None:
 
 def test_no_more_is_promised_than_the_reference_carries() -> None:
     assert promised_s(REFERENCE, HOUR_S) == HOUR_S
-    assert promised_s(REFERENCE, MONTH_S) == 40_000.0
+    assert promised_s(REFERENCE, MONTH_S) == 20_000.0
     text = describe(MONTH_S, REFERENCE)
     assert text == (
-        "At most one false alarm in 11 hours of running is promised, not in 30 days: that needs"
-        " healthy windows over 7.5 days of running, worth at least 16 independent blocks, and the"
+        "At most one false alarm in 5.6 hours of running is promised, not in 30 days: that needs"
+        " healthy windows over 15 days of running, worth at least 16 independent blocks, and the"
         " commissioning has 1000 of 9 runs over 2.8 hours, worth 500."
     )
 
