@@ -6,17 +6,16 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from monitor.commands.progress import Count, spoken
+from monitor.commands.progress import PERIOD_S, Count
 from tests.mutants.covering import Covered
 from tests.mutants.mutations import Mutant, mutants
 from tests.mutants.scope import ROOT, Explained, changed, explained, scope
-from tests.mutants.trial import Trial, begin, cover
+from tests.mutants.trial import POLL_S, Trial, begin, cover
 
 ENOUGH = 0.95  # of mutants that nobody explained
-POLL_S = 0.02
 
 
 @dataclass
@@ -31,6 +30,10 @@ class Outcomes:
     def add(self, mutant: Mutant, outcome: str) -> None:
         self.n_timeouts += outcome == "timeout"
         (self.survived if outcome == "survived" else self.killed).append(mutant)
+
+    def __str__(self) -> str:
+        n_survived = len(self.survived) + len(self.uncovered)
+        return f"{len(self.killed)} killed, {n_survived} survived"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,43 +76,33 @@ def _files(options: argparse.Namespace) -> list[str]:
 def run(files: Sequence[str], n_workers: int) -> Outcomes:
     known = scope()
     tests = sorted({test for one in files for test in known[one]})
-    started_s = time.monotonic()
-
-    def state() -> str:
-        return f"running {len(tests)} test files without a mutant: {_since(started_s)}"
-
-    print(state(), file=sys.stderr, flush=True)
-    with spoken(state):
-        covered = cover(files, tests)
+    before = Said(Count("test files without a mutant", len(tests)).__str__)
+    covered = cover(files, tests, before.say)
+    before.end()
     for test in covered.failed:
         print(f"left out, for it fails without a mutant: {test}", file=sys.stderr)
     found = [one for path in files for one in mutants(path, (ROOT / path).read_text())]
     return _try_all(found, covered, n_workers)
 
 
-def _since(started_s: float) -> str:
-    return f"{time.monotonic() - started_s:.0f} s"
-
-
 def _try_all(found: list[Mutant], covered: Covered, n_workers: int) -> Outcomes:
     outcomes, running = Outcomes(), list[Trial]()
     count = Count("mutants", len(found))
     waiting = _reached(found, covered, outcomes, count)
-    show = _Line(count, outcomes)
-    with spoken(show.text, period_s=1e9 if show.is_terminal else None):
-        while True:
-            for trial in list(running):
-                if (outcome := trial.outcome()) is not None:
-                    running.remove(trial)
-                    outcomes.add(trial.mutant, outcome)
-                    count.step()
-                    show.draw()
-            while len(running) < n_workers and (task := next(waiting, None)) is not None:
-                running.append(begin(*task))
-            if not running:
-                break
-            time.sleep(POLL_S)
-    show.end()
+    said = Said(lambda: f"{count}; {outcomes}")
+    while True:
+        for trial in list(running):
+            if (outcome := trial.outcome()) is not None:
+                running.remove(trial)
+                outcomes.add(trial.mutant, outcome)
+                count.step()
+        while len(running) < n_workers and (task := next(waiting, None)) is not None:
+            running.append(begin(*task))
+        if not running:
+            break
+        said.say()
+        time.sleep(POLL_S)
+    said.end()
     return outcomes
 
 
@@ -127,25 +120,33 @@ def _reached(
             count.step()
 
 
-class _Line:
-    """One that is drawn again and again, where a terminal shows it."""
+class Said:
+    """How far it is: a line drawn again and again on a terminal, elsewhere one every half minute.
+    No thread does that, for processes are forked beside it.
+    """
 
-    def __init__(self, count: Count, outcomes: Outcomes) -> None:
-        self._count, self._outcomes = count, outcomes
-        self.is_terminal = sys.stderr.isatty()
+    def __init__(self, text: Callable[[], str]) -> None:
+        self._text = text
+        self._is_terminal = sys.stderr.isatty()
+        self._period_s = 0.5 if self._is_terminal else PERIOD_S
+        self._due_s = time.monotonic()
 
-    def text(self) -> str:
-        of = self._outcomes
-        n_survived = len(of.survived) + len(of.uncovered)
-        return f"{self._count}; {len(of.killed)} killed, {n_survived} survived"
-
-    def draw(self) -> None:
-        if self.is_terminal:
-            print(f"\r\033[K{self.text()}", end="", file=sys.stderr, flush=True)
+    def say(self) -> None:
+        if time.monotonic() < self._due_s:
+            return
+        self._due_s = time.monotonic() + self._period_s
+        self._print()
 
     def end(self) -> None:
-        if self.is_terminal:
+        self._print()
+        if self._is_terminal:
             print(file=sys.stderr)
+
+    def _print(self) -> None:
+        if self._is_terminal:
+            print(f"\r\033[K{self._text()}", end="", file=sys.stderr, flush=True)
+        else:
+            print(self._text(), file=sys.stderr, flush=True)
 
 
 def report(files: Sequence[str], outcomes: Outcomes, reasons: Sequence[Explained]) -> int:

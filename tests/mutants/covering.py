@@ -8,14 +8,13 @@ import sys
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import coverage
 import pytest
 
 from tests.mutants.scope import ROOT
-
-OURS = ("monitor", "training", "tests", "__main__", "__mp_main__")
 
 
 @dataclass
@@ -105,6 +104,12 @@ class Listener:
                         reached.setdefault(test, []).append(line)
             self.covered.lines[path] = reached
         self.covered.modules = [
-            name for name in sys.modules if name.partition(".")[0] not in OURS
+            name for name, module in sys.modules.items() if not _is_ours(module)
         ]
         return self.covered
+
+
+def _is_ours(module: ModuleType) -> bool:
+    """Of this tree, so that a mutant may take its place."""
+    path = getattr(module, "__file__", None) or ""
+    return path.startswith(f"{ROOT}/") and "site-packages" not in path

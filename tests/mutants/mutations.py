@@ -83,7 +83,8 @@ def mutants(path: str, source: str) -> list[Mutant]:
     for edit in Finder(text).edits(ast.parse(source)):
         mutated = text.put(edit)
         if mutated != source and _can_be_read(mutated):
-            found[mutated] = _mutant(path, source, mutated, edit.line)
+            before, after = text.lines_of(edit)
+            found[mutated] = Mutant(path, edit.line, before, after, mutated)
     return sorted(found.values(), key=lambda one: one.line)
 
 
@@ -93,20 +94,6 @@ def _can_be_read(source: str) -> bool:
     except SyntaxError:
         return False
     return True
-
-
-def _mutant(path: str, source: str, mutated: str, line: int) -> Mutant:
-    old, new = source.splitlines(), mutated.splitlines()
-    (change,) = [
-        one
-        for one in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-        if one[0] != "equal"
-    ][:1]
-    _, first, last, new_first, _ = change
-    n_more = len(new) - len(old)
-    before = "\n".join(old[first:last]).strip()
-    after = "\n".join(new[new_first : new_first + (last - first) + n_more]).strip()
-    return Mutant(path, max(line, first + 1), before, after, mutated)
 
 
 class Text:
@@ -133,6 +120,14 @@ class Text:
     def put(self, edit: Edit) -> str:
         head, tail = self._bytes[: edit.begin], self._bytes[edit.end :]
         return (head + edit.text.encode() + tail).decode()
+
+    def lines_of(self, edit: Edit) -> tuple[str, str]:
+        """The whole lines that it is in, before and after."""
+        begin = self._bytes.rfind(b"\n", 0, edit.begin) + 1
+        end = self._bytes.find(b"\n", edit.end)
+        before = self._read(begin, end)
+        head, tail = self._read(begin, edit.begin), self._read(edit.end, end)
+        return before.strip(), f"{head}{edit.text}{tail}".strip()
 
     def _read(self, begin: int, end: int) -> str:
         return self._bytes[begin:end].decode()

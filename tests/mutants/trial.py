@@ -36,6 +36,7 @@ hypothesis.settings.register_profile(
     database=None,
     phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
 )
+POLL_S = 0.02
 LEAST_S, TIMES = (
     30.0,
     10.0,
@@ -115,8 +116,11 @@ def begin(mutant: Mutant, tests: list[str], seconds: float) -> Trial:
     return Trial(mutant, forked(work), time.monotonic() + LEAST_S + TIMES * seconds)
 
 
-def cover(files: Sequence[str], tests: Sequence[str]) -> Covered:
-    """What each test reaches of the files, and imports: which is imported here, too, once."""
+def cover(files: Sequence[str], tests: Sequence[str], tick: Callable[[], None]) -> Covered:
+    """What each test reaches of the files, and imports: which is imported here, too, once.
+
+    tick : called while they run
+    """
     with tempfile.TemporaryDirectory() as folder:
         found = Path(folder) / "covered.json"
         options = [one for one in OPTIONS if one != "-x"]
@@ -125,7 +129,10 @@ def cover(files: Sequence[str], tests: Sequence[str]) -> Covered:
             Listener(files).listen([*options, *tests]).save(found)
             return 0
 
-        os.waitpid(forked(work), 0)
+        pid = forked(work)
+        while os.waitpid(pid, os.WNOHANG) == (0, 0):
+            tick()
+            time.sleep(POLL_S)
         covered = Covered.load(found)
     for name in covered.modules:
         with contextlib.suppress(Exception):  # some are no modules of their own
