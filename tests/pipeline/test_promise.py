@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from monitor.evidence.decide import Finding
-from monitor.evidence.promise import describe, in_words, promised_s
+from monitor.evidence.promise import describe, promised_s
 from monitor.pipeline.alarm import Alarm
 from monitor.pipeline.promise import Heard, Promise
 from monitor.records.commissioned import Commissioned
@@ -174,11 +174,3 @@ def test_without_enough_blocks_n_of_m_decides_and_says_so(tmp_path: Path) -> Non
     assert alarms(plant.run(3, level=8.0))[:3] == ["clear", "clear", "raised"]
     (event,) = plant.events("alarm_raised")
     assert "No promise, n of m decides: that needs healthy windows over" in event.text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(20, "20 seconds"), (150, "2.5 minutes"), (7200, "2 hours"), (MONTH_S, "30 days")],
-)
-def test_lengths_of_time_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
