@@ -83,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.promise_figures", description=__doc__
     )
     parser.add_argument("--months", type=int, default=100, help="machines, each a month")
-    parser.add_argument("--faults", type=int, default=40, help="machines that fail")
-    parser.add_argument("--signals", type=int, default=8, help="machines as whole signals")
+    parser.add_argument("--faults", type=int, default=20, help="machines that fail")
+    parser.add_argument("--signals", type=int, default=4, help="machines as whole signals")
     return parser
 
 

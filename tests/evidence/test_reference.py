@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import beta, rankdata
 
@@ -84,6 +84,8 @@ def test_drift_stakes_on_what_a_tenth_and_three_tenths_of_the_blocks_exceed(
 
 
 @given(seed=st.integers(0, 2**32), n=st.integers(1, 200), drift=st.floats(0, 0.2))
+@example(seed=1, n=16, drift=0.2)
+@example(seed=1, n=64, drift=0.2)
 def test_memory_is_what_neighbours_or_means_of_longer_stretches_say(
     seed: int, n: int, drift: float
 ) -> None:
@@ -97,6 +99,17 @@ def test_memory_is_what_neighbours_or_means_of_longer_stretches_say(
             means = ranks[: n_means * length].reshape(n_means, length).mean(axis=1)
             found.append(length * means.var(ddof=1) / ranks.var())
     assert memory(scores) == pytest.approx(max(found))
+
+
+@given(st.lists(st.integers(0, 99), min_size=1, max_size=60), st.integers(1, 9))
+def test_a_block_counts_by_its_highest_window(scores: list[int], length: int) -> None:
+    """Windows beyond the last whole block belong to it."""
+    n_blocks = len(scores) // length
+    blocks = [scores[i * length : (i + 1) * length] for i in range(n_blocks)]
+    if blocks:
+        blocks[-1] = scores[(n_blocks - 1) * length :]
+    found = block_maxima(np.array(scores, float), float(length))
+    assert list(found) == sorted((max(one) for one in blocks), reverse=True)
 
 
 def levels(n: int, seed: int = 0) -> Float64:

@@ -291,8 +291,14 @@ def _acts(node: ast.stmt) -> bool:
         called = node.value
         return isinstance(called, ast.Call) and _name(called.func) not in NOT_MUTATED_CALLS
     if isinstance(node, ast.Assign):
-        return any(isinstance(one, ast.Attribute | ast.Subscript) for one in node.targets)
+        return any(_outlives(one) for one in node.targets)
     return False
+
+
+def _outlives(target: ast.expr) -> bool:
+    if isinstance(target, ast.Tuple):
+        return any(_outlives(one) for one in target.elts)
+    return isinstance(target, ast.Attribute | ast.Subscript)
 
 
 def _is_plain(value: ast.expr) -> bool:
