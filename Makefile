@@ -2,6 +2,8 @@
 # make test    the whole test suite, with real servers where they can be had      ARGS="-k journal"
 # make check   format, lint, types, import rules, known vulnerabilities, systemd units
 # make faults  real faults on the real service, row by row against an undisturbed run
+# make mutants faults planted in the code that has changed, one at a time: a test must notice each
+#              ARGS=--all for all stages, decisions and gates, or ARGS=monitor/signal/windows.py
 # make dist    sdist and wheel in dist/
 # make bench   cost of each stage, and whole-pipeline windows/s beside a peer     ARGS=--json
 #              or the largest number of live sensors through a broker        ARGS="--live --json"
@@ -12,7 +14,7 @@ BIN := .venv/bin
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 1); [ $$n -lt 3 ] && echo $$((n + 1)) || echo 4)
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 
-.PHONY: demo test check faults bench dist format constraints picture clean
+.PHONY: demo test check faults mutants bench dist format constraints picture clean
 
 demo: .venv/demo.stamp
 	$(BIN)/camshaft demo $(ARGS)
@@ -33,6 +35,9 @@ check: .venv/development.stamp
 faults: .venv/development.stamp
 	@deploy/prepare.sh servers
 	$(BIN)/python -m tests.faults $(ARGS)
+
+mutants: .venv/development.stamp
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: .venv/development.stamp
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -19,9 +19,10 @@ from monitor.records.commissioned import Commissioned
 from monitor.records.evidence import Evidence
 from monitor.records.promise import Reference, Steps
 
-# A promise reaches so many times as far as the healthy time that it was learned from: what comes
-# more rarely was never seen.
-REACH = 4.0
+# A promise reaches so many times as far as the healthy time that it was learned from. Something
+# healthy that time did not show, a mode of the machine for instance, may come for the first time:
+# of whatever rate it is, it is expected REACH / e times within the reach at most, .74 times.
+REACH = 2.0
 MIN_BLOCKS = 16  # independent ones; of fewer nothing can be promised
 
 

@@ -101,7 +101,7 @@ def memory(scores: Float64) -> float:
     ranks = np.argsort(np.argsort(scores, kind="stable"), kind="stable").astype(np.float64)
     variance = float(ranks.var())
     length = 2
-    while length * MIN_PIECES <= n and variance > 0:
+    while length * MIN_PIECES <= n:
         means = ranks[: n // length * length].reshape(-1, length).mean(axis=1)
         longest = max(longest, length * float(means.var(ddof=1)) / variance)
         length *= 2
@@ -111,11 +111,11 @@ def memory(scores: Float64) -> float:
 def block_maxima(scores: Float64, length: float) -> Float64:
     """The highest score of each whole block, highest first.
 
-    length : of a block, in windows; need be no whole number
+    length : of a block, in windows, at least 1; need be no whole number
     """
     n_blocks = int(len(scores) / length)
     borders = [round(i * length) for i in range(n_blocks)] + [len(scores)]
-    found = [scores[begin:end].max() for begin, end in pairwise(borders) if end > begin]
+    found = [scores[begin:end].max() for begin, end in pairwise(borders)]
     return np.sort(np.asarray(found, np.float64))[::-1]
 
 

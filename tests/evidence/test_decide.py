@@ -82,6 +82,16 @@ def test_any_map_that_does_not_add_up_is_no_verdict(
     )
 
 
+@pytest.mark.parametrize(
+    ("residual", "status"), [(0.9e-3, Status.NG), (1e-3, Status.BAD_DATA)]
+)
+def test_a_map_may_miss_its_score_by_less_than_a_thousandth(
+    residual: float, status: Status
+) -> None:
+    grid = Grid((0.0, 1.0, 2.0), (0.0, 1.0, 2.0))
+    assert conclude([network(9.0, residual=residual)], "either", grid).status is status
+
+
 @given(st.floats(-1e6, 1e6))
 def test_probability_is_the_sigmoid(logit: float) -> None:
     p = probability(logit)
@@ -118,3 +128,17 @@ def test_an_alarm_goes_on_after_a_restart(word: str, stop: int) -> None:
     before = run(first, word[:stop])
     second = Alarm(3, 5, 1, first.recent, first.raised)
     assert before + run(second, word[stop:]) == said
+
+
+def test_an_alarm_by_a_detector_is_cleared_by_m_windows_after_it() -> None:
+    """Its block may end in OK windows; those before it do not count."""
+    alarm = Alarm(3, 5, 0)
+    assert [alarm.update(Status.OK, False) for _ in range(5)] == [None] * 5
+    assert alarm.update(Status.OK, True) == "raised"
+    assert [alarm.update(Status.OK, True) for _ in range(5)] == [None] * 4 + ["cleared"]
+
+
+def test_an_alarm_by_windows_is_cleared_by_those_that_are_ng_no_more() -> None:
+    alarm = Alarm(1, 3, 1)
+    assert run(alarm, "oon") == [None, None, "raised"]
+    assert run(alarm, "o") == ["cleared"]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr
+from scipy.stats import rankdata
 
 from monitor.evidence.commissioning import commission_sensor, describe_rates
 from monitor.evidence.false_alarms import independent_count, stated_rate
@@ -105,3 +106,30 @@ def test_a_dropout_does_not_unlearn_what_standing_still_is() -> None:
     assert commission_sensor(
         windows, None, 0
     ).commissioned.running_limit_ms2 == pytest.approx(0.2)
+
+
+@given(st.lists(st.integers(0, 9), min_size=3, max_size=40))
+def test_the_effective_sample_size_is_bartlett_s_of_the_ranks(scores: list[int]) -> None:
+    """By its definition; equal scores share the mean of their ranks."""
+    n = len(scores)
+    ranks = rankdata(scores) - (n + 1) / 2
+    if not ranks.any():
+        assert independent_count(np.array(scores, float)) == 1.0
+        return
+    correlation = float(ranks[1:] @ ranks[:-1] / (ranks @ ranks))
+    unbiased = min(1.0, max(0.0, correlation + (1 + 3 * correlation) / n))
+    expected = max(1.0, n * (1 - unbiased) / (1 + unbiased))
+    assert independent_count(np.array(scores, float)) == pytest.approx(expected)
+
+
+def test_two_windows_say_nothing_of_how_neighbours_resemble_each_other() -> None:
+    assert independent_count(np.array([0.0, 1.0])) == 1.0
+    assert independent_count(np.array([0.0, 1.0, 0.5])) > 1.0
+
+
+@given(n=st.integers(1, 400))
+def test_above_the_highest_of_n_scores_the_interval_has_a_closed_form(n: int) -> None:
+    """The share above the highest is Beta(1, n): its quantile q is 1 - (1 - q)^(1/n)."""
+    stated = stated_rate(1 / (n + 1), n)
+    assert stated.low == pytest.approx(1 - 0.975 ** (1 / n), rel=1e-6)
+    assert stated.high == pytest.approx(1 - 0.025 ** (1 / n), rel=1e-6)

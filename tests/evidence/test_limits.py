@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from monitor.config import SensorSettings
-from monitor.evidence.limits import describe, novelty_threshold
+from monitor.evidence.limits import describe, logit_threshold, novelty_threshold
 from monitor.evidence.model_folder import ModelManifest, load_model_manifest
 from monitor.evidence.novelty import NOVELTY_FLOOR
 from monitor.records.commissioned import Baseline, Commissioned
@@ -89,7 +89,7 @@ def test_without_what_training_showed_a_sensor_s_own_threshold_holds(
     calmer = replace(calm, baseline=Baseline(bands, bands, 0.01))
     assert novelty_threshold(calmer, manifest) == 0.025  # half a band of twenty
     untold = replace(own(), baseline=replace(ONE_BAND, threshold=0.0))
-    assert novelty_threshold(untold, manifest) == NOVELTY_FLOOR
+    assert novelty_threshold(untold, manifest) == NOVELTY_FLOOR == 0.3
 
 
 def test_a_sensor_s_own_threshold_is_not_below_what_the_model_s_machines_reach() -> None:
@@ -122,3 +122,32 @@ def test_a_threshold_of_the_score_before_is_not_taken_for_one_of_this() -> None:
 def test_windows_of_another_model_give_no_limits_to_name() -> None:
     assert "commission again" in describe(rule(model="m"), own("an earlier one"), MODEL)
     assert "commission again" in describe(rule(), own("m1"), None)
+
+
+@pytest.mark.parametrize(
+    ("found", "manifest", "by_rule", "threshold"),
+    [
+        (own(), MODEL, 7.0, 7.0),
+        (own(), MODEL, None, 3.0),
+        (None, MODEL, None, 1.0),
+        (own(logit_threshold=None), MODEL, None, 1.0),
+        (own("another"), MODEL, None, 1.0),
+        (own(), None, None, None),
+    ],
+)
+def test_a_logit_s_threshold_is_the_rule_s_then_the_sensor_s_then_the_model_s(
+    found: Commissioned | None,
+    manifest: ModelManifest | None,
+    by_rule: float | None,
+    threshold: float | None,
+) -> None:
+    """The sensor's own only with the model that it was found with."""
+    by_hand = {} if by_rule is None else {"threshold": by_rule}
+    assert logit_threshold(rule(model="m", **by_hand), found, manifest) == threshold
+
+
+def test_a_logit_of_relative_levels_has_the_model_s_threshold() -> None:
+    """It changes with the commissioning, so an own one holds no longer."""
+    relative = with_model(levels="relative")
+    assert relative.needs_baseline
+    assert logit_threshold(rule(model="m"), own(), relative) == 1.0

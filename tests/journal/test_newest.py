@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from monitor.journal import views
 from monitor.journal.commissioning import CommissioningStore
 from monitor.journal.labels import LabelStore
-from monitor.journal.views import JournalViews
+from monitor.journal.views import JournalViews, Since
 from monitor.journal.writer import Journal
 from monitor.page.feed import Fleet, Source
 from monitor.records.batch import Batch
@@ -74,3 +75,42 @@ def test_a_label_means_the_window_after_the_step(journal: Journal) -> None:
     label = Label("NG confirmed", "", "Ann", "")
     store = LabelStore(journal.path)
     assert store.add(LabelRequest(label, at_ns=1, sensor="press 7/bearing")) == 2
+
+
+def since_of(journal: Journal) -> Since:
+    reader = JournalViews(journal.path)
+    newest = reader.newest("press 7/bearing")
+    assert newest is not None
+    found = reader.since(newest)
+    reader.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("statuses", "began", "known"),
+    [
+        ("NNN", 0, True),  # all that there ever was
+        ("ONN", 1, True),
+        ("ONNN", 1, False),  # the change lies further back than was looked
+        ("NNNN", 1, False),
+    ],
+)
+def test_since_when_a_status_holds_is_known_only_where_its_beginning_was_seen(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    statuses: str,
+    began: int,
+    known: bool,
+) -> None:
+    monkeypatch.setattr(views, "SINCE_ROWS", 3)
+    journal = Journal(tmp_path / "journal")
+    verdicts = [
+        make_verdict(i, status=Status.NG if one == "N" else Status.OK)
+        for i, one in enumerate(statuses)
+    ]
+    journal.commit(Batch(verdicts=verdicts))
+    assert since_of(journal) == Since(verdicts[began].start_ns, known)
+
+
+def test_a_status_is_followed_back_over_an_hour_at_a_window_a_second() -> None:
+    assert views.SINCE_ROWS == 3600

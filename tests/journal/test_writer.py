@@ -300,3 +300,40 @@ def test_books_on_a_damaged_page_are_one_sentence(path: Path) -> None:
     path.write_bytes(content[:place] + b"\xff" * 4096 + content[place + 4096 :])
     with pytest.raises(JournalError, match="the journal cannot be read"):
         JournalReader(path).books()
+
+
+def count(path: Path, table: str) -> tuple[int, int]:
+    """Rows of a table, and its lowest id."""
+    name = {"health": "health_id", "bad_payload": "id"}[table]
+    with sqlite3.connect(path) as link:
+        found = link.execute(f"SELECT count(*), min({name}) FROM {table}").fetchone()
+    link.close()
+    return int(found[0]), int(found[1])
+
+
+def test_health_is_kept_for_a_day_at_one_row_per_ten_seconds(path: Path) -> None:
+    journal = Journal(path)
+    journal.close()
+    with sqlite3.connect(path) as link:
+        rows = [(i, "{}") for i in range(8640)]
+        link.executemany("INSERT INTO health (at_ns, fields) VALUES (?, ?)", rows)
+    link.close()
+    journal = Journal(path)
+    for i in range(3):
+        journal.store_health(9000 + i, {})
+    journal.close()
+    assert count(path, "health") == (8640, 4)
+
+
+@pytest.mark.parametrize("n_at_once", [1, 1200])
+def test_the_newest_thousand_bad_payloads_are_kept(path: Path, n_at_once: int) -> None:
+    """And no more, however they come."""
+    bad = [BadPayload(i, "t", "too_short", "", 1, b"\0") for i in range(1200)]
+    journal = Journal(path)
+    journal.commit(Batch(bad_payloads=bad[: 1200 - n_at_once]))
+    journal.commit(Batch(bad_payloads=bad[1200 - n_at_once :]))
+    journal.close()
+    with sqlite3.connect(path) as link:
+        kept = [at for (at,) in link.execute("SELECT received_ns FROM bad_payload")]
+    link.close()
+    assert sorted(kept) == list(range(200, 1200))

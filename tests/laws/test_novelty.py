@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from monitor.evidence.novelty import (
     SCALE_DB,
     commission,
+    commission_with_scores,
     commissioned_range,
+    conformal_threshold,
+    lowest_rate,
     novelty_map,
     score_of_levels,
 )
@@ -139,3 +142,48 @@ def test_louder_and_quieter_are_alike(seed: int, band: int, change_db: float) ->
     changed[:, :, band] += np.float32(change_db)
     shares = novelty_map(changed, baseline)[0]
     assert shares.sum(axis=1).argmax() == band
+
+
+@given(seed=st.integers(0, 2**32), n=st.integers(3, 210))
+@settings(max_examples=30)
+def test_where_nobody_asks_for_a_rate_it_is_the_lowest_that_so_many_windows_show(
+    seed: int, n: int
+) -> None:
+    scores = np.random.default_rng(seed).random(n)
+    assert conformal_threshold(scores) == conformal_threshold(scores, lowest_rate(n))
+
+
+@given(seed=st.integers(0, 2**32), n=st.integers(3, 60))
+@settings(max_examples=30)
+def test_an_unasked_threshold_stands_a_quarter_above_the_highest_that_is_no_odd_one(
+    seed: int, n: int
+) -> None:
+    """From 50 windows on one may be odd: it counts up to three times the one below it."""
+    x = spectra(seed, n)
+    x[0] += np.float32(seed % 40)
+    baseline, scores = commission_with_scores(x, None)
+    ordered = np.sort(scores)
+    below = ordered[-1] if n < 50 else ordered[-2]
+    assert baseline.threshold == pytest.approx(1.25 * min(ordered[-1], 3 * below))
+    assert not baseline.rate_was_asked
+
+
+def test_a_rate_that_was_asked_is_remembered_and_may_be_high() -> None:
+    x = spectra(3, 20)
+    baseline, scores = commission_with_scores(x, 0.99)
+    assert baseline.rate_was_asked
+    assert baseline.threshold == scores.min()
+
+
+@given(seed=st.integers(0, 2**32))
+def test_cells_that_lie_within_the_range_have_no_share(seed: int) -> None:
+    x = spectra(seed, 40)
+    baseline = commission(x[:-1])
+    changed = x[-1:].copy()
+    changed[:, :, 2, 1] += 60
+    share = novelty_map(changed, baseline)[0]
+    inside = (changed[0, 0] >= baseline.low_db[0][:, None]) & (
+        changed[0, 0] <= baseline.high_db[0][:, None]
+    )
+    assert (share[inside] == 0).all()
+    assert share[2, 1] > 0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.evidence.novelty import commissioned_range, score_of_levels
-from monitor.evidence.promise import next_statistic
+from monitor.evidence.promise import REACH, next_statistic
 from monitor.evidence.reference import (
     CONFIDENCE,
     KEPT,
@@ -133,3 +135,14 @@ def test_block_maxima_leave_out_no_window(scores: list[float], length: float) ->
     if len(found):
         assert found[0] == max(scores)
         assert list(found) == sorted(found, reverse=True)
+
+
+@pytest.mark.parametrize("per_healthy_time", [0.1, 0.5, 1.0, 2.0, 5.0])
+def test_what_commissioning_did_not_show_comes_less_than_once_within_the_reach(
+    per_healthy_time: float,
+) -> None:
+    """However rare it is; times of its coming are independent of each other (Poisson)."""
+    rng = np.random.default_rng(6)
+    shown = rng.poisson(per_healthy_time, 20_000)
+    later = rng.poisson(REACH * per_healthy_time, 20_000)
+    assert np.mean(later * (shown == 0)) < REACH / math.e + 0.03 < 0.8

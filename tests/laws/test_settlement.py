@@ -104,3 +104,11 @@ def test_a_source_that_begins_its_keys_anew_delivers_nothing_twice() -> None:
     settlement = Settlement({7: 3})
     settlement.forget()
     assert settlement.seen_before(Delivery("t", 7, True), 3) is None
+
+
+def test_the_oldest_message_tells_how_long_they_wait() -> None:
+    settlement = Settlement({})
+    assert settlement.waited_s(9.0) == 0.0
+    settlement.note(Delivery("first", 1, False), {"a": 1}, 1, 5.0)
+    settlement.note(Delivery("second", 2, False), {"a": 2}, 2, 8.0)
+    assert settlement.waited_s(9.0) == 4.0

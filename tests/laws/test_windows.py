@@ -424,3 +424,65 @@ def test_a_machine_at_rest_is_no_duplicate() -> None:
         while windower.cut() is not None:
             pass
     assert not ended
+
+
+def shifted(first: int, n: int, sequence: int | None, by_s: float) -> Chunk:
+    start_ns = sample_time_ns(first) + round(by_s * 1e9)
+    return Chunk("m/p", counting(first, n), RATE_HZ, START_NS, start_ns, sequence)
+
+
+@pytest.mark.parametrize(
+    ("by_s", "reasons"),
+    [(-1.1, ["time_jump"]), (-0.9, []), (0.9, []), (1.1, ["time_jump"])],
+)
+def test_while_numbers_go_on_a_clock_may_be_off_by_a_second(
+    by_s: float, reasons: list[str]
+) -> None:
+    windower = Windower("m/p", WindowSettings("continuous", 100, 100))
+    _, ended = feed(windower, [chunk(0, 50, 0), shifted(50, 50, 1, by_s)])
+    assert [item.reason for item in ended] == reasons
+
+
+@pytest.mark.parametrize(("by_s", "reason"), [(-0.9, "overlap"), (-1.1, "time_jump")])
+def test_without_numbers_a_step_back_by_over_a_second_is_another_clock(
+    by_s: float, reason: str
+) -> None:
+    windower = Windower("m/p", WindowSettings("continuous", 100, 100))
+    _, ended = feed(windower, [chunk(0, 50), shifted(50, 50, None, by_s)])
+    assert [item.reason for item in ended] == [reason]
+
+
+@pytest.mark.parametrize(("behind_s", "is_late"), [(590.0, True), (610.0, False)])
+def test_what_is_behind_by_over_ten_minutes_is_no_late_message(
+    behind_s: float, is_late: bool
+) -> None:
+    """But a sensor whose clock was lost: its numbers are far behind as well."""
+    windower = Windower("m/p", WindowSettings("continuous", 10, 10))
+    feed(windower, [chunk(10 * i, 10, 5000 + i) for i in range(5)])
+    windows, ended = feed(windower, [shifted(50, 10, 3000, -behind_s)], 9)
+    assert [item.reason for item in ended] == (
+        ["out_of_order"] if is_late else ["sequence_reset"]
+    )
+    assert len(windows) == (0 if is_late else 1)
+
+
+@pytest.mark.parametrize("timed", [True, False])
+@pytest.mark.parametrize(("n_back", "is_known"), [(64, True), (65, False)])
+def test_a_restart_remembers_64_messages(timed: bool, n_back: int, is_known: bool) -> None:
+    sent = cut_up([10] * 200, timed)
+    before = Windower("m/p", WindowSettings("continuous", 10, 10))
+    feed(before, sent)
+    after = Windower("m/p", WindowSettings("continuous", 10, 10))
+    after.restore(before.position, list(before.keys), None)
+    _, ended = feed(after, [sent[-n_back]], 200 - n_back)
+    assert ("duplicate" in [item.reason for item in ended]) == is_known
+
+
+@pytest.mark.parametrize(("n_between", "is_late"), [(63, True), (64, False)])
+def test_a_hole_is_forgotten_after_64_messages(n_between: int, is_late: bool) -> None:
+    """None can still be under way then: its number is one of the next lap."""
+    windower = Windower("m/p", WindowSettings("continuous", 10, 10))
+    numbers = [0, *range(2, 3 + n_between)]
+    feed(windower, [chunk(10 * i, 10, i, timed=False) for i in numbers])
+    _, ended = feed(windower, [chunk(10, 10, 1, timed=False)], 500)
+    assert (ended[0].reason == "out_of_order") == is_late

@@ -192,3 +192,38 @@ def test_presence(was_heard: bool) -> None:
     assert presence.change(14.5, 3.0) == "silent"
     assert presence.heard(15.0)[0]
     assert presence.change(15.5, 3.0) is None
+
+
+def test_presence_is_by_the_last_message_that_could_be_used() -> None:
+    presence = Presence(5.0)
+    assert (presence.refused, presence.was_heard) == ("", False)
+    assert presence.heard(6.0) == (False, 1.0)
+    assert presence.was_heard
+    assert presence.heard(8.5) == (False, 2.5)
+    assert presence.change(11.5, 3.0) is None  # silent for as long as is allowed
+    assert presence.change(11.6, 3.0) == "silent"
+    assert presence.heard(12.0) == (True, 3.5)
+    presence.end()
+    assert presence.state == "silent"
+    assert presence.heard(13.0) == (True, 1.0)
+
+
+def test_refusals_count_for_as_long_as_silence_would() -> None:
+    """And a sensor that was never heard is not silent before, counted from the last of them."""
+    presence = Presence(0.0)
+    for now_s in (10.0, 11.0):
+        presence.note_refused("so", now_s)
+    assert presence.change(14.0, 3.0) == "not_understood"
+    assert presence.change(14.0, 2.9) == "silent"
+    again = Presence(0.0)
+    again.note_refused("once", 10.0)
+    assert again.change(13.0, 3.0) is None
+    assert again.change(13.1, 3.0) == "silent"
+
+
+def test_a_good_message_ends_a_row_of_refused_ones() -> None:
+    presence = Presence(0.0)
+    presence.note_refused("so", 1.0)
+    presence.heard(2.0)
+    presence.note_refused("so", 6.0)
+    assert presence.change(6.1, 3.0) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from monitor.pipeline.overload import Overload
@@ -38,3 +40,47 @@ def test_one_event_at_its_beginning_and_one_at_its_end() -> None:
         ("overload", "windows"),
         ("overload_over", "1"),
     ]
+
+
+def test_a_window_as_old_as_the_limit_is_judged() -> None:
+    assert not Overload().sheds(window(5.0), 5.0, NOW_NS)
+
+
+def test_the_event_says_how_late_the_oldest_of_its_second_was() -> None:
+    overload = Overload()
+    said = []
+    for ages in ((7.0, 30.0, 9.0), (), (6.0,)):
+        for age_s in ages:
+            overload.sheds(window(age_s), 5.0, NOW_NS)
+        if (event := overload.tick(NOW_NS)) is not None and event.kind == "overload":
+            said.append(event.text.split("the oldest by ")[1].split(":")[0])
+    assert said == ["30 s", "6 s"]
+
+
+def shed(overload: Overload, sensor: str, first_sample: int) -> None:
+    late = replace(window(10.0), sensor=sensor, first_sample=first_sample)
+    assert overload.sheds(late, 5.0, NOW_NS)
+
+
+def test_a_sensor_of_which_nothing_is_judged_for_two_ticks_is_named_once() -> None:
+    """With its newest window; another that is judged now and then is not named."""
+    overload, named = Overload(), []
+    for tick in range(6):
+        shed(overload, "m/never", 100 * tick)
+        shed(overload, "m/now-and-then", 100 * tick)
+        if tick % 2:
+            judged = replace(window(1.0), sensor="m/now-and-then")
+            assert not overload.sheds(judged, 5.0, NOW_NS)
+        named.append(overload.unjudged())
+    assert named == [[], [], [("m/never", 200)], [], [], []]
+
+
+def test_one_that_was_named_and_judged_again_can_be_named_anew() -> None:
+    overload, named = Overload(), []
+    for late in (True, True, True, False, True, True, True):
+        if late:
+            shed(overload, "m/p", 0)
+        else:
+            overload.sheds(window(1.0), 5.0, NOW_NS)
+        named.append(bool(overload.unjudged()))
+    assert named == [False, False, True, False, False, False, True]

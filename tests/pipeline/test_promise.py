@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from monitor.evidence.decide import Finding
-from monitor.evidence.promise import describe, in_words, promised_s
+from monitor.evidence.promise import describe, promised_s
 from monitor.pipeline.alarm import Alarm
 from monitor.pipeline.promise import Heard, Promise
 from monitor.records.commissioned import Commissioned
+from monitor.records.evidence import NO_CELLS, Evidence
 from monitor.records.promise import PromiseState, Reference, Step
 from monitor.records.verdict import Status, Verdict
 from tests.pipeline.test_sensor import commissioned
@@ -114,7 +115,7 @@ def test_what_is_not_judged_neither_feeds_nor_resets_it() -> None:
     hear(promise, Status.NG, 0.9)
     before = promise.state
     for status in (Status.BAD_DATA, Status.NO_DATA, Status.LEARNING):
-        hear(promise, status)
+        assert hear(promise, status) == Heard(is_over=False)
         assert promise.state == before
     hear(promise, Status.IDLE)
     assert (promise.state.n_in_block, promise.state.alarm_sum) == (1, before.alarm_sum)
@@ -157,11 +158,11 @@ def test_another_commissioning_begins_anew() -> None:
 
 def test_no_more_is_promised_than_the_reference_carries() -> None:
     assert promised_s(REFERENCE, HOUR_S) == HOUR_S
-    assert promised_s(REFERENCE, MONTH_S) == 40_000.0
+    assert promised_s(REFERENCE, MONTH_S) == 20_000.0
     text = describe(MONTH_S, REFERENCE)
     assert text == (
-        "At most one false alarm in 11 hours of running is promised, not in 30 days: that needs"
-        " healthy windows over 7.5 days of running, worth at least 16 independent blocks, and the"
+        "At most one false alarm in 5.6 hours of running is promised, not in 30 days: that needs"
+        " healthy windows over 15 days of running, worth at least 16 independent blocks, and the"
         " commissioning has 1000 of 9 runs over 2.8 hours, worth 500."
     )
 
@@ -176,9 +177,46 @@ def test_without_enough_blocks_n_of_m_decides_and_says_so(tmp_path: Path) -> Non
     assert "No promise, n of m decides: that needs healthy windows over" in event.text
 
 
+def test_each_whole_block_counts_by_the_mean_of_its_windows() -> None:
+    """Of two windows each: the first of the next block is kept for later."""
+    promise = Promise(PromiseState())
+    said = [hear(promise, Status.NG, 0.9) for _ in range(2)]
+    said += [hear(promise, Status.OK, 0.3) for _ in range(5)]
+    assert said == [Heard(is_over=False)] * 7
+    alarm = ((20.2 + 1) * 0.2 + 1) * 0.2
+    drift = ((0.2 + 1) * 2.2 + 1) * 2.2
+    state = promise.state
+    assert (state.n_in_block, state.commissioning_id) == (1, 7)
+    assert (state.alarm, state.drift) == pytest.approx((alarm, drift))
+    assert (state.alarm_sum, state.drift_sum) == pytest.approx((0.2, 2.2))
+
+
+def test_a_cleared_alarm_s_detector_has_seen_nothing_and_drift_goes_on() -> None:
+    promise = Promise(PromiseState(7, n_in_block=1, alarm=5.0, drift=3.0))
+    promise.begin_anew()
+    assert promise.state == PromiseState(7, n_in_block=1, alarm=0.0, drift=3.0)
+
+
+def test_evidence_that_no_reference_knows_leaves_it_to_n_of_m() -> None:
+    toy = Evidence("toy", "toy", 9.0, 1.0, NO_CELLS)
+    found = Finding(Status.NG, "toy", (toy,))
+    assert Promise(PromiseState()).hear(found, own(REFERENCE), None, HOUR_S, {}) == Heard()
+
+
 @pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(20, "20 seconds"), (150, "2.5 minutes"), (7200, "2 hours"), (MONTH_S, "30 days")],
+    ("before", "now", "is_told"),
+    [
+        (95.0, 100.0, False),  # five in a hundred of the larger
+        (100.0, 105.2, False),
+        (100.0, 94.9, True),
+        ("T3", "T3", False),
+        ("3", 3.0, True),
+        (3.0, "3", True),
+    ],
 )
-def test_lengths_of_time_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+def test_a_mode_is_another_where_a_value_differs_by_over_a_twentieth(
+    before: float | str, now: float | str, is_told: bool
+) -> None:
+    promise = Promise(PromiseState())
+    hear(promise, Status.OK, 0.0, mode=before)
+    assert bool(promise.told_apart({"mode": now})) == is_told

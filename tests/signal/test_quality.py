@@ -55,3 +55,43 @@ def test_rates() -> None:
     assert rate_reason(25_600, None, 25_700) == "rate_mismatch"
     assert rate_reason(25_600, 25_000, 25_600) == ""  # 2.3 % off: reported, not refused
     assert rate_reason(25_600, 24_000, 25_600) == "rate_mismatch"
+
+
+def peak_of(*values: float) -> float:
+    """Of a window that rests, but for single samples."""
+    samples = np.tile(np.array([0.01, -0.01], np.float32), 500)[None, None, :].copy()
+    samples[0, 0, 5 : 5 + len(values)] = values
+    return assess(samples, None)[0].peak_ms2
+
+
+def test_the_peak_is_the_highest_or_the_lowest_sample() -> None:
+    assert peak_of(3.0, -1.0) == pytest.approx(3.0, rel=1e-2)
+    assert peak_of(1.0, -3.0) == pytest.approx(3.0, rel=1e-2)
+
+
+def test_values_too_large_to_square_are_not_finite() -> None:
+    (quality,) = assess(noise() * np.float32(1e30), None)
+    assert (quality.reason, quality.rms_ms2, quality.peak_ms2) == ("not_finite", 0.0, 0.0)
+
+
+def test_a_channel_may_rest_for_less_than_a_tenth_of_the_window() -> None:
+    samples = noise()
+    samples[0, 0, 410:490] = samples[0, 0, 410]
+    assert assess(samples, None)[0].reason == ""
+
+
+@pytest.mark.parametrize(("n_at_the_limit", "reason"), [(10, ""), (11, "clipped")])
+@pytest.mark.parametrize("level", [2.0, -2.0, 0.999 * 2.0])
+def test_one_sample_in_a_hundred_may_reach_full_scale(
+    n_at_the_limit: int, reason: str, level: float
+) -> None:
+    """In any channel; a converter's last steps count as full scale."""
+    samples = np.clip(noise(), -1, 1)
+    samples[0, 1, :n_at_the_limit] = level
+    assert assess(samples, 2.0)[0].reason == reason
+
+
+def test_a_declared_rate_may_be_off_by_a_thousandth() -> None:
+    assert rate_reason(1001.0, None, 1000.0) == ""
+    assert rate_reason(1001.1, None, 1000.0) == "rate_mismatch"
+    assert rate_reason(998.9, None, 1000.0) == "rate_mismatch"

@@ -261,6 +261,30 @@ def test_broker_restarts_without_persistence_and_subscriptions_are_renewed(
 
 
 @needs_mosquitto
+def test_after_a_lost_session_packet_ids_mean_other_messages(broker: Mosquitto) -> None:
+    """The broker counts from 1 again: what was received before neither settles a new message nor
+    keeps its acknowledgement back.
+    """
+    with Listener(broker.port, acknowledge=False) as listener:
+        listener.ready()
+        send(broker.port, *numbered(3))
+        listener.wait_for(*numbered(3))
+        old = [delivery(listener, i) for i in range(3)]
+        listener.messages.clear()
+        broker.restart()
+        wait_until(lambda: listener.client.counters.connects == 2, why="connected again")
+        listener.ready()
+        send(broker.port, *numbered(2))
+        listener.wait_for(*numbered(2))
+        new = [delivery(listener, i) for i in range(2)]
+        assert [one.key for one in new] == [one.key for one in old[:2]]
+        assert not any(listener.client.settle(one.token) for one in old)
+        assert listener.client.n_unsettled == 2
+        assert all(listener.client.settle(one.token) for one in new)
+        assert listener.client.n_unsettled == 0
+
+
+@needs_mosquitto
 def test_half_open_connection_is_noticed(broker: Mosquitto) -> None:
     with TcpProxy(broker.port) as proxy, Listener(proxy.port) as listener:
         listener.ready()

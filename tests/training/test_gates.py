@@ -19,6 +19,7 @@ NAN = float("nan")
         (-0.005, -0.03, 0.02, True),
         (-0.08, -0.24, 0.0, False),  # a small hold-out does not wave a loss through
         (-0.004, -0.006, -0.002, False),  # small, but beyond chance
+        (-0.01, -0.03, 0.0, True),  # at the limits themselves
         (0.0, NAN, NAN, False),
     ],
 )
@@ -50,7 +51,10 @@ def test_a_simple_peer_that_wins_holds_a_model_back() -> None:
     ("residual", "random", "equal_energy", "passed"),
     [
         (1e-6, 0.1, 0.1, True),
-        (1e-2, 0.1, 0.1, False),
+        (0.9e-3, 0.1, 0.1, True),
+        (1e-3, 0.1, 0.1, False),
+        (1e-6, 0.0, 0.1, False),
+        (1e-6, 0.1, 0.0, False),
         (1e-6, -0.1, 0.1, False),
         (1e-6, 0.1, -0.1, False),
         (1e-6, NAN, NAN, True),  # one run: no interval
@@ -62,7 +66,7 @@ def test_truth_of_maps(
     other = {"Grad-CAM": map_figures(residual, -1.0, -1.0)}
     found = map_figures(residual, random, equal_energy)
     assert map_gate({"exact map": found, **other}).passed is passed
-    both = {"exact map": map_figures(residual, 0.1, 0.1), "exact map, M2": found}
+    both = {"exact map": map_figures(1e-6, 0.1, 0.1), "exact map, M2": found}
     assert map_gate(both).passed is passed  # the worst fold decides
     assert not map_gate({}).passed
 
@@ -72,3 +76,7 @@ def map_figures(residual: float, low_random: float, low_energy: float) -> MapFig
         [], [], [], Interval(0.2, low_random, 0.3), Interval(0.2, low_energy, 0.3)
     )
     return MapFigures(Residual(residual, residual / 2), [], deletion, deletion, 0.0)
+
+
+def test_a_gate_says_its_name_and_what_was_found() -> None:
+    assert str(leak_gate(["a"])) == "no leak: 1 runs stand in training and test"

@@ -16,8 +16,8 @@ from training.export import load_network
 from training.fold_model import choose_rule, learn, own_novelty, status_score
 from training.metrics import auc
 from training.network import keras, predict
-from training.network_fit import MixedBatches, Tick, check_classes, fit
-from training.recipe import Recipe
+from training.network_fit import MixedBatches, Tick, _standard, check_classes, fit
+from training.recipe import Levels, Recipe
 
 SHORT = replace(QUICK, n_epochs=2)
 
@@ -132,3 +132,15 @@ def test_a_sensor_without_a_commissioning_is_judged_by_its_network() -> None:
     network, novelty = np.array([1.0, -1.0]), np.full(2, np.nan)
     for rule in ("novelty", "either"):
         assert list(status_score(rule, network, novelty) > 0) == [True, False]
+
+
+@pytest.mark.parametrize("levels", ["absolute", "relative"])
+def test_a_band_that_hardly_varies_is_not_blown_up(
+    dataset: Dataset, levels: Levels
+) -> None:
+    """It is standardised by a decibel at least: what is seen in it later is no outlier."""
+    steady = replace(dataset, psd_db=np.zeros_like(dataset.psd_db))
+    steady.psd_db[::2, :, 0] = 5.0
+    _, spread = _standard(steady, replace(QUICK, levels=levels))
+    assert (spread[:, 1:] == 1.0).all()
+    assert (spread[:, 0] > 2.0).all()

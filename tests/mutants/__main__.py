@@ -1,0 +1,191 @@
+"""make mutants: plant faults in what has changed, and see whether a test notices each."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from monitor.commands.progress import PERIOD_S, Count
+from tests.mutants.covering import Covered
+from tests.mutants.mutations import Mutant, mutants
+from tests.mutants.scope import ROOT, Explained, changed, explained, scope
+from tests.mutants.trial import POLL_S, Trial, begin, cover
+
+ENOUGH = 0.95  # of mutants that nobody explained
+
+
+@dataclass
+class Outcomes:
+    """Of the mutants so far. uncovered : no test reaches their function, so they survive"""
+
+    killed: list[Mutant] = field(default_factory=list)
+    survived: list[Mutant] = field(default_factory=list)
+    uncovered: list[Mutant] = field(default_factory=list)
+    n_timeouts: int = 0
+
+    def add(self, mutant: Mutant, outcome: str) -> None:
+        self.n_timeouts += outcome == "timeout"
+        (self.survived if outcome == "survived" else self.killed).append(mutant)
+
+    def __str__(self) -> str:
+        n_survived = len(self.survived) + len(self.uncovered)
+        return f"{len(self.killed)} killed, {n_survived} survived"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        files = _files(options)
+    except (ValueError, subprocess.CalledProcessError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if not files:
+        print(f"Nothing of tests/mutants/scope.toml differs from {options.against}.")
+        return 0
+    outcomes = run(files, options.workers)
+    return report(files, outcomes, explained())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
+    parser.add_argument("files", nargs="*", help="mutate these; all must be in scope.toml")
+    parser.add_argument("--all", action="store_true", help="mutate all of scope.toml")
+    parser.add_argument(
+        "--against", default="main", help="what counts as changed (default: main)"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=2, help="processes at a time (default: 2)"
+    )
+    return parser
+
+
+def _files(options: argparse.Namespace) -> list[str]:
+    known = scope()
+    if options.all:
+        return list(known)
+    strange = [one for one in options.files if one not in known]
+    if strange:
+        raise ValueError(f"not in tests/mutants/scope.toml: {', '.join(strange)}")
+    return options.files or changed(options.against)
+
+
+def run(files: Sequence[str], n_workers: int) -> Outcomes:
+    known = scope()
+    tests = sorted({test for one in files for test in known[one]})
+    before = Said(Count("test files without a mutant", len(tests)).__str__)
+    covered = cover(files, tests, before.say)
+    before.end()
+    for test in covered.failed:
+        print(f"left out, for it fails without a mutant: {test}", file=sys.stderr)
+    found = [one for path in files for one in mutants(path, (ROOT / path).read_text())]
+    return _try_all(found, covered, n_workers)
+
+
+def _try_all(found: list[Mutant], covered: Covered, n_workers: int) -> Outcomes:
+    outcomes, running = Outcomes(), list[Trial]()
+    count = Count("mutants", len(found))
+    waiting = _reached(found, covered, outcomes, count)
+    said = Said(lambda: f"{count}; {outcomes}")
+    while True:
+        for trial in list(running):
+            if (outcome := trial.outcome()) is not None:
+                running.remove(trial)
+                outcomes.add(trial.mutant, outcome)
+                count.step()
+        while len(running) < n_workers and (task := next(waiting, None)) is not None:
+            running.append(begin(*task))
+        if not running:
+            break
+        said.say()
+        time.sleep(POLL_S)
+    said.end()
+    return outcomes
+
+
+def _reached(
+    found: list[Mutant], covered: Covered, outcomes: Outcomes, count: Count
+) -> Iterator[tuple[Mutant, list[str], float]]:
+    """Each mutant with the tests that reach it and their time in seconds."""
+    sources = {path: (ROOT / path).read_text() for path in {one.path for one in found}}
+    for mutant in found:
+        tests = covered.tests_of(mutant.path, sources[mutant.path], mutant.line)
+        if tests:
+            yield mutant, tests, sum(covered.seconds[test] for test in tests)
+        else:
+            outcomes.uncovered.append(mutant)
+            count.step()
+
+
+class Said:
+    """How far it is: a line drawn again and again on a terminal, elsewhere one every half minute.
+    No thread does that, for processes are forked beside it.
+    """
+
+    def __init__(self, text: Callable[[], str]) -> None:
+        self._text = text
+        self._is_terminal = sys.stderr.isatty()
+        self._period_s = 0.5 if self._is_terminal else PERIOD_S
+        self._due_s = time.monotonic()
+
+    def say(self) -> None:
+        if time.monotonic() < self._due_s:
+            return
+        self._due_s = time.monotonic() + self._period_s
+        self._print()
+
+    def end(self) -> None:
+        self._print()
+        if self._is_terminal:
+            print(file=sys.stderr)
+
+    def _print(self) -> None:
+        if self._is_terminal:
+            print(f"\r\033[K{self._text()}", end="", file=sys.stderr, flush=True)
+        else:
+            print(self._text(), file=sys.stderr, flush=True)
+
+
+def report(files: Sequence[str], outcomes: Outcomes, reasons: Sequence[Explained]) -> int:
+    """Print what came of it; 1 where too few were killed, or a reason explains nothing."""
+    reason_of = {(one.path, one.before, one.after): one for one in reasons}
+    alive = [*outcomes.survived, *outcomes.uncovered]
+    known = [one for one in alive if _key(one) in reason_of]
+    unknown = [one for one in alive if _key(one) not in reason_of]
+    for mutant in sorted(unknown, key=lambda one: (one.path, one.line)):
+        why = "no test reaches it" if mutant in outcomes.uncovered else "survived"
+        print(f"\n{mutant.path}:{mutant.line}: {why}")
+        print(mutant.diff((ROOT / mutant.path).read_text()))
+    seen = {_key(one) for one in alive}
+    stale = [one for key, one in reason_of.items() if one.path in files and key not in seen]
+    for one in stale:
+        print(f"\nexplained.toml explains what did not survive: {one.path}: {one.after}")
+    print(f"\n{_table(files, outcomes, unknown)}")
+    n, n_killed = len(outcomes.killed) + len(unknown), len(outcomes.killed)
+    share = n_killed / n if n else 1.0
+    print(
+        f"{n_killed} of {n} killed ({100 * share:.1f} %), {outcomes.n_timeouts} of them by a time"
+        f" limit; {len(unknown)} survived; {len(known)} more survived and are explained."
+    )
+    return 0 if share >= ENOUGH and not stale else 1
+
+
+def _key(mutant: Mutant) -> tuple[str, str, str]:
+    return mutant.path, mutant.before, mutant.after
+
+
+def _table(files: Sequence[str], outcomes: Outcomes, unknown: Sequence[Mutant]) -> str:
+    lines = []
+    for path in files:
+        n_killed = sum(one.path == path for one in outcomes.killed)
+        n = n_killed + sum(one.path == path for one in unknown)
+        if n:
+            lines.append(f"{path}: {n_killed} of {n} ({100 * n_killed / n:.1f} %)")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

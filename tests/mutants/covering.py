@@ -1,0 +1,115 @@
+"""Which tests reach a function: they run once, without a mutant, and coverage.py listens."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import coverage
+import pytest
+
+from tests.mutants.scope import ROOT
+
+
+@dataclass
+class Covered:
+    """What the tests do without a mutant.
+
+    lines : by file, then by test, those that it runs seconds : by test failed :
+    tests that prove nothing modules : of others, that the tests import
+    """
+
+    lines: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    modules: list[str] = field(default_factory=list)
+
+    def tests_of(self, path: str, source: str, line: int) -> list[str]:
+        """Quickest first: those that reach the function of a line, or the file where it is in
+        none.
+        """
+        reached = self.lines.get(path, {})
+        first, last = function_around(source, line)
+        found = [
+            test
+            for test, lines in reached.items()
+            if test not in self.failed and any(first < one <= last for one in lines)
+        ]
+        return sorted(found, key=lambda test: self.seconds.get(test, 0.0))
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(vars(self)))
+
+    @classmethod
+    def load(cls, path: Path) -> Covered:
+        return cls(**json.loads(path.read_text()))
+
+
+def function_around(source: str, line: int) -> tuple[int, int]:
+    """First and last line of the innermost function whose body a line is in, else of the file.
+
+    The first one runs when the function is made, so it says nothing.
+    """
+    first, last = 0, len(source.splitlines())
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        begin, end = node.body[0].lineno - 1, node.end_lineno or node.lineno
+        if begin < line <= end and end - begin < last - first:
+            first, last = begin, end
+    return first, last
+
+
+class Listener:
+    """A plug-in of pytest: whose lines are these, how long did it take, did it pass?"""
+
+    def __init__(self, files: Iterable[str]) -> None:
+        self.covered = Covered()
+        self._coverage = coverage.Coverage(
+            data_file=None, include=[str(ROOT / one) for one in files], config_file=False
+        )
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        self._coverage.switch_context(item.nodeid)
+        try:
+            return (yield)
+        finally:
+            self._coverage.switch_context("")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        seconds = self.covered.seconds
+        seconds[report.nodeid] = seconds.get(report.nodeid, 0.0) + report.duration
+        if report.failed:
+            self.covered.failed.append(report.nodeid)
+
+    def listen(self, arguments: list[str]) -> Covered:
+        self._coverage.start()
+        pytest.main(arguments, plugins=[self])
+        self._coverage.stop()
+        data = self._coverage.get_data()
+        for name in data.measured_files():
+            by_line = data.contexts_by_lineno(name)
+            path = str(Path(name).relative_to(ROOT))
+            reached: dict[str, list[int]] = {}
+            for line, contexts in by_line.items():
+                for test in contexts:
+                    if test:
+                        reached.setdefault(test, []).append(line)
+            self.covered.lines[path] = reached
+        self.covered.modules = [
+            name for name, module in sys.modules.items() if not _is_ours(module)
+        ]
+        return self.covered
+
+
+def _is_ours(module: ModuleType) -> bool:
+    """Of this tree, so that a mutant may take its place."""
+    path = getattr(module, "__file__", None) or ""
+    return path.startswith(f"{ROOT}/") and "site-packages" not in path
