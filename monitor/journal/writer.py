@@ -31,6 +31,7 @@ from monitor.journal.refusals import count_refusals
 from monitor.journal.samples import pack_samples
 from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
 from monitor.journal.side_tables import Manner, SideTables
+from monitor.journal.trend_changes import prune_changes
 from monitor.journal.trends import StoredWindow, TrendWriter, thin_trends
 from monitor.records.batch import Batch, BookKey, KeptWindow
 from monitor.records.evidence import Evidence
@@ -175,8 +176,8 @@ class Journal:
         outputs: Sequence[str],
         n_rows: int = 2000,
     ) -> Counter[str]:
-        """Make room, a bounded step at a time: evidence over its limit, then whole rows; oldest
-        first.
+        """Make room, a bounded step at a time: notes that all outputs have read, evidence over its
+        limit, then whole rows; oldest first.
 
         Labelled rows stay. Rows that all of these outputs have go before rows
         that one has not. Returns what was taken, by kind: kept_windows,
@@ -184,6 +185,7 @@ class Journal:
         """
         taken: Counter[str] = Counter()
         with self._transaction() as link:
+            prune_changes(link, outputs)
             over = (
                 self._sum(link, "SELECT total(n_bytes) FROM kept_window") - max_kept_bytes
             )
