@@ -35,6 +35,8 @@ MAX_COLUMNS = 400  # of a waterfall
 MAX_EVENTS = 300
 MAX_POINTS = 25  # of one question about many
 WINDOWS_MS = 2 * HOUR_S * 1000  # no longer span is shown in single windows
+# Of a row's worst window: not in the journal; there without, and with raw samples.
+KEPT_WORDS = {None: "", False: "window", True: "samples"}
 MARKS = (
     "alarm_raised",
     "alarm_cleared",
@@ -43,6 +45,8 @@ MARKS = (
     "geometry_changed",
     "commissioned",
     "commissioning_undone",
+    "repair_noted",
+    "repair_checked",
 )
 
 
@@ -93,7 +97,11 @@ class TrendPage:
                 if len(windows) <= MAX_WINDOWS and _is_score(quantity, windows):
                     found["tier_s"] = 0
                     found["rows"] = [window_view(one, quantity) for one in windows]
+            worst = [row["worst"] for row in found["rows"] if row["worst"] is not None]
+            kept = views.still_kept(worst)
             events = views.events_between(sensor, from_ns, to_ns)
+        for row in found["rows"]:
+            row["worst_kept"] = KEPT_WORDS[kept.get(row["worst"])]
         found |= _marks(events)
         if request.query_params.get("bands"):
             found["bands"] = bands_view(rows)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 
 from monitor.journal.writer import Journal
 from monitor.page.trend import bands_view, most_serious
-from monitor.records.batch import Batch, Event
+from monitor.records.batch import Batch, Event, KeptWindow
 from monitor.records.trend import DAY_S, HOUR_S, TrendRow
 from tests.browser import chromium
 from tests.page_stage import SECOND_NS, Served, serve, verdict
@@ -43,10 +45,19 @@ def served(tmp_path_factory: pytest.TempPathFactory, start_ns: int) -> Iterator[
         )
     changed_ns = start_ns + 300 * DAY_NS
     batch.events.append(Event(changed_ns, SENSOR, "model_changed", "another model", "5e3a"))
+    batch.events.append(Event(changed_ns, SENSOR, "repair_noted", "oiled, by Kim"))
     batch.events.append(Event(changed_ns, SENSOR, "silent", "no mark on a trend"))
     journal = Journal(folder / "camshaft.journal")
+    samples = np.zeros((1, 8), np.float32)
+    kept = batch.verdicts[FAULTY_DAY // 2]
+    batch.kept_windows.append(
+        KeptWindow(SENSOR, kept.segment, kept.first_sample, 2000.0, samples, "ng")
+    )
     journal.commit(batch)
     journal.close()
+    link = sqlite3.connect(folder / "camshaft.journal")
+    link.execute("DELETE FROM verdict_row WHERE row_id <= 2")  # thinned
+    link.commit()
     with serve(folder) as page:
         yield page
 
@@ -103,7 +114,19 @@ def test_marks_are_what_changes_the_picture(
     served: Served, session: dict[str, str]
 ) -> None:
     _, tree = ask(served, session)
-    assert [event["kind"] for event in tree["events"]] == ["model_changed"]
+    assert [event["kind"] for event in tree["events"]] == ["model_changed", "repair_noted"]
+
+
+def test_a_worst_window_that_is_gone_is_told(
+    served: Served, session: dict[str, str], start_ns: int
+) -> None:
+    """Rows of trends outlast windows, and windows their raw samples."""
+    _, tree = ask(served, session, **span(start_ns, 0, 730))
+    kept = [row["worst_kept"] for row in tree["rows"]]
+    assert kept[:3] == ["", "", "window"]
+    assert [row["worst_kept"] for row in tree["rows"] if row["status"] == "NG"] == [
+        "samples"
+    ]
 
 
 def test_waterfalls_have_a_column_for_each_row_but_not_too_many(

@@ -237,11 +237,20 @@ export function detailNodes(tree, row, point, zoomInto) {
   const wayIn = tree.tier_s
     ? el("button", { type: "button", onclick: () => zoomInto(row) }, "Zoom into it")
     : null;
-  const words = tree.tier_s ? "Open its worst window" : "Open this window";
-  const worst = row.worst ? el("a", { href: `${point}/row/${row.worst}` }, words) : null;
   return [
     el("p", {}, el("strong", {}, `${fullTime(row.start_ms)}${until}`)),
     el("p", {}, lines.join(" · ")),
-    el("p", { class: "trend-ways" }, worst, wayIn),
+    el("p", { class: "trend-ways" }, worstNodes(tree, row, point), wayIn),
   ];
+}
+
+// The way to a row's worst window, or that it is gone: rows of trends outlast windows.
+function worstNodes(tree, row, point) {
+  if (!row.worst) return null;
+  const quiet = (words) => el("span", { class: "quiet" }, words);
+  if (!row.worst_kept) return quiet("Its worst window is no longer kept.");
+  const words = tree.tier_s ? "Open its worst window" : "Open this window";
+  const link = el("a", { href: `${point}/row/${row.worst}` }, words);
+  if (row.worst_kept === "samples" || !tree.tier_s) return link;
+  return el("span", {}, link, " ", quiet("(its raw samples are not kept)"));
 }
