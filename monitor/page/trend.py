@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from monitor.journal.commissioning import CommissioningStore
 from monitor.journal.trend_reader import TrendReader
 from monitor.journal.views import StoredEvent, WindowSummary
 from monitor.page.feed import Source
@@ -105,7 +106,20 @@ class TrendPage:
         found |= _marks(events)
         if request.query_params.get("bands"):
             found["bands"] = bands_view(rows)
+            if found["bands"] is not None:
+                found["bands"]["baseline_db"] = self._baseline(sensor, found["bands"])
         return _answer(found)
+
+    def _baseline(self, sensor: str, bands: Tree) -> list[float] | None:
+        """The middle of the levels that the sensor was commissioned with, by band; None where it
+        was not, or with other bands.
+        """
+        with closing(CommissioningStore(self._path)) as store:
+            own = store.active().get(sensor)
+        if own is None or own.f_edges_hz != bands["f_edges_hz"]:
+            return None
+        power = 10 ** (own.baseline.centre_db.astype(np.float64) / 10)
+        return _list(10 * np.log10(power.mean(axis=0)), 1)
 
     def points(self, request: Request) -> JSONResponse:
         """The last day of some points, hour by hour, and how fast they rise: sensor=A&sensor=B."""

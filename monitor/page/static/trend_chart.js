@@ -63,8 +63,9 @@ export function shares(row) {
   });
 }
 
-export function trendOption(echarts, tree, chosen, colours) {
-  const [low, high] = limits(tree);
+// range: of the value axis, where it is not the tree's own
+export function trendOption(echarts, tree, chosen, colours, range) {
+  const [low, high] = range ?? limits(tree);
   const axis = {
     axisLine: { lineStyle: { color: colours.line } },
     axisLabel: { ...LABEL, color: colours.quiet, hideOverlap: true },
