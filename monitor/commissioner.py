@@ -289,13 +289,18 @@ class Commissioner:
         self._event_id = self._store.last_event_id()
         self._counts: dict[str, int] = {}  # windows since the oldest open request
         self._counted_to: int | None = None
+        self.waiting: frozenset[str] = frozenset()  # sensors with an open request
 
     def step(self, now_ns: int) -> Mapping[str, Commissioned] | None:
         """Fulfil what can be fulfilled. Returns the commissionings that hold; None where nothing
         has changed.
         """
-        for request in self._ready(self._store.open_requests()):
-            self._fulfil(request, now_ns)
+        requests = self._store.open_requests()
+        if ready := self._ready(requests):
+            for request in ready:
+                self._fulfil(request, now_ns)
+            requests = self._store.open_requests()
+        self.waiting = frozenset(request.sensor for request in requests)
         revision = self._store.revision()
         if revision == self._revision:
             return None

@@ -343,6 +343,7 @@ class Service:
 
     def _commission(self) -> None:
         commissioned = self._commissioner.step(time.time_ns())
+        self._pipeline.keep_all_maps_of(self._commissioner.waiting)
         if commissioned is not None:
             self._pipeline.commission(commissioned)
 

@@ -109,7 +109,15 @@ def choices(variable: Json, view: View, influxdb: InfluxDatabase) -> list[str]:
             else next(name for name in one.columns if name != "time")
         )
         values += [str(value) for value in one.column(column)]
-    return list(dict.fromkeys(values))
+    return list(dict.fromkeys(_captured(values, variable.get("regex", ""))))
+
+
+def _captured(values: Sequence[str], regex: str) -> list[str]:
+    """What a variable's regex leaves of these: its first group."""
+    if not regex:
+        return list(values)
+    pattern = re.compile(regex.removeprefix("/").removesuffix("/"))
+    return [found[1] for value in values if (found := pattern.search(value))]
 
 
 def newest_values(

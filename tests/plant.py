@@ -106,6 +106,7 @@ class Plant:
     def tick(self) -> None:
         """The service looks for what was commissioned or undone."""
         commissioned = self.commissioner.step(START_NS)
+        self.pipeline.keep_all_maps_of(self.commissioner.waiting)
         if commissioned is not None:
             self.pipeline.commission(commissioned)
 

@@ -1,10 +1,11 @@
-"""The three dashboards: Fleet, Point, Service."""
+"""The four dashboards: Fleet, Point, Trend, Service."""
 
 from __future__ import annotations
 
 from deploy.grafana.panels import (
     GREY,
     SENSOR,
+    STATUS_COLOURS,
     Json,
     annotation,
     dashboard,
@@ -12,6 +13,7 @@ from deploy.grafana.panels import (
     link,
     place,
     query,
+    stacked_statuses,
     stat,
     state_timeline,
     table,
@@ -22,11 +24,23 @@ from deploy.grafana.panels import (
 
 LIVE_PAGE = text_variable("live_page", "Live page", "http://127.0.0.1:8477")
 TO_FLEET = link("Fleet", "/d/camshaft-fleet")
+TO_TREND = link("Trend", "/d/camshaft-trend", with_variables=True)
 TO_SERVICE = link("Service", "/d/camshaft-service")
 TO_LIVE_PAGE = link("Live page", "${live_page}", new_tab=True)
 POINT_ON_LIVE_PAGE = (
     "${live_page}/#/point/${machine:percentencode}%2F${point:percentencode}"
 )
+ROWS = f'{SENSOR} AND "span" =~ /^${{span:regex}}$/ AND $timeFilter'  # of vibration_trend
+MAPS_OF_TREND: dict[str, tuple[Json, str]] = {
+    "spectrum": (
+        {"scheme": "Viridis", "reverse": False},
+        "Mean power spectral density, in tenths of a dB re 1 (m/s²)²/Hz.",
+    ),
+    "cam": (
+        {"scheme": "RdBu", "reverse": True, "min": -1000, "max": 1000},
+        "Each band's mean evidence, in 1/10,000 of a logit: red speaks for NG, blue for OK.",
+    ),
+}
 COLUMNS = ("reason", "probability", "novelty", "band_low_hz", "band_high_hz", "band_share")
 UNITS = {
     "probability": "percentunit",
@@ -34,6 +48,9 @@ UNITS = {
     "band_low_hz": "hertz",
     "band_high_hz": "hertz",
 }
+TREND_ON_LIVE_PAGE = (
+    "${live_page}/#/trend/${machine:percentencode}%2F${point:percentencode}"
+)
 MARKS = (
     ("Alarms", "red", "alarm"),
     ("Labels", "blue", "label"),
@@ -153,7 +170,12 @@ def point() -> Json:
     annotations = [
         annotation(title, colour, _events(kinds)) for title, colour, kinds in MARKS
     ]
-    links = [TO_FLEET, TO_SERVICE, link("Live page", POINT_ON_LIVE_PAGE, new_tab=True)]
+    links = [
+        TO_FLEET,
+        TO_TREND,
+        TO_SERVICE,
+        link("Live page", POINT_ON_LIVE_PAGE, new_tab=True),
+    ]
     return dashboard(
         "camshaft-point",
         "Camshaft: Point",
@@ -162,6 +184,44 @@ def point() -> Json:
         annotations,
         links,
         "now-15m",
+    )
+
+
+def trend() -> Json:
+    """Years of one point: since when it is so, from rows of ten minutes or of an hour."""
+    panels = place(
+        [
+            (7, [_time_by_status()]),
+            (9, [_quantity()]),
+            (
+                8,
+                [
+                    _trend_lines("P(NG)", "probability", "percentunit", 1),
+                    _trend_lines("Unlike its commissioned self", "novelty", "short", None),
+                ],
+            ),
+            (10, [_trend_map("Spectrum", "spectrum"), _trend_map("Evidence", "cam")]),
+            (9, [_worst()]),
+        ]
+    )
+    annotations = [
+        annotation(title, colour, _events(kinds)) for title, colour, kinds in MARKS
+    ]
+    links = [
+        TO_FLEET,
+        link("Point", "/d/camshaft-point", with_variables=True),
+        TO_SERVICE,
+        link("Live page", TREND_ON_LIVE_PAGE, new_tab=True),
+    ]
+    return dashboard(
+        "camshaft-trend",
+        "Camshaft: Trend",
+        panels,
+        _trend_variables(),
+        annotations,
+        links,
+        "now-2y",
+        "5m",
     )
 
 
@@ -448,3 +508,91 @@ def _severity(velocity: Json) -> Json:
     return time_series(
         "Vibration severity", 6, [velocity], "suffix: mm/s", 0, description=text
     )
+
+
+def _trend_variables() -> list[Json]:
+    machines = 'SHOW TAG VALUES FROM "vibration_trend" WITH KEY = "machine"'
+    points = (
+        'SHOW TAG VALUES FROM "vibration_trend" WITH KEY = "point" WHERE'
+        f" {SENSOR.split(' AND ')[0]}"
+    )
+    spans = 'SHOW TAG VALUES FROM "vibration_trend" WITH KEY = "span"'
+    # Each has a field for its sum.
+    quantities = 'SHOW FIELD KEYS FROM "vibration_trend"'
+    newest = f'FROM "vibration_trend" WHERE {ROWS}'
+    return [
+        variable("machine", "Machine", machines),
+        variable("point", "Point", points),
+        variable("span", "Rows of", spans),
+        variable("quantity", "Quantity", quantities, regex="/^(.*)_sum$/"),
+        variable("column_ms", "", f'SELECT last("column_ms") {newest}', hidden=True),
+        variable("bands", "", f'SELECT last("bands") {newest}', hidden=True),
+        LIVE_PAGE,
+    ]
+
+
+def _trend_query(selected: str) -> str:
+    return (
+        f'SELECT {selected} FROM "vibration_trend" WHERE {ROWS} GROUP BY'
+        " time($__interval) fill(none)"
+    )
+
+
+def _time_by_status() -> Json:
+    selected = ", ".join(
+        f'sum("seconds_{status.lower()}") AS "{status}"' for status in STATUS_COLOURS
+    )
+    queries = [query(_trend_query(selected), "$col")]
+    text = "Each status's seconds of signal, added up. Windows that overlap count each."
+    panel = time_series("Time by status", 24, queries, "s", 0, description=text)
+    return stacked_statuses(panel)
+
+
+def _of_quantity(name: str) -> list[Json]:
+    """The mean of the windows, not of rows: rows may hold few windows or many."""
+    return [
+        query(_trend_query(f'max("{name}_max")'), "largest"),
+        query(_trend_query(f'max("{name}_p95")'), "95 % of windows, highest row"),
+        query(_trend_query(f'sum("{name}_sum") / sum("{name}_n")'), "mean"),
+        query(_trend_query(f'min("{name}_min")'), "smallest"),
+    ]
+
+
+def _quantity() -> Json:
+    text = (
+        "The quantity that is chosen at the top: a score, or a condition indicator. m/s²,"
+        " mm/s and so on as its name says."
+    )
+    return time_series(
+        "${quantity}", 24, _of_quantity("${quantity}"), "none", description=text
+    )
+
+
+def _trend_lines(title: str, name: str, unit: str, high: float | None) -> Json:
+    threshold = query(_trend_query(f'last("{name}_threshold")'), "threshold")
+    queries = [*_of_quantity(name), threshold]
+    return time_series(title, 12, queries, unit, 0, high)
+
+
+def _trend_map(title: str, field: str) -> Json:
+    """Bands of the newest model or geometry; those of earlier ones are left out."""
+    influxql = (
+        f'SELECT mean(/^{field}_(${{bands}})$/) FROM "vibration_trend" WHERE {ROWS}'
+        " GROUP BY time($__interval) fill(null)"
+    )
+    colours, text = MAPS_OF_TREND[field]
+    name = f"mean_{field}_"
+    return heatmap(title, 12, influxql, colours, "short", text, name)
+
+
+def _worst() -> Json:
+    columns = ", ".join(
+        f'"{name}"'
+        for name in ("worst_excess", "windows_ng", "windows_ok", "worst_row", "span")
+    )
+    influxql = (
+        f'SELECT {columns} FROM "vibration_trend" WHERE {ROWS} AND "windows_ng" > 0'
+        " ORDER BY time DESC LIMIT 500"
+    )
+    text = "Rows with NG windows; worst_row is the worst window's row in the journal."
+    return table("When it was NG", 24, influxql, description=text)

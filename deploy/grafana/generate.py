@@ -24,7 +24,12 @@ def files() -> dict[str, str]:
 
 
 def all_dashboards() -> list[Json]:
-    return [dashboards.fleet(), dashboards.point(), dashboards.service()]
+    return [
+        dashboards.fleet(),
+        dashboards.point(),
+        dashboards.trend(),
+        dashboards.service(),
+    ]
 
 
 def _data_source() -> Json:

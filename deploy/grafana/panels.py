@@ -162,6 +162,28 @@ def time_series(
     )
 
 
+def stacked_statuses(panel: Json) -> Json:
+    """A panel of time_series as bars, one status upon the other, each in its colour."""
+    fields = panel["fieldConfig"]
+    custom = {
+        "drawStyle": "bars",
+        "lineWidth": 0,
+        "fillOpacity": 80,
+        "stacking": {"mode": "normal", "group": "A"},
+    }
+    coloured = [
+        {
+            "matcher": {"id": "byName", "options": status},
+            "properties": [
+                {"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}
+            ],
+        }
+        for status, colour in STATUS_COLOURS.items()
+    ]
+    fields = {"defaults": fields["defaults"] | {"custom": custom}, "overrides": coloured}
+    return panel | {"fieldConfig": fields}
+
+
 def state_timeline(
     title: str, width: int, influxql: str, alias: str, links: Sequence[Json] = ()
 ) -> Json:
@@ -249,9 +271,16 @@ def table(
 
 
 def heatmap(
-    title: str, width: int, influxql: str, colours: Json, unit: str, description: str
+    title: str,
+    width: int,
+    influxql: str,
+    colours: Json,
+    unit: str,
+    description: str,
+    column: str = "mean_",
 ) -> Json:
-    """A frequency-time map, one row a band, sorted by frequency.
+    """A frequency-time map, one row a band, sorted by frequency. column: what stands before the
+    band in the names of the answer's columns
 
     Grafana sorts rows by number only when every row's name is one: hence the transformation. It
     draws all rows equally high, and a cell left of its time stamp. filterValues.le hides the cells
@@ -286,7 +315,7 @@ def heatmap(
     fields = {"defaults": {"custom": custom}, "overrides": []}
     rename = {
         "id": "renameByRegex",
-        "options": {"regex": "^mean_0*(.+)$", "renamePattern": "$1"},
+        "options": {"regex": f"^{column}0*(.+)$", "renamePattern": "$1"},
     }
     panel = _panel(
         "heatmap",
@@ -304,9 +333,16 @@ def heatmap(
 
 
 def variable(
-    name: str, label: str, influxql: str, all_of_them: bool = False, hidden: bool = False
+    name: str,
+    label: str,
+    influxql: str,
+    all_of_them: bool = False,
+    hidden: bool = False,
+    regex: str = "",
 ) -> Json:
-    """A variable filled by a query, anew with each time range."""
+    """A variable filled by a query, anew with each time range. regex: of what the query finds, its
+    group is offered
+    """
     found: Json = {
         "type": "query",
         "name": name,
@@ -325,6 +361,8 @@ def variable(
     }
     if hidden:
         found["skipUrlSync"] = True
+    if regex:
+        found["regex"] = regex
     return found | ({"allValue": ".*"} if all_of_them else {})
 
 
@@ -360,8 +398,8 @@ def annotation(name: str, colour: str, influxql: str) -> Json:
     }
 
 
-def link(title: str, url: str, new_tab: bool = False) -> Json:
-    """A link of the dashboard, shown at its top."""
+def link(title: str, url: str, new_tab: bool = False, with_variables: bool = False) -> Json:
+    """A link of the dashboard, shown at its top. with_variables: as they are chosen here"""
     return {
         "type": "link",
         "title": title,
@@ -370,7 +408,7 @@ def link(title: str, url: str, new_tab: bool = False) -> Json:
         "tooltip": "",
         "tags": [],
         "asDropdown": False,
-        "includeVars": False,
+        "includeVars": with_variables,
         "keepTime": not new_tab,
         "targetBlank": new_tab,
     }
@@ -384,6 +422,7 @@ def dashboard(
     annotations: Sequence[Json] = (),
     links: Sequence[Json] = (),
     since: str = "now-6h",
+    refresh: str = "10s",
 ) -> Json:
     return {
         "uid": uid,
@@ -392,7 +431,7 @@ def dashboard(
         "schemaVersion": SCHEMA_VERSION,
         "editable": True,
         "graphTooltip": 1,
-        "refresh": "10s",
+        "refresh": refresh,
         "timezone": "browser",
         "time": {"from": since, "to": "now"},
         "templating": {"list": list(variables)},

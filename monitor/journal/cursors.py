@@ -19,9 +19,11 @@ from monitor.journal.indicators import indicators_of
 from monitor.journal.mutes import standing
 from monitor.journal.places import ID_OF_KIND, RowKind
 from monitor.journal.reader import SELECT_VERDICT, Row, read_row
-from monitor.journal.schema import connect, transaction
+from monitor.journal.schema import connect, one_moment, transaction
+from monitor.journal.trend_changes import changes, has_gap, note_all
 from monitor.journal.views import ALARM_KINDS, EVENT_COLUMNS, NEW_EVENTS, StoredEvent
 from monitor.journal.writer import POINTS
+from monitor.records.trend import ChangedTrends
 from monitor.records.verdict import Verdict
 
 RowKey = tuple[RowKind, int]  # kind and row_id
@@ -48,7 +50,7 @@ class JournalRow:
 
     kind: RowKind
     row_id: int
-    content: Verdict | StoredEvent | HealthFigures
+    content: Verdict | StoredEvent | HealthFigures | ChangedTrends
 
     @property
     def key(self) -> RowKey:
@@ -139,15 +141,18 @@ class Cursor:
             "verdict": self._verdicts,
             "event": self._events,
             "health": self._health,
+            "trend": self._trends,
         }
         with transaction(self._link) as link:
             for kind in self._kinds:
                 newest = f"(SELECT coalesce(max({ID_OF_KIND[kind]}), 0) FROM {kind})"
                 start = "0" if from_start else newest
-                link.execute(
+                is_new = link.execute(
                     f"INSERT OR IGNORE INTO output_cursor VALUES (?, ?, {start}, 0, 0)",
                     (output, kind),
-                )
+                ).rowcount
+                if kind == "trend" and from_start:
+                    self._catch_up_on_trends(link, bool(is_new))
 
     def close(self) -> None:
         self._link.close()
@@ -365,6 +370,16 @@ class Cursor:
             return event
         found = told_diagnosis(self._link, event.sensor, event.at_ns, event.text)
         return replace(event, diagnosis=found)
+
+    def _trends(self, after: int, limit: int) -> list[JournalRow]:
+        with one_moment(self._link):
+            found = list(changes(self._link, after, limit))
+        return [JournalRow("trend", change_id, rows) for change_id, rows in found]
+
+    def _catch_up_on_trends(self, link: sqlite3.Connection, is_new: bool) -> None:
+        """Other outputs get these rows once more, which changes nothing."""
+        if is_new or has_gap(link, self._place("trend")):
+            note_all(link)
 
     def _health(self, after: int, limit: int) -> list[JournalRow]:
         query = (

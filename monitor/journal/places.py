@@ -6,16 +6,18 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Literal
 
-RowKind = Literal["verdict", "event", "health"]
+RowKind = Literal["verdict", "event", "health", "trend"]
 ID_OF_KIND: dict[RowKind, str] = {
     "verdict": "row_id",
     "event": "event_id",
     "health": "health_id",
+    "trend": "change_id",
 }
 TABLE_OF_KIND: dict[RowKind, str] = {
     "verdict": "verdict_row",
     "event": "event",
     "health": "health",
+    "trend": "trend_change",
 }
 
 

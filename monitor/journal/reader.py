@@ -19,7 +19,7 @@ from monitor.journal.numbers import unpack_numbers
 from monitor.journal.places import ID_OF_KIND, TABLE_OF_KIND, furthest_behind
 from monitor.journal.refusals import Refusal, refusals
 from monitor.journal.samples import unpack_samples
-from monitor.journal.schema import UNDONE, JournalError, connect_read_only
+from monitor.journal.schema import UNDONE, JournalError, connect_read_only, one_moment
 from monitor.journal.writer import POINTS
 from monitor.records.batch import TROUBLES
 from monitor.records.books import Books, RowCounts
@@ -264,12 +264,8 @@ class JournalReader:
         rows are fetched.
         """
         try:
-            self._link.execute("BEGIN")
-            try:
+            with one_moment(self._link):
                 yield
-            finally:
-                if self._link.in_transaction:
-                    self._link.execute("ROLLBACK")
         except sqlite3.Error as error:
             raise JournalError(f"the journal cannot be read: {error}.") from error
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from monitor.journal.labels import INSERT_EVENT
 from monitor.journal.places import ID_OF_KIND, TABLE_OF_KIND, RowKind
 from monitor.journal.schema import JournalError, connect, connect_read_only, transaction
+from monitor.journal.trend_changes import count_all, note_all
 from monitor.records.labels import signed
 
 KIND = "resend"  # of the event that says who asked
@@ -22,6 +23,7 @@ TIME_OF_KIND: dict[RowKind, str] = {
     "verdict": "end_ns",
     "event": "at_ns",
     "health": "at_ns",
+    "trend": "start_ns",
 }
 END_NS = 2**63 - 1
 
@@ -113,6 +115,9 @@ class ResendStore:
                     f"{request.output}: no row of this span is to be sent again."
                 )
             for kind in plan.n_rows:
+                if _notes_trends(request, kind):
+                    note_all(link, request.from_ns, request.to_ns)
+                    continue
                 rows, values = _rows(request, kind)
                 link.execute(
                     f"INSERT OR IGNORE INTO resend SELECT ?, ?, row_id FROM ({rows})",
@@ -152,6 +157,10 @@ def _plan(link: sqlite3.Connection, request: ResendRequest) -> ResendPlan:
     n_rows: dict[RowKind, int] = {}
     n_refused, times = 0, []
     for kind in _kinds(link, request.output):
+        if _notes_trends(request, kind):
+            n_rows[kind], *span = count_all(link, request.from_ns, request.to_ns)
+            times += span if n_rows[kind] else []
+            continue
         rows, values = _rows(request, kind)
         n, refused, first, last = link.execute(
             f"SELECT count(*), total(refused), min(time), max(time) FROM ({rows})", values
@@ -160,6 +169,13 @@ def _plan(link: sqlite3.Connection, request: ResendRequest) -> ResendPlan:
         n_refused += int(refused)
         times += [time for time in (first, last) if time is not None]
     return ResendPlan(n_rows, n_refused, min(times, default=None), max(times, default=None))
+
+
+def _notes_trends(request: ResendRequest, kind: RowKind) -> bool:
+    """Notes of trends that an output has read are gone: they are made anew, for every output. Those
+    that it refused are still there.
+    """
+    return kind == "trend" and not request.refused_only
 
 
 def _kinds(link: sqlite3.Connection, output: str) -> Sequence[RowKind]:

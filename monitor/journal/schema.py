@@ -246,6 +246,17 @@ def transaction(link: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise JournalError(f"the journal cannot be written: {error}.") from error
 
 
+@contextmanager
+def one_moment(link: sqlite3.Connection) -> Iterator[None]:
+    """All that is read inside is of one moment."""
+    link.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if link.in_transaction:
+            link.execute("ROLLBACK")
+
+
 def _prepare(
     link: sqlite3.Connection, path: Path, on_update: Callable[[], None] | None
 ) -> None:

@@ -68,8 +68,8 @@ def decode(body: bytes, tier_s: int) -> list[TrendRow]:
             raise ValueError(f"a row of trends is damaged: {error}") from error
     try:
         return list(_decoded(io.BytesIO(raw), tier_s))
-    except (struct.error, StopIteration, RuntimeError, TypeError) as error:
-        raise ValueError("a row of trends is damaged") from error
+    except (struct.error, StopIteration, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"a row of trends is damaged: {error}") from error
 
 
 def _decoded(left: io.BytesIO, tier_s: int) -> Iterator[TrendRow]:

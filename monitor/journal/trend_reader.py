@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from monitor.journal.schema import JournalError, connect_read_only
+from monitor.journal.schema import JournalError, connect_read_only, one_moment
 from monitor.journal.trend_codec import decode
 from monitor.journal.trends import block_ns, open_rows
 from monitor.records.trend import TIERS_S, TrendRow, slot_ns
@@ -31,12 +31,17 @@ class TrendReader:
         with self._one_moment():
             if not self._has_trends():
                 return []  # a journal that an older program wrote last
-            rows = self._closed(sensor, tier_s, from_ns, to_ns)
-            for part in self._still_open(sensor, tier_s):
-                start_ns = slot_ns(tier_s, part.end_ns)
-                if from_ns <= start_ns < to_ns:
-                    rows.setdefault(start_ns, TrendRow(tier_s, start_ns)).merge(part)
-        return [rows[start_ns] for start_ns in sorted(rows)]
+            return trend_rows(self._link, sensor, tier_s, from_ns, to_ns)
+
+    def points(self) -> list[str]:
+        """All that have trends, sorted."""
+        with self._one_moment():
+            if not self._has_trends():
+                return []
+            query = (
+                "SELECT sensor FROM trend UNION SELECT sensor FROM trend_open ORDER BY 1"
+            )
+            return [sensor for (sensor,) in self._link.execute(query)]
 
     def span_ns(self, sensor: str) -> tuple[int, int] | None:
         """From the first row's start to the last one's end, of any tier; None without rows."""
@@ -51,24 +56,6 @@ class TrendReader:
         if not edges:
             return None
         return min(start for start, _ in edges), max(end for _, end in edges)
-
-    def _closed(
-        self, sensor: str, tier_s: int, from_ns: int, to_ns: int
-    ) -> dict[int, TrendRow]:
-        query = """
-            SELECT body FROM trend
-            WHERE sensor = ? AND tier_s = ? AND start_ns BETWEEN ? AND ?
-        """
-        first_ns = block_ns(tier_s, from_ns)
-        found = self._link.execute(query, (sensor, tier_s, first_ns, to_ns))
-        rows = (row for (body,) in found for row in decode(body, tier_s))
-        return {row.start_ns: row for row in rows if from_ns <= row.start_ns < to_ns}
-
-    def _still_open(self, sensor: str, tier_s: int) -> list[TrendRow]:
-        """The open rows of this tier and below, oldest first."""
-        opened = open_rows(self._link, sensor)
-        found = [opened[one] for one in TIERS_S if one in opened and one <= tier_s]
-        return sorted(found, key=lambda row: row.start_ns)
 
     def _ends(self, sensor: str, tier_s: int) -> list[tuple[int, int]]:
         """Start and end of the oldest and of the newest closed row."""
@@ -90,10 +77,41 @@ class TrendReader:
     def _one_moment(self) -> Iterator[None]:
         """All that is read inside is of one moment."""
         try:
-            self._link.execute("BEGIN")
-            try:
+            with one_moment(self._link):
                 yield
-            finally:
-                self._link.execute("ROLLBACK")
         except (sqlite3.Error, ValueError) as error:
             raise JournalError(f"the journal's trends cannot be read: {error}.") from error
+
+
+def trend_rows(
+    link: sqlite3.Connection, sensor: str, tier_s: int, from_ns: int, to_ns: int
+) -> list[TrendRow]:
+    """As TrendReader.rows, within the caller's transaction. Raises ValueError for damaged rows,
+    sqlite3.Error.
+    """
+    rows = _closed(link, sensor, tier_s, from_ns, to_ns)
+    for part in _still_open(link, sensor, tier_s):
+        start_ns = slot_ns(tier_s, part.end_ns)
+        if from_ns <= start_ns < to_ns:
+            rows.setdefault(start_ns, TrendRow(tier_s, start_ns)).merge(part)
+    return [rows[start_ns] for start_ns in sorted(rows)]
+
+
+def _closed(
+    link: sqlite3.Connection, sensor: str, tier_s: int, from_ns: int, to_ns: int
+) -> dict[int, TrendRow]:
+    query = """
+        SELECT body FROM trend
+        WHERE sensor = ? AND tier_s = ? AND start_ns BETWEEN ? AND ?
+    """
+    first_ns = block_ns(tier_s, from_ns)
+    found = link.execute(query, (sensor, tier_s, first_ns, to_ns))
+    rows = (row for (body,) in found for row in decode(body, tier_s))
+    return {row.start_ns: row for row in rows if from_ns <= row.start_ns < to_ns}
+
+
+def _still_open(link: sqlite3.Connection, sensor: str, tier_s: int) -> list[TrendRow]:
+    """The open rows of this tier and below, oldest first."""
+    opened = open_rows(link, sensor)
+    found = [opened[one] for one in TIERS_S if one in opened and one <= tier_s]
+    return sorted(found, key=lambda row: row.start_ns)

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from monitor.journal.trend_codec import decode, encode_closed, encode_open
-from monitor.records.trend import TIERS_S, TrendRow, band_sums, slot_ns
-from monitor.records.verdict import Verdict
+from monitor.records.trend import FED_TIERS_S, TIERS_S, TrendRow, band_sums, slot_ns
+from monitor.records.verdict import Status, Verdict
 
 ROWS_PER_BLOCK = 48
 NAMES = {600: "ten_minutes", 3600: "hours", 86400: "days"}
@@ -30,6 +30,11 @@ _PUT_BLOCK = (
     "INSERT INTO trend (sensor, tier_s, start_ns, slots, body) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT DO UPDATE SET slots = excluded.slots, body = excluded.body"
 )
+# Where no output ever took trends, nobody will ask for changes.
+_NOTE_CHANGE = """
+INSERT INTO trend_change (sensor, tier_s, start_ns, slots) SELECT ?, ?, ?, ?
+WHERE EXISTS (SELECT 1 FROM output_cursor WHERE kind = 'trend')
+"""
 _OLDEST_BLOCKS = """
 SELECT block_id, slots FROM trend
 WHERE tier_s = ? AND start_ns <= ? ORDER BY start_ns LIMIT ?
@@ -51,7 +56,7 @@ def block_ns(tier_s: int, start_ns: int) -> int:
     return start_ns // width_ns * width_ns
 
 
-def _slot_bit(tier_s: int, start_ns: int) -> int:
+def slot_bit(tier_s: int, start_ns: int) -> int:
     """Of the bit mask that says which rows a block has."""
     return 1 << (start_ns // (tier_s * 10**9) % ROWS_PER_BLOCK)
 
@@ -85,16 +90,23 @@ class _Adding:
         self._all_open = opened
         self._changed: set[tuple[str, int]] = set()  # open rows to write
         self._late: dict[tuple[str, int], TrendRow] = {}
+        # Rows that outputs are to get; a dictionary keeps their order.
+        self._noted: dict[tuple[str, int, int], None] = {}
 
     def add(self, window: StoredWindow) -> None:
         sensor = window.verdict.sensor
         start_ns = slot_ns(TIERS_S[0], window.end_ns)
         row = self._row_for(sensor, start_ns)
         row.add(window.row_id, window.verdict, band_sums(window.verdict))
+        if window.verdict.status is Status.NO_DATA:  # it may stay open for long
+            for tier_s in FED_TIERS_S:
+                self._note(sensor, tier_s, slot_ns(tier_s, window.end_ns))
 
     def finish(self) -> None:
         for (sensor, _), part in self._late.items():
             self._take(sensor, 0, part)
+        for sensor, tier_s, start_ns in self._noted:
+            note_change(self._link, sensor, tier_s, start_ns)
         rows = [
             (sensor, tier_s, encode_open(self._all_open[sensor][tier_s]))
             for sensor, tier_s in self._changed
@@ -120,6 +132,7 @@ class _Adding:
         """Add a part to the row of a tier that it belongs to."""
         tier_s = TIERS_S[tier]
         start_ns = slot_ns(tier_s, part.end_ns)
+        self._note(sensor, tier_s, start_ns)
         opened = self._open(sensor).get(tier_s)
         if opened is not None and opened.start_ns == start_ns:
             opened.merge(part)
@@ -147,21 +160,26 @@ class _Adding:
     def _add_to_closed(
         self, sensor: str, tier_s: int, start_ns: int, part: TrendRow
     ) -> None:
+        self._note(sensor, tier_s, start_ns)
         rows = self._block(sensor, tier_s, start_ns)
         if start_ns in rows:
             rows[start_ns].is_late = True
         rows.setdefault(start_ns, TrendRow(tier_s, start_ns)).merge(part)
         body = encode_closed(rows[key] for key in sorted(rows))
         block = block_ns(tier_s, start_ns)
-        slots = sum(_slot_bit(tier_s, key) for key in rows)
+        slots = sum(slot_bit(tier_s, key) for key in rows)
         self._link.execute(_PUT_BLOCK, (sensor, tier_s, block, slots, body))
+
+    def _note(self, sensor: str, tier_s: int, start_ns: int) -> None:
+        if tier_s in FED_TIERS_S:
+            self._noted[sensor, tier_s, start_ns] = None
 
     def _is_closed(self, sensor: str, tier_s: int, start_ns: int) -> bool:
         key = (sensor, tier_s, block_ns(tier_s, start_ns))
         found = self._link.execute(
             "SELECT slots FROM trend WHERE " + _BLOCK_KEY, key
         ).fetchone()
-        return found is not None and bool(found[0] & _slot_bit(tier_s, start_ns))
+        return found is not None and bool(found[0] & slot_bit(tier_s, start_ns))
 
     def _block(self, sensor: str, tier_s: int, start_ns: int) -> dict[int, TrendRow]:
         """The closed rows of a block, by their start."""
@@ -183,6 +201,12 @@ def open_rows(link: sqlite3.Connection, sensor: str) -> dict[int, TrendRow]:
     """A sensor's open rows, by tier."""
     found = link.execute("SELECT tier_s, body FROM trend_open WHERE sensor = ?", (sensor,))
     return {tier_s: decode(body, tier_s)[0] for tier_s, body in found}
+
+
+def note_change(link: sqlite3.Connection, sensor: str, tier_s: int, start_ns: int) -> None:
+    """Outputs are to get a row, as it is when they ask; trend_changes.py says when."""
+    block = block_ns(tier_s, start_ns)
+    link.execute(_NOTE_CHANGE, (sensor, tier_s, block, slot_bit(tier_s, start_ns)))
 
 
 def thin_trends(

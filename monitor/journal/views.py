@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -270,6 +271,15 @@ class JournalViews(JournalReader):
         return [
             _summary(row) for row in self._execute(query, (sensor, from_ns, to_ns, limit))
         ]
+
+    def still_kept(self, row_ids: Iterable[int]) -> dict[int, bool]:
+        """Those of these windows that the journal still has, and whether with their raw samples."""
+        query = (
+            "SELECT row_id, EXISTS (SELECT 1 FROM kept_window k WHERE k.row_id = v.row_id)"
+            " FROM verdict_row v WHERE row_id IN (SELECT value FROM json_each(?))"
+        )
+        found = self._execute(query, (json.dumps(list(row_ids)),))
+        return {row_id: bool(has_samples) for row_id, has_samples in found}
 
     def judged_after(self, sensor: str, at_ns: int, limit: int) -> list[WindowSummary]:
         """The first OK and NG windows that began at a time or later, oldest first."""

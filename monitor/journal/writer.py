@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ from monitor.journal.refusals import count_refusals
 from monitor.journal.samples import pack_samples
 from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
 from monitor.journal.side_tables import Manner, SideTables
+from monitor.journal.trend_changes import prune_changes
 from monitor.journal.trends import StoredWindow, TrendWriter, thin_trends
 from monitor.records.batch import Batch, BookKey, KeptWindow
 from monitor.records.evidence import Evidence
@@ -175,8 +176,8 @@ class Journal:
         outputs: Sequence[str],
         n_rows: int = 2000,
     ) -> Counter[str]:
-        """Make room, a bounded step at a time: evidence over its limit, then whole rows; oldest
-        first.
+        """Make room, a bounded step at a time: notes that all outputs have read, evidence over its
+        limit, then whole rows; oldest first.
 
         Labelled rows stay. Rows that all of these outputs have go before rows
         that one has not. Returns what was taken, by kind: kept_windows,
@@ -184,6 +185,7 @@ class Journal:
         """
         taken: Counter[str] = Counter()
         with self._transaction() as link:
+            prune_changes(link, outputs)
             over = (
                 self._sum(link, "SELECT total(n_bytes) FROM kept_window") - max_kept_bytes
             )
@@ -246,7 +248,7 @@ class Journal:
     def _insert_map(
         self, link: sqlite3.Connection, row_id: int, verdict: Verdict, packed: _PackedMaps
     ) -> None:
-        if verdict.grid is not None:
+        if verdict.grid is not None and verdict.keeps_maps:
             row = (row_id, self._ids.grid_id(link, verdict.grid), *packed)
             link.execute("INSERT OR IGNORE INTO map VALUES (?, ?, ?, ?)", row)
 
@@ -296,17 +298,18 @@ class _PackedMaps(NamedTuple):
 
 def _packed_maps(verdicts: Sequence[Verdict]) -> list[_PackedMaps]:
     """Of each verdict. All at once: one by one takes several times as long."""
-    kept = [verdict for verdict in verdicts if verdict.grid is not None]
+    is_kept = [verdict.grid is not None and verdict.keeps_maps for verdict in verdicts]
+    kept = list(compress(verdicts, is_kept))
     cells = iter(pack_cells([found for verdict in kept for found in verdict.evidence]))
     spectra = iter(pack_spectra([v.spectrum_db for v in kept if v.spectrum_db is not None]))
     return [
-        _PackedMaps()
-        if verdict.grid is None
-        else _PackedMaps(
+        _PackedMaps(
             b"".join(islice(cells, len(verdict.evidence))),
             None if verdict.spectrum_db is None else next(spectra),
         )
-        for verdict in verdicts
+        if with_maps
+        else _PackedMaps()
+        for verdict, with_maps in zip(verdicts, is_kept, strict=True)
     ]
 
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from monitor.journal.commissioning import CommissioningStore
 from monitor.journal.trend_reader import TrendReader
 from monitor.journal.views import StoredEvent, WindowSummary
 from monitor.page.feed import Source
@@ -35,6 +36,8 @@ MAX_COLUMNS = 400  # of a waterfall
 MAX_EVENTS = 300
 MAX_POINTS = 25  # of one question about many
 WINDOWS_MS = 2 * HOUR_S * 1000  # no longer span is shown in single windows
+# Of a row's worst window: not in the journal; there without, and with raw samples.
+KEPT_WORDS = {None: "", False: "window", True: "samples"}
 MARKS = (
     "alarm_raised",
     "alarm_cleared",
@@ -43,6 +46,8 @@ MARKS = (
     "geometry_changed",
     "commissioned",
     "commissioning_undone",
+    "repair_noted",
+    "repair_checked",
 )
 
 
@@ -93,11 +98,28 @@ class TrendPage:
                 if len(windows) <= MAX_WINDOWS and _is_score(quantity, windows):
                     found["tier_s"] = 0
                     found["rows"] = [window_view(one, quantity) for one in windows]
+            worst = [row["worst"] for row in found["rows"] if row["worst"] is not None]
+            kept = views.still_kept(worst)
             events = views.events_between(sensor, from_ns, to_ns)
+        for row in found["rows"]:
+            row["worst_kept"] = KEPT_WORDS[kept.get(row["worst"])]
         found |= _marks(events)
         if request.query_params.get("bands"):
             found["bands"] = bands_view(rows)
+            if found["bands"] is not None:
+                found["bands"]["baseline_db"] = self._baseline(sensor, found["bands"])
         return _answer(found)
+
+    def _baseline(self, sensor: str, bands: Tree) -> list[float] | None:
+        """The middle of the levels that the sensor was commissioned with, by band; None where it
+        was not, or with other bands.
+        """
+        with closing(CommissioningStore(self._path)) as store:
+            own = store.active().get(sensor)
+        if own is None or own.f_edges_hz != bands["f_edges_hz"]:
+            return None
+        power = 10 ** (own.baseline.centre_db.astype(np.float64) / 10)
+        return _list(10 * np.log10(power.mean(axis=0)), 1)
 
     def points(self, request: Request) -> JSONResponse:
         """The last day of some points, hour by hour, and how fast they rise: sensor=A&sensor=B."""

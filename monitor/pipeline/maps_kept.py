@@ -14,10 +14,12 @@ from monitor.records.verdict import Status, Verdict
 class MapKeeper:
     """As journal.maps says: all; those of NG windows; or `changes`, by the rule of kept windows.
 
-    Learning windows always keep theirs: commissioning needs their spectra.
+    Learning windows always keep theirs: commissioning needs their spectra; so does one that waits
+    for its windows.
     """
 
     def __init__(self, settings: JournalSettings) -> None:
+        self.keeps_all = False  # for now, whatever the settings say
         self._maps: MapsKept = settings.maps
         self._keeper: Keeper[Verdict] = Keeper(settings.kept_windows)
 
@@ -32,5 +34,5 @@ class MapKeeper:
                     is_kept = True
                 elif one.grid is not None:
                     earlier.append(one)
-        stored = verdict if is_kept else replace(verdict, grid=None, spectrum_db=None)
-        return stored, earlier
+        is_kept = is_kept or self.keeps_all
+        return verdict if is_kept else replace(verdict, keeps_maps=False), earlier

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from monitor.config import SensorSettings
 from monitor.pipeline.analysis import Analyser
@@ -67,6 +67,7 @@ class Pipeline:
         self._running = RunningStates()
         self._overload = Overload()
         self._commissioned: Mapping[str, Commissioned] = {}
+        self._all_maps_of: Set[str] = frozenset()
         self._batch = Batch()
         # Sensors whose samples were counted since the last batch: their stream must go along.
         self._touched: set[str] = set()
@@ -108,6 +109,14 @@ class Pipeline:
         self._commissioned = commissioned
         for sensor in self.sensors.values():
             sensor.commissioned = commissioned.get(sensor.name)
+
+    def keep_all_maps_of(self, names: Set[str]) -> None:
+        """Of these sensors the journal gets every map and spectrum from the next window on."""
+        if names == self._all_maps_of:
+            return
+        self._all_maps_of = names
+        for sensor in self.sensors.values():
+            sensor.maps.keeps_all = sensor.name in names
 
     def geometry(self, name: str) -> Geometry | None:
         """By which a sensor is judged now; None where no rule matches."""
@@ -428,6 +437,7 @@ class Pipeline:
     def _make_sensor(self, name: str, analyser: Analyser, now_s: float) -> Sensor:
         sensor = Sensor(name, analyser, self._rules.journal, now_s)
         sensor.commissioned = self._commissioned.get(name)
+        sensor.maps.keeps_all = name in self._all_maps_of
         sensor.condition.machine = self._rules.surroundings(name)
         self.sensors[name] = sensor
         return sensor

@@ -6,6 +6,7 @@ All sums are mergeable: the row of an hour is the sum of its ten minutes' rows.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +21,7 @@ FEdges = tuple[float, ...]
 
 TEN_MINUTES_S, HOUR_S, DAY_S = 600, 3600, 86400
 TIERS_S = (TEN_MINUTES_S, HOUR_S, DAY_S)
+FED_TIERS_S = (TEN_MINUTES_S, HOUR_S)  # those that outputs get
 
 PROBABILITY = "probability"  # the name of P(NG) among the quantities
 # Of a window that was not judged, or of a machine that stands, no value counts.
@@ -193,6 +195,14 @@ class TrendRow:
     def _take_worst(self, excess: float, row_id: int | None) -> None:
         if self.worst_excess is None or excess > self.worst_excess:
             self.worst_excess, self.worst_row = excess, row_id
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedTrends:
+    """Rows of one sensor and tier that have become others since they were last sent, or are new."""
+
+    sensor: str
+    rows: Sequence[TrendRow]
 
 
 def excess_of(unit: str, score: float, threshold: float | None) -> float | None:

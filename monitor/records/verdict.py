@@ -45,6 +45,7 @@ class Verdict:
     grid : of the spectrum and of every map; None where the window could not be
         judged, or where the journal did not keep its maps
     spectrum_db : float32, shape (n_channels, n_f, n_t), dB re 1 (m/s²)²/Hz
+    keeps_maps : whether the journal is to keep grid, spectrum and maps; trends count them anyhow
     """
 
     sensor: str  # "machine/point"
@@ -68,6 +69,7 @@ class Verdict:
     indicators: Mapping[str, float] = field(default_factory=dict)
     grid: Grid | None = None
     spectrum_db: Float32 | None = None
+    keeps_maps: bool = True
 
     @property
     def machine(self) -> str:

@@ -176,4 +176,6 @@ def test_the_documents_example_runs(
     said = capsys.readouterr().out
     assert "5 of 6 windows are NG" in said
     assert "most evidence at" in said
+    assert "2023-11-14: mean P(NG) 0." in said
+    assert "(1, 4) mean spectrum by day and band, dB" in said
     assert "2023-11-14T22:13:21.000000000 ng" in said

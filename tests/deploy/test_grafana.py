@@ -66,6 +66,9 @@ FAULTY, HOSTILE, SILENT = "press 7 (north)/bearing+1", "a'b\"=, $x|^\\/d[0]*", "
 BAD, YOUNG, STOPPED = "mill/spindle", "new/one", "lathe/tail"
 # Their alarms stand too, but their clocks are two days behind and an hour ahead.
 BEHIND, AHEAD = "slow/clock", "fast/clock"
+# Its windows are hours old: of the others no ten minutes are over.
+OLD = "old/pump"
+OLD_MS = BEGIN_MS - BEGIN_MS % 3_600_000 - 9 * 3_600_000
 UNJUDGED: dict[str, Any] = {
     "reason": "",
     "evidence": (),
@@ -97,9 +100,28 @@ def moved(verdicts: list[Verdict], by_s: int) -> list[Verdict]:
     ]
 
 
+def hours_ago() -> tuple[list[Verdict], list[Event]]:
+    """Of OLD: six hours with one to four windows every ten minutes, one in three NG."""
+    times_ns = [
+        (OLD_MS + slot * 600_000 + n * 1000) * 10**6
+        for slot in range(1, 37)
+        for n in range(1 + slot % 4)
+    ]
+    verdicts = [
+        replace(
+            make_verdict(index, OLD, status=Status.OK if index % 3 else Status.NG),
+            start_ns=end_ns - SECOND_NS,
+            end_ns=end_ns,
+        )
+        for index, end_ns in enumerate(times_ns)
+    ]
+    kinds = ("alarm_raised", "label", "model_changed")
+    return verdicts, [Event(times_ns[9], OLD, kind, f"{kind}, hours ago") for kind in kinds]
+
+
 def plant() -> Batch:
     """Four minutes of a plant that shows every state; one point's model is replaced half-way."""
-    batch = Batch()
+    batch, (old_windows, old_events) = Batch(), hours_ago()
     half = N_WINDOWS // 2
     faulty = windows(FAULTY, Status.NG)
     faulty[half:] = [
@@ -124,6 +146,7 @@ def plant() -> Batch:
         *windows(STOPPED, Status.IDLE),
         *moved(windows(BEHIND, Status.NG), -2 * 86_400),
         *moved(windows(AHEAD, Status.NG), 3600),
+        *old_windows,
     ]
     at_ns = faulty[half].end_ns
     batch.events = [
@@ -132,6 +155,7 @@ def plant() -> Batch:
         ),
         Event(at_ns, FAULTY, "model_changed", "0123abcd to second", "second"),
         Event(at_ns + SECOND_NS, FAULTY, "label", "NG confirmed, by x: <b>bearing</b>"),
+        *old_events,
     ]
     return batch
 
@@ -214,14 +238,18 @@ def filled(influx_server: InfluxServer, journal_path: Path) -> Iterator[InfluxDa
 
 
 def view_of(
-    dashboard: Json, influxdb: InfluxDatabase, interval_ms: int = 1000, **chosen: str
+    dashboard: Json,
+    influxdb: InfluxDatabase,
+    interval_ms: int = 1000,
+    from_ms: int = BEGIN_MS,
+    **chosen: str,
 ) -> View:
     """The dashboard as opened on the whole range: variables filled from first to last, each by its
     own query.
     """
     listed = dashboard["templating"]["list"]
     view = View(
-        BEGIN_MS,
+        from_ms,
         END_MS,
         interval_ms,
         {},
@@ -239,14 +267,24 @@ def on_the_faulty_point(
     dashboard: Json, influxdb: InfluxDatabase, interval_ms: int = 1000, **chosen: str
 ) -> View:
     machine, _, point = FAULTY.partition("/")
+    named = {"machine": machine, "point": point} | chosen
+    return view_of(dashboard, influxdb, interval_ms, BEGIN_MS, **named)
+
+
+def on_the_old_point(
+    dashboard: Json, influxdb: InfluxDatabase, interval_ms: int = 1000, span: str = "hour"
+) -> View:
+    machine, _, point = OLD.partition("/")
     return view_of(
-        dashboard, influxdb, interval_ms, **({"machine": machine, "point": point} | chosen)
+        dashboard, influxdb, interval_ms, OLD_MS, machine=machine, point=point, span=span
     )
 
 
 def view_for(dashboard: Json, influxdb: InfluxDatabase, interval_ms: int = 1000) -> View:
     if dashboard["uid"] == "camshaft-point":
         return on_the_faulty_point(dashboard, influxdb, interval_ms)
+    if dashboard["uid"] == "camshaft-trend":
+        return on_the_old_point(dashboard, influxdb, interval_ms)
     return view_of(dashboard, influxdb, interval_ms)
 
 
@@ -464,6 +502,22 @@ def expected_cells(verdict: Verdict) -> dict[tuple[float, int], int]:
         for f, name in enumerate(band_names(verdict.grid.f_edges_hz))
         for t, end_s in enumerate(verdict.grid.t_edges_s[1:])
     }
+
+
+@pytest.mark.parametrize("span", ["ten_minutes", "hour"])
+def test_the_trend_query_gives_the_mean_of_all_windows(
+    span: str, filled: InfluxDatabase, journal_path: Path
+) -> None:
+    """Over the whole range, whichever rows are asked: a row that holds more windows counts more."""
+    dashboard = DASHBOARDS["camshaft-trend"]
+    panel = next(one for one in dashboard["panels"] if one["title"] == "P(NG)")
+    target = next(one for one in panel["targets"] if one.get("alias") == "mean")
+    view = on_the_old_point(dashboard, filled, END_MS, span=span)
+    (series,) = filled.query(view.fill_in(target["query"]))
+    rows = JournalReader(journal_path).rows(OLD)
+    expected = np.mean([row.verdict.probability or 0.0 for row in rows])
+    (mean,) = series.values[0][1:]
+    assert mean == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_point_shows_its_own_models_bands_alone(filled: InfluxDatabase) -> None:

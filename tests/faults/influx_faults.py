@@ -137,7 +137,7 @@ def other_type(stage: Stage) -> Done:
 @scenario("InfluxDB's retention is shorter than the backlog", "explained")
 def retention(stage: Stage) -> Done:
     """The older half is set aside with the server's reason, without a request for each row."""
-    half_ns = T0_NS + round(stage.recording.duration_s * 1e9) // 2 + 7
+    half_ns = stage.recording.t0_ns + round(stage.recording.duration_s * 1e9) // 2 + 7
     stage.standin.oldest_ns = half_ns
     service = stage.start()
     stage.play()

@@ -17,7 +17,7 @@ from monitor.journal.reader import JournalReader
 from tests.faults import fuzz
 from tests.faults.campaign import Done, Skipped, scenario
 from tests.faults.stage import Stage, n_taken
-from tests.servers.recording import T0_NS, TOPIC, Cut, Recording
+from tests.servers.recording import TOPIC, Cut, Recording
 from tests.servers.service import Service, resident_mb
 
 HOUR_NS = 3600 * 10**9
@@ -169,7 +169,7 @@ def flood_shed(stage: Stage) -> Done:
     """
     service = stage.start(max_lag_s=1.0)
     now_ns = time.time_ns()
-    cuts = _shifted(stage.cuts, lambda n: now_ns - T0_NS)
+    cuts = _shifted(stage.cuts, lambda n: now_ns - stage.recording.t0_ns)
     flooded = len(cuts) // 3
     with _Governor(stage) as governor:
         stage.play(seconds=stage.recording.duration_s / 3, cuts=cuts[:flooded])

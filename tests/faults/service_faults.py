@@ -11,12 +11,12 @@ import numpy as np
 
 from monitor.signal.spectrogram import default_settings
 from tests.faults.campaign import Done, scenario
-from tests.faults.stage import Stage
+from tests.faults.stage import ACROSS_THE_HOUR_NS, Stage
 from tests.servers.notify_socket import NotifySocket
 from tests.servers.recording import Recording
 from tests.small_network import write_folder
 
-LONG = Recording(n_sensors=4, duration_s=60.0)
+LONG = Recording(n_sensors=4, duration_s=60.0, t0_ns=ACROSS_THE_HOUR_NS)
 
 
 @scenario(

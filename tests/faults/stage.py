@@ -15,6 +15,7 @@ from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError
 from monitor.records.books import Books
 from monitor.records.verdict import Status, Verdict
+from tests.faults.trend_sums import check_trend_sums
 from tests.servers.influx import InfluxDatabase, InfluxServer
 from tests.servers.influx_standin import InfluxStandIn
 from tests.servers.mosquitto import Mosquitto
@@ -26,6 +27,8 @@ UNLIMITED = "max_queued_messages 0\nmax_inflight_messages 1000\n"
 MEASUREMENTS = ("vibration_verdict", "vibration_novelty")
 POLL_S = 0.02
 PLAY_S, QUICK_S = 4.0, 1.5
+# Ten minutes and an hour of trends end amid a recording of 30 s.
+ACROSS_THE_HOUR_NS = 1_700_002_785_123_600_417
 
 DatabaseKey = tuple[str, str, int]  # measurement, sensor, time in ns
 Action = Callable[[], Any]
@@ -49,7 +52,9 @@ class Options:
     persistence: bool = False
     proxy: bool = False
     recording: Recording = field(
-        default_factory=lambda: Recording(n_sensors=4, duration_s=30.0)
+        default_factory=lambda: Recording(
+            n_sensors=4, duration_s=30.0, t0_ns=ACROSS_THE_HOUR_NS
+        )
     )
     message_s: float = 0.05
     standin: type[InfluxStandIn] = InfluxStandIn
@@ -172,6 +177,7 @@ class Stage:
         service.wait_delivered(timeout_s)
         outage_s = self._watch.stop()
         books = service.check_books()
+        check_trend_sums(service.journal_path)
         own = set(self.recording.sensors)
         rows = {key: verdict for key, verdict in service.rows().items() if key[0] in own}
         database = {key: fields for key, fields in self._stored().items() if key[1] in own}

@@ -123,6 +123,8 @@ def test_dashboards_show_what_the_service_wrote(
     """
     sensors = (MILL, MADE_UP.sensors[0])
     for dashboard, panel in PANELS:
+        if dashboard["uid"] == "camshaft-trend":
+            continue  # none of the recordings' ten minutes is over: test_trends.py
         for target in panel["targets"]:
             assert panel["title"] in MAY_BE_EMPTY or any(
                 influxdb.query(
@@ -131,6 +133,8 @@ def test_dashboards_show_what_the_service_wrote(
                 for sensor in sensors
             ), f"{panel['title']}: nothing found"
     for dashboard, mark in ANNOTATIONS:
+        if dashboard["uid"] == "camshaft-trend":
+            continue
         found = influxdb.query(
             look(dashboard["uid"], influxdb).fill_in(mark["target"]["query"])
         )

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 
+from monitor.journal.commissioning import CommissioningStore, Request
 from monitor.journal.writer import Journal
 from monitor.page.trend import bands_view, most_serious
-from monitor.records.batch import Batch, Event
+from monitor.records.batch import Batch, Event, KeptWindow
+from monitor.records.commissioned import Baseline, Commissioned
 from monitor.records.trend import DAY_S, HOUR_S, TrendRow
 from tests.browser import chromium
-from tests.page_stage import SECOND_NS, Served, serve, verdict
+from tests.page_stage import GRID, SECOND_NS, Served, serve, verdict
 
-SENSOR = "mill-2/spindle"
+SENSOR, OTHER = "mill-2/spindle", "mill-3/spindle"
 DAY_NS = DAY_S * SECOND_NS
 N_DAYS = 730
 FAULTY_DAY = 700
@@ -41,14 +46,36 @@ def served(tmp_path_factory: pytest.TempPathFactory, start_ns: int) -> Iterator[
                 one, start_ns=at_ns, end_ns=at_ns + SECOND_NS, indicators={"rms_ms2": 1.5}
             )
         )
+    batch.verdicts.append(verdict(OTHER, 0, start_ns + 600 * DAY_NS, True))
     changed_ns = start_ns + 300 * DAY_NS
     batch.events.append(Event(changed_ns, SENSOR, "model_changed", "another model", "5e3a"))
+    batch.events.append(Event(changed_ns, SENSOR, "repair_noted", "oiled, by Kim"))
     batch.events.append(Event(changed_ns, SENSOR, "silent", "no mark on a trend"))
     journal = Journal(folder / "camshaft.journal")
+    samples = np.zeros((1, 8), np.float32)
+    kept = batch.verdicts[FAULTY_DAY // 2]
+    batch.kept_windows.append(
+        KeptWindow(SENSOR, kept.segment, kept.first_sample, 2000.0, samples, "ng")
+    )
     journal.commit(batch)
     journal.close()
+    link = sqlite3.connect(folder / "camshaft.journal")
+    link.execute("DELETE FROM verdict_row WHERE row_id <= 2")  # thinned
+    link.commit()
+    commission(folder / "camshaft.journal", start_ns)
     with serve(folder) as page:
         yield page
+
+
+def commission(path: Path, at_ns: int) -> None:
+    """SENSOR, of two channels' levels: 0 dB and 10 dB in the middle of their ranges."""
+    levels = np.zeros((2, GRID.shape[0]), np.float32)
+    levels[1] = 10
+    baseline = Baseline(levels - 3, levels + 3, 25.0)
+    own = Commissioned(SENSOR, GRID.f_edges_hz, baseline, None, "", 0.1, 50, at_ns)
+    store = CommissioningStore(path)
+    store.record(Request(SENSOR, 50), own, None, at_ns)
+    store.close()
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +130,19 @@ def test_marks_are_what_changes_the_picture(
     served: Served, session: dict[str, str]
 ) -> None:
     _, tree = ask(served, session)
-    assert [event["kind"] for event in tree["events"]] == ["model_changed"]
+    assert [event["kind"] for event in tree["events"]] == ["model_changed", "repair_noted"]
+
+
+def test_a_worst_window_that_is_gone_is_told(
+    served: Served, session: dict[str, str], start_ns: int
+) -> None:
+    """Rows of trends outlast windows, and windows their raw samples."""
+    _, tree = ask(served, session, **span(start_ns, 0, 730))
+    kept = [row["worst_kept"] for row in tree["rows"]]
+    assert kept[:3] == ["", "", "window"]
+    assert [row["worst_kept"] for row in tree["rows"] if row["status"] == "NG"] == [
+        "samples"
+    ]
 
 
 def test_waterfalls_have_a_column_for_each_row_but_not_too_many(
@@ -116,6 +155,16 @@ def test_waterfalls_have_a_column_for_each_row_but_not_too_many(
     assert len(columns) == len(bands["start_ms"]) == len(bands["maps"]["network"])
     assert len(columns) <= 400
     assert {len(column) for column in columns if column} == {n_bands}
+
+
+def test_the_baseline_is_the_commissioned_levels_middle(
+    served: Served, session: dict[str, str]
+) -> None:
+    """The mean of the channels' power: of 0 dB and 10 dB, 7.4."""
+    _, tree = ask(served, session, bands=1)
+    assert tree["bands"]["baseline_db"] == [7.4] * GRID.shape[0]
+    status, other = ask(served, session, bands=1, sensor=OTHER)
+    assert (status, other["bands"]["baseline_db"]) == (200, None)
 
 
 @pytest.mark.parametrize(
@@ -190,4 +239,43 @@ def test_from_years_to_the_one_ng_window_and_a_link_that_reproduces_the_view(
         for key in ("+", "+", "ArrowLeft", "Home"):
             again.keyboard.press(key)
         again.wait_for_selector(f".trend-caption:has-text('over {n_days} days')")
+        assert faults == []
+
+
+def test_two_points_side_by_side_against_the_baseline_and_a_link_to_that(
+    served: Served, start_ns: int
+) -> None:
+    from_ms, to_ms = ((start_ns + day * DAY_NS) // 1_000_000 for day in (590, 620))
+    with chromium() as browser:
+        window = browser.new_page(viewport={"width": 1300, "height": 1000})
+        faults: list[str] = []
+        window.on("pageerror", lambda error: faults.append(str(error)))
+        window.goto(
+            f"{served.address}/#/trend/{SENSOR.replace('/', '%2F')}/{from_ms}-{to_ms}/"
+        )
+        window.wait_for_selector(".trend-caption:not(:empty)")
+        window.click("text=Side by side")
+        window.wait_for_selector(
+            ".trend-panes.two .trend-pane + .trend-pane .trend-caption"
+        )
+        window.select_option("[aria-label='Second point']", OTHER)
+        window.click("text=Compare with baseline")
+        window.wait_for_function("location.hash.includes('baseline')")
+        window.wait_for_function(f"location.hash.includes('{OTHER.partition('/')[0]}')")
+        assert "against the commissioned baseline" in window.inner_text(".trend-pane")
+        left, right = window.locator(".trend-chart").all()
+        boxes = left.bounding_box(), right.bounding_box()
+        assert boxes[0]
+        assert boxes[1]
+        assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+        assert boxes[0]["y"] == boxes[1]["y"]
+        link = window.evaluate("location.href")
+        again = browser.new_page(viewport={"width": 400, "height": 900})
+        again.goto(link)
+        again.wait_for_selector(".trend-pane + .trend-pane .trend-caption:not(:empty)")
+        again.wait_for_selector("[aria-label='Second point']:visible")
+        assert again.input_value("[aria-label='Second point']") == OTHER
+        assert again.evaluate("location.href") == link
+        width = again.evaluate("document.documentElement.scrollWidth")
+        assert width <= 400
         assert faults == []

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from monitor.journal.reader import Row
+from monitor.journal.trend_reader import TrendReader
 from monitor.outputs.influx.line_protocol import verdict_lines
 from monitor.page.views import row_view
 from monitor.records.evidence import NO_CELLS
+from monitor.records.trend import DAY_S
 from monitor.report.findings import gather
 from monitor.report.html import page
 from tests.plant import SENSOR, Plant
@@ -20,6 +23,7 @@ KEPT_WINDOWS = {"around_change": 2, "ok_every": 7}
 def watched(tmp_path: Path, maps: str) -> tuple[Plant, list[Row]]:
     """LEARNING twelve times, OK nine times, NG thrice, OK eleven times."""
     journal = {"maps": maps, "kept_windows": KEPT_WINDOWS}
+    tmp_path.mkdir(exist_ok=True)
     plant = Plant(tmp_path, journal=journal)
     plant.run(6)
     assert plant.command(SENSOR, "--windows", "12") == 0
@@ -51,6 +55,35 @@ def test_whose_maps_are_kept(tmp_path: Path, maps: str, kept: str) -> None:
     plant, rows = watched(tmp_path, maps)
     assert with_map(rows) == kept
     assert [row.verdict.spectrum_db is None for row in rows] == [c == "-" for c in kept]
+    plant.journal.close()
+
+
+def test_trends_count_the_maps_that_are_not_kept(tmp_path: Path) -> None:
+    """Of changes alone, the mean spectrum of a quiet year would be that of its faults."""
+    found = []
+    for maps in ("all", "changes", "ng"):
+        plant, rows = watched(tmp_path / maps, maps)
+        (row,) = TrendReader(plant.path).rows(SENSOR, DAY_S, 0, 2**62)
+        (bands,) = row.bands.values()
+        assert bands.n == len(rows)
+        found.append(bands)
+        plant.journal.close()
+    for bands in found[1:]:
+        np.testing.assert_array_equal(bands.power, found[0].power)
+        np.testing.assert_array_equal(bands.cells["novelty"], found[0].cells["novelty"])
+
+
+def test_a_commissioning_that_waits_gets_all_spectra(tmp_path: Path) -> None:
+    """It found one in ok_every, and waited that much longer."""
+    plant, _ = watched(tmp_path, "changes")
+    before = plant.views().last_row_id()
+    assert plant.command(SENSOR, "--next", "--windows", "20") == 0
+    plant.run(10, level=0.99)
+    plant.run(10, level=0.99)
+    rows = list(plant.views().rows(SENSOR, before))
+    assert len(plant.events("commissioned")) == 2
+    assert [row.verdict.grid is None for row in rows[:20]] == [False] * 20
+    assert sum(row.verdict.grid is None for row in rows[20:]) > 10
     plant.journal.close()
 
 

@@ -52,6 +52,7 @@ class Recording:
     sample_rate_hz: int = 2000
     window_s: float = 0.5
     seed: int = 1
+    t0_ns: int = T0_NS
 
     @property
     def sensors(self) -> list[str]:
@@ -94,7 +95,7 @@ class Recording:
         for sequence, first in enumerate(range(0, self.n_samples, n_message)):
             for index, sensor in enumerate(self.sensors):
                 piece = self.samples[index, first : first + n_message]
-                start_ns = T0_NS + round(first / self.sample_rate_hz * 1e9)
+                start_ns = self.t0_ns + round(first / self.sample_rate_hz * 1e9)
                 yield make_cut(
                     sensor,
                     piece,

@@ -48,6 +48,7 @@ FIELDS_STAND_ALONE = frozenset(
             "vibration_quality",
             "vibration_condition",
             "vibration_event",
+            "vibration_trend",
         ),
         *("monitor_health", "monitor_point", "monitor_probe"),
     }
@@ -87,13 +88,17 @@ def verdict_lines(verdict: Verdict, maps: bool) -> list[str]:
     their segment's start send maps: the maps of two windows over the same time
     would overwrite each other.
     """
-    tags = _sensor_tags(verdict.machine, verdict.point)
+    tags = sensor_tags(verdict.machine, verdict.point)
     times_ns = _column_times_ns(verdict) if maps and _sends_maps(verdict) else []
     fields = _verdict_fields(verdict) | _map_border(times_ns)
-    lines = [f"vibration_verdict{tags} {_fields(fields)} {verdict.end_ns}"]
-    if figures := _fields({name: float(value) for name, value in verdict.quality.items()}):
+    lines = [f"vibration_verdict{tags} {field_list(fields)} {verdict.end_ns}"]
+    if figures := field_list(
+        {name: float(value) for name, value in verdict.quality.items()}
+    ):
         lines.append(f"vibration_quality{tags} {figures} {verdict.end_ns}")
-    if found := _fields({name: float(value) for name, value in verdict.indicators.items()}):
+    if found := field_list(
+        {name: float(value) for name, value in verdict.indicators.items()}
+    ):
         lines.append(f"vibration_condition{tags} {found} {verdict.end_ns}")
     if times_ns:
         for measurement, cells in _maps(verdict):
@@ -105,7 +110,7 @@ def health_line(instance: str, fields: Mapping[str, FieldValue], at_ns: int) -> 
     """One row of monitor_health. A name must keep its type for ever: InfluxDB refuses a float where
     an int was.
     """
-    return f"monitor_health,instance={_tag(instance)} {_fields(fields)} {at_ns}"
+    return f"monitor_health,instance={_tag(instance)} {field_list(fields)} {at_ns}"
 
 
 def probe_line(instance: str, at_ns: int) -> str:
@@ -117,8 +122,8 @@ def point_line(sensor: str, status: str, alarm: bool, at_ns: int) -> str:
     """One row of monitor_point: a point's state by the host's clock. status : '' while unknown"""
     machine, _, point = sensor.rpartition("/")
     severity = SEVERITY[Status(status)] if status else None
-    fields = _fields({"alarm": int(alarm), "severity": severity})
-    return f"monitor_point{_sensor_tags(machine, point)} {fields} {at_ns}"
+    fields = field_list({"alarm": int(alarm), "severity": severity})
+    return f"monitor_point{sensor_tags(machine, point)} {fields} {at_ns}"
 
 
 def event_line(
@@ -131,9 +136,9 @@ def event_line(
     overwrite each other.
     """
     machine, _, point = sensor.rpartition("/")
-    fields = _fields({"text": text, "model_id": model_id, "author": author})
+    fields = field_list({"text": text, "model_id": model_id, "author": author})
     return (
-        f"vibration_event,kind={_tag(kind)}{_sensor_tags(machine, point)} {fields} {at_ns}"
+        f"vibration_event,kind={_tag(kind)}{sensor_tags(machine, point)} {fields} {at_ns}"
     )
 
 
@@ -309,7 +314,7 @@ def _nearest_ms(time_ns: int) -> int:
     return (time_ns + NS_PER_MS // 2) // NS_PER_MS
 
 
-def _sensor_tags(machine: str, point: str) -> str:
+def sensor_tags(machine: str, point: str) -> str:
     """An empty tag is left out: InfluxDB knows no other way to say it,
     and reads it back as empty.
     """
@@ -334,7 +339,7 @@ def _tag(text: str) -> str:
     )
 
 
-def _fields(fields: Mapping[str, FieldValue]) -> str:
+def field_list(fields: Mapping[str, FieldValue]) -> str:
     """key=value,key=value. What is None or no finite number is left out."""
     parts = ((_tag(key), _field_value(value)) for key, value in fields.items())
     return ",".join(f"{key}={value}" for key, value in parts if value)

@@ -13,6 +13,8 @@ from monitor.outputs.influx.line_protocol import (
     point_line,
     verdict_lines,
 )
+from monitor.outputs.influx.trend_lines import trend_lines
+from monitor.records.trend import ChangedTrends
 from monitor.records.verdict import Status
 
 LinesOf = Callable[[JournalRow], Sequence[str]]
@@ -32,6 +34,8 @@ def lines_for(instance: str, maps: Literal["all", "ng"]) -> LinesOf:
         if isinstance(content, StoredEvent):
             e = content
             return [event_line(e.sensor, e.kind, e.at_ns, e.text, e.model_id)]
+        if isinstance(content, ChangedTrends):
+            return trend_lines(content)
         return verdict_lines(content, maps == "all" or content.status is Status.NG)
 
     return lines_of

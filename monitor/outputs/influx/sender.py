@@ -48,7 +48,7 @@ DEFAULT_NAME = "influx"  # of the one database that most plants have
 class InfluxOutput:
     """One database, as an output (outputs.base.Output)."""
 
-    kinds: Sequence[RowKind] = ("event", "health", "verdict")
+    kinds: Sequence[RowKind] = ("event", "health", "verdict", "trend")
     from_start = True
     rejection = "InfluxDB rejected a row, it is set aside: {reason}"
     log_period_s = LOG_PERIOD_S

@@ -22,7 +22,7 @@ async function route() {
   leave();
   leave = () => {};
   const [path, query = ""] = location.hash.split("?");
-  const [, name = "", sensor = "", what = "", id = ""] = path.split("/");
+  const [, name = "", sensor = "", what = "", id = "", more = ""] = path.split("/");
   const tab = new URLSearchParams(query).get("tab") ?? "";
   for (const [item, on] of [
     ["fleet", name === ""],
@@ -41,7 +41,7 @@ async function route() {
   } else if (name === "trend") {
     const { trendView } = await import("./trend.js");
     if (mine !== turn) return;
-    leave = trendView(view, decodeURIComponent(sensor), what, id);
+    leave = trendView(view, decodeURIComponent(sensor), what, id, more);
   } else if (name === "events") leave = eventsView(view);
   else if (name === "refused") leave = refusedView(view);
   else if (name === "delivery") leave = deliveryView(view);

@@ -63,8 +63,9 @@ export function shares(row) {
   });
 }
 
-export function trendOption(echarts, tree, chosen, colours) {
-  const [low, high] = limits(tree);
+// range: of the value axis, where it is not the tree's own
+export function trendOption(echarts, tree, chosen, colours, range) {
+  const [low, high] = range ?? limits(tree);
   const axis = {
     axisLine: { lineStyle: { color: colours.line } },
     axisLabel: { ...LABEL, color: colours.quiet, hideOverlap: true },
@@ -237,11 +238,20 @@ export function detailNodes(tree, row, point, zoomInto) {
   const wayIn = tree.tier_s
     ? el("button", { type: "button", onclick: () => zoomInto(row) }, "Zoom into it")
     : null;
-  const words = tree.tier_s ? "Open its worst window" : "Open this window";
-  const worst = row.worst ? el("a", { href: `${point}/row/${row.worst}` }, words) : null;
   return [
     el("p", {}, el("strong", {}, `${fullTime(row.start_ms)}${until}`)),
     el("p", {}, lines.join(" · ")),
-    el("p", { class: "trend-ways" }, worst, wayIn),
+    el("p", { class: "trend-ways" }, worstNodes(tree, row, point), wayIn),
   ];
+}
+
+// The way to a row's worst window, or that it is gone: rows of trends outlast windows.
+function worstNodes(tree, row, point) {
+  if (!row.worst) return null;
+  const quiet = (words) => el("span", { class: "quiet" }, words);
+  if (!row.worst_kept) return quiet("Its worst window is no longer kept.");
+  const words = tree.tier_s ? "Open its worst window" : "Open this window";
+  const link = el("a", { href: `${point}/row/${row.worst}` }, words);
+  if (row.worst_kept === "samples" || !tree.tier_s) return link;
+  return el("span", {}, link, " ", quiet("(its raw samples are not kept)"));
 }

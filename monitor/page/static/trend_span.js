@@ -18,19 +18,37 @@ export function zoomed({ from, to }, at, factor) {
   return [at - (at - from) * factor, at + (to - at) * factor];
 }
 
-export function linkOf(sensor, { from, to, quantity }) {
-  const span = from === null ? "" : `${Math.round(from)}-${Math.round(to)}`;
-  return `#/trend/${encodeURIComponent(sensor)}/${span}/${encodeURIComponent(quantity ?? "")}`;
+const spanText = ({ from, to }) => (from === null ? "" : `${Math.round(from)}-${Math.round(to)}`);
+
+export function linkOf(sensor, { from, to, quantity, isRelative, other }) {
+  const parts = [encodeURIComponent(sensor), spanText({ from, to })];
+  parts.push(encodeURIComponent(quantity ?? ""));
+  const more = isRelative ? ["baseline"] : [];
+  if (other) more.push(`${spanText(other)}@${other.sensor}`);
+  if (more.length) parts.push(encodeURIComponent(more.join(",")));
+  return `#/trend/${parts.join("/")}`;
 }
 
 // A link's last parts; what makes no sense is as if it were not there.
-export function parseLink(spanText = "", quantityText = "") {
-  const found = /^(\d{1,13})-(\d{1,13})$/.exec(spanText);
-  const [from, to] = found ? [Number(found[1]), Number(found[2])] : [null, null];
-  const isSpan = found !== null && to > from;
+export function parseLink(text = "", quantityText = "", moreText = "") {
+  const more = decodeURIComponent(moreText);
   return {
-    from: isSpan ? from : null,
-    to: isSpan ? to : null,
+    ...parseSpan(text),
     quantity: decodeURIComponent(quantityText) || null,
+    isRelative: /^baseline(,|$)/.test(more),
+    other: parseOther(more.replace(/^baseline,?/, "")),
   };
+}
+
+function parseSpan(text) {
+  const found = /^(\d{1,13})-(\d{1,13})$/.exec(text);
+  const [from, to] = found ? [Number(found[1]), Number(found[2])] : [null, null];
+  return found !== null && to > from ? { from, to } : { from: null, to: null };
+}
+
+// What stands side by side: "from-to@point".
+function parseOther(text) {
+  const at = text.indexOf("@");
+  if (at < 0 || at === text.length - 1) return null;
+  return { sensor: text.slice(at + 1), ...parseSpan(text.slice(0, at)) };
 }

@@ -21,18 +21,19 @@ export function waterfall(title, unit) {
     words.textContent = text || (shown?.scale ?? "");
   });
 
-  // columns: of each row of bands a value for each band, or null.
-  function draw(bands, columns, span, kind = "") {
+  // columns: of each row of bands a value for each band, or null. isSigned: 0 is in the middle of the colours.
+  function draw(bands, columns, span, kind = "", isSigned = !unit, empty = EMPTY) {
     head.textContent = kind ? `${title}: ${kind}` : title;
     const values = (columns ?? []).flatMap((column) => column ?? []);
     canvas.hidden = !values.length;
-    words.textContent = values.length ? "" : EMPTY;
+    words.textContent = values.length ? "" : empty;
     shown = null;
     if (!values.length) return;
-    shown = { bands, columns, span, unit, colours: palette(), width: canvas.clientWidth };
+    const width = canvas.clientWidth;
+    shown = { bands, columns, span, unit, isSigned, colours: palette(), width };
     Object.assign(
       shown,
-      unit ? levels(values, shown.colours) : contributions(values, shown.colours),
+      isSigned ? contributions(values, shown.colours, unit) : levels(values, shown.colours),
     );
     words.textContent = shown.scale;
     canvas.setAttribute("aria-label", `${head.textContent} over time, ${shown.scale}`);
@@ -40,6 +41,15 @@ export function waterfall(title, unit) {
   }
 
   return { node, draw };
+}
+
+// Levels above the middle of what a sensor was commissioned with, in dB; null where that has other bands.
+export function againstBaseline(bands) {
+  const base = bands?.baseline_db;
+  if (!base) return null;
+  return bands.spectrum_db.map(
+    (column) => column?.map((level, band) => level - base[band]) ?? null,
+  );
 }
 
 function levels(values, colours) {
@@ -57,10 +67,14 @@ function levels(values, colours) {
   };
 }
 
-function contributions(values, colours) {
+function contributions(values, colours, unit) {
   const limit = Math.max(1e-6, ...values.map(Math.abs));
   const colourOf = (value) => ({ fill: evidenceColour(colours, value, limit), alpha: 1 });
-  return { colourOf, ground: colours.neutral, scale: `full colour at ±${plain(limit, 3)}` };
+  return {
+    colourOf,
+    ground: colours.neutral,
+    scale: `full colour at ±${unit ? `${plain(limit, 1)} ${unit}` : plain(limit, 3)}`,
+  };
 }
 
 // Where a time and a band stand, in px.
@@ -121,7 +135,7 @@ function labels(context, { bands }, y, n_bands, colours) {
 }
 
 function cellAt(shown, px, py) {
-  const { bands, columns, unit } = shown;
+  const { bands, columns, unit, isSigned } = shown;
   const { x, n_bands } = places(shown);
   const index = columns.findIndex(
     (column, i) => column && x(bands.start_ms[i]) <= px && px < x(bands.end_ms[i]),
@@ -130,6 +144,6 @@ function cellAt(shown, px, py) {
   if (index < 0 || band < 0 || band >= n_bands) return "";
   const value = columns[index][band];
   const edges = bandWords(bands.f_edges_hz[band], bands.f_edges_hz[band + 1]);
-  const told = unit ? `${plain(value, 1)} ${unit}` : signed(value, 3);
+  const told = `${isSigned ? signed(value, unit ? 1 : 3) : plain(value, 1)} ${unit}`;
   return `${shortTime(bands.start_ms[index])}, ${edges}: ${told}`;
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { limits, rowAt, shares, tierWords } from "../../../monitor/page/static/trend_chart.js";
+import { commonLimits } from "../../../monitor/page/static/trend_pane.js";
 import {
   clampSpan,
   linkOf,
@@ -12,18 +13,30 @@ import {
   zoomed,
 } from "../../../monitor/page/static/trend_span.js";
 import { dayWords, slopeWords } from "../../../monitor/page/static/trend_strip.js";
+import { againstBaseline } from "../../../monitor/page/static/waterfall.js";
 
 const KNOWN = { first_ms: 1e12, last_ms: 1e12 + 86400e3 };
 
 test("a link brings back point, span and quantity", () => {
-  const state = { from: 1e12, to: 1e12 + 5000, quantity: "rms in mm/s & more" };
-  const [, , , span, quantity] = linkOf("press 7/bearing #2", state).split("/");
-  assert.deepEqual(parseLink(span, quantity), state);
+  const plain = { from: 1e12, to: 1e12 + 5000, quantity: "rms in mm/s & more" };
+  const other = { sensor: "a@b, baseline/1-2@c", from: 5, to: 9 };
+  for (const isRelative of [false, true])
+    for (const beside of [null, other]) {
+      const state = { ...plain, isRelative, other: beside };
+      const [, , , ...texts] = linkOf("press 7/bearing #2", state).split("/");
+      assert.deepEqual(parseLink(...texts), state);
+    }
 });
 
 test("a link that makes no sense shows all", () => {
   for (const text of ["", "x", "5-1", "1-", "-3-4", "1e9-2e9"])
-    assert.deepEqual(parseLink(text, ""), { from: null, to: null, quantity: null });
+    assert.deepEqual(parseLink(text, "", text), {
+      from: null,
+      to: null,
+      quantity: null,
+      isRelative: false,
+      other: null,
+    });
 });
 
 test("what is under the pointer stays there while zooming", () => {
@@ -43,6 +56,18 @@ test("P(NG) has its whole range, other quantities theirs with the threshold", ()
   assert.deepEqual(limits({ quantity: "probability", rows: [{ low: 0.1, high: 0.2 }] }), [0, 1]);
   const [low, high] = limits({ quantity: "x", rows: [{ low: 1, high: 2, threshold: 5 }, {}] });
   assert.ok(low >= 0 && low < 1 && high > 5);
+});
+
+test("what stands side by side has one scale", () => {
+  const tree = (low, high) => ({ quantity: "x", rows: [{ low, high }] });
+  const [low, high] = commonLimits([tree(1, 2), null, tree(5, 9)]);
+  assert.ok(low < 1 && high > 9);
+});
+
+test("levels are told against the baseline, where there is one", () => {
+  const bands = { spectrum_db: [[-40, -30], null], baseline_db: [-43, -30] };
+  assert.deepEqual(againstBaseline(bands), [[3, 0], null]);
+  assert.equal(againstBaseline({ ...bands, baseline_db: null }), null);
 });
 
 test("a finger finds the NG among thin rows, and the row under it among wide ones", () => {
