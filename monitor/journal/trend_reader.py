@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from monitor.journal.schema import JournalError, connect_read_only
@@ -24,19 +25,21 @@ class TrendReader:
     def close(self) -> None:
         self._link.close()
 
-    def rows(self, sensor: str, tier_s: int, from_ns: int, to_ns: int) -> list[TrendRow]:
-        """A sensor's rows of a tier that begin in a span of time, oldest first. All windows that
-        are in the journal by now are in them.
+    def rows(
+        self, sensor: str, tier_s: int, from_ns: int, to_ns: int, n: int | None = None
+    ) -> list[TrendRow]:
+        """A sensor's rows of a tier that begin in a span of time, oldest first; the first n of
+        them where n is given. All windows that are in the journal by now are in them.
         """
         with self._one_moment():
             if not self._has_trends():
                 return []  # a journal that an older program wrote last
-            rows = self._closed(sensor, tier_s, from_ns, to_ns)
+            rows = self._closed(sensor, tier_s, from_ns, to_ns, n)
             for part in self._still_open(sensor, tier_s):
                 start_ns = slot_ns(tier_s, part.end_ns)
                 if from_ns <= start_ns < to_ns:
                     rows.setdefault(start_ns, TrendRow(tier_s, start_ns)).merge(part)
-        return [rows[start_ns] for start_ns in sorted(rows)]
+        return [rows[start_ns] for start_ns in sorted(rows)[:n]]
 
     def span_ns(self, sensor: str) -> tuple[int, int] | None:
         """From the first row's start to the last one's end, of any tier; None without rows."""
@@ -53,16 +56,18 @@ class TrendReader:
         return min(start for start, _ in edges), max(end for _, end in edges)
 
     def _closed(
-        self, sensor: str, tier_s: int, from_ns: int, to_ns: int
+        self, sensor: str, tier_s: int, from_ns: int, to_ns: int, n: int | None
     ) -> dict[int, TrendRow]:
         query = """
             SELECT body FROM trend
-            WHERE sensor = ? AND tier_s = ? AND start_ns BETWEEN ? AND ?
+            WHERE sensor = ? AND tier_s = ? AND start_ns BETWEEN ? AND ? ORDER BY start_ns
         """
         first_ns = block_ns(tier_s, from_ns)
         found = self._link.execute(query, (sensor, tier_s, first_ns, to_ns))
-        rows = (row for (body,) in found for row in decode(body, tier_s))
-        return {row.start_ns: row for row in rows if from_ns <= row.start_ns < to_ns}
+        blocks = (decode(body, tier_s) for (body,) in found)
+        rows = (row for block in blocks for row in sorted(block, key=_start_ns))
+        inside = (row for row in rows if from_ns <= row.start_ns < to_ns)
+        return {row.start_ns: row for row in islice(inside, n)}
 
     def _still_open(self, sensor: str, tier_s: int) -> list[TrendRow]:
         """The open rows of this tier and below, oldest first."""
@@ -97,3 +102,8 @@ class TrendReader:
                 self._link.execute("ROLLBACK")
         except (sqlite3.Error, ValueError) as error:
             raise JournalError(f"the journal's trends cannot be read: {error}.") from error
+
+
+def _start_ns(row: TrendRow) -> int:
+    """In their block rows lie together that have the same quantities and bands."""
+    return row.start_ns

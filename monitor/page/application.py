@@ -120,7 +120,7 @@ class Page:
             Route("/api/promise", self.promise),
             Route("/api/commissionings", self.commission, methods=["POST"]),
             Route("/api/commissionings/undo", self.undo_commissioning, methods=["POST"]),
-            *Api(self._access, self._source).routes(),
+            *Api(self._access, self._source, self._config.journal.path).routes(),
             *self._trends.routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
@@ -428,8 +428,9 @@ class Page:
     async def promise(self, request: Request) -> Response:
         """What is promised of a point's alarm; "" where its rule has no budget."""
         self._may_read(request)
-        promised = await asyncio.to_thread(promises, self._config)
-        return _answer({"text": promised.get(request.query_params.get("sensor", ""), "")})
+        sensor = request.query_params.get("sensor", "")
+        promised = await asyncio.to_thread(promises, self._config, sensor)
+        return _answer({"text": promised.get(sensor, "")})
 
     async def commission(self, request: Request) -> Response:
         """409 where the guard, or the windows, refuse."""

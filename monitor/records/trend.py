@@ -30,8 +30,9 @@ JUDGED = (Status.OK, Status.NG, Status.LEARNING)
 class Spread:
     """One quantity over many windows.
 
-    n : windows that have the quantity. total : the sum of its values threshold
-    : of the newest window that has one
+    n : windows that have the quantity
+    total : the sum of its values
+    threshold : of the newest window that has one
     """
 
     n: int = 0
@@ -108,11 +109,10 @@ class TrendRow:
     A window that ends on the border belongs to the row before it.
 
     windows, span_ns : by status: how many, and how long they were together
-    spreads : P(NG), every kind's score and every condition indicator, by name,
-    over JUDGED windows bands : by the bands' edges in Hz: a changed model
-    brings others worst_excess, worst_row : of the window that went furthest
-    beyond a threshold, if any has one is_late : windows were added after the
-    row was closed
+    spreads : P(NG), every kind's score and every condition indicator, by name, over JUDGED windows
+    bands : by the bands' edges in Hz: a changed model brings others
+    worst_excess, worst_row : of the window that went furthest beyond a threshold, if any has one
+    is_late : windows were added after the row was closed
     """
 
     tier_s: int

@@ -49,6 +49,7 @@ NEEDED: dict[tuple[str, str], Role | None] = {
     ("GET", "/api/v1/verdicts/new"): Role.VIEWER,
     ("GET", "/api/v1/verdicts/{row}"): Role.VIEWER,
     ("GET", "/api/v1/verdicts/{row}/map"): Role.VIEWER,
+    ("GET", "/api/v1/trend"): Role.VIEWER,
     ("GET", "/api/v1/events"): Role.VIEWER,
     ("GET", "/api/rows/{row_id:int}/spectrum"): Role.VIEWER,
     ("GET", "/api/rows/{row_id:int}/sound"): Role.VIEWER,
