@@ -4,7 +4,7 @@ import { deliveryView } from "./delivery.js";
 import { el, show } from "./dom.js";
 import { eventsView } from "./events.js";
 import { fleetView } from "./fleet.js";
-import { connect, fleet, listen, openSession, post, session } from "./net.js";
+import { answered, connect, fleet, listen, openSession, post, session } from "./net.js";
 import { refusedView } from "./refused.js";
 import { span, ZONE } from "./words.js";
 
@@ -18,6 +18,14 @@ let leave = () => {};
 let turn = 0;
 
 async function route() {
+  try {
+    await enter();
+  } catch (error) {
+    show(view, el("p", { class: "trouble" }, error.message));
+  }
+}
+
+async function enter() {
   const mine = ++turn;
   leave();
   leave = () => {};
@@ -35,11 +43,11 @@ async function route() {
     else anchor.removeAttribute("aria-current");
   }
   if (name === "point") {
-    const { pointView } = await import("./point.js");
+    const { pointView } = await answered(() => import("./point.js"));
     if (mine !== turn) return; // somebody went on meanwhile
     leave = pointView(view, decodeURIComponent(sensor), { what, id, tab });
   } else if (name === "trend") {
-    const { trendView } = await import("./trend.js");
+    const { trendView } = await answered(() => import("./trend.js"));
     if (mine !== turn) return;
     leave = trendView(view, decodeURIComponent(sensor), what, id);
   } else if (name === "events") leave = eventsView(view);
@@ -92,8 +100,13 @@ function linkText(what_is_wrong) {
 }
 
 document.getElementById("logout").addEventListener("click", async () => {
-  await post("api/logout", {});
-  location.assign("./");
+  try {
+    await post("api/logout", {});
+    location.assign("./");
+  } catch (error) {
+    trouble.textContent = error.message;
+    trouble.hidden = false;
+  }
 });
 
 try {
