@@ -514,6 +514,9 @@ class Untold:
     def muted(self, now_ns: int) -> tuple[str, ...]:
         return ()
 
+    def named_since(self, event: StoredEvent) -> tuple[str, str]:
+        return "", ""
+
 
 def tell(config: Config, ear: Ear) -> Any:
     settings = config.notifications

@@ -9,15 +9,17 @@ from typing import Any
 from monitor.records.machine import Machine
 from monitor.records.signal import Float32
 
+DIAGNOSED = "diagnosed"  # the kind of an event
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a diagnosis starts from.
 
-    stretches : unbroken signals, float32, shape (n_channels, n), m/s² no_speed
-    : why the shaft's speed is not known, "" where it is map_band_hz : where the
-    verdict's evidence lies, None where it has none rate : of wrong names that
-    this question may add
+    stretches : unbroken signals, float32, shape (n_channels, n), m/s²
+    no_speed : why the shaft's speed is not known, "" where it is
+    map_band_hz : where the verdict's evidence lies, None where it has none
+    rate : of wrong names that this question may add
     """
 
     sensor: str
