@@ -1,5 +1,5 @@
 """`camshaft page`: the operators' view in a browser. A process of its own; it reads the journal,
-and writes labels and acknowledgements, nothing else.
+and writes what people say and order there, nothing else.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
     listening = listen(page.host, page.port)
     server = uvicorn.Server(
         uvicorn.Config(
-            Page(config, password, lambda: server.should_exit).application(),
+            Page(
+                config, arguments.config, password, lambda: server.should_exit
+            ).application(),
             ssl_certfile=tls.certificate_file if tls else None,
             ssl_keyfile=tls.key_file if tls else None,
             log_config=None,

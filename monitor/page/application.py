@@ -44,6 +44,7 @@ from monitor.page.diagnosis import diagnosis_view
 from monitor.page.feed import Feed, Source
 from monitor.page.guard import MAX_BODY_BYTES, Guard, refuse
 from monitor.page.people import Person, Role
+from monitor.page.settings import order_reload, settings_view
 from monitor.page.sound import line_spectrum, wav_file, wav_to_play
 from monitor.page.trend import TrendPage
 from monitor.page.views import (
@@ -79,9 +80,10 @@ class Page:
     """Answers to requests. Plain methods run in worker threads, where the journal may be read."""
 
     def __init__(
-        self, config: Config, password: str | None, stopping: Callable[[], bool]
+        self, config: Config, file: Path, password: str | None, stopping: Callable[[], bool]
     ) -> None:
-        self._config = config
+        """file : that the configuration was read from"""
+        self._config, self._file = config, file
         self._secure = config.page.tls is not None or config.page.behind_https_proxy
         self._access = Access(config.page, password)
         self._hashing = asyncio.Lock()  # one password at a time: each takes 16 MB
@@ -111,6 +113,8 @@ class Page:
             Route("/api/events/{event_id:int}/row", self.event_row),
             Route("/api/refused", self.refused),
             Route("/api/delivery", self.delivery),
+            Route("/api/settings", self.settings),
+            Route("/api/settings/reload", self.reload_settings, methods=["POST"]),
             Route("/api/resend", self.resend, methods=["POST"]),
             Route("/api/labels", self.add_label, methods=["POST"]),
             Route("/api/acknowledgements", self.acknowledge, methods=["POST"]),
@@ -377,6 +381,11 @@ class Page:
             {"databases": [database_view(name, books, again, refused) for name in names]}
         )
 
+    def settings(self, request: Request) -> Response:
+        """What the configuration file would change in the service."""
+        self._may_read(request)
+        return _answer(settings_view(self._file, self._config))
+
     # -- writing ----------------------------------------------------------------------------------
 
     async def add_label(self, request: Request) -> Response:
@@ -456,6 +465,13 @@ class Page:
         values, now_ns = await _json(request), time.time_ns()
         plan = await asyncio.to_thread(delivery.resend, self._config, values, now_ns)
         return _answer({"text": plan.text, "n_rows": plan.n_all})
+
+    async def reload_settings(self, request: Request) -> Response:
+        """Have the service read its configuration file anew; it does so within seconds."""
+        self._may_write(request, Role.ADMIN)
+        values, now_ns = await _json(request), time.time_ns()
+        await asyncio.to_thread(order_reload, self._config, values, now_ns)
+        return _answer({})
 
     def _write(self, work: Callable[[LabelStore], object]) -> None:
         store = LabelStore(self._config.journal.path)

@@ -33,8 +33,8 @@ class Asking:
     """A page, and those who ask it."""
 
     def __init__(self, folder: Path, page: str = "", password: str | None = None) -> None:
-        config = load_config(write_config(folder, page))
-        self.app = Page(config, password, lambda: False).application()
+        file = write_config(folder, page)
+        self.app = Page(load_config(file), file, password, lambda: False).application()
 
     def ask(
         self,

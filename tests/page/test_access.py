@@ -43,6 +43,7 @@ NEEDED: dict[tuple[str, str], Role | None] = {
     ("GET", "/api/events/{event_id:int}/row"): Role.VIEWER,
     ("GET", "/api/refused"): Role.VIEWER,
     ("GET", "/api/delivery"): Role.VIEWER,
+    ("GET", "/api/settings"): Role.VIEWER,
     ("GET", "/api/v1/openapi.json"): NOBODY,
     ("GET", "/api/v1/points"): Role.VIEWER,
     ("GET", "/api/v1/verdicts"): Role.VIEWER,
@@ -61,6 +62,7 @@ NEEDED: dict[tuple[str, str], Role | None] = {
     ("POST", "/api/commissionings"): Role.ADMIN,
     ("POST", "/api/commissionings/undo"): Role.ADMIN,
     ("POST", "/api/resend"): Role.ADMIN,
+    ("POST", "/api/settings/reload"): Role.ADMIN,
 }
 
 

@@ -6,6 +6,7 @@ import { eventsView } from "./events.js";
 import { fleetView } from "./fleet.js";
 import { answered, connect, fleet, listen, openSession, post, session } from "./net.js";
 import { refusedView } from "./refused.js";
+import { settingsView } from "./settings.js";
 import { span, ZONE } from "./words.js";
 
 const STALE_S = 35; // the service reports every 10 s
@@ -37,6 +38,7 @@ async function enter() {
     ["events", name === "events"],
     ["refused", name === "refused"],
     ["delivery", name === "delivery"],
+    ["settings", name === "settings"],
   ]) {
     const anchor = document.getElementById(`nav-${item}`);
     if (on) anchor.setAttribute("aria-current", "page");
@@ -53,6 +55,7 @@ async function enter() {
   } else if (name === "events") leave = eventsView(view);
   else if (name === "refused") leave = refusedView(view);
   else if (name === "delivery") leave = deliveryView(view);
+  else if (name === "settings") leave = settingsView(view);
   else leave = fleetView(view);
   window.scrollTo(0, 0);
   count();
