@@ -715,7 +715,7 @@ def page_asked(path: str, **headers: str) -> Observe:
         patch.setenv("SECRET_TWO", f"Ann:admin:{NOBODY}")
         Journal(config.journal.path).close()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        page = Page(config, folder / "camshaft.yaml", None, lambda: False)
+        page = Page(config, lambda: config, None, lambda: False)
         request = Request(
             {
                 "type": "http",

@@ -80,10 +80,14 @@ class Page:
     """Answers to requests. Plain methods run in worker threads, where the journal may be read."""
 
     def __init__(
-        self, config: Config, file: Path, password: str | None, stopping: Callable[[], bool]
+        self,
+        config: Config,
+        read_again: Callable[[], Config],
+        password: str | None,
+        stopping: Callable[[], bool],
     ) -> None:
-        """file : that the configuration was read from"""
-        self._config, self._file = config, file
+        """read_again : the configuration as its file has it now; raises ConfigError"""
+        self._config, self._read_again = config, read_again
         self._secure = config.page.tls is not None or config.page.behind_https_proxy
         self._access = Access(config.page, password)
         self._hashing = asyncio.Lock()  # one password at a time: each takes 16 MB
@@ -384,7 +388,7 @@ class Page:
     def settings(self, request: Request) -> Response:
         """What the configuration file would change in the service."""
         self._may_read(request)
-        return _answer(settings_view(self._file, self._config))
+        return _answer(settings_view(self._config, self._read_again))
 
     # -- writing ----------------------------------------------------------------------------------
 

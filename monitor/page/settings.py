@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from monitor.config import Config, ConfigError
-from monitor.config_file import load_config
 from monitor.journal.in_use import InUseStore
 from monitor.page.views import NS_PER_MS, Tree
 from monitor.records.labels import check_note
 from monitor.settings_in_use import changes
 
 
-def settings_view(file: Path, page: Config) -> Tree:
-    """The file against what runs. page : what the page itself runs with. Raises JournalError.
+def settings_view(page: Config, read: Callable[[], Config]) -> Tree:
+    """The file against what runs. Raises JournalError.
 
+    page : what the page itself runs with
+    read : its configuration file as it is now; raises ConfigError
     since_ms : when the service took its settings; null where none has told
     refused : why it did not take those of the last reload
     wrong : why the file cannot be used as it is now
@@ -25,14 +25,13 @@ def settings_view(file: Path, page: Config) -> Tree:
     with closing(InUseStore(page.journal.path)) as store:
         running = store.read()
     tree: Tree = {
-        "file": str(file),
         "since_ms": None if running is None else running.at_ns / NS_PER_MS,
         "refused": "" if running is None else running.refused,
         "wrong": "",
         "changes": [],
     }
     try:
-        wanted = load_config(file)
+        wanted = read()
     except ConfigError as error:
         return tree | {"wrong": str(error)}
     if running is None:

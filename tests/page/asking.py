@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ class Asking:
 
     def __init__(self, folder: Path, page: str = "", password: str | None = None) -> None:
         file = write_config(folder, page)
-        self.app = Page(load_config(file), file, password, lambda: False).application()
+        read = partial(load_config, file)
+        self.app = Page(read(), read, password, lambda: False).application()
 
     def ask(
         self,

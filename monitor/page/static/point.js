@@ -53,7 +53,8 @@ export function pointView(view, sensor, { what, id, tab }) {
     compare: said(compare),
     reloadLabels,
   });
-  show(view, trendLink(sensor), parts.nodes);
+  parts.head.bar.append(trendLink(sensor));
+  show(view, parts.nodes);
   showPromise(parts.events, sensor);
   let timeline = null;
   let echarts = null;

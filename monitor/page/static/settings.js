@@ -61,7 +61,7 @@ function nodesOf(tree) {
     ? `The service runs with what it read ${fullTime(tree.since_ms)}.`
     : "No service has told yet which settings it runs with.";
   return [
-    el("p", { class: "quiet" }, `${since} File: ${tree.file}`),
+    el("p", { class: "quiet" }, since),
     tree.refused && el("p", { class: "trouble" }, `The last reload was refused: ${tree.refused}`),
     tree.wrong && el("p", { class: "trouble" }, `The file cannot be used now: ${tree.wrong}`),
     tree.changes.length ? table(tree.changes) : nothing(tree),
