@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from monitor.commissioner import Targets, promise_text
 from monitor.config import Config, ConfigError
 from monitor.evidence.model_folder import ModelError
@@ -14,8 +16,10 @@ DRIFTED = (
 )
 
 
-def promises(config: Config) -> dict[str, str]:
-    """One sentence for each sensor of the journal whose rule has a budget. Raises JournalError."""
+def promises(config: Config, only: str | None = None) -> dict[str, str]:
+    """One sentence for each sensor of the journal whose rule has a budget; of one alone where it is
+    named. Raises JournalError.
+    """
     if all(rule.alarm.budget is None for rule in config.sensors):
         return {}
     if not config.journal.path.exists():
@@ -24,17 +28,19 @@ def promises(config: Config) -> dict[str, str]:
     targets = Targets(config)
     found = {}
     for sensor in sensors:
-        own = active.get(sensor)
-        text = _promise(targets, sensor, own)
-        if text and own is not None and own.commissioning_id in drifted:
-            text = DRIFTED
-        found[sensor] = text
+        if only is None or sensor == only:
+            found[sensor] = _promise(targets, sensor, active.get(sensor), drifted)
     return {sensor: text for sensor, text in found.items() if text}
 
 
-def _promise(targets: Targets, sensor: str, own: Commissioned | None) -> str:
+def _promise(
+    targets: Targets, sensor: str, own: Commissioned | None, drifted: Container[int | None]
+) -> str:
     try:
         target = targets.of(sensor)
     except (ConfigError, ModelError) as error:
         return f"No promise: {error}"
-    return "" if target is None else promise_text(target, own)
+    text = "" if target is None else promise_text(target, own)
+    if text and own is not None and own.commissioning_id in drifted:
+        return DRIFTED
+    return text

@@ -13,11 +13,13 @@ the journal knows where to go on.
 from __future__ import annotations
 
 import logging
+import secrets
 import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from monitor.evidence.model_folder import ModelError
 from monitor.exit_codes import EXIT_FAULT, EXIT_OK
 from monitor.health import PointStates
 from monitor.health_report import HealthReport
+from monitor.journal.in_use import InUseStore
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError, claim
 from monitor.journal.subscriptions import SubscriptionStore
@@ -47,6 +50,7 @@ from monitor.pipeline.router import Rules
 from monitor.records.batch import TROUBLES, BadPayload, Batch
 from monitor.records.signal import Message
 from monitor.repair_check import RepairCheck
+from monitor.settings_in_use import NEEDS_RESTART, in_use
 from monitor.sources.base import Callbacks, Publisher, Source
 from monitor.sources.configured import MakeSource, configured_source, topic_filters
 from monitor.text import first_bytes, printable
@@ -57,6 +61,7 @@ TURN_S = 0.05  # an idle turn of the pipeline
 MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
 MIN_INBOX = 500  # messages: of QoS 0, none waits at the broker
 INBOX_BYTES = 256 << 20
+SALT_BYTES = 16  # of the settings' fingerprints
 TICK_S = 1.0
 HEALTH_S = 10.0
 JOURNAL_RETRY_S = 1.0
@@ -140,6 +145,7 @@ class Service:
         )
         self._thinner = Thinner(self._journal, config.journal, databases)
         self._repair_check = RepairCheck(config.journal.path)
+        self._orders = InUseStore(config.journal.path)  # of the pipeline thread
         self._stopping = threading.Event()
         self._wake = threading.Event()  # the main thread has something to do
         self._signals: deque[int] = deque()
@@ -164,6 +170,7 @@ class Service:
         for thread in threads:
             thread.start()
         self._source.start()
+        self._tell_settings()
         systemd.notify("READY=1", "STATUS=Running.")
         log.info("Camshaft runs: journal %s.", self._config.journal.path)
         self._serve()
@@ -216,18 +223,9 @@ class Service:
         systemd.reloading()
         try:
             config = load_config(self._path)
-            kept = {
-                "mqtt",
-                "journal",
-                "influx",
-                "instance",
-                "notifications",
-                "prometheus",
-                "advice",
-            }
             changed = [
                 change
-                for name in sorted(kept)
+                for name in NEEDS_RESTART
                 for change in changed_keys(
                     name, getattr(self._config, name), getattr(config, name)
                 )
@@ -235,7 +233,7 @@ class Service:
             if changed:
                 log.warning("A restart is needed for %s.", "; ".join(changed))
             config = config.model_copy(
-                update={name: getattr(self._config, name) for name in kept}
+                update={name: getattr(self._config, name) for name in NEEDS_RESTART}
             )
             self._next_rules = configured_rules(config)
             self._source.listen(topic_filters(config))
@@ -246,9 +244,23 @@ class Service:
                 log.warning("%s", doubt)
             log.info("%s and models reloaded.", rest)
             set_up(config.logging.level, config.logging.levels, config.logging.format)
+            self._tell_settings()
         except (ConfigError, ModelError) as error:
             log.error("Reload refused, the old configuration stays: %s", error)
+            self._tell_settings(str(error))
         systemd.notify("READY=1")
+
+    def _tell_settings(self, refused: str = "") -> None:
+        """For the page: what is in use, or why it did not change."""
+        try:
+            with closing(InUseStore(self._config.journal.path)) as store:
+                if refused:
+                    store.refuse(refused)
+                else:
+                    salt = secrets.token_bytes(SALT_BYTES)
+                    store.tell(in_use(self._config, time.time_ns(), salt))
+        except JournalError as error:
+            log.warning("%s The page does not know which settings are in use.", error)
 
     def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:
@@ -330,6 +342,8 @@ class Service:
         try:
             self._subscriptions.keep(self._source.remembered)
             self._commission()
+            if self._orders.take():
+                self._on_signal(signal.SIGHUP, None)
         except JournalError as error:
             self._log_limiter.note(
                 logging.ERROR, f"{error} Subscriptions and commissioning wait.", now_s

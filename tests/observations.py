@@ -514,6 +514,9 @@ class Untold:
     def muted(self, now_ns: int) -> tuple[str, ...]:
         return ()
 
+    def named_since(self, event: StoredEvent) -> tuple[str, str]:
+        return "", ""
+
 
 def tell(config: Config, ear: Ear) -> Any:
     settings = config.notifications
@@ -712,7 +715,7 @@ def page_asked(path: str, **headers: str) -> Observe:
         patch.setenv("SECRET_TWO", f"Ann:admin:{NOBODY}")
         Journal(config.journal.path).close()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        page = Page(config, None, lambda: False)
+        page = Page(config, lambda: config, None, lambda: False)
         request = Request(
             {
                 "type": "http",

@@ -1,5 +1,5 @@
 """`camshaft page`: the operators' view in a browser. A process of its own; it reads the journal,
-and writes labels and acknowledgements, nothing else.
+and writes what people say and order there, nothing else.
 """
 
 from __future__ import annotations
@@ -40,7 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Exit codes: 0 stopped; 2 refused."""
-    config = _with_arguments(load_config(arguments.config), arguments)
+
+    def read() -> Config:
+        return _with_arguments(load_config(arguments.config), arguments)
+
+    config = read()
     password = _password(config)
     try:
         import uvicorn
@@ -55,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     listening = listen(page.host, page.port)
     server = uvicorn.Server(
         uvicorn.Config(
-            Page(config, password, lambda: server.should_exit).application(),
+            Page(config, read, password, lambda: server.should_exit).application(),
             ssl_certfile=tls.certificate_file if tls else None,
             ssl_keyfile=tls.key_file if tls else None,
             log_config=None,

@@ -17,17 +17,19 @@ from typing import Any, Protocol
 from monitor.journal.diagnoses import told_diagnosis
 from monitor.journal.indicators import indicators_of
 from monitor.journal.mutes import standing
+from monitor.journal.named import named_since
 from monitor.journal.places import ID_OF_KIND, RowKind
 from monitor.journal.reader import SELECT_VERDICT, Row, read_row
 from monitor.journal.schema import connect, one_moment, transaction
 from monitor.journal.trend_changes import changes, has_gap, note_all
 from monitor.journal.views import ALARM_KINDS, EVENT_COLUMNS, NEW_EVENTS, StoredEvent
 from monitor.journal.writer import POINTS
+from monitor.records.diagnosis import DIAGNOSED
 from monitor.records.trend import ChangedTrends
 from monitor.records.verdict import Verdict
 
 RowKey = tuple[RowKind, int]  # kind and row_id
-DIAGNOSED_KINDS = ("alarm_raised", "diagnosed")
+DIAGNOSED_KINDS = ("alarm_raised", DIAGNOSED)
 RESEND_SHARE = (
     4  # of a batch, a quarter is for rows to be sent again: new ones go on meanwhile
 )
@@ -329,6 +331,10 @@ class Cursor:
                 if event[3] == "alarm_raised":
                     found.append((Notified(*fields), StoredEvent(*event)))
         return found
+
+    def named_since(self, event: StoredEvent) -> tuple[str, str]:
+        """What was named of an alarm since this event of it: journal.named."""
+        return named_since(self._link.execute, event.sensor, event.at_ns)
 
     def muted(self, now_ns: int) -> Container[str]:
         """The sensors whose alarms are not to be told now."""

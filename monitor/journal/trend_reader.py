@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from monitor.journal.schema import JournalError, connect_read_only, one_moment
@@ -24,14 +25,16 @@ class TrendReader:
     def close(self) -> None:
         self._link.close()
 
-    def rows(self, sensor: str, tier_s: int, from_ns: int, to_ns: int) -> list[TrendRow]:
-        """A sensor's rows of a tier that begin in a span of time, oldest first. All windows that
-        are in the journal by now are in them.
+    def rows(
+        self, sensor: str, tier_s: int, from_ns: int, to_ns: int, n: int | None = None
+    ) -> list[TrendRow]:
+        """A sensor's rows of a tier that begin in a span of time, oldest first; the first n of
+        them where n is given. All windows that are in the journal by now are in them.
         """
         with self._one_moment():
             if not self._has_trends():
                 return []  # a journal that an older program wrote last
-            return trend_rows(self._link, sensor, tier_s, from_ns, to_ns)
+            return trend_rows(self._link, sensor, tier_s, from_ns, to_ns, n)
 
     def points(self) -> list[str]:
         """All that have trends, sorted."""
@@ -84,30 +87,47 @@ class TrendReader:
 
 
 def trend_rows(
-    link: sqlite3.Connection, sensor: str, tier_s: int, from_ns: int, to_ns: int
+    link: sqlite3.Connection,
+    sensor: str,
+    tier_s: int,
+    from_ns: int,
+    to_ns: int,
+    n: int | None = None,
 ) -> list[TrendRow]:
     """As TrendReader.rows, within the caller's transaction. Raises ValueError for damaged rows,
     sqlite3.Error.
     """
-    rows = _closed(link, sensor, tier_s, from_ns, to_ns)
+    rows = _closed(link, sensor, tier_s, from_ns, to_ns, n)
     for part in _still_open(link, sensor, tier_s):
         start_ns = slot_ns(tier_s, part.end_ns)
         if from_ns <= start_ns < to_ns:
             rows.setdefault(start_ns, TrendRow(tier_s, start_ns)).merge(part)
-    return [rows[start_ns] for start_ns in sorted(rows)]
+    return [rows[start_ns] for start_ns in sorted(rows)[:n]]
 
 
 def _closed(
-    link: sqlite3.Connection, sensor: str, tier_s: int, from_ns: int, to_ns: int
+    link: sqlite3.Connection,
+    sensor: str,
+    tier_s: int,
+    from_ns: int,
+    to_ns: int,
+    n: int | None,
 ) -> dict[int, TrendRow]:
     query = """
         SELECT body FROM trend
-        WHERE sensor = ? AND tier_s = ? AND start_ns BETWEEN ? AND ?
+        WHERE sensor = ? AND tier_s = ? AND start_ns BETWEEN ? AND ? ORDER BY start_ns
     """
     first_ns = block_ns(tier_s, from_ns)
     found = link.execute(query, (sensor, tier_s, first_ns, to_ns))
-    rows = (row for (body,) in found for row in decode(body, tier_s))
-    return {row.start_ns: row for row in rows if from_ns <= row.start_ns < to_ns}
+    blocks = (decode(body, tier_s) for (body,) in found)
+    rows = (row for block in blocks for row in sorted(block, key=_start_ns))
+    inside = (row for row in rows if from_ns <= row.start_ns < to_ns)
+    return {row.start_ns: row for row in islice(inside, n)}
+
+
+def _start_ns(row: TrendRow) -> int:
+    """In their block rows lie together that have the same quantities and bands."""
+    return row.start_ns
 
 
 def _still_open(link: sqlite3.Connection, sensor: str, tier_s: int) -> list[TrendRow]:

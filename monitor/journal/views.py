@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from monitor.journal.labels import ACKNOWLEDGED, StoredLabel, labels_of
+from monitor.journal.named import named_since
 from monitor.journal.reader import JournalReader, Row, band_of, unpack_scores
 from monitor.journal.schema import NEWEST_FIRST, UNDONE
 from monitor.records.batch import TROUBLES
@@ -165,13 +166,12 @@ class StoredEvent:
 class AlarmStory:
     """A point's alarm as a person has to know it: it stays until it was acknowledged.
 
-    raised : its newest raising. first : the first raising that nobody has
-        acknowledged
+    raised : its newest raising
+    first : the first raising that nobody has acknowledged
     n_raised : raisings since then; 0 where all are acknowledged
     cleared_ns : when it cleared after that; None where it stands
     seen : the acknowledgement that came after, None where there is none
-    mode : failure mode of the point's newest label since the first raising, ""
-        where there is none
+    named : since the first raising, by a label and by a diagnosis: journal.named
     """
 
     raised: StoredEvent
@@ -179,7 +179,7 @@ class AlarmStory:
     n_raised: int
     cleared_ns: int | None = None
     seen: StoredEvent | None = None
-    mode: str = ""
+    named: tuple[str, str] = ("", "")
 
     @property
     def state(self) -> str:
@@ -417,24 +417,12 @@ class JournalViews(JournalReader):
             story = _told_on(stories.get(event.sensor), event)
             if story is not None:
                 stories[event.sensor] = story
-        modes = self._modes(stories)
-        return {
-            name: replace(one, mode=modes.get(name, "")) for name, one in stories.items()
-        }
+        return {name: replace(one, named=self._named(one)) for name, one in stories.items()}
 
-    def _modes(self, stories: Mapping[str, AlarmStory]) -> dict[str, str]:
-        """The failure mode that each point's newest label since its alarm names."""
-        query = (
-            "SELECT failure_mode FROM label JOIN verdict USING (row_id) WHERE sensor = ? AND"
-            " label.at_ns >= ? AND failure_mode != '' ORDER BY label_id DESC LIMIT 1"
-        )
-        found = {}
-        for sensor, story in stories.items():
-            if story.state == "clear":
-                continue
-            row = self._execute(query, (sensor, story.first.at_ns)).fetchone()
-            found[sensor] = "" if row is None else str(row[0])
-        return found
+    def _named(self, story: AlarmStory) -> tuple[str, str]:
+        if story.state == "clear":
+            return "", ""
+        return named_since(self._execute, story.raised.sensor, story.first.at_ns)
 
     def was_row(self, row_id: int) -> bool:
         """Whether there ever was such a row: what is not there was thinned."""

@@ -17,7 +17,6 @@ from typing import Any
 
 from monitor.advice import AdviceBook
 from monitor.config import ConfigError, MailSettings, TlsSettings
-from monitor.outputs.templates import whole_text
 from monitor.outputs.webhook import Answer, Known, Notices
 from monitor.text import printable
 from monitor.tls import client_context, explain
@@ -117,7 +116,7 @@ def mail(tree: dict[str, Any], settings: MailSettings) -> EmailMessage:
     message["Message-ID"] = make_msgid(domain=settings.sender.rpartition("@")[2])
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday answers, please
     lines = [
-        whole_text(tree),
+        str(tree["text"]),
         "",
         f"Machine  {tree['machine']}",
         f"Point    {tree['point']}",
@@ -132,12 +131,13 @@ def mail(tree: dict[str, Any], settings: MailSettings) -> EmailMessage:
 
 
 def _advice_lines(advice: dict[str, Any] | None) -> list[str]:
-    """What to check and do, each on a line of its own."""
+    """What to check and what to do, each on a line of its own, and who says so."""
     if advice is None:
         return []
-    lines = [f"{advice['title']}:"]
-    lines += [f"  check: {one}" for one in advice["check"]]
-    lines += [f"  do: {one}" for one in advice["do"]]
+    lines = [f"What to do: {advice['title']}"]
+    lines += [f"  Check  {text}" for text in advice["check"]]
+    lines += [f"  Do     {text}" for text in advice["do"]]
+    lines += [f"  Source {advice['source']}"] if advice["source"] else []
     return [*lines, ""]
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
-from monitor.advice import Advice
+from monitor.advice import UNKNOWN, Advice
 from monitor.journal.cursors import Notified
 from monitor.journal.labels import ACKNOWLEDGED
 from monitor.journal.views import StoredEvent
@@ -132,7 +132,10 @@ def notice(
     instance: str, event: StoredEvent, n_held: int, advice: Advice | None = None
 ) -> dict[str, Any]:
     """The JSON of one webhook request. title and text say it all for receivers that show these
-    alone. advice : what to check and do, where the alarm is raised
+    alone.
+
+    advice : what to check and do; told where the alarm is raised, and where a diagnosis names
+        its cause
     """
     state = STATE_OF_KIND[event.kind]
     more = f" ({n_held} changes before it were held back)" if n_held else ""
@@ -142,9 +145,14 @@ def notice(
         "title": f"{WORDS[state]}: {event.sensor}",
         "text": f"{WORDS[state]} at {event.sensor}: {event.text}{more}",
         "n_held": n_held,
-        "advice": None if advice is None or state != "raised" else advice.tree(),
+        "advice": advice.tree() if advice is not None and _helps(advice, state) else None,
         "diagnosis": None if event.diagnosis is None else event.diagnosis.short,
     }
+
+
+def _helps(advice: Advice, state: str) -> bool:
+    """A diagnosis that names nothing adds no advice to that of the alarm."""
+    return state == "raised" or (state == "diagnosed" and advice.name != UNKNOWN)
 
 
 def reminder(tree: dict[str, Any]) -> dict[str, Any]:

@@ -43,15 +43,17 @@ PAGERDUTY_ACTIONS = {
     "acknowledged": "acknowledge",
     "cleared": "resolve",
 }
+PAGERDUTY_SEVERITIES = {"raised": "error", "diagnosed": "error"}
 
 
 def whole_text(notice: Notice) -> str:
     """What happened, and what to check and do where that is known."""
-    advice = notice.get("advice")
     lines = [str(notice["text"])]
-    for key, word in (("check", "Check"), ("do", "Do")):
-        if advice and advice[key]:
-            lines.append(f"{word}: {' '.join(advice[key])}")
+    advice = notice.get("advice")
+    if advice:
+        lines.append(f"What to do: {advice['title']}")
+        lines += [f"Check: {text}" for text in advice["check"]]
+        lines += [f"Do: {text}" for text in advice["do"]]
     return "\n".join(lines)
 
 
@@ -141,7 +143,7 @@ def pagerduty(notice: Notice, _url: str, key: str) -> Tree:
         "payload": {
             "summary": str(notice["text"])[:MAX_PAGERDUTY_SUMMARY],
             "source": notice["instance"],
-            "severity": "error" if notice["state"] == "raised" else "info",
+            "severity": PAGERDUTY_SEVERITIES.get(notice["state"], "info"),
             "timestamp": notice["at"],
             "component": f"{notice['machine']}/{notice['point']}",
             "group": notice["machine"],

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import urllib3
 
-from monitor.advice import AdviceBook
+from monitor.advice import Advice, AdviceBook
 from monitor.config import ConfigError, Secret, WebhookSettings
 from monitor.journal.cursors import JournalRow, Notified, RowKey
 from monitor.journal.places import RowKind
@@ -50,6 +50,8 @@ class Known(Protocol):
     def held(self) -> list[tuple[Notified, StoredEvent]]: ...
 
     def muted(self, now_ns: int) -> Container[str]: ...
+
+    def named_since(self, event: StoredEvent) -> tuple[str, str]: ...
 
     def unanswered(
         self, before_ns: int, now_ns: int
@@ -92,7 +94,7 @@ class Notices:
         page_url: str | None = None,
         advice: AdviceBook | None = None,
     ) -> None:
-        """advice : sent with an alarm that is raised"""
+        """advice : sent with an alarm that is raised, and where its cause gets a name"""
         self.name, self.title = name, title
         self.rejection = self.title + " rejected the notice of event {row_id}: {reason}"
         self._instance, self._page_url = instance, page_url
@@ -159,8 +161,7 @@ class Notices:
     def _send(
         self, event: StoredEvent, after: Notified, n_held: int, is_reminder: bool = False
     ) -> Step:
-        advice = None if self._advice is None else self._advice.of_text(event.text)
-        tree = notice(self._instance, event, n_held, advice) | {
+        tree = notice(self._instance, event, n_held, self._advice_on(event)) | {
             "link": self._link(event.sensor)
         }
         answer = self._tell(reminder(tree) if is_reminder else tree)
@@ -171,6 +172,11 @@ class Notices:
         if answer.is_refused:
             return Step(rejected={key: answer.said}, notified=told)
         return Step(trouble=f"{self.title} {answer.said}. Its notices wait in the journal.")
+
+    def _advice_on(self, event: StoredEvent) -> Advice | None:
+        if self._advice is None:
+            return None
+        return self._advice.of_text(*self._known.named_since(event), event.text)
 
     def _link(self, sensor: str) -> str | None:
         """To the point on the page, where its address is known."""

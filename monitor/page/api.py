@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -17,21 +18,26 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from monitor.journal.reader import Row
+from monitor.journal.trend_reader import TrendReader
 from monitor.journal.views import JournalViews, summary_of
 from monitor.page.access import Access
 from monitor.page.api_views import (
     event_tree,
     map_tree,
     point_tree,
+    trend_tree,
     whole_verdict_tree,
 )
 from monitor.page.feed import Source
 from monitor.plain_values import verdict_tree
 from monitor.records.labels import MAX_INTEGER, MAX_SENSOR
-from monitor.times import TimeError, moment
+from monitor.records.trend import DAY_S, HOUR_S, TEN_MINUTES_S
+from monitor.times import TimeError, iso, moment
 
 DOCUMENT = Path(__file__).parent / "static" / "openapi.json"
 MAX_N, USUAL_N = 1000, 100
+STEPS_S = {"10min": TEN_MINUTES_S, "1h": HOUR_S, "1d": DAY_S}
+USUAL_STEP = "1h"
 PLACE = re.compile(r"(\d{1,19})-(\d{1,19})")
 
 Answering = Callable[[Request], Response]
@@ -40,8 +46,9 @@ Answering = Callable[[Request], Response]
 class Api:
     """Plain methods run in worker threads, where the journal may be read."""
 
-    def __init__(self, access: Access, source: Source) -> None:
-        self._access, self._source = access, source
+    def __init__(self, access: Access, source: Source, path: Path) -> None:
+        """path : the journal's"""
+        self._access, self._source, self._path = access, source, path
 
     def routes(self) -> list[Route]:
         return [
@@ -51,6 +58,7 @@ class Api:
             Route("/api/v1/verdicts/new", self._for_readers(self.new_verdicts)),
             Route("/api/v1/verdicts/{row}", self._for_readers(self.verdict)),
             Route("/api/v1/verdicts/{row}/map", self._for_readers(self.map)),
+            Route("/api/v1/trend", self._for_readers(self.trend)),
             Route("/api/v1/events", self._for_readers(self.events)),
         ]
 
@@ -78,9 +86,7 @@ class Api:
     def verdicts(self, request: Request) -> Response:
         """Of one point, oldest first, by the time at which they ended."""
         query = _Query(request, "sensor", "from", "to", "after", "n")
-        sensor, n = query.sensor(), query.count()
-        if sensor is None:
-            raise HTTPException(400, "sensor is missing: say machine/point.")
+        sensor, n = query.needed_sensor(), query.count()
         from_ns, to_ns = query.time("from", 0), query.time("to", MAX_INTEGER)
         place = query.place("after") or (from_ns, -1)
         with self._source.reading() as views:
@@ -114,6 +120,17 @@ class Api:
                 404, "The map of this window was not kept, or there was none."
             )
         return _answer(tree)
+
+    def trend(self, request: Request) -> Response:
+        """Of one point, oldest first: rows that begin in a span of time, one for each step."""
+        query = _Query(request, "sensor", "step", "from", "to", "after", "n")
+        sensor, tier_s, n = query.needed_sensor(), query.step("step"), query.count()
+        from_ns, to_ns = query.time("from", 0), query.time("to", MAX_INTEGER)
+        from_ns = max(from_ns, query.time("after", -1) + 1)
+        with closing(TrendReader(self._path)) as reader:
+            found = reader.rows(sensor, tier_s, from_ns, to_ns, n + 1)
+        after = iso(found[n - 1].start_ns) if len(found) > n else None
+        return _page("rows", [trend_tree(row) for row in found[:n]], after)
 
     def events(self, request: Request) -> Response:
         """Newest first."""
@@ -156,6 +173,21 @@ class _Query:
         if "sensor" in self._values and not sensor:
             raise HTTPException(400, "sensor is empty: say machine/point.")
         return sensor or None
+
+    def needed_sensor(self) -> str:
+        sensor = self.sensor()
+        if sensor is None:
+            raise HTTPException(400, "sensor is missing: say machine/point.")
+        return sensor
+
+    def step(self, key: str) -> int:
+        """In seconds."""
+        text = self._values.get(key, USUAL_STEP)
+        if text not in STEPS_S:
+            raise HTTPException(
+                400, f"{key} = {text[:40]!r}: must be one of {', '.join(STEPS_S)}."
+            )
+        return STEPS_S[text]
 
     def whole(self, key: str, usual: int) -> int:
         text = self._values.get(key)

@@ -12,7 +12,10 @@ from monitor.page.views import Tree, band_sums, numbers
 from monitor.plain_values import band_tree, finite, names_tree, verdict_tree
 from monitor.records.context import Context
 from monitor.records.evidence import Evidence
+from monitor.records.trend import Spread, TrendRow
 from monitor.times import iso
+
+NS_PER_S = 10**9
 
 
 def point_tree(newest: WindowSummary, is_acknowledged: bool) -> Tree:
@@ -64,6 +67,18 @@ def map_tree(row: Row) -> Tree | None:
     }
 
 
+def trend_tree(row: TrendRow) -> Tree:
+    """A stretch of a point's time, with the spread of each quantity in it."""
+    return {
+        "start": iso(row.start_ns),
+        "end": iso(row.end_ns),
+        "windows": dict(row.windows),
+        "seconds": {status: ns / NS_PER_S for status, ns in row.span_ns.items()},
+        "worst": row.worst_row,
+        "quantities": {name: _spread(spread) for name, spread in row.spreads.items()},
+    }
+
+
 def event_tree(event: StoredEvent, unacknowledged: Mapping[str, int]) -> Tree:
     return {
         "event_id": event.event_id,
@@ -85,6 +100,18 @@ def _map(evidence: Evidence) -> Tree:
         "bias": finite(evidence.bias),
         "cells": numbers(evidence.cells),
         "bands": band_sums(evidence.cells),
+    }
+
+
+def _spread(spread: Spread) -> Tree:
+    return {
+        "n": spread.n,
+        "mean": finite(spread.mean),
+        "low": finite(spread.low),
+        "high": finite(spread.high),
+        "median": finite(spread.quantile(0.5)),
+        "p95": finite(spread.quantile(0.95)),
+        "threshold": finite(spread.threshold),
     }
 
 

@@ -44,6 +44,7 @@ from monitor.page.diagnosis import diagnosis_view
 from monitor.page.feed import Feed, Source
 from monitor.page.guard import MAX_BODY_BYTES, Guard, refuse
 from monitor.page.people import Person, Role
+from monitor.page.settings import order_reload, settings_view
 from monitor.page.sound import line_spectrum, wav_file, wav_to_play
 from monitor.page.trend import TrendPage
 from monitor.page.views import (
@@ -79,9 +80,14 @@ class Page:
     """Answers to requests. Plain methods run in worker threads, where the journal may be read."""
 
     def __init__(
-        self, config: Config, password: str | None, stopping: Callable[[], bool]
+        self,
+        config: Config,
+        read_again: Callable[[], Config],
+        password: str | None,
+        stopping: Callable[[], bool],
     ) -> None:
-        self._config = config
+        """read_again : the configuration as its file has it now; raises ConfigError"""
+        self._config, self._read_again = config, read_again
         self._secure = config.page.tls is not None or config.page.behind_https_proxy
         self._access = Access(config.page, password)
         self._hashing = asyncio.Lock()  # one password at a time: each takes 16 MB
@@ -111,6 +117,8 @@ class Page:
             Route("/api/events/{event_id:int}/row", self.event_row),
             Route("/api/refused", self.refused),
             Route("/api/delivery", self.delivery),
+            Route("/api/settings", self.settings),
+            Route("/api/settings/reload", self.reload_settings, methods=["POST"]),
             Route("/api/resend", self.resend, methods=["POST"]),
             Route("/api/labels", self.add_label, methods=["POST"]),
             Route("/api/acknowledgements", self.acknowledge, methods=["POST"]),
@@ -120,7 +128,7 @@ class Page:
             Route("/api/promise", self.promise),
             Route("/api/commissionings", self.commission, methods=["POST"]),
             Route("/api/commissionings/undo", self.undo_commissioning, methods=["POST"]),
-            *Api(self._access, self._source).routes(),
+            *Api(self._access, self._source, self._config.journal.path).routes(),
             *self._trends.routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
@@ -377,6 +385,11 @@ class Page:
             {"databases": [database_view(name, books, again, refused) for name in names]}
         )
 
+    def settings(self, request: Request) -> Response:
+        """What the configuration file would change in the service."""
+        self._may_read(request)
+        return _answer(settings_view(self._config, self._read_again))
+
     # -- writing ----------------------------------------------------------------------------------
 
     async def add_label(self, request: Request) -> Response:
@@ -428,8 +441,9 @@ class Page:
     async def promise(self, request: Request) -> Response:
         """What is promised of a point's alarm; "" where its rule has no budget."""
         self._may_read(request)
-        promised = await asyncio.to_thread(promises, self._config)
-        return _answer({"text": promised.get(request.query_params.get("sensor", ""), "")})
+        sensor = request.query_params.get("sensor", "")
+        promised = await asyncio.to_thread(promises, self._config, sensor)
+        return _answer({"text": promised.get(sensor, "")})
 
     async def commission(self, request: Request) -> Response:
         """409 where the guard, or the windows, refuse."""
@@ -455,6 +469,13 @@ class Page:
         values, now_ns = await _json(request), time.time_ns()
         plan = await asyncio.to_thread(delivery.resend, self._config, values, now_ns)
         return _answer({"text": plan.text, "n_rows": plan.n_all})
+
+    async def reload_settings(self, request: Request) -> Response:
+        """Have the service read its configuration file anew; it does so within seconds."""
+        self._may_write(request, Role.ADMIN)
+        values, now_ns = await _json(request), time.time_ns()
+        await asyncio.to_thread(order_reload, self._config, values, now_ns)
+        return _answer({})
 
     def _write(self, work: Callable[[LabelStore], object]) -> None:
         store = LabelStore(self._config.journal.path)

@@ -36,6 +36,7 @@ from monitor.page.views import (
     sensor_view,
 )
 from monitor.records.batch import TOLD_BY, TROUBLES
+from monitor.records.diagnosis import DIAGNOSED
 
 POLL_S = 0.2
 RETRY_S = 1.0
@@ -52,7 +53,7 @@ REFUSED_NS = (
 )  # a topic whose last refused message is older is not shown any more
 
 # Events after which a point's alarm is told differently.
-STORY_KINDS = ("alarm_raised", "alarm_cleared", ACKNOWLEDGED, "label")
+STORY_KINDS = ("alarm_raised", "alarm_cleared", ACKNOWLEDGED, DIAGNOSED, "label")
 
 Message = tuple[str, Any]  # the event's name and its data
 
@@ -241,7 +242,7 @@ class Fleet:
         trouble = self._sentences.get((sensor, TOLD_BY.get(newest.reason, "")), "")
         advice = ""
         if story is not None and story.state != "clear":
-            advice = self._advice.of_text(story.mode, story.raised.text).name
+            advice = self._advice.of_text(*story.named, story.raised.text).name
         elif newest.status == "NG":
             advice = UNKNOWN
         mute = self._mutes.get(sensor)

@@ -17,7 +17,7 @@ from monitor.config import SensorSettings
 from monitor.pipeline.told_speed import told_speed
 from monitor.records.batch import Event
 from monitor.records.context import Told, Value
-from monitor.records.diagnosis import Diagnosed, Question
+from monitor.records.diagnosis import DIAGNOSED, Diagnosed, Question
 from monitor.records.machine import Machine, Surroundings
 from monitor.records.signal import Float32, Window
 from monitor.records.verdict import Status, Verdict
@@ -29,7 +29,6 @@ LONGEST_S = 10.0  # of signal that is kept of a sensor
 MAX_BYTES = 128 << 20  # of all sensors together
 RATE = 0.001  # of wrong names an alarm, shared among the two times it is diagnosed
 N_TIMES = 2
-DIAGNOSED = "diagnosed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from typing import Any
 from monitor.records.machine import Machine
 from monitor.records.signal import Float32
 
+DIAGNOSED = "diagnosed"  # the kind of an event
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

@@ -32,7 +32,8 @@ JUDGED = (Status.OK, Status.NG, Status.LEARNING)
 class Spread:
     """One quantity over many windows.
 
-    n : windows that have the quantity. total : the sum of its values
+    n : windows that have the quantity
+    total : the sum of its values
     threshold : of the newest window that has one
     """
 

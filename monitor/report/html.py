@@ -14,6 +14,7 @@ import numpy as np
 from monitor.advice import AdviceBook, advice_book
 from monitor.evidence.cam import main_bands
 from monitor.evidence.colour import full_colour
+from monitor.records.diagnosis import DIAGNOSED
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.verdict import Verdict
 from monitor.records.zones import letter
@@ -211,11 +212,12 @@ def _advice(found: Findings) -> str:
 
 
 def _what_to_do(found: Findings, book: AdviceBook) -> str:
-    """Of the failure mode that a label names, else of what an alarm's text names."""
+    """Of the failure mode that a label names, else of what a diagnosis or an alarm's text names."""
     if not any(row.status == "NG" for row in found.rows):
         return ""
     modes = [label.label.failure_mode for label in reversed(found.labels)]
-    texts = [event.text for event in reversed(found.events) if event.kind == "alarm_raised"]
+    kinds = ("alarm_raised", DIAGNOSED)
+    texts = [event.text for event in reversed(found.events) if event.kind in kinds]
     advice = book.of_text(*modes, *texts)
     steps = [f"Check: {text}" for text in advice.check] + list(advice.do)
     items = "".join(f"<li>{escape(text)}</li>" for text in steps)

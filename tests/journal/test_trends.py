@@ -79,6 +79,16 @@ def test_a_span_has_the_rows_that_begin_in_it(path: Path) -> None:
     assert reader.rows("nobody", HOUR_S, *EVER) == []
 
 
+@pytest.mark.parametrize("n", [1, 4, 47, 48, 49, 199, 500])
+def test_the_first_rows_are_those_of_all(n: int, path: Path) -> None:
+    """Also where the newest is still open."""
+    reader = TrendReader(path)
+    for tier_s in TIERS_S:
+        every = [(row.start_ns, row.windows) for row in reader.rows(SENSOR, tier_s, *EVER)]
+        found = reader.rows(SENSOR, tier_s, *EVER, n)
+        assert [(row.start_ns, row.windows) for row in found] == every[:n]
+
+
 def test_the_span_of_all_rows_reaches_from_the_first_to_the_last(path: Path) -> None:
     reader = TrendReader(path)
     assert reader.span_ns(SENSOR) == (START_NS, START_NS + 50 * DAY_S * SECOND_NS)

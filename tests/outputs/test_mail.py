@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from monitor.advice import advice_book
 from monitor.config import MailSettings
 from monitor.outputs.mail import Mail, cursor_name, mail
 from tests.outputs.alarm_plant import AlarmPlant
@@ -175,6 +176,26 @@ def test_a_mail_arrives_whole(how: str, tmp_path: Path, authority: TestAuthority
     assert "https://plant.example/#/point/m%C3%BChle%202%2Fspindle" in body
     assert post.people == [["ann@plant.example", "bob@plant.example"]]
     assert post.encrypted == [how != "none"]
+
+
+def test_a_mail_says_what_to_do_once(tmp_path: Path, authority: TestAuthority) -> None:
+    with server(authority) as post:
+        found = settings(tmp_path, post.port, authority)
+        plant = plant_of(tmp_path, found, advice=advice_book({}))
+        plant.happen("alarm_raised", text="network; outer race, drive end")
+        plant.happen("alarm_cleared", text="OK")
+        plant.run()
+        plant.close()
+    raised, cleared = (one.get_content() for one in post.mails)
+    for line in (
+        "What to do: Outer race of a rolling bearing",
+        "  Check  Temperature and noise of this bearing's housing.",
+        "  Do     Grease once; if the lines stay, order the bearing and plan its exchange.",
+        "  Source ISO 13373-3:2015; ISO 15243:2017",
+    ):
+        assert raised.splitlines().count(line) == 1, raised
+    assert raised.count("Grease once") == 1
+    assert "What to do" not in cleared
 
 
 def test_a_server_without_encryption_gets_no_password(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from monitor.config import Secret, WebhookSettings
+from monitor.advice import advice_book
+from monitor.config import AdviceSettings, Secret, WebhookSettings
+from monitor.journal.labels import LabelStore
 from monitor.journal.mutes import Mute, MuteStore
 from monitor.outputs.notify import STATE_OF_KIND
 from monitor.outputs.templates import BODIES, has_taken
 from monitor.outputs.webhook import Webhook, cursor_name
+from monitor.records.batch import Batch
+from monitor.records.labels import Label, LabelRequest
 from tests.outputs.alarm_plant import SENSOR, AlarmPlant, HttpReceiver, http_receiver
+from tests.verdicts import make_verdict
 
 HOSTILE = "<!channel> [x](https://evil.example) &lt;b&gt; *fat*\u202e"
 ROUTING_KEY = "R0UT1NGKEYR0UT1NGKEYR0UT1NGKEY00"
@@ -167,7 +173,7 @@ ANSWERS = {
     words=st.text(min_size=1, max_size=6000) | st.just(HOSTILE),
     link=st.none() | st.just("https://plant.example/#/point/a%2Fb"),
     advice=st.none()
-    | st.just({"check": ["The bolts."], "do": ["Tighten them.", "Or not."]}),
+    | st.just({"title": "Loose", "check": ["The bolts."], "do": ["Tighten them."]}),
 )
 def test_whatever_is_told_the_body_is_as_documented(
     template: str, state: str, words: str, link: str | None, advice: dict[str, Any] | None
@@ -190,7 +196,7 @@ def test_whatever_is_told_the_body_is_as_documented(
     Draft202012Validator(DOCUMENTED[template]).validate(body)
     is_short = len(words) < 100
     if advice is not None and is_short:
-        assert "Tighten them. Or not." in str(body) or template == "pagerduty"
+        assert "Tighten them." in str(body)
 
 
 def test_no_name_calls_a_channel_or_makes_a_link() -> None:
@@ -235,7 +241,11 @@ def receiver() -> Iterator[HttpReceiver]:
 
 
 def plant_of(
-    folder: Path, receiver: HttpReceiver, template: str = "plain", **more: Any
+    folder: Path,
+    receiver: HttpReceiver,
+    template: str = "plain",
+    timeout_s: float = 10.0,
+    **more: Any,
 ) -> AlarmPlant:
     (folder / "key").write_text(ROUTING_KEY + "\n")
     key = Secret(file=folder / "key") if template == "pagerduty" else None
@@ -244,7 +254,7 @@ def plant_of(
         url=f"{receiver.address}/alarms",
         template=template,
         routing_key=key,
-        timeout_s=0.3,
+        timeout_s=timeout_s,
     )
     return AlarmPlant(
         folder / "journal",
@@ -310,10 +320,49 @@ def test_deep_answers_do_no_harm() -> None:
     assert not has_taken("ntfy", "[" * 100_000)
 
 
+def label(plant: AlarmPlant, mode: str) -> None:
+    """A person names the failure mode of the newest window."""
+    plant.journal.commit(Batch(verdicts=[replace(make_verdict(1), sensor=SENSOR)]))
+    store = LabelStore(plant.path)
+    word = Label("NG confirmed", mode, "Ann")
+    store.add(LabelRequest(word, round(plant.now_s * 1e9) + 1, sensor=SENSOR))
+    store.close()
+
+
+@pytest.mark.parametrize("template", ANSWERS)
+def test_everybody_is_told_what_to_do_by_what_is_named(
+    template: str, tmp_path: Path, receiver: HttpReceiver
+) -> None:
+    """At first by the alarm's text, then by the diagnosis, then by what a person says it is."""
+    receiver.status, receiver.says = ANSWERS[template]
+    own = AdviceSettings(check=("The impeller.",), do=("Call the pump's maker.",))
+    book = advice_book({"cavitation": own})
+    plant = plant_of(tmp_path, receiver, template, remind_s=600.0, advice=book)
+    plant.happen("alarm_raised")
+    plant.run()
+    plant.happen("diagnosed", text="part not named: too few lines")
+    plant.run()
+    plant.now_s += 1
+    plant.happen("diagnosed", text="outer race, drive end: 4 lines at BPFO")
+    plant.run()
+    plant.run(650.0)
+    label(plant, "cavitation")
+    plant.run(600.0)
+    plant.happen("alarm_cleared")
+    plant.run()
+    plant.close()
+    outer = "Grease once; if the lines stay"
+    wanted = ["Write down what was found", "", outer, outer, "The impeller.", ""]
+    every = {words for words in wanted if words}
+    assert len(receiver.got) == len(wanted)
+    for body, words in zip(receiver.got, wanted, strict=True):
+        assert {one for one in every if one in str(body)} == ({words} if words else set())
+
+
 def test_a_receiver_that_never_answers_is_left_in_time(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        plant = plant_of(tmp_path, HttpReceiver(address))
+        plant = plant_of(tmp_path, HttpReceiver(address), timeout_s=0.3)
         plant.happen("alarm_raised")
         plant.run()
         assert "gave no answer" in plant.runner.trouble

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,9 @@ class Asking:
     """A page, and those who ask it."""
 
     def __init__(self, folder: Path, page: str = "", password: str | None = None) -> None:
-        config = load_config(write_config(folder, page))
-        self.app = Page(config, password, lambda: False).application()
+        file = write_config(folder, page)
+        read = partial(load_config, file)
+        self.app = Page(read(), read, password, lambda: False).application()
 
     def ask(
         self,

@@ -43,12 +43,14 @@ NEEDED: dict[tuple[str, str], Role | None] = {
     ("GET", "/api/events/{event_id:int}/row"): Role.VIEWER,
     ("GET", "/api/refused"): Role.VIEWER,
     ("GET", "/api/delivery"): Role.VIEWER,
+    ("GET", "/api/settings"): Role.VIEWER,
     ("GET", "/api/v1/openapi.json"): NOBODY,
     ("GET", "/api/v1/points"): Role.VIEWER,
     ("GET", "/api/v1/verdicts"): Role.VIEWER,
     ("GET", "/api/v1/verdicts/new"): Role.VIEWER,
     ("GET", "/api/v1/verdicts/{row}"): Role.VIEWER,
     ("GET", "/api/v1/verdicts/{row}/map"): Role.VIEWER,
+    ("GET", "/api/v1/trend"): Role.VIEWER,
     ("GET", "/api/v1/events"): Role.VIEWER,
     ("GET", "/api/rows/{row_id:int}/spectrum"): Role.VIEWER,
     ("GET", "/api/rows/{row_id:int}/sound"): Role.VIEWER,
@@ -60,6 +62,7 @@ NEEDED: dict[tuple[str, str], Role | None] = {
     ("POST", "/api/commissionings"): Role.ADMIN,
     ("POST", "/api/commissionings/undo"): Role.ADMIN,
     ("POST", "/api/resend"): Role.ADMIN,
+    ("POST", "/api/settings/reload"): Role.ADMIN,
 }
 
 

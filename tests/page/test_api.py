@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,19 @@ from schemathesis import GenerationMode
 
 from monitor.config import ConfigError
 from monitor.journal.labels import LabelStore
+from monitor.journal.writer import Journal
 from monitor.page.api import DOCUMENT
+from monitor.records.batch import Batch
 from monitor.records.labels import Label, LabelRequest
 from monitor.times import iso
 from tests.page.asking import Asking
-from tests.page_stage import SECOND_NS, Served, fill, serve
+from tests.page_stage import SECOND_NS, Served, fill, serve, verdict
 
 START_NS = 1_764_000_000 * 10**9
 TOKEN = "0123456789abcdef0123456789abcdef"
 FAULTY = "mill-2/spindle"
+HOUR_NS = 3_600 * SECOND_NS
+FIRST_DAY_NS, LAST_DAY_NS = 20_000 * 24 * HOUR_NS, 20_060 * 24 * HOUR_NS
 N_ASKED = 25  # of each operation, rightly and wrongly
 
 
@@ -142,6 +148,7 @@ def closed(tree: Any) -> Any:
         ("verdicts/new", "NewVerdicts"),
         ("verdicts/{newest}", "WholeVerdict"),
         ("verdicts/{newest}/map", "Map"),
+        (f"trend?sensor={FAULTY}", "Trend"),
         ("events", "Events"),
     ],
 )
@@ -199,6 +206,62 @@ def test_cells_and_bias_add_up_to_the_score(get: Callable[[str], Any]) -> None:
         assert total == pytest.approx(evidence["score"], abs=1e-4)
 
 
+@pytest.fixture(scope="module")
+def years(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """The API over 60 days of a point, a window every six hours."""
+    folder = tmp_path_factory.mktemp("years")
+    windows = [
+        replace(verdict(FAULTY, k, 0, k == 90), start_ns=at_ns - SECOND_NS, end_ns=at_ns)
+        for k, at_ns in enumerate(range(FIRST_DAY_NS + 60, LAST_DAY_NS, 6 * HOUR_NS))
+    ]
+    journal = Journal(folder / "camshaft.journal")
+    journal.commit(Batch(verdicts=windows))
+    journal.close()
+    page = Asking(folder)
+    cookie = page.ask("GET", "/").cookie
+
+    def get(path: str) -> Any:
+        answer = page.ask("GET", f"/api/v1/{path}", headers={"Cookie": cookie})
+        assert answer.status == 200, answer.body
+        return answer.tree
+
+    return get
+
+
+@pytest.mark.parametrize(("step", "n_rows"), [("10min", 240), ("1h", 240), ("1d", 60)])
+def test_a_trend_is_the_sum_of_the_windows_however_it_is_paged(
+    step: str, n_rows: int, years: Callable[[str], Any]
+) -> None:
+    windows = list(pages(years, f"verdicts?sensor={FAULTY}", "verdicts"))
+    for n in (7, 100, 1000):
+        rows = list(pages(years, f"trend?sensor={FAULTY}&step={step}&n={n}", "rows"))
+        assert len(rows) == n_rows
+        assert [row["start"] for row in rows] == sorted({row["start"] for row in rows})
+        counted = Counter(dict[str, int]())
+        for row in rows:
+            counted.update(row["windows"])
+        assert counted == Counter(one["status"] for one in windows)
+        total = sum(
+            row["quantities"]["probability"]["n"] * row["quantities"]["probability"]["mean"]
+            for row in rows
+        )
+        assert total == pytest.approx(sum(one["probability"] for one in windows))
+
+
+def test_spans_of_a_trend_meet_and_the_one_ng_is_found(years: Callable[[str], Any]) -> None:
+    whole = years(f"trend?sensor={FAULTY}&step=1d")["rows"]
+    for middle in (whole[3]["start"], whole[40]["end"]):
+        before = years(f"trend?sensor={FAULTY}&step=1d&to={middle}")["rows"]
+        after = years(f"trend?sensor={FAULTY}&step=1d&from={middle}")["rows"]
+        assert before + after == whole
+    (bad,) = (row for row in whole if "NG" in row["windows"])
+    assert years(f"verdicts/{bad['worst']}")["status"] == "NG"
+    spread = bad["quantities"]["network"]
+    assert spread["low"] <= spread["median"] <= spread["high"]
+    assert spread["high"] > spread["threshold"]
+    assert years("trend?sensor=no/one") == {"rows": [], "next": None}
+
+
 def test_who_labelled_it_is_told(get: Callable[[str], Any]) -> None:
     (label,) = get(f"verdicts/{newest(get)}")["labels"]
     assert (label["word"], label["author"], label["comment"]) == (
@@ -226,6 +289,12 @@ def test_who_labelled_it_is_told(get: Callable[[str], Any]) -> None:
             f"points?after={'x' * 201}",
             400,
             "after has 201 characters: at most 200 make sense.",
+        ),
+        ("trend", 400, "sensor is missing: say machine/point."),
+        (
+            "trend?sensor=a/b&step=week",
+            400,
+            "step = 'week': must be one of 10min, 1h, 1d.",
         ),
         ("verdicts/-1", 400, "row = '-1': must be a whole number from 0 to"),
         ("verdicts/4711", 404, "There is no row 4711 in the journal (any more)."),

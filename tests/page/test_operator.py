@@ -9,6 +9,7 @@ import time
 import urllib.request
 import wave
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ import pytest
 from monitor.journal.mutes import MuteStore
 from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
+from monitor.page import users
+from monitor.page.people import Role
 from monitor.records.batch import Batch, Event
 from tests.browser import chromium
 from tests.page_stage import N_WINDOW, RATE_HZ, Served, fill, fill_many, serve
@@ -210,11 +213,12 @@ def test_a_point_is_muted_with_an_end_and_not_without(look: Any, served: Served)
     page = look(served, point(sensor), "phone")
     page.click("button:has-text('Mute…')")
     page.fill(".now [name=author]", "Ann")
-    page.fill(".now [name=comment]", "test runs")
-    page.click(".now button[type=submit]")
+    page.click(".now button:has-text('Until then')")
     page.wait_for_selector(".now .answer:has-text('A mute without an end is refused')")
-    page.select_option(".now [name=until]", "monday")
-    page.click(".now button[type=submit]")
+    page.click(".now button:has-text('Until Monday 06:00')")
+    page.wait_for_selector(".now .answer:has-text('The reason is missing')")
+    page.fill(".now [name=comment]", "test runs")
+    page.click(".now button:has-text('Until Monday 06:00')")
     page.wait_for_selector(
         ".mute-note:has-text('by Ann: test runs. Alarms wait until then.')"
     )
@@ -231,6 +235,50 @@ def test_a_point_is_muted_with_an_end_and_not_without(look: Any, served: Served)
     assert store.standing(time.time_ns()) == {}
     store.close()
     page.wait_for_selector("li.unmuted:has-text('unmuted by Ann')")
+
+
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
+def test_mute_and_label_take_three_actions_by_name(
+    size: str, scheme: str, look: Any, served: Served
+) -> None:
+    """So does an acknowledgement. The name is the one typed last, or that of who logged in."""
+    page = look(served, point(FAULTY), size, scheme)
+    page.wait_for_selector("#sum:not(:empty)")
+    page.evaluate("localStorage.setItem('camshaft.author', 'Ann')")
+    page.reload()
+    page.wait_for_selector("#sum:not(:empty)")
+    page.click(".now button:has-text('Mute…')")  # one
+    page.keyboard.type("on my way")  # two: where the cursor stands
+    page.click(".now button:has-text('For 1 hour')")  # three
+    page.wait_for_selector(".mute-note:has-text('by Ann: on my way')")
+    page.click(".now button:has-text('Label…')")  # one
+    page.keyboard.press("Tab")  # past the name, which is known
+    page.select_option("#label-form [name=failure_mode]", "bearing")  # two
+    page.click("#label-form button:has-text('NG confirmed')")  # three
+    page.wait_for_selector(".labels:has-text('NG confirmed (bearing)'):has-text('Ann')")
+    page.wait_for_selector(".now .todo:has-text('Rolling bearing')")
+    store = MuteStore(served.journal)
+    assert store.unmute(FAULTY, "Ann", time.time_ns())
+    store.close()
+
+
+def test_a_viewer_is_told_which_role_it_takes(look: Any, tmp_path: Path) -> None:
+    fill(tmp_path / "camshaft.journal", n_windows=12)
+    users.write_file(
+        tmp_path / "users",
+        {"Vic": users.User("Vic", Role.VIEWER, users.hash_password("correct horse"))},
+    )
+    with serve(tmp_path, f"page: {{users: {{file: {tmp_path / 'users'}}}}}") as served:
+        page = look(served, "login")
+        page.fill("#user", "Vic")
+        page.fill("#password", "correct horse")
+        page.click("[type=submit]")
+        page.wait_for_selector(".tile")
+        page.goto(f"{served.address}/{point(FAULTY)}")
+        page.click(".now button:has-text('Mute…')")
+        page.wait_for_selector(
+            ".now:has-text('Mute takes the role operator; yours is viewer.')"
+        )
 
 
 def test_two_people_acknowledge_at_once(served: Served) -> None:
@@ -355,8 +403,12 @@ CONNECTED = (
 def test_a_phone_that_slept_asks_anew(look: Any, served: Served) -> None:
     page = look(served, "", "phone")
     page.wait_for_selector(".tile")
-    slept = "() => { const real = Date.now; Date.now = () => real() + 3_600_000; }"
+    # At one stroke: what the server says in between would be heard at the later time.
+    slept = """() => {
+        const real = Date.now;
+        Date.now = () => real() + 3_600_000;
+        document.dispatchEvent(new Event('visibilitychange'));
+    }"""
     with page.expect_request("**/api/live"):
         page.evaluate(slept)
-        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_function(CONNECTED)

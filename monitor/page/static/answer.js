@@ -76,7 +76,8 @@ export function answerParts(sensor, label) {
     };
     const open = (made) => {
       show(form, made);
-      form.querySelector("input, select").focus({ preventScroll: true });
+      const empty = [...form.querySelectorAll("input, textarea")].find(({ value }) => !value);
+      empty?.focus({ preventScroll: true }); // a viewer gets a sentence in place of fields
     };
     const acknowledge = () => open(acknowledgeForm(now.alarm_event, close, close));
     const primary = { class: "primary" };

@@ -31,10 +31,11 @@ export function eventsView(view, sensor = null) {
   const list = el("ul", { class: "events" });
   const more = el("button", { type: "button", onclick: () => load(oldest) }, "Earlier events");
   const empty = el("p", { class: "empty", hidden: true });
+  const trouble = el("p", { class: "trouble", role: "alert", hidden: true });
   const chips = el("div", { class: "chips", role: "group", "aria-label": "Show only" });
   const title = sensor ? el("h2", {}, "Events of this point") : el("h1", {}, "Events");
   let filter = FILTERS[0];
-  show(view, el("div", { class: "bar" }, title, chips), list, empty, more);
+  show(view, el("div", { class: "bar" }, title, chips), trouble, list, empty, more);
   let oldest = null;
   writeChips();
 
@@ -75,8 +76,11 @@ export function eventsView(view, sensor = null) {
       more.hidden = events.length < N || Boolean(filter.open);
       empty.hidden = list.children.length > 0;
       empty.textContent = emptyWords();
+      trouble.hidden = true;
     } catch (error) {
-      show(list, el("li", { class: "trouble" }, error.message));
+      // What is known stays: the server may be back in a moment.
+      trouble.textContent = error.message;
+      trouble.hidden = false;
     }
   }
 

@@ -4,6 +4,7 @@ import { el } from "./dom.js";
 import { may, post, session } from "./net.js";
 
 const AUTHOR_KEY = "camshaft.author";
+const HOUR_MS = 3_600_000;
 
 function fields(commentWord = "Comment") {
   const author = el("input", {
@@ -81,44 +82,47 @@ export function nextAt(hour, day, now) {
 }
 
 const MUTE_ENDS = [
-  ["", "choose an end"],
-  ["1", "in 1 hour"],
-  ["8", "in 8 hours"],
-  ["tomorrow", "at 06:00 next morning"],
-  ["monday", "on Monday at 06:00"],
-  ["date", "at another time"],
+  ["For 1 hour", (now) => now.getTime() + HOUR_MS],
+  ["For 8 hours", (now) => now.getTime() + 8 * HOUR_MS],
+  ["Until 06:00", (now) => nextAt(6, null, now).getTime()],
+  ["Until Monday 06:00", (now) => nextAt(6, 1, now).getTime()],
 ];
 
-function endOf(choice, date, now = new Date()) {
-  if (choice === "date") return date ? new Date(date).getTime() : null;
-  if (choice === "tomorrow") return nextAt(6, null, now).getTime();
-  if (choice === "monday") return nextAt(6, 1, now).getTime();
-  return choice ? now.getTime() + Number(choice) * 3_600_000 : null;
-}
-
-// Alarms of a point wait until the end; there is none without one.
+// Alarms of a point wait until the end; there is none without one. A reason and an end: two actions.
 export function muteForm(sensor, done, cancel) {
   if (!may("operator")) return notAllowed("Mute", "operator");
-  const until = el(
-    "select",
-    {
-      name: "until",
-      onchange: () => {
-        dateLabel.hidden = until.value !== "date";
-      },
-    },
-    MUTE_ENDS.map(([value, word]) => el("option", { value }, word)),
-  );
+  const { read, nodes } = fields("Reason");
+  const answer = el("p", { class: "answer", role: "status" });
   const date = el("input", { type: "datetime-local", name: "date" });
-  const dateLabel = el("label", { hidden: true }, "When", date);
-  const send = async (note) => {
-    const until_ms = endOf(until.value, date.value);
-    await post("api/mutes", { sensor, until_ms, ...note });
-    await done();
+  const send = async (until_ms) => {
+    try {
+      await post("api/mutes", { sensor, until_ms, ...read() });
+      await done();
+    } catch (error) {
+      answer.textContent = error.message;
+    }
   };
-  const form = noteForm("Mute", send, cancel, "Reason");
-  form.prepend(el("label", {}, "Ends", until), dateLabel);
-  return form;
+  const button = (word, end) =>
+    el("button", { type: "button", onclick: () => send(end(new Date())) }, word);
+  const given = () => (date.value ? new Date(date.value).getTime() : null);
+  return el(
+    "form",
+    { class: "note", onsubmit: (event) => event.preventDefault() },
+    nodes,
+    el(
+      "div",
+      { class: "buttons", role: "group", "aria-label": "Mute" },
+      MUTE_ENDS.map(([word, end]) => button(word, end)),
+    ),
+    el(
+      "div",
+      { class: "buttons end" },
+      el("label", {}, "Another end", date),
+      button("Until then", given),
+      el("button", { type: "button", onclick: cancel }, "Cancel"),
+    ),
+    answer,
+  );
 }
 
 // Whether it helped is told by an event, a hundred windows later.

@@ -4,8 +4,9 @@ import { deliveryView } from "./delivery.js";
 import { el, show } from "./dom.js";
 import { eventsView } from "./events.js";
 import { fleetView } from "./fleet.js";
-import { connect, fleet, listen, openSession, post, session } from "./net.js";
+import { answered, connect, fleet, listen, openSession, post, session } from "./net.js";
 import { refusedView } from "./refused.js";
+import { settingsView } from "./settings.js";
 import { span, ZONE } from "./words.js";
 
 const STALE_S = 35; // the service reports every 10 s
@@ -18,6 +19,14 @@ let leave = () => {};
 let turn = 0;
 
 async function route() {
+  try {
+    await enter();
+  } catch (error) {
+    show(view, el("p", { class: "trouble" }, error.message));
+  }
+}
+
+async function enter() {
   const mine = ++turn;
   leave();
   leave = () => {};
@@ -29,22 +38,24 @@ async function route() {
     ["events", name === "events"],
     ["refused", name === "refused"],
     ["delivery", name === "delivery"],
+    ["settings", name === "settings"],
   ]) {
     const anchor = document.getElementById(`nav-${item}`);
     if (on) anchor.setAttribute("aria-current", "page");
     else anchor.removeAttribute("aria-current");
   }
   if (name === "point") {
-    const { pointView } = await import("./point.js");
+    const { pointView } = await answered(() => import("./point.js"));
     if (mine !== turn) return; // somebody went on meanwhile
     leave = pointView(view, decodeURIComponent(sensor), { what, id, tab });
   } else if (name === "trend") {
-    const { trendView } = await import("./trend.js");
+    const { trendView } = await answered(() => import("./trend.js"));
     if (mine !== turn) return;
     leave = trendView(view, decodeURIComponent(sensor), what, id, more);
   } else if (name === "events") leave = eventsView(view);
   else if (name === "refused") leave = refusedView(view);
   else if (name === "delivery") leave = deliveryView(view);
+  else if (name === "settings") leave = settingsView(view);
   else leave = fleetView(view);
   window.scrollTo(0, 0);
   count();
@@ -92,8 +103,13 @@ function linkText(what_is_wrong) {
 }
 
 document.getElementById("logout").addEventListener("click", async () => {
-  await post("api/logout", {});
-  location.assign("./");
+  try {
+    await post("api/logout", {});
+    location.assign("./");
+  } catch (error) {
+    trouble.textContent = error.message;
+    trouble.hidden = false;
+  }
 });
 
 try {

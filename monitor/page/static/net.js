@@ -27,15 +27,26 @@ async function answerOf(response) {
   return tree;
 }
 
-export const get = async (address) => answerOf(await fetch(address));
+// Where nothing answers, a browser's own words ("Failed to fetch") help nobody.
+export async function answered(load) {
+  try {
+    return await load();
+  } catch {
+    throw new Error("The page's server does not answer. Try again once it is back.");
+  }
+}
+
+export const get = async (address) => answerOf(await answered(() => fetch(address)));
 
 export const post = async (address, tree) =>
   answerOf(
-    await fetch(address, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "X-CSRF-Token": session.csrf },
-      body: JSON.stringify(tree),
-    }),
+    await answered(() =>
+      fetch(address, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "X-CSRF-Token": session.csrf },
+        body: JSON.stringify(tree),
+      }),
+    ),
   );
 
 const ROLES = ["viewer", "operator", "admin"]; // each may all that the one before may

@@ -47,14 +47,14 @@ export function pointView(view, sensor, { what, id, tab }) {
     writeLink();
   });
   const parts = layout(sensor, state, tabs.nodes, {
-    select,
-    step,
-    follow,
-    earlier,
-    compare,
+    step: said(step),
+    follow: said(follow),
+    earlier: said(earlier),
+    compare: said(compare),
     reloadLabels,
   });
-  show(view, trendLink(sensor), parts.nodes);
+  parts.head.bar.append(trendLink(sensor));
+  show(view, parts.nodes);
   showPromise(parts.events, sensor);
   let timeline = null;
   let echarts = null;
@@ -65,10 +65,21 @@ export function pointView(view, sensor, { what, id, tab }) {
     return `api/timeline?${query}`;
   }
 
-  const sentence = (error) => {
+  function sentence(error) {
     parts.head.message.textContent = error.message;
     parts.head.message.hidden = false;
-  };
+  }
+
+  // What a button does; what goes wrong is said at the top.
+  function said(work) {
+    return async (...values) => {
+      try {
+        await work(...values);
+      } catch (error) {
+        sentence(error);
+      }
+    };
+  }
 
   async function start() {
     echarts = await loadCharts();
@@ -119,10 +130,7 @@ export function pointView(view, sensor, { what, id, tab }) {
   async function compare() {
     if (state.compared) state.compared = null;
     else if (state.row) {
-      state.compared = await lastOk(state.row).catch((error) => {
-        sentence(error);
-        return null;
-      });
+      state.compared = await lastOk(state.row);
       if (!state.compared)
         sentence(new Error("There is no earlier OK window of this model to compare with."));
     }
@@ -243,7 +251,7 @@ export function pointView(view, sensor, { what, id, tab }) {
     }[event.key];
     if (work) {
       event.preventDefault();
-      Promise.resolve(work()).catch(sentence);
+      said(work)();
     }
   }
 
@@ -255,10 +263,10 @@ export function pointView(view, sensor, { what, id, tab }) {
   addEventListener("resize", resize);
   addEventListener("keydown", onKey);
   theme.addEventListener("change", draw);
-  const stop = listen((change) => onChange(change).catch(sentence));
+  const stop = listen(said(onChange));
   const stopEvents = eventsView(parts.events, sensor);
   parts.head.write(state.rows);
-  start().catch(sentence);
+  said(start)();
   return () => {
     state.left = true;
     stop();

@@ -16,6 +16,7 @@
 // A link opens a tab by its id: #/point/<sensor>/row/<row>?tab=<id>
 
 import { el } from "./dom.js";
+import { answered } from "./net.js";
 
 const TABS = [
   // one window
@@ -68,7 +69,7 @@ export function tabsOf(point, wanted, changed) {
     const entry = { place, found: null };
     opened.set(id, entry);
     places.append(place);
-    const { tab } = await load();
+    const { tab } = await answered(load);
     entry.found = await tab(place, point);
     if (left) return entry.found.close();
     entry.found.write();

@@ -4,6 +4,7 @@ import { el } from "./dom.js";
 import { fullTime, kindWord, plain, STATUSES, span, statusWord } from "./words.js";
 
 const FONT = '"DejaVu Sans", "Segoe UI", system-ui, sans-serif';
+const NAME_LEFT_PX = 48; // a phone has no room to begin at the axis
 const LABEL = { fontSize: 13 };
 const DAY_MS = 86400e3;
 export const MARGINS = { left: 64, right: 14 };
@@ -108,8 +109,13 @@ export function trendOption(echarts, tree, chosen, colours, range) {
         gridIndex: 0,
         min: low,
         max: high,
-        name: `${quantityWord(tree.quantity)}: range, median, 95 %; threshold dashed`,
-        nameTextStyle: { ...LABEL, color: colours.quiet, align: "left" },
+        name: caption(tree),
+        nameTextStyle: {
+          ...LABEL,
+          color: colours.quiet,
+          align: "left",
+          padding: [0, 0, 0, -NAME_LEFT_PX],
+        },
         axisLabel: {
           ...axis.axisLabel,
           showMinLabel: low === 0,
@@ -254,4 +260,10 @@ function worstNodes(tree, row, point) {
   const link = el("a", { href: `${point}/row/${row.worst}` }, words);
   if (row.worst_kept === "samples" || !tree.tier_s) return link;
   return el("span", {}, link, " ", quiet("(its raw samples are not kept)"));
+}
+
+// Single windows have no range.
+function caption({ quantity, tier_s }) {
+  const spread = tier_s === 0 ? "" : ": range, median, 95 %";
+  return `${quantityWord(quantity)}${spread}, threshold dashed`;
 }

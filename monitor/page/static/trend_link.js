@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 export function trendLink(sensor) {
   needTrendStyle();
   const href = `#/trend/${encodeURIComponent(sensor)}`;
-  return el("a", { class: "trend-link", href }, "Trend: minutes to years");
+  return el("a", { class: "trend-link", href, title: "Minutes to years" }, "Trend");
 }
 
 export function needTrendStyle() {

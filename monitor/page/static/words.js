@@ -35,6 +35,7 @@ const KINDS = {
   repair_checked: "Repair checked",
   drift: "Drifted",
   resend: "Rows sent again",
+  reload_asked: "Reload asked for",
   not_understood: "Not understood",
   format_wrong: "Format wrong",
   clock_wrong: "Clock wrong",

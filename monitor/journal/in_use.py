@@ -1,0 +1,89 @@
+"""The settings that the service runs with, as others may see them, and orders to read them anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from sqlite3 import Error
+from typing import Any
+
+from monitor.journal.schema import JournalError, connect, connect_read_only, transaction
+from monitor.records.labels import signed
+
+RELOAD_ASKED = "reload_asked"  # the kind of an event
+_READ = "SELECT at_ns, salt, leaves, refused FROM in_use"
+_TELL = "INSERT OR REPLACE INTO in_use VALUES (1, ?, ?, ?, '')"
+_REFUSE = "UPDATE in_use SET refused = ?"
+_ORDER = "INSERT INTO reload_order (at_ns, author) VALUES (?, ?)"
+_OPEN = "SELECT 1 FROM reload_order LIMIT 1"
+_TAKE = "DELETE FROM reload_order"
+_EVENT = "INSERT INTO event (at_ns, sensor, kind, text, model_id) VALUES (?, '', ?, ?, '')"
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """What the service took last.
+
+    at_ns : when it did
+    salt : of the fingerprints
+    leaves : by key: the value as it may be shown, and a fingerprint of the whole
+    refused : why it did not take what it was to read after that; "" where it did
+    """
+
+    at_ns: int
+    salt: bytes
+    leaves: Mapping[str, tuple[str, str]]
+    refused: str = ""
+
+
+class InUseStore:
+    """A connection of its own, for service and page. Raises JournalError."""
+
+    def __init__(self, path: Path) -> None:
+        # Refuses a journal that is not there, before connect would make one.
+        connect_read_only(path).close()
+        self._link = connect(path)
+
+    def close(self) -> None:
+        self._link.close()
+
+    def tell(self, found: InUse) -> None:
+        with transaction(self._link) as link:
+            link.execute(_TELL, (found.at_ns, found.salt, json.dumps(dict(found.leaves))))
+
+    def refuse(self, why: str) -> None:
+        """The service goes on with what it had."""
+        with transaction(self._link) as link:
+            link.execute(_REFUSE, (why,))
+
+    def read(self) -> InUse | None:
+        """None where no service has told yet."""
+        found = self._first(_READ)
+        if found is None:
+            return None
+        at_ns, salt, leaves, refused = found
+        values = {key: (shown, mark) for key, (shown, mark) in json.loads(leaves).items()}
+        return InUse(at_ns, salt, values, refused)
+
+    def order(self, author: str, comment: str, at_ns: int) -> None:
+        """Have the service read its settings anew."""
+        text = signed("reload of the settings asked for", author, comment)
+        with transaction(self._link) as link:
+            link.execute(_ORDER, (at_ns, author))
+            link.execute(_EVENT, (at_ns, RELOAD_ASKED, text))
+
+    def take(self) -> bool:
+        """Whether somebody has asked since. A connection that only looks writes nothing."""
+        if self._first(_OPEN) is None:
+            return False
+        with transaction(self._link) as link:
+            link.execute(_TAKE)
+        return True
+
+    def _first(self, query: str) -> Any:
+        try:
+            return self._link.execute(query).fetchone()
+        except Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
