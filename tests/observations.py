@@ -298,7 +298,7 @@ def kept(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[bool
     choose = pipeline.sensors["m/p"].maps.choose
     statuses = [Status.NG if n == 20 else Status.OK for n in range(40)]
     found = [choose(make_verdict(n, status=status)) for n, status in enumerate(statuses)]
-    return [verdict.grid is not None for verdict, _ in found]
+    return [verdict.keeps_maps for verdict, _ in found]
 
 
 def rule_of_a_pump(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> bool:

@@ -1,8 +1,8 @@
 """`camshaft export`: a point's verdicts and kept windows as files of other programs.
 
-csv is a table of verdicts; wav a folder of kept windows with their table; npz
-one NumPy file with both. All are written row by row, under another name until
-they are whole.
+csv is a table of verdicts, or of trends; wav a folder of kept windows with
+their table; npz one NumPy file with verdicts and kept windows. Windows are
+written row by row, and everything under another name until it is whole.
 """
 
 from __future__ import annotations
@@ -23,21 +23,24 @@ from monitor.commands.arguments import (
     check_output_file,
     span_of,
 )
-from monitor.commands.export_files import write_csv, write_npz, write_wav
+from monitor.commands.export_files import write_csv, write_npz, write_table, write_wav
 from monitor.commands.progress import Count, spoken
 from monitor.config import ConfigError
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
 from monitor.journal.columns import Selection, Span
+from monitor.journal.trend_columns import TIERS, read_trend
 from monitor.journal.views import JournalViews
 from monitor.text import printable
 from monitor.times import TimeError, clock, zone_of
 
 N_NAMED = 8  # points in a sentence
+WINDOWS = "windows"
 
 EXAMPLES = (
     "camshaft export --point pump-1/bearing --from yesterday --as csv --out pump-1.csv",
     "camshaft export --point pump-1/bearing --from 2026-11-20 --as wav --out pump-1-windows",
+    "camshaft export --point pump-1/bearing --from 2025-01-01 --rows days --as csv --out years.csv",
 )
 EXIT_CODES = {
     0: "written",
@@ -62,6 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="csv: verdicts; wav: kept raw windows; npz: both, for NumPy",
     )
     parser.add_argument(
+        "--rows",
+        default=WINDOWS,
+        choices=(WINDOWS, *TIERS),
+        help="of csv: single windows, or trends by ten minutes, hours or days",
+    )
+    parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="of wav a folder, a new one"
     )
 
@@ -78,21 +87,40 @@ def run(arguments: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return EXIT_REFUSED
     _check_point(path, arguments.point)
+    span = f"{clock(from_ns, zone)} to {clock(to_ns, zone)}"
+    if arguments.rows != WINDOWS:
+        return _export_trends(arguments, path, (from_ns, to_ns), span)
     with closing(Selection(path, Span(arguments.point, from_ns, to_ns))) as selection:
         n = selection.n_kept if arguments.form == "wav" else selection.n_windows
         what = "kept windows" if arguments.form == "wav" else "windows"
         if not n:
-            span = f"{clock(from_ns, zone)} to {clock(to_ns, zone)}"
-            print(
-                f"{arguments.point}: no {what} of {span}; nothing was written.",
-                file=sys.stderr,
-            )
-            return EXIT_NO
+            return _nothing(arguments.point, what, span)
         progress = Count(f"{what} written", n)
         with spoken(lambda: str(progress)), _draft_of(arguments.out) as draft:
             WRITERS[arguments.form](draft, selection, progress)
     print(f"{arguments.out}: {n:,} {what} of {arguments.point}.")
     return EXIT_OK
+
+
+def _export_trends(
+    arguments: argparse.Namespace, path: Path, span_ns: tuple[int, int], span: str
+) -> int:
+    """Rows that begin in the span."""
+    if arguments.form != "csv":
+        raise ConfigError(f"--rows {arguments.rows}: trends are written --as csv alone.")
+    rows = read_trend(path, arguments.point, arguments.rows, *span_ns)
+    n, what = len(rows["start"]), f"rows of {arguments.rows.replace('_', ' ')}"
+    if not n:
+        return _nothing(arguments.point, what, span)
+    with _draft_of(arguments.out) as draft:
+        write_table(draft, rows)
+    print(f"{arguments.out}: {n:,} {what} of {arguments.point}.")
+    return EXIT_OK
+
+
+def _nothing(point: str, what: str, span: str) -> int:
+    print(f"{point}: no {what} of {span}; nothing was written.", file=sys.stderr)
+    return EXIT_NO
 
 
 def _check_point(path: Path, point: str) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.commands.progress import Count
-from monitor.journal.columns import Selection
+from monitor.journal.columns import Columns, Selection
 from monitor.records.signal import Float32
 
 TABLE = "windows.csv"  # of a folder of WAV files
@@ -34,6 +34,14 @@ def write_csv(path: Path, selection: Selection, progress: Count) -> None:
         for block in selection.verdicts():
             table.writerows(zip(*map(_texts, block.values()), strict=True))
             progress.reach(progress.done + len(block["row_id"]), progress.total)
+
+
+def write_table(path: Path, columns: Columns) -> None:
+    """As write_csv, of columns that are at hand."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(columns)
+        table.writerows(zip(*map(_texts, columns.values()), strict=True))
 
 
 def write_wav(folder: Path, selection: Selection, progress: Count) -> None:

@@ -64,6 +64,27 @@ def test_csv_has_a_row_a_window(config: Path, tmp_path: Path) -> None:
     assert (bad["status"], bad["network_score"], bad["band_low_hz"]) == ("BAD_DATA", "", "")
 
 
+@pytest.mark.parametrize("rows", ["ten_minutes", "hours", "days"])
+def test_csv_of_trends_has_a_row_a_span(config: Path, tmp_path: Path, rows: str) -> None:
+    """All five windows are of one."""
+    out = tmp_path / "out.csv"
+    assert export(config, "csv", out, *FROM, "--rows", rows) == 0
+    (row,) = table_of(out)
+    assert (row["windows_ng"], row["windows_bad_data"], row["worst_row"]) == ("5", "1", "2")
+    scores = [make_verdict(index).evidence[0].score for index in range(5)]
+    assert float(row["network_mean"]) == pytest.approx(np.mean(scores))
+    assert row["rms_ms2_threshold"] == ""
+
+
+def test_trends_are_refused_in_other_forms(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.npz"
+    assert export(config, "npz", out, *FROM, "--rows", "days") == 2
+    assert "trends are written --as csv alone" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_wav_is_what_was_kept(config: Path, tmp_path: Path) -> None:
     out = tmp_path / "windows"
     assert export(config, "wav", out) == 0
