@@ -18,6 +18,7 @@ from training.diagnosed import share
 REFERENCE_S = 10  # healthy, before anything breaks
 ALARM_S = 5  # windows of one second that an alarm rests on
 LEAST_SEVERITY = 0.5
+REPORT_EVERY = 1_000  # windows
 
 
 def named(machine: KnownMachine, seconds: int, n_stretches: int) -> Iterator[str]:
@@ -52,6 +53,9 @@ def of_healthy(n_windows: int, seed: int, windows_per_machine: int = 20) -> Coun
         draw = np.random.default_rng([seed, 0, index])
         machine = KnownMachine("healthy", int(draw.integers(1 << 62)))
         counts.update(named(machine, 1, windows_per_machine))
+        if counts.total() % REPORT_EVERY == 0:
+            n_named = counts.total() - counts[""]
+            print(f"healthy so far: {share(n_named, counts.total())}", flush=True)
     return counts
 
 

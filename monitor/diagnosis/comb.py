@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.diagnosis.families import Family, Line
-from monitor.diagnosis.levels import SMEARED, Levels
+from monitor.diagnosis.levels import Levels
 from monitor.records.signal import Float64
 
 ENOUGH = 0.5  # of a family's weight must be usable
@@ -160,6 +160,6 @@ def _claimed(levels: Levels, family: Family, base_hz: float) -> NDArray[np.bool_
     centres += [(line.multiple * base_hz, line.offset_hz) for line in family.lines]
     claimed = np.zeros(len(f_hz), bool)
     for harmonic_hz, offset_hz in centres:
-        reach_hz = levels.skirt_hz + SMEARED * harmonic_hz
+        reach_hz = levels.skirt_hz + levels.smeared * harmonic_hz
         claimed |= np.abs(f_hz - harmonic_hz - offset_hz) <= reach_hz
     return claimed

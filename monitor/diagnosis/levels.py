@@ -31,6 +31,7 @@ LEAST_SPREAD_DB = 2.5
 LEAST_GROWTH_SPREAD_DB = 1.5
 REACH_BINS = 2.5  # of a line under a Hann taper
 SMEARED = 0.003  # of a line's frequency: speeds swing, bearings slip
+STEADY = 0.001  # in turns the speed swings no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Levels:
     n_averaged: int
     least_spread_db: float
     skirt_hz: float
+    smeared: float = SMEARED
 
     @property
     def total(self) -> Float64:
@@ -61,7 +63,7 @@ class Levels:
     def is_near_shaft(self, f_hz: float, shaft_hz: float) -> bool:
         """Whether a line is too close to a multiple of the shaft's speed to be told from it."""
         away_hz = abs(f_hz - round(f_hz / shaft_hz) * shaft_hz)
-        return away_hz <= REACH_BINS * self.resolution_hz + SMEARED * f_hz
+        return away_hz <= REACH_BINS * self.resolution_hz + self.smeared * f_hz
 
     @property
     def top_hz(self) -> float:
@@ -82,6 +84,7 @@ def envelope_levels(
     shaft_hz: float | None,
     bands_hz: Sequence[tuple[float, float]] | None = None,
     bins_per_turn: int = BINS_PER_TURN,
+    smeared: float = SMEARED,
 ) -> Levels | None:
     """Of the squared envelopes of several bands, N_BANDS equal ones unless told.
 
@@ -107,7 +110,9 @@ def envelope_levels(
         np.arange(n_f) > 2 if shaft_hz is None else ~_shaft_lines(n_f, delta_hz, shaft_hz)
     )
     n_averaged = spectra[0].n_averaged
-    return Levels(counted, usable, bands, delta_hz, n_averaged, LEAST_SPREAD_DB, skirt_hz)
+    return Levels(
+        counted, usable, bands, delta_hz, n_averaged, LEAST_SPREAD_DB, skirt_hz, smeared
+    )
 
 
 def grown_envelope(now: Levels, then: Levels) -> Levels | None:

@@ -15,14 +15,17 @@ import numpy as np
 from monitor.diagnosis.comb import Fit, fit
 from monitor.diagnosis.families import Family, Measure, families
 from monitor.diagnosis.levels import (
+    BINS_PER_TURN,
     FINE_BINS_PER_TURN,
+    SMEARED,
+    STEADY,
     Levels,
     envelope_levels,
     grown_envelope,
     growth_levels,
 )
 from monitor.diagnosis.repetition import Repetition, repetition
-from monitor.diagnosis.shaft import Shaft, find_shaft
+from monitor.diagnosis.shaft import Shaft, find_shaft, in_turns
 from monitor.records.machine import Machine
 from monitor.records.signal import Float32
 
@@ -97,13 +100,20 @@ def diagnose(
         levels = envelope_levels(stretches, sample_rate_hz, None, bands_hz)
         why = "the shaft's speed is not known"
         return Diagnosis(None, why, (), (), _repetition(levels, rate), None, levels, rate)
-    levels = envelope_levels(stretches, sample_rate_hz, shaft.hz, bands_hz)
+    steady = in_turns(stretches, sample_rate_hz, shaft)
+    if steady is not None:
+        stretches, shaft = steady, Shaft(shaft.hz, STEADY, True)
+    healthy = in_turns(healthy, sample_rate_hz, shaft) or healthy
+    swing = SMEARED if steady is None else STEADY
+    levels = envelope_levels(
+        stretches, sample_rate_hz, shaft.hz, bands_hz, BINS_PER_TURN, swing
+    )
     measured: dict[Measure, Levels | None] = {"envelope": levels}
     if levels and any(
         _may_be_close(one, levels, shaft.hz) for one in families_of(machine, shaft)
     ):
         measured["fine envelope"] = envelope_levels(
-            stretches, sample_rate_hz, shaft.hz, bands_hz, FINE_BINS_PER_TURN
+            stretches, sample_rate_hz, shaft.hz, bands_hz, FINE_BINS_PER_TURN, swing
         )
     if healthy:
         then = envelope_levels(healthy, sample_rate_hz, shaft.hz, bands_hz)
@@ -205,7 +215,9 @@ def _candidates(
 
 
 def _told_apart(candidates: Sequence[Candidate], rate: float) -> tuple[Candidate, ...]:
-    """Of two parts that strike at one rate neither is named."""
+    """Of two parts that strike at one rate neither is named, unless one of them turns and has none
+    of the sidebands that would tell it.
+    """
     likely = [
         one
         for one in candidates
@@ -214,10 +226,24 @@ def _told_apart(candidates: Sequence[Candidate], rate: float) -> tuple[Candidate
     told = []
     for one in candidates:
         others = [other for other in likely if one in likely and other is not one]
-        twin = next((other for other in others if _same_rate(one, other)), None)
-        against = f"{twin.name} has the same rate" if twin else one.against
-        told.append(replace(one, against=against))
+        twins = [other for other in others if _same_rate(one, other)]
+        told.append(replace(one, against=_against_twins(one, twins)))
     return tuple(told)
+
+
+def _against_twins(one: Candidate, twins: Sequence[Candidate]) -> str:
+    if not twins:
+        return one.against
+    if _lacks_sidebands(one):
+        return f"{twins[0].name} has the same rate, and it has no sidebands"
+    rivals = [other for other in twins if not _lacks_sidebands(other)]
+    return f"{rivals[0].name} has the same rate" if rivals else one.against
+
+
+def _lacks_sidebands(one: Candidate) -> bool:
+    """Of a part whose family has some."""
+    main = [line.label for line in one.fit.family.lines if line.weight == 1.0]
+    return _lighter_share(one.fit, main) < LIGHTER
 
 
 def _same_rate(one: Candidate, other: Candidate) -> bool:
@@ -226,13 +252,16 @@ def _same_rate(one: Candidate, other: Candidate) -> bool:
 
 def _named(candidates: Sequence[Candidate], rate: float) -> Candidate | None:
     """The likeliest. What yields, only where no race or element of a bearing is likely, for their
-    strikes are modulated by cage and shaft.
+    strikes are modulated by cage and shaft. A tooth, only where the shaft's own lines have not
+    grown: they beat in the envelope once a turn, too, while strikes add no such line.
     """
     likely = [one for one in candidates if one.chance <= rate]
     struck = any(
         one.fit.family.source == "envelope" and not one.fit.family.yields for one in likely
     )
     able = [one for one in likely if not one.against]
+    if any(one.fit.family.source == "grown spectrum" for one in able):
+        able = [one for one in able if one.fit.family.source != "grown envelope"]
     return next((one for one in able if not (struck and one.fit.family.yields)), None)
 
 

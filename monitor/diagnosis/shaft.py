@@ -10,14 +10,19 @@ from scipy.ndimage import median_filter
 
 from monitor.records.machine import ShaftSpeed
 from monitor.records.signal import Float32, Float64
+from monitor.signal.orders import read_speed, steadied
 from monitor.signal.welch import mean_density
 
 N_HARMONICS = 5
 FULL_DB = 20.0  # more than this above the floor counts no more
 SURE_DB = 20.0  # of all harmonics together: two of them stand out
+WANDER = 0.03  # relative: the speed's mean may be so far from where it was read
 UNLIKE = 0.8  # a second comb of so much of the first one's score leaves it open
 FIXED = 0.05  # a narrower range than this may be used as it is
 READ_TOLERANCE = 0.003
+CLEARER_DB = 1.0  # the harmonics together, in turns, or the speed did not wander
+FULL_IN_TURNS_DB = 40.0
+SURE_IN_TURNS_DB = 40.0  # what is followed through noise reaches some 25
 LONGEST_SEGMENT_S = 4.0
 
 
@@ -37,13 +42,7 @@ def find_shaft(
     configured = Shaft(speed.middle_hz, speed.tolerance, False)
     if speed.tolerance <= READ_TOLERANCE:
         return configured
-    longest_s = max(len(one) for one in stretches) / sample_rate_hz
-    delta_hz = 1 / min(longest_s, LONGEST_SEGMENT_S)
-    density, _ = mean_density(stretches, sample_rate_hz, delta_hz)
-    above_db = 10 * np.log10(np.maximum(density, 1e-30))
-    above_db -= median_filter(
-        above_db, 2 * round(speed.middle_hz / delta_hz) + 1, mode="nearest"
-    )
+    above_db, delta_hz = _above_floor(stretches, sample_rate_hz, speed.middle_hz)
     bases, scores = _scores(np.clip(above_db, 0, FULL_DB), delta_hz, speed)
     best = int(scores.argmax())
     away = np.abs(bases / bases[best] - 1) > FIXED
@@ -52,6 +51,51 @@ def find_shaft(
         tolerance = max(READ_TOLERANCE, 0.5 * delta_hz / (N_HARMONICS * bases[best]))
         return Shaft(float(bases[best]), tolerance, True)
     return configured if speed.tolerance <= FIXED else None
+
+
+def in_turns(
+    stretches: Sequence[Float32], sample_rate_hz: float, shaft: Shaft
+) -> list[Float32] | None:
+    """The stretches as at a steady shaft.hz, where the speed wanders and its lines show how.
+
+    None where there is none, one is too short, or its lines are no clearer in turns.
+    """
+    profiles = [read_speed(one, sample_rate_hz, shaft.hz) for one in stretches]
+    known = [one for one in profiles if one is not None]
+    if not known or len(known) < len(stretches):
+        return None
+    turned = [
+        steadied(samples, sample_rate_hz, profile, shaft.hz)
+        for samples, profile in zip(stretches, known, strict=True)
+    ]
+    before, after = (
+        _clearest(some, sample_rate_hz, shaft, reach)
+        for some, reach in ((stretches, WANDER), (turned, 0.0))
+    )
+    return turned if after >= max(SURE_IN_TURNS_DB, before + CLEARER_DB) else None
+
+
+def _clearest(
+    stretches: Sequence[Float32], sample_rate_hz: float, shaft: Shaft, reach: float
+) -> float:
+    """The level of the shaft's harmonics, dB, at the best base within the relative reach."""
+    around = ShaftSpeed(shaft.hz * (1 - reach), shaft.hz * (1 + reach))
+    above_db, delta_hz = _above_floor(stretches, sample_rate_hz, shaft.hz)
+    above_db = np.clip(above_db, 0, FULL_IN_TURNS_DB)
+    return float(_scores(above_db, delta_hz, around)[1].max())
+
+
+def _above_floor(
+    stretches: Sequence[Float32], sample_rate_hz: float, shaft_hz: float
+) -> tuple[Float64, float]:
+    """The spectrum in decibels above its floor, and the step between bins."""
+    longest_s = max(len(one) for one in stretches) / sample_rate_hz
+    delta_hz = 1 / min(longest_s, LONGEST_SEGMENT_S)
+    density, _ = mean_density(stretches, sample_rate_hz, delta_hz)
+    above_db = 10 * np.log10(np.maximum(density, 1e-30))
+    floor_bins = 2 * round(shaft_hz / delta_hz) + 1
+    above_db -= median_filter(above_db, floor_bins, mode="nearest")
+    return above_db, delta_hz
 
 
 def _scores(

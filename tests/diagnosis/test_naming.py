@@ -133,12 +133,14 @@ def test_a_range_without_lines_is_not_guessed() -> None:
     assert one.why_not == "the shaft's speed is not known"
 
 
+T = np.arange(round(6 * RATE_HZ)) / RATE_HZ
+
+
 def turning(**orders: float) -> Float32:
     """A machine with a shaft, a mesh of 23 teeth and six blades; the amplitudes of its orders."""
     amplitude = {"1": 0.5, "2": 0.2, "3": 0.1, "6": 0.2, "12": 0.1, "23": 0.3} | orders
-    t = np.arange(round(6 * RATE_HZ)) / RATE_HZ
     tones = [
-        a * np.sin(2 * np.pi * float(order) * SHAFT_HZ * t + float(order))
+        a * np.sin(2 * np.pi * float(order) * SHAFT_HZ * T + float(order))
         for order, a in amplitude.items()
     ]
     return np.asarray(np.sum(tones, axis=0) + 0.3 * noise(6.0, len(orders)), np.float32)
@@ -237,12 +239,26 @@ def test_strikes_beside_a_multiple_of_the_shaft_need_a_longer_signal() -> None:
 
 
 def test_of_two_parts_that_strike_at_one_rate_neither_is_named() -> None:
-    twin = replace(RATIOS, bpfo=3.62, bsf=RATIOS.bpfo / 2)
-    one = found(
-        BROKEN["outer race"], replace(MACHINE, bearings=(Bearing("twin", twin, 1.0),))
-    )
+    bearings = (Bearing("drive end", RATIOS, 1.0), Bearing("free end", RATIOS, 1.0))
+    one = found(BROKEN["outer race"], replace(MACHINE, bearings=bearings))
     assert one.named is None
     assert one.why_not.endswith("has the same rate")
+
+
+TWIN = replace(RATIOS, bpfo=3.62, bsf=RATIOS.bpfo / 2)
+TWINS = replace(MACHINE, bearings=(Bearing("twin", TWIN, 1.0),))
+
+
+def test_sidebands_tell_an_element_from_an_outer_race_at_one_rate() -> None:
+    """An element comes through the load zone once a turn of the cage; an outer race does not."""
+    still = found(BROKEN["outer race"], TWINS)
+    assert still.named is not None, still.why_not
+    assert still.named.name == "outer race, twin"
+    element = next(one for one in still.candidates if "element" in one.name)
+    assert "has the same rate, and it has no sidebands" in element.against
+    turning = found(struck(2 * TWIN.bsf, load_turns=TWIN.ftf), TWINS)
+    assert turning.named is None
+    assert turning.why_not.endswith("has the same rate")
 
 
 def test_an_alarm_s_sentence_can_be_made_of_it() -> None:
@@ -255,3 +271,14 @@ def test_an_alarm_s_sentence_can_be_made_of_it() -> None:
     by_band = np.sum([part.points_by_band for part in named.fit.parts], axis=0)
     low, high = equal_bands(RATE_HZ)[int(by_band.argmax())]
     assert low <= 0.27 * RATE_HZ <= high
+
+
+def test_a_tooth_is_not_named_where_the_shaft_s_own_lines_have_grown() -> None:
+    """Imbalance beats in the envelope once a turn, too."""
+    healthy = turning()
+    unbalanced = turning(**{"1": 3.0}) * (1 + 0.2 * np.cos(2 * np.pi * SHAFT_HZ * T))
+    one = diagnose([unbalanced.astype(np.float32)], RATE_HZ, TURNING, healthy=[healthy])
+    likely = [each.name for each in one.candidates if each.chance <= RATE]
+    assert "gear tooth, pinion" in likely
+    assert one.named is not None, one.why_not
+    assert one.named.name == "imbalance"
