@@ -70,6 +70,7 @@ def test_a_line_is_in_the_innermost_function_or_else_in_the_file() -> None:
     assert function_around(source, 4) == (3, 4)
     assert function_around(source, 5) == (2, 5)
     assert function_around(source, 2) == (0, 5)  # a default is of no function's body
+    assert function_around(f"@lru_cache\n{source[6:]}", 3) == (0, 5)
 
 
 def test_the_quickest_tests_that_reach_a_function_come_first() -> None:
