@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.__main__ import Outcomes, report
 from tests.mutants.covering import Covered, function_around
 from tests.mutants.mutations import mutants
 from tests.mutants.scope import HERE, ROOT, explained, scope
@@ -173,3 +174,14 @@ def test_enough_killed_and_the_rest_explained_is_well(toy: Path) -> None:
     code, said = run(toy)
     assert code == 1
     assert "explained.toml explains what did not survive: toy.py" in said
+
+
+def test_what_was_ended_early_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    """And what it did not try may well survive for the reason that is given."""
+    (killed, *_) = mutants("training/gates.py", (ROOT / "training/gates.py").read_text())
+    outcomes = Outcomes(killed=[killed], n_untried=3)
+    assert report(list(scope()), outcomes, explained()) == 1
+    said = capsys.readouterr().out
+    assert "ended early: 3 more were not tried." in said
+    assert "1 of 1 killed (100.0 %)" in said
+    assert "explains what did not survive" not in said
