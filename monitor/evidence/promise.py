@@ -25,7 +25,7 @@ from monitor.records.promise import Reference, Steps
 REACH = 2.0
 # Independent ones. Of fewer nothing is promised: even windows above every healthy one would take
 # more than ten blocks to reach a month's limit, so a machine may fail before its alarm is raised.
-MIN_BLOCKS = 32
+MIN_BLOCKS = 24
 
 
 def reference_for(own: Commissioned, manifest: ModelManifest | None) -> Reference | None:

@@ -148,7 +148,7 @@ def test_what_commissioning_did_not_show_comes_less_than_once_within_the_reach(
     assert np.mean(later * (shown == 0)) < REACH / math.e + 0.03 < 0.8
 
 
-@pytest.mark.parametrize(("n_blocks", "most"), [(MIN_BLOCKS, 11), (200, 5)])
+@pytest.mark.parametrize(("n_blocks", "most"), [(MIN_BLOCKS, 15), (200, 5)])
 def test_a_month_s_limit_is_reached_in_few_blocks_where_all_is_beyond_the_healthy(
     n_blocks: int, most: int
 ) -> None:
