@@ -23,7 +23,9 @@ from monitor.records.promise import Reference, Steps
 # healthy that time did not show, a mode of the machine for instance, may come for the first time:
 # of whatever rate it is, it is expected REACH / e times within the reach at most, .74 times.
 REACH = 2.0
-MIN_BLOCKS = 16  # independent ones; of fewer nothing can be promised
+# Independent ones. Of fewer nothing is promised: even windows above every healthy one would take
+# more than ten blocks to reach a month's limit, so a machine may fail before its alarm is raised.
+MIN_BLOCKS = 24
 
 
 def reference_for(own: Commissioned, manifest: ModelManifest | None) -> Reference | None:

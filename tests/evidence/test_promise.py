@@ -37,7 +37,7 @@ STEPS = {
 REFERENCE = Reference(
     n_windows=200,
     n_runs=1,
-    n_blocks=16,
+    n_blocks=24,
     block=3,
     window_s=10.0,
     healthy_s=2000.0,
@@ -134,8 +134,8 @@ def test_the_statistic_stops_at_its_limit_the_blocks_of_the_budget() -> None:
     assert next_statistic(9.0, 3.0, 20.0) == 20.0
 
 
-def test_sixteen_blocks_are_enough_and_fewer_promise_nothing() -> None:
-    few = replace(REFERENCE, n_blocks=15)
+def test_24_blocks_are_enough_and_fewer_promise_nothing() -> None:
+    few = replace(REFERENCE, n_blocks=23)
     assert can_promise(REFERENCE)
     assert promised_s(REFERENCE, HOUR_S) == HOUR_S
     assert not can_promise(few)
@@ -147,10 +147,10 @@ def test_it_says_that_nothing_is_promised_and_what_it_takes() -> None:
         "No promise: the sensor has no commissioning that tells how healthy windows vary"
         " (commission it); n of m decides."
     )
-    assert describe(24 * HOUR_S, replace(REFERENCE, n_blocks=15)) == (
+    assert describe(24 * HOUR_S, replace(REFERENCE, n_blocks=23)) == (
         "No promise, n of m decides: that needs healthy windows over 12 hours of running, worth at"
-        " least 16 independent blocks, and the commissioning has 200 of one run over 33 minutes,"
-        " worth 15."
+        " least 24 independent blocks, and the commissioning has 200 of one run over 33 minutes,"
+        " worth 23."
     )
 
 

@@ -150,6 +150,7 @@ def test_where_nobody_asks_for_a_rate_it_is_the_lowest_that_so_many_windows_show
     seed: int, n: int
 ) -> None:
     scores = np.random.default_rng(seed).random(n)
+    assert lowest_rate(n) == (n // 50 + 1) / (n + 1)
     assert conformal_threshold(scores) == conformal_threshold(scores, lowest_rate(n))
 
 
@@ -173,6 +174,7 @@ def test_a_rate_that_was_asked_is_remembered_and_may_be_high() -> None:
     baseline, scores = commission_with_scores(x, 0.99)
     assert baseline.rate_was_asked
     assert baseline.threshold == scores.min()
+    assert conformal_threshold(np.arange(20.0), 0.99) == 0.0  # the lowest, and no lower
 
 
 @given(seed=st.integers(0, 2**32))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.evidence.novelty import commissioned_range, score_of_levels
-from monitor.evidence.promise import REACH, next_statistic
+from monitor.evidence.promise import MIN_BLOCKS, REACH, next_statistic
 from monitor.evidence.reference import (
     CONFIDENCE,
     KEPT,
@@ -146,3 +146,17 @@ def test_what_commissioning_did_not_show_comes_less_than_once_within_the_reach(
     shown = rng.poisson(per_healthy_time, 20_000)
     later = rng.poisson(REACH * per_healthy_time, 20_000)
     assert np.mean(later * (shown == 0)) < REACH / math.e + 0.03 < 0.8
+
+
+@pytest.mark.parametrize(("n_blocks", "most"), [(MIN_BLOCKS, 15), (200, 5)])
+def test_a_month_s_limit_is_reached_in_few_blocks_where_all_is_beyond_the_healthy(
+    n_blocks: int, most: int
+) -> None:
+    """Of a block a minute; halves have half the blocks each."""
+    rng = np.random.default_rng(7)
+    parts = [block_maxima(rng.random(n_blocks // 2), 1.0) for _ in range(2)]
+    e_value = KEPT + sum(step.gain for step in alarm_steps(parts, (1 - CONFIDENCE) / 4))
+    statistic, n = 0.0, 0
+    while statistic < 30 * 24 * 60:
+        statistic, n = next_statistic(statistic, e_value, 1e9), n + 1
+    assert n <= most

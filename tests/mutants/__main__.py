@@ -26,6 +26,7 @@ class Outcomes:
     survived: list[Mutant] = field(default_factory=list)
     uncovered: list[Mutant] = field(default_factory=list)
     n_timeouts: int = 0
+    n_untried: int = 0  # somebody ended it early
 
     def add(self, mutant: Mutant, outcome: str) -> None:
         self.n_timeouts += outcome == "timeout"
@@ -90,20 +91,34 @@ def _try_all(found: list[Mutant], covered: Covered, n_workers: int) -> Outcomes:
     count = Count("mutants", len(found))
     waiting = _reached(found, covered, outcomes, count)
     said = Said(lambda: f"{count}; {outcomes}")
-    while True:
-        for trial in list(running):
-            if (outcome := trial.outcome()) is not None:
-                running.remove(trial)
-                outcomes.add(trial.mutant, outcome)
-                count.step()
-        while len(running) < n_workers and (task := next(waiting, None)) is not None:
-            running.append(begin(*task))
-        if not running:
-            break
-        said.say()
-        time.sleep(POLL_S)
+    try:
+        while _go_on(running, waiting, outcomes, count, n_workers):
+            said.say()
+            time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        for trial in running:
+            trial.end()
+        outcomes.n_untried = count.total - count.done
     said.end()
     return outcomes
+
+
+def _go_on(
+    running: list[Trial],
+    waiting: Iterator[tuple[Mutant, list[str], float]],
+    outcomes: Outcomes,
+    count: Count,
+    n_workers: int,
+) -> bool:
+    """Take in what has ended and begin what is next; False once nothing is left."""
+    for trial in list(running):
+        if (outcome := trial.outcome()) is not None:
+            running.remove(trial)
+            outcomes.add(trial.mutant, outcome)
+            count.step()
+    while len(running) < n_workers and (task := next(waiting, None)) is not None:
+        running.append(begin(*task))
+    return bool(running)
 
 
 def _reached(
@@ -160,6 +175,9 @@ def report(files: Sequence[str], outcomes: Outcomes, reasons: Sequence[Explained
         print(f"\n{mutant.path}:{mutant.line}: {why}")
         print(mutant.diff((ROOT / mutant.path).read_text()))
     seen = {_key(one) for one in alive}
+    if outcomes.n_untried:
+        seen |= set(reason_of)  # what was not tried may survive
+        print(f"\nended early: {outcomes.n_untried} more were not tried.")
     stale = [one for key, one in reason_of.items() if one.path in files and key not in seen]
     for one in stale:
         print(f"\nexplained.toml explains what did not survive: {one.path}: {one.after}")
@@ -170,7 +188,7 @@ def report(files: Sequence[str], outcomes: Outcomes, reasons: Sequence[Explained
         f"{n_killed} of {n} killed ({100 * share:.1f} %), {outcomes.n_timeouts} of them by a time"
         f" limit; {len(unknown)} survived; {len(known)} more survived and are explained."
     )
-    return 0 if share >= ENOUGH and not stale else 1
+    return 0 if share >= ENOUGH and not stale and not outcomes.n_untried else 1
 
 
 def _key(mutant: Mutant) -> tuple[str, str, str]:

@@ -54,16 +54,22 @@ class Covered:
 def function_around(source: str, line: int) -> tuple[int, int]:
     """First and last line of the innermost function whose body a line is in, else of the file.
 
-    The first one runs when the function is made, so it says nothing.
+    The first one runs when the function is made, so it says nothing. Of a
+    function that remembers its answers only the first test that asks runs it,
+    so it counts as the file.
     """
     first, last = 0, len(source.splitlines())
     for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.FunctionDef):
+        if not isinstance(node, ast.FunctionDef) or _remembers(node):
             continue
         begin, end = node.body[0].lineno - 1, node.end_lineno or node.lineno
         if begin < line <= end and end - begin < last - first:
             first, last = begin, end
     return first, last
+
+
+def _remembers(function: ast.FunctionDef) -> bool:
+    return any("cache" in ast.unparse(one) for one in function.decorator_list)
 
 
 class Listener:

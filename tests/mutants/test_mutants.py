@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.__main__ import Outcomes, report
 from tests.mutants.covering import Covered, function_around
 from tests.mutants.mutations import mutants
 from tests.mutants.scope import HERE, ROOT, explained, scope
@@ -70,6 +71,7 @@ def test_a_line_is_in_the_innermost_function_or_else_in_the_file() -> None:
     assert function_around(source, 4) == (3, 4)
     assert function_around(source, 5) == (2, 5)
     assert function_around(source, 2) == (0, 5)  # a default is of no function's body
+    assert function_around(f"@lru_cache\n{source[6:]}", 3) == (0, 5)
 
 
 def test_the_quickest_tests_that_reach_a_function_come_first() -> None:
@@ -95,10 +97,13 @@ def test_all_that_is_named_is_there_and_each_stage_is_named() -> None:
 
 
 def test_what_is_explained_can_still_be_planted() -> None:
-    for one in explained():
-        found = mutants(one.path, (ROOT / one.path).read_text())
-        assert any((m.before, m.after) == (one.before, one.after) for m in found), one
-        assert len(one.reason) > 20
+    reasons = explained()
+    assert all(len(one.reason) > 20 for one in reasons)
+    for path in {one.path for one in reasons}:
+        found = {
+            (one.before, one.after) for one in mutants(path, (ROOT / path).read_text())
+        }
+        assert {(one.before, one.after) for one in reasons if one.path == path} <= found
 
 
 TOY = """\
@@ -169,3 +174,14 @@ def test_enough_killed_and_the_rest_explained_is_well(toy: Path) -> None:
     code, said = run(toy)
     assert code == 1
     assert "explained.toml explains what did not survive: toy.py" in said
+
+
+def test_what_was_ended_early_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    """And what it did not try may well survive for the reason that is given."""
+    (killed, *_) = mutants("training/gates.py", (ROOT / "training/gates.py").read_text())
+    outcomes = Outcomes(killed=[killed], n_untried=3)
+    assert report(list(scope()), outcomes, explained()) == 1
+    said = capsys.readouterr().out
+    assert "ended early: 3 more were not tried." in said
+    assert "1 of 1 killed (100.0 %)" in said
+    assert "explains what did not survive" not in said

@@ -100,10 +100,13 @@ class Trial:
             return "survived" if os.waitstatus_to_exitcode(status) == 0 else "killed"
         if time.monotonic() < self.ends_s:
             return None
+        self.end()
+        return "timeout"
+
+    def end(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
-        return "timeout"
 
 
 def begin(mutant: Mutant, tests: list[str], seconds: float) -> Trial:

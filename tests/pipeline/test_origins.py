@@ -264,3 +264,29 @@ def test_two_topics_whose_payloads_name_one_sensor() -> None:
     batch = run(tried, sent)
     assert batch.books["m/p", "received", ""] == 4 * 500
     assert batch.counters["bad_payloads.ambiguous_topic"] == 4
+
+
+@pytest.mark.parametrize(
+    ("n_behind", "origin"),
+    [(1, Origin.REPEATED), (16, Origin.REPEATED), (17, Origin.FOREIGN)],
+)
+def test_a_relay_may_be_sixteen_messages_behind(n_behind: int, origin: Origin) -> None:
+    origins = Origins()
+    for checksum in range(40):
+        origins.judge("m/p", GATEWAYS[0], checksum, is_silent=False)
+    found = origins.judge("m/p", GATEWAYS[1], 40 - n_behind, is_silent=False)
+    assert found is origin
+
+
+@pytest.mark.parametrize(("n_ahead", "is_relay"), [(16, True), (17, False)])
+def test_a_relay_may_be_sixteen_messages_ahead(n_ahead: int, is_relay: bool) -> None:
+    """It is refused until the sensor has said two of the same; then it may bring a message."""
+    origins = Origins()
+    origins.judge("m/p", GATEWAYS[0], 0, is_silent=False)
+    for checksum in range(1, n_ahead + 1):
+        found = origins.judge("m/p", GATEWAYS[1], checksum, is_silent=False)
+        assert found is Origin.FOREIGN
+    for checksum in (1, n_ahead):
+        origins.judge("m/p", GATEWAYS[0], checksum, is_silent=False)
+    found = origins.judge("m/p", GATEWAYS[1], 99, is_silent=False)
+    assert (found is Origin.ITSELF) == is_relay

@@ -84,3 +84,13 @@ def test_one_that_was_named_and_judged_again_can_be_named_anew() -> None:
             overload.sheds(window(1.0), 5.0, NOW_NS)
         named.append(bool(overload.unjudged()))
     assert named == [False, False, True, False, False, False, True]
+
+
+def test_one_that_is_late_by_less_than_a_second_is_late_by_0_s() -> None:
+    overload = Overload()
+    for _ in range(2):  # anew after each second
+        overload.sheds(window(0.4), 0.1, NOW_NS)
+        event = overload.tick(NOW_NS)
+        assert event is not None
+        assert "the oldest by 0 s:" in event.text
+        overload.tick(NOW_NS)

@@ -162,7 +162,7 @@ def test_no_more_is_promised_than_the_reference_carries() -> None:
     text = describe(MONTH_S, REFERENCE)
     assert text == (
         "At most one false alarm in 5.6 hours of running is promised, not in 30 days: that needs"
-        " healthy windows over 15 days of running, worth at least 16 independent blocks, and the"
+        " healthy windows over 15 days of running, worth at least 24 independent blocks, and the"
         " commissioning has 1000 of 9 runs over 2.8 hours, worth 500."
     )
 
