@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, median_filter
 
 from monitor.records.signal import Float32, Float64
-from monitor.signal.envelope import envelope_spectrum
+from monitor.signal.envelope import envelope_spectra
 from monitor.signal.welch import mean_density
 
 N_BANDS = 8  # equal parts of half the sample rate
@@ -100,7 +100,7 @@ def envelope_levels(
     if delta_hz is None:
         return None
     bands = tuple(bands_hz or equal_bands(sample_rate_hz))
-    found = [envelope_spectrum(stretches, sample_rate_hz, band, delta_hz) for band in bands]
+    found = envelope_spectra(stretches, sample_rate_hz, bands, delta_hz)
     spectra = [one for one in found if one is not None]
     n_f = min(round((high - low) / delta_hz) for low, high in bands)
     floor_bins = 2 * round(scale_hz / delta_hz) + 1

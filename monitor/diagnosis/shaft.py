@@ -42,7 +42,7 @@ def find_shaft(
     configured = Shaft(speed.middle_hz, speed.tolerance, False)
     if speed.tolerance <= READ_TOLERANCE:
         return configured
-    above_db, delta_hz = _above_floor(stretches, sample_rate_hz, speed.middle_hz)
+    above_db, delta_hz = _above_floor(stretches, sample_rate_hz, speed)
     bases, scores = _scores(np.clip(above_db, 0, FULL_DB), delta_hz, speed)
     best = int(scores.argmax())
     away = np.abs(bases / bases[best] - 1) > FIXED
@@ -80,20 +80,22 @@ def _clearest(
 ) -> float:
     """The level of the shaft's harmonics, dB, at the best base within the relative reach."""
     around = ShaftSpeed(shaft.hz * (1 - reach), shaft.hz * (1 + reach))
-    above_db, delta_hz = _above_floor(stretches, sample_rate_hz, shaft.hz)
+    above_db, delta_hz = _above_floor(stretches, sample_rate_hz, around)
     above_db = np.clip(above_db, 0, FULL_IN_TURNS_DB)
     return float(_scores(above_db, delta_hz, around)[1].max())
 
 
 def _above_floor(
-    stretches: Sequence[Float32], sample_rate_hz: float, shaft_hz: float
+    stretches: Sequence[Float32], sample_rate_hz: float, speed: ShaftSpeed
 ) -> tuple[Float64, float]:
     """The spectrum in decibels above its floor, and the step between bins."""
     longest_s = max(len(one) for one in stretches) / sample_rate_hz
     delta_hz = 1 / min(longest_s, LONGEST_SEGMENT_S)
     density, _ = mean_density(stretches, sample_rate_hz, delta_hz)
+    # The floor of the highest harmonic reaches one turn beyond it; what lies above is not needed.
+    density = density[: round((N_HARMONICS + 2) * speed.high_hz / delta_hz)]
     above_db = 10 * np.log10(np.maximum(density, 1e-30))
-    floor_bins = 2 * round(shaft_hz / delta_hz) + 1
+    floor_bins = 2 * round(speed.middle_hz / delta_hz) + 1
     above_db -= median_filter(above_db, floor_bins, mode="nearest")
     return above_db, delta_hz
 

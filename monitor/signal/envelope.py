@@ -12,9 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
+from numpy.typing import NDArray
 
 from monitor.records.signal import Float32, Float64
 from monitor.signal.welch import segment_powers
+
+Complex128 = NDArray[np.complex128]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,25 @@ def squared_envelope(
     signal.
     """
     n = len(samples)
+    return _of_band(_spectrum(samples), n, sample_rate_hz, band_hz, envelope_rate_hz)
+
+
+def _spectrum(samples: Float32) -> Complex128:
+    return np.asarray(
+        scipy.fft.rfft(samples.astype(np.float64) - samples.mean(dtype=np.float64))
+    )
+
+
+def _of_band(
+    spectrum: Complex128,
+    n: int,
+    sample_rate_hz: float,
+    band_hz: tuple[float, float],
+    envelope_rate_hz: float,
+) -> Float64:
+    """spectrum : of n samples"""
     first, end = (round(edge * n / sample_rate_hz) for edge in band_hz)
-    band = scipy.fft.rfft(samples.astype(np.float64) - samples.mean(dtype=np.float64))[
-        first:end
-    ]
+    band = spectrum[first:end]
     if len(band) < 2:
         raise ValueError(f"band {band_hz} Hz: holds too little of a signal of {n} samples.")
     n_out = round(n * envelope_rate_hz / sample_rate_hz)
@@ -72,16 +90,39 @@ def envelope_spectrum(
 
     None where no stretch is long enough for one segment.
     """
+    return envelope_spectra(stretches, sample_rate_hz, [band_hz], resolution_hz)[0]
+
+
+def envelope_spectra(
+    stretches: Sequence[Float32],
+    sample_rate_hz: float,
+    bands_hz: Sequence[tuple[float, float]],
+    resolution_hz: float,
+) -> list[EnvelopeSpectrum | None]:
+    """As `envelope_spectrum`, of each band; the signal, the longest of all, is transformed once."""
+    transformed = [(_spectrum(one), len(one)) for one in stretches]
+    return [
+        _of_stretches(transformed, sample_rate_hz, band_hz, resolution_hz)
+        for band_hz in bands_hz
+    ]
+
+
+def _of_stretches(
+    transformed: Sequence[tuple[Complex128, int]],
+    sample_rate_hz: float,
+    band_hz: tuple[float, float],
+    resolution_hz: float,
+) -> EnvelopeSpectrum | None:
+    """transformed : each stretch's spectrum and its number of samples"""
     n_segment = scipy.fft.next_fast_len(
         round(2.1 * (band_hz[1] - band_hz[0]) / resolution_hz)
     )
+    rate_hz = n_segment * resolution_hz
     total, n_averaged = np.zeros(n_segment // 2 + 1), 0
-    for samples in stretches:
-        n_out = round(len(samples) * n_segment * resolution_hz / sample_rate_hz)
-        if n_out < n_segment:
+    for spectrum, n in transformed:
+        if round(n * rate_hz / sample_rate_hz) < n_segment:
             continue
-        rate_hz = n_segment * resolution_hz
-        envelope = squared_envelope(samples, sample_rate_hz, band_hz, rate_hz)
+        envelope = _of_band(spectrum, n, sample_rate_hz, band_hz, rate_hz)
         powers = segment_powers(envelope / (float(envelope.mean()) or 1.0), n_segment)
         total += powers.sum(axis=0) / rate_hz
         n_averaged += len(powers)

