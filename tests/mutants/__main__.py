@@ -77,7 +77,7 @@ def _files(options: argparse.Namespace) -> list[str]:
 def run(files: Sequence[str], n_workers: int) -> Outcomes:
     known = scope()
     tests = sorted({test for one in files for test in known[one]})
-    before = Said(Count("test files without a mutant", len(tests)).__str__)
+    before = Said(lambda: f"running {len(tests)} test files without a mutant")
     covered = cover(files, tests, before.say)
     before.end()
     for test in covered.failed:
