@@ -67,7 +67,7 @@ class Finding:
     explained: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     failure: str = ""
-    log: str = ""  # the end of the service's, of a failure
+    log: str = ""  # the end of the service's, of a failure; or rows that differ
     skipped: str = ""
 
     @property
@@ -86,6 +86,7 @@ class Finding:
 
 
 LOG_CHARACTERS = 4000
+N_SHOWN = 20  # of rows that differ
 SCENARIOS: list[Scenario] = []
 
 
@@ -169,10 +170,11 @@ def judge(
 ) -> Finding:
     """Rows missing and double, and the counted reasons for what was not judged."""
     n_expected = len(expected.rows) + len(expected.database)
+    differences = ""
     if finding.promise == "explained":
         missing, double = _explained_rows(done, found, expected, recording)
     else:
-        missing, double = _differences(found, expected, done.same_times)
+        missing, double, differences = _differences(found, expected, done.same_times)
     return replace(
         finding,
         expected=n_expected,
@@ -186,6 +188,7 @@ def judge(
         failure=_unexplained(done, found, recording)
         if finding.promise == "explained"
         else "",
+        log=differences,
     )
 
 
@@ -208,47 +211,75 @@ def _reasons(done: Done, found: Outcome, recording: Recording) -> dict[str, int]
     return {reason: n for reason, n in counted.items() if n}
 
 
-def _differences(found: Outcome, expected: Outcome, same_times: bool) -> tuple[int, int]:
-    """(missing or different, too many), of journal rows and InfluxDB's rows together."""
-    missing = sum(
-        not _same_row(found.rows.get(key), row, same_times)
+def _differences(
+    found: Outcome, expected: Outcome, same_times: bool
+) -> tuple[int, int, str]:
+    """(missing or different, too many), of journal rows and InfluxDB's rows together, and the
+    first of them in words.
+    """
+    missing = [
+        f"journal {key}: {why}"
         for key, row in expected.rows.items()
-    )
-    double = len(found.rows.keys() - expected.rows.keys())
+        if (why := _row_differs(found.rows.get(key), row, same_times))
+    ]
+    double = [
+        f"journal {key}: too many" for key in found.rows.keys() - expected.rows.keys()
+    ]
+    if not same_times:  # then InfluxDB's rows can only be counted
+        n_more = len(found.database) - len(expected.database)
+        missing += ["InfluxDB: a row is missing"] * max(0, -n_more)
+        double += ["InfluxDB: a row too many"] * max(0, n_more)
+        return len(missing), len(double), _first_of(missing + double)
+    missing += [
+        f"InfluxDB {key}: {why}"
+        for key, row in expected.database.items()
+        if (why := _fields_differ(found.database.get(key), row))
+    ]
+    surplus = found.database.keys() - expected.database.keys()
+    double += [f"InfluxDB {key}: too many" for key in surplus]
+    return len(missing), len(double), _first_of(missing + double)
+
+
+def _first_of(differences: Sequence[str]) -> str:
+    return "\n".join(differences[:N_SHOWN])
+
+
+def _row_differs(found: Verdict | None, expected: Verdict, same_times: bool) -> str:
+    """What differs, '' where nothing does."""
+    if found is None:
+        return "missing"
+    pairs: dict[str, tuple[object, object]] = {
+        "status": (found.status, expected.status),
+        "reason": (found.reason, expected.reason),
+        "network": (score_of(found), score_of(expected)),
+        "novelty": (score_of(found, "novelty"), score_of(expected, "novelty")),
+    }
     if same_times:
-        missing += sum(
-            not _same_fields(found.database.get(key), row)
-            for key, row in expected.database.items()
-        )
-        double += len(found.database.keys() - expected.database.keys())
-    else:
-        missing += max(0, len(expected.database) - len(found.database))
-        double += max(0, len(found.database) - len(expected.database))
-    return missing, double
+        pairs["start_ns"] = found.start_ns, expected.start_ns
+        pairs["end_ns"] = found.end_ns, expected.end_ns
+    return _unlike(pairs)
 
 
-def _same_row(found: Verdict | None, expected: Verdict, same_times: bool) -> bool:
-    if found is None or (found.status, found.reason) != (expected.status, expected.reason):
-        return False
-    if same_times and (found.start_ns, found.end_ns) != (
-        expected.start_ns,
-        expected.end_ns,
-    ):
-        return False
-    pairs = (
-        (score_of(found), score_of(expected)),
-        (score_of(found, "novelty"), score_of(expected, "novelty")),
+def _fields_differ(found: Mapping[str, Any] | None, expected: Mapping[str, Any]) -> str:
+    if found is None:
+        return "missing"
+    names = sorted(found.keys() | expected.keys())
+    return _unlike({name: (found.get(name), expected.get(name)) for name in names})
+
+
+def _unlike(pairs: Mapping[str, tuple[object, object]]) -> str:
+    unlike = (
+        f"{name} is {found}, not {expected}"
+        for name, (found, expected) in pairs.items()
+        if not _close(found, expected)
     )
-    return all(_close(a, b) for a, b in pairs)
-
-
-def _same_fields(found: Mapping[str, Any] | None, expected: Mapping[str, Any]) -> bool:
-    if found is None or found.keys() != expected.keys():
-        return False
-    return all(_close(found[name], value) for name, value in expected.items())
+    return ", ".join(unlike)
 
 
 def _close(a: object, b: object) -> bool:
+    """Whole numbers, times among them, are exact."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a == b
     if isinstance(a, float | int) and isinstance(b, float | int):
         return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     return a == b
