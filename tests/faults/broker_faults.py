@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.faults.campaign import Done, scenario
-from tests.faults.stage import Action, Stage, n_taken
+from tests.faults.stage import Action, Stage
 
 TABLE = "camshaft_faults"
 QUIET_S = (
@@ -37,10 +37,11 @@ def broker_restarts(stage: Stage) -> Done:
 @scenario("broker killed and started, with persistence", "explained", persistence=True)
 def broker_killed(stage: Stage) -> Done:
     """Mosquitto confirms a message before it has saved it, so a kill may cost the last second's."""
-    service, n = stage.start(), 5
+    n = 5
+    stage.start()
     stage.play(seconds=12.0, faults=_kills(stage, n))
     _settle(stage)
-    return Done(f"{n} SIGKILL of the broker", n_samples=n_taken(service.reader().books()))
+    return Done(f"{n} SIGKILL of the broker", n_samples=stage.n_taken())
 
 
 @scenario("broker killed and started, without persistence", "explained")
@@ -48,10 +49,11 @@ def broker_forgets(stage: Stage) -> Done:
     """What it had acknowledged to the gateway and not yet delivered is gone; the service must see
     each such gap.
     """
-    service, n = stage.start(), 5
+    n = 5
+    stage.start()
     stage.play(seconds=12.0, faults=_kills(stage, n))
     _settle(stage)
-    return Done(f"{n} SIGKILL of the broker", n_samples=n_taken(service.reader().books()))
+    return Done(f"{n} SIGKILL of the broker", n_samples=stage.n_taken())
 
 
 @scenario("TCP connection reset", "nothing lost", quick=True, proxy=True)
@@ -124,7 +126,7 @@ def _settle(stage: Stage) -> None:
     """Until nothing more comes, from a service that is surely connected again."""
     last, since_s = -1, time.monotonic()
     while time.monotonic() - since_s < QUIET_S:
-        now = n_taken(stage.service.reader().books())
+        now = stage.n_taken()
         if now != last:
             last, since_s = now, time.monotonic()
         time.sleep(0.1)

@@ -171,9 +171,7 @@ class Stage:
         service, total = self.service, self.recording.n_samples * self.recording.n_sensors
         wanted = total if n_samples is None else n_samples
         taken = f"{wanted:,} samples are taken"
-        service.wait_count(
-            lambda: n_taken(service.reader().books()), wanted, taken, timeout_s
-        )
+        service.wait_count(self.n_taken, wanted, taken, timeout_s)
         service.wait_delivered(timeout_s)
         outage_s = self._watch.stop()
         books = service.check_books()
@@ -186,6 +184,10 @@ class Stage:
         return Outcome(
             rows, database, books, outage_s, self.standin.n_requests / max(1, n_settled)
         )
+
+    def n_taken(self) -> int:
+        """Samples of the recording's sensors, received for the first time."""
+        return n_taken(self.service.reader().books(), self.recording.sensors)
 
     def _stored(self) -> dict[DatabaseKey, dict[str, Any]]:
         found: dict[DatabaseKey, dict[str, Any]] = {}
@@ -203,15 +205,13 @@ class Stage:
         return found
 
 
-def n_taken(books: Books) -> int:
-    """Samples received for the first time, of all sensors."""
-    repeated = sum(
-        n
-        for book in books.samples.values()
-        for (_, why), n in book.items()
-        if why == "duplicate"
-    )
-    return books.total("received") - repeated
+def n_taken(books: Books, sensors: Iterable[str]) -> int:
+    """Samples of these sensors, received for the first time."""
+    n = 0
+    for sensor in sensors:
+        for (fate, why), n_samples in books.samples.get(sensor, {}).items():
+            n += n_samples * ((fate == "received") - (why == "duplicate"))
+    return n
 
 
 class _OutageWatch:

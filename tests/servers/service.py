@@ -300,7 +300,10 @@ class Service:
         if "influx" in self.config:
             counts = self.reader().counts()
             n_rows = sum(n for by_status in counts.values() for n in by_status.values())
-            assert sum(books.rows(["influx"])["verdict"]) == n_rows
+            n_told = sum(books.rows(["influx"])["verdict"])
+            assert n_told == n_rows, (
+                f"{n_rows} verdicts, of which InfluxDB's books have {n_told}"
+            )
         return books
 
     def commission(self, commissioned: Iterable[Commissioned]) -> None:
