@@ -98,17 +98,22 @@ def test_a_window_before_the_alarm_names_nothing(page: Any) -> None:
     [("diagnosis", 1180, 900, "light"), ("diagnosis-phone", 390, 844, "dark")],
 )
 def test_it_fits_a_desk_and_a_phone(
-    name: str, width: int, height: int, scheme: str, served: Served, tmp_path: Path
+    name: str,
+    width: int,
+    height: int,
+    scheme: str,
+    page: Any,
+    served: Served,
+    tmp_path: Path,
 ) -> None:
     """CAMSHAFT_PICTURES=FOLDER keeps the pictures."""
     folder = Path(os.environ.get("CAMSHAFT_PICTURES", tmp_path))
-    with chromium() as browser:
-        page = browser.new_page(
-            viewport={"width": width, "height": height}, color_scheme=scheme
-        )
-        page.set_default_timeout(30_000)
-        page.goto(f"{served.address}/#/point/m%2Fp?tab=diagnosis")
-        page.wait_for_selector(".diagnosis canvas")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.locator(".diagnosis").scroll_into_view_if_needed()
-        page.screenshot(path=folder / f"{name}.png")
+    sheet = page.context.browser.new_page(
+        viewport={"width": width, "height": height}, color_scheme=scheme
+    )
+    sheet.set_default_timeout(30_000)
+    sheet.goto(f"{served.address}/#/point/m%2Fp?tab=diagnosis")
+    sheet.wait_for_selector(".diagnosis canvas")
+    assert sheet.evaluate("document.documentElement.scrollWidth") <= width
+    sheet.locator(".diagnosis").scroll_into_view_if_needed()
+    sheet.screenshot(path=folder / f"{name}.png")
