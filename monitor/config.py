@@ -330,9 +330,8 @@ class SensorSettings(Settings):
     # Logit units; None: the model's own.
     threshold: float | None = Field(default=None, allow_inf_nan=False)
     window_s: Positive = 1.0  # of a sensor without a model; a model brings its own
-    overlap: float = Field(
-        default=0.0, ge=0, le=0.9
-    )  # share of a window that the next one repeats
+    # share of a window that the next one repeats
+    overlap: float = Field(default=0.0, ge=0, le=0.9)
     alarm: AlarmSettings = AlarmSettings()
 
     @field_validator("unit", mode="before")
@@ -641,9 +640,8 @@ class PageSettings(Settings):
     tokens: tuple[TokenSettings, ...] = Field(default=(), max_length=50)
     host_names: tuple[str, ...] = Field(default=(), max_length=50)
     tls: PageTlsSettings | None = None
-    behind_https_proxy: bool = (
-        False  # the cookie is then marked Secure though we speak plain HTTP
-    )
+    # the cookie is then marked Secure though we speak plain HTTP
+    behind_https_proxy: bool = False
     failure_modes: tuple[str, ...] = Field(
         default=(
             "bearing",

@@ -59,9 +59,8 @@ def parse_config(tree: dict[str, Any], folder: Path) -> Config:
         config = Config.model_validate(_with_new_names(tree))
     except ValidationError as error:
         text = sentences(error)
-        if isinstance(
-            tree.get("influx"), dict
-        ):  # one section, which is a list to the checks
+        # one section, which is a list to the checks
+        if isinstance(tree.get("influx"), dict):
             text = text.replace("influx[0]", "influx")
         raise ConfigError(text) from None  # its text would show what ours hides
     if wrong := list(refusals(config)):

@@ -110,9 +110,8 @@ def _yaml_problem(error: Exception) -> str:
 def read_tree(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file of at most MAX_BYTES. Raises ValueError, one sentence."""
     try:
-        with path.open(
-            "rb"
-        ) as file:  # a device or a pipe has no size: no more than this is read
+        # a device or a pipe has no size: no more than this is read
+        with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except IsADirectoryError as error:
         inside = " or ".join(str(one) for one in sorted(path.glob("*.yaml"))[:N_NAMED])

@@ -15,9 +15,8 @@ from hypothesis import settings
 settings.register_profile("laws", deadline=None)
 settings.load_profile("laws")
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # before numpy: several workers share the cores
+# before numpy: several workers share the cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 pytest_plugins = ("tests.servers.influx",)
 

@@ -688,9 +688,8 @@ async def ask(application: Any) -> Any:
         sent.append(message)
 
     async def receive() -> Any:
-        return (
-            await asyncio.get_running_loop().create_future()
-        )  # it stays, and says no more
+        # it stays, and says no more
+        return await asyncio.get_running_loop().create_future()
 
     headers = [(b"host", b"plant.example")]
     scope: Tree = {"type": "http", "method": "GET", "path": "/", "headers": headers}

@@ -75,9 +75,8 @@ def test_an_alarm_alone_refuses_whatever_windows_are_chosen(
     plant: Plant, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_faulty(plant)
-    assert (
-        plant.command(SENSOR, "--to", "2023-11-14T22:14:20") == 2
-    )  # healthy windows alone
+    # healthy windows alone
+    assert plant.command(SENSOR, "--to", "2023-11-14T22:14:20") == 2
     said = capsys.readouterr().err
     assert "an alarm stands" in said
     assert "are NG" not in said

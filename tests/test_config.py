@@ -219,9 +219,8 @@ def test_the_key_of_0_1_for_kept_windows_is_still_read(
     }
     assert parse_config(tree, tmp_path).journal.kept_windows.ok_every == 7
     assert "journal.evidence is now journal.kept_windows" in caplog.text
-    assert tree["journal"] == {
-        "evidence": {"ok_every": 7}
-    }  # the caller's tree stays as it was
+    # the caller's tree stays as it was
+    assert tree["journal"] == {"evidence": {"ok_every": 7}}
     tree["journal"]["kept_windows"] = {"ok_every": 8}
     with pytest.raises(ConfigError, match=r"journal\.evidence: there is no such key\."):
         parse_config(tree, tmp_path)

@@ -13,9 +13,8 @@ from monitor.commands.arguments import joined
 from monitor.times import SECONDS_PER_UNIT, TimeError, clock, moment, zone_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
-NOW_NS = (
-    1_793_062_517_123_600_417  # 2026-10-27T01:35:17 UTC, two days after a night of 25 hours
-)
+# 2026-10-27T01:35:17 UTC, two days after a night of 25 hours
+NOW_NS = 1_793_062_517_123_600_417
 
 
 def ns(text: str) -> int:

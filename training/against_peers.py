@@ -20,9 +20,8 @@ from training.metrics import (
 )
 
 FIGURES = (auc, accuracy_of_score)  # in the order of Reached and Lead
-Margins = dict[
-    str, NDArray[Any]
-]  # a score's name -> above 0 where it says NG; NaN where unknown
+# a score's name -> above 0 where it says NG; NaN where unknown
+Margins = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,8 @@ from training.recipe import (
 from training.splits import held_out, inner_folds
 
 N_PARITY_WINDOWS = 64
-SIMULATOR = (
-    "simulator"  # stands for a manifest: the simulated machines of monitor.simulator
-)
+# stands for a manifest: the simulated machines of monitor.simulator
+SIMULATOR = "simulator"
 
 
 EXAMPLES = (

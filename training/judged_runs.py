@@ -75,9 +75,8 @@ class Judged:
     commissioned: dict[str, Commissioning]
     excluded: NDArray[np.bool_]
     peers: dict[str, Float64]
-    reference_db: (
-        Float32  # (n_channels, n_bands): mean level of healthy windows, training's if any
-    )
+    # (n_channels, n_bands): mean level of healthy windows, training's if any
+    reference_db: Float32
 
     @property
     def logit_margin(self) -> Float64:

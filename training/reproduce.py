@@ -21,9 +21,8 @@ OTHER_SPECTRA = (
     "spectra: not the same to 0.1 dB in every cell. On another processor some of millions round to"
     " the other side; on the same one a recording has changed."
 )
-SAME_FIGURE = (
-    0.02  # AUC and balanced accuracy on another processor, where sums round differently
-)
+# AUC and balanced accuracy on another processor, where sums round differently
+SAME_FIGURE = 0.02
 
 
 EXAMPLES = ("camshaft-train reproduce simulator",)

@@ -27,9 +27,8 @@ from monitor.text import first_bytes
 
 RATE_SHARE = 0.2  # of the time to wait is left for arrival to tell the rate
 BY_HALF = 0.6  # a rate is told where both its limits are nearer to it than a factor of two
-CLOCK_NS = (
-    1800 * 10**9
-)  # a sensor's clock may be off by as much without a word: a backlog may be
+# a sensor's clock may be off by as much without a word: a backlog may be
+CLOCK_NS = 1800 * 10**9
 
 # What the service can read and a single message does not show.
 NEEDS_OTHERS = {

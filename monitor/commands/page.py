@@ -76,10 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"Camshaft's page: http{'s' if tls else ''}://{name}:{page.port}/", flush=True)
     with suppress(OSError):  # a sandbox may forbid it; its unit sets Nice= itself
         os.nice(NICENESS)
-    for number in (
-        signal.SIGTERM,
-        signal.SIGINT,
-    ):  # uvicorn stops by them, then raises them anew
+    # uvicorn stops by them, then raises them anew
+    for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     server.run(sockets=[listening])
     return EXIT_OK

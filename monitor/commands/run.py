@@ -28,9 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit codes: 0 stopped; 2 refused; 70 a thread failed."""
-    from monitor.service import (
-        Service,  # after the configuration was found good: it takes most of a start
-    )
+    # Most of a start: not spent where the configuration is refused.
+    from monitor.service import Service
 
     config = load_config(arguments.config)
     set_up(config.logging.level, config.logging.levels, config.logging.format)

@@ -26,9 +26,8 @@ from monitor.records.verdict import Status, Verdict
 
 OPTIONS = PlayOptions(topic="demo/{machine}/{point}/waveform")
 MAX_AHEAD = 64  # messages that the service has not stored yet
-LONG_S = (
-    1e6  # expected period: a sensor whose recordings are over is not silent, it is done
-)
+# expected period: a sensor whose recordings are over is not silent, it is done
+LONG_S = 1e6
 
 
 def rules(manifest: RecordingSet, model: Path) -> dict[str, Any]:
@@ -103,9 +102,8 @@ class RecordedPlay:
         n_stored = self._on.reader.books().counters.get("messages_received", 0)
         while self._next is not None and self._n_messages - n_stored < MAX_AHEAD:
             cut = self._next
-            message, _, _ = encode(
-                cut, OPTIONS, "3.1.1"
-            )  # JSON, which both versions of MQTT carry
+            # JSON, which both versions of MQTT carry
+            message, _, _ = encode(cut, OPTIONS, "3.1.1")
             if not self._on.client.publish(topic_of(cut.sensor, OPTIONS.topic), message):
                 raise DemoError(
                     f"The broker takes no more messages after {self._n_messages}."

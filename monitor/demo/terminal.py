@@ -144,9 +144,8 @@ def colour(share: float) -> RGB:
     stays at the end.
     """
     end = FOR_NG if share > 0 else FOR_OK
-    weight = (
-        min(abs(share), 1.0) ** 0.7
-    )  # lifts weak evidence off the dark without moving the ends
+    # lifts weak evidence off the dark without moving the ends
+    weight = min(abs(share), 1.0) ** 0.7
     red, green, blue = (
         round(zero + weight * (full - zero))
         for zero, full in zip(NOTHING, end, strict=True)

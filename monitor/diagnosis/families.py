@@ -13,9 +13,8 @@ Source = Literal["envelope", "grown envelope", "grown spectrum"]
 
 N_HARMONICS = 4
 SIDEBAND_WEIGHT = 0.5
-FAR_SIDEBANDS = (
-    3  # so many to either side of a harmonic are the defect's, whether scored or not
-)
+# so many to either side of a harmonic are the defect's, whether scored or not
+FAR_SIDEBANDS = 3
 LEAST_TOLERANCE = 0.002
 LINE_TOLERANCE = 0.005  # of the mains' frequency; it needs no shaft
 

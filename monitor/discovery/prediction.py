@@ -41,9 +41,8 @@ def fitted(
     table = np.concatenate(rows)
     middle = table.mean(axis=0)
     table = table - middle
-    square = (
-        table.T @ table
-    )  # by normal equations: far quicker, and the ridge keeps them solvable
+    # by normal equations: far quicker, and the ridge keeps them solvable
+    square = table.T @ table
     ridge = np.eye(order) * (1e-9 * np.trace(square) / (order + 1) + 1e-300)
     weights = np.linalg.solve(square[:-1, :-1] + ridge, square[:-1, -1])
     rest = table[:, -1] - table[:, :-1] @ weights

@@ -234,9 +234,8 @@ def _unit(
         for table, start in zip(tables, starts, strict=True)
     ]
     by_span = _by_span(spans[0], received_ns)
-    if (
-        by_span and len(set(starts)) == 1
-    ):  # begins anew in each message, and fills the time between
+    # begins anew in each message, and fills the time between
+    if by_span and len(set(starts)) == 1:
         return by_span
     text = f"Column {key} grows with the samples: what does it count?"
     best = [Choice(by_span, "so the samples of a message last as long as the message")]

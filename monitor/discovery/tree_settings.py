@@ -121,9 +121,8 @@ def _flat(
         one = Stored(stored["dtype"], stored.get("byte_order", "little"), 0, 0.0)
         runs = raw_bytes.numbers_in(one, blobs)
     if words.axis_of(place.paths[0]) is not None:
-        return settings, words.channel_names(
-            place.paths
-        )  # named as one axis, it is one channel
+        # named as one axis, it is one channel
+        return settings, words.channel_names(place.paths)
     found = raw_bytes.channels_of(runs, notes)
     if found is None:
         return None

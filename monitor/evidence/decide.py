@@ -9,9 +9,8 @@ from monitor.evidence.cam import strongest_band
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.verdict import Band, Status, leading
 
-MAX_RESIDUAL = (
-    1e-3  # a map that misses its score by more explains nothing: then no verdict either
-)
+# a map that misses its score by more explains nothing: then no verdict either
+MAX_RESIDUAL = 1e-3
 
 
 @dataclass(frozen=True, slots=True)

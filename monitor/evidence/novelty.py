@@ -24,9 +24,8 @@ from monitor.records.signal import Float32, Float64
 SCALE_DB = 2.0  # outside the range by so much, a band counts one half
 MIN_WINDOWS = 3
 MARGIN = 1.25  # on the highest of a few windows, where nobody asks for a rate
-ODD_TIMES = (
-    3.0  # a score that is higher by more is an odd window's; others raise the threshold
-)
+# a score that is higher by more is an odd window's; others raise the threshold
+ODD_TIMES = 3.0
 WINDOWS_PER_ODD_ONE = 50  # in commissioning: a dropout or a blow must not widen the range
 # What other machines exceed in about 5 % of their healthy windows: eight bearings that ran to
 # failure, two mills, a fan (docs/laboratory.md). For a model trained on few machines, and for a
@@ -114,9 +113,8 @@ def commission_with_scores(
         raise CommissionError(
             "spectra_db holds values that are not finite: only judged windows can commission."
         )
-    _conformal_rank(
-        n_windows, false_alarm_rate
-    )  # refuses an impossible rate before the work
+    # refuses an impossible rate before the work
+    _conformal_rank(n_windows, false_alarm_rate)
     level_db = spectra_db.mean(axis=3, dtype=np.float64)
     low_db, high_db = commissioned_range(level_db)
     scores = _leave_one_out(level_db)

@@ -30,9 +30,8 @@ from monitor.records.verdict import Verdict
 
 RowKey = tuple[RowKind, int]  # kind and row_id
 DIAGNOSED_KINDS = ("alarm_raised", DIAGNOSED)
-RESEND_SHARE = (
-    4  # of a batch, a quarter is for rows to be sent again: new ones go on meanwhile
-)
+# of a batch, a quarter is for rows to be sent again: new ones go on meanwhile
+RESEND_SHARE = 4
 
 log = logging.getLogger(__name__)
 

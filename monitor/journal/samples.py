@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 from monitor.records.signal import Float32, Float64
 
 HEADER = struct.Struct("<II")  # n_channels, n_samples
-PART = struct.Struct(
-    "<BBd"
-)  # of a channel: its numbers, how often differenced, their scale
+# of a channel: its numbers, how often differenced, their scale
+PART = struct.Struct("<BBd")
 LENGTH = struct.Struct("<I")  # of the coded bytes that follow
 
 FLOATS = 0

@@ -13,9 +13,8 @@ from monitor.outputs.notify import alarm_state, alarm_topic, quiet_state
 
 LOOK_NS = 10 * 10**9  # between two looks for new points
 
-Publish = Callable[
-    [str, str, bool], bool
-]  # topic, payload, retain; False: not taken, ask again
+# topic, payload, retain; False: not taken, ask again
+Publish = Callable[[str, str, bool], bool]
 
 
 class AlarmTopics:
@@ -28,9 +27,8 @@ class AlarmTopics:
     name = "alarm_topics"
     title = "The broker"
     kinds: Sequence[RowKind] = ("event",)
-    from_start = (
-        False  # the state of every alarm is published at the first connection anyway
-    )
+    # the state of every alarm is published at the first connection anyway
+    from_start = False
     batch_rows = 1000
     rejection = ""  # a state is never refused for what it holds
     log_period_s = 3600.0
@@ -48,9 +46,8 @@ class AlarmTopics:
         self._publish, self._n_connects = publish, n_connects
         self._published: dict[str, str] = {}  # topic: payload
         self._n_connects_seen = 0
-        self._look_again_ns: int | None = (
-            None  # the first end of a mute that holds a state back
-        )
+        # the first end of a mute that holds a state back
+        self._look_again_ns: int | None = None
         self._with_quiet, self._quiet_ns = with_quiet, 0
 
     def step(self, rows: Sequence[JournalRow], now_ns: int) -> Step:

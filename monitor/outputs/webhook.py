@@ -236,9 +236,8 @@ class Webhook(Notices):
 
     def _tell(self, tree: dict[str, Any]) -> Answer:
         settings = self._settings
-        with suppress(
-            ConfigError
-        ):  # a file that cannot be read now: the last secret stays in use
+        # a file that cannot be read now: the last secret stays in use
+        with suppress(ConfigError):
             self._read_secrets()
         body = BODIES[settings.template](tree, settings.url, self._key) | settings.fields
         status, said = self._post(body)

@@ -48,9 +48,8 @@ MAX_WAITING = 50  # messages that one browser may be behind
 MAX_LISTENERS = 100
 # Reasons for which messages are refused that bring no samples.
 OTHER_MESSAGES = ("bad_label", "retained_label", "unknown_window", "bad_running_state")
-REFUSED_NS = (
-    600 * 10**9
-)  # a topic whose last refused message is older is not shown any more
+# a topic whose last refused message is older is not shown any more
+REFUSED_NS = 600 * 10**9
 
 # Events after which a point's alarm is told differently.
 STORY_KINDS = ("alarm_raised", "alarm_cleared", ACKNOWLEDGED, DIAGNOSED, "label")

@@ -28,9 +28,8 @@ MAX_ALIASES = 200_000  # likewise
 N_SEQUENCE = 256  # numbers go from 0 to 255
 N_LATE = 16  # a number behind by less is a message that was overtaken, or came twice
 FIRST_PAUSE_NS, MAX_PAUSE_NS = 10 * 10**9, 600 * 10**9  # between two requests for a birth
-MAX_REQUESTS = (
-    20  # within the first pause, to all edge nodes: a hostile publisher may invent some
-)
+# within the first pause, to all edge nodes: a hostile publisher may invent some
+MAX_REQUESTS = 20
 N_NAMED = 8  # metrics that a sentence names
 
 
@@ -70,12 +69,10 @@ class EdgeNodes:
         """
         self._nodes: dict[tuple[str, str, str], _Node] = {}
         self._n_senders = 0
-        self._asked_ns: deque[int] = deque(
-            maxlen=MAX_REQUESTS
-        )  # when births were asked for
-        self._sizes: dict[
-            str, tuple[int, int]
-        ] = {}  # bytes and aliases of births, by topic
+        # when births were asked for
+        self._asked_ns: deque[int] = deque(maxlen=MAX_REQUESTS)
+        # bytes and aliases of births, by topic
+        self._sizes: dict[str, tuple[int, int]] = {}
         self._max_bytes = max_bytes
         self._news: EdgeNews | None = None
         for topic in sorted(births, key=lambda topic: "/DBIRTH/" in topic):

@@ -36,9 +36,8 @@ from monitor.signal.payload.base import PayloadError
 from monitor.signal.payload.identity import id_in_properties
 
 MAX_SENSORS = 5000  # a hostile publisher may invent names; each would cost memory
-BEHIND_NS = (
-    1_000_000_000  # a message that waited for longer on our side tells no rate by arrival
-)
+# a message that waited for longer on our side tells no rate by arrival
+BEHIND_NS = 1_000_000_000
 MAX_UNHEARD = 500  # likewise of sensors that have sent nothing but what was refused
 HEAD_BYTES = 64  # of a bad payload, kept for inspection
 
@@ -76,13 +75,11 @@ class Pipeline:
         # Sensors not heard since the last connection began, and whether messages were owed to us.
         self._unsure: dict[str, bool] = {}
         self._is_behind = False  # messages wait on our side
-        self._unheard: set[str] = (
-            set()
-        )  # sensors that have sent nothing but what was refused
+        # sensors that have sent nothing but what was refused
+        self._unheard: set[str] = set()
         self._diagnoser = self._new_diagnoser()
-        self._fresh: set[str] = (
-            set()
-        )  # sensors with samples since their stream was last stored
+        # sensors with samples since their stream was last stored
+        self._fresh: set[str] = set()
         for name, stored in streams.items():
             if (analyser := self._router.analyser(name)) is not None:
                 self._make_sensor(name, analyser, now_s).restore(stored)

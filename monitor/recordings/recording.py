@@ -96,9 +96,8 @@ def read(recording: Recording) -> Float32:
     factor = np.atleast_1d(np.asarray(settings.scale)) * MS2_PER_UNIT.get(
         settings.unit, 1.0
     )
-    with np.errstate(
-        over="ignore"
-    ):  # what no float32 holds is infinite, and refused as such
+    # what no float32 holds is infinite, and refused as such
+    with np.errstate(over="ignore"):
         single = np.ascontiguousarray(signal, dtype=np.float32)
         samples = single * factor.astype(np.float32)[:, None]
     if not np.isfinite(samples).all():

@@ -114,9 +114,8 @@ class Gap:
     end_ns: int
     n_samples: int
     n_new: int  # as in Window
-    reason: (
-        str  # gap, overlap, time_jump, rate_change, sequence_reset, refused_message, ...
-    )
+    # gap, overlap, time_jump, rate_change, sequence_reset, refused_message, ...
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

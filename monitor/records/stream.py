@@ -35,9 +35,8 @@ class Position:
     hole_end_ns: int | None = None  # time of the message that showed the gap, if it had one
     n_since_hole: int = 0  # messages since then
     verified: bool = True
-    missing: str = (
-        ""  # why samples are missing after the last message, where nothing else shows it
-    )
+    # why samples are missing after the last message, where nothing else shows it
+    missing: str = ""
     # Why the samples lie in time where they arrived; "" where message times tell.
     on_arrival: WhyArrival = ""
     # How late messages are at least: in the current span of time, and in the one before.
@@ -46,16 +45,14 @@ class Position:
     looked_ns: int | None = None  # arrival of the current span's first message
     clock_step_ns: int = 10**9  # message times count in steps no longer than this
     slack_ns: int = 0  # the next sample may start so much later than expected_ns
-    stated_rate_hz: float | None = (
-        None  # where the newest message measured another than rate_hz
-    )
+    # where the newest message measured another than rate_hz
+    stated_rate_hz: float | None = None
     # Spans of time that have verdicts, of whatever segment; the newest last.
     covered: list[tuple[int, int]] = field(default_factory=list)
     # Of a velocity: the newest samples of each channel, which its derivative goes on from.
     history: list[list[float]] = field(default_factory=list)
-    reading: str = (
-        ""  # a mark of the settings by which the buffer was read; "" where unknown
-    )
+    # a mark of the settings by which the buffer was read; "" where unknown
+    reading: str = ""
     n_window: int = 0  # the geometry the segment was cut by
     n_hop: int = 0
 

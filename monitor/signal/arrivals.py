@@ -21,9 +21,8 @@ CERTAINTY = 4.0  # times the scatter
 # What comes faster than that is taken for a backlog, unless it lasts. A backlog that comes at five
 # times the rate or more is then never taken for a rate, also not together with what follows it.
 BACKLOG = 2.5
-PATIENCE_S = (
-    1200.0  # likewise for all that comes too fast where a backlog is to be expected
-)
+# likewise for all that comes too fast where a backlog is to be expected
+PATIENCE_S = 1200.0
 N_POINTS = 64  # arrivals to remember
 SPAN_S = 600.0  # then it is measured anew
 RENEWED_S = 60.0  # so long the finding of the span before stands

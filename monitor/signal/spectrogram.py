@@ -239,9 +239,8 @@ def _band_power(rows: Float32, settings: SpectrogramSettings, out: Float32) -> N
     # Re, im, re, im: summing squares over pairs needs no |X|² of its own.
     power = spectrum.view(np.float32)
     np.square(power, out=power)
-    power[..., :2] *= (
-        0.5  # one-sided: every bin counts twice but zero frequency and Nyquist
-    )
+    # one-sided: every bin counts twice but zero frequency and Nyquist
+    power[..., :2] *= 0.5
     if settings.n_fft % 2 == 0:
         power[..., -2:] *= 0.5
     np.add.reduceat(power[..., :end], starts, axis=-1, out=out)

@@ -72,9 +72,8 @@ class Parameters:
     cycle_s: float  # an intermittent fault sounds for a part of each cycle (of load, for example)
     duty: float
     unbalance: float  # growth of the first shaft harmonic at severity 1
-    quiet_shift: (
-        float  # relative fall of the structure's frequencies and levels at severity 1
-    )
+    # relative fall of the structure's frequencies and levels at severity 1
+    quiet_shift: float
 
 
 class _Draw:

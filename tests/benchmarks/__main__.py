@@ -34,9 +34,8 @@ from tests.benchmarks.workload import make_workload
 N_SENSORS = 100
 N_WINDOWS = 20 + N_FIRST
 N_WINDOWS_LIVE = 6  # in real time
-BUSY = (
-    0.5  # load a core before the start, beyond which the figures say more of the other work
-)
+# load a core before the start, beyond which the figures say more of the other work
+BUSY = 0.5
 
 
 def main() -> int:

@@ -120,9 +120,8 @@ def config(workload: Workload, port: int, journal: Path) -> dict[str, object]:
 def _publish(workload: Workload, port: int) -> None:
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
     online = threading.Event()
-    client.on_message = lambda *_: (
-        online.set()
-    )  # the daemon says so after it has subscribed
+    # the daemon says so after it has subscribed
+    client.on_message = lambda *_: online.set()
     client.connect("127.0.0.1", port)
     client.subscribe(STATUS_TOPIC)
     client.loop_start()

@@ -83,10 +83,8 @@ def test_refused_rows_are_ordered_once_the_preview_is_read(plant: Plant) -> None
     code, said, _ = plant.run("resend", "--parked")
     assert code == 0
     assert "plant gets 3 verdict rows" in said
-    assert [row.row_id for row in plant.waiting.pending(9)] == [
-        2,
-        3,
-    ]  # a quarter of a batch
+    # a quarter of a batch
+    assert [row.row_id for row in plant.waiting.pending(9)] == [2, 3]
     (event,) = JournalViews(load_config(plant.config).journal.path).events_back(None, 9)
     assert event.text.endswith("asked for by kim")
     assert "3 rows are still to be sent to plant again" in plant.run("status")[1]

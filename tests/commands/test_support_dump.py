@@ -138,12 +138,8 @@ def test_no_secret_is_in_it_wherever_it_was(
     secrets = Secrets(tmp_path, monkeypatch)
     tree = configuration(tmp_path, secrets)
     fill(tmp_path / "journal", n_windows=3, start_ns=START_NS)
-    shown_nowhere_else = {
-        "mqtt.username",
-        "mail.username",
-        "sender",
-        "to",
-    }  # names, not secrets
+    # names, not secrets
+    shown_nowhere_else = {"mqtt.username", "mail.username", "sender", "to"}
     read = [
         word for word, where in secrets.planted.items() if where not in shown_nowhere_else
     ]

@@ -90,6 +90,5 @@ def test_recordings_are_judged_to_their_end(datasets: Path) -> None:
     assert figures["bad_data"] == figures["dropped"] == 0
     assert figures["max_residual"] < 1e-3
     assert sum(figures["by_label"].values()) == len(windows)
-    assert figures["machines_in_training"] == [
-        "M02"
-    ]  # so the accuracy beside it is no test
+    # so the accuracy beside it is no test
+    assert figures["machines_in_training"] == ["M02"]

@@ -108,9 +108,8 @@ def test_only_influxdb_gets_the_operators_token(stack: dict[str, Any]) -> None:
     assert stack["services"]["influxdb"]["environment"]["DOCKER_INFLUXDB_INIT_RETENTION"]
     shared = [mount.split(":") for mount in stack["services"]["camshaft"]["volumes"]]
     assert ["influxdb-tokens", "/run/influxdb", "ro"] in shared
-    assert "influxdb-config" not in {
-        mount[0] for mount in shared
-    }  # it holds the operator's token
+    # it holds the operator's token
+    assert "influxdb-config" not in {mount[0] for mount in shared}
 
 
 def test_influxdbs_set_up_gives_each_what_it_needs_and_no_more(tmp_path: Path) -> None:

@@ -200,9 +200,8 @@ def test_a_sensor_that_stands_still_has_no_name() -> None:
     assert one.repetition is None
 
 
-HUMMING = replace(
-    TURNING, line_hz=RATIOS.bpfo * SHAFT_HZ / 2
-)  # twice the mains lies on BPFO
+# twice the mains lies on BPFO
+HUMMING = replace(TURNING, line_hz=RATIOS.bpfo * SHAFT_HZ / 2)
 
 
 def test_strikes_and_the_mains_at_one_frequency_are_told_apart() -> None:

@@ -8,9 +8,8 @@ from monitor.discovery.preview import BLOCKS, spectrum, waveform
 
 
 def test_a_tone_stands_where_its_frequency_is() -> None:
-    tone = np.sin(
-        2 * np.pi * 0.25 * np.arange(4096)
-    )  # in the middle from 0 to half the rate
+    # in the middle from 0 to half the rate
+    tone = np.sin(2 * np.pi * 0.25 * np.arange(4096))
     drawn = spectrum(tone, 20)
     assert len(drawn) == 20
     assert drawn.index(BLOCKS[-1]) in (9, 10)

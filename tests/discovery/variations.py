@@ -69,9 +69,8 @@ class Truth:
     unit: str
     per_ms2: float
     is_unit_told: bool
-    samples: list[Float64] = field(
-        default_factory=list
-    )  # (n_channels, n) as stored, a message
+    # (n_channels, n) as stored, a message
+    samples: list[Float64] = field(default_factory=list)
     starts_ns: list[int] = field(default_factory=list)
 
 

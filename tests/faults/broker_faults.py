@@ -13,9 +13,8 @@ from tests.faults.campaign import Done, scenario
 from tests.faults.stage import Action, Stage
 
 TABLE = "camshaft_faults"
-QUIET_S = (
-    20.0  # after five losses at once the service waits for 16 s before it connects again
-)
+# after five losses at once the service waits for 16 s before it connects again
+QUIET_S = 20.0
 
 
 @scenario(

@@ -134,9 +134,8 @@ def test_receivers_that_never_answer_hold_up_no_alarm_topic(
         )
         service.start()
         publisher.play(cut for cut in two.cut(0.05) if cut.sensor == first)
-        hanging = [
-            silent.accept()[0] for _ in hooks
-        ]  # every webhook waits for an answer now
+        # every webhook waits for an answer now
+        hanging = [silent.accept()[0] for _ in hooks]
         panel = Panel(broker.port)
         publisher.play(cut for cut in two.cut(0.05) if cut.sensor == second)
         began_s = time.monotonic()

@@ -89,9 +89,8 @@ def test_kill_9_loses_and_doubles_nothing(tmp_path: Path) -> None:
         for number, message in sent:
             write_message(inbox, number, message)
             if chance.random() < 0.15:
-                time.sleep(
-                    chance.random() * 0.4
-                )  # any moment will do, also one before it runs
+                # any moment will do, also one before it runs
+                time.sleep(chance.random() * 0.4)
                 process.kill()
                 process.wait()
                 process = start(config, inbox)

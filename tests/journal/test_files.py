@@ -96,9 +96,8 @@ def test_what_was_there_is_kept_aside_with_what_a_kill_left(
     journal.commit(Batch(verdicts=[make_verdict(20)]))
     killed = tmp_path / "killed"
     killed.mkdir()
-    for file in tmp_path.glob(
-        "camshaft.journal*"
-    ):  # the newest row is in the -wal file alone
+    # the newest row is in the -wal file alone
+    for file in tmp_path.glob("camshaft.journal*"):
         shutil.copy(file, killed / file.name)
     journal.close()
     there = killed / path.name

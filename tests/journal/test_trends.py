@@ -50,9 +50,8 @@ def test_old_rows_go_tier_by_tier_and_are_counted(path: Path) -> None:
     reader = TrendReader(path)
     for tier_s, kept_s in KEPT_S.items():
         rows = reader.rows(SENSOR, tier_s, *EVER)
-        longest_s = (
-            kept_s + ROWS_PER_BLOCK * tier_s + DAY_S
-        )  # the newest window is not of now
+        # the newest window is not of now
+        longest_s = kept_s + ROWS_PER_BLOCK * tier_s + DAY_S
         assert kept_s < (now_ns - rows[0].start_ns) / SECOND_NS <= longest_s
         assert rows[-1].end_ns > START_NS + 49 * DAY_S * SECOND_NS
     days = reader.rows(SENSOR, DAY_S, *EVER)

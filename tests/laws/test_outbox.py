@@ -11,9 +11,8 @@ from monitor.journal.cursors import RowKey
 from monitor.outputs.influx.in_flight import InFlight
 from monitor.outputs.influx.refusals import Refusals
 
-rows_of_lines = st.lists(
-    st.lists(st.booleans(), max_size=5), max_size=40
-)  # True: a good line
+# True: a good line
+rows_of_lines = st.lists(st.lists(st.booleans(), max_size=5), max_size=40)
 
 
 def key_of(number: int) -> RowKey:

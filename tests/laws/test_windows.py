@@ -280,9 +280,8 @@ def test_what_a_forgetful_broker_delivers_again_is_late_however_long_ago(
     windower = Windower("m/p", settings)
     once, _ = feed(Windower("m/p", settings), sent)
     found, ended = feed(windower, sent[:100])
-    windower.restore(
-        windower.position, [], None
-    )  # as after more messages than are remembered
+    # as after more messages than are remembered
+    windower.restore(windower.position, [], None)
     again, repeated = feed(windower, sent[:100][first : first + n_again])
     rest, _ = feed(windower, sent[100:])
     assert not ended

@@ -329,9 +329,8 @@ def test_what_is_gone_is_removed_and_what_a_broker_forgot_is_said_again(
                 for topic, payload in seen
                 if "fan/config" in topic
             )
-            assert {
-                "platform": "binary_sensor"
-            } in gone.values()  # as they are to be removed
+            # as they are to be removed
+            assert {"platform": "binary_sensor"} in gone.values()
 
             broker.restart()  # it keeps nothing
             retained.clear()

@@ -91,13 +91,8 @@ def test_without_maps_there_are_three_rows() -> None:
 
 
 def test_overlapping_windows_do_not_overwrite_each_others_maps() -> None:
-    starts = [
-        0,
-        500,
-        1000,
-        1500,
-        2000,
-    ]  # windows of 2000 samples that overlap by three quarters
+    # windows of 2000 samples that overlap by three quarters
+    starts = [0, 500, 1000, 1500, 2000]
     sends_maps = [
         len(verdict_lines(make_verdict(first_sample=start), maps=True)) > 3
         for start in starts

@@ -123,9 +123,8 @@ def test_the_fleet_shows_what_is_not_ok_first(window: Any, served: Served) -> No
     words = [tile.split("\n")[0] for tile in tiles.all_inner_texts()]
     assert set(words) == {"NG", "NO DATA", "BAD DATA", "LEARNING", "OK", "IDLE"}
     assert words[0] == "NG"
-    assert (
-        window.locator(".tile svg.shape").count() == tiles.count()
-    )  # a shape beside each colour
+    # a shape beside each colour
+    assert window.locator(".tile svg.shape").count() == tiles.count()
 
 
 def test_a_faulty_machine_shows_where_its_evidence_lies(
@@ -710,9 +709,8 @@ def picture_of_report(page: Any, served: Served, path: Path) -> None:
         report.gather(views, "plant-1", worst.sensor, first.end_ns, worst.end_ns),
         time.time_ns(),
     )
-    sheet = (
-        page.context.new_page()
-    )  # the page's own policy would bind what is put in its place
+    # the page's own policy would bind what is put in its place
+    sheet = page.context.new_page()
     sheet.set_viewport_size({"width": 1060, "height": 1080})
     sheet.set_content(html)
     sheet.screenshot(path=path)

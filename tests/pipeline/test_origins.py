@@ -88,9 +88,8 @@ def test_two_senders_that_nobody_told_apart_are_not_melted(
     (event,) = [event for event in batch.events if event.kind == "ambiguous"]
     assert "name the field that tells them apart as machine or point" in event.text
     assert event.text.isprintable()
-    assert (
-        batch.books["m/main", "received", ""] == 4500
-    )  # all of the first, one of the second
+    # all of the first, one of the second
+    assert batch.books["m/main", "received", ""] == 4500
 
 
 def test_named_by_that_field_they_are_two_sensors() -> None:

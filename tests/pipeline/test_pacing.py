@@ -35,9 +35,8 @@ def test_a_broker_s_smaller_limit_is_learned_from_its_silence_and_forgotten_slow
     again.
     """
     pacer = fresh(1000)
-    assert (
-        pacer.due(0.01, ASSUMED_IN_FLIGHT, 0.0, 5, 0, False) is Due.NOTHING
-    )  # still coming
+    # still coming
+    assert pacer.due(0.01, ASSUMED_IN_FLIGHT, 0.0, 5, 0, False) is Due.NOTHING
     # Nothing comes any more.
     assert pacer.due(0.02, ASSUMED_IN_FLIGHT, 0.0, 0, 0, False) is Due.TAILS
     # Now before it runs dry.

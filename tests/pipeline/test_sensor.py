@@ -115,10 +115,8 @@ def test_what_may_speak(
 def test_the_band_belongs_to_the_evidence_that_spoke() -> None:
     by_network = judge(analyser(), 0.5)
     assert by_network.band is not None
-    assert (by_network.band.low_hz, by_network.band.high_hz) == (
-        0.0,
-        200.0,
-    )  # 0.2 and 0.8 of it
+    # 0.2 and 0.8 of it
+    assert (by_network.band.low_hz, by_network.band.high_hz) == (0.0, 200.0)
     assert by_network.band.share == pytest.approx(1.0)
     baseline = commissioned(0.7)
     baseline.baseline.high_db[0, 1] = -40.0  # only the lower band is unlike itself

@@ -45,9 +45,8 @@ def read_again(recording: Recording, content: bytes) -> Float32 | None:
     """With other bytes in its file; None where they are refused, in one sentence."""
     recording.path.unlink()  # some disks wait at each file that is written over
     recording.path.write_bytes(content)
-    now_ns = (
-        time.time_ns()
-    )  # files are remembered by their time, in coarse steps on some disks
+    # files are remembered by their time, in coarse steps on some disks
+    now_ns = time.time_ns()
     os.utime(recording.path, ns=(now_ns, now_ns))
     try:
         return read(recording)

@@ -180,9 +180,8 @@ def uff_binary(path: Path, samples: Samples) -> str:
 
 def write_uff(path: Path, sets: list[dict[str, Any]]) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", ResourceWarning
-        )  # pyuff forgets to close a binary file
+        # pyuff forgets to close a binary file
+        warnings.simplefilter("ignore", ResourceWarning)
         pyuff.UFF(str(path)).write_sets(sets, "add")
 
 

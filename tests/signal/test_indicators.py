@@ -101,6 +101,5 @@ def test_what_cannot_be_told_is_no_number() -> None:
     still = only(np.full((1, 2560), 9.5, np.float32))
     assert (still["rms_ms2"], still["peak_ms2"]) == (0, 0)
     assert np.isnan([still["crest"], still["kurtosis"]]).all()
-    assert (
-        velocities(sine(50.0, 1.0), RATE_HZ, SLOW_VELOCITY) == []
-    )  # 1 s is short for 2 Hz
+    # 1 s is short for 2 Hz
+    assert velocities(sine(50.0, 1.0), RATE_HZ, SLOW_VELOCITY) == []

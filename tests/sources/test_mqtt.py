@@ -237,9 +237,8 @@ def test_broker_restarts_with_persistence(tmp_path: Path, end: str) -> None:
         with Listener(broker.port) as first:
             first.ready()
         send(broker.port, *numbered(5))
-        if (
-            end == "kill"
-        ):  # Mosquitto answers before it saves: what it had not saved, a kill loses
+        # Mosquitto answers before it saves: what it had not saved, a kill loses
+        if end == "kill":
             wait_until(lambda: b"0004" in broker.database_path.read_bytes(), why="saved")
         getattr(broker, end)()
         broker.start()
@@ -639,9 +638,8 @@ def test_less_than_asked_is_said(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_topic_that_is_no_text_is_counted_and_settled() -> None:
-    bad = (
-        b"\x32\x08" + b"\x00\x02\xff\xfe" + b"\x00\x07" + b"\x00" + b"x"
-    )  # QoS 1, packet id 7
+    # QoS 1, packet id 7
+    bad = b"\x32\x08" + b"\x00\x02\xff\xfe" + b"\x00\x07" + b"\x00" + b"x"
     good = b"\x32\x08" + b"\x00\x02a/" + b"\x00\x08" + b"\x00" + b"y"
     with (
         ScriptedBroker(connack(), then=bad + good) as broker,

@@ -97,9 +97,8 @@ def test_the_healthy_floor_weighs_each_machine_alike() -> None:
     number = np.append(np.repeat(np.arange(19), 10), np.full(1000, 19))
     machine = np.array([f"M{i}" for i in number])
     assert healthy_floor(novelty, machine) <= 0.51
-    assert (
-        healthy_floor(novelty[:190], machine[:190]) == NOVELTY_FLOOR
-    )  # 19 are too few to tell
+    # 19 are too few to tell
+    assert healthy_floor(novelty[:190], machine[:190]) == NOVELTY_FLOOR
 
 
 def test_labelled_faults_set_the_floor_where_it_would_miss_them(dataset: Dataset) -> None:

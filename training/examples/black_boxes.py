@@ -47,9 +47,8 @@ from training.splits import leave_one_out
 
 GAP, LENET, ALEXNET = "GAP-CNN", "LeNet-5 style", "AlexNet style"
 N_SEEDS = 3
-N_TRAIN = (
-    1500  # fewer than the sweep example learns from, as there are many networks to train
-)
+# fewer than the sweep example learns from, as there are many networks to train
+N_TRAIN = 1500
 N_EPOCHS = 15
 N_BATCH = 256
 

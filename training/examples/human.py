@@ -62,9 +62,8 @@ N_BATCH = 128
 N_EPOCHS = 34
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.05
-SPARSITY = (
-    0.1  # cost of activity in the feature maps, so that evidence stands where people are
-)
+# cost of activity in the feature maps, so that evidence stands where people are
+SPARSITY = 0.1
 N_SHOWN = 6  # people found, and as many windows that were called wrong
 N_THUMBNAIL = 12  # pixels on each side of what the simple peer sees
 

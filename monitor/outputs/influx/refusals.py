@@ -34,9 +34,8 @@ class Refusals:
     """Empty until an answer teaches something."""
 
     def __init__(self) -> None:
-        self._fields: dict[
-            str, dict[tuple[str, str], str]
-        ] = {}  # (field, type sent): reason
+        # (field, type sent): reason
+        self._fields: dict[str, dict[tuple[str, str], str]] = {}
         self._maps: dict[str, str] = {}
         self._named: dict[str, None] = {}  # in the order of their finding
         self._oldest_ns: int | None = None

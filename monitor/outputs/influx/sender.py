@@ -65,9 +65,8 @@ class InfluxOutput:
         self._in_flight: InFlight | None = None
         self._is_probing = False  # until a probe is stored
         self._is_proven = False  # a probe was stored since the rows were first refused
-        self._max_lines = self._most_lines = (
-            2**31
-        )  # of a request; what the server takes at all
+        # of a request; what the server takes at all
+        self._max_lines = self._most_lines = 2**31
 
     def step(self, rows: Sequence[JournalRow], now_ns: int) -> Step:
         """Waits for the server at most the configured timeout, and as long for its answer's end."""

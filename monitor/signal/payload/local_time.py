@@ -36,9 +36,8 @@ def with_offset(value: object, zone: str | None, received_ns: int) -> object:
     """
     if zone is None:
         return value
-    if (
-        isinstance(value, datetime) and value.tzinfo is None
-    ):  # CBOR and MessagePack bring such
+    # CBOR and MessagePack bring such
+    if isinstance(value, datetime) and value.tzinfo is None:
         return value.replace(tzinfo=UTC) - _offset(value, zone, received_ns)
     if not isinstance(value, str) or not (found := _NAIVE.fullmatch(value.strip())):
         return value

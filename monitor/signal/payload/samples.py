@@ -106,9 +106,8 @@ def to_ms2(numbers: NDArray[Any], scale: Scale, zero: float = 0.0) -> Float32:
     """
     with np.errstate(over="ignore", invalid="ignore"):
         if zero:
-            numbers = numbers - np.float64(
-                zero
-            )  # in float64: uint32 less 2^31 keeps its digits
+            # in float64: uint32 less 2^31 keeps its digits
+            numbers = numbers - np.float64(zero)
         samples = np.array(numbers, dtype=np.float32, order="C")
         if scale != 1.0:
             samples *= np.float32(scale) if isinstance(scale, float) else _column(scale)

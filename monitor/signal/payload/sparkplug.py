@@ -67,9 +67,8 @@ class SparkplugPayload(PayloadSettings):
     byte_order: ByteOrder = "little"
     zero: Finite = 0.0  # the stored number that means 0 m/s²
     sequence: bool = False
-    request_rebirth: bool = (
-        True  # where a birth certificate is missing: a command to the edge node
-    )
+    # where a birth certificate is missing: a command to the edge node
+    request_rebirth: bool = True
 
     def check(self) -> None:
         super().check()

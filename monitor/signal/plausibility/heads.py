@@ -19,12 +19,10 @@ MAX_MESSAGES = 8
 MIN_SAME = 5  # bytes of the head that never change, where those of the body do
 MIN_RUN = 3  # of these side by side: by chance single ones are the same
 MIN_VALUES = 3  # different ones among them: samples may begin with a run of zeros
-MIN_FRAMES = (
-    0.25  # share of the body's frames that differ: a signal of few levels may begin alike
-)
-RESTING_SHARE = (
-    0.01  # of a place in the frame: the body's bytes there may be the same by chance
-)
+# share of the body's frames that differ: a signal of few levels may begin alike
+MIN_FRAMES = 0.25
+# of a place in the frame: the body's bytes there may be the same by chance
+RESTING_SHARE = 0.01
 
 
 class Heads:

@@ -24,9 +24,8 @@ MAX_NUMBERS = 1024  # of a channel; more tell no more
 MARGIN_BITS = 1.25  # of a number: by how much another reading must be shorter
 MARGIN_SURE = 8.0  # the same over the root of the number of numbers
 LEAST_BITS = 3.0  # of a number: of what hardly leaves 0, any width is as short
-HALVES_BITS = (
-    0.9  # of a byte: by how much halves must be shorter to be numbers of their own
-)
+# of a byte: by how much halves must be shorter to be numbers of their own
+HALVES_BITS = 0.9
 NOISE_BITS = 7.3  # of a byte: what takes more in any reading is no signal at all
 FULL_BITS = 0.8  # of a number that noise does not fill at most
 UNLIKE_BITS = 2.0  # of a number

@@ -13,15 +13,8 @@ from monitor.signal.payload.tree_settings import TreePayload
 from monitor.signal.plausibility.readings import Reading
 
 BYTES = ("base64", "hex", "binary")  # encodings whose numbers are bytes
-EXACT = (
-    "int8",
-    "uint8",
-    "int16",
-    "uint16",
-    "int24",
-    "uint24",
-    "float32",
-)  # in float32 samples
+# in float32 samples
+EXACT = ("int8", "uint8", "int16", "uint16", "int24", "uint24", "float32")
 
 
 def reading_of(payload: PayloadSettings, rule: SensorRule) -> Reading | None:

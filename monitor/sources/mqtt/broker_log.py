@@ -33,15 +33,13 @@ class MqttCounters:
     failed_connects: int = 0  # no connection, or TLS failed
     refused_connects: int = 0  # the broker said no: credentials, protocol
     refused_subscriptions: int = 0
-    refused_publications: int = (
-        0  # our status and alarms: not allowed, or left out for that
-    )
+    # our status and alarms: not allowed, or left out for that
+    refused_publications: int = 0
     takeovers: int = 0  # connections that another client with our id ended
     oversize: int = 0
     bad_topics: int = 0  # not UTF-8
-    dropped_by_broker: int = (
-        0  # as the broker counts since its own start, over all its clients
-    )
+    # as the broker counts since its own start, over all its clients
+    dropped_by_broker: int = 0
 
 
 class BrokerLog:
@@ -58,9 +56,8 @@ class BrokerLog:
         self._had_session = had_session
         self._limiter = LogLimiter(log, LOG_PERIOD_S)
         self._has_said_trouble = False  # since the last "Connected"
-        self._was_plain = (
-            False  # MQTT 3.1.1: we said that status and alarms are not retained
-        )
+        # MQTT 3.1.1: we said that status and alarms are not retained
+        self._was_plain = False
 
     # -- connections ------------------------------------------------------------------------------
 

@@ -126,12 +126,10 @@ class MqttClient:
         self._stopping = False
         self._connected_s = 0.0  # when the newest connection was made
         self._unsettled = Unsettled()
-        self._asked: dict[
-            int, list[str]
-        ] = {}  # filters by the packet id of their SUBSCRIBE
-        self._leaving: dict[
-            int, list[str]
-        ] = {}  # filters by the packet id of their UNSUBSCRIBE
+        # filters by the packet id of their SUBSCRIBE
+        self._asked: dict[int, list[str]] = {}
+        # filters by the packet id of their UNSUBSCRIBE
+        self._leaving: dict[int, list[str]] = {}
         # By filter, of this connection: the broker's refusal, "" when granted.
         self._answers: dict[str, str] = {}
         self._options = PublishOptions()  # of this connection, or of the next attempt

@@ -21,9 +21,8 @@ from tests.signals import configure
 
 BERLIN = ZoneInfo("Europe/Berlin")
 RULE = configure().sensors[0]
-MIDNIGHT = datetime(
-    2026, 10, 24, 22, tzinfo=UTC
-)  # of the 25th in Berlin: the clocks go back at 3
+# of the 25th in Berlin: the clocks go back at 3
+MIDNIGHT = datetime(2026, 10, 24, 22, tzinfo=UTC)
 
 
 def ns_of(time: datetime) -> int:
