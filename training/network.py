@@ -57,6 +57,7 @@ tf.config.threading.set_intra_op_parallelism_threads(len(os.sched_getaffinity(0)
 tf.config.threading.set_inter_op_parallelism_threads(1)
 
 __all__ = [
+    "FusedBatchNormalization",
     "NetworkSettings",
     "average",
     "build",
@@ -171,8 +172,8 @@ class SpectrogramInput(layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="camshaft")
 class FusedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
-    """Batch normalization whose training step is one operation; Keras makes some twenty of it, which
-    is most of the time that a small network learns.
+    """Batch normalization whose training step is one operation. Keras makes some
+    twenty of it, which is most of the time that a small network learns.
 
     The moving variance is the unbiased one.
     """

@@ -33,6 +33,7 @@ from training.examples.sweep_signals import make_dataset
 from training.fit import usable
 from training.metrics import Interval, auc, balanced_accuracy, bootstrap
 from training.network import (
+    FusedBatchNormalization,
     NetworkSettings,
     SpectrogramInput,
     keras,
@@ -361,7 +362,7 @@ def _standardised(
 def _convolution(x: Any, n_maps: int, kernel: int, strides: int = 1) -> Any:
     layers = keras.layers
     x = layers.Conv2D(n_maps, kernel, strides=strides, padding="same", use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    return layers.ReLU()(FusedBatchNormalization(momentum=0.9)(x))
 
 
 def _parser() -> argparse.ArgumentParser:
