@@ -67,6 +67,7 @@ __all__ = [
     "predict",
     "quiet",
     "set_head",
+    "tf",
 ]
 
 # At first every map speaks for a fault and the bias for health, so that maps learn to light up for
