@@ -126,7 +126,8 @@ class Service:
         self._journal = Journal(config.journal.path, systemd.starting_slowly)
         self._reader = JournalReader(config.journal.path)
         streams, digests = self._journal.streams(), self._journal.digests()
-        self._pipeline = Pipeline(rules, streams, digests, 0.0, self._journal.remembered())
+        remembered, healthy_of = self._journal.remembered(), self._journal.healthy
+        self._pipeline = Pipeline(rules, streams, digests, 0.0, remembered, healthy_of)
         self._commissioner = Commissioner(config.journal.path, self._pipeline.geometry)
         self._points = PointStates(
             {name: stored.alarm_raised for name, stored in streams.items()}

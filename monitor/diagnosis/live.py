@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.diagnosis.naming import Candidate, Diagnosis, diagnose
+from monitor.diagnosis.naming import NEEDS_HEALTHY, Candidate, Diagnosis, diagnose
 from monitor.records.diagnosis import Diagnosed, Question
 from monitor.records.signal import Float32, Float64
 from monitor.signal.envelope import envelope_spectrum
@@ -35,6 +35,7 @@ def answer(question: Question) -> Diagnosed:
     tree = {
         **_tree(one, shown),
         "channel": question.channels[best],
+        "healthy_ns": question.healthy and question.healthy.at_ns,
         "signal_s": sum(len(stretch) for stretch in stretches) / question.sample_rate_hz,
         "carried_hz": carried,
         "map_band_hz": question.map_band_hz,
@@ -49,8 +50,16 @@ def answer(question: Question) -> Diagnosed:
 def _of_channel(question: Question, channel: int) -> Diagnosis:
     stretches = [stretch[channel] for stretch in question.stretches]
     rate = question.rate / len(question.channels)
-    found = diagnose(stretches, question.sample_rate_hz, question.machine, rate=rate)
-    return replace(found, why_not=question.no_speed) if question.no_speed else found
+    kept = () if question.healthy is None else question.healthy.stretches
+    healthy = [stretch[channel] for stretch in kept]
+    found = diagnose(
+        stretches, question.sample_rate_hz, question.machine, healthy=healthy, rate=rate
+    )
+    unknown = tuple(
+        (family, question.no_healthy if why == NEEDS_HEALTHY else why)
+        for family, why in found.unknown
+    )
+    return replace(found, unknown=unknown, why_not=question.no_speed or found.why_not)
 
 
 def _rank(found: Diagnosis) -> tuple[bool, float]:

@@ -36,6 +36,7 @@ LIGHTER = 0.05  # of the harmonics' mean level: a turning part's sidebands have 
 GROWN_DB = 8.0  # what every healthy machine has is a fault from 2.5 times its amplitude on
 SAME_RATE = 0.01  # nearer than this, two parts are not told apart
 SWING = 0.03  # of the speed, within a recording and between two
+NEEDS_HEALTHY = "needs a healthy recording"
 NEIGHBOURS = (1 / 2, 1 / 3, 2 / 3, 3 / 2, 2, 3)
 
 
@@ -193,7 +194,7 @@ def _fit_in(
 
 def _why_unknown(family: Family, measured: Mapping[Measure, Levels | None]) -> str:
     if family.source not in measured:
-        return "needs a healthy recording"
+        return NEEDS_HEALTHY
     levels = measured[family.source]
     if levels is None:
         return "the signal is too short"

@@ -21,6 +21,7 @@ import numpy as np
 
 from monitor.journal import remembered
 from monitor.journal.diagnoses import store_diagnoses
+from monitor.journal.healthy import healthy_of, store_healthy
 from monitor.journal.indicators import store_indicators
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.maps import pack_cells, pack_spectra
@@ -34,6 +35,7 @@ from monitor.journal.side_tables import Manner, SideTables
 from monitor.journal.trend_changes import prune_changes
 from monitor.journal.trends import StoredWindow, TrendWriter, thin_trends
 from monitor.records.batch import Batch, BookKey, KeptWindow
+from monitor.records.diagnosis import Healthy
 from monitor.records.evidence import Evidence
 from monitor.records.labels import TOPIC, LabelRequest
 from monitor.records.promise import PromiseState
@@ -112,6 +114,7 @@ class Journal:
                 [(e.at_ns, e.sensor, e.kind, e.text, e.model_id) for e in batch.events],
             )
             store_diagnoses(link, batch.diagnoses)
+            store_healthy(link, batch.healthy)
             for request in batch.labels:
                 _store_label(link, request)
             _add(link, batch.books, batch.counters)
@@ -153,6 +156,10 @@ class Journal:
     def remembered(self) -> Remembered:
         """What earlier messages told that later ones need."""
         return remembered.remembered(self._link)
+
+    def healthy(self, sensor: str) -> Healthy | None:
+        """What a sensor sounded like when its machine was well; None where none is kept."""
+        return healthy_of(self._link, sensor)
 
     def store_health(
         self,

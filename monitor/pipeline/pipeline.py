@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 from monitor.config import SensorSettings
 from monitor.pipeline.analysis import Analyser
-from monitor.pipeline.diagnosing import Diagnoser, in_events
+from monitor.pipeline.diagnosing import Diagnoser, HealthyOf, in_events, no_healthy
+from monitor.pipeline.healthy import HealthyCollector, is_wanted
 from monitor.pipeline.judging import Cut, Judgement, judge
 from monitor.pipeline.memory import Memory
 from monitor.pipeline.origins import Origin, Origins, Senders
@@ -52,9 +53,12 @@ class Pipeline:
         digests: Mapping[int, int],
         now_s: float,
         remembered: Remembered = NOTHING,
+        healthy_of: HealthyOf = no_healthy,
     ) -> None:
         """streams, digests, remembered : where an earlier process stopped, as the journal holds
         it.
+
+        healthy_of : a sensor's signal of when its machine was well, of earlier batches
         """
         self.sensors: dict[str, Sensor] = {}
         self._rules = rules
@@ -77,6 +81,8 @@ class Pipeline:
         self._is_behind = False  # messages wait on our side
         # sensors that have sent nothing but what was refused
         self._unheard: set[str] = set()
+        self._healthy_of = healthy_of
+        self._healthy = HealthyCollector(remembered.healthy)
         self._diagnoser = self._new_diagnoser()
         # sensors with samples since their stream was last stored
         self._fresh: set[str] = set()
@@ -86,7 +92,9 @@ class Pipeline:
 
     def _new_diagnoser(self) -> Diagnoser | None:
         answer = self._rules.answer
-        return None if answer is None else Diagnoser(answer, self._memory.context.newest)
+        if answer is None:
+            return None
+        return Diagnoser(answer, self._memory.context.newest, self._healthy_of)
 
     def change_rules(self, rules: Rules) -> None:
         """Take a new configuration over; known sensors change at their next window border."""
@@ -518,8 +526,13 @@ class Pipeline:
         if self._diagnoser is None or cut is None or not isinstance(cut.piece, Window):
             return
         known = cut.sensor.condition.machine
-        if known is not None:
-            self._diagnoser.take(judgement.verdict, cut.piece, cut.analyser.rule, known)
+        if known is None:
+            return
+        taken = judgement.verdict, cut.piece, cut.analyser.rule, known
+        self._diagnoser.take(*taken)
+        healthy = self._healthy.take(*taken) if is_wanted(known) else None
+        if healthy is not None:
+            self._batch.healthy.append(healthy)
 
 
 def _count_window(counters: Counter[str], status: Status, reason: str) -> None:

@@ -13,6 +13,22 @@ DIAGNOSED = "diagnosed"  # the kind of an event
 
 
 @dataclass(frozen=True, slots=True)
+class Healthy:
+    """A sensor's signal of when its machine was well.
+
+    at_ns : its end. stretches : unbroken, float32, shape (n_channels, n), m/s²
+    rpm : the shaft's speed as it was told then; None where none is
+    """
+
+    sensor: str
+    commissioning_id: int
+    at_ns: int
+    sample_rate_hz: float
+    stretches: tuple[Float32, ...]
+    rpm: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What a diagnosis starts from.
 
@@ -20,6 +36,7 @@ class Question:
     no_speed : why the shaft's speed is not known, "" where it is
     map_band_hz : where the verdict's evidence lies, None where it has none
     rate : of wrong names that this question may add
+    healthy : of when the machine was well; where None, no_healthy says why
     """
 
     sensor: str
@@ -31,6 +48,8 @@ class Question:
     no_speed: str
     map_band_hz: tuple[float, float] | None
     rate: float
+    healthy: Healthy | None = None
+    no_healthy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
