@@ -32,6 +32,21 @@ def store_healthy(link: sqlite3.Connection, signals: Iterable[Healthy]) -> None:
         link.execute(_STORE, (*own, lengths, samples))
 
 
+def thin_healthy(link: sqlite3.Connection, max_bytes: int) -> int:
+    """Within the caller's transaction: the oldest go until the others fit. Returns how many."""
+    rows = link.execute(
+        "SELECT sensor, length(samples) FROM healthy_signal ORDER BY at_ns DESC"
+    ).fetchall()
+    total, gone = 0, []
+    for sensor, n_bytes in rows:
+        total += n_bytes
+        if total > max_bytes:
+            gone.append((sensor,))
+    if gone:
+        link.executemany("DELETE FROM healthy_signal WHERE sensor = ?", gone)
+    return len(gone)
+
+
 def healthy_of(link: sqlite3.Connection, sensor: str) -> Healthy | None:
     found = link.execute(_READ, (sensor,)).fetchone()
     if found is None:

@@ -21,7 +21,7 @@ import numpy as np
 
 from monitor.journal import remembered
 from monitor.journal.diagnoses import store_diagnoses
-from monitor.journal.healthy import healthy_of, store_healthy
+from monitor.journal.healthy import healthy_of, store_healthy, thin_healthy
 from monitor.journal.indicators import store_indicators
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.maps import pack_cells, pack_spectra
@@ -46,6 +46,7 @@ from monitor.records.verdict import Verdict
 
 MAX_BAD_PAYLOADS = 1000  # kept for inspection, newest first
 POINTS = "points"  # among the fields of a health row
+HEALTHY_SHARE = 8  # of the journal, at most, may be signals of when machines were well
 MAX_HEALTH_ROWS = 8640  # a day at one per 10 s
 
 ROW_COLUMNS = (
@@ -188,7 +189,7 @@ class Journal:
 
         Labelled rows stay. Rows that all of these outputs have go before rows
         that one has not. Returns what was taken, by kind: kept_windows,
-        delivered_rows, undelivered_rows.
+        healthy_signals, delivered_rows, undelivered_rows.
         """
         taken: Counter[str] = Counter()
         with self._transaction() as link:
@@ -198,6 +199,7 @@ class Journal:
             )
             if over > 0:
                 taken["kept_windows"] += _thin_kept_windows(link, over, n_rows)
+            taken["healthy_signals"] += thin_healthy(link, max_bytes // HEALTHY_SHARE)
             if _used_bytes(link) > max_bytes:
                 taken.update(_thin_rows(link, n_rows, outputs))
             _add(

@@ -1,5 +1,5 @@
-"""An imbalance that has grown since commissioning, through the whole service: what every machine has
-is named live, against the sensor's own signal of when it was well.
+"""An imbalance that has grown since commissioning, through the whole service: what every machine
+has is named live, against the sensor's own signal of when it was well.
 """
 
 from __future__ import annotations

@@ -111,6 +111,10 @@ def test_the_journal_keeps_it_as_it_is(tmp_path: Path) -> None:
         np.testing.assert_array_equal(one, other)
     assert journal.remembered().healthy == {"m/p": 3}
     assert journal.healthy("m/q") is None
+    limits: tuple[int, int, list[str]] = (16 << 20, 1 << 20, [])
+    assert not journal.thin(*limits)["healthy_signals"]
+    assert journal.thin(8 * 1000, *limits[1:])["healthy_signals"] == 1
+    assert journal.healthy("m/p") is None
     journal.close()
 
 
