@@ -12,6 +12,7 @@ from monitor.diagnosis.naming import NEEDS_HEALTHY, Candidate, Diagnosis, diagno
 from monitor.records.diagnosis import Diagnosed, Question
 from monitor.records.signal import Float32, Float64
 from monitor.signal.envelope import envelope_spectrum
+from monitor.signal.orders import SpeedProfile
 from monitor.signal.welch import mean_density
 
 MAX_BINS = 4000  # of a spectrum that is kept: more than a screen shows
@@ -52,8 +53,14 @@ def _of_channel(question: Question, channel: int) -> Diagnosis:
     rate = question.rate / len(question.channels)
     kept = () if question.healthy is None else question.healthy.stretches
     healthy = [stretch[channel] for stretch in kept]
+    told = [SpeedProfile(one.at_s, one.hz) for one in question.told_speeds]
     found = diagnose(
-        stretches, question.sample_rate_hz, question.machine, healthy=healthy, rate=rate
+        stretches,
+        question.sample_rate_hz,
+        question.machine,
+        healthy=healthy,
+        told=told,
+        rate=rate,
     )
     unknown = tuple(
         (family, question.no_healthy if why == NEEDS_HEALTHY else why)

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from monitor.config import SensorSettings
+from monitor.pipeline.speeds import SpeedHistory
 from monitor.pipeline.stretches import Stretches
 from monitor.pipeline.told_speed import told_speed
 from monitor.records.batch import Event
 from monitor.records.context import Told
-from monitor.records.diagnosis import DIAGNOSED, Diagnosed, Healthy, Question
+from monitor.records.diagnosis import DIAGNOSED, Diagnosed, Healthy, Question, ToldSpeed
 from monitor.records.machine import Machine, Surroundings
 from monitor.records.signal import Window
 from monitor.records.verdict import Status, Verdict
@@ -55,8 +56,9 @@ class _Collected:
     def n_bytes(self) -> int:
         return self.signal.n_bytes
 
-    def add(self, window: Window, verdict: Verdict) -> None:
-        self.signal.add(window, verdict.context.get(self.known.speed_context))
+    def add(self, window: Window, verdict: Verdict, received_ns: int) -> None:
+        told = verdict.context.get(self.known.speed_context)
+        self.signal.add(window, told, received_ns)
         self.last = verdict
 
 
@@ -70,15 +72,22 @@ class Diagnoser:
         self, answer: Answer, told_of: ToldOf, healthy_of: HealthyOf = no_healthy
     ) -> None:
         self._answer, self._told_of, self._healthy_of = answer, told_of, healthy_of
+        self.speeds = SpeedHistory()
         self._collected: OrderedDict[str, _Collected] = OrderedDict()
         self._due: list[str] = []  # the newest alarm last
         self.n_bytes = 0  # of signal that is kept
 
     def take(
-        self, verdict: Verdict, window: Window, rule: SensorSettings, known: Surroundings
+        self,
+        verdict: Verdict,
+        window: Window,
+        rule: SensorSettings,
+        known: Surroundings,
+        received_ns: int = 0,
     ) -> None:
-        """A window that was judged."""
+        """A window that was judged. received_ns : when it was whole, by the host's clock"""
         name = verdict.sensor
+        self.speeds.want(known.speed_context)
         found = self._collected.get(name)
         if found is None and verdict.status is Status.NG:
             found = self._collected[name] = _Collected(
@@ -87,7 +96,7 @@ class Diagnoser:
         if found is None or verdict.status not in (Status.OK, Status.NG):
             return
         before = found.n_bytes
-        found.add(window, verdict)
+        found.add(window, verdict, received_ns)
         self.n_bytes += found.n_bytes - before
         found.n_ok = 0 if verdict.status is Status.NG else found.n_ok + 1
         if verdict.alarm != "raised":
@@ -126,7 +135,8 @@ class Diagnoser:
         return None
 
     def _diagnose(self, found: _Collected, last: Verdict, now_ns: int) -> Diagnosed:
-        machine, no_speed = self._machine(found, last.sensor, now_ns)
+        courses = self._courses(found, last.sensor)
+        machine, no_speed = self._machine(found, last.sensor, courses, now_ns)
         healthy = self._healthy(last, machine)
         question = Question(
             sensor=last.sensor,
@@ -140,6 +150,7 @@ class Diagnoser:
             if last.band is None
             else (last.band.low_hz, last.band.high_hz),
             rate=RATE / N_TIMES,
+            told_speeds=() if no_speed else courses,
             healthy=healthy if isinstance(healthy, Healthy) else None,
             no_healthy=healthy if isinstance(healthy, str) else "",
         )
@@ -160,7 +171,17 @@ class Diagnoser:
             return f"the signal of when the machine was well is of {kept.rpm:g} 1/min"
         return kept
 
-    def _machine(self, found: _Collected, sensor: str, now_ns: int) -> tuple[Machine, str]:
+    def _courses(self, found: _Collected, sensor: str) -> tuple[ToldSpeed, ...]:
+        name = found.known.speed_context
+        return self.speeds.courses(sensor, name, found.signal.timed()) if name else ()
+
+    def _machine(
+        self,
+        found: _Collected,
+        sensor: str,
+        courses: Sequence[ToldSpeed],
+        now_ns: int,
+    ) -> tuple[Machine, str]:
         """At the speed that was told, and why none was."""
         known = found.known
         if not known.speed_context:
@@ -168,7 +189,7 @@ class Diagnoser:
         values = found.signal.told
         newest = self._told_of(sensor, known.speed_context)
         tolerance = known.speed_tolerance
-        speed = told_speed(known.speed_context, values, tolerance, newest, now_ns)
+        speed = told_speed(known.speed_context, values, tolerance, newest, now_ns, courses)
         return (
             (known.machine, speed)
             if isinstance(speed, str)

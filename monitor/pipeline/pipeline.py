@@ -303,6 +303,8 @@ class Pipeline:
         if told := self._router.context(message):
             self._memory.context.note(told)
             self._batch.context.update(told)
+            if self._diagnoser is not None:
+                self._diagnoser.speeds.note(told)
 
     def _read(self, message: Message) -> Content:
         """What the message brings. Raises PayloadError; also then there may be news."""
@@ -471,7 +473,15 @@ class Pipeline:
             )
             running = self._running.of(name, analyser.rule, context)
             work.append(
-                Cut(sensor, analyser, window, running, context, taken.is_implausible)
+                Cut(
+                    sensor,
+                    analyser,
+                    window,
+                    running,
+                    context,
+                    taken.is_implausible,
+                    chunk.received_ns,
+                )
             )
             self._batch.window_received_ns.append(chunk.received_ns)
 
@@ -529,7 +539,7 @@ class Pipeline:
         if known is None:
             return
         taken = judgement.verdict, cut.piece, cut.analyser.rule, known
-        self._diagnoser.take(*taken)
+        self._diagnoser.take(*taken, cut.received_ns)
         healthy = self._healthy.take(*taken) if is_wanted(known) else None
         if healthy is not None:
             self._batch.healthy.append(healthy)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.records.machine import Machine
-from monitor.records.signal import Float32
+from monitor.records.signal import Float32, Float64
 
 DIAGNOSED = "diagnosed"  # the kind of an event
 
@@ -29,6 +29,18 @@ class Healthy:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldSpeed:
+    """A shaft's speed over one stretch of signal, as a topic told it.
+
+    at_s : float64, shape (n,), from the stretch's first sample, rising. hz :
+        float64, shape (n,)
+    """
+
+    at_s: Float64
+    hz: Float64
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What a diagnosis starts from.
 
@@ -36,6 +48,7 @@ class Question:
     no_speed : why the shaft's speed is not known, "" where it is
     map_band_hz : where the verdict's evidence lies, None where it has none
     rate : of wrong names that this question may add
+    told_speeds : of each stretch; none where the speed was not told often enough
     healthy : of when the machine was well; where None, no_healthy says why
     """
 
@@ -48,6 +61,7 @@ class Question:
     no_speed: str
     map_band_hz: tuple[float, float] | None
     rate: float
+    told_speeds: tuple[ToldSpeed, ...] = ()
     healthy: Healthy | None = None
     no_healthy: str = ""
 
