@@ -32,6 +32,7 @@ from monitor.evidence.model_folder import ModelError
 from monitor.exit_codes import EXIT_FAULT, EXIT_OK
 from monitor.health import PointStates
 from monitor.health_report import HealthReport
+from monitor.journal.asks import AskStore
 from monitor.journal.in_use import InUseStore
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError, claim
@@ -147,6 +148,7 @@ class Service:
         self._thinner = Thinner(self._journal, config.journal, databases)
         self._repair_check = RepairCheck(config.journal.path)
         self._orders = InUseStore(config.journal.path)  # of the pipeline thread
+        self._asks = AskStore(config.journal.path)  # likewise
         self._stopping = threading.Event()
         self._wake = threading.Event()  # the main thread has something to do
         self._signals: deque[int] = deque()
@@ -343,6 +345,7 @@ class Service:
         try:
             self._subscriptions.keep(self._source.remembered)
             self._commission()
+            self._pipeline.ask(self._asks.open(), time.time_ns())
             if self._orders.take():
                 self._on_signal(signal.SIGHUP, None)
         except JournalError as error:

@@ -35,6 +35,7 @@ def answer(question: Question) -> Diagnosed:
     spectrum, spectrum_hz = _spectrum(stretches, question.sample_rate_hz, one)
     tree = {
         **_tree(one, shown),
+        "asked_by": question.asked_by,
         "channel": question.channels[best],
         "healthy_ns": question.healthy and question.healthy.at_ns,
         "signal_s": sum(len(stretch) for stretch in stretches) / question.sample_rate_hz,
@@ -45,6 +46,8 @@ def answer(question: Question) -> Diagnosed:
         "spectrum_step_hz": spectrum_hz,
     }
     text = sentence(one, carried)
+    if question.asked_by and not question.no_speed and is_silent(one):
+        text = f"nothing stands out: {one.why_not}"
     return Diagnosed(question.sensor, question.at_ns, text, tree, envelope, spectrum)
 
 
@@ -76,6 +79,12 @@ def _rank(found: Diagnosis) -> tuple[bool, float]:
 
 def nearest(found: Diagnosis) -> Candidate | None:
     return min(found.candidates, key=lambda one: one.chance, default=None)
+
+
+def is_silent(found: Diagnosis) -> bool:
+    """Whether no part is likely, and no rate of strikes stands out."""
+    likely = any(one.chance <= found.rate for one in found.candidates)
+    return found.levels is not None and not likely and found.repetition is None
 
 
 def sentence(found: Diagnosis, carried: Band | None) -> str:

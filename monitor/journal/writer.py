@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from monitor.journal import remembered
+from monitor.journal.asks import settle_asks
 from monitor.journal.diagnoses import store_diagnoses
 from monitor.journal.healthy import healthy_of, store_healthy, thin_healthy
 from monitor.journal.indicators import store_indicators
@@ -116,6 +117,7 @@ class Journal:
             )
             store_diagnoses(link, batch.diagnoses)
             store_healthy(link, batch.healthy)
+            settle_asks(link, batch.answers)
             for request in batch.labels:
                 _store_label(link, request)
             _add(link, batch.books, batch.counters)

@@ -12,12 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from monitor.config import SensorSettings
+from monitor.pipeline.asks import Asks
 from monitor.pipeline.speeds import SpeedHistory
 from monitor.pipeline.stretches import Stretches
 from monitor.pipeline.told_speed import told_speed
 from monitor.records.batch import Event
 from monitor.records.context import Told
-from monitor.records.diagnosis import DIAGNOSED, Diagnosed, Healthy, Question, ToldSpeed
+from monitor.records.diagnosis import (
+    DIAGNOSED,
+    Ask,
+    Diagnosed,
+    Healthy,
+    Question,
+    ToldSpeed,
+)
 from monitor.records.machine import Machine, Surroundings
 from monitor.records.signal import Window
 from monitor.records.verdict import Status, Verdict
@@ -62,6 +70,15 @@ class _Collected:
         self.last = verdict
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """is_first : of its alarm. asks : of those who wanted it; none of an alarm's own"""
+
+    diagnosed: Diagnosed
+    is_first: bool = False
+    asks: tuple[Ask, ...] = ()
+
+
 class Diagnoser:
     """answer : what diagnoses. told_of : the newest speed that was told of a sensor
 
@@ -75,6 +92,7 @@ class Diagnoser:
         self.speeds = SpeedHistory()
         self._collected: OrderedDict[str, _Collected] = OrderedDict()
         self._due: list[str] = []  # the newest alarm last
+        self._asks = Asks()
         self.n_bytes = 0  # of signal that is kept
 
     def take(
@@ -89,11 +107,12 @@ class Diagnoser:
         name = verdict.sensor
         self.speeds.want(known.speed_context)
         found = self._collected.get(name)
-        if found is None and verdict.status is Status.NG:
+        is_asked = self._asks.wait(name)
+        if found is None and (is_asked or verdict.status is Status.NG):
             found = self._collected[name] = _Collected(
                 rule, known, Stretches(rule.sample_rate_hz, LONGEST_S)
             )
-        if found is None or verdict.status not in (Status.OK, Status.NG):
+        if found is None or not _is_signal(verdict.status, is_asked):
             return
         before = found.n_bytes
         found.add(window, verdict, received_ns)
@@ -101,11 +120,21 @@ class Diagnoser:
         found.n_ok = 0 if verdict.status is Status.NG else found.n_ok + 1
         if verdict.alarm != "raised":
             found.n_times, found.is_named = 0, False
-            if found.n_ok > rule.alarm.m:
+            if found.n_ok > rule.alarm.m and not is_asked:
                 self._forget(name)
         elif self._is_due(found) and name not in self._due:
             self._due.append(name)
+        is_whole = found.signal.seconds >= 0.9 * LONGEST_S
+        self._asks.heard(name, is_whole, received_ns)
         self._make_room(name)
+
+    def ask(self, wanted: Ask) -> None:
+        """Diagnose its sensor once there is as much signal as is kept, or a minute has passed."""
+        self._asks.add(wanted)
+
+    def given_up(self, now_ns: int) -> list[Ask]:
+        """Those whose sensors sent no signal for so long that none may come."""
+        return self._asks.given_up(now_ns)
 
     def _is_due(self, found: _Collected) -> bool:
         if found.n_times == 0:
@@ -122,8 +151,8 @@ class Diagnoser:
     def _forget(self, name: str) -> None:
         self.n_bytes -= self._collected.pop(name).n_bytes
 
-    def step(self, now_ns: int) -> tuple[Diagnosed, bool] | None:
-        """The newest alarm's diagnosis, where one is due, and whether it is its first.
+    def step(self, now_ns: int) -> Answered | None:
+        """The newest alarm's diagnosis, where one is due; else one that somebody wants.
 
         now_ns : the host's clock
         """
@@ -131,10 +160,25 @@ class Diagnoser:
             found = self._collected.get(self._due.pop())
             if found is not None and found.last is not None:
                 answered = self._diagnose(found, found.last, now_ns)
-                return answered, found.n_times == 1
-        return None
+                found.n_times, found.is_named = found.n_times + 1, answered.is_named
+                return Answered(answered, found.n_times == 1)
+        return self._answer_ask(now_ns)
 
-    def _diagnose(self, found: _Collected, last: Verdict, now_ns: int) -> Diagnosed:
+    def _answer_ask(self, now_ns: int) -> Answered | None:
+        asks = self._asks.take()
+        found = self._collected.get(asks[0].sensor) if asks else None
+        if found is None or found.last is None:
+            for one in asks:  # its signal had to make room
+                self._asks.add(one)
+            return None
+        answered = self._diagnose(found, found.last, now_ns, asks)
+        if found.n_ok and found.last.alarm != "raised":
+            self._forget(found.last.sensor)
+        return Answered(answered, asks=asks)
+
+    def _diagnose(
+        self, found: _Collected, last: Verdict, now_ns: int, asks: Sequence[Ask] = ()
+    ) -> Diagnosed:
         courses = self._courses(found, last.sensor)
         machine, no_speed = self._machine(found, last.sensor, courses, now_ns)
         healthy = self._healthy(last, machine)
@@ -149,14 +193,13 @@ class Diagnoser:
             map_band_hz=None
             if last.band is None
             else (last.band.low_hz, last.band.high_hz),
-            rate=RATE / N_TIMES,
+            rate=RATE if asks else RATE / N_TIMES,
             told_speeds=() if no_speed else courses,
             healthy=healthy if isinstance(healthy, Healthy) else None,
             no_healthy=healthy if isinstance(healthy, str) else "",
+            asked_by=" and ".join(dict.fromkeys(one.author for one in asks)),
         )
-        answered = self._answer(question)
-        found.n_times, found.is_named = found.n_times + 1, answered.is_named
-        return answered
+        return self._answer(question)
 
     def _healthy(self, last: Verdict, machine: Machine) -> Healthy | str:
         """Or why there is none, in a few words."""
@@ -195,6 +238,11 @@ class Diagnoser:
             if isinstance(speed, str)
             else (known.machine.at(speed), "")
         )
+
+
+def _is_signal(status: Status, is_asked: bool) -> bool:
+    """Of a machine that runs. Nobody has to commission a sensor before asking."""
+    return status in (Status.OK, Status.NG) or (is_asked and status is Status.LEARNING)
 
 
 def in_events(events: Sequence[Event], found: Diagnosed, is_first: bool) -> list[Event]:

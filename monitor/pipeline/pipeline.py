@@ -27,6 +27,7 @@ from monitor.pipeline.sensor import Sensor, Stopped
 from monitor.pipeline.settlement import Marks, Settlement
 from monitor.records.batch import BadPayload, Batch, Event
 from monitor.records.commissioned import Commissioned
+from monitor.records.diagnosis import ASKED, Ask, AskAnswer
 from monitor.records.geometry import Geometry
 from monitor.records.labels import LabelRequest
 from monitor.records.remembered import NOTHING, Remembered
@@ -84,6 +85,7 @@ class Pipeline:
         self._healthy_of = healthy_of
         self._healthy = HealthyCollector(remembered.healthy)
         self._diagnoser = self._new_diagnoser()
+        self._asked: set[int] = set()  # that this process has taken
         # sensors with samples since their stream was last stored
         self._fresh: set[str] = set()
         for name, stored in streams.items():
@@ -100,6 +102,8 @@ class Pipeline:
         """Take a new configuration over; known sensors change at their next window border."""
         self._rules = rules
         self._diagnoser = self._new_diagnoser()
+        # What is still open is asked of the new one.
+        self._asked = {one.ask_id for one in self._batch.answers}
         self._router = Router(rules, self._memory)
         self._origins = Origins()
         self._senders = Senders()
@@ -161,10 +165,30 @@ class Pipeline:
     def _diagnose(self, now_ns: int) -> None:
         """At most one a turn: it takes as long as some hundred windows."""
         found = None if self._diagnoser is None else self._diagnoser.step(now_ns)
-        if found is not None:
-            answered, is_first = found
-            self._batch.diagnoses.append(answered)
-            self._batch.events = in_events(self._batch.events, answered, is_first)
+        if found is None:
+            return
+        self._batch.diagnoses.append(found.diagnosed)
+        for asked in found.asks:
+            self._answer_ask(asked, found.diagnosed.text, found.diagnosed.at_ns)
+        if not found.asks:
+            events = in_events(self._batch.events, found.diagnosed, found.is_first)
+            self._batch.events = events
+
+    def ask(self, wanted: Iterable[Ask], now_ns: int) -> None:
+        """Diagnose these sensors with their next windows. What was asked already is passed over."""
+        for one in wanted:
+            if one.ask_id in self._asked:
+                continue
+            self._asked.add(one.ask_id)
+            if self._diagnoser is None or self._rules.surroundings(one.sensor) is None:
+                text = "no entry of machines fits this point, so no part of it is known"
+                self._answer_ask(one, text, now_ns)
+            else:
+                self._diagnoser.ask(one)
+
+    def _answer_ask(self, asked: Ask, text: str, at_ns: int) -> None:
+        self._batch.answers.append(AskAnswer(asked.ask_id, at_ns, text))
+        self.event(Event(at_ns, asked.sensor, ASKED, f"asked by {asked.author}: {text}"))
 
     def refuse(self, message: Message, reason: str, detail: str) -> None:
         """Count a message that cannot be used, and keep its first bytes."""
@@ -182,6 +206,8 @@ class Pipeline:
         for name, first_sample in self._overload.unjudged():
             self._batch.verdicts.append(self.sensors[name].overloaded(first_sample, now_ns))
             self._touched.add(name)
+        for asked in [] if self._diagnoser is None else self._diagnoser.given_up(now_ns):
+            self._answer_ask(asked, "no signal came that can be diagnosed", now_ns)
         self._memory.series.tick(now_ns)
         self._take_news(now_ns)
         for sensor in self.sensors.values():

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from monitor.records.labels import LabelError
 from monitor.records.machine import Machine
 from monitor.records.signal import Float32, Float64
 
 DIAGNOSED = "diagnosed"  # the kind of an event
+ASKED = "diagnosis_asked"  # likewise, of a diagnosis that somebody wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,31 @@ class Healthy:
     sample_rate_hz: float
     stretches: tuple[Float32, ...]
     rpm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Somebody wants a point diagnosed, whether it is in an alarm or not."""
+
+    ask_id: int
+    sensor: str
+    at_ns: int
+    author: str
+
+
+def check_asker(author: str) -> None:
+    """Raises LabelError."""
+    if not author:
+        raise LabelError("The name is missing: whoever wants a diagnosis says who it was.")
+
+
+@dataclass(frozen=True, slots=True)
+class AskAnswer:
+    """What came of it: one sentence."""
+
+    ask_id: int
+    at_ns: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +77,7 @@ class Question:
     rate : of wrong names that this question may add
     told_speeds : of each stretch; none where the speed was not told often enough
     healthy : of when the machine was well; where None, no_healthy says why
+    asked_by : who wants to know; "" of an alarm
     """
 
     sensor: str
@@ -64,6 +92,7 @@ class Question:
     told_speeds: tuple[ToldSpeed, ...] = ()
     healthy: Healthy | None = None
     no_healthy: str = ""
+    asked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +109,10 @@ class Diagnosed:
     tree: Mapping[str, Any]
     envelope_db: Float32
     spectrum_db: Float32
+
+    @property
+    def asked_by(self) -> str:
+        return str(self.tree.get("asked_by", ""))
 
     @property
     def is_named(self) -> bool:
