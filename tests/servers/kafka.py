@@ -15,13 +15,15 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from tests.paths import ROOT
 from tests.servers.certificates import Certificate
@@ -68,7 +70,7 @@ def kafka_jars() -> Path:
 def _fetch(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         jars = Path(temporary) / "jars"
-        command = ["mvn", "-q", "-B", "-f", POM, "dependency:copy-dependencies"]
+        command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
         options = ["-DincludeScope=runtime", f"-DoutputDirectory={jars}"]
         try:
             ran = subprocess.run(
@@ -148,10 +150,10 @@ class Kafka:
         chosen = range(self.n_brokers) if broker is None else [broker]
         for one in chosen:
             with self.log_path(one).open("ab") as log:
-                command = [*JAVA, f"{self._jars}/*", "kafka.Kafka", self._config_path(one)]
-                self._processes[one] = start_child(command, log)
+                command = [*JAVA, f"{self._jars}/*", "kafka.Kafka"]
+                self._processes[one] = start_child([*command, self._config_path(one)], log)
         for one in chosen:
-            wait_until(lambda one=one: self._answers(one), START_S, f"broker {one} answers")
+            wait_until(partial(self._answers, one), START_S, f"broker {one} answers")
 
     def log_path(self, broker: int = 0) -> Path:
         return self._folder / f"kafka-{broker}.log"
