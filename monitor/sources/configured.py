@@ -20,6 +20,8 @@ def configured_source(
 
     remembered : what the source of an earlier process left to be remembered
     """
+    if config.source == "kafka":
+        return _kafka(config, callbacks)
     return MqttClient(
         config.mqtt,
         topic_filters(config),
@@ -29,6 +31,17 @@ def configured_source(
         callbacks.fail,
         held_before=remembered,
     )
+
+
+def _kafka(config: Config, callbacks: Callbacks) -> Source:
+    # An extra, and a tenth of a second.
+    from monitor.sources.kafka.source import KafkaSource
+
+    settings = config.kafka
+    assert settings is not None  # Config has checked it
+    assert settings.partition is not None  # else service.py is not what runs
+    limit = config.mqtt.max_payload_bytes
+    return KafkaSource(settings, settings.partition, config.instance, limit, callbacks)
 
 
 def topic_filters(config: Config) -> list[TopicFilter]:
