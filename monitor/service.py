@@ -144,9 +144,12 @@ class Service:
         config: Config,
         make_source: MakeSource = configured_source,
         generation: int | None = None,
+        load: Callable[[Path], Config] = load_config,
     ) -> None:
-        """generation : of the journal, where a member of a group has taken it over for us"""
-        self._path, self._config = path, config
+        """generation : of the journal, where a member of a group has taken it over for us
+        load : the configuration again, at SIGHUP
+        """
+        self._path, self._config, self._load = path, config, load
         # Messages that cannot be taken, with the reason.
         self._unused: deque[tuple[Message, str]] = deque()
         self._news: deque[News] = deque()
@@ -262,7 +265,7 @@ class Service:
         """
         systemd.reloading()
         try:
-            config = load_config(self._path)
+            config = self._load(self._path)
             changed = [
                 change
                 for name in NEEDS_RESTART

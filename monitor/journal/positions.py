@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from monitor.journal.schema import connect, transaction
+from monitor.journal.schema import connect, connect_read_only, transaction
 from monitor.records.position import Resumed, SourcePosition
 
 
@@ -50,6 +50,12 @@ def store_position(link: sqlite3.Connection, position: SourcePosition | None) ->
     )
 
 
+def stored_position(path: Path) -> SourcePosition | None:
+    """Raises JournalError."""
+    with closing(connect_read_only(path)) as link:
+        return resumed(link).position
+
+
 def resumed(link: sqlite3.Connection) -> Resumed:
     """A journal serves one partition."""
     row = link.execute(
@@ -57,9 +63,10 @@ def resumed(link: sqlite3.Connection) -> Resumed:
     ).fetchone()
     if row is None:
         return Resumed(None, 0)
-    *place, epoch = row
+    topic, partition, n_partitions, offset, epoch = row
     (last,) = link.execute("SELECT max(delivery_key) FROM delivered").fetchone()
-    position = SourcePosition(*place, leader_epoch=None if epoch < 0 else epoch)
+    known_epoch = None if epoch < 0 else epoch
+    position = SourcePosition(topic, partition, n_partitions, offset, known_epoch)
     return Resumed(position, max(position.offset, 0 if last is None else last + 1))
 
 

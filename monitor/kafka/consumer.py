@@ -83,7 +83,9 @@ class PartitionConsumer:
 
     def go_to(self, offset: int, epoch: int | None) -> None:
         """Read from there on. epoch : of the record before; a leader that has lost it says so"""
-        place = TopicPartition(self._topic, self._partition, offset, leader_epoch=epoch)
+        place = TopicPartition(self._topic, self._partition, offset)
+        if epoch is not None:
+            place = TopicPartition(self._topic, self._partition, offset, "", epoch)
         self._consumer.assign([place])
 
     def read(self, n: int, timeout_s: float) -> list[Record]:

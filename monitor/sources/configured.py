@@ -14,14 +14,19 @@ MakeSource = Callable[[Config, Callbacks, frozenset[str]], Source]
 
 
 def configured_source(
-    config: Config, callbacks: Callbacks, remembered: frozenset[str]
+    config: Config,
+    callbacks: Callbacks,
+    remembered: frozenset[str],
+    *,
+    commits: bool = True,
 ) -> Source:
     """Reads secrets, touches no network. Raises ConfigError.
 
     remembered : what the source of an earlier process left to be remembered
+    commits : of Kafka: tell it how far we are
     """
     if config.source == "kafka":
-        return _kafka(config, callbacks)
+        return _kafka(config, callbacks, commits)
     return MqttClient(
         config.mqtt,
         topic_filters(config),
@@ -33,7 +38,7 @@ def configured_source(
     )
 
 
-def _kafka(config: Config, callbacks: Callbacks) -> Source:
+def _kafka(config: Config, callbacks: Callbacks, commits: bool) -> Source:
     # An extra, and a tenth of a second.
     from monitor.sources.kafka.source import KafkaSource
 
@@ -41,7 +46,9 @@ def _kafka(config: Config, callbacks: Callbacks) -> Source:
     assert settings is not None  # Config has checked it
     assert settings.partition is not None  # else service.py is not what runs
     limit = config.mqtt.max_payload_bytes
-    return KafkaSource(settings, settings.partition, config.instance, limit, callbacks)
+    return KafkaSource(
+        settings, settings.partition, config.instance, limit, callbacks, commits
+    )
 
 
 def topic_filters(config: Config) -> list[TopicFilter]:

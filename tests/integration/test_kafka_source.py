@@ -6,13 +6,10 @@ import random
 import time
 from pathlib import Path
 
-import pytest
-
-from tests.servers.kafka import Kafka, MockKafka
+from tests.servers.kafka import MockKafka
 from tests.servers.kafka_source import Recorder, kafka_configuration
-from tests.servers.mosquitto import Mosquitto, needs_mosquitto
-from tests.servers.recording import Publisher, Recording
-from tests.servers.service import Service, assert_same_rows, configuration
+from tests.servers.recording import Recording
+from tests.servers.service import Service
 
 SHORT = Recording(n_sensors=3, duration_s=10.0)
 MESSAGE_S = 0.13

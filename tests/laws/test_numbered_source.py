@@ -73,7 +73,7 @@ class Process:
 
     def take(self, n: int, turn: int) -> None:
         """The pipeline's turn: topics come one after another, so offsets get out of order."""
-        taken = []
+        taken: list[Message] = []
         while self.inbox and len(taken) < n:
             topics = list(self.inbox)
             topic = topics[turn % len(topics)]

@@ -178,9 +178,11 @@ class KafkaSource:
         name_thread("kafka")
         try:
             self._serve()
+        except ConfigError as error:
+            self._callbacks.fail(error)
         except Exception as error:
-            if not self._stopping.is_set():
-                self._callbacks.fail(error)
+            log.exception("The Kafka thread failed.")
+            self._callbacks.fail(error)
 
     def _serve(self) -> None:
         settings = self._settings
