@@ -12,7 +12,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 
 from monitor import systemd

@@ -21,7 +21,6 @@ from confluent_kafka import Producer
 
 from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews
-
 from monitor.kafka.client import PARTITIONER
 from monitor.kafka.record import headers_of
 from monitor.records.books import Books
@@ -90,9 +89,10 @@ class Members:
 
     def start(self, name: str) -> None:
         with self.log_path(name).open("ab") as log:
-            words = [sys.executable, "-m", "monitor.cli", "run", "-c", self.config_path]
+            words = [sys.executable, "-m", "monitor.cli", "run"]
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-            self.processes[name] = start_child(words, log, environment)
+            command = [*words, "-c", str(self.config_path)]
+            self.processes[name] = start_child(command, log, environment)
 
     def log_path(self, name: str) -> Path:
         return self.folder / f"{name}.log"
