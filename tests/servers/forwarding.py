@@ -54,7 +54,14 @@ class Forwarding:
         """With `online` wait until it is subscribed."""
         self._n_before = self._n_connects()
         with self.log_path.open("ab") as log:
-            words = [sys.executable, "-m", "monitor.cli", "forward", "-c", self.config_path]
+            words = [
+                sys.executable,
+                "-m",
+                "monitor.cli",
+                "forward",
+                "-c",
+                str(self.config_path),
+            ]
             self.process = start_child(words, log, {**os.environ, "OMP_NUM_THREADS": "1"})
         if online:
             self.wait_connected()
