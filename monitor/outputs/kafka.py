@@ -49,7 +49,7 @@ class KafkaOutput:
 
     def __init__(self, settings: KafkaOutputSettings, instance: str) -> None:
         """Reads the secret, touches no network. Raises ConfigError."""
-        self.name, self.batch_rows = f"kafka.{settings.name}", settings.batch_rows
+        self.name, self.batch_rows = settings.cursor_name, settings.batch_rows
         self.title = f"Kafka {settings.name}"
         self._settings, self._instance = settings, instance
         self._connection = client_settings(settings, SECTION, f"camshaft-{instance}-output")
