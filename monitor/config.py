@@ -774,6 +774,11 @@ class KafkaOutputSettings(KafkaConnection):
     timeout_s: Positive = 10.0
     batch_rows: int = Field(default=500, ge=1, le=10_000)
 
+    @property
+    def cursor_name(self) -> str:
+        """No database's: those have no such prefix of their own."""
+        return f"kafka.{self.name}"
+
 
 class Config(Settings):
     instance: str = Field(default="camshaft", pattern=r"^[A-Za-z0-9_.-]{1,64}$")

@@ -104,7 +104,10 @@ def _claim(path: Path, is_fenced: bool) -> IO[str] | None:
 
 def database_names(config: Config) -> list[str]:
     """The outputs that take verdicts: thinning waits for them."""
-    return [database.name for database in config.influx]
+    names = [database.name for database in config.influx]
+    if config.kafka_output is not None:
+        names.append(config.kafka_output.cursor_name)
+    return names
 
 
 def _serve_metrics(config: Config) -> Callable[[], None]:

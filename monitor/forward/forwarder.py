@@ -134,7 +134,7 @@ class Forwarder:
         for doubt in split_context(self._config):
             log.warning("%s", doubt)
         systemd.notify("READY=1", "STATUS=Running.")
-        if self._find_topic():
+        if self.find_topic():
             self._source.start()
             self._serve()
         systemd.notify("STOPPING=1")
@@ -143,7 +143,7 @@ class Forwarder:
 
     # -- main thread ------------------------------------------------------------------------------
 
-    def _find_topic(self) -> bool:
+    def find_topic(self) -> bool:
         """Waits for Kafka and its topic. False where we are to leave before that."""
         finder = new_producer(self._connection, self._news, 0)
         while not self._must_leave():

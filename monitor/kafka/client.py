@@ -126,11 +126,10 @@ def new_producer(connection: Mapping[str, Any], news: News, timeout_ms: int) -> 
 
 def topic_limit(connection: Mapping[str, Any], topic: str) -> int | None:
     """The topic's max.message.bytes, of a batch of records. None where we may not ask."""
+    client = AdminClient(dict(connection))  # the answer comes while it lives
+    wish = ConfigResource(ConfigResource.Type.TOPIC, topic)
     try:
-        asked = AdminClient(dict(connection)).describe_configs(
-            [ConfigResource(ConfigResource.Type.TOPIC, topic)], request_timeout=ANSWER_S
-        )
-        (answer,) = asked.values()
+        (answer,) = client.describe_configs([wish], request_timeout=ANSWER_S).values()
         return int(answer.result(ANSWER_S)["max.message.bytes"].value)
     except (KafkaException, KeyError, TypeError, ValueError, TimeoutError) as error:
         log.debug("The limit of topic %s is not known: %s.", topic, error)

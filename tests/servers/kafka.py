@@ -311,7 +311,8 @@ def _sasl(users: Mapping[str, str]) -> dict[str, object]:
 
 def read_all(client: Mapping[str, Any], topic: str) -> list[Message]:
     """Every record of the topic up to the end that it has now."""
-    consumer = Consumer({**client, "group.id": "tests", "enable.auto.commit": False})
+    quick = {"group.id": "tests", "enable.auto.commit": False, "fetch.wait.max.ms": 20}
+    consumer = Consumer({**client, **quick})
     try:
         partitions = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions
         return [
