@@ -387,7 +387,8 @@ def service(config: Config, folder: Path) -> Iterator[Service]:
     try:
         yield running
     finally:
-        running._lock_file.close()
+        if running._lock_file is not None:
+            running._lock_file.close()
 
 
 def thinned(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> list[Any]:

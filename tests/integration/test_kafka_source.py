@@ -158,6 +158,40 @@ def test_a_record_without_topic_is_counted_and_passed_over(
         assert service.check_books().counters["bad_payloads.no_topic"] == 1
 
 
+def test_repeats_of_mqtt_are_absorbed(tmp_path: Path, mock_kafka: MockKafka) -> None:
+    """As forward writes them after a kill; the payloads have neither time nor number."""
+    recorder = Recorder(mock_kafka, "t")
+    config = kafka_configuration(mock_kafka.brokers, SHORT, "t", 0)
+    cuts = list(SHORT.cut(MESSAGE_S, times=False, sequences=False))
+    with Service(tmp_path, config) as service:
+        for first in range(0, len(cuts), 60):
+            part = list(enumerate(cuts[first : first + 60], first + 1))
+            for packet, cut in part:
+                recorder.send(cut, 0, packet=packet)
+            recorder.flush()
+            service.start(online=False)
+            n = sum(cut.n_samples for cut in cuts[: first + 60])
+            service.wait(lambda n=n: n_received(service) >= n, why="the part is taken")  # type: ignore[misc]
+            service.kill()
+            for packet, cut in part[30:]:
+                recorder.send(cut, 0, packet=packet, again=True)
+        recorder.flush()
+        service.start(online=False)
+        n_again = sum(
+            len(cuts[first + 30 : first + 60]) for first in range(0, len(cuts), 60)
+        )
+        service.wait(
+            lambda: (
+                service.reader().books().counters["messages_received"]
+                >= len(cuts) + n_again
+            )
+        )
+        assert service.stop()[0] == 0
+        assert len(service.rows()) == SHORT.n_windows
+        service.check_books()
+        assert n_received(service) == SHORT.n_samples * SHORT.n_sensors
+
+
 def n_received(service: Service) -> int:
     books = service.reader().books()
     return sum(taken(books, sensor) for sensor in SHORT.sensors)

@@ -24,7 +24,7 @@ from monitor.journal.views import JournalViews
 from monitor.kafka.client import PARTITIONER
 from monitor.kafka.record import headers_of
 from monitor.records.books import Books
-from monitor.records.signal import Message
+from monitor.records.signal import Delivery, Message
 from monitor.records.verdict import Verdict
 from tests.servers.child import start_child
 from tests.servers.kafka import Kafka, MockKafka
@@ -55,8 +55,17 @@ class Recorder:
         self._producer = Producer({**client, "partitioner": PARTITIONER})
         self._topic = topic
 
-    def send(self, cut: Cut, partition: int | None = None, received_ns: int = 0) -> None:
-        message = Message(cut.topic, cut.payload, received_ns, dict(cut.properties))
+    def send(
+        self,
+        cut: Cut,
+        partition: int | None = None,
+        *,
+        packet: int | None = None,
+        again: bool = False,
+    ) -> None:
+        """packet : MQTT's number. again : MQTT marked it as a repeat"""
+        delivery = None if packet is None else Delivery(None, packet, again)
+        message = Message(cut.topic, cut.payload, 0, dict(cut.properties), delivery)
         self._producer.produce(
             self._topic,
             cut.payload,
