@@ -306,6 +306,29 @@ def test_a_leader_that_dies_costs_nothing(broker: Mosquitto, tmp_path: Path) -> 
         assert check_nothing_lost(cluster.records("camshaft"), counting.n) == 0
 
 
+def test_too_few_replicas_hold_messages_back_and_lose_none(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    """Kafka refuses each attempt until the third copy has a place again."""
+    with (
+        real_kafka(tmp_path / "kafka", 3) as cluster,
+        Forwarding(tmp_path, forward_config(broker.port, cluster.brokers)) as forwarding,
+    ):
+        cluster.create_topic("camshaft", 3, min_insync_replicas=3)
+        forwarding.start()
+        cluster.kill(2)
+        counting = Counting(broker.port, most=400)
+        with beside(counting):
+            forwarding.wait_said("Kafka has not confirmed", 60)
+            wait_until(lambda: counting.n == 400, why="the MQTT broker has all")
+        assert len(set(numbers(cluster.records("camshaft")))) < 400
+        cluster.start(2)
+        forwarding.wait_said("Kafka takes records again.", 60)
+        forwarding.wait(lambda: len(set(numbers(cluster.records("camshaft")))) == 400, 60)
+        assert forwarding.stop() == 0
+        assert check_nothing_lost(cluster.records("camshaft"), 400) == 0
+
+
 def test_a_message_over_kafkas_limit_is_counted_and_holds_up_none(
     broker: Mosquitto, kafka: Kafka, tmp_path: Path
 ) -> None:
