@@ -24,10 +24,10 @@ CHANCE = 2.0  # standard errors: a weaker correlation may be none
 @dataclass(frozen=True)
 class LevelProcess:
     """period_s : from one window to the next
-
-    mean_db : (n_levels,). axes : (n_axes, n_levels), of length 1 white, slow :
-    (n_axes,), standard deviations in dB persistence : (n_axes,), correlation of
-    neighbouring slow parts
+    mean_db : (n_levels,)
+    axes : (n_axes, n_levels), of length 1
+    white, slow : (n_axes,), standard deviations in dB
+    persistence : (n_axes,), correlation of neighbouring slow parts
     """
 
     period_s: float

@@ -6,18 +6,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.records.signal import Float32
+from monitor.records.signal import Float32, Float64
 from training import TrainingError
 from training.dataset import NG, OK, Dataset
-from training.network import average, build, keras, make_repeatable
+from training.network import (
+    NetworkSettings,
+    average,
+    build,
+    keras,
+    make_repeatable,
+    tf,
+)
 from training.recipe import CUTMIX, RELATIVE, Recipe, network_settings
 
 MIN_STD_DB = 1.0
+FIRST_RATE = 1e-5
 SMOOTHNESS = 4  # the random equaliser is a sum of this many cosines over the bands
 
 Tick = Callable[[], None]  # called after each epoch
@@ -51,19 +61,20 @@ def _fit_member(
     labelled: Dataset, recipe: Recipe, seed: int, tick: Tick | None
 ) -> keras.Model:
     make_repeatable(seed)
-    mean_db, std_db = _standard(labelled, recipe)
+    standard = _standard(labelled, recipe)
     settings = network_settings(labelled.settings, labelled.psd_db.shape[1], recipe)
-    model = build(settings, mean_db, std_db)
+    model = build(settings, *standard)
     batches = MixedBatches(labelled.psd_db, labelled.label, recipe, seed)
-    learner = _learner(model, recipe, len(batches))
-    callbacks = (
-        []
-        if tick is None
-        else [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())]
-    )
-    learner.fit(
-        batches, epochs=recipe.n_epochs, verbose=0, shuffle=False, callbacks=callbacks
-    )
+    learner = _learner(replace(settings, n_members=1), recipe.weight_decay, recipe.sparsity)
+    learner.begin(model)
+    rates = iter(_learning_rates(recipe, len(batches)))
+    for _ in range(recipe.n_epochs):
+        for number in range(len(batches)):
+            learner.step(batches[number], standard, next(rates))
+        batches.on_epoch_end()
+        if tick is not None:
+            tick()
+    model.set_weights(learner.weights())
     return model
 
 
@@ -81,38 +92,97 @@ def _standard(labelled: Dataset, recipe: Recipe) -> tuple[Float32, Float32]:
     return np.zeros_like(spread), np.maximum(spread, MIN_STD_DB)
 
 
-def _learner(model: keras.Model, recipe: Recipe, n_batches: int) -> keras.Model:
-    """The model with its losses and optimizer. n_batches : of an epoch"""
-    schedule = keras.optimizers.schedules.CosineDecay(
-        1e-5,
-        n_batches * recipe.n_epochs,
-        warmup_target=recipe.learning_rate,
-        warmup_steps=2 * n_batches,
-    )
-    activity = keras.ops.mean(keras.ops.sum(model.output["features"], axis=-1), axis=(1, 2))
-    learner = keras.Model(model.input, [model.output["logit"], activity])
-    learner.compile(
-        keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay),
-        [
-            keras.losses.BinaryCrossentropy(from_logits=True),
-            keras.losses.MeanAbsoluteError(),
-        ],
-        loss_weights=[1.0, recipe.sparsity],
-    )
-    _make_variables(learner)
-    return learner
+def _learning_rates(recipe: Recipe, n_batches: int) -> Float64:
+    """Of each step: up for two epochs, then down a cosine. n_batches : of an epoch"""
+    step = np.arange(n_batches * recipe.n_epochs)
+    n_up = 2 * n_batches
+    up = FIRST_RATE + (recipe.learning_rate - FIRST_RATE) * step / n_up
+    down = recipe.learning_rate * (1 + np.cos(np.pi * (step - n_up) / len(step))) / 2
+    return np.where(step < n_up, up, down)
 
 
-def _make_variables(learner: keras.Model) -> None:
-    """Of optimizer and losses. Made while TensorFlow traces the first step, they would have it
-    trace that step twice, which is most of the time that a small network takes.
+class _Learner:
+    """A network of one shape that can learn, one set of recordings after another. To trace its step
+    takes TensorFlow two seconds, so this is done once for all networks of the shape.
+
+    sparsity : recipe.sparsity
     """
-    learner.optimizer.build(learner.trainable_variables)
-    one = np.zeros((1, 1), np.float32)
-    learner.compute_loss(y=[one, one], y_pred=[one, one[0]], sample_weight=[one, one])
+
+    def __init__(
+        self, settings: NetworkSettings, weight_decay: float, sparsity: float
+    ) -> None:
+        shape = (settings.n_channels, settings.n_bands)
+        # it is shown standardised levels
+        self._network = build(
+            settings, np.zeros(shape, np.float32), np.ones(shape, np.float32)
+        )
+        self._optimizer = keras.optimizers.AdamW(0.0, weight_decay=weight_decay)
+        self._optimizer.build(self._network.trainable_variables)
+        self._sparsity = sparsity
+        some = tf.TensorSpec((None, 1), tf.float32)
+        psd_db = tf.TensorSpec((None, *shape, settings.n_frames), tf.float32)
+        self._traced = tf.function(
+            self._step,
+            input_signature=[psd_db, some, some, some, tf.TensorSpec((), tf.float32)],
+        )
+
+    def begin(self, model: keras.Model) -> None:
+        """From a model's weights, as if nothing had been learned yet."""
+        self._network.set_weights(model.get_weights())
+        for variable in self._optimizer.variables:
+            variable.assign(keras.ops.zeros_like(variable))
+
+    def step(
+        self, batch: Batch, standard: tuple[Float32, Float32], learning_rate: float
+    ) -> None:
+        """standard : mean and spread, (n_channels, n_bands)"""
+        mean_db, std_db = (figures[None, :, :, None] for figures in standard)
+        shown = ((batch.psd_db - mean_db) / std_db).astype(np.float32)
+        self._traced(
+            shown, batch.target, batch.weight, batch.quiet_weight, np.float32(learning_rate)
+        )
+
+    def weights(self) -> list[NDArray[Any]]:
+        return list(self._network.get_weights())
+
+    def _step(
+        self, shown: Any, target: Any, weight: Any, quiet_weight: Any, learning_rate: Any
+    ) -> None:
+        variables = self._network.trainable_variables
+        with tf.GradientTape() as tape:
+            output = self._network(shown, training=True)
+            activity = tf.reduce_mean(
+                tf.reduce_sum(output["features"], axis=-1), axis=(1, 2)
+            )[:, None]
+            missed = tf.nn.sigmoid_cross_entropy_with_logits(target, output["logit"])
+            cost = tf.reduce_mean(
+                weight * missed + quiet_weight * activity * self._sparsity
+            )
+        self._optimizer.learning_rate.assign(learning_rate)
+        self._optimizer.apply_gradients(
+            zip(tape.gradient(cost, variables), variables, strict=True)
+        )
 
 
-class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
+_learner = lru_cache(maxsize=2)(_Learner)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """psd_db : (n, n_channels, n_bands, n_frames)
+
+    target : (n, 1), how much of a window is NG
+    weight : (n, 1), of the target's cost
+    quiet_weight : (n, 1), of activity in the feature maps
+    """
+
+    psd_db: Float32
+    target: Float32
+    weight: Float32
+    quiet_weight: Float32
+
+
+class MixedBatches:
     """Batches of mixed windows with a random smooth equaliser, in dB; each class weighs the same.
 
     Mixup (Zhang et al. 2018) blends two windows; CutMix (Yun et al. 2019)
@@ -120,15 +190,14 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     the evidence and the rim of a hole is worth none. recipe.mixings[0] says
     which.
 
-    Two targets: NG, and no activity in the feature maps, which recipe.sparsity
-    weighs. Activity costs a healthy window twice as much, so that the maps
-    light up for faults and not for health.
+    Activity in the feature maps has a cost, which recipe.sparsity weighs. It
+    costs a healthy window twice as much, so that the maps light up for faults
+    and not for health.
     """
 
     def __init__(
         self, psd_db: Float32, label: NDArray[np.int8], recipe: Recipe, seed: int
     ) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
         self._psd_db, self._target = psd_db, label.astype(np.float32)
         share_ng = self._target.mean()
         self._weight = np.where(label == NG, 0.5 / share_ng, 0.5 / (1 - share_ng)).astype(
@@ -142,7 +211,7 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return math.ceil(len(self._target) / self._recipe.n_batch)
 
-    def __getitem__(self, number: int) -> tuple[Any, Any, Any]:
+    def __getitem__(self, number: int) -> Batch:
         index = self._order[
             number * self._recipe.n_batch : (number + 1) * self._recipe.n_batch
         ]
@@ -170,7 +239,7 @@ class MixedBatches(keras.utils.PyDataset):  # type: ignore[misc]
             psd_db = kept * psd_db + (1 - kept) * psd_db[other]
             target = share * target + (1 - share) * target[other]
             weight = share * weight + (1 - share) * weight[other]
-        return psd_db, (target, np.zeros_like(target)), (weight, weight * (1 - target / 2))
+        return Batch(psd_db, target, weight, weight * (1 - target / 2))
 
     def on_epoch_end(self) -> None:
         self._order = self._random.permutation(len(self._target))

@@ -30,9 +30,11 @@ N_WINDOWS = 1000  # that `camshaft commission --from --to` takes of a span
 class Watch:
     """What alarms did; all counts of windows. A promise ends where drift is told.
 
-    n_windows : that were judged n_ng : NG of them n_promised : while the
-    promise stood budget, confirmed : when an alarm was raised, by the budget
-    and by 3 of 5 n_standing : windows in which the one with a budget stood
+    n_windows : that were judged
+    n_ng : NG of them
+    n_promised : while the promise stood
+    n_standing : windows in which the alarm with a budget stood
+    budget, confirmed : when an alarm was raised, by the budget and by 3 of 5
     drift : when the event came that ends the promise; None where it did not
     """
 

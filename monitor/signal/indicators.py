@@ -47,9 +47,9 @@ def velocity_name(shaft_hz: float | None) -> str:
 def velocities(samples: Float32, sample_rate_hz: float, name: str) -> list[float]:
     """RMS velocity of each channel, mm/s; none where the window is too short or the rate too low.
 
-    samples : float32, shape (n_channels, n_window), acceleration in m/s². name
-    : VELOCITY, which counts from 10 to 1000 Hz, or SLOW_VELOCITY, which counts
-    from 2 Hz
+    samples : float32, shape (n_channels, n_window), acceleration in m/s²
+    name : VELOCITY, which counts from 10 to 1000 Hz, or SLOW_VELOCITY, which
+        counts from 2 Hz
     """
     low_hz = severity.SLOW_LOW_HZ if name == SLOW_VELOCITY else severity.LOW_HZ
     if not severity.applies(sample_rate_hz, samples.shape[1], low_hz):

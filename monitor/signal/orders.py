@@ -40,8 +40,8 @@ Complex = NDArray[np.complex128]
 class SpeedProfile:
     """A shaft's speed over one stretch of signal.
 
-    at_s : float64, shape (n,), from the stretch's first sample, rising. hz :
-    float64, shape (n,); before the first and after the last it stays
+    at_s : float64, shape (n,), from the stretch's first sample, rising
+    hz : float64, shape (n,); before the first and after the last it stays
     """
 
     at_s: Float64
@@ -81,8 +81,8 @@ def read_speed(
 
     samples : float32, shape (n,), m/s²
 
-    Where no harmonic stands out it means nothing: see `is_clearer`. None where
-    the signal is too short.
+    Where no harmonic stands out it means nothing: whoever asks must see whether
+    the lines are clearer by it. None where the signal is too short.
     """
     if len(samples) / sample_rate_hz * shaft_hz < FEWEST_TURNS:
         return None

@@ -21,8 +21,10 @@ from tests.mutants.scope import ROOT
 class Covered:
     """What the tests do without a mutant.
 
-    lines : by file, then by test, those that it runs seconds : by test failed :
-    tests that prove nothing modules : of others, that the tests import
+    lines : by file, then by test, those that it runs
+    seconds : by test
+    failed : tests that prove nothing
+    modules : of others, that the tests import
     """
 
     lines: dict[str, dict[str, list[int]]] = field(default_factory=dict)

@@ -29,7 +29,8 @@ def test_a_pasted_window_is_worth_the_area_it_covers(dataset: Dataset) -> None:
         np.float32
     )
     recipe = replace(QUICK, mixings=(CUTMIX,), equaliser_db=0.0, n_batch=len(dataset))
-    picture, (target, _), _ = MixedBatches(flat, dataset.label, recipe, seed=0)[0]
+    mixed = MixedBatches(flat, dataset.label, recipe, seed=0)[0]
+    picture, target = mixed.psd_db, mixed.target
     np.testing.assert_allclose(picture.mean(axis=(1, 2, 3)), target[:, 0], atol=1e-5)
     assert set(np.unique(picture)) == {0.0, 1.0}  # pasted, not blended
     assert ((target > 0) & (target < 1)).any()

@@ -174,7 +174,7 @@ def test_a_network_of_relative_levels_learns_both_signs(dataset: Dataset) -> Non
     recipe = replace(QUICK, levels=RELATIVE, equaliser_db=0.0, mixup=0.0)
     shown = as_seen(dataset, RELATIVE, n_columns(dataset, recipe))
     batches = MixedBatches(shown.psd_db, shown.label, recipe, seed=0)
-    pictures = np.concatenate([batches[i][0] for i in range(len(batches))])
+    pictures = np.concatenate([batches[i].psd_db for i in range(len(batches))])
     known = {one.tobytes() for one in shown.psd_db}
     mirrored = {one.tobytes() for one in -shown.psd_db}
     n_mirrored = sum(one.tobytes() in mirrored for one in pictures)
@@ -183,7 +183,7 @@ def test_a_network_of_relative_levels_learns_both_signs(dataset: Dataset) -> Non
     plain = MixedBatches(
         dataset.psd_db, dataset.label, replace(recipe, levels=ABSOLUTE), seed=0
     )
-    assert {one.tobytes() for one in plain[0][0]} <= {
+    assert {one.tobytes() for one in plain[0].psd_db} <= {
         one.tobytes() for one in dataset.psd_db
     }
 

@@ -54,7 +54,7 @@ def test_batches_weigh_both_classes_the_same(dataset: Dataset) -> None:
     )
     batches = MixedBatches(unequal.psd_db, unequal.label, replace(QUICK, mixup=0.0), seed=0)
     targets, weights = zip(
-        *[(batches[i][1][0], batches[i][2][0]) for i in range(len(batches))], strict=True
+        *[(batches[i].target, batches[i].weight) for i in range(len(batches))], strict=True
     )
     target, weight = np.concatenate(targets), np.concatenate(weights)
     assert weight[target == 1].sum() == pytest.approx(weight[target == 0].sum(), rel=1e-5)
@@ -62,12 +62,12 @@ def test_batches_weigh_both_classes_the_same(dataset: Dataset) -> None:
 
 def test_mixup_and_equaliser_stay_within_their_bounds(dataset: Dataset) -> None:
     recipe = replace(QUICK, mixup=0.4, equaliser_db=1.0, n_batch=len(dataset))
-    psd_db, (target, _), _ = MixedBatches(dataset.psd_db, dataset.label, recipe, seed=0)[0]
+    mixed = MixedBatches(dataset.psd_db, dataset.label, recipe, seed=0)[0]
+    psd_db, target = mixed.psd_db, mixed.target
     assert ((target >= 0) & (target <= 1)).all()
     assert 0 < np.mean((target > 0) & (target < 1)) <= 1
-    plain = MixedBatches(dataset.psd_db, dataset.label, replace(recipe, mixup=0.0), seed=0)[
-        0
-    ][0]
+    unmixed = replace(recipe, mixup=0.0)
+    plain = MixedBatches(dataset.psd_db, dataset.label, unmixed, seed=0)[0].psd_db
     order = np.random.default_rng(0).permutation(len(dataset))
     gain = plain - dataset.psd_db[order]
     # The same in all frames.

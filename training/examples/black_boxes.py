@@ -33,6 +33,7 @@ from training.examples.sweep_signals import make_dataset
 from training.fit import usable
 from training.metrics import Interval, auc, balanced_accuracy, bootstrap
 from training.network import (
+    FusedBatchNormalization,
     NetworkSettings,
     SpectrogramInput,
     keras,
@@ -126,7 +127,7 @@ def fit_black_box(
     model = build(
         network_settings(train.settings, train.psd_db.shape[1], recipe), mean_db, std_db
     )
-    batches = _FirstTarget(MixedBatches(train.psd_db, train.label, recipe, recipe.seed))
+    batches = _Batches(MixedBatches(train.psd_db, train.label, recipe, recipe.seed))
     schedule = keras.optimizers.schedules.CosineDecay(
         1e-5,
         len(batches) * recipe.n_epochs,
@@ -146,8 +147,8 @@ def fit_black_box(
     return model
 
 
-class _FirstTarget(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches without the target for feature maps, which a black box has no use for."""
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """As Keras takes them, without the cost of feature maps, which a black box has not."""
 
     def __init__(self, batches: MixedBatches) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
@@ -157,8 +158,8 @@ class _FirstTarget(keras.utils.PyDataset):  # type: ignore[misc]
         return len(self._batches)
 
     def __getitem__(self, number: int) -> tuple[Any, Any, Any]:
-        psd_db, targets, weights = self._batches[number]
-        return psd_db, targets[0], weights[0]
+        batch = self._batches[number]
+        return batch.psd_db, batch.target, batch.weight
 
     def on_epoch_end(self) -> None:
         self._batches.on_epoch_end()
@@ -361,7 +362,7 @@ def _standardised(
 def _convolution(x: Any, n_maps: int, kernel: int, strides: int = 1) -> Any:
     layers = keras.layers
     x = layers.Conv2D(n_maps, kernel, strides=strides, padding="same", use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    return layers.ReLU()(FusedBatchNormalization(momentum=0.9)(x))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -35,7 +35,13 @@ from training.examples import human_live, people
 from training.examples.people import N_PIXELS, People
 from training.export import to_litert
 from training.metrics import Interval, auc, bootstrap, bootstrap_score
-from training.network import FIRST_BIAS, FIRST_WEIGHT, keras, make_repeatable
+from training.network import (
+    FIRST_BIAS,
+    FIRST_WEIGHT,
+    FusedBatchNormalization,
+    keras,
+    make_repeatable,
+)
 from training.plots import png
 from training.progress import bar
 
@@ -80,7 +86,7 @@ def build() -> keras.Model:
         x = layers.Conv2D(
             stage.n_maps, stage.size, strides=stage.stride, padding="same", use_bias=False
         )(x)
-        x = layers.BatchNormalization(momentum=0.9)(x)
+        x = FusedBatchNormalization(momentum=0.9)(x)
         x = layers.ReLU(name="features" if last else None)(x)
         if stage.pool > 1:
             x = layers.MaxPooling2D(stage.pool)(x)

@@ -30,7 +30,11 @@ from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 from monitor.records.signal import Float32
 from training import TrainingError
 from training.examples.proportion import share
-from training.network import keras, make_repeatable
+from training.network import (
+    FusedBatchNormalization,
+    keras,
+    make_repeatable,
+)
 from training.plots import png
 from training.progress import bar
 
@@ -88,7 +92,7 @@ def build() -> keras.Model:
     for i, (n_maps, pool) in enumerate(zip(N_MAPS, POOLS, strict=True)):
         last = i == len(N_MAPS) - 1
         x = layers.Conv2D(n_maps, 3, padding="same", use_bias=False)(x)
-        x = layers.BatchNormalization(momentum=0.9)(x)
+        x = FusedBatchNormalization(momentum=0.9)(x)
         x = layers.ReLU(name="features" if last else None)(x)
         if pool > 1:
             x = layers.MaxPooling2D(pool)(x)

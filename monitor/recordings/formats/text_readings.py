@@ -41,10 +41,12 @@ NO_NUMBERS = "has no lines of numbers"
 class _Grid:
     """The first lines, split in one way.
 
-    head : their number and text; rows : their cells; numbers : what the cells
-        say, or None
-    n_columns : of the lines of numbers; numeric : those that are numbers; first
-        : the first row of numbers
+    head : their number and text
+    rows : their cells
+    numbers : what the cells say, or None
+    n_columns : of the lines of numbers
+    numeric : those that are numbers
+    first : the first row of numbers
     """
 
     head: Sequence[tuple[int, str]]
