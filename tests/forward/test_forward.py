@@ -279,7 +279,9 @@ def test_a_kafka_that_was_killed_costs_nothing(broker: Mosquitto, tmp_path: Path
         r"confirmed (\d+) messages, the oldest for 1\d s: .+ wait at the MQTT", line
     )
     assert found is not None
-    assert int(found[1]) <= 51  # Mosquitto sends one more than Receive Maximum
+    assert (
+        int(found[1]) < 200
+    )  # of 4000: Mosquitto 2.0.11 sends some more than Receive Maximum
 
 
 def test_a_leader_that_dies_costs_nothing(broker: Mosquitto, tmp_path: Path) -> None:
