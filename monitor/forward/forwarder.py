@@ -253,18 +253,26 @@ class Forwarder:
             )
             waits = "They wait at the MQTT broker, too."
             self._note(logging.ERROR, f"{text} {oldest_s:.0f} s: {why}. {waits}", "stalled")
-        elif now_s - self._looked_s > LOOK_S:
+            return
+        if self._is_stalled:
+            self._is_stalled = False
+            log.info("Kafka takes records again.")
+        if now_s - self._looked_s > LOOK_S:
             self._looked_s = now_s
-            n_partitions, _ = self._count_partitions(self._producer)
-            if n_partitions not in (0, self._n_partitions):
-                log.error(
-                    "Kafka's topic %s has %d partitions now, %d before: sensors move to others,"
-                    " whose journals do not know them. Take a new topic instead.",
-                    self._settings.topic,
-                    n_partitions,
-                    self._n_partitions,
-                )
-                self._n_partitions = n_partitions
+            self._check_partitions()
+
+    def _check_partitions(self) -> None:
+        n_partitions, _ = self._count_partitions(self._producer)
+        if n_partitions in (0, self._n_partitions):
+            return
+        log.error(
+            "Kafka's topic %s has %d partitions now, %d before: sensors move to others, whose"
+            " journals do not know them. Take a new topic instead.",
+            self._settings.topic,
+            n_partitions,
+            self._n_partitions,
+        )
+        self._n_partitions = n_partitions
 
     def _tell(self, now_s: float) -> None:
         if now_s - self._told_s < HEALTH_S:
@@ -299,6 +307,8 @@ class Forwarder:
         if place is None:
             self.counts.unknown += 1
             self._settle(message)
+            return
+        if self._in_flight.renew(message):
             return
         n_records = self._n_partitions if place.is_everywhere else 1
         pending = self._in_flight.begin(message, n_records)
@@ -356,7 +366,7 @@ class Forwarder:
         """What became of a record; of an error that may pass, it is sent again."""
         pending = record.pending
         if error is None:
-            self._flows()
+            self._news.last_error = ""
         elif is_too_large(error):
             pending.is_refused = True
         else:
@@ -384,12 +394,6 @@ class Forwarder:
     def _settle(self, message: Message) -> None:
         if message.delivery is not None:
             self._source.settle(message.delivery.token)
-
-    def _flows(self) -> None:
-        self._news.last_error = ""
-        if self._is_stalled:
-            self._is_stalled = False
-            log.info("Kafka takes records again.")
 
     def _keep(self, record: Record) -> None:
         with self._lock:
