@@ -227,9 +227,12 @@ class Selection:
         self._link.execute("BEGIN")  # what the service writes meanwhile does not count
         self.layout = Layout.of(self._link, span)
         windows = f"SELECT count(*) FROM verdict v{WITHIN}"
-        kept = f"SELECT count(*) FROM verdict v JOIN kept_window k USING (row_id){WITHIN}"
+        kept = (
+            "SELECT count(*), coalesce(sum(k.n_bytes), 0)"
+            f" FROM verdict v JOIN kept_window k USING (row_id){WITHIN}"
+        )
         ((self.n_windows,),) = _rows(self._link, windows, span)
-        ((self.n_kept,),) = _rows(self._link, kept, span)
+        ((self.n_kept, self.n_kept_bytes),) = _rows(self._link, kept, span)
 
     def close(self) -> None:
         self._link.close()

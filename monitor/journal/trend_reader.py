@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -35,6 +35,18 @@ class TrendReader:
             if not self._has_trends():
                 return []  # a journal that an older program wrote last
             return trend_rows(self._link, sensor, tier_s, from_ns, to_ns, n)
+
+    def stay(self) -> None:
+        """From here on all that is read is of this moment."""
+        self._link.execute("BEGIN")
+
+    def pages(
+        self, sensor: str, tier_s: int, from_ns: int, to_ns: int, n: int
+    ) -> Iterator[list[TrendRow]]:
+        """As rows, n at a time."""
+        while rows := self.rows(sensor, tier_s, from_ns, to_ns, n):
+            yield rows
+            from_ns = rows[-1].start_ns + 1
 
     def points(self) -> list[str]:
         """All that have trends, sorted."""
@@ -80,7 +92,7 @@ class TrendReader:
     def _one_moment(self) -> Iterator[None]:
         """All that is read inside is of one moment."""
         try:
-            with one_moment(self._link):
+            with nullcontext() if self._link.in_transaction else one_moment(self._link):
                 yield
         except (sqlite3.Error, ValueError) as error:
             raise JournalError(f"the journal's trends cannot be read: {error}.") from error

@@ -41,6 +41,7 @@ from monitor.page.access import Access
 from monitor.page.address import HostNames
 from monitor.page.api import Api
 from monitor.page.diagnosis import diagnosis_view
+from monitor.page.export import ExportPage
 from monitor.page.feed import Feed, Source
 from monitor.page.guard import MAX_BODY_BYTES, Guard, refuse
 from monitor.page.people import Person, Role
@@ -95,6 +96,7 @@ class Page:
         self._advice = advice_book(config.advice)
         self._feed = Feed(self._source, stopping, self._advice)
         self._trends = TrendPage(config.journal.path, self._source, self._may_read)
+        self._exports = ExportPage(config.journal.path, self._may_read)
 
     def application(self) -> Starlette:
         names = HostNames(self._config.page.host, self._config.page.host_names)
@@ -130,6 +132,7 @@ class Page:
             Route("/api/commissionings/undo", self.undo_commissioning, methods=["POST"]),
             *Api(self._access, self._source, self._config.journal.path).routes(),
             *self._trends.routes(),
+            *self._exports.routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
         return Starlette(

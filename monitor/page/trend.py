@@ -269,7 +269,7 @@ def _rows(
 
 
 def _span(request: Request, known_ns: tuple[int, int]) -> tuple[int, int]:
-    from_ms, to_ms = _milliseconds(request, "from_ms"), _milliseconds(request, "to_ms")
+    from_ms, to_ms = milliseconds(request, "from_ms"), milliseconds(request, "to_ms")
     if from_ms is None or to_ms is None:
         return known_ns
     if to_ms <= from_ms:
@@ -279,7 +279,7 @@ def _span(request: Request, known_ns: tuple[int, int]) -> tuple[int, int]:
     return from_ms * NS_PER_MS, to_ms * NS_PER_MS
 
 
-def _milliseconds(request: Request, name: str) -> int | None:
+def milliseconds(request: Request, name: str) -> int | None:
     text = request.query_params.get(name)
     if text is None:
         return None

@@ -2,6 +2,7 @@
 
 import { palette } from "./charts.js";
 import { el, show } from "./dom.js";
+import { exporting } from "./export.js";
 import { get } from "./net.js";
 import { detailNodes, limits, rowAt, tierWords, trendOption } from "./trend_chart.js";
 import { moves } from "./trend_moves.js";
@@ -43,7 +44,9 @@ export function trendPane(echarts, place, common, loaded) {
   const spans = el("div", { class: "trend-spans", role: "group", "aria-label": "Span" });
   show(spans, spanButtons());
   const title = el("h2", { class: "trend-whose" });
-  const parts = [title, spans, trouble, caption, canvas, detail, spectrum.node, map.node];
+  const files = exporting(() => state.tree && { ...state, tier_s: state.tree.tier_s });
+  const charts = [canvas, detail, spectrum.node, map.node];
+  const parts = [title, spans, trouble, caption, ...charts, files.node];
   const node = el("section", { class: "trend-pane" }, parts);
   let chart = null;
 
@@ -95,6 +98,7 @@ export function trendPane(echarts, place, common, loaded) {
       Object.assign(state, { tree, from: tree.from_ms, to: tree.to_ms });
       trouble.hidden = true;
       loaded(pane);
+      files.again();
     } catch (error) {
       if (left) return;
       trouble.textContent = error.message;
