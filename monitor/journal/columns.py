@@ -23,12 +23,11 @@ from numpy.typing import NDArray
 
 from monitor.journal.reader import VERDICT_COLUMNS, read_row, unpack_names
 from monitor.journal.samples import unpack_samples
-from monitor.journal.schema import JournalError, connect_read_only
+from monitor.journal.schema import END_NS, JournalError, connect_read_only
 from monitor.records.evidence import LOGIT, Grid
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
 
-END_NS = 2**63 - 1
 N_AT_ONCE = 1000  # rows
 
 Columns = dict[str, NDArray[Any]]

@@ -18,7 +18,8 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.journal.columns import END_NS, Columns
+from monitor.journal.columns import Columns
+from monitor.journal.schema import END_NS
 from monitor.journal.trend_reader import TrendReader
 from monitor.journal.trends import NAMES
 from monitor.records.trend import BandSums, FEdges, Spread, TrendRow
