@@ -29,6 +29,7 @@ from starlette.staticfiles import StaticFiles
 
 from monitor.advice import advice_book
 from monitor.config import Config, ConfigError
+from monitor.config_machines import surroundings_at
 from monitor.evidence.model_folder import ModelError
 from monitor.journal.commissioning import CommissioningStore
 from monitor.journal.labels import LabelStore
@@ -69,6 +70,7 @@ from monitor.records.labels import (
 )
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
+from monitor.records.zones import Limits
 
 STATIC = Path(__file__).parent / "static"
 MAX_ROWS = 2000
@@ -95,7 +97,9 @@ class Page:
         self._source = Source(config.journal.path)
         self._advice = advice_book(config.advice)
         self._feed = Feed(self._source, stopping, self._advice)
-        self._trends = TrendPage(config.journal.path, self._source, self._may_read)
+        self._trends = TrendPage(
+            config.journal.path, self._source, self._zones, self._may_read
+        )
         self._exports = ExportPage(config.journal.path, self._may_read)
 
     def application(self) -> Starlette:
@@ -215,6 +219,10 @@ class Page:
                 "role": person.role,
             }
         )
+
+    def _zones(self, sensor: str) -> Limits | None:
+        surroundings = surroundings_at(self._config.machines, sensor)
+        return None if surroundings is None else surroundings.limits_mm_s
 
     def _may_read(self, request: Request) -> Person:
         return self._access.may_read(request)

@@ -29,6 +29,8 @@ from monitor.records.trend import (
     Float64,
     TrendRow,
 )
+from monitor.records.zones import Limits
+from monitor.signal.indicators import SLOW_VELOCITY, VELOCITY
 
 MAX_WINDOWS = 2000  # single windows in a view
 MAX_ROWS = {TEN_MINUTES_S: 720, HOUR_S: 1080, DAY_S: 4000}  # 5 days, 45 days, 11 years
@@ -54,13 +56,19 @@ MARKS = (
 class TrendPage:
     """Answers to what the page's trend view and fleet ask. Plain methods run in worker threads.
 
+    zones : of a point, its limits in mm/s; None where none are known
     may_read : raises HTTPException where the request has no session
     """
 
     def __init__(
-        self, path: Path, source: Source, may_read: Callable[[Request], object]
+        self,
+        path: Path,
+        source: Source,
+        zones: Callable[[str], Limits | None],
+        may_read: Callable[[Request], object],
     ) -> None:
         self._path, self._source, self._may_read = path, source, may_read
+        self._zones = zones
         self._slopes = SlopeCache(path)
 
     def routes(self) -> list[Route]:
@@ -91,6 +99,7 @@ class TrendPage:
             "quantity": quantity,
             "tier_s": tier_s,
             "rows": [row_view(row, quantity) for row in rows],
+            "zones_mm_s": self._zones(sensor) if _is_velocity(quantity) else None,
         }
         with self._source.reading() as views:
             if to_ns - from_ns <= WINDOWS_MS * NS_PER_MS:
@@ -288,6 +297,11 @@ def milliseconds(request: Request, name: str) -> int | None:
             400, f"{name} = {text[:40]!r}: must be milliseconds since 1970."
         )
     return int(text)
+
+
+def _is_velocity(quantity: str) -> bool:
+    """Of one channel or of all; the zone is that of the strongest."""
+    return quantity.partition(".")[0] in (VELOCITY, SLOW_VELOCITY)
 
 
 def _is_score(quantity: str, windows: Sequence[WindowSummary]) -> bool:

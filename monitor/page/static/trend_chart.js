@@ -1,6 +1,7 @@
 // The chart of a trend: a figure's spread and middle, threshold, statuses and marks; and a row in words.
 
 import { el } from "./dom.js";
+import { withNextZone, zoneSeries } from "./trend_zones.js";
 import { fullTime, kindWord, plain, STATUSES, span, statusWord } from "./words.js";
 
 const FONT = '"DejaVu Sans", "Segoe UI", system-ui, sans-serif';
@@ -36,7 +37,8 @@ export function limits(tree) {
     .flatMap((row) => [row.low, row.high, row.threshold])
     .filter((value) => value !== undefined && value !== null);
   if (!values.length) return [0, 1];
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const low = Math.min(...values);
+  const high = withNextZone(tree.zones_mm_s, Math.max(...values));
   const room = 0.05 * (high - low || Math.abs(high) || 1);
   return [low >= 0 ? Math.max(0, low - room) : low - room, high + room];
 }
@@ -127,6 +129,7 @@ export function trendOption(echarts, tree, chosen, colours, range) {
       { type: "value", gridIndex: 1, min: 0, max: 1, show: false },
     ],
     series: [
+      ...zoneSeries(tree, low, high, colours),
       {
         ...rows(spreadShape(tree, colours, echarts), figure, 0),
         markArea: chosen ? chosenArea(chosen, colours) : undefined,

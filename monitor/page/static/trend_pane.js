@@ -7,6 +7,7 @@ import { get } from "./net.js";
 import { detailNodes, limits, rowAt, tierWords, trendOption } from "./trend_chart.js";
 import { moves } from "./trend_moves.js";
 import { clampSpan } from "./trend_span.js";
+import { zoneLegend } from "./trend_zones.js";
 import { againstBaseline, waterfall } from "./waterfall.js";
 import { machineOf, pointOf } from "./words.js";
 
@@ -45,7 +46,8 @@ export function trendPane(echarts, place, common, loaded) {
   show(spans, spanButtons());
   const title = el("h2", { class: "trend-whose" });
   const files = exporting(() => state.tree && { ...state, tier_s: state.tree.tier_s });
-  const charts = [canvas, detail, spectrum.node, map.node];
+  const zones = el("p", { class: "zone-legend quiet" });
+  const charts = [canvas, zones, detail, spectrum.node, map.node];
   const parts = [title, spans, trouble, caption, ...charts, files.node];
   const node = el("section", { class: "trend-pane" }, parts);
   let chart = null;
@@ -115,6 +117,7 @@ export function trendPane(echarts, place, common, loaded) {
     chart ??= echarts.init(canvas, null, { renderer: "canvas" });
     title.textContent = `${machineOf(tree.sensor)} ${pointOf(tree.sensor)}`;
     caption.textContent = tierWords(tree);
+    show(zones, zoneLegend(tree));
     chart.setOption(option(), true);
     drawSpectrum(tree.bands);
     const maps = tree.bands?.maps ?? {};
