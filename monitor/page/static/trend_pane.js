@@ -4,7 +4,7 @@ import { palette } from "./charts.js";
 import { el, show } from "./dom.js";
 import { exporting } from "./export.js";
 import { get } from "./net.js";
-import { detailNodes, limits, rowAt, tierWords, trendOption } from "./trend_chart.js";
+import { detailNodes, drawnWords, limits, rowAt, tierWords, trendOption } from "./trend_chart.js";
 import { moves } from "./trend_moves.js";
 import { clampSpan } from "./trend_span.js";
 import { zoneLegend } from "./trend_zones.js";
@@ -116,7 +116,7 @@ export function trendPane(echarts, place, common, loaded) {
     range = shared;
     chart ??= echarts.init(canvas, null, { renderer: "canvas" });
     title.textContent = `${machineOf(tree.sensor)} ${pointOf(tree.sensor)}`;
-    caption.textContent = tierWords(tree);
+    caption.textContent = tierWords(tree) + drawnWords(tree);
     show(zones, zoneLegend(tree));
     chart.setOption(option(), true);
     drawSpectrum(tree.bands);
