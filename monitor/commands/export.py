@@ -11,7 +11,7 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -31,6 +31,7 @@ from monitor.export_files import write_csv, write_npz, write_wav
 from monitor.journal.columns import Selection, Span
 from monitor.journal.trend_columns import TIERS, TrendSelection
 from monitor.journal.views import JournalViews
+from monitor.records.renamed import Formerly
 from monitor.text import printable
 from monitor.times import TimeError, clock, zone_of
 
@@ -78,18 +79,21 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit codes: 0 written; 1 nothing in this span; 2 refused."""
     check = check_new_folder if arguments.form == "wav" else check_output_file
     check(arguments.out)
-    path = load_config(arguments.config).journal.path
+    config = load_config(arguments.config)
+    path, former = config.journal.path, config.page.formerly.get(arguments.point, ())
     try:
         from_ns, to_ns = span_of(arguments, time.time_ns())
         zone = zone_of(arguments.tz)
     except TimeError as error:
         print(error, file=sys.stderr)
         return EXIT_REFUSED
-    _check_point(path, arguments.point)
+    _check_point(path, arguments.point, former)
     span = f"{clock(from_ns, zone)} to {clock(to_ns, zone)}"
     if arguments.rows != WINDOWS:
-        return _export_trends(arguments, path, (from_ns, to_ns), span)
-    with closing(Selection(path, Span(arguments.point, from_ns, to_ns))) as selection:
+        formerly = config.page.formerly
+        return _export_trends(arguments, path, formerly, (from_ns, to_ns), span)
+    asked = Span(arguments.point, from_ns, to_ns, former)
+    with closing(Selection(path, asked)) as selection:
         n = selection.n_kept if arguments.form == "wav" else selection.n_windows
         what = "kept windows" if arguments.form == "wav" else "windows"
         if not n:
@@ -112,13 +116,18 @@ def _write(form: str, draft: Path, selection: Selection, progress: Count) -> Non
 
 
 def _export_trends(
-    arguments: argparse.Namespace, path: Path, span_ns: tuple[int, int], span: str
+    arguments: argparse.Namespace,
+    path: Path,
+    formerly: Formerly,
+    span_ns: tuple[int, int],
+    span: str,
 ) -> int:
     """Rows that begin in the span."""
     if arguments.form != "csv":
         raise ConfigError(f"--rows {arguments.rows}: trends are written --as csv alone.")
     what = f"rows of {arguments.rows.replace('_', ' ')}"
-    selected = TrendSelection(path, arguments.point, TIERS[arguments.rows], *span_ns)
+    tier_s = TIERS[arguments.rows]
+    selected = TrendSelection(path, arguments.point, tier_s, *span_ns, formerly)
     with closing(selected) as selection:
         n = selection.n_rows
         if not n:
@@ -139,12 +148,12 @@ def _nothing(point: str, what: str, span: str) -> int:
     return EXIT_NO
 
 
-def _check_point(path: Path, point: str) -> None:
-    """Raises ConfigError that names points there are."""
+def _check_point(path: Path, point: str, former: Sequence[str]) -> None:
+    """Raises ConfigError that names points there are. former : names that it had before"""
     views = JournalViews(path)
     known = views.sensors()
     views.close()
-    if point in known:
+    if not set(known).isdisjoint((point, *former)):
         return
     near = get_close_matches(point, known, N_NAMED) or known[:N_NAMED]
     there = ", ".join(printable(name) for name in near) or "none yet"

@@ -22,6 +22,7 @@ from monitor.journal.columns import Columns
 from monitor.journal.schema import END_NS
 from monitor.journal.trend_reader import TrendReader
 from monitor.journal.trends import NAMES
+from monitor.records.renamed import NONE, Formerly
 from monitor.records.trend import BandSums, FEdges, Spread, TrendRow
 from monitor.records.verdict import Status
 
@@ -61,14 +62,22 @@ def read_trend(
 class TrendSelection:
     """A tier's rows of a point that begin in from_ns <= t < to_ns, at one moment, to be read some
     at a time. Raises JournalError.
+
+    formerly : as of TrendReader
     """
 
     def __init__(
-        self, path: Path, point: str, tier_s: int, from_ns: int, to_ns: int
+        self,
+        path: Path,
+        point: str,
+        tier_s: int,
+        from_ns: int,
+        to_ns: int,
+        formerly: Formerly = NONE,
     ) -> None:
         self._point = point
         self._place = point, tier_s, from_ns, to_ns
-        self._reader = TrendReader(path)
+        self._reader = TrendReader(path, formerly)
         self._reader.stay()
         self.n_rows, quantities = 0, dict[str, None]()
         for rows in self._reader.pages(*self._place, N_ROWS):

@@ -68,6 +68,7 @@ from monitor.records.labels import (
     check_note,
     integer,
 )
+from monitor.records.renamed import names_of
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
 from monitor.records.zones import Limits
@@ -98,9 +99,15 @@ class Page:
         self._advice = advice_book(config.advice)
         self._feed = Feed(self._source, stopping, self._advice)
         self._trends = TrendPage(
-            config.journal.path, self._source, self._zones, self._may_read
+            config.journal.path,
+            self._source,
+            self._zones,
+            config.page.formerly,
+            self._may_read,
         )
-        self._exports = ExportPage(config.journal.path, self._may_read)
+        self._exports = ExportPage(
+            config.journal.path, config.page.formerly, self._may_read
+        )
 
     def application(self) -> Starlette:
         names = HostNames(self._config.page.host, self._config.page.host_names)
@@ -253,7 +260,13 @@ class Page:
         )
         with self._source.reading() as views:
             last = None if before is None else views.row(before)
-            rows = views.back_from(sensor, None if last is None else last.verdict.end_ns, n)
+            end_ns = None if last is None else last.verdict.end_ns
+            rows = [
+                row
+                for name in names_of(sensor, self._config.page.formerly)
+                for row in views.back_from(name, end_ns, n)
+            ]
+        rows = sorted(rows, key=lambda row: row.end_ns, reverse=True)[:n]
         return _answer([summary_view(row) for row in reversed(rows)])
 
     def row(self, request: Request) -> Response:

@@ -28,6 +28,7 @@ from monitor.journal.columns import Selection, Span
 from monitor.journal.trend_columns import TIERS, TrendSelection
 from monitor.page.trend import milliseconds
 from monitor.page.views import NS_PER_MS, Tree
+from monitor.records.renamed import Formerly
 
 MAX_ROWS = 200_000  # of a table
 MAX_NPZ_ROWS = 20_000  # until it is compressed, each takes 12 kB
@@ -63,6 +64,7 @@ class Asked:
     from_ns: int
     to_ns: int
     tier: str
+    formerly: Formerly
 
     @property
     def n_tier_rows(self) -> int:
@@ -70,20 +72,25 @@ class Asked:
         return (self.to_ns - self.from_ns) // (TIERS[self.tier] * 10**9) + 2
 
     def windows(self, path: Path) -> Selection:
-        return Selection(path, Span(self.point, self.from_ns, self.to_ns))
+        former = self.formerly.get(self.point, ())
+        return Selection(path, Span(self.point, self.from_ns, self.to_ns, former))
 
     def trends(self, path: Path) -> TrendSelection:
         """With the row that reaches into the span, as the page shows it."""
         tier_s = TIERS[self.tier]
         from_ns = max(0, self.from_ns - tier_s * 10**9 + 1)
-        return TrendSelection(path, self.point, tier_s, from_ns, self.to_ns)
+        return TrendSelection(path, self.point, tier_s, from_ns, self.to_ns, self.formerly)
 
 
 class ExportPage:
-    """may_read : raises HTTPException where the request has no session"""
+    """formerly : names that points had before
+    may_read : raises HTTPException where the request has no session
+    """
 
-    def __init__(self, path: Path, may_read: Callable[[Request], object]) -> None:
-        self._path, self._may_read = path, may_read
+    def __init__(
+        self, path: Path, formerly: Formerly, may_read: Callable[[Request], object]
+    ) -> None:
+        self._path, self._formerly, self._may_read = path, formerly, may_read
         self._places = threading.BoundedSemaphore(MAX_AT_ONCE)
 
     def routes(self) -> list[Route]:
@@ -92,7 +99,7 @@ class ExportPage:
     def sizes(self, request: Request) -> JSONResponse:
         """sensor, from_ms, to_ms, tier: what each form would hold, and why it cannot be had."""
         self._may_read(request)
-        asked = _asked(request)
+        asked = _asked(request, self._formerly)
         with closing(asked.windows(self._path)) as selection:
             forms = {name: _size(name, selection) for name in ("verdicts", "npz", "wav")}
         return JSONResponse(forms | {"trends": self._trend_size(asked)}, headers=NOT_STORED)
@@ -108,7 +115,7 @@ class ExportPage:
     def file(self, request: Request) -> Response:
         """The same, with as: a name of FORMS."""
         self._may_read(request)
-        form, asked = request.query_params.get("as", ""), _asked(request)
+        form, asked = request.query_params.get("as", ""), _asked(request, self._formerly)
         if form not in FORMS:
             raise HTTPException(400, f"as = {form[:40]!r}: must be {_one_of(FORMS)}.")
         if not self._places.acquire(blocking=False):
@@ -213,7 +220,7 @@ def _too_many(rows: str, most: int) -> str:
     )
 
 
-def _asked(request: Request) -> Asked:
+def _asked(request: Request, formerly: Formerly) -> Asked:
     from_ms, to_ms = milliseconds(request, "from_ms"), milliseconds(request, "to_ms")
     if from_ms is None or to_ms is None:
         raise HTTPException(400, "from_ms and to_ms must be given.")
@@ -225,7 +232,7 @@ def _asked(request: Request) -> Asked:
     if tier not in TIERS:
         raise HTTPException(400, f"tier = {tier[:40]!r}: must be {_one_of(TIERS)}.")
     point = request.query_params.get("sensor", "")
-    return Asked(point, from_ms * NS_PER_MS, to_ms * NS_PER_MS, tier)
+    return Asked(point, from_ms * NS_PER_MS, to_ms * NS_PER_MS, tier, formerly)
 
 
 def _one_of(names: Iterable[str]) -> str:

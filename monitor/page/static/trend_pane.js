@@ -116,7 +116,7 @@ export function trendPane(echarts, place, common, loaded) {
     range = shared;
     chart ??= echarts.init(canvas, null, { renderer: "canvas" });
     title.textContent = `${machineOf(tree.sensor)} ${pointOf(tree.sensor)}`;
-    caption.textContent = tierWords(tree) + drawnWords(tree);
+    caption.textContent = [tierWords(tree) + drawnWords(tree), tree.formerly].join(" ");
     show(zones, zoneLegend(tree));
     chart.setOption(option(), true);
     drawSpectrum(tree.bands);
