@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -109,3 +110,21 @@ def test_groups_by_the_levels_of_names_beside_a_search(window: Any) -> None:
     assert titles.count() == 3
     choice.select_option("none")
     assert window.locator(".machine").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"), [("desktop", 1180, "light"), ("phone", 390, "dark")]
+)
+def test_screenshots(
+    name: str, width: int, scheme: Any, window: Any, tmp_path: Path
+) -> None:
+    """Nothing runs out of the window. CAMSHAFT_PICTURES=FOLDER keeps the pictures."""
+    folder = Path(os.environ.get("CAMSHAFT_PICTURES", tmp_path))
+    window.set_viewport_size({"width": width, "height": 720})
+    window.emulate_media(color_scheme=scheme)
+    window.fill("input[type=search]", "")
+    window.select_option("select[aria-label='Order']", "slope")
+    window.select_option("select[aria-label='Groups']", "1")
+    window.wait_for_selector(".machine .tile.small .slope")
+    window.screenshot(path=folder / f"fleet-rising-{name}-{scheme}.png")
+    assert window.evaluate("document.documentElement.scrollWidth") <= width

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,11 +65,19 @@ def test_a_velocity_has_its_machines_limits_and_nothing_else_has(folder: Path) -
     assert zones_of(page, BARE, "velocity_rms_mm_s") is None
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_zones_are_drawn_and_said(folder: Path, scheme: Any) -> None:
-    """Each band's colour lies over the panel's, lowest A; without limits there are none."""
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"), [("desktop", 1180, "light"), ("phone", 390, "dark")]
+)
+def test_the_zones_are_drawn_and_said(
+    name: str, width: int, scheme: Any, folder: Path, tmp_path: Path
+) -> None:
+    """Each band has its colour, and none runs out of the window. CAMSHAFT_PICTURES=FOLDER keeps
+    the pictures.
+    """
+    pictures = Path(os.environ.get("CAMSHAFT_PICTURES", tmp_path))
     with chromium() as browser, serve(folder, MACHINES) as served:
-        window = browser.new_page(color_scheme=scheme)
+        viewport = {"width": width, "height": 720}
+        window = browser.new_page(color_scheme=scheme, viewport=viewport)
         faults: list[str] = []
         window.on("pageerror", lambda error: faults.append(str(error)))
         place = f"{served.address}/#/trend/mill-{{}}%2Fspindle"
@@ -82,6 +91,8 @@ def test_the_zones_are_drawn_and_said(folder: Path, scheme: Any) -> None:
         assert "D above 4.5 mm/s" in said
         colours = [window.evaluate(COLOUR_AT, share) for share in (0.97, 0.5, 0.05)]
         assert len({tuple(colour) for colour in colours}) == 3  # A, B or C, and C or D
+        assert window.evaluate("document.documentElement.scrollWidth") <= width
+        window.screenshot(path=pictures / f"zones-{name}-{scheme}.png")
         assert faults == []
 
 
