@@ -126,5 +126,6 @@ def test_screenshots(
     window.select_option("select[aria-label='Order']", "slope")
     window.select_option("select[aria-label='Groups']", "1")
     window.wait_for_selector(".machine .tile.small .slope")
+    window.locator("input[type=search]").blur()
     window.screenshot(path=folder / f"fleet-rising-{name}-{scheme}.png")
     assert window.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,7 +1,7 @@
 // The fleet: one tile a measuring point, those that ask for a look first; many healthy ones small.
 
 import { choose, el, shape, show } from "./dom.js";
-import { groupChoices, grouped } from "./fleet_groups.js";
+import { groupChoices, grouped, nameWithin } from "./fleet_groups.js";
 import { fleet, listen } from "./net.js";
 import { refusedTiles } from "./refused.js";
 import { askSlopes, dayStrip, onSlopes, slopeNode, slopeOf } from "./trend_strip.js";
@@ -102,7 +102,8 @@ function badges(sensor) {
   ];
 }
 
-function tile(sensor) {
+// machine: as it is called here; below a level's title without what the title says.
+function tile(sensor, machine) {
   const { text, share } = evidence(sensor);
   const bar =
     share === null
@@ -123,12 +124,7 @@ function tile(sensor) {
       el("strong", {}, statusWord(sensor.status)),
       el("span", { class: "badges" }, badges(sensor)),
     ),
-    el(
-      "span",
-      { class: "name" },
-      el("b", {}, machineOf(sensor.sensor)),
-      ` ${pointOf(sensor.sensor)}`,
-    ),
+    el("span", { class: "name" }, el("b", {}, machine), ` ${pointOf(sensor.sensor)}`),
     el("span", { class: "since", title: fullTime(began(sensor).ms) }, sinceWords(sensor)),
     el("span", { class: "figure" }, text, bar),
     dayStrip(sensor.sensor),
@@ -143,7 +139,7 @@ function lastLine(sensor) {
 }
 
 // One line: what it is, and how it is; where slopes are asked for, a second.
-function smallTile(sensor, withSlope) {
+function smallTile(sensor, machine, withSlope) {
   const { text } = evidence(sensor);
   return el(
     "a",
@@ -154,12 +150,7 @@ function smallTile(sensor, withSlope) {
       title: `${meaning(sensor.status)} · ${sinceWords(sensor)} · ${text}`,
     },
     el("span", { class: "state" }, shape(sensor.status)),
-    el(
-      "span",
-      { class: "name" },
-      el("b", {}, machineOf(sensor.sensor)),
-      ` ${pointOf(sensor.sensor)}`,
-    ),
+    el("span", { class: "name" }, el("b", {}, machine), ` ${pointOf(sensor.sensor)}`),
     el("span", { class: "badges" }, badges(sensor)),
     withSlope ? slopeNode(sensor.sensor) : null,
   );
@@ -266,7 +257,8 @@ export function fleetView(view) {
 
   function refresh(name) {
     const sensor = fleet.sensors.get(name);
-    const fresh = isSmall(sensor) ? smallTile(sensor, isBySlope()) : tile(sensor);
+    const machine = isGrouped() ? nameWithin(name, groups.value) : machineOf(name);
+    const fresh = isSmall(sensor) ? smallTile(sensor, machine, isBySlope()) : tile(sensor, machine);
     const old = tiles.get(name);
     if (old) {
       const focused = document.activeElement === old;

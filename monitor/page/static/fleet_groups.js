@@ -19,6 +19,12 @@ export function groupOf(sensor, by) {
   return prefixes(machine)[Number(by) - 1] ?? machine;
 }
 
+// What tells a machine apart within its group: "pump-1" of "hamburg.line-3.pump-1" below "hamburg.line-3".
+export function nameWithin(sensor, by) {
+  const machine = machineOf(sensor);
+  return machine.slice(groupOf(sensor, by).length + 1) || machine;
+}
+
 // In the order of their first points, each with its points.
 export function grouped(sensors, by) {
   const groups = new Map();

@@ -3,7 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { began, bySlope, fits, order } from "../../../monitor/page/static/fleet.js";
-import { groupChoices, grouped, groupOf } from "../../../monitor/page/static/fleet_groups.js";
+import {
+  groupChoices,
+  grouped,
+  groupOf,
+  nameWithin,
+} from "../../../monitor/page/static/fleet_groups.js";
 
 const sensor = (name, more = {}) => ({
   sensor: name,
@@ -66,6 +71,14 @@ test("levels are told by dots and slashes, and a short name stands for itself", 
   );
   assert.equal(groupOf("hall 0/machine 1/bearing 2", 1), "hall 0");
   assert.equal(groupOf("pump-1/bearing", "2"), "pump-1");
+});
+
+test("below a level's title a machine is called by the rest of its name", () => {
+  const name = "hamburg.line-3.pump-1/bearing";
+  assert.equal(nameWithin(name, 1), "line-3.pump-1");
+  assert.equal(nameWithin(name, 2), "pump-1");
+  assert.equal(nameWithin(name, "machine"), "hamburg.line-3.pump-1");
+  assert.equal(nameWithin("pump-1/bearing", 1), "pump-1");
 });
 
 test("only levels that tell something are offered", () => {
