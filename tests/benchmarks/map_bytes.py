@@ -81,7 +81,7 @@ def whole_map(verdicts: Sequence[Verdict], kind: str) -> Whole:
 def levels(verdicts: Sequence[Verdict], step_db: float) -> Whole:
     """Shape (n, n_channels, n_f, n_t)."""
     spectra = np.stack([v.spectrum_db for v in verdicts if v.spectrum_db is not None])
-    return np.rint(spectra / step_db).astype(np.int64)
+    return np.asarray(np.rint(spectra / step_db), np.int64)
 
 
 def tell_map(kind: str, values: Whole, sensors: NDArray[np.str_]) -> None:
