@@ -33,6 +33,7 @@ N_TRIED = 2048  # samples that a scale is guessed from
 MAX_COUNT = 1 << 24  # float32 skips whole numbers beyond it
 # So many steps away a guess is still right to a quarter step, once the one before has been used.
 REACHES = (30, 1000, 30_000, 1_000_000)
+MAX_STEPS_OFF = 8  # a number may have been counted from zero by so many too few or too many
 NEIGHBOURS = (0, -1, 1, -2, 2)  # a guess is wrong by so many of the last bits of float32
 
 
@@ -59,29 +60,37 @@ def scale_of(channel: Float32) -> float | None:
     largest = float(np.abs(channel).max(initial=0.0))
     if not largest < np.inf:
         return None
-    tried = np.unique(np.append(0.0, channel[:: 1 + len(channel) // N_TRIED]))
-    guess = _guess(tried.astype(np.float64), largest)
-    if guess is None:
-        return None
-    return next((scale for scale in _near(guess) if _is_exact(channel, scale)), None)
+    tried = np.unique(np.append(0.0, np.abs(channel[:: 1 + len(channel) // N_TRIED])))
+    guesses = _guesses(tried.astype(np.float64), largest)
+    near = (scale for guess in guesses for scale in _near(guess))
+    return next((scale for scale in near if _is_exact(channel, scale)), None)
 
 
-def _guess(tried: Float64, largest: float) -> float | None:
-    """The step that these samples have in common, to a few bits of float32.
+def _guesses(tried: Float64, largest: float) -> Iterator[float]:
+    """Steps that these samples may have in common, to a few bits of float32; the likeliest first.
 
-    tried : some of them, sorted, each once. largest : of all, whatever its sign
+    tried : of some of them, without their signs, sorted, each once
+    largest : of all, likewise
     """
     if not largest:
-        return 1.0
-    step = float(np.diff(tried).min(initial=np.inf))
-    if not largest / MAX_COUNT < step < np.inf:
-        return None
+        yield 1.0
+        return
+    steps = np.diff(tried)
+    shortest = float(steps.min(initial=np.inf))
+    if not largest / MAX_COUNT < shortest < np.inf:
+        return
+    step = float(steps[steps < 1.5 * shortest].mean())  # each is rounded its own way
     middle = len(tried) // 2  # about it they lie close together
     distances = tried[middle:] - tried[middle]
     for reach in REACHES:
         far = float(distances[np.searchsorted(distances, reach * step, "right") - 1])
         step = _divided(far, step)
-    return _divided(largest, step)
+    n_steps = round(largest / step)
+    # Of few numbers far from zero the step is not known to a part of n_steps.
+    rounded = n_steps * float(np.spacing(np.float32(largest))) / max(far, step)
+    for n in sorted(range(-MAX_STEPS_OFF, MAX_STEPS_OFF + 1), key=abs):
+        if abs(n) <= rounded + 0.5 and n_steps + n > 0:
+            yield largest / (n_steps + n)
 
 
 def _divided(distance: float, step: float) -> float:

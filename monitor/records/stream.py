@@ -28,6 +28,7 @@ class Position:
     first_message: tuple[int, int] | None = None  # likewise, the segment's oldest
     # (first sample, start_ns) where windows begin.
     times: list[tuple[int, int]] = field(default_factory=list)
+    newest_start_ns: int | None = None  # of the segment's newest window
     sequence: int | None = None
     expected_ns: int | None = None  # where the next sample should start
     # The last gap, in sequence numbers or ns: late messages belong there.

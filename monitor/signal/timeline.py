@@ -29,6 +29,7 @@ RATE_BASE_STEPS = 100  # and so many steps of their clock
 FAR_AHEAD_NS = 86_400 * 10**9  # what is ahead of our clock by more is no time
 # nor is what is behind by ten years; a backlog may be old
 FAR_BEHIND_NS = 3652 * 86_400 * 10**9
+CLOSEST = 0.5  # of a hop: two windows of a segment begin no closer
 BACK_NS = 1_000_000_000  # a step back by less is the jitter of a clock
 LOOK_NS = 10_000_000_000  # the least delay is looked for in spans of this length
 LATE_NS = 500_000_000  # arrival may be off by so much before the samples are moved along
@@ -100,6 +101,25 @@ def time_of(position: Position, sample: int) -> int:
         default=(0, position.start_ns),
     )
     return origin[1] + round((sample - origin[0]) / position.rate_hz * 1e9)
+
+
+def begin_window(position: Position, n_hop: int) -> int:
+    """When the window at position.first_sample begins.
+
+    Where arrival or a clock of coarse steps shows that the samples before lay
+    too late, windows come closer, each by half a hop at most: none begins
+    before its neighbour, however short it is. Of a fine clock each message is
+    taken at its word.
+    """
+    assert position.rate_hz is not None
+    start_ns = time_of(position, position.first_sample)
+    if position.newest_start_ns is not None and position.clock_step_ns:
+        nearest_ns = position.newest_start_ns + round(
+            CLOSEST * n_hop / position.rate_hz * 1e9
+        )
+        start_ns = max(start_ns, nearest_ns)
+    position.newest_start_ns = start_ns
+    return start_ns
 
 
 def measured_rate_hz(position: Position) -> float | None:

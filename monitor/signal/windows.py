@@ -129,8 +129,9 @@ class Windower:
             return None
         buffer = self._joined()
         first = position.first_sample
-        start_ns = timeline.time_of(position, first)
-        timeline.cover(position, start_ns, timeline.time_of(position, first + n_window))
+        start_ns = timeline.begin_window(position, n_hop)
+        end_ns = start_ns + round(n_window / position.rate_hz * 1e9)
+        timeline.cover(position, start_ns, end_ns)
         window = Window(
             sensor=self.sensor,
             segment=position.segment,

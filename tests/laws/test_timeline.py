@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.records.signal import Chunk, Drop, Gap, Window
@@ -109,6 +109,7 @@ def test_a_rate_beyond_tolerance_is_another(
     st.floats(-0.01, 0.01),
     st.integers(1, 9),
 )
+@example(335, 0, 0.009765625, 7)  # a window of 142 ms began 8 ms before its neighbour
 def test_whole_seconds_are_time_enough(
     n_each: int, phase_ns: int, drift: float, n_window_parts: int
 ) -> None:
@@ -242,6 +243,20 @@ def test_without_times_samples_stay_where_they_arrive(
     for window in windows:
         off_ns = window.start_ns - pieces[window.first_sample // 500].received_ns
         assert abs(off_ns) < 1.5 * SECOND_NS
+
+
+@given(st.floats(0.005, 0.02), st.integers(7, 400))
+def test_short_windows_stay_in_order_where_arrival_moves_them_back(
+    drift: float, n_window: int
+) -> None:
+    """Half a second at once is more than such a window lasts."""
+    pieces = chunks(600, 500, RATE_HZ * (1 + drift))
+    windows, _ = feed(make(n_window), pieces)
+    starts = np.array([window.start_ns for window in windows])
+    n = len(starts)
+    assert (np.diff(starts) > 0).all()
+    true_ns = START_NS + np.arange(n) * n_window / (RATE_HZ * (1 + drift)) * 1e9
+    assert (np.abs(starts - true_ns) < 1.5 * SECOND_NS).all()
 
 
 def test_an_outage_that_nothing_showed_is_made_good() -> None:
