@@ -81,7 +81,10 @@ log = logging.getLogger(__name__)
 
 def database_names(config: Config) -> list[str]:
     """The outputs that take verdicts: thinning waits for them."""
-    return [database.name for database in config.influx]
+    names = [database.name for database in config.influx]
+    if config.kafka_output is not None:
+        names.append(config.kafka_output.cursor_name)
+    return names
 
 
 def _serve_metrics(config: Config) -> Callable[[], None]:

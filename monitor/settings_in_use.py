@@ -18,6 +18,8 @@ NEEDS_RESTART = (
     "influx",
     "instance",
     "journal",
+    "kafka",
+    "kafka_output",
     "mqtt",
     "notifications",
     "prometheus",
