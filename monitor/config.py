@@ -761,12 +761,19 @@ KafkaTopic = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,249}$")]
 
 
 class KafkaSettings(KafkaConnection):
-    """What `camshaft forward` writes to.
+    """What `camshaft forward` writes to, and the service reads with `source: kafka`.
 
     topic : must exist; its number of partitions must stay
+    group : of the service's processes, which share the partitions out
+    partition : the only one to read, without joining the group
+    session_timeout_s : after which a member that is not heard loses its
+        partitions to the others
     """
 
     topic: KafkaTopic = "camshaft"
+    group: KafkaTopic = "camshaft"
+    partition: int | None = Field(default=None, ge=0, le=99_999)
+    session_timeout_s: float = Field(default=45.0, ge=6.0, le=1800.0)
 
 
 class KafkaOutputSettings(KafkaConnection):
@@ -798,6 +805,7 @@ class Config(Settings):
     journal: JournalSettings = JournalSettings()
     influx: tuple[InfluxSettings, ...] = Field(default=(), max_length=8)
     notifications: NotificationSettings = NotificationSettings()
+    source: Literal["mqtt", "kafka"] = "mqtt"
     kafka: KafkaSettings | None = None
     kafka_output: KafkaOutputSettings | None = None
     page: PageSettings = PageSettings()
@@ -828,6 +836,16 @@ class Config(Settings):
         topics = [subscription.topic for subscription in self.subscriptions]
         if len(set(topics)) != len(topics):
             raise ValueError("subscriptions: each topic may stand once only")
+        return self
+
+    @model_validator(mode="after")
+    def _source_is_there(self) -> Self:
+        if self.source == "kafka" and self.kafka is None:
+            raise ValueError("source = kafka: needs the section kafka, with its brokers")
+        if self.source == "kafka" and self.mqtt.publish is not None:
+            raise ValueError(
+                "mqtt.publish: needs source = mqtt; with source = kafka nothing is published"
+            )
         return self
 
     def sensor(self, name: str) -> SensorSettings | None:
