@@ -21,6 +21,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from monitor.config_machines import MachineSettings, machine_at
 from monitor.records.machine import Machine
+from monitor.records.renamed import contradictions
 from monitor.records.topic import TopicPattern
 from monitor.settings import CheckedSettings, Factor, Finite, Positive, Settings
 from monitor.signal.payload.formats import AnyPayload
@@ -625,6 +626,9 @@ class ProxySettings(Settings):
             ) from error
 
 
+PointName = Annotated[str, Field(pattern=r"^.+/[^/]+$", max_length=400)]  # machine/point
+
+
 class PageSettings(Settings):
     """The live page. host_names: further names under which a browser may ask for it.
 
@@ -655,6 +659,16 @@ class PageSettings(Settings):
         ),
         max_length=50,
     )
+    # Names that a point had before, oldest first; page and camshaft export show their windows as
+    # its own.
+    formerly: dict[PointName, tuple[PointName, ...]] = Field(default={}, max_length=1000)
+
+    @field_validator("formerly")
+    @classmethod
+    def _claimed_once(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for sentence in contradictions(value):
+            raise ValueError(sentence)
+        return value
 
     @field_validator("failure_modes")
     @classmethod

@@ -880,6 +880,16 @@ def failure_modes(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> 
     return "taken"
 
 
+def past(config: Config, folder: Path, _patch: pytest.MonkeyPatch) -> int:
+    """Whether m/new, which was m/p once, can be exported."""
+    journal = Journal(config.journal.path)
+    journal.commit(Batch(verdicts=[make_verdict(sensor="m/p")]))
+    journal.close()
+    span = ["--from", "2023-11-01", "--to", "2023-12-01"]
+    words = ["--point", "m/new", *span, "--as", "csv", "--out", str(folder / "out.csv")]
+    return main(["export", "-c", str(folder / "camshaft.yaml"), *words])
+
+
 def metrics(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
     """Where the service answers Prometheus."""
     asked: list[Any] = []
@@ -1241,6 +1251,9 @@ OBSERVED: dict[str, Observation] = {
     "PageSettings.behind_https_proxy": seen_of_page("answer", "behind_https_proxy", True),
     "PageSettings.failure_modes": Observation(
         failure_modes, {"page": {"failure_modes": ["cavitation"]}}
+    ),
+    "PageSettings.formerly": Observation(
+        past, {"page": {"formerly": {"m/new": ["m/p"]}}}, {"page": {}}
     ),
     "PageSettings.users": Observation(
         page_asked("/"), {"page": {"users": {"env": "SECRET_TWO"}}}

@@ -16,6 +16,7 @@ from monitor.journal import diagnoses, indicators, promises, refusals, trend_tab
 from monitor.journal.migrations import MIGRATIONS
 
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
+END_NS = 2**63 - 1  # no later time can be stored
 VERSION = 5  # migrations.py brings older journals up to date
 
 # Of a verdict, verdict_row holds what is its own, in few bytes; the view joins the rest. Where a

@@ -342,15 +342,24 @@ def _pack_scores(evidence: Sequence[Evidence]) -> bytes:
 
 
 def _free_end_ns(link: sqlite3.Connection, sensor_id: int, v: Verdict) -> int:
-    """The verdict's end, or the next nanosecond that no row of its sensor has: databases know a row
-    by sensor and time, and would overwrite the one before.
+    """The verdict's end, or a nanosecond behind it that no row of its sensor has: databases know a
+    row by sensor and time, and would overwrite the one before.
+
+    Where many have one time they lie close together, so the end of them is
+    found in steps that double, then halve.
     """
-    end_ns = v.end_ns
-    while link.execute(
-        END_IS_TAKEN, (sensor_id, end_ns, v.segment, v.first_sample)
-    ).fetchone():
-        end_ns += 1
-    return end_ns
+
+    def is_taken(step: int) -> bool:
+        place = sensor_id, v.end_ns + step, v.segment, v.first_sample
+        return link.execute(END_IS_TAKEN, place).fetchone() is not None
+
+    taken, free = -1, 0
+    while is_taken(free):
+        taken, free = free, 2 * free + 1
+    while free - taken > 1:
+        middle = (taken + free) // 2
+        taken, free = (middle, free) if is_taken(middle) else (taken, middle)
+    return v.end_ns + free
 
 
 def _own_columns(v: Verdict, end_ns: int) -> tuple[object, ...]:
