@@ -9,7 +9,10 @@ from monitor.commands.arguments import add_config
 from monitor.config_file import load_config
 from monitor.log_lines import set_up
 
-EXAMPLES = ("camshaft forward -c /etc/camshaft/camshaft.yaml",)
+EXAMPLES = (
+    "camshaft forward",
+    "camshaft forward -c /etc/camshaft/camshaft.yaml",
+)
 EXIT_CODES = {
     0: "stopped by SIGTERM or Ctrl-C",
     2: "refused: the configuration cannot be used",
