@@ -149,6 +149,11 @@ CREATE TABLE IF NOT EXISTS in_use (
     salt BLOB NOT NULL, leaves TEXT NOT NULL, refused TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS reload_order (
     order_id INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, author TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS source_position (
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, n_partitions INTEGER NOT NULL,
+    next_offset INTEGER NOT NULL, leader_epoch INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fence (one INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
 """
 
 
