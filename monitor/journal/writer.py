@@ -46,6 +46,8 @@ from monitor.records.verdict import Verdict
 
 MAX_BAD_PAYLOADS = 1000  # kept for inspection, newest first
 POINTS = "points"  # among the fields of a health row
+WITH_MAPS = 0.25  # the newest rows, whose maps are taken with them alone
+LOOKED_AT = 20_000  # maps, where some shall go
 MAX_HEALTH_ROWS = 8640  # a day at one per 10 s
 
 ROW_COLUMNS = (
@@ -196,12 +198,12 @@ class Journal:
         outputs: Sequence[str],
         n_rows: int = 2000,
     ) -> Counter[str]:
-        """Make room, a bounded step at a time: notes that all outputs have read, evidence over its
-        limit, then whole rows; oldest first.
+        """Make room, a bounded step at a time: notes that all outputs have read, raw windows over
+        their limit, then maps of windows that were not NG, then whole rows; oldest first.
 
-        Labelled rows stay. Rows that all of these outputs have go before rows
-        that one has not. Returns what was taken, by kind: kept_windows,
-        delivered_rows, undelivered_rows.
+        Labelled rows stay, and the newest quarter keeps its maps. What all of
+        these outputs have goes before what one has not. Returns what was taken,
+        by kind: kept_windows, maps, delivered_rows, undelivered_rows.
         """
         taken: Counter[str] = Counter()
         with self._transaction() as link:
@@ -212,7 +214,10 @@ class Journal:
             if over > 0:
                 taken["kept_windows"] += _thin_kept_windows(link, over, n_rows)
             if _used_bytes(link) > max_bytes:
-                taken.update(_thin_rows(link, n_rows, outputs))
+                if n_maps := _thin_maps(link, n_rows, outputs):
+                    taken["maps"] += n_maps
+                else:
+                    taken.update(_thin_rows(link, n_rows, outputs))
             _add(
                 link,
                 Counter(),
@@ -472,6 +477,31 @@ def _thin_kept_windows(link: sqlite3.Connection, n_bytes: int, n_rows: int) -> i
     ).fetchall()
     chosen = list(_until(oldest, n_bytes))
     link.executemany("DELETE FROM kept_window WHERE row_id = ?", chosen)
+    return len(chosen)
+
+
+def _thin_maps(link: sqlite3.Connection, n_rows: int, outputs: Sequence[str]) -> int:
+    """Fine maps are nine tenths of a journal: without the old ones that nobody asks for it holds
+    verdicts several times as long.
+
+    It looks at no more than the oldest LOOKED_AT: where these all say NG, rows
+    are next.
+    """
+    oldest, newest = link.execute(
+        "SELECT min(row_id), max(row_id) FROM verdict_row"
+    ).fetchone()
+    if oldest is None:
+        return 0
+    last = newest - int((newest - oldest) * WITH_MAPS)
+    if outputs:
+        last = min(last, furthest_behind(link, outputs) or 0)
+    chosen = link.execute(
+        "SELECT row_id FROM (SELECT row_id FROM map WHERE row_id <= ? ORDER BY row_id LIMIT ?)"
+        " JOIN verdict_row USING (row_id) WHERE status <> 'NG'"
+        " AND row_id NOT IN (SELECT row_id FROM label) ORDER BY row_id LIMIT ?",
+        (last, LOOKED_AT, n_rows),
+    ).fetchall()
+    link.executemany("DELETE FROM map WHERE row_id = ?", chosen)
     return len(chosen)
 
 
