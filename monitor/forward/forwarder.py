@@ -308,6 +308,8 @@ class Forwarder:
             self.counts.unknown += 1
             self._settle(message)
             return
+        if self._in_flight.renew(message):
+            return
         n_records = self._n_partitions if place.is_everywhere else 1
         pending = self._in_flight.begin(message, n_records)
         if pending is not None:

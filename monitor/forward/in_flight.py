@@ -42,6 +42,8 @@ class InFlight:
         self._clock = clock
         self._condition = threading.Condition()
         self._pending: OrderedDict[int, Pending] = OrderedDict()
+        # Those that MQTT may deliver again, by its number for them.
+        self._by_key: dict[int, Pending] = {}
         self._n_bytes = self._number = 0
         self._is_closed = False
 
@@ -61,7 +63,23 @@ class InFlight:
             self._n_bytes += n_bytes
             pending = Pending(self._number, message, n_bytes, n_records, self._clock())
             self._pending[pending.number] = pending
+            if (key := _key(message)) is not None:
+                self._by_key[key] = pending
             return pending
+
+    def renew(self, message: Message) -> bool:
+        """True where this is one that is on its way, delivered again over a new connection: its
+        acknowledgement is now owed there.
+        """
+        key = _key(message)
+        if key is None or message.delivery is None or not message.delivery.redelivered:
+            return False
+        with self._condition:
+            pending = self._by_key.get(key)
+            if pending is None or not _is_same(pending.message, message):
+                return False
+            pending.message = message
+            return True
 
     def confirm(self, pending: Pending) -> bool:
         """One of its records has its report. True where that was the last."""
@@ -70,6 +88,9 @@ class InFlight:
             if pending.n_left > 0:
                 return False
             del self._pending[pending.number]
+            key = _key(pending.message)
+            if key is not None and self._by_key.get(key) is pending:
+                del self._by_key[key]
             self._n_bytes -= pending.n_bytes
             self._condition.notify_all()
             return True
@@ -103,3 +124,16 @@ class InFlight:
             return True  # however large: else it would never go
         is_many = message.delivery is None and len(self._pending) >= self._max_messages
         return not is_many and self._n_bytes + n_bytes <= self._max_bytes
+
+
+def _key(message: Message) -> int | None:
+    return None if message.delivery is None else message.delivery.key
+
+
+def _is_same(one: Message, other: Message) -> bool:
+    """A broker that lost its session gives old numbers to new messages."""
+    return (one.topic, one.payload, one.properties) == (
+        other.topic,
+        other.payload,
+        other.properties,
+    )

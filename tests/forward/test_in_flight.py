@@ -82,3 +82,23 @@ def test_the_age_is_that_of_the_oldest() -> None:
     assert first is not None
     flight.confirm(first)
     assert flight.oldest_s == 1
+
+
+def delivered(key: int, payload: bytes, token: str, is_repeat: bool) -> Message:
+    return Message("t", payload, 0, delivery=Delivery(token, key, is_repeat))
+
+
+def test_what_is_delivered_again_while_it_is_on_its_way_is_acknowledged_anew() -> None:
+    """Another message under the same number is another message."""
+    flight = InFlight(MAX_MESSAGES, MAX_BYTES)
+    first = flight.begin(delivered(7, b"a", "old", False), 1)
+    assert first is not None
+    assert not flight.renew(delivered(7, b"a", "new", False))
+    assert not flight.renew(delivered(7, b"b", "new", True))
+    assert not flight.renew(delivered(8, b"a", "new", True))
+    again = delivered(7, b"a", "new", True)
+    assert flight.renew(again)
+    assert first.message is again
+    assert len(flight) == 1
+    assert flight.confirm(first)
+    assert not flight.renew(again)  # Kafka has it: the acknowledgement may have been lost

@@ -12,6 +12,7 @@ import pytest
 
 from monitor.exit_codes import EXIT_REFUSED, EXIT_SUPERSEDED
 from monitor.member.children import Children
+from tests.servers.child import dying_with_us
 from tests.servers.mosquitto import wait_until
 
 SLEEPS = "import sys; sys.stdin.buffer.read()"  # until the member ends
@@ -32,7 +33,7 @@ class Script:
     def start(self, partition: int, generation: int) -> subprocess.Popen[bytes]:
         self.started.append((partition, generation))
         program = self.programs.pop(0) if len(self.programs) > 1 else self.programs[0]
-        command = [sys.executable, "-c", program]
+        command = [*dying_with_us(), sys.executable, "-c", program]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.processes.append(process)
         return process

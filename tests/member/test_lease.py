@@ -7,6 +7,7 @@ import sys
 import time
 
 from monitor.exit_codes import EXIT_SUPERSEDED
+from tests.servers.child import dying_with_us
 
 PROGRAM = """
 import signal, sys, time
@@ -19,7 +20,7 @@ time.sleep(60)
 
 
 def child() -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", PROGRAM]
+    command = [*dying_with_us(), sys.executable, "-c", PROGRAM]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"runs\n"
