@@ -23,6 +23,7 @@ NEEDS_RESTART = (
     "mqtt",
     "notifications",
     "prometheus",
+    "source",
 )
 PAGE = "page"  # the page's own section, of which the service knows nothing
 NOT_SET = "not set"

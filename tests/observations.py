@@ -37,6 +37,7 @@ from monitor.journal.cursors import HealthFigures, JournalRow, Notified
 from monitor.journal.views import StoredEvent
 from monitor.journal.writer import Journal
 from monitor.log_lines import LineHandler
+from monitor.member.member import Member
 from monitor.outputs.configured import Broker, configured_outputs
 from monitor.outputs.influx.rows import lines_for
 from monitor.outputs.influx.sender import InfluxOutput
@@ -386,7 +387,8 @@ def service(config: Config, folder: Path) -> Iterator[Service]:
     try:
         yield running
     finally:
-        running._lock_file.close()
+        if running._lock_file is not None:
+            running._lock_file.close()
 
 
 def thinned(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> list[Any]:
@@ -685,6 +687,45 @@ def forwarded(config: Config, _folder: Path, patch: pytest.MonkeyPatch) -> Any:
     return made
 
 
+KAFKA = {"brokers": ["h:1"]}
+CONSUMERS = ("group.id", "session.timeout.ms")
+
+
+@contextmanager
+def no_consumers(patch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What the consumers made in the block were told: their settings, and what to read."""
+    made: list[Any] = []
+
+    class Quiet:
+        def __init__(self, settings: Tree) -> None:
+            told = {key: value for key, value in settings.items() if key in CONSUMERS}
+            made.append(told)
+
+        def subscribe(self, topics: list[str], **_: Any) -> None:
+            made.append(topics)
+
+        def close(self) -> None:
+            """It holds nothing."""
+
+    with patch.context() as inner:
+        inner.setattr("monitor.kafka.consumer.Consumer", Quiet)
+        inner.setattr("monitor.kafka.group.Consumer", Quiet)
+        yield made
+
+
+def member(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    with no_consumers(patch) as made:
+        Member(folder / "camshaft.yaml", config)
+    return made
+
+
+def told_source(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> Any:
+    """Which source it is, and its partition."""
+    callbacks = Callbacks(lambda _: None, lambda _message, _why: None, lambda _: None)
+    source = configured_source(config, callbacks, frozenset())
+    return type(source).__name__, source.health().get("kafka_partition")
+
+
 def told_kafka(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
     with no_kafka(patch) as made:
         outputs = configured_outputs(config, None)
@@ -837,6 +878,16 @@ def failure_modes(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> 
     except PayloadError as error:
         return error.reason
     return "taken"
+
+
+def past(config: Config, folder: Path, _patch: pytest.MonkeyPatch) -> int:
+    """Whether m/new, which was m/p once, can be exported."""
+    journal = Journal(config.journal.path)
+    journal.commit(Batch(verdicts=[make_verdict(sensor="m/p")]))
+    journal.close()
+    span = ["--from", "2023-11-01", "--to", "2023-12-01"]
+    words = ["--point", "m/new", *span, "--as", "csv", "--out", str(folder / "out.csv")]
+    return main(["export", "-c", str(folder / "camshaft.yaml"), *words])
 
 
 def metrics(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
@@ -1201,6 +1252,9 @@ OBSERVED: dict[str, Observation] = {
     "PageSettings.failure_modes": Observation(
         failure_modes, {"page": {"failure_modes": ["cavitation"]}}
     ),
+    "PageSettings.formerly": Observation(
+        past, {"page": {"formerly": {"m/new": ["m/p"]}}}, {"page": {}}
+    ),
     "PageSettings.users": Observation(
         page_asked("/"), {"page": {"users": {"env": "SECRET_TWO"}}}
     ),
@@ -1249,6 +1303,22 @@ OBSERVED: dict[str, Observation] = {
     "KafkaSettings.password": seen_by_forward("password", {"env": "SECRET_TWO"}, **LOGIN),
     "KafkaSettings.mechanism": seen_by_forward("mechanism", "PLAIN", **LOGIN),
     "KafkaSettings.tls": seen_by_forward("tls", {}),
+    "KafkaSettings.group": Observation(
+        member, {"kafka": {**KAFKA, "group": "other"}}, {"kafka": KAFKA}
+    ),
+    "KafkaSettings.session_timeout_s": Observation(
+        member, {"kafka": {**KAFKA, "session_timeout_s": 9}}, {"kafka": KAFKA}
+    ),
+    "KafkaSettings.partition": Observation(
+        told_source,
+        {"source": "kafka", "kafka": {**KAFKA, "partition": 2}},
+        {"source": "kafka", "kafka": {**KAFKA, "partition": 1}},
+    ),
+    "Config.source": Observation(
+        told_source,
+        {"source": "kafka", "kafka": {**KAFKA, "partition": 1}},
+        {"kafka": {**KAFKA, "partition": 1}},
+    ),
     "KafkaOutputSettings.brokers": seen_by_kafka("brokers", ["h:1", "h:2"]),
     "KafkaOutputSettings.topic": seen_by_kafka("topic", "other"),
     "KafkaOutputSettings.name": seen_by_kafka("name", "other"),

@@ -26,6 +26,7 @@ from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.maps import pack_cells, pack_spectra
 from monitor.journal.numbers import pack_numbers
 from monitor.journal.places import furthest_behind
+from monitor.journal.positions import check_generation, resumed, store_position
 from monitor.journal.promises import promise_states, store_promises
 from monitor.journal.refusals import count_refusals
 from monitor.journal.samples import pack_samples
@@ -36,6 +37,7 @@ from monitor.journal.trends import StoredWindow, TrendWriter, thin_trends
 from monitor.records.batch import Batch, BookKey, KeptWindow
 from monitor.records.evidence import Evidence
 from monitor.records.labels import TOPIC, LabelRequest
+from monitor.records.position import Resumed
 from monitor.records.promise import PromiseState
 from monitor.records.remembered import Remembered
 from monitor.records.signal import Float32
@@ -89,13 +91,26 @@ class Journal:
     cannot be written: call again later.
     """
 
-    def __init__(self, path: Path, on_update: Callable[[], None] = lambda: None) -> None:
-        """on_update : called now and then while an older journal is brought up to date"""
+    def __init__(
+        self,
+        path: Path,
+        on_update: Callable[[], None] = lambda: None,
+        generation: int | None = None,
+    ) -> None:
+        """on_update : called now and then while an older journal is brought up to date
+        generation : as positions.next_generation gave it. Every method raises
+            SupersededError once there is a newer one. None: no other process
+            can be there
+        """
         self.path = path
+        self._generation = generation
         self._link = connect(path, on_update)
         self._ids = SideTables()
         self._names: dict[str, int] = {}  # of indicators
         self._trends = TrendWriter()
+        if generation is not None:
+            with transaction(self._link) as link:
+                check_generation(link, generation)
 
     def close(self) -> None:
         self._link.close()
@@ -122,6 +137,7 @@ class Journal:
                 "INSERT OR REPLACE INTO delivered VALUES (?, ?)", batch.digests.items()
             )
             remembered.store(link, batch)
+            store_position(link, batch.position)
 
     def streams(self) -> dict[str, StoredStream]:
         """Every sensor's stored stream, to go on with after a start."""
@@ -149,6 +165,10 @@ class Journal:
     def digests(self) -> dict[int, int]:
         """Of messages that were settled, by their delivery's key."""
         return dict(self._link.execute("SELECT delivery_key, digest FROM delivered"))
+
+    def resumed(self) -> Resumed:
+        """Where a source that numbers its records goes on."""
+        return resumed(self._link)
 
     def remembered(self) -> Remembered:
         """What earlier messages told that later ones need."""
@@ -281,6 +301,8 @@ class Journal:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
             with transaction(self._link) as link:
+                if self._generation is not None:
+                    check_generation(link, self._generation)
                 yield link
         except JournalError:
             self._ids.clear()
@@ -320,15 +342,24 @@ def _pack_scores(evidence: Sequence[Evidence]) -> bytes:
 
 
 def _free_end_ns(link: sqlite3.Connection, sensor_id: int, v: Verdict) -> int:
-    """The verdict's end, or the next nanosecond that no row of its sensor has: databases know a row
-    by sensor and time, and would overwrite the one before.
+    """The verdict's end, or a nanosecond behind it that no row of its sensor has: databases know a
+    row by sensor and time, and would overwrite the one before.
+
+    Where many have one time they lie close together, so the end of them is
+    found in steps that double, then halve.
     """
-    end_ns = v.end_ns
-    while link.execute(
-        END_IS_TAKEN, (sensor_id, end_ns, v.segment, v.first_sample)
-    ).fetchone():
-        end_ns += 1
-    return end_ns
+
+    def is_taken(step: int) -> bool:
+        place = sensor_id, v.end_ns + step, v.segment, v.first_sample
+        return link.execute(END_IS_TAKEN, place).fetchone() is not None
+
+    taken, free = -1, 0
+    while is_taken(free):
+        taken, free = free, 2 * free + 1
+    while free - taken > 1:
+        middle = (taken + free) // 2
+        taken, free = (middle, free) if is_taken(middle) else (taken, middle)
+    return v.end_ns + free
 
 
 def _own_columns(v: Verdict, end_ns: int) -> tuple[object, ...]:

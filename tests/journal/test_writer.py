@@ -140,6 +140,25 @@ def test_no_two_rows_of_a_sensor_have_one_time(path: Path) -> None:
     ]
 
 
+def test_many_windows_of_one_time_take_one_nanosecond_each(path: Path) -> None:
+    """Whatever lies behind them already; and a thousand take few questions each."""
+    journal = Journal(path)
+    times: dict[str, Any] = {"start_ns": 1_700_000_000_137, "end_ns": 1_700_500_000_137}
+    end_ns = times["end_ns"]
+    behind = make_verdict(0, "m/p", segment=5000, **times | {"end_ns": end_ns + 6})
+    journal.commit(Batch(verdicts=[behind]))
+    n = 1000
+    many = [make_verdict(0, "m/p", segment=segment, **times) for segment in range(n)]
+    questions: list[str] = []
+    journal._link.set_trace_callback(questions.append)
+    journal.commit(Batch(verdicts=many))
+    journal._link.set_trace_callback(None)
+    found = [row.verdict.end_ns for row in JournalReader(path).rows()]
+    assert sorted(found) == list(range(end_ns, end_ns + n + 1))
+    asked = [text for text in questions if "IS NOT" in text]
+    assert n <= len(asked) < n * 25
+
+
 def test_a_journal_of_a_program_without_the_later_tables_gets_them(path: Path) -> None:
     Journal(path).commit(Batch(verdicts=[make_verdict()]))
     link = connect(path)
