@@ -24,6 +24,7 @@ HELP_OF_COMMAND = {
     "page": "the live page: reads the journal, takes labels",
     "page-user": "say who may log in to the page, and in which role",
     "label": "say of a window: NG confirmed, false alarm, unclear",
+    "diagnose": "what a point's vibration says of the machine now, in an alarm or not",
     "mute": "hold a point's alarms back until a stated time",
     "unmute": "end a point's mute before its time",
     "repair": "note what was done; later an event says whether it helped",

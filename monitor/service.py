@@ -33,6 +33,7 @@ from monitor.evidence.model_folder import ModelError
 from monitor.exit_codes import EXIT_FAULT, EXIT_OK, EXIT_REFUSED, EXIT_SUPERSEDED
 from monitor.health import PointStates
 from monitor.health_report import HealthReport
+from monitor.journal.asks import AskStore
 from monitor.journal.in_use import InUseStore
 from monitor.journal.positions import SupersededError
 from monitor.journal.reader import JournalReader
@@ -161,7 +162,8 @@ class Service:
         self._journal = Journal(config.journal.path, systemd.starting_slowly, generation)
         self._reader = JournalReader(config.journal.path)
         streams, digests = self._journal.streams(), self._journal.digests()
-        self._pipeline = Pipeline(rules, streams, digests, 0.0, self._journal.remembered())
+        remembered, healthy_of = self._journal.remembered(), self._journal.healthy
+        self._pipeline = Pipeline(rules, streams, digests, 0.0, remembered, healthy_of)
         self._commissioner = Commissioner(config.journal.path, self._pipeline.geometry)
         self._points = PointStates(
             {name: stored.alarm_raised for name, stored in streams.items()}
@@ -183,6 +185,7 @@ class Service:
         self._thinner = Thinner(self._journal, config.journal, databases)
         self._repair_check = RepairCheck(config.journal.path)
         self._orders = InUseStore(config.journal.path)  # of the pipeline thread
+        self._asks = AskStore(config.journal.path)  # likewise
         self._stopping = threading.Event()
         self._wake = threading.Event()  # the main thread has something to do
         self._signals: deque[int] = deque()
@@ -393,6 +396,7 @@ class Service:
         try:
             self._subscriptions.keep(self._source.remembered)
             self._commission()
+            self._pipeline.ask(self._asks.open(), time.time_ns())
             if self._orders.take():
                 self._on_signal(signal.SIGHUP, None)
         except JournalError as error:

@@ -25,9 +25,10 @@ from monitor.diagnosis.levels import (
     growth_levels,
 )
 from monitor.diagnosis.repetition import Repetition, repetition
-from monitor.diagnosis.shaft import Shaft, find_shaft, in_turns
+from monitor.diagnosis.shaft import Shaft, by_told, find_shaft, in_turns
 from monitor.records.machine import Machine
 from monitor.records.signal import Float32
+from monitor.signal.orders import SpeedProfile
 
 RATE = 0.001  # of wrong names, of spectra in which nothing is broken
 FIRST = 3  # harmonics: two of them must stand out, or another family's lines were met
@@ -36,6 +37,7 @@ LIGHTER = 0.05  # of the harmonics' mean level: a turning part's sidebands have 
 GROWN_DB = 8.0  # what every healthy machine has is a fault from 2.5 times its amplitude on
 SAME_RATE = 0.01  # nearer than this, two parts are not told apart
 SWING = 0.03  # of the speed, within a recording and between two
+NEEDS_HEALTHY = "needs a healthy recording"
 NEIGHBOURS = (1 / 2, 1 / 3, 2 / 3, 3 / 2, 2, 3)
 
 
@@ -84,6 +86,7 @@ def diagnose(
     machine: Machine | None,
     *,
     healthy: Sequence[Float32] = (),
+    told: Sequence[SpeedProfile] = (),
     bands_hz: Sequence[tuple[float, float]] | None = None,
     rate: float = RATE,
 ) -> Diagnosis:
@@ -92,9 +95,13 @@ def diagnose(
     stretches : unbroken signals, float32, shape (n,), m/s²
     healthy : the same sensor when the machine was well; without it nothing can
         be said of what every machine has: shaft, mesh and blade lines
+    told : the speed's course over each stretch, where it was told; its mean is
+        the machine's speed
     bands_hz : whose envelopes to look at; eight equal ones unless told
     """
     speed = None if machine is None else machine.speed
+    if speed is not None:
+        stretches = by_told(stretches, sample_rate_hz, speed, told) or stretches
     shaft = None if speed is None else find_shaft(stretches, sample_rate_hz, speed)
     if machine is None or speed is None or shaft is None:
         levels = envelope_levels(stretches, sample_rate_hz, None, bands_hz)
@@ -193,7 +200,7 @@ def _fit_in(
 
 def _why_unknown(family: Family, measured: Mapping[Measure, Levels | None]) -> str:
     if family.source not in measured:
-        return "needs a healthy recording"
+        return NEEDS_HEALTHY
     levels = measured[family.source]
     if levels is None:
         return "the signal is too short"

@@ -16,8 +16,10 @@ from monitor.discovery.notes import Notes
 from monitor.discovery.parts import Facts, Part
 from monitor.discovery.tree_times import find_sample_time, find_time
 from monitor.discovery.trees import Place
+from monitor.signal.payload.facts import RATES, SPACINGS
 from monitor.signal.payload.units import MS2_PER_UNIT, spelled
 
+SLOWEST_STATED_HZ = 1.0
 DEFAULT_PATHS = ("time", "sequence", "sample_rate_hz", "spacing_s")
 STRONG_RATES = frozenset(
     {"fs", "sr", "odr", "samplerate", "samplingrate", "sample", "sampling"}
@@ -80,6 +82,8 @@ def _identities(paths: Sequence[str], parts: Sequence[Part]) -> dict[str, list[s
         values = [one.at(path) for one in parts]
         if None in values or not words.says(path, words.IDENTITY):
             continue
+        if words.says(path, words.KIND):  # sensor_type, device_model
+            continue
         is_text = all(isinstance(value, str) and 0 < len(value) <= 96 for value in values)
         is_id = all(type(value) is int for value in values) and not clocks.is_counter(
             values
@@ -128,13 +132,20 @@ def _find_rate(
             continue
         name = words.tokens(path.rpartition(".")[2])
         key = _rate_key(path, name) or _spacing_key(path, name)
-        if key is None:
+        if key is None or any(_is_slow(key, value) for value in values):
             continue
         facts.settings[key] = path
         is_strong = bool(STRONG_RATES & set(name)) or "".join(name) in STRONG_RATES
         if not is_strong:
             facts.weak.add(key)
         return
+
+
+def _is_slow(key: str, value: float) -> bool:
+    """No rate at which anything vibrates: dt may be a data type."""
+    factor = RATES.get(key)
+    rate_hz = 1 / (value * SPACINGS[key]) if factor is None else value * factor
+    return rate_hz < SLOWEST_STATED_HZ
 
 
 def _rate_key(path: str, name: Sequence[str]) -> str | None:

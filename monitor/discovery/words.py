@@ -21,8 +21,9 @@ RATE = _set("fs rate sr odr samplerate samplingrate frequency freq hz")
 SPACING = _set("spacing interval dt period step delta")
 IDENTITY = _set(
     "id device deviceid sensor sensorid machine machineid asset assetid node nodeid name mac serial"
-    " point pointid axis location host unitid equipment channel tag station uid uuid sn eui"
+    " point pointid axis location key host unitid equipment channel tag station uid uuid sn eui"
 )
+KIND = _set("type model kind class version revision")
 MACHINE = _set("machine asset device equipment node station host gateway mac plant")
 # What is no waveform of acceleration, whatever numbers stand there.
 CONTEXT = _set(

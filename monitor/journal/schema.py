@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from monitor.journal import diagnoses, indicators, promises, refusals, trend_tables
+from monitor.journal import diagnoses, healthy, indicators, promises, refusals, trend_tables
 from monitor.journal.migrations import MIGRATIONS
 
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
@@ -134,7 +134,7 @@ CREATE TABLE IF NOT EXISTS resend (
     PRIMARY KEY (output, kind, row_id)) WITHOUT ROWID;
 """
 LATER_TABLES += refusals.TABLE + indicators.TABLE + diagnoses.TABLE + promises.TABLES
-LATER_TABLES += trend_tables.TABLES
+LATER_TABLES += trend_tables.TABLES + healthy.TABLE
 LATER_TABLES += """
 CREATE TABLE IF NOT EXISTS mute (
     mute_id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -144,6 +144,10 @@ CREATE TABLE IF NOT EXISTS repair (
     repair_id INTEGER PRIMARY KEY AUTOINCREMENT,
     sensor TEXT NOT NULL, at_ns INTEGER NOT NULL,
     author TEXT NOT NULL, done TEXT NOT NULL, checked_ns INTEGER);
+CREATE TABLE IF NOT EXISTS diagnosis_ask (
+    ask_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    sensor TEXT NOT NULL, at_ns INTEGER NOT NULL, author TEXT NOT NULL,
+    answered_ns INTEGER, answer TEXT);
 CREATE TABLE IF NOT EXISTS in_use (
     one INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL,
     salt BLOB NOT NULL, leaves TEXT NOT NULL, refused TEXT NOT NULL);

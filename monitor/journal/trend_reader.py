@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
@@ -68,10 +68,8 @@ class TrendReader:
 
     def span_ns(self, sensor: str) -> tuple[int, int] | None:
         """From the first row's start to the last one's end, of any tier; None without rows."""
-        found = self.spans_ns(sensor).values()
-        if not found:
-            return None
-        return min(start for start, _ in found), max(end for _, end in found)
+        found = self.spans_ns(sensor)
+        return together(found) if found else None
 
     def spans_ns(self, sensor: str) -> dict[str, tuple[int, int]]:
         """The same of each of its names that has rows."""
@@ -115,6 +113,12 @@ class TrendReader:
                 yield
         except (sqlite3.Error, ValueError) as error:
             raise JournalError(f"the journal's trends cannot be read: {error}.") from error
+
+
+def together(spans_ns: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+    """From the first start to the last end. spans_ns : one at least"""
+    starts, ends = zip(*spans_ns.values(), strict=True)
+    return min(starts), max(ends)
 
 
 def _added(found: Iterable[list[TrendRow]]) -> list[TrendRow]:

@@ -20,7 +20,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from monitor.journal import remembered
+from monitor.journal.asks import settle_asks
 from monitor.journal.diagnoses import store_diagnoses
+from monitor.journal.healthy import healthy_of, store_healthy, thin_healthy
 from monitor.journal.indicators import store_indicators
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.maps import pack_cells, pack_spectra
@@ -35,6 +37,7 @@ from monitor.journal.side_tables import Manner, SideTables
 from monitor.journal.trend_changes import prune_changes
 from monitor.journal.trends import StoredWindow, TrendWriter, thin_trends
 from monitor.records.batch import Batch, BookKey, KeptWindow
+from monitor.records.diagnosis import Healthy
 from monitor.records.evidence import Evidence
 from monitor.records.labels import TOPIC, LabelRequest
 from monitor.records.position import Resumed
@@ -46,6 +49,9 @@ from monitor.records.verdict import Verdict
 
 MAX_BAD_PAYLOADS = 1000  # kept for inspection, newest first
 POINTS = "points"  # among the fields of a health row
+WITH_MAPS = 0.25  # the newest rows, whose maps are taken with them alone
+LOOKED_AT = 20_000  # maps, where some shall go
+HEALTHY_SHARE = 8  # of the journal, at most, may be signals of when machines were well
 MAX_HEALTH_ROWS = 8640  # a day at one per 10 s
 
 ROW_COLUMNS = (
@@ -127,6 +133,8 @@ class Journal:
                 [(e.at_ns, e.sensor, e.kind, e.text, e.model_id) for e in batch.events],
             )
             store_diagnoses(link, batch.diagnoses)
+            store_healthy(link, batch.healthy)
+            settle_asks(link, batch.answers)
             for request in batch.labels:
                 _store_label(link, request)
             _add(link, batch.books, batch.counters)
@@ -174,6 +182,10 @@ class Journal:
         """What earlier messages told that later ones need."""
         return remembered.remembered(self._link)
 
+    def healthy(self, sensor: str) -> Healthy | None:
+        """What a sensor sounded like when its machine was well; None where none is kept."""
+        return healthy_of(self._link, sensor)
+
     def store_health(
         self,
         at_ns: int,
@@ -196,12 +208,13 @@ class Journal:
         outputs: Sequence[str],
         n_rows: int = 2000,
     ) -> Counter[str]:
-        """Make room, a bounded step at a time: notes that all outputs have read, evidence over its
-        limit, then whole rows; oldest first.
+        """Make room, a bounded step at a time: notes that all outputs have read, raw windows over
+        their limit, then maps of windows that were not NG, then whole rows; oldest first.
 
-        Labelled rows stay. Rows that all of these outputs have go before rows
-        that one has not. Returns what was taken, by kind: kept_windows,
-        delivered_rows, undelivered_rows.
+        Labelled rows stay, and the newest quarter keeps its maps. What all of
+        these outputs have goes before what one has not. Returns what was taken,
+        by kind: kept_windows, healthy_signals, maps, delivered_rows,
+        undelivered_rows.
         """
         taken: Counter[str] = Counter()
         with self._transaction() as link:
@@ -211,8 +224,12 @@ class Journal:
             )
             if over > 0:
                 taken["kept_windows"] += _thin_kept_windows(link, over, n_rows)
+            taken["healthy_signals"] += thin_healthy(link, max_bytes // HEALTHY_SHARE)
             if _used_bytes(link) > max_bytes:
-                taken.update(_thin_rows(link, n_rows, outputs))
+                if n_maps := _thin_maps(link, n_rows, outputs):
+                    taken["maps"] += n_maps
+                else:
+                    taken.update(_thin_rows(link, n_rows, outputs))
             _add(
                 link,
                 Counter(),
@@ -472,6 +489,31 @@ def _thin_kept_windows(link: sqlite3.Connection, n_bytes: int, n_rows: int) -> i
     ).fetchall()
     chosen = list(_until(oldest, n_bytes))
     link.executemany("DELETE FROM kept_window WHERE row_id = ?", chosen)
+    return len(chosen)
+
+
+def _thin_maps(link: sqlite3.Connection, n_rows: int, outputs: Sequence[str]) -> int:
+    """Fine maps are nine tenths of a journal: without the old ones that nobody asks for it holds
+    verdicts several times as long.
+
+    It looks at no more than the oldest LOOKED_AT: where these all say NG, rows
+    are next.
+    """
+    oldest, newest = link.execute(
+        "SELECT min(row_id), max(row_id) FROM verdict_row"
+    ).fetchone()
+    if oldest is None:
+        return 0
+    last = newest - int((newest - oldest) * WITH_MAPS)
+    if outputs:
+        last = min(last, furthest_behind(link, outputs) or 0)
+    chosen = link.execute(
+        "SELECT row_id FROM (SELECT row_id FROM map WHERE row_id <= ? ORDER BY row_id LIMIT ?)"
+        " JOIN verdict_row USING (row_id) WHERE status <> 'NG'"
+        " AND row_id NOT IN (SELECT row_id FROM label) ORDER BY row_id LIMIT ?",
+        (last, LOOKED_AT, n_rows),
+    ).fetchall()
+    link.executemany("DELETE FROM map WHERE row_id = ?", chosen)
     return len(chosen)
 
 

@@ -91,7 +91,9 @@ class KafkaOutput:
     ) -> KafkaError | None:
         """Why it cannot even be queued, if so."""
         tree, sensor, at_ns = _told(row)
-        tree = {"id": f"{self._instance}/{row.kind}/{row.row_id}/{at_ns}", **tree}
+        # The journals of several partitions number their rows alike.
+        name = f"{self._instance}/{row.kind}/{row.row_id}/{at_ns}/{sensor}"
+        tree = {"id": name, **tree}
         try:
             producer.produce(
                 self._settings.topic,

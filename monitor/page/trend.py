@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from monitor.journal.commissioning import CommissioningStore
-from monitor.journal.trend_reader import TrendReader
+from monitor.journal.trend_reader import TrendReader, together
 from monitor.journal.views import JournalViews, StoredEvent, WindowSummary
 from monitor.page.feed import Source
 from monitor.page.slope import SlopeCache, leading_quantity
@@ -88,9 +88,10 @@ class TrendPage:
         self._may_read(request)
         sensor = request.query_params.get("sensor", "")
         with closing(TrendReader(self._path, self._formerly)) as reader:
-            known_ns, spans_ns = reader.span_ns(sensor), reader.spans_ns(sensor)
-            if known_ns is None:
+            spans_ns = reader.spans_ns(sensor)
+            if not spans_ns:
                 raise HTTPException(404, "The journal holds no trends of this point.")
+            known_ns = together(spans_ns)
             from_ns, to_ns = _span(request, known_ns)
             tier_s, rows = _rows(reader, sensor, from_ns, to_ns)
         quantities = sorted({name for row in rows for name in row.spreads})

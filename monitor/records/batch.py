@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from monitor.records.context import ContextKey, Told
-from monitor.records.diagnosis import Diagnosed
+from monitor.records.diagnosis import AskAnswer, Diagnosed, Healthy
 from monitor.records.labels import LabelRequest
 from monitor.records.position import SourcePosition
 from monitor.records.series import Part, PartKey
@@ -100,6 +100,9 @@ class Batch:
     bad_payloads: list[BadPayload] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     diagnoses: list[Diagnosed] = field(default_factory=list)
+    answers: list[AskAnswer] = field(default_factory=list)  # to who wanted a diagnosis
+    # What sensors sounded like when their machines were well.
+    healthy: list[Healthy] = field(default_factory=list)
     labels: list[LabelRequest] = field(default_factory=list)
     books: Counter[BookKey] = field(default_factory=Counter)  # samples
     counters: Counter[str] = field(default_factory=Counter)
@@ -129,6 +132,8 @@ class Batch:
             self.bad_payloads,
             self.events,
             self.diagnoses,
+            self.healthy,
+            self.answers,
             self.labels,
             self.books,
             self.counters,

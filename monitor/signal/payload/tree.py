@@ -22,18 +22,21 @@ from monitor.signal.payload.identity import unused_id
 from monitor.signal.payload.local_time import with_offset
 from monitor.signal.payload.names import sensor_name
 from monitor.signal.payload.parts import checked
-from monitor.signal.payload.paths import at
+from monitor.signal.payload.paths import at, parts_at
 from monitor.signal.payload.tolerated import marked
 from monitor.signal.payload.tree_settings import TreePayload
 
 MAX_PARTS = 10_000
+# Reasons why a part is none for us, and what they are counted as beside parts that are.
+PASSED_OVER = {"no_samples": "part_without_samples", "unmatched_sensor": "part_unmatched"}
 FACT_KEYS = ("sequence", "scale", "unit", *RATES, *SPACINGS)
 
 
 def chunks_of(
     tree: Any, message: Message, settings: DecoderSettings, payload: TreePayload
 ) -> list[Chunk]:
-    """All chunks of one message. A part without samples is passed over where another has some.
+    """All chunks of one message. A part without samples, or of a sensor that fits no rule, is
+    passed over where another can be used.
 
     Raises PayloadError: no_samples, not_numbers, not_base64, not_hex,
     wrong_channels, empty, bad_length, bad_name, bad_rate, bad_scale, bad_time,
@@ -45,19 +48,19 @@ def chunks_of(
     if payload.parts is None:
         return _part_chunks(tree, tree, message, settings, payload)
     chunks: list[Chunk] = []
-    passed_over: tuple[str, ...] = ()
+    passed_over: dict[str, None] = {}
     refusal = PayloadError("empty", f"The list at {payload.parts!r} has no parts.")
     for part in _parts(tree, payload.parts):
         try:
             chunks += _part_chunks(part, tree, message, settings, payload)
         except PayloadError as error:
-            if error.reason != "no_samples":
+            if error.reason not in PASSED_OVER:
                 raise
             refusal = error
-            passed_over = ("part_without_samples",)
+            passed_over[PASSED_OVER[error.reason]] = None
     if not chunks:
         raise refusal
-    return marked(chunks, passed_over)
+    return marked(chunks, tuple(passed_over))
 
 
 def _part_of(tree: Any, sequence: int | None, payload: TreePayload) -> Part:
@@ -66,7 +69,7 @@ def _part_of(tree: Any, sequence: int | None, payload: TreePayload) -> Part:
 
 
 def _parts(tree: Any, path: str) -> list[Any]:
-    parts = at(tree, path)
+    parts = parts_at(tree, path)
     if not isinstance(parts, list):
         text = f"No list of parts at {path!r}, found {type(parts).__name__}."
         raise PayloadError("no_samples", text)
