@@ -13,6 +13,7 @@ from typing import Any
 from monitor.discovery import clocks, words
 from monitor.discovery.nodes import is_number, is_numbers, joined, nodes
 from monitor.discovery.notes import Notes
+from monitor.discovery.part_fields import find_parts
 from monitor.discovery.parts import Facts, Part
 from monitor.discovery.tree_times import find_sample_time, find_time
 from monitor.discovery.trees import Place
@@ -29,6 +30,9 @@ STRONG_RATES = frozenset(
 def facts_of(place: Place, parts: Sequence[Part], notes: Notes) -> Facts:
     facts = Facts()
     paths = _scalar_paths(place, parts)
+    if place.parts is None:
+        used = find_parts(paths, parts, facts, notes)
+        paths = [path for path in paths if path not in used]
     facts.identities = _identities(paths, parts)
     streams = _streams(parts, facts.identities)
     find_sample_time(place, parts, facts, notes)

@@ -101,6 +101,7 @@ def _chunks_of_part(
     if entries is None:
         samples = tree_samples.of_paths(part, payload, n_channels, scale)
         return [chunk_of(message, sensor, rule, samples, facts)]
+    _check_one_sender(entries, payload)
     samples = tree_samples.of_entries(entries, payload, n_channels, scale)
     if payload.sample_time is None:
         return [chunk_of(message, sensor, rule, samples, facts)]
@@ -110,6 +111,29 @@ def _chunks_of_part(
     ]
     unit = payload.sample_time_format or payload.time_format
     return sample_times.chunks_of(message, sensor, rule, samples, facts, times, unit)
+
+
+def _check_one_sender(entries: list[Any], payload: TreePayload) -> None:
+    """Raises PayloadError where the first entry's id is not that of its neighbour or of the last:
+    two sensors would become one stream.
+    """
+    first = unused_id(entries[0], ())
+    if not first:
+        return
+    other = next(
+        (
+            id
+            for one in (entries[1:2] + entries[-1:])
+            if (id := unused_id(one, ())) != first
+        ),
+        first,
+    )
+    if other != first:
+        text = (
+            f"Entries at {payload.samples!r} name several senders ({first}; {other or 'none'}):"
+            " let payload.parts lead there, and payload.point to the name."
+        )
+        raise PayloadError("ambiguous_sender", text)
 
 
 def _names(part: Any, whole: Any, payload: TreePayload) -> tuple[object, object]:
