@@ -17,6 +17,7 @@ from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 # help EXAMPLES and EXIT_CODES.
 HELP_OF_COMMAND = {
     "run": "run the service",
+    "forward": "carry MQTT's messages to Kafka, each acknowledged once Kafka has it",
     "check-config": "check a configuration; touches no network",
     "status": "print the books, what waits, and each sensor's last verdict",
     "commission": "take a healthy sensor's baseline and thresholds",

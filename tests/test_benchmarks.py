@@ -7,10 +7,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from monitor.evidence.model_folder import find_model
-from tests.benchmarks import journal_size
+from tests.benchmarks import journal_size, map_bytes
 from tests.benchmarks.__main__ import table
 from tests.benchmarks.live import Plan, Trial, largest, live_figures, run_trial
 from tests.benchmarks.stages import (
@@ -119,3 +120,21 @@ def test_the_bytes_of_a_window_are_told_by_table(tmp_path: Path) -> None:
     assert (size.n_windows, size.n_maps) == (6, 6)
     assert {"verdict_row", "map", "verdict_by_time"} <= set(size.bytes_by_table)
     assert "verdict_by_time" in journal_size.table("all", size, source)
+
+
+def test_ideal_bytes_are_the_entropy() -> None:
+    """Nearly: numbers that are all alike cost next to nothing, sixteen even chances four bits."""
+    rng = np.random.default_rng(3)
+    values = np.zeros((400, 4, 50), np.int64)
+    values[:, 1] = rng.integers(0, 16, (400, 50))
+    bands = np.arange(4)[:, np.newaxis]
+    by_band = map_bytes.ideal_bytes(values, bands)
+    assert 50 * 4 / 8 < by_band < 50 * 5 / 8
+    assert map_bytes.ideal_bytes(values, np.zeros((4, 1), np.int64)) > by_band
+
+
+def test_a_guess_from_neighbours_leaves_nothing_of_what_follows_from_them() -> None:
+    slope = np.arange(24)[:, np.newaxis] * np.arange(1, 31)[:, np.newaxis, np.newaxis]
+    values = np.broadcast_to(slope[:, np.newaxis], (30, 2, 24, 10)).astype(np.int64)
+    left = map_bytes.predicted(values, np.array(["a/b"] * 30))
+    assert np.abs(left).mean() < np.abs(values).mean() / 20

@@ -79,20 +79,20 @@ def form_of(value: object) -> Form | None:
         return "list"
     if isinstance(value, bytes):
         return "binary" if len(value) >= 2 else None
-    if isinstance(value, list) and value and all(_is_number_text(one) for one in value):
+    if isinstance(value, list) and value and all(is_number_text(one) for one in value):
         return "text"
     if isinstance(value, str):
         return _form_of_text(value)
     return None
 
 
-def _is_number_text(value: object) -> bool:
+def is_number_text(value: object) -> bool:
     return isinstance(value, str) and NUMBER_TEXT.fullmatch(value) is not None
 
 
 def _form_of_text(value: str) -> Form | None:
     cells = SEPARATED.split(value.strip(" \t\r\n,;\0[]"))
-    if len(cells) > 2 and all(map(_is_number_text, cells)):
+    if len(cells) > 2 and all(map(is_number_text, cells)):
         return "text"
     if len(value) < MIN_TEXT_BYTES:
         return None

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitor.discovery import words
+from monitor.discovery.nodes import nodes
 from monitor.discovery.trees import Place
-from monitor.signal.payload.paths import at
+from monitor.signal.payload.paths import at, entries_at, parts_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def parts_of(place: Place, messages: Sequence[tuple[str, int, Any]]) -> list[Par
     """messages : (topic, arrival, tree)"""
     found = []
     for topic, at_ns, tree in messages:
-        entries = [tree] if place.parts is None else at(tree, place.parts)
+        entries = [tree] if place.parts is None else parts_at(tree, place.parts)
         first = place.channels[0] if place.channels else None
         for entry in entries if isinstance(entries, list) else []:
             value = at(entry, place.paths[0])
@@ -45,3 +47,20 @@ def parts_of(place: Place, messages: Sequence[tuple[str, int, Any]]) -> list[Par
                 continue
             found.append(Part(topic, at_ns, entry, tree))
     return found
+
+
+def senders_in_turns(place: Place, parts: Sequence[Part]) -> str:
+    """The names that entries of one list bear where they are not all of one sender: as one stream
+    they would be mixed. "" where they are, or bear none.
+    """
+    if place.shape not in ("objects", "stretches"):
+        return ""
+    for part in parts[:8]:
+        entries = entries_at(part.tree, place.paths[0])
+        for path, value in nodes(entries[0]):
+            if not isinstance(value, str) or not words.says(path, words.IDENTITY):
+                continue
+            names = {str(at(entry, path)) for entry in entries}
+            if 1 < len(names) <= len(entries) // 2:
+                return f"{path}: {', '.join(sorted(names)[:4])}"
+    return ""

@@ -17,6 +17,7 @@ from monitor.discovery import (
     topics,
 )
 from monitor.discovery.doubts import are_vibration
+from monitor.discovery.gathered import gathered
 from monitor.discovery.notes import Choice, Notes, Question, Reason
 from monitor.discovery.reading import Reading, reading_of
 from monitor.discovery.second_opinion import contradiction
@@ -71,7 +72,8 @@ def discover(
     messages: Sequence[Message], answers: Mapping[str, str] | None = None
 ) -> Discovery:
     """Pure. answers : to the questions of an earlier turn, by key or by "number.key"."""
-    groups, passed = groups_of(sorted(messages, key=lambda one: one.received_ns))
+    in_order = sorted(messages, key=lambda one: one.received_ns)
+    groups, passed = groups_of(gathered(in_order))
     found = [
         _proposal(group, Notes(number, answers or {}))
         for number, group in enumerate(groups, 1)

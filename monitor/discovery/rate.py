@@ -185,11 +185,7 @@ def _by_counting(stream: Stream, told: Told | None, notes: Notes) -> Cadence | N
     odds = math.inf if is_single else _joins(stream)
     if _is_uneven(stream):
         odds = min(odds, 0.0)
-    if (
-        odds > JOINED
-        and told.unsure <= UNSURE_LIMIT
-        and (rate_hz >= SLOWEST_HZ or not is_single)
-    ):
+    if odds > JOINED and told.unsure <= UNSURE_LIMIT and rate_hz >= SLOWEST_HZ:
         why = (
             "one sample a message"
             if is_single
@@ -205,7 +201,7 @@ def _by_counting(stream: Stream, told: Told | None, notes: Notes) -> Cadence | N
         )
         notes.ask("sample_rate_hz", f"{stream.sensor}: {text}")
         return None
-    if is_single and rate_hz < SLOWEST_HZ:
+    if rate_hz < SLOWEST_HZ and (is_single or odds > JOINED):
         text += ": too slow for vibration. Is it, and at which rate (Hz)?"
     else:
         text += (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from monitor.discovery import (
     words,
 )
 from monitor.discovery.notes import Choice, Notes
-from monitor.discovery.parts import parts_of
+from monitor.discovery.parts import parts_of, senders_in_turns
 from monitor.discovery.shapes import ShapeGroup
 from monitor.discovery.trees import Place, places
 from monitor.signal.payload.csv_text import CsvPayload
@@ -181,6 +182,13 @@ def _tree(group: ShapeGroup, kind: str, place: Place, notes: Notes) -> Reading |
     if not parts:
         notes.ask("samples", "No samples are found in these messages: where are they?")
         return None
+    if told := senders_in_turns(place, parts):
+        notes.ask(
+            "payload",
+            f"The entries of one list are of several senders ({told}): which are of vibration? To"
+            " be read, the list may be `parts` and the name `point`.",
+        )
+        return None
     facts = tree_facts.facts_of(place, parts, notes)
     if any(one.key in ("unit", "sample_time_unit", "time_zone") for one in notes.questions):
         return None
@@ -190,7 +198,7 @@ def _tree(group: ShapeGroup, kind: str, place: Place, notes: Notes) -> Reading |
         return None
     settings, channels = found
     notes.say("samples", _samples_text(kind, place))
-    identity = _identity(group, facts.identities, notes)
+    identity = _identity(group, facts.identities, [one.topic for one in parts], notes)
     payload = {"format": kind} | settings | identity | facts.settings
     return Reading(
         payload,
@@ -226,7 +234,10 @@ def _settled_place(group: ShapeGroup, place: Place, notes: Notes) -> Place | Non
 
 
 def _identity(
-    group: ShapeGroup, identities: dict[str, list[str]], notes: Notes
+    group: ShapeGroup,
+    identities: dict[str, list[str]],
+    topics_of_parts: Sequence[str],
+    notes: Notes,
 ) -> dict[str, str]:
     """Paths of machine and point, where the topic alone does not tell senders apart."""
     levels = {level for topic in group.topics for level in topic.split("/")}
@@ -239,10 +250,24 @@ def _identity(
         found["machine"] = of_machine[0]
     if others and (varying or found or not _has_point_level(group)):
         found["point" if found or _has_own_level(group) else "machine"] = others[0]
+    if "machine" in found and _are_shared(
+        [useful[path] for path in found.values()], topics_of_parts
+    ):
+        # The topic's levels say more.
+        kept = [path for path in found.values() if path in varying]
+        found = {"point": kept[-1]} if kept else {}
     for name, path in found.items():
         shown = ", ".join(sorted(set(useful[path]))[:4])
         notes.say(name, f"{path} says whose samples these are ({shown})")
     return found
+
+
+def _are_shared(names: Sequence[Sequence[str]], topics_of_parts: Sequence[str]) -> bool:
+    """Whether messages of different topics bear the same names: all of them would be one sensor."""
+    topics_of: dict[tuple[str, ...], set[str]] = {}
+    for name, topic in zip(zip(*names, strict=True), topics_of_parts, strict=True):
+        topics_of.setdefault(name, set()).add(topic)
+    return any(len(found) > 1 for found in topics_of.values())
 
 
 def _has_point_level(group: ShapeGroup) -> bool:

@@ -135,7 +135,9 @@ def sparkplug_names(
     if "" in kinds:
         notes.ask(
             "metrics",
-            "Metrics have an alias and no name: can the edge node send names in its DDATA?",
+            "Metrics have an alias and no name, and no birth certificate was heard that names them:"
+            " have the edge node born again (restart it, or write true to its Node"
+            " Control/Rebirth) while discover listens.",
         )
         return None
     waves = [name for name, (kind, _, _) in kinds.items() if kind == _BYTES]

@@ -52,7 +52,7 @@ def groups_of(messages: Sequence[Message]) -> tuple[list[ShapeGroup], list[Passe
         kept = [one for own, one in keyed if own == key]
         if len(kept) < len(found):
             passed.append(PassedOver(topic, len(found) - len(kept), "of another shape"))
-        if key[-1] is None or words.is_context(topic.rpartition("/")[2]):
+        if key[-1] is None or _is_of_context(topic):
             passed.append(PassedOver(topic, len(kept), "no samples of vibration"))
             continue
         groups[topic.count("/"), *key].extend(kept)
@@ -60,6 +60,14 @@ def groups_of(messages: Sequence[Message]) -> tuple[list[ShapeGroup], list[Passe
         groups.items(), key=lambda one: -sum(len(k.message.payload) for k in one[1])
     )
     return [ShapeGroup(key[1:], tuple(found)) for key, found in ordered], passed
+
+
+def _is_of_context(topic: str) -> bool:
+    """By the last level that says what comes: press/temperature/state"""
+    for level in reversed(topic.split("/")):
+        if not set(words.tokens(level)) <= words.GENERIC_LEVELS:
+            return words.is_context(level)
+    return False
 
 
 def _key_of(one: Opened) -> Key:
@@ -75,5 +83,7 @@ def _place_key(one: Opened) -> object:
         return found[0] if found else None
     if one.kind == "text":
         table = table_of(one.tree)
-        return "text" if table is None else table.shape
+        if table is not None:
+            return table.shape
+        return "text" if any(map(str.isdigit, one.tree)) else None  # online, offline
     return one.kind

@@ -16,6 +16,7 @@ from monitor.config import SensorSettings, Subscription
 from monitor.records.signal import Chunk, Float64, Message
 from monitor.signal.payload.base import DecoderSettings, PayloadError
 from monitor.signal.payload.formats import decode
+from monitor.signal.payload.parts import joined_chunk
 
 PROVISIONAL_HZ = 1e9  # of a rule before the rate is known: any time or statement denies it
 
@@ -52,6 +53,25 @@ class Decoded:
         return sum(self.refusals.values())
 
 
+class _Waiting:
+    """Chunks that are parts of one stretch of samples, until all are there."""
+
+    def __init__(self) -> None:
+        self._parts: dict[tuple[str, str], dict[int, Chunk]] = {}
+
+    def joined(self, topic: str, chunks: list[Chunk]) -> list[Chunk]:
+        """What is whole. Raises PayloadError."""
+        part = chunks[0].part if chunks else None
+        if part is None:
+            return chunks
+        own = self._parts.setdefault((topic, part.series), {})
+        own[part.index] = chunks[0]
+        if len(own) != part.count:
+            return []
+        del self._parts[topic, part.series]
+        return [joined_chunk([own[index] for index in sorted(own)])]
+
+
 def decoded(
     messages: Sequence[Message],
     topic: str,
@@ -62,7 +82,7 @@ def decoded(
     """All messages under a subscription. Raises ValueError where the settings cannot be."""
     subscription = Subscription.model_validate({"topic": topic, "payload": payload})
     rule = rule or provisional(channels)
-    found = Decoded()
+    found, waiting = Decoded(), _Waiting()
     for message in messages:
         sensor = subscription.pattern.sensor(message.topic)
         if sensor is None:
@@ -70,7 +90,7 @@ def decoded(
             continue
         settings = DecoderSettings(subscription.payload, sensor, lambda _name: rule)
         try:
-            chunks = decode(message, settings)
+            chunks = waiting.joined(message.topic, decode(message, settings))
         except PayloadError as error:
             found.refusals[error.detail] += 1
             continue

@@ -13,11 +13,14 @@ from typing import Any
 from monitor.discovery import clocks, words
 from monitor.discovery.nodes import is_number, is_numbers, joined, nodes
 from monitor.discovery.notes import Notes
+from monitor.discovery.part_fields import find_parts
 from monitor.discovery.parts import Facts, Part
 from monitor.discovery.tree_times import find_sample_time, find_time
 from monitor.discovery.trees import Place
+from monitor.signal.payload.facts import RATES, SPACINGS
 from monitor.signal.payload.units import MS2_PER_UNIT, spelled
 
+SLOWEST_STATED_HZ = 1.0
 DEFAULT_PATHS = ("time", "sequence", "sample_rate_hz", "spacing_s")
 STRONG_RATES = frozenset(
     {"fs", "sr", "odr", "samplerate", "samplingrate", "sample", "sampling"}
@@ -27,6 +30,9 @@ STRONG_RATES = frozenset(
 def facts_of(place: Place, parts: Sequence[Part], notes: Notes) -> Facts:
     facts = Facts()
     paths = _scalar_paths(place, parts)
+    if place.parts is None:
+        used = find_parts(paths, parts, facts, notes)
+        paths = [path for path in paths if path not in used]
     facts.identities = _identities(paths, parts)
     streams = _streams(parts, facts.identities)
     find_sample_time(place, parts, facts, notes)
@@ -80,6 +86,8 @@ def _identities(paths: Sequence[str], parts: Sequence[Part]) -> dict[str, list[s
         values = [one.at(path) for one in parts]
         if None in values or not words.says(path, words.IDENTITY):
             continue
+        if words.says(path, words.KIND):  # sensor_type, device_model
+            continue
         is_text = all(isinstance(value, str) and 0 < len(value) <= 96 for value in values)
         is_id = all(type(value) is int for value in values) and not clocks.is_counter(
             values
@@ -128,13 +136,20 @@ def _find_rate(
             continue
         name = words.tokens(path.rpartition(".")[2])
         key = _rate_key(path, name) or _spacing_key(path, name)
-        if key is None:
+        if key is None or any(_is_slow(key, value) for value in values):
             continue
         facts.settings[key] = path
         is_strong = bool(STRONG_RATES & set(name)) or "".join(name) in STRONG_RATES
         if not is_strong:
             facts.weak.add(key)
         return
+
+
+def _is_slow(key: str, value: float) -> bool:
+    """No rate at which anything vibrates: dt may be a data type."""
+    factor = RATES.get(key)
+    rate_hz = 1 / (value * SPACINGS[key]) if factor is None else value * factor
+    return rate_hz < SLOWEST_STATED_HZ
 
 
 def _rate_key(path: str, name: Sequence[str]) -> str | None:

@@ -19,7 +19,7 @@ from monitor.discovery.nodes import grows_steadily, is_number, is_numbers, nodes
 from monitor.discovery.notes import Choice, Notes
 from monitor.discovery.parts import Facts, Part
 from monitor.discovery.trees import Place
-from monitor.signal.payload.paths import at
+from monitor.signal.payload.paths import at, entries_at
 from monitor.signal.payload.times import time_ns
 
 OFF_NS = 1800 * 10**9  # a clock that is farther off is not used as it is
@@ -70,7 +70,7 @@ def find_sample_time(
 
 
 def _entry_clock(place: Place, parts: Sequence[Part]) -> str | None:
-    entries = at(parts[0].tree, place.paths[0])
+    entries = entries_at(parts[0].tree, place.paths[0])
     if not isinstance(entries, list) or len(entries) < 2:
         return None
     candidates = [
@@ -109,7 +109,7 @@ def _list_clock(place: Place, parts: Sequence[Part]) -> str | None:
 
 def _first_times(part: Part, place: Place, path: str) -> list[Any]:
     if place.shape == "objects":
-        entries = at(part.tree, place.paths[0])
+        entries = entries_at(part.tree, place.paths[0])
         return [at(entries[0], path)] if entries else []
     value = at(part.tree, path)
     return [value[0]] if is_numbers(value) else []

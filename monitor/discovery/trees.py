@@ -17,11 +17,12 @@ from monitor.discovery.nodes import (
     form_of,
     grows_steadily,
     is_number,
+    is_number_text,
     is_numbers,
     length_of,
     nodes,
 )
-from monitor.signal.payload.paths import at
+from monitor.signal.payload.paths import at, entries_at, parts_at
 
 # flat: one list; each: one list or number a channel; planar, rows: lists in a list; objects: one
 # entry an instant; stretches: one entry a stretch.
@@ -61,7 +62,7 @@ class _Run:
 
 def places(tree: Any) -> list[Place]:
     """The ways to read one tree, the likeliest first."""
-    found = [*_in_parts(tree), *_in_entries(tree), *_in_lists(tree)]
+    found = [*_under_names(tree), *_in_parts(tree), *_in_entries(tree), *_in_lists(tree)]
     singles = _in_runs(tree)
     found += [
         one for one in singles if not found or (one.is_of_lists and not _is_in(one, found))
@@ -83,23 +84,49 @@ def _is_in(place: Place, others: Sequence[Place]) -> bool:
 
 def _entry_lists(tree: Any) -> Iterator[tuple[str, list[Any]]]:
     for path, value in nodes(tree):
-        if (
-            isinstance(value, list)
-            and value
-            and all(isinstance(one, Mapping) for one in value)
-        ):
-            yield path, value
+        entries = entries_at(tree, path) if isinstance(value, Mapping) else value
+        if _are_objects(entries):
+            yield path, entries
+
+
+def _are_objects(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, Mapping) for one in value)
+    )
 
 
 def _in_parts(tree: Any) -> Iterator[Place]:
     """A list of objects that are messages of their own: several sensors, or told apart by name."""
     for path, entries in _entry_lists(tree):
-        inner = [(entry, _in_runs(entry)) for entry in entries]
+        inner = [(entry, _within(entry)) for entry in entries]
         holding = [(entry, found) for entry, found in inner if found]
         if not holding or not _is_named_apart([entry for entry, _ in holding]):
             continue
         for place in holding[0][1]:
             yield replace(place, parts=path)
+
+
+def _within(entry: Any) -> list[Place]:
+    return [*_in_entries(entry), *_in_lists(entry), *_in_runs(entry)]
+
+
+def _under_names(tree: Any) -> Iterator[Place]:
+    """An object whose keys are names of sensors: under each a list of entries."""
+    for path, value in nodes(tree):
+        if not isinstance(value, Mapping) or len(value) < 2:
+            continue
+        if not all(map(_are_objects, value.values())) or any(map(_is_word, value)):
+            continue
+        for place in _within(parts_at(tree, path)[0]):
+            yield replace(place, parts=path)
+
+
+def _is_word(key: object) -> bool:
+    """A key that says what is measured, and not where."""
+    name = str(key)
+    return is_sample_name(name) or words.is_context(name)
 
 
 def _is_named_apart(entries: Sequence[Mapping[Any, Any]]) -> bool:
@@ -202,6 +229,8 @@ def _runs(tree: Any) -> list[_Run]:
             found.append(_Run(path, form, length_of(value, form)))
         elif is_number(value):
             found.append(_Run(path, "list", 0))
+        elif is_number_text(value) and words.axis_of(path) is not None:
+            found.append(_Run(path, "text", 0))
     return found
 
 

@@ -21,8 +21,16 @@ RATE = _set("fs rate sr odr samplerate samplingrate frequency freq hz")
 SPACING = _set("spacing interval dt period step delta")
 IDENTITY = _set(
     "id device deviceid sensor sensorid machine machineid asset assetid node nodeid name mac serial"
-    " point pointid axis location host unitid equipment channel tag station uid uuid sn eui"
+    " point pointid axis location key host unitid equipment channel tag station uid uuid sn eui"
 )
+# Of a message that is one part of several: how many there are, and which it is.
+COUNT = _set(
+    "total totalchunks totalparts chunks parts count of num segments packets blocks pieces"
+)
+PART = _set(
+    "chunk part index idx segment packet block piece chunkindex partindex seq no number"
+)
+KIND = _set("type model kind class version revision")
 MACHINE = _set("machine asset device equipment node station host gateway mac plant")
 # What is no waveform of acceleration, whatever numbers stand there.
 CONTEXT = _set(

@@ -16,6 +16,7 @@ from monitor.journal import diagnoses, healthy, indicators, promises, refusals, 
 from monitor.journal.migrations import MIGRATIONS
 
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
+END_NS = 2**63 - 1  # no later time can be stored
 VERSION = 5  # migrations.py brings older journals up to date
 
 # Of a verdict, verdict_row holds what is its own, in few bytes; the view joins the rest. Where a
@@ -152,6 +153,11 @@ CREATE TABLE IF NOT EXISTS in_use (
     salt BLOB NOT NULL, leaves TEXT NOT NULL, refused TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS reload_order (
     order_id INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, author TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS source_position (
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, n_partitions INTEGER NOT NULL,
+    next_offset INTEGER NOT NULL, leader_epoch INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fence (one INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
 """
 
 

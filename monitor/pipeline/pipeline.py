@@ -146,6 +146,15 @@ class Pipeline:
             self._memory.edge_nodes.forget()
             self._take_news(0)
 
+    def forget_before(self, key: int) -> None:
+        """The source delivers nothing of a smaller key, from 0 on, again."""
+        self._settlement.forget_before(key)
+
+    def note(self, kind: str, text: str, n: int, now_ns: int) -> None:
+        """Something that the source has found out, counted."""
+        self._batch.counters[kind] += n
+        self.event(Event(now_ns, "", kind, text))
+
     def process(self, messages: Sequence[Message], now_ns: int, now_s: float) -> None:
         """Take messages in order of receipt. now_s counts seconds spent listening."""
         work: list[Cut] = []
@@ -251,8 +260,8 @@ class Pipeline:
         self._keep_books_of_fresh(batch)
         for receipt in self._settlement.settle():
             batch.settled.append(receipt.delivery)
-            if receipt.delivery.key is not None:
-                batch.digests[receipt.delivery.key] = receipt.digest
+            for key in receipt.delivery.keys:
+                batch.digests[key] = receipt.digest
         self._memory.discard(batch, self._settlement.is_stored)
         if batch.settled:
             batch.counters["messages_received"] += len(batch.settled)

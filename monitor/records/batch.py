@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from monitor.records.context import ContextKey, Told
 from monitor.records.diagnosis import AskAnswer, Diagnosed, Healthy
 from monitor.records.labels import LabelRequest
+from monitor.records.position import SourcePosition
 from monitor.records.series import Part, PartKey
 from monitor.records.signal import Delivery, Float32, Message
 from monitor.records.stream import StreamUpdate
@@ -54,6 +55,7 @@ TROUBLES = (
     "snapshot_too_short",
     "period_wrong",
     "overload",
+    "records_gone",
 )
 
 
@@ -117,6 +119,8 @@ class Batch:
     commands: list[Command] = field(default_factory=list)
     # Arrival of each window's last message: for latency.
     window_received_ns: list[int] = field(default_factory=list)
+    # Of a source that numbers its records: where it goes on once this batch is committed.
+    position: SourcePosition | None = None
     # To settle at their source once this batch is committed.
     settled: list[Delivery] = field(default_factory=list)
 

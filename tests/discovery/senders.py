@@ -101,6 +101,9 @@ def series(sender: Sender, seed: int = 5) -> list[Message]:
     if sender.gravity:
         x[-1] += G
     x = x * sender.per_ms2
+    if sender.period_s:  # far apart in the signal too
+        x = x[:, ::-1].reshape(len(x), sender.n_blocks, sender.n)[:, :, ::-1]
+        x = x.reshape(len(x), n_all)
     found = []
     for number in range(sender.n_blocks):
         length_s = sender.n / sender.rate_hz

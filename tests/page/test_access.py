@@ -41,6 +41,8 @@ NEEDED: dict[tuple[str, str], Role | None] = {
     ("GET", "/api/promise"): Role.VIEWER,
     ("GET", "/api/trend"): Role.VIEWER,
     ("GET", "/api/trend/points"): Role.VIEWER,
+    ("GET", "/api/export"): Role.VIEWER,
+    ("GET", "/api/export/sizes"): Role.VIEWER,
     ("GET", "/api/events"): Role.VIEWER,
     ("GET", "/api/events/{event_id:int}/row"): Role.VIEWER,
     ("GET", "/api/refused"): Role.VIEWER,

@@ -45,6 +45,7 @@ const KINDS = {
   period_wrong: "Period wrong",
   overload: "Windows dropped",
   overload_over: "No more windows dropped",
+  records_gone: "Records were deleted unread",
 };
 export const kindWord = (kind) => KINDS[kind] ?? kind.replaceAll("_", " ");
 

@@ -68,6 +68,18 @@ def read(data: bytes, max_bytes: int) -> Payload:
     return payload
 
 
+def unpacked(data: bytes, max_bytes: int) -> bytes:
+    """A message as it is without compression. Raises PayloadError: not_sparkplug, too_large,
+    not_compressed.
+    """
+    try:
+        _, algorithm, body = _read(data)
+    except NotProtobuf as error:
+        text = f"Payload is not Sparkplug B: {error}."
+        raise PayloadError("not_sparkplug", text) from error
+    return data if algorithm is None else _unpacked(body, algorithm, max_bytes)
+
+
 def birth_of(payload: Payload) -> Birth:
     """Raises PayloadError: bad_birth."""
     names: dict[int, str] = {}

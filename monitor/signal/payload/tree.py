@@ -22,18 +22,21 @@ from monitor.signal.payload.identity import unused_id
 from monitor.signal.payload.local_time import with_offset
 from monitor.signal.payload.names import sensor_name
 from monitor.signal.payload.parts import checked
-from monitor.signal.payload.paths import at
+from monitor.signal.payload.paths import at, parts_at
 from monitor.signal.payload.tolerated import marked
 from monitor.signal.payload.tree_settings import TreePayload
 
 MAX_PARTS = 10_000
+# Reasons why a part is none for us, and what they are counted as beside parts that are.
+PASSED_OVER = {"no_samples": "part_without_samples", "unmatched_sensor": "part_unmatched"}
 FACT_KEYS = ("sequence", "scale", "unit", *RATES, *SPACINGS)
 
 
 def chunks_of(
     tree: Any, message: Message, settings: DecoderSettings, payload: TreePayload
 ) -> list[Chunk]:
-    """All chunks of one message. A part without samples is passed over where another has some.
+    """All chunks of one message. A part without samples, or of a sensor that fits no rule, is
+    passed over where another can be used.
 
     Raises PayloadError: no_samples, not_numbers, not_base64, not_hex,
     wrong_channels, empty, bad_length, bad_name, bad_rate, bad_scale, bad_time,
@@ -45,19 +48,19 @@ def chunks_of(
     if payload.parts is None:
         return _part_chunks(tree, tree, message, settings, payload)
     chunks: list[Chunk] = []
-    passed_over: tuple[str, ...] = ()
+    passed_over: dict[str, None] = {}
     refusal = PayloadError("empty", f"The list at {payload.parts!r} has no parts.")
     for part in _parts(tree, payload.parts):
         try:
             chunks += _part_chunks(part, tree, message, settings, payload)
         except PayloadError as error:
-            if error.reason != "no_samples":
+            if error.reason not in PASSED_OVER:
                 raise
             refusal = error
-            passed_over = ("part_without_samples",)
+            passed_over[PASSED_OVER[error.reason]] = None
     if not chunks:
         raise refusal
-    return marked(chunks, passed_over)
+    return marked(chunks, tuple(passed_over))
 
 
 def _part_of(tree: Any, sequence: int | None, payload: TreePayload) -> Part:
@@ -66,7 +69,7 @@ def _part_of(tree: Any, sequence: int | None, payload: TreePayload) -> Part:
 
 
 def _parts(tree: Any, path: str) -> list[Any]:
-    parts = at(tree, path)
+    parts = parts_at(tree, path)
     if not isinstance(parts, list):
         text = f"No list of parts at {path!r}, found {type(parts).__name__}."
         raise PayloadError("no_samples", text)
@@ -98,6 +101,7 @@ def _chunks_of_part(
     if entries is None:
         samples = tree_samples.of_paths(part, payload, n_channels, scale)
         return [chunk_of(message, sensor, rule, samples, facts)]
+    _check_one_sender(entries, payload)
     samples = tree_samples.of_entries(entries, payload, n_channels, scale)
     if payload.sample_time is None:
         return [chunk_of(message, sensor, rule, samples, facts)]
@@ -107,6 +111,29 @@ def _chunks_of_part(
     ]
     unit = payload.sample_time_format or payload.time_format
     return sample_times.chunks_of(message, sensor, rule, samples, facts, times, unit)
+
+
+def _check_one_sender(entries: list[Any], payload: TreePayload) -> None:
+    """Raises PayloadError where the first entry's id is not that of its neighbour or of the last:
+    two sensors would become one stream.
+    """
+    first = unused_id(entries[0], ())
+    if not first:
+        return
+    other = next(
+        (
+            id
+            for one in (entries[1:2] + entries[-1:])
+            if (id := unused_id(one, ())) != first
+        ),
+        first,
+    )
+    if other != first:
+        text = (
+            f"Entries at {payload.samples!r} name several senders ({first}; {other or 'none'}):"
+            " let payload.parts lead there, and payload.point to the name."
+        )
+        raise PayloadError("ambiguous_sender", text)
 
 
 def _names(part: Any, whole: Any, payload: TreePayload) -> tuple[object, object]:

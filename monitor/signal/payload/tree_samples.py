@@ -13,7 +13,7 @@ from monitor.records.signal import Float32
 from monitor.signal.payload.base import PayloadError
 from monitor.signal.payload.base64_text import from_base64
 from monitor.signal.payload.facts import quote, short
-from monitor.signal.payload.paths import at
+from monitor.signal.payload.paths import at, entries_at
 from monitor.signal.payload.samples import N_BYTES, Scale, numbers_of, to_ms2
 from monitor.signal.payload.tree_settings import TreePayload
 
@@ -186,7 +186,7 @@ def entries_of(part: Any, payload: TreePayload) -> list[Any] | None:
     if payload.channels is None:
         return None
     assert isinstance(payload.samples, str)
-    value = at(part, payload.samples)
+    value = entries_at(part, payload.samples)
     if value is None:
         return []
     entries = [value] if isinstance(value, Mapping) else value

@@ -15,7 +15,7 @@ class TreePayload(PayloadSettings):
     """Where things lie in the tree: every value here but those of encoding and format is a path.
 
     parts : a list whose entries are read one by one, as messages of their own:
-        several sensors
+        several sensors. Where it is an object, its entries are {key, value}
     samples : one path, or one for each channel
     channels : paths within each entry of samples, where that is a list of
         objects or rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
@@ -315,3 +316,56 @@ def test_a_part_with_half_its_channels_is_not_passed_over(how: Any, half: Any) -
         Message("t", json.dumps([{"rpm": 1}, whole]).encode(), NOW_NS), settings
     )
     assert chunk.tolerated == ("part_without_samples",)
+
+
+def read_tree(tree: Any, match: str = "*", **how: Any) -> list[Chunk]:
+    """By a rule for sensors that fit match alone."""
+    rule = SensorSettings(sample_rate_hz=1000)
+    settings = DecoderSettings(
+        payload(**how), "m/p", lambda name: rule if fnmatch(name, match) else None
+    )
+    return decode(Message("t", json.dumps(tree).encode(), NOW_NS), settings)
+
+
+def test_parts_may_be_named_by_keys() -> None:
+    tree = {"pump a": {"v": [1, 2]}, "pump/b": {"v": [3]}, "gateway": {"load": 3}}
+    found = read_tree(tree, parts=".", machine="key", samples="value.v")
+    assert {one.sensor: one.samples.tolist() for one in found} == {
+        "pump a/p": [[1, 2]],
+        "pump.b/p": [[3]],
+    }
+    assert found[0].tolerated == ("part_without_samples",)
+
+
+def test_a_part_that_fits_no_rule_leaves_the_others_alone() -> None:
+    tree = [{"id": name, "samples": [1, 2]} for name in ("gyro", "acc")]
+    (chunk,) = read_tree(tree, match="*/acc", parts=".", point="id")
+    assert (chunk.sensor, chunk.tolerated) == ("m/acc", ("part_unmatched",))
+    with pytest.raises(PayloadError) as caught:
+        read_tree(tree, match="*/tacho", parts=".", point="id")
+    assert caught.value.reason == "unmatched_sensor"
+
+
+@pytest.mark.parametrize("first", [0, 1, 7])
+def test_keys_that_count_are_instants_in_their_order(first: int) -> None:
+    values = {str(first + k): {"x": k} for k in range(12)}
+    turned = dict(sorted(values.items()))  # "10" before "2"
+    (chunk,) = read_tree({"d": turned}, samples="d", channels=("x",))
+    assert chunk.samples.tolist() == [list(range(12))]
+
+
+def test_a_number_that_is_missing_is_not_closed_up() -> None:
+    values = {str(k): {"x": k} for k in range(12) if k != 5}
+    with pytest.raises(PayloadError) as caught:
+        read_tree({"d": values}, samples="d", channels=("x",))
+    assert caught.value.reason == "no_samples"
+
+
+@pytest.mark.parametrize("ids", ["abab", "aabb", "abbb"])
+def test_entries_of_two_senders_are_not_melted(ids: str) -> None:
+    entries = [{"sensor_id": one, "x": k} for k, one in enumerate(ids)]
+    with pytest.raises(PayloadError) as caught:
+        read_tree({"d": entries}, samples="d", channels=("x",))
+    assert caught.value.reason == "ambiguous_sender"
+    parts = read_tree({"d": entries}, parts="d", point="sensor_id", samples="x")
+    assert [one.sensor for one in parts] == [f"m/{one}" for one in ids]
