@@ -47,6 +47,7 @@ KINDS = {
     ),
     "novelty_changed",
     "diagnosed",
+    "diagnosis_asked",
     *COMMISSIONING_KINDS,
 }
 ROWS = {row.measurement: row for row in parse("\n".join(LINES))}
