@@ -14,7 +14,12 @@ from monitor.evidence.model_folder import find_model
 from tests.benchmarks import journal_size, map_bytes
 from tests.benchmarks.__main__ import table
 from tests.benchmarks.live import Plan, Trial, largest, live_figures, run_trial
-from tests.benchmarks.stages import kernel_limit, run_pipeline, stage_costs_s
+from tests.benchmarks.stages import (
+    kept_with_machines,
+    kernel_limit,
+    run_pipeline,
+    stage_costs_s,
+)
 from tests.benchmarks.workload import Workload, make_workload
 from tests.servers.mosquitto import needs_mosquitto
 
@@ -32,6 +37,13 @@ def test_every_window_comes_through_and_costs_less_than_the_limit_allows(
     assert run.max_residual < 1e-3
 
 
+def test_described_machines_of_healthy_sensors_cost_little(tmp_path: Path) -> None:
+    """make bench measures at full length; so few windows are all of a sensor's first."""
+    many = make_workload(find_model("simulator"), n_sensors=11, n_windows=20)
+    assert many.of_healthy().n_sensors == 9
+    assert 0.5 < kept_with_machines(many, tmp_path) < 1.5
+
+
 def test_each_stage_has_a_cost(workload: Workload) -> None:
     costs_s = stage_costs_s(workload)
     assert list(costs_s) == ["decode", "window", "quality", "spectrogram", "network", "map"]
@@ -46,6 +58,7 @@ def test_the_table_shows_what_could_not_be_measured() -> None:
         "kernel_limit_windows_per_s": 8000.0,
         "first_cpu_us_per_window": 1500.0,
         "efficiency": 0.25,
+        "kept_with_machines": 0.98,
         "startup_s": 0.5,
         "rss_mb": None,
         "stages_us": {"decode": 10.0},
@@ -59,6 +72,7 @@ def test_the_table_shows_what_could_not_be_measured() -> None:
     shown = table(figures)
     assert "decode                  10.0       100,000" in shown
     assert "no Mosquitto" in shown
+    assert "with machines described          98% of windows/s" in shown
     assert "The machine was busy (load 1.5 on 2 cores)" in shown
 
 

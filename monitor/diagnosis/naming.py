@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from monitor.diagnosis.comb import Fit, fit
-from monitor.diagnosis.families import Family, Measure, families
+from monitor.diagnosis.families import LINE_TOLERANCE, Family, Measure, families
 from monitor.diagnosis.levels import (
     BINS_PER_TURN,
     FINE_BINS_PER_TURN,
@@ -141,7 +141,7 @@ def judge(
     that was not there.
     """
     fits, unknown = _fits(families_of(machine, shaft), measured, shaft.hz)
-    candidates = _told_apart(_candidates(fits, shaft.hz), rate)
+    candidates = _told_apart(_candidates(fits, shaft.hz, machine.line_hz), rate)
     named = _named(candidates, rate)
     why = "" if named else _why_not(candidates, unknown, rate)
     levels = measured["envelope"]
@@ -210,10 +210,14 @@ def _why_unknown(family: Family, measured: Mapping[Measure, Levels | None]) -> s
 
 
 def _candidates(
-    fits: Sequence[tuple[Fit, Levels]], shaft_hz: float
+    fits: Sequence[tuple[Fit, Levels]], shaft_hz: float, line_hz: float | None
 ) -> tuple[Candidate, ...]:
     found = [
-        Candidate(one, min(1.0, one.chance * len(fits)), _against(one, where, shaft_hz))
+        Candidate(
+            one,
+            min(1.0, one.chance * len(fits)),
+            _against(one, where, shaft_hz) or _against_mains(one, where, line_hz),
+        )
         for one, where in fits
     ]
     return tuple(
@@ -307,6 +311,21 @@ def _against(found: Fit, levels: Levels, shaft_hz: float) -> str:
     if levels.is_near_shaft(found.base_hz, shaft_hz):
         return "it lies too close to the shaft's own lines for so short a signal"
     return _neighbour(found, levels, shaft_hz)
+
+
+def _against_mains(found: Fit, levels: Levels, line_hz: float | None) -> str:
+    """A motor's noise may come in bursts, twice a period of its mains or a multiple of that: such
+    a comb is any part's that strikes as often, unless sidebands show that it turns.
+    """
+    family = found.family
+    if line_hz is None or family.source != "envelope" or family.is_modulated:
+        return ""
+    hum_hz = 2 * line_hz * max(round(found.base_hz / (2 * line_hz)), 1)
+    reach_hz = LINE_TOLERANCE * hum_hz + levels.resolution_hz / 2
+    if abs(found.base_hz - hum_hz) > reach_hz:
+        return ""
+    twice = "twice" if hum_hz == 2 * line_hz else f"{hum_hz / line_hz:g} times"
+    return f"{twice} the mains' frequency is {hum_hz:g} Hz, too: switch the motor off and listen"
 
 
 def _lighter_share(found: Fit, main: Sequence[str]) -> float:

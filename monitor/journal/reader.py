@@ -157,6 +157,13 @@ class JournalReader:
         except sqlite3.Error as error:
             raise JournalError(f"the journal cannot be read: {error}.") from error
 
+    def asked_diagnosis(self, sensor: str, from_ns: int, to_ns: int) -> Diagnosed | None:
+        """The newest that somebody asked for, of signal that ended in a span of time."""
+        try:
+            return newest_diagnosis(self._link, sensor, from_ns, to_ns, is_asked=True)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
+
     def diagnosis_of_alarm(self, sensor: str, to_ns: int = END_NS) -> Diagnosed | None:
         """The newest since a sensor's alarm was last raised; None where that one has none."""
         query = """

@@ -77,6 +77,9 @@ STATIC = Path(__file__).parent / "static"
 MAX_ROWS = 2000
 MAX_EVENTS = 500
 MAX_KINDS = 50
+ASKED_NS = (
+    600 * 10**9
+)  # so long a diagnosis that somebody asked for is shown with new windows
 REFUSED_NS = 86_400 * 10**9  # what was refused is shown for a day
 
 
@@ -138,6 +141,7 @@ class Page:
             Route("/api/mutes", self.mute, methods=["POST"]),
             Route("/api/mutes/end", self.unmute, methods=["POST"]),
             Route("/api/repairs", self.note_repair, methods=["POST"]),
+            Route("/api/diagnoses", self.ask_diagnosis, methods=["POST"]),
             Route("/api/promise", self.promise),
             Route("/api/commissionings", self.commission, methods=["POST"]),
             Route("/api/commissionings/undo", self.undo_commissioning, methods=["POST"]),
@@ -348,16 +352,18 @@ class Page:
             )
 
     def diagnosis(self, request: Request) -> Response:
-        """The newest of the alarm that stands in a window, up to it; null where there is none."""
+        """The newest of the alarm that stands in a window, up to it, else the newest that
+        somebody asked for shortly before; null where there is none.
+        """
         self._may_read(request)
         row_id = _number(request, "row")
         with self._source.reading() as views:
             verdict = _row(views, row_id or 0).verdict
-            is_raised = verdict.alarm == "raised"
-            found = (
-                views.diagnosis_of_alarm(verdict.sensor, verdict.end_ns)
-                if is_raised
-                else None
+            found = None
+            if verdict.alarm == "raised":
+                found = views.diagnosis_of_alarm(verdict.sensor, verdict.end_ns)
+            found = found or views.asked_diagnosis(
+                verdict.sensor, verdict.end_ns - ASKED_NS, verdict.end_ns
             )
         return _answer({"diagnosis": diagnosis_view(found)})
 
@@ -459,6 +465,15 @@ class Page:
         values, now_ns = await _json(request), time.time_ns()
         await asyncio.to_thread(
             upkeep.note_repair, self._config.journal.path, values, now_ns
+        )
+        return _answer({})
+
+    async def ask_diagnosis(self, request: Request) -> Response:
+        """The service answers with the point's next windows, in an event and under diagnosis."""
+        self._may_write(request)
+        values, now_ns = await _json(request), time.time_ns()
+        await asyncio.to_thread(
+            upkeep.ask_diagnosis, self._config.journal.path, values, now_ns
         )
         return _answer({})
 

@@ -22,6 +22,7 @@ const KINDS = {
   alarm_cleared: "Alarm cleared",
   alarm_acknowledged: "Alarm acknowledged",
   diagnosed: "Alarm diagnosed",
+  diagnosis_asked: "Diagnosis asked for",
   label: "Label",
   silent: "Sensor silent",
   back: "Sensor back",
