@@ -117,14 +117,14 @@ def test_a_script_goes_from_a_clone_to_the_page(broker: Mosquitto, tmp_path: Pat
         script = start_child(
             [ROOT / "deploy" / "own-sensor.sh", *words], out, {**os.environ, **told}
         )
+        page = Served(port, script, journal, journal.with_name("camshaft.yaml"))
         try:
-            wait_until(
-                lambda: shown(port) == set(SENSORS), WHOLE_S, "the sensors are shown"
-            )
+            wait_until(lambda: shown(page) == set(SENSORS), WHOLE_S, "sensors are shown")
             took_s = time.monotonic() - began_s
         finally:
             script.terminate()
-        assert script.wait(30) == 143, log.read_text()
+            ended = script.wait(30)
+    assert ended == 143, log.read_text()
     assert took_s < WHOLE_S
     assert f"http://127.0.0.1:{port}/" in log.read_text()
     assert shown(page) == set()  # neither page nor service is left
