@@ -57,6 +57,7 @@ def make_verdict(
             "velocity_rms_mm_s": 2.1,
         },
         indicators={"rms_ms2": 1.25, "crest": 3.5, "zone": 2.0},
+        context={"speed_rpm": 1480.0, "tool": "T4"},
         grid=grid,
         spectrum_db=rng.normal(-40, 10, (3, *grid.shape)).astype(np.float32),
     )

@@ -23,7 +23,9 @@ from monitor.journal.reader import SELECT_VERDICT, Row, read_row
 from monitor.journal.schema import connect, one_moment, transaction
 from monitor.journal.trend_changes import changes, has_gap, note_all
 from monitor.journal.views import ALARM_KINDS, EVENT_COLUMNS, NEW_EVENTS, StoredEvent
+from monitor.journal.window_context import context_of
 from monitor.journal.writer import POINTS
+from monitor.records.context import NO_CONTEXT
 from monitor.records.diagnosis import DIAGNOSED
 from monitor.records.trend import ChangedTrends
 from monitor.records.verdict import Verdict
@@ -349,15 +351,22 @@ class Cursor:
     def _verdicts(self, after: int, limit: int) -> list[JournalRow]:
         query = SELECT_VERDICT + "WHERE row_id > ? ORDER BY row_id LIMIT ?"
         found = self._link.execute(query, (after, limit))
-        return self._with_indicators([read_row(one) for one in found])
+        return self._whole([read_row(one) for one in found])
 
-    def _with_indicators(self, rows: Sequence[Row]) -> list[JournalRow]:
-        known = indicators_of(self._link, [row.row_id for row in rows])
+    def _whole(self, rows: Sequence[Row]) -> list[JournalRow]:
+        """With what stands in tables of its own."""
+        row_ids = [row.row_id for row in rows]
+        known = indicators_of(self._link, row_ids)
+        told = context_of(self._link, row_ids)
         return [
             JournalRow(
                 "verdict",
                 row.row_id,
-                replace(row.verdict, indicators=known.get(row.row_id, {})),
+                replace(
+                    row.verdict,
+                    indicators=known.get(row.row_id, {}),
+                    context=told.get(row.row_id, NO_CONTEXT),
+                ),
             )
             for row in rows
         ]

@@ -26,6 +26,7 @@ from monitor.journal.schema import (
     connect_read_only,
     one_moment,
 )
+from monitor.journal.window_context import context_of
 from monitor.journal.writer import POINTS
 from monitor.records.batch import TROUBLES
 from monitor.records.books import Books, RowCounts
@@ -132,14 +133,10 @@ class JournalReader:
 
     def context(self, row_ids: Iterable[int]) -> dict[int, Context]:
         """Speed, load, tool and the like of these windows, where any was told."""
-        if not self._has_table("window_context"):
-            return {}
-        found = {}
-        for row_id in row_ids:
-            query = "SELECT fields FROM window_context WHERE row_id = ?"
-            for (fields,) in self._execute(query, (row_id,)):
-                found[row_id] = json.loads(fields)
-        return found
+        try:
+            return context_of(self._link, row_ids)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def indicators(self, row_ids: Iterable[int]) -> dict[int, dict[str, float]]:
         """Condition indicators of these windows by name, where they have any."""

@@ -5,10 +5,11 @@ a real broker, `camshaft discover --yes`, `camshaft doctor`, `camshaft run`.
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,11 @@ import yaml
 from monitor import cli
 from monitor.records.verdict import Status
 from tests.discovery.senders import G, vibration
-from tests.page_stage import serve
-from tests.servers.mosquitto import Mosquitto, needs_mosquitto
+from tests.page.test_page import cookie_of
+from tests.page_stage import Served, serve
+from tests.paths import ROOT
+from tests.servers.child import start_child
+from tests.servers.mosquitto import Mosquitto, free_port, needs_mosquitto, wait_until
 from tests.servers.mqtt_clients import beside, publisher
 from tests.servers.service import Service
 
@@ -85,7 +89,7 @@ def test_an_unknown_sensor_is_judged_within_a_minute(
             page = _on_the_page(service)
     assert time.monotonic() - began_s < WHOLE_S
     assert statuses == dict.fromkeys(SENSORS, Status.LEARNING)
-    assert set(page) == set(SENSORS)
+    assert page == set(SENSORS)
     assert "warning  message" not in diagnosis
     assert "FAILED" not in diagnosis
     assert "because  unit: m/s2" in said
@@ -93,14 +97,47 @@ def test_an_unknown_sensor_is_judged_within_a_minute(
     assert rule == {"sample_rate_hz": 1600, "channels": ["x", "y", "z"], "unit": "m/s2"}
 
 
-def _on_the_page(service: Service) -> list[str]:
-    """The sensors of which the page, a process of its own, has windows to show."""
+def _on_the_page(service: Service) -> set[str]:
+    """By the page, a process of its own."""
     with serve(service.folder, config=service.config_path) as served:
-        windows = {
-            name: served.ask("GET", f"/api/timeline?sensor={name}")[1] for name in SENSORS
-        }
-    return [name for name, found in windows.items() if found]
+        return shown(served)
 
 
 def _with_journal(path: Path) -> dict[str, object]:
     return dict(yaml.safe_load(path.read_text()), journal={"path": "camshaft.journal"})
+
+
+def test_a_script_goes_from_a_clone_to_the_page(broker: Mosquitto, tmp_path: Path) -> None:
+    """deploy/own-sensor.sh, by the programs of the environment that the tests run in."""
+    port, began_s = free_port(), time.monotonic()
+    told = {"FOLDER": str(tmp_path / "mine"), "PORT": str(port)}
+    words = [f"127.0.0.1:{broker.port}", "--seconds", str(LISTEN_S), "--yes"]
+    log, journal = tmp_path / "log", tmp_path / "mine" / "camshaft.journal"
+    with unknown_sensors(broker.port), log.open("wb") as out:
+        script = start_child(
+            [ROOT / "deploy" / "own-sensor.sh", *words], out, {**os.environ, **told}
+        )
+        page = Served(port, script, journal, journal.with_name("camshaft.yaml"))
+        try:
+            wait_until(lambda: shown(page) == set(SENSORS), WHOLE_S, "sensors are shown")
+            took_s = time.monotonic() - began_s
+        finally:
+            script.terminate()
+            ended = script.wait(30)
+    assert ended == 143, log.read_text()
+    assert took_s < WHOLE_S
+    assert f"http://127.0.0.1:{port}/" in log.read_text()
+    assert shown(page) == set()  # neither page nor service is left
+
+
+def shown(served: Served) -> set[str]:
+    """The sensors of which the page has windows to show."""
+    found = set()
+    with suppress(OSError):  # does not listen
+        cookie = cookie_of(served)
+        for name in SENSORS:
+            path = f"/api/timeline?sensor={name}"
+            status, rows, _ = served.ask("GET", path, headers=cookie)
+            assert status == 200, rows
+            found |= {name} if rows else set()
+    return found

@@ -16,6 +16,7 @@ from monitor.outputs.influx.line_protocol import (
     verdict_lines,
     whole_cells,
 )
+from monitor.records.context import Context
 from monitor.records.evidence import Grid
 from monitor.records.verdict import Status, Verdict
 from tests.servers.influx import InfluxDatabase
@@ -83,18 +84,46 @@ def test_a_map_that_is_no_number_is_left_out(bad: float) -> None:
     assert "vibration_cam" not in {row.measurement for row in rows}
 
 
-def test_without_maps_there_are_three_rows() -> None:
+def test_without_maps_there_are_four_rows() -> None:
     rows = parse("\n".join(verdict_lines(make_verdict(), maps=False)))
-    names = ["vibration_verdict", "vibration_quality", "vibration_condition"]
-    assert [row.measurement for row in rows] == names
+    names = ["verdict", "quality", "condition", "context"]
+    assert [row.measurement for row in rows] == [f"vibration_{name}" for name in names]
     assert rows[2].fields == {"rms_ms2": 1.25, "crest": 3.5, "zone": 2.0}
+    assert rows[3].fields == {"speed_rpm": 1480.0, "tool.word": "T4"}
+
+
+def test_nothing_told_is_no_row() -> None:
+    verdict = make_verdict(context={})
+    rows = parse("\n".join(verdict_lines(verdict, maps=False)))
+    assert "vibration_context" not in {row.measurement for row in rows}
+
+
+def test_context_of_any_words_keeps_its_types_in_a_real_influxdb(
+    influxdb: InfluxDatabase,
+) -> None:
+    """A name that brings numbers and words in turns, one that InfluxDB has itself, hostile
+    words.
+    """
+    words = [name[:64] for name in HOSTILE_NAMES if name.isprintable()]
+    told: list[Context] = [{"tool": 7.0, "time": 3.5}]
+    told += [{"tool": word, "load": 0.25} for word in words]
+    told += [{"tool": 8.0, "load": float("nan")}]
+    verdicts = [make_verdict(k, context=one) for k, one in enumerate(told)]
+    lines = [line for verdict in verdicts for line in verdict_lines(verdict, maps=False)]
+    assert influxdb.write("\n".join(lines).encode()) == (204, "")
+    query = 'SELECT "tool", "tool.word", "load", "time.number" FROM vibration_context'
+    (found,) = influxdb.query(query)
+    assert found.column("tool") == [7.0, *[None] * len(words), 8.0]
+    assert found.column("tool.word") == [None, *words, None]
+    assert found.column("load") == [None, *[0.25] * len(words), None]
+    assert found.column("time.number")[0] == 3.5
 
 
 def test_overlapping_windows_do_not_overwrite_each_others_maps() -> None:
     # windows of 2000 samples that overlap by three quarters
     starts = [0, 500, 1000, 1500, 2000]
     sends_maps = [
-        len(verdict_lines(make_verdict(first_sample=start), maps=True)) > 3
+        len(verdict_lines(make_verdict(first_sample=start), maps=True)) > 4
         for start in starts
     ]
     assert sends_maps == [True, False, False, False, True]

@@ -19,6 +19,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.records.context import Context
 from monitor.records.evidence import LOGIT, Evidence, Grid, probability
 from monitor.records.verdict import Status, Verdict
 
@@ -47,6 +48,7 @@ FIELDS_STAND_ALONE = frozenset(
             "vibration_verdict",
             "vibration_quality",
             "vibration_condition",
+            "vibration_context",
             "vibration_event",
             "vibration_trend",
         ),
@@ -81,8 +83,8 @@ _STRING_ESCAPES = str.maketrans({'"': r"\"", "\\": r"\\"})
 
 
 def verdict_lines(verdict: Verdict, maps: bool) -> list[str]:
-    """One verdict row, one row each of quality and condition where there are figures, and with
-    `maps` one row a column of each map.
+    """One verdict row, one row each of quality, condition and context where there are any, and
+    with `maps` one row a column of each map.
 
     With overlapping windows only those a whole number of window lengths from
     their segment's start send maps: the maps of two windows over the same time
@@ -100,6 +102,8 @@ def verdict_lines(verdict: Verdict, maps: bool) -> list[str]:
         {name: float(value) for name, value in verdict.indicators.items()}
     ):
         lines.append(f"vibration_condition{tags} {found} {verdict.end_ns}")
+    if told := field_list(_context_fields(verdict.context)):
+        lines.append(f"vibration_context{tags} {told} {verdict.end_ns}")
     if times_ns:
         for measurement, cells in _maps(verdict):
             lines += _map_lines(measurement + tags, cells, verdict.grid, times_ns)
@@ -209,6 +213,21 @@ def _verdict_fields(verdict: Verdict) -> dict[str, FieldValue]:
     }
     for evidence in verdict.evidence:
         fields |= _evidence_fields(evidence)
+    return fields
+
+
+def _context_fields(context: Context) -> dict[str, FieldValue]:
+    """A number by its name, a word as NAME.word: a name may bring both, and a field has one type.
+
+    Names are those of the configuration, and few. One that is InfluxDB's own is
+    told apart as well.
+    """
+    fields: dict[str, FieldValue] = {}
+    for name, value in context.items():
+        if isinstance(value, str):
+            fields[f"{name}.word"] = value
+        else:
+            fields[f"{name}.number" if name == "time" else name] = float(value)
     return fields
 
 
