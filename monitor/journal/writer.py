@@ -224,7 +224,8 @@ class Journal:
             )
             if over > 0:
                 taken["kept_windows"] += _thin_kept_windows(link, over, n_rows)
-            taken["healthy_signals"] += thin_healthy(link, max_bytes // HEALTHY_SHARE)
+            if n_signals := thin_healthy(link, max_bytes // HEALTHY_SHARE):
+                taken["healthy_signals"] = n_signals
             if _used_bytes(link) > max_bytes:
                 if n_maps := _thin_maps(link, n_rows, outputs):
                     taken["maps"] += n_maps
