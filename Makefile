@@ -60,7 +60,7 @@ constraints: .venv/development.stamp
 	constraints/compile.sh
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .cache
 
 .venv/python.stamp:
 	python=$$(deploy/prepare.sh python) && "$$python" -m venv --clear .venv

@@ -14,5 +14,5 @@ compile() {
 compile development --all-extras --upgrade
 compile demo --extra demo --constraint constraints/development.txt
 compile daemon --constraint constraints/development.txt
-compile page --extra page --extra prometheus --extra formats --constraint constraints/development.txt
+compile page --extra page --extra prometheus --extra formats --extra kafka --constraint constraints/development.txt
 compile training --extra training --constraint constraints/development.txt

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Prepare a Debian or Ubuntu machine for the Makefile. `make` calls it; it may be run by hand as well.
 #   deploy/prepare.sh python    prints a Python 3.11 to 3.13 that can make environments, installing Debian's when there is none
-#   deploy/prepare.sh servers   installs the programs that the tests start themselves: Mosquitto, InfluxDB 1, Chromium
+#   deploy/prepare.sh servers   installs the programs that the tests start themselves: Mosquitto, InfluxDB 1, Chromium,
+#                               and Java with Maven, which fetches Kafka
 # Packages are installed as root or through passwordless sudo. CAMSHAFT_NO_APT=1 forbids it.
 set -eu
 
@@ -75,6 +76,8 @@ case "${1:-}" in
         prepare_server mosquitto mosquitto
         prepare_server influxd influxdb
         prepare_server chromium chromium fonts-dejavu-core
+        prepare_server java default-jre-headless
+        prepare_server mvn maven
         ;;
     *)
         say "say 'python' or 'servers'"

@@ -17,12 +17,14 @@ from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 # help EXAMPLES and EXIT_CODES.
 HELP_OF_COMMAND = {
     "run": "run the service",
+    "forward": "carry MQTT's messages to Kafka, each acknowledged once Kafka has it",
     "check-config": "check a configuration; touches no network",
     "status": "print the books, what waits, and each sensor's last verdict",
     "commission": "take a healthy sensor's baseline and thresholds",
     "page": "the live page: reads the journal, takes labels",
     "page-user": "say who may log in to the page, and in which role",
     "label": "say of a window: NG confirmed, false alarm, unclear",
+    "diagnose": "what a point's vibration says of the machine now, in an alarm or not",
     "mute": "hold a point's alarms back until a stated time",
     "unmute": "end a point's mute before its time",
     "repair": "note what was done; later an event says whether it helped",

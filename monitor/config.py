@@ -21,6 +21,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from monitor.config_machines import MachineSettings, machine_at
 from monitor.records.machine import Machine
+from monitor.records.renamed import contradictions
 from monitor.records.topic import TopicPattern
 from monitor.settings import CheckedSettings, Factor, Finite, Positive, Settings
 from monitor.signal.payload.formats import AnyPayload
@@ -625,6 +626,9 @@ class ProxySettings(Settings):
             ) from error
 
 
+PointName = Annotated[str, Field(pattern=r"^.+/[^/]+$", max_length=400)]  # machine/point
+
+
 class PageSettings(Settings):
     """The live page. host_names: further names under which a browser may ask for it.
 
@@ -655,6 +659,16 @@ class PageSettings(Settings):
         ),
         max_length=50,
     )
+    # Names that a point had before, oldest first; page and camshaft export show their windows as
+    # its own.
+    formerly: dict[PointName, tuple[PointName, ...]] = Field(default={}, max_length=1000)
+
+    @field_validator("formerly")
+    @classmethod
+    def _claimed_once(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for sentence in contradictions(value):
+            raise ValueError(sentence)
+        return value
 
     @field_validator("failure_modes")
     @classmethod
@@ -713,6 +727,73 @@ class LoggingSettings(Settings):
     format: Literal["text", "json"] = "text"
 
 
+def _host_and_port(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = urlsplit(f"//{value}")
+    if not parts.hostname or parts.port is None or value != parts.netloc or "@" in value:
+        raise ValueError("must be HOST:PORT, of IPv6 [ADDRESS]:PORT")
+    return value
+
+
+HostAndPort = Annotated[str, BeforeValidator(_host_and_port)]
+
+
+class KafkaConnection(Settings):
+    """brokers : HOST:PORT of some, from which the others are learnt
+    mechanism : of username and password (SASL)
+    """
+
+    brokers: tuple[HostAndPort, ...] = Field(min_length=1, max_length=32)
+    username: str | None = None
+    password: Secret | None = None
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    tls: TlsSettings | None = None
+
+    @model_validator(mode="after")
+    def _user_and_password(self) -> Self:
+        if (self.password is None) != (self.username is None):
+            raise ValueError("username and password belong together")
+        return self
+
+
+KafkaTopic = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,249}$")]
+
+
+class KafkaSettings(KafkaConnection):
+    """What `camshaft forward` writes to, and the service reads with `source: kafka`.
+
+    topic : must exist; its number of partitions must stay
+    group : of the service's processes, which share the partitions out
+    partition : the only one to read, without joining the group
+    session_timeout_s : after which a member that is not heard loses its
+        partitions to the others
+    """
+
+    topic: KafkaTopic = "camshaft"
+    group: KafkaTopic = "camshaft"
+    partition: int | None = Field(default=None, ge=0, le=99_999)
+    session_timeout_s: float = Field(default=45.0, ge=6.0, le=1800.0)
+
+
+class KafkaOutputSettings(KafkaConnection):
+    """Verdicts and events as JSON, keyed by their sensor's name.
+
+    name : of its place in the journal: changed brokers go on where the old ones
+        were
+    """
+
+    name: str = Field(default="kafka", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    topic: KafkaTopic = "camshaft-verdicts"
+    timeout_s: Positive = 10.0
+    batch_rows: int = Field(default=500, ge=1, le=10_000)
+
+    @property
+    def cursor_name(self) -> str:
+        """No database's: those have no such prefix of their own."""
+        return f"kafka.{self.name}"
+
+
 class Config(Settings):
     instance: str = Field(default="camshaft", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     mqtt: MqttSettings = MqttSettings()
@@ -724,6 +805,9 @@ class Config(Settings):
     journal: JournalSettings = JournalSettings()
     influx: tuple[InfluxSettings, ...] = Field(default=(), max_length=8)
     notifications: NotificationSettings = NotificationSettings()
+    source: Literal["mqtt", "kafka"] = "mqtt"
+    kafka: KafkaSettings | None = None
+    kafka_output: KafkaOutputSettings | None = None
     page: PageSettings = PageSettings()
     advice: dict[AdviceName, AdviceSettings] = Field(default={}, max_length=100)
     prometheus: PrometheusSettings | None = None
@@ -752,6 +836,16 @@ class Config(Settings):
         topics = [subscription.topic for subscription in self.subscriptions]
         if len(set(topics)) != len(topics):
             raise ValueError("subscriptions: each topic may stand once only")
+        return self
+
+    @model_validator(mode="after")
+    def _source_is_there(self) -> Self:
+        if self.source == "kafka" and self.kafka is None:
+            raise ValueError("source = kafka: needs the section kafka, with its brokers")
+        if self.source == "kafka" and self.mqtt.publish is not None:
+            raise ValueError(
+                "mqtt.publish: needs source = mqtt; with source = kafka nothing is published"
+            )
         return self
 
     def sensor(self, name: str) -> SensorSettings | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from monitor.journal.views import Score, WindowSummary
+from monitor.journal.views import Score, StoredEvent, WindowSummary
 from monitor.records.verdict import Band
 from monitor.times import iso
 
@@ -31,6 +31,17 @@ def verdict_tree(window: WindowSummary) -> Tree:
         "band": band_tree(window.band),
         "model_id": window.model_id,
         "undone": window.is_undone,
+    }
+
+
+def event_tree(event: StoredEvent) -> Tree:
+    return {
+        "event_id": event.event_id,
+        **names_tree(event.sensor),
+        "at": iso(event.at_ns),
+        "kind": event.kind,
+        "text": event.text,
+        "model_id": event.model_id,
     }
 
 

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from monitor import systemd
 from monitor.commissioner import Commissioner
@@ -29,10 +30,12 @@ from monitor.config import Config, ConfigError
 from monitor.config_file import changed_keys, load_config
 from monitor.config_pairs import doubts
 from monitor.evidence.model_folder import ModelError
-from monitor.exit_codes import EXIT_FAULT, EXIT_OK
+from monitor.exit_codes import EXIT_FAULT, EXIT_OK, EXIT_REFUSED, EXIT_SUPERSEDED
 from monitor.health import PointStates
 from monitor.health_report import HealthReport
+from monitor.journal.asks import AskStore
 from monitor.journal.in_use import InUseStore
+from monitor.journal.positions import SupersededError
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError, claim
 from monitor.journal.subscriptions import SubscriptionStore
@@ -51,7 +54,7 @@ from monitor.records.batch import TROUBLES, BadPayload, Batch
 from monitor.records.signal import Message
 from monitor.repair_check import RepairCheck
 from monitor.settings_in_use import NEEDS_RESTART, in_use
-from monitor.sources.base import Callbacks, Publisher, Source
+from monitor.sources.base import Callbacks, News, Numbered, Publisher, Source
 from monitor.sources.configured import MakeSource, configured_source, topic_filters
 from monitor.text import first_bytes, printable
 from monitor.thinner import Thinner
@@ -70,18 +73,42 @@ REFUSAL_PERIOD_S = 600.0
 STUCK_S = 20.0  # without a turn of the pipeline: no more answers to the watchdog
 DRAIN_S = 6.0
 LEAVE_S = 1.5
+FENCED_S = 5.0
 
 WHY_UNUSED = {
     "too_large": "The message is larger than mqtt.max_payload_bytes.",
     "inbox_full": "A QoS 0 message found the inbox full.",
+    "no_topic": "A record of Kafka has neither a header `topic` nor a key.",
 }
 
 log = logging.getLogger(__name__)
 
 
+def _claim(path: Path, is_fenced: bool) -> IO[str] | None:
+    """Raises JournalError where another service holds the journal. One that is fenced off stores
+    nothing more and leaves; it is not waited for longer, as it may be stopped.
+    """
+    deadline_s = time.monotonic() + FENCED_S
+    while True:
+        try:
+            return claim(path)
+        except JournalError:
+            if not is_fenced:
+                raise
+            if time.monotonic() >= deadline_s:
+                log.warning(
+                    "Another process still has the journal open, and is fenced off."
+                )
+                return None
+            time.sleep(TURN_S)
+
+
 def database_names(config: Config) -> list[str]:
     """The outputs that take verdicts: thinning waits for them."""
-    return [database.name for database in config.influx]
+    names = [database.name for database in config.influx]
+    if config.kafka_output is not None:
+        names.append(config.kafka_output.cursor_name)
+    return names
 
 
 def _serve_metrics(config: Config) -> Callable[[], None]:
@@ -116,25 +143,37 @@ class Service:
     """
 
     def __init__(
-        self, path: Path, config: Config, make_source: MakeSource = configured_source
+        self,
+        path: Path,
+        config: Config,
+        make_source: MakeSource = configured_source,
+        generation: int | None = None,
+        load: Callable[[Path], Config] = load_config,
     ) -> None:
-        self._path, self._config = path, config
+        """generation : of the journal, where a member of a group has taken it over for us
+        load : the configuration again, at SIGHUP
+        """
+        self._path, self._config, self._load = path, config, load
         # Messages that cannot be taken, with the reason.
         self._unused: deque[tuple[Message, str]] = deque()
+        self._news: deque[News] = deque()
         rules = configured_rules(config)
-        self._lock_file = claim(config.journal.path)
-        self._journal = Journal(config.journal.path, systemd.starting_slowly)
+        self._lock_file = _claim(config.journal.path, is_fenced=generation is not None)
+        self._journal = Journal(config.journal.path, systemd.starting_slowly, generation)
         self._reader = JournalReader(config.journal.path)
         streams, digests = self._journal.streams(), self._journal.digests()
-        self._pipeline = Pipeline(rules, streams, digests, 0.0, self._journal.remembered())
+        remembered, healthy_of = self._journal.remembered(), self._journal.healthy
+        self._pipeline = Pipeline(rules, streams, digests, 0.0, remembered, healthy_of)
         self._commissioner = Commissioner(config.journal.path, self._pipeline.geometry)
         self._points = PointStates(
             {name: stored.alarm_raised for name, stored in streams.items()}
         )
         self._inbox = Inbox(max(config.mqtt.receive_maximum, MIN_INBOX), INBOX_BYTES)
         self._subscriptions = SubscriptionStore(config.journal.path)
-        callbacks = Callbacks(self._deliver, self._refuse, self._fail)
+        callbacks = Callbacks(self._deliver, self._refuse, self._fail, self._news.append)
         self._source = make_source(config, callbacks, self._subscriptions.filters)
+        if isinstance(self._source, Numbered):
+            self._source.resume(self._journal.resumed())
         self._outputs = configured_outputs(config, broker_of(self._source))
 
         self._log_limiter = LogLimiter(log, LOG_PERIOD_S)  # of the pipeline thread
@@ -146,6 +185,7 @@ class Service:
         self._thinner = Thinner(self._journal, config.journal, databases)
         self._repair_check = RepairCheck(config.journal.path)
         self._orders = InUseStore(config.journal.path)  # of the pipeline thread
+        self._asks = AskStore(config.journal.path)  # likewise
         self._stopping = threading.Event()
         self._wake = threading.Event()  # the main thread has something to do
         self._signals: deque[int] = deque()
@@ -177,7 +217,16 @@ class Service:
         systemd.notify("STOPPING=1")
         self._stop(threads)
         stop_metrics()
-        return EXIT_OK if self._fault is None else EXIT_FAULT
+        return self._exit_code()
+
+    def _exit_code(self) -> int:
+        fault = self._fault
+        if fault is None:
+            return EXIT_OK
+        if isinstance(fault, (ConfigError, SupersededError)):
+            log.error("%s", fault)
+            return EXIT_REFUSED if isinstance(fault, ConfigError) else EXIT_SUPERSEDED
+        return EXIT_FAULT
 
     # -- main thread ------------------------------------------------------------------------------
 
@@ -222,7 +271,7 @@ class Service:
         """
         systemd.reloading()
         try:
-            config = load_config(self._path)
+            config = self._load(self._path)
             changed = [
                 change
                 for name in NEEDS_RESTART
@@ -267,6 +316,8 @@ class Service:
             name_thread(name)
             try:
                 work()
+            except (ConfigError, SupersededError) as error:
+                self._fail(error)
             except BaseException as error:
                 log.exception("The %s thread failed.", name)
                 self._fail(error)
@@ -317,6 +368,9 @@ class Service:
         while self._unused:
             message, reason = self._unused.popleft()
             self._pipeline.refuse(message, reason, WHY_UNUSED[reason])
+        while self._news:
+            news = self._news.popleft()
+            self._pipeline.note(news.kind, news.text, news.n, time.time_ns())
         if messages:
             self._pipeline.process(messages, time.time_ns(), listened_s)
         if now_s - self._ticked_s >= TICK_S:
@@ -342,6 +396,7 @@ class Service:
         try:
             self._subscriptions.keep(self._source.remembered)
             self._commission()
+            self._pipeline.ask(self._asks.open(), time.time_ns())
             if self._orders.take():
                 self._on_signal(signal.SIGHUP, None)
         except JournalError as error:
@@ -377,7 +432,12 @@ class Service:
         self._pacer.committed(time.monotonic())
         if not batch:
             return
+        if isinstance(self._source, Numbered) and batch.settled:
+            tokens = [delivery.token for delivery in batch.settled]
+            batch.position = self._source.position(tokens)
         self._store(batch)
+        if batch.position is not None:
+            self._pipeline.forget_before(batch.position.offset)
         self._health.latencies.add(batch.window_received_ns, time.time_ns())
         self._points.note(batch.verdicts)
         self._log_refusals(batch)

@@ -18,9 +18,12 @@ NEEDS_RESTART = (
     "influx",
     "instance",
     "journal",
+    "kafka",
+    "kafka_output",
     "mqtt",
     "notifications",
     "prometheus",
+    "source",
 )
 PAGE = "page"  # the page's own section, of which the service knows nothing
 NOT_SET = "not set"

@@ -18,13 +18,14 @@ settings.load_profile("laws")
 # before numpy: several workers share the cores
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-pytest_plugins = ("tests.servers.influx",)
+pytest_plugins = ("tests.servers.influx", "tests.servers.kafka")
 
 SERVER_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 PROGRAMS = {  # program: how it tells its version
     "mosquitto": ("-h",),
     "influxd": ("version",),
     "chromium": ("--version",),
+    "java": ("--version",),
 }
 # Files that take longest. They go first, so that no worker starts one when the others are done.
 LONG_FILES = (

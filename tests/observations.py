@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,12 @@ from monitor.config_machines import surroundings_at
 from monitor.evidence import limits
 from monitor.evidence.decide import Finding
 from monitor.evidence.model_folder import ModelError, find_model
+from monitor.forward.forwarder import Forwarder
 from monitor.journal.cursors import HealthFigures, JournalRow, Notified
 from monitor.journal.views import StoredEvent
 from monitor.journal.writer import Journal
 from monitor.log_lines import LineHandler
+from monitor.member.member import Member
 from monitor.outputs.configured import Broker, configured_outputs
 from monitor.outputs.influx.rows import lines_for
 from monitor.outputs.influx.sender import InfluxOutput
@@ -384,7 +387,8 @@ def service(config: Config, folder: Path) -> Iterator[Service]:
     try:
         yield running
     finally:
-        running._lock_file.close()
+        if running._lock_file is not None:
+            running._lock_file.close()
 
 
 def thinned(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> list[Any]:
@@ -634,6 +638,105 @@ def syslog(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
     return output.name, said
 
 
+class QuietProducer:
+    """In place of Kafka's client: what it was made with, and what it was asked to send."""
+
+    def __init__(self, settings: Tree) -> None:
+        self.said: list[Any] = [{**settings, "logger": None, "error_cb": None}]
+
+    def produce(self, *what: Any, **_more: Any) -> None:
+        self.said.append(what[0])
+
+    def flush(self, timeout_s: float) -> None:
+        self.said.append(timeout_s)
+
+    def purge(self) -> None: ...
+
+    def list_topics(self, topic: str, timeout: float) -> Any:
+        self.said.append(topic)
+        found = SimpleNamespace(error=None, partitions=[0])
+        return SimpleNamespace(topics={topic: found})
+
+    def __len__(self) -> int:
+        return 0
+
+
+@contextmanager
+def no_kafka(patch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What the producers made in the block were told."""
+    patch.setenv("SECRET_ONE", "one")
+    patch.setenv("SECRET_TWO", "two")
+    made: list[Any] = []
+
+    def make(settings: Tree) -> QuietProducer:
+        found = QuietProducer(settings)
+        made.append(found.said)
+        return found
+
+    with patch.context() as inner:
+        inner.setattr("monitor.kafka.client.Producer", make)
+        inner.setattr("monitor.forward.forwarder.topic_limit", lambda *_: 5)
+        yield made
+
+
+def forwarded(config: Config, _folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    if config.kafka is None:
+        return None
+    with no_kafka(patch) as made:
+        Forwarder(config, config.kafka).find_topic()
+    return made
+
+
+KAFKA = {"brokers": ["h:1"]}
+CONSUMERS = ("group.id", "session.timeout.ms")
+
+
+@contextmanager
+def no_consumers(patch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What the consumers made in the block were told: their settings, and what to read."""
+    made: list[Any] = []
+
+    class Quiet:
+        def __init__(self, settings: Tree) -> None:
+            told = {key: value for key, value in settings.items() if key in CONSUMERS}
+            made.append(told)
+
+        def subscribe(self, topics: list[str], **_: Any) -> None:
+            made.append(topics)
+
+        def close(self) -> None:
+            """It holds nothing."""
+
+    with patch.context() as inner:
+        inner.setattr("monitor.kafka.consumer.Consumer", Quiet)
+        inner.setattr("monitor.kafka.group.Consumer", Quiet)
+        yield made
+
+
+def member(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    with no_consumers(patch) as made:
+        Member(folder / "camshaft.yaml", config)
+    return made
+
+
+def told_source(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> Any:
+    """Which source it is, and its partition."""
+    callbacks = Callbacks(lambda _: None, lambda _message, _why: None, lambda _: None)
+    source = configured_source(config, callbacks, frozenset())
+    return type(source).__name__, source.health().get("kafka_partition")
+
+
+def told_kafka(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    with no_kafka(patch) as made:
+        outputs = configured_outputs(config, None)
+        for running in outputs:
+            output = running.output
+            output.step([JournalRow("verdict", 1, make_verdict())], START_NS)
+            made.append([output.name, output.batch_rows])
+            running.close()
+    return made
+
+
 def webhook_tls(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> str:
     """What is said of a file that is not there."""
     try:
@@ -777,6 +880,16 @@ def failure_modes(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> 
     return "taken"
 
 
+def past(config: Config, folder: Path, _patch: pytest.MonkeyPatch) -> int:
+    """Whether m/new, which was m/p once, can be exported."""
+    journal = Journal(config.journal.path)
+    journal.commit(Batch(verdicts=[make_verdict(sensor="m/p")]))
+    journal.close()
+    span = ["--from", "2023-11-01", "--to", "2023-12-01"]
+    words = ["--point", "m/new", *span, "--as", "csv", "--out", str(folder / "out.csv")]
+    return main(["export", "-c", str(folder / "camshaft.yaml"), *words])
+
+
 def metrics(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
     """Where the service answers Prometheus."""
     asked: list[Any] = []
@@ -840,6 +953,18 @@ def seen_by_syslog(key: str, after: Any) -> Observation:
     return Observation(syslog, servers({**SYSLOG, key: after}), servers(SYSLOG))
 
 
+def seen_by_forward(key: str, after: Any, **before: Any) -> Observation:
+    before = {"brokers": ["h:1"], **before}
+    return Observation(forwarded, {"kafka": {**before, key: after}}, {"kafka": before})
+
+
+def seen_by_kafka(key: str, after: Any, **before: Any) -> Observation:
+    before = {"brokers": ["h:1"], **before}
+    return Observation(
+        told_kafka, {"kafka_output": {**before, key: after}}, {"kafka_output": before}
+    )
+
+
 def seen_by_database(key: str, after: Any) -> Observation:
     return Observation(database, {"influx": {**INFLUX, key: after}}, {"influx": INFLUX})
 
@@ -848,6 +973,8 @@ def seen_of_page(name: str, key: str, after: Any, **before: Any) -> Observation:
     before = {**PAGE_NAMES, **before}
     return Observation(of_page(name), {"page": {**before, key: after}}, {"page": before})
 
+
+LOGIN = {"username": "u", "password": {"env": "SECRET_ONE"}}
 
 OBSERVED: dict[str, Observation] = {
     "Config.instance": Observation(broker("status_topic"), {"instance": "other"}),
@@ -1125,6 +1252,9 @@ OBSERVED: dict[str, Observation] = {
     "PageSettings.failure_modes": Observation(
         failure_modes, {"page": {"failure_modes": ["cavitation"]}}
     ),
+    "PageSettings.formerly": Observation(
+        past, {"page": {"formerly": {"m/new": ["m/p"]}}}, {"page": {}}
+    ),
     "PageSettings.users": Observation(
         page_asked("/"), {"page": {"users": {"env": "SECRET_TWO"}}}
     ),
@@ -1167,6 +1297,39 @@ OBSERVED: dict[str, Observation] = {
     "PrometheusSettings.port": Observation(
         metrics, {"prometheus": {"port": 9478}}, {"prometheus": {}}
     ),
+    "KafkaSettings.brokers": seen_by_forward("brokers", ["h:1", "h:2"]),
+    "KafkaSettings.topic": seen_by_forward("topic", "other"),
+    "KafkaSettings.username": seen_by_forward("username", "v", **LOGIN),
+    "KafkaSettings.password": seen_by_forward("password", {"env": "SECRET_TWO"}, **LOGIN),
+    "KafkaSettings.mechanism": seen_by_forward("mechanism", "PLAIN", **LOGIN),
+    "KafkaSettings.tls": seen_by_forward("tls", {}),
+    "KafkaSettings.group": Observation(
+        member, {"kafka": {**KAFKA, "group": "other"}}, {"kafka": KAFKA}
+    ),
+    "KafkaSettings.session_timeout_s": Observation(
+        member, {"kafka": {**KAFKA, "session_timeout_s": 9}}, {"kafka": KAFKA}
+    ),
+    "KafkaSettings.partition": Observation(
+        told_source,
+        {"source": "kafka", "kafka": {**KAFKA, "partition": 2}},
+        {"source": "kafka", "kafka": {**KAFKA, "partition": 1}},
+    ),
+    "Config.source": Observation(
+        told_source,
+        {"source": "kafka", "kafka": {**KAFKA, "partition": 1}},
+        {"kafka": {**KAFKA, "partition": 1}},
+    ),
+    "KafkaOutputSettings.brokers": seen_by_kafka("brokers", ["h:1", "h:2"]),
+    "KafkaOutputSettings.topic": seen_by_kafka("topic", "other"),
+    "KafkaOutputSettings.name": seen_by_kafka("name", "other"),
+    "KafkaOutputSettings.timeout_s": seen_by_kafka("timeout_s", 3),
+    "KafkaOutputSettings.batch_rows": seen_by_kafka("batch_rows", 3),
+    "KafkaOutputSettings.username": seen_by_kafka("username", "v", **LOGIN),
+    "KafkaOutputSettings.password": seen_by_kafka(
+        "password", {"env": "SECRET_TWO"}, **LOGIN
+    ),
+    "KafkaOutputSettings.mechanism": seen_by_kafka("mechanism", "PLAIN", **LOGIN),
+    "KafkaOutputSettings.tls": seen_by_kafka("tls", {}),
     "LoggingSettings.level": Observation(
         logging_after_reload, {"logging": {"level": "ERROR"}}
     ),

@@ -31,6 +31,23 @@ def parse(**changes: Any) -> Config:
     ("changes", "sentence"),
     [
         ({"speed": 1}, "speed: there is no such key."),
+        (
+            {"page": {"formerly": {"a/b": ["x/y"], "c/d": ["x/y"]}}},
+            r"page.formerly.*'x/y' is claimed by 'a/b' and by 'c/d': a former name belongs to one",
+        ),
+        (
+            {"page": {"formerly": {"a/b": ["x/y", "x/y"]}}},
+            r"page.formerly.*'x/y' is claimed by 'a/b' and by 'a/b': .* to one point, once",
+        ),
+        (
+            {"page": {"formerly": {"a/b": ["x/y"], "x/y": ["z/z"]}}},
+            r"page.formerly.*'x/y' is a former name of 'a/b' and has former names itself",
+        ),
+        (
+            {"page": {"formerly": {"a/b": ["a/b"]}}},
+            r"page.formerly.*'a/b' is a former name of 'a/b' and has former names itself",
+        ),
+        ({"page": {"formerly": {"pump": ["x/y"]}}}, r"page.formerly.*pump"),
         (  # Case d26-share-subscription
             {
                 "subscriptions": [

@@ -36,6 +36,8 @@ CONTAINERS = {
         "Config.advice",
         "Config.page",
         "Config.prometheus",
+        "Config.kafka",
+        "Config.kafka_output",
         "Config.logging",
     ),
     *("Config.machines", "MachineSettings.shaft", "MachineSettings.motor"),

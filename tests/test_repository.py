@@ -167,7 +167,7 @@ def test_constraints_agree_and_cover_what_is_asked_for() -> None:
     asked = {
         "daemon": [],
         "demo": extras["demo"],
-        "page": extras["page"] + extras["prometheus"],
+        "page": extras["page"] + extras["prometheus"] + extras["kafka"],
         "training": extras["training"],
     }
     files = {path.stem for path in (ROOT / "constraints").glob("*.txt")}

@@ -77,4 +77,4 @@ def _patches(n_t: int) -> Iterator[slice]:
 def _fall(scene: Scene, band: int, frames: slice) -> Float64:
     without = scene.psd_db.copy()
     without[:, :, band, frames] = scene.reference_db[:, band, None]
-    return np.asarray(scene.logit - predict(scene.model, without)[0], np.float64)
+    return np.asarray(scene.logit - predict(scene.forward, without)[0], np.float64)

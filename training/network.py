@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -68,11 +69,15 @@ __all__ = [
     "quiet",
     "set_head",
     "tf",
+    "traced",
 ]
 
 # At first every map speaks for a fault and the bias for health, so that maps learn to light up for
 # faults. Learning is free to turn a weight's sign.
 FIRST_WEIGHT, FIRST_BIAS = 0.5, -2.0
+
+# Spectrograms in, logit and features out.
+Forward = Callable[[Float32], dict[str, Any]]
 FEATURES_LAYER, HEAD_LAYER = "features", "head"
 
 
@@ -259,14 +264,21 @@ def set_head(model: keras.Model, weights: NDArray[Any], bias: float) -> None:
     )
 
 
+def traced(model: keras.Model) -> Forward:
+    """For many calls: each takes a tenth of the time, the first one longer."""
+    shape = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    forward: Forward = tf.function(partial(model, training=False), input_signature=[shape])
+    return forward
+
+
 def predict(
-    model: keras.Model, psd_db: Float32, n_batch: int = 256
+    forward: Forward, psd_db: Float32, n_batch: int = 256
 ) -> tuple[Float32, Float32]:
-    """logit (n,) and features (n, n_bands, n_t, n_maps) of any number of spectrograms."""
-    parts = [
-        model(psd_db[i : i + n_batch], training=False)
-        for i in range(0, len(psd_db), n_batch)
-    ]
+    """logit (n,) and features (n, n_bands, n_t, n_maps) of any number of spectrograms.
+
+    forward : a network, or a traced one
+    """
+    parts = [forward(psd_db[i : i + n_batch]) for i in range(0, len(psd_db), n_batch)]
     logit = np.concatenate([np.asarray(part["logit"])[:, 0] for part in parts])
     return logit, np.concatenate([np.asarray(part["features"]) for part in parts])
 

@@ -12,7 +12,7 @@ from monitor.records.signal import Float32
 from monitor.signal.spectrogram import SpectrogramSettings, spectrogram
 from monitor.simulator.machine import Kind, Truth, training_windows
 from training.dataset import Dataset, Text, Tick
-from training.recipe import Recipe, spectrogram_settings
+from training.recipe import FINE, Recipe, spectrogram_settings
 from training.waveform import waveform_figures
 
 SAMPLE_RATE_HZ = 25_600.0
@@ -20,13 +20,11 @@ N_MACHINES, N_WINDOWS = 160, 12  # that the bundled model learns from
 N_TEST_MACHINES, N_TEST_WINDOWS, TEST_SEED = 40, 24, 77
 RECIPE = Recipe(
     window_s=1.0,
-    n_maps=(8, 16, 24),
-    kernels=((3, 3), (3, 3), (1, 3)),
-    n_bands=28,
     n_members=1,
     n_epochs=60,
     n_batch=64,
     sparsity=0.03,
+    **{**FINE, "n_columns": 50},
 )
 SETTINGS = spectrogram_settings(SAMPLE_RATE_HZ, RECIPE)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from scipy.stats import rankdata
 from monitor.evidence.cam import activation_maps
 from monitor.records.signal import Float32, Float64
 from training.metrics import Interval, bootstrap
-from training.network import head, keras, predict
+from training.network import Forward, head, keras, predict, traced
 
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)  # of the cells removed or put back
 MAX_WINDOWS = 200
@@ -93,6 +94,11 @@ class Scene:
     reference_db: Float32
     frames_per_column: int
     run: NDArray[Any]
+
+    @cached_property
+    def forward(self) -> Forward:
+        """The network, for the many pictures that these windows are changed into."""
+        return traced(self.model)
 
     def first(self, n_windows: int) -> Scene:
         """n_windows of them, evenly chosen."""
@@ -257,7 +263,7 @@ def _curve(
     len(SHARES)).
     """
     empty = np.broadcast_to(scene.reference_db[:, :, None], scene.psd_db.shape)
-    start = predict(scene.model, np.ascontiguousarray(empty))[0] if keep else scene.logit
+    start = predict(scene.forward, np.ascontiguousarray(empty))[0] if keep else scene.logit
     moved = []
     for share in SHARES:
         cells = cells_of(round(share * n_cells))
@@ -265,7 +271,7 @@ def _curve(
         picture = np.where(
             chosen, scene.psd_db if keep else empty, empty if keep else scene.psd_db
         )
-        logit = predict(scene.model, np.ascontiguousarray(picture, np.float32))[0]
+        logit = predict(scene.forward, np.ascontiguousarray(picture, np.float32))[0]
         moved.append(logit - start if keep else start - logit)
     return np.stack(moved, axis=1).astype(np.float64)
 

@@ -1,8 +1,8 @@
 """`camshaft export`: a point's verdicts and kept windows as files of other programs.
 
 csv is a table of verdicts, or of trends; wav a folder of kept windows with
-their table; npz one NumPy file with verdicts and kept windows. Windows are
-written row by row, and everything under another name until it is whole.
+their table; npz one NumPy file with verdicts and kept windows. Rows are
+written some at a time, and everything under another name until it is whole.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,14 +23,15 @@ from monitor.commands.arguments import (
     check_output_file,
     span_of,
 )
-from monitor.commands.export_files import write_csv, write_npz, write_table, write_wav
 from monitor.commands.progress import Count, spoken
 from monitor.config import ConfigError
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
+from monitor.export_files import write_csv, write_npz, write_wav
 from monitor.journal.columns import Selection, Span
-from monitor.journal.trend_columns import TIERS, read_trend
+from monitor.journal.trend_columns import TIERS, TrendSelection
 from monitor.journal.views import JournalViews
+from monitor.records.renamed import Formerly
 from monitor.text import printable
 from monitor.times import TimeError, clock, zone_of
 
@@ -49,8 +50,7 @@ EXIT_CODES = {
 }
 
 
-Write = Callable[[Path, Selection, Count], None]
-WRITERS: Mapping[str, Write] = {"csv": write_csv, "wav": write_wav, "npz": write_npz}
+FORMS = ("csv", "wav", "npz")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--as",
         dest="form",
         required=True,
-        choices=WRITERS,
+        choices=FORMS,
         help="csv: verdicts; wav: kept raw windows; npz: both, for NumPy",
     )
     parser.add_argument(
@@ -79,41 +79,66 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit codes: 0 written; 1 nothing in this span; 2 refused."""
     check = check_new_folder if arguments.form == "wav" else check_output_file
     check(arguments.out)
-    path = load_config(arguments.config).journal.path
+    config = load_config(arguments.config)
+    path, former = config.journal.path, config.page.formerly.get(arguments.point, ())
     try:
         from_ns, to_ns = span_of(arguments, time.time_ns())
         zone = zone_of(arguments.tz)
     except TimeError as error:
         print(error, file=sys.stderr)
         return EXIT_REFUSED
-    _check_point(path, arguments.point)
+    _check_point(path, arguments.point, former)
     span = f"{clock(from_ns, zone)} to {clock(to_ns, zone)}"
     if arguments.rows != WINDOWS:
-        return _export_trends(arguments, path, (from_ns, to_ns), span)
-    with closing(Selection(path, Span(arguments.point, from_ns, to_ns))) as selection:
+        formerly = config.page.formerly
+        return _export_trends(arguments, path, formerly, (from_ns, to_ns), span)
+    asked = Span(arguments.point, from_ns, to_ns, former)
+    with closing(Selection(path, asked)) as selection:
         n = selection.n_kept if arguments.form == "wav" else selection.n_windows
         what = "kept windows" if arguments.form == "wav" else "windows"
         if not n:
             return _nothing(arguments.point, what, span)
         progress = Count(f"{what} written", n)
         with spoken(lambda: str(progress)), _draft_of(arguments.out) as draft:
-            WRITERS[arguments.form](draft, selection, progress)
+            _write(arguments.form, draft, selection, progress)
     print(f"{arguments.out}: {n:,} {what} of {arguments.point}.")
     return EXIT_OK
 
 
+def _write(form: str, draft: Path, selection: Selection, progress: Count) -> None:
+    if form == "wav":
+        return write_wav(draft, selection, progress.step)
+    with draft.open("wb") as file:
+        if form == "npz":
+            return write_npz(file, selection, progress.step)
+        names = selection.layout.names
+        write_csv(file, names, selection.verdicts(), progress.step)
+
+
 def _export_trends(
-    arguments: argparse.Namespace, path: Path, span_ns: tuple[int, int], span: str
+    arguments: argparse.Namespace,
+    path: Path,
+    formerly: Formerly,
+    span_ns: tuple[int, int],
+    span: str,
 ) -> int:
     """Rows that begin in the span."""
     if arguments.form != "csv":
         raise ConfigError(f"--rows {arguments.rows}: trends are written --as csv alone.")
-    rows = read_trend(path, arguments.point, arguments.rows, *span_ns)
-    n, what = len(rows["start"]), f"rows of {arguments.rows.replace('_', ' ')}"
-    if not n:
-        return _nothing(arguments.point, what, span)
-    with _draft_of(arguments.out) as draft:
-        write_table(draft, rows)
+    what = f"rows of {arguments.rows.replace('_', ' ')}"
+    tier_s = TIERS[arguments.rows]
+    selected = TrendSelection(path, arguments.point, tier_s, *span_ns, formerly)
+    with closing(selected) as selection:
+        n = selection.n_rows
+        if not n:
+            return _nothing(arguments.point, what, span)
+        progress = Count(f"{what} written", n)
+        with (
+            spoken(lambda: str(progress)),
+            _draft_of(arguments.out) as draft,
+            draft.open("wb") as file,
+        ):
+            write_csv(file, selection.names, selection.blocks(), progress.step)
     print(f"{arguments.out}: {n:,} {what} of {arguments.point}.")
     return EXIT_OK
 
@@ -123,12 +148,12 @@ def _nothing(point: str, what: str, span: str) -> int:
     return EXIT_NO
 
 
-def _check_point(path: Path, point: str) -> None:
-    """Raises ConfigError that names points there are."""
+def _check_point(path: Path, point: str, former: Sequence[str]) -> None:
+    """Raises ConfigError that names points there are. former : names that it had before"""
     views = JournalViews(path)
     known = views.sensors()
     views.close()
-    if point in known:
+    if not set(known).isdisjoint((point, *former)):
         return
     near = get_close_matches(point, known, N_NAMED) or known[:N_NAMED]
     there = ", ".join(printable(name) for name in near) or "none yet"

@@ -37,8 +37,8 @@ class Count:
         self.what, self.total, self.done = what, total, 0
         self._started_s = time.monotonic()
 
-    def step(self) -> None:
-        self.done += 1
+    def step(self, n: int = 1) -> None:
+        self.done += n
 
     def reach(self, done: int, total: int) -> None:
         """So far, of a number that shows only now."""

@@ -14,12 +14,12 @@ from monitor.config import InfluxSettings
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 from monitor.journal.resend import (
-    END_NS,
     ResendError,
     ResendPlan,
     ResendRequest,
     ResendStore,
 )
+from monitor.journal.schema import END_NS
 from monitor.records.labels import LabelError, check_note
 from monitor.times import TimeError, clock, zone_of
 

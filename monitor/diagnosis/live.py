@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from monitor.diagnosis.naming import Candidate, Diagnosis, diagnose
+from monitor.diagnosis.naming import NEEDS_HEALTHY, Candidate, Diagnosis, diagnose
 from monitor.records.diagnosis import Diagnosed, Question
 from monitor.records.signal import Float32, Float64
 from monitor.signal.envelope import envelope_spectrum
+from monitor.signal.orders import SpeedProfile
 from monitor.signal.welch import mean_density
 
 MAX_BINS = 4000  # of a spectrum that is kept: more than a screen shows
@@ -34,7 +35,9 @@ def answer(question: Question) -> Diagnosed:
     spectrum, spectrum_hz = _spectrum(stretches, question.sample_rate_hz, one)
     tree = {
         **_tree(one, shown),
+        "asked_by": question.asked_by,
         "channel": question.channels[best],
+        "healthy_ns": question.healthy and question.healthy.at_ns,
         "signal_s": sum(len(stretch) for stretch in stretches) / question.sample_rate_hz,
         "carried_hz": carried,
         "map_band_hz": question.map_band_hz,
@@ -43,14 +46,30 @@ def answer(question: Question) -> Diagnosed:
         "spectrum_step_hz": spectrum_hz,
     }
     text = sentence(one, carried)
+    if question.asked_by and not question.no_speed and is_silent(one):
+        text = f"nothing stands out: {one.why_not}"
     return Diagnosed(question.sensor, question.at_ns, text, tree, envelope, spectrum)
 
 
 def _of_channel(question: Question, channel: int) -> Diagnosis:
     stretches = [stretch[channel] for stretch in question.stretches]
     rate = question.rate / len(question.channels)
-    found = diagnose(stretches, question.sample_rate_hz, question.machine, rate=rate)
-    return replace(found, why_not=question.no_speed) if question.no_speed else found
+    kept = () if question.healthy is None else question.healthy.stretches
+    healthy = [stretch[channel] for stretch in kept]
+    told = [SpeedProfile(one.at_s, one.hz) for one in question.told_speeds]
+    found = diagnose(
+        stretches,
+        question.sample_rate_hz,
+        question.machine,
+        healthy=healthy,
+        told=told,
+        rate=rate,
+    )
+    unknown = tuple(
+        (family, question.no_healthy if why == NEEDS_HEALTHY else why)
+        for family, why in found.unknown
+    )
+    return replace(found, unknown=unknown, why_not=question.no_speed or found.why_not)
 
 
 def _rank(found: Diagnosis) -> tuple[bool, float]:
@@ -60,6 +79,12 @@ def _rank(found: Diagnosis) -> tuple[bool, float]:
 
 def nearest(found: Diagnosis) -> Candidate | None:
     return min(found.candidates, key=lambda one: one.chance, default=None)
+
+
+def is_silent(found: Diagnosis) -> bool:
+    """Whether no part is likely, and no rate of strikes stands out."""
+    likely = any(one.chance <= found.rate for one in found.candidates)
+    return found.levels is not None and not likely and found.repetition is None
 
 
 def sentence(found: Diagnosis, carried: Band | None) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from monitor.diagnosis.comb import Fit, fit
-from monitor.diagnosis.families import Family, Measure, families
+from monitor.diagnosis.families import LINE_TOLERANCE, Family, Measure, families
 from monitor.diagnosis.levels import (
     BINS_PER_TURN,
     FINE_BINS_PER_TURN,
@@ -25,9 +25,10 @@ from monitor.diagnosis.levels import (
     growth_levels,
 )
 from monitor.diagnosis.repetition import Repetition, repetition
-from monitor.diagnosis.shaft import Shaft, find_shaft, in_turns
+from monitor.diagnosis.shaft import Shaft, by_told, find_shaft, in_turns
 from monitor.records.machine import Machine
 from monitor.records.signal import Float32
+from monitor.signal.orders import SpeedProfile
 
 RATE = 0.001  # of wrong names, of spectra in which nothing is broken
 FIRST = 3  # harmonics: two of them must stand out, or another family's lines were met
@@ -36,6 +37,7 @@ LIGHTER = 0.05  # of the harmonics' mean level: a turning part's sidebands have 
 GROWN_DB = 8.0  # what every healthy machine has is a fault from 2.5 times its amplitude on
 SAME_RATE = 0.01  # nearer than this, two parts are not told apart
 SWING = 0.03  # of the speed, within a recording and between two
+NEEDS_HEALTHY = "needs a healthy recording"
 NEIGHBOURS = (1 / 2, 1 / 3, 2 / 3, 3 / 2, 2, 3)
 
 
@@ -84,6 +86,7 @@ def diagnose(
     machine: Machine | None,
     *,
     healthy: Sequence[Float32] = (),
+    told: Sequence[SpeedProfile] = (),
     bands_hz: Sequence[tuple[float, float]] | None = None,
     rate: float = RATE,
 ) -> Diagnosis:
@@ -92,9 +95,13 @@ def diagnose(
     stretches : unbroken signals, float32, shape (n,), m/s²
     healthy : the same sensor when the machine was well; without it nothing can
         be said of what every machine has: shaft, mesh and blade lines
+    told : the speed's course over each stretch, where it was told; its mean is
+        the machine's speed
     bands_hz : whose envelopes to look at; eight equal ones unless told
     """
     speed = None if machine is None else machine.speed
+    if speed is not None:
+        stretches = by_told(stretches, sample_rate_hz, speed, told) or stretches
     shaft = None if speed is None else find_shaft(stretches, sample_rate_hz, speed)
     if machine is None or speed is None or shaft is None:
         levels = envelope_levels(stretches, sample_rate_hz, None, bands_hz)
@@ -134,7 +141,7 @@ def judge(
     that was not there.
     """
     fits, unknown = _fits(families_of(machine, shaft), measured, shaft.hz)
-    candidates = _told_apart(_candidates(fits, shaft.hz), rate)
+    candidates = _told_apart(_candidates(fits, shaft.hz, machine.line_hz), rate)
     named = _named(candidates, rate)
     why = "" if named else _why_not(candidates, unknown, rate)
     levels = measured["envelope"]
@@ -193,7 +200,7 @@ def _fit_in(
 
 def _why_unknown(family: Family, measured: Mapping[Measure, Levels | None]) -> str:
     if family.source not in measured:
-        return "needs a healthy recording"
+        return NEEDS_HEALTHY
     levels = measured[family.source]
     if levels is None:
         return "the signal is too short"
@@ -203,10 +210,14 @@ def _why_unknown(family: Family, measured: Mapping[Measure, Levels | None]) -> s
 
 
 def _candidates(
-    fits: Sequence[tuple[Fit, Levels]], shaft_hz: float
+    fits: Sequence[tuple[Fit, Levels]], shaft_hz: float, line_hz: float | None
 ) -> tuple[Candidate, ...]:
     found = [
-        Candidate(one, min(1.0, one.chance * len(fits)), _against(one, where, shaft_hz))
+        Candidate(
+            one,
+            min(1.0, one.chance * len(fits)),
+            _against(one, where, shaft_hz) or _against_mains(one, where, line_hz),
+        )
         for one, where in fits
     ]
     return tuple(
@@ -300,6 +311,21 @@ def _against(found: Fit, levels: Levels, shaft_hz: float) -> str:
     if levels.is_near_shaft(found.base_hz, shaft_hz):
         return "it lies too close to the shaft's own lines for so short a signal"
     return _neighbour(found, levels, shaft_hz)
+
+
+def _against_mains(found: Fit, levels: Levels, line_hz: float | None) -> str:
+    """A motor's noise may come in bursts, twice a period of its mains or a multiple of that: such
+    a comb is any part's that strikes as often, unless sidebands show that it turns.
+    """
+    family = found.family
+    if line_hz is None or family.source != "envelope" or family.is_modulated:
+        return ""
+    hum_hz = 2 * line_hz * max(round(found.base_hz / (2 * line_hz)), 1)
+    reach_hz = LINE_TOLERANCE * hum_hz + levels.resolution_hz / 2
+    if abs(found.base_hz - hum_hz) > reach_hz:
+        return ""
+    twice = "twice" if hum_hz == 2 * line_hz else f"{hum_hz / line_hz:g} times"
+    return f"{twice} the mains' frequency is {hum_hz:g} Hz, too: switch the motor off and listen"
 
 
 def _lighter_share(found: Fit, main: Sequence[str]) -> float:

@@ -10,7 +10,7 @@ from scipy.ndimage import median_filter
 
 from monitor.records.machine import ShaftSpeed
 from monitor.records.signal import Float32, Float64
-from monitor.signal.orders import read_speed, steadied
+from monitor.signal.orders import SpeedProfile, read_speed, steadied
 from monitor.signal.welch import mean_density
 
 N_HARMONICS = 5
@@ -23,6 +23,7 @@ READ_TOLERANCE = 0.003
 CLEARER_DB = 1.0  # the harmonics together, in turns, or the speed did not wander
 FULL_IN_TURNS_DB = 40.0
 SURE_IN_TURNS_DB = 40.0  # what is followed through noise reaches some 25
+SMEARED = 0.003  # relative: a told speed that changes by less is steady
 LONGEST_SEGMENT_S = 4.0
 
 
@@ -51,6 +52,35 @@ def find_shaft(
         tolerance = max(READ_TOLERANCE, 0.5 * delta_hz / (N_HARMONICS * bases[best]))
         return Shaft(float(bases[best]), tolerance, True)
     return configured if speed.tolerance <= FIXED else None
+
+
+def by_told(
+    stretches: Sequence[Float32],
+    sample_rate_hz: float,
+    speed: ShaftSpeed,
+    profiles: Sequence[SpeedProfile],
+) -> list[Float32] | None:
+    """The stretches as at the steady middle of the speed, by the courses that were told.
+
+    None where none are, they hardly wander, or the shaft's lines are clearer
+    without: whoever tells a speed may tell it late.
+    """
+    if not profiles or max(_wander(one) for one in profiles) < SMEARED:
+        return None
+    turned = [
+        steadied(samples, sample_rate_hz, profile, speed.middle_hz)
+        for samples, profile in zip(stretches, profiles, strict=True)
+    ]
+    shaft = Shaft(speed.middle_hz, speed.tolerance, False)
+    before, after = (
+        _clearest(some, sample_rate_hz, shaft, WANDER) for some in (stretches, turned)
+    )
+    return turned if after > before - CLEARER_DB else None
+
+
+def _wander(profile: SpeedProfile) -> float:
+    """Relative to the mean."""
+    return float(np.ptp(profile.hz) / profile.hz.mean())
 
 
 def in_turns(

@@ -15,6 +15,9 @@ from monitor.records.signal import Float32, Float64
 from monitor.records.verdict import Band
 
 MAIN_SHARE = 0.1  # of the evidence for NG: a band worth a name
+FEW_ROWS = 28  # as many stand below each other and can be read
+MAX_ALONE = 12  # rows of more that stand alone,
+LOUD_SHARE = 0.01  # if they hold so much of all contributions, whatever their sign
 
 
 def activation_maps(
@@ -57,6 +60,24 @@ def main_bands(contribution: Float32) -> list[tuple[int, int, float]]:
     """
     share = _shares(contribution)
     return [] if share is None else _runs(share)
+
+
+def parts_of_sum(contribution: Float32) -> list[tuple[int, int]]:
+    """How a map's rows are shown where they add up: first and last row of each part, from low to
+    high. Of many rows those that add most stand alone, and quiet neighbours are one part.
+    """
+    size = np.abs(contribution.sum(axis=1, dtype=np.float64))
+    if len(size) <= FEW_ROWS:
+        return [(row, row) for row in range(len(size))]
+    largest = np.argsort(-size, kind="stable")[:MAX_ALONE]
+    alone = {int(row) for row in largest if size[row] > LOUD_SHARE * size.sum()}
+    parts: list[tuple[int, int]] = []
+    for row in range(len(size)):
+        if parts and row not in alone and parts[-1][1] not in alone:
+            parts[-1] = (parts[-1][0], row)
+        else:
+            parts.append((row, row))
+    return parts
 
 
 def _shares(contribution: Float32) -> Float64 | None:

@@ -11,10 +11,12 @@ is.
 
 from __future__ import annotations
 
+import heapq
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -23,12 +25,11 @@ from numpy.typing import NDArray
 
 from monitor.journal.reader import VERDICT_COLUMNS, read_row, unpack_names
 from monitor.journal.samples import unpack_samples
-from monitor.journal.schema import JournalError, connect_read_only
+from monitor.journal.schema import END_NS, JournalError, connect_read_only
 from monitor.records.evidence import LOGIT, Grid
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
 
-END_NS = 2**63 - 1
 N_AT_ONCE = 1000  # rows
 
 Columns = dict[str, NDArray[Any]]
@@ -47,6 +48,7 @@ KEPT = (
     " FROM verdict v JOIN kept_window k USING (row_id)"
 )
 ORDER = " ORDER BY v.end_ns"
+END_COLUMN = 1 + VERDICT_COLUMNS.index("end_ns")  # of VERDICTS
 
 
 class KeptSamples(TypedDict):
@@ -73,11 +75,20 @@ class Maps(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Whose windows: of one point ("machine/point"), or of all; that ended in from_ns..to_ns."""
+    """Whose windows: of one point ("machine/point"), or of all; that ended in from_ns..to_ns.
+
+    former : names that the point had before, whose windows are its own
+    """
 
     point: str | None = None
     from_ns: int = 0
     to_ns: int = END_NS
+    former: tuple[str, ...] = ()
+
+    @property
+    def of_each_name(self) -> list[Span]:
+        names = (*self.former, self.point)
+        return [Span(name, self.from_ns, self.to_ns) for name in names]
 
     @property
     def values(self) -> tuple[object, ...]:
@@ -133,9 +144,8 @@ def read_kept_windows(
 
 
 def kept_windows(link: sqlite3.Connection, span: Span) -> Iterator[KeptSamples]:
-    for row_id, sensor, start_ns, _, status, why, rate_hz, blob in _rows(
-        link, KEPT + WITHIN + ORDER, span
-    ):
+    found = _in_time(link, KEPT + WITHIN + ORDER, span, 3)
+    for row_id, sensor, start_ns, _, status, why, rate_hz, blob in found:
         start = np.datetime64(start_ns, "ns")
         samples = unpack_samples(blob)
         yield KeptSamples(
@@ -161,7 +171,8 @@ class Layout:
         query = f"SELECT DISTINCT v.kinds, v.quality_names FROM verdict v{WITHIN}"
         kinds: dict[tuple[str, str], None] = {}
         quality: dict[str, None] = {}
-        for kinds_text, names_text in _rows(link, query, span):
+        found = (row for one in span.of_each_name for row in _rows(link, query, one))
+        for kinds_text, names_text in found:
             kinds |= {(kind, unit): None for kind, unit, _ in unpack_names(kinds_text)}
             quality |= dict.fromkeys(unpack_names(names_text))
         return cls(tuple(kinds), tuple(quality))
@@ -208,7 +219,7 @@ def verdict_blocks(
 ) -> Iterator[Columns]:
     """Some rows at a time, in order of time."""
     block = []
-    for raw in _rows(link, VERDICTS + NO_MAP + WITHIN + ORDER, span):
+    for raw in _in_time(link, VERDICTS + NO_MAP + WITHIN + ORDER, span, END_COLUMN):
         row = read_row(raw)
         block.append((row.row_id, row.verdict))
         if len(block) == n_at_once:
@@ -226,10 +237,18 @@ class Selection:
         self._span = span
         self._link.execute("BEGIN")  # what the service writes meanwhile does not count
         self.layout = Layout.of(self._link, span)
-        windows = f"SELECT count(*) FROM verdict v{WITHIN}"
-        kept = f"SELECT count(*) FROM verdict v JOIN kept_window k USING (row_id){WITHIN}"
-        ((self.n_windows,),) = _rows(self._link, windows, span)
-        ((self.n_kept,),) = _rows(self._link, kept, span)
+        windows = f"SELECT count(*), 0 FROM verdict v{WITHIN}"
+        kept = (
+            "SELECT count(*), coalesce(sum(k.n_bytes), 0)"
+            f" FROM verdict v JOIN kept_window k USING (row_id){WITHIN}"
+        )
+        self.n_windows, _ = self._sums(windows)
+        self.n_kept, self.n_kept_bytes = self._sums(kept)
+
+    def _sums(self, query: str) -> tuple[int, int]:
+        """Over all names of the point."""
+        found = [next(_rows(self._link, query, one)) for one in self._span.of_each_name]
+        return sum(first for first, _ in found), sum(second for _, second in found)
 
     def close(self) -> None:
         self._link.close()
@@ -239,6 +258,14 @@ class Selection:
 
     def kept_windows(self) -> Iterator[KeptSamples]:
         return kept_windows(self._link, self._span)
+
+
+def _in_time(
+    link: sqlite3.Connection, query: str, span: Span, column: int
+) -> Iterator[tuple[Any, ...]]:
+    """Rows of all names of the point, by the time in a column."""
+    found = [_rows(link, query, one) for one in span.of_each_name]
+    return found[0] if len(found) == 1 else heapq.merge(*found, key=itemgetter(column))
 
 
 def _rows(link: sqlite3.Connection, query: str, span: Span) -> Iterator[tuple[Any, ...]]:

@@ -19,6 +19,7 @@ from monitor.journal.maps import unpack_spectrum
 from monitor.journal.promises import promise_states, references, store_reference
 from monitor.journal.reader import SELECT_VERDICT, read_row, unpack_quality, unpack_scores
 from monitor.journal.schema import (
+    END_NS,
     NEWEST_FIRST,
     JournalError,
     connect,
@@ -386,7 +387,7 @@ def _within(request: Request) -> tuple[str, tuple[int, ...]]:
     if not request.has_span:
         return "", ()
     from_ns = 0 if request.from_ns is None else request.from_ns
-    to_ns = 2**63 - 1 if request.to_ns is None else request.to_ns
+    to_ns = END_NS if request.to_ns is None else request.to_ns
     return " AND v.start_ns >= ? AND v.end_ns BETWEEN ? AND ?", (from_ns, from_ns, to_ns)
 
 

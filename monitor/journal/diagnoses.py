@@ -36,6 +36,9 @@ _COLUMNS = (
 _NEWEST = (
     f"{_COLUMNS} AND at_ns BETWEEN ? AND ? ORDER BY at_ns DESC, diagnosis_id DESC LIMIT 1"
 )
+_NEWEST_ASKED = _NEWEST.replace(
+    "ORDER", "AND coalesce(json_extract(tree, '$.asked_by'), '') != '' ORDER"
+)
 _TOLD = f"{_COLUMNS} AND at_ns >= ? AND instr(?, text) > 0 ORDER BY at_ns LIMIT 1"
 
 
@@ -58,12 +61,20 @@ def store_diagnoses(link: sqlite3.Connection, found: Iterable[Diagnosed]) -> Non
 
 
 def newest_diagnosis(
-    link: sqlite3.Connection, sensor: str, from_ns: int, to_ns: int
+    link: sqlite3.Connection,
+    sensor: str,
+    from_ns: int,
+    to_ns: int,
+    is_asked: bool = False,
 ) -> Diagnosed | None:
-    """Of a sensor's signal that ended in a span of time."""
+    """Of a sensor's signal that ended in a span of time.
+
+    is_asked : of those alone that somebody asked for
+    """
     if not link.execute("SELECT 1 FROM sqlite_schema WHERE name = 'diagnosis'").fetchone():
         return None  # a journal that an older program wrote last
-    return _read(link.execute(_NEWEST, (sensor, from_ns, to_ns)).fetchone())
+    query = _NEWEST_ASKED if is_asked else _NEWEST
+    return _read(link.execute(query, (sensor, from_ns, to_ns)).fetchone())
 
 
 def told_diagnosis(

@@ -19,7 +19,13 @@ from monitor.journal.numbers import unpack_numbers
 from monitor.journal.places import ID_OF_KIND, TABLE_OF_KIND, furthest_behind
 from monitor.journal.refusals import Refusal, refusals
 from monitor.journal.samples import unpack_samples
-from monitor.journal.schema import UNDONE, JournalError, connect_read_only, one_moment
+from monitor.journal.schema import (
+    END_NS,
+    UNDONE,
+    JournalError,
+    connect_read_only,
+    one_moment,
+)
 from monitor.journal.window_context import context_of
 from monitor.journal.writer import POINTS
 from monitor.records.batch import TROUBLES
@@ -140,7 +146,7 @@ class JournalReader:
             raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def diagnosis(
-        self, sensor: str, from_ns: int = -(2**63), to_ns: int = 2**63 - 1
+        self, sensor: str, from_ns: int = -(2**63), to_ns: int = END_NS
     ) -> Diagnosed | None:
         """The newest of a sensor's signal that ended in a span of time."""
         try:
@@ -148,7 +154,14 @@ class JournalReader:
         except sqlite3.Error as error:
             raise JournalError(f"the journal cannot be read: {error}.") from error
 
-    def diagnosis_of_alarm(self, sensor: str, to_ns: int = 2**63 - 1) -> Diagnosed | None:
+    def asked_diagnosis(self, sensor: str, from_ns: int, to_ns: int) -> Diagnosed | None:
+        """The newest that somebody asked for, of signal that ended in a span of time."""
+        try:
+            return newest_diagnosis(self._link, sensor, from_ns, to_ns, is_asked=True)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
+
+    def diagnosis_of_alarm(self, sensor: str, to_ns: int = END_NS) -> Diagnosed | None:
         """The newest since a sensor's alarm was last raised; None where that one has none."""
         query = """
             SELECT max(at_ns) FROM event

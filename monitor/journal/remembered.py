@@ -1,5 +1,5 @@
 """What the journal remembers for messages to come: births of edge nodes, parts of series, speeds
-and tools told.
+and tools told, whose healthy signals are kept.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 
+from monitor.journal.healthy import kept_healthy
 from monitor.records.batch import Batch
 from monitor.records.context import ContextKey, Told
 from monitor.records.remembered import Remembered
@@ -16,7 +17,7 @@ from monitor.records.signal import Message
 
 
 def remembered(link: sqlite3.Connection) -> Remembered:
-    return Remembered(_births(link), _parts(link), _context(link))
+    return Remembered(_births(link), _parts(link), _context(link), kept_healthy(link))
 
 
 def store(link: sqlite3.Connection, batch: Batch) -> None:

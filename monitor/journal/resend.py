@@ -14,7 +14,13 @@ from pathlib import Path
 
 from monitor.journal.labels import INSERT_EVENT
 from monitor.journal.places import ID_OF_KIND, TABLE_OF_KIND, RowKind
-from monitor.journal.schema import JournalError, connect, connect_read_only, transaction
+from monitor.journal.schema import (
+    END_NS,
+    JournalError,
+    connect,
+    connect_read_only,
+    transaction,
+)
 from monitor.journal.trend_changes import count_all, note_all
 from monitor.records.labels import signed
 
@@ -25,7 +31,6 @@ TIME_OF_KIND: dict[RowKind, str] = {
     "health": "at_ns",
     "trend": "start_ns",
 }
-END_NS = 2**63 - 1
 
 
 class ResendError(Exception):

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from monitor.journal import diagnoses, indicators, promises, refusals, trend_tables
+from monitor.journal import diagnoses, healthy, indicators, promises, refusals, trend_tables
 from monitor.journal.migrations import MIGRATIONS
 
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
+END_NS = 2**63 - 1  # no later time can be stored
 VERSION = 5  # migrations.py brings older journals up to date
 
 # Of a verdict, verdict_row holds what is its own, in few bytes; the view joins the rest. Where a
@@ -133,7 +134,7 @@ CREATE TABLE IF NOT EXISTS resend (
     PRIMARY KEY (output, kind, row_id)) WITHOUT ROWID;
 """
 LATER_TABLES += refusals.TABLE + indicators.TABLE + diagnoses.TABLE + promises.TABLES
-LATER_TABLES += trend_tables.TABLES
+LATER_TABLES += trend_tables.TABLES + healthy.TABLE
 LATER_TABLES += """
 CREATE TABLE IF NOT EXISTS mute (
     mute_id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -143,11 +144,20 @@ CREATE TABLE IF NOT EXISTS repair (
     repair_id INTEGER PRIMARY KEY AUTOINCREMENT,
     sensor TEXT NOT NULL, at_ns INTEGER NOT NULL,
     author TEXT NOT NULL, done TEXT NOT NULL, checked_ns INTEGER);
+CREATE TABLE IF NOT EXISTS diagnosis_ask (
+    ask_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    sensor TEXT NOT NULL, at_ns INTEGER NOT NULL, author TEXT NOT NULL,
+    answered_ns INTEGER, answer TEXT);
 CREATE TABLE IF NOT EXISTS in_use (
     one INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL,
     salt BLOB NOT NULL, leaves TEXT NOT NULL, refused TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS reload_order (
     order_id INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, author TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS source_position (
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, n_partitions INTEGER NOT NULL,
+    next_offset INTEGER NOT NULL, leader_epoch INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fence (one INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
 """
 
 

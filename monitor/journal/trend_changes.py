@@ -15,14 +15,13 @@ import logging
 import sqlite3
 from collections.abc import Iterable, Iterator
 
+from monitor.journal.schema import END_NS
 from monitor.journal.trend_codec import decode
 from monitor.journal.trend_reader import trend_rows
 from monitor.journal.trends import ROWS_PER_BLOCK, note_change, slot_bit
 from monitor.records.trend import FED_TIERS_S, ChangedTrends, TrendRow, slot_ns
 
 log = logging.getLogger(__name__)
-
-END_NS = 2**63 - 1
 
 _NOTES = """
 SELECT change_id, sensor, tier_s, start_ns, slots FROM trend_change

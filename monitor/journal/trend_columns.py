@@ -10,7 +10,7 @@ Reads beside a running service. docs/export.md says what each column is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TypedDict
@@ -18,14 +18,17 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.journal.columns import END_NS, Columns
+from monitor.journal.columns import Columns
+from monitor.journal.schema import END_NS
 from monitor.journal.trend_reader import TrendReader
 from monitor.journal.trends import NAMES
+from monitor.records.renamed import NONE, Formerly
 from monitor.records.trend import BandSums, FEdges, Spread, TrendRow
 from monitor.records.verdict import Status
 
 TIERS = {name: tier_s for tier_s, name in NAMES.items()}
 SPECTRUM = "spectrum"
+N_ROWS = 240  # at once: each has its sketches and bands
 
 Found = list[tuple[str, TrendRow]]  # each with its point
 
@@ -53,7 +56,47 @@ def read_trend(
     another tier.
     """
     rows = list(_rows(Path(path), point, TIERS[tier], from_ns, to_ns))
-    return _own_columns(rows) | _quantity_columns([row for _, row in rows])
+    return _columns(rows, _quantities(rows))
+
+
+class TrendSelection:
+    """A tier's rows of a point that begin in from_ns <= t < to_ns, at one moment, to be read some
+    at a time. Raises JournalError.
+
+    formerly : as of TrendReader
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        point: str,
+        tier_s: int,
+        from_ns: int,
+        to_ns: int,
+        formerly: Formerly = NONE,
+    ) -> None:
+        self._point = point
+        self._place = point, tier_s, from_ns, to_ns
+        self._reader = TrendReader(path, formerly)
+        self._reader.stay()
+        self.n_rows, quantities = 0, dict[str, None]()
+        for rows in self._reader.pages(*self._place, N_ROWS):
+            self.n_rows += len(rows)
+            quantities |= _quantities(_of(point, rows))
+        self._quantities = tuple(quantities)
+
+    def close(self) -> None:
+        self._reader.close()
+
+    @property
+    def names(self) -> list[str]:
+        """Of the columns, in their order."""
+        return list(_columns([], self._quantities))
+
+    def blocks(self) -> Iterator[Columns]:
+        """In order of time."""
+        for rows in self._reader.pages(*self._place, N_ROWS):
+            yield _columns(_of(self._point, rows), self._quantities)
 
 
 def read_trend_bands(
@@ -100,12 +143,24 @@ def _own_columns(rows: Found) -> Columns:
     return columns
 
 
-def _quantity_columns(rows: Sequence[TrendRow]) -> Columns:
-    names = dict.fromkeys(name for row in rows for name in row.spreads)
+def _of(point: str, rows: Sequence[TrendRow]) -> Found:
+    return [(point, row) for row in rows]
+
+
+def _columns(rows: Found, quantities: Iterable[str]) -> Columns:
+    return _own_columns(rows) | _quantity_columns([row for _, row in rows], quantities)
+
+
+def _quantities(rows: Found) -> dict[str, None]:
+    """Names, in the order in which they come."""
+    return dict.fromkeys(name for _, row in rows for name in row.spreads)
+
+
+def _quantity_columns(rows: Sequence[TrendRow], names: Iterable[str]) -> Columns:
     columns: Columns = {}
     for name in names:
         told = [_told(row.spreads.get(name)) for row in rows]
-        for what in told[0]:
+        for what in _told(None):
             columns[f"{name}_{what}"] = np.array([one[what] for one in told], np.float64)
     return columns
 

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 
 from monitor.journal.schema import JournalError, connect_read_only, one_moment
 from monitor.journal.trend_codec import decode
 from monitor.journal.trends import block_ns, open_rows
+from monitor.records.renamed import NONE, Formerly, names_of
 from monitor.records.trend import TIERS_S, TrendRow, slot_ns
 
 
 class TrendReader:
     """Read-only view of the trends in a journal that a service may be writing. Raises JournalError
     from every method.
+
+    formerly : rows under a point's former names are added to its own
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, formerly: Formerly = NONE) -> None:
         self._link = connect_read_only(path)
+        self._formerly = formerly
 
     def close(self) -> None:
         self._link.close()
@@ -34,7 +38,23 @@ class TrendReader:
         with self._one_moment():
             if not self._has_trends():
                 return []  # a journal that an older program wrote last
-            return trend_rows(self._link, sensor, tier_s, from_ns, to_ns, n)
+            found = [
+                trend_rows(self._link, name, tier_s, from_ns, to_ns, n)
+                for name in names_of(sensor, self._formerly)
+            ]
+        return found[0] if len(found) == 1 else _added(found)[:n]
+
+    def stay(self) -> None:
+        """From here on all that is read is of this moment."""
+        self._link.execute("BEGIN")
+
+    def pages(
+        self, sensor: str, tier_s: int, from_ns: int, to_ns: int, n: int
+    ) -> Iterator[list[TrendRow]]:
+        """As rows, n at a time."""
+        while rows := self.rows(sensor, tier_s, from_ns, to_ns, n):
+            yield rows
+            from_ns = rows[-1].start_ns + 1
 
     def points(self) -> list[str]:
         """All that have trends, sorted."""
@@ -48,6 +68,15 @@ class TrendReader:
 
     def span_ns(self, sensor: str) -> tuple[int, int] | None:
         """From the first row's start to the last one's end, of any tier; None without rows."""
+        found = self.spans_ns(sensor)
+        return together(found) if found else None
+
+    def spans_ns(self, sensor: str) -> dict[str, tuple[int, int]]:
+        """The same of each of its names that has rows."""
+        found = {name: self._span(name) for name in names_of(sensor, self._formerly)}
+        return {name: span for name, span in found.items() if span is not None}
+
+    def _span(self, sensor: str) -> tuple[int, int] | None:
         with self._one_moment():
             if not self._has_trends():
                 return None
@@ -80,10 +109,24 @@ class TrendReader:
     def _one_moment(self) -> Iterator[None]:
         """All that is read inside is of one moment."""
         try:
-            with one_moment(self._link):
+            with nullcontext() if self._link.in_transaction else one_moment(self._link):
                 yield
         except (sqlite3.Error, ValueError) as error:
             raise JournalError(f"the journal's trends cannot be read: {error}.") from error
+
+
+def together(spans_ns: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+    """From the first start to the last end. spans_ns : one at least"""
+    starts, ends = zip(*spans_ns.values(), strict=True)
+    return min(starts), max(ends)
+
+
+def _added(found: Iterable[list[TrendRow]]) -> list[TrendRow]:
+    """Rows of several names, those of one time added up; the last name counts as the newest."""
+    whole: dict[int, TrendRow] = {}
+    for row in (row for rows in found for row in rows):
+        whole.setdefault(row.start_ns, TrendRow(row.tier_s, row.start_ns)).merge(row)
+    return [whole[start_ns] for start_ns in sorted(whole)]
 
 
 def trend_rows(

@@ -11,7 +11,7 @@ from typing import Any
 from monitor.journal.labels import ACKNOWLEDGED, StoredLabel, labels_of
 from monitor.journal.named import named_since
 from monitor.journal.reader import JournalReader, Row, band_of, unpack_scores
-from monitor.journal.schema import NEWEST_FIRST, UNDONE
+from monitor.journal.schema import END_NS, NEWEST_FIRST, UNDONE
 from monitor.records.batch import TROUBLES
 from monitor.records.diagnosis import Diagnosed
 from monitor.records.evidence import LOGIT, Evidence, probability
@@ -496,4 +496,4 @@ def _told_on(story: AlarmStory | None, event: StoredEvent) -> AlarmStory | None:
 
 
 def _or_end(value: int | None) -> int:
-    return 2**63 - 1 if value is None else value
+    return END_NS if value is None else value

@@ -20,12 +20,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from monitor.journal import remembered
+from monitor.journal.asks import settle_asks
 from monitor.journal.diagnoses import store_diagnoses
+from monitor.journal.healthy import healthy_of, store_healthy, thin_healthy
 from monitor.journal.indicators import store_indicators
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.maps import pack_cells, pack_spectra
 from monitor.journal.numbers import pack_numbers
 from monitor.journal.places import furthest_behind
+from monitor.journal.positions import check_generation, resumed, store_position
 from monitor.journal.promises import promise_states, store_promises
 from monitor.journal.refusals import count_refusals
 from monitor.journal.samples import pack_samples
@@ -34,8 +37,10 @@ from monitor.journal.side_tables import Manner, SideTables
 from monitor.journal.trend_changes import prune_changes
 from monitor.journal.trends import StoredWindow, TrendWriter, thin_trends
 from monitor.records.batch import Batch, BookKey, KeptWindow
+from monitor.records.diagnosis import Healthy
 from monitor.records.evidence import Evidence
 from monitor.records.labels import TOPIC, LabelRequest
+from monitor.records.position import Resumed
 from monitor.records.promise import PromiseState
 from monitor.records.remembered import Remembered
 from monitor.records.signal import Float32
@@ -44,6 +49,9 @@ from monitor.records.verdict import Verdict
 
 MAX_BAD_PAYLOADS = 1000  # kept for inspection, newest first
 POINTS = "points"  # among the fields of a health row
+WITH_MAPS = 0.25  # the newest rows, whose maps are taken with them alone
+LOOKED_AT = 20_000  # maps, where some shall go
+HEALTHY_SHARE = 8  # of the journal, at most, may be signals of when machines were well
 MAX_HEALTH_ROWS = 8640  # a day at one per 10 s
 
 ROW_COLUMNS = (
@@ -89,13 +97,26 @@ class Journal:
     cannot be written: call again later.
     """
 
-    def __init__(self, path: Path, on_update: Callable[[], None] = lambda: None) -> None:
-        """on_update : called now and then while an older journal is brought up to date"""
+    def __init__(
+        self,
+        path: Path,
+        on_update: Callable[[], None] = lambda: None,
+        generation: int | None = None,
+    ) -> None:
+        """on_update : called now and then while an older journal is brought up to date
+        generation : as positions.next_generation gave it. Every method raises
+            SupersededError once there is a newer one. None: no other process
+            can be there
+        """
         self.path = path
+        self._generation = generation
         self._link = connect(path, on_update)
         self._ids = SideTables()
         self._names: dict[str, int] = {}  # of indicators
         self._trends = TrendWriter()
+        if generation is not None:
+            with transaction(self._link) as link:
+                check_generation(link, generation)
 
     def close(self) -> None:
         self._link.close()
@@ -112,6 +133,8 @@ class Journal:
                 [(e.at_ns, e.sensor, e.kind, e.text, e.model_id) for e in batch.events],
             )
             store_diagnoses(link, batch.diagnoses)
+            store_healthy(link, batch.healthy)
+            settle_asks(link, batch.answers)
             for request in batch.labels:
                 _store_label(link, request)
             _add(link, batch.books, batch.counters)
@@ -122,6 +145,7 @@ class Journal:
                 "INSERT OR REPLACE INTO delivered VALUES (?, ?)", batch.digests.items()
             )
             remembered.store(link, batch)
+            store_position(link, batch.position)
 
     def streams(self) -> dict[str, StoredStream]:
         """Every sensor's stored stream, to go on with after a start."""
@@ -150,9 +174,17 @@ class Journal:
         """Of messages that were settled, by their delivery's key."""
         return dict(self._link.execute("SELECT delivery_key, digest FROM delivered"))
 
+    def resumed(self) -> Resumed:
+        """Where a source that numbers its records goes on."""
+        return resumed(self._link)
+
     def remembered(self) -> Remembered:
         """What earlier messages told that later ones need."""
         return remembered.remembered(self._link)
+
+    def healthy(self, sensor: str) -> Healthy | None:
+        """What a sensor sounded like when its machine was well; None where none is kept."""
+        return healthy_of(self._link, sensor)
 
     def store_health(
         self,
@@ -176,12 +208,13 @@ class Journal:
         outputs: Sequence[str],
         n_rows: int = 2000,
     ) -> Counter[str]:
-        """Make room, a bounded step at a time: notes that all outputs have read, evidence over its
-        limit, then whole rows; oldest first.
+        """Make room, a bounded step at a time: notes that all outputs have read, raw windows over
+        their limit, then maps of windows that were not NG, then whole rows; oldest first.
 
-        Labelled rows stay. Rows that all of these outputs have go before rows
-        that one has not. Returns what was taken, by kind: kept_windows,
-        delivered_rows, undelivered_rows.
+        Labelled rows stay, and the newest quarter keeps its maps. What all of
+        these outputs have goes before what one has not. Returns what was taken,
+        by kind: kept_windows, healthy_signals, maps, delivered_rows,
+        undelivered_rows.
         """
         taken: Counter[str] = Counter()
         with self._transaction() as link:
@@ -191,8 +224,12 @@ class Journal:
             )
             if over > 0:
                 taken["kept_windows"] += _thin_kept_windows(link, over, n_rows)
+            taken["healthy_signals"] += thin_healthy(link, max_bytes // HEALTHY_SHARE)
             if _used_bytes(link) > max_bytes:
-                taken.update(_thin_rows(link, n_rows, outputs))
+                if n_maps := _thin_maps(link, n_rows, outputs):
+                    taken["maps"] += n_maps
+                else:
+                    taken.update(_thin_rows(link, n_rows, outputs))
             _add(
                 link,
                 Counter(),
@@ -281,6 +318,8 @@ class Journal:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
             with transaction(self._link) as link:
+                if self._generation is not None:
+                    check_generation(link, self._generation)
                 yield link
         except JournalError:
             self._ids.clear()
@@ -320,15 +359,24 @@ def _pack_scores(evidence: Sequence[Evidence]) -> bytes:
 
 
 def _free_end_ns(link: sqlite3.Connection, sensor_id: int, v: Verdict) -> int:
-    """The verdict's end, or the next nanosecond that no row of its sensor has: databases know a row
-    by sensor and time, and would overwrite the one before.
+    """The verdict's end, or a nanosecond behind it that no row of its sensor has: databases know a
+    row by sensor and time, and would overwrite the one before.
+
+    Where many have one time they lie close together, so the end of them is
+    found in steps that double, then halve.
     """
-    end_ns = v.end_ns
-    while link.execute(
-        END_IS_TAKEN, (sensor_id, end_ns, v.segment, v.first_sample)
-    ).fetchone():
-        end_ns += 1
-    return end_ns
+
+    def is_taken(step: int) -> bool:
+        place = sensor_id, v.end_ns + step, v.segment, v.first_sample
+        return link.execute(END_IS_TAKEN, place).fetchone() is not None
+
+    taken, free = -1, 0
+    while is_taken(free):
+        taken, free = free, 2 * free + 1
+    while free - taken > 1:
+        middle = (taken + free) // 2
+        taken, free = (middle, free) if is_taken(middle) else (taken, middle)
+    return v.end_ns + free
 
 
 def _own_columns(v: Verdict, end_ns: int) -> tuple[object, ...]:
@@ -441,6 +489,31 @@ def _thin_kept_windows(link: sqlite3.Connection, n_bytes: int, n_rows: int) -> i
     ).fetchall()
     chosen = list(_until(oldest, n_bytes))
     link.executemany("DELETE FROM kept_window WHERE row_id = ?", chosen)
+    return len(chosen)
+
+
+def _thin_maps(link: sqlite3.Connection, n_rows: int, outputs: Sequence[str]) -> int:
+    """Fine maps are nine tenths of a journal: without the old ones that nobody asks for it holds
+    verdicts several times as long.
+
+    It looks at no more than the oldest LOOKED_AT: where these all say NG, rows
+    are next.
+    """
+    oldest, newest = link.execute(
+        "SELECT min(row_id), max(row_id) FROM verdict_row"
+    ).fetchone()
+    if oldest is None:
+        return 0
+    last = newest - int((newest - oldest) * WITH_MAPS)
+    if outputs:
+        last = min(last, furthest_behind(link, outputs) or 0)
+    chosen = link.execute(
+        "SELECT row_id FROM (SELECT row_id FROM map WHERE row_id <= ? ORDER BY row_id LIMIT ?)"
+        " JOIN verdict_row USING (row_id) WHERE status <> 'NG'"
+        " AND row_id NOT IN (SELECT row_id FROM label) ORDER BY row_id LIMIT ?",
+        (last, LOOKED_AT, n_rows),
+    ).fetchall()
+    link.executemany("DELETE FROM map WHERE row_id = ?", chosen)
     return len(chosen)
 
 

@@ -53,6 +53,7 @@ def configured_outputs(config: Config, broker: Broker | None) -> list[RunningOut
         *_webhooks(config),
         *_mails(config),
         *_syslog(config),
+        *_kafka(config),
     ]
 
 
@@ -136,6 +137,14 @@ def _telling(config: Config, kind: type[Any], one: Settings, name: str) -> Runni
 
 def _syslog(config: Config) -> list[RunningOutput]:
     return [_running(config, Syslog(one)) for one in config.notifications.syslog]
+
+
+def _kafka(config: Config) -> list[RunningOutput]:
+    if config.kafka_output is None:
+        return []
+    from monitor.outputs.kafka import KafkaOutput  # its client is an extra
+
+    return [_running(config, KafkaOutput(config.kafka_output, config.instance))]
 
 
 def _running(config: Config, output: Output) -> RunningOutput:

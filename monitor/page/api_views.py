@@ -10,6 +10,7 @@ from monitor.journal.reader import Row
 from monitor.journal.views import StoredEvent, WindowSummary
 from monitor.page.views import Tree, band_sums, numbers
 from monitor.plain_values import band_tree, finite, names_tree, verdict_tree
+from monitor.plain_values import event_tree as plain_event_tree
 from monitor.records.context import Context
 from monitor.records.evidence import Evidence
 from monitor.records.trend import Spread, TrendRow
@@ -80,15 +81,8 @@ def trend_tree(row: TrendRow) -> Tree:
 
 
 def event_tree(event: StoredEvent, unacknowledged: Mapping[str, int]) -> Tree:
-    return {
-        "event_id": event.event_id,
-        **names_tree(event.sensor),
-        "at": iso(event.at_ns),
-        "kind": event.kind,
-        "text": event.text,
-        "model_id": event.model_id,
-        "open": unacknowledged.get(event.sensor) == event.event_id,
-    }
+    is_open = unacknowledged.get(event.sensor) == event.event_id
+    return {**plain_event_tree(event), "open": is_open}
 
 
 def _map(evidence: Evidence) -> Tree:

@@ -29,6 +29,7 @@ from starlette.staticfiles import StaticFiles
 
 from monitor.advice import advice_book
 from monitor.config import Config, ConfigError
+from monitor.config_machines import surroundings_at
 from monitor.evidence.model_folder import ModelError
 from monitor.journal.commissioning import CommissioningStore
 from monitor.journal.labels import LabelStore
@@ -41,6 +42,7 @@ from monitor.page.access import Access
 from monitor.page.address import HostNames
 from monitor.page.api import Api
 from monitor.page.diagnosis import diagnosis_view
+from monitor.page.export import ExportPage
 from monitor.page.feed import Feed, Source
 from monitor.page.guard import MAX_BODY_BYTES, Guard, refuse
 from monitor.page.people import Person, Role
@@ -66,13 +68,18 @@ from monitor.records.labels import (
     check_note,
     integer,
 )
+from monitor.records.renamed import names_of
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
+from monitor.records.zones import Limits
 
 STATIC = Path(__file__).parent / "static"
 MAX_ROWS = 2000
 MAX_EVENTS = 500
 MAX_KINDS = 50
+ASKED_NS = (
+    600 * 10**9
+)  # so long a diagnosis that somebody asked for is shown with new windows
 REFUSED_NS = 86_400 * 10**9  # what was refused is shown for a day
 
 
@@ -94,7 +101,16 @@ class Page:
         self._source = Source(config.journal.path)
         self._advice = advice_book(config.advice)
         self._feed = Feed(self._source, stopping, self._advice)
-        self._trends = TrendPage(config.journal.path, self._source, self._may_read)
+        self._trends = TrendPage(
+            config.journal.path,
+            self._source,
+            self._zones,
+            config.page.formerly,
+            self._may_read,
+        )
+        self._exports = ExportPage(
+            config.journal.path, config.page.formerly, self._may_read
+        )
 
     def application(self) -> Starlette:
         names = HostNames(self._config.page.host, self._config.page.host_names)
@@ -125,11 +141,13 @@ class Page:
             Route("/api/mutes", self.mute, methods=["POST"]),
             Route("/api/mutes/end", self.unmute, methods=["POST"]),
             Route("/api/repairs", self.note_repair, methods=["POST"]),
+            Route("/api/diagnoses", self.ask_diagnosis, methods=["POST"]),
             Route("/api/promise", self.promise),
             Route("/api/commissionings", self.commission, methods=["POST"]),
             Route("/api/commissionings/undo", self.undo_commissioning, methods=["POST"]),
             *Api(self._access, self._source, self._config.journal.path).routes(),
             *self._trends.routes(),
+            *self._exports.routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
         return Starlette(
@@ -213,6 +231,10 @@ class Page:
             }
         )
 
+    def _zones(self, sensor: str) -> Limits | None:
+        surroundings = surroundings_at(self._config.machines, sensor)
+        return None if surroundings is None else surroundings.limits_mm_s
+
     def _may_read(self, request: Request) -> Person:
         return self._access.may_read(request)
 
@@ -242,7 +264,13 @@ class Page:
         )
         with self._source.reading() as views:
             last = None if before is None else views.row(before)
-            rows = views.back_from(sensor, None if last is None else last.verdict.end_ns, n)
+            end_ns = None if last is None else last.verdict.end_ns
+            rows = [
+                row
+                for name in names_of(sensor, self._config.page.formerly)
+                for row in views.back_from(name, end_ns, n)
+            ]
+        rows = sorted(rows, key=lambda row: row.end_ns, reverse=True)[:n]
         return _answer([summary_view(row) for row in reversed(rows)])
 
     def row(self, request: Request) -> Response:
@@ -324,16 +352,18 @@ class Page:
             )
 
     def diagnosis(self, request: Request) -> Response:
-        """The newest of the alarm that stands in a window, up to it; null where there is none."""
+        """The newest of the alarm that stands in a window, up to it, else the newest that
+        somebody asked for shortly before; null where there is none.
+        """
         self._may_read(request)
         row_id = _number(request, "row")
         with self._source.reading() as views:
             verdict = _row(views, row_id or 0).verdict
-            is_raised = verdict.alarm == "raised"
-            found = (
-                views.diagnosis_of_alarm(verdict.sensor, verdict.end_ns)
-                if is_raised
-                else None
+            found = None
+            if verdict.alarm == "raised":
+                found = views.diagnosis_of_alarm(verdict.sensor, verdict.end_ns)
+            found = found or views.asked_diagnosis(
+                verdict.sensor, verdict.end_ns - ASKED_NS, verdict.end_ns
             )
         return _answer({"diagnosis": diagnosis_view(found)})
 
@@ -435,6 +465,15 @@ class Page:
         values, now_ns = await _json(request), time.time_ns()
         await asyncio.to_thread(
             upkeep.note_repair, self._config.journal.path, values, now_ns
+        )
+        return _answer({})
+
+    async def ask_diagnosis(self, request: Request) -> Response:
+        """The service answers with the point's next windows, in an event and under diagnosis."""
+        self._may_write(request)
+        values, now_ns = await _json(request), time.time_ns()
+        await asyncio.to_thread(
+            upkeep.ask_diagnosis, self._config.journal.path, values, now_ns
         )
         return _answer({})
 

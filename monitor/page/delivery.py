@@ -7,12 +7,12 @@ from typing import Any
 
 from monitor.config import Config, InfluxSettings
 from monitor.journal.resend import (
-    END_NS,
     ResendError,
     ResendPlan,
     ResendRequest,
     ResendStore,
 )
+from monitor.journal.schema import END_NS
 from monitor.page.views import NS_PER_MS
 from monitor.records.labels import check_note, integer
 

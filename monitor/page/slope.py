@@ -13,6 +13,7 @@ from scipy.special import stdtrit
 
 from monitor.journal.trend_reader import TrendReader
 from monitor.page.views import Tree
+from monitor.records.renamed import Formerly
 from monitor.records.trend import DAY_S, PROBABILITY, Float64, TrendRow
 
 N_DAYS = 28
@@ -35,8 +36,8 @@ def leading_quantity(names: Iterable[str]) -> str:
 class SlopeCache:
     """Slopes by sensor, reckoned again after a while. Safe for many threads."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, formerly: Formerly) -> None:
+        self._path, self._formerly = path, formerly
         self._kept: OrderedDict[str, tuple[int, Tree | None]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -46,7 +47,7 @@ class SlopeCache:
         if kept is not None and 0 <= now_ns - kept[0] < KEPT_NS:
             return kept[1]
         from_ns = now_ns - (N_DAYS + 1) * DAY_S * 10**9
-        with closing(TrendReader(self._path)) as reader:
+        with closing(TrendReader(self._path, self._formerly)) as reader:
             found = slope_view(reader.rows(sensor, DAY_S, from_ns, now_ns))
         with self._lock:
             self._kept[sensor] = (now_ns, found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -14,11 +14,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from monitor.journal.commissioning import CommissioningStore
-from monitor.journal.trend_reader import TrendReader
-from monitor.journal.views import StoredEvent, WindowSummary
+from monitor.journal.trend_reader import TrendReader, together
+from monitor.journal.views import JournalViews, StoredEvent, WindowSummary
 from monitor.page.feed import Source
 from monitor.page.slope import SlopeCache, leading_quantity
 from monitor.page.views import NS_PER_MS, Tree, rounded
+from monitor.records.renamed import Formerly, names_of
 from monitor.records.trend import (
     DAY_S,
     HOUR_S,
@@ -29,11 +30,16 @@ from monitor.records.trend import (
     Float64,
     TrendRow,
 )
+from monitor.records.zones import Limits
+from monitor.signal.indicators import SLOW_VELOCITY, VELOCITY
 
 MAX_WINDOWS = 2000  # single windows in a view
 MAX_ROWS = {TEN_MINUTES_S: 720, HOUR_S: 1080, DAY_S: 4000}  # 5 days, 45 days, 11 years
 MAX_COLUMNS = 400  # of a waterfall
 MAX_EVENTS = 300
+OVERLAP_NS = (
+    DAY_S * 10**9
+)  # a row of a day may hold the last of one name and the first of the next
 MAX_POINTS = 25  # of one question about many
 WINDOWS_MS = 2 * HOUR_S * 1000  # no longer span is shown in single windows
 # Of a row's worst window: not in the journal; there without, and with raw samples.
@@ -54,14 +60,22 @@ MARKS = (
 class TrendPage:
     """Answers to what the page's trend view and fleet ask. Plain methods run in worker threads.
 
+    formerly : names that points had before
+    zones : of a point, its limits in mm/s; None where none are known
     may_read : raises HTTPException where the request has no session
     """
 
     def __init__(
-        self, path: Path, source: Source, may_read: Callable[[Request], object]
+        self,
+        path: Path,
+        source: Source,
+        zones: Callable[[str], Limits | None],
+        formerly: Formerly,
+        may_read: Callable[[Request], object],
     ) -> None:
         self._path, self._source, self._may_read = path, source, may_read
-        self._slopes = SlopeCache(path)
+        self._zones, self._formerly = zones, formerly
+        self._slopes = SlopeCache(path, formerly)
 
     def routes(self) -> list[Route]:
         return [Route("/api/trend", self.trend), Route("/api/trend/points", self.points)]
@@ -73,10 +87,11 @@ class TrendPage:
         """
         self._may_read(request)
         sensor = request.query_params.get("sensor", "")
-        with closing(TrendReader(self._path)) as reader:
-            known_ns = reader.span_ns(sensor)
-            if known_ns is None:
+        with closing(TrendReader(self._path, self._formerly)) as reader:
+            spans_ns = reader.spans_ns(sensor)
+            if not spans_ns:
                 raise HTTPException(404, "The journal holds no trends of this point.")
+            known_ns = together(spans_ns)
             from_ns, to_ns = _span(request, known_ns)
             tier_s, rows = _rows(reader, sensor, from_ns, to_ns)
         quantities = sorted({name for row in rows for name in row.spreads})
@@ -91,16 +106,22 @@ class TrendPage:
             "quantity": quantity,
             "tier_s": tier_s,
             "rows": [row_view(row, quantity) for row in rows],
+            "formerly": former_words(sensor, spans_ns),
+            "zones_mm_s": self._zones(sensor) if _is_velocity(quantity) else None,
         }
         with self._source.reading() as views:
             if to_ns - from_ns <= WINDOWS_MS * NS_PER_MS:
-                windows = views.between(sensor, from_ns, to_ns, MAX_WINDOWS + 1)
+                windows = self._windows(views, sensor, from_ns, to_ns)
                 if len(windows) <= MAX_WINDOWS and _is_score(quantity, windows):
                     found["tier_s"] = 0
                     found["rows"] = [window_view(one, quantity) for one in windows]
             worst = [row["worst"] for row in found["rows"] if row["worst"] is not None]
             kept = views.still_kept(worst)
-            events = views.events_between(sensor, from_ns, to_ns)
+            events = [
+                event
+                for name in names_of(sensor, self._formerly)
+                for event in views.events_between(name, from_ns, to_ns)
+            ]
         for row in found["rows"]:
             row["worst_kept"] = KEPT_WORDS[kept.get(row["worst"])]
         found |= _marks(events)
@@ -109,6 +130,17 @@ class TrendPage:
             if found["bands"] is not None:
                 found["bands"]["baseline_db"] = self._baseline(sensor, found["bands"])
         return _answer(found)
+
+    def _windows(
+        self, views: JournalViews, sensor: str, from_ns: int, to_ns: int
+    ) -> list[WindowSummary]:
+        """One more than may be shown tells that there are too many."""
+        found = [
+            window
+            for name in names_of(sensor, self._formerly)
+            for window in views.between(name, from_ns, to_ns, MAX_WINDOWS + 1)
+        ]
+        return sorted(found, key=lambda window: window.end_ns)
 
     def _baseline(self, sensor: str, bands: Tree) -> list[float] | None:
         """The middle of the levels that the sensor was commissioned with, by band; None where it
@@ -130,7 +162,7 @@ class TrendPage:
 
     def _point(self, sensor: str, now_ns: int) -> Tree:
         day_ns = DAY_S * 10**9
-        with closing(TrendReader(self._path)) as reader:
+        with closing(TrendReader(self._path, self._formerly)) as reader:
             hours = reader.rows(sensor, HOUR_S, now_ns - day_ns, now_ns)
         return {
             "sensor": sensor,
@@ -141,6 +173,26 @@ class TrendPage:
             ],
             "slope": self._slopes.of(sensor, now_ns),
         }
+
+
+def former_words(sensor: str, spans_ns: Mapping[str, tuple[int, int]]) -> str:
+    """Which of its former names a point's rows hold, and which of these sent on beside it."""
+    former = [name for name in spans_ns if name != sensor]
+    if not former:
+        return ""
+    text = f"With what it was as {', '.join(former)}."
+    began_ns, _ = spans_ns.get(sensor, (None, None))
+    beside = [
+        name
+        for name in former
+        if began_ns is not None and spans_ns[name][1] > began_ns + OVERLAP_NS
+    ]
+    if beside:
+        text += (
+            f" {', '.join(beside)} has sent since {sensor} began: windows of both are added"
+            " together."
+        )
+    return text
 
 
 def row_view(row: TrendRow, quantity: str) -> Tree:
@@ -269,7 +321,7 @@ def _rows(
 
 
 def _span(request: Request, known_ns: tuple[int, int]) -> tuple[int, int]:
-    from_ms, to_ms = _milliseconds(request, "from_ms"), _milliseconds(request, "to_ms")
+    from_ms, to_ms = milliseconds(request, "from_ms"), milliseconds(request, "to_ms")
     if from_ms is None or to_ms is None:
         return known_ns
     if to_ms <= from_ms:
@@ -279,7 +331,7 @@ def _span(request: Request, known_ns: tuple[int, int]) -> tuple[int, int]:
     return from_ms * NS_PER_MS, to_ms * NS_PER_MS
 
 
-def _milliseconds(request: Request, name: str) -> int | None:
+def milliseconds(request: Request, name: str) -> int | None:
     text = request.query_params.get(name)
     if text is None:
         return None
@@ -288,6 +340,11 @@ def _milliseconds(request: Request, name: str) -> int | None:
             400, f"{name} = {text[:40]!r}: must be milliseconds since 1970."
         )
     return int(text)
+
+
+def _is_velocity(quantity: str) -> bool:
+    """Of one channel or of all; the zone is that of the strongest."""
+    return quantity.partition(".")[0] in (VELOCITY, SLOW_VELOCITY)
 
 
 def _is_score(quantity: str, windows: Sequence[WindowSummary]) -> bool:
@@ -305,9 +362,12 @@ def _value(window: WindowSummary, quantity: str) -> tuple[float | None, float | 
     return (None, None) if found is None else (found.score, found.threshold)
 
 
-def _marks(events: Sequence[StoredEvent]) -> Tree:
+def _marks(events: Iterable[StoredEvent]) -> Tree:
     """What stands on the time axis; the newest where there are too many."""
-    marks = [event for event in events if event.kind in MARKS]
+    marks = sorted(
+        (event for event in events if event.kind in MARKS),
+        key=lambda event: event.event_id,
+    )
     shown = marks[-MAX_EVENTS:]
     return {
         "n_events_left_out": len(marks) - len(shown),

@@ -1,4 +1,4 @@
-"""Mutes and repairs from the page: the command line's rules, and its words."""
+"""Mutes, repairs and wishes for a diagnosis from the page: the command line's rules and words."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+from monitor.journal.asks import AskStore
 from monitor.journal.mutes import Mute, MuteStore
 from monitor.journal.repairs import RepairStore
 from monitor.journal.views import JournalViews
+from monitor.records.diagnosis import check_asker
 from monitor.records.labels import MAX_SENSOR, LabelError, check_note, integer
 from monitor.records.mutes import check_author, check_mute
 from monitor.records.repairs import check_repair
@@ -50,6 +52,15 @@ def note_repair(path: Path, values: Mapping[str, object], now_ns: int) -> None:
     check_repair(author, done)
     with closing(RepairStore(path)) as store:
         store.note(sensor, now_ns, author, done)
+
+
+def ask_diagnosis(path: Path, values: Mapping[str, object], now_ns: int) -> None:
+    """From sensor and author. Raises as mute does."""
+    sensor = _sensor(path, values)
+    author, _ = check_note(values)
+    check_asker(author)
+    with closing(AskStore(path)) as store:
+        store.ask(sensor, author, now_ns)
 
 
 def _sensor(path: Path, values: Mapping[str, object]) -> str:

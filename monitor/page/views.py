@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.evidence.cam import main_bands, strongest_band
+from monitor.evidence.cam import main_bands, parts_of_sum, strongest_band
 from monitor.evidence.colour import full_colour, is_signed, strongest_cell
 from monitor.journal.labels import StoredLabel
 from monitor.journal.mutes import Mute
@@ -200,6 +200,7 @@ def _map_view(evidence: Evidence, grid: Grid) -> Tree:
         "full_colour": full_colour(evidence),
         "cells": numbers(evidence.cells),
         "bands": band_sums(evidence.cells),
+        "parts": parts_of_sum(evidence.cells),
         "strongest": _strongest(evidence, grid),
     }
 

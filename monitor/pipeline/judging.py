@@ -24,6 +24,7 @@ class Cut:
     running: bool | None = None  # what had been said last
     context: Context = field(default_factory=dict)
     is_implausible: bool = False  # of bytes that are not what the settings say
+    received_ns: int = 0  # when it was whole, by the host's clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 from monitor.config import SensorSettings
 from monitor.pipeline.analysis import Analyser
-from monitor.pipeline.diagnosing import Diagnoser, in_events
+from monitor.pipeline.diagnosing import Diagnoser, HealthyOf, in_events, no_healthy
+from monitor.pipeline.healthy import HealthyCollector, is_wanted
 from monitor.pipeline.judging import Cut, Judgement, judge
 from monitor.pipeline.memory import Memory
 from monitor.pipeline.origins import Origin, Origins, Senders
@@ -26,6 +27,7 @@ from monitor.pipeline.sensor import Sensor, Stopped
 from monitor.pipeline.settlement import Marks, Settlement
 from monitor.records.batch import BadPayload, Batch, Event
 from monitor.records.commissioned import Commissioned
+from monitor.records.diagnosis import ASKED, Ask, AskAnswer
 from monitor.records.geometry import Geometry
 from monitor.records.labels import LabelRequest
 from monitor.records.remembered import NOTHING, Remembered
@@ -52,9 +54,12 @@ class Pipeline:
         digests: Mapping[int, int],
         now_s: float,
         remembered: Remembered = NOTHING,
+        healthy_of: HealthyOf = no_healthy,
     ) -> None:
         """streams, digests, remembered : where an earlier process stopped, as the journal holds
         it.
+
+        healthy_of : a sensor's signal of when its machine was well, of earlier batches
         """
         self.sensors: dict[str, Sensor] = {}
         self._rules = rules
@@ -77,7 +82,10 @@ class Pipeline:
         self._is_behind = False  # messages wait on our side
         # sensors that have sent nothing but what was refused
         self._unheard: set[str] = set()
+        self._healthy_of = healthy_of
+        self._healthy = HealthyCollector(remembered.healthy)
         self._diagnoser = self._new_diagnoser()
+        self._asked: set[int] = set()  # that this process has taken
         # sensors with samples since their stream was last stored
         self._fresh: set[str] = set()
         for name, stored in streams.items():
@@ -86,12 +94,16 @@ class Pipeline:
 
     def _new_diagnoser(self) -> Diagnoser | None:
         answer = self._rules.answer
-        return None if answer is None else Diagnoser(answer, self._memory.context.newest)
+        if answer is None:
+            return None
+        return Diagnoser(answer, self._memory.context.newest, self._healthy_of)
 
     def change_rules(self, rules: Rules) -> None:
         """Take a new configuration over; known sensors change at their next window border."""
         self._rules = rules
         self._diagnoser = self._new_diagnoser()
+        # What is still open is asked of the new one.
+        self._asked = {one.ask_id for one in self._batch.answers}
         self._router = Router(rules, self._memory)
         self._origins = Origins()
         self._senders = Senders()
@@ -134,6 +146,15 @@ class Pipeline:
             self._memory.edge_nodes.forget()
             self._take_news(0)
 
+    def forget_before(self, key: int) -> None:
+        """The source delivers nothing of a smaller key, from 0 on, again."""
+        self._settlement.forget_before(key)
+
+    def note(self, kind: str, text: str, n: int, now_ns: int) -> None:
+        """Something that the source has found out, counted."""
+        self._batch.counters[kind] += n
+        self.event(Event(now_ns, "", kind, text))
+
     def process(self, messages: Sequence[Message], now_ns: int, now_s: float) -> None:
         """Take messages in order of receipt. now_s counts seconds spent listening."""
         work: list[Cut] = []
@@ -153,10 +174,30 @@ class Pipeline:
     def _diagnose(self, now_ns: int) -> None:
         """At most one a turn: it takes as long as some hundred windows."""
         found = None if self._diagnoser is None else self._diagnoser.step(now_ns)
-        if found is not None:
-            answered, is_first = found
-            self._batch.diagnoses.append(answered)
-            self._batch.events = in_events(self._batch.events, answered, is_first)
+        if found is None:
+            return
+        self._batch.diagnoses.append(found.diagnosed)
+        for asked in found.asks:
+            self._answer_ask(asked, found.diagnosed.text, found.diagnosed.at_ns)
+        if not found.asks:
+            events = in_events(self._batch.events, found.diagnosed, found.is_first)
+            self._batch.events = events
+
+    def ask(self, wanted: Iterable[Ask], now_ns: int) -> None:
+        """Diagnose these sensors with their next windows. What was asked already is passed over."""
+        for one in wanted:
+            if one.ask_id in self._asked:
+                continue
+            self._asked.add(one.ask_id)
+            if self._diagnoser is None or self._rules.surroundings(one.sensor) is None:
+                text = "no entry of machines fits this point, so no part of it is known"
+                self._answer_ask(one, text, now_ns)
+            else:
+                self._diagnoser.ask(one)
+
+    def _answer_ask(self, asked: Ask, text: str, at_ns: int) -> None:
+        self._batch.answers.append(AskAnswer(asked.ask_id, at_ns, text))
+        self.event(Event(at_ns, asked.sensor, ASKED, f"asked by {asked.author}: {text}"))
 
     def refuse(self, message: Message, reason: str, detail: str) -> None:
         """Count a message that cannot be used, and keep its first bytes."""
@@ -174,6 +215,8 @@ class Pipeline:
         for name, first_sample in self._overload.unjudged():
             self._batch.verdicts.append(self.sensors[name].overloaded(first_sample, now_ns))
             self._touched.add(name)
+        for asked in [] if self._diagnoser is None else self._diagnoser.given_up(now_ns):
+            self._answer_ask(asked, "no signal came that can be diagnosed", now_ns)
         self._memory.series.tick(now_ns)
         self._take_news(now_ns)
         for sensor in self.sensors.values():
@@ -217,8 +260,8 @@ class Pipeline:
         self._keep_books_of_fresh(batch)
         for receipt in self._settlement.settle():
             batch.settled.append(receipt.delivery)
-            if receipt.delivery.key is not None:
-                batch.digests[receipt.delivery.key] = receipt.digest
+            for key in receipt.delivery.keys:
+                batch.digests[key] = receipt.digest
         self._memory.discard(batch, self._settlement.is_stored)
         if batch.settled:
             batch.counters["messages_received"] += len(batch.settled)
@@ -295,6 +338,8 @@ class Pipeline:
         if told := self._router.context(message):
             self._memory.context.note(told)
             self._batch.context.update(told)
+            if self._diagnoser is not None:
+                self._diagnoser.speeds.note(told)
 
     def _read(self, message: Message) -> Content:
         """What the message brings. Raises PayloadError; also then there may be news."""
@@ -468,7 +513,15 @@ class Pipeline:
             )
             running = self._running.of(name, analyser.rule, context)
             work.append(
-                Cut(sensor, analyser, window, running, context, taken.is_implausible)
+                Cut(
+                    sensor,
+                    analyser,
+                    window,
+                    running,
+                    context,
+                    taken.is_implausible,
+                    chunk.received_ns,
+                )
             )
             self._batch.window_received_ns.append(chunk.received_ns)
 
@@ -523,8 +576,13 @@ class Pipeline:
         if self._diagnoser is None or cut is None or not isinstance(cut.piece, Window):
             return
         known = cut.sensor.condition.machine
-        if known is not None:
-            self._diagnoser.take(judgement.verdict, cut.piece, cut.analyser.rule, known)
+        if known is None:
+            return
+        taken = judgement.verdict, cut.piece, cut.analyser.rule, known
+        self._diagnoser.take(*taken, cut.received_ns)
+        healthy = self._healthy.take(*taken) if is_wanted(known) else None
+        if healthy is not None:
+            self._batch.healthy.append(healthy)
 
 
 def _count_window(counters: Counter[str], status: Status, reason: str) -> None:

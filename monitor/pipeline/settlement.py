@@ -55,21 +55,30 @@ class Settlement:
         """The source begins its keys anew: none of the old ones means anything."""
         self._seen.clear()
 
+    def forget_before(self, key: int) -> None:
+        """Deliveries of smaller keys, from 0 on, cannot come again."""
+        for old in [known for known in self._seen if 0 <= known < key]:
+            del self._seen[old]
+
     def seen_before(self, delivery: Delivery | None, digest: int) -> Marks | None:
         """The marks of a message that was taken already; None for one that was not.
 
         Only what its source calls redelivered can be one: a new message may
         look the same.
         """
-        if delivery is None or not delivery.redelivered or delivery.key is None:
+        if delivery is None or not delivery.redelivered:
             return None
-        seen = self._seen.get(delivery.key)
-        return seen.marks if seen is not None and seen.digest == digest else None
+        keys = (delivery.key, delivery.sender_key if delivery.sent_again else None)
+        for key in keys:
+            seen = None if key is None else self._seen.get(key)
+            if seen is not None and seen.digest == digest:
+                return seen.marks
+        return None
 
     def note(self, delivery: Delivery, marks: Marks, digest: int, now_s: float) -> None:
         """A message has been taken. marks is empty where it brought no samples."""
-        if delivery.key is not None:
-            self._seen[delivery.key] = _Seen(digest, marks)
+        for key in delivery.keys:
+            self._seen[key] = _Seen(digest, marks)
         self._receipts.append(Receipt(delivery, marks, digest, now_s))
 
     def stored(self, sensor: str, n_received: int) -> None:

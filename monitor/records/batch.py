@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from monitor.records.context import ContextKey, Told
-from monitor.records.diagnosis import Diagnosed
+from monitor.records.diagnosis import AskAnswer, Diagnosed, Healthy
 from monitor.records.labels import LabelRequest
+from monitor.records.position import SourcePosition
 from monitor.records.series import Part, PartKey
 from monitor.records.signal import Delivery, Float32, Message
 from monitor.records.stream import StreamUpdate
@@ -54,6 +55,7 @@ TROUBLES = (
     "snapshot_too_short",
     "period_wrong",
     "overload",
+    "records_gone",
 )
 
 
@@ -98,6 +100,9 @@ class Batch:
     bad_payloads: list[BadPayload] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     diagnoses: list[Diagnosed] = field(default_factory=list)
+    answers: list[AskAnswer] = field(default_factory=list)  # to who wanted a diagnosis
+    # What sensors sounded like when their machines were well.
+    healthy: list[Healthy] = field(default_factory=list)
     labels: list[LabelRequest] = field(default_factory=list)
     books: Counter[BookKey] = field(default_factory=Counter)  # samples
     counters: Counter[str] = field(default_factory=Counter)
@@ -114,6 +119,8 @@ class Batch:
     commands: list[Command] = field(default_factory=list)
     # Arrival of each window's last message: for latency.
     window_received_ns: list[int] = field(default_factory=list)
+    # Of a source that numbers its records: where it goes on once this batch is committed.
+    position: SourcePosition | None = None
     # To settle at their source once this batch is committed.
     settled: list[Delivery] = field(default_factory=list)
 
@@ -125,6 +132,8 @@ class Batch:
             self.bad_payloads,
             self.events,
             self.diagnoses,
+            self.healthy,
+            self.answers,
             self.labels,
             self.books,
             self.counters,

@@ -15,11 +15,13 @@ class Remembered:
     """births : Sparkplug's birth certificates that hold, by topic
     parts : of series that are not complete, in their order of arrival
     context : speeds, loads and tools told last
+    healthy : commissionings of which a healthy signal is kept, by sensor
     """
 
     births: Mapping[str, bytes] = field(default_factory=dict)
     parts: Mapping[PartKey, tuple[Part, Message]] = field(default_factory=dict)
     context: Mapping[ContextKey, Told] = field(default_factory=dict)
+    healthy: Mapping[str, int] = field(default_factory=dict)
 
 
 NOTHING = Remembered()

@@ -27,11 +27,21 @@ class Delivery:
     key : under which the source may deliver the message again; None where it
         has no keys
     redelivered : the source may have delivered it before
+    sender_key : where the source only passes on what another sent: under which
+        that one may have it sent again, as a new delivery
+    sent_again : that one may have sent it before
     """
 
     token: object
     key: int | None
     redelivered: bool
+    sender_key: int | None = None
+    sent_again: bool = False
+
+    @property
+    def keys(self) -> tuple[int, ...]:
+        """Under which it may come again."""
+        return tuple(key for key in (self.key, self.sender_key) if key is not None)
 
 
 @dataclass(frozen=True, slots=True)

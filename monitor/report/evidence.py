@@ -8,17 +8,21 @@ import math
 
 import numpy as np
 
+from monitor.evidence.cam import parts_of_sum
 from monitor.records.evidence import LOGIT, Evidence, Grid
 from monitor.records.signal import Float32
 from monitor.report.pictures import hz_range
 
 
 def band_steps(evidence: Evidence, grid: Grid) -> list[tuple[str, float]]:
-    """What adds up to the score: the bias, then each band from low to high."""
+    """What adds up to the score: the bias, then the bands from low to high, quiet neighbours of
+    many together.
+    """
     sums = evidence.cells.sum(axis=1, dtype=np.float64)
     steps = [("bias", evidence.bias)] if has_bias(evidence) else []
     return steps + [
-        (band_name(grid, index), float(value)) for index, value in enumerate(sums)
+        (band_name(grid, first, last), float(sums[first : last + 1].sum()))
+        for first, last in parts_of_sum(evidence.cells)
     ]
 
 

@@ -10,8 +10,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from monitor.records.position import Resumed, SourcePosition
 from monitor.records.signal import Message
 from monitor.records.topic import TopicFilter
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """An event and counter of this kind. n : how many it counts"""
+
+    kind: str
+    text: str
+    n: int = 1
+
+
+def _nobody(_news: News) -> None:
+    """Most sources have no news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +36,13 @@ class Callbacks:
     refuse : a message that cannot be handed on, its payload cut short, and the
         reason: a key of service.WHY_UNUSED. The source has settled it
     fail : an exception that nobody expected; the process ends
+    tell : what is to be on record as an event
     """
 
     deliver: Callable[[Message], None]
     refuse: Callable[[Message, str], None]
     fail: Callable[[Exception], None]
+    tell: Callable[[News], None] = _nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +102,24 @@ class Source(Protocol):
 
     def health(self) -> Mapping[str, int | bool]:
         """Named figures for monitor_health. A name keeps its type for ever."""
+        ...
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """A source that numbers its records, and goes on after a start at the number that the journal
+    has. Its delivery keys are these numbers.
+    """
+
+    def resume(self, resumed: Resumed) -> None:
+        """Called once, before start."""
+        ...
+
+    def position(self, tokens: Sequence[object]) -> SourcePosition | None:
+        """Where it would go on if these deliveries, and those of earlier calls, were settled. It is
+        asked before the batch that settles them is stored, to be stored
+        with it, and told by settle() after.
+        """
         ...
 
 

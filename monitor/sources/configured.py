@@ -14,12 +14,19 @@ MakeSource = Callable[[Config, Callbacks, frozenset[str]], Source]
 
 
 def configured_source(
-    config: Config, callbacks: Callbacks, remembered: frozenset[str]
+    config: Config,
+    callbacks: Callbacks,
+    remembered: frozenset[str],
+    *,
+    commits: bool = True,
 ) -> Source:
     """Reads secrets, touches no network. Raises ConfigError.
 
     remembered : what the source of an earlier process left to be remembered
+    commits : of Kafka: tell it how far we are
     """
+    if config.source == "kafka":
+        return _kafka(config, callbacks, commits)
     return MqttClient(
         config.mqtt,
         topic_filters(config),
@@ -28,6 +35,19 @@ def configured_source(
         callbacks.refuse,
         callbacks.fail,
         held_before=remembered,
+    )
+
+
+def _kafka(config: Config, callbacks: Callbacks, commits: bool) -> Source:
+    # An extra, and a tenth of a second.
+    from monitor.sources.kafka.source import KafkaSource
+
+    settings = config.kafka
+    assert settings is not None  # Config has checked it
+    assert settings.partition is not None  # else service.py is not what runs
+    limit = config.mqtt.max_payload_bytes
+    return KafkaSource(
+        settings, settings.partition, config.instance, limit, callbacks, commits
     )
 
 

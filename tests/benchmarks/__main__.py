@@ -27,7 +27,12 @@ from tests.benchmarks.live import (
     run_trial,
     trial_line,
 )
-from tests.benchmarks.stages import kernel_limit, run_pipeline, stage_costs_s
+from tests.benchmarks.stages import (
+    kept_with_machines,
+    kernel_limit,
+    run_pipeline,
+    stage_costs_s,
+)
 from tests.benchmarks.usual_script import run_usual_script
 from tests.benchmarks.workload import make_workload
 
@@ -80,6 +85,7 @@ def measure(folder: Path) -> dict[str, object]:
     usual, database = run_usual_script(workload)
     with tempfile.TemporaryDirectory() as name:
         run = run_pipeline(workload, Path(name))
+        kept = kept_with_machines(workload, Path(name))
     stages_s = stage_costs_s(workload) | {"journal": run.journal_s}
     stages_s["rest"] = max(0.0, run.cpu_s - sum(stages_s.values()))
     limit = kernel_limit(workload)
@@ -91,6 +97,7 @@ def measure(folder: Path) -> dict[str, object]:
         "kernel_limit_windows_per_s": round(limit, 1),
         "cpu_us_per_window": round(1e6 * run.cpu_s, 1),
         "first_cpu_us_per_window": round(1e6 * run.first_cpu_s, 1),
+        "kept_with_machines": round(kept, 3),
         "efficiency": round(1 / limit / run.cpu_s, 3),
         "startup_s": round(daemon.startup_s, 2),
         "rss_mb": None if daemon.rss_mb is None else round(daemon.rss_mb, 1),
@@ -156,6 +163,8 @@ def table(figures: Mapping[str, object]) -> str:
             f"{figures['kernel_limit_windows_per_s']:>12,.0f} windows/s"
         ),
         f"{'their share of the pipeline, efficiency':<46}{figures['efficiency']:>12.2f}",
+        f"{'healthy sensors keep, with machines described':<46}"
+        f"{figures['kept_with_machines']:>12.0%} of windows/s",
         (
             f"{'a window of a sensor’s first messages':<46}"
             f"{figures['first_cpu_us_per_window']:>12.0f} µs"

@@ -40,7 +40,7 @@ from monitor.signal.payload.raw import RawPayload
 from monitor.simulator.machine import SimulatedMachine
 from tests.paths import MANIFESTS
 
-MODEL = "cnc-milling"  # 24 bands, 10 columns, three channels
+MODEL = "cnc-milling"  # 48 bands, 40 columns, three channels
 SCALE = 9.80665e-3  # m/s² a count: the recordings are whole thousandths of g
 TOPIC = "vibration/{machine}/{point}/waveform"
 START_NS = 1_767_225_600 * 10**9  # 2026-01-01

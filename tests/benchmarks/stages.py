@@ -19,6 +19,7 @@ from monitor.journal.writer import Journal
 from monitor.pipeline.analysis import N_AT_ONCE
 from monitor.pipeline.pacing import COMMIT_S
 from monitor.pipeline.pipeline import Pipeline
+from monitor.pipeline.router import Rules
 from monitor.records.signal import Chunk, Float32, Message
 from monitor.service import MESSAGES_PER_TURN
 from monitor.signal.payload.raw import RawPayload
@@ -56,10 +57,28 @@ def run_pipeline(workload: Workload, folder: Path) -> PipelineRun:
     return sorted(runs, key=lambda run: run.windows_per_s)[N_REPEATS // 2]
 
 
-def _run_once(workload: Workload, path: Path) -> PipelineRun:
+def kept_with_machines(workload: Workload, folder: Path) -> float:
+    """Share of the windows a second that healthy sensors keep once their machines are described, by
+    processor time: the median of runs in turn.
+    """
+    healthy = workload.of_healthy()
+    kept = []
+    for index in range(N_REPEATS):
+        without, with_machines = (
+            _run_once(healthy, folder / f"{name}-{index}.journal", rules).cpu_s
+            for name, rules in (
+                ("without", healthy.rules()),
+                ("with", healthy.rules_with_machines()),
+            )
+        )
+        kept.append(without / with_machines)
+    return statistics.median(kept)
+
+
+def _run_once(workload: Workload, path: Path, rules: Rules | None = None) -> PipelineRun:
     """A sensor's first messages cost more than all later ones: they are measured by themselves."""
     journal = Journal(path)
-    pipeline = Pipeline(workload.rules(), {}, {}, 0.0)
+    pipeline = Pipeline(rules or workload.rules(), {}, {}, 0.0)
     n_first = N_FIRST * workload.n_sensors
     first = _work_off(workload.messages[:n_first], pipeline, journal)
     steady = _work_off(workload.messages[n_first:], pipeline, journal)

@@ -1,5 +1,5 @@
-"""python -m tests.benchmarks.tiers [--points 200] [--years 3]: how much room years of trends take,
-and how long they take to open and to look at.
+"""python -m tests.benchmarks.tiers [--points 200] [--years 3] [--json]: how much room years of
+trends take, and how long they take to open and to look at.
 
 The rows of a few points, each the sum of made-up windows, go through the
 service's own writer; the other points are copies of them.
@@ -8,6 +8,7 @@ service's own writer; the other points are copies of them.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sqlite3
 import tempfile
@@ -50,14 +51,17 @@ def main() -> None:
     )
     parser.add_argument("--points", type=int, default=200)
     parser.add_argument("--years", type=float, default=3.0)
+    parser.add_argument("--json", action="store_true", help="end with one JSON line")
     arguments = parser.parse_args()
     n_days = round(365.25 * arguments.years)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal"
         made_s = fill(path, arguments.points, n_days)
         print(f"{arguments.points} points, {n_days} days, filled in {made_s:.0f} s")
-        print_sizes(path)
-        print_times(Path(folder), arguments.points, n_days)
+        figures = {"filled_s": made_s, **sizes(path)}
+        figures |= times(Path(folder), arguments.points, n_days)
+    if arguments.json:
+        print(json.dumps(figures))
 
 
 def fill(path: Path, n_points: int, n_days: int) -> float:
@@ -147,7 +151,9 @@ def _copy_point(link: sqlite3.Connection, source: int, target: int) -> None:
         )
 
 
-def print_sizes(path: Path) -> None:
+def sizes(path: Path) -> dict[str, float]:
+    """Of the journal, said and by name."""
+    found: dict[str, float] = {}
     print(f"{'tier':<14}{'rows':>12}{'bytes a row':>14}{'MiB':>10}")
     with closing(connect(path)) as link:
         link.create_function("n_rows", 1, int.bit_count)
@@ -155,14 +161,20 @@ def print_sizes(path: Path) -> None:
         for tier_s, n_rows, n_bytes in link.execute(query):
             each = n_bytes / n_rows
             print(f"{NAMES[tier_s]:<14}{n_rows:>12,}{each:>14.0f}{n_bytes / 2**20:>10.0f}")
+            found |= {f"{NAMES[tier_s]}_rows": n_rows, f"{NAMES[tier_s]}_bytes": n_bytes}
+    found["journal_bytes"] = path.stat().st_size
     print(f"the whole journal, with its indexes: {path.stat().st_size / 2**20:,.0f} MiB")
+    return found
 
 
-def print_times(folder: Path, n_points: int, n_days: int) -> None:
-    """How long the journal takes to open, and each view of the page for three points."""
+def times(folder: Path, n_points: int, n_days: int) -> dict[str, float]:
+    """How long the journal takes to open, and each view of the page for three points: said, and the
+    longest by name.
+    """
     start_s = time.perf_counter()
     connect(folder / "journal").close()
-    print(f"opened in {1e3 * (time.perf_counter() - start_s):.0f} ms")
+    found = {"opened_ms": 1e3 * (time.perf_counter() - start_s)}
+    print(f"opened in {found['opened_ms']:.0f} ms")
     end_ms = START_NS // 10**6 + n_days * DAY_S * 1000
     points = sorted({n_points // 5, n_points // 2, n_points - 1})
     with serve(folder, journal="journal") as page:
@@ -179,6 +191,8 @@ def print_times(folder: Path, n_points: int, n_days: int) -> None:
             print(
                 f"a view of {days:>5} days: {', '.join(f'{ms:.0f}' for ms in took_ms)} ms"
             )
+            found[f"view_of_{days}_days_ms"] = max(took_ms)
+    return found
 
 
 if __name__ == "__main__":

@@ -4,17 +4,20 @@ memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from monitor.config import JournalSettings, SensorSettings, Subscription
+from monitor.diagnosis.live import answer
 from monitor.evidence.network import Classifier
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.router import Rules
+from monitor.records.machine import Surroundings
 from monitor.records.signal import Float32, Message
 from monitor.signal.payload.raw import RawPayload
+from monitor.simulator.known import KnownMachine
 from monitor.simulator.machine import Kind, SimulatedMachine
 
 TOPIC = "vibration/{machine}/{point}/waveform"
@@ -54,6 +57,21 @@ class Workload:
         )
         analysers = (Analyser(self.rule, self.classifier),)
         return Rules((subscription,), analysers, JournalSettings(), MAX_PAYLOAD_BYTES, None)
+
+    def rules_with_machines(self) -> Rules:
+        """The same, with the parts of each machine described: alarms are diagnosed."""
+        known = Surroundings(KnownMachine("healthy", 0).machine)
+        return replace(self.rules(), surroundings=lambda _name: known, answer=answer)
+
+    def of_healthy(self) -> Workload:
+        """Of the sensors alone that have no fault."""
+        topics = {
+            topic(sensor)
+            for sensor in range(self.n_sensors)
+            if max(windows_of(sensor)) < N_RECORDINGS
+        }
+        messages = tuple(one for one in self.messages if one.topic in topics)
+        return replace(self, n_sensors=len(topics), messages=messages)
 
     def samples(self) -> Float32:
         """The payloads in m/s²: shape (n, n_channels, n_window)."""

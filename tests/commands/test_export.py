@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +14,15 @@ from scipy.io import wavfile
 
 from monitor.cli import main
 from monitor.config_file import load_config
-from monitor.journal import columns
-from monitor.journal.columns import Selection, read_kept_windows, read_maps, read_verdicts
+from monitor.journal import columns, trend_columns
+from monitor.journal.columns import (
+    Columns,
+    Selection,
+    read_kept_windows,
+    read_maps,
+    read_verdicts,
+)
+from monitor.journal.trend_columns import TrendSelection, read_trend
 from monitor.journal.writer import Journal
 from monitor.records.batch import Batch, KeptWindow
 from monitor.records.verdict import Status
@@ -74,6 +83,63 @@ def test_csv_of_trends_has_a_row_a_span(config: Path, tmp_path: Path, rows: str)
     scores = [make_verdict(index).evidence[0].score for index in range(5)]
     assert float(row["network_mean"]) == pytest.approx(np.mean(scores))
     assert row["rms_ms2_threshold"] == ""
+
+
+def test_trends_are_written_some_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever fits at once, the table is that of read_trend; a quantity that begins late too."""
+    config = write_config(tmp_path)
+    journal = Journal(load_config(config).journal.path)
+    for day in range(7):
+        at = make_verdict(day * 86400 // 2)
+        named = {"rms_ms2": 1.0 + day} | ({"kurtosis": 3.5} if day > 4 else {})
+        journal.commit(Batch(verdicts=[replace(at, indicators=named)]))
+    journal.close()
+    whole = read_trend(load_config(config).journal.path, POINT, "ten_minutes")
+    assert len(whole["start"]) == 7
+    written = set()
+    for n in (1, 2, 3, 100):
+        monkeypatch.setattr(trend_columns, "N_ROWS", n)
+        out = tmp_path / f"{n}.csv"
+        span = ("--from", "2023-11-14", "--to", "2023-12-16", "--tz", "UTC")
+        assert export(config, "csv", out, *span, "--rows", "ten_minutes") == 0
+        written.add(out.read_text())
+    (text,) = written
+    rows = list(csv.DictReader(text.splitlines()))
+    assert list(rows[0]) == list(whole)
+    means = [float(row["kurtosis_mean"] or "nan") for row in rows]
+    np.testing.assert_array_equal(means, whole["kurtosis_mean"])
+
+
+def test_an_interrupted_export_of_trends_leaves_nothing(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_selection: TrendSelection) -> Iterator[Columns]:
+        yield next(whole(_selection))
+        raise KeyboardInterrupt
+
+    whole = TrendSelection.blocks
+    monkeypatch.setattr(TrendSelection, "blocks", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export(config, "csv", tmp_path / "out.csv", *FROM, "--rows", "days")
+    assert not [path for path in tmp_path.iterdir() if "out.csv" in path.name]
+
+
+def test_a_long_export_of_trends_says_how_far_it_is(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No clock: the state that `spoken` would print is asked for once a row is written."""
+    states: list[str] = []
+
+    @contextmanager
+    def heard(state: Callable[[], str]) -> Iterator[None]:
+        yield
+        states.append(state())
+
+    monkeypatch.setattr("monitor.commands.export.spoken", heard)
+    assert export(config, "csv", tmp_path / "out.csv", *FROM, "--rows", "days") == 0
+    assert states == ["rows of days written: 1 of 1 after 0 s"]
 
 
 def test_trends_are_refused_in_other_forms(

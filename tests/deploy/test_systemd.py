@@ -54,7 +54,13 @@ def test_units_are_clean(tmp_path: Path) -> None:
 
 @needs_systemd_analyze
 @pytest.mark.parametrize(
-    "name", ["camshaft.service", "camshaft-page.service", "camshaft-retrain.service"]
+    "name",
+    [
+        "camshaft.service",
+        "camshaft-page.service",
+        "camshaft-forward.service",
+        "camshaft-retrain.service",
+    ],
 )
 def test_exposure_is_low(name: str) -> None:
     command = [

@@ -2,8 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from monitor.evidence.cam import activation_maps, strongest_band
+from monitor.evidence.cam import (
+    FEW_ROWS,
+    MAX_ALONE,
+    activation_maps,
+    parts_of_sum,
+    strongest_band,
+)
 from monitor.records.verdict import Band
 
 
@@ -36,3 +44,22 @@ def test_a_head_of_another_network_shows_as_residual() -> None:
         features, np.ones(3, np.float32), 0.5, np.array([4.0], np.float32)
     )
     assert residual[0] == pytest.approx(0.5)
+
+
+@given(st.integers(1, 80), st.integers(0, 2**32 - 1), st.floats(0.0, 3.0))
+def test_parts_hold_each_row_once_and_are_few(
+    n_rows: int, seed: int, spread: float
+) -> None:
+    random = np.random.default_rng(seed)
+    contribution = random.normal(size=(n_rows, 4)) * np.exp(
+        spread * random.normal(size=(n_rows, 1))
+    )
+    parts = parts_of_sum(contribution.astype(np.float32))
+    assert [row for first, last in parts for row in range(first, last + 1)] == list(
+        range(n_rows)
+    )
+    assert len(parts) <= max(FEW_ROWS, 2 * MAX_ALONE + 1)
+    size = np.abs(contribution.sum(axis=1))
+    if n_rows > FEW_ROWS and size.max() > 0.02 * size.sum():
+        loudest = int(size.argmax())
+        assert (loudest, loudest) in parts

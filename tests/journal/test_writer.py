@@ -16,6 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monitor.journal.cursors import Cursor
+from monitor.journal.labels import LabelStore
 from monitor.journal.maps import STEP_DB
 from monitor.journal.places import RowKind
 from monitor.journal.reader import JournalReader
@@ -27,6 +28,7 @@ from monitor.outputs.influx.rows import lines_for
 from monitor.outputs.influx.sender import InfluxOutput
 from monitor.records.batch import BadPayload, Batch, Event, KeptWindow
 from monitor.records.evidence import NO_CELLS, measured_residual
+from monitor.records.labels import Label, LabelRequest
 from monitor.records.verdict import Status, Verdict
 from tests.verdicts import make_verdict, map_of
 
@@ -140,6 +142,25 @@ def test_no_two_rows_of_a_sensor_have_one_time(path: Path) -> None:
     ]
 
 
+def test_many_windows_of_one_time_take_one_nanosecond_each(path: Path) -> None:
+    """Whatever lies behind them already; and a thousand take few questions each."""
+    journal = Journal(path)
+    times: dict[str, Any] = {"start_ns": 1_700_000_000_137, "end_ns": 1_700_500_000_137}
+    end_ns = times["end_ns"]
+    behind = make_verdict(0, "m/p", segment=5000, **times | {"end_ns": end_ns + 6})
+    journal.commit(Batch(verdicts=[behind]))
+    n = 1000
+    many = [make_verdict(0, "m/p", segment=segment, **times) for segment in range(n)]
+    questions: list[str] = []
+    journal._link.set_trace_callback(questions.append)
+    journal.commit(Batch(verdicts=many))
+    journal._link.set_trace_callback(None)
+    found = [row.verdict.end_ns for row in JournalReader(path).rows()]
+    assert sorted(found) == list(range(end_ns, end_ns + n + 1))
+    asked = [text for text in questions if "IS NOT" in text]
+    assert n <= len(asked) < n * 25
+
+
 def test_a_journal_of_a_program_without_the_later_tables_gets_them(path: Path) -> None:
     Journal(path).commit(Batch(verdicts=[make_verdict()]))
     link = connect(path)
@@ -199,6 +220,34 @@ def test_rows_that_influxdb_has_go_before_rows_that_it_has_not(path: Path) -> No
     assert [row.row_id for row in JournalReader(path).rows()] == list(range(4, 11))
     assert journal.thin(0, PLENTY, ["influx"])["undelivered_rows"] == 7
     assert JournalReader(path).books().delivery["influx"]["verdict"] == (2, 1, 0)
+
+
+def test_maps_that_nobody_asks_for_go_before_verdicts(path: Path) -> None:
+    """Those of the older three quarters that are not NG, have no label and were delivered."""
+    journal, reader = Journal(path), JournalReader(path)
+    statuses = [Status.OK, Status.NG, Status.IDLE, *[Status.OK] * 17]
+    journal.commit(
+        Batch(
+            verdicts=[make_verdict(n, status=status) for n, status in enumerate(statuses)]
+        )
+    )
+    book = LabelStore(path)
+    book.add(LabelRequest(Label("ok"), at_ns=1, row_id=4))
+    book.close()
+    cursor = Cursor(path, "influx", KINDS)
+    cursor.settle(Step(accepted=[("verdict", n) for n in range(1, 13)]), at_ns=1)
+
+    def with_map() -> list[int]:
+        return [row.row_id for row in reader.rows() if row.verdict.evidence[0].cells.size]
+
+    before = with_map()
+    taken = journal.thin(0, PLENTY, ["influx"])
+    gone = [row for row in before if row not in with_map()]
+    assert gone == [1, 3, *range(5, 13)]
+    assert (taken["maps"], taken.total()) == (len(gone), len(gone))
+    assert reader.books().counters["thinned.maps"] == len(gone)
+    assert len(list(reader.rows())) == len(statuses)
+    assert journal.thin(0, PLENTY, ["influx"])["delivered_rows"] == 11
 
 
 def test_the_outbox_gives_each_row_until_it_is_settled(path: Path) -> None:

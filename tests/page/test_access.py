@@ -6,6 +6,7 @@ import io
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from starlette.routing import Mount, Route
 from monitor.cli import main
 from monitor.config import ConfigError, Secret
 from monitor.config_file import load_config
+from monitor.journal.asks import AskStore
 from monitor.journal.views import JournalViews
 from monitor.page import users
 from monitor.page.people import Role
@@ -39,6 +41,8 @@ NEEDED: dict[tuple[str, str], Role | None] = {
     ("GET", "/api/promise"): Role.VIEWER,
     ("GET", "/api/trend"): Role.VIEWER,
     ("GET", "/api/trend/points"): Role.VIEWER,
+    ("GET", "/api/export"): Role.VIEWER,
+    ("GET", "/api/export/sizes"): Role.VIEWER,
     ("GET", "/api/events"): Role.VIEWER,
     ("GET", "/api/events/{event_id:int}/row"): Role.VIEWER,
     ("GET", "/api/refused"): Role.VIEWER,
@@ -58,6 +62,7 @@ NEEDED: dict[tuple[str, str], Role | None] = {
     ("POST", "/api/mutes"): Role.OPERATOR,
     ("POST", "/api/mutes/end"): Role.OPERATOR,
     ("POST", "/api/repairs"): Role.OPERATOR,
+    ("POST", "/api/diagnoses"): Role.OPERATOR,
     ("POST", "/api/acknowledgements"): Role.OPERATOR,
     ("POST", "/api/commissionings"): Role.ADMIN,
     ("POST", "/api/commissionings/undo"): Role.ADMIN,
@@ -161,6 +166,7 @@ def test_the_name_of_who_logged_in_is_written_whatever_the_request_says(
         ("/api/labels", {"row_id": 1, "word": "unclear", **claimed}),
         ("/api/mutes", {"sensor": "fan-9/motor", "until_ms": soon_ms, **claimed}),
         ("/api/mutes/end", {"sensor": "fan-9/motor", **claimed}),
+        ("/api/diagnoses", {"sensor": "fan-9/motor", **claimed}),
     ]
     for path, tree in asked:
         assert page.ask("POST", path, tree, headers).status == 200
@@ -171,6 +177,8 @@ def test_the_name_of_who_logged_in_is_written_whatever_the_request_says(
     assert label == "unclear by a operator: ordered"
     assert muted.endswith(" by a operator: ordered")
     assert unmuted == "unmuted by a operator"
+    with closing(AskStore(journal)) as store:
+        assert [one.author for one in store.open()] == ["a operator"]
     views.close()
 
 

@@ -6,19 +6,22 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from monitor.journal.asks import AskStore
 from monitor.journal.writer import Journal
 from monitor.pipeline.configured import configured_rules
 from monitor.pipeline.pipeline import Pipeline
 from monitor.records.signal import Message
+from monitor.simulator.known import KnownMachine
 from tests.browser import chromium
 from tests.page_stage import Served, serve
-from tests.pipeline.test_diagnosing import SECOND_NS, broken, config, rpm
+from tests.pipeline.test_diagnosing import RATE_HZ, SECOND_NS, broken, config, rpm
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +120,46 @@ def test_it_fits_a_desk_and_a_phone(
     assert sheet.evaluate("document.documentElement.scrollWidth") <= width
     sheet.locator(".diagnosis").scroll_into_view_if_needed()
     sheet.screenshot(path=folder / f"{name}.png")
+
+
+def test_an_operator_asks_and_is_told_that_nothing_stands_out(
+    page: Any, tmp_path: Path
+) -> None:
+    known = config(rpm=rpm(), tolerance=0.01)
+    rule = known.sensors[0].model_copy(update={"model": None})
+    rules = configured_rules(known.model_copy(update={"sensors": (rule,)}))
+    pipeline, machine = Pipeline(rules, {}, {}, 0.0), KnownMachine("healthy", 2)
+    journal, start_ns = (
+        Journal(tmp_path / "camshaft.journal"),
+        time.time_ns() - 12 * SECOND_NS,
+    )
+
+    def judge(index: int) -> None:
+        """The index-th second."""
+        now_ns = start_ns + index * SECOND_NS
+        samples = machine.block(RATE_HZ).astype("<f4")
+        pipeline.process(
+            [Message("v/m/p", samples.tobytes(), now_ns)], now_ns, float(index)
+        )
+        journal.commit(pipeline.take_batch(with_tails=True))
+
+    judge(0)
+    with serve(tmp_path) as served:
+        sheet = page.context.browser.new_page()
+        sheet.set_default_timeout(30_000)
+        sheet.goto(f"{served.address}/#/point/m%2Fp?tab=diagnosis")
+        sheet.click("button.ask")
+        sheet.fill("input[name=author]", "Ann")
+        sheet.click("form.note button[type=submit]")
+        sheet.wait_for_selector("text=Asked. The answer comes with")
+        with closing(AskStore(journal.path)) as store:
+            (wanted,) = store.open()
+            assert (wanted.sensor, wanted.author) == ("m/p", "Ann")
+            pipeline.ask([wanted], start_ns)
+            for index in range(1, 11):
+                judge(index)
+            assert store.open() == []
+        sheet.wait_for_selector(".diagnosis:has-text('nothing stands out')")
+        assert "asked by Ann" in sheet.locator(".diagnosis").inner_text()
+        sheet.close()
+    journal.close()

@@ -174,7 +174,7 @@ def test_a_search_finds_what_the_tile_spells(look: Any, many: tuple[Served, str]
 def test_points_are_grouped_by_machine(look: Any, many: tuple[Served, str]) -> None:
     page = look(many[0], "")
     page.wait_for_selector(".tile")
-    page.check("label:has-text('by machine') input")
+    page.select_option("select[aria-label='Groups']", "machine")
     assert page.locator(".machine").count() == 50
     assert many[1].partition("/")[0] in page.locator(".machine h2").first.inner_text()
     page.reload()

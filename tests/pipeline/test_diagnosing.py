@@ -154,7 +154,7 @@ def feed(
     window = Window(name, 1, first, 0, float(RATE_HZ), samples, more.get("n_new", n))
     verdict = replace(make_verdict(index, name), status=status, alarm=alarm)
     rule = config(rpm=1000).sensors[0]
-    to.take(verdict, window, rule, KNOWN)
+    to.take(verdict, window, rule, KNOWN, more.get("received_ns", 0))
 
 
 def test_collecting_begins_with_the_first_ng_and_no_stretch_spans_a_gap() -> None:

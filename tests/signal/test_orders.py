@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from monitor.diagnosis.shaft import Shaft, in_turns
+from monitor.diagnosis.shaft import Shaft, by_told, in_turns
+from monitor.records.machine import ShaftSpeed
 from monitor.records.signal import Float32
 from monitor.signal.orders import SpeedProfile, read_speed, steadied
 from monitor.signal.welch import mean_density
@@ -47,6 +48,35 @@ def test_the_first_order_is_one_line_where_the_speed_wanders_by_5_percent(
     assert turned is not None
     assert share_in_line(samples, rate_hz, shaft_hz) < 0.7
     assert share_in_line(turned[0], rate_hz, shaft_hz) > 0.9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_told_course_steadies_what_the_lines_alone_do_not_show(seed: int) -> None:
+    """A tenth up and a tenth down: more than is looked for around a line."""
+    machine = SimulatedMachine("healthy", seed)
+    machine.parameters = replace(machine.parameters, swing=((0.1, 0.3, 1.0),))
+    rate_hz, shaft_hz = machine.sample_rate_hz, machine.parameters.shaft_hz
+    at_s = np.arange(0.0, SECONDS, 0.2)
+    told = SpeedProfile(at_s, shaft_hz * (1 + 0.1 * np.sin(2 * np.pi * 0.3 * at_s + 1.0)))
+    mean_hz = float(told.hz.mean())
+    samples = machine.block(round(SECONDS * rate_hz))[0]
+    speed = ShaftSpeed(0.99 * mean_hz, 1.01 * mean_hz)
+    turned = by_told([samples], rate_hz, speed, [told])
+    assert turned is not None
+    assert share_in_line(turned[0], rate_hz, mean_hz) > 0.9
+    assert share_in_line(samples, rate_hz, mean_hz) < 0.7
+
+
+def test_a_steady_course_is_not_used_nor_one_that_makes_lines_worse() -> None:
+    machine = SimulatedMachine("healthy", 0)
+    machine.parameters = replace(machine.parameters, swing=())
+    rate_hz, shaft_hz = machine.sample_rate_hz, machine.parameters.shaft_hz
+    samples = machine.block(round(SECONDS * rate_hz))[0]
+    speed = ShaftSpeed(0.99 * shaft_hz, 1.01 * shaft_hz)
+    at_s = np.arange(0.0, SECONDS, 0.2)
+    for size in (0.001, 0.05):
+        wrong = SpeedProfile(at_s, shaft_hz * (1 + size * np.sin(2 * at_s)))
+        assert by_told([samples], rate_hz, speed, [wrong]) is None
 
 
 @pytest.mark.parametrize("order", [1.0, 2.5, 30.0])

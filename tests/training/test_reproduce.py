@@ -55,5 +55,5 @@ def test_a_figure_that_fell_is_not_as_good() -> None:
     ],
 )
 def test_other_recordings_are_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(TrainingError, match="are not those that simulator 6b65480eaff2"):
+    with pytest.raises(TrainingError, match=f"are not those that simulator {ORIGINAL.id}"):
         compare(ORIGINAL, rebuilt(**change))

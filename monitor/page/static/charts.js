@@ -309,8 +309,9 @@ function waveSeries(wave, channel, colours) {
 // The network's sum begins at its bias; a score without one begins at zero.
 export const hasBias = (evidence) => evidence.unit === "logit" || evidence.bias !== 0;
 
-// Bars that start where the one below ended: bias, bands from low to high, and the sum they reach.
-export function steps(row, evidence) {
+// Bars that start where the one below ended: bias, bands from low to high, and the sum they reach. Parts: first and
+// last band of each bar.
+export function steps(row, evidence, parts = evidence.parts) {
   const edges = row.maps.f_edges_hz;
   const total = evidence.score;
   const found = [];
@@ -320,16 +321,20 @@ export function steps(row, evidence) {
     reached += value;
   };
   if (hasBias(evidence)) add("bias", evidence.bias);
-  for (const [index, value] of evidence.bands.entries())
-    add(bandWords(edges[index], edges[index + 1]), value);
+  for (const [first, last] of parts) {
+    const value = evidence.bands.slice(first, last + 1).reduce((sum, band) => sum + band, 0);
+    add(bandWords(edges[first], edges[last + 1]), value);
+  }
   found.push({ name: evidence.unit, value: total, from: 0, to: total, isSum: true });
   return { found, reached, limit: evidence.threshold };
 }
 
 export function stepsOption(row, evidence, colours, compared) {
   const { found, limit } = steps(row, evidence);
-  const same = compared?.evidence.find((one) => one.kind === evidence.kind);
-  const others = same ? steps(compared, same).found : null;
+  const same = compared?.evidence.find(
+    (one) => one.kind === evidence.kind && one.bands.length === evidence.bands.length,
+  );
+  const others = same ? steps(compared, same, evidence.parts).found : null;
   const colourOf = (step) => {
     if (step.isSum) return colours.text;
     return step.value >= 0 ? colours["for-ng"] : colours["for-ok"];

@@ -30,10 +30,22 @@ export function conditionPart() {
   return { panel, write };
 }
 
-function words(name, value) {
+// A name as the service gives it, of one channel or of all: its title, unit and what it begins with.
+function partsOf(name) {
   const dot = name.indexOf(".");
   const [base, channel] = dot < 0 ? [name, ""] : [name.slice(0, dot), name.slice(dot + 1)];
   const [title, unit] = NAMES[base] ?? [base.replaceAll("_", " "), ""];
+  return { base, title: channel ? `${title}, ${channel}` : title, unit };
+}
+
+// "Peak, z (m/s²)"
+export function indicatorWord(name) {
+  const { title, unit } = partsOf(name);
+  return unit ? `${title} (${unit})` : title;
+}
+
+function words(name, value) {
+  const { base, title, unit } = partsOf(name);
   const text = base === "zone" ? "ABCD"[value - 1] : `${plain(value, 3)} ${unit}`.trim();
-  return [channel ? `${title}, ${channel}` : title, text];
+  return [title, text];
 }

@@ -1,13 +1,16 @@
-// What is broken, of the alarm that a window belongs to: the name, its sum, and the spectra it rests on.
+// What is broken, of the alarm that a window belongs to, or because somebody asked: the name, its sum,
+// and the spectra it rests on.
 
 import { loadCharts, palette } from "./charts.js";
 import { conditionPart } from "./condition.js";
 import { el, show } from "./dom.js";
+import { diagnoseForm } from "./forms.js";
 import { get } from "./net.js";
 import { fullTime, plain } from "./words.js";
 
 const N_CURSOR = 6; // harmonics that the cursor marks
 const SMALLEST = 0.01; // of a band's share of the verdict, to have a line of its own
+const NS_PER_MS = 1e6;
 const LABEL = { fontSize: 13 };
 const SPECTRA = { envelope: "Envelope spectrum", spectrum: "Spectrum" };
 
@@ -15,7 +18,25 @@ export function tab(place, point) {
   const diagnosis = diagnosisPart();
   const condition = conditionPart();
   const none = el("p", { class: "quiet" }, "This window belongs to no alarm that was diagnosed.");
-  show(place, [none, diagnosis.panel, condition.panel]);
+  const ask = el("div", { class: "controls" });
+  offer();
+  show(place, [none, ask, diagnosis.panel, condition.panel]);
+
+  function offer(said = "") {
+    const open = () =>
+      show(
+        ask,
+        diagnoseForm(point.sensor, asked, () => offer()),
+      );
+    const button = el("button", { type: "button", class: "ask", onclick: open }, "Diagnose now…");
+    show(ask, button, el("span", { class: "quiet", role: "status" }, said));
+  }
+
+  function asked() {
+    offer(
+      "Asked. The answer comes with the point's next ten seconds of signal, here and as an event.",
+    );
+  }
 
   async function write() {
     condition.write(point.row);
@@ -144,11 +165,13 @@ function factWords(found) {
     `${plain(found.signal_s, 1)} s that ended ${fullTime(found.at_ms)}`,
     `channel ${found.channel}`,
   ];
+  if (found.asked_by) parts.unshift(`asked by ${found.asked_by}`);
   if (found.shaft_hz) parts.push(`shaft ${plain(found.shaft_hz, 2)} Hz`);
   if (found.resolution_hz)
     parts.push(`resolution ${plain(found.resolution_hz, 2)} Hz, ${found.n_averaged} averaged`);
   if (found.runner_up)
     parts.push(`next: ${found.runner_up[0]}, by chance ${found.runner_up[1].toPrecision(2)}`);
+  if (found.healthy_ns) parts.push(`growth since ${fullTime(found.healthy_ns / NS_PER_MS)}`);
   if (found.unknown.length)
     parts.push(
       `cannot be told: ${found.unknown.map(([name, why]) => `${name} (${why})`).join("; ")}`,

@@ -22,7 +22,7 @@ const FILTERS = [
   {
     word: "Sensors",
     kinds: ["silent", "back", "not_understood", "format_wrong", "clock_wrong", "rate_wrong"].concat(
-      ["snapshot_too_short", "period_wrong", "overload", "overload_over"],
+      ["snapshot_too_short", "period_wrong", "overload", "overload_over", "records_gone"],
     ),
   },
 ];

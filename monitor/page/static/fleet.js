@@ -1,9 +1,10 @@
 // The fleet: one tile a measuring point, those that ask for a look first; many healthy ones small.
 
-import { el, shape, show } from "./dom.js";
+import { choose, el, shape, show } from "./dom.js";
+import { groupChoices, grouped, nameWithin } from "./fleet_groups.js";
 import { fleet, listen } from "./net.js";
 import { refusedTiles } from "./refused.js";
-import { dayStrip } from "./trend_strip.js";
+import { askSlopes, dayStrip, onSlopes, slopeNode, slopeOf } from "./trend_strip.js";
 import {
   alarmWord,
   bandHolds,
@@ -22,6 +23,7 @@ import {
 const MANY = 24; // points from which on the healthy ones are small
 const DENSITY_KEY = "camshaft.density";
 const GROUPS_KEY = "camshaft.groups";
+const ORDER_KEY = "camshaft.order";
 const RESORT_MS = 10_000;
 
 export const pointAddress = (sensor) => `#/point/${encodeURIComponent(sensor)}`;
@@ -46,6 +48,14 @@ const byName = (a, b) => a.sensor.localeCompare(b.sensor, undefined, { numeric: 
 export const order = (a, b) =>
   rank(a) - rank(b) || (asksForALook(a) && badness(b) - badness(a)) || byName(a, b);
 
+// By the least that a point rises with 95 % certainty, so that a steep guess does not lead; those without a slope last.
+export function bySlope(slope) {
+  const least = ({ sensor }) => slope(sensor)?.low ?? Number.NEGATIVE_INFINITY;
+  return (a, b) => least(b) - least(a) || order(a, b);
+}
+
+const rises = (sensor) => (slopeOf(sensor)?.low ?? 0) > 0;
+
 // Every word must stand somewhere in what the tile spells: "mill-2 spindle", "no data", "alarm".
 export function fits(sensor, text) {
   const place = `${spelled(sensor.sensor)} ${sensor.sensor}`;
@@ -55,17 +65,6 @@ export function fits(sensor, text) {
     .toLowerCase()
     .split(/\s+/)
     .every((word) => where.includes(word));
-}
-
-// Machines in the order of their worst points, each with its points.
-export function grouped(sensors) {
-  const groups = new Map();
-  for (const sensor of sensors) {
-    const machine = machineOf(sensor.sensor);
-    if (!groups.has(machine)) groups.set(machine, []);
-    groups.get(machine).push(sensor);
-  }
-  return groups;
 }
 
 // -- tiles ------------------------------------------------------------------------------------
@@ -103,7 +102,8 @@ function badges(sensor) {
   ];
 }
 
-function tile(sensor) {
+// machine: as it is called here; below a level's title without what the title says.
+function tile(sensor, machine) {
   const { text, share } = evidence(sensor);
   const bar =
     share === null
@@ -124,12 +124,7 @@ function tile(sensor) {
       el("strong", {}, statusWord(sensor.status)),
       el("span", { class: "badges" }, badges(sensor)),
     ),
-    el(
-      "span",
-      { class: "name" },
-      el("b", {}, machineOf(sensor.sensor)),
-      ` ${pointOf(sensor.sensor)}`,
-    ),
+    el("span", { class: "name" }, el("b", {}, machine), ` ${pointOf(sensor.sensor)}`),
     el("span", { class: "since", title: fullTime(began(sensor).ms) }, sinceWords(sensor)),
     el("span", { class: "figure" }, text, bar),
     dayStrip(sensor.sensor),
@@ -143,8 +138,8 @@ function lastLine(sensor) {
   return el("span", { class: "band" }, holds);
 }
 
-// One line: what it is, and how it is.
-function smallTile(sensor) {
+// One line: what it is, and how it is; where slopes are asked for, a second.
+function smallTile(sensor, machine, withSlope) {
   const { text } = evidence(sensor);
   return el(
     "a",
@@ -155,13 +150,9 @@ function smallTile(sensor) {
       title: `${meaning(sensor.status)} · ${sinceWords(sensor)} · ${text}`,
     },
     el("span", { class: "state" }, shape(sensor.status)),
-    el(
-      "span",
-      { class: "name" },
-      el("b", {}, machineOf(sensor.sensor)),
-      ` ${pointOf(sensor.sensor)}`,
-    ),
+    el("span", { class: "name" }, el("b", {}, machine), ` ${pointOf(sensor.sensor)}`),
     el("span", { class: "badges" }, badges(sensor)),
+    withSlope ? slopeNode(sensor.sensor) : null,
   );
 }
 
@@ -191,21 +182,25 @@ export function fleetView(view) {
     ].map(([value, word]) => el("option", { value }, word)),
   );
   density.value = stored ?? "auto";
-  const groups = el("input", {
-    type: "checkbox",
-    checked: localStorage.getItem(GROUPS_KEY) === "true",
-    onchange: () => remember(GROUPS_KEY, groups.checked),
+  const groups = el("select", {
+    "aria-label": "Groups",
+    onchange: () => {
+      grouping = groups.value;
+      remember(GROUPS_KEY, grouping);
+    },
   });
+  let grouping = localStorage.getItem(GROUPS_KEY) ?? "none";
+  const sorting = el(
+    "select",
+    { "aria-label": "Order", onchange: () => remember(ORDER_KEY, sorting.value) },
+    el("option", { value: "worst" }, "Worst first"),
+    el("option", { value: "slope" }, "Fastest rising first"),
+  );
+  sorting.value = localStorage.getItem(ORDER_KEY) === "slope" ? "slope" : "worst";
   const places = el("div", { id: "fleet" });
   const empty = el("p", { class: "empty" });
   const refused = refusedTiles();
-  const layout = el(
-    "div",
-    { class: "controls" },
-    search,
-    density,
-    el("label", {}, groups, "by machine"),
-  );
+  const layout = el("div", { class: "controls" }, search, sorting, groups, density);
   const bar = el("div", { class: "bar" }, el("h1", {}, "Fleet"), chips, layout);
   show(view, bar, refused.grid, places, empty);
 
@@ -219,8 +214,12 @@ export function fleetView(view) {
     (!wanted.unseen || sensor.alarm_event) &&
     fits(sensor, wanted.text.trim());
 
+  const isBySlope = () => sorting.value === "slope";
+  const isGrouped = () => groups.value !== "none";
+
   function isSmall(sensor) {
-    if (groups.checked) return density.value !== "large" && !asksForALook(sensor);
+    if (isBySlope() && density.value === "auto" && rises(sensor.sensor)) return false;
+    if (isGrouped()) return density.value !== "large" && !asksForALook(sensor);
     if (density.value !== "auto") return density.value === "small";
     return fleet.sensors.size >= MANY && !asksForALook(sensor);
   }
@@ -258,7 +257,8 @@ export function fleetView(view) {
 
   function refresh(name) {
     const sensor = fleet.sensors.get(name);
-    const fresh = isSmall(sensor) ? smallTile(sensor) : tile(sensor);
+    const machine = isGrouped() ? nameWithin(name, groups.value) : machineOf(name);
+    const fresh = isSmall(sensor) ? smallTile(sensor, machine, isBySlope()) : tile(sensor, machine);
     const old = tiles.get(name);
     if (old) {
       const focused = document.activeElement === old;
@@ -270,9 +270,11 @@ export function fleetView(view) {
 
   function arrange() {
     countChips();
-    const shown = [...fleet.sensors.values()].filter(visible).sort(order);
+    const first = isBySlope() ? bySlope(slopeOf) : order;
+    const shown = [...fleet.sensors.values()].filter(visible).sort(first);
+    if (isBySlope()) askSlopes(shown.map(({ sensor }) => sensor));
     const focused = document.activeElement;
-    show(places, groups.checked ? el("div", { class: "machines" }, machines(shown)) : sizes(shown));
+    show(places, isGrouped() ? sections(shown) : sizes(shown));
     if (places.contains(focused)) focused.focus({ preventScroll: true });
     empty.textContent = emptyWords(shown.length);
     empty.hidden = shown.length > 0;
@@ -292,18 +294,14 @@ export function fleetView(view) {
     );
   }
 
-  function machines(shown) {
-    return [...grouped(shown)].map(([machine, sensors]) => {
+  // Machines stand beside each other; of wider places each takes the whole width.
+  function sections(shown) {
+    const nodes = [...grouped(shown, groups.value)].map(([name, sensors]) => {
       const n = sensors.length === 1 ? "1 point" : `${sensors.length} points`;
-      const title = el(
-        "h2",
-        {},
-        shape(sensors[0].status),
-        machine,
-        el("span", { class: "quiet" }, n),
-      );
+      const title = el("h2", {}, shape(sensors[0].status), name, el("span", { class: "quiet" }, n));
       return el("section", { class: `machine ${sensors[0].status}` }, title, sizes(sensors));
     });
+    return el("div", { class: groups.value === "machine" ? "machines" : "places" }, nodes);
   }
 
   function emptyWords(n) {
@@ -315,7 +313,15 @@ export function fleetView(view) {
     );
   }
 
+  // What there is to choose depends on the names; a choice that is remembered holds once they are there.
+  function offerGroups() {
+    const choices = groupChoices([...fleet.sensors.keys()]);
+    const can = choices.some(([value]) => value === grouping);
+    choose(groups, choices, can ? grouping : "none");
+  }
+
   function all() {
+    offerGroups();
     tiles.clear();
     for (const name of fleet.sensors.keys()) refresh(name);
     arrange();
@@ -334,17 +340,21 @@ export function fleetView(view) {
     }
     if (moved) arrange();
   });
+  const stopSlopes = onSlopes(() => isBySlope() && all());
   // Times grow, and the worst may have changed places.
   const clock = setInterval(() => {
     for (const [name, element] of tiles) {
       const since = element.querySelector(".since");
       if (since) since.textContent = sinceWords(fleet.sensors.get(name));
     }
-    if (!view.querySelector(":focus-visible")) arrange();
+    if (view.querySelector(":focus-visible")) return;
+    offerGroups();
+    arrange();
   }, RESORT_MS);
   all();
   return () => {
     stop();
+    stopSlopes();
     refused.stop();
     clearInterval(clock);
   };

@@ -62,6 +62,13 @@ export function noteForm(title, send, cancel, commentWord) {
   );
 }
 
+// Where a name is all there is to say.
+function nameForm(title, send, cancel) {
+  const form = noteForm(title, send, cancel);
+  form.querySelector(".wide")?.remove();
+  return form;
+}
+
 export function acknowledgeForm(event_id, done, cancel) {
   const send = async (note) => {
     await post("api/acknowledgements", { event_id, ...note });
@@ -134,15 +141,21 @@ export function repairForm(sensor, done, cancel) {
   return noteForm("Note the repair", send, cancel, "What was done");
 }
 
+// The service answers with the next windows, in an event and on the tab.
+export function diagnoseForm(sensor, done, cancel) {
+  const send = async ({ author }) => {
+    await post("api/diagnoses", { sensor, author });
+    await done();
+  };
+  return nameForm("Diagnose now", send, cancel);
+}
+
 export function unmuteForm(sensor, done, cancel) {
-  if (!may("operator")) return notAllowed("End the mute", "operator");
   const send = async ({ author }) => {
     await post("api/mutes/end", { sensor, author });
     await done();
   };
-  const form = noteForm("End the mute", send, cancel);
-  form.querySelector(".wide").remove();
-  return form;
+  return nameForm("End the mute", send, cancel);
 }
 
 // A sensor's baseline, taken from its last windows or taken back. The guard is the server's.

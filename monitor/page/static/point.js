@@ -3,6 +3,7 @@
 import { loadCharts, palette, timelineOption } from "./charts.js";
 import { show } from "./dom.js";
 import { eventsView } from "./events.js";
+import { exporting } from "./export.js";
 import { get, listen } from "./net.js";
 import { layout } from "./parts.js";
 import { showPromise } from "./promise.js";
@@ -53,11 +54,17 @@ export function pointView(view, sensor, { what, id, tab }) {
     compare: said(compare),
     reloadLabels,
   });
-  parts.head.bar.append(trendLink(sensor));
+  parts.head.bar.append(trendLink(sensor), exporting(spanShown).node);
   show(view, parts.nodes);
   showPromise(parts.events, sensor);
   let timeline = null;
   let echarts = null;
+
+  // Of the time line.
+  function spanShown() {
+    const [first, last] = [state.rows[0], state.rows.at(-1)];
+    return first ? { sensor, from: first.end_ms, to: last.end_ms, tier_s: 0 } : null;
+  }
 
   function timelineAddress(n, before_row = null) {
     const query = new URLSearchParams({ sensor, n });

@@ -1,16 +1,20 @@
 // The chart of a trend: a figure's spread and middle, threshold, statuses and marks; and a row in words.
 
+import { indicatorWord } from "./condition.js";
 import { el } from "./dom.js";
+import { withNextZone, zoneSeries } from "./trend_zones.js";
 import { fullTime, kindWord, plain, STATUSES, span, statusWord } from "./words.js";
 
 const FONT = '"DejaVu Sans", "Segoe UI", system-ui, sans-serif';
 const NAME_LEFT_PX = 48; // a phone has no room to begin at the axis
 const LABEL = { fontSize: 13 };
 const DAY_MS = 86400e3;
+// No grid grows narrower for a long name: both have one time axis.
+const ALIGNED = { outerBoundsMode: "none" };
 export const MARGINS = { left: 64, right: 14 };
 
 const WORDS = { probability: "P(NG)", network: "network (logit)", novelty: "novelty" };
-export const quantityWord = (name) => WORDS[name] ?? name.replaceAll("_", " ");
+export const quantityWord = (name) => WORDS[name] ?? indicatorWord(name);
 
 const TIERS = { 0: "single windows", 600: "ten minutes", 3600: "hours", 86400: "days" };
 
@@ -36,7 +40,8 @@ export function limits(tree) {
     .flatMap((row) => [row.low, row.high, row.threshold])
     .filter((value) => value !== undefined && value !== null);
   if (!values.length) return [0, 1];
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const low = Math.min(...values);
+  const high = withNextZone(tree.zones_mm_s, Math.max(...values));
   const room = 0.05 * (high - low || Math.abs(high) || 1);
   return [low >= 0 ? Math.max(0, low - room) : low - room, high + room];
 }
@@ -87,8 +92,8 @@ export function trendOption(echarts, tree, chosen, colours, range) {
     animation: false,
     textStyle: { color: colours.text, fontFamily: FONT },
     grid: [
-      { ...MARGINS, top: 34, bottom: 76 },
-      { ...MARGINS, bottom: 30, height: 26 },
+      { ...MARGINS, ...ALIGNED, top: 34, bottom: 76 },
+      { ...MARGINS, ...ALIGNED, bottom: 30, height: 26 },
     ],
     tooltip: {
       trigger: "item",
@@ -109,7 +114,7 @@ export function trendOption(echarts, tree, chosen, colours, range) {
         gridIndex: 0,
         min: low,
         max: high,
-        name: caption(tree),
+        name: quantityWord(tree.quantity),
         nameTextStyle: {
           ...LABEL,
           color: colours.quiet,
@@ -127,6 +132,7 @@ export function trendOption(echarts, tree, chosen, colours, range) {
       { type: "value", gridIndex: 1, min: 0, max: 1, show: false },
     ],
     series: [
+      ...zoneSeries(tree, low, high, colours),
       {
         ...rows(spreadShape(tree, colours, echarts), figure, 0),
         markArea: chosen ? chosenArea(chosen, colours) : undefined,
@@ -262,8 +268,12 @@ function worstNodes(tree, row, point) {
   return el("span", {}, link, " ", quiet("(its raw samples are not kept)"));
 }
 
-// Single windows have no range.
-function caption({ quantity, tier_s }) {
-  const spread = tier_s === 0 ? "" : ": range, median, 95 %";
-  return `${quantityWord(quantity)}${spread}, threshold dashed`;
+// What the marks of the chart are. Single windows have no range.
+export function drawnWords({ tier_s, rows }) {
+  const has = ({ threshold }) => threshold !== undefined && threshold !== null;
+  const parts = [
+    tier_s === 0 ? null : "range, median and 95 %",
+    rows.some(has) ? "threshold dashed" : null,
+  ].filter(Boolean);
+  return parts.length ? ` Drawn: ${parts.join(", ")}.` : "";
 }

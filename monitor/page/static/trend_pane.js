@@ -2,10 +2,12 @@
 
 import { palette } from "./charts.js";
 import { el, show } from "./dom.js";
+import { exporting } from "./export.js";
 import { get } from "./net.js";
-import { detailNodes, limits, rowAt, tierWords, trendOption } from "./trend_chart.js";
+import { detailNodes, drawnWords, limits, rowAt, tierWords, trendOption } from "./trend_chart.js";
 import { moves } from "./trend_moves.js";
 import { clampSpan } from "./trend_span.js";
+import { zoneLegend } from "./trend_zones.js";
 import { againstBaseline, waterfall } from "./waterfall.js";
 import { machineOf, pointOf } from "./words.js";
 
@@ -43,7 +45,10 @@ export function trendPane(echarts, place, common, loaded) {
   const spans = el("div", { class: "trend-spans", role: "group", "aria-label": "Span" });
   show(spans, spanButtons());
   const title = el("h2", { class: "trend-whose" });
-  const parts = [title, spans, trouble, caption, canvas, detail, spectrum.node, map.node];
+  const files = exporting(() => state.tree && { ...state, tier_s: state.tree.tier_s });
+  const zones = el("p", { class: "zone-legend quiet" });
+  const charts = [canvas, zones, detail, spectrum.node, map.node];
+  const parts = [title, spans, trouble, caption, ...charts, files.node];
   const node = el("section", { class: "trend-pane" }, parts);
   let chart = null;
 
@@ -95,6 +100,7 @@ export function trendPane(echarts, place, common, loaded) {
       Object.assign(state, { tree, from: tree.from_ms, to: tree.to_ms });
       trouble.hidden = true;
       loaded(pane);
+      files.again();
     } catch (error) {
       if (left) return;
       trouble.textContent = error.message;
@@ -110,7 +116,8 @@ export function trendPane(echarts, place, common, loaded) {
     range = shared;
     chart ??= echarts.init(canvas, null, { renderer: "canvas" });
     title.textContent = `${machineOf(tree.sensor)} ${pointOf(tree.sensor)}`;
-    caption.textContent = tierWords(tree);
+    caption.textContent = [tierWords(tree) + drawnWords(tree), tree.formerly].join(" ");
+    show(zones, zoneLegend(tree));
     chart.setOption(option(), true);
     drawSpectrum(tree.bands);
     const maps = tree.bands?.maps ?? {};

@@ -11,7 +11,21 @@ const FRESH_MS = 600e3;
 
 const known = new Map(); // sensor: { at, tree }
 const waiting = new Map(); // sensor: its elements
+const listeners = new Set(); // called when slopes have come
 let asking = false;
+
+// What is known of a point's slope; null where there is none, or not yet.
+export const slopeOf = (sensor) => known.get(sensor)?.tree.slope ?? null;
+
+// Ask for the slopes of these points, and call back each time that some have come. Returns what stops that.
+export function onSlopes(work) {
+  listeners.add(work);
+  return () => listeners.delete(work);
+}
+
+export function askSlopes(sensors) {
+  for (const sensor of sensors) if (isOld(sensor)) want(sensor, []);
+}
 
 // An element that fills itself.
 export function dayStrip(sensor) {
@@ -19,14 +33,24 @@ export function dayStrip(sensor) {
   const node = el("span", { class: "day-strip" });
   const found = known.get(sensor);
   if (found) fill(node, found.tree);
-  if (!found || Date.now() - found.at > FRESH_MS) {
-    waiting.set(sensor, [...(waiting.get(sensor) ?? []), node]);
-    if (!asking) {
-      asking = true;
-      setTimeout(ask, 50);
-    }
-  }
+  if (isOld(sensor)) want(sensor, [node]);
   return node;
+}
+
+const isOld = (sensor) => !(Date.now() - known.get(sensor)?.at <= FRESH_MS);
+
+function want(sensor, nodes) {
+  waiting.set(sensor, [...(waiting.get(sensor) ?? []), ...nodes]);
+  if (asking) return;
+  asking = true;
+  setTimeout(ask, 50);
+}
+
+// How fast it rises, with the interval; empty where that is not known.
+export function slopeNode(sensor) {
+  const slope = slopeOf(sensor);
+  if (!slope) return null;
+  return el("span", { class: "slope", title: intervalWords(slope) }, slopeWords(slope));
 }
 
 async function ask() {
@@ -39,6 +63,7 @@ async function ask() {
       known.set(tree.sensor, { at: Date.now(), tree });
       for (const node of new Map(chosen).get(tree.sensor) ?? []) fill(node, tree);
     }
+    for (const work of listeners) work();
   }
   asking = false;
 }
@@ -55,9 +80,7 @@ function fill(node, tree) {
   show(
     node,
     el("span", { class: "hours", role: "img", "aria-label": node.title }, cells),
-    tree.slope
-      ? el("span", { class: "slope", title: intervalWords(tree.slope) }, slopeWords(tree.slope))
-      : null,
+    slopeNode(tree.sensor),
   );
 }
 

@@ -22,6 +22,7 @@ const KINDS = {
   alarm_cleared: "Alarm cleared",
   alarm_acknowledged: "Alarm acknowledged",
   diagnosed: "Alarm diagnosed",
+  diagnosis_asked: "Diagnosis asked for",
   label: "Label",
   silent: "Sensor silent",
   back: "Sensor back",
@@ -44,6 +45,7 @@ const KINDS = {
   period_wrong: "Period wrong",
   overload: "Windows dropped",
   overload_over: "No more windows dropped",
+  records_gone: "Records were deleted unread",
 };
 export const kindWord = (kind) => KINDS[kind] ?? kind.replaceAll("_", " ");
 

@@ -30,7 +30,8 @@ const EDGES = [0, 100, 250, 500, 1000];
 
 function evidenceOf(unit, bias, bands, threshold = 1) {
   const score = bias + bands.reduce((sum, value) => sum + value, 0);
-  return { kind: unit, unit, bias, bands, score, threshold };
+  const parts = bands.map((_, index) => [index, index]);
+  return { kind: unit, unit, bias, bands, parts, score, threshold };
 }
 const rowOf = (...evidence) => ({ evidence, maps: { f_edges_hz: EDGES } });
 
@@ -47,6 +48,22 @@ test("the bars end where the score stands, for every kind", () => {
     for (let i = 1; i < found.length - 1; i += 1) assert.equal(found[i].from, found[i - 1].to);
     assert.equal(limit, 1);
   }
+});
+
+test("bands that are one part are one bar, in the window compared as well", () => {
+  const parts = [
+    [0, 1],
+    [2, 2],
+    [3, 3],
+  ];
+  const here = { ...evidenceOf("logit", -1, [0.1, 0.2, 3, 4]), parts };
+  const other = rowOf(evidenceOf("logit", -1, [0.5, 0.25, 1, 1]));
+  const { found, reached } = steps(rowOf(here), here);
+  assert.equal(found.length, parts.length + 2);
+  assert.ok(Math.abs(reached - here.score) < 1e-12);
+  assert.ok(Math.abs(found[1].value - 0.3) < 1e-12);
+  const { series } = stepsOption(rowOf(here), here, COLOURS, other);
+  assert.match(series[0].tooltip.formatter({ dataIndex: 1 }), /last OK: \+0\.75/);
 });
 
 test("a logit begins at its bias even where that is zero; another score only where it has one", () => {

@@ -13,6 +13,7 @@ import {
   zoomed,
 } from "../../../monitor/page/static/trend_span.js";
 import { dayWords, slopeWords } from "../../../monitor/page/static/trend_strip.js";
+import { withNextZone, zoneBands } from "../../../monitor/page/static/trend_zones.js";
 import { againstBaseline } from "../../../monitor/page/static/waterfall.js";
 
 const KNOWN = { first_ms: 1e12, last_ms: 1e12 + 86400e3 };
@@ -86,6 +87,30 @@ test("the statuses of a row share its height by their time", () => {
   assert.equal(found.find((one) => one.status === "IDLE").to, 1);
   const marks = shares({ windows: { NO_DATA: 1 }, span_s: { NO_DATA: 0 } });
   assert.deepEqual(marks, [{ status: "NO_DATA", from: 0, to: 1 }]);
+});
+
+test("zones fill the value axis once, with no gap and nothing beyond it", () => {
+  const bands = zoneBands([1.4, 2.8, 4.5], 1, 3);
+  assert.deepEqual(
+    bands.map(({ letter, from, to }) => [letter, from, to]),
+    [
+      ["A", 1, 1.4],
+      ["B", 1.4, 2.8],
+      ["C", 2.8, 3],
+    ],
+  );
+  assert.deepEqual(
+    zoneBands([1.4, 2.8, 4.5], 5, 9).map(({ letter }) => letter),
+    ["D"],
+  );
+});
+
+test("the next worse zone is in the picture, where there is one", () => {
+  const tree = { quantity: "velocity_rms_mm_s", rows: [{ low: 1, high: 1.2 }] };
+  assert.ok(limits(tree)[1] < 1.4);
+  const [, high] = limits({ ...tree, zones_mm_s: [1.4, 2.8, 4.5] });
+  assert.ok(high > 1.4 && high < 2.8);
+  assert.equal(withNextZone([1.4, 2.8, 4.5], 5), 5);
 });
 
 test("a slope is never without its interval, and steady where that holds nothing", () => {

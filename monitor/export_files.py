@@ -1,4 +1,4 @@
-"""The files of `camshaft export`, each written in constant memory however long the span is."""
+"""What command line and page export, each file written in constant memory however long the span."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import struct
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
@@ -15,36 +15,32 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.commands.progress import Count
-from monitor.journal.columns import Columns, Selection
+from monitor.journal.columns import Columns, KeptSamples, Selection
 from monitor.records.signal import Float32
 
 TABLE = "windows.csv"  # of a folder of WAV files
 TABLE_COLUMNS = ("path", "row_id", "point", "start", "status", "why", "sample_rate_hz")
 FLOAT_SAMPLES = 3  # of WAV's formats
 N_CHARACTERS = 512  # of a text in an npz file; compressed, what is empty takes nothing
+Told = Callable[[int], None]  # so many rows or windows more are written
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would work out such a text
 
 
-def write_csv(path: Path, selection: Selection, progress: Count) -> None:
-    """A row a window. Times are ISO 8601, UTC; what a window lacks is empty."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(selection.layout.names)
-        for block in selection.verdicts():
-            table.writerows(zip(*map(_texts, block.values()), strict=True))
-            progress.reach(progress.done + len(block["row_id"]), progress.total)
+def write_csv(
+    file: IO[bytes], names: Sequence[str], blocks: Iterable[Columns], told: Told
+) -> None:
+    """A row a window, or a span of trends. Times are ISO 8601, UTC; what a row lacks is empty."""
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    table = csv.writer(text)
+    table.writerow(names)
+    for block in blocks:
+        table.writerows(zip(*map(_texts, block.values()), strict=True))
+        told(len(block[names[0]]))
+    text.detach()
 
 
-def write_table(path: Path, columns: Columns) -> None:
-    """As write_csv, of columns that are at hand."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(columns)
-        table.writerows(zip(*map(_texts, columns.values()), strict=True))
-
-
-def write_wav(folder: Path, selection: Selection, progress: Count) -> None:
+def write_wav(folder: Path, selection: Selection, told: Told) -> None:
     """A file a kept window, float32 in m/s², and their table."""
     folder.mkdir()
     with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
@@ -53,16 +49,34 @@ def write_wav(folder: Path, selection: Selection, progress: Count) -> None:
         for window in selection.kept_windows():
             name = f"{window['row_id']}.wav"
             (folder / name).write_bytes(_wav(window["samples"], window["sample_rate_hz"]))
-            fields = (_time(window["start"]), window["status"], window["why"])
-            point, rate_hz = _harmless(window["point"]), window["sample_rate_hz"]
-            table.writerow((name, window["row_id"], point, *fields, rate_hz))
-            progress.step()
+            table.writerow(_table_row(name, window))
+            told(1)
 
 
-def write_npz(path: Path, selection: Selection, progress: Count) -> None:
+def write_wav_zip(file: IO[bytes], selection: Selection, told: Told) -> None:
+    """As write_wav, in one file."""
+    lines = io.StringIO(newline="")
+    table = csv.writer(lines)
+    table.writerow(TABLE_COLUMNS)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for window in selection.kept_windows():
+            name = f"{window['row_id']}.wav"
+            archive.writestr(name, _wav(window["samples"], window["sample_rate_hz"]))
+            table.writerow(_table_row(name, window))
+            told(1)
+        archive.writestr(TABLE, lines.getvalue())
+
+
+def _table_row(name: str, window: KeptSamples) -> tuple[object, ...]:
+    point, rate_hz = _harmless(window["point"]), window["sample_rate_hz"]
+    fields = (_time(window["start"]), window["status"], window["why"])
+    return name, window["row_id"], point, *fields, rate_hz
+
+
+def write_npz(file: IO[bytes], selection: Selection, told: Told) -> None:
     """Each column of the verdicts; of each kept window window_<row_id>, float32 (n_channels, n)."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        _write_columns(archive, selection, progress)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        _write_columns(archive, selection, told)
         row_ids, rates_hz = [], []
         for window in selection.kept_windows():
             _write_array(archive, f"window_{window['row_id']}", window["samples"])
@@ -72,7 +86,7 @@ def write_npz(path: Path, selection: Selection, progress: Count) -> None:
         _write_array(archive, "kept_sample_rate_hz", np.array(rates_hz, np.float64))
 
 
-def _write_columns(archive: zipfile.ZipFile, selection: Selection, progress: Count) -> None:
+def _write_columns(archive: zipfile.ZipFile, selection: Selection, told: Told) -> None:
     """An array's length stands before it, so columns are gathered on the disk, one file each."""
     names, dtypes = selection.layout.names, dict[str, np.dtype[Any]]()
     with ExitStack() as stack:
@@ -82,7 +96,7 @@ def _write_columns(archive: zipfile.ZipFile, selection: Selection, progress: Cou
                 written = _as_written(column)
                 dtypes[name] = written.dtype
                 files[name].write(written.tobytes())
-            progress.reach(progress.done + len(block["row_id"]), progress.total)
+            told(len(block["row_id"]))
         for name, file in files.items():
             size = file.tell() // dtypes[name].itemsize
             file.seek(0)

@@ -1,0 +1,1 @@
+"""A member of a Kafka group: which partitions this machine serves, a process for each."""
