@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, Tag
 
 from monitor.records.signal import Chunk, Message
-from monitor.settings import Finite, Names
+from monitor.settings import Finite, Names, NamesOrByPoint
 from monitor.signal.payload import sample_times, sparkplug_message
 from monitor.signal.payload.base import (
     DecoderSettings,
@@ -56,12 +55,6 @@ _ARRAYS = {
 }  # fmt: skip
 
 
-Metrics = Annotated[
-    Annotated[Names, Tag("list")] | Annotated[dict[str, Names], Tag("point")],
-    Discriminator(lambda value: "point" if isinstance(value, dict) else "list"),
-]
-
-
 class SparkplugPayload(PayloadSettings):
     """metrics : the names of the metrics, one for each channel, or one that holds them all; of
         several sensors in one device: those of each, by point
@@ -70,7 +63,7 @@ class SparkplugPayload(PayloadSettings):
     """
 
     format: Literal["sparkplug"]
-    metrics: Metrics
+    metrics: NamesOrByPoint
     layout: Layout = "interleaved"  # of one metric that holds all channels
     # Where the metric names no type of its own, as edge nodes do in DDATA, and of type Bytes.
     dtype: Dtype = "float32"
