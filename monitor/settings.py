@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=1 << 20)]
 Names = Annotated[tuple[str, ...], Field(min_length=1, max_length=16)]
+# Of one sensor, or those of each by point. Told apart by kind, so that a refusal is about the one.
+NamesOrByPoint = Annotated[
+    Annotated[Names, Tag("list")] | Annotated[dict[str, Names], Tag("point")],
+    Discriminator(lambda value: "point" if isinstance(value, dict) else "list"),
+]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1, max_length=16)]
 
 

@@ -356,9 +356,10 @@ class Pipeline:
         for missing in noticed.missing:
             self._note_missing(missing, "gap")
         for dead, kind in noticed.dead:
-            sensor = self.sensors.get(self._router.sensor_of(dead) or "")
-            if sensor is not None and not sensor.is_silent:
-                self._end(sensor, sensor.died(now_ns, f"{kind}: its sender has ended"))
+            for name in sorted(self._names_on(dead)):
+                sensor = self.sensors[name]
+                if not sensor.is_silent:
+                    self._end(sensor, sensor.died(now_ns, f"{kind}: its sender has ended"))
 
     def _end(self, sensor: Sensor, stopped: Stopped) -> None:
         """The sensor's stream ends here."""
@@ -417,11 +418,15 @@ class Pipeline:
             if sensor.name != own:
                 self._topics[sensor.name] = topic
 
-    def _note_missing(self, topic: str, reason: str) -> None:
-        """The sensors of a topic miss a message: the one it names, and those last heard on it."""
+    def _names_on(self, topic: str) -> set[str]:
+        """The sensors of a topic: the one it names, and those last heard on it."""
         names = {name for name, heard_on in self._topics.items() if heard_on == topic}
         names.add(self._router.sensor_of(topic) or "")
-        for name in names & self.sensors.keys():
+        return names & self.sensors.keys()
+
+    def _note_missing(self, topic: str, reason: str) -> None:
+        """The sensors of a topic miss a message."""
+        for name in self._names_on(topic):
             self.sensors[name].note_missing(reason)
             self._touched.add(name)
 

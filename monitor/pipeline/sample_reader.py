@@ -113,7 +113,7 @@ class SampleReader:
         topic = edge.data_of(edge.device)
         for pattern, payload in self._topics:
             if pattern.match(topic) is not None and isinstance(payload, SparkplugPayload):
-                return payload.metrics
+                return payload.every_metric
         return None
 
 

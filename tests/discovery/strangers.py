@@ -1,5 +1,6 @@
 """Senders that nobody had in mind while discovery was written: what products, gateways and
-platforms publish, by their public documentation, each with a configuration written by hand.
+platforms publish, each with a configuration written by hand. `source` says where the shape is
+documented; "from memory" that no documentation of it was at hand.
 
 As in senders.py: a sender takes a block of samples and gives the messages of it.
 """
@@ -324,7 +325,7 @@ STRANGERS: dict[str, Stranger] = {
         {"vib-front/main": [0], "vib-rear/main": [1]},
     ),
     "kepserver": Stranger(
-        "support.ptc.com, Kepware IoT gateway: id, value, quality and time of each tag",
+        "support.ptc.com, Kepware IoT gateway: id, value, quality, time; keys from memory",
         Sender(_kepserver, n_channels=3, **SLOW),
         _by_hand(
             "iotgateway",
@@ -371,7 +372,7 @@ STRANGERS: dict[str, Stranger] = {
         {"Mill/VibX": [0], "Mill/VibY": [1]},
     ),
     "losant": Stranger(
-        "docs.losant.com: state of a device",
+        "Losant, state of a device, from memory",
         Sender(_losant),
         _by_hand(
             "losant/{machine}/state",
@@ -389,7 +390,7 @@ STRANGERS: dict[str, Stranger] = {
         ),
     ),
     "labview": Stranger(
-        "LabVIEW's waveform, flattened to JSON",
+        "LabVIEW's waveform, flattened to JSON, from memory",
         Sender(_labview),
         _by_hand(
             "daq/{machine}/{point}",
@@ -408,7 +409,7 @@ STRANGERS: dict[str, Stranger] = {
         ),
     ),
     "ncd-raw": Stranger(
-        "ncd.io: time-domain data by the Node-RED library",
+        "ncd.io, time-domain data by the Node-RED library; keys from memory",
         Sender(
             _ncd_raw,
             n_channels=3,
@@ -444,7 +445,7 @@ STRANGERS: dict[str, Stranger] = {
         is_vibration=False,
     ),
     "sensor-logger": Stranger(
-        "github.com/tszheichoi/awesome-sensor-logger, PUSHING.md",
+        "tszheichoi/awesome-sensor-logger, MQTT publishing; keys from memory",
         Sender(
             _sensor_logger,
             n_channels=6,
@@ -470,7 +471,7 @@ STRANGERS: dict[str, Stranger] = {
         Sender(_line_protocol, n_channels=3, because="text", asks="payload", **EVERY_2_MS),
     ),
     "number-a-topic": Stranger(
-        "esphome.io, MQTT: the state of each sensor",
+        "ESPHome, the state of each sensor, from memory",
         Sender(_number_a_topic, n_channels=3, **SLOW),
         _by_hand(
             "{machine}/sensor/{point}/state",
@@ -480,7 +481,7 @@ STRANGERS: dict[str, Stranger] = {
         {f"esphome-press/accel_{axis}": [k] for k, axis in enumerate("xyz")},
     ),
     "texts": Stranger(
-        "sketches with ArduinoJson that send String(value)",
+        "sketches that send String(value), from memory",
         Sender(_texts, n_channels=3, **SLOW),
         _by_hand(
             "arduino/{machine}/{point}",

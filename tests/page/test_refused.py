@@ -123,7 +123,7 @@ def test_screenshots(
         ("fleet", "", ".tile"),
         ("refused", "#/refused", ".refusals li"),
     ):
-        viewport = {"width": width, "height": 560}
+        viewport = {"width": width, "height": 640}
         page = opened(browser, served, address, viewport=viewport, color_scheme=scheme)
         page.wait_for_selector(shown)
         page.screenshot(path=folder / f"not-understood-{view}-{name}-{scheme}.png")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config import Config
+from monitor.config import Config, ConfigError
 from monitor.journal.writer import Journal
 from monitor.pipeline import edge_nodes
 from monitor.pipeline.pipeline import Pipeline
@@ -367,3 +368,57 @@ def test_in_any_order_no_sample_comes_to_another_axis(
         except PayloadError as error:
             refusals.append(error)
     assert all(error.detail.isprintable() for error in refusals)
+
+
+TWO = {"front": ["vibration/x"], "rear": ["vibration/y"]}
+
+
+def two_sensors(metrics: Any = TWO) -> Config:
+    """Of one device: the axes of the session as sensors of their own."""
+    how = {"format": "sparkplug", "metrics": metrics, "dtype": "int16"}
+    return configure(
+        subscriptions=[{"topic": "spBv1.0/plant/DDATA/+/{machine}", "payload": how}],
+        sensor={"sample_rate_hz": 1000, "window_s": 0.1},
+    )
+
+
+def test_sensors_of_one_device_are_told_by_point() -> None:
+    settings = two_sensors()
+    found, samples = router(settings), dict[str, list[float]]()
+    for message in session():
+        chunks = found.read(message, settings.sensor)
+        assert isinstance(chunks, list)
+        for chunk in chunks:
+            samples.setdefault(chunk.sensor, []).extend(chunk.samples[0].tolist())
+    assert samples == {
+        "press/front": list(range(600)),
+        "press/rear": [-x for x in range(600)],
+    }
+
+
+def test_a_death_ends_every_sensor_of_its_device() -> None:
+    batch = run(session(), Pipeline(rules(two_sensors()), {}, {}, 0.0))
+    dead = [
+        verdict.sensor for verdict in batch.verdicts if verdict.status is Status.NO_DATA
+    ]
+    assert dead == ["press/front", "press/rear"] * 2
+    assert not batch.bad_payloads
+    assert {verdict.sensor for verdict in batch.verdicts} == {"press/front", "press/rear"}
+
+
+def test_a_message_may_bring_some_of_the_sensors() -> None:
+    settings = two_sensors({"front": ["vibration/x"], "other": ["no/such"]})
+    found = router(settings)
+    sensors = []
+    for message in session():
+        with suppress(PayloadError):  # the birth lacks no/such, and says so
+            chunks = found.read(message, settings.sensor)
+            assert isinstance(chunks, list)
+            sensors += [chunk.sensor for chunk in chunks]
+    assert set(sensors) == {"press/front"}
+
+
+@pytest.mark.parametrize("metrics", [{}, {"": ["x"]}, {"a+b": ["x"]}, {"a": []}])
+def test_points_that_cannot_be_are_refused(metrics: Any) -> None:
+    with pytest.raises(ConfigError, match=r"payload.*metrics"):
+        two_sensors(metrics)

@@ -7,14 +7,14 @@ gave to it: who keeps the certificates hands the newest one in.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.records.signal import Chunk, Message
-from monitor.settings import Finite, Names
+from monitor.settings import Finite, Names, NamesOrByPoint
 from monitor.signal.payload import sample_times, sparkplug_message
 from monitor.signal.payload.base import (
     DecoderSettings,
@@ -24,6 +24,7 @@ from monitor.signal.payload.base import (
 )
 from monitor.signal.payload.birth import Birth
 from monitor.signal.payload.facts import chunk_of, property_facts, quote, stated_scale
+from monitor.signal.payload.names import sensor_name
 from monitor.signal.payload.samples import (
     N_BYTES,
     ByteOrder,
@@ -44,6 +45,7 @@ from monitor.signal.payload.sparkplug_message import (
     Payload,
 )
 
+MAX_POINTS = 64  # sensors in one device
 # Data types: Sparkplug 3.0.0, 6.4.16.
 _SIGNED_BITS = {1: 8, 2: 16, 3: 32, 4: 64}
 _BYTES_TYPES = (17, 18)  # Bytes, File
@@ -54,13 +56,14 @@ _ARRAYS = {
 
 
 class SparkplugPayload(PayloadSettings):
-    """metrics : the names of the metrics, one for each channel, or one that holds them all
+    """metrics : the names of the metrics, one for each channel, or one that holds them all; of
+        several sensors in one device: those of each, by point
     sequence : whether the edge node's seq tells losses: only where nothing else
         of it is sent
     """
 
     format: Literal["sparkplug"]
-    metrics: Names
+    metrics: NamesOrByPoint
     layout: Layout = "interleaved"  # of one metric that holds all channels
     # Where the metric names no type of its own, as edge nodes do in DDATA, and of type Bytes.
     dtype: Dtype = "float32"
@@ -70,8 +73,32 @@ class SparkplugPayload(PayloadSettings):
     # where a birth certificate is missing: a command to the edge node
     request_rebirth: bool = True
 
+    @property
+    def names_point(self) -> bool:
+        return isinstance(self.metrics, dict)
+
+    @property
+    def by_point(self) -> Mapping[str | None, Names]:
+        """None: the topic names the point."""
+        if not isinstance(self.metrics, dict):
+            return {None: self.metrics}
+        found: dict[str | None, Names] = {}
+        found.update(self.metrics)
+        return found
+
+    @property
+    def every_metric(self) -> tuple[str, ...]:
+        return tuple(name for names in self.by_point.values() for name in names)
+
     def check(self) -> None:
         super().check()
+        if not 1 <= len(self.by_point) <= MAX_POINTS:
+            raise ValueError(f"metrics: 1 to {MAX_POINTS} points, not {len(self.by_point)}")
+        for point in self.by_point:
+            try:
+                sensor_name("m/p", None, point)
+            except PayloadError as error:
+                raise ValueError(f"metrics: {error.detail}") from error
         if self.compression != "none":
             raise ValueError(
                 "compression: Sparkplug has its own, which is found and undone"
@@ -79,8 +106,8 @@ class SparkplugPayload(PayloadSettings):
 
 
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
-    """One chunk, or one for each unbroken piece where values come one by one; none where the sender
-    is known by its birth certificate, and sent other metrics alone.
+    """One chunk a sensor, or one for each unbroken piece where values come one by one; none where
+    the sender is known by its birth certificate, and sent other metrics alone.
 
     Raises PayloadError: not_sparkplug, unknown_alias, no_samples, not_numbers,
     bad_length, wrong_channels, bad_rate, bad_time, bad_sequence, too_large,
@@ -96,10 +123,30 @@ def chunks_of(content: Payload, message: Message, settings: DecoderSettings) -> 
     assert isinstance(payload, SparkplugPayload)
     resolve(content.metrics, settings.birth)
     sent = {metric.name for metric in content.metrics}
-    if settings.birth is not None and sent.isdisjoint(payload.metrics):
+    if settings.birth is not None and sent.isdisjoint(payload.every_metric):
         return []
-    sensor, rule = settings.sensor, settings.rule(settings.sensor)
-    found = [_named(content, name) for name in payload.metrics]
+    chunks: list[Chunk] = []
+    for point, names in payload.by_point.items():
+        if point is None or not sent.isdisjoint(names):
+            chunks += _of_point(content, message, settings, point, names)
+    if not chunks:
+        text = f"Payload has none of the metrics {', '.join(map(quote, payload.every_metric))}."
+        raise PayloadError("no_samples", text)
+    return chunks
+
+
+def _of_point(
+    content: Payload,
+    message: Message,
+    settings: DecoderSettings,
+    point: str | None,
+    names: Names,
+) -> list[Chunk]:
+    payload = settings.payload
+    assert isinstance(payload, SparkplugPayload)
+    sensor = sensor_name(settings.sensor, None, point)
+    rule = settings.rule(sensor)
+    found = [_named(content, name) for name in names]
     numbers = _channels(
         [_numbers(metrics, payload) for metrics in found], payload.layout, rule
     )
