@@ -29,6 +29,8 @@ SURE_BITS = 60.0
 RANDOM_BITS = 0.75
 ODD_TAIL = 1.04  # a number of bytes behind the samples that is no whole number is rare
 FLOAT_RANGE = (1e-9, 1e9)
+FAR = 4.0  # times as near
+MAX_SPREAD = 4000.0  # of 16 bits; that of fractions is 18,900
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ def _float_bits(runs: list[Float64], dtype: str) -> float:
     spread = np.log2(sizes.max() / np.median(sizes))
     if spread > 20:
         return np.inf
+    if _are_words(values, dtype):
+        return np.inf
     # Nothing else looks so: it goes before whatever code whole numbers have. Pairs of float32 of
     # one size look like float64; halves of float64 do not look like float32, unless they are 0:
     # then both say as much.
@@ -117,6 +121,57 @@ def rivals(found: Sequence[Stored], n_bytes: int) -> list[Stored]:
         return [one for one in found[1:] if one.bits <= best.bits and one.tail == best.tail]
     limit = best.bits + max(SURE_SHARE * best.bits, SURE_BITS / n_bytes)
     return [one for one in found[1:] if one.bits <= limit and not _are_alike(best, one)]
+
+
+def _are_words(values: Float64, dtype: str) -> bool:
+    """int16 near 16384 or -16384, 1 g of many sensors, look like floats of about 2: but they look
+    like each other, which exponents and fractions do not.
+    """
+    stored = np.ascontiguousarray(values.astype(dtype))
+    words = stored.view(np.int16).reshape(len(values), -1).astype(np.float64)
+    middles, spreads = np.median(words, axis=0), words.std(axis=0)
+    if spreads.max() > MAX_SPREAD:
+        return False
+    return bool(np.ptp(middles) <= 2 * spreads.max())
+
+
+def by_sign(found: Sequence[Stored], blobs: Sequence[bytes]) -> list[Stored]:
+    """The same readings; of the best one and its kin of the other sign, where both say as much,
+    the one whose numbers are far nearer its own zero: an unsigned one has it in the middle.
+    """
+    best = found[0]
+    kin = next((one for one in found[1:] if _are_alike(best, one)), None)
+    if kin is None or kin.bits > best.bits * (1 + SURE_SHARE):
+        return list(found)
+    offsets = {one: _offset(one, blobs) for one in (best, kin)}
+    if _are_same(best, kin, blobs):
+        offsets = dict.fromkeys(offsets, 0.0)  # the signed one
+    near, far = sorted((best, kin), key=lambda one: (offsets[one], one.dtype[0] == "u"))
+    return [near, far, *(one for one in found if one not in (best, kin))]
+
+
+def is_sign_open(found: Sequence[Stored], blobs: Sequence[bytes]) -> bool:
+    """Whether the first two differ in their sign alone, and neither is far nearer its zero."""
+    if len(found) < 2 or not _are_alike(found[0], found[1]):
+        return False
+    if found[1].bits > found[0].bits * (1 + SURE_SHARE) or _are_same(
+        found[0], found[1], blobs
+    ):
+        return False
+    return FAR * _offset(found[0], blobs) > _offset(found[1], blobs)
+
+
+def _offset(stored: Stored, blobs: Sequence[bytes]) -> float:
+    """How far the middle of the numbers is from the zero of their type."""
+    values = np.concatenate(_bulk(stored, blobs))
+    zero = 2.0 ** (8 * stored.width - 1) if stored.dtype.startswith("u") else 0.0
+    return abs(float(np.median(values)) - zero)
+
+
+def _are_same(one: Stored, other: Stored, blobs: Sequence[bytes]) -> bool:
+    """No number has the bit that makes the difference."""
+    pairs = zip(_bulk(one, blobs), _bulk(other, blobs), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 def is_noise(best: Stored) -> bool:

@@ -100,7 +100,10 @@ def number_type(
             " zlib, deflate and zstd.",
         )
         return None
+    found = binary.by_sign(found, datas)
     best, rivals = found[0], binary.rivals(found, n_bytes)
+    if binary.is_sign_open(found, datas):
+        rivals = [found[1], *rivals]
     has_twin = binary.has_shifted_twin(best, found) and not best.tail
     if has_twin and _has_tail(numbers_in(best, datas)):
         rivals = [one for one in found[1:] if one.width == best.width][:1] or rivals

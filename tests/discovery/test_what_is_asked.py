@@ -156,3 +156,27 @@ def test_what_else_a_broker_brings_is_left_out() -> None:
         ("hall/{machine}/vib", True)
     ]
     assert {one.topic for one in found.passed_over} == {"hall/m1/temp", "hall/m1/state"}
+
+
+SIGNS = {  # of numbers that never cross the zero of either type
+    "a little below 0": (-500, "int16"),
+    "a little above the middle": (33_300, "uint16"),
+    "in between": (49_100, "asked"),
+    "a little above 0": (1_000, "int16"),
+    "1 g of 16384, as float32 of 2 begin": (16_384, "int16"),
+}
+
+
+@pytest.mark.parametrize("name", SIGNS)
+def test_the_sign_of_whole_numbers_is_that_of_the_nearer_zero(name: str) -> None:
+    middle, dtype = SIGNS[name]
+
+    def publish(k: int, at: int, x: Float64) -> bytes:
+        return np.round(x[0] * 60 + middle).astype("<i4").astype("<u2").tobytes()
+
+    found = discover(heard(publish), {"unit": "counts 0.01", "sample_rate_hz": "1000"})
+    (proposal,) = found.proposals
+    if dtype == "asked":
+        assert [one.key for one in proposal.questions] == ["dtype"]
+    else:
+        assert proposal.payload["dtype"] == dtype
