@@ -26,7 +26,7 @@ QUICK = Recipe(
     learning_rate=1e-2,
     mixings=(MIXUP,),
     sparsity=0.02,
-    seed=3,
+    seed=1,
 )
 
 
