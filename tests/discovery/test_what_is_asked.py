@@ -172,7 +172,7 @@ def test_the_sign_of_whole_numbers_is_that_of_the_nearer_zero(name: str) -> None
     middle, dtype = SIGNS[name]
 
     def publish(k: int, at: int, x: Float64) -> bytes:
-        return np.round(x[0] * 60 + middle).astype("<i4").astype("<u2").tobytes()
+        return bytes(np.round(x[0] * 60 + middle).astype("<i4").astype("<u2").tobytes())
 
     found = discover(heard(publish), {"unit": "counts 0.01", "sample_rate_hz": "1000"})
     (proposal,) = found.proposals
