@@ -82,7 +82,7 @@ def test_what_is_wrong_with_a_sensor_is_said_beside_it(tmp_path: Path) -> None:
     journal.commit(batch)
     lines = render(summary(JournalReader(journal.path), [], now_ns)).splitlines()
     shown = [line.strip() for line in lines[lines.index("") + 2 :]]
-    assert shown[0].endswith("; now rate_mismatch")
+    assert "; now rate_mismatch" in shown[0]
     assert shown[1] == "runs at 1040 Hz"
     assert [line.split()[0] for line in shown[2:]] == ["b/p", "c/p", "never", "d/p", "56"]
 
