@@ -42,8 +42,8 @@ far_apart = edges.filter(lambda hz: min(np.diff(hz)) > 1e-6)
 def test_any_machine_and_point_survive(machine: str, point: str) -> None:
     verdict = make_verdict(sensor=f"{machine}/{point}")
     rows = parse("\n".join(verdict_lines(verdict, maps=True)))
-    # Verdict, quality and condition; a map and the spectrum of each channel by columns.
-    assert len(rows) == 3 + 3 * GRID.shape[1]
+    # Verdict, quality, condition and context; two maps and the spectrum by columns.
+    assert len(rows) == 4 + 3 * GRID.shape[1]
     for row in rows:
         assert {key: unquote(value) for key, value in row.tags.items()} == {
             "machine": machine,
