@@ -5,6 +5,7 @@ log lines made quiet, its errors put into words.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,8 @@ PARTITIONER = "murmur2_random"
 ANSWER_S = 5.0
 CONNECT_MS = 5_000
 BACKOFF_MS = (100, 10_000)  # between two attempts to connect
+# librdkafka says when a connection failed: another sentence at every attempt
+MOMENT = re.compile(r" \(after \d+ms in state \w+\)")
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +67,7 @@ class News:
 
 def said(error: KafkaError) -> str:
     """One clause for a person."""
-    return printable(error.str() or error.name(), 200)
+    return printable(MOMENT.sub("", error.str() or error.name()), 200)
 
 
 def is_too_large(error: KafkaError) -> bool:

@@ -6,7 +6,7 @@ import random
 import time
 from pathlib import Path
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
@@ -197,11 +197,14 @@ def n_received(service: Service) -> int:
     return sum(taken(books, sensor) for sensor in SHORT.sensors)
 
 
-def committed(kafka: Kafka, topic: str) -> int:
+def committed(kafka: Kafka, topic: str) -> int | None:
+    """None while the group's coordinator is still to be chosen."""
     consumer = Consumer(kafka.client(group_id="camshaft"))
     try:
         (place,) = consumer.committed([TopicPartition(topic, 0)], timeout=10)
         return place.offset
+    except KafkaException:
+        return None
     finally:
         consumer.close()
 
