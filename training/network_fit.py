@@ -67,7 +67,7 @@ def _fit_member(
     batches = MixedBatches(labelled.psd_db, labelled.label, recipe, seed)
     learner = _learner(replace(settings, n_members=1), recipe.weight_decay, recipe.sparsity)
     learner.begin(model)
-    rates = iter(_learning_rates(recipe, len(batches)))
+    rates = iter(learning_rates(recipe, len(batches)))
     for _ in range(recipe.n_epochs):
         for number in range(len(batches)):
             learner.step(batches[number], standard, next(rates))
@@ -92,7 +92,7 @@ def _standard(labelled: Dataset, recipe: Recipe) -> tuple[Float32, Float32]:
     return np.zeros_like(spread), np.maximum(spread, MIN_STD_DB)
 
 
-def _learning_rates(recipe: Recipe, n_batches: int) -> Float64:
+def learning_rates(recipe: Recipe, n_batches: int) -> Float64:
     """Of each step: up for two epochs, then down a cosine. n_batches : of an epoch"""
     step = np.arange(n_batches * recipe.n_epochs)
     n_up = 2 * n_batches

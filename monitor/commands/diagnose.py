@@ -57,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
             for ask_id, text in answers.items():
                 if text is not None:
                     print(f"{asked.pop(ask_id)}: {text}", flush=True)
-            time.sleep(POLL_S)
+            if asked:
+                time.sleep(POLL_S)
     for sensor in asked.values():
         print(f"{sensor}: no answer within {arguments.wait:g} s.", file=sys.stderr)
     return EXIT_NO if asked else EXIT_OK

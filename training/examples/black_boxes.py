@@ -40,7 +40,7 @@ from training.network import (
     make_repeatable,
     predict,
 )
-from training.network_fit import MIN_STD_DB, MixedBatches, fit
+from training.network_fit import MIN_STD_DB, MixedBatches, fit, learning_rates
 from training.plots import png
 from training.progress import bar, read_with_bar
 from training.recipe import Recipe, default_recipe, network_settings, spectrogram_settings
@@ -128,19 +128,16 @@ def fit_black_box(
         network_settings(train.settings, train.psd_db.shape[1], recipe), mean_db, std_db
     )
     batches = _Batches(MixedBatches(train.psd_db, train.label, recipe, recipe.seed))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        1e-5,
-        len(batches) * recipe.n_epochs,
-        warmup_target=recipe.learning_rate,
-        warmup_steps=2 * len(batches),
-    )
-    optimiser = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
+    rates = iter(learning_rates(recipe, len(batches)))
+    optimiser = keras.optimizers.AdamW(0.0, weight_decay=recipe.weight_decay)
     model.compile(optimiser, keras.losses.BinaryCrossentropy(from_logits=True))
-    callbacks = (
-        []
-        if tick is None
-        else [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())]
-    )
+
+    def set_rate(*_: object, **__: object) -> None:
+        optimiser.learning_rate = next(rates)
+
+    callbacks = [keras.callbacks.LambdaCallback(on_train_batch_begin=set_rate)]
+    if tick is not None:
+        callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick()))
     model.fit(
         batches, epochs=recipe.n_epochs, verbose=0, shuffle=False, callbacks=callbacks
     )
