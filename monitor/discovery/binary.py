@@ -162,10 +162,12 @@ def is_sign_open(found: Sequence[Stored], blobs: Sequence[bytes]) -> bool:
 
 
 def _offset(stored: Stored, blobs: Sequence[bytes]) -> float:
-    """How far the middle of the numbers is from the zero of their type."""
+    """How far the numbers are from the zero of their type; not their middle, for channels on
+    either side of it would have theirs near zero.
+    """
     values = np.concatenate(_bulk(stored, blobs))
     zero = 2.0 ** (8 * stored.width - 1) if stored.dtype.startswith("u") else 0.0
-    return abs(float(np.median(values)) - zero)
+    return float(np.median(np.abs(values - zero)))
 
 
 def _are_same(one: Stored, other: Stored, blobs: Sequence[bytes]) -> bool:

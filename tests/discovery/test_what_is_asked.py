@@ -180,3 +180,23 @@ def test_the_sign_of_whole_numbers_is_that_of_the_nearer_zero(name: str) -> None
         assert [one.key for one in proposal.questions] == ["dtype"]
     else:
         assert proposal.payload["dtype"] == dtype
+
+
+SEVERAL_SIGNS = {  # of channels whose middles lie on either side of a zero
+    "around 0": ((-4527, 6696), "int16"),
+    "around 0, three": ((-5100, 6300, -300), "int16"),
+    "around the middle": ((27_300, 38_900), "uint16"),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL_SIGNS)
+def test_the_sign_is_that_of_the_nearer_zero_for_each_channel(name: str) -> None:
+    middles, dtype = SEVERAL_SIGNS[name]
+
+    def publish(k: int, at: int, x: Float64) -> bytes:
+        table = x[: len(middles)] * 60 + np.array(middles)[:, None]
+        return bytes(np.round(table.T).astype("<i4").astype("<u2").tobytes())
+
+    found = discover(heard(publish), {"unit": "counts 0.01", "sample_rate_hz": "1000"})
+    (proposal,) = found.proposals
+    assert (proposal.payload["dtype"], proposal.questions) == (dtype, [])
