@@ -813,6 +813,8 @@ class Config(Settings):
     prometheus: PrometheusSettings | None = None
     # None: the broker holds what we cannot take yet; nothing is shed.
     max_lag_s: Positive | None = None
+    # Threads that judge. None: one for each processor, at most four.
+    workers: int | None = Field(default=None, ge=1, le=64)
     logging: LoggingSettings = LoggingSettings()
 
     @field_validator("influx", mode="before")

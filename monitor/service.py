@@ -2,6 +2,7 @@
 
     the source's thread     messages into the inbox
     pipeline thread         inbox -> verdicts -> journal -> acknowledgements
+    judging threads         windows -> verdicts, while the pipeline waits: config.workers less one
     a thread an output      journal -> an InfluxDB, a webhook, the alarm topics
     metrics threads         journal -> Prometheus, where it is asked for (prometheus_client's own)
     main thread             signals, watchdog
@@ -50,6 +51,7 @@ from monitor.pipeline.listening import ListeningClock
 from monitor.pipeline.pacing import Due, Pacer
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Rules
+from monitor.pipeline.workers import Workers, workers_here
 from monitor.records.batch import TROUBLES, BadPayload, Batch
 from monitor.records.signal import Message
 from monitor.repair_check import RepairCheck
@@ -163,7 +165,10 @@ class Service:
         self._reader = JournalReader(config.journal.path)
         streams, digests = self._journal.streams(), self._journal.digests()
         remembered, healthy_of = self._journal.remembered(), self._journal.healthy
-        self._pipeline = Pipeline(rules, streams, digests, 0.0, remembered, healthy_of)
+        self._workers = Workers(workers_here(config.workers))
+        self._pipeline = Pipeline(
+            rules, streams, digests, 0.0, remembered, healthy_of, self._workers.judge
+        )
         self._commissioner = Commissioner(config.journal.path, self._pipeline.geometry)
         self._points = PointStates(
             {name: stored.alarm_raised for name, stored in streams.items()}
@@ -258,6 +263,7 @@ class Service:
                 DRAIN_S,
             )
             return
+        self._workers.close()
         self._journal.close()
         log.info("Camshaft stopped.")
 

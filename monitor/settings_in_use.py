@@ -24,6 +24,7 @@ NEEDS_RESTART = (
     "notifications",
     "prometheus",
     "source",
+    "workers",
 )
 PAGE = "page"  # the page's own section, of which the service knows nothing
 NOT_SET = "not set"

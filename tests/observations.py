@@ -391,6 +391,11 @@ def service(config: Config, folder: Path) -> Iterator[Service]:
             running._lock_file.close()
 
 
+def judging_threads(config: Config, folder: Path, _patch: pytest.MonkeyPatch) -> int:
+    with service(config, folder) as running:
+        return running._workers.n
+
+
 def thinned(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> list[Any]:
     asked: list[Any] = []
 
@@ -980,6 +985,7 @@ OBSERVED: dict[str, Observation] = {
     "Config.instance": Observation(broker("status_topic"), {"instance": "other"}),
     "Config.models_folder": Observation(model_folder, {"models_folder": "models"}),
     "Config.max_lag_s": Observation(late, {"max_lag_s": 5}),
+    "Config.workers": Observation(judging_threads, {"workers": 3}, {"workers": 1}),
     "MqttSettings.host": seen_by_broker("host", "host", "broker.example"),
     "MqttSettings.port": seen_by_broker("port", "port", 1884),
     "MqttSettings.protocol": Observation(

@@ -53,6 +53,8 @@ def test_each_stage_has_a_cost(workload: Workload) -> None:
 def test_the_table_shows_what_could_not_be_measured() -> None:
     figures = {
         "pipeline_windows_per_s": 2000.0,
+        "n_workers": 2,
+        "workers_windows_per_s": 3100.0,
         "usual_script_windows_per_s": 16.0,
         "times_faster": 125.0,
         "kernel_limit_windows_per_s": 8000.0,

@@ -8,6 +8,7 @@ cache.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,13 @@ class _Ready:
         return logit.reshape(self.n_batch), self.interpreter.get_tensor(self.features)
 
 
+class _Own(threading.local):
+    """Each thread's interpreters by batch size: one cannot serve two threads at a time."""
+
+    def __init__(self) -> None:
+        self.ready: dict[int, _Ready] = {}
+
+
 class Classifier:
     """A model folder's network. Raises ModelError where the network does not fit its manifest."""
 
@@ -64,7 +72,7 @@ class Classifier:
         self._content = read_checked(folder, NETWORK_FILE, self.manifest)
         self._file = folder / NETWORK_FILE
         self._n_threads = n_threads
-        self._ready: dict[int, _Ready] = {}
+        self._own = _Own()
         settings = self.manifest.settings
         self._input_shape = (self.manifest.n_channels, settings.n_bands, settings.n_frames)
         self._features_shape = (
@@ -111,9 +119,10 @@ class Classifier:
         return logit[:n], features[:n]
 
     def _batch(self, size: int) -> _Ready:
-        if size not in self._ready:
-            self._ready[size] = self._allocate(size)
-        return self._ready[size]
+        ready = self._own.ready
+        if size not in ready:
+            ready[size] = self._allocate(size)
+        return ready[size]
 
     def _allocate(self, size: int) -> _Ready:
         try:

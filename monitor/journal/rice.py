@@ -24,6 +24,7 @@ MAX_WIDTH = 62
 AT_ONCE = 1 << 13  # numbers: more at once only leave the cache
 # The width is log2 of the mean, less this: of two-sided exponential scatter the best.
 MEAN_TO_WIDTH = float(np.log(2))
+_SHIFTS = np.arange(7, -1, -1, dtype=np.uint64)
 
 
 def pack(values: Whole) -> list[bytes]:
@@ -81,6 +82,19 @@ def _lows(folded: Whole, width: int) -> list[bytes]:
     """Each row's low bits, the highest first."""
     if not width:
         return [b""] * len(folded)
+    if width > 8:
+        return _wide_lows(folded, width)
+    n_rows, n = folded.shape
+    # Eight numbers fill as many whole bytes as each has bits.
+    eights = np.zeros((n_rows, (n + 7) // 8, 8), np.uint64)
+    eights.reshape(n_rows, -1)[:, :n] = folded & ((1 << width) - 1)
+    eights <<= _SHIFTS * np.uint64(width)
+    words = np.bitwise_or.reduce(eights, axis=2).astype(">u8").view(np.uint8)
+    data = words.reshape(n_rows, -1, 8)[..., 8 - width :].reshape(n_rows, -1)
+    return [row.tobytes() for row in data[:, : (n * width + 7) // 8]]
+
+
+def _wide_lows(folded: Whole, width: int) -> list[bytes]:
     n_bytes = _n_bytes(width)
     cut = folded.astype(f">u{n_bytes}").view(np.uint8).reshape(*folded.shape, n_bytes)
     bits = np.unpackbits(cut, axis=-1)[..., 8 * n_bytes - width :]

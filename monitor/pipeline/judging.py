@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from monitor.pipeline.analysis import Analyser, Analysis
@@ -36,6 +36,10 @@ class Judgement:
     kept: Sequence[KeptWindow] = ()
     events: Sequence[Event] = ()
     cut: Cut | None = None  # of a window
+
+
+# One judgement for each piece, in order.
+Judge = Callable[[Sequence[Cut]], Iterable[Judgement]]
 
 
 def judge(work: Sequence[Cut]) -> Iterator[Judgement]:

@@ -16,7 +16,7 @@ from monitor.config import SensorSettings
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.diagnosing import Diagnoser, HealthyOf, in_events, no_healthy
 from monitor.pipeline.healthy import HealthyCollector, is_wanted
-from monitor.pipeline.judging import Cut, Judgement, judge
+from monitor.pipeline.judging import Cut, Judge, Judgement, judge
 from monitor.pipeline.memory import Memory
 from monitor.pipeline.origins import Origin, Origins, Senders
 from monitor.pipeline.overload import Overload
@@ -55,14 +55,17 @@ class Pipeline:
         now_s: float,
         remembered: Remembered = NOTHING,
         healthy_of: HealthyOf = no_healthy,
+        judge: Judge = judge,
     ) -> None:
         """streams, digests, remembered : where an earlier process stopped, as the journal holds
         it.
 
         healthy_of : a sensor's signal of when its machine was well, of earlier batches
+        judge : a turn's windows, in this thread or several
         """
         self.sensors: dict[str, Sensor] = {}
         self._rules = rules
+        self._judge = judge
         self._memory = Memory(remembered, rules.max_payload_bytes)
         self._router = Router(rules, self._memory)
         self._origins = Origins()
@@ -167,7 +170,7 @@ class Pipeline:
                 self._batch.counters["messages_received"] += 1
             else:
                 self._settlement.note(message.delivery, marks, digest, now_s)
-        for judgement in judge(self._shed(work, now_ns)):
+        for judgement in self._judge(self._shed(work, now_ns)):
             self._book(judgement)
         self._diagnose(now_ns)
 

@@ -16,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy
 
 from monitor.allocator import keep_freed_memory
 from monitor.evidence.model_folder import find_model
+from monitor.pipeline.workers import workers_here
 from monitor.signal.plausibility.check import N_FIRST
 from tests.benchmarks.daemon import measure_daemon
 from tests.benchmarks.live import (
@@ -59,6 +60,12 @@ def main() -> int:
         help="live: one trial with N, in place of the search",
     )
     parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="live: threads that judge (default: as many as the service takes)",
+    )
+    parser.add_argument(
         "--messages-per-window",
         type=int,
         default=1,
@@ -69,7 +76,7 @@ def main() -> int:
     keep_freed_memory()  # as the service does
     folder = find_model(arguments.model)
     if arguments.live:
-        figures = measure_live(folder, arguments.sensors, arguments.messages_per_window)
+        figures = measure_live(folder, arguments)
     else:
         figures = measure(folder)
         print(table(figures))
@@ -85,6 +92,8 @@ def measure(folder: Path) -> dict[str, object]:
     usual, database = run_usual_script(workload)
     with tempfile.TemporaryDirectory() as name:
         run = run_pipeline(workload, Path(name))
+        n_workers = workers_here(None)
+        together = run_pipeline(workload, Path(name), n_workers)
         kept = kept_with_machines(workload, Path(name))
     stages_s = stage_costs_s(workload) | {"journal": run.journal_s}
     stages_s["rest"] = max(0.0, run.cpu_s - sum(stages_s.values()))
@@ -92,6 +101,9 @@ def measure(folder: Path) -> dict[str, object]:
     daemon = measure_daemon(make_workload(folder, N_SENSORS, N_WINDOWS_LIVE))
     return {
         "pipeline_windows_per_s": round(run.windows_per_s, 1),
+        "n_workers": n_workers,
+        "workers_windows_per_s": round(together.windows_per_s, 1),
+        "workers_cpu_us_per_window": round(1e6 * together.cpu_s, 1),
         "usual_script_windows_per_s": round(usual, 2),
         "times_faster": round(run.windows_per_s / usual, 1),
         "kernel_limit_windows_per_s": round(limit, 1),
@@ -113,10 +125,9 @@ def measure(folder: Path) -> dict[str, object]:
     }
 
 
-def measure_live(
-    folder: Path, n_sensors: int | None, n_in_window: int
-) -> dict[str, object]:
-    """n_sensors : of one trial; None: look for the largest number that holds"""
+def measure_live(folder: Path, arguments: argparse.Namespace) -> dict[str, object]:
+    """sensors : of one trial; None: look for the largest number that holds"""
+    n_sensors, n_in_window = arguments.sensors, arguments.messages_per_window
     workload = make_workload(folder, 1, 1)
     if workload.n_window % n_in_window:
         raise SystemExit(
@@ -124,7 +135,7 @@ def measure_live(
         )
 
     def trial(n: int) -> Trial:
-        found = run_trial(workload, Plan(n, n_in_window))
+        found = run_trial(workload, Plan(n, n_in_window, arguments.workers))
         print(trial_line(found), flush=True)
         return found
 
@@ -152,6 +163,10 @@ def table(figures: Mapping[str, object]) -> str:
         (
             f"{'whole pipeline, journal included':<46}{figures['pipeline_windows_per_s']:>12,.0f}"
             " windows/s"
+        ),
+        (
+            f"{'with workers: ' + str(figures['n_workers']):<46}"
+            f"{figures['workers_windows_per_s']:>12,.0f} windows/s"
         ),
         (
             f"{'the usual script, ' + str(figures['usual_script_database']):<46}"

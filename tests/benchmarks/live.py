@@ -47,10 +47,13 @@ BROKER = "max_queued_messages 0\nmax_inflight_messages 0\nset_tcp_nodelay true"
 
 @dataclass(frozen=True)
 class Plan:
-    """n_in_window : messages that hold one window together. warm_s : not measured."""
+    """n_in_window : messages that hold one window together. n_workers : None: as the service
+    has it. warm_s : not measured.
+    """
 
     n_sensors: int
     n_in_window: int = 1
+    n_workers: int | None = None
     warm_s: int = WARM_S
     measured_s: int = MEASURED_S
 
@@ -146,6 +149,7 @@ def run_trial(workload: Workload, plan: Plan) -> Trial:
         folder = Path(name)
         with Mosquitto(folder / "broker", extra=BROKER) as broker:
             settings = config(workload, broker.port, Path(JOURNAL))
+            settings["workers"] = plan.n_workers
             with Service(folder / "service", settings) as service:
                 service.start()
                 payloads = folder / "payloads"

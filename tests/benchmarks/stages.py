@@ -20,6 +20,7 @@ from monitor.pipeline.analysis import N_AT_ONCE
 from monitor.pipeline.pacing import COMMIT_S
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Rules
+from monitor.pipeline.workers import Workers
 from monitor.records.signal import Chunk, Float32, Message
 from monitor.service import MESSAGES_PER_TURN
 from monitor.signal.payload.raw import RawPayload
@@ -49,10 +50,13 @@ class PipelineRun:
     first_cpu_s: float
 
 
-def run_pipeline(workload: Workload, folder: Path) -> PipelineRun:
+def run_pipeline(workload: Workload, folder: Path, n_workers: int = 1) -> PipelineRun:
     """All messages through the pipeline into a fresh journal: the median of some runs."""
     runs = [
-        _run_once(workload, folder / f"run-{index}.journal") for index in range(N_REPEATS)
+        _run_once(
+            workload, folder / f"run-{n_workers}-{index}.journal", n_workers=n_workers
+        )
+        for index in range(N_REPEATS)
     ]
     return sorted(runs, key=lambda run: run.windows_per_s)[N_REPEATS // 2]
 
@@ -75,13 +79,17 @@ def kept_with_machines(workload: Workload, folder: Path) -> float:
     return statistics.median(kept)
 
 
-def _run_once(workload: Workload, path: Path, rules: Rules | None = None) -> PipelineRun:
+def _run_once(
+    workload: Workload, path: Path, rules: Rules | None = None, n_workers: int = 1
+) -> PipelineRun:
     """A sensor's first messages cost more than all later ones: they are measured by themselves."""
     journal = Journal(path)
-    pipeline = Pipeline(rules or workload.rules(), {}, {}, 0.0)
+    workers = Workers(n_workers)
+    pipeline = Pipeline(rules or workload.rules(), {}, {}, 0.0, judge=workers.judge)
     n_first = N_FIRST * workload.n_sensors
     first = _work_off(workload.messages[:n_first], pipeline, journal)
     steady = _work_off(workload.messages[n_first:], pipeline, journal)
+    workers.close()
     journal.close()
     return PipelineRun(
         steady.n_windows / steady.total_s,

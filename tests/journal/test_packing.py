@@ -57,6 +57,13 @@ def test_bytes_that_are_no_whole_numbers_are_refused(data: bytes) -> None:
         rice.unpack(memoryview(data), 9)
 
 
+@pytest.mark.parametrize("n", [1, 7, 8, 241])
+@pytest.mark.parametrize("width", range(1, 9))
+def test_low_bits_by_eights_are_low_bits_one_by_one(width: int, n: int) -> None:
+    folded = np.random.default_rng([width, n]).integers(0, 1 << (width + 3), (3, n))
+    assert rice._lows(folded, width) == rice._wide_lows(folded, width)
+
+
 @given(st.lists(st.one_of(st.none(), st.floats(allow_nan=False))))
 def test_numbers_come_back(values: list[float | None]) -> None:
     assert unpack_numbers(pack_numbers(values), len(values)) == values
