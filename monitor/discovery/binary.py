@@ -114,6 +114,12 @@ def _float_bits(runs: list[Float64], dtype: str) -> float:
     return 0.3 if has_halves else 0.2
 
 
+def are_floats(values: NDArray[Any]) -> bool:
+    """Whether float32 numbers are of sizes that a signal has."""
+    with np.errstate(invalid="ignore"):
+        return bool(np.isfinite(_float_bits([values.astype(np.float64)], "float32")))
+
+
 def rivals(found: Sequence[Stored], n_bytes: int) -> list[Stored]:
     """Those that the first does not stand out from, though they give other samples."""
     best = found[0]

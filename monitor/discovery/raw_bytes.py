@@ -254,13 +254,17 @@ def _head_bytes(datas: Sequence[bytes], stored: Stored, head: int) -> int | None
     return lengths.pop() + head * stored.width if len(lengths) == 1 else None
 
 
+def of_one_sender(blobs: Sequence[Blob]) -> list[Blob]:
+    """Of the one with most messages."""
+    streams = [blob.stream for blob in blobs]
+    most = max(set(streams), key=streams.count)
+    return [blob for blob in blobs if blob.stream == most]
+
+
 def _header(
     blobs: Sequence[Blob], n_head: int, stored: Stored, notes: Notes
 ) -> dict[str, Any]:
-    """By the sender with most messages."""
-    streams = [blob.stream for blob in blobs]
-    most = max(set(streams), key=streams.count)
-    own = [blob for blob in blobs if blob.stream == most]
+    own = of_one_sender(blobs)
     heads = [blob.data[:n_head] for blob in own]
     return fields.header_of(
         heads, [blob.received_ns for blob in own], stored.byte_order, notes

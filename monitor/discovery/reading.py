@@ -10,6 +10,8 @@ import numpy as np
 
 from monitor.discovery import (
     binary,
+    frame_fields,
+    frames,
     raw_bytes,
     records_of,
     text_lines,
@@ -119,13 +121,30 @@ def _raw(group: ShapeGroup, notes: Notes) -> Reading | None:
         raw_bytes.Blob(one.message.payload, one.message.received_ns, one.message.topic)
         for one in group.messages
     ]
-    found = raw_bytes.settings_of(blobs, notes)
+    own = raw_bytes.of_one_sender(blobs)
+    datas, received_ns = [one.data for one in own], [one.received_ns for one in own]
+    clock = frames.clock_of(datas, received_ns)
+    found = (
+        raw_bytes.settings_of(blobs, notes)
+        if clock is None
+        else _framed(clock, datas, received_ns, notes)
+    )
     if found is None:
         return None
     settings, n_channels = found
-    if n_channels == 1 or settings["layout"] == "interleaved":
-        settings.pop("layout")
+    if n_channels == 1 or settings.get("layout") == "interleaved":
+        settings.pop("layout", None)
     return Reading({"format": "raw"} | settings, tree_settings.axis_names(n_channels))
+
+
+def _framed(
+    clock: frames.Clock, datas: Sequence[bytes], received_ns: Sequence[int], notes: Notes
+) -> tuple[dict[str, Any], int] | None:
+    """Of a struct for each instant."""
+    placed = frames.frames_of(clock, datas, notes)
+    if placed is None:
+        return None
+    return frame_fields.settings_of(placed, datas, received_ns, notes)
 
 
 def _csv(group: ShapeGroup, notes: Notes) -> Reading | None:

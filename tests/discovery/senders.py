@@ -482,12 +482,7 @@ SENDERS: dict[str, Sender] = {
         per_ms2=1000,
         because="nothing tells that bytes 24 to 27 are a scale",
     ),
-    "raw-structs": Sender(
-        lambda b: [(PLANT, _structs(b))],
-        3,
-        because="structs are not guessed",
-        asks="payload",
-    ),
+    "raw-structs": Sender(lambda b: [(PLANT, _structs(b))], 3),
     "raw-uint16-planar": Sender(
         lambda b: [
             (

@@ -303,6 +303,32 @@ def _raw_shape(rng: Rng, truth: Truth) -> Any:
     return publish
 
 
+def _struct_shape(rng: Rng, truth: Truth) -> Any:
+    """A struct for each instant, with its time first or last in it."""
+    order = str(rng.choice(["<", ">"]))
+    code = str(rng.choice(["i2", "i4", "f4"]))
+    clock, unit = _STRUCT_CLOCKS[int(rng.integers(len(_STRUCT_CLOCKS)))]
+    is_first, n_head = rng.random() < 0.7, int(rng.choice([0, 0, 0, 4, 8, 16]))
+    from_ns = T0_NS - 81_234_567_000 if unit != "epoch us" else 0
+    ns_per_unit = {"us": 1e3, "ms": 1e6, "s": 1e9, "epoch us": 1e3}[unit]
+    magic = rng.bytes(4)
+
+    def publish(stored: Float64, k: int, start_ns: int) -> bytes:
+        n = stored.shape[1]
+        at_ns = start_ns - from_ns + np.arange(n) * 1e9 / truth.rate_hz
+        fields = [("t", order + clock), ("x", order + code, (len(stored),))]
+        table = np.zeros(n, fields if is_first else fields[::-1])
+        table["t"] = at_ns / ns_per_unit
+        table["x"] = stored.T
+        head = magic + struct.pack(order + "IQ", 70 + k, start_ns // 10**6)
+        return head[:n_head] + table.tobytes()
+
+    return publish
+
+
+_STRUCT_CLOCKS = [("u4", "us"), ("u4", "ms"), ("f8", "s"), ("u8", "us"), ("u8", "epoch us")]
+
+
 def _csv_shape(rng: Rng, truth: Truth) -> Any:
     delimiter = str(rng.choice([",", ";", "\t", " "]))
     decimal = "," if delimiter == ";" and rng.random() < 0.6 else "."
@@ -336,6 +362,7 @@ SHAPES: dict[str, Callable[[Rng, Truth], Any]] = {
     "cbor each": _tree_shape("each", cbor2.dumps),
     "msgpack rows": _tree_shape("rows", msgpack.packb),
     "raw": _raw_shape,
+    "raw struct": _struct_shape,
     "csv": _csv_shape,
 }
 
