@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,10 @@ from hypothesis import settings
 # A law holds or not; how fast depends on what else the machine does.
 settings.register_profile("laws", deadline=None)
 settings.load_profile("laws")
+
+# Tests start Python some hundred times: without bytecode each start compiles every module anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # before numpy: several workers share the cores
 os.environ.setdefault("OMP_NUM_THREADS", "1")
