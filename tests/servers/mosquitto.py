@@ -23,6 +23,10 @@ needs_mosquitto = pytest.mark.skipif(
 )
 
 
+POLL_S = 0.01
+REST = 4.0  # after each look, in times of what it took
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -30,12 +34,19 @@ def free_port() -> int:
 
 
 def wait_until(what: Callable[[], object], timeout_s: float = 15.0, why: str = "") -> None:
-    """Poll what a real server does until it is so; fails after timeout_s, saying `why`."""
-    deadline = time.monotonic() + timeout_s
-    while not what():
-        if time.monotonic() > deadline:
+    """Poll what a real server does until it is so; fails after timeout_s, saying `why`.
+
+    A look that takes long is taken less often: what is waited for needs the processor more.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        begin_s = time.monotonic()
+        if what():
+            return
+        now_s = time.monotonic()
+        if now_s > deadline_s:
             raise AssertionError(f"not so after {timeout_s:g} s: {why or what}")
-        time.sleep(0.01)
+        time.sleep(max(POLL_S, REST * (now_s - begin_s)))
 
 
 class Mosquitto:
