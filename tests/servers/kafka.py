@@ -421,7 +421,7 @@ class MockKafka:
         return read_all(self.client(), topic)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     """One broker for every test that leaves it alone; skips where none can be had."""
     with real_kafka(tmp_path_factory.mktemp("kafka")) as cluster:
