@@ -26,7 +26,10 @@ pytestmark = needs_mosquitto
 
 TOPIC = "vibration/{}/a/waveform"
 N_SENSORS, N_DIGITS = 7, 8
-N_AT_ONCE, REST_S = 20, 0.02  # messages, and the rest after them: all there is must be read again
+N_AT_ONCE, REST_S = (
+    20,
+    0.02,
+)  # messages, and the rest after them: all there is must be read again
 UNLIMITED = "max_queued_messages 0\nmax_inflight_messages 100\n"
 
 
