@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 
 from monitor.journal.subscriptions import SubscriptionStore
-from monitor.records.verdict import Status
+from monitor.records.verdict import Status, Verdict
 from tests.integration.conftest import MakeService
 from tests.servers.influx_standin import Fault, InfluxStandIn
-from tests.servers.mosquitto import Mosquitto
+from tests.servers.mosquitto import Mosquitto, needs_mosquitto
 from tests.servers.notify_socket import NotifySocket
 from tests.servers.recording import T0_NS, Publisher, Recording, make_cut
 from tests.servers.service import (
+    RowKey,
     Service,
     assert_same_rows,
     configuration,
@@ -29,6 +30,8 @@ from tests.servers.service import (
 from tests.servers.tcp_proxy import TcpProxy
 from tests.verdicts import score_of
 
+pytestmark = needs_mosquitto
+
 RECORDING = Recording(n_sensors=3, duration_s=20.0)
 STOP_S = 10.0
 
@@ -37,20 +40,30 @@ def _has_taken_more(service: Service, n: int) -> bool:
     return taken(service.reader().books(), RECORDING.sensors[0]) > n
 
 
-def undisturbed(make_service: MakeService, publisher: Publisher) -> Service:
-    service = make_service(RECORDING)
-    service.start()
-    publisher.play(RECORDING.cut(0.05))
-    service.wait_taken(RECORDING)
-    assert service.stop()[0] == 0
-    return service
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[RowKey, Verdict]:
+    """What a service says that nothing happens to."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with (
+        Mosquitto(folder / "broker") as broker,
+        Publisher(broker.port) as publisher,
+        Service(folder / "service", configuration(broker.port, RECORDING)) as service,
+    ):
+        service.commission(RECORDING.commissioned())
+        service.start()
+        publisher.play(RECORDING.cut(0.05))
+        service.wait_taken(RECORDING)
+        assert service.stop()[0] == 0
+        return service.rows()
 
 
 @pytest.mark.parametrize("sequences", [True, False], ids=["sequence", "time_only"])
 def test_kill_9_in_a_replay_loses_and_doubles_nothing(
-    sequences: bool, make_service: MakeService, publisher: Publisher
+    sequences: bool,
+    make_service: MakeService,
+    publisher: Publisher,
+    undisturbed: dict[RowKey, Verdict],
 ) -> None:
-    expected = undisturbed(make_service, publisher).rows()
     service = make_service(RECORDING)
     service.start()
     cuts = list(RECORDING.cut(0.05, sequences=sequences))
@@ -67,19 +80,21 @@ def test_kill_9_in_a_replay_loses_and_doubles_nothing(
     service.start()
     publisher.flush()
     service.wait_taken(RECORDING)
-    assert_same_rows(service.rows(), expected)
+    assert_same_rows(service.rows(), undisturbed)
     service.check_books()
     assert service.stop()[0] == 0
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_kill_9_with_messages_that_carry_neither_time_nor_sequence(
-    protocol: str, make_service: MakeService, publisher: Publisher
+    protocol: str,
+    make_service: MakeService,
+    publisher: Publisher,
+    undisturbed: dict[RowKey, Verdict],
 ) -> None:
     """Redelivery is told by packet id and payload alone; row times are arrival times, so borders
     and figures count.
     """
-    expected = undisturbed(make_service, publisher).rows()
     service = make_service(RECORDING, mqtt={"client_id": "killed", "protocol": protocol})
     service.start()
     cuts = list(RECORDING.cut(0.05, sequences=False, times=False))
@@ -93,19 +108,18 @@ def test_kill_9_with_messages_that_carry_neither_time_nor_sequence(
     service.start()
     service.wait_taken(RECORDING)
     found = service.rows()
-    assert found.keys() == expected.keys()
+    assert found.keys() == undisturbed.keys()
     for key, v in found.items():
-        assert (v.status, v.continuity) == (expected[key].status, "unverified")
+        assert (v.status, v.continuity) == (undisturbed[key].status, "unverified")
         assert score_of(v, "novelty") == pytest.approx(
-            score_of(expected[key], "novelty"), abs=1e-5
+            score_of(undisturbed[key], "novelty"), abs=1e-5
         )
     service.check_books()
 
 
 def test_sigterm_under_load_drains_and_exits_0(
-    make_service: MakeService, publisher: Publisher
+    make_service: MakeService, publisher: Publisher, undisturbed: dict[RowKey, Verdict]
 ) -> None:
-    expected = undisturbed(make_service, publisher).rows()
     service = make_service(RECORDING)
     service.start()
     cuts = list(RECORDING.cut(0.05))
@@ -119,7 +133,7 @@ def test_sigterm_under_load_drains_and_exits_0(
     publisher.flush()
     service.start()
     service.wait_taken(RECORDING)
-    assert_same_rows(service.rows(), expected)
+    assert_same_rows(service.rows(), undisturbed)
     service.check_books()
 
 
@@ -146,10 +160,9 @@ def test_sigterm_does_not_wait_for_an_influxdb_that_hangs(
 
 
 def test_sighup_takes_a_good_configuration_over_and_refuses_a_broken_one(
-    make_service: MakeService, publisher: Publisher
+    make_service: MakeService, publisher: Publisher, undisturbed: dict[RowKey, Verdict]
 ) -> None:
     """No window is lost either way; the old rules hold until the next window border."""
-    expected = undisturbed(make_service, publisher).rows()
     service = make_service(RECORDING)
     service.start()
     cuts = list(RECORDING.cut(0.05))
@@ -182,8 +195,8 @@ def test_sighup_takes_a_good_configuration_over_and_refuses_a_broken_one(
     publisher.flush()
     service.wait_taken(RECORDING)
     found = service.rows()
-    assert_same_rows(found, expected)
-    assert all(v.alarm == "clear" for v in expected.values())
+    assert_same_rows(found, undisturbed)
+    assert all(v.alarm == "clear" for v in undisturbed.values())
     assert any(v.alarm == "raised" for v in found.values())  # the new rule came into force
     service.check_books()
 
