@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.records.signal import Float64
 from training.metrics import (
     UNKNOWN,
     Interval,
@@ -16,7 +17,9 @@ from training.metrics import (
     Scores,
     accuracy_of_score,
     auc,
-    bootstrap_many,
+    bootstrap_score,
+    interval,
+    resampled,
 )
 
 FIGURES = (auc, accuracy_of_score)  # in the order of Reached and Lead
@@ -52,11 +55,7 @@ def reached(label: Labels, run: NDArray[Any], score: Scores) -> Reached:
     label, run, score = label[known], run[known], score[known]
     if not len(label):
         return Reached(UNKNOWN, UNKNOWN)
-    return Reached(
-        *bootstrap_many(
-            run, lambda index: [one(label[index], score[index]) for one in FIGURES]
-        )
-    )
+    return Reached(*(bootstrap_score(run, label, score, figure) for figure in FIGURES))
 
 
 def leads(
@@ -80,18 +79,24 @@ def _leads(
     label: Labels, run: NDArray[Any], ours: Scores, peers: Margins
 ) -> dict[str, Lead]:
     """On the same draws, of windows that have all these scores."""
+    own = _drawn(label, run, ours)
+    found = {}
+    for name, other in peers.items():
+        pairs = zip(own, _drawn(label, run, other), strict=True)
+        found[name] = Lead(
+            *(
+                interval(mine - its, drawn - its_drawn)
+                for (mine, drawn), (its, its_drawn) in pairs
+            )
+        )
+    return found
 
-    def differences(index: NDArray[np.intp]) -> list[float]:
-        drawn, mine = label[index], ours[index]
-        reached = [figure(drawn, mine) for figure in FIGURES]
-        return [
-            own - figure(drawn, other[index])
-            for other in peers.values()
-            for own, figure in zip(reached, FIGURES, strict=True)
-        ]
 
-    intervals = iter(bootstrap_many(run, differences))
-    return {name: Lead(next(intervals), next(intervals)) for name in peers}
+def _drawn(label: Labels, run: NDArray[Any], score: Scores) -> list[tuple[float, Float64]]:
+    """Each figure of all windows, and of each resample."""
+    return [
+        (figure(label, score), resampled(run, label, score, figure)) for figure in FIGURES
+    ]
 
 
 def advice(ours: str, found: dict[str, Lead]) -> str:

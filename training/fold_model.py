@@ -24,9 +24,8 @@ from training.levels import as_seen, choose_levels, with_levels
 from training.metrics import (
     Interval,
     accuracy_of_score,
+    as_score,
     auc,
-    balanced_accuracy,
-    bootstrap,
     bootstrap_score,
 )
 from training.network import keras
@@ -260,9 +259,8 @@ def _network_figures(
     seen: Dataset, logit: Float32, threshold: float
 ) -> tuple[Interval, Interval]:
     """AUC and balanced accuracy."""
-    label = seen.label
-
-    def balanced(index: NDArray[np.intp]) -> float:
-        return balanced_accuracy(label[index], logit[index] > threshold)
-
-    return bootstrap_score(seen.run, label, logit, auc), bootstrap(seen.run, balanced)
+    called = as_score(logit > threshold)
+    return (
+        bootstrap_score(seen.run, seen.label, logit, auc),
+        bootstrap_score(seen.run, seen.label, called, accuracy_of_score),
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +23,10 @@ from training.metrics import (
     Confusion,
     Interval,
     accuracy_of_score,
+    as_score,
     auc,
     average_precision,
-    balanced_accuracy,
-    bootstrap,
+    bootstrap_mean_of_folds,
     bootstrap_score,
     confusion,
     per_run,
@@ -253,37 +252,20 @@ def _evidence(table: Table, score: Float64) -> ScoreFigures | None:
         table.fold[known],
     )
     names, run_label, run_score = per_run(run, label, score)
-    mean_auc = _mean_over(fold, lambda index: auc(label[index], score[index]))
-    mean_balanced = _mean_over(
-        fold, lambda index: accuracy_of_score(label[index], score[index])
-    )
     return ScoreFigures(
         auc=bootstrap_score(run, label, score, auc),
-        mean_auc_of_folds=bootstrap(run, mean_auc),
+        mean_auc_of_folds=bootstrap_mean_of_folds(run, fold, label, score, auc),
         average_precision=bootstrap_score(run, label, score, average_precision),
         balanced_accuracy=bootstrap_score(run, label, score, accuracy_of_score),
-        mean_balanced_accuracy_of_folds=bootstrap(run, mean_balanced),
+        mean_balanced_accuracy_of_folds=bootstrap_mean_of_folds(
+            run, fold, label, score, accuracy_of_score
+        ),
         run_auc=bootstrap_score(names, run_label, run_score, auc),
         run_balanced_accuracy=bootstrap_score(
             names, run_label, run_score, accuracy_of_score
         ),
         confusion=confusion(label, score > 0),
     )
-
-
-def _mean_over(
-    fold: NDArray[Any], figure: Callable[[NDArray[np.intp]], float]
-) -> Callable[[NDArray[np.intp]], float]:
-    _, number = np.unique(fold, return_inverse=True)  # numbers compare faster than names
-
-    def mean(index: NDArray[np.intp]) -> float:
-        """Over the folds that were drawn: where each is one run, it is folds that the bootstrap
-        draws.
-        """
-        some = number[index]
-        return float(np.mean([figure(index[some == one]) for one in np.unique(some)]))
-
-    return mean
 
 
 def _fold(one: Judged) -> FoldFigures:
@@ -337,10 +319,10 @@ def _thresholds(table: Table) -> dict[str, ThresholdFigures]:
 
 
 def _called(table: Table, ng: NDArray[np.bool_]) -> ThresholdFigures:
-    balanced = _mean_over(
-        table.fold, lambda index: balanced_accuracy(table.label[index], ng[index])
+    balanced = bootstrap_mean_of_folds(
+        table.run, table.fold, table.label, as_score(ng), accuracy_of_score
     )
-    return ThresholdFigures(bootstrap(table.run, balanced), confusion(table.label, ng))
+    return ThresholdFigures(balanced, confusion(table.label, ng))
 
 
 def calibration_curve(table: Table) -> CalibrationCurve:

@@ -29,7 +29,14 @@ from monitor.records.commissioned import Baseline
 from monitor.records.signal import Float32, Float64
 from training import TrainingError
 from training.dataset import NG, OK, Dataset, Text
-from training.metrics import balanced_accuracy, best_threshold, bootstrap
+from training.metrics import (
+    accuracy_of_score,
+    as_score,
+    balanced_accuracy,
+    best_threshold,
+    interval,
+    resampled,
+)
 
 DEFAULT_RATE = 0.1
 DEFAULT_WINDOWS = 50
@@ -213,13 +220,11 @@ def is_better(
     """By balanced accuracy on the same windows, beyond chance: the paired 95 % interval by run
     lies above 0.
     """
-
-    def difference(index: NDArray[np.intp]) -> float:
-        return balanced_accuracy(label[index], ng[index]) - balanced_accuracy(
-            label[index], other[index]
-        )
-
-    return bootstrap(run, difference).low > 0
+    one, two = (
+        resampled(run, label, as_score(called), accuracy_of_score) for called in (ng, other)
+    )
+    value = balanced_accuracy(label, ng) - balanced_accuracy(label, other)
+    return interval(value, one - two).low > 0
 
 
 def healthy_floor(novelty: Float64, machine: Text) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -12,13 +13,20 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
 
 from training.metrics import (
+    Labels,
+    Scores,
+    accuracy_of_score,
     auc,
     average_precision,
     balanced_accuracy,
     best_threshold,
     bootstrap,
+    bootstrap_mean_of_folds,
+    bootstrap_score,
     per_run,
 )
+
+Figure = Callable[[Labels, Scores], float]
 
 pairs = st.lists(
     st.tuples(st.sampled_from([0, 1]), st.integers(-5, 5)), min_size=2, max_size=60
@@ -81,6 +89,44 @@ def test_intervals_grow_with_what_runs_share() -> None:
         interval = bootstrap(run, partial(_mean_of, values))
         width.append(interval.high - interval.low)
     assert width[1] > 3 * width[0]
+
+
+windows = st.lists(
+    st.tuples(
+        st.integers(0, 6),
+        st.sampled_from([0, 1]),
+        st.sampled_from([-2.0, -1.0, 0.0, 0.5, 3.0, float("nan")]),
+        st.sampled_from(["one", "two"]),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(windows)
+@settings(deadline=None, max_examples=12)
+def test_all_resamples_at_once_say_what_each_says(
+    some: list[tuple[int, int, float, str]],
+) -> None:
+    run, label, score, fold = (np.array(column) for column in zip(*some, strict=True))
+    label = label.astype(np.int8)
+    for figure in (auc, accuracy_of_score):
+
+        def of_windows(index: NDArray[np.intp], figure: Figure = figure) -> float:
+            return figure(label[index], score[index])
+
+        def mean_of_folds(index: NDArray[np.intp], figure: Figure = figure) -> float:
+            parts = [index[fold[index] == one] for one in np.unique(fold[index])]
+            return float(np.mean([figure(label[part], score[part]) for part in parts]))
+
+        one_by_one = bootstrap(run, of_windows)
+        assert repr(bootstrap_score(run, label, score, figure)) == repr(one_by_one)
+        of_folds = bootstrap_mean_of_folds(run, fold, label, score, figure)
+        np.testing.assert_allclose(
+            list(vars(of_folds).values()),
+            list(vars(bootstrap(run, mean_of_folds)).values()),
+            atol=1e-12,
+        )
 
 
 def test_one_group_has_no_interval() -> None:
