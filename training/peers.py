@@ -21,6 +21,7 @@ from training.waveform import NAMES as OF_WAVEFORM
 
 TRAINED = ("random forest", "logistic regression")
 BAND_DISTANCE = "band distance"  # needs a sensor's own first windows
+N_TREES = 300  # of the random forest
 HEALTHY_BELOW = 0.95  # of first windows, where no labels tell a threshold
 
 FirstWindows = dict[str, NDArray[np.intp]]
@@ -88,7 +89,7 @@ def _band_distance(dataset: Dataset, first: FirstWindows) -> Float64:
 
 def _build(name: str) -> Any:
     if name == "random forest":
-        return RandomForestClassifier(300, class_weight="balanced", random_state=0)
+        return RandomForestClassifier(N_TREES, class_weight="balanced", random_state=0)
     return make_pipeline(
         StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000)
     )

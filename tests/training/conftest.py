@@ -4,6 +4,7 @@ real to judge.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                     "ignore:__array__ implementation:DeprecationWarning"
                 )
             )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_trees() -> Iterator[None]:
+    """A forest of three hundred takes longer than the network, and is no better on this plant."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.peers.N_TREES", 30)
+        yield
 
 
 @pytest.fixture(scope="session")
