@@ -57,14 +57,12 @@ def test_journal_and_influxdb_agree_row_by_row(
     assert service.stop()[0] == 0
 
 
-@pytest.mark.parametrize("message_s", [0.007, 0.1, 1.0])
 def test_the_same_rows_however_mqtt_cuts_the_stream(
-    message_s: float, make_service: MakeService, broker: Mosquitto, publisher: Publisher
+    make_service: MakeService, publisher: Publisher
 ) -> None:
-    """Compared with messages of 5 s."""
-    recording = Recording(n_sensors=2, duration_s=15.0)
+    recording = Recording(n_sensors=2, duration_s=10.0)
     found = []
-    for length_s in (message_s, 5.0):
+    for length_s in (0.007, 0.1, 1.0, 5.0):
         service = make_service(recording)
         service.start()
         publisher.play(recording.cut(length_s))
@@ -72,22 +70,24 @@ def test_the_same_rows_however_mqtt_cuts_the_stream(
         found.append(service.rows())
         assert service.stop()[0] == 0
         service.check_books()
-    assert len(found[0]) == recording.n_windows
-    assert_same_rows(found[0], found[1])
+    *others, longest = found
+    assert len(longest) == recording.n_windows
+    for rows in others:
+        assert_same_rows(rows, longest)
 
 
 def test_a_small_receive_maximum_and_a_silent_sensor_stall_nothing(
     make_service: MakeService, publisher: Publisher
 ) -> None:
-    """Windows hold 700 messages, 20 may be in flight, and one of ten sensors falls silent in the
+    """Windows hold 350 messages, 20 may be in flight, and one of ten sensors falls silent in the
     middle.
     """
-    recording = Recording(n_sensors=10, duration_s=10.5, window_s=5.0)
+    recording = Recording(n_sensors=10, duration_s=5.25, window_s=2.5)
     service = make_service(recording, commissioned=False, mqtt={"receive_maximum": 20})
     service.start()
     silent = recording.sensors[3]
     for n, cut in enumerate(recording.cut(0.007)):
-        if cut.sensor != silent or n < 3000:
+        if cut.sensor != silent or n < 1500:
             publisher.send(cut)
     publisher.flush()
     others = [sensor for sensor in recording.sensors if sensor != silent]

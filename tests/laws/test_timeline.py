@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.records.signal import Chunk, Drop, Gap, Window
@@ -227,6 +227,7 @@ def test_a_backlog_leaves_times_where_they_are(n_messages: int, outage_s: int) -
 
 
 @given(st.floats(-0.02, 0.02), st.integers(0, 200_000_000), st.integers(0, 999))
+@settings(max_examples=30)
 def test_without_times_samples_stay_where_they_arrive(
     drift: float, jitter_ns: int, seed: int
 ) -> None:
@@ -246,6 +247,7 @@ def test_without_times_samples_stay_where_they_arrive(
 
 
 @given(st.floats(0.005, 0.02), st.integers(7, 400))
+@settings(max_examples=30)
 def test_short_windows_stay_in_order_where_arrival_moves_them_back(
     drift: float, n_window: int
 ) -> None:

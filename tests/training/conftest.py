@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
+from matplotlib.figure import Figure
 
 from monitor.recordings.manifest import RecordingSet, load_manifest
 from tests.shared_folder import shared_folder
@@ -90,6 +92,17 @@ def few_trees() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.peers.N_TREES", 30)
         yield
+
+
+@pytest.fixture
+def unwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are drawn, and written by the tests of the command line alone."""
+
+    def closed(figure: Figure) -> bytes:
+        pyplot.close(figure)
+        return b""
+
+    monkeypatch.setattr("training.plots.png", closed)
 
 
 @pytest.fixture(scope="session")

@@ -12,13 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from matplotlib import pyplot
-from matplotlib.figure import Figure
 
 import training.evaluate
 from monitor.recordings.manifest import RecordingSet
 from tests.training.conftest import write_plant
-from training import plots
 from training.cli import main
 from training.peers import TRAINED
 
@@ -40,18 +37,12 @@ def elsewhere(folder: Path, keep: Callable[[Row], bool], **changes: str) -> Path
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """The leaky figure trains three networks, and is the same whatever else there is. Pictures are
-    drawn, and written by the tests of the command line.
-    """
+def quick(
+    unwritten: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """The leaky figure trains three networks, and is the same whatever else there is."""
     if "leaky" not in request.node.name:
         monkeypatch.setattr(training.evaluate, "leaky_figures", lambda *_: None)
-
-    def undrawn(figure: Figure) -> bytes:
-        pyplot.close(figure)
-        return b""
-
-    monkeypatch.setattr(plots, "png", undrawn)
 
 
 def evaluate(

@@ -107,6 +107,7 @@ def check_import(journal: Path, folder: Path) -> None:
 
 
 @needs_mosquitto
+@pytest.mark.usefixtures("unwritten")
 def test_from_an_alarm_to_the_model_that_learned_from_it(
     plant: RecordingSet,
     model_folder: Path,

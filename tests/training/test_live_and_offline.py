@@ -127,6 +127,7 @@ def test_labelled_windows_become_training_data(journal: Path, model_folder: Path
     assert NG not in taken.dataset.label
 
 
+@pytest.mark.usefixtures("unwritten")
 def test_retrain_promotes_a_candidate_that_passes_and_rollback_undoes_it(
     plant: RecordingSet,
     model_folder: Path,
@@ -147,6 +148,7 @@ def test_retrain_promotes_a_candidate_that_passes_and_rollback_undoes_it(
     assert in_service(models, "plant") == old
 
 
+@pytest.mark.usefixtures("unwritten")
 def test_retrain_refuses_a_worse_candidate_and_says_why(
     plant: RecordingSet,
     model_folder: Path,
