@@ -114,6 +114,7 @@ def test_from_an_alarm_to_the_model_that_learned_from_it(
     tmp_path: Path,
     running: tuple[Service, Publisher],
     page: Any,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     models, old = put_in_service(model_folder, tmp_path)
     service, publisher = running
@@ -126,14 +127,19 @@ def test_from_an_alarm_to_the_model_that_learned_from_it(
         label_the_alarm(page, served.address)
         check_import(service.journal_path, tmp_path / "labelled")
         retrain = write_retrain(tmp_path, plant, service.journal_path)
+        capsys.readouterr()
         assert main(["retrain", "-c", str(retrain)]) == 0
+        said = capsys.readouterr().out
         new = in_service(models, "plant")
         assert new not in (None, old)
+        assert said.count("holds") == 4
+        assert f"candidate {new}: promoted" in said
         service.reload()
         play(publisher, service, 3, 4, seed=12)
         page.goto(f"{served.address}/#/point/M7%2Fspindle")
         page.wait_for_selector(f".details dd:has-text('{new}')")
     assert main(["rollback", "plant", "--models-folder", str(models)]) == 0
+    assert in_service(models, "plant") == old
     service.reload()
     play(publisher, service, 3, 7, seed=13)
     rows = sorted(service.rows().values(), key=lambda verdict: verdict.first_sample)
