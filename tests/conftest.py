@@ -34,14 +34,22 @@ PROGRAMS = {  # program: how it tells its version
 }
 # Files that take longest. They go first, so that no worker starts one when the others are done.
 LONG_FILES = (
-    "tests/training/test_live_and_offline.py",
-    "tests/demo/test_demo.py",
-    "tests/training/test_from_alarm_to_model.py",
+    "tests/forward/test_forward.py",
+    "tests/integration/test_kafka_members.py",
     "tests/faults/test_quick.py",
-    "tests/training/test_examples.py",
-    "tests/integration/test_unseen_machine.py",
-    "tests/training/test_cli.py",
     "tests/integration/test_life.py",
+    "tests/integration/test_kafka_source.py",
+    "tests/demo/test_demo.py",
+    "tests/page/test_page.py",
+    "tests/outputs/test_kafka.py",
+    "tests/commands/test_doctor.py",
+    "tests/integration/test_discover.py",
+    "tests/training/test_examples.py",
+    "tests/integration/test_delivery.py",
+    "tests/training/test_from_alarm_to_model.py",
+    "tests/integration/test_unseen_machine.py",
+    "tests/training/test_evaluate_elsewhere.py",
+    "tests/training/test_live_and_offline.py",
 )
 DATASETS_VARIABLE = "CAMSHAFT_DATASETS"
 
