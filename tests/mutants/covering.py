@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -44,6 +44,9 @@ class Covered:
             if test not in self.failed and any(first < one <= last for one in lines)
         ]
         return sorted(found, key=lambda test: self.seconds.get(test, 0.0))
+
+    def seconds_of(self, tests: Iterable[str]) -> float:
+        return sum(self.seconds[one] for one in tests)
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(vars(self)))
@@ -97,9 +100,9 @@ class Listener:
         if report.failed:
             self.covered.failed.append(report.nodeid)
 
-    def listen(self, arguments: list[str]) -> Covered:
+    def listen(self, work: Callable[[], object]) -> Covered:
         self._coverage.start()
-        pytest.main(arguments, plugins=[self])
+        work()
         self._coverage.stop()
         data = self._coverage.get_data()
         for name in data.measured_files():
