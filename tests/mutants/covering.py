@@ -14,7 +14,7 @@ from typing import Any
 import coverage
 import pytest
 
-from tests.mutants.scope import ROOT
+from tests.mutants.scope import ROOT, scope
 
 
 @dataclass
@@ -33,17 +33,24 @@ class Covered:
     modules: list[str] = field(default_factory=list)
 
     def tests_of(self, path: str, source: str, line: int) -> list[str]:
-        """Quickest first: those that reach the function of a line, or the file where it is in
-        none.
+        """Quickest first: those that reach the function of a line. Of one in no function those that
+        reach the file, then the file's others: they may know its constants by import.
         """
-        reached = self.lines.get(path, {})
         first, last = function_around(source, line)
-        found = [
+        reached = {
             test
-            for test, lines in reached.items()
-            if test not in self.failed and any(first < one <= last for one in lines)
-        ]
-        return sorted(found, key=lambda test: self.seconds.get(test, 0.0))
+            for test, lines in self.lines.get(path, {}).items()
+            if any(first < one <= last for one in lines)
+        }
+        others = set() if first else self._named_for(path)
+        found = [one for one in reached | others if one not in self.failed]
+        return sorted(
+            found, key=lambda one: (one not in reached, self.seconds.get(one, 0.0))
+        )
+
+    def _named_for(self, path: str) -> set[str]:
+        files = scope().get(path, ())
+        return {one for one in self.seconds if one.partition("::")[0] in files}
 
     def seconds_of(self, tests: Iterable[str]) -> float:
         return sum(self.seconds[one] for one in tests)
