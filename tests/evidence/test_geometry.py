@@ -41,6 +41,12 @@ def test_a_rule_that_does_not_fit_its_model_is_refused(
         spectrum_settings(rule(**changes), MODEL)
 
 
+def test_without_a_model_the_window_makes_the_spectrum() -> None:
+    settings, grid = spectrum_settings(configure().sensors[0], None)
+    assert (settings.n_window, settings.sample_rate_hz) == (1000, 2000)
+    assert grid.f_edges_hz == settings.band_edges_hz
+
+
 def test_a_window_too_short_for_a_spectrum_is_refused_by_its_key() -> None:
     short = configure(sensor={"sample_rate_hz": 100, "window_s": 0.15}).sensors[0]
     with pytest.raises(ConfigError, match=r"window_s = 0.15 s .* at least 16\."):

@@ -136,4 +136,5 @@ def test_the_oldest_message_tells_how_long_they_wait() -> None:
     assert settlement.waited_s(9.0) == 0.0
     settlement.note(Delivery("first", 1, False), {"a": 1}, 1, 5.0)
     settlement.note(Delivery("second", 2, False), {"a": 2}, 2, 8.0)
+    assert settlement.settle() == []  # one sample is enough to wait for
     assert settlement.waited_s(9.0) == 4.0

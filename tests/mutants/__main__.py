@@ -95,16 +95,17 @@ def _try_all(
     outcomes: Outcomes,
     count: Count,
 ) -> Iterator[None]:
-    """Where tests are collected already first, for that is quick. What survives there meets tests
-    that import it, as does what runs only then. Yields now and then.
+    """Where tests are collected already first, for that is quick; then, with imports of their own,
+    those that could not be tried there. Yields now and then.
     """
     known = scope()
     tests = sorted({test for one in files for test in known[one]})
     rest = dict(enumerate(found))
     with Collected(files, tests, found, n_workers) as collected:
         for came in collected.outcomes():
-            if came is not None and came[1] != "survived":
-                outcomes.add(rest.pop(came[0]), came[1])
+            if came is not None:
+                number, outcome = came
+                outcomes.add(rest.pop(number), outcome)
                 count.step()
             yield
         covered = collected.covered()

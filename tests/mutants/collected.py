@@ -40,9 +40,7 @@ class Collected:
         self._outcomes = Path(self._folder.name) / "outcomes"
         self._outcomes.touch()
         plugin = Plugin(files, found, workers, self._covered, self._outcomes)
-        self._pid: int | None = forked(
-            lambda: int(pytest.main([*OPTIONS, "-s", *tests], plugins=[plugin]))
-        )
+        self._pid: int | None = forked(lambda: plugin.run(tests))
 
     def __enter__(self) -> Self:
         return self
@@ -98,41 +96,53 @@ class Plugin:
     ) -> None:
         self._files, self._found, self._workers = files, found, workers
         self._covered, self._outcomes = covered, outcomes
+        self._listener = Listener(files)
+        self._sources = {path: (ROOT / path).read_text() for path in files}
+
+    def run(self, tests: Sequence[str]) -> int:
+        self._listener.begin()
+        return int(pytest.main([*OPTIONS, "-s", *tests], plugins=[self]))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         living = Living(self._files)
         gc.collect()
         gc.freeze()  # a fork shares what nobody looks through
-        self._cover(session)
-        numbers = {mutant.source: i for i, mutant in enumerate(self._found)}
-        with self._outcomes.open("w", buffering=1) as lines:
-            for came in in_turn(self._begun(session, living), self._workers):
-                if came is not None:
-                    mutant, outcome = came
-                    print(json.dumps([numbers[mutant.source], outcome]), file=lines)
+        os.waitpid(forked(partial(self._cover, session)), 0)
+        self._listener.end()
+        self._try(session, living)
         return True
 
-    def _cover(self, session: pytest.Session) -> None:
-        listener = Listener(self._files)
-
-        def work() -> int:
-            session.config.pluginmanager.register(listener)
-            listener.listen(lambda: _run(session, session.items)).save(self._covered)
-            return 0
-
-        os.waitpid(forked(work), 0)
-
-    def _begun(self, session: pytest.Session, living: Living) -> Iterator[Trial]:
+    def _try(self, session: pytest.Session, living: Living) -> None:
         covered = Covered.load(self._covered)
+        numbers = {mutant.source: i for i, mutant in enumerate(self._found)}
+        with self._outcomes.open("w", buffering=1) as lines:
+            for came in in_turn(self._begun(session, living, covered), self._workers):
+                if came is None:
+                    continue
+                mutant, outcome = came
+                if outcome == "survived" and covered.is_early(
+                    mutant.path, self._sources[mutant.path], mutant.line
+                ):
+                    continue  # what it did at the import may yet be noticed
+                print(json.dumps([numbers[mutant.source], outcome]), file=lines)
+
+    def _cover(self, session: pytest.Session) -> int:
+        session.config.pluginmanager.register(self._listener)
+        _run(session, session.items)
+        self._listener.end().save(self._covered)
+        return 0
+
+    def _begun(
+        self, session: pytest.Session, living: Living, covered: Covered
+    ) -> Iterator[Trial]:
         items = {one.nodeid: one for one in session.items}
-        sources = {path: (ROOT / path).read_text() for path in self._files}
         for mutant in self._found:
-            source = sources[mutant.path]
+            source = self._sources[mutant.path]
             tests = covered.tests_of(mutant.path, source, mutant.line)
             swaps = living.reached(changes(mutant.path, source, mutant.source))
             if not (tests and swaps):
-                continue
+                continue  # it has to be imported, or survives
             work = partial(
                 _run_swapped, living, swaps, session, [items[one] for one in tests]
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -22,12 +22,14 @@ class Covered:
     """What the tests do without a mutant.
 
     lines : by file, then by test, those that it runs
+    early : by file, those that ran before any test: at an import, or as tests were collected
     seconds : by test
     failed : tests that prove nothing
     modules : of others, that the tests import
     """
 
     lines: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    early: dict[str, list[int]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     modules: list[str] = field(default_factory=list)
@@ -51,6 +53,11 @@ class Covered:
     def _named_for(self, path: str) -> set[str]:
         files = scope().get(path, ())
         return {one for one in self.seconds if one.partition("::")[0] in files}
+
+    def is_early(self, path: str, source: str, line: int) -> bool:
+        """Whether a line's function ran before any test, so that tests may not see what it does."""
+        first, last = function_around(source, line)
+        return any(first < one <= last for one in self.early.get(path, ()))
 
     def seconds_of(self, tests: Iterable[str]) -> float:
         return sum(self.seconds[one] for one in tests)
@@ -107,19 +114,19 @@ class Listener:
         if report.failed:
             self.covered.failed.append(report.nodeid)
 
-    def listen(self, work: Callable[[], object]) -> Covered:
+    def begin(self) -> None:
         self._coverage.start()
-        work()
+
+    def end(self) -> Covered:
         self._coverage.stop()
         data = self._coverage.get_data()
         for name in data.measured_files():
-            by_line = data.contexts_by_lineno(name)
             path = str(Path(name).relative_to(ROOT))
             reached: dict[str, list[int]] = {}
-            for line, contexts in by_line.items():
+            for line, contexts in data.contexts_by_lineno(name).items():
                 for test in contexts:
-                    if test:
-                        reached.setdefault(test, []).append(line)
+                    reached.setdefault(test, []).append(line)
+            self.covered.early[path] = reached.pop("", [])
             self.covered.lines[path] = reached
         self.covered.modules = [
             name for name, module in sys.modules.items() if not _is_ours(module)
