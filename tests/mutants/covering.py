@@ -35,8 +35,8 @@ class Covered:
     modules: list[str] = field(default_factory=list)
 
     def tests_of(self, path: str, source: str, line: int) -> list[str]:
-        """Quickest first: those that reach the function of a line. Of one in no function those that
-        reach the file, then the file's others: they may know its constants by import.
+        """Quickest first: those that reach the function of a line. Where it is in none, or in one
+        that ran at an import, then the others named for the file: they may know what came of it.
         """
         first, last = function_around(source, line)
         reached = {
@@ -44,7 +44,8 @@ class Covered:
             for test, lines in self.lines.get(path, {}).items()
             if any(first < one <= last for one in lines)
         }
-        others = set() if first else self._named_for(path)
+        is_wide = not first or self.is_early(path, source, line)
+        others = self._named_for(path) if is_wide else set()
         found = [one for one in reached | others if one not in self.failed]
         return sorted(
             found, key=lambda one: (one not in reached, self.seconds.get(one, 0.0))
