@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.pipeline.stretches import Stretches, Timed
+from monitor.pipeline.stretches import Stretches
 from monitor.records.signal import Window
 
 RATE_HZ, N = 10.0, 10
@@ -67,4 +67,5 @@ def test_when_it_was_is_told_by_the_middle_of_the_arrivals() -> None:
         received_ns = round((place + 1 + late_s) * SECOND_NS)
         kept.add(window(place * N, N), None, received_ns)
     (found,) = kept.timed()
-    assert found == Timed(round(0.1 * SECOND_NS), 3.0, pytest.approx(0.2))
+    assert (found.start_ns, found.seconds) == (round(0.1 * SECOND_NS), 3.0)
+    assert found.unsteady_s == pytest.approx(0.2)

@@ -41,7 +41,10 @@ def test_five_in_a_hundred_is_no_jump_and_half_a_turn_a_minute_is_a_speed() -> N
 def test_a_speed_told_often_may_wander_by_a_fifth_and_not_jump(
     courses_hz: list[list[float]], says: str | None
 ) -> None:
-    courses = [ToldSpeed(np.arange(len(hz)) * 1.0, np.array(hz)) for hz in courses_hz]
+    courses = [
+        ToldSpeed(np.arange(len(hz), dtype=np.float64), np.array(hz, np.float64))
+        for hz in courses_hz
+    ]
     found = told_speed("rpm", [1200.0], 0.01, told(999), NOW_NS, courses)
     if says is None:
         mean_hz = float(np.mean([hz for course in courses_hz for hz in course]))
