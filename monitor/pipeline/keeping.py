@@ -16,7 +16,8 @@ class Keeper(Generic[T]):
 
     def __init__(self, settings: KeptWindowSettings) -> None:
         self._settings = settings
-        self._before: deque[T] = deque(maxlen=settings.around_change)
+        # None in the place of one that is kept already
+        self._before: deque[T | None] = deque(maxlen=settings.around_change)
         self._n_after = 0
         self._n_ok = 0
         self._last: Status | None = None
@@ -25,14 +26,15 @@ class Keeper(Generic[T]):
         """What of a window, and of those before it, is worth keeping; each with the reason."""
         changed = self._last is not None and status is not self._last
         self._last = status
-        kept = [(earlier, "change") for earlier in self._before] if changed else []
+        kept: list[tuple[T, str]] = []
         if changed:
-            self._n_after = self._settings.around_change + 1
-        if why := self._why(status):
-            kept.append((item, why))
+            kept += [(one, "change") for one in self._before if one is not None]
             self._before.clear()
-        else:
-            self._before.append(item)
+            self._n_after = self._settings.around_change + 1
+        why = self._why(status)
+        if why:
+            kept.append((item, why))
+        self._before.append(None if why else item)
         return kept
 
     def _why(self, status: Status) -> str:

@@ -9,6 +9,7 @@ from monitor.evidence.cam import (
     FEW_ROWS,
     MAX_ALONE,
     activation_maps,
+    main_bands,
     parts_of_sum,
     strongest_band,
 )
@@ -31,6 +32,29 @@ def test_where_all_are_weak_the_strongest_row_is_named() -> None:
     found = strongest_band(contribution, tuple(range(41)))
     assert found is not None
     assert (found.low_hz, found.high_hz) == (7.0, 8.0)
+
+
+def test_a_band_is_worth_a_name_from_a_tenth_of_the_evidence_on() -> None:
+    """However little all of it is."""
+    contribution = np.array([[0.0625], [0.0], [0.5625]], np.float32)
+    assert main_bands(contribution) == [(2, 2, 0.9), (0, 0, 0.1)]
+    contribution[0] = 0.0624
+    assert [first for first, _, _ in main_bands(contribution)] == [2]
+    assert main_bands(-contribution) == []
+
+
+def test_28_rows_stand_below_each_other_and_of_29_the_loud_ones() -> None:
+    """Those of twelve that hold more than a hundredth."""
+    quiet = np.full((29, 1), 1e-6, np.float32)
+    assert len(parts_of_sum(quiet[:28])) == 28
+    for n_loud, n_parts in ((1, 3), (12, 25), (13, 25)):
+        loud = quiet.copy()
+        loud[1 : 2 * n_loud + 1 : 2] = 1.0
+        assert len(parts_of_sum(loud)) == n_parts
+    for size, n_parts in ((1.0, 3), (1.5, 5)):
+        loud = np.zeros((29, 1), np.float32)
+        loud[1], loud[3] = 99.0, size
+        assert len(parts_of_sum(loud)) == n_parts
 
 
 def test_no_positive_evidence_names_no_band() -> None:

@@ -106,9 +106,35 @@ def test_a_source_that_begins_its_keys_anew_delivers_nothing_twice() -> None:
     assert settlement.seen_before(Delivery("t", 7, True), 3) is None
 
 
+@given(
+    keys=st.sets(st.integers(-3, 9)),
+    before=st.integers(0, 10),
+)
+def test_keys_before_a_position_cannot_come_again_and_a_sender_s_own_can(
+    keys: set[int], before: int
+) -> None:
+    """A sender's keys are negative."""
+    settlement = Settlement(dict.fromkeys(keys, 3))
+    settlement.forget_before(before)
+    kept = {
+        key
+        for key in keys
+        if settlement.seen_before(Delivery("t", key, True), 3) is not None
+    }
+    assert kept == {key for key in keys if not 0 <= key < before}
+
+
+def test_a_sender_s_key_counts_where_it_may_have_sent_the_message_before() -> None:
+    settlement = Settlement({-5: 3})
+    for sent_again in (True, False):
+        delivery = Delivery("t", 7, True, sender_key=-5, sent_again=sent_again)
+        assert (settlement.seen_before(delivery, 3) is not None) == sent_again
+
+
 def test_the_oldest_message_tells_how_long_they_wait() -> None:
     settlement = Settlement({})
     assert settlement.waited_s(9.0) == 0.0
     settlement.note(Delivery("first", 1, False), {"a": 1}, 1, 5.0)
     settlement.note(Delivery("second", 2, False), {"a": 2}, 2, 8.0)
+    assert settlement.settle() == []  # one sample is enough to wait for
     assert settlement.waited_s(9.0) == 4.0

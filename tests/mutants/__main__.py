@@ -6,14 +6,15 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from monitor.commands.progress import PERIOD_S, Count
+from tests.mutants.collected import Collected
 from tests.mutants.covering import Covered
 from tests.mutants.mutations import Mutant, mutants
 from tests.mutants.scope import ROOT, Explained, changed, explained, scope
-from tests.mutants.trial import POLL_S, Trial, begin, cover
+from tests.mutants.trial import Trial, begin, import_all, in_turn
 
 ENOUGH = 0.95  # of mutants that nobody explained
 
@@ -75,61 +76,58 @@ def _files(options: argparse.Namespace) -> list[str]:
 
 
 def run(files: Sequence[str], n_workers: int) -> Outcomes:
-    known = scope()
-    tests = sorted({test for one in files for test in known[one]})
-    before = Said(lambda: f"running {len(tests)} test files without a mutant")
-    covered = cover(files, tests, before.say)
-    before.end()
-    for test in covered.failed:
-        print(f"left out, for it fails without a mutant: {test}", file=sys.stderr)
     found = [one for path in files for one in mutants(path, (ROOT / path).read_text())]
-    return _try_all(found, covered, n_workers)
-
-
-def _try_all(found: list[Mutant], covered: Covered, n_workers: int) -> Outcomes:
-    outcomes, running = Outcomes(), list[Trial]()
-    count = Count("mutants", len(found))
-    waiting = _reached(found, covered, outcomes, count)
+    outcomes, count = Outcomes(), Count("mutants", len(found))
     said = Said(lambda: f"{count}; {outcomes}")
     try:
-        while _go_on(running, waiting, outcomes, count, n_workers):
+        for _ in _try_all(files, found, n_workers, outcomes, count):
             said.say()
-            time.sleep(POLL_S)
     except KeyboardInterrupt:
-        for trial in running:
-            trial.end()
         outcomes.n_untried = count.total - count.done
     said.end()
     return outcomes
 
 
-def _go_on(
-    running: list[Trial],
-    waiting: Iterator[tuple[Mutant, list[str], float]],
+def _try_all(
+    files: Sequence[str],
+    found: Sequence[Mutant],
+    n_workers: int,
     outcomes: Outcomes,
     count: Count,
-    n_workers: int,
-) -> bool:
-    """Take in what has ended and begin what is next; False once nothing is left."""
-    for trial in list(running):
-        if (outcome := trial.outcome()) is not None:
-            running.remove(trial)
-            outcomes.add(trial.mutant, outcome)
+) -> Iterator[None]:
+    """Where tests are collected already first, for that is quick; then, with imports of their own,
+    those that could not be tried there. Yields now and then.
+    """
+    known = scope()
+    tests = sorted({test for one in files for test in known[one]})
+    rest = dict(enumerate(found))
+    with Collected(files, tests, found, n_workers) as collected:
+        for came in collected.outcomes():
+            if came is not None:
+                number, outcome = came
+                outcomes.add(rest.pop(number), outcome)
+                count.step()
+            yield
+        covered = collected.covered()
+    for test in covered.failed:
+        print(f"left out, for it fails without a mutant: {test}", file=sys.stderr)
+    import_all(covered.modules)
+    begun = _begun(rest.values(), covered, outcomes, count)
+    for ended in in_turn(begun, n_workers):
+        if ended is not None:
+            outcomes.add(*ended)
             count.step()
-    while len(running) < n_workers and (task := next(waiting, None)) is not None:
-        running.append(begin(*task))
-    return bool(running)
+        yield
 
 
-def _reached(
-    found: list[Mutant], covered: Covered, outcomes: Outcomes, count: Count
-) -> Iterator[tuple[Mutant, list[str], float]]:
-    """Each mutant with the tests that reach it and their time in seconds."""
-    sources = {path: (ROOT / path).read_text() for path in {one.path for one in found}}
+def _begun(
+    found: Iterable[Mutant], covered: Covered, outcomes: Outcomes, count: Count
+) -> Iterator[Trial]:
+    """Trials of those that some test reaches."""
     for mutant in found:
-        tests = covered.tests_of(mutant.path, sources[mutant.path], mutant.line)
-        if tests:
-            yield mutant, tests, sum(covered.seconds[test] for test in tests)
+        source = (ROOT / mutant.path).read_text()
+        if tests := covered.tests_of(mutant.path, source, mutant.line):
+            yield begin(mutant, tests, covered.seconds_of(tests))
         else:
             outcomes.uncovered.append(mutant)
             count.step()

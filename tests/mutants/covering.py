@@ -14,7 +14,7 @@ from typing import Any
 import coverage
 import pytest
 
-from tests.mutants.scope import ROOT
+from tests.mutants.scope import ROOT, scope
 
 
 @dataclass
@@ -22,28 +22,46 @@ class Covered:
     """What the tests do without a mutant.
 
     lines : by file, then by test, those that it runs
+    early : by file, those that ran before any test: at an import, or as tests were collected
     seconds : by test
     failed : tests that prove nothing
     modules : of others, that the tests import
     """
 
     lines: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    early: dict[str, list[int]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     modules: list[str] = field(default_factory=list)
 
     def tests_of(self, path: str, source: str, line: int) -> list[str]:
-        """Quickest first: those that reach the function of a line, or the file where it is in
-        none.
+        """Quickest first: those that reach the function of a line. Where it is in none, or in one
+        that ran at an import, then the others named for the file: they may know what came of it.
         """
-        reached = self.lines.get(path, {})
         first, last = function_around(source, line)
-        found = [
+        reached = {
             test
-            for test, lines in reached.items()
-            if test not in self.failed and any(first < one <= last for one in lines)
-        ]
-        return sorted(found, key=lambda test: self.seconds.get(test, 0.0))
+            for test, lines in self.lines.get(path, {}).items()
+            if any(first < one <= last for one in lines)
+        }
+        is_wide = not first or self.is_early(path, source, line)
+        others = self._named_for(path) if is_wide else set()
+        found = [one for one in reached | others if one not in self.failed]
+        return sorted(
+            found, key=lambda one: (one not in reached, self.seconds.get(one, 0.0))
+        )
+
+    def _named_for(self, path: str) -> set[str]:
+        files = scope().get(path, ())
+        return {one for one in self.seconds if one.partition("::")[0] in files}
+
+    def is_early(self, path: str, source: str, line: int) -> bool:
+        """Whether a line's function ran before any test, so that tests may not see what it does."""
+        first, last = function_around(source, line)
+        return any(first < one <= last for one in self.early.get(path, ()))
+
+    def seconds_of(self, tests: Iterable[str]) -> float:
+        return sum(self.seconds[one] for one in tests)
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(vars(self)))
@@ -97,19 +115,19 @@ class Listener:
         if report.failed:
             self.covered.failed.append(report.nodeid)
 
-    def listen(self, arguments: list[str]) -> Covered:
+    def begin(self) -> None:
         self._coverage.start()
-        pytest.main(arguments, plugins=[self])
+
+    def end(self) -> Covered:
         self._coverage.stop()
         data = self._coverage.get_data()
         for name in data.measured_files():
-            by_line = data.contexts_by_lineno(name)
             path = str(Path(name).relative_to(ROOT))
             reached: dict[str, list[int]] = {}
-            for line, contexts in by_line.items():
+            for line, contexts in data.contexts_by_lineno(name).items():
                 for test in contexts:
-                    if test:
-                        reached.setdefault(test, []).append(line)
+                    reached.setdefault(test, []).append(line)
+            self.covered.early[path] = reached.pop("", [])
             self.covered.lines[path] = reached
         self.covered.modules = [
             name for name, module in sys.modules.items() if not _is_ours(module)

@@ -15,6 +15,7 @@ from tests.mutants.__main__ import Outcomes, report
 from tests.mutants.covering import Covered, function_around
 from tests.mutants.mutations import mutants
 from tests.mutants.scope import HERE, ROOT, explained, scope
+from tests.mutants.swapped import Living, changes
 
 SOURCE = '''\
 """A docstring of 3 words."""
@@ -104,6 +105,44 @@ def test_what_is_explained_can_still_be_planted() -> None:
             (one.before, one.after) for one in mutants(path, (ROOT / path).read_text())
         }
         assert {(one.before, one.after) for one in reasons if one.path == path} <= found
+
+
+def test_a_fault_in_a_function_is_put_where_it_lives() -> None:
+    """In a closure and a method as well; what is found is what differs."""
+    source = (ROOT / "tests/mutants/covering.py").read_text()
+    living = Living(["tests/mutants/covering.py"])
+    (mutant,) = [
+        one
+        for one in mutants("tests/mutants/covering.py", source)
+        if one.after == "return None" and "self.seconds[one]" in one.before
+    ]
+    found = changes(mutant.path, source, mutant.source)
+    assert [one.co_qualname for one, _ in found] == ["Covered.seconds_of"]
+    covered = Covered(seconds={"quick": 0.1})
+    assert covered.seconds_of(["quick"]) == 0.1
+    living.swap(living.reached(found))
+    try:
+        assert covered.seconds_of(["quick"]) is None
+    finally:
+        living.swap([(one, one) for one, _ in found])
+    assert covered.seconds_of(["quick"]) == 0.1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("A = 1", "A = 10"),
+        ("def f(a=1): return a", "def f(a=2): return a"),
+        ("class C:\n    a = 1", "class C:\n    a = 1.0"),
+        ("A = [a for a in (1, 2)]", "A = [-a for a in (1, 2)]"),
+    ],
+)
+def test_what_runs_at_the_import_is_no_function_s(before: str, after: str) -> None:
+    source = "def g():\n    return 1\n\n"
+    assert changes("toy.py", source + before, source + before) == []
+    assert (
+        Living(["toy.py"]).reached(changes("toy.py", source + before, source + after)) == []
+    )
 
 
 TOY = """\

@@ -1,6 +1,7 @@
 """Tests in a process of their own, forked from one that has imported what takes long.
 
-No file is touched: the mutant takes the module's place as it is imported.
+No file is touched: the mutant takes the module's place as it is imported, or
+its functions' place in a process that has imported them (collected.py).
 """
 
 from __future__ import annotations
@@ -8,39 +9,40 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import math
 import os
+import resource
 import signal
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from pathlib import Path
 from types import CodeType, ModuleType
 
 import hypothesis
 import pytest
 
-from tests.mutants.covering import Covered, Listener
 from tests.mutants.mutations import Mutant
 from tests.mutants.scope import ROOT
 
-# A failing law is not shrunk, and the same examples meet every mutant.
+# A failing law is not shrunk, and the same examples meet every mutant: few, for most faults
+# need one or two, and each that survives meets them all.
 PROFILE = "mutants"
 hypothesis.settings.register_profile(
     PROFILE,
     derandomize=True,
+    max_examples=25,
     deadline=None,
     database=None,
     phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
 )
-POLL_S = 0.02
-LEAST_S, TIMES = (
-    30.0,
-    10.0,
-)  # a mutant may loop for ever; other work may keep the cores busy
+POLL_S = 0.005
+# A mutant may loop for ever, or wait. Only a loop takes the processor, whatever else is busy.
+LEAST_CPU_S, LEAST_S, TIMES = 10.0, 30.0, 10.0
+MOST_BYTES = 8 << 30  # nor may it take all memory from what else runs
 OPTIONS = (
     "-q",
     "-x",
@@ -97,7 +99,8 @@ class Trial:
         """killed, survived or timeout; None while it runs."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         if pid:
-            return "survived" if os.waitstatus_to_exitcode(status) == 0 else "killed"
+            code = os.waitstatus_to_exitcode(status)
+            return {0: "survived", -signal.SIGXCPU: "timeout"}.get(code, "killed")
         if time.monotonic() < self.ends_s:
             return None
         self.end()
@@ -116,31 +119,48 @@ def begin(mutant: Mutant, tests: list[str], seconds: float) -> Trial:
         sys.meta_path.insert(0, InPlace(mutant))
         return int(pytest.main([*OPTIONS, *tests]))
 
-    return Trial(mutant, forked(work), time.monotonic() + LEAST_S + TIMES * seconds)
+    return tried(mutant, work, seconds)
 
 
-def cover(files: Sequence[str], tests: Sequence[str], tick: Callable[[], None]) -> Covered:
-    """What each test reaches of the files, and imports: which is imported here, too, once.
+def tried(mutant: Mutant, work: Callable[[], int], seconds: float) -> Trial:
+    """Work in a process of its own, with its limits. seconds : that it takes without a mutant"""
+    longer = TIMES * seconds
 
-    tick : called while they run
+    def limited() -> int:
+        limit = math.ceil(LEAST_CPU_S + longer)
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 10))
+        resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
+        return work()
+
+    return Trial(mutant, forked(limited), time.monotonic() + LEAST_S + longer)
+
+
+def in_turn(begun: Iterator[Trial], n_workers: int) -> Iterator[tuple[Mutant, str] | None]:
+    """Mutants and what came of them, as they end; None while none does. Trials begin as they are
+    taken from begun, so many at a time.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        found = Path(folder) / "covered.json"
-        options = [one for one in OPTIONS if one != "-x"]
-
-        def work() -> int:
-            Listener(files).listen([*options, *tests]).save(found)
-            return 0
-
-        pid = forked(work)
-        while os.waitpid(pid, os.WNOHANG) == (0, 0):
-            tick()
+    running: list[Trial] = []
+    try:
+        while True:
+            for trial in list(running):
+                if (outcome := trial.outcome()) is not None:
+                    running.remove(trial)
+                    yield trial.mutant, outcome
+            while len(running) < n_workers and (new := next(begun, None)) is not None:
+                running.append(new)
+            if not running:
+                return
+            yield None
             time.sleep(POLL_S)
-        covered = Covered.load(found)
-    for name in covered.modules:
+    finally:
+        for trial in running:
+            trial.end()
+
+
+def import_all(names: Sequence[str]) -> None:
+    for name in names:
         with contextlib.suppress(Exception):  # some are no modules of their own
             importlib.import_module(name)
-    return covered
 
 
 def forked(work: Callable[[], int]) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitor.pipeline.asks import GIVEN_UP_NS, PATIENCE_NS
 from monitor.pipeline.configured import configured_rules
 from monitor.pipeline.diagnosing import Diagnoser
 from monitor.pipeline.pipeline import Pipeline
@@ -56,9 +55,9 @@ def test_what_is_no_signal_of_a_running_machine_is_given_up(status: Status) -> N
     for index in range(20):
         feed(one, index, status, "clear")
         assert one.step(0) is None
-    assert one.given_up(GIVEN_UP_NS) == []
-    assert one.given_up(GIVEN_UP_NS + 1) == [ASK]
-    assert one.given_up(GIVEN_UP_NS + 1) == []
+    assert one.given_up(600 * SECOND_NS) == []
+    assert one.given_up(600 * SECOND_NS + 1) == [ASK]
+    assert one.given_up(600 * SECOND_NS + 1) == []
 
 
 def test_after_a_minute_what_signal_there_is_must_do() -> None:
@@ -67,7 +66,7 @@ def test_after_a_minute_what_signal_there_is_must_do() -> None:
     one.ask(ASK)
     feed(one, 0, Status.OK, "clear")
     assert one.step(0) is None
-    feed(one, 1, Status.OK, "clear", received_ns=PATIENCE_NS + 1)
+    feed(one, 1, Status.OK, "clear", received_ns=60 * SECOND_NS + 1)
     assert one.step(0) is not None
     assert [stretch.shape[1] for stretch in asked.questions[0].stretches] == [2 * RATE_HZ]
 

@@ -83,6 +83,40 @@ def test_a_slow_shaft_counts_from_two_hertz() -> None:
     assert fast.indicators["velocity_rms_mm_s"] < 0.5
 
 
+@pytest.mark.parametrize(
+    ("shaft", "told", "is_slow"),
+    [
+        ({"rpm": 500}, None, True),
+        ({"rpm": 700}, None, False),
+        ({"context": "rpm"}, b"600", False),
+        ({"context": "rpm"}, b"599", True),
+        ({"context": "rpm"}, b"1", True),
+        ({"context": "rpm"}, b"0", False),  # stands still, so it was not measured
+        ({"context": "rpm"}, None, False),
+    ],
+)
+def test_the_shaft_s_speed_says_from_where_velocity_counts(
+    shaft: dict[str, Any], told: bytes | None, is_slow: bool
+) -> None:
+    known = config(shaft=shaft)
+    longer = known.sensors[0].model_copy(update={"window_s": 4.0})
+    known = known.model_copy(update={"sensors": (longer,)})
+    context = [] if told is None else [("rpm/m", told)]
+    (one,) = verdicts(known, *context, ("v/m/p", sine(50.0, 3.0, seconds=4).tobytes()))
+    assert ("velocity_rms_from_2hz_mm_s" in one.indicators) == is_slow
+    assert ("velocity_rms_mm_s" in one.indicators) != is_slow
+
+
+def test_the_strongest_channel_has_the_zone() -> None:
+    known = config(zones={"limits_mm_s": [1, 2, 4]})
+    two = known.sensors[0].model_copy(update={"channels": ("x", "y")})
+    known = known.model_copy(update={"sensors": (two,)})
+    body = np.stack([sine(50.0, 0.5), sine(50.0, 3.0)], axis=1).tobytes()
+    (one,) = verdicts(known, ("v/m/p", body))
+    assert one.indicators["zone"] == 3
+    assert one.indicators["velocity_rms_mm_s.x"] == pytest.approx(0.5, rel=0.01)
+
+
 def test_a_window_that_cannot_be_judged_has_none() -> None:
     assert verdicts(config(), ("v/m/p", np.ones(RATE_HZ, "<f4").tobytes())) == []
 

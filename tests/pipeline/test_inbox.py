@@ -102,6 +102,32 @@ def test_bytes_are_bounded_but_one_large_message_always_fits() -> None:
     assert inbox.put(small) is None
 
 
+def test_a_loss_is_remembered_for_ten_thousand_topics() -> None:
+    """A hostile publisher may invent more."""
+    inbox = Inbox(10, MIB)
+    for number in range(10_001):
+        inbox.note_loss(f"t{number}")
+    inbox.put(message("t9999"))
+    inbox.put(message("t10000"))
+    assert [one.after_loss for one in inbox.take(2, 0.0)] == [True, False]
+
+
+def test_closing_wakes_who_waits_to_put_and_who_waits_to_take() -> None:
+    full, empty = Inbox(1, MIB), Inbox(1, MIB)
+    full.put(message("a", 0, qos=1))
+    waiting = [
+        threading.Thread(target=full.put, args=(message("b", 1, qos=1),)),
+        threading.Thread(target=empty.take, args=(1, 30.0)),
+    ]
+    for one in waiting:
+        one.start()
+    for inbox in (full, empty):
+        inbox.close()
+    for one in waiting:
+        one.join(5.0)
+        assert not one.is_alive()
+
+
 def test_the_message_after_a_dropped_one_says_so() -> None:
     inbox = Inbox(3, MIB)
     for number in range(4):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.pipeline.pacing import ASSUMED_IN_FLIGHT, TAIL_S, Due, Pacer
+from monitor.pipeline.pacing import Due, Pacer
 
 
 def fresh(receive_maximum: int = 1000) -> Pacer:
@@ -18,8 +18,8 @@ def test_a_verdict_is_committed_as_soon_as_nothing_else_waits() -> None:
 
 
 def test_no_message_waits_longer_than_two_seconds() -> None:
-    assert fresh().due(0.01, 3, TAIL_S - 0.1, 0, 0, False) is Due.NOTHING
-    assert fresh().due(0.01, 3, TAIL_S, 0, 0, False) is Due.TAILS
+    assert fresh().due(0.01, 3, 1.9, 0, 0, False) is Due.NOTHING
+    assert fresh().due(0.01, 3, 2.0, 0, 0, False) is Due.TAILS
 
 
 def test_tails_go_when_half_of_what_may_be_in_flight_is_pending() -> None:
@@ -36,12 +36,17 @@ def test_a_broker_s_smaller_limit_is_learned_from_its_silence_and_forgotten_slow
     """
     pacer = fresh(1000)
     # still coming
-    assert pacer.due(0.01, ASSUMED_IN_FLIGHT, 0.0, 5, 0, False) is Due.NOTHING
+    assert pacer.due(0.01, 20, 0.0, 5, 0, False) is Due.NOTHING
     # Nothing comes any more.
-    assert pacer.due(0.02, ASSUMED_IN_FLIGHT, 0.0, 0, 0, False) is Due.TAILS
+    assert pacer.due(0.02, 20, 0.0, 0, 0, False) is Due.TAILS
     # Now before it runs dry.
-    assert pacer.due(0.03, ASSUMED_IN_FLIGHT // 2, 0.0, 5, 0, False) is Due.TAILS
-    for now_s in range(1, 300):
+    assert pacer.due(0.03, 10, 0.0, 5, 0, False) is Due.TAILS
+    for now_s in range(1, 11):
+        pacer.due(float(now_s), 0, 0.0, 0, 0, False)
+        pacer.committed(float(now_s))
+    assert pacer.due(10.01, 12, 0.0, 5, 0, False) is Due.TAILS
+    assert pacer.due(10.02, 11, 0.0, 5, 0, False) is Due.NOTHING
+    for now_s in range(11, 300):
         pacer.due(float(now_s), 0, 0.0, 0, 0, False)
         pacer.committed(float(now_s))
     # The broker may have been given another limit.

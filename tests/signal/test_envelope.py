@@ -62,6 +62,7 @@ def test_resolution_and_averages_are_stated() -> None:
     found = spectrum(modulated(10.0), resolution_hz=0.5)
     assert found.resolution_hz == 0.5
     assert found.n_averaged == 9  # segments of 2 s, half overlapping
+    assert len(found.density) == 2101  # to a little more than the band's width
     assert int(found.density[5:].argmax()) + 5 == 214
 
 
@@ -79,6 +80,7 @@ def test_stretches_are_averaged_and_never_joined() -> None:
 def test_what_is_too_short_is_none_and_what_is_short_beside_long_is_left_out() -> None:
     assert envelope_spectrum([modulated(0.5)], RATE_HZ, BAND_HZ, 1.0) is None
     assert spectrum(modulated(0.5), modulated(3.0)).n_averaged == 5
+    assert spectrum(modulated(1.0)).n_averaged == 1  # exactly one segment
 
 
 def test_a_signal_that_stands_still_has_no_lines() -> None:
@@ -88,3 +90,9 @@ def test_a_signal_that_stands_still_has_no_lines() -> None:
 def test_a_band_between_two_frequencies_is_refused() -> None:
     with pytest.raises(ValueError, match="holds too little"):
         squared_envelope(modulated(0.5), RATE_HZ, (3000.0, 3001.0), 100.0)
+    assert len(squared_envelope(modulated(0.5), RATE_HZ, (3000.0, 3004.0), 100.0)) == 50
+
+
+def test_gravity_is_no_vibration_in_a_band_from_zero() -> None:
+    gravity = np.full(6000, 9.81, np.float32)
+    assert squared_envelope(gravity, RATE_HZ, (0.0, 100.0), 200.0).max() < 1e-9

@@ -56,7 +56,7 @@ def test_ten_hertz_counts_in_full_in_a_window_of_one_second() -> None:
 
 
 def test_a_slow_machine_counts_from_two_hertz_and_says_so() -> None:
-    names = [velocity_name(shaft_hz) for shaft_hz in (None, 25.0, 5.0)]
+    names = [velocity_name(shaft_hz) for shaft_hz in (None, 10.0, 9.9)]
     assert names == [VELOCITY, VELOCITY, SLOW_VELOCITY]
     samples = sine(3.0, 0.1, seconds=4.0)
     assert velocity(samples) == pytest.approx(0.0, abs=0.01)
@@ -95,6 +95,8 @@ def test_windows_and_channels_have_their_own_however_they_are_batched() -> None:
 def test_names_bear_the_channel_where_there_are_several() -> None:
     assert by_name({"crest": [1.5]}, ["a"]) == {"crest": 1.5}
     assert by_name({"crest": [1.5, 2.0]}, ["x", "y"]) == {"crest.x": 1.5, "crest.y": 2.0}
+    with pytest.raises(ValueError, match="shorter"):
+        by_name({"crest": [1.5]}, ["x", "y"])
 
 
 def test_what_cannot_be_told_is_no_number() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from monitor.records.signal import Float32
 from monitor.signal.quality import assess, rate_reason
+from monitor.signal.rates import is_same_rate
 
 
 def noise(n_channels: int = 2, n: int = 1000) -> Float32:
@@ -51,6 +52,9 @@ def test_each_window_is_judged_by_itself() -> None:
 
 
 def test_rates() -> None:
+    assert is_same_rate(103.0, 100.0)
+    assert is_same_rate(97.0, 100.0)
+    assert not is_same_rate(103.1, 100.0)
     assert rate_reason(25_600, None, 25_610) == ""
     assert rate_reason(25_600, None, 25_700) == "rate_mismatch"
     assert rate_reason(25_600, 25_000, 25_600) == ""  # 2.3 % off: reported, not refused

@@ -11,7 +11,7 @@ from monitor.records.signal import Chunk, Gap, Message
 from monitor.signal.payload.base import DecoderSettings, PayloadError
 from monitor.signal.payload.formats import decode
 from monitor.signal.payload.raw import RawPayload
-from monitor.signal.sequence import is_in, step
+from monitor.signal.sequence import Step, is_in, step
 from monitor.signal.windows import Windower, WindowSettings
 from tests.laws.test_windows import counted, feed
 
@@ -54,10 +54,51 @@ def test_a_reboot_is_told_by_time(bits: int, last: int, now: int, pause: float) 
         (200, 100, None, "sequence_reset"),  # backwards, or 155 lost
         (200, 100, 155.0, "gap"),
         (100, 99, -1.0, "sequence_reset"),
+        (
+            0,
+            33,
+            41.9,
+            "gap",
+        ),  # 32 are missing: 2 and a quarter more or less may have passed
+        (0, 33, 42.0, "gap"),
+        (0, 33, 42.1, "sequence_reset"),
+        (0, 33, 22.0, "gap"),
+        (0, 33, 21.9, "sequence_reset"),
+        (0, 33, 256.0, "sequence_reset"),  # a lap tells, more does not
+        (0, 33, 256.1, "gap"),
+        (224, 0, None, "gap"),  # 31 of 256
+        (223, 0, None, "sequence_reset"),  # 32: an eighth
+        (224, 1, None, "sequence_reset"),
+        (0, 128, None, "gap"),  # 127 missing
+        (0, 129, None, "sequence_reset"),  # half a lap
     ],
 )
 def test_eight_bits(last: int, now: int, n_passed: float | None, reason: str) -> None:
     assert step(last, now, 8, n_passed).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("last", "now", "is_new_lap", "reason", "hole"),
+    [
+        (4, 5, False, "", None),
+        (4, 6, False, "gap", (5, 6)),
+        (4, 4, False, "sequence_reset", None),
+        (5, 4, False, "sequence_reset", None),
+        (254, 0, False, "sequence_reset", None),
+        (255, 0, True, "", None),
+        (255, 1, False, "sequence_reset", None),
+        (65_535, 0, True, "", None),
+        (2**32 - 1, 0, True, "", None),
+        (1023, 0, False, "sequence_reset", None),
+    ],
+)
+def test_a_counter_of_no_declared_width(
+    last: int, now: int, is_new_lap: bool, reason: str, hole: tuple[int, int] | None
+) -> None:
+    assert step(last, now, None, None) == Step(reason, hole, is_new_lap)
+    if hole is not None:
+        inside = [number for number in range(10) if is_in(hole, number, None)]
+        assert inside == list(range(*hole))
 
 
 @given(st.integers(0, 255), st.integers(1, 300), st.integers(1, 20))
