@@ -95,7 +95,7 @@ class Plant:
         ]
         self._own = self._opened(Instance("", config))
         self._locals: dict[str, LocalPart] = {}
-        self._look_s = float("-inf")
+        self._look()
 
     @property
     def has_remote(self) -> bool:
@@ -112,14 +112,13 @@ class Plant:
 
     def parts(self) -> Sequence[Part]:
         """As they are now, in order."""
-        now_s = time.monotonic()
-        if now_s >= self._look_s:
-            self._look_s = now_s + LOOK_S
+        if time.monotonic() >= self._look_s:
             self._look()
         return [*self._locals.values(), *self._remotes]
 
     def _look(self) -> None:
         """A partition's journal comes with the partition, and may be taken elsewhere."""
+        self._look_s = time.monotonic() + LOOK_S
         before, found = self._locals, local_instances(self._config)
         self._locals = {one.name: before.get(one.name) or self._part(one) for one in found}
         for name, part in before.items():

@@ -20,10 +20,11 @@ from monitor.tls import client_context, explain
 
 CONNECT_S = 5.0
 ANSWER_S = 20.0  # for a whole answer
-SILENT_S = 12.0  # a page that is heard says something every 3 s
+SILENT_S = 10.0  # a page that is heard says something every 3 s
 MAX_BYTES = 32 << 20  # of an answer, or of one message of the stream
 PIECE_BYTES = 1 << 16
 MAX_SENTENCE = 300
+TOO_LATE = "no answer in time"
 
 
 class RemoteError(Exception):
@@ -89,27 +90,27 @@ class RemotePage:
     ) -> Iterator[HTTPResponse]:
         """head_s, body_s : until its head, and until all of it, must have come"""
         link = self._link()
+        limit = _Limit(head_s if body_s is None else body_s)
         try:
             link.connect()
-            limit = _Limit(link.sock, head_s if body_s is None else body_s)
-            try:
-                head = {"Authorization": self._authorization()}
-                link.request("GET", self._path + address, headers=head)
-                answer = link.getresponse()
+            limit.begin(link.sock)
+            head = {"Authorization": self._authorization()}
+            link.request("GET", self._path + address, headers=head)
+            with link.getresponse() as answer:
                 _check_status(answer)
                 if body_s is None:
                     limit.cancel()
                 yield answer
-            finally:
-                limit.cancel()
-            if limit.is_over:
-                raise RemoteError("no answer in time", 504)
         except (HTTPException, OSError, ValueError) as error:
-            raise RemoteError(_why(error), 504) from error
+            why = TOO_LATE if limit.is_over else _why(error)
+            raise RemoteError(why, 504) from error
         except ConfigError as error:
             raise RemoteError(f"its token cannot be read: {error}") from error
         finally:
+            limit.cancel()
             link.close()
+        if limit.is_over:
+            raise RemoteError(TOO_LATE, 504)
 
     def _authorization(self) -> str:
         """Read at each request: a token that is replaced counts at once. Raises ConfigError."""
@@ -129,20 +130,24 @@ class RemotePage:
 class _Limit:
     """Ends a connection after a time, however slowly something still comes."""
 
-    def __init__(self, sock: socket.socket, seconds: float) -> None:
-        sock.settimeout(min(seconds, SILENT_S))
-        self._sock, self.is_over = sock, False
-        self._timer = threading.Timer(seconds, self._end)
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self.is_over = seconds, False
+        self._timer: threading.Timer | None = None
+
+    def begin(self, sock: socket.socket) -> None:
+        sock.settimeout(min(self._seconds, SILENT_S))
+        self._timer = threading.Timer(self._seconds, self._end, (sock,))
         self._timer.daemon = True
         self._timer.start()
 
     def cancel(self) -> None:
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
-    def _end(self) -> None:
+    def _end(self, sock: socket.socket) -> None:
         self.is_over = True
         with suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 def _check_size(waiting: bytearray) -> None:

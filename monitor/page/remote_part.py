@@ -70,7 +70,7 @@ class RemotePart:
         self.answer = Router(
             [
                 Route("/api/{rest:path}", self.ask),
-                Route("/at/{instance}/api/{rest:path}", self.ask),
+                Route("/at/{part}/api/{rest:path}", self.ask),
                 Route("/{rest:path}", self.refuse, methods=["POST"]),
             ]
         )
@@ -176,7 +176,7 @@ class RemotePart:
         rest, query = request.path_params["rest"], request.url.query
         if not ASKED.fullmatch(rest) or len(query) > MAX_QUERY:
             raise HTTPException(404, self._refusal)
-        instance = request.path_params.get("instance", "")
+        instance = request.path_params.get("part", "")
         if not remote_views.INSTANCE.fullmatch(instance):
             raise HTTPException(404, f"There is no instance {instance[:80]!r}.")
         place = f"at/{instance}/" if instance else ""
