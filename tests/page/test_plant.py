@@ -447,7 +447,7 @@ def test_the_plant_in_a_browser(tmp_path: Path) -> None:
             tile = page.locator(f".tile:has-text('{FAULTY.split('/')[0]}')").inner_text()
             assert "NO ANSWER" in tile
             assert "NG when last heard" in tile
-            assert "hall-2: No answer since" in page.inner_text("#trouble")
+            assert "hall-2: no answer since" in page.inner_text("#trouble")
             look(page, pictures, "plant-no-answer")
 
 

@@ -139,7 +139,7 @@ function whereWords(now) {
 }
 
 function sureWords(now, rows) {
-  const words = [];
+  const words = now.status === "NO_ANSWER" ? [`${statusWord(now.was)} when last heard`] : [];
   const chance = now.probability;
   if (chance !== null && chance !== undefined) words.push(`P(NG) ${plain(chance, 2)}`);
   if (now.ratio !== null && now.ratio !== undefined)

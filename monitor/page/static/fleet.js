@@ -109,6 +109,8 @@ function badges(sensor) {
   ];
 }
 
+const whose = ({ instance }) => (instance ? el("span", { class: "quiet whose" }, instance) : null);
+
 // machine: as it is called here; below a level's title without what the title says.
 function tile(sensor, machine) {
   const { text, share } = evidence(sensor);
@@ -133,7 +135,13 @@ function tile(sensor, machine) {
       el("strong", {}, statusWord(sensor.status)),
       el("span", { class: "badges" }, badges(sensor)),
     ),
-    el("span", { class: "name" }, el("b", {}, machine), ` ${pointOf(sensor.sensor)}`),
+    el(
+      "span",
+      { class: "name" },
+      el("b", {}, machine),
+      ` ${pointOf(sensor.sensor)}`,
+      whose(sensor),
+    ),
     el("span", { class: "since", title: fullTime(began(sensor).ms) }, sinceWords(sensor)),
     el("span", { class: "figure" }, text, bar),
     dayStrip(sensor.sensor),

@@ -96,8 +96,9 @@ function instanceTrouble({ instance, trouble, health, silent }) {
 function silentWords({ why, since_ms, n }) {
   if (!why && !since_ms) return ""; // it is being asked
   const reason = why ? ` (${why})` : "";
-  if (!since_ms) return `No answer${reason}: its points are not known yet.`;
-  return `No answer since ${shortTime(since_ms)}${reason}: ${n} ${n === 1 ? "point" : "points"}.`;
+  if (!since_ms) return `no answer${reason}. Its points are not known yet.`;
+  const points = n === 1 ? "Its point is" : `Its ${n} points are`;
+  return `no answer since ${shortTime(since_ms)}${reason}. ${points} shown as NO ANSWER.`;
 }
 
 // How many alarms wait to be acknowledged, wherever one is.
