@@ -37,6 +37,11 @@ class RemoteError(Exception):
         super().__init__(text)
         self.status = status
 
+    def of(self, name: str) -> str:
+        """A sentence for whoever asked."""
+        said = name if self.status < 500 else f"{name} does not answer"
+        return f"{said}: {str(self).removesuffix('.')}."
+
 
 class RemotePage:
     """Asks. Safe for many threads."""

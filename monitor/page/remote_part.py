@@ -93,7 +93,7 @@ class RemotePart:
             except (RemoteError, ValueError) as error:
                 why = str(error)
             self._heard.put(("lost", why))
-            text = f"The page of {self.name} ({self._page.url}) does not answer: {why}."
+            text = f"The page of {self.name}, {self._page.url}, does not answer: {why}."
             limiter.note(logging.WARNING, text, time.monotonic(), why)
             if time.monotonic() - began_s > LAST_RETRY_S:
                 retry_s = FIRST_RETRY_S
@@ -191,7 +191,7 @@ class RemotePart:
                 return Response(body, media_type=kind, headers=NOT_STORED)
             return JSONResponse(remote_views.parsed(body), headers=NOT_STORED)
         except RemoteError as error:
-            raise HTTPException(error.status, f"{self.name}: {error}") from error
+            raise HTTPException(error.status, error.of(self.name)) from error
         except ValueError as error:
             text = f"{self.name}: its answer cannot be read."
             raise HTTPException(502, text) from error

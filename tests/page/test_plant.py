@@ -9,25 +9,39 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 
 from monitor.config import InstanceSettings, Secret, TlsSettings
+from monitor.config_file import load_config
 from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
 from monitor.page import remote, remote_part
+from monitor.page.application import Page
 from monitor.page.merged import NO_ANSWER
 from monitor.page.remote import RemoteError, RemotePage
 from monitor.page.remote_part import RemotePart
 from monitor.records.batch import Batch, Event
+from tests import page_stage
 from tests.browser import chromium
-from tests.page_stage import SECOND_NS, Served, evidence, serve, verdict
+from tests.page_stage import (
+    SECOND_NS,
+    Served,
+    evidence,
+    free_port,
+    serve,
+    verdict,
+    write_config,
+)
 from tests.servers.certificates import TestAuthority
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 FAULTY, MOVED = "fan-9/motor", "pump-3/bearing"
+HALL = "/at/hall-2/at/plant-1-2"  # where the page has FAULTY
 N = 12
 WAIT_S = 30
 
@@ -65,10 +79,12 @@ def hall_settings(folder: Path, more: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The other machine."""
+    """The other machine: two partitions of a member of a Kafka group."""
     folder = tmp_path_factory.mktemp("hall")
-    fill(folder / "camshaft.journal", {FAULTY: 0, MOVED: 2})
-    with serve(folder, hall_settings(folder)) as served:
+    fill(folder / "camshaft-2.journal", {FAULTY: 0})
+    fill(folder / "camshaft-5.journal", {MOVED: 2})
+    member = "\nsource: kafka\nkafka: {brokers: ['h:1'], topic: t, group: g}\n"
+    with serve(folder, hall_settings(folder) + member) as served:
         yield served
 
 
@@ -146,15 +162,16 @@ def test_each_point_stands_there_once_with_where_it_is_from(plant: Served) -> No
     where = {name: tree["instance"] for name, tree in fleet["sensors"].items()}
     assert where == {
         "mill-1/spindle": "",
-        MOVED: "hall-2",  # ours has old windows of it
-        FAULTY: "hall-2",
+        MOVED: "hall-2/plant-1-5",  # ours has old windows of it
+        FAULTY: "hall-2/plant-1-2",
         "saw-4/blade": "annex",
     }
     also = {name: tree["also"] for name, tree in fleet["sensors"].items()}
     assert also == {"mill-1/spindle": ["annex"], MOVED: [], FAULTY: [], "saw-4/blade": []}
     assert fleet["sensors"][FAULTY]["alarm"] == "raised"
     told = {one["instance"]: one["read_only"] for one in fleet["instances"]}
-    assert told == {"": False, "annex": False, "hall-2": True}
+    partitions = {"hall-2/plant-1-2": True, "hall-2/plant-1-5": True}
+    assert told == {"": False, "annex": False} | partitions
 
 
 def test_another_page_is_told_of_this_machine_alone(plant: Served, hall: Served) -> None:
@@ -186,14 +203,14 @@ def test_what_a_point_s_view_asks_is_answered_by_its_instance(
         "/api/events/1/row",
         f"/api/trend?sensor={FAULTY}",
     ):
-        expected = hall.ask("GET", path, headers=there)[:2]
-        status, tree, _ = plant.ask("GET", f"/at/hall-2{path}", headers=here)
+        expected = hall.ask("GET", f"/at/plant-1-2{path}", headers=there)[:2]
+        status, tree, _ = plant.ask("GET", HALL + path, headers=here)
         if status == 404:
             expected = 404, {"error": f"hall-2: {expected[1]['error']}"}
         assert (status, tree) == expected
     status, tree, _ = plant.ask("GET", "/at/annex/api/rows/1", headers=here)
     assert (status, tree["sensor"]) == (200, "saw-4/blade")
-    sound = plant.ask("GET", "/at/hall-2/api/rows/3/sound?channel=0", headers=here)
+    sound = plant.ask("GET", f"{HALL}/api/rows/3/sound?channel=0", headers=here)
     assert sound[2]["content-type"] == "audio/wav"
 
 
@@ -203,14 +220,15 @@ def test_what_is_written_goes_to_the_journal_of_its_point_and_never_elsewhere(
     headers = session(plant)
     tree = {"row_id": 1, "word": "unclear", "author": "Ann"}
     assert plant.ask("POST", "/at/annex/api/labels", tree, headers)[0] == 200
-    status, answer, _ = plant.ask("POST", "/at/hall-2/api/labels", tree, headers)
+    status, answer, _ = plant.ask("POST", f"{HALL}/api/labels", tree, headers)
     assert status == 403
     assert hall.address in answer["error"]
     commission = {"sensor": "saw-4/blade", "author": "Ann"}
     path = "/at/annex/api/commissionings"
     assert plant.ask("POST", path, commission, headers)[0] == 409
     written = {}
-    for name, path_of in (("own", plant.journal), ("hall", hall.journal)):
+    hall_journal = hall.journal.with_name("camshaft-2.journal")
+    for name, path_of in (("own", plant.journal), ("hall", hall_journal)):
         views = JournalViews(path_of)
         written[name] = [event.kind for event in views.events_back(None, 50)]
         views.close()
@@ -230,6 +248,7 @@ def test_what_is_written_goes_to_the_journal_of_its_point_and_never_elsewhere(
         "/at/hall-2/api/v1/points",
         "/at/hall-2/api/rows/3/../../settings",
         "/at/hall-2/at/..%2f/api/events",
+        "/at/hall-2/at/plant-1-2/at/plant-1-5/api/events",
         "/at/elsewhere/api/events",
     ],
 )
@@ -241,13 +260,15 @@ def test_nothing_but_views_of_points_is_passed_on(path: str, plant: Served) -> N
 def test_a_page_that_goes_away_is_said_and_comes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its points stay, with no status that they had; the window that ended meanwhile is there."""
+    """Its points stay meanwhile, with no status that they had."""
     for module in (remote, remote_part):
         monkeypatch.setattr(module, "SILENT_S", 1.0)
     monkeypatch.setattr(remote_part, "LAST_RETRY_S", 0.05)
     monkeypatch.setattr(remote_part, "FIRST_RETRY_S", 0.05)
     fill(tmp_path / "camshaft.journal", {FAULTY: 0})
     settings = hall_settings(tmp_path)
+    port = free_port()
+    monkeypatch.setattr(page_stage, "free_port", lambda: port)
     with ExitStack() as stack, ExitStack() as follower:
         hall = stack.enter_context(serve(tmp_path, settings))
         part = follower.enter_context(following(hall.address, tmp_path))
@@ -261,6 +282,9 @@ def test_a_page_that_goes_away_is_said_and_comes_back(
         assert told["silent"]["n"] == 1
         assert told["silent"]["why"] == "nothing listens there"
         assert abs(silent["since_ms"] / 1000 - time.time()) < WAIT_S
+        stack.enter_context(serve(tmp_path, settings))
+        until(part, lambda: part.shown[FAULTY]["status"] == "NG")
+        assert "was" not in part.shown[FAULTY]
 
 
 @contextmanager
@@ -417,10 +441,28 @@ def test_a_stream_of_garbage_is_no_answer(
 # -- in a browser ---------------------------------------------------------------------------------
 
 
-def test_the_plant_in_a_browser(tmp_path: Path) -> None:
+@contextmanager
+def in_process(folder: Path, page: str) -> Iterator[str]:
+    """The page in a thread of ours, which may change how patient it is; its address."""
+    read = partial(load_config, write_config(folder, page))
+    app = Page(read(), read, None, lambda: server.should_exit).application()
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1)
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(60)
+
+
+def test_the_plant_in_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Points of all, a remote one looked at and not acted on; then its page goes away.
     CAMSHAFT_PICTURES=FOLDER keeps pictures.
     """
+    for module in (remote, remote_part):
+        monkeypatch.setattr(module, "SILENT_S", 4.0)
     pictures = Path(os.environ.get("CAMSHAFT_PICTURES", tmp_path))
     for name in ("hall", "plant"):
         (tmp_path / name).mkdir()
@@ -429,16 +471,18 @@ def test_the_plant_in_a_browser(tmp_path: Path) -> None:
     with ExitStack() as halls, chromium() as browser:
         hall = halls.enter_context(serve(tmp_path / "hall", hall_settings(tmp_path)))
         settings = plant_settings(tmp_path, hall.address)
-        with serve(tmp_path / "plant", settings) as served:
+        with in_process(tmp_path / "plant", settings) as address:
             page = browser.new_page(viewport={"width": 1180, "height": 760})
-            page.goto(served.address)
+            page.goto(address)
             page.wait_for_selector(f".tile.NG:has-text('{FAULTY.split('/')[0]}')")
             assert page.locator(".tile").count() == 4
             look(page, pictures, "plant-fleet")
             look_at_a_remote_point(page, pictures)
+            look_at_what_it_was_here(page, address)
             page.click("#nav-events")
             page.wait_for_selector(".events li:has-text('hall-2')")
             assert page.locator(".events li:has-text('hall-2') button").count() == 0
+            look(page, pictures, "plant-events")
             page.click("#nav-fleet")
             halls.close()
             page.wait_for_selector(".tile.NO_ANSWER >> nth=1")
@@ -449,6 +493,12 @@ def test_the_plant_in_a_browser(tmp_path: Path) -> None:
             assert "NG when last heard" in tile
             assert "hall-2: no answer since" in page.inner_text("#trouble")
             look(page, pictures, "plant-no-answer")
+            page.click(f".tile:has-text('{FAULTY.split('/')[0]}')")
+            page.wait_for_selector(".now.NO_ANSWER:has-text('NG when last heard')")
+            page.wait_for_selector(
+                ".trouble:has-text('hall-2 does not answer: nothing listens')"
+            )
+            look(page, pictures, "plant-no-answer-point")
 
 
 def look_at_a_remote_point(page: Any, pictures: Path) -> None:
@@ -459,6 +509,14 @@ def look_at_a_remote_point(page: Any, pictures: Path) -> None:
     assert page.locator(".actions").is_hidden()
     assert page.locator("#label-form, #commission-form").count() == 0
     look(page, pictures, "plant-point")
+
+
+def look_at_what_it_was_here(page: Any, address: str) -> None:
+    """A window of the point of before it moved: its number means another one elsewhere."""
+    page.goto(f"{address}/#/point/pump-3%2Fbearing/row/13?at=")
+    page.wait_for_selector(".details dd:text-is('13')")
+    assert page.url.endswith("/row/13?at=")
+    assert page.locator("#label-form").count() == 1
 
 
 def look(page: Any, pictures: Path, name: str) -> None:

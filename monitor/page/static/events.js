@@ -2,7 +2,7 @@
 
 import { el, show } from "./dom.js";
 import { acknowledgeForm } from "./forms.js";
-import { askAll, fleet, isPlant, isReadOnly, listen } from "./net.js";
+import { addressIn, askAll, fleet, isPlant, isReadOnly, listen } from "./net.js";
 import { fullTime, kindWord, machineOf, pointOf } from "./words.js";
 
 const N = 100;
@@ -128,8 +128,7 @@ export function eventsView(view, sensor = null, instance = null) {
   // An event of the service itself has no sensor.
   function whose(event) {
     if (!event.sensor) return el("b", {}, "service");
-    const at = event.instance ? `?at=${encodeURIComponent(event.instance)}` : "";
-    const href = `#/point/${encodeURIComponent(event.sensor)}/event/${event.event_id}${at}`;
+    const href = addressIn(event.instance, event.sensor, `event/${event.event_id}`);
     if (sensor) return el("a", { href }, "show its window");
     const point = ` ${pointOf(event.sensor)}`;
     return el("a", { href }, el("b", {}, machineOf(event.sensor)), point);

@@ -88,14 +88,13 @@ export const isReadOnly = (instance) =>
   instance.includes("/") ||
   fleet.instances.some((one) => one.instance === instance && one.read_only);
 
-// A link to a window: its number is that of one instance.
-export function rowAddress(sensor, row) {
-  const instance = instanceOf(sensor);
-  const at = instance ? `?at=${encodeURIComponent(instance)}` : "";
-  return `#/point/${encodeURIComponent(sensor)}/row/${row}${at}`;
-}
-
 export const isPlant = () => fleet.instances.length > 1;
+
+// A link to a window or an event ("row/7"): its number is that of one instance.
+export function addressIn(instance, sensor, what) {
+  const at = isPlant() ? `?at=${encodeURIComponent(instance)}` : "";
+  return `#/point/${encodeURIComponent(sensor)}/${what}${at}`;
+}
 
 // The same question to instances: [{ one, tree }], or [{ one, error }] of those that do not answer.
 export const askAll = (instances, address) =>

@@ -4,7 +4,7 @@ import { loadCharts, palette, timelineOption } from "./charts.js";
 import { show } from "./dom.js";
 import { eventsView } from "./events.js";
 import { exporting } from "./export.js";
-import { baseOf, get, instanceOf, listen } from "./net.js";
+import { baseOf, get, instanceOf, isPlant, listen } from "./net.js";
 import { layout } from "./parts.js";
 import { showPromise } from "./promise.js";
 import { tabsOf } from "./tabs.js";
@@ -255,8 +255,8 @@ export function pointView(view, sensor, { what, id, tab, at }) {
     const query = new URLSearchParams();
     if (openTab) query.set("tab", openTab);
     // The newest windows may be another instance's tomorrow; a row is one instance's for ever.
-    if (instance && (place || at !== null)) query.set("at", instance);
-    const words = query.size ? `?${query}` : "";
+    if (isPlant() && (place || at !== null)) query.set("at", instance);
+    const words = String(query) ? `?${query}` : "";
     history.replaceState(null, "", `${here}${place}${words}`);
   }
 

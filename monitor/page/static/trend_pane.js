@@ -3,7 +3,7 @@
 import { palette } from "./charts.js";
 import { el, show } from "./dom.js";
 import { exporting } from "./export.js";
-import { baseOfPoint, get, instanceOf, rowAddress } from "./net.js";
+import { addressIn, baseOfPoint, get, instanceOf } from "./net.js";
 import { detailNodes, drawnWords, limits, rowAt, tierWords, trendOption } from "./trend_chart.js";
 import { moves } from "./trend_moves.js";
 import { clampSpan } from "./trend_span.js";
@@ -138,7 +138,8 @@ export function trendPane(echarts, place, common, loaded) {
   function pick(ms) {
     const perPixel = (state.to - state.from) / canvas.clientWidth;
     state.chosen = rowAt(state.tree?.rows ?? [], ms, REACH_PX * perPixel);
-    const addressOf = (row) => rowAddress(state.sensor, row);
+    const instance = instanceOf(state.sensor);
+    const addressOf = (row) => addressIn(instance, state.sensor, `row/${row}`);
     show(detail, state.chosen ? detailNodes(state.tree, state.chosen, addressOf, zoomInto) : []);
     chart?.setOption(option(), true);
   }
