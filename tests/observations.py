@@ -833,7 +833,7 @@ def page_asked(path: str, **headers: str) -> Observe:
                 "headers": [(k.lower().encode(), v.encode()) for k, v in named.items()],
             }
         )
-        found = [page._access.with_users]
+        found: list[Any] = [page._access.with_users]
         for ask in (page._access.may_read_api, page._access.may_read):
             with suppress(HTTPException):
                 found.append(ask(request))
