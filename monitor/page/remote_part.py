@@ -28,7 +28,7 @@ from monitor.page.views import Tree
 MAX_WAITING = 200  # messages that are heard and not read yet
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
 LOG_PERIOD_S = 600.0
-MAX_AT_ONCE = 8  # questions to one page
+MAX_AT_ONCE = 4  # questions to one page
 MAX_QUERY = 8000
 NS_PER_MS = 1_000_000
 # What a point's view asks. The rest, exports say, is taken on the page itself.
@@ -142,7 +142,10 @@ class RemotePart:
 
     def _view(self, tree: Tree) -> Tree:
         """What is not heard any more is of no status that it had."""
-        view = self._named(tree) | {"also": [self._place(name) for name in tree["also"]]}
+        # Where its clock is ahead, its points are no newer than ours for that.
+        end_ms = min(tree["end_ms"], self._at_ms or 0)
+        also = [self._place(name) for name in tree["also"]]
+        view = self._named(tree) | {"end_ms": end_ms, "also": also}
         if not self._is_silent:
             return view
         silent = {"status": NO_ANSWER, "since_ms": self._at_ms, "since_known": True}
@@ -183,6 +186,10 @@ class RemotePart:
         return self._asked(f"{place}api/{rest}?{query}", rest.endswith("/sound"))
 
     def _asked(self, address: str, is_sound: bool) -> Response:
+        if self._is_silent:  # whoever waits for it would keep others waiting
+            raise HTTPException(
+                504, RemoteError(self._why or "not heard yet", 504).of(self.name)
+            )
         if not self._places.acquire(blocking=False):
             raise HTTPException(503, f"{self.name} is asked too much at once: try again.")
         try:
@@ -209,13 +216,15 @@ class RemotePart:
 
 def _checked(messages: Iterable[tuple[str, bytes]]) -> Iterator[Message]:
     """What another page says, as far as it can be right. Raises ValueError."""
-    known: dict[str, Tree] = {}
+    known: dict[str, Tree] | None = None
     for name, text in messages:
         data = remote_views.parsed(text)
         if name == "snapshot":
             found = remote_views.snapshot(data)
             known = dict(found[0])
             yield name, found
+        elif known is None:
+            raise ValueError("its stream of events does not begin with all points")
         elif name == "fleet":
             changed = remote_views.changes(data, known)
             known |= changed

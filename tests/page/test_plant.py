@@ -22,7 +22,7 @@ from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
 from monitor.page import remote, remote_part
 from monitor.page.application import Page
-from monitor.page.merged import NO_ANSWER
+from monitor.page.merged import NO_ANSWER, SAME_MS, once
 from monitor.page.remote import RemoteError, RemotePage
 from monitor.page.remote_part import RemotePart
 from monitor.records.batch import Batch, Event
@@ -43,7 +43,7 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 FAULTY, MOVED = "fan-9/motor", "pump-3/bearing"
 HALL = "/at/hall-2/at/plant-1-2"  # where the page has FAULTY
 N = 12
-WAIT_S = 30
+WAIT_S = 60
 
 
 def fill(path: Path, sensors: dict[str, int]) -> None:
@@ -332,6 +332,20 @@ def said(url: str, folder: Path, token: str = TOKEN, **more: Any) -> str:
     return str(refused.value)
 
 
+def test_a_page_whose_clock_is_ahead_takes_over_no_point(tmp_path: Path) -> None:
+    """Here its windows are as old as its message; of ours with newer ones these are shown."""
+    fill(tmp_path / "camshaft.journal", {FAULTY: -86_400})
+    with (
+        serve(tmp_path, hall_settings(tmp_path)) as hall,
+        following(hall.address, tmp_path) as part,
+    ):
+        until(part, lambda: FAULTY in part.shown)
+    now_ms = time.time() * 1000
+    assert part.shown[FAULTY]["end_ms"] <= now_ms
+    own = part.shown[FAULTY] | {"instance": "", "end_ms": now_ms + SAME_MS}
+    assert once([own, part.shown[FAULTY]])["instance"] == ""
+
+
 # -- pages that are none --------------------------------------------------------------------------
 
 
@@ -424,6 +438,7 @@ SNAPSHOT = b'event: snapshot\ndata: {"sensors": [], "instances": [], "refused": 
         (sending(STREAM, b'event: snapshot\ndata: {"sensors": [7]}\n\n'), "a point is no"),
         (sending(STREAM, SNAPSHOT, b"event: fleet\ndata: [{}]\n\n"), "names no sensor"),
         (sending(STREAM, b"event: snapshot\ndata: " + b"[" * 9000 + b"\n\n"), "nested"),
+        (sending(STREAM, b"event: beat\ndata: null\n\n"), "does not begin with all"),
         (sending(STREAM, SNAPSHOT), "the connection ended"),
         (sending(STREAM, SNAPSHOT, HANGS), "no answer in time"),
     ],
@@ -462,7 +477,7 @@ def test_the_plant_in_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     CAMSHAFT_PICTURES=FOLDER keeps pictures.
     """
     for module in (remote, remote_part):
-        monkeypatch.setattr(module, "SILENT_S", 4.0)
+        monkeypatch.setattr(module, "SILENT_S", 6.0)
     pictures = Path(os.environ.get("CAMSHAFT_PICTURES", tmp_path))
     for name in ("hall", "plant"):
         (tmp_path / name).mkdir()
