@@ -14,7 +14,7 @@ import re
 import zlib
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -41,6 +41,7 @@ Velocity = Literal["m/s", "mm/s", "um/s", "in/s"]
 Unit = Literal[Acceleration, Velocity, "counts"]
 
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SECONDS_PER = {
     "hour": 3600.0,
     "day": 86_400.0,
@@ -595,10 +596,52 @@ RoleName = Literal["viewer", "operator", "admin"]
 
 
 class TokenSettings(Settings):
-    """A program's key to the page's /api/v1. name: who it is, for people."""
+    """A program's key. name: who it is, for people.
+
+    reads : /api/v1 alone, or all that a viewer sees, for the page of another
+        machine that shows this one's points
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     token: Secret
+    reads: Literal["api", "page"] = "api"
+
+
+class InstanceSettings(Settings):
+    """Another instance that the page shows: a journal of this machine, or another machine's page.
+
+    token : of that page's tokens, one that reads the page
+    tls : of its address
+    """
+
+    # part of an address, where a name of dots alone would mean something else
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")
+    journal: Path | None = None
+    url: str | None = None
+    token: Secret | None = None
+    tls: TlsSettings | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _safe(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(_http_url(value))
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise ValueError("must begin with https://, unless it is on this machine")
+        if parts.query or parts.fragment:
+            raise ValueError("must end with the page's path")
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.journal is None) == (self.url is None):
+            raise ValueError("must name either a journal or the url of a page")
+        if (self.url is None) != (self.token is None):
+            raise ValueError("url and token belong together")
+        if self.url is None and self.tls is not None:
+            raise ValueError("tls is for a url")
+        return self
 
 
 class ProxySettings(Settings):
@@ -659,6 +702,8 @@ class PageSettings(Settings):
         ),
         max_length=50,
     )
+    # Shown beside the configuration's own.
+    instances: tuple[InstanceSettings, ...] = Field(default=(), max_length=50)
     # Names that a point had before, oldest first; page and camshaft export show their windows as
     # its own.
     formerly: dict[PointName, tuple[PointName, ...]] = Field(default={}, max_length=1000)
@@ -678,10 +723,10 @@ class PageSettings(Settings):
                 raise ValueError(f"{word!r} must be printable text of 1 to 60 characters")
         return value
 
-    @field_validator("tokens")
+    @field_validator("tokens", "instances")
     @classmethod
-    def _names_differ(cls, value: tuple[TokenSettings, ...]) -> tuple[TokenSettings, ...]:
-        names = [token.name for token in value]
+    def _names_differ(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [one.name for one in value]
         if len(set(names)) != len(names):
             raise ValueError(f"each name may stand once only, found {names}")
         return value

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from monitor.config import Config, ConfigError
+from monitor.config import Config, ConfigError, PageSettings
 from monitor.config_machines import MachineSettings, MachinesFile
 from monitor.config_pairs import refusals
 from monitor.refusals import read_tree, sentences
@@ -67,7 +67,21 @@ def parse_config(tree: dict[str, Any], folder: Path) -> Config:
         raise ConfigError("\n".join(wrong))
     journal = config.journal.model_copy(update={"path": folder / config.journal.path})
     models_folder = None if config.models_folder is None else folder / config.models_folder
-    return config.model_copy(update={"journal": journal, "models_folder": models_folder})
+    page = _with_paths(config.page, folder)
+    return config.model_copy(
+        update={"journal": journal, "models_folder": models_folder, "page": page}
+    )
+
+
+def _with_paths(page: PageSettings, folder: Path) -> PageSettings:
+    """The journals beside ours, from the file's folder."""
+    instances = tuple(
+        one
+        if one.journal is None
+        else one.model_copy(update={"journal": folder / one.journal})
+        for one in page.instances
+    )
+    return page.model_copy(update={"instances": instances})
 
 
 def changed_keys(key: str, running: object, wanted: object) -> list[str]:

@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Protocol
 
-from monitor.config import Config
+from monitor.config import LOOPBACK, Config
 from monitor.records import labels
 from monitor.records.topic import TopicPattern
 
 EVERYWHERE = ("0.0.0.0", "::")
 TLS_PORT, PLAIN_PORT = 8883, 1883
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Rule(Protocol):
@@ -34,6 +33,7 @@ def refusals(config: Config) -> Iterator[str]:
     yield from _rules_never_reached("machines", config.machines)
     yield from _topics_never_reached(config)
     yield from _context_never_read(config)
+    yield from _instances_not_told_apart(config)
     for index, rule in enumerate(config.sensors):
         is_snapshot = rule.acquisition == "snapshot" and rule.model is None
         if is_snapshot and rule.window_s > rule.expected_period_s:
@@ -66,6 +66,17 @@ def _context_never_read(config: Config) -> Iterator[str]:
                     f" {subscription.topic!r} takes its messages as samples."
                 )
                 break
+
+
+def _instances_not_told_apart(config: Config) -> Iterator[str]:
+    for index, one in enumerate(config.page.instances):
+        stem, _, number = one.name.rpartition("-")
+        is_partition = config.source == "kafka" and stem == config.instance
+        if one.name == config.instance or (is_partition and number.isdecimal()):
+            yield (
+                f"page.instances[{index}].name = {one.name!r}: is the name of the configuration's"
+                " own instance."
+            )
 
 
 def doubts(config: Config) -> Iterator[str]:

@@ -33,6 +33,7 @@ from monitor.evidence import limits
 from monitor.evidence.decide import Finding
 from monitor.evidence.model_folder import ModelError, find_model
 from monitor.forward.forwarder import Forwarder
+from monitor.instances import local_instances
 from monitor.journal.cursors import HealthFigures, JournalRow, Notified
 from monitor.journal.views import StoredEvent
 from monitor.journal.writer import Journal
@@ -832,11 +833,39 @@ def page_asked(path: str, **headers: str) -> Observe:
                 "headers": [(k.lower().encode(), v.encode()) for k, v in named.items()],
             }
         )
-        with suppress(HTTPException):
-            return page._access.may_read_api(request), page._access.with_users
-        return page._access.with_users
+        found: list[Any] = [page._access.with_users]
+        for ask in (page._access.may_read_api, page._access.may_read):
+            with suppress(HTTPException):
+                found.append(ask(request))
+        return found
 
     return observe
+
+
+def plant(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    """The instances that the page shows, and what it would send to another page."""
+    patch.setenv("SECRET_ONE", "0123456789abcdef0123")
+    patch.setenv("SECRET_TWO", "fedcba98765432103210")
+    try:
+        page = Page(config, lambda: config, None, lambda: False)
+    except ConfigError as error:
+        return str(error)
+    told = [tree for part in page._plant.parts() for tree in part.told()]
+    of_pages = [
+        (part._page.url, part._page._authorization()) for part in page._plant._remotes
+    ]
+    paths = [one.path for one in local_instances(config)]
+    return [one["name"] for one in told], paths, of_pages
+
+
+def beside(**changes: Any) -> Tree:
+    one = {"name": "a", "journal": "other.journal", **changes}
+    return {"page": {"instances": [one]}}
+
+
+def elsewhere(**changes: Any) -> Tree:
+    page = {"name": "a", "url": "https://h/", "token": {"env": "SECRET_ONE"}, **changes}
+    return {"page": {"instances": [page]}}
 
 
 def proxied(**changes: Any) -> Tree:
@@ -1273,6 +1302,19 @@ OBSERVED: dict[str, Observation] = {
     ),
     "TokenSettings.token": Observation(
         page_asked("/", **BEARER), with_token(token={"env": "SECRET_TWO"}), with_token()
+    ),
+    "TokenSettings.reads": Observation(
+        page_asked("/", **BEARER), with_token(reads="page"), with_token()
+    ),
+    "PageSettings.instances": Observation(plant, beside(), {"page": {}}),
+    "InstanceSettings.name": Observation(plant, beside(name="b"), beside()),
+    "InstanceSettings.journal": Observation(plant, beside(journal="b"), beside()),
+    "InstanceSettings.url": Observation(plant, elsewhere(url="https://h/b/"), elsewhere()),
+    "InstanceSettings.token": Observation(
+        plant, elsewhere(token={"env": "SECRET_TWO"}), elsewhere()
+    ),
+    "InstanceSettings.tls": Observation(
+        plant, elsewhere(tls={"ca_file": "/absent.pem"}), elsewhere()
     ),
     "ProxySettings.address": Observation(
         page_asked("/", X_Remote_User="Ann"), proxied(address="192.0.2.2"), proxied()

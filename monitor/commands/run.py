@@ -61,9 +61,10 @@ def _is_member(config: Config) -> bool:
 
 def _run_child(arguments: argparse.Namespace, config: Config) -> int:
     """One partition, for as long as the member is heard that started us."""
+    from monitor.instances import of_partition
     from monitor.journal.positions import SupersededError
     from monitor.member.lease import SHARE, keep_lease
-    from monitor.member.partition import load_partition, of_partition
+    from monitor.member.partition import load_partition
     from monitor.service import Service
     from monitor.sources.configured import configured_source
 

@@ -1,22 +1,33 @@
-"""`camshaft status`: the books, what waits, and each sensor's last word."""
+"""`camshaft status`: the books, what waits, and each sensor's last word; of all the instances of
+this machine that the configuration tells of.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
 from monitor.commands.arguments import add_config
-from monitor.commands.status_text import delivery_trouble, render, render_refused
+from monitor.commands.status_text import (
+    delivery_trouble,
+    render,
+    render_plant,
+    render_refused,
+)
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_NO, EXIT_OK
+from monitor.instances import Instance, local_instances
 from monitor.journal.mutes import Mute
 from monitor.journal.reader import JournalReader
 from monitor.journal.refusals import Refusal
 from monitor.journal.resend import refused_rows
+from monitor.journal.schema import JournalError
 from monitor.promises import promises
 from monitor.records.books import FATES, Books
 from monitor.records.verdict import Status, Verdict
@@ -49,17 +60,57 @@ def run(arguments: argparse.Namespace) -> int:
 
     --parked: 0.
     """
-    config = load_config(arguments.config)
+    instances = local_instances(load_config(arguments.config))
     if arguments.parked:
-        refused = refused_rows(config.journal.path)
+        refused = [row for one in instances for row in refused_rows(one.path)]
         trees = [asdict(row) for row in refused]
         print(json.dumps({"parked": trees}) if arguments.json else render_refused(refused))
         return EXIT_OK
-    reader = JournalReader(config.journal.path)
-    found = summary(reader, [one.name for one in config.influx], time.time_ns())
-    found["promises"] = promises(config)
-    print(json.dumps(found) if arguments.json else render(found))
-    return EXIT_NO if found["unbalanced"] or delivery_trouble(found["health"]) else EXIT_OK
+    now_ns = time.time_ns()
+    if len(instances) == 1:
+        found = _of(instances[0], now_ns)
+        print(json.dumps(found) if arguments.json else render(found))
+        return EXIT_OK if _is_well(found) else EXIT_NO
+    plant = _of_all(instances, now_ns)
+    print(json.dumps(plant) if arguments.json else render_plant(plant))
+    return EXIT_OK if all(map(_is_well, plant["instances"].values())) else EXIT_NO
+
+
+def _is_well(found: dict[str, Any]) -> bool:
+    if "trouble" in found:
+        return False
+    return not (found["unbalanced"] or delivery_trouble(found["health"]))
+
+
+def _of(instance: Instance, now_ns: int) -> dict[str, Any]:
+    """Raises JournalError."""
+    config = instance.config
+    with closing(JournalReader(instance.path)) as reader:
+        found = summary(reader, [one.name for one in config.influx], now_ns)
+    if instance.is_ours:
+        return found | {"promises": promises(config)}
+    return found | {"influx": None, "promises": {}}  # its own configuration has these
+
+
+def _of_all(instances: Sequence[Instance], now_ns: int) -> dict[str, Any]:
+    """By instance, and each sensor once: of the instance that judged it last."""
+    found: dict[str, dict[str, Any]] = {}
+    sensors: dict[str, dict[str, Any]] = {}
+    for one in instances:
+        name = one.config.instance
+        try:
+            found[name] = _of(one, now_ns)
+        except JournalError as error:
+            found[name] = {"trouble": str(error)}
+            continue
+        for sensor, word in found[name].pop("sensors").items():
+            if sensor not in sensors or _age_s(word) < _age_s(sensors[sensor]):
+                sensors[sensor] = word | {"instance": name}
+    return {"instances": found, "sensors": dict(sorted(sensors.items()))}
+
+
+def _age_s(word: dict[str, Any]) -> float:
+    return math.inf if word["age_s"] is None else float(word["age_s"])
 
 
 def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dict[str, Any]:

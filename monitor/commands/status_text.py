@@ -23,6 +23,29 @@ def render(found: dict[str, Any]) -> str:
     return "\n".join(lines + _refused_lines(found["refused"]))
 
 
+def render_plant(plant: dict[str, Any]) -> str:
+    """Of several instances: what each has stored and sent, then all sensors."""
+    lines: list[str] = []
+    for name, found in plant["instances"].items():
+        lines += ["", f"{printable(name)}:"] if lines else [f"{printable(name)}:"]
+        lines += _of_instance(found)
+    lines += ["", HEADING]
+    lines += [
+        f"{_line(name, sensor)}; of {printable(sensor['instance'])}"
+        for name, sensor in plant["sensors"].items()
+    ]
+    for found in plant["instances"].values():
+        lines += _promise_lines(found.get("promises", {}))
+        lines += _refused_lines(found.get("refused", []))
+    return "\n".join(lines)
+
+
+def _of_instance(found: dict[str, Any]) -> list[str]:
+    if "trouble" in found:
+        return [printable(found["trouble"])]
+    return [*_books(found), *_delivery(found)]
+
+
 def _books(found: dict[str, Any]) -> list[str]:
     """Of samples and messages."""
     samples, unbalanced = found["samples"], found["unbalanced"]
@@ -39,7 +62,9 @@ def _books(found: dict[str, Any]) -> list[str]:
 def _delivery(found: dict[str, Any]) -> list[str]:
     """To the outputs, and what the service says of it."""
     rows = "not configured; the journal is the store"
-    if found["influx"]:
+    if found["influx"] is None:
+        rows = "in the configuration of its own service"
+    elif found["influx"]:
         rows = "; ".join(_rows(kind, n) for kind, n in found["rows"].items())
     again = [
         f"Again     {n:,} rows are still to be sent to {output} again"

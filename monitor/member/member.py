@@ -17,13 +17,13 @@ from pathlib import Path
 from monitor import systemd
 from monitor.config import Config, ConfigError
 from monitor.exit_codes import EXIT_FAULT, EXIT_OK, EXIT_REFUSED
+from monitor.instances import of_partition
 from monitor.journal.positions import next_generation, stored_position
 from monitor.journal.schema import JournalError
 from monitor.kafka.client import News, client_settings
 from monitor.kafka.group import GroupMember
 from monitor.log_limiter import LogLimiter
 from monitor.member.children import Children
-from monitor.member.partition import of_partition
 from monitor.records.position import SourcePosition
 
 POLL_S = 0.2

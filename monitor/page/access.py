@@ -12,6 +12,7 @@ import ipaddress
 import re
 import time
 from contextlib import suppress
+from typing import Literal
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -92,7 +93,15 @@ class Access:
     # -- what they may ----------------------------------------------------------------------------
 
     def may_read(self, request: Request) -> Person:
-        """Of the page's own addresses."""
+        """Of the page's own addresses: a session, or another page that shows our points."""
+        return (
+            self._session(request)
+            or self._by_token(request, "page")
+            or self.in_session(request)
+        )
+
+    def in_session(self, request: Request) -> Person:
+        """A person: what a program has no business with."""
         person = self._session(request)
         if person is None:
             raise HTTPException(401, "There is no session: open the page anew.")
@@ -100,7 +109,7 @@ class Access:
 
     def may_read_api(self, request: Request) -> Person:
         """Of the addresses for other programs: these have no session."""
-        person = self._by_token(request) or self.at_the_door(request)
+        person = self._by_token(request, "api") or self.at_the_door(request)
         if person is None:
             raise HTTPException(
                 401,
@@ -111,7 +120,7 @@ class Access:
         return person
 
     def may_write(self, request: Request, needed: Role) -> Person:
-        person = self.may_read(request)
+        person = self.in_session(request)
         token = request.cookies.get(COOKIE, "")
         if not self._sessions.csrf_right(token, request.headers.get(CSRF_HEADER, "")):
             raise HTTPException(
@@ -147,7 +156,8 @@ class Access:
             raise HTTPException(403, f"{proxy.user_header}: {error}") from error
         return Person(name, _proxied_role(request, proxy), "proxy")
 
-    def _by_token(self, request: Request) -> Person | None:
+    def _by_token(self, request: Request, what: Literal["api", "page"]) -> Person | None:
+        """what : is asked for. A token that reads the page reads the API, too."""
         kind, _, sent = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer":
             return None
@@ -155,9 +165,19 @@ class Access:
             # A file that cannot be read now lets nobody in.
             with suppress(ConfigError):
                 if hmac.compare_digest(_read_token(token).encode(), sent.strip().encode()):
+                    _check_reach(token, what)
                     return Person(token.name, Role.VIEWER, "token")
         raise HTTPException(
             401, "This is no token of page.tokens.", {"WWW-Authenticate": "Bearer"}
+        )
+
+
+def _check_reach(token: TokenSettings, what: str) -> None:
+    if token.reads not in (what, "page"):
+        raise HTTPException(
+            403,
+            f"The token {token.name} reads /api/v1 alone: page.tokens[{token.name}].reads ="
+            " page lets another page show the points of this one.",
         )
 
 

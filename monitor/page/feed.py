@@ -1,6 +1,6 @@
 """The live state of the fleet: read once for all browsers, sent as small differences.
 
-One task reads what the journal got since last time. A browser gets the whole
+One task reads what the journals got since last time. A browser gets the whole
 state when it connects, then changes; one that is too slow for them gets the
 whole again.
 """
@@ -11,10 +11,10 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from monitor.advice import UNKNOWN, AdviceBook, advice_book
 from monitor.journal.labels import ACKNOWLEDGED
@@ -27,6 +27,7 @@ from monitor.journal.views import (
     StoredEvent,
     WindowSummary,
 )
+from monitor.page.merged import Merged, Message, Part
 from monitor.page.views import (
     Standing,
     Tree,
@@ -39,7 +40,6 @@ from monitor.records.batch import TOLD_BY, TROUBLES
 from monitor.records.diagnosis import DIAGNOSED
 
 POLL_S = 0.2
-RETRY_S = 1.0
 EVENTS_AT_ONCE = 500
 HEARTBEAT_S = 2.0
 WAIT_S = 0.5
@@ -54,7 +54,16 @@ REFUSED_NS = 600 * 10**9
 # Events after which a point's alarm is told differently.
 STORY_KINDS = ("alarm_raised", "alarm_cleared", ACKNOWLEDGED, DIAGNOSED, "label")
 
-Message = tuple[str, Any]  # the event's name and its data
+
+class Plant(Protocol):
+    """All that is shown: page.plant."""
+
+    @property
+    def has_remote(self) -> bool: ...
+
+    def parts(self) -> Sequence[Part]:
+        """As they are now, in order."""
+        ...
 
 
 class Source:
@@ -115,8 +124,10 @@ def _absent(error: OSError, was_there: bool) -> str:
 class Fleet:
     """What is known of each sensor. read() runs in a thread of its own, one call at a time."""
 
-    def __init__(self, source: Source, advice: AdviceBook | None = None) -> None:
-        self._source = source
+    def __init__(
+        self, source: Source, advice: AdviceBook | None = None, instance: str = ""
+    ) -> None:
+        self._source, self._instance = source, instance
         self._advice = advice or advice_book({})
         self._newest: dict[str, WindowSummary] = {}
         self._since: dict[str, Since] = {}
@@ -132,23 +143,15 @@ class Fleet:
         self.trouble = ""
 
     def read(self, now_s: float) -> list[Message]:
-        """What to tell the browsers of everything that is new."""
+        """What is new: a snapshot where all is, else changes of points, and events."""
         try:
             with self._source.reading() as views:
                 if self._source.file != self._file or self.trouble:
                     return self._begin(views)
                 return self._go_on(views, now_s)
         except JournalError as error:
-            self._file, before, self.trouble = None, self.trouble, str(error)
-            return [] if before == self.trouble else [("trouble", self.trouble)]
-
-    def snapshot(self) -> Message:
-        return "snapshot", {
-            "sensors": list(self.shown.values()),
-            "health": self.health,
-            "refused": self.refused,
-            "trouble": self.trouble,
-        }
+            self._file, self.trouble = None, str(error)
+            return []
 
     def _begin(self, views: JournalViews) -> list[Message]:
         row_id, self._event_id = views.last_row_id(), views.last_event_id()
@@ -165,7 +168,7 @@ class Fleet:
         self.shown = {sensor: self._view(sensor) for sensor in self._newest}
         self.health = _health(views)
         self.refused = self._nameless(views)
-        return [self.snapshot()]
+        return [("snapshot", None)]
 
     def _go_on(self, views: JournalViews, now_s: float) -> list[Message]:
         rows = views.changes(self._row_id)
@@ -186,16 +189,16 @@ class Fleet:
         if events:
             unacknowledged = views.unacknowledged()
             messages.append(
-                ("events", [event_view(event, unacknowledged) for event in events])
+                ("events", [self._event(event, unacknowledged) for event in events])
             )
         if now_s - self._beat_s >= HEARTBEAT_S:
             self._beat_s = now_s
             self.health = _health(views)
-            messages.append(("health", self.health))
-            before, self.refused = self.refused, self._nameless(views)
-            if before != self.refused:
-                messages.append(("refused", self.refused))
+            self.refused = self._nameless(views)
         return messages
+
+    def _event(self, event: StoredEvent, unacknowledged: Mapping[str, int]) -> Tree:
+        return event_view(event, unacknowledged) | {"instance": self._instance}
 
     def _nameless(self, views: JournalViews) -> list[Tree]:
         """Topics whose messages are refused, and that no sensor stands for."""
@@ -205,7 +208,8 @@ class Fleet:
             for one in reversed(found)
             if one.sensor not in self._newest and one.reason not in OTHER_MESSAGES
         }
-        return [refusal_view(one) for one in reversed(topics.values())]
+        trees = [refusal_view(one) for one in reversed(topics.values())]
+        return [tree | {"instance": self._instance} for tree in trees]
 
     def _take(self, row: WindowSummary) -> str:
         self._row_id = row.row_id
@@ -246,7 +250,7 @@ class Fleet:
             advice = UNKNOWN
         mute = self._mutes.get(sensor)
         standing = Standing(self._since[sensor], story, mute, advice, trouble)
-        return sensor_view(newest, standing)
+        return sensor_view(newest, standing) | {"instance": self._instance}
 
 
 def _health(views: JournalViews) -> Tree | None:
@@ -264,34 +268,50 @@ def _health(views: JournalViews) -> Tree | None:
 class Feed:
     """Reads for as long as the page runs, and tells every listener."""
 
-    def __init__(
-        self, source: Source, stopping: Callable[[], bool], advice: AdviceBook | None = None
-    ) -> None:
-        self._fleet = Fleet(source, advice)
-        self._stopping = stopping
-        self._listeners: set[asyncio.Queue[str | None]] = set()
+    def __init__(self, plant: Plant, stopping: Callable[[], bool]) -> None:
+        self._plant, self._stopping = plant, stopping
+        self._whole = Circle(Merged())
+        # What another page gets to show: never what we have from others ourselves.
+        self._local = Circle(Merged()) if plant.has_remote else self._whole
 
     @property
     def full(self) -> bool:
-        return len(self._listeners) >= MAX_LISTENERS
+        n = len(self._whole.listeners | self._local.listeners)
+        return n >= MAX_LISTENERS
 
     async def begin(self) -> None:
         """Read once, so that the first browser finds something."""
-        await asyncio.to_thread(self._fleet.read, time.monotonic())
+        await asyncio.to_thread(self._read)
 
     async def run(self) -> None:
         while not self._stopping():
-            messages = await asyncio.to_thread(self._fleet.read, time.monotonic())
-            for name, data in messages:
-                self._tell(_encode(name, data))
-            await asyncio.sleep(RETRY_S if self._fleet.trouble else POLL_S)
+            for circle, messages in await asyncio.to_thread(self._read):
+                for name, data in messages:
+                    circle.tell(_encode(name, data))
+            await asyncio.sleep(POLL_S)
 
-    async def listen(self) -> AsyncIterator[str]:
-        """Server-sent events for one browser, until it leaves or the page stops."""
+    def _read(self) -> list[tuple[Circle, list[Message]]]:
+        """What to tell whom."""
+        now_s = time.monotonic()
+        parts = self._plant.parts()
+        news = [(part, part.read(now_s)) for part in parts]
+        found = [(self._whole, self._whole.merged.take(parts, news))]
+        if self._local is not self._whole:
+            ours = [part for part in parts if not part.is_remote]
+            of_ours = [(part, messages) for part, messages in news if not part.is_remote]
+            found.append((self._local, self._local.merged.take(ours, of_ours)))
+        return found
+
+    async def listen(self, local: bool = False) -> AsyncIterator[str]:
+        """Server-sent events for one browser, until it leaves or the page stops.
+
+        local : of this machine's instances alone
+        """
+        circle = self._local if local else self._whole
         queue: asyncio.Queue[str | None] = asyncio.Queue(MAX_WAITING)
-        self._listeners.add(queue)
+        circle.listeners.add(queue)
         try:
-            yield _encode(*self._fleet.snapshot())
+            yield _encode(*circle.merged.snapshot())
             waited_s = 0.0
             while not self._stopping():
                 try:
@@ -303,12 +323,20 @@ class Feed:
                         yield _encode("beat", None)
                     continue
                 waited_s = 0.0
-                yield _encode(*self._fleet.snapshot()) if text is None else text
+                yield _encode(*circle.merged.snapshot()) if text is None else text
         finally:
-            self._listeners.discard(queue)
+            circle.listeners.discard(queue)
 
-    def _tell(self, text: str) -> None:
-        for queue in self._listeners:
+
+class Circle:
+    """Those who are told the same."""
+
+    def __init__(self, merged: Merged) -> None:
+        self.merged = merged
+        self.listeners: set[asyncio.Queue[str | None]] = set()
+
+    def tell(self, text: str) -> None:
+        for queue in self.listeners:
             if queue.full():  # too slow: forget the changes, send the whole
                 while not queue.empty():
                     queue.get_nowait()

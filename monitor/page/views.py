@@ -57,6 +57,7 @@ def sensor_view(newest: WindowSummary, of: Standing) -> Tree:
     return {
         "sensor": newest.sensor,
         "row": newest.row_id,
+        "end_ms": newest.end_ns // NS_PER_MS,
         "status": newest.status,
         "reason": newest.reason,
         "since_ms": of.since.at_ns // NS_PER_MS,

@@ -78,7 +78,9 @@ class Asking:
 
         async def send(message: Mapping[str, Any]) -> None:
             sent.append(message)
-            if path == "/api/live" or not message.get("more_body", "status" in message):
+            if path.startswith("/api/live") or not message.get(
+                "more_body", "status" in message
+            ):
                 ended.set()
 
         work = asyncio.create_task(self.app(scope, receive, send))

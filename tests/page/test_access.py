@@ -71,6 +71,10 @@ NEEDED: dict[tuple[str, str], Role | None] = {
 }
 
 
+# An instance has none of its own; a session that ended would be missed.
+OF_THE_PAGE = ("/at/second/api/session", "/at/second/api/live", "/api/logout")
+
+
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "camshaft.journal"
@@ -90,7 +94,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(journal: Path, file: Path) -> Asking:
-    return Asking(journal.parent, f"page: {{users: {{file: {file}}}}}")
+    """With another instance, whose addresses are the same below /at/second."""
+    second = "instances: [{name: second, journal: second.journal}]"
+    fill(journal.with_name("second.journal"), n_windows=4)
+    return Asking(journal.parent, f"page: {{users: {{file: {file}}}, {second}}}")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +125,8 @@ def routes(page: Asking) -> Iterator[tuple[str, str]]:
             yield from ((method, route.path) for method in (route.methods or ()))
         else:
             assert isinstance(route, Mount)
-            assert route.path == "/static"  # scripts and styles, which anybody may have
+            # Scripts and styles, which anybody may have; and other instances, asked below.
+            assert route.path in ("/static", "/at/{instance}")
 
 
 def test_every_route_has_its_role(page: Asking) -> None:
@@ -126,14 +134,17 @@ def test_every_route_has_its_role(page: Asking) -> None:
     assert found == NEEDED.keys()
 
 
-@pytest.mark.parametrize(("method", "path"), NEEDED)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [*NEEDED, *((method, f"/at/second{path}") for method, path in NEEDED)],
+)
 def test_no_route_lets_in_whoever_may_not(
     method: str, path: str, page: Asking, sessions: dict[Role, dict[str, str]]
 ) -> None:
-    needed = NEEDED[method, path]
+    needed = NEEDED[method, path.removeprefix("/at/second")]
     place = path.replace("{row_id:int}", "1").replace("{event_id:int}", "1")
     place = place.replace("{row}", "1")
-    if needed is None or place == "/api/logout":
+    if needed is None or path.endswith(OF_THE_PAGE):
         return  # sessions are needed below
     tree: dict[str, object] | None = {} if method == "POST" else None
     assert page.ask(method, place, tree).status == 401

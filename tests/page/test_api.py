@@ -318,9 +318,20 @@ def test_what_cannot_be_is_said_in_a_sentence(
 
 def test_a_token_opens_the_api_and_nothing_else(page: Asking) -> None:
     assert page.ask("GET", "/api/v1/points", headers=AUTHORIZED).status == 200
-    for path in ("/api/session", "/api/events", "/api/live", "/api/timeline"):
-        assert page.ask("GET", path, headers=AUTHORIZED).status == 401
+    assert page.ask("GET", "/api/session", headers=AUTHORIZED).status == 401
+    for path in ("/api/events", "/api/live", "/api/timeline"):
+        assert page.ask("GET", path, headers=AUTHORIZED).status == 403
     for path in ("/api/labels", "/api/resend", "/api/commissionings"):
+        assert page.ask("POST", path, {}, AUTHORIZED).status == 401
+    assert "set-cookie" not in page.ask("GET", "/", headers=AUTHORIZED).headers
+
+
+def test_a_token_of_another_page_looks_and_no_more(folder: Path) -> None:
+    page = Asking(folder, page_settings(folder)[:-3] + ", reads: page}]}", "correct horse")
+    for path in ("/api/v1/points", "/api/events", "/api/live?local=1", "/api/rows/1"):
+        assert page.ask("GET", path, headers=AUTHORIZED).status == 200
+    assert page.ask("GET", "/api/session", headers=AUTHORIZED).status == 401
+    for path in ("/api/labels", "/api/resend", "/api/logout"):
         assert page.ask("POST", path, {}, AUTHORIZED).status == 401
     assert "set-cookie" not in page.ask("GET", "/", headers=AUTHORIZED).headers
 

@@ -15,14 +15,18 @@ from typing import Any
 
 import pytest
 
+from monitor.advice import advice_book
+from monitor.config_file import load_config
 from monitor.journal.writer import Journal
+from monitor.page.access import Access
 from monitor.page.address import HostNames, is_loopback
 from monitor.page.feed import MAX_WAITING, Feed, Fleet, Source
 from monitor.page.guard import FAILURES_PER_MINUTE, SESSION_S, Sessions
 from monitor.page.people import ANYBODY
+from monitor.page.plant import Plant
 from monitor.page.views import waveform_view
 from monitor.records.batch import Batch
-from tests.page_stage import evidence, fill, serve, verdict
+from tests.page_stage import evidence, fill, serve, verdict, write_config
 from tests.servers.certificates import TestAuthority
 
 
@@ -98,13 +102,15 @@ def messages(text: str) -> tuple[str, Any]:
 def test_changes_are_small_and_a_slow_browser_gets_the_whole_again(tmp_path: Path) -> None:
     sensors = [f"m{i}/b" for i in range(50)]
     start_ns = time.time_ns()
-    journal = Journal(tmp_path / "j")
+    config = load_config(write_config(tmp_path))
+    plant = Plant(config, lambda: config, Access(config.page, None), advice_book({}))
+    journal = Journal(config.journal.path)
     journal.commit(
         Batch(verdicts=[verdict(sensor, 0, start_ns, False) for sensor in sensors])
     )
 
     async def watch() -> list[tuple[str, Any]]:
-        feed = Feed(Source(tmp_path / "j"), lambda: False)
+        feed = Feed(plant, lambda: False)
         await feed.begin()
         stream = feed.listen()
         got = [messages(await anext(stream))]
@@ -116,7 +122,7 @@ def test_changes_are_small_and_a_slow_browser_gets_the_whole_again(tmp_path: Pat
             got.append(messages(await asyncio.wait_for(anext(stream), 5)))
         reading.cancel()
         for _ in range(MAX_WAITING + 5):
-            feed._tell("event: health\ndata: {}\n\n")
+            feed._whole.tell("event: instances\ndata: []\n\n")
         got += [messages(await anext(stream)) for _ in range(2)]
         await stream.aclose()  # type: ignore[attr-defined]
         return got
@@ -129,7 +135,7 @@ def test_changes_are_small_and_a_slow_browser_gets_the_whole_again(tmp_path: Pat
     assert len(changes) == 50
     # As before.
     assert all("since_ms" not in change and "status" not in change for change in changes)
-    assert len(json.dumps(changes)) < 50 * 90
+    assert len(json.dumps(changes)) < 50 * 110
     assert got[-2][0] == "snapshot"
 
 

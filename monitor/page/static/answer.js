@@ -4,7 +4,7 @@
 import { el, shape, show } from "./dom.js";
 import { began } from "./fleet.js";
 import { acknowledgeForm, muteForm, repairForm, unmuteForm } from "./forms.js";
-import { fleet, session } from "./net.js";
+import { fleet, isReadOnly, session } from "./net.js";
 import {
   alarmWord,
   bandHolds,
@@ -68,6 +68,8 @@ export function answerParts(sensor, label) {
 
   function writeActions(now) {
     if (form.firstChild) return; // somebody is writing
+    actions.hidden = isReadOnly(now.instance);
+    if (actions.hidden) return;
     const button = (text, work, more = {}) =>
       el("button", { type: "button", onclick: work, ...more }, text);
     const close = () => {
@@ -79,7 +81,7 @@ export function answerParts(sensor, label) {
       const empty = [...form.querySelectorAll("input, textarea")].find(({ value }) => !value);
       empty?.focus({ preventScroll: true }); // a viewer gets a sentence in place of fields
     };
-    const acknowledge = () => open(acknowledgeForm(now.alarm_event, close, close));
+    const acknowledge = () => open(acknowledgeForm(now.instance, now.alarm_event, close, close));
     const primary = { class: "primary" };
     show(
       actions,
@@ -137,7 +139,7 @@ function whereWords(now) {
 }
 
 function sureWords(now, rows) {
-  const words = [];
+  const words = now.status === "NO_ANSWER" ? [`${statusWord(now.was)} when last heard`] : [];
   const chance = now.probability;
   if (chance !== null && chance !== undefined) words.push(`P(NG) ${plain(chance, 2)}`);
   if (now.ratio !== null && now.ratio !== undefined)

@@ -2,7 +2,7 @@
 
 import { el, show } from "./dom.js";
 import { noteForm } from "./forms.js";
-import { get, post } from "./net.js";
+import { askAll, baseOf, fleet, isPlant, post } from "./net.js";
 import { fullTime } from "./words.js";
 
 export function deliveryView(view) {
@@ -10,24 +10,24 @@ export function deliveryView(view) {
   show(view, el("div", { class: "bar" }, el("h1", {}, "Delivery")), lists);
 
   async function load() {
-    try {
-      const tree = await get("api/delivery");
-      show(
-        lists,
-        tree.databases.length
-          ? tree.databases.map((database) => section(database, load))
-          : el("p", { class: "empty" }, "No InfluxDB is configured: the journal is the store."),
-      );
-    } catch (error) {
-      show(lists, el("p", { class: "trouble" }, error.message));
-    }
+    const ours = fleet.instances.filter((one) => one.is_ours);
+    const answers = await askAll(ours, "api/delivery");
+    show(lists, answers.map(part));
+  }
+
+  function part({ one, tree, error }) {
+    const title = isPlant() ? el("h2", {}, one.name) : null;
+    if (error) return [title, el("p", { class: "trouble" }, error.message)];
+    const none = "No InfluxDB is configured: the journal is the store.";
+    if (!tree.databases.length) return [title, el("p", { class: "empty" }, none)];
+    return [title, ...tree.databases.map((database) => section(database, load, one.instance))];
   }
 
   load();
   return () => {};
 }
 
-function section(database, load) {
+function section(database, load, instance) {
   const { accepted, rejected, waiting, sending_again, refused } = database;
   const again = sending_again ? ` · ${sending_again} to be sent again` : "";
   return el(
@@ -40,7 +40,7 @@ function section(database, load) {
       { class: "refused" },
       refused.map((row) => el("li", {}, el("b", {}, `${row.n_rows} × ${row.kind}`), words(row))),
     ),
-    resendForm(database.name, load),
+    resendForm(database.name, load, instance),
   );
 }
 
@@ -51,7 +51,8 @@ function words(row) {
 }
 
 // The plan is shown first; the order goes out on a second press, and only for what was shown.
-function resendForm(output, load) {
+function resendForm(output, load, instance) {
+  const address = `${baseOf(instance)}api/resend`;
   const from = el("input", { type: "datetime-local", name: "from", step: 1 });
   const to = el("input", { type: "datetime-local", name: "to", step: 1 });
   const only = el("input", { type: "checkbox", name: "refused_only", checked: true });
@@ -65,14 +66,14 @@ function resendForm(output, load) {
   const preview = async () => {
     const asked = wish();
     try {
-      const plan = await post("api/resend", { ...asked, preview: true });
+      const plan = await post(address, { ...asked, preview: true });
       show(
         place,
         el("p", {}, `${output} would get ${plan.text} again.`),
         noteForm(
           "Send again",
           async (note) => {
-            await post("api/resend", { ...asked, preview: false, ...note });
+            await post(address, { ...asked, preview: false, ...note });
             await load();
           },
           () => show(place),

@@ -5,7 +5,7 @@ import { loadCharts, palette } from "./charts.js";
 import { conditionPart } from "./condition.js";
 import { el, show } from "./dom.js";
 import { diagnoseForm } from "./forms.js";
-import { get } from "./net.js";
+import { get, isReadOnly } from "./net.js";
 import { fullTime, plain } from "./words.js";
 
 const N_CURSOR = 6; // harmonics that the cursor marks
@@ -15,11 +15,11 @@ const LABEL = { fontSize: 13 };
 const SPECTRA = { envelope: "Envelope spectrum", spectrum: "Spectrum" };
 
 export function tab(place, point) {
-  const diagnosis = diagnosisPart();
+  const diagnosis = diagnosisPart(point.base);
   const condition = conditionPart();
   const none = el("p", { class: "quiet" }, "This window belongs to no alarm that was diagnosed.");
   const ask = el("div", { class: "controls" });
-  offer();
+  if (!isReadOnly(point.instance)) offer();
   show(place, [none, ask, diagnosis.panel, condition.panel]);
 
   function offer(said = "") {
@@ -46,7 +46,7 @@ export function tab(place, point) {
   return { write, close: diagnosis.leave };
 }
 
-function diagnosisPart() {
+function diagnosisPart(base) {
   const look = { which: "envelope", orders: false, log: false, cursor_hz: null };
   const state = { found: null, row: null, chart: null, left: false };
   const text = el("p", {});
@@ -81,7 +81,7 @@ function diagnosisPart() {
 
   async function write(row) {
     state.row = row;
-    const { diagnosis } = await get(`api/diagnosis?row=${row.row}`);
+    const { diagnosis } = await get(`${base}api/diagnosis?row=${row.row}`);
     if (state.left || state.row !== row) return;
     const is_new = state.found?.at_ms !== diagnosis?.at_ms;
     state.found = diagnosis;

@@ -2,7 +2,7 @@
 
 import { el, show } from "./dom.js";
 import { acknowledgeForm } from "./forms.js";
-import { get, listen } from "./net.js";
+import { addressIn, askAll, fleet, isPlant, isReadOnly, listen } from "./net.js";
 import { fullTime, kindWord, machineOf, pointOf } from "./words.js";
 
 const N = 100;
@@ -27,16 +27,18 @@ const FILTERS = [
   },
 ];
 
-export function eventsView(view, sensor = null) {
+// instance : whose events; null for all
+export function eventsView(view, sensor = null, instance = null) {
   const list = el("ul", { class: "events" });
-  const more = el("button", { type: "button", onclick: () => load(oldest) }, "Earlier events");
+  const more = el("button", { type: "button", onclick: () => load(false) }, "Earlier events");
   const empty = el("p", { class: "empty", hidden: true });
   const trouble = el("p", { class: "trouble", role: "alert", hidden: true });
   const chips = el("div", { class: "chips", role: "group", "aria-label": "Show only" });
   const title = sensor ? el("h2", {}, "Events of this point") : el("h1", {}, "Events");
   let filter = FILTERS[0];
   show(view, el("div", { class: "bar" }, title, chips), trouble, list, empty, more);
-  let oldest = null;
+  let items = []; // { at_ms, node }
+  const oldest = new Map(); // instance: its oldest event that is shown; null where there are no more
   writeChips();
 
   function writeChips() {
@@ -50,8 +52,9 @@ export function eventsView(view, sensor = null) {
           onclick: () => {
             filter = one;
             writeChips();
+            items = [];
             show(list);
-            load(null);
+            load(true);
           },
         },
         one.word,
@@ -59,29 +62,47 @@ export function eventsView(view, sensor = null) {
     show(chips, FILTERS.map(chip));
   }
 
-  async function load(before) {
+  function address(before) {
     const query = new URLSearchParams({ n: N });
     if (before) query.set("before", before);
     if (sensor) query.set("sensor", sensor);
     if (filter.open) query.set("open", 1);
     for (const kind of filter.kinds ?? []) query.append("kind", kind);
+    return `api/events?${query}`;
+  }
+
+  // anew: the newest of all, in place of what is shown; else what came before.
+  async function load(anew) {
     const asked = filter;
-    try {
-      const events = await get(`api/events?${query}`);
-      if (asked !== filter) return;
-      if (!before && list.querySelector("form")) return; // somebody began to write meanwhile
-      if (!before) show(list);
-      list.append(...events.map(item));
-      oldest = events.at(-1)?.event_id ?? oldest;
-      more.hidden = events.length < N || Boolean(filter.open);
-      empty.hidden = list.children.length > 0;
-      empty.textContent = emptyWords();
-      trouble.hidden = true;
-    } catch (error) {
-      // What is known stays: the server may be back in a moment.
-      trouble.textContent = error.message;
-      trouble.hidden = false;
-    }
+    const all = instance === null ? fleet.instances : [{ instance }];
+    const wanted = anew ? all : all.filter((one) => oldest.get(one.instance));
+    const answers = await Promise.all(
+      wanted.map(async (one) => {
+        const before = anew ? null : oldest.get(one.instance);
+        return (await askAll([one], address(before)))[0];
+      }),
+    );
+    if (asked !== filter) return;
+    if (anew && list.querySelector("form")) return; // somebody began to write meanwhile
+    const wrong = answers.filter(({ error }) => error);
+    trouble.textContent = wrong.map(({ error }) => error.message).join(" ");
+    trouble.hidden = !wrong.length;
+    if (wrong.length && wrong.length === answers.length) return; // what is known stays
+    if (anew) items = [];
+    for (const { one, tree } of answers) if (tree) take(one, tree);
+    items.sort((a, b) => b.at_ms - a.at_ms);
+    const nodes = items.map(({ node }) => node);
+    if (anew) show(list, nodes);
+    else list.append(...nodes);
+    more.hidden = Boolean(filter.open) || ![...oldest.values()].some(Boolean);
+    empty.hidden = list.children.length > 0;
+    empty.textContent = emptyWords();
+  }
+
+  function take(one, events) {
+    oldest.set(one.instance, events.length < N ? null : events.at(-1).event_id);
+    for (const event of events)
+      items.push({ at_ms: event.at_ms, node: item({ ...event, instance: one.instance }) });
   }
 
   function emptyWords() {
@@ -99,17 +120,18 @@ export function eventsView(view, sensor = null) {
       whose(event),
       el("span", { class: "text" }, event.text),
     );
-    if (event.open) entry.append(acknowledgement(event));
+    if (isPlant() && !sensor) entry.append(el("span", { class: "quiet" }, nameOf(event.instance)));
+    if (event.open && !isReadOnly(event.instance)) entry.append(acknowledgement(event));
     return entry;
   }
 
   // An event of the service itself has no sensor.
   function whose(event) {
     if (!event.sensor) return el("b", {}, "service");
-    const address = `#/point/${encodeURIComponent(event.sensor)}/event/${event.event_id}`;
-    if (sensor) return el("a", { href: address }, "show its window");
+    const href = addressIn(event.instance, event.sensor, `event/${event.event_id}`);
+    if (sensor) return el("a", { href }, "show its window");
     const point = ` ${pointOf(event.sensor)}`;
-    return el("a", { href: address }, el("b", {}, machineOf(event.sensor)), point);
+    return el("a", { href }, el("b", {}, machineOf(event.sensor)), point);
   }
 
   function acknowledgement(event) {
@@ -118,9 +140,9 @@ export function eventsView(view, sensor = null) {
     const open = () => {
       const done = () => {
         show(place);
-        return load(null);
+        return load(true);
       };
-      show(place, acknowledgeForm(event.event_id, done, close));
+      show(place, acknowledgeForm(event.instance, event.event_id, done, close));
       place.querySelector("input").focus();
     };
     const button = el("button", { type: "button", onclick: open }, "Acknowledge");
@@ -128,10 +150,13 @@ export function eventsView(view, sensor = null) {
     return place;
   }
 
-  load(null);
+  load(true);
   return listen((change) => {
     if (list.querySelector("form")) return; // somebody is writing
     if (change.all || change.events?.some((event) => !sensor || event.sensor === sensor))
-      load(null);
+      load(true);
   });
 }
+
+const nameOf = (instance) =>
+  fleet.instances.find((one) => one.instance === instance)?.name ?? instance;

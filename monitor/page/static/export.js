@@ -1,7 +1,7 @@
 // Taking a span of a point home: what there is of it, and a link to each file.
 
 import { el, show } from "./dom.js";
-import { get } from "./net.js";
+import { baseOf, get, isReadOnly } from "./net.js";
 import { needTrendStyle } from "./trend_link.js";
 
 const TIERS = { 600: "ten_minutes", 3600: "hours", 86400: "days" };
@@ -25,7 +25,7 @@ export function exportQuery({ sensor, from, to, tier_s }) {
 export const sizeWords = ({ n, rows, refused }) =>
   refused || `${n.toLocaleString("en")} ${n === 1 ? rows.replace(/(row|window)s/, "$1") : rows}`;
 
-// place() gives sensor, from and to in ms, and tier_s of what is shown; null while nothing is.
+// place() gives sensor, its instance, from and to in ms, and tier_s of what is shown; null while nothing is.
 export function exporting(place) {
   const list = el("ul", { class: "export-files" });
   const node = el("details", { class: "export", ontoggle: () => node.open && ask() });
@@ -38,10 +38,13 @@ export function exporting(place) {
     const asked = turn;
     const shown = place();
     if (!shown) return tell("Nothing is shown yet.");
+    if (isReadOnly(shown.instance))
+      return tell(`Files are taken on the page of ${shown.instance}.`);
     const query = exportQuery(shown);
+    const base = baseOf(shown.instance);
     try {
-      const sizes = await get(`api/export/sizes?${query}`);
-      if (asked === turn) show(list, items(query, sizes));
+      const sizes = await get(`${base}api/export/sizes?${query}`);
+      if (asked === turn) show(list, items(base, query, sizes));
     } catch (error) {
       if (asked === turn) tell(error.message);
     }
@@ -54,12 +57,12 @@ export function exporting(place) {
   return { node, again };
 }
 
-function items(query, sizes) {
+function items(base, query, sizes) {
   return Object.entries(titles(query.get("tier"))).map(([form, title]) => {
     const size = sizes[form];
     const words = el("span", { class: "quiet" }, ` ${sizeWords(size)}`);
     if (size.refused) return el("li", {}, title, words);
-    const href = `api/export?${query}&as=${form}`;
+    const href = `${base}api/export?${query}&as=${form}`;
     return el("li", {}, el("a", { href, download: "" }, title), words);
   });
 }

@@ -2,11 +2,12 @@
 
 import { choose, el, shape, show } from "./dom.js";
 import { groupChoices, grouped, nameWithin } from "./fleet_groups.js";
-import { fleet, listen } from "./net.js";
+import { fleet, listen, troubles } from "./net.js";
 import { refusedTiles } from "./refused.js";
 import { askSlopes, dayStrip, onSlopes, slopeNode, slopeOf } from "./trend_strip.js";
 import {
   alarmWord,
+  alsoWords,
   bandHolds,
   fullTime,
   machineOf,
@@ -54,12 +55,15 @@ export function bySlope(slope) {
   return (a, b) => least(b) - least(a) || order(a, b);
 }
 
+const silent = () => fleet.instances.filter((one) => one.silent);
+
 const rises = (sensor) => (slopeOf(sensor)?.low ?? 0) > 0;
 
 // Every word must stand somewhere in what the tile spells: "mill-2 spindle", "no data", "alarm".
 export function fits(sensor, text) {
   const place = `${spelled(sensor.sensor)} ${sensor.sensor}`;
-  const said = `${place} ${statusWord(sensor.status)} ${alarmWord(sensor)} ${mutedWords(sensor)}`;
+  const told = `${statusWord(sensor.status)} ${alarmWord(sensor)} ${mutedWords(sensor)}`;
+  const said = `${place} ${told} ${sensor.instance ?? ""}`;
   const where = said.toLowerCase();
   return text
     .toLowerCase()
@@ -70,6 +74,8 @@ export function fits(sensor, text) {
 // -- tiles ------------------------------------------------------------------------------------
 
 function evidence(sensor) {
+  if (sensor.status === "NO_ANSWER")
+    return { text: `${statusWord(sensor.was)} when last heard`, share: null };
   if (sensor.probability !== null && sensor.probability !== undefined)
     return { text: `P(NG) ${sensor.probability.toFixed(2)}`, share: sensor.probability };
   if (sensor.ratio !== null && sensor.ratio !== undefined)
@@ -82,6 +88,7 @@ function evidence(sensor) {
 
 // Since its alarm began, where one stands: a status flips, an alarm does not.
 export function began(sensor) {
+  if (sensor.status === "NO_ANSWER") return { ms: sensor.since_ms, word: "since" };
   const stands = sensor.alarm === "raised" || sensor.alarm === "acknowledged";
   if (stands && sensor.alarm_since_ms) return { ms: sensor.alarm_since_ms, word: "alarm since" };
   if (sensor.alarm === "unseen" && sensor.alarm_cleared_ms)
@@ -102,6 +109,8 @@ function badges(sensor) {
   ];
 }
 
+const whose = ({ instance }) => (instance ? el("span", { class: "quiet whose" }, instance) : null);
+
 // machine: as it is called here; below a level's title without what the title says.
 function tile(sensor, machine) {
   const { text, share } = evidence(sensor);
@@ -112,7 +121,9 @@ function tile(sensor, machine) {
   const link = {
     class: `tile ${sensor.status}`,
     href: pointAddress(sensor.sensor),
-    title: [meaning(sensor.status), mutedWords(sensor)].filter(Boolean).join(" · "),
+    title: [meaning(sensor.status), mutedWords(sensor), sensor.instance]
+      .filter(Boolean)
+      .join(" · "),
   };
   return el(
     "a",
@@ -124,7 +135,13 @@ function tile(sensor, machine) {
       el("strong", {}, statusWord(sensor.status)),
       el("span", { class: "badges" }, badges(sensor)),
     ),
-    el("span", { class: "name" }, el("b", {}, machine), ` ${pointOf(sensor.sensor)}`),
+    el(
+      "span",
+      { class: "name" },
+      el("b", {}, machine),
+      ` ${pointOf(sensor.sensor)}`,
+      whose(sensor),
+    ),
     el("span", { class: "since", title: fullTime(began(sensor).ms) }, sinceWords(sensor)),
     el("span", { class: "figure" }, text, bar),
     dayStrip(sensor.sensor),
@@ -133,7 +150,8 @@ function tile(sensor, machine) {
 }
 
 function lastLine(sensor) {
-  if (sensor.trouble) return el("span", { class: "why", title: sensor.trouble }, sensor.trouble);
+  const why = sensor.trouble || alsoWords(sensor);
+  if (why) return el("span", { class: "why", title: why }, why);
   const holds = sensor.band && sensor.status === "NG" ? bandHolds(sensor.band) : "\u00a0";
   return el("span", { class: "band" }, holds);
 }
@@ -305,7 +323,7 @@ export function fleetView(view) {
   }
 
   function emptyWords(n) {
-    if (n || !fleet.known || fleet.trouble) return "";
+    if (n || !fleet.known || troubles().length || silent().length) return "";
     if (fleet.sensors.size) return "No machine fits what you look for.";
     return (
       "No verdict yet. They appear here by themselves once the service has judged its first window: see that it runs, " +

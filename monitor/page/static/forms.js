@@ -1,7 +1,7 @@
 // Who says what: the fields for an author and a comment, and the form for a label.
 
 import { el } from "./dom.js";
-import { may, post, session } from "./net.js";
+import { baseOf, baseOfPoint, may, post, session } from "./net.js";
 
 const AUTHOR_KEY = "camshaft.author";
 const HOUR_MS = 3_600_000;
@@ -69,9 +69,10 @@ function nameForm(title, send, cancel) {
   return form;
 }
 
-export function acknowledgeForm(event_id, done, cancel) {
+// instance : whose event it is
+export function acknowledgeForm(instance, event_id, done, cancel) {
   const send = async (note) => {
-    await post("api/acknowledgements", { event_id, ...note });
+    await post(`${baseOf(instance)}api/acknowledgements`, { event_id, ...note });
     await done();
   };
   return noteForm("Acknowledge", send, cancel);
@@ -103,7 +104,7 @@ export function muteForm(sensor, done, cancel) {
   const date = el("input", { type: "datetime-local", name: "date" });
   const send = async (until_ms) => {
     try {
-      await post("api/mutes", { sensor, until_ms, ...read() });
+      await post(`${baseOfPoint(sensor)}api/mutes`, { sensor, until_ms, ...read() });
       await done();
     } catch (error) {
       answer.textContent = error.message;
@@ -135,7 +136,7 @@ export function muteForm(sensor, done, cancel) {
 // Whether it helped is told by an event, a hundred windows later.
 export function repairForm(sensor, done, cancel) {
   const send = async (note) => {
-    await post("api/repairs", { sensor, ...note });
+    await post(`${baseOfPoint(sensor)}api/repairs`, { sensor, ...note });
     await done();
   };
   return noteForm("Note the repair", send, cancel, "What was done");
@@ -144,7 +145,7 @@ export function repairForm(sensor, done, cancel) {
 // The service answers with the next windows, in an event and on the tab.
 export function diagnoseForm(sensor, done, cancel) {
   const send = async ({ author }) => {
-    await post("api/diagnoses", { sensor, author });
+    await post(`${baseOfPoint(sensor)}api/diagnoses`, { sensor, author });
     await done();
   };
   return nameForm("Diagnose now", send, cancel);
@@ -152,7 +153,7 @@ export function diagnoseForm(sensor, done, cancel) {
 
 export function unmuteForm(sensor, done, cancel) {
   const send = async ({ author }) => {
-    await post("api/mutes/end", { sensor, author });
+    await post(`${baseOfPoint(sensor)}api/mutes/end`, { sensor, author });
     await done();
   };
   return nameForm("End the mute", send, cancel);
@@ -175,7 +176,8 @@ export function commissionForm(sensor) {
   async function send(address, more) {
     try {
       answer.textContent = "…";
-      answer.textContent = (await post(address, { sensor, ...read(), ...more })).text;
+      const tree = { sensor, ...read(), ...more };
+      answer.textContent = (await post(`${baseOfPoint(sensor)}${address}`, tree)).text;
       reason.hidden = true;
       evenSo.checked = false;
     } catch (error) {
@@ -209,7 +211,8 @@ export function commissionForm(sensor) {
   );
 }
 
-export function labelForm(rowOf, done) {
+// instance : whose rows they are
+export function labelForm(instance, rowOf, done) {
   if (!may("operator")) return notAllowed("Labelling", "operator");
   const { read, nodes } = fields();
   const mode = el(
@@ -226,7 +229,7 @@ export function labelForm(rowOf, done) {
         type: "button",
         onclick: async () => {
           try {
-            await post("api/labels", {
+            await post(`${baseOf(instance)}api/labels`, {
               row_id: rowOf(),
               word,
               failure_mode: mode.value,

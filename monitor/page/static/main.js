@@ -4,12 +4,13 @@ import { deliveryView } from "./delivery.js";
 import { el, show } from "./dom.js";
 import { eventsView } from "./events.js";
 import { fleetView } from "./fleet.js";
-import { answered, connect, fleet, listen, openSession, post, session } from "./net.js";
+import { answered, connect, firstTold, fleet, listen, openSession, post, session } from "./net.js";
 import { refusedView } from "./refused.js";
 import { settingsView } from "./settings.js";
-import { span, ZONE } from "./words.js";
+import { shortTime, span, ZONE } from "./words.js";
 
 const STALE_S = 35; // the service reports every 10 s
+const N_TOLD = 3; // instances with trouble
 
 const view = document.getElementById("view");
 const trouble = document.getElementById("trouble");
@@ -32,7 +33,8 @@ async function enter() {
   leave = () => {};
   const [path, query = ""] = location.hash.split("?");
   const [, name = "", sensor = "", what = "", id = "", more = ""] = path.split("/");
-  const tab = new URLSearchParams(query).get("tab") ?? "";
+  const asked = new URLSearchParams(query);
+  const tab = asked.get("tab") ?? "";
   for (const [item, on] of [
     ["fleet", name === ""],
     ["events", name === "events"],
@@ -47,7 +49,7 @@ async function enter() {
   if (name === "point") {
     const { pointView } = await answered(() => import("./point.js"));
     if (mine !== turn) return; // somebody went on meanwhile
-    leave = pointView(view, decodeURIComponent(sensor), { what, id, tab });
+    leave = pointView(view, decodeURIComponent(sensor), { what, id, tab, at: asked.get("at") });
   } else if (name === "trend") {
     const { trendView } = await answered(() => import("./trend.js"));
     if (mine !== turn) return;
@@ -62,16 +64,41 @@ async function enter() {
 }
 
 function troubleText() {
-  if (fleet.trouble) return fleet.trouble;
+  const { instances } = fleet;
+  if (instances.length === 1 && instances[0].trouble) return instances[0].trouble;
   if (!fleet.connected) return "No connection to the page's server: what you see is old.";
-  const age_s = fleet.health?.age_s;
-  if (age_s > STALE_S)
-    return `The service last reported ${span(age_s * 1000)} ago: what you see may be old.`;
-  if (fleet.health?.broker_connected === false && !fleet.health.broker_session_contested)
+  if (instances.length === 1) return instanceTrouble(instances[0]);
+  const texts = instances
+    .map((one) => [one.name, instanceTrouble(one)])
+    .filter(([, text]) => text)
+    .map(([name, text]) => `${name}: ${text}`);
+  const rest = texts.length - N_TOLD;
+  return [...texts.slice(0, N_TOLD), rest > 0 ? `And ${rest} more instances.` : ""]
+    .join(" ")
+    .trim();
+}
+
+// One whose points are all shown from elsewhere may well be silent: a partition has moved.
+function instanceTrouble({ instance, trouble, health, silent }) {
+  if (silent) return silentWords(silent);
+  if (trouble) return trouble;
+  const shown = [...fleet.sensors.values()].some((sensor) => sensor.instance === instance);
+  if (!shown && fleet.instances.length > 1) return "";
+  if (health?.age_s > STALE_S)
+    return `The service last reported ${span(health.age_s * 1000)} ago: what you see may be old.`;
+  if (health?.broker_connected === false && !health.broker_session_contested)
     return "The service has no connection to the MQTT broker.";
-  if (fleet.health?.broker_session_contested)
+  if (health?.broker_session_contested)
     return "Another MQTT client uses the service's client id: each takes messages from the other.";
   return "";
+}
+
+function silentWords({ why, since_ms, n }) {
+  if (!why && !since_ms) return ""; // it is being asked
+  const reason = why ? ` (${why})` : "";
+  if (!since_ms) return `no answer${reason}. Its points are not known yet.`;
+  const points = n === 1 ? "Its point is" : `Its ${n} points are`;
+  return `no answer since ${shortTime(since_ms)}${reason}. ${points} shown as NO ANSWER.`;
 }
 
 // How many alarms wait to be acknowledged, wherever one is.
@@ -98,7 +125,8 @@ function freshness() {
 function linkText(what_is_wrong) {
   if (!fleet.connected) return "not connected";
   if (what_is_wrong) return "not up to date";
-  const rate = fleet.health?.windows_per_s;
+  const rates = fleet.instances.map(({ health }) => health?.windows_per_s ?? 0);
+  const rate = rates.reduce((sum, one) => sum + one, 0);
   return rate ? `live · ${rate.toFixed(1)} windows/s` : "live";
 }
 
@@ -123,6 +151,7 @@ try {
   listen(freshness);
   connect();
   addEventListener("hashchange", route);
+  await firstTold();
   await route();
 } catch (error) {
   show(view, el("p", { class: "trouble" }, error.message));

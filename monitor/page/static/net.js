@@ -61,11 +61,61 @@ export async function openSession() {
 export const fleet = {
   sensors: new Map(),
   refused: [], // topics whose messages nothing is made of
-  health: null,
-  trouble: "",
+  instances: [{ instance: "", name: "", read_only: false, is_ours: true, health: null }],
   known: false,
   connected: false,
 };
+
+// What is wrong with the journals themselves: nothing can be told of their points.
+export const troubles = () => fleet.instances.map(({ trouble }) => trouble).filter(Boolean);
+
+// -- instances ---------------------------------------------------------------------------------
+
+// Where an instance's addresses begin: "" is the page's own, "hall-2/line-1" an instance of another page.
+export const baseOf = (instance) =>
+  instance
+    .split("/")
+    .filter((name) => /^\w[\w.-]*$/.test(name))
+    .map((name) => `at/${name}/`)
+    .join("");
+
+// Whose windows of a point are shown.
+export const instanceOf = (sensor) => fleet.sensors.get(sensor)?.instance ?? "";
+export const baseOfPoint = (sensor) => baseOf(instanceOf(sensor));
+
+// Those of another page are looked at, no more.
+export const isReadOnly = (instance) =>
+  instance.includes("/") ||
+  fleet.instances.some((one) => one.instance === instance && one.read_only);
+
+export const isPlant = () => fleet.instances.length > 1;
+
+// A link to a window or an event ("row/7"): its number is that of one instance.
+export function addressIn(instance, sensor, what) {
+  const at = isPlant() ? `?at=${encodeURIComponent(instance)}` : "";
+  return `#/point/${encodeURIComponent(sensor)}/${what}${at}`;
+}
+
+// The same question to instances: [{ one, tree }], or [{ one, error }] of those that do not answer.
+export const askAll = (instances, address) =>
+  Promise.all(
+    instances.map((one) =>
+      get(`${baseOf(one.instance)}${address}`).then(
+        (tree) => ({ one, tree }),
+        (error) => ({ one, error }),
+      ),
+    ),
+  );
+
+let tellFirst;
+const first = new Promise((resolve) => {
+  tellFirst = resolve;
+});
+const FIRST_MS = 3_000;
+
+// Which instance has a point is known once the server has told the fleet, or never: then the own one is asked.
+export const firstTold = () =>
+  Promise.race([first, new Promise((resolve) => setTimeout(resolve, FIRST_MS))]);
 
 const SILENT_MS = 12_000; // the server says something every 3 s at least
 const WATCH_MS = 3_000;
@@ -110,13 +160,13 @@ export function connect() {
   }
   on("snapshot", (tree) => {
     Object.assign(fleet, {
-      health: tree.health,
+      instances: tree.instances,
       refused: tree.refused,
-      trouble: tree.trouble,
       known: true,
       connected: true,
     });
     fleet.sensors = new Map(tree.sensors.map((sensor) => [sensor.sensor, sensor]));
+    tellFirst();
     tell({ all: true });
   });
   on("fleet", (changes) => {
@@ -131,13 +181,10 @@ export function connect() {
     fleet.refused = refused;
     tell({ refused: true });
   });
-  on("health", (health) => {
-    fleet.health = health;
-    tell({ health: true });
-  });
-  on("trouble", (trouble) => {
-    fleet.trouble = trouble;
-    tell({ all: true });
+  on("instances", (instances) => {
+    const before = troubles().join();
+    fleet.instances = instances;
+    tell(before === troubles().join() ? { health: true } : { all: true });
   });
   stream.onopen = () => {
     fleet.connected = true;

@@ -3,18 +3,26 @@
 import { answerParts } from "./answer.js";
 import { el, show } from "./dom.js";
 import { commissionForm, labelForm } from "./forms.js";
-import { fleet } from "./net.js";
-import { fullTime, machineOf, plain, pointOf, statusWord, UNDONE_WORDS } from "./words.js";
+import { fleet, isReadOnly } from "./net.js";
+import {
+  alsoWords,
+  fullTime,
+  machineOf,
+  plain,
+  pointOf,
+  statusWord,
+  UNDONE_WORDS,
+} from "./words.js";
 
-// act: what the buttons do. tabs: the elements of tabs.js.
-export function layout(sensor, state, tabs, act) {
+// instance: whose windows they are. act: what the buttons do. tabs: the elements of tabs.js.
+export function layout({ sensor, instance }, state, tabs, act) {
   const toLabel = () => {
     labels.panel.scrollIntoView({ block: "start" });
-    labels.panel.querySelector("input").focus({ preventScroll: true });
+    labels.panel.querySelector("input")?.focus({ preventScroll: true });
   };
-  const head = headParts(sensor, toLabel);
+  const head = headParts(sensor, instance, toLabel);
   const time = timeParts(state, act);
-  const labels = labelParts(state, act);
+  const labels = labelParts(instance, state, act);
   const details = el("dl", { class: "details" });
   const events = el("section", { class: "panel" });
   const aside = el("section", { class: "panel" }, el("h2", {}, "Details"), details);
@@ -32,9 +40,9 @@ export function layout(sensor, state, tabs, act) {
     time.panel,
     tabs,
     el("div", { class: "two" }, labels.panel, aside),
-    commissioning,
+    canCommission(instance) ? commissioning : null,
     events,
-  ];
+  ].filter(Boolean);
 
   function write(row, compared) {
     head.write(state.rows);
@@ -46,15 +54,30 @@ export function layout(sensor, state, tabs, act) {
   return { nodes, head, time, labels, events, write };
 }
 
-function headParts(sensor, label) {
+// Its limits are the configuration's of its own service.
+const canCommission = (instance) =>
+  fleet.instances.some((one) => one.instance === instance && one.is_ours);
+
+// Of a page elsewhere, or of a journal that is not shown any more.
+function elsewhereNote(instance) {
+  if (!isReadOnly(instance)) return null;
+  const found = fleet.instances.find((one) => one.instance === instance);
+  const link = found?.url ? el("a", { href: found.url }, "its own page") : "its own page";
+  return el("p", { class: "quiet elsewhere" }, `Shown from ${instance}. To act, open `, link, ".");
+}
+
+function headParts(sensor, instance, label) {
   const title = el("h1", {}, el("b", {}, machineOf(sensor)), ` ${pointOf(sensor)}`);
-  const bar = el("div", { class: "bar" }, el("a", { href: "#/", class: "back" }, "‹ Fleet"), title);
+  const note = elsewhereNote(instance);
+  const back = el("a", { href: "#/", class: "back" }, "‹ Fleet");
+  const bar = el("div", { class: "bar" }, back, title, note);
   const message = el("p", { class: "trouble", role: "alert", hidden: true });
   const why = el("p", { class: "trouble", hidden: true });
   const answer = answerParts(sensor, label);
 
   function write(rows) {
-    why.textContent = fleet.sensors.get(sensor)?.trouble ?? "";
+    const now = fleet.sensors.get(sensor);
+    why.textContent = [now?.trouble, now && alsoWords(now)].filter(Boolean).join(" · ");
     why.hidden = !why.textContent;
     answer.write(rows);
   }
@@ -112,9 +135,11 @@ function timeParts(state, act) {
   return { panel, chart, live, write };
 }
 
-function labelParts(state, act) {
+function labelParts(instance, state, act) {
   const list = el("ul", { class: "labels" });
-  const form = labelForm(() => state.row?.row, act.reloadLabels);
+  const form = isReadOnly(instance)
+    ? el("p", { class: "quiet" }, `Labels are given on the page of ${instance}.`)
+    : labelForm(instance, () => state.row?.row, act.reloadLabels);
   const panel = el(
     "section",
     { class: "panel" },

@@ -4,7 +4,7 @@ import { loadCharts, palette, timelineOption } from "./charts.js";
 import { show } from "./dom.js";
 import { eventsView } from "./events.js";
 import { exporting } from "./export.js";
-import { get, listen } from "./net.js";
+import { baseOf, get, instanceOf, isPlant, listen } from "./net.js";
 import { layout } from "./parts.js";
 import { showPromise } from "./promise.js";
 import { tabsOf } from "./tabs.js";
@@ -13,8 +13,10 @@ import { trendLink } from "./trend_link.js";
 const N_PAST = 300;
 const MAX_PAST = 3000; // windows kept on the time line
 
-// tab: the id of the one to open; "" is the first.
-export function pointView(view, sensor, { what, id, tab }) {
+// tab: the id of the one to open; "" is the first. at: the instance whose windows are shown; null: the one that has the newest.
+export function pointView(view, sensor, { what, id, tab, at }) {
+  const instance = at ?? instanceOf(sensor);
+  const base = baseOf(instance);
   const state = {
     following: what !== "row" && what !== "event",
     rows: [],
@@ -27,6 +29,8 @@ export function pointView(view, sensor, { what, id, tab }) {
   };
   const point = {
     sensor,
+    instance,
+    base,
     select,
     say: (error) => sentence(error),
     get row() {
@@ -47,7 +51,7 @@ export function pointView(view, sensor, { what, id, tab }) {
     openTab = now;
     writeLink();
   });
-  const parts = layout(sensor, state, tabs.nodes, {
+  const parts = layout({ sensor, instance }, state, tabs.nodes, {
     step: said(step),
     follow: said(follow),
     earlier: said(earlier),
@@ -56,20 +60,20 @@ export function pointView(view, sensor, { what, id, tab }) {
   });
   parts.head.bar.append(trendLink(sensor), exporting(spanShown).node);
   show(view, parts.nodes);
-  showPromise(parts.events, sensor);
+  showPromise(parts.events, sensor, instance);
   let timeline = null;
   let echarts = null;
 
   // Of the time line.
   function spanShown() {
     const [first, last] = [state.rows[0], state.rows.at(-1)];
-    return first ? { sensor, from: first.end_ms, to: last.end_ms, tier_s: 0 } : null;
+    return first ? { sensor, instance, from: first.end_ms, to: last.end_ms, tier_s: 0 } : null;
   }
 
   function timelineAddress(n, before_row = null) {
     const query = new URLSearchParams({ sensor, n });
     if (before_row !== null) query.set("before_row", before_row);
-    return `api/timeline?${query}`;
+    return `${base}api/timeline?${query}`;
   }
 
   function sentence(error) {
@@ -101,21 +105,23 @@ export function pointView(view, sensor, { what, id, tab }) {
   }
 
   async function showLinked() {
-    const row_id = what === "event" ? (await get(`api/events/${Number(id)}/row`)).row : Number(id);
-    const row = await get(`api/rows/${row_id}`);
+    const row_id = what === "event" ? await rowOfEvent(Number(id)) : Number(id);
+    const row = await get(`${base}api/rows/${row_id}`);
     state.rows = await get(timelineAddress(N_PAST, row_id));
     state.rows.push(row.summary); // before_row excludes the row itself
     await select(row_id);
   }
+
+  const rowOfEvent = async (event_id) => (await get(`${base}api/events/${event_id}/row`)).row;
 
   async function select(row_id) {
     state.turn += 1; // whoever asks later wins, whatever answer comes first
     const { turn } = state;
     state.busy = true;
     try {
-      const row = await get(`api/rows/${row_id}`);
+      const row = await get(`${base}api/rows/${row_id}`);
       const wave = row.has_kept_window
-        ? await get(`api/rows/${row_id}/waveform`).catch(() => null)
+        ? await get(`${base}api/rows/${row_id}/waveform`).catch(() => null)
         : null;
       const compared = state.compared ? await lastOk(row) : null;
       if (state.left || turn !== state.turn) return;
@@ -130,8 +136,8 @@ export function pointView(view, sensor, { what, id, tab }) {
   }
 
   async function lastOk(row) {
-    const found = (await get(`api/rows/${row.row}/last-ok`)).row;
-    return found === null ? null : get(`api/rows/${found}`);
+    const found = (await get(`${base}api/rows/${row.row}/last-ok`)).row;
+    return found === null ? null : get(`${base}api/rows/${found}`);
   }
 
   async function compare() {
@@ -145,7 +151,7 @@ export function pointView(view, sensor, { what, id, tab }) {
   }
 
   async function reloadLabels() {
-    const row = await get(`api/rows/${state.row.row}`);
+    const row = await get(`${base}api/rows/${state.row.row}`);
     state.row.labels = row.labels;
     parts.labels.write(row);
   }
@@ -192,10 +198,18 @@ export function pointView(view, sensor, { what, id, tab }) {
       change.sensors?.includes(sensor)
     )
       parts.head.write(state.rows);
+    if (moved()) return movedOn();
     if (!change.sensors?.includes(sensor) || !state.following || state.busy || !echarts) return;
     state.busy = true;
     await takeNew().catch(sentence);
     state.busy = false;
+  }
+
+  // Another instance has its newest windows now: whoever follows them goes along.
+  const moved = () => at === null && state.following && instanceOf(sensor) !== instance;
+
+  function movedOn() {
+    if (!state.left) dispatchEvent(new HashChangeEvent("hashchange"));
   }
 
   async function takeNew() {
@@ -238,8 +252,12 @@ export function pointView(view, sensor, { what, id, tab }) {
     // Somebody may be on the way elsewhere: the address changes before the page hears of it.
     if (!state.row || state.left || !location.hash.startsWith(here)) return;
     const place = state.following ? "" : `/row/${state.row.row}`;
-    const query = openTab ? `?tab=${openTab}` : "";
-    history.replaceState(null, "", `${here}${place}${query}`);
+    const query = new URLSearchParams();
+    if (openTab) query.set("tab", openTab);
+    // The newest windows may be another instance's tomorrow; a row is one instance's for ever.
+    if (isPlant() && (place || at !== null)) query.set("at", instance);
+    const words = String(query) ? `?${query}` : "";
+    history.replaceState(null, "", `${here}${place}${words}`);
   }
 
   function onKey(event) {
@@ -271,7 +289,7 @@ export function pointView(view, sensor, { what, id, tab }) {
   addEventListener("keydown", onKey);
   theme.addEventListener("change", draw);
   const stop = listen(said(onChange));
-  const stopEvents = eventsView(parts.events, sensor);
+  const stopEvents = eventsView(parts.events, sensor, instance);
   parts.head.write(state.rows);
   said(start)();
   return () => {

@@ -1,7 +1,7 @@
 // What was refused: messages that could not be used, by topic and reason, with what to change.
 
 import { el, shape, show } from "./dom.js";
-import { fleet, get, listen } from "./net.js";
+import { askAll, fleet, isPlant, listen } from "./net.js";
 import { fullTime, meaning, shortTime } from "./words.js";
 
 const N_TILES = 6;
@@ -12,13 +12,17 @@ export function refusedView(view) {
   show(view, el("div", { class: "bar" }, el("h1", {}, "Refused messages")), list);
 
   async function load() {
-    try {
-      const { refused } = await get("api/refused");
-      const nothing = el("li", { class: "empty" }, "No message was refused within the last day.");
-      show(list, refused.length ? refused.map(entry) : nothing);
-    } catch (error) {
-      show(list, el("li", { class: "trouble" }, error.message));
-    }
+    const answers = await askAll(fleet.instances, "api/refused");
+    const wrong = answers.filter(({ error }) => error);
+    const found = answers.flatMap(({ one, tree }) =>
+      (tree?.refused ?? []).map((refused) => ({ ...refused, whose: isPlant() ? one.name : "" })),
+    );
+    const nothing = el("li", { class: "empty" }, "No message was refused within the last day.");
+    show(
+      list,
+      wrong.map(({ error }) => el("li", { class: "trouble" }, error.message)),
+      found.length || wrong.length ? found.map(entry) : nothing,
+    );
   }
 
   load();
@@ -26,12 +30,13 @@ export function refusedView(view) {
   return () => clearInterval(clock);
 }
 
-function entry({ sensor, topic, n, last_ms, detail, n_bytes, first_bytes }) {
+function entry({ sensor, topic, n, last_ms, detail, n_bytes, first_bytes, whose }) {
   const count = n === 1 ? "1 message" : `${n.toLocaleString()} messages`;
   return el(
     "li",
     {},
     el("b", {}, sensor || topic),
+    whose ? el("span", { class: "quiet" }, whose) : null,
     el("span", { class: "quiet" }, `${count}, the last ${fullTime(last_ms)}`),
     el("span", { class: "text" }, detail),
     el("span", { class: "quiet" }, sensor ? `On ${topic}, ` : "", `${n_bytes} bytes, the first `),

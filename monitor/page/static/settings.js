@@ -2,7 +2,7 @@
 
 import { el, show } from "./dom.js";
 import { noteForm } from "./forms.js";
-import { get, listen, may, post } from "./net.js";
+import { baseOf, fleet, get, isPlant, listen, may, post } from "./net.js";
 import { fullTime } from "./words.js";
 
 const TAKES = {
@@ -12,16 +12,26 @@ const TAKES = {
 };
 const LOOK_AGAIN_MS = 3_000; // the service looks for orders every second
 
+// Of each instance whose service runs with the page's own configuration.
 export function settingsView(view) {
+  const style = el("link", { rel: "stylesheet", href: "static/settings.css" });
+  const parts = fleet.instances.filter((one) => one.is_ours).map(settingsOf);
+  const nodes = parts.flatMap((part) => part.nodes);
+  show(view, style, el("div", { class: "bar" }, el("h1", {}, "Settings")), nodes);
+  return () => {
+    for (const part of parts) part.stop();
+  };
+}
+
+function settingsOf({ instance, name }) {
+  const title = isPlant() ? el("h2", {}, name) : null;
   const place = el("div", { class: "settings" });
   const order = el("div", { class: "reload" });
   let timer = null;
-  const style = el("link", { rel: "stylesheet", href: "static/settings.css" });
-  show(view, style, el("div", { class: "bar" }, el("h1", {}, "Settings")), place, order);
 
   async function load() {
     try {
-      const tree = await get("api/settings");
+      const tree = await get(`${baseOf(instance)}api/settings`);
       show(place, nodesOf(tree));
       if (!order.querySelector("form")) show(order, reloadButton(tree));
     } catch (error) {
@@ -34,7 +44,7 @@ export function settingsView(view) {
       return [];
     const close = () => show(order, button);
     const send = async (note) => {
-      await post("api/settings/reload", note);
+      await post(`${baseOf(instance)}api/settings/reload`, note);
       show(order, el("p", { role: "status" }, "Asked for. The service does so within seconds."));
       timer = setTimeout(load, LOOK_AGAIN_MS);
     };
@@ -50,10 +60,11 @@ export function settingsView(view) {
   const stop = listen((change) => {
     if (change.events?.some((event) => event.kind === "reload_asked")) load();
   });
-  return () => {
+  function leave() {
     clearTimeout(timer);
     stop();
-  };
+  }
+  return { nodes: [title, place, order], stop: leave };
 }
 
 function nodesOf(tree) {

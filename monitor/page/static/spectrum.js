@@ -19,7 +19,7 @@ const NOT_KEPT =
 export async function tab(place, point) {
   const look = { scale: "log", channel: 0, harmonics: false, cursors: [], zoom: [0, 100] };
   const echarts = await loadCharts();
-  const parts = spectrumParts(look, write);
+  const parts = spectrumParts(look, write, point.base);
   show(place, parts.panel, parts.absent);
   const chart = echarts.init(parts.chart, null, { renderer: "canvas" });
   let shown = null; // the row and its spectrum
@@ -44,7 +44,7 @@ export async function tab(place, point) {
     parts.panel.hidden = !row.has_kept_window;
     if (!row.has_kept_window) return;
     if (shown?.row !== row.row) {
-      const tree = await get(`api/rows/${row.row}/spectrum`).catch(point.say);
+      const tree = await get(`${point.base}api/rows/${row.row}/spectrum`).catch(point.say);
       if (!tree || point.row.row !== row.row) return;
       shown = { row: row.row, tree };
     }
@@ -58,7 +58,7 @@ export async function tab(place, point) {
 
 // -- elements ---------------------------------------------------------------------------------
 
-function spectrumParts(look, redraw) {
+function spectrumParts(look, redraw, base) {
   const chart = el("div", { class: "chart spectrum", role: "img", "aria-label": "Line spectrum" });
   const change = (key, read) => (event) => {
     look[key] = read(event.target);
@@ -113,7 +113,7 @@ function spectrumParts(look, redraw) {
     choose(channel, names, look.channel);
     channelLabel.hidden = names.length < 2;
     cursors.textContent = cursorWords(tree, look);
-    const address = `api/rows/${row.row}/sound`;
+    const address = `${base}api/rows/${row.row}/sound`;
     const heard = `${address}?channel=${look.channel}`;
     if (audio.getAttribute("src") !== heard) audio.setAttribute("src", heard);
     file.setAttribute("href", address);

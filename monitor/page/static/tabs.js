@@ -7,6 +7,7 @@
 // and one line in TABS. `place` is its empty element. `point` is what it may ask and do:
 //
 //     point.sensor      "machine/point"
+//     point.instance    whose windows are shown; point.base: where its addresses begin
 //     point.row         the window that is shown, as api/rows/<row> tells it
 //     point.rows        the windows on the time line, oldest first
 //     point.select(row) show another window;  point.say(error) show a sentence at the top

@@ -243,8 +243,8 @@ function rowWords(tree, row) {
   return lines.join("\n");
 }
 
-// A chosen row, and the ways from it to its windows.
-export function detailNodes(tree, row, point, zoomInto) {
+// A chosen row, and the ways from it to its windows. addressOf(row): a link to a window.
+export function detailNodes(tree, row, addressOf, zoomInto) {
   const until = tree.tier_s ? ` – ${fullTime(row.end_ms)}` : "";
   const [, ...lines] = rowWords(tree, row).split("\n");
   const wayIn = tree.tier_s
@@ -253,17 +253,17 @@ export function detailNodes(tree, row, point, zoomInto) {
   return [
     el("p", {}, el("strong", {}, `${fullTime(row.start_ms)}${until}`)),
     el("p", {}, lines.join(" · ")),
-    el("p", { class: "trend-ways" }, worstNodes(tree, row, point), wayIn),
+    el("p", { class: "trend-ways" }, worstNodes(tree, row, addressOf), wayIn),
   ];
 }
 
 // The way to a row's worst window, or that it is gone: rows of trends outlast windows.
-function worstNodes(tree, row, point) {
+function worstNodes(tree, row, addressOf) {
   if (!row.worst) return null;
   const quiet = (words) => el("span", { class: "quiet" }, words);
   if (!row.worst_kept) return quiet("Its worst window is no longer kept.");
   const words = tree.tier_s ? "Open its worst window" : "Open this window";
-  const link = el("a", { href: `${point}/row/${row.worst}` }, words);
+  const link = el("a", { href: addressOf(row.worst) }, words);
   if (row.worst_kept === "samples" || !tree.tier_s) return link;
   return el("span", {}, link, " ", quiet("(its raw samples are not kept)"));
 }

@@ -3,7 +3,7 @@
 import { palette } from "./charts.js";
 import { el, show } from "./dom.js";
 import { exporting } from "./export.js";
-import { get } from "./net.js";
+import { addressIn, baseOfPoint, get, instanceOf } from "./net.js";
 import { detailNodes, drawnWords, limits, rowAt, tierWords, trendOption } from "./trend_chart.js";
 import { moves } from "./trend_moves.js";
 import { clampSpan } from "./trend_span.js";
@@ -45,7 +45,10 @@ export function trendPane(echarts, place, common, loaded) {
   const spans = el("div", { class: "trend-spans", role: "group", "aria-label": "Span" });
   show(spans, spanButtons());
   const title = el("h2", { class: "trend-whose" });
-  const files = exporting(() => state.tree && { ...state, tier_s: state.tree.tier_s });
+  const files = exporting(() => {
+    const instance = instanceOf(state.sensor);
+    return state.tree && { ...state, instance, tier_s: state.tree.tier_s };
+  });
   const zones = el("p", { class: "zone-legend quiet" });
   const charts = [canvas, zones, detail, spectrum.node, map.node];
   const parts = [title, spans, trouble, caption, ...charts, files.node];
@@ -95,7 +98,7 @@ export function trendPane(echarts, place, common, loaded) {
       query.set("to_ms", Math.round(state.to));
     }
     try {
-      const tree = await get(`api/trend?${query}`);
+      const tree = await get(`${baseOfPoint(state.sensor)}api/trend?${query}`);
       if (left || turn !== state.turn) return;
       Object.assign(state, { tree, from: tree.from_ms, to: tree.to_ms });
       trouble.hidden = true;
@@ -135,8 +138,9 @@ export function trendPane(echarts, place, common, loaded) {
   function pick(ms) {
     const perPixel = (state.to - state.from) / canvas.clientWidth;
     state.chosen = rowAt(state.tree?.rows ?? [], ms, REACH_PX * perPixel);
-    const point = `#/point/${encodeURIComponent(state.sensor)}`;
-    show(detail, state.chosen ? detailNodes(state.tree, state.chosen, point, zoomInto) : []);
+    const instance = instanceOf(state.sensor);
+    const addressOf = (row) => addressIn(instance, state.sensor, `row/${row}`);
+    show(detail, state.chosen ? detailNodes(state.tree, state.chosen, addressOf, zoomInto) : []);
     chart?.setOption(option(), true);
   }
 

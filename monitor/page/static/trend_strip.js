@@ -1,7 +1,7 @@
 // The last day of a point, hour by hour, and how fast it rises: small enough for a tile.
 
 import { el, show } from "./dom.js";
-import { get } from "./net.js";
+import { baseOfPoint, get } from "./net.js";
 import { needTrendStyle } from "./trend_link.js";
 import { meaning } from "./words.js";
 
@@ -55,10 +55,13 @@ export function slopeNode(sensor) {
 
 async function ask() {
   while (waiting.size) {
-    const chosen = [...waiting.entries()].slice(0, AT_ONCE);
+    const base = baseOfPoint(waiting.keys().next().value); // one instance is asked at a time
+    const chosen = [...waiting.entries()]
+      .filter(([sensor]) => baseOfPoint(sensor) === base)
+      .slice(0, AT_ONCE);
     for (const [sensor] of chosen) waiting.delete(sensor);
     const query = new URLSearchParams(chosen.map(([sensor]) => ["sensor", sensor]));
-    const trees = await get(`api/trend/points?${query}`).catch(() => []);
+    const trees = await get(`${base}api/trend/points?${query}`).catch(() => []);
     for (const tree of trees) {
       known.set(tree.sensor, { at: Date.now(), tree });
       for (const node of new Map(chosen).get(tree.sensor) ?? []) fill(node, tree);

@@ -1,7 +1,7 @@
 // How things are said: statuses, times in the viewer's zone, frequencies.
 
 // In the order in which they ask for a look.
-export const STATUSES = ["NG", "NO_DATA", "BAD_DATA", "LEARNING", "OK", "IDLE"];
+export const STATUSES = ["NG", "NO_ANSWER", "NO_DATA", "BAD_DATA", "LEARNING", "OK", "IDLE"];
 
 const MEANINGS = {
   OK: "OK",
@@ -10,6 +10,7 @@ const MEANINGS = {
   IDLE: "idle: the machine does not run",
   LEARNING: "learning: not commissioned yet",
   NO_DATA: "no data: the sensor is silent",
+  NO_ANSWER: "no answer: the page of its machine is not heard",
 };
 export const meaning = (status) => MEANINGS[status] ?? status;
 export const statusWord = (status) => status.replace("_", " ");
@@ -107,6 +108,12 @@ export const pointOf = (sensor) => sensor.slice(sensor.lastIndexOf("/") + 1);
 
 // As a tile spells it.
 export const spelled = (sensor) => `${machineOf(sensor)} ${pointOf(sensor)}`;
+
+// Of a point that several instances judge just now, or that has just moved from one to another.
+export function alsoWords({ also }) {
+  if (!also?.length) return "";
+  return `Fresh windows in ${also.map((name) => name || "this page's journal").join(", ")}, too`;
+}
 
 const ALARM_WORDS = { raised: "ALARM", acknowledged: "alarm seen", unseen: "ALARM OVER" };
 export const alarmWord = ({ alarm }) => ALARM_WORDS[alarm] ?? "";

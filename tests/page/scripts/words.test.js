@@ -74,8 +74,8 @@ test("a sensor's name is cut at its last level", () => {
     assert.equal(`${machineOf(sensor)}/${pointOf(sensor)}`, sensor);
 });
 
-test("statuses are six, in words", () => {
-  assert.equal(new Set(STATUSES).size, 6);
+test("statuses are six, and one of pages that are not heard, in words", () => {
+  assert.equal(new Set(STATUSES).size, 7);
   assert.equal(STATUSES[0], "NG");
   assert.equal(statusWord("BAD_DATA"), "BAD DATA");
   assert.equal(percent(0.876), "88 %");
