@@ -813,12 +813,21 @@ class KafkaSettings(KafkaConnection):
     partition : the only one to read, without joining the group
     session_timeout_s : after which a member that is not heard loses its
         partitions to the others
+    state_topic : compacted; where a partition's next owner finds what it needs
+        if it has not the old one's journal
     """
 
     topic: KafkaTopic = "camshaft"
     group: KafkaTopic = "camshaft"
     partition: int | None = Field(default=None, ge=0, le=99_999)
     session_timeout_s: float = Field(default=45.0, ge=6.0, le=1800.0)
+    state_topic: KafkaTopic | None = None
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> Self:
+        if self.state_topic == self.topic:
+            raise ValueError(f"state_topic = {self.topic}: is the topic of the data")
+        return self
 
 
 class KafkaOutputSettings(KafkaConnection):

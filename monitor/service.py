@@ -23,7 +23,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from monitor import systemd
 from monitor.commissioner import Commissioner
@@ -43,6 +43,7 @@ from monitor.journal.subscriptions import SubscriptionStore
 from monitor.journal.writer import Journal
 from monitor.log_limiter import LogLimiter
 from monitor.log_lines import set_up
+from monitor.outputs.base import OutputEndedError
 from monitor.outputs.configured import Broker, RunningOutput, configured_outputs
 from monitor.outputs.runner import delivery_fields
 from monitor.pipeline.configured import configured_rules
@@ -61,6 +62,9 @@ from monitor.sources.configured import MakeSource, configured_source, topic_filt
 from monitor.text import first_bytes, printable
 from monitor.thinner import Thinner
 from monitor.thread_name import name_thread
+
+if TYPE_CHECKING:
+    from monitor.kafka.state_topic import StateTopic  # its client is an extra
 
 TURN_S = 0.05  # an idle turn of the pipeline
 MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
@@ -151,9 +155,11 @@ class Service:
         make_source: MakeSource = configured_source,
         generation: int | None = None,
         load: Callable[[Path], Config] = load_config,
+        state: StateTopic | None = None,
     ) -> None:
         """generation : of the journal, where a member of a group has taken it over for us
         load : the configuration again, at SIGHUP
+        state : where a partition's next owner finds what it needs
         """
         self._path, self._config, self._load = path, config, load
         # Messages that cannot be taken, with the reason.
@@ -166,8 +172,18 @@ class Service:
         streams, digests = self._journal.streams(), self._journal.digests()
         remembered, healthy_of = self._journal.remembered(), self._journal.healthy
         self._workers = Workers(workers_here(config.workers))
+        first = None if state is None else self._journal.resumed().first
+        if state is None:
+            self._journal.forget_records()
         self._pipeline = Pipeline(
-            rules, streams, digests, 0.0, remembered, healthy_of, self._workers.judge
+            rules,
+            streams,
+            digests,
+            0.0,
+            remembered,
+            healthy_of,
+            self._workers.judge,
+            first,
         )
         self._commissioner = Commissioner(config.journal.path, self._pipeline.geometry)
         self._points = PointStates(
@@ -179,7 +195,7 @@ class Service:
         self._source = make_source(config, callbacks, self._subscriptions.filters)
         if isinstance(self._source, Numbered):
             self._source.resume(self._journal.resumed())
-        self._outputs = configured_outputs(config, broker_of(self._source))
+        self._outputs = configured_outputs(config, broker_of(self._source), state)
 
         self._log_limiter = LogLimiter(log, LOG_PERIOD_S)  # of the pipeline thread
         self._refusal_limiter = LogLimiter(log, REFUSAL_PERIOD_S)  # likewise
@@ -228,10 +244,11 @@ class Service:
         fault = self._fault
         if fault is None:
             return EXIT_OK
-        if isinstance(fault, (ConfigError, SupersededError)):
+        if isinstance(fault, (ConfigError, SupersededError, OutputEndedError)):
             log.error("%s", fault)
-            return EXIT_REFUSED if isinstance(fault, ConfigError) else EXIT_SUPERSEDED
-        return EXIT_FAULT
+        if isinstance(fault, ConfigError):
+            return EXIT_REFUSED
+        return EXIT_SUPERSEDED if isinstance(fault, SupersededError) else EXIT_FAULT
 
     # -- main thread ------------------------------------------------------------------------------
 
@@ -322,7 +339,7 @@ class Service:
             name_thread(name)
             try:
                 work()
-            except (ConfigError, SupersededError) as error:
+            except (ConfigError, SupersededError, OutputEndedError) as error:
                 self._fail(error)
             except BaseException as error:
                 log.exception("The %s thread failed.", name)

@@ -37,6 +37,7 @@ from monitor.instances import local_instances
 from monitor.journal.cursors import HealthFigures, JournalRow, Notified
 from monitor.journal.views import StoredEvent
 from monitor.journal.writer import Journal
+from monitor.kafka.state_topic import StateTopic
 from monitor.log_lines import LineHandler
 from monitor.member.member import Member
 from monitor.outputs.configured import Broker, configured_outputs
@@ -62,6 +63,7 @@ from monitor.sources.base import Callbacks
 from monitor.sources.configured import configured_source, topic_filters
 from monitor.sources.mqtt.client import MqttClient
 from monitor.sources.mqtt.paho_client import connect_properties
+from monitor.succession.start import take_partition
 from tests.signals import START_NS
 from tests.toy_source import FolderSource
 from tests.verdicts import make_verdict, novelty
@@ -732,6 +734,19 @@ def told_source(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> An
     return type(source).__name__, source.health().get("kafka_partition")
 
 
+def told_state(config: Config, _folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    """Which topic is asked of a partition's owner before."""
+    asked: list[str] = []
+
+    def take_over(topic: StateTopic) -> dict[bytes, bytes]:
+        asked.append(topic.state_topic)
+        return {}
+
+    patch.setattr(StateTopic, "take_over", take_over)
+    take_partition(config, None)
+    return asked
+
+
 def told_kafka(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
     with no_kafka(patch) as made:
         outputs = configured_outputs(config, None)
@@ -1356,6 +1371,11 @@ OBSERVED: dict[str, Observation] = {
     ),
     "KafkaSettings.session_timeout_s": Observation(
         member, {"kafka": {**KAFKA, "session_timeout_s": 9}}, {"kafka": KAFKA}
+    ),
+    "KafkaSettings.state_topic": Observation(
+        told_state,
+        {"source": "kafka", "kafka": {**KAFKA, "partition": 1, "state_topic": "state"}},
+        {"source": "kafka", "kafka": {**KAFKA, "partition": 1}},
     ),
     "KafkaSettings.partition": Observation(
         told_source,

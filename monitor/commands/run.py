@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 from monitor.allocator import keep_freed_memory
 from monitor.commands.arguments import add_config
@@ -14,6 +15,9 @@ from monitor.config_file import load_config
 from monitor.config_pairs import doubts
 from monitor.exit_codes import EXIT_SUPERSEDED
 from monitor.log_lines import set_up
+
+if TYPE_CHECKING:
+    from monitor.kafka.state_topic import StateTopic
 
 EXAMPLES = (
     "camshaft run",
@@ -50,7 +54,16 @@ def run(arguments: argparse.Namespace) -> int:
     from monitor.service import Service
 
     keep_freed_memory()
-    return Service(arguments.config, config).run()
+    return Service(arguments.config, config, state=_state(config, None)).run()
+
+
+def _state(config: Config, generation: int | None) -> StateTopic | None:
+    """Taken over from the partition's owner before, where there is a topic for it."""
+    if config.source != "kafka":
+        return None
+    from monitor.succession.start import take_partition  # the client of Kafka is an extra
+
+    return take_partition(config, generation)
 
 
 def _is_member(config: Config) -> bool:
@@ -74,9 +87,10 @@ def _run_child(arguments: argparse.Namespace, config: Config) -> int:
     keep_freed_memory()
     load = partial(load_partition, partition=arguments.partition)
     # The member commits: of others Kafka takes none while the group has members.
-    source = partial(configured_source, commits=False)
+    source, generation = partial(configured_source, commits=False), arguments.generation
     try:
-        return Service(arguments.config, own, source, arguments.generation, load).run()
+        state = _state(own, generation)
+        return Service(arguments.config, own, source, generation, load, state).run()
     except SupersededError as error:
         logging.getLogger(__name__).error("%s", error)
         return EXIT_SUPERSEDED

@@ -130,6 +130,7 @@ def summary(reader: JournalReader, databases: Sequence[str], now_ns: int) -> dic
         },
         "sending_again": reader.n_to_resend(),
         "refused": [_refusal(one) for one in refusals],
+        "taken_over": reader.taken_over(),
         "health": health and {"age_s": (now_ns - health[0]) / 1e9, **health[1]},
         "sensors": _sensors(reader, books, now_ns),
     }

@@ -72,7 +72,9 @@ def _delivery(found: dict[str, Any]) -> list[str]:
     ]
     trouble = delivery_trouble(found["health"])
     troubles = [f"Delivery  {trouble}"] if trouble else []
+    taken = [f"Journal   {found['taken_over']}"] if found.get("taken_over") else []
     return [
+        *taken,
         f"InfluxDB  {rows}",
         *again,
         "Service   " + _service(found["health"]),

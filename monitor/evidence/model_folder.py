@@ -197,6 +197,11 @@ def load_model_manifest(folder: Path) -> ModelManifest:
     return manifest
 
 
+def manifest_sha256(folder: Path) -> str:
+    """Of the manifest's bytes: it has the hashes of all other files. Raises ModelError."""
+    return hashlib.sha256(_read_file(folder / MANIFEST_NAME)).hexdigest()
+
+
 def read_checked(folder: Path, name: str, manifest: ModelManifest) -> bytes:
     """The bytes of one of a model's files, at most 64 MiB. Raises ModelError if they are not the
     manifest's.

@@ -26,6 +26,7 @@ from monitor.journal.schema import (
     connect_read_only,
     one_moment,
 )
+from monitor.journal.taken_over import taken_over
 from monitor.journal.window_context import context_of
 from monitor.journal.writer import POINTS
 from monitor.records.batch import TROUBLES
@@ -119,6 +120,13 @@ class JournalReader:
         return {
             sensor: (at_ns, text) for sensor, at_ns, text in self._execute(query, TROUBLES)
         }
+
+    def taken_over(self) -> str:
+        """What was taken over of another journal and what was not; '' where nothing was."""
+        try:
+            return taken_over(self._link)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def last_row_id(self) -> int:
         return int(

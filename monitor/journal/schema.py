@@ -12,7 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from monitor.journal import diagnoses, healthy, indicators, promises, refusals, trend_tables
+from monitor.journal import (
+    diagnoses,
+    healthy,
+    indicators,
+    promises,
+    refusals,
+    tail_records,
+    taken_over,
+    trend_tables,
+)
 from monitor.journal.migrations import MIGRATIONS
 
 APPLICATION_ID = 0x43414D53  # "CAMS": tells our file from any other SQLite database
@@ -134,7 +143,7 @@ CREATE TABLE IF NOT EXISTS resend (
     PRIMARY KEY (output, kind, row_id)) WITHOUT ROWID;
 """
 LATER_TABLES += refusals.TABLE + indicators.TABLE + diagnoses.TABLE + promises.TABLES
-LATER_TABLES += trend_tables.TABLES + healthy.TABLE
+LATER_TABLES += trend_tables.TABLES + healthy.TABLE + tail_records.TABLE + taken_over.TABLES
 LATER_TABLES += """
 CREATE TABLE IF NOT EXISTS mute (
     mute_id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -34,6 +34,7 @@ from monitor.journal.refusals import count_refusals
 from monitor.journal.samples import pack_samples
 from monitor.journal.schema import NEWEST_FIRST, JournalError, connect, transaction
 from monitor.journal.side_tables import Manner, SideTables
+from monitor.journal.tail_records import forget_records, store_records, tail_records
 from monitor.journal.trend_changes import prune_changes
 from monitor.journal.trends import StoredWindow, TrendWriter, thin_trends
 from monitor.records.batch import Batch, BookKey, KeptWindow
@@ -141,6 +142,7 @@ class Journal:
             for update in batch.streams:
                 _store_stream(link, update)
             store_promises(link, batch.streams)
+            store_records(link, batch.streams)
             link.executemany(
                 "INSERT OR REPLACE INTO delivered VALUES (?, ?)", batch.digests.items()
             )
@@ -150,15 +152,17 @@ class Journal:
     def streams(self) -> dict[str, StoredStream]:
         """Every sensor's stored stream, to go on with after a start."""
         rows = self._link.execute(
-            "SELECT s.sensor, position, keys, alarm_recent, alarm_raised, model_id, geometry_id"
+            "SELECT s.sensor, position, keys, alarm_recent, alarm_raised,"
+            " coalesce(m.model_id, b.model_id), coalesce(m.geometry_id, b.geometry_id)"
             " FROM stream s LEFT JOIN sensor ON name = s.sensor LEFT JOIN verdict_row r"
             " ON r.row_id = (SELECT row_id FROM verdict_row v WHERE v.sensor_id = sensor.sensor_id"
-            f" {NEWEST_FIRST} LIMIT 1) LEFT JOIN manner USING (manner_id)"
+            f" {NEWEST_FIRST} LIMIT 1) LEFT JOIN manner m USING (manner_id)"
+            " LEFT JOIN judged_before b ON b.sensor = s.sensor"
         ).fetchall()
-        promises = promise_states(self._link)
+        promises, records = promise_states(self._link), tail_records(self._link)
         return {
             sensor: StoredStream(
-                position=(where := _position(position)),
+                position=(where := Position.from_json(position)),
                 keys=[tuple(key) for key in json.loads(keys)],
                 alarm_recent=[bool(ng) for ng in json.loads(recent)],
                 alarm_raised=bool(raised),
@@ -166,9 +170,15 @@ class Journal:
                 geometry_id=geometry_id,
                 tail=self._tail(sensor, where),
                 promise=promises.get(sensor, PromiseState()),
+                records=records.get(sensor),
             )
             for sensor, position, keys, recent, raised, model_id, geometry_id in rows
         }
+
+    def forget_records(self) -> None:
+        """Those of unfinished windows: nobody keeps them up to date any more."""
+        with self._transaction() as link:
+            forget_records(link)
 
     def digests(self) -> dict[int, int]:
         """Of messages that were settled, by their delivery's key."""
@@ -471,15 +481,6 @@ def _store_stream(link: sqlite3.Connection, update: StreamUpdate) -> None:
                 samples.astype("<f4").tobytes(),
             ),
         )
-
-
-def _position(text: str) -> Position:
-    tree = json.loads(text)
-    for name in ("last_message", "first_message", "hole"):
-        tree[name] = tuple(tree[name]) if tree[name] is not None else None
-    for name in ("times", "covered"):
-        tree[name] = [tuple(mark) for mark in tree.get(name, ())]
-    return Position(**tree)
 
 
 def _thin_kept_windows(link: sqlite3.Connection, n_bytes: int, n_rows: int) -> int:

@@ -34,6 +34,7 @@ __all__ = [
     "new_producer",
     "said",
     "topic_limit",
+    "topic_setting",
 ]
 
 # What Java's clients compute of a key; of none, any partition.
@@ -129,13 +130,19 @@ def new_producer(connection: Mapping[str, Any], news: News, timeout_ms: int) -> 
 
 def topic_limit(connection: Mapping[str, Any], topic: str) -> int | None:
     """The topic's max.message.bytes, of a batch of records. None where we may not ask."""
+    found = topic_setting(connection, topic, "max.message.bytes")
+    return None if found is None else int(found)
+
+
+def topic_setting(connection: Mapping[str, Any], topic: str, name: str) -> str | None:
+    """As Kafka has it. None where we may not ask."""
     client = AdminClient(dict(connection))  # the answer comes while it lives
     wish = ConfigResource(ConfigResource.Type.TOPIC, topic)
     try:
         (answer,) = client.describe_configs([wish], request_timeout=ANSWER_S).values()
-        return int(answer.result(ANSWER_S)["max.message.bytes"].value)
+        return str(answer.result(ANSWER_S)[name].value)
     except (KafkaException, KeyError, TypeError, ValueError, TimeoutError) as error:
-        log.debug("The limit of topic %s is not known: %s.", topic, error)
+        log.debug("%s of topic %s is not known: %s.", name, topic, error)
         return None
 
 

@@ -46,6 +46,10 @@ class Step:
         return bool(self.accepted or self.passed or self.rejected or self.notified)
 
 
+class OutputEndedError(Exception):
+    """An output can do nothing more in this process, which ends; str() is one sentence."""
+
+
 class Output(Protocol):
     """One receiver. All its methods are called from one thread of its own, rows in order.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.advice import advice_book
 from monitor.config import Config
@@ -19,6 +19,10 @@ from monitor.outputs.runner import Runner
 from monitor.outputs.syslog import Syslog
 from monitor.outputs.verdict_topics import VerdictTopics
 from monitor.settings import Settings
+from monitor.succession.models import models_of
+
+if TYPE_CHECKING:
+    from monitor.kafka.state_topic import StateTopic  # its client is an extra
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,15 @@ class RunningOutput:
         self.cursor.close()
 
 
-def configured_outputs(config: Config, broker: Broker | None) -> list[RunningOutput]:
+def configured_outputs(
+    config: Config, broker: Broker | None, state: StateTopic | None = None
+) -> list[RunningOutput]:
     """Reads secrets, touches no network. Raises ConfigError, JournalError.
 
     broker : that the alarm topics are on; None where there is none
+    state : where the partition's next owner finds what it needs
     """
-    return [
+    found = [
         *_topics(config, broker),
         *_databases(config),
         *_webhooks(config),
@@ -55,6 +62,18 @@ def configured_outputs(config: Config, broker: Broker | None) -> list[RunningOut
         *_syslog(config),
         *_kafka(config),
     ]
+    return found if state is None else [*found, _state(config, state, found)]
+
+
+def _state(config: Config, topic: StateTopic, others: list[RunningOutput]) -> RunningOutput:
+    from monitor.outputs.kafka_state import KafkaState  # its client is an extra
+
+    names = [
+        one.output.name for one in others if {"verdict", "event"} & {*one.output.kinds}
+    ]
+    return _running(
+        config, KafkaState(topic, config.journal.path, names, models_of(config))
+    )
 
 
 def _topics(config: Config, broker: Broker | None) -> list[RunningOutput]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import zlib
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from monitor.config import KafkaOutputSettings
 from monitor.journal.cursors import JournalRow, RowKey
 from monitor.journal.places import RowKind
 from monitor.journal.reader import Row
-from monitor.journal.views import StoredEvent, summary_of
+from monitor.journal.views import ALARM_KINDS, StoredEvent, summary_of
 from monitor.kafka.client import (
     KafkaError,
     KafkaException,
@@ -91,9 +92,7 @@ class KafkaOutput:
     ) -> KafkaError | None:
         """Why it cannot even be queued, if so."""
         tree, sensor, at_ns = _told(row)
-        # The journals of several partitions number their rows alike.
-        name = f"{self._instance}/{row.kind}/{row.row_id}/{at_ns}/{sensor}"
-        tree = {"id": name, **tree}
+        tree = {"id": f"{self._instance}/{_name(row)}/{at_ns}/{sensor}", **tree}
         try:
             producer.produce(
                 self._settings.topic,
@@ -140,6 +139,18 @@ class KafkaOutput:
 
 def _note(fates: dict[RowKey, Fate], key: RowKey, error: Fate, _message: Any) -> None:
     fates[key] = error
+
+
+def _name(row: JournalRow) -> str:
+    """What tells it from others of its sensor and time. Not its number: another journal, that of a
+    partition's next owner, has others.
+    """
+    event = row.content
+    if not isinstance(event, StoredEvent):
+        return row.kind
+    if event.kind in ALARM_KINDS:
+        return event.kind
+    return f"{event.kind}/{zlib.crc32(event.text.encode()):08x}"
 
 
 def _told(row: JournalRow) -> tuple[dict[str, Any], str, int]:

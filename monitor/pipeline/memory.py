@@ -71,6 +71,14 @@ class Memory:
             return message
         return joined_message(self._whole.messages, "")
 
+    def first_record(self, record: int) -> int:
+        """Of the message that was just read: the first of the records that it came in."""
+        if self._whole is None:
+            return record
+        deliveries = [message.delivery for message in self._whole.messages]
+        keys = [one.key for one in deliveries if one is not None and one.key is not None]
+        return min((record, *keys))
+
     def taken(self, marks: Marks) -> None:
         """The message that was just read has these samples."""
         if self._whole is not None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 from monitor.config import SensorSettings
 from monitor.pipeline.analysis import Analyser
+from monitor.pipeline.catch_up import CatchUp
 from monitor.pipeline.diagnosing import Diagnoser, HealthyOf, in_events, no_healthy
 from monitor.pipeline.healthy import HealthyCollector, is_wanted
 from monitor.pipeline.judging import Cut, Judge, Judgement, judge
@@ -32,7 +33,7 @@ from monitor.records.geometry import Geometry
 from monitor.records.labels import LabelRequest
 from monitor.records.remembered import NOTHING, Remembered
 from monitor.records.signal import Chunk, Drop, Gap, Message, Window
-from monitor.records.stream import StoredStream
+from monitor.records.stream import Piece, StoredStream
 from monitor.records.verdict import Status
 from monitor.signal.payload.base import PayloadError
 from monitor.signal.payload.identity import id_in_properties
@@ -56,12 +57,15 @@ class Pipeline:
         remembered: Remembered = NOTHING,
         healthy_of: HealthyOf = no_healthy,
         judge: Judge = judge,
+        first_record: int | None = None,
     ) -> None:
         """streams, digests, remembered : where an earlier process stopped, as the journal holds
         it.
 
         healthy_of : a sensor's signal of when its machine was well, of earlier batches
         judge : a turn's windows, in this thread or several
+        first_record : from which on a source that numbers its records delivers;
+            None where their numbers are not to be noted
         """
         self.sensors: dict[str, Sensor] = {}
         self._rules = rules
@@ -91,9 +95,15 @@ class Pipeline:
         self._asked: set[int] = set()  # that this process has taken
         # sensors with samples since their stream was last stored
         self._fresh: set[str] = set()
-        for name, stored in streams.items():
+        self._first_record = first_record
+        for name in streams:
             if (analyser := self._router.analyser(name)) is not None:
-                self._make_sensor(name, analyser, now_s).restore(stored)
+                self._make_sensor(name, analyser, now_s)
+        ours = {name: streams[name] for name in self.sensors}
+        self._catch_up = CatchUp({} if first_record is None else ours)
+        for name, stored in ours.items():
+            if name not in self._catch_up:
+                self.sensors[name].restore(stored)
 
     def _new_diagnoser(self) -> Diagnoser | None:
         answer = self._rules.answer
@@ -152,6 +162,7 @@ class Pipeline:
     def forget_before(self, key: int) -> None:
         """The source delivers nothing of a smaller key, from 0 on, again."""
         self._settlement.forget_before(key)
+        self._lose_tails(self._catch_up.passed(key))
 
     def note(self, kind: str, text: str, n: int, now_ns: int) -> None:
         """Something that the source has found out, counted."""
@@ -223,6 +234,8 @@ class Pipeline:
         self._memory.series.tick(now_ns)
         self._take_news(now_ns)
         for sensor in self.sensors.values():
+            if sensor.name in self._catch_up:
+                continue
             stopped = sensor.stopped(now_ns, now_s)
             if stopped is not None:
                 self._end(sensor, stopped)
@@ -293,8 +306,9 @@ class Pipeline:
     def _take_content(
         self, message: Message, checksum: int, work: list[Cut], now_s: float
     ) -> Marks:
+        record = self._record_of(message)
         if message.after_loss:
-            self._note_missing(message.topic, "refused_message")
+            self._note_missing(message.topic, "refused_message", record)
         try:
             content = self._read(message)
             self._note_context(message)
@@ -309,7 +323,7 @@ class Pipeline:
             detail = f"{error.detail} {self._router.hint(message)}".strip()
             self.refuse(message, error.reason, detail)
             if not message.retained:  # that one is from some other time
-                self._note_missing(message.topic, "refused_message")
+                self._note_missing(message.topic, "refused_message", record)
                 self._note_not_understood(message, detail, now_s)
             return {}
         marks = {}
@@ -317,6 +331,13 @@ class Pipeline:
         for index, (sensor, chunk) in enumerate(zip(sensors, content, strict=True)):
             # Two chunks of one message are no duplicates of each other.
             own = checksum if index == 0 else zlib.crc32(b"%d" % index, checksum)
+            if record is not None:
+                if self._catch_up.is_known(sensor.name, record):
+                    if self._read_again(sensor, chunk, record):
+                        marks[sensor.name] = sensor.n_received
+                    continue
+                self._lose_tails([sensor.name] if sensor.name in self._catch_up else [])
+                sensor.newest_record = record
             if self._is_of_other_sender(sensor, chunk, message):
                 continue
             origin = self._origin(sensor, message, own)
@@ -333,9 +354,42 @@ class Pipeline:
                 if sensor.is_look_due(now_s):
                     whole = self._memory.whole_of(message)
                     sensor.look(whole, self._router.payload_of(message.topic), chunk, now_s)
-                self._push(sensor, chunk, own, work, now_s)
+                self._push(sensor, chunk, own, work, now_s, self._piece(chunk, record))
             marks[sensor.name] = sensor.n_received
         return marks
+
+    def _record_of(self, message: Message) -> int | None:
+        """The number that the source gave it, where such are noted."""
+        if self._first_record is None or message.delivery is None:
+            return None
+        record = message.delivery.key
+        if record is not None and record < self._first_record:  # its topic was made anew
+            self._first_record = record
+            self._lose_tails(self._catch_up.forget())
+        return record
+
+    def _piece(self, chunk: Chunk, record: int | None) -> Piece | None:
+        if record is None:
+            return None
+        return Piece(self._memory.first_record(record), record, chunk.samples.shape[1])
+
+    def _read_again(self, sensor: Sensor, chunk: Chunk, record: int) -> bool:
+        """Whether samples that an earlier owner took are of the unfinished window."""
+        if not self._catch_up.take(sensor.name, record, chunk.samples):
+            return False
+        sensor.note_read_again(chunk.samples.shape[1])
+        whole = self._catch_up.whole(sensor.name)
+        if whole is not None:
+            sensor.refill(*whole)
+            self._fresh.add(sensor.name)
+        return True
+
+    def _lose_tails(self, names: Iterable[str]) -> None:
+        """The records of these sensors' unfinished windows are gone."""
+        for name in names:
+            n_lost = self.sensors[name].restore_without_tail(self._catch_up.give_up(name))
+            self._batch.books[name, "dropped", "records_gone"] += n_lost
+            self._touched.add(name)
 
     def _note_context(self, message: Message) -> None:
         if told := self._router.context(message):
@@ -361,7 +415,7 @@ class Pipeline:
         for dead, kind in noticed.dead:
             for name in sorted(self._names_on(dead)):
                 sensor = self.sensors[name]
-                if not sensor.is_silent:
+                if not sensor.is_silent and name not in self._catch_up:
                     self._end(sensor, sensor.died(now_ns, f"{kind}: its sender has ended"))
 
     def _end(self, sensor: Sensor, stopped: Stopped) -> None:
@@ -427,9 +481,15 @@ class Pipeline:
         names.add(self._router.sensor_of(topic) or "")
         return names & self.sensors.keys()
 
-    def _note_missing(self, topic: str, reason: str) -> None:
-        """The sensors of a topic miss a message."""
+    def _note_missing(self, topic: str, reason: str, record: int | None = None) -> None:
+        """The sensors of a topic miss a message.
+
+        record : by which that is seen; streams that hold it have taken it in
+        """
         for name in self._names_on(topic):
+            is_known = record is not None and self._catch_up.is_known(name, record)
+            if is_known or name in self._catch_up:
+                continue
             self.sensors[name].note_missing(reason)
             self._touched.add(name)
 
@@ -493,13 +553,19 @@ class Pipeline:
         return sensor
 
     def _push(
-        self, sensor: Sensor, chunk: Chunk, digest: int, work: list[Cut], now_s: float
+        self,
+        sensor: Sensor,
+        chunk: Chunk,
+        digest: int,
+        work: list[Cut],
+        now_s: float,
+        piece: Piece | None,
     ) -> None:
         n, name = chunk.samples.shape[1], sensor.name
         for what in chunk.tolerated:
             self._batch.counters[f"tolerated.{what}"] += 1
         self._unheard.discard(name)
-        taken = sensor.take(chunk, digest, now_s)
+        taken = sensor.take(chunk, digest, now_s, piece)
         if taken.unjudged is not None:
             self._batch.verdicts.append(taken.unjudged)
             self._touched.add(name)

@@ -25,8 +25,8 @@ from monitor.records.batch import Event, KeptWindow
 from monitor.records.commissioned import Baseline, Commissioned
 from monitor.records.context import NO_CONTEXT, Context
 from monitor.records.promise import PromiseState
-from monitor.records.signal import Chunk, Drop, Gap, Message, Window
-from monitor.records.stream import StoredStream, StreamUpdate
+from monitor.records.signal import Chunk, Drop, Float32, Gap, Message, Window
+from monitor.records.stream import Piece, StoredStream, StreamUpdate, TailRecords
 from monitor.records.verdict import Status, Verdict
 from monitor.signal import troubles
 from monitor.signal.payload.base import PayloadSettings
@@ -89,6 +89,7 @@ class Sensor:
         self._presence = Presence(now_s)
         self._is_too_short = False  # its snapshots, and a row has said so
         self._n_received = 0
+        self.newest_record: int | None = None  # that was taken, where records are noted
         self._next: Analyser | None = None
         self._model_id: str | None = None  # of the last verdict, and its geometry
         self._geometry_id: str | None = None
@@ -117,18 +118,21 @@ class Sensor:
         """See whether the message that brings a chunk is what its settings say."""
         self._format.look(message, payload, chunk, self.rule, now_s)
 
-    def take(self, chunk: Chunk, digest: int, now_s: float) -> Taken:
+    def take(
+        self, chunk: Chunk, digest: int, now_s: float, piece: Piece | None = None
+    ) -> Taken:
         """Take a chunk in, and cut what is whole.
 
         digest : of the message, to recognise duplicates by
         now_s : in seconds spent listening
+        piece : the records that it came in, where they are noted
         """
         is_back, pause_s = self._presence.heard(now_s)
         if not self._windower.n_waiting:
             self._at_border()
         self._n_received += chunk.samples.shape[1]
         ended, before = self._sort_out(), self.analyser
-        ended += self._windower.push(chunk, digest)
+        ended += self._windower.push(chunk, digest, piece)
         windows = []
         while (window := self._windower.cut()) is not None:
             windows.append((self.analyser, window))
@@ -284,7 +288,38 @@ class Sensor:
         """Go on where the journal left off. A geometry that changed in between starts a new
         segment.
         """
-        self._windower.restore(stored.position, stored.keys, stored.tail)
+        pieces = () if stored.records is None else stored.records.pieces
+        self._windower.restore(stored.position, stored.keys, stored.tail, pieces)
+        self._restore_state(stored)
+
+    def note_read_again(self, n_samples: int) -> None:
+        """Samples came of the window that is to be refilled."""
+        self._n_received += n_samples
+
+    def refill(self, stored: StoredStream, samples: Float32) -> None:
+        """Go on where another journal left off. samples : of the unfinished window's records"""
+        records = stored.records
+        assert records is not None  # else nobody could have read them again
+        where = stored.position, stored.keys
+        self._windower.refill(*where, samples, records.n_samples, records.pieces)
+        self._restore_state(stored)
+
+    def restore_without_tail(self, stored: StoredStream) -> int:
+        """Go on in a new segment: the unfinished window's records are gone. Returns the samples of
+        it that no window has counted.
+        """
+        records, position = stored.records, stored.position
+        n_tail = 0 if records is None else records.n_samples
+        n_lost = max(0, position.first_sample + n_tail - position.n_counted)
+        self._windower.restore(position, stored.keys, None)
+        self._windower.end_segment("segment_end")
+        self._restore_state(stored)
+        return n_lost
+
+    def _restore_state(self, stored: StoredStream) -> None:
+        """All but the stream."""
+        if stored.records is not None:
+            self.newest_record = stored.records.newest
         alarm = self.rule.alarm
         self._alarm = Alarm(
             alarm.n, alarm.m, alarm.clear, stored.alarm_recent, stored.alarm_raised
@@ -466,7 +501,15 @@ class Sensor:
             n_waiting=self._windower.n_waiting,
             tail=self._windower.tail(),
             promise=None if self.rule.alarm.budget is None else self._promise.state,
+            records=self._tail_records(),
         )
+
+    def _tail_records(self) -> TailRecords | None:
+        """None where it is not known which they are."""
+        pieces = self._windower.pieces()
+        if self.newest_record is None or pieces is None:
+            return None
+        return TailRecords(self.newest_record, self._windower.n_buffered, pieces)
 
     @staticmethod
     def _figures(window: Window, analysis: Analysis, found: Finding) -> dict[str, float]:

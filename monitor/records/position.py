@@ -31,3 +31,8 @@ class Resumed:
 
     position: SourcePosition | None
     known_before: int
+
+    @property
+    def first(self) -> int:
+        """The record to go on with."""
+        return 0 if self.position is None else self.position.offset

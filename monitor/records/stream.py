@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from monitor.records.promise import PromiseState
 from monitor.records.signal import Float32
@@ -57,6 +58,41 @@ class Position:
     n_window: int = 0  # the geometry the segment was cut by
     n_hop: int = 0
 
+    @classmethod
+    def from_json(cls, text: str) -> Position:
+        tree = json.loads(text)
+        for name in ("last_message", "first_message", "hole"):
+            tree[name] = tuple(tree[name]) if tree[name] is not None else None
+        for name in ("times", "covered"):
+            tree[name] = [tuple(mark) for mark in tree.get(name, ())]
+        return cls(**tree)
+
+
+class Piece(NamedTuple):
+    """Samples of a stream that one message brought.
+
+    first, record : the numbers that its source gave the first and the last record of it; they
+        differ where a message came in parts
+    """
+
+    first: int
+    record: int
+    n_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class TailRecords:
+    """Where the samples of an unfinished window can be read again.
+
+    newest : of the sensor's records, the last that was taken
+    n_samples : of the unfinished window
+    pieces : in order; the first may begin before the window
+    """
+
+    newest: int
+    n_samples: int
+    pieces: tuple[Piece, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class StreamUpdate:
@@ -72,12 +108,13 @@ class StreamUpdate:
     n_waiting: int
     tail: tuple[int, Float32] | None  # (first sample, samples)
     promise: PromiseState | None = None  # of an alarm with a budget
+    records: TailRecords | None = None  # where the source numbers them, and somebody asks
 
 
 @dataclass(frozen=True, slots=True)
 class StoredStream:
     """A stream as the journal holds it. tail : float32, (n_channels, n), from position.first_sample
-    on, or None.
+    on, or None; of a partition taken over it is still to be read again.
     """
 
     position: Position
@@ -88,3 +125,8 @@ class StoredStream:
     geometry_id: str | None
     tail: Float32 | None
     promise: PromiseState = field(default_factory=PromiseState)
+    records: TailRecords | None = None
+
+    @property
+    def misses_tail(self) -> bool:
+        return self.tail is None and self.records is not None and self.records.n_samples > 0

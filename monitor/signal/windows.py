@@ -15,12 +15,13 @@ from typing import Literal
 import numpy as np
 
 from monitor.records.signal import Chunk, Drop, Float32, Gap, Window
-from monitor.records.stream import Key, Position
+from monitor.records.stream import Key, Piece, Position
 from monitor.signal import timeline
 from monitor.signal.arrivals import Arrivals
-from monitor.signal.derivative import derivative
+from monitor.signal.derivative import N_HISTORY, derivative
 from monitor.signal.rates import rate_of
 from monitor.signal.sequence import FIRST_NUMBERS, is_in, step
+from monitor.signal.tail_pieces import TailPieces
 from monitor.signal.timeline import JUMP_NS, duration_ns
 
 LATE_NS = 600_000_000_000  # behind by more, it is another clock
@@ -86,6 +87,12 @@ class Windower:
         self._pieces: list[Float32] = []
         self._n_buffered = 0
         self._n_saved = 0  # samples at the buffer's head that tail() handed out before
+        self._records = TailPieces()  # that the buffer's samples came in
+
+    @property
+    def n_buffered(self) -> int:
+        """Samples of the unfinished window."""
+        return self._n_buffered
 
     @property
     def n_waiting(self) -> int:
@@ -94,8 +101,13 @@ class Windower:
             0, self.position.first_sample + self._n_buffered - self.position.n_counted
         )
 
-    def push(self, chunk: Chunk, checksum: int = 0) -> list[Gap | Drop]:
-        """Take a chunk in. Returns what it ended or what was dropped; windows come from cut()."""
+    def push(
+        self, chunk: Chunk, checksum: int = 0, piece: Piece | None = None
+    ) -> list[Gap | Drop]:
+        """Take a chunk in. Returns what it ended or what was dropped; windows come from cut().
+
+        piece : the records that it came in, where that is to be remembered
+        """
         n = chunk.samples.shape[1]
         key = (chunk.sequence, chunk.start_ns, checksum)
         known = chunk.sequence is not None or chunk.start_ns is not None
@@ -109,6 +121,8 @@ class Windower:
         reason = self._break(chunk)
         ended = self.end_segment(reason) if reason else []
         self._append(chunk)
+        if piece is not None:
+            self._records.add(piece)
         if known:
             self.keys.append(key)
             self._recent.add(key)
@@ -192,7 +206,7 @@ class Windower:
         if settings == self.settings:
             return
         self.settings = settings
-        old, buffered = self.position, self._joined()
+        old, buffered, records = self.position, self._joined(), self._records
         start_ns = 0 if old.rate_hz is None else timeline.time_of(old, old.first_sample)
         shift = old.first_sample
 
@@ -215,6 +229,7 @@ class Windower:
         )
         if buffered.size:
             self._pieces, self._n_buffered = [buffered], buffered.shape[1]
+            self._records = records
 
     def tail(self) -> tuple[int, Float32] | None:
         """(first sample, samples) at the buffer's end that no earlier call gave, or None. The
@@ -227,9 +242,24 @@ class Windower:
         self._n_saved = self._n_buffered
         return first, fresh
 
-    def restore(self, position: Position, keys: list[Key], tail: Float32 | None) -> None:
+    def pieces(self) -> tuple[Piece, ...] | None:
+        """The records from which the samples of the unfinished window can be read again; None where
+        these are not known of all.
+        """
+        known = self._records.n_samples >= self._n_buffered
+        return tuple(self._records) if known else None
+
+    def restore(
+        self,
+        position: Position,
+        keys: list[Key],
+        tail: Float32 | None,
+        pieces: Iterable[Piece] = (),
+    ) -> None:
         """Go on where a stored position and its tail (all samples from position.first_sample on)
         left off.
+
+        pieces : the records of the tail, where they are known
         """
         wanted, self.settings = (
             self.settings,
@@ -241,7 +271,27 @@ class Windower:
         if tail is not None and tail.size:
             self._pieces = [tail]
             self._n_buffered = self._n_saved = tail.shape[1]
+        self._records = TailPieces(pieces)
         self.change(wanted)
+
+    def refill(
+        self,
+        position: Position,
+        keys: list[Key],
+        samples: Float32,
+        n_tail: int,
+        pieces: Iterable[Piece],
+    ) -> None:
+        """Go on at a stored position whose tail was read again; tail() gives it anew.
+
+        samples : of all pieces, as they were pushed
+        n_tail : how many of them, at the end, are the tail
+        """
+        if self.settings.derives and position.rate_hz is not None:
+            none_before = np.zeros((len(samples), 0), np.float32)
+            samples, _ = derivative(samples, none_before, position.rate_hz)
+        self.restore(position, keys, samples[:, samples.shape[1] - n_tail :], pieces)
+        self._n_saved = 0
 
     def _is_late(self, chunk: Chunk) -> bool:
         """True for a message whose place has passed, so that it cannot be analysed any more."""
@@ -408,6 +458,7 @@ class Windower:
         times = position.times
         n_passed = sum(sample <= position.first_sample for sample, _ in times)
         position.times = times[max(0, n_passed - 1) :]
+        self._records.keep(self._n_buffered + N_HISTORY * self.settings.derives)
 
     def _new_position(self, segment: int, after: Position | None = None) -> Position:
         """An empty segment. From the one before it keeps what tells late messages."""
@@ -424,6 +475,7 @@ class Windower:
     def _begin_segment(self, position: Position) -> None:
         self.position = position
         self._pieces, self._n_buffered, self._n_saved = [], 0, 0
+        self._records = TailPieces()
 
     def _measured_rate_hz(self) -> float | None:
         """By message times, or where by arrival it is surely wrong, else as stated; None while

@@ -1,16 +1,17 @@
-"""python -m tests.faults.kafka_kills [--minutes M] [--members N] [--seed S]: a Kafka group under
-random kills, row by row against an undisturbed member.
+"""python -m tests.faults.kafka_kills [--minutes M] [--members N] [--seed S] [--no-shared]: a Kafka
+group under random kills, row by row against an undisturbed member.
 
 A real Kafka of one broker gets the sensors' messages in real time. Every few seconds a member or
 one of its processes is killed, stopped in order and started again, or halted for longer than the
 group waits. Then an undisturbed member reads the same topic.
+
+With --no-shared each member has a folder of its own, which is lost when the member is killed: a
+partition's next owner has the state topic alone, or a journal that is behind it.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import random
 import signal
 import sys
@@ -21,11 +22,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.servers.kafka import Kafka
-from tests.servers.kafka_source import Members, Recorder, kafka_configuration
+from tests.servers.kafka_source import (
+    Machines,
+    Members,
+    Recorder,
+    kafka_configuration,
+    signal_child,
+)
 from tests.servers.recording import Cut, Recording
 from tests.servers.service import assert_same_rows
 
-TOPIC = "kills"
+TOPIC, STATE = "kills", "kills-state"
 N_PARTITIONS = 6
 N_SENSORS = 12
 MESSAGE_S = 0.5
@@ -66,9 +73,9 @@ class Mischief:
         what = self._chance.choice(["process killed"] * 3 + ["member killed"] * 2 + REST)
         if what == "process killed":
             for pid in children[:1] and [self._chance.choice(children)]:
-                _send(pid, signal.SIGKILL)
+                signal_child(pid, signal.SIGKILL)
         elif what == "member killed":
-            self._group.kill(name)
+            self._kill(name)
             self._group.start(name)
         elif what == "member stopped":
             self._group.processes[name].terminate()
@@ -78,27 +85,25 @@ class Mischief:
             pids = children if what == "member and processes halted" else []
             self._group.signal(name, signal.SIGSTOP)
             for pid in pids:
-                _send(pid, signal.SIGSTOP)
+                signal_child(pid, signal.SIGSTOP)
             self._halted.append((time.monotonic() + HALTED * SESSION_S, name, pids))
         self.done[what] += 1
+
+    def _kill(self, name: str) -> None:
+        if isinstance(self._group, Machines):
+            self._group.lose(name)
+        else:
+            self._group.kill(name)
 
     def _wake(self, one: tuple[float, str, list[int]]) -> None:
         self._halted.remove(one)
         _, name, pids = one
         for pid in pids:
-            _send(pid, signal.SIGCONT)
+            signal_child(pid, signal.SIGCONT)
         self._group.signal(name, signal.SIGCONT)
 
 
 REST = ["member stopped", "member halted", "member and processes halted"]
-
-
-def _send(pid: int, number: int) -> None:
-    """To a process of ours: the pids in the log of a member may be of those long gone."""
-    with contextlib.suppress(OSError):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        if b"--partition" in command:
-            os.kill(pid, number)
 
 
 def paced(cuts: Iterator[Cut]) -> Iterator[Cut]:
@@ -115,6 +120,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--members", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--no-shared", action="store_true")
     asked = parser.parse_args()
     recording = Recording(N_SENSORS, asked.minutes * 60, seed=asked.seed)
     with (
@@ -122,7 +128,9 @@ def main() -> int:
         Kafka(Path(folder) / "kafka") as kafka,
     ):
         kafka.create_topic(TOPIC, N_PARTITIONS)
-        disturbed = _group(Path(folder) / "disturbed", kafka, recording)
+        kafka.create_topic(STATE, N_PARTITIONS, cleanup_policy="compact")
+        state = STATE if asked.no_shared else None
+        disturbed = _group(Path(folder) / "disturbed", kafka, recording, state)
         with disturbed:
             done = _play(disturbed, kafka, recording, asked)
         print(f"Done to the members: {dict(done)}", flush=True)
@@ -132,6 +140,10 @@ def main() -> int:
             assert undisturbed.stop("only") == 0
         found, expected = disturbed.rows(), undisturbed.rows()
         disturbed.check_books()
+        if asked.no_shared:
+            print(
+                f"Taken over without a journal, or with an older one: {_n_taken(disturbed)}"
+            )
         missing, extra = expected.keys() - found.keys(), found.keys() - expected.keys()
         n_samples = recording.n_samples * recording.n_sensors
         print(
@@ -143,10 +155,19 @@ def main() -> int:
     return 0
 
 
-def _group(folder: Path, kafka: Kafka, recording: Recording) -> Members:
-    own = {"group": folder.name, "session_timeout_s": SESSION_S}
+def _group(
+    folder: Path, kafka: Kafka, recording: Recording, state: str | None = None
+) -> Members:
+    """state : topic of members that share no storage"""
+    own = {"group": folder.name, "session_timeout_s": SESSION_S, "state_topic": state}
     config = kafka_configuration(kafka.brokers, recording, TOPIC, None, kafka=own)
-    return Members(folder, config, N_PARTITIONS)
+    kind = Members if state is None else Machines
+    return kind(folder, config, N_PARTITIONS)
+
+
+def _n_taken(group: Members) -> int:
+    logs = (path.read_text("utf-8", "replace") for path in group.folder.glob("*.log"))
+    return sum(log.count("was taken over from another journal") for log in logs)
 
 
 def _play(

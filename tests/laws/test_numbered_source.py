@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal
 from monitor.pipeline.pipeline import Pipeline
+from monitor.pipeline.router import Rules
 from monitor.pipeline.sensor import Sensor
 from monitor.records.position import SourcePosition
 from monitor.records.signal import Delivery, Message
@@ -50,12 +51,26 @@ def partition(counts: list[int], same: bool) -> list[Message | None]:
 class Process:
     """One life of the daemon on the journal: what service.py does, step by step."""
 
-    def __init__(self, path: Path, records: list[Message | None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        records: list[Message | None],
+        rules: Rules = RULES,
+        hands_on: bool = False,
+    ) -> None:
+        """hands_on : it notes which records its unfinished windows came in"""
         self.journal = Journal(path)
         resumed = self.journal.resumed()
         streams, digests = self.journal.streams(), self.journal.digests()
         remembered = self.journal.remembered()
-        self.pipeline = Pipeline(RULES, streams, digests, 0.0, remembered)
+        self.pipeline = Pipeline(
+            rules,
+            streams,
+            digests,
+            0.0,
+            remembered,
+            first_record=resumed.first if hands_on else None,
+        )
         place = resumed.position
         self.progress = Progress(0 if place is None else place.offset)
         self.known_before = resumed.known_before

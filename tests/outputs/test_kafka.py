@@ -111,7 +111,7 @@ def test_every_row_arrives_once_under_its_sensor_in_order(
         assert len(rows) == n / N_SENSORS
     (event,) = [tree for tree in found if tree["type"] == "event"]
     assert event == {
-        "id": f"plant-1/event/{event['event_id']}/{10**18 + n}/mill/p2",
+        "id": f"plant-1/alarm_raised/{10**18 + n}/mill/p2",
         "type": "event",
         "event_id": event["event_id"],
         "sensor": "mill/p2",
@@ -139,7 +139,7 @@ def test_a_verdict_says_what_the_api_says(plant: Plant, mock_kafka: MockKafka) -
     assert record.timestamp()[1] == verdict.end_ns // 1_000_000
     said = {name: tree.pop(name) for name in ("id", "type", "instance")}
     assert said == {
-        "id": f"plant-1/verdict/{row.row_id}/{verdict.end_ns}/mühle/a",
+        "id": f"plant-1/verdict/{verdict.end_ns}/mühle/a",
         "type": "verdict",
         "instance": "plant-1",
     }

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -30,7 +31,7 @@ from tests.servers.child import start_child
 from tests.servers.kafka import Kafka, MockKafka
 from tests.servers.mosquitto import wait_until
 from tests.servers.recording import Cut, Recording
-from tests.servers.service import RowKey, configuration, taken
+from tests.servers.service import RowKey, assert_same_rows, configuration, taken
 
 
 def kafka_configuration(
@@ -84,6 +85,14 @@ class Recorder:
         assert self._producer.flush(30) == 0
 
 
+def rows_of(path: Path) -> dict[RowKey, Verdict]:
+    with closing(JournalViews(path)) as reader:
+        return {
+            (v.sensor, v.segment, v.first_sample, v.n_samples): v
+            for v in (row.verdict for row in reader.rows())
+        }
+
+
 class Members:
     """Members of one group on this machine, with one folder of journals. Use it as a context
     manager.
@@ -100,8 +109,12 @@ class Members:
         with self.log_path(name).open("ab") as log:
             words = [sys.executable, "-m", "monitor.cli", "run"]
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-            command = [*words, "-c", str(self.config_path)]
+            command = [*words, "-c", str(self.config_of(name))]
             self.processes[name] = start_child(command, log, environment)
+
+    def config_of(self, name: str) -> Path:
+        """The same of all."""
+        return self.config_path
 
     def log_path(self, name: str) -> Path:
         return self.folder / f"{name}.log"
@@ -122,6 +135,13 @@ class Members:
         process = self.processes.pop(name)
         process.kill()
         process.wait(10)
+
+    def kill_all(self, name: str) -> None:
+        """With the processes of its partitions."""
+        pids = self.children(name).values()
+        self.kill(name)
+        for pid in pids:
+            signal_child(pid, signal.SIGKILL)
 
     def children(self, name: str) -> dict[int, int]:
         """By partition: the process that served it last, as far as the log of the member says."""
@@ -158,11 +178,9 @@ class Members:
         """Of all partitions; none has a row of another's sensor."""
         found: dict[RowKey, Verdict] = {}
         for path in self.journals():
-            with closing(JournalViews(path)) as reader:
-                for v in (row.verdict for row in reader.rows()):
-                    key = (v.sensor, v.segment, v.first_sample, v.n_samples)
-                    assert key not in found, f"double row {key}"
-                    found[key] = v
+            rows = rows_of(path)
+            assert not rows.keys() & found.keys(), "double rows"
+            found |= rows
         return found
 
     def check_books(self) -> None:
@@ -182,3 +200,58 @@ class Members:
             process.send_signal(signal.SIGCONT)
             process.kill()  # its children see the end of their pipe
             process.wait(10)
+
+
+def signal_child(pid: int, number: int) -> None:
+    """To a process of ours: the pids in the log of a member may be of those long gone."""
+    with contextlib.suppress(OSError):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"--partition" in command:
+            os.kill(pid, number)
+
+
+class Machines(Members):
+    """Members of one group that share no storage: each has its journals in a folder of its own."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], n_partitions: int) -> None:
+        super().__init__(folder, config, n_partitions)
+        self._n_lost = 0
+
+    def folder_of(self, name: str) -> Path:
+        found = self.folder / name
+        found.mkdir(exist_ok=True)
+        return found
+
+    def config_of(self, name: str) -> Path:
+        path = self.folder_of(name) / self.config_path.name
+        path.write_bytes(self.config_path.read_bytes())
+        return path
+
+    def lose(self, name: str) -> None:
+        """The member is killed with all its processes, and its journals are gone. They are kept
+        aside, for their rows may have been told.
+        """
+        self.kill_all(name)
+        self.folder_of(name).rename(self.folder / f"lost-{self._n_lost}")
+        self._n_lost += 1
+
+    def journals(self) -> Iterator[Path]:
+        """Those that were lost, too."""
+        yield from sorted(self.folder.glob("*/camshaft-*.journal"))
+
+    def n_taken(self) -> int:
+        """The owner of now has taken over what the ones before had taken."""
+        most: Counter[str] = Counter()
+        for books in self.books():
+            most |= Counter({sensor: taken(books, sensor) for sensor in books.samples})
+        return most.total()
+
+    def rows(self) -> dict[RowKey, Verdict]:
+        """Of all journals: of one window all say the same."""
+        found: dict[RowKey, Verdict] = {}
+        for path in self.journals():
+            rows = rows_of(path)
+            both = rows.keys() & found.keys()
+            assert_same_rows({k: rows[k] for k in both}, {k: found[k] for k in both})
+            found |= rows
+        return found
