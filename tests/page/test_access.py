@@ -211,9 +211,9 @@ def test_with_the_one_password_people_sign_by_themselves(journal: Path) -> None:
 def test_a_wrong_name_and_a_wrong_password_are_told_apart_by_nobody(page: Asking) -> None:
     took_s = []
     for user, word in (("a viewer", "wrong horse"), ("nobody", PASSWORD), ("", PASSWORD)):
-        began_s = time.monotonic()
+        began_s = time.process_time()  # of hashing; others may have the machine
         answer = page.ask("POST", "/api/login", {"user": user, "password": word})
-        took_s.append(time.monotonic() - began_s)
+        took_s.append(time.process_time() - began_s)
         assert answer.status == 403
         assert answer.tree["error"] == "The name or the password is wrong."
     assert abs(took_s[0] - took_s[1]) < took_s[0] / 2
