@@ -10,7 +10,7 @@ import json
 import secrets
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -161,7 +161,7 @@ def _handed(link: sqlite3.Connection) -> Handed | None:
     records = _all_records(link, position)
     if records is None:
         return None
-    offset = min((position.offset, *(_first(one) for one in records.values())))
+    offset = min((position.offset, *_needed(records.values())))
     if offset < position.offset:
         position = replace(position, offset=offset, leader_epoch=None)
     last_row, last_event = (
@@ -190,10 +190,13 @@ def _all_records(
     return found
 
 
-def _first(records: TailRecords) -> int:
-    """The first record that is needed again."""
-    firsts = (piece.first for piece in records.pieces)
-    return min(firsts, default=records.newest + 1)
+def _needed(records: Iterable[TailRecords]) -> Iterator[int]:
+    """The first record of each unfinished window. A sensor that has none, silent for long maybe,
+    needs nothing of before the position: all of that is stored.
+    """
+    for one in records:
+        if one.n_samples:
+            yield min(piece.first for piece in one.pieces)
 
 
 def _streams(

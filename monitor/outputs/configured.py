@@ -49,7 +49,7 @@ class RunningOutput:
 def configured_outputs(
     config: Config, broker: Broker | None, state: StateTopic | None = None
 ) -> list[RunningOutput]:
-    """Reads secrets, touches no network. Raises ConfigError, JournalError.
+    """Reads secrets, touches no network. Raises ConfigError, JournalError, ModelError.
 
     broker : that the alarm topics are on; None where there is none
     state : where the partition's next owner finds what it needs

@@ -218,6 +218,16 @@ def test_a_stream_of_before_records_were_noted_has_taken_all_before(tmp_path: Pa
     assert (tree["newest"], tree["n_samples"], tree["pieces"]) == (49, 0, [])
 
 
+def test_a_sensor_that_was_silent_for_long_holds_nothing_back(tmp_path: Path) -> None:
+    """Even where a piece is kept for a filter's sake."""
+    path = tmp_path / "journal"
+    journal_id(path)
+    silent = update(tail=None, n_waiting=0, records=TailRecords(7, 0, (Piece(7, 7, 9),)))
+    with closing(Journal(path)) as journal:
+        journal.commit(Batch(streams=[silent], position=POSITION))
+    assert handed(path).succession.position == POSITION
+
+
 def test_outputs_must_have_the_rows_first(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     old_owner(path)
