@@ -25,6 +25,7 @@ from monitor.records.batch import Batch
 from monitor.records.context import Told
 from monitor.records.signal import Message
 from monitor.records.verdict import Status
+from monitor.signal.payload.base import PayloadError
 from monitor.sources.configured import topic_filters
 from tests.pipeline import test_edge_nodes
 from tests.pipeline.test_edge_nodes import KIND, session
@@ -258,6 +259,15 @@ def test_a_restart_knows_the_tool_and_every_window_keeps_its_own(tmp_path: Path)
     while journal.thin(0, 0, []).total():
         pass
     assert not reader.context(row.row_id for row in rows)
+
+
+def test_twenty_thousand_values_are_kept() -> None:
+    states = ContextStates({})
+    told = {("rpm", f"m{index}", ""): Told(1.0, 0, 10) for index in range(20_000)}
+    states.note(told)
+    states.note(told)  # none of them is new
+    with pytest.raises(PayloadError, match="More than 20000 values"):
+        states.note({("rpm", "another", ""): Told(1.0, 0, 10)})
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
