@@ -19,6 +19,7 @@ from monitor.pipeline import series
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.sensor import Sensor
 from monitor.records.batch import Batch
+from monitor.records.series import Part
 from monitor.records.signal import Delivery, Message
 from monitor.records.verdict import Status
 from monitor.signal.payload.base import DecoderSettings, PayloadError
@@ -320,6 +321,6 @@ def test_a_thousand_series_and_64_mib_wait(n_bytes: int, n_waiting: int) -> None
     book, payload = series.SeriesBook({}, 1 << 30), bytes(n_bytes)
     for number in range(n_waiting + 1):
         assert not book.take_news().given_up
-        book.add(series.Part(str(number), 0, 2), message(payload, number))
+        book.add(Part(str(number), 0, 2), message(payload, number))
     ((oldest, _),) = book.take_news().given_up
     assert oldest.received_ns == START_NS
