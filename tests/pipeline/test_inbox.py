@@ -87,6 +87,8 @@ def test_a_qos_1_message_waits_for_room() -> None:
     inbox.put(message("a", 0, qos=1))
     waiting = threading.Thread(target=inbox.put, args=(message("b", 1, qos=1),))
     waiting.start()
+    waiting.join(0.02)
+    assert waiting.is_alive()  # whatever the time, nothing but room lets it go on
     taken = inbox.take(1, 5.0)
     waiting.join(5.0)
     assert not waiting.is_alive()
