@@ -66,9 +66,11 @@ def test_after_a_minute_what_signal_there_is_must_do() -> None:
     one.ask(ASK)
     feed(one, 0, Status.OK, "clear")
     assert one.step(0) is None
-    feed(one, 1, Status.OK, "clear", received_ns=60 * SECOND_NS + 1)
+    feed(one, 1, Status.OK, "clear", received_ns=60 * SECOND_NS)
+    assert one.step(0) is None
+    feed(one, 2, Status.OK, "clear", received_ns=60 * SECOND_NS + 1)
     assert one.step(0) is not None
-    assert [stretch.shape[1] for stretch in asked.questions[0].stretches] == [2 * RATE_HZ]
+    assert [stretch.shape[1] for stretch in asked.questions[0].stretches] == [3 * RATE_HZ]
 
 
 def test_an_alarm_of_the_same_sensor_has_its_own_diagnosis() -> None:
