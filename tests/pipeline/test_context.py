@@ -263,9 +263,8 @@ def test_a_restart_knows_the_tool_and_every_window_keeps_its_own(tmp_path: Path)
 
 def test_a_message_tells_nothing_where_nothing_is_asked_for() -> None:
     assert ContextRules((), ()).values(said("plant/m/speed", "1"), None) == {}
-    metric = ContextSettings(
-        name="rpm", topic="spBv1.0/+/DDATA/{machine}/{point}", format="sparkplug"
-    )
+    topic = "spBv1.0/+/DDATA/{machine}/{point}"
+    metric = ContextSettings(name="rpm", topic=topic, format="sparkplug", value="speed")
     for kind in ("DCMD", "DDEATH"):
         ended = said(f"spBv1.0/g/{kind}/m/p", "1")
         assert ContextRules((metric,), ()).values(ended, None) == {}
