@@ -38,6 +38,65 @@ def test_order_holds_within_a_topic_and_topics_take_turns(
         assert own == sorted(own)
 
 
+@given(
+    steps=st.lists(
+        st.one_of(st.tuples(st.sampled_from("abc"), st.integers(4, 60)), st.integers(1, 3)),
+        max_size=60,
+    ),
+    most=st.integers(1, 6),
+)
+def test_nothing_is_dropped_but_for_room_and_the_next_of_its_topic_says_so(
+    steps: list[tuple[str, int] | int], most: int
+) -> None:
+    """A step puts a message of so many bytes, or takes so many messages."""
+    inbox, max_bytes = Inbox(most, 100), 100
+    held: dict[int, Message] = {}
+    before: dict[int, int | None] = {}  # by number, the one before on its topic
+    last: dict[str, int] = {}
+    gone: set[int] = set()
+
+    def has_room(incoming: Message, without: int | None = None) -> bool:
+        sizes = [len(one.payload) for at, one in held.items() if at != without]
+        n_bytes = sum(sizes) + len(incoming.payload)
+        return not sizes or (len(sizes) < most and n_bytes <= max_bytes)
+
+    for number, step in enumerate([*steps, 100]):
+        if isinstance(step, int):
+            for one in inbox.take(step, 0.0):
+                at = int.from_bytes(one.payload[:4], "little")
+                assert one.after_loss == (before[at] in gone)
+                del held[at]
+            assert len(inbox) == len(held)
+            continue
+        topic, n_bytes = step
+        sent = message(topic, number, n_bytes=n_bytes)
+        before[number], last[topic] = last.get(topic), number
+        dropped = inbox.put(sent)
+        if dropped is None:
+            assert has_room(sent)
+            held[number] = sent
+            continue
+        assert not has_room(sent)
+        at = int.from_bytes(dropped.payload[:4], "little")
+        gone.add(at)
+        assert has_room(sent, at) or not any(has_room(sent, one) for one in held)
+        if at != number:
+            del held[at]
+            held[number] = sent
+    assert not held
+
+
+def test_who_takes_from_an_empty_inbox_waits_for_one_message() -> None:
+    inbox, taken = Inbox(10, MIB), list[Message]()
+    waiting = threading.Thread(target=lambda: taken.extend(inbox.take(5, 30.0)))
+    waiting.start()
+    waiting.join(0.02)
+    assert waiting.is_alive()
+    inbox.put(message("a"))
+    waiting.join(5.0)
+    assert [one.topic for one in taken] == ["a"]
+
+
 def test_topics_of_one_edge_node_stay_in_order() -> None:
     """A death before the data that it ends is another story."""
     inbox = Inbox(4, MIB)
