@@ -11,6 +11,10 @@ def fresh(receive_maximum: int = 1000) -> Pacer:
     return pacer
 
 
+def test_there_are_three_answers() -> None:
+    assert len(Due) == 3
+
+
 def test_a_verdict_is_committed_as_soon_as_nothing_else_waits() -> None:
     assert fresh().due(0.01, 1, 0.0, 1, 0, True) is Due.VERDICTS
     assert fresh().due(0.01, 1, 0.0, 1, 5, True) is Due.NOTHING
