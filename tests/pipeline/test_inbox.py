@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.pipeline.inbox import Inbox
@@ -45,6 +45,11 @@ def test_order_holds_within_a_topic_and_topics_take_turns(
     ),
     most=st.integers(1, 6),
 )
+@example([("a", 20), ("b", 20), 1, ("a", 20), 1, ("a", 20)], 1)
+@example([("a", 60), 1, ("a", 60), ("b", 40)], 9)
+@example([("a", 40), ("b", 60), ("c", 60)], 9)  # to lose the second is enough
+@example([("a", 60), ("b", 40), ("c", 100), 2, ("c", 20)], 9)
+@example([("a", 60), ("b", 40), ("c", 60), 1, ("a", 40)], 9)
 def test_nothing_is_dropped_but_for_room_and_the_next_of_its_topic_says_so(
     steps: list[tuple[str, int] | int], most: int
 ) -> None:
