@@ -43,7 +43,7 @@ def step(last: int, now: int, bits: int | None, n_passed: float | None) -> Step:
     n_missing: int = (now - last - 1) % 2**bits
     if n_missing and _is_restart(now, n_missing, 2**bits, n_passed):
         return Step("sequence_reset")
-    is_new_lap = now < last
+    is_new_lap = now <= last  # the same number again is a whole lap later
     if not n_missing:
         return Step(is_new_lap=is_new_lap)
     return Step("gap", (last + 1, last + 1 + n_missing), is_new_lap)

@@ -24,7 +24,8 @@ from tests.pipeline.test_diagnosing import (
 )
 from tests.signals import START_NS
 
-ASK = Ask(1, "m/p", 0, "Ann")
+ASKED_NS = 7
+ASK = Ask(1, "m/p", ASKED_NS, "Ann")
 
 
 @pytest.mark.parametrize("status", [Status.OK, Status.NG, Status.LEARNING])
@@ -55,9 +56,9 @@ def test_what_is_no_signal_of_a_running_machine_is_given_up(status: Status) -> N
     for index in range(20):
         feed(one, index, status, "clear")
         assert one.step(0) is None
-    assert one.given_up(600 * SECOND_NS) == []
-    assert one.given_up(600 * SECOND_NS + 1) == [ASK]
-    assert one.given_up(600 * SECOND_NS + 1) == []
+    assert one.given_up(ASKED_NS + 600 * SECOND_NS) == []
+    assert one.given_up(ASKED_NS + 600 * SECOND_NS + 1) == [ASK]
+    assert one.given_up(ASKED_NS + 600 * SECOND_NS + 1) == []
 
 
 def test_after_a_minute_what_signal_there_is_must_do() -> None:
@@ -66,9 +67,11 @@ def test_after_a_minute_what_signal_there_is_must_do() -> None:
     one.ask(ASK)
     feed(one, 0, Status.OK, "clear")
     assert one.step(0) is None
-    feed(one, 1, Status.OK, "clear", received_ns=60 * SECOND_NS + 1)
+    feed(one, 1, Status.OK, "clear", received_ns=ASKED_NS + 60 * SECOND_NS)
+    assert one.step(0) is None
+    feed(one, 2, Status.OK, "clear", received_ns=ASKED_NS + 60 * SECOND_NS + 1)
     assert one.step(0) is not None
-    assert [stretch.shape[1] for stretch in asked.questions[0].stretches] == [2 * RATE_HZ]
+    assert [stretch.shape[1] for stretch in asked.questions[0].stretches] == [3 * RATE_HZ]
 
 
 def test_an_alarm_of_the_same_sensor_has_its_own_diagnosis() -> None:

@@ -115,6 +115,7 @@ def test_the_strongest_channel_has_the_zone() -> None:
     (one,) = verdicts(known, ("v/m/p", body))
     assert one.indicators["zone"] == 3
     assert one.indicators["velocity_rms_mm_s.x"] == pytest.approx(0.5, rel=0.01)
+    assert one.quality["velocity_rms_mm_s"] == pytest.approx(3.0, rel=0.01)
 
 
 def test_a_window_that_cannot_be_judged_has_none() -> None:

@@ -19,12 +19,13 @@ from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal
 from monitor.page.views import row_view
 from monitor.pipeline import context
-from monitor.pipeline.context import ContextStates
+from monitor.pipeline.context import ContextRules, ContextStates
 from monitor.pipeline.pipeline import Pipeline
 from monitor.records.batch import Batch
 from monitor.records.context import Told
 from monitor.records.signal import Message
 from monitor.records.verdict import Status
+from monitor.signal.payload.base import PayloadError
 from monitor.sources.configured import topic_filters
 from tests.pipeline import test_edge_nodes
 from tests.pipeline.test_edge_nodes import KIND, session
@@ -258,6 +259,31 @@ def test_a_restart_knows_the_tool_and_every_window_keeps_its_own(tmp_path: Path)
     while journal.thin(0, 0, []).total():
         pass
     assert not reader.context(row.row_id for row in rows)
+
+
+def test_a_message_tells_nothing_where_nothing_is_asked_for() -> None:
+    assert ContextRules((), ()).values(said("plant/m/speed", "1"), None) == {}
+    topic = "spBv1.0/+/DDATA/{machine}/{point}"
+    metric = ContextSettings(name="rpm", topic=topic, format="sparkplug", value="speed")
+    for kind in ("DCMD", "DDEATH"):
+        ended = said(f"spBv1.0/g/{kind}/m/p", "1")
+        assert ContextRules((metric,), ()).values(ended, None) == {}
+
+
+def test_the_newest_value_is_the_one_told_last_whether_it_holds_or_not() -> None:
+    of_all, of_point = Told(1.0, 20, 0), Told(2.0, 10, 0)
+    states = ContextStates({("rpm", "", ""): of_all, ("rpm", "m", "p"): of_point})
+    assert states.newest("m/p", "rpm") == of_all
+    assert states.newest("m/p", "load") is None
+
+
+def test_twenty_thousand_values_are_kept() -> None:
+    states = ContextStates({})
+    told = {("rpm", f"m{index}", ""): Told(1.0, 0, 10) for index in range(20_000)}
+    states.note(told)
+    states.note(told)  # none of them is new
+    with pytest.raises(PayloadError, match="More than 20000 values"):
+        states.note({("rpm", "another", ""): Told(1.0, 0, 10)})
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from monitor.journal.writer import Journal
 from monitor.pipeline.diagnosing import Diagnoser
-from monitor.pipeline.healthy import MAX_BYTES, HealthyCollector
+from monitor.pipeline.healthy import HealthyCollector
 from monitor.records.batch import Batch
 from monitor.records.diagnosis import Healthy
 from monitor.records.machine import Machine, ShaftSpeed, Surroundings
@@ -73,7 +73,7 @@ def test_windows_at_another_speed_are_passed_over() -> None:
         assert feed(collector, index) is None
     for index in range(8, 20):
         assert feed(collector, index, context={RPM: 1100.0}) is None
-    assert feed(collector, 20) is not None
+    assert feed(collector, 20, context={RPM: 1029.0}) is not None
 
 
 @pytest.mark.parametrize(("known", "n"), [({}, 1), ({"m/p": 1}, 0)])
@@ -88,7 +88,7 @@ def test_it_is_taken_once_for_each_commissioning_also_after_a_restart(
 
 def test_many_sensors_wait_for_one_another() -> None:
     collector = HealthyCollector({})
-    n_channels = MAX_BYTES // (RATE_HZ * 4) + 1
+    n_channels = (64 << 20) // (RATE_HZ * 4) + 1
     samples = np.zeros((n_channels, RATE_HZ), np.float32)
     for name in ("a/p", "b/p"):
         verdict = replace(make_verdict(0, name), status=Status.OK, commissioning_id=1)

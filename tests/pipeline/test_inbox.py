@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.pipeline.inbox import Inbox
@@ -36,6 +36,70 @@ def test_order_holds_within_a_topic_and_topics_take_turns(
     for topic in set(topics):
         own = [int.from_bytes(m.payload, "little") for m in taken if m.topic == topic]
         assert own == sorted(own)
+
+
+@given(
+    steps=st.lists(
+        st.one_of(st.tuples(st.sampled_from("abc"), st.integers(4, 60)), st.integers(1, 3)),
+        max_size=60,
+    ),
+    most=st.integers(1, 6),
+)
+@example([("a", 20), ("b", 20), 1, ("a", 20), 1, ("a", 20)], 1)
+@example([("a", 60), 1, ("a", 60), ("b", 40)], 9)
+@example([("a", 40), ("b", 60), ("c", 60)], 9)  # to lose the second is enough
+@example([("a", 60), ("b", 40), ("c", 100), 2, ("c", 20)], 9)
+@example([("a", 60), ("b", 40), ("c", 60), 1, ("a", 40)], 9)
+def test_nothing_is_dropped_but_for_room_and_the_next_of_its_topic_says_so(
+    steps: list[tuple[str, int] | int], most: int
+) -> None:
+    """A step puts a message of so many bytes, or takes so many messages."""
+    inbox, max_bytes = Inbox(most, 100), 100
+    held: dict[int, Message] = {}
+    before: dict[int, int | None] = {}  # by number, the one before on its topic
+    last: dict[str, int] = {}
+    gone: set[int] = set()
+
+    def has_room(incoming: Message, without: int | None = None) -> bool:
+        sizes = [len(one.payload) for at, one in held.items() if at != without]
+        n_bytes = sum(sizes) + len(incoming.payload)
+        return not sizes or (len(sizes) < most and n_bytes <= max_bytes)
+
+    for number, step in enumerate([*steps, 100]):
+        if isinstance(step, int):
+            for one in inbox.take(step, 0.0):
+                at = int.from_bytes(one.payload[:4], "little")
+                assert one.after_loss == (before[at] in gone)
+                del held[at]
+            assert len(inbox) == len(held)
+            continue
+        topic, n_bytes = step
+        sent = message(topic, number, n_bytes=n_bytes)
+        before[number], last[topic] = last.get(topic), number
+        dropped = inbox.put(sent)
+        if dropped is None:
+            assert has_room(sent)
+            held[number] = sent
+            continue
+        assert not has_room(sent)
+        at = int.from_bytes(dropped.payload[:4], "little")
+        gone.add(at)
+        assert has_room(sent, at) or not any(has_room(sent, one) for one in held)
+        if at != number:
+            del held[at]
+            held[number] = sent
+    assert not held
+
+
+def test_who_takes_from_an_empty_inbox_waits_for_one_message() -> None:
+    inbox, taken = Inbox(10, MIB), list[Message]()
+    waiting = threading.Thread(target=lambda: taken.extend(inbox.take(5, 30.0)))
+    waiting.start()
+    waiting.join(0.02)
+    assert waiting.is_alive()
+    inbox.put(message("a"))
+    waiting.join(5.0)
+    assert [one.topic for one in taken] == ["a"]
 
 
 def test_topics_of_one_edge_node_stay_in_order() -> None:
@@ -87,6 +151,8 @@ def test_a_qos_1_message_waits_for_room() -> None:
     inbox.put(message("a", 0, qos=1))
     waiting = threading.Thread(target=inbox.put, args=(message("b", 1, qos=1),))
     waiting.start()
+    waiting.join(0.02)
+    assert waiting.is_alive()  # whatever the time, nothing but room lets it go on
     taken = inbox.take(1, 5.0)
     waiting.join(5.0)
     assert not waiting.is_alive()

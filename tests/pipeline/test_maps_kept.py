@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from monitor.config import JournalSettings
 from monitor.journal.reader import Row
 from monitor.journal.trend_reader import TrendReader
 from monitor.outputs.influx.line_protocol import verdict_lines
 from monitor.page.views import row_view
+from monitor.pipeline.maps_kept import MapKeeper
 from monitor.records.evidence import NO_CELLS
 from monitor.records.trend import DAY_S
 from monitor.report.findings import gather
@@ -56,6 +58,10 @@ def test_whose_maps_are_kept(tmp_path: Path, maps: str, kept: str) -> None:
     assert with_map(rows) == kept
     assert [row.verdict.spectrum_db is None for row in rows] == [c == "-" for c in kept]
     plant.journal.close()
+
+
+def test_no_keeper_keeps_all_unless_it_is_told_to() -> None:
+    assert not MapKeeper(JournalSettings(maps="ng")).keeps_all
 
 
 def test_trends_count_the_maps_that_are_not_kept(tmp_path: Path) -> None:

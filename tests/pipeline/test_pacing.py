@@ -11,10 +11,14 @@ def fresh(receive_maximum: int = 1000) -> Pacer:
     return pacer
 
 
+def test_there_are_three_answers() -> None:
+    assert len(Due) == 3
+
+
 def test_a_verdict_is_committed_as_soon_as_nothing_else_waits() -> None:
     assert fresh().due(0.01, 1, 0.0, 1, 0, True) is Due.VERDICTS
     assert fresh().due(0.01, 1, 0.0, 1, 5, True) is Due.NOTHING
-    assert fresh().due(0.11, 1, 0.0, 1, 5, True) is Due.VERDICTS
+    assert fresh().due(0.1, 1, 0.0, 1, 5, True) is Due.VERDICTS
 
 
 def test_no_message_waits_longer_than_two_seconds() -> None:
@@ -51,3 +55,15 @@ def test_a_broker_s_smaller_limit_is_learned_from_its_silence_and_forgotten_slow
         pacer.committed(float(now_s))
     # The broker may have been given another limit.
     assert pacer.due(299.01, 400, 0.0, 5, 0, False) is Due.NOTHING
+
+
+def test_silence_teaches_from_half_of_what_any_broker_has_in_flight() -> None:
+    assert fresh().due(0.01, 10, 0.0, 0, 0, False) is Due.TAILS
+    pacer = fresh()
+    assert pacer.due(0.01, 9, 0.0, 0, 0, False) is Due.NOTHING
+    assert pacer.due(0.02, 10, 0.0, 5, 0, False) is Due.NOTHING  # nothing was learned
+    for n_pending, limit in ((15, 20), (30, 30)):
+        pacer = fresh()
+        pacer.due(0.01, n_pending, 0.0, 0, 0, False)
+        assert pacer.due(0.02, limit // 2 - 1, 0.0, 5, 0, False) is Due.NOTHING
+        assert pacer.due(0.03, limit // 2, 0.0, 5, 0, False) is Due.TAILS

@@ -270,6 +270,21 @@ def test_a_new_unit_holds_from_the_next_window_on() -> None:
     assert in_ms2 == pytest.approx(raw[N_WINDOW:].std(), rel=1e-4)
 
 
+@pytest.mark.parametrize(("period_s", "limit_s"), [(4, 12.0), (0.1, 1.0)])
+def test_three_expected_periods_are_silence_and_less_than_a_second_is_none(
+    period_s: float, limit_s: float
+) -> None:
+    pipeline = make(sensor={"expected_period_s": period_s})
+    pipeline.process(messages(noise(N_WINDOW), [N_WINDOW]), START_NS, 0.0)
+    pipeline.tick(START_NS, limit_s)
+    (judged,) = pipeline.take_batch(True).verdicts
+    assert judged.end_ns - judged.start_ns == round(N_WINDOW / 2000 * 1e9)
+    pipeline.tick(START_NS + 7, limit_s + 0.1)
+    (silent,) = pipeline.take_batch(True).verdicts
+    assert (silent.status, silent.first_sample) == (Status.NO_DATA, 0)
+    assert silent.start_ns == silent.end_ns == START_NS + 7
+
+
 def test_a_known_sensor_keeps_its_rule_where_a_reload_leaves_none() -> None:
     pipeline, sent = make(), messages(noise(2 * N_WINDOW), [500] * 4)
     pipeline.process(sent[:1], START_NS, 0.0)

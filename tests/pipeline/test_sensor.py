@@ -174,3 +174,15 @@ def test_a_baseline_s_threshold_is_not_below_what_the_model_learned() -> None:
     learned.classifier.manifest.novelty_floor = 0.9  # type: ignore[misc]
     verdict = judge(learned, -0.5, commissioned(0.75))
     assert (verdict.status, threshold_of(verdict, "novelty")) == (Status.OK, 0.9)
+
+
+def test_another_rule_brings_its_own_limits_of_the_alarm() -> None:
+    """One NG of one raises it, where three of five were asked for before."""
+    sensor = Sensor(
+        "m/p", analyser(alarm={"n": 3, "m": 5, "clear": 1}), JournalSettings(), 0.0
+    )
+    sensor.adopt(analyser(alarm={"n": 1, "m": 1, "clear": 0}))
+    window = Window("m/p", 0, 0, 0, 2000.0, np.zeros((1, 1000), np.float32), 1000)
+    analysis = Analysis(GOOD, SPECTRUM, network=NetworkOutput(0.5, CELLS, 1e-7))
+    verdict, _, _ = sensor.judge(window, analysis, sensor.analyser, None)
+    assert (verdict.status, verdict.alarm) == (Status.NG, "raised")

@@ -19,6 +19,7 @@ from monitor.pipeline import series
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.sensor import Sensor
 from monitor.records.batch import Batch
+from monitor.records.series import Part
 from monitor.records.signal import Delivery, Message
 from monitor.records.verdict import Status
 from monitor.signal.payload.base import DecoderSettings, PayloadError
@@ -138,7 +139,10 @@ def test_a_lost_part_is_a_gap_that_is_counted() -> None:
     batch = run(service, [*first, *lost[:2], *lost[3:], *third])
     # The samples of the third are not spliced to those of the first.
     assert [(v.reason, v.n_samples) for v in batch.verdicts] == [("gap", 500)]
-    service.tick(START_NS + series.TIMEOUT_NS + 10**9, 0.0)
+    heard_ns = max(one.received_ns for one in lost)
+    service.tick(heard_ns + 60 * 10**9, 0.0)
+    assert not service.take_batch(True).bad_payloads
+    service.tick(heard_ns + 60 * 10**9 + 1, 0.0)
     batch = service.take_batch(True)
     (bad,) = batch.bad_payloads
     assert (bad.reason, bad.topic) == ("incomplete_series", TOPIC)
@@ -310,3 +314,13 @@ def test_the_sequence_may_name_the_series() -> None:
     batch = run(pipeline(how), sent)
     assert judged(batch) == [(0, Status.LEARNING), (1000, Status.LEARNING)]
     assert batch.streams[0].position.sequence == 42
+
+
+@pytest.mark.parametrize(("n_bytes", "n_waiting"), [(1, 1000), (16 << 20, 4)])
+def test_a_thousand_series_and_64_mib_wait(n_bytes: int, n_waiting: int) -> None:
+    book, payload = series.SeriesBook({}, 1 << 30), bytes(n_bytes)
+    for number in range(n_waiting + 1):
+        assert not book.take_news().given_up
+        book.add(Part(str(number), 0, 2), message(payload, number))
+    ((oldest, _),) = book.take_news().given_up
+    assert oldest.received_ns == START_NS

@@ -34,6 +34,7 @@ def test_five_in_a_hundred_is_no_jump_and_half_a_turn_a_minute_is_a_speed() -> N
     ("courses_hz", "says"),
     [
         ([[20.0, 21.0], [24.0]], None),
+        ([[10.0], [10.1]], None),
         ([[20.0, 21.0], [24.1]], "wanders: rpm goes from 1200 to 1446 1/min"),
         ([[24.0], [20.0, 21.1]], "jumps: rpm goes from 1200 to 1440 1/min"),
     ],

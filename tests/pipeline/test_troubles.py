@@ -120,6 +120,7 @@ def test_a_snapshot_that_is_too_short_is_told_once() -> None:
         )
     ]
     (row,) = batch.verdicts  # so it stands on the page
+    assert row.start_ns == sent[1].received_ns  # once the first of them has ended
     assert (row.status, row.reason, row.n_samples) == (
         Status.BAD_DATA,
         "snapshot_too_short",

@@ -87,3 +87,32 @@ def test_holding_out(dataset: Dataset) -> None:
         held_out(dataset, [("machine", "M9")])
     with pytest.raises(TrainingError, match="every recording is held out"):
         held_out(dataset, [("point", "spindle")])
+
+
+@pytest.mark.parametrize(("n_groups", "n_folds"), [(2, 2), (8, 8), (9, 4)])
+def test_up_to_eight_groups_are_left_out_one_by_one(
+    dataset: Dataset, n_groups: int, n_folds: int
+) -> None:
+    runs = list(dict.fromkeys(dataset.run))
+    group = np.array([f"g{runs.index(run) % n_groups}" for run in dataset.run])
+    grouped = Dataset(**{**vars(dataset), "columns": {**dataset.columns, "g": group}})
+    folds = inner_folds(grouped, ("g",))
+    assert len(folds) == n_folds
+    assert len(inner_folds(grouped, ())) == 4
+    assert len(leaky(grouped)) == 4
+
+
+def test_too_few_groups_make_no_folds_and_as_many_do(dataset: Dataset) -> None:
+    assert len(by_group(dataset, "machine", 3)) == 3
+    with pytest.raises(TrainingError, match="machine: 3 values cannot make 4 folds"):
+        by_group(dataset, "machine", 4)
+
+
+def test_folds_that_lack_a_class_to_train_with_are_left_out(dataset: Dataset) -> None:
+    group = np.where(dataset.label == 1, "faulty", "well")
+    grouped = Dataset(**{**vars(dataset), "columns": {**dataset.columns, "g": group}})
+    with pytest.raises(TrainingError, match="g: no split leaves both ok and ng"):
+        inner_folds(grouped, ("g",))
+    group = np.where(dataset.label == 1, "faulty", dataset.column("machine"))
+    grouped = Dataset(**{**vars(dataset), "columns": {**dataset.columns, "g": group}})
+    assert [fold.name for fold in inner_folds(grouped, ("g",))] == ["M0", "M1", "M2"]
