@@ -131,9 +131,7 @@ def _diagnosed(
         of_channel = [one[best] for one in healthy]
         bands = _by_band(signal[best], of_channel, rate_hz, machine, options.rate)
     truth = recording.value(options.truth) if options.truth else None
-    row = Diagnosed.of(
-        recording.name, truth, found[best], recording.files.channels[best], bands
-    )
+    row = Diagnosed.of(recording.name, truth, found[best], recording.channels[best], bands)
     return row, found[best]
 
 

@@ -277,7 +277,7 @@ def _separating(labelled: list[Facts]) -> list[str]:
     features: dict[str, Callable[[Facts], float]] = {
         "quantisation": lambda one: one.step_ms2
     }
-    for index, channel in enumerate(labelled[0].recording.files.channels):
+    for index, channel in enumerate(labelled[0].recording.channels):
         features[f"level of {channel}"] = partial(_level, index)
         features[f"constant part of {channel}"] = partial(_constant_part, index)
     found = []

@@ -26,6 +26,8 @@ from monitor.recordings.rows import recordings_of
 from monitor.recordings.table import check_has, read_table
 from monitor.refusals import sentences
 
+ONE_CHANNEL = ("a",)
+
 
 @dataclass(frozen=True, slots=True)
 class RecordingSet:
@@ -47,7 +49,9 @@ class RecordingSet:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        return self.settings.files.channels
+        """Of what read() returns; "a" where each recording is another channel of its file."""
+        names = {one.channels for one in self.recordings}
+        return ONE_CHANNEL if len(names) > 1 else names.pop()
 
 
 def load_manifest(path: Path) -> RecordingSet:
@@ -82,6 +86,7 @@ def _load(path: Path, settings: ManifestFile) -> RecordingSet:
         check_has(read, settings.names["path"])
     recordings = recordings_of(settings, root, read)
     _refuse_twice(recordings, table.name)
+    _refuse_some_channels(recordings, table.name)
     if not recordings:
         raise RecordingError(f"{table.name}: no row, at least one recording is needed.")
     for column in settings.groups:
@@ -156,11 +161,20 @@ def _expand(text: str, path: Path) -> str:
 
 
 def _refuse_twice(recordings: list[Recording], table: str) -> None:
-    seen: dict[tuple[Path, int | None, int, object], int] = {}
+    seen: dict[tuple[object, ...], int] = {}
     for one in recordings:
-        what = (one.path.resolve(), one.snapshot, one.first_sample, one.key)
+        what = (one.path.resolve(), one.snapshot, one.first_sample, one.key, one.channel)
         if what in seen:
             raise RecordingError(
                 f"{table} row {one.row}: {one.name} stands in row {seen[what]} too."
             )
         seen[what] = one.row
+
+
+def _refuse_some_channels(recordings: list[Recording], table: str) -> None:
+    """One channel in some rows and all in others cannot be one set."""
+    all_of_them = [one for one in recordings if one.channel is None]
+    if 0 < len(all_of_them) < len(recordings):
+        raise RecordingError(
+            f"{table} row {all_of_them[0].row}: names no channel, other rows do; name one in each."
+        )

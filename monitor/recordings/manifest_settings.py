@@ -23,6 +23,7 @@ OUR_COLUMNS = (
     "n_samples",
     "sample_rate_hz",
     "key",
+    "channel",
 )
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -32,6 +32,8 @@ class RecordingError(Exception):
 class Recording:
     """One stretch of signal without a gap. Recordings that share a group are not independent (one
     run).
+
+    channel : number of the file's channel that alone is read; None: all of them
     """
 
     path: Path
@@ -47,6 +49,7 @@ class Recording:
     n_samples: int | None  # None: to the end
     sample_rate_hz: float  # as stored
     key: Key
+    channel: int | None
     files: FileSettings = field(repr=False)
     extra: Mapping[str, str] = field(repr=False)  # the table's further columns
 
@@ -57,6 +60,12 @@ class Recording:
     @property
     def name(self) -> str:
         return self.path.name + ("" if self.snapshot is None else f"[{self.snapshot}]")
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of what read() returns."""
+        names = self.files.channels
+        return names if self.channel is None else (names[self.channel],)
 
     def value(self, column: str) -> str:
         """Of one of our columns or of a further one. Raises RecordingError where there is no such
@@ -100,6 +109,8 @@ def read(recording: Recording) -> Float32:
     with np.errstate(over="ignore"):
         single = np.ascontiguousarray(signal, dtype=np.float32)
         samples = single * factor.astype(np.float32)[:, None]
+    if recording.channel is not None:
+        samples = samples[[recording.channel]]
     if not np.isfinite(samples).all():
         where = int(np.flatnonzero(~np.isfinite(samples).all(axis=0))[0])
         raise RecordingError(

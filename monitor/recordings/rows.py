@@ -81,9 +81,17 @@ def _recording(
         else None,
         sample_rate_hz=rate_hz,
         key=ours["key"] or files.key,
+        channel=_channel(files.channels, ours["channel"]),
         files=files,
         extra={},
     )
+
+
+def _channel(names: tuple[str, ...], text: str) -> int | None:
+    """Raises ValueError."""
+    if text and text not in names:
+        raise ValueError(f"channel = {text!r} must be one of {', '.join(names)}")
+    return names.index(text) if text else None
 
 
 def _path(root: Path, text: str) -> Path:

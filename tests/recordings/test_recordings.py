@@ -58,6 +58,47 @@ def test_any_order_of_axes_gives_the_same_snapshots(
         np.testing.assert_array_equal(read(one), snapshot.T)
 
 
+def test_channels_of_one_file_are_sensors_of_their_own(tmp_path: Path) -> None:
+    """Each row reads what the whole file has in that channel, by its own scale."""
+    truth = np.random.default_rng(3).normal(size=(3, 20, 2))
+    np.save(tmp_path / "one.npy", truth)
+    files = (
+        "format: npy, channels: [x, y], axes: [snapshot, time, channel], scale: [2.0, -1.0]"
+    )
+    rows = ["one.npy,y,pump", "one.npy,x,fan", "one.npy,x,pump"]
+    more, header = "columns: {point: channel}\n", "path,channel,machine"
+    apart = load_manifest(write_manifest(tmp_path, rows[:2], files, more, header))
+    whole = load_manifest(
+        write_manifest(tmp_path, ["one.npy,a"], files, header="path,group")
+    )
+    assert (apart.channels, whole.channels) == (("a",), ("x", "y"))
+    assert {one.sensor for one in apart.recordings} == {"pump/y", "fan/x"}
+    for one in apart.recordings:
+        both = read(whole.recordings[one.snapshot or 0])
+        np.testing.assert_array_equal(read(one), both[[1 if one.point == "y" else 0]])
+
+    same = load_manifest(write_manifest(tmp_path, rows[1:2], files, more, header))
+    assert same.channels == ("x",)
+    with pytest.raises(RecordingError, match=r"row 4: one.npy\[0\] stands in row 3 too"):
+        load_manifest(write_manifest(tmp_path, rows, files, more, header))
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (["one.npy,z"], r"row 2: channel = 'z' must be one of x, y"),
+        (["one.npy,x", "one.npy,"], r"row 3: names no channel, other rows do"),
+    ],
+)
+def test_a_channel_that_is_none_is_named(
+    tmp_path: Path, rows: list[str], sentence: str
+) -> None:
+    np.save(tmp_path / "one.npy", np.zeros((4, 2)))
+    files = "format: npy, channels: [x, y]"
+    with pytest.raises(RecordingError, match=sentence):
+        load_manifest(write_manifest(tmp_path, rows, files, header="path,channel"))
+
+
 def test_life_rule_and_a_clock_that_wraps_at_midnight(tmp_path: Path) -> None:
     count = 1200
     np.savez(
