@@ -48,9 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command. Errors a person can mend are one line on standard error and exit code 2."""
     # Not with the module: what a command does not need, it does not wait for.
     from monitor.commands.arguments import choose_config, joined
-    from monitor.config import ConfigError
     from monitor.evidence.model_folder import ModelError
     from monitor.journal.schema import JournalError
+    from monitor.settings import ConfigError
 
     arguments = joined(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):

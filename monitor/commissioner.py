@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.config import Config, SensorSettings
+from monitor.config import Config
+from monitor.config_sensors import SensorSettings
 from monitor.evidence import promise
 from monitor.evidence.commissioning import commission_sensor, describe_rates
 from monitor.evidence.geometry import geometry_of, spectrum_settings

@@ -11,11 +11,12 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from monitor.config import Config, ConfigError, PageSettings
+from monitor.config import Config
 from monitor.config_machines import MachineSettings, MachinesFile
+from monitor.config_page import PageSettings
 from monitor.config_pairs import refusals
 from monitor.refusals import read_tree, sentences
-from monitor.settings import Settings
+from monitor.settings import ConfigError, Settings
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Protocol
 
-from monitor.config import LOOPBACK, Config
+from monitor.config import Config
+from monitor.config_connections import LOOPBACK
 from monitor.records import labels
 from monitor.records.topic import TopicPattern
 

@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.config import Config, ConfigError
+from monitor.config import Config
+from monitor.settings import ConfigError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Container
 
 from monitor.commissioner import Targets, promise_text
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.evidence.model_folder import ModelError
 from monitor.journal.commissioning import promise_basis
 from monitor.records.commissioned import Commissioned
+from monitor.settings import ConfigError
 
 DRIFTED = (
     "Promised no more: windows that are still OK no longer sound as in the commissioning; look at"

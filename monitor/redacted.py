@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from monitor.config import Config, ConfigError, Secret
-from monitor.settings import Settings
+from monitor.config import Config
+from monitor.config_connections import Secret
+from monitor.settings import ConfigError, Settings
 
 BLOT = "***"
 MIN_CHARS = 4  # a shorter secret would blot out half of everything

@@ -27,7 +27,7 @@ from typing import IO, TYPE_CHECKING
 
 from monitor import systemd
 from monitor.commissioner import Commissioner
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.config_file import changed_keys, load_config
 from monitor.config_pairs import doubts
 from monitor.evidence.model_folder import ModelError
@@ -56,6 +56,7 @@ from monitor.pipeline.workers import Workers, workers_here
 from monitor.records.batch import TROUBLES, BadPayload, Batch
 from monitor.records.signal import Message
 from monitor.repair_check import RepairCheck
+from monitor.settings import ConfigError
 from monitor.settings_in_use import NEEDS_RESTART, in_use
 from monitor.sources.base import Callbacks, News, Numbered, Publisher, Source
 from monitor.sources.configured import MakeSource, configured_source, topic_filters

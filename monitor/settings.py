@@ -49,3 +49,9 @@ class CheckedSettings(Settings):
 
     def check(self) -> None:
         """Raises ValueError, a sentence, where the values do not go together."""
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; str() is one sentence a line, each naming key, value and
+    rule.
+    """

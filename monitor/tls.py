@@ -6,7 +6,8 @@ import re
 import socket
 import ssl
 
-from monitor.config import ConfigError, TlsSettings
+from monitor.config_connections import TlsSettings
+from monitor.settings import ConfigError
 from monitor.text import printable
 
 MAX_CAUSES = 10  # looked through

@@ -27,7 +27,7 @@ from starlette.requests import Request
 from monitor.advice import advice_book
 from monitor.cli import main
 from monitor.commands import page as page_command
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.config_machines import surroundings_at
 from monitor.evidence import limits
 from monitor.evidence.decide import Finding
@@ -58,6 +58,7 @@ from monitor.records.promise import PromiseState, Reference, Step
 from monitor.records.signal import Message
 from monitor.records.verdict import Status
 from monitor.service import Service
+from monitor.settings import ConfigError
 from monitor.signal.payload.base import PayloadError
 from monitor.sources.base import Callbacks
 from monitor.sources.configured import configured_source, topic_filters

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from monitor.advice import UNKNOWN, advice_book
-from monitor.config import AdviceSettings, PageSettings
+from monitor.config import AdviceSettings
+from monitor.config_page import PageSettings
 from tests.paths import ROOT
 
 BOOK = advice_book({})

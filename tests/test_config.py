@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from monitor.cli import main
-from monitor.config import Config, ConfigError, Secret
+from monitor.config import Config
+from monitor.config_connections import Secret
 from monitor.config_file import changed_keys, load_config, parse_config
+from monitor.settings import ConfigError
 
 TOPIC = "vibration/{machine}/{point}/waveform"
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from monitor.bearing_table import BEARINGS
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.config_file import parse_config
 from monitor.records.machine import BearingRatios, ratios_of
+from monitor.settings import ConfigError
 from tests.paths import ROOT
 
 BALLS = {"name": "b", "elements": 9, "element_mm": 7.94, "pitch_mm": 39.04}

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from monitor.cli import main
-from monitor.config import ConfigError
 from monitor.config_file import parse_config
 from monitor.config_pairs import doubts
+from monitor.settings import ConfigError
 
 RATE = {"sample_rate_hz": 2000}
 RAW = {"format": "raw"}

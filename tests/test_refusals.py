@@ -14,10 +14,12 @@ import yaml
 from pydantic import BaseModel
 
 from monitor.cli import main
-from monitor.config import Config, ConfigError, Secret
+from monitor.config import Config
+from monitor.config_connections import Secret
 from monitor.config_file import load_config, parse_config
 from monitor.recordings.manifest_settings import ManifestFile
 from monitor.refusals import read_tree, sentences, shown_url
+from monitor.settings import ConfigError
 
 SECRET = "hunter2-Zx9/+="
 

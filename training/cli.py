@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from monitor.commands.arguments import add_version, command_parser
-from monitor.config import ConfigError
 from monitor.evidence.model_folder import ModelError
 from monitor.evidence.novelty import CommissionError
 from monitor.exit_codes import EXIT_REFUSED
 from monitor.journal.schema import JournalError
 from monitor.recordings.recording import RecordingError
+from monitor.settings import ConfigError
 from training import TrainingError
 
 # Each command's module in training has add_arguments(parser), run(options), and for its help

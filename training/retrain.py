@@ -22,12 +22,11 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 
 from monitor.commands.arguments import check_writable
-from monitor.config import ConfigError
 from monitor.config_file import read_yaml
 from monitor.evidence.model_folder import find_model, load_model_manifest
 from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.refusals import sentences
-from monitor.settings import Settings
+from monitor.settings import ConfigError, Settings
 from training import TrainingError, evaluate, registry
 from training.dataset import NG, OK, Dataset, concatenate
 from training.export import load_network

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from monitor.commands.arguments import check_output_file, number, whole_number
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.evidence.decide import Finding, conclude
 from monitor.evidence.model_folder import ModelManifest, find_model
 from monitor.evidence.network import Classifier

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from monitor.config import ConfigError
+from monitor.settings import ConfigError
 from monitor.times import AGO, FORMS, TimeError, moment, zone_of
 
 CONFIG_VARIABLE = "CAMSHAFT_CONFIG"

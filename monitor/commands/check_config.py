@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Iterator, Mapping
 
 from monitor.commands.arguments import add_config
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.config_file import load_config
 from monitor.config_pairs import doubts
 from monitor.exit_codes import EXIT_OK
+from monitor.settings import ConfigError
 from monitor.text import printable
 
 EXAMPLES = ("camshaft check-config camshaft.yaml",)

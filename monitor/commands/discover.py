@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from monitor.commands.arguments import check_output_file, number
 from monitor.commands.check_config import misfits
 from monitor.commands.discover_view import lines_of, open_questions, question_lines
-from monitor.config import Config, ConfigError, MqttSettings
+from monitor.config import Config, MqttSettings
 from monitor.config_file import parse_config, read_yaml
 from monitor.discovery.proposal import Discovery, Proposal, discover
 from monitor.discovery.topics import is_foreign
@@ -28,6 +28,7 @@ from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.records.signal import Message
 from monitor.records.topic import TopicFilter
 from monitor.refusals import parse_yaml, sentences
+from monitor.settings import ConfigError
 from monitor.sources.mqtt.probe import BrokerProbe, ProbeError
 
 CONNECT_S = 10.0

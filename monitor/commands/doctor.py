@@ -24,8 +24,9 @@ import numpy as np
 from monitor.commands.arguments import add_config
 from monitor.commands.doctor_broker import check_broker
 from monitor.commands.doctor_finding import Finding
-from monitor.config import Config, ConfigError, InfluxSettings, JournalSettings
+from monitor.config import Config, JournalSettings
 from monitor.config_file import load_config
+from monitor.config_outputs import InfluxSettings
 from monitor.config_pairs import doubts
 from monitor.evidence.model_folder import (
     SELF_TEST_FILE,
@@ -39,6 +40,7 @@ from monitor.journal.reader import JournalReader
 from monitor.journal.resend import refused_rows
 from monitor.journal.schema import JournalError
 from monitor.outputs.influx.sender import InfluxOutput
+from monitor.settings import ConfigError
 from monitor.signal.quality import rate_reason
 
 SELF_TEST_TOLERANCE = 1e-4  # another processor may round otherwise

@@ -14,8 +14,9 @@ from typing import Any
 
 from monitor.commands.doctor_finding import Finding
 from monitor.commands.doctor_message import message_steps
-from monitor.config import Config, ConfigError, MqttSettings
+from monitor.config import Config, MqttSettings
 from monitor.records.topic import TopicFilter
+from monitor.settings import ConfigError
 from monitor.sources.mqtt.probe import QOS_0_ONLY, BrokerProbe, ProbeError
 from monitor.sources.mqtt.session import shortfalls
 from monitor.tls import client_context, explain

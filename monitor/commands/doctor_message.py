@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from monitor.commands.doctor_finding import Finding
-from monitor.config import Config, ConfigError, SensorSettings, Subscription
+from monitor.config import Config
+from monitor.config_sensors import SensorSettings, Subscription
 from monitor.evidence.geometry import spectrum_settings
 from monitor.evidence.model_folder import ModelError, find_model, load_model_manifest
 from monitor.records.signal import Chunk, Message
 from monitor.records.stream import Position
+from monitor.settings import ConfigError
 from monitor.signal import timeline, troubles
 from monitor.signal.arrivals import Arrivals
 from monitor.signal.payload.base import DecoderSettings, PayloadError

@@ -24,7 +24,6 @@ from monitor.commands.arguments import (
     span_of,
 )
 from monitor.commands.progress import Count, spoken
-from monitor.config import ConfigError
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
 from monitor.export_files import write_csv, write_npz, write_wav
@@ -32,6 +31,7 @@ from monitor.journal.columns import Selection, Span
 from monitor.journal.trend_columns import TIERS, TrendSelection
 from monitor.journal.views import JournalViews
 from monitor.records.renamed import Formerly
+from monitor.settings import ConfigError
 from monitor.text import printable
 from monitor.times import TimeError, clock, zone_of
 

@@ -12,12 +12,14 @@ import sys
 from contextlib import suppress
 
 from monitor.commands.arguments import add_config
-from monitor.config import Config, ConfigError, PageSettings
+from monitor.config import Config
 from monitor.config_file import load_config
+from monitor.config_page import PageSettings
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 from monitor.log_lines import set_up
 from monitor.page.address import is_loopback, listen
 from monitor.page.users import MIN_PASSWORD
+from monitor.settings import ConfigError
 
 NICENESS = 5  # where the processor is short, the service goes first
 

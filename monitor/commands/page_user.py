@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from monitor.commands.arguments import add_config
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_OK
 from monitor.page.people import Role
@@ -22,6 +22,7 @@ from monitor.page.users import (
     read_file,
     write_file,
 )
+from monitor.settings import ConfigError
 
 EXAMPLES = (
     "camshaft page-user",

@@ -21,11 +21,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from monitor.commands.progress import spoken
-from monitor.config import ConfigError, MqttSettings, Secret, TlsSettings
+from monitor.config import MqttSettings
+from monitor.config_connections import Secret, TlsSettings
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
 from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.recordings.recording import RecordingError
 from monitor.recordings.replay import Cut, PlayOptions, cuts, encode, topic_of
+from monitor.settings import ConfigError
 from monitor.sources.mqtt.credentials import Credentials
 from monitor.sources.mqtt.paho_client import paho_client, publish_properties, refusal
 from monitor.tls import explain

@@ -25,7 +25,7 @@ import numpy as np
 
 from monitor.commands.arguments import add_config, check_new_folder, number
 from monitor.commands.progress import duration, spoken
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.config_file import load_config, write_yaml
 from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.pipeline.memory import Memory
@@ -36,6 +36,7 @@ from monitor.records.batch import Batch, Command
 from monitor.records.remembered import NOTHING
 from monitor.records.signal import Chunk, Float32, Message
 from monitor.records.topic import TopicFilter
+from monitor.settings import ConfigError
 from monitor.signal.payload.base import PayloadError
 from monitor.signal.windows import Windower, WindowSettings
 from monitor.sources.mqtt.client import MqttClient

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import tzinfo
 
 from monitor.commands.arguments import add_config, add_span, bounds_of, span_of
-from monitor.config import InfluxSettings
 from monitor.config_file import load_config
+from monitor.config_outputs import InfluxSettings
 from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
 from monitor.journal.resend import (
     ResendError,

@@ -18,13 +18,14 @@ from typing import Any
 
 from monitor.commands.arguments import add_config, check_output_file
 from monitor.commands.status import summary
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.config_file import load_config
 from monitor.config_pairs import doubts
 from monitor.exit_codes import EXIT_OK
 from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews
 from monitor.redacted import Secrets, redacted
+from monitor.settings import ConfigError
 from monitor.times import iso
 
 EXAMPLES = (

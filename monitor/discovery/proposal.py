@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.discovery import (
     rate,
     topics,

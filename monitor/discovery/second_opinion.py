@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor.config import SensorSettings, Subscription
+from monitor.config_sensors import SensorSettings, Subscription
 from monitor.records.signal import Message
 from monitor.signal.payload.base import DecoderSettings, PayloadError
 from monitor.signal.payload.formats import decode

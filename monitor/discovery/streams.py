@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.config import SensorSettings, Subscription
+from monitor.config_sensors import SensorSettings, Subscription
 from monitor.records.signal import Chunk, Float64, Message
 from monitor.signal.payload.base import DecoderSettings, PayloadError
 from monitor.signal.payload.formats import decode

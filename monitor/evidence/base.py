@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.evidence.model_folder import ModelManifest
 from monitor.records.commissioned import Commissioned
 from monitor.records.evidence import Evidence, Grid

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from monitor.config import ConfigError, SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.evidence.model_folder import ModelManifest
 from monitor.records.evidence import Grid
 from monitor.records.geometry import Geometry
+from monitor.settings import ConfigError
 from monitor.signal.quality import rate_reason
 from monitor.signal.spectrogram import SpectrogramSettings, default_grid, default_settings
 

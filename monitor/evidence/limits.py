@@ -4,7 +4,7 @@ and its model.
 
 from __future__ import annotations
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.evidence.model_folder import ModelManifest
 from monitor.evidence.novelty import NOVELTY_FLOOR
 from monitor.records.commissioned import Commissioned

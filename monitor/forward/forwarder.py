@@ -22,7 +22,7 @@ from functools import partial
 from typing import Any
 
 from monitor import systemd
-from monitor.config import Config, ConfigError, KafkaSettings
+from monitor.config import Config, KafkaSettings
 from monitor.exit_codes import EXIT_FAULT, EXIT_OK
 from monitor.forward.in_flight import InFlight, Pending
 from monitor.forward.routing import Place, Routing, split_context
@@ -40,6 +40,7 @@ from monitor.kafka.record import Headers, headers_of
 from monitor.log_limiter import LogLimiter
 from monitor.outputs.retry import Backoff
 from monitor.records.signal import Message
+from monitor.settings import ConfigError
 from monitor.sources.configured import topic_filters
 from monitor.sources.mqtt.client import MqttClient
 from monitor.text import first_bytes, printable

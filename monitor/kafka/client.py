@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from monitor.config import ConfigError, KafkaConnection
+from monitor.config_connections import KafkaConnection
+from monitor.settings import ConfigError
 from monitor.text import printable
 from monitor.tls import client_context
 

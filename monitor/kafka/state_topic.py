@@ -12,7 +12,6 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
-from monitor.config import ConfigError
 from monitor.kafka.client import (
     KafkaError,
     KafkaException,
@@ -23,6 +22,7 @@ from monitor.kafka.client import (
     topic_setting,
 )
 from monitor.kafka.consumer import UnreachableError
+from monitor.settings import ConfigError
 
 ANSWER_S = 10.0
 READ_S = 60.0

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from monitor import systemd
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.exit_codes import EXIT_FAULT, EXIT_OK, EXIT_REFUSED
 from monitor.instances import of_partition
 from monitor.journal.positions import next_generation, stored_position
@@ -25,6 +25,7 @@ from monitor.kafka.group import GroupMember
 from monitor.log_limiter import LogLimiter
 from monitor.member.children import Children
 from monitor.records.position import SourcePosition
+from monitor.settings import ConfigError
 
 POLL_S = 0.2
 COMMIT_S = 5.0

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from monitor.config import KafkaOutputSettings
+from monitor.config_outputs import KafkaOutputSettings
 from monitor.journal.cursors import JournalRow, RowKey
 from monitor.journal.places import RowKind
 from monitor.journal.reader import Row

@@ -16,8 +16,10 @@ from email.utils import formatdate, make_msgid
 from typing import Any
 
 from monitor.advice import AdviceBook
-from monitor.config import ConfigError, MailSettings, TlsSettings
+from monitor.config_connections import TlsSettings
+from monitor.config_outputs import MailSettings
 from monitor.outputs.webhook import Answer, Known, Notices
+from monitor.settings import ConfigError
 from monitor.text import printable
 from monitor.tls import client_context, explain
 

@@ -16,12 +16,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from monitor.config import ConfigError, PrometheusSettings
+from monitor.config_outputs import PrometheusSettings
 from monitor.health import book_fields
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError
 from monitor.log_limiter import LogLimiter
 from monitor.records.books import FATES, Books, RowCounts
+from monitor.settings import ConfigError
 
 try:
     from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from monitor.config import SYSLOG_PORTS, SyslogSettings, TlsSettings
+from monitor.config_connections import TlsSettings
+from monitor.config_outputs import SYSLOG_PORTS, SyslogSettings
 from monitor.journal.cursors import JournalRow, RowKey
 from monitor.journal.places import RowKind
 from monitor.journal.views import StoredEvent

@@ -18,7 +18,8 @@ from urllib.parse import quote, urlsplit
 import urllib3
 
 from monitor.advice import Advice, AdviceBook
-from monitor.config import ConfigError, Secret, WebhookSettings
+from monitor.config_connections import Secret
+from monitor.config_outputs import WebhookSettings
 from monitor.journal.cursors import JournalRow, Notified, RowKey
 from monitor.journal.places import RowKind
 from monitor.journal.views import StoredEvent
@@ -33,6 +34,7 @@ from monitor.outputs.notify import (
     take,
 )
 from monitor.outputs.templates import BODIES, address, has_taken
+from monitor.settings import ConfigError
 from monitor.text import printable
 from monitor.tls import client_context, is_from_tls_port, why_no_answer
 

@@ -18,10 +18,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from monitor.config import ConfigError, PageSettings, ProxySettings, TokenSettings
+from monitor.config_page import PageSettings, ProxySettings, TokenSettings
 from monitor.page.guard import CSRF_HEADER, Sessions
 from monitor.page.people import ANYBODY, Person, Role
 from monitor.page.users import Users, check_name
+from monitor.settings import ConfigError
 
 COOKIE = "camshaft_session"
 MIN_TOKEN = 20

@@ -6,7 +6,7 @@ import ipaddress
 import socket
 from collections.abc import Iterable
 
-from monitor.config import ConfigError
+from monitor.settings import ConfigError
 
 
 def is_loopback(host: str) -> bool:

@@ -26,7 +26,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from monitor.advice import advice_book
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.evidence.model_folder import ModelError
 from monitor.journal.resend import ResendError
 from monitor.journal.schema import JournalError
@@ -38,6 +38,7 @@ from monitor.page.guard import NOT_STORED, Guard, refuse
 from monitor.page.people import Role
 from monitor.page.plant import Plant
 from monitor.records.labels import WORDS, LabelError
+from monitor.settings import ConfigError
 
 STATIC = Path(__file__).parent / "static"
 

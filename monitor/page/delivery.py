@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor.config import Config, InfluxSettings
+from monitor.config import Config
+from monitor.config_outputs import InfluxSettings
 from monitor.journal.resend import (
     ResendError,
     ResendPlan,

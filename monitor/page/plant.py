@@ -11,7 +11,7 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from monitor.advice import AdviceBook
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.instances import Instance, local_instances
 from monitor.page.access import Access
 from monitor.page.desk import Desk
@@ -20,6 +20,7 @@ from monitor.page.guard import refuse
 from monitor.page.merged import Message, Part
 from monitor.page.remote_part import RemotePart
 from monitor.page.views import Tree
+from monitor.settings import ConfigError
 
 LOOK_S = 5.0  # between two looks for journals of partitions
 RETRY_S = 1.0

@@ -13,8 +13,10 @@ from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import urlsplit
 
-from monitor.config import ConfigError, InstanceSettings, TlsSettings
+from monitor.config_connections import TlsSettings
+from monitor.config_page import InstanceSettings
 from monitor.page.remote_views import parsed
+from monitor.settings import ConfigError
 from monitor.text import printable
 from monitor.tls import client_context, explain
 

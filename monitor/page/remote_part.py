@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
-from monitor.config import InstanceSettings
+from monitor.config_page import InstanceSettings
 from monitor.log_limiter import LogLimiter
 from monitor.page import remote_views
 from monitor.page.guard import NOT_STORED

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.journal.in_use import InUseStore
 from monitor.page.views import NS_PER_MS, Tree
 from monitor.records.labels import check_note
+from monitor.settings import ConfigError
 from monitor.settings_in_use import changes
 
 

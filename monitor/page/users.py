@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from monitor.config import ConfigError, Secret
+from monitor.config_connections import Secret
 from monitor.page.people import Person, Role
 from monitor.records.labels import MAX_AUTHOR
+from monitor.settings import ConfigError
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 1000
 MAX_USERS = 1000

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.evidence.base import NetworkOutput
 from monitor.evidence.cam import activation_maps
 from monitor.evidence.geometry import geometry_of, spectrum_settings

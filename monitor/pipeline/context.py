@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from monitor.config import ContextSettings
+from monitor.config_sensors import ContextSettings
 from monitor.records.context import Context, ContextKey, Told, Value
 from monitor.records.signal import Message
 from monitor.records.topic import TopicPattern, machine_in

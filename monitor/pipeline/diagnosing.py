@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.pipeline.asks import Asks
 from monitor.pipeline.speeds import SpeedHistory
 from monitor.pipeline.stretches import Stretches

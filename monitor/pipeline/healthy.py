@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.pipeline.stretches import Stretches
 from monitor.records.context import Value
 from monitor.records.diagnosis import Healthy

@@ -12,7 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.catch_up import CatchUp
 from monitor.pipeline.diagnosing import Diagnoser, HealthyOf, in_events, no_healthy

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from monitor.config import ContextSettings, JournalSettings, Subscription
+from monitor.config import JournalSettings
+from monitor.config_sensors import ContextSettings, Subscription
 from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.context import ContextRules
 from monitor.pipeline.diagnosing import Answer

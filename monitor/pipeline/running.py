@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.pipeline.router import RunningWord
 from monitor.records.context import Context
 

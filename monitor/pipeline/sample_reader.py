@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from monitor.config import ContextSettings, Subscription
+from monitor.config_sensors import ContextSettings, Subscription
 from monitor.pipeline.memory import Memory
 from monitor.records.signal import Chunk, Message
 from monitor.signal.payload.base import DecoderSettings, PayloadSettings, RuleOf, check_size

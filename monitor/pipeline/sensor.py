@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from monitor.config import JournalSettings, SensorSettings
+from monitor.config import JournalSettings
+from monitor.config_sensors import SensorSettings
 from monitor.evidence import limits
 from monitor.evidence.base import Facts
 from monitor.evidence.decide import Finding, conclude

@@ -18,13 +18,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from monitor.config import ConfigError
 from monitor.config_file import read_yaml
 from monitor.recordings.manifest_settings import JoinedFile, ManifestFile
 from monitor.recordings.recording import Recording, RecordingError
 from monitor.recordings.rows import recordings_of
 from monitor.recordings.table import check_has, read_table
 from monitor.refusals import sentences
+from monitor.settings import ConfigError
 
 ONE_CHANNEL = ("a",)
 

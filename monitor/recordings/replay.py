@@ -20,11 +20,11 @@ from typing import Literal
 
 import numpy as np
 
-from monitor.config import ConfigError
 from monitor.recordings.manifest import RecordingSet, runs
 from monitor.recordings.recording import Label, Recording, RecordingError, read
 from monitor.records.signal import Float32
 from monitor.records.topic import PLACES, TopicPattern
+from monitor.settings import ConfigError
 
 PAUSE_S = 10.0  # between two runs of a sensor: long enough to be no continuation
 MAX_COUNT = 32767  # of int16, either sign

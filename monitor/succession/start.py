@@ -9,13 +9,14 @@ import time
 from collections.abc import Mapping
 
 from monitor import systemd
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.journal.succession import journal_id, take_over
 from monitor.kafka.client import client_settings
 from monitor.kafka.consumer import UnreachableError
 from monitor.kafka.state_topic import StateTopic
 from monitor.log_limiter import LogLimiter
 from monitor.records.succession import Succession
+from monitor.settings import ConfigError
 from monitor.succession.models import differences, models_of
 from monitor.succession.wire import StateError, decode
 

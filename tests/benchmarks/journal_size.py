@@ -25,7 +25,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy
 import numpy as np
 
 from monitor.commissioner import Commissioner
-from monitor.config import JournalSettings, MapsKept, SensorSettings, Subscription
+from monitor.config import JournalSettings, MapsKept
+from monitor.config_sensors import SensorSettings, Subscription
 from monitor.evidence.model_folder import find_model
 from monitor.evidence.network import Classifier
 from monitor.journal.commissioning import CommissioningStore, Request

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.config import JournalSettings, SensorSettings, Subscription
+from monitor.config import JournalSettings
+from monitor.config_sensors import SensorSettings, Subscription
 from monitor.diagnosis.live import answer
 from monitor.evidence.network import Classifier
 from monitor.pipeline.analysis import Analyser

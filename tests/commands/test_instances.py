@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from monitor.cli import main
-from monitor.config import ConfigError
 from monitor.config_file import load_config
 from monitor.instances import local_instances
 from monitor.journal.writer import Journal
 from monitor.records.batch import Batch
+from monitor.settings import ConfigError
 from tests.page_stage import SECOND_NS, verdict
 
 MEMBER = "source: kafka\nkafka: {brokers: ['h:1'], topic: t, group: g}\n"

@@ -12,12 +12,14 @@ import pytest
 
 from monitor import cli
 from monitor.commands.play import PlayError, broker_settings, play
-from monitor.config import ConfigError, MqttSettings, SensorSettings
+from monitor.config import MqttSettings
+from monitor.config_sensors import SensorSettings
 from monitor.recordings.manifest import RecordingSet, load_manifest, runs
 from monitor.recordings.recording import RecordingError, read
 from monitor.recordings.replay import PAUSE_S, Cut, PlayOptions, cuts, topic_of
 from monitor.records.signal import Chunk, Float32
 from monitor.records.topic import TopicPattern
+from monitor.settings import ConfigError
 from monitor.signal.payload.json_object import JsonPayload
 from monitor.signal.payload.raw import RawPayload
 from tests.paths import MANIFESTS

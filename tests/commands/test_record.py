@@ -18,11 +18,11 @@ import pytest
 
 from monitor.cli import main
 from monitor.commands.record import Labels, Recorder, column
-from monitor.config import ConfigError
 from monitor.config_file import parse_config, write_yaml
 from monitor.recordings.manifest import load_manifest
 from monitor.recordings.recording import read
 from monitor.records.signal import Message
+from monitor.settings import ConfigError
 from tests.pipeline import test_edge_nodes, test_series
 from tests.servers.mosquitto import Mosquitto, needs_mosquitto
 from tests.servers.mqtt_clients import publisher

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.demo import machines, stage
 from monitor.demo.machines import Actor, payload
 from monitor.demo.stage import DemoError, camshaft

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from deploy.grafana import alerts, generate
-from monitor.config import PageSettings
+from monitor.config_page import PageSettings
 from monitor.journal.cursors import Cursor
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal

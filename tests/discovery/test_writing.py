@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.discovery.notes import Reason
 from monitor.discovery.proposal import Proposal, Rule
 from monitor.discovery.writing import configuration, escaped, shown

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from monitor.config import ConfigError, SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.evidence.geometry import geometry_of, spectrum_settings
 from monitor.evidence.model_folder import find_model, load_model_manifest
+from monitor.settings import ConfigError
 from tests.signals import configure
 
 MODEL = load_model_manifest(find_model("cnc-milling"))

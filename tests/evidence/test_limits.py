@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.evidence.limits import describe, logit_threshold, novelty_threshold
 from monitor.evidence.model_folder import ModelManifest, load_model_manifest
 from monitor.evidence.novelty import NOVELTY_FLOOR

@@ -27,8 +27,9 @@ from hypothesis.extra import numpy as st_np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from monitor.config import Config, SensorSettings
+from monitor.config import Config
 from monitor.config_file import load_config
+from monitor.config_sensors import SensorSettings
 from monitor.records.signal import Chunk, Message
 from monitor.signal.payload.base import DecoderSettings, PayloadError, PayloadSettings
 from monitor.signal.payload.formats import AnyPayload, decode

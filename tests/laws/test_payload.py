@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_np
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.records.signal import Chunk, Message
 from monitor.signal.payload.base import PayloadError
 from monitor.signal.payload.json_object import JsonPayload

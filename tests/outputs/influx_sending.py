@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from random import random
 from typing import cast
 
-from monitor.config import InfluxSettings
+from monitor.config_outputs import InfluxSettings
 from monitor.journal.cursors import Fates, JournalRow, RowKey
 from monitor.journal.places import RowKind
 from monitor.outputs.influx.line_protocol import health_line

@@ -19,11 +19,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.config import ConfigError, InfluxSettings, Secret
+from monitor.config_connections import Secret
+from monitor.config_outputs import InfluxSettings
 from monitor.outputs.influx.line_protocol import event_line, verdict_lines
 from monitor.outputs.influx.sender import LOG_PERIOD_S
 from monitor.outputs.retry import LONGEST_DELAY_S, LONGEST_RETRY_AFTER_S, Backoff
 from monitor.outputs.runner import IDLE_S
+from monitor.settings import ConfigError
 from monitor.text import MAX_CHARS
 from tests.outputs.influx_sending import (
     InfluxSender,

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import ConfigError, InfluxSettings, TlsSettings
+from monitor.config_connections import TlsSettings
+from monitor.config_outputs import InfluxSettings
 from monitor.outputs.influx.sender import InfluxOutput
+from monitor.settings import ConfigError
 from tests.outputs.influx_sending import InfluxSender, MemoryOutbox, drain, good
 from tests.servers.certificates import TestAuthority
 from tests.servers.influx import InfluxServer

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Message
 
-from monitor.config import KafkaOutputSettings
+from monitor.config_outputs import KafkaOutputSettings
 from monitor.journal.cursors import Cursor
 from monitor.journal.reader import Row
 from monitor.journal.views import summary_of

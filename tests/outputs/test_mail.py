@@ -17,7 +17,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from monitor.advice import advice_book
-from monitor.config import MailSettings
+from monitor.config_outputs import MailSettings
 from monitor.outputs.mail import Mail, cursor_name, mail
 from tests.outputs.alarm_plant import AlarmPlant
 from tests.servers.certificates import TestAuthority

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config import WebhookSettings
+from monitor.config_outputs import WebhookSettings
 from monitor.journal.cursors import Cursor
 from monitor.journal.mutes import Mute, MuteStore
 from monitor.journal.views import JournalViews

@@ -18,13 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config import (
-    ConfigError,
-    NotificationSettings,
-    Secret,
-    TlsSettings,
-    WebhookSettings,
-)
+from monitor.config_connections import Secret, TlsSettings
+from monitor.config_outputs import NotificationSettings, WebhookSettings
 from monitor.journal.cursors import Cursor, Notified
 from monitor.journal.labels import LabelStore
 from monitor.journal.views import JournalViews, StoredEvent
@@ -34,6 +29,7 @@ from monitor.outputs.alarm_topics import AlarmTopics, Publish
 from monitor.outputs.runner import Runner
 from monitor.outputs.webhook import Webhook, cursor_name
 from monitor.records.batch import Batch, Event
+from monitor.settings import ConfigError
 from tests.servers.certificates import TestAuthority
 from tests.servers.influx_standin import InfluxStandIn
 

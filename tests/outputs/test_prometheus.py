@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitor.config import PrometheusSettings
+from monitor.config_outputs import PrometheusSettings
 from monitor.health import book_fields
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config import SyslogSettings
+from monitor.config_outputs import SyslogSettings
 from monitor.journal.views import StoredEvent
 from monitor.outputs.syslog import MAX_BYTES, Syslog, line
 from tests.outputs.alarm_plant import AlarmPlant

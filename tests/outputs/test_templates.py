@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from monitor.advice import advice_book
-from monitor.config import AdviceSettings, Secret, WebhookSettings
+from monitor.config import AdviceSettings
+from monitor.config_connections import Secret
+from monitor.config_outputs import WebhookSettings
 from monitor.journal.labels import LabelStore
 from monitor.journal.mutes import Mute, MuteStore
 from monitor.outputs.notify import STATE_OF_KIND

@@ -13,12 +13,13 @@ import pytest
 from starlette.routing import Mount, Route
 
 from monitor.cli import main
-from monitor.config import ConfigError, Secret
+from monitor.config_connections import Secret
 from monitor.config_file import load_config
 from monitor.journal.asks import AskStore
 from monitor.journal.views import JournalViews
 from monitor.page import users
 from monitor.page.people import Role
+from monitor.settings import ConfigError
 from tests.browser import chromium
 from tests.page.asking import Answer, Asking
 from tests.page_stage import fill, serve, write_config

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
 from schemathesis import GenerationMode
 
-from monitor.config import ConfigError
 from monitor.journal.labels import LabelStore
 from monitor.journal.writer import Journal
 from monitor.page.api import DOCUMENT
 from monitor.records.batch import Batch
 from monitor.records.labels import Label, LabelRequest
+from monitor.settings import ConfigError
 from monitor.times import iso
 from tests.page.asking import Asking
 from tests.page_stage import SECOND_NS, Served, fill, serve, verdict

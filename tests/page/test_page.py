@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from monitor.commands import page as page_command
-from monitor.config import ConfigError
 from monitor.journal.labels import labelled
 from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
@@ -23,6 +22,7 @@ from monitor.records.batch import Batch, Event
 from monitor.records.verdict import Status
 from monitor.report import findings as report
 from monitor.report import html as report_page
+from monitor.settings import ConfigError
 from tests.browser import chromium
 from tests.page_stage import (
     FAULT_BAND,

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 import uvicorn
 
-from monitor.config import InstanceSettings, Secret, TlsSettings
+from monitor.config_connections import Secret, TlsSettings
 from monitor.config_file import load_config
+from monitor.config_page import InstanceSettings
 from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
 from monitor.page import remote, remote_part

@@ -14,7 +14,8 @@ import pytest
 
 from monitor.commands.status import summary
 from monitor.commands.status_text import render
-from monitor.config import Config, ContextSettings
+from monitor.config import Config
+from monitor.config_sensors import ContextSettings
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal
 from monitor.page.views import row_view

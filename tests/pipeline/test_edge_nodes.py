@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.journal.writer import Journal
 from monitor.pipeline import edge_nodes
 from monitor.pipeline.pipeline import Pipeline
@@ -27,6 +27,7 @@ from monitor.pipeline.router import Router
 from monitor.records.batch import Batch
 from monitor.records.signal import Message
 from monitor.records.verdict import Status
+from monitor.settings import ConfigError
 from monitor.signal.payload import sparkplug_message
 from monitor.signal.payload.base import PayloadError
 from monitor.signal.payload.protobuf import encoded

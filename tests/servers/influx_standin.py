@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from monitor.config import InfluxSettings, Secret
+from monitor.config_connections import Secret
+from monitor.config_outputs import InfluxSettings
 from tests.servers.strict_line_protocol import FieldValue, ParseError, Row, parse, type_name
 
 TOKEN, ORG, BUCKET = "correct-horse", "plant", "vibration"

@@ -13,9 +13,9 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from monitor.config import ConfigError
 from monitor.records.signal import Delivery
 from monitor.records.topic import TopicFilter
+from monitor.settings import ConfigError
 from monitor.sources.mqtt.client import KEPT_BYTES
 from monitor.sources.mqtt.session import PacketToken, Unsettled
 from tests.servers.certificates import TestAuthority

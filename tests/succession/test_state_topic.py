@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from monitor.config import Config, ConfigError
+from monitor.config import Config
 from monitor.config_file import parse_config
 from monitor.journal.cursors import Cursor
 from monitor.journal.reader import JournalReader
@@ -26,6 +26,7 @@ from monitor.outputs.base import OutputEndedError, Step
 from monitor.outputs.kafka_state import KafkaState
 from monitor.records.batch import Batch
 from monitor.records.position import SourcePosition
+from monitor.settings import ConfigError
 from monitor.succession.start import take_partition
 from monitor.succession.wire import PARTITION
 from tests.journal.test_succession import SENSOR, update

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import yaml
 
-from monitor.config import ConfigError
 from monitor.config_file import parse_config
 from monitor.evidence.model_folder import load_model_manifest
 from monitor.evidence.network import Classifier
@@ -21,6 +20,7 @@ from monitor.recordings.recording import read
 from monitor.records.batch import Batch
 from monitor.records.labels import Label, LabelRequest
 from monitor.records.signal import Float32
+from monitor.settings import ConfigError
 from tests.signals import START_NS, messages, rules
 from tests.training.conftest import N_WINDOW
 from tests.training.networks import untrained

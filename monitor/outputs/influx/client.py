@@ -15,8 +15,9 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 
-from monitor.config import ConfigError, InfluxSettings
+from monitor.config_outputs import InfluxSettings
 from monitor.outputs.influx.answers import NO_ANSWER, Answer, read_answer
+from monitor.settings import ConfigError
 from monitor.tls import client_context, why_no_answer
 
 PRECISION: Any = WritePrecision.NS  # of every row: see line_protocol.py

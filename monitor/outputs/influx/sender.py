@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from monitor.config import InfluxSettings
+from monitor.config_outputs import InfluxSettings
 from monitor.journal.cursors import JournalRow
 from monitor.journal.places import RowKind
 from monitor.outputs.base import Step

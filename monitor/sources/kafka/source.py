@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from monitor.config import ConfigError, KafkaSettings
+from monitor.config import KafkaSettings
 from monitor.kafka.client import News as ClientNews
 from monitor.kafka.client import client_settings
 from monitor.kafka.consumer import (
@@ -27,6 +27,7 @@ from monitor.log_limiter import LogLimiter
 from monitor.records.position import Resumed, SourcePosition
 from monitor.records.signal import Message
 from monitor.records.topic import TopicFilter
+from monitor.settings import ConfigError
 from monitor.sources.base import Callbacks, Connection, News
 from monitor.sources.kafka.progress import Progress
 from monitor.sources.kafka.records import message_of

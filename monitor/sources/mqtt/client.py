@@ -38,9 +38,10 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from monitor.config import ConfigError, MqttSettings
+from monitor.config import MqttSettings
 from monitor.records.signal import Delivery, Message
 from monitor.records.topic import TopicFilter
+from monitor.settings import ConfigError
 from monitor.sources.base import Connection
 from monitor.sources.mqtt.broker_log import DROPPED_TOPIC, BrokerLog, MqttCounters
 from monitor.sources.mqtt.courtesies import PUBLISHING, Courtesies

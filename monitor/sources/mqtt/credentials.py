@@ -11,7 +11,8 @@ from typing import Any
 
 from paho.mqtt import client as paho
 
-from monitor.config import MqttSettings, TlsSettings
+from monitor.config import MqttSettings
+from monitor.config_connections import TlsSettings
 from monitor.tls import client_context
 
 

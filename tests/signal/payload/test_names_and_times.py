@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from monitor.config import SensorSettings, Subscription
+from monitor.config_sensors import SensorSettings, Subscription
 from monitor.pipeline.pipeline import Pipeline
 from monitor.records.signal import Chunk, Message
 from monitor.signal.payload.base import DecoderSettings, PayloadError, PayloadSettings

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.records.signal import Chunk, Delivery, Message
 from monitor.signal.payload.base import PayloadError
 from monitor.signal.payload.json_object import JsonPayload

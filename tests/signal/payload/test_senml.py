@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.records.signal import Chunk, Message
 from monitor.signal.payload.base import DecoderSettings, PayloadError
 from monitor.signal.payload.formats import decode

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.config import SensorSettings, Subscription
+from monitor.config_sensors import SensorSettings, Subscription
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal
 from monitor.pipeline.pipeline import Pipeline

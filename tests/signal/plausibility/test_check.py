@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.config import SensorSettings
+from monitor.config_sensors import SensorSettings
 from monitor.records.signal import Chunk, Message
 from monitor.signal.payload.raw import RawPayload
 from monitor.signal.plausibility.check import N_WHOLE, FormatCheck
