@@ -265,6 +265,12 @@ class Sensor:
         before, state = self._presence.state, self._presence.change(now_s, limit_s)
         if state is None:
             return None
+        stopped = self._stopped(before, state, now_ns, now_s)
+        self._at_border()
+        return stopped
+
+    def _stopped(self, before: str, state: str, now_ns: int, now_s: float) -> Stopped:
+        """before, state : whether it was heard, and what it is now"""
         ended = self._windower.end_segment("segment_end")
         if before != "heard":  # no samples came since the row before
             self._windower.skip_segment()
@@ -283,6 +289,7 @@ class Sensor:
         self._presence.end()
         ended = self._windower.end_segment("segment_end")
         verdict = self._remark(Status.NO_DATA, "death_certificate", 0, now_ns)
+        self._at_border()
         return Stopped(ended, verdict, [Event(now_ns, self.name, "silent", text)])
 
     def restore(self, stored: StoredStream) -> None:

@@ -121,6 +121,19 @@ def test_a_snapshot_is_of_one_reading_too(tmp_path: Path) -> None:
     assert [v.segment for v in verdicts[:3]] == [0, 0, 1]
 
 
+def test_silence_is_a_border_too() -> None:
+    """Settings that wait for the end of a window wait no longer than its stream."""
+    pipeline, messages = Pipeline(rules(configured({})), {}, {}, 0.0), sent(repeat(700))
+    pipeline.process(messages[:3], START_NS, 0.0)
+    pipeline.change_rules(rules(configured({}, scale=3.0)))
+    pipeline.tick(START_NS + 60 * 10**9, 60.0)
+    pipeline.process(messages[3:], START_NS + 61 * 10**9, 61.0)
+    verdicts = pipeline.take_batch(True).verdicts
+    assert "settings_changed" not in {one.reason for one in verdicts}
+    later = [one for one in verdicts if one.segment > 0 and one.n_samples == N_WINDOW]
+    assert [round(one.quality["rms_ms2"], 3) for one in later] == [12.0] * 3
+
+
 @given(
     st.lists(st.integers(1, 900), min_size=1, max_size=9),
     st.integers(0, 9),
