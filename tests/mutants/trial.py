@@ -28,8 +28,8 @@ import pytest
 from tests.mutants.mutations import Mutant
 from tests.mutants.scope import ROOT
 
-# A failing law is not shrunk, and the same examples meet every mutant: few, for most faults
-# need one or two, and each that survives meets them all.
+# A failing law is not shrunk, and the same examples meet every mutant: few, for one that
+# survives meets them all.
 PROFILE = "mutants"
 hypothesis.settings.register_profile(
     PROFILE,
