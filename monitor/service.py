@@ -49,7 +49,7 @@ from monitor.outputs.runner import delivery_fields
 from monitor.pipeline.configured import configured_rules
 from monitor.pipeline.inbox import Inbox
 from monitor.pipeline.listening import ListeningClock
-from monitor.pipeline.pacing import Due, Pacer
+from monitor.pipeline.pacing import Due, Gathering, Pacer
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Rules
 from monitor.pipeline.workers import Workers, workers_here
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from monitor.kafka.state_topic import StateTopic  # its client is an extra
 
 TURN_S = 0.05  # an idle turn of the pipeline
+GATHER_STEP_S = 0.005  # where none came for so long, none is waited for
 MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
 MIN_INBOX = 500  # messages: of QoS 0, none waits at the broker
 INBOX_BYTES = 256 << 20
@@ -217,6 +218,7 @@ class Service:
         self._listening = ListeningClock(self._turn_s)
         self._n_connects = 0
         self._pacer = Pacer(config.mqtt.receive_maximum)
+        self._gathering = Gathering()
         self._ticked_s = self._health_s = 0.0
 
     def run(self) -> int:
@@ -384,7 +386,8 @@ class Service:
         """One turn: take messages in, judge what is whole,
         commit and acknowledge when it is time.
         """
-        messages = self._inbox.take(MESSAGES_PER_TURN, timeout_s)
+        began_s = time.monotonic()
+        messages = self._gathered(timeout_s)
         now_s = time.monotonic()
         listened_s = self._listening.look(now_s, self._source.is_connected)
         self._note_connection()
@@ -401,6 +404,19 @@ class Service:
             self._tick(now_s)
         self._commit_if_due(len(messages))
         self._turn_s = time.monotonic()
+        self._gathering.note(self._turn_s - now_s, now_s - began_s)
+
+    def _gathered(self, timeout_s: float) -> list[Message]:
+        """What has come; of a busy pipeline also what comes within the next moments."""
+        messages = self._inbox.take(MESSAGES_PER_TURN, timeout_s)
+        until_s = time.monotonic() + self._gathering.wait_s
+        n_seen = -1
+        while len(self._inbox) > n_seen and time.monotonic() < until_s:
+            n_seen = len(self._inbox)
+            if not messages or len(messages) + n_seen >= MESSAGES_PER_TURN:
+                break
+            self._stopping.wait(GATHER_STEP_S)
+        return messages + self._inbox.take(MESSAGES_PER_TURN - len(messages), 0.0)
 
     def _note_connection(self) -> None:
         connection = self._source.connection

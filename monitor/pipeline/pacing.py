@@ -10,6 +10,10 @@ COMMIT_S = 0.1  # the longest a verdict waits for its commit
 TAIL_S = 2.0  # the longest a message waits for its acknowledgement
 ASSUMED_IN_FLIGHT = 20  # Mosquitto's default: no broker's own limit is taken to be less
 FORGET = 1.02  # a second: what was learned of the broker's limit is tried again after half a minute
+# Of the time, so much work before messages are let gather, and where they gather longest.
+BUSY, BUSIEST = 0.5, 0.8
+MAX_GATHER_S = 0.05
+REMEMBERED_S = 1.0
 
 
 class Due(Enum):
@@ -67,3 +71,25 @@ class Pacer:
         if now_s - self._forgot_s >= 1.0:
             self._forgot_s = now_s
             self._in_flight = min(self._in_flight * FORGET, self._receive_maximum)
+
+
+class Gathering:
+    """How busy the pipeline is, and how long a turn lets messages gather: many at a time cost less
+    each, and an idle pipeline lets nobody wait.
+    """
+
+    def __init__(self) -> None:
+        self._busy = 0.0
+
+    def note(self, worked_s: float, waited_s: float) -> None:
+        """One turn."""
+        turn_s = worked_s + waited_s
+        if turn_s <= 0:
+            return
+        weight = min(1.0, turn_s / REMEMBERED_S)
+        self._busy += weight * (worked_s / turn_s - self._busy)
+
+    @property
+    def wait_s(self) -> float:
+        over = (self._busy - BUSY) / (BUSIEST - BUSY)
+        return MAX_GATHER_S * min(1.0, max(0.0, over))

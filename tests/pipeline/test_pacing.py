@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from monitor.pipeline.pacing import Due, Pacer
+import pytest
+
+from monitor.pipeline.pacing import MAX_GATHER_S, Due, Gathering, Pacer
 
 
 def fresh(receive_maximum: int = 1000) -> Pacer:
@@ -67,3 +69,32 @@ def test_silence_teaches_from_half_of_what_any_broker_has_in_flight() -> None:
         pacer.due(0.01, n_pending, 0.0, 0, 0, False)
         assert pacer.due(0.02, limit // 2 - 1, 0.0, 5, 0, False) is Due.NOTHING
         assert pacer.due(0.03, limit // 2, 0.0, 5, 0, False) is Due.TAILS
+
+
+def test_an_idle_pipeline_lets_nobody_wait() -> None:
+    gathering = Gathering()
+    assert gathering.wait_s == 0.0
+    for _ in range(200):
+        gathering.note(0.004, 0.006)
+    assert gathering.wait_s == 0.0
+    gathering.note(0.0, 0.0)
+    assert gathering.wait_s == 0.0
+
+
+def test_the_busier_it_is_the_longer_messages_gather() -> None:
+    gathering = Gathering()
+    for _ in range(2000):
+        gathering.note(0.0065, 0.0035)
+    half = gathering.wait_s
+    assert half == pytest.approx(MAX_GATHER_S / 2, rel=0.01)
+    for _ in range(2000):
+        gathering.note(0.01, 0.0)
+    assert gathering.wait_s == MAX_GATHER_S
+    gathering.note(0.0, 1.0)  # a second of rest is remembered as such
+    assert gathering.wait_s == 0.0
+
+
+def test_one_long_turn_of_a_quiet_pipeline_is_no_load() -> None:
+    gathering = Gathering()
+    gathering.note(0.3, 0.0)
+    assert gathering.wait_s == 0.0
