@@ -38,6 +38,9 @@ RowKey = tuple[str, int, int, int]  # sensor, segment, first sample, number of s
 START_S = 30.0
 NEVER_S = 3600.0  # an expected period that no test waits for
 
+# Recordings are of 2023. By default hours are kept for three years: since November 2026 no more.
+KEPT_EVER = {"ten_minutes_days": 36_500, "hours_days": 36_500}
+
 
 def configuration(port: int, recording: Recording, **changes: Any) -> dict[str, Any]:
     """A configuration for raw float32 messages of the recording's sensors; `changes` replace whole
@@ -55,8 +58,7 @@ def configuration(port: int, recording: Recording, **changes: Any) -> dict[str, 
             {"topic": TOPIC, "payload": {"format": "raw", "dtype": "float32"}}
         ],
         "sensors": [rule],
-        # Recordings are of 2023: their trends are to stay.
-        "journal": {"path": "camshaft.journal", "trends": {"ten_minutes_days": 36_500}},
+        "journal": {"path": "camshaft.journal", "trends": KEPT_EVER},
         **changes,
     }
 
