@@ -37,7 +37,7 @@ def settings_of(
 
     datas, received_ns : of the messages of one sender
     """
-    table = _table(frames, datas)
+    table = np.concatenate([frames.table(data) for data in datas[:N_MESSAGES]])
     fields = _floats(frames.clock, table) or _alike(frames, datas, table, notes)
     if fields is None:
         return None
@@ -63,12 +63,6 @@ def settings_of(
     if frames.tail:
         settings["trailer_bytes"] = frames.tail
     return settings, len(at)
-
-
-def _table(frames: Frames, datas: Sequence[bytes]) -> Bytes:
-    """(n, bytes of the struct)"""
-    body = [data[frames.head : len(data) - frames.tail] for data in datas[:N_MESSAGES]]
-    return np.frombuffer(b"".join(body), np.uint8).reshape(-1, frames.clock.frame)
 
 
 def _floats(clock: Clock, table: Bytes) -> dict[int, Stored]:

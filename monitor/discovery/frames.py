@@ -178,15 +178,15 @@ class Frames:
     tail: int
     clock: Clock
 
+    def table(self, data: bytes) -> Bytes:
+        """(n, bytes of the struct) of a message."""
+        body = data[self.head : len(data) - self.tail]
+        return np.frombuffer(body, np.uint8).reshape(-1, self.clock.frame)
+
     def rests(self, datas: Sequence[bytes]) -> list[bytes]:
         """Of each message what is not the clock."""
-        clock, found = self.clock, []
-        for data in datas:
-            body = data[self.head : len(data) - self.tail]
-            table = np.frombuffer(body, np.uint8).reshape(-1, clock.frame)
-            own = range(clock.at, clock.at + clock.width)
-            found.append(np.delete(table, list(own), axis=1).tobytes())
-        return found
+        own = list(self.clock.span)
+        return [np.delete(self.table(data), own, axis=1).tobytes() for data in datas]
 
 
 def frames_of(clock: Clock, datas: Sequence[bytes], notes: Notes) -> Frames | None:

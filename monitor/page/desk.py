@@ -9,7 +9,8 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -58,6 +59,7 @@ from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
 from monitor.records.zones import Limits
 
+T = TypeVar("T")
 MAX_ROWS = 2000
 MAX_EVENTS = 500
 MAX_KINDS = 50
@@ -337,35 +339,30 @@ class Desk:
 
     async def mute(self, request: Request) -> Response:
         """Hold a point's alarms back until a stated time."""
-        self._may_write(request)
-        values, now_ns = await body_of(request), time.time_ns()
-        path = self._config.journal.path
-        until_ns = await asyncio.to_thread(upkeep.mute, path, values, now_ns)
+        until_ns = await self._written(request, upkeep.mute)
         return answer({"until_ms": until_ns // 1_000_000})
 
     async def unmute(self, request: Request) -> Response:
-        self._may_write(request)
-        values, now_ns = await body_of(request), time.time_ns()
-        await asyncio.to_thread(upkeep.unmute, self._config.journal.path, values, now_ns)
+        await self._written(request, upkeep.unmute)
         return answer({})
 
     async def note_repair(self, request: Request) -> Response:
         """A hundred windows later an event says whether it helped."""
-        self._may_write(request)
-        values, now_ns = await body_of(request), time.time_ns()
-        await asyncio.to_thread(
-            upkeep.note_repair, self._config.journal.path, values, now_ns
-        )
+        await self._written(request, upkeep.note_repair)
         return answer({})
 
     async def ask_diagnosis(self, request: Request) -> Response:
         """The service answers with the point's next windows, in an event and under diagnosis."""
+        await self._written(request, upkeep.ask_diagnosis)
+        return answer({})
+
+    async def _written(
+        self, request: Request, write: Callable[[Path, Mapping[str, object], int], T]
+    ) -> T:
+        """What came of writing the request's values into the point's journal."""
         self._may_write(request)
         values, now_ns = await body_of(request), time.time_ns()
-        await asyncio.to_thread(
-            upkeep.ask_diagnosis, self._config.journal.path, values, now_ns
-        )
-        return answer({})
+        return await asyncio.to_thread(write, self._config.journal.path, values, now_ns)
 
     async def promise(self, request: Request) -> Response:
         """What is promised of a point's alarm; "" where its rule has no budget."""

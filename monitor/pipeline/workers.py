@@ -46,11 +46,11 @@ class Workers:
         own, *others = ([work[place] for place in part] for part in parts)
         waiting = [self._pool.submit(lambda some: list(judge(some)), one) for one in others]
         found = [list(judge(own)), *(one.result() for one in waiting)]
-        judgements = dict(
-            (place, judgement)
+        judgements = {
+            place: judgement
             for part, some in zip(parts, found, strict=True)
             for place, judgement in zip(part, some, strict=True)
-        )
+        }
         return [judgements[place] for place in range(len(work))]
 
     def close(self) -> None:
