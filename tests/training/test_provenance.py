@@ -11,10 +11,11 @@ from training.plain import plain
 from training.provenance import read_provenance
 from training.recipe import CUTMIX, Recipe
 
+NAMES = sorted(folder.name for folder in BUNDLED_MODELS.iterdir())
 SIMULATOR = BUNDLED_MODELS / "simulator"
 
 
-@pytest.mark.parametrize("name", ["simulator", "cnc-milling"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_bundled_model_reads_and_writes_the_same(name: str) -> None:
     manifest = load_model_manifest(BUNDLED_MODELS / name)
     written = yaml.safe_load((BUNDLED_MODELS / name / "manifest.yaml").read_text())[
