@@ -309,15 +309,29 @@ class Pipeline:
         record = self._record_of(message)
         if message.after_loss:
             self._note_missing(message.topic, "refused_message", record)
+        marks = {}
+        for index, (sensor, chunk) in enumerate(self._chunks(message, record, now_s)):
+            # Two chunks of one message are no duplicates of each other.
+            own = checksum if index == 0 else zlib.crc32(b"%d" % index, checksum)
+            if self._take_chunk(sensor, chunk, message, own, record, work, now_s):
+                marks[sensor.name] = sensor.n_received
+        return marks
+
+    def _chunks(
+        self, message: Message, record: int | None, now_s: float
+    ) -> list[tuple[Sensor, Chunk]]:
+        """What the message brings of sensors: nothing where it brings something else, or is
+        refused.
+        """
         try:
             content = self._read(message)
             self._note_context(message)
             if isinstance(content, RunningWord):
                 self._running.note(content)
-                return {}
+                return []
             if isinstance(content, LabelRequest):
                 self._batch.labels.append(content)
-                return {}
+                return []
             sensors = self._sensors_of(content, now_s)
         except PayloadError as error:
             detail = f"{error.detail} {self._router.hint(message)}".strip()
@@ -325,38 +339,44 @@ class Pipeline:
             if not message.retained:  # that one is from some other time
                 self._note_missing(message.topic, "refused_message", record)
                 self._note_not_understood(message, detail, now_s)
-            return {}
-        marks = {}
+            return []
         self._note_topic(message.topic, sensors)
-        for index, (sensor, chunk) in enumerate(zip(sensors, content, strict=True)):
-            # Two chunks of one message are no duplicates of each other.
-            own = checksum if index == 0 else zlib.crc32(b"%d" % index, checksum)
-            if record is not None:
-                if self._catch_up.is_known(sensor.name, record):
-                    if self._read_again(sensor, chunk, record):
-                        marks[sensor.name] = sensor.n_received
-                    continue
-                self._lose_tails([sensor.name] if sensor.name in self._catch_up else [])
-                sensor.newest_record = record
-            if self._is_of_other_sender(sensor, chunk, message):
-                continue
-            origin = self._origin(sensor, message, own)
-            if origin is Origin.FOREIGN:
-                continue
-            if origin is Origin.REPEATED:
-                self._drop(chunk, "duplicate")
-            elif message.retained and sensor.is_past(chunk):
-                self._drop(chunk, "retained")
-            else:
-                self._note_outage(sensor, message)
-                if self._is_behind:
-                    sensor.note_held()
-                if sensor.is_look_due(now_s):
-                    whole = self._memory.whole_of(message)
-                    sensor.look(whole, self._router.payload_of(message.topic), chunk, now_s)
-                self._push(sensor, chunk, own, work, now_s, self._piece(chunk, record))
-            marks[sensor.name] = sensor.n_received
-        return marks
+        return list(zip(sensors, content, strict=True))
+
+    def _take_chunk(
+        self,
+        sensor: Sensor,
+        chunk: Chunk,
+        message: Message,
+        checksum: int,
+        record: int | None,
+        work: list[Cut],
+        now_s: float,
+    ) -> bool:
+        """Whether the sensor's samples must be stored before the message is settled."""
+        if record is not None:
+            if self._catch_up.is_known(sensor.name, record):
+                return self._read_again(sensor, chunk, record)
+            self._lose_tails([sensor.name] if sensor.name in self._catch_up else [])
+            sensor.newest_record = record
+        if self._is_of_other_sender(sensor, chunk, message):
+            return False
+        origin = self._origin(sensor, message, checksum)
+        if origin is Origin.FOREIGN:
+            return False
+        if origin is Origin.REPEATED:
+            self._drop(chunk, "duplicate")
+        elif message.retained and sensor.is_past(chunk):
+            self._drop(chunk, "retained")
+        else:
+            self._note_outage(sensor, message)
+            if self._is_behind:
+                sensor.note_held()
+            if sensor.is_look_due(now_s):
+                whole = self._memory.whole_of(message)
+                sensor.look(whole, self._router.payload_of(message.topic), chunk, now_s)
+            self._push(sensor, chunk, checksum, work, now_s, self._piece(chunk, record))
+        return True
 
     def _record_of(self, message: Message) -> int | None:
         """The number that the source gave it, where such are noted."""
