@@ -10,20 +10,58 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from tests.servers.prepared import Prepared, is_prepared
+
 
 def start_child(
     command: Sequence[str | Path],
     log: IO[bytes] | int,
     environment: Mapping[str, str] | None = None,
+    *,
+    fresh: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """All it says goes to the log. Start it from a thread that lasts: with it the child ends."""
-    return subprocess.Popen(
-        [*dying_with_us(), *command],
+    """All it says goes to the log. Start it from a thread that lasts: with it the child ends.
+
+    fresh : not from the prepared process, see prepared.py
+    """
+    kind: type[subprocess.Popen[bytes]] = Prepared
+    before: list[str] = []
+    if fresh or not is_prepared(command, environment):
+        kind, before = subprocess.Popen, dying_with_us()
+    return kind(
+        [*before, *command],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
     )
+
+
+def run_child(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    timeout_s: float = 60.0,
+    *,
+    fresh: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """Its exit code and what it said. Raises subprocess.TimeoutExpired."""
+    kind: type[subprocess.Popen[bytes]] = Prepared
+    if fresh or not is_prepared(command, environment):
+        kind = subprocess.Popen
+    with kind(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            said = process.communicate(timeout=timeout_s)
+        except BaseException:
+            process.kill()
+            raise
+    out, error = (text.decode() for text in said)
+    return subprocess.CompletedProcess(command, process.returncode, out, error)
 
 
 def dying_with_us() -> list[str]:
