@@ -18,18 +18,23 @@ def start_child(
     log: IO[bytes] | int,
     environment: Mapping[str, str] | None = None,
     *,
-    fresh: bool = False,
+    has_children: bool = False,
 ) -> subprocess.Popen[bytes]:
     """All it says goes to the log. Start it from a thread that lasts: with it the child ends.
 
-    fresh : not from the prepared process, see prepared.py
+    has_children : it is a member of a group, whose own processes are prepared ones too
     """
-    kind: type[subprocess.Popen[bytes]] = Prepared
-    before: list[str] = []
-    if fresh or not is_prepared(command, environment):
-        kind, before = subprocess.Popen, dying_with_us()
-    return kind(
-        [*before, *command],
+    if is_prepared(command, environment):
+        return Prepared(
+            command,
+            has_children,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    return subprocess.Popen(
+        [*dying_with_us(), *command],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=log,

@@ -8,14 +8,16 @@ already, and the seed of hashes is the same for all of one worker.
 
 So a start is a new process all the same where that could matter: behind another program (a
 sandbox), on another system than Linux, where coverage is measured, where the environment says
-what Python or the C library read before any module (NOT_LATER), and where a test says `fresh`.
+what Python or the C library read before any module (NOT_LATER).
+
+A member of a Kafka group starts processes itself. Where a test wants them prepared too, the member
+gets an origin of its own, forked before its first thread, and this Popen in place of the library's.
 """
 
 from __future__ import annotations
 
 import atexit
 import ctypes
-import functools
 import json
 import os
 import socket
@@ -24,7 +26,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.paths import ROOT
 
@@ -51,6 +53,8 @@ class Start:
 
     warnings : what each -W says
     parent : the process id of who asks
+    dies_with_parent : even where that is killed
+    has_children : it starts prepared processes itself
     """
 
     module: str
@@ -59,18 +63,54 @@ class Start:
     environment: dict[str, str]
     folder: str
     parent: int
+    dies_with_parent: bool
+    has_children: bool
+
+
+class Origin:
+    """The process that forks, at the other end of the link."""
+
+    def __init__(self, link: socket.socket, children_die_with_us: bool = True) -> None:
+        self._link = link
+        self.children_die_with_us = children_die_with_us
+        self._lock = threading.Lock()
+        self._libc = ctypes.CDLL(None)
+
+    def start(self, start: Start, streams: list[int]) -> int:
+        """Returns the process id of our new child."""
+        with self._lock:
+            # Whose parent ends is then our child.
+            self._libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            socket.send_fds(self._link, [json.dumps(asdict(start)).encode()], streams)
+            answer = self._link.recv(MOST_BYTES)
+            self._libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        assert answer, "the prepared process has ended: its imports failed?"
+        return int(answer)
 
 
 class Prepared(subprocess.Popen[bytes]):
-    """Popen of a command that is_prepared() says yes to."""
+    """Popen of a command that is_prepared() says yes to.
+
+    origin : begun when it is first needed
+    """
+
+    origin: ClassVar[Origin | None] = None
+
+    def __init__(
+        self, command: Sequence[Any], has_children: bool = False, **how: Any
+    ) -> None:
+        self._has_children = has_children
+        super().__init__(command, **how)
 
     def _execute_child(self, *given: Any) -> None:
         """Instead of fork and exec. Popen calls it so in Python 3.11 to 3.13, with its own ends of
-        the streams, then the child's.
+        the streams and the child's.
         """
         words, folder, environment = given[0], given[5], given[6]
         pipes = given[10:16]
-        streams = [pipes[0], pipes[3], pipes[5]]
+        wanted = [pipes[0], pipes[3], pipes[5]]
+        streams = [number if end < 0 else end for number, end in enumerate(wanted)]
+        origin = Prepared.origin = Prepared.origin or _begin()
         at = words.index("-m")
         start = Start(
             module=words[at + 1],
@@ -79,11 +119,10 @@ class Prepared(subprocess.Popen[bytes]):
             environment=dict(os.environ if environment is None else environment),
             folder=str(folder or os.getcwd()),
             parent=os.getpid(),
+            dies_with_parent=origin.children_die_with_us,
+            has_children=self._has_children,
         )
-        inherited = [
-            number if stream < 0 else stream for number, stream in enumerate(streams)
-        ]
-        self.pid = _origin().start(start, inherited)
+        self.pid = origin.start(start, streams)
         self._child_created = True
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
 
@@ -108,40 +147,21 @@ def _not_later(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: v for name, v in environment.items() if name.startswith(NOT_LATER)}
 
 
-class _Origin:
-    """The process that forks."""
+def _begin() -> Origin:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    words = ["-m", "tests.servers.prepared_process", str(theirs.fileno())]
+    words += ["." * LONGEST_COMMAND]  # room for what /proc shows of each that it becomes
+    process = subprocess.Popen(
+        [sys.executable, *words],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        pass_fds=[theirs.fileno()],
+    )
+    theirs.close()
 
-    def __init__(self) -> None:
-        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._lock = threading.Lock()
-        self._libc = ctypes.CDLL(None)
-        words = ["-m", "tests.servers.prepared_process", str(theirs.fileno())]
-        words += [
-            "." * LONGEST_COMMAND
-        ]  # room for what /proc shows of each that it becomes
-        self._process = subprocess.Popen(
-            [sys.executable, *words],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-        )
-        theirs.close()
-        atexit.register(self._end)
+    def end() -> None:
+        ours.close()
+        process.wait(10)
 
-    def start(self, start: Start, streams: list[int]) -> int:
-        """Returns the process id of our new child."""
-        with self._lock:
-            # Ours are then those whose parent ends.
-            self._libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-            socket.send_fds(self._link, [json.dumps(asdict(start)).encode()], streams)
-            answer = self._link.recv(MOST_BYTES)
-            self._libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-        assert answer, "the prepared process has ended: its imports failed?"
-        return int(answer)
-
-    def _end(self) -> None:
-        self._link.close()
-        self._process.wait(10)
-
-
-_origin = functools.cache(_Origin)
+    atexit.register(end)
+    return Origin(ours)

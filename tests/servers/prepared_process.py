@@ -12,13 +12,15 @@ import os
 import runpy
 import signal
 import socket
+import subprocess
 import sys
 import time
 import warnings
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
-from tests.servers.prepared import MOST_BYTES, Start
+from tests.servers.prepared import MOST_BYTES, Origin, Prepared, Start
 
 # With what each of them imports. monitor.cli isn't among them: it is what a process then runs.
 MODULES = (
@@ -40,20 +42,24 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Serve until who asks has gone. In a forked process: run what was asked for."""
-    link = socket.socket(fileno=int(sys.argv[1]))
     for name in MODULES:
         import_module(name)
     assert len(os.listdir("/proc/self/task")) == 1, "a thread would not live on in a fork"
     gc.collect()
     gc.freeze()  # no collection touches, and so copies, what all share
+    _serve(socket.socket(fileno=int(sys.argv[1])))
+
+
+def _serve(link: socket.socket) -> None:
+    """Until who asks has gone. In a forked process: run what was asked for."""
     while True:
         asked, streams, _, _ = socket.recv_fds(link, MOST_BYTES, 3)
         if not asked:
             return
         start = Start(**json.loads(asked))
         if _is_child():
-            _end_with(start.parent)
+            if start.dies_with_parent:
+                _end_with(start.parent)
             link.send(str(os.getpid()).encode())
             link.close()
             _become(start, streams)
@@ -106,7 +112,23 @@ def _become(start: Start, streams: list[int]) -> None:
     sys.warnoptions[:] = start.warnings
     for action in start.warnings:
         warnings.simplefilter(action)  # type: ignore[arg-type]
+    if start.has_children:
+        _prepare_children()
     runpy.run_module(start.module, run_name="__main__", alter_sys=True)
+
+
+def _prepare_children() -> None:
+    """As if the processes of a member's partitions were started by the library's Popen."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        ours.close()
+        _serve(theirs)
+        sys.exit()
+    theirs.close()
+    # They end by themselves when they hear the member no more: that is what tests look at.
+    Prepared.origin = Origin(ours, children_die_with_us=False)
+    library = SimpleNamespace(Popen=Prepared, PIPE=subprocess.PIPE)
+    setattr(import_module("monitor.member.member"), "subprocess", library)  # noqa: B010
 
 
 def _show(start: Start) -> None:
