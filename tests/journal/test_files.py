@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from monitor.journal.schema import JournalError, claim
 from monitor.journal.writer import Journal
 from monitor.records.batch import Batch
 from tests.page_stage import write_config
+from tests.servers.child import run_child
 from tests.verdicts import make_verdict
 
 
@@ -170,11 +170,8 @@ def test_beside_a_service_or_another_restore_nothing_is_restored(
     assert "MB, a copy of" in capsys.readouterr().out
     with claim(path):
         for words in (["restore", str(copy)], ["compact"]):
-            other = subprocess.run(
-                [sys.executable, "-m", "monitor.cli", *words, "-c", str(config)],
-                capture_output=True,
-                text=True,
-                timeout=60,
+            other = run_child(
+                [sys.executable, "-m", "monitor.cli", *words, "-c", str(config)]
             )
             assert other.returncode == 2
             assert "another Camshaft service" in other.stderr

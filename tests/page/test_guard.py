@@ -7,7 +7,6 @@ import http.client
 import json
 import shutil
 import ssl
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -28,6 +27,7 @@ from monitor.page.views import waveform_view
 from monitor.records.batch import Batch
 from tests.page_stage import evidence, fill, serve, verdict, write_config
 from tests.servers.certificates import TestAuthority
+from tests.servers.child import run_child
 
 
 @pytest.mark.parametrize(
@@ -197,9 +197,7 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
             "--port",
             str(served.port),
         ]
-        said = subprocess.run(
-            command, capture_output=True, text=True, timeout=120, check=False
-        )
+        said = run_child(command)
     assert said.returncode == 2
     assert said.stderr.startswith(
         f"page.host = '127.0.0.1', page.port = {served.port}: cannot listen there: Address al"

@@ -110,7 +110,8 @@ class Members:
             words = [sys.executable, "-m", "monitor.cli", "run"]
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
             command = [*words, "-c", str(self.config_of(name))]
-            self.processes[name] = start_child(command, log, environment)
+            child = start_child(command, log, environment, has_children=True)
+            self.processes[name] = child
 
     def config_of(self, name: str) -> Path:
         """The same of all."""

@@ -29,7 +29,7 @@ from monitor.journal.writer import Journal
 from monitor.records.books import Books
 from monitor.records.commissioned import Commissioned
 from monitor.records.verdict import Status, Verdict
-from tests.servers.child import start_child
+from tests.servers.child import run_child, start_child
 from tests.servers.influx_standin import BUCKET, ORG, TOKEN
 from tests.servers.mosquitto import wait_until
 from tests.servers.recording import TOPIC, Recording
@@ -191,14 +191,7 @@ class Service:
             self.config_path,
             *arguments,
         ]
-        return subprocess.run(
-            list(map(str, words)),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env=self._environment,
-        )
+        return run_child(list(map(str, words)), self._environment)
 
     # -- what it says and did ---------------------------------------------------------------------
 
