@@ -12,10 +12,12 @@ import pytest
 
 from monitor.pipeline.router import Router, RunningWord
 from monitor.records.labels import LabelRequest
-from monitor.records.signal import Message
+from monitor.records.signal import Chunk, Message
 from monitor.signal.payload.base import PayloadError, SensorRule
+from tests.pipeline.test_edge_nodes import session
 from tests.signals import START_NS, configure, messages, noise, rules
 
+RAW = {"format": "raw", "dtype": "float32"}
 STATE = {"running": {"topic": "plant/{machine}/{point}/state"}}
 WORDS = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
 
@@ -33,6 +35,12 @@ def rule_of(sensor: str) -> SensorRule:
 def read(topic: str, payload: bytes, retained: bool = False) -> object:
     found = router()
     return found.read(Message(topic, payload, START_NS, retained=retained), rule_of)
+
+
+def chunks_of(found: Router, message: Message) -> list[Chunk]:
+    chunks = found.read(message, rule_of)
+    assert isinstance(chunks, list)
+    return chunks
 
 
 @pytest.mark.parametrize(("word", "is_running"), WORDS.items())
@@ -60,9 +68,8 @@ def test_what_is_refused(topic: str, payload: bytes, retained: bool, reason: str
 
 def test_samples_and_labels() -> None:
     (message,) = messages(noise(7), [7])
-    chunks = read(message.topic, message.payload)
-    assert isinstance(chunks, list)
-    assert [(one.sensor, one.samples.shape) for one in chunks] == [("m/p", (1, 7))]
+    (chunk,) = chunks_of(router(), message)
+    assert (chunk.sensor, chunk.samples.shape) == ("m/p", (1, 7))
     label = b'{"sensor": "m/p", "word": "NG confirmed"}'
     assert isinstance(read("camshaft/label", label), LabelRequest)
 
@@ -79,7 +86,7 @@ def test_what_a_topic_alone_tells() -> None:
 
 
 def of_topics(*topics: str, **payload: Any) -> Router:
-    how = payload or {"format": "raw", "dtype": "float32"}
+    how = payload or RAW
     subscriptions = [{"topic": topic, "payload": how} for topic in topics]
     return Router(rules(configure(subscriptions=subscriptions)))
 
@@ -119,12 +126,37 @@ def test_names_have_200_characters_at_most() -> None:
     assert found.whole_name(f"a/{machine}m/p") == ""
 
 
-def test_a_part_is_no_larger_than_a_payload_may_be() -> None:
+def test_a_part_is_not_empty_and_no_larger_than_a_payload_may_be() -> None:
     found = Router(replace(rules(configure()), max_payload_bytes=40))
     part = {"messageId": "a", "chunkIndex": 0, "totalChunks": 2}
-    for n, is_refused in ((40, False), (41, True)):
+    for n, is_refused in ((40, False), (41, True), (0, True)):
         message = Message(
             "vibration/m/p/waveform", b"x" * n, START_NS, {"__chunk": json.dumps(part)}
         )
         with pytest.raises(PayloadError) if is_refused else nullcontext():
             assert found.read(message, rule_of) == []
+
+
+SPARKPLUG = "spBv1.0/plant/DDATA/{machine}/{point}"
+
+
+def test_edge_nodes_are_heard_where_only_a_context_comes_from_them() -> None:
+    context = {"name": "t", "topic": SPARKPLUG, "format": "sparkplug", "value": "t"}
+    found = Router(rules(configure(context=[context])))
+    birth = session()[0]
+    assert found.read(birth, rule_of) == []
+    elsewhere = replace(birth, topic=birth.topic.replace("plant", "other"))
+    with pytest.raises(PayloadError, match="fits no subscription"):
+        found.read(elsewhere, rule_of)
+
+
+def test_raw_samples_may_come_on_a_topic_like_an_edge_node_s() -> None:
+    payloads = {"plant": {"format": "sparkplug", "metrics": ["x"]}, "raw": RAW}
+    subscriptions = [
+        {"topic": SPARKPLUG.replace("plant", group), "payload": payload}
+        for group, payload in payloads.items()
+    ]
+    found = Router(rules(configure(subscriptions=subscriptions)))
+    sent = Message("spBv1.0/raw/DDATA/m/p", noise(7).tobytes(), START_NS)
+    (chunk,) = chunks_of(found, sent)
+    assert (chunk.sensor, chunk.samples.shape) == ("m/p", (1, 7))
