@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from monitor.records.context import Value
 from monitor.records.geometry import Geometry
 from monitor.records.promise import PromiseState
 from monitor.records.signal import Chunk, Drop, Message, Window
-from monitor.records.stream import Position, StoredStream
+from monitor.records.stream import Piece, Position, StoredStream, TailRecords
 from monitor.records.verdict import Status, Verdict
 from monitor.signal.quality import Quality
 from tests.pipeline.test_promise import REFERENCE
@@ -159,6 +160,100 @@ def test_where_no_window_is_begun_another_rule_holds_at_once() -> None:
     sensor.adopt(longer)
     assert sensor.analyser is longer
     assert sensor.update().position.n_window == 2 * N_WINDOW
+
+
+def test_the_end_of_a_stream_is_a_border_too() -> None:
+    longer = plain(window_s=1.0)
+    for is_dead in (False, True):
+        sensor = sensor_of(plain())
+        take(sensor, 600, 0)
+        sensor.adopt(longer)
+        assert sensor.analyser is not longer
+        if is_dead:
+            sensor.died(START_NS, "its node has died")
+        else:
+            sensor.stopped(START_NS, 100.0)
+        assert sensor.analyser is longer
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_of_messages_that_were_held_a_rate_above_the_nominal_one_tells_nothing(
+    is_held: bool,
+) -> None:
+    sensor, kinds = sensor_of(plain()), []
+    if is_held:
+        sensor.note_held()
+    for number in range(100):
+        at_ns = START_NS + number * 125 * 10**6  # twice the rate
+        taken = sensor.take(Chunk("m/p", noise(500), RATE_HZ, at_ns), number, 0.0)
+        kinds += [event.kind for event in taken.troubles]
+    assert kinds == ([] if is_held else ["rate_wrong"])
+
+
+# -- after a restart, or with another's journal ---------------------------------------------------
+
+
+def begun(*, overlap: float = 0.0, n: int = 1300) -> tuple[Sensor, StoredStream]:
+    """A sensor that has taken n samples in, and what is stored of it but for the samples."""
+    sensor = sensor_of(plain(overlap=overlap))
+    chunk = Chunk("m/p", noise(n), RATE_HZ, START_NS, START_NS)
+    sensor.newest_record = 7
+    sensor.take(chunk, 0, 0.0, Piece(7, 7, n))
+    update = sensor.update()
+    records = update.records
+    position = deepcopy(update.position)
+    keys = list(update.keys)
+    return sensor, StoredStream(
+        position, keys, [], False, None, None, None, records=records
+    )
+
+
+def test_where_a_tail_s_records_are_is_told_if_all_of_them_are_known() -> None:
+    sensor, _ = begun()
+    assert sensor.update().records == TailRecords(7, 300, (Piece(7, 7, 1300),))
+    sensor.newest_record = None
+    assert sensor.update().records is None
+    unnoted = sensor_of(plain())
+    unnoted.newest_record = 8
+    take(unnoted, 600, 0)  # nobody said in which record
+    assert unnoted.update().records is None
+
+
+def test_a_refilled_stream_goes_on_as_if_nothing_had_been() -> None:
+    sensor, stored = begun()
+    other = sensor_of(plain())
+    other.note_read_again(300)
+    other.refill(stored, noise(1300)[:, 1000:])
+    assert (other.n_received, other.newest_record) == (300, 7)
+    ((_, expected),) = take(sensor, 700, 1300 / RATE_HZ).windows
+    ((_, found),) = take(other, 700, 1300 / RATE_HZ).windows
+    np.testing.assert_array_equal(found.samples, expected.samples)
+    assert (found.segment, found.first_sample) == (0, 1000)
+    assert other.n_received == 1000
+
+
+@pytest.mark.parametrize(
+    ("overlap", "n", "n_lost"),
+    [(0.0, 1300, 300), (0.0, 1000, 0), (0.5, 1300, 300), (0.5, 1000, 0)],
+)
+def test_a_stream_whose_records_are_gone_goes_on_in_a_new_segment(
+    overlap: float, n: int, n_lost: int
+) -> None:
+    _, stored = begun(overlap=overlap, n=n)
+    other = sensor_of(plain(overlap=overlap))
+    assert other.restore_without_tail(stored) == n_lost
+    assert other.newest_record == 7
+    ((_, window),) = take(other, 1000, 10).windows
+    assert (window.segment, window.first_sample) == (1, 0)
+    without = replace(stored, records=None)
+    assert sensor_of(plain(overlap=overlap)).restore_without_tail(without) == 0
+
+
+def test_a_restart_knows_the_newest_record() -> None:
+    _, stored = begun(n=1000)
+    other = sensor_of(plain())
+    other.restore(stored)
+    assert other.newest_record == 7
 
 
 def test_another_rule_has_messages_looked_at_anew() -> None:
