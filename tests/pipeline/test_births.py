@@ -80,14 +80,16 @@ def test_numbers_begin_anew_with_a_birth_that_is_of_now(
 
 
 def test_numbers_begin_anew_after_a_death() -> None:
-    nodes = EdgeNodes({}, 1 << 20)
-    sent = session()
-    for message in (sent[0], sent[-1]):
-        topic = SparkplugTopic.parse(message.topic)
-        assert topic is not None
-        nodes.note(message, topic, None)
-    assert nodes.take_news().dead == [(topic.data_of(""), "NDEATH")]
-    later = replace(topic, kind="NDATA")
+    nodes, sent = EdgeNodes({}, 1 << 20), session()
+    birth_topic, death_topic = (
+        SparkplugTopic.parse(sent[index].topic) for index in (0, -1)
+    )
+    assert birth_topic is not None
+    assert death_topic is not None
+    nodes.note(sent[0], birth_topic, None)
+    nodes.note(sent[-1], death_topic, None)
+    assert nodes.take_news().dead == [(death_topic.data_of(""), "NDEATH")]
+    later = replace(death_topic, kind="NDATA")
     nodes.note(Message(later.data_of(""), encoded(3, 77), START_NS), later, None)
     assert counted(nodes) == (0, 0)
 
