@@ -137,6 +137,7 @@ KEPT = Healthy("m/p", 1, 0, float(RATE_HZ), (), None)
     [
         (KEPT, 1, ""),
         (replace(KEPT, rpm=1210.0), 1, ""),
+        (replace(KEPT, rpm=1166.0), 1, ""),
         (replace(KEPT, rpm=1300.0), 1, "is of 1300 1/min"),
         (KEPT, 2, "needs ten seconds judged OK since"),
         (None, 1, "needs ten seconds judged OK since"),

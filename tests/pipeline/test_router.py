@@ -127,9 +127,9 @@ def test_names_have_200_characters_at_most() -> None:
 
 
 def test_a_part_is_not_empty_and_no_larger_than_a_payload_may_be() -> None:
-    found = Router(replace(rules(configure()), max_payload_bytes=40))
     part = {"messageId": "a", "chunkIndex": 0, "totalChunks": 2}
     for n, is_refused in ((40, False), (41, True), (0, True)):
+        found = Router(replace(rules(configure()), max_payload_bytes=40))
         message = Message(
             "vibration/m/p/waveform", b"x" * n, START_NS, {"__chunk": json.dumps(part)}
         )

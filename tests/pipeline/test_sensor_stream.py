@@ -243,7 +243,7 @@ def test_a_stream_whose_records_are_gone_goes_on_in_a_new_segment(
     other = sensor_of(plain(overlap=overlap))
     assert other.restore_without_tail(stored) == n_lost
     assert other.newest_record == 7
-    ((_, window),) = take(other, 1000, 10).windows
+    ((_, window),) = take(other, 1000, n / RATE_HZ).windows
     assert (window.segment, window.first_sample) == (1, 0)
     without = replace(stored, records=None)
     assert sensor_of(plain(overlap=overlap)).restore_without_tail(without) == 0

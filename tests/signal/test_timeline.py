@@ -132,13 +132,13 @@ def test_spans_with_verdicts(
 
 def test_of_seventeen_spans_the_nearest_older_two_become_one() -> None:
     known = position()
-    starts_s = [1000 * k for k in range(14)]
-    # the nearest to each other; the newest is nearer to the first, and stays
-    for start_s in (*starts_s, 50_000, 50_060, 90):
-        timeline.cover(known, start_s * S, (start_s + 9) * S)
-    spans_s = [(first // S, last // S) for first, last in known.covered]
-    own = [(start_s, start_s + 9) for start_s in starts_s]
-    assert spans_s == [*own, (50_000, 50_069), (90, 99)]
+    spans_s = [(1000 * k, 1000 * k + 9) for k in range(14)]
+    near_s = [(50_000, 50_009), (50_060, 52_060)]
+    # the newest is nearer to the first, and stays
+    for first_s, last_s in (*near_s, *reversed(spans_s), (90, 99)):
+        timeline.cover(known, first_s * S, last_s * S)
+    found_s = [(first // S, last // S) for first, last in known.covered]
+    assert found_s == [*spans_s, (50_000, 52_060), (90, 99)]
 
 
 def test_a_sample_lies_where_its_message_says() -> None:
@@ -207,6 +207,7 @@ def test_times_are_kept_where_windows_begin() -> None:
     assert known.first_message == (0, FINE)
     assert known.last_message == (1750, FINE + 1750 * MS)
     assert known.expected_ns == FINE + 2000 * MS
+    assert known.clock_step_ns == 0
     known.first_sample = 500  # windows begin at 500, 1500
     known.times = [(500, 0), (1400, 1)]
     timeline.place(known, chunk(FINE), 1500)
@@ -237,7 +238,7 @@ def test_whole_seconds_tell_ever_better_where_messages_begin() -> None:
 @pytest.mark.parametrize(
     ("delays_ms", "moved_ms"),
     [
-        # each for eleven messages, one a second: so long the least is looked for
+        # each for twelve messages, one a second: so long the least is looked for
         ([700], 0),
         ([0, 700], 0),
         ([0, 700, 700], 700),
@@ -261,8 +262,8 @@ def test_what_arrives_late_all_the_time_is_moved_along(
 ) -> None:
     known, second = position(on_arrival="no_time", start_ns=T), 0
     for delay_ms in delays_ms:
-        for number in range(11):
-            jitter_ms = 300 if number in (3, 7) else 0
+        for number in range(12):
+            jitter_ms = 300 if number in (0, 3, 7) else 0
             received_ns = T + second * S + (delay_ms + jitter_ms) * MS
             timeline.place(known, chunk(None, 1000, received_ns), 1000 * second)
             second += 1
