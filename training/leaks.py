@@ -76,9 +76,7 @@ def _is_in(these: Float32, others: Float32) -> NDArray[np.bool_]:
     end = np.searchsorted(sorted_others[:, 0], these[:, 0] + SAME_DB)
     return np.array(
         [
-            bool((np.abs(sorted_others[a:b] - one).max(axis=1) < SAME_DB).any())
-            if b > a
-            else False
+            (np.abs(sorted_others[a:b] - one).max(axis=1) < SAME_DB).any()
             for one, a, b in zip(these, first, end, strict=True)
         ]
     )

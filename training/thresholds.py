@@ -235,4 +235,4 @@ def healthy_floor(novelty: Float64, machine: Text) -> float:
     order = np.argsort(novelty)
     reached = np.cumsum(1 / (len(names) * counts[place][order]))
     index = np.searchsorted(reached, 1 - HEALTHY_ABOVE - 1e-9)
-    return float(novelty[order[min(int(index), len(order) - 1)]])
+    return float(novelty[order[index]])

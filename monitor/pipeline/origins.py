@@ -20,7 +20,6 @@ N_REMEMBERED = 16  # messages that a relay may be behind or ahead
 N_PROOFS = 2  # different payloads: a dead sensor anywhere sends the same zeros
 MAX_RIVALS = 16  # topics told apart for one sensor
 MAX_NAMES = 64  # likewise, names in messages
-MIN_BACK = 2  # times that a name must have come back
 
 
 class Origin(Enum):
@@ -87,7 +86,7 @@ class _Said:
         self.last = name
         if name == self.first or name in self.names:
             self.n_back += 1
-            self.is_shared = self.is_shared or self.n_back >= max(MIN_BACK, self.n_new)
+            self.is_shared = self.is_shared or self.n_back >= self.n_new
         else:
             self.n_new += 1
             self.names.append(name)

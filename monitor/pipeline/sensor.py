@@ -86,7 +86,7 @@ class Sensor:
         self._format = FormatCheck()
         self._clock = Clock()
         self._is_implausible = False  # of the segment
-        self._has_cut = False  # since the last break
+        self._has_cut = False  # a window, from the segment
         self._presence = Presence(now_s)
         self._is_too_short = False  # its snapshots, and a row has said so
         self._n_received = 0
@@ -129,8 +129,7 @@ class Sensor:
         piece : the records that it came in, where they are noted
         """
         is_back, pause_s = self._presence.heard(now_s)
-        if not self._windower.n_waiting:
-            self._at_border()
+        segment = self._windower.position.segment
         self._n_received += chunk.samples.shape[1]
         ended, before = self._sort_out(), self.analyser
         ended += self._windower.push(chunk, digest, piece)
@@ -140,7 +139,8 @@ class Sensor:
             self._at_border()
         news = self._troubles(chunk, pause_s if is_back else None, ended, windows, now_s)
         unjudged = self._too_short(ended, windows, chunk.received_ns)
-        self._has_cut = bool(windows) or (self._has_cut and not ended)
+        goes_on = segment == self._windower.position.segment
+        self._has_cut = bool(windows) or (self._has_cut and goes_on)
         return Taken(is_back, self._is_implausible, before, ended, windows, news, unjudged)
 
     def _sort_out(self) -> list[Gap | Drop]:

@@ -12,6 +12,7 @@ import zlib
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from monitor.records.series import Part, PartKey, SeriesKey
 from monitor.records.signal import Message
@@ -187,12 +188,8 @@ class SeriesBook:
 
     def _older(self, key: SeriesKey) -> bool:
         """Whether a series of the topic, begun before this one, still waits."""
-        for other in self._waiting:
-            if other == key:
-                return False
-            if other[0] == key[0]:
-                return True
-        return False
+        before = takewhile(lambda other: other != key, self._waiting)
+        return any(topic == key[0] for topic, _ in before)
 
     def _make_room(self, kept: SeriesKey) -> None:
         """At the expense of the oldest, and of the new one where there is no other."""

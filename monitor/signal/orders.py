@@ -30,7 +30,6 @@ WIDEST = 0.45  # of the speed: halfway to the next harmonic
 OVER = 1.25  # sampled so much above what the widest needs
 SMOOTH_S = 0.6  # the speed is steady within
 FEWEST_TURNS = 30
-FULL = 30.0  # a harmonic that is clearer than this counts no more
 SMALLEST = 1e-30
 
 Complex = NDArray[np.complex128]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
+import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ class Covered:
 
     lines : by file, then by test, those that it runs
     early : by file, those that ran before any test: at an import, or as tests were collected
-    seconds : by test
+    seconds : of processor time, by test: by the clock a busy machine takes many times as long
     failed : tests that prove nothing
     modules : of others, that the tests import
     """
@@ -104,14 +105,14 @@ class Listener:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         self._coverage.switch_context(item.nodeid)
+        began_s = time.process_time()
         try:
             return (yield)
         finally:
+            self.covered.seconds[item.nodeid] = time.process_time() - began_s
             self._coverage.switch_context("")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        seconds = self.covered.seconds
-        seconds[report.nodeid] = seconds.get(report.nodeid, 0.0) + report.duration
         if report.failed:
             self.covered.failed.append(report.nodeid)
 

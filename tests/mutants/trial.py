@@ -41,7 +41,8 @@ hypothesis.settings.register_profile(
 )
 POLL_S = 0.005
 # A mutant may loop for ever, or wait. Only a loop takes the processor, whatever else is busy.
-LEAST_CPU_S, LEAST_S, TIMES = 10.0, 30.0, 10.0
+LEAST_CPU_S, TIMES = 10.0, 10.0
+WAITS = 6.0  # by the clock so many times as long: other work takes the processor, too
 MOST_BYTES = 8 << 30  # nor may it take all memory from what else runs
 OPTIONS = (
     "-q",
@@ -113,7 +114,7 @@ class Trial:
 
 
 def begin(mutant: Mutant, tests: list[str], seconds: float) -> Trial:
-    """seconds : that the tests take without a mutant"""
+    """seconds : of processor time that the tests take without a mutant"""
 
     def work() -> int:
         sys.meta_path.insert(0, InPlace(mutant))
@@ -123,16 +124,18 @@ def begin(mutant: Mutant, tests: list[str], seconds: float) -> Trial:
 
 
 def tried(mutant: Mutant, work: Callable[[], int], seconds: float) -> Trial:
-    """Work in a process of its own, with its limits. seconds : that it takes without a mutant"""
-    longer = TIMES * seconds
+    """Work in a process of its own, with its limits.
+
+    seconds : of processor time that it takes without a mutant
+    """
+    limit = math.ceil(LEAST_CPU_S + TIMES * seconds)
 
     def limited() -> int:
-        limit = math.ceil(LEAST_CPU_S + longer)
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 10))
         resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
         return work()
 
-    return Trial(mutant, forked(limited), time.monotonic() + LEAST_S + longer)
+    return Trial(mutant, forked(limited), time.monotonic() + WAITS * limit)
 
 
 def in_turn(begun: Iterator[Trial], n_workers: int) -> Iterator[tuple[Mutant, str] | None]:

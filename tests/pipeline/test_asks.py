@@ -45,8 +45,29 @@ def test_it_is_answered_once_when_there_is_as_much_signal_as_is_kept(
     assert asked.questions[0].asked_by == "Ann and Bo"
     seconds = sum(stretch.shape[1] for stretch in asked.questions[0].stretches) / RATE_HZ
     assert seconds == 9
-    if status is not Status.NG:
-        assert one.n_bytes == 0
+    assert asked.questions[0].rate == 0.001
+    assert (one.n_bytes > 0) == (status is Status.NG)
+
+
+@pytest.mark.parametrize(
+    ("status", "alarm", "stays"),
+    [
+        (Status.OK, "clear", False),
+        (Status.OK, "raised", True),
+        (Status.NG, "clear", True),
+        (Status.NG, "raised", True),
+    ],
+)
+def test_once_it_is_answered_the_signal_of_a_sensor_that_is_well_goes(
+    status: Status, alarm: str, stays: bool
+) -> None:
+    one = diagnoser(Asked())
+    one.ask(ASK)
+    for index in range(9):
+        feed(one, index, status, alarm if index == 8 else "clear")
+    answers = [one.step(0), one.step(0)]
+    assert any(found is not None and found.asks == (ASK,) for found in answers)
+    assert (one.n_bytes > 0) == stays
 
 
 @pytest.mark.parametrize("status", [Status.IDLE, Status.BAD_DATA, Status.NO_DATA])

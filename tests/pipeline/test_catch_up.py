@@ -9,14 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 
 from monitor.journal.reader import JournalReader
+from monitor.pipeline.catch_up import CatchUp
 from monitor.pipeline.sensor import Sensor
 from monitor.records.signal import Message
+from monitor.records.stream import Piece, Position, StoredStream, TailRecords
 from tests.laws.test_numbered_source import partition
 from tests.laws.test_succession import WAYS, Owners, rows_of
-from tests.signals import START_NS
+from tests.signals import START_NS, noise
 
 N_EACH = 400  # samples a message, of windows of 1,000
 LATE_S = 3600.0
@@ -122,3 +125,24 @@ def test_a_message_that_had_been_refused_is_no_gap_of_now(tmp_path: Path) -> Non
     assert "m/b" not in waiting(owners)
     owners.finish()
     assert owners.rows().keys() == alone.rows().keys()
+
+
+def test_only_the_missing_pieces_are_taken_in_their_order() -> None:
+    pieces = (Piece(3, 3, 400), Piece(4, 5, 200))
+    records = TailRecords(5, 600, pieces)
+    stored = StoredStream(Position(), [], [], False, None, None, None, records=records)
+    found, samples = CatchUp({"m/p": stored}), noise(600)
+    assert not found.take("m/q", 3, samples[:, :400])
+    assert not found.take("m/p", 5, samples[:, 400:])  # its turn is later
+    assert not found.take("m/p", 3, samples[:, :399])
+    assert found.take("m/p", 3, samples[:, :400])
+    assert found.whole("m/p") is None
+    assert not found.take("m/p", 3, samples[:, :400])
+    assert found.passed(5) == []
+    assert found.passed(6) == ["m/p"]
+    assert found.take("m/p", 5, samples[:, 400:])
+    assert not found.take("m/p", 6, samples[:, 400:])
+    whole = found.whole("m/p")
+    assert whole is not None
+    np.testing.assert_array_equal(whole[1], samples)
+    assert "m/p" not in found

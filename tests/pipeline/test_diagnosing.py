@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -11,10 +12,10 @@ import pytest
 
 from monitor.config import Config
 from monitor.pipeline.configured import configured_rules
-from monitor.pipeline.diagnosing import LONGEST_S, MAX_BYTES, Diagnoser
+from monitor.pipeline.diagnosing import LONGEST_S, Diagnoser, in_events
 from monitor.pipeline.pipeline import Pipeline
-from monitor.records.batch import Batch
-from monitor.records.diagnosis import Diagnosed, Question
+from monitor.records.batch import Batch, Event
+from monitor.records.diagnosis import DIAGNOSED, Diagnosed, Question
 from monitor.records.machine import Machine, Surroundings
 from monitor.records.signal import Float32, Message, Window
 from monitor.records.verdict import Status
@@ -205,8 +206,72 @@ def test_one_a_turn_the_newest_alarm_first() -> None:
     assert [question.sensor for question in asked.questions] == ["c/p", "b/p", "a/p"]
 
 
-def test_many_sensors_stay_within_the_bound() -> None:
+def test_many_sensors_stay_within_128_mib_at_the_expense_of_the_first() -> None:
+    asked = Asked()
+    one = diagnoser(asked)
+    second = 4 * RATE_HZ
+    feed(one, 0, Status.NG, "clear", sensor="first")
+    feed(one, 0, Status.NG, "raised", sensor="second")
+    one.n_bytes = (128 << 20) - second  # as if others had sent as much
+    feed(one, 0, Status.NG, "raised", sensor="third")
+    assert one.n_bytes == 128 << 20
+    feed(one, 0, Status.NG, "raised", sensor="fourth")
+    assert one.n_bytes == 128 << 20
+    one.n_bytes += 1
+    feed(one, 1, Status.NG, "raised", sensor="fourth")
+    assert one.n_bytes == (128 << 20) + 1 - second
+    while one.step(0) is not None:
+        pass
+    assert [question.sensor for question in asked.questions] == ["fourth"]
+
+
+def test_of_a_sensor_that_has_been_ok_for_m_windows_nothing_more_is_kept() -> None:
     one = diagnoser(Asked())
-    for index in range(4):
-        feed(one, 0, Status.NG, "clear", n=MAX_BYTES // 12, sensor=f"s{index}/p")
-    assert 0 < one.n_bytes <= MAX_BYTES
+    feed(one, 0, Status.NG, "raised")
+    for index in range(1, 7):
+        assert one.n_bytes > 0
+        feed(one, index, Status.OK, "clear")
+    assert one.n_bytes == 0
+    assert one.step(0) is None  # its alarm was due, and is over
+
+
+def test_the_next_alarm_of_a_sensor_is_diagnosed_too() -> None:
+    asked = Asked()
+    one = diagnoser(asked)
+    for index, alarm in enumerate(("raised", "raised", "clear", "raised")):
+        feed(one, index, Status.NG, alarm)
+        assert (one.step(0) is not None) == (index in (0, 3))
+    assert [question.rate for question in asked.questions] == [0.0005, 0.0005]
+
+
+# -- what is told ---------------------------------------------------------------------------------
+
+
+def told(sensor: str, named: str, *, is_first: bool, kinds: Sequence[str]) -> list[Event]:
+    """The events of a turn with a diagnosis of m/p."""
+    nothing = np.zeros(0, np.float32)
+    found = Diagnosed("m/p", 7, "it is broken", {"named": named}, nothing, nothing)
+    events = [Event(number, sensor, kind, "text") for number, kind in enumerate(kinds)]
+    return in_events(events, found, is_first)
+
+
+def test_a_diagnosis_stands_in_the_newest_alarm_of_its_sensor() -> None:
+    kinds = ["alarm_raised", "back", "alarm_raised", "alarm_cleared"]
+    events = told("m/p", "", is_first=True, kinds=kinds)
+    assert [event.kind for event in events] == kinds
+    texts = ["text", "text", "text; it is broken", "text"]
+    assert [event.text for event in events] == texts
+
+
+@pytest.mark.parametrize(
+    ("named", "is_first", "n_more"),
+    [("", False, 0), ("", True, 1), ("gear", False, 1), ("gear", True, 1)],
+)
+@pytest.mark.parametrize(("sensor", "kind"), [("m/p", "back"), ("m/q", "alarm_raised")])
+def test_a_diagnosis_without_an_alarm_is_told_if_it_is_the_first_or_has_a_name(
+    sensor: str, kind: str, named: str, is_first: bool, n_more: int
+) -> None:
+    events = told(sensor, named, is_first=is_first, kinds=[kind])
+    assert events[0] == Event(0, sensor, kind, "text")
+    more = [Event(7, "m/p", DIAGNOSED, "it is broken")]
+    assert events[1:] == more[:n_more]

@@ -201,7 +201,7 @@ def test_invented_edge_nodes_make_few_requests() -> None:
     ]
     later = [replace(one, received_ns=one.received_ns + 11 * 10**9) for one in invented]
     batch = run([*invented, *later])
-    assert len(batch.commands) == 2 * edge_nodes.MAX_REQUESTS
+    assert len(batch.commands) == 40
 
 
 def test_a_restart_still_knows_the_aliases(tmp_path: Path) -> None:
@@ -290,6 +290,11 @@ def test_what_births_hold_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reasons == ["no_samples"] * 3 + ["too_many_births"] * 17
 
 
+def test_data_without_bytes_are_refused() -> None:
+    empty = replace(session()[2], payload=b"")
+    assert [one.reason for one in run([empty]).bad_payloads] == ["empty"]
+
+
 def test_a_number_beyond_255_is_refused() -> None:
     bad = replace(session()[2], payload=session()[2].payload[:-2] + encoded(3, 256))
     assert [one.reason for one in run([bad]).bad_payloads] == ["bad_sequence"]
@@ -309,15 +314,19 @@ def test_a_message_that_came_late_or_twice_is_no_loss_of_250() -> None:
     batch = run([*sent[:3], sent[3], sent[2], *sent[4:8]])
     assert batch.counters["sparkplug.late_messages"] == 1
     assert not batch.counters["sparkplug.lost_messages"]
+    assert not batch.commands
 
 
 def test_a_retained_birth_counts_where_there_is_no_other() -> None:
     sent = session()
     retained = [replace(one, retained=True) for one in sent[:2]]
-    assert not run([*retained, *sent[2:4]]).bad_payloads
+    batch = run([*retained, *sent[2:4]])
+    assert not batch.bad_payloads
+    assert not batch.commands
     assert not run([*sent[:2], *retained, *sent[2:4]]).bad_payloads
     batch = run([*sent[8:10], *retained, sent[10]])
     assert not batch.bad_payloads
+    assert not batch.commands
     assert not batch.counters["sparkplug.lost_messages"]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from monitor.journal.writer import Journal
 from monitor.pipeline.diagnosing import Diagnoser
-from monitor.pipeline.healthy import HealthyCollector
+from monitor.pipeline.healthy import HealthyCollector, is_wanted
 from monitor.records.batch import Batch
 from monitor.records.diagnosis import Healthy
 from monitor.records.machine import Machine, ShaftSpeed, Surroundings
@@ -61,10 +61,12 @@ def test_nine_seconds_make_it_whole_and_no_stretch_spans_a_gap() -> None:
         {"commissioning_id": None},
         {"context": {}},
         {"context": {RPM: "fast"}},
+        {"context": {RPM: 0.0}},
     ],
 )
 def test_of_what_is_not_well_nothing_is_kept(changes: dict[str, Any]) -> None:
-    assert collected(list(range(30)), **changes) is None
+    collector = HealthyCollector({})
+    assert not any(feed(collector, index, **changes) for index in range(30))
 
 
 def test_windows_at_another_speed_are_passed_over() -> None:
@@ -86,16 +88,24 @@ def test_it_is_taken_once_for_each_commissioning_also_after_a_restart(
         assert sum(one is not None for one in found) == wanted
 
 
-def test_many_sensors_wait_for_one_another() -> None:
+@pytest.mark.parametrize(("more", "n_at_once"), [(0, 2), (1, 1)])
+def test_many_sensors_wait_for_one_another(more: int, n_at_once: int) -> None:
     collector = HealthyCollector({})
-    n_channels = (64 << 20) // (RATE_HZ * 4) + 1
+    n_channels = (64 << 20) // (RATE_HZ * 4) + more
     samples = np.zeros((n_channels, RATE_HZ), np.float32)
     for name in ("a/p", "b/p"):
         verdict = replace(make_verdict(0, name), status=Status.OK, commissioning_id=1)
         verdict = replace(verdict, alarm="clear", context={RPM: 1000.0})
         window = Window(name, 1, 0, 0, float(RATE_HZ), samples, RATE_HZ)
         collector.take(verdict, window, RULE, NEAR)
-        assert collector.n_bytes == samples.nbytes
+    assert collector.n_bytes == n_at_once * samples.nbytes
+
+
+def test_what_grows_is_wanted_of_a_shaft_whose_speed_is_known() -> None:
+    fixed = Machine(ShaftSpeed(20.0, 20.0))
+    assert is_wanted(Surroundings(fixed))
+    assert is_wanted(Surroundings(Machine(), speed_context=RPM))
+    assert not is_wanted(Surroundings(Machine()))
 
 
 def test_the_journal_keeps_it_as_it_is(tmp_path: Path) -> None:
@@ -127,6 +137,7 @@ KEPT = Healthy("m/p", 1, 0, float(RATE_HZ), (), None)
     [
         (KEPT, 1, ""),
         (replace(KEPT, rpm=1210.0), 1, ""),
+        (replace(KEPT, rpm=1166.0), 1, ""),
         (replace(KEPT, rpm=1300.0), 1, "is of 1300 1/min"),
         (KEPT, 2, "needs ten seconds judged OK since"),
         (None, 1, "needs ten seconds judged OK since"),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.pipeline.origins import MAX_RIVALS, Origin, Origins
+from monitor.pipeline.origins import Origin, Origins, Senders
 from monitor.pipeline.pipeline import Pipeline
 from monitor.records.batch import Batch
 from monitor.records.signal import Message
@@ -238,9 +238,9 @@ def test_a_sensor_that_moves_to_another_gateway_goes_on() -> None:
 def test_topics_told_apart_are_bounded() -> None:
     origins = Origins()
     assert origins.judge("m/p", "a", 0, is_silent=False) is Origin.ITSELF
-    for n in range(3 * MAX_RIVALS):
+    for n in range(48):
         assert origins.judge("m/p", f"b{n}", 100 + n, is_silent=False) is Origin.FOREIGN
-    assert len(origins._known["m/p"].rivals) == MAX_RIVALS
+    assert len(origins._known["m/p"].rivals) == 16
 
 
 def test_two_topics_whose_payloads_name_one_sensor() -> None:
@@ -289,3 +289,70 @@ def test_a_relay_may_be_sixteen_messages_ahead(n_ahead: int, is_relay: bool) -> 
         origins.judge("m/p", GATEWAYS[0], checksum, is_silent=False)
     found = origins.judge("m/p", GATEWAYS[1], 99, is_silent=False)
     assert (found is Origin.ITSELF) == is_relay
+
+
+def spoken(names: str) -> list[bool]:
+    """Which of one sensor's messages are refused."""
+    senders = Senders()
+    return [senders.is_foreign("m/p", name, is_silent=False) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("names", "refused"),
+    [
+        ("abab", [3]),
+        ("abac", []),  # one that came back proves nothing
+        ("abacbc", [5]),
+        ("abcabc", [5]),
+        ("aabb", []),
+    ],
+)
+def test_senders_take_turns_where_they_come_back_as_often_as_new_ones_come(
+    names: str, refused: list[int]
+) -> None:
+    assert np.flatnonzero(spoken(names)).tolist() == refused
+
+
+def test_the_first_refusal_is_news_and_names_the_first_sender() -> None:
+    senders, news = Senders(), []
+    for name in "ababab":
+        if senders.is_foreign("m/p", name, is_silent=False):
+            news.append(senders.is_news("m/p"))
+            assert senders.first_of("m/p") == "a"
+    assert news == [True, False]
+
+
+def test_senders_told_apart_are_bounded() -> None:
+    senders = Senders()
+    for number in range(200):
+        senders.is_foreign("m/p", str(number), is_silent=False)
+    assert len(senders._said["m/p"].names) == 64
+
+
+def test_a_foreign_topic_is_news_once() -> None:
+    origins, news = Origins(), []
+    origins.judge("m/p", GATEWAYS[0], 0, is_silent=False)
+    assert not origins.is_news("m/p", GATEWAYS[0])
+    for checksum in (1, 2, 3):
+        origins.judge("m/p", GATEWAYS[1], checksum, is_silent=False)
+        news.append(origins.is_news("m/p", GATEWAYS[1]))
+    assert news == [True, False, False]
+
+
+def test_who_repeated_two_messages_may_bring_one() -> None:
+    origins = Origins()
+    for checksum in range(3):
+        origins.judge("m/p", GATEWAYS[0], checksum, is_silent=False)
+    heard = [
+        origins.judge("m/p", GATEWAYS[1], checksum, is_silent=False)
+        for checksum in (0, 1, 99)
+    ]
+    assert heard == [Origin.REPEATED, Origin.REPEATED, Origin.ITSELF]
+
+
+def test_what_a_topic_brought_as_it_took_over_may_be_repeated() -> None:
+    origins = Origins()
+    origins.judge("m/p", GATEWAYS[0], 0, is_silent=False)
+    assert origins.judge("m/p", GATEWAYS[1], 7, is_silent=True) is Origin.MOVED
+    assert origins.topic_of("m/p") == GATEWAYS[1]
+    assert origins.judge("m/p", GATEWAYS[0], 7, is_silent=False) is Origin.REPEATED

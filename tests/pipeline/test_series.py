@@ -324,3 +324,67 @@ def test_a_thousand_series_and_64_mib_wait(n_bytes: int, n_waiting: int) -> None
         book.add(Part(str(number), 0, 2), message(payload, number))
     ((oldest, _),) = book.take_news().given_up
     assert oldest.received_ns == START_NS
+
+
+def one_part(topic: str, name: str) -> tuple[Part, Message]:
+    """A series of one part alone."""
+    return Part(name, 0, 1), Message(topic, name.encode(), START_NS)
+
+
+def is_repeated(book: series.SeriesBook, topic: str, name: str) -> bool:
+    """Whether the part of a series that was whole is known when it comes again."""
+    book.take_news()
+    whole = book.add(*one_part(topic, name))
+    n_repeated = book.take_news().counters["series.repeated_parts"]
+    assert n_repeated == (whole is None)
+    return bool(n_repeated)
+
+
+def test_the_last_series_of_a_thousand_topics_are_known_when_they_come_again() -> None:
+    book = series.SeriesBook({}, 100)
+    for number in range(1000):
+        assert book.add(*one_part(f"t{number}", "a")) is not None
+    assert is_repeated(book, "t0", "a")
+    book.add(*one_part("t0", "b"))  # which makes it the newest
+    assert not is_repeated(book, "t0", "a")
+    book.add(*one_part("t1000", "a"))
+    assert [is_repeated(book, f"t{n}", "a") for n in (0, 2, 999, 1)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_part_that_comes_twice_while_others_are_missing_is_counted_once() -> None:
+    book = series.SeriesBook({}, 100)
+    for _ in range(3):
+        assert book.add(Part("a", 0, 2), message(b"x", 1)) is None
+    counters = book.take_news().counters
+    assert (counters["series.parts"], counters["series.repeated_parts"]) == (1, 2)
+
+
+def test_a_part_that_makes_a_series_too_long_is_not_kept() -> None:
+    book = series.SeriesBook({}, 30)
+    for index in range(3):
+        book.add(Part("a", index, 4), message(bytes(10), index))
+    with pytest.raises(PayloadError, match=r"has 40 bytes, at most 30"):
+        book.add(Part("a", 3, 4), message(bytes(10), 3))
+    assert len(book.take_news().parts) == 3
+    assert book.take_whole() is None
+
+
+def test_an_older_series_of_the_same_topic_may_still_wait() -> None:
+    book = series.SeriesBook({}, 30)
+    book.add(Part("older", 0, 2), message(b"x", 1))
+    book.add(Part("b", 0, 2), message(b"x", 2))
+    book.add(Part("younger", 0, 2), message(b"x", 2))
+    found = book.add(Part("b", 1, 2), message(b"y", 3))
+    assert found is not None
+    assert found.follows_incomplete
+    found = book.add(Part("older", 1, 2), message(b"y", 4))
+    assert found is not None
+    assert not found.follows_incomplete
+    other = book.add(*one_part("elsewhere", "c"))
+    assert other is not None
+    assert not other.follows_incomplete

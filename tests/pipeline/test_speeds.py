@@ -10,7 +10,7 @@ import pytest
 
 from monitor.pipeline.configured import configured_rules
 from monitor.pipeline.pipeline import Pipeline
-from monitor.pipeline.speeds import MAX_SPEEDS, N_KEPT, SpeedHistory
+from monitor.pipeline.speeds import SpeedHistory
 from monitor.pipeline.stretches import Timed
 from monitor.pipeline.told_speed import told_speed
 from monitor.records.context import Told, Value
@@ -100,7 +100,9 @@ def test_the_course_reaches_over_the_signal_and_no_further() -> None:
         ([5.0, 9.0], 1500.0, 0.0),
         ([5.0, 6.0, 7.0], 0.0, 0.0),
         ([5.0, 6.0, 7.0, 8.0, 9.0], "fast", 0.0),
-        ([5.0, 6.0, 7.0, 8.0, 9.0], 1500.0, 1.0),
+        ([5.0, 6.0, 7.0, 8.0, 9.0], 1500.0, 0.51),
+        ([7.1, 8.0, 9.0], 1500.0, 0.0),
+        ([5.0, 7.1, 8.0, 9.0], 1500.0, 0.0),
     ],
 )
 def test_told_too_rarely_or_beside_a_burst_it_is_no_course(
@@ -108,6 +110,27 @@ def test_told_too_rarely_or_beside_a_burst_it_is_no_course(
 ) -> None:
     signal = [Timed(5 * SECOND_NS, 4.0, unsteady_s)]
     assert history(at_s, value).courses("m/p", RPM, signal) == ()
+
+
+@pytest.mark.parametrize(
+    ("at_s", "rpm", "unsteady_s"),
+    [([5.0, 7.0], 1500.0, 0.5), ([5.0, 6.0, 7.0], 0.5, 0.0), ([7.0, 9.0], 60.0, 0.1)],
+)
+def test_told_every_two_seconds_it_is_one(
+    at_s: list[float], rpm: float, unsteady_s: float
+) -> None:
+    signal = [Timed(5 * SECOND_NS, at_s[-1] - 5.0, unsteady_s)]
+    (found,) = history(at_s, rpm).courses("m/p", RPM, signal)
+    np.testing.assert_array_equal(found.at_s, np.array(at_s) - 5.0)
+    np.testing.assert_array_equal(found.hz, rpm / 60)
+
+
+def test_one_word_among_numbers_makes_no_course() -> None:
+    known = history([5.0, 6.0, 7.0, 8.0, 9.0])
+    signal = [Timed(5 * SECOND_NS, 4.0, 0.0)]
+    assert known.courses("m/p", RPM, signal)
+    known.note({KEY: Told("fast", 9 * SECOND_NS, SECOND_NS)})
+    assert not known.courses("m/p", RPM, signal)
 
 
 def test_one_stretch_without_a_course_leaves_all_without() -> None:
@@ -123,12 +146,13 @@ def test_what_is_kept_is_bounded_and_of_wanted_names_alone() -> None:
     known.note({KEY: Told(1500.0, 0, 1)})
     assert known.n_kept == 0
     known.want(RPM)
-    for index in range(MAX_SPEEDS + 10):
-        known.note({(RPM, f"m{index}", ""): Told(1500.0, 0, 1)})
-    assert known.n_kept == MAX_SPEEDS
-    for index in range(2 * N_KEPT):
+    for index in range(2010):
+        told = Told(1500.0, 0, 1)
+        known.note({("tool", "m", ""): told, (RPM, f"m{index}", ""): told})
+    assert known.n_kept == 2000
+    for index in range(500):
         known.note({(RPM, "m0", ""): Told(1500.0, index, 1)})
-    assert known.n_kept == MAX_SPEEDS - 1 + N_KEPT
+    assert known.n_kept == 1999 + 256
 
 
 # -- what comes of them ---------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from monitor.diagnosis.shaft import Shaft, by_told, in_turns
 from monitor.records.machine import ShaftSpeed
-from monitor.records.signal import Float32
+from monitor.records.signal import Float32, Float64
 from monitor.signal.orders import SpeedProfile, read_speed, steadied
 from monitor.signal.welch import mean_density
 from monitor.simulator.machine import SimulatedMachine
@@ -124,5 +125,47 @@ def test_the_speed_is_read_from_the_lines() -> None:
     assert np.abs(profile.hz / true_hz - 1)[inner].max() < 0.005
 
 
+LONGER_S = np.arange(round(2 * SECONDS * RATE_HZ)) / RATE_HZ
+
+
+def lines_of(sizes: Sequence[float], noise: float) -> Float64:
+    """Of a shaft of 25 Hz, the first order first."""
+    lines = [
+        size * np.sin(2 * np.pi * 25.0 * (k + 1) * LONGER_S + k)
+        for k, size in enumerate(sizes)
+    ]
+    random = np.random.default_rng(0)
+    return np.asarray(np.sum(lines, axis=0) + noise * random.normal(size=len(LONGER_S)))
+
+
+def error_within(samples: Float64, asked_hz: float) -> float:
+    """Of the speed that is read, relative, in the middle: near its ends a line is less sure."""
+    profile = read_speed(samples.astype(np.float32), RATE_HZ, asked_hz)
+    assert profile is not None
+    n = len(profile.hz)
+    return float(np.abs(profile.hz[2 * n // 5 : 3 * n // 5] / 25.0 - 1).max())
+
+
+@pytest.mark.parametrize("asked_hz", [24.66, 25.06, 25.13])
+@pytest.mark.parametrize("clear", [0, 2, 4])
+def test_a_steady_speed_is_read_exactly_whichever_order_is_clear(
+    clear: int, asked_hz: float
+) -> None:
+    sizes = [1.0 if k == clear else 0.05 for k in range(5)]
+    assert error_within(lines_of(sizes, 0.02), asked_hz) < 4e-5
+
+
+def test_a_foreign_line_beside_an_order_is_not_followed() -> None:
+    foreign = 1.5 * np.sin(2 * np.pi * 5 * 25.0 * 1.025 * LONGER_S)
+    assert error_within(lines_of([1.0] * 5, 0.01) + foreign, 25.0) < 5e-5
+
+
+def test_the_first_order_alone_tells_the_speed() -> None:
+    assert error_within(lines_of([1.0], 0.1), 25.13) < 5.5e-3
+
+
 def test_too_few_turns_have_no_profile() -> None:
-    assert read_speed(np.zeros(1_000, np.float32), RATE_HZ, 25.0) is None
+    thirty_turns = round(30 * RATE_HZ / 25.0)
+    signal = np.ones(thirty_turns, np.float32)
+    assert read_speed(signal, RATE_HZ, 25.0) is not None
+    assert read_speed(signal[:-1], RATE_HZ, 25.0) is None

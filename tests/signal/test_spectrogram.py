@@ -8,6 +8,7 @@ import pytest
 
 from monitor.signal.spectrogram import (
     SpectrogramSettings,
+    column_starts,
     default_grid,
     default_settings,
     spectrogram,
@@ -47,6 +48,115 @@ def test_whole_millisecond_columns_for_usual_sensors() -> None:
         grid = default_grid(default_settings(rate_hz, n_window))
         assert grid.shape == (24, 10)
         np.testing.assert_allclose(np.diff(grid.t_edges_s) * 1e3, column_ms)
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "n_window", "expected"),
+    [
+        (1000.0, 16, (8, 2, 5, [1, 2, 3])),
+        (1000.0, 17, (8, 1, 10, [1, 2, 3])),
+        (1000.0, 24, (12, 2, 7, [1, 2, 3, 4, 5])),
+        (1000.0, 35, (17, 5, 4, [1, 2, 3, 4, 5, 6, 7])),
+        (8000.0, 40, (20, 8, 3, [1, 2, 3, 4, 5, 6, 7, 8, 9])),
+    ],
+)
+def test_defaults_of_short_windows(
+    rate_hz: float, n_window: int, expected: tuple[int, int, int, list[int]]
+) -> None:
+    assert in_brief(rate_hz, n_window) == expected
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "n_window", "n_fft", "hop", "n_columns", "sum_of_bins"),
+    [
+        (1000.0, 77, 38, 7, 6, 171),
+        (2000.0, 78, 39, 13, 4, 171),
+        (1000.0, 135, 64, 15, 5, 346),
+        (2000.0, 555, 74, 37, 5, 373),
+        (1000.0, 1013, 202, 101, 9, 690),
+        (2000.0, 3331, 222, 111, 10, 732),
+        (2000.0, 55_568, 604, 302, 8, 1598),
+    ],
+)
+def test_defaults_stay_what_they_are(
+    rate_hz: float, n_window: int, n_fft: int, hop: int, n_columns: int, sum_of_bins: int
+) -> None:
+    """Others would set aside what sensors without a model were commissioned with."""
+    *brief, bins = in_brief(rate_hz, n_window)
+    assert brief == [n_fft, hop, n_columns]
+    assert sum(bins) == sum_of_bins
+
+
+def in_brief(rate_hz: float, n_window: int) -> tuple[int, int, int, list[int]]:
+    """n_fft, hop, columns of the map, and the bins that bands begin with."""
+    settings = default_settings(rate_hz, n_window)
+    bins = list(settings.band_bins)
+    edges = np.array(settings.band_edges_hz) / settings.delta_f_hz
+    np.testing.assert_allclose(edges, np.array(bins) - 0.5)
+    return settings.n_fft, settings.hop, default_grid(settings).shape[1], bins
+
+
+def test_columns_hold_equally_many_frames_but_the_last() -> None:
+    for n_frames in range(1, 30):
+        for n_t in range(1, n_frames + 1):
+            starts = column_starts(n_frames, n_t)
+            each = np.diff([*starts, n_frames])
+            assert len(each) == n_t
+            assert (each > 0).all()
+            assert len(set(each[:-1].tolist())) <= 1
+
+
+def test_what_lies_above_the_last_band_is_in_none() -> None:
+    time_s = np.arange(1000) / 1000
+    samples = np.sin(2 * np.pi * 400 * time_s).astype(np.float32)[None, None]
+    assert spectrogram(samples, GOOD).max() < -60
+
+
+def test_a_frame_longer_than_what_is_worked_on_at_a_time() -> None:
+    settings = SpectrogramSettings(1000.0, 300_000, 300_000, 1, "boxcar", (0.0, 500.002))
+    samples = np.random.default_rng(0).normal(size=(3, 1, 300_000)).astype(np.float32)
+    found = spectrogram(samples, settings)
+    assert found.shape == (3, 1, 1, 1)
+    # all of a variance of 1, spread over 500 Hz
+    np.testing.assert_allclose(found, 10 * np.log10(1 / 500), atol=0.1)
+
+
+WIDE = {"n_fft": 2, "hop": 2, "band_edges_hz": (0.0, 600.0)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sample_rate_hz": 0.5, "band_edges_hz": (0.0, 0.2)},
+        {"sample_rate_hz": 1e9 - 1, "band_edges_hz": (0.0, 1e8)},
+        {"n_window": 2, **WIDE},
+        {"n_window": 1 << 24},
+        {"hop": 1},
+        {"hop": 100},
+        {"band_edges_hz": (0.0, 510.0)},
+    ],
+)
+def test_settings_at_a_limit_are_taken(change: dict[str, Any]) -> None:
+    assert replace(GOOD, **change).n_frames >= 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sample_rate_hz": 1e9, "band_edges_hz": (0.0, 1e8)},
+        {"n_window": 1, **WIDE},
+        {**WIDE, "n_fft": 1, "hop": 1},
+        {"n_window": (1 << 24) + 1},
+        {"hop": 0},
+        {"band_edges_hz": (5.0, 105.0, 105.0)},
+        {"band_edges_hz": (5.0, 105.0, 55.0)},
+        {"band_edges_hz": (-5.0, 105.0)},
+        {"band_edges_hz": (0.0, 510.1)},
+    ],
+)
+def test_settings_beyond_a_limit_are_not(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must"):
+        replace(GOOD, **change)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,32 @@ def test_no_run_stands_on_both_sides(
         assert not shared_runs(dataset.select(fold.train), dataset.select(fold.test))
 
 
+@pytest.mark.parametrize(
+    "split", [*SPLITS[:4], lambda data: leaky(data), lambda data: leaky(data, 3)]
+)
+def test_each_window_is_tested_once(
+    dataset: Dataset, split: Callable[[Dataset], list[Fold]]
+) -> None:
+    folds = split(dataset)
+    assert sorted(np.concatenate([fold.test for fold in folds])) == list(
+        range(len(dataset))
+    )
+
+
+def test_groups_are_dealt_by_their_share_of_ng_however_long_they_are(
+    dataset: Dataset,
+) -> None:
+    """Of four in two folds the two with the more ng windows stand apart."""
+    shares = {"a": (4, 0), "b": (3, 1), "c": (5, 15), "d": (0, 1)}  # ok, ng
+    group = np.concatenate([np.full(sum(n), name) for name, n in shares.items()])
+    label = np.concatenate([np.repeat([0, 1], n) for n in shares.values()])
+    some = dataset.select(np.arange(len(group)))
+    columns = {"g": group, "machine": group, "point": group, "group": group}
+    grouped = Dataset(**{**vars(some), "label": label, "columns": columns})
+    folds = [set(group[fold.test]) for fold in by_group(grouped, "g", 2)]
+    assert all(len(names & {"a", "b"}) == len(names & {"c", "d"}) == 1 for names in folds)
+
+
 @pytest.mark.parametrize("column", ["machine", "operation"])
 def test_leaving_one_out_tests_each_window_once(dataset: Dataset, column: str) -> None:
     folds = leave_one_out(dataset, column)

@@ -9,15 +9,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.evidence.novelty import NOVELTY_FLOOR, commission, conformal_threshold
+from monitor.evidence.false_alarms import independent_count
+from monitor.evidence.novelty import (
+    NOVELTY_FLOOR,
+    commission,
+    commission_with_scores,
+    commissioned_range,
+    conformal_threshold,
+    score_of_levels,
+)
+from monitor.signal.spectrogram import default_settings
 from training import TrainingError
 from training.dataset import Dataset
 from training.thresholds import (
+    DEFAULT_RATE,
+    HALF,
+    centre_db,
     commission_sensor,
     first_windows,
     healthy_floor,
     leave_run_out_scores,
     novelty_floor,
+    novelty_scores,
     threshold_by_run,
 )
 
@@ -60,12 +73,93 @@ def test_long_runs_weigh_no_more_than_short_ones() -> None:
     ("rate", "text"),
     [
         (0.05, "3 runs can show no less than 0.25; 19 runs are needed"),
+        (0.24, "3 runs can show no less than 0.25; 4 runs are needed"),
+        (0.0, "between 0 and 1"),
+        (1.0, "between 0 and 1"),
         (1.5, "between 0 and 1"),
     ],
 )
 def test_an_impossible_rate_is_refused(rate: float, text: str) -> None:
     with pytest.raises(TrainingError, match=text):
         threshold_by_run(np.arange(6.0), np.array([0, 0, 1, 1, 2, 2]), rate)
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(0.1, 8.0), (0.2, 7.0), (0.21, 7.0)])
+def test_the_threshold_is_the_lowest_that_keeps_the_rate(
+    rate: float, expected: float
+) -> None:
+    assert threshold_by_run(np.arange(9.0), np.arange(9), rate) == expected
+
+
+def made(
+    machine: list[str], label: list[int], group: list[str], bad: list[str] | None = None
+) -> Dataset:
+    """Windows of one channel, eight bands and two columns, of the point "p" of each machine."""
+    n = len(machine)
+    psd_db = np.random.default_rng(n).normal(-40, 3, (n, 1, 8, 2)).astype(np.float32)
+    return Dataset(
+        settings=default_settings(2000.0, 1000),
+        psd_db=psd_db,
+        label=np.array(label, np.int8),
+        columns={
+            "machine": np.array(machine),
+            "point": np.full(n, "p"),
+            "group": np.array(group),
+        },
+        segment=np.zeros(n, np.int64),
+        first_sample=np.arange(n, dtype=np.int64),
+        start_s=np.arange(float(n)),
+        bad_reason=np.array(bad or [""] * n),
+        waveform=np.zeros((n, 3), np.float32),
+    )
+
+
+def test_the_first_windows_are_the_sensor_s_own_judged_and_not_ng() -> None:
+    machine = ["A"] * 5 + ["B"] * 60
+    label = [0, 1, -1, 0, 0] + [0] * 60
+    bad = ["", "", "", "clipped", ""] + [""] * 60
+    data = made(machine, label, ["g"] * 65, bad)
+    first = {name: list(chosen) for name, chosen in first_windows(data).items()}
+    assert first == {"A/p": [0, 2, 4], "B/p": list(range(5, 55))}
+    of_half = first_windows(data, 2, HALF)
+    assert [len(chosen) for chosen in of_half.values()] == [1, 2]
+
+
+def test_a_rate_is_raised_to_what_the_runs_can_show_unless_it_must_hold() -> None:
+    data = made(["A"] * 12, [0] * 12, ["g1"] * 6 + ["g2"] * 6)
+    logit, used = np.arange(12.0), np.arange(12)
+    by_runs = commission_sensor(data, data.psd_db, used, 0.01, logit)
+    assert by_runs.rate == pytest.approx(1 / 3)
+    assert by_runs.logit_threshold == 11.0
+    assert by_runs.n_runs == by_runs.novelty_stated.n_independent == 2
+    assert by_runs.network_stated is not None
+    assert by_runs.network_stated.n_independent == 2
+    with pytest.raises(TrainingError, match="2 runs can show no less"):
+        commission_sensor(data, data.psd_db, used, 0.01, None, strict=True)
+    by_windows = commission_sensor(data, data.psd_db, used[:6], 0.01, None)
+    assert by_windows.rate == pytest.approx(1 / 7)
+    assert (by_windows.logit_threshold, by_windows.network_stated) == (None, None)
+    single = made(["A"] * 12, [0] * 12, ["g1"] * 12)
+    usual = commission_sensor(single, data.psd_db, used, DEFAULT_RATE, None)
+    assert usual.rate == 0.1
+
+
+def test_a_single_run_is_worth_what_its_windows_say() -> None:
+    data = made(["A"] * 12, [0] * 12, ["g1"] * 12)
+    logit = np.sin(np.arange(12.0) / 3)  # neighbours resemble each other
+    found = commission_sensor(data, data.psd_db, np.arange(12), 0.1, logit)
+    assert found.network_stated is not None
+    assert found.network_stated.n_independent == independent_count(logit)
+    assert found.network_stated.rate >= 0.1
+
+
+def test_what_proves_nothing_is_the_runs_used_or_in_a_run_alone_its_windows() -> None:
+    data = made(["A"] * 6 + ["B"] * 6, [0] * 12, ["g1"] * 6 + ["g1"] * 3 + ["g2"] * 3)
+    of_a = commission_sensor(data, data.psd_db, np.arange(3), 0.5, None)
+    assert (of_a.sensor, list(of_a.excluded)) == ("A/p", [0, 1, 2])
+    of_b = commission_sensor(data, data.psd_db, np.arange(6, 8), 0.5, None)
+    assert (of_b.sensor, list(of_b.excluded)) == ("B/p", [6, 7, 8])
+    assert list(of_b.used) == [6, 7]
 
 
 def test_the_baseline_is_the_monitors(dataset: Dataset) -> None:
@@ -78,6 +172,29 @@ def test_the_baseline_is_the_monitors(dataset: Dataset) -> None:
     assert found.n_runs == 2
     assert found.rate == 0.5
     assert set(dataset.run[found.excluded]) == set(dataset.run[first])
+
+
+def test_each_run_is_scored_against_the_others(dataset: Dataset) -> None:
+    psd_db = dataset.psd_db[:24]
+    level_db = psd_db.mean(axis=3, dtype=np.float64)
+    alone = leave_run_out_scores(level_db, np.arange(24))
+    np.testing.assert_allclose(alone, commission_with_scores(psd_db, None)[1])
+    runs = np.repeat(np.arange(4), 6)
+    others = commissioned_range(level_db[6:])
+    by_run = leave_run_out_scores(level_db, runs)
+    np.testing.assert_array_equal(by_run[:6], score_of_levels(level_db[:6], *others))
+
+
+def test_levels_and_novelty_are_the_monitors(dataset: Dataset) -> None:
+    healthy = commission(dataset.psd_db[:12])
+    np.testing.assert_array_equal(centre_db(dataset.psd_db[:12]), healthy.centre_db)
+    level_db = dataset.psd_db.mean(axis=3, dtype=np.float64)
+    expected = score_of_levels(
+        level_db, healthy.low_db.astype(np.float64), healthy.high_db.astype(np.float64)
+    )
+    found = novelty_scores(dataset.psd_db, healthy)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert found.max() > 0
 
 
 def test_leaving_runs_out_is_no_easier_than_leaving_windows_out(dataset: Dataset) -> None:
@@ -109,3 +226,20 @@ def test_labelled_faults_set_the_floor_where_it_would_miss_them(dataset: Dataset
     assert novelty_floor(dataset, broad) == NOVELTY_FLOOR  # nothing better beyond chance
     healthy = np.where(dataset.label == 1, np.nan, 0.01)
     assert novelty_floor(dataset, healthy) == NOVELTY_FLOOR
+
+
+def test_twenty_machines_set_the_floor_that_one_window_in_twenty_exceeds() -> None:
+    novelty = np.random.default_rng(1).permutation(200) / 200
+    machine = np.array([f"M{i % 20}" for i in range(200)])
+    assert healthy_floor(novelty, machine) == 189 / 200
+    data = made([*machine, *machine[:9]], [0] * 200 + [-1] * 9, ["g"] * 209)
+    with_unlabelled = np.append(novelty, np.full(9, 5.0))
+    assert novelty_floor(data, with_unlabelled) == 189 / 200
+
+
+def test_a_score_at_the_floor_does_not_exceed_it() -> None:
+    """Most windows of twenty machines stand at it: a threshold above it is no better."""
+    machine = [f"M{i % 20}" for i in range(80)]
+    data = made(machine, [0] * 60 + [1] * 20, [str(i // 4) for i in range(80)])
+    novelty = np.where(data.label == 1, 0.3, 0.2)
+    assert novelty_floor(data, novelty) == 0.2
