@@ -9,23 +9,28 @@ cache.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from monitor.evidence.cam import activation_maps
 from monitor.evidence.model_folder import (
     ModelError,
     ModelManifest,
     load_model_manifest,
     read_checked,
 )
-from monitor.records.signal import Float32
+from monitor.records.signal import Float32, Float64
 
 NETWORK_FILE = "model.tflite"
 INPUT_NAME, LOGIT_NAME, FEATURES_NAME = "psd_db", "logit", "features"
 BATCH_SIZES = (1, 8)
+
+# Windows of a batch, their logits, their features.
+Read = Callable[[slice, Float32, Float32], None]
 
 
 def open_network(content: bytes, n_threads: int) -> Any:
@@ -48,11 +53,19 @@ class _Ready:
     logit: int
     features: int
 
-    def run(self, psd_db: Float32) -> tuple[Float32, Float32]:
+    def run(self, psd_db: Float32) -> Float32:
+        """The logits, shape (n_batch,); features_here() has the rest."""
         self.interpreter.set_tensor(self.psd_db, psd_db)
         self.interpreter.invoke()
-        logit = self.interpreter.get_tensor(self.logit)
-        return logit.reshape(self.n_batch), self.interpreter.get_tensor(self.features)
+        logit: Float32 = self.interpreter.get_tensor(self.logit)
+        return logit.reshape(self.n_batch)
+
+    def features_here(self) -> Float32:
+        """Of the last run, where the interpreter has them: it runs no more while anybody holds
+        them.
+        """
+        here: Float32 = self.interpreter.tensor(self.features)()
+        return here
 
 
 class _Own(threading.local):
@@ -91,6 +104,33 @@ class Classifier:
             n_t, n_maps).
         Raises ValueError if the shape is not the model's.
         """
+        features = np.empty((len(psd_db), *self._features_shape), np.float32)
+
+        def copy(part: slice, _: Float32, found: Float32) -> None:
+            features[part] = found
+
+        return self._run(psd_db, copy), features
+
+    def explain(self, psd_db: Float32) -> tuple[Float32, Float32, Float64]:
+        """As predict(), with each window's map in place of its features, which are many times as
+        large and are not copied.
+
+        Returns logit; contribution and residual as cam.activation_maps has
+        them.
+        """
+        head = self.manifest.head
+        weights = np.asarray(head.weights, np.float32)
+        contribution = np.empty((len(psd_db), *self._features_shape[:2]), np.float32)
+        residual = np.empty(len(psd_db))
+
+        def add_up(part: slice, logit: Float32, features: Float32) -> None:
+            found = activation_maps(features, weights, head.bias, logit)
+            contribution[part], residual[part] = found
+
+        return self._run(psd_db, add_up), contribution, residual
+
+    def _run(self, psd_db: Float32, read: Read) -> Float32:
+        """Logits. read : is called for each batch, and keeps nothing of the features"""
         if psd_db.shape[1:] != self._input_shape:
             raise ValueError(
                 f"psd_db has shape {psd_db.shape}: must be (n,"
@@ -98,25 +138,23 @@ class Classifier:
             )
         n = len(psd_db)
         logit = np.empty(n, np.float32)
-        features = np.empty((n, *self._features_shape), np.float32)
         start = 0
         while start < n:
             # A few are cheaper one by one than padded.
             size = BATCH_SIZES[n - start > BATCH_SIZES[1] // 2]
             part = slice(start, min(start + size, n))
-            logit[part], features[part] = self._run(psd_db[part], size)
+            n_own, ready = part.stop - start, self._batch(size)
+            logit[part] = ready.run(self._padded(psd_db[part], size))[:n_own]
+            read(part, logit[part], ready.features_here()[:n_own])
             start += size
-        return logit, features
+        return logit
 
-    def _run(self, psd_db: Float32, size: int) -> tuple[Float32, Float32]:
-        n = len(psd_db)
-        batch = np.ascontiguousarray(psd_db, np.float32)
-        if n < size:
-            batch = np.concatenate(
-                [batch, np.zeros((size - n, *self._input_shape), np.float32)]
-            )
-        logit, features = self._batch(size).run(batch)
-        return logit[:n], features[:n]
+    def _padded(self, psd_db: Float32, size: int) -> Float32:
+        n_missing = size - len(psd_db)
+        if not n_missing:
+            return np.ascontiguousarray(psd_db, np.float32)
+        nothing = np.zeros((n_missing, *self._input_shape), np.float32)
+        return np.concatenate([psd_db, nothing], dtype=np.float32)
 
     def _batch(self, size: int) -> _Ready:
         ready = self._own.ready
@@ -158,12 +196,10 @@ class Classifier:
 
     def _check_output(self, ready: _Ready) -> None:
         """A trial run: the shapes that come out must be the manifest's."""
-        logit, features = ready.run(
-            np.zeros((ready.n_batch, *self._input_shape), np.float32)
-        )
-        if features.shape[1:] != self._features_shape or not np.isfinite(logit).all():
+        logit = ready.run(np.zeros((ready.n_batch, *self._input_shape), np.float32))
+        shape = ready.features_here().shape[1:]
+        if shape != self._features_shape or not np.isfinite(logit).all():
             raise ModelError(
-                f"{self._file} gives the logit {logit[0]} and features of shape"
-                f" {features.shape[1:]}: must be finite and, by the manifest's grid and head,"
-                f" {self._features_shape}."
+                f"{self._file} gives the logit {logit[0]} and features of shape {shape}: must be"
+                f" finite and, by the manifest's grid and head, {self._features_shape}."
             )

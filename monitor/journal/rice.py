@@ -14,22 +14,22 @@ bits, likewise.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Whole = NDArray[np.int64]
+Whole = NDArray[np.signedinteger[Any]]  # int32 takes half the time of int64
 
 MAX_WIDTH = 62
-AT_ONCE = 1 << 13  # numbers: more at once only leave the cache
+AT_ONCE = 1 << 15  # numbers: more at once only leave the cache
 # The width is log2 of the mean, less this: of two-sided exponential scatter the best.
 MEAN_TO_WIDTH = float(np.log(2))
-_SHIFTS = np.arange(7, -1, -1, dtype=np.uint64)
 
 
 def pack(values: Whole) -> list[bytes]:
-    """Each row of (m, n) as bytes. values : between -2^61 and 2^61; n may be 0"""
-    folded = (values << 1) ^ (values >> 63)
+    """Each row of (m, n) as bytes. values : of a quarter of their type's range; n may be 0"""
+    folded = (values << 1) ^ (values >> (8 * values.itemsize - 1))
     widths = _widths(folded)
     packed = [b""] * len(values)
     n_rows = max(1, AT_ONCE // max(1, values.shape[1]))
@@ -73,7 +73,8 @@ def _rests(rests: Whole) -> list[bytes]:
     n_bits = ends[:, -1:] if ends.shape[1] else np.zeros((len(ends), 1), np.int64)
     borders = np.append(0, np.cumsum((n_bits + 7) // 8))
     bits = np.zeros(8 * int(borders[-1]), np.uint8)
-    bits[8 * borders[:-1, np.newaxis] + ends - 1] = 1
+    ends += 8 * borders[:-1, np.newaxis] - 1
+    bits[ends] = 1
     data = np.packbits(bits).tobytes()
     return [data[first:end] for first, end in pairwise(borders.tolist())]
 
@@ -85,12 +86,13 @@ def _lows(folded: Whole, width: int) -> list[bytes]:
     if width > 8:
         return _wide_lows(folded, width)
     n_rows, n = folded.shape
-    # Eight numbers fill as many whole bytes as each has bits.
-    eights = np.zeros((n_rows, (n + 7) // 8, 8), np.uint64)
-    eights.reshape(n_rows, -1)[:, :n] = folded & ((1 << width) - 1)
-    eights <<= _SHIFTS * np.uint64(width)
-    words = np.bitwise_or.reduce(eights, axis=2).astype(">u8").view(np.uint8)
-    data = words.reshape(n_rows, -1, 8)[..., 8 - width :].reshape(n_rows, -1)
+    words = np.zeros((n_rows, (n + 7) // 8 * 8), np.uint64)
+    words[:, :n] = folded & ((1 << width) - 1)
+    # Two in one, three times: eight numbers fill as many whole bytes as each has bits.
+    for n_together in (1, 2, 4):
+        words = words[:, ::2] << np.uint64(n_together * width) | words[:, 1::2]
+    bytes_of = words.astype(">u8").view(np.uint8).reshape(n_rows, -1, 8)
+    data = bytes_of[..., 8 - width :].reshape(n_rows, -1)
     return [row.tobytes() for row in data[:, : (n * width + 7) // 8]]
 
 

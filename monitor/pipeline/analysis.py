@@ -11,7 +11,6 @@ import numpy as np
 
 from monitor.config_sensors import SensorSettings
 from monitor.evidence.base import NetworkOutput
-from monitor.evidence.cam import activation_maps
 from monitor.evidence.geometry import geometry_of, spectrum_settings
 from monitor.evidence.model_folder import ModelManifest
 from monitor.evidence.network import Classifier
@@ -134,14 +133,9 @@ class Analyser:
 
 def predicted(classifier: Classifier, psd_db: Float32) -> list[NetworkOutput]:
     """psd_db : (n, n_channels, n_bands, n_frames), levels as the network is shown them"""
-    logit, features = classifier.predict(psd_db)
-    head = classifier.manifest.head
-    weights = np.asarray(head.weights, np.float32)
-    contribution, residual = activation_maps(features, weights, head.bias, logit)
-    return [
-        NetworkOutput(float(logit[i]), contribution[i], float(residual[i]))
-        for i in range(len(psd_db))
-    ]
+    logit, contribution, residual = classifier.explain(psd_db)
+    found = zip(logit.tolist(), contribution, residual.tolist(), strict=True)
+    return [NetworkOutput(*one) for one in found]
 
 
 def _with_rate(quality: Quality, window: Window, model_rate_hz: float) -> Quality:

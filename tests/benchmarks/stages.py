@@ -14,7 +14,7 @@ import numpy as np
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
-from monitor.evidence.cam import activation_maps, strongest_band
+from monitor.evidence.cam import strongest_band
 from monitor.journal.writer import Journal
 from monitor.pipeline.analysis import N_AT_ONCE
 from monitor.pipeline.pacing import COMMIT_S
@@ -144,19 +144,17 @@ def stage_costs_s(workload: Workload) -> dict[str, float]:
     """Seconds a window that each stage takes by itself, in batches as large as the pipeline's."""
     manifest = workload.classifier.manifest
     settings, grid = manifest.settings, manifest.map_grid
-    weights, bias = np.array(manifest.head.weights, np.float32), manifest.head.bias
     messages = workload.messages[:N_AT_ONCE]
     samples = np.resize(
         workload.samples(), (N_AT_ONCE, manifest.n_channels, settings.n_window)
     )
     psd_db = spectrogram(samples, settings)
-    logit, features = workload.classifier.predict(psd_db)
+    _, contribution, _ = workload.classifier.explain(psd_db)
     chunks = [
         decode_one(message, RAW, "machine/point", workload.rule) for message in messages
     ]
 
-    def maps() -> None:
-        contribution, _ = activation_maps(features, weights, bias, logit)
+    def bands() -> None:
         for cells in contribution:
             strongest_band(cells, grid.f_edges_hz)
 
@@ -167,15 +165,15 @@ def stage_costs_s(workload: Workload) -> dict[str, float]:
         "window": lambda: _cut(chunks, settings.n_window),
         "quality": lambda: assess(samples, None),
         "spectrogram": lambda: to_grid(spectrogram(samples, settings), grid.shape[1]),
-        "network": lambda: workload.classifier.predict(psd_db),
-        "map": maps,
+        "network": lambda: workload.classifier.explain(psd_db),
+        "map": bands,
     }
     return {name: _median_s(stage) / N_AT_ONCE for name, stage in stages.items()}
 
 
 def kernel_limit(workload: Workload) -> float:
     """Windows a second of processor time if only the float32 Fourier transforms and the network
-    ran, tapered frames lying ready.
+    with its maps ran, tapered frames lying ready.
     """
     settings = workload.classifier.manifest.settings
     samples = workload.samples()
@@ -184,7 +182,7 @@ def kernel_limit(workload: Workload) -> float:
     transform_s = (
         _median_s(lambda: scipy.fft.rfft(frames)) * settings.n_frames / len(frames)
     )
-    network_s = _median_s(lambda: workload.classifier.predict(psd_db)) / len(psd_db)
+    network_s = _median_s(lambda: workload.classifier.explain(psd_db)) / len(psd_db)
     n_channels = len(workload.rule.channels)
     return 1 / (n_channels * transform_s + network_s)
 

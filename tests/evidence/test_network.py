@@ -78,11 +78,15 @@ def test_results_outlive_the_next_batch_and_none_is_fine(
 def test_the_map_adds_up_to_the_logit(small: tuple[Path, KerasPredict]) -> None:
     classifier = Classifier(small[0])
     head = classifier.manifest.head
-    logit, features = classifier.predict(psd_db(3, 10))
-    _, residual = activation_maps(
-        features, np.array(head.weights, np.float32), head.bias, logit
-    )
-    assert residual.max() < 1e-4
+    batch = psd_db(3, 10)
+    logit, features = classifier.predict(batch)
+    weights = np.array(head.weights, np.float32)
+    expected = logit, *activation_maps(features, weights, head.bias, logit)
+    found = classifier.explain(batch)
+    classifier.explain(psd_db(4, 10))  # what was found outlives it
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert found[2].max() < 1e-4
 
 
 @needs_tensorflow
