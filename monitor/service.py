@@ -472,8 +472,8 @@ class Service:
         self._pacer.committed(time.monotonic())
         if not batch:
             return
-        if isinstance(self._source, Numbered) and batch.settled:
-            tokens = [delivery.token for delivery in batch.settled]
+        tokens = [delivery.token for delivery in batch.settled]
+        if isinstance(self._source, Numbered) and tokens:
             batch.position = self._source.position(tokens)
         self._store(batch)
         if batch.position is not None:
@@ -490,8 +490,8 @@ class Service:
                 event.kind,
                 printable(event.text),
             )
-        for delivery in batch.settled:
-            self._source.settle(delivery.token)
+        if tokens:
+            self._source.settle(tokens)
         if isinstance(self._source, Publisher):
             for command in batch.commands:
                 self._source.publish(command.topic, command.payload, qos=0)

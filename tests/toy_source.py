@@ -57,14 +57,12 @@ class FolderSource:
     def renew(self) -> None:
         """It has no secrets."""
 
-    def settle(self, token: object) -> bool:
+    def settle(self, tokens: Sequence[object]) -> None:
         """Files go in the order of delivery, as PUBACKs do."""
-        assert isinstance(token, str)
         with self._lock:
-            self._settled.add(token)
+            self._settled.update(token for token in tokens if isinstance(token, str))
             while self._order and self._order[0] in self._settled:
                 (self._folder / self._order.pop(0)).unlink()
-        return True
 
     @property
     def is_connected(self) -> bool:

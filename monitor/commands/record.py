@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
                 for command in recorder.take_commands():
                     client.publish(command.topic, command.payload, qos=0)
             if message.delivery is not None:
-                client.settle(message.delivery.token)
+                client.settle([message.delivery.token])
     except KeyboardInterrupt:
         print(file=sys.stderr)
     finally:

@@ -193,7 +193,7 @@ def _connect(stack: ExitStack, found: Broker, service: Child) -> MqttClient:
     def note(message: Message) -> None:
         online.append(message.payload)
         if message.delivery is not None:
-            client.settle(message.delivery.token)
+            client.settle([message.delivery.token])
 
     settings = MqttSettings(
         port=found.port, protocol=found.protocol, client_id="demo-machines"

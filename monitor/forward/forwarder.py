@@ -394,7 +394,7 @@ class Forwarder:
 
     def _settle(self, message: Message) -> None:
         if message.delivery is not None:
-            self._source.settle(message.delivery.token)
+            self._source.settle([message.delivery.token])
 
     def _keep(self, record: Record) -> None:
         with self._lock:

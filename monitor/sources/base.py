@@ -77,10 +77,9 @@ class Source(Protocol):
         """
         ...
 
-    def settle(self, token: object) -> bool:
-        """A delivery's samples are stored. Tokens may come in any order; what is acknowledged keeps
-        to the order of delivery. False for a token of a connection that is
-        gone.
+    def settle(self, tokens: Sequence[object]) -> None:
+        """These deliveries' samples are stored. Tokens may come in any order; what is acknowledged
+        keeps to the order of delivery. One of a connection that is gone settles nothing.
         """
         ...
 

@@ -65,7 +65,7 @@ def test_a_flood_against_a_slow_subscriber(
             message = listener.messages[number]
             assert message.payload[:5] == f"{number:05d}".encode()
             assert message.delivery is not None
-            assert listener.client.settle(message.delivery.token)
+            listener.client.settle([message.delivery.token])
         assert listener.client.counters.dropped_by_broker == 0
 
 

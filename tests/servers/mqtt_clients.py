@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from paho.mqtt import client as paho
@@ -69,7 +70,7 @@ class Listener:
     def _take(self, message: Message) -> None:
         self.messages.append(message)
         if self._acknowledge and message.delivery is not None:
-            assert self.client.settle(message.delivery.token)
+            self.client.settle([message.delivery.token])
 
     @property
     def payloads(self) -> list[bytes]:
@@ -91,11 +92,16 @@ class Listener:
 
 
 @contextmanager
-def publisher(port: int, **login: str) -> Iterator[paho.Client]:
+def publisher(
+    port: int, host: str = "127.0.0.1", ca_file: Path | None = None, **login: str
+) -> Iterator[paho.Client]:
+    """ca_file : over TLS"""
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
     if login:
         client.username_pw_set(**login)
-    client.connect("127.0.0.1", port)
+    if ca_file is not None:
+        client.tls_set(str(ca_file))
+    client.connect(host, port)
     client.loop_start()
     wait_until(client.is_connected, why="the publisher is connected")
     try:

@@ -61,11 +61,11 @@ def test_acknowledgements_leave_in_order_of_receipt() -> None:
     unsettled = Unsettled()
     for packet_id in (7, 3, 9):
         unsettled.add(packet_id)
-    assert unsettled.settle(9) == []
-    assert unsettled.settle(3) == []
-    assert unsettled.settle(3) == []
-    assert unsettled.settle(7) == [7, 3, 9]
-    assert unsettled.settle(7) == []
+    assert unsettled.settle([9]) == []
+    assert unsettled.settle([3, 3]) == []
+    assert unsettled.settle([3, 8]) == []
+    assert unsettled.settle([7]) == [7, 3, 9]
+    assert unsettled.settle([7]) == []
     assert len(unsettled) == 0
 
 
@@ -120,6 +120,37 @@ def test_messages_arrive_with_what_they_carry(broker: Mosquitto, protocol: str) 
 
 
 @needs_mosquitto
+def test_messages_that_paho_must_read_keep_their_place(broker: Mosquitto) -> None:
+    """Of others it sees nothing: that is what makes them cheap."""
+    with Listener(broker.port) as listener, publisher(broker.port) as client:
+        listener.ready()
+        read_by_paho = beside_paho(listener)
+        for index, payload in enumerate(numbered(12)):
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            if index % 3 == 0:
+                properties.ContentType = "text/plain"
+            client.publish(TOPIC, payload, qos=index % 2, properties=properties)
+        listener.wait_for(*numbered(12))
+        assert read_by_paho == numbered(12)[::3]
+        wait_until(lambda: listener.client.n_unsettled == 0)
+
+
+def beside_paho(listener: Listener) -> list[bytes]:
+    """The payloads that come to paho's own callback from now on."""
+    found: list[bytes] = []
+    client = listener.client._client
+    on_message = client.on_message
+    assert on_message is not None
+
+    def note(*arguments: Any) -> None:
+        found.append(arguments[2].payload)
+        on_message(*arguments)
+
+    client.on_message = note
+    return found
+
+
+@needs_mosquitto
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_the_session_outlives_the_process(broker: Mosquitto, protocol: str) -> None:
     """Two client objects are two processes to the broker: neither knows the other's packet ids."""
@@ -141,7 +172,7 @@ def test_unacknowledged_messages_come_again_with_dup(broker: Mosquitto) -> None:
         listener.ready()
         send(broker.port, *numbered(4))
         listener.wait_for(*numbered(4))
-        assert listener.client.settle(delivery(listener, 0).token)
+        listener.client.settle([delivery(listener, 0).token])
         # The acknowledgement has reached the broker once it delivers what it sent after it on this
         # connection.
         wait_until(
@@ -165,7 +196,7 @@ def test_unacknowledged_messages_come_again_with_dup(broker: Mosquitto) -> None:
         } == {2}
         assert old[1] is not None
         # A PUBACK on another connection would settle a stranger.
-        assert not listener.client.settle(old[1].token)
+        listener.client.settle([old[1].token])
         assert listener.client.n_unsettled == 3
         assert listener.client.counters.connection_losses == 1
 
@@ -204,7 +235,7 @@ def test_receive_maximum_bounds_what_is_in_flight(broker: Mosquitto) -> None:
         for index in range(20):
             at = index if index < 5 else index + 1  # "behind" lies between
             wait_until(lambda at=at: len(listener.messages) > at)  # type: ignore[misc]
-            assert listener.client.settle(delivery(listener, at).token)
+            listener.client.settle([delivery(listener, at).token])
         assert [
             payload for payload in listener.payloads if payload != b"behind"
         ] == numbered(20)
@@ -220,9 +251,9 @@ def test_acknowledged_out_of_order_they_still_count(broker: Mosquitto) -> None:
         send(broker.port, *numbered(4))
         listener.wait_for(*numbered(4))
         for index in (2, 1):
-            assert listener.client.settle(delivery(listener, index).token)
+            listener.client.settle([delivery(listener, index).token])
         assert listener.client.n_unsettled == 4  # held back behind the first
-        assert listener.client.settle(delivery(listener, 0).token)
+        listener.client.settle([delivery(listener, 0).token])
         assert listener.client.n_unsettled == 1
         acknowledged_at_broker(listener, broker)
         listener.messages.clear()
@@ -277,9 +308,9 @@ def test_after_a_lost_session_packet_ids_mean_other_messages(broker: Mosquitto) 
         listener.wait_for(*numbered(2))
         new = [delivery(listener, i) for i in range(2)]
         assert [one.key for one in new] == [one.key for one in old[:2]]
-        assert not any(listener.client.settle(one.token) for one in old)
+        listener.client.settle([one.token for one in old])
         assert listener.client.n_unsettled == 2
-        assert all(listener.client.settle(one.token) for one in new)
+        listener.client.settle([one.token for one in new])
         assert listener.client.n_unsettled == 0
 
 
@@ -540,8 +571,14 @@ def test_tls_with_the_right_authority(tmp_path: Path, authority: TestAuthority) 
         Listener(
             broker.port, host="localhost", tls={"ca_file": authority.ca_file}
         ) as listener,
+        publisher(broker.port, host="localhost", ca_file=authority.ca_file) as client,
     ):
         listener.ready()
+        payloads = [one * 30_000 for one in numbered(9)]  # some records of TLS each
+        for payload in payloads:
+            client.publish(TOPIC, payload, qos=1)
+        listener.wait_for(*payloads)
+        wait_until(lambda: listener.client.n_unsettled == 0)
 
 
 @needs_mosquitto

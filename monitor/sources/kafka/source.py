@@ -139,10 +139,9 @@ class KafkaSource:
             self._asked = self._here()
             return self._asked
 
-    def settle(self, token: object) -> bool:
+    def settle(self, tokens: Sequence[object]) -> None:
         with self._lock:
             self._stored = self._asked
-        return True
 
     @property
     def is_connected(self) -> bool:

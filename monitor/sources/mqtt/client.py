@@ -18,8 +18,8 @@ on is left out (courtesies.py).
 Threads: callbacks run on paho's network thread; `settle`, `publish`, `listen`
 and `stop` may be called from any other. paho's `ack` only appends to a deque
 and wakes its thread by a socket pair, which is safe from another thread while
-that thread runs; the lock here keeps an acknowledgement from slipping into the
-next connection.
+that thread runs; once for all that are settled together. The lock here keeps an
+acknowledgement from slipping into the next connection.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ from monitor.sources.mqtt.broker_log import DROPPED_TOPIC, BrokerLog, MqttCounte
 from monitor.sources.mqtt.courtesies import PUBLISHING, Courtesies
 from monitor.sources.mqtt.credentials import Credentials
 from monitor.sources.mqtt.losses import QUICK_S, Losses
+from monitor.sources.mqtt.packets import Published
 from monitor.sources.mqtt.paho_client import (
+    WiredClient,
     connect_properties,
     paho_client,
     subscribe,
@@ -62,6 +64,7 @@ from monitor.sources.mqtt.session import (
     Unsettled,
     server_limits,
 )
+from monitor.thread_name import name_thread
 from monitor.tls import explain
 
 DROPPED_FILTER = TopicFilter(DROPPED_TOPIC, is_state=True)
@@ -217,18 +220,21 @@ class MqttClient:
         """QoS 1 messages delivered and not yet acknowledged."""
         return len(self._unsettled)
 
-    def settle(self, token: object) -> bool:
-        """Mark a message as settled. Its PUBACK leaves as soon as those of all earlier ones have.
+    def settle(self, tokens: Iterable[object]) -> None:
+        """Mark messages as settled. A PUBACK leaves as soon as those of all earlier messages have.
 
-        False, and nothing is sent, where the connection that delivered it is
-        gone: the broker will deliver it again.
+        Nothing is sent for one whose connection is gone: the broker will
+        deliver it again.
         """
-        assert isinstance(token, PacketToken)
         with self._lock:
-            if not self._live or token.connection != self._connection:
-                return False
-            self._acknowledge(token.packet_id)
-        return True
+            here = [
+                token.packet_id
+                for token in tokens
+                if isinstance(token, PacketToken) and token.connection == self._connection
+            ]
+            due = self._unsettled.settle(here) if self._live else []
+            if due:
+                self._client.acknowledge(due)
 
     @property
     def connection(self) -> Connection:
@@ -301,7 +307,7 @@ class MqttClient:
 
     # -- building ---------------------------------------------------------------------------------
 
-    def _new_client(self) -> paho.Client:
+    def _new_client(self) -> WiredClient:
         client = paho_client(
             self._settings, self._credentials, self._settings.client_id, persistent=True
         )
@@ -316,6 +322,7 @@ class MqttClient:
         client.on_unsubscribe = self._guarded(self._on_unsubscribe)
         client.on_publish = self._guarded(self._on_publish)
         client.on_message = self._guarded(self._on_message)
+        client.on_published = self._guarded(self._on_published)
         self._pause(client)
         return client
 
@@ -355,6 +362,7 @@ class MqttClient:
 
     def _on_pre_connect(self, client: paho.Client, _data: Any) -> None:
         """Before each attempt: with what the broker took last, and the credentials of now."""
+        name_thread("mqtt")
         try:
             self._renew()
         except ConfigError as error:
@@ -561,14 +569,28 @@ class MqttClient:
     # -- on the network thread: messages ----------------------------------------------------------
 
     def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
-        received_ns, payload = time.time_ns(), bytes(message.payload)
-        delivery = self._register(message) if message.qos else None
+        """What paho read itself: seldom."""
         try:
             topic = message.topic
         except UnicodeDecodeError:
             self.counters.bad_topics += 1
-            self._settle(delivery)
+            self._settle(self._register(message.qos, message.mid, message.dup))
             return
+        self._on_published(
+            Published(
+                topic,
+                bytes(message.payload),
+                user_properties(message),
+                message.qos,
+                message.mid,
+                message.dup,
+                bool(message.retain),
+            )
+        )
+
+    def _on_published(self, message: Published) -> None:
+        topic, payload = message.topic, message.payload
+        delivery = self._register(message.qos, message.packet_id, message.is_again)
         if topic == DROPPED_TOPIC:
             self._note_dropped(payload)
             self._settle(delivery)
@@ -576,10 +598,10 @@ class MqttClient:
         record = Message(
             topic,
             payload,
-            received_ns,
-            user_properties(message),
+            time.time_ns(),
+            message.properties,
             delivery,
-            bool(message.retain),
+            message.retained,
         )
         if len(payload) > self._settings.max_payload_bytes:
             self.counters.oversize += 1
@@ -588,19 +610,17 @@ class MqttClient:
             return
         self._deliver(record)
 
-    def _register(self, message: paho.MQTTMessage) -> Delivery:
+    def _register(self, qos: int, packet_id: int, is_again: bool) -> Delivery | None:
+        if not qos:
+            return None
         with self._lock:
-            self._unsettled.add(message.mid)
-            token = PacketToken(self._connection, message.mid)
-            return Delivery(token, message.mid, message.dup)
+            self._unsettled.add(packet_id)
+            token = PacketToken(self._connection, packet_id)
+        return Delivery(token, packet_id, is_again)
 
     def _settle(self, delivery: Delivery | None) -> None:
         if delivery is not None:
-            self.settle(delivery.token)
-
-    def _acknowledge(self, packet_id: int) -> None:
-        for due in self._unsettled.settle(packet_id):
-            self._client.ack(due, 1)
+            self.settle([delivery.token])
 
     def _note_dropped(self, payload: bytes) -> None:
         """The count is the broker's, since its start and over all its clients; it begins anew when

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -14,6 +15,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from monitor.config import MqttSettings
 from monitor.records.topic import TopicFilter
 from monitor.sources.mqtt.credentials import Credentials
+from monitor.sources.mqtt.packets import Published
+from monitor.sources.mqtt.wire import Wire
 from monitor.tls import check_host
 
 REFUSAL_HINTS = {
@@ -24,9 +27,40 @@ REFUSAL_HINTS = {
 }
 
 
+class WiredClient(paho.Client):
+    """Paho's client, with a Wire for its socket where on_published is set.
+
+    on_published : called on the network thread for each message that paho need
+        not read. What it reads all the same comes to on_message; all are in
+        order
+    """
+
+    on_published: Callable[[Published], None] | None = None
+    _wire: Wire | None = None
+
+    # Here paho, too, puts something in a socket's place, for websockets. If it never called this,
+    # all messages would come to on_message, as ever.
+    def _create_socket(self) -> Any:
+        connection: Any = super()._create_socket()
+        if self.on_published is None:
+            return connection
+        self._wire = Wire(connection, self.protocol == paho.MQTTv5, self.on_published)
+        return self._wire
+
+    def acknowledge(self, packet_ids: Sequence[int]) -> None:
+        """Send PUBACKs in this order, all at once. From any thread."""
+        *first, last = packet_ids
+        if self._wire is not None:
+            self._wire.acknowledge(first)
+        else:
+            for packet_id in first:
+                self.ack(packet_id, 1)
+        self.ack(last, 1)
+
+
 def paho_client(
     settings: MqttSettings, credentials: Credentials, client_id: str, persistent: bool
-) -> paho.Client:
+) -> WiredClient:
     """A client that is not connected yet, with its login and TLS. Raises ConfigError where the
     host's name cannot be used.
 
@@ -34,7 +68,7 @@ def paho_client(
     """
     check_host(settings.host)
     five = settings.protocol == "5"
-    client = paho.Client(
+    client = WiredClient(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
         clean_session=None if five else not persistent,

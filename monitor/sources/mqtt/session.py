@@ -5,8 +5,10 @@ limits.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from monitor.config import MqttSettings
@@ -26,14 +28,14 @@ class Unsettled:
     def add(self, packet_id: int) -> None:
         self._settled[packet_id] = False
 
-    def settle(self, packet_id: int) -> list[int]:
+    def settle(self, packet_ids: Iterable[int]) -> list[int]:
         """The packet ids whose PUBACK is due now, in order."""
-        if packet_id not in self._settled:
-            return []
-        self._settled[packet_id] = True
-        due = []
-        while self._settled and self._settled[next(iter(self._settled))]:
-            due.append(self._settled.popitem(last=False)[0])
+        self._settled.update(
+            (packet_id, True) for packet_id in packet_ids if packet_id in self._settled
+        )
+        due = list(takewhile(self._settled.__getitem__, self._settled))
+        for packet_id in due:
+            del self._settled[packet_id]
         return due
 
     def clear(self) -> None:
