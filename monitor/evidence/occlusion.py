@@ -69,6 +69,17 @@ def patch_columns(n_t: int) -> list[int]:
     return [int(column) for column in borders.round()]
 
 
+def patch_levels(spectrum_db: Float32, of: Grid, patches: Grid) -> Float32:
+    """The mean power of each patch, to lay it over: (n_channels, n_f, n_patches), dB.
+
+    spectrum_db : (n_channels, n_f, n_t), on the map's grid, whose edges patches share
+    """
+    starts = [of.t_edges_s.index(edge_s) for edge_s in patches.t_edges_s[:-1]]
+    power = 10 ** (spectrum_db.astype(np.float64) / 10)
+    total = np.add.reduceat(power, starts, axis=2) / np.diff([*starts, of.shape[1]])
+    return np.asarray(10 * np.log10(total), np.float32)
+
+
 class Occluding:
     """One window's occlusion, a step at a time: each as many runs of the network as there
     are bands, or three more.
