@@ -171,8 +171,9 @@ def newest(get: Callable[[str], Any]) -> int:
 
 def alarm(get: Callable[[str], Any]) -> int:
     """The row that raised the point's alarm."""
-    (event,) = get(f"events?sensor={FAULTY}")["events"]
-    verdicts = get(f"verdicts?sensor={FAULTY}&from={event['at']}")["verdicts"]
+    events = get(f"events?sensor={FAULTY}")["events"]
+    (at,) = (event["at"] for event in events if event["kind"] == "alarm_raised")
+    verdicts = get(f"verdicts?sensor={FAULTY}&from={at}")["verdicts"]
     return int(verdicts[0]["row"])
 
 
