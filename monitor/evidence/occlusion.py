@@ -26,6 +26,7 @@ Predict = Callable[[Float32], Float32]
 ALL_TIMES = slice(None)
 MAX_PATCHES = 10  # along time
 MAX_NAMED = 3  # bands
+LEAST_FALL = 0.01  # logit: a lesser one does not show where two digits are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def patch_levels(spectrum_db: Float32, of: Grid, patches: Grid) -> Float32:
 
 class Occluding:
     """One window's occlusion, a step at a time: each as many runs of the network as there
-    are bands, or three more.
+    are bands, and in the last one up to three more.
     """
 
     def __init__(
@@ -122,6 +123,6 @@ def _named(
     found = [
         WithoutBand(float(f_edges_hz[first]), float(f_edges_hz[last + 1]), float(left))
         for (first, last), left in zip(runs, picture.without(runs), strict=True)
-        if left < logit
+        if left <= logit - LEAST_FALL
     ]
     return tuple(sorted(found, key=lambda one: one.logit))
