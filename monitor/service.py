@@ -398,7 +398,7 @@ class Service:
         while self._news:
             news = self._news.popleft()
             self._pipeline.note(news.kind, news.text, news.n, time.time_ns())
-        if messages:
+        if messages or self._pipeline.is_occluding:
             self._pipeline.process(messages, time.time_ns(), listened_s)
         if now_s - self._ticked_s >= TICK_S:
             self._tick(now_s)

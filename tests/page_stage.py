@@ -20,10 +20,11 @@ from monitor.evidence.cam import strongest_band
 from monitor.journal.writer import Journal
 from monitor.records.batch import Batch, Event, KeptWindow
 from monitor.records.evidence import Grid
+from monitor.records.occlusion import Occlusion, WithoutBand
 from monitor.records.signal import Float32
 from monitor.records.verdict import Status, Verdict
 from tests.servers.child import start_child
-from tests.verdicts import network, novelty
+from tests.verdicts import map_of, network, novelty, score_of
 
 RATE_HZ, N_WINDOW = 12_800, 12_800
 SECOND_NS = 10**9
@@ -110,6 +111,15 @@ def evidence(of: Verdict, faulty: bool) -> KeptWindow:
     return KeptWindow(*key, float(RATE_HZ), wave[None].astype(np.float32), "ng")
 
 
+def occluded(of: Verdict) -> Occlusion:
+    """As of a network one cell wide, where a healthy window's cells are nothing."""
+    cells, ringing = map_of(of), slice(FAULT_BAND - 1, FAULT_BAND + 2)
+    falls = cells[:, ::2] + cells[:, 1::2]
+    left = score_of(of) - float(falls[ringing].sum())
+    band = WithoutBand(EDGES_HZ[ringing.start], EDGES_HZ[ringing.stop], left)
+    return Occlusion(Grid(EDGES_HZ, GRID.t_edges_s[::2]), falls, (band,))
+
+
 def unjudged(of: Verdict, status: Status, reason: str) -> Verdict:
     return replace(
         of,
@@ -147,6 +157,7 @@ def fill(path: Path, n_windows: int = 120, start_ns: int | None = None) -> None:
                 batch.events.append(
                     Event(found.end_ns, sensor, "alarm_raised", text, found.model_id)
                 )
+                batch.occlusions.append((found, occluded(found)))
     for sensor, status, reason in (
         ("press-7/crank", Status.BAD_DATA, "flat_line"),
         ("saw-4/blade", Status.IDLE, "not_running"),

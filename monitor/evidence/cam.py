@@ -45,12 +45,10 @@ def strongest_band(contribution: Float32, f_edges_hz: Sequence[float]) -> Band |
 
     contribution : shape (n_f, n_t). None where no cell is positive.
     """
-    share = _shares(contribution)
-    if share is None:
+    runs = named_rows(contribution)
+    if not runs:
         return None
-    runs = _runs(share)
-    row = int(share.argmax())
-    first, last, held = runs[0] if runs else (row, row, float(share[row]))
+    first, last, held = runs[0]
     return Band(float(f_edges_hz[first]), float(f_edges_hz[last + 1]), held)
 
 
@@ -60,6 +58,15 @@ def main_bands(contribution: Float32) -> list[tuple[int, int, float]]:
     """
     share = _shares(contribution)
     return [] if share is None else _runs(share)
+
+
+def named_rows(contribution: Float32) -> list[tuple[int, int, float]]:
+    """The main bands, else the strongest row; none where no cell is positive."""
+    share = _shares(contribution)
+    if share is None:
+        return []
+    row = int(share.argmax())
+    return _runs(share) or [(row, row, float(share[row]))]
 
 
 def parts_of_sum(contribution: Float32) -> list[tuple[int, int]]:

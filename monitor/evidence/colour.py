@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.records.evidence import LOGIT, Evidence
+from monitor.records.signal import Float32
 
 # Of the way to the threshold: a model that is nearly there already is not glaring.
 LEAST_LOGIT = 2.0
@@ -34,7 +35,16 @@ def full_colour(evidence: Evidence) -> float:
         way = max(LEAST_LOGIT, abs((evidence.threshold or 0.0) - evidence.bias))
     else:
         way = max(evidence.threshold or evidence.score, 1e-6)
-    wanted = way / 10
+    return _rounded_up(way / 10)
+
+
+def fitting(limit: float, cells: Float32) -> float:
+    """Full colour of cells, some of which may go beyond the usual limit."""
+    strongest = float(np.abs(cells).max())
+    return limit if strongest <= limit else _rounded_up(strongest)
+
+
+def _rounded_up(wanted: float) -> float:
     decade = 10.0 ** math.floor(math.log10(wanted))
     return next(step * decade for step in STEPS if step * decade >= wanted * 0.999)
 

@@ -16,6 +16,7 @@ from monitor.journal.indicators import indicators_of
 from monitor.journal.maps import unpack_cells, unpack_spectrum
 from monitor.journal.mutes import Mute, standing
 from monitor.journal.numbers import unpack_numbers
+from monitor.journal.occlusions import newest_occluded, occlusion_of
 from monitor.journal.places import ID_OF_KIND, TABLE_OF_KIND, furthest_behind
 from monitor.journal.refusals import Refusal, refusals
 from monitor.journal.samples import unpack_samples
@@ -34,6 +35,7 @@ from monitor.records.books import Books, RowCounts
 from monitor.records.context import Context
 from monitor.records.diagnosis import Diagnosed
 from monitor.records.evidence import NO_CELLS, Evidence, Grid
+from monitor.records.occlusion import Occlusion
 from monitor.records.signal import Float32
 from monitor.records.verdict import Band, Status, Verdict
 
@@ -177,6 +179,20 @@ class JournalReader:
         """
         (raised_ns,) = self._execute(query, (sensor, to_ns)).fetchone()
         return None if raised_ns is None else self.diagnosis(sensor, raised_ns, to_ns)
+
+    def occlusion(self, row_id: int) -> Occlusion | None:
+        """Of a window that raised an alarm; None where there is none."""
+        try:
+            return occlusion_of(self._link, row_id)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
+
+    def newest_occluded(self, sensor: str, from_ns: int, to_ns: int) -> int | None:
+        """The row of a sensor's newest window that has one, of those that ended in a span."""
+        try:
+            return newest_occluded(self._link, sensor, from_ns, to_ns)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Windows by sensor and status."""

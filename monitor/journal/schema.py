@@ -16,6 +16,7 @@ from monitor.journal import (
     diagnoses,
     healthy,
     indicators,
+    occlusions,
     promises,
     refusals,
     tail_records,
@@ -143,6 +144,7 @@ CREATE TABLE IF NOT EXISTS resend (
     PRIMARY KEY (output, kind, row_id)) WITHOUT ROWID;
 """
 LATER_TABLES += refusals.TABLE + indicators.TABLE + diagnoses.TABLE + promises.TABLES
+LATER_TABLES += occlusions.TABLE
 LATER_TABLES += trend_tables.TABLES + healthy.TABLE + tail_records.TABLE + taken_over.TABLES
 LATER_TABLES += """
 CREATE TABLE IF NOT EXISTS mute (

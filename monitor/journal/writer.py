@@ -27,6 +27,7 @@ from monitor.journal.indicators import store_indicators
 from monitor.journal.labels import INSERT_EVENT, store_label
 from monitor.journal.maps import pack_cells, pack_spectra
 from monitor.journal.numbers import pack_numbers
+from monitor.journal.occlusions import store_occlusion
 from monitor.journal.places import furthest_behind
 from monitor.journal.positions import check_generation, resumed, store_position
 from monitor.journal.promises import promise_states, store_promises
@@ -41,6 +42,7 @@ from monitor.records.batch import Batch, BookKey, KeptWindow
 from monitor.records.diagnosis import Healthy
 from monitor.records.evidence import Evidence
 from monitor.records.labels import TOPIC, LabelRequest
+from monitor.records.occlusion import Occlusion
 from monitor.records.position import Resumed
 from monitor.records.promise import PromiseState
 from monitor.records.remembered import Remembered
@@ -134,6 +136,7 @@ class Journal:
                 [(e.at_ns, e.sensor, e.kind, e.text, e.model_id) for e in batch.events],
             )
             store_diagnoses(link, batch.diagnoses)
+            self._insert_occlusions(link, batch.occlusions)
             store_healthy(link, batch.healthy)
             settle_asks(link, batch.answers)
             for request in batch.labels:
@@ -287,11 +290,24 @@ class Journal:
 
     def _insert_late_maps(self, link: sqlite3.Connection, verdicts: list[Verdict]) -> None:
         for verdict, packed in zip(verdicts, _packed_maps(verdicts), strict=True):
-            sensor_id = self._ids.sensor_id(link, verdict.sensor)
-            key = (sensor_id, verdict.segment, verdict.first_sample, verdict.n_samples)
-            stored = link.execute(ROW_OF_WINDOW, key).fetchone()
-            if stored:
-                self._insert_map(link, stored[0], verdict, packed)
+            row_id = self._row_of(link, verdict)
+            if row_id is not None:
+                self._insert_map(link, row_id, verdict, packed)
+
+    def _insert_occlusions(
+        self, link: sqlite3.Connection, found: list[tuple[Verdict, Occlusion]]
+    ) -> None:
+        for verdict, one in found:
+            row_id = self._row_of(link, verdict)
+            if row_id is not None:
+                store_occlusion(link, row_id, self._ids.grid_id(link, one.grid), one)
+
+    def _row_of(self, link: sqlite3.Connection, verdict: Verdict) -> int | None:
+        """Of a window that may have been stored earlier; None where it is thinned."""
+        sensor_id = self._ids.sensor_id(link, verdict.sensor)
+        key = (sensor_id, verdict.segment, verdict.first_sample, verdict.n_samples)
+        stored = link.execute(ROW_OF_WINDOW, key).fetchone()
+        return None if stored is None else int(stored[0])
 
     def _insert_map(
         self, link: sqlite3.Connection, row_id: int, verdict: Verdict, packed: _PackedMaps
@@ -546,6 +562,7 @@ def _thin_rows(
         "map",
         "window_context",
         "window_indicators",
+        "occlusion",
         "verdict_row",
     ):
         link.executemany(f"DELETE FROM {table} WHERE row_id = ?", chosen)

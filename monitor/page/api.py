@@ -113,8 +113,9 @@ class Api:
         return _answer(whole_verdict_tree(summary_of(row), row, labels, context))
 
     def map(self, request: Request) -> Response:
+        row_id = _row_id(request)
         with self._source.reading() as views:
-            tree = map_tree(_row(views, _row_id(request)))
+            tree = map_tree(_row(views, row_id), views.occlusion(row_id))
         if tree is None:
             raise HTTPException(
                 404, "The map of this window was not kept, or there was none."

@@ -13,6 +13,7 @@ from monitor.plain_values import band_tree, finite, names_tree, verdict_tree
 from monitor.plain_values import event_tree as plain_event_tree
 from monitor.records.context import Context
 from monitor.records.evidence import Evidence
+from monitor.records.occlusion import Occlusion
 from monitor.records.trend import Spread, TrendRow
 from monitor.times import iso
 
@@ -52,7 +53,7 @@ def whole_verdict_tree(
     }
 
 
-def map_tree(row: Row) -> Tree | None:
+def map_tree(row: Row, occlusion: Occlusion | None = None) -> Tree | None:
     """The maps and the spectrum on their grid; None where they were not kept."""
     v = row.verdict
     if v.grid is None:
@@ -65,6 +66,7 @@ def map_tree(row: Row) -> Tree | None:
         "t_edges_s": list(v.grid.t_edges_s),
         "evidence": [_map(evidence) for evidence in v.evidence],
         "spectrum_db": spectrum,
+        "occlusion": None if occlusion is None else _occlusion(occlusion),
     }
 
 
@@ -94,6 +96,17 @@ def _map(evidence: Evidence) -> Tree:
         "bias": finite(evidence.bias),
         "cells": numbers(evidence.cells),
         "bands": band_sums(evidence.cells),
+    }
+
+
+def _occlusion(found: Occlusion) -> Tree:
+    return {
+        "t_edges_s": list(found.grid.t_edges_s),
+        "falls": numbers(found.falls),
+        "without_bands": [
+            {"low_hz": one.low_hz, "high_hz": one.high_hz, "logit": one.logit}
+            for one in found.bands
+        ],
     }
 
 

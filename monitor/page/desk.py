@@ -171,8 +171,9 @@ class Desk:
             has_kept, labels = views.has_kept_window(row_id), views.labels([row_id])
             context = views.context([row_id]).get(row_id, {})
             indicators = views.indicators([row_id]).get(row_id, {})
-        channels = self._channels(found.verdict)
-        return answer(row_view(found, has_kept, labels, context, indicators, channels))
+            occlusion = views.occlusion(row_id)
+        more = self._channels(found.verdict), occlusion
+        return answer(row_view(found, has_kept, labels, context, indicators, *more))
 
     def _channels(self, verdict: Verdict) -> Sequence[str]:
         """Their names in the configuration, where these are as many; else their numbers."""

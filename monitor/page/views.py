@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from monitor.evidence.cam import main_bands, parts_of_sum, strongest_band
 from monitor.evidence.colour import full_colour, is_signed, strongest_cell
+from monitor.evidence.occlusion import patch_levels
 from monitor.journal.labels import StoredLabel
 from monitor.journal.mutes import Mute
 from monitor.journal.reader import Row
@@ -24,6 +25,7 @@ from monitor.records.books import Books
 from monitor.records.commissioned import Commissioned
 from monitor.records.context import Context, in_words
 from monitor.records.evidence import Evidence, Grid
+from monitor.records.occlusion import Occlusion
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
 
@@ -152,8 +154,12 @@ def row_view(
     context: Context,
     indicators: Mapping[str, float],
     channels: Sequence[str] = (),
+    occlusion: Occlusion | None = None,
 ) -> Tree:
-    """One window whole: figures, all evidence with its map, labels. channels : their names"""
+    """One window whole: figures, all evidence with its map, labels.
+
+    channels : their names. occlusion : of a window that raised an alarm
+    """
     v = row.verdict
     return summary_view(summary_of(row)) | {
         "summary": summary_view(summary_of(row)),
@@ -173,7 +179,8 @@ def row_view(
         "has_kept_window": has_kept_window,
         "labels": [label_view(label) for label in labels],
         "evidence": [evidence_view(e, v.grid) for e in v.evidence],
-        "maps": None if v.grid is None else _maps(v, v.grid),
+        "maps": None if v.grid is None else _maps(v.grid, v.spectrum_db),
+        "occlusion": None if occlusion is None else _occlusion(occlusion, v),
     }
 
 
@@ -332,15 +339,33 @@ def _ratio(window: WindowSummary, n_digits: int) -> Tree:
     return {"ratio": rounded(score.ratio, n_digits), "ratio_of": score.kind}
 
 
-def _maps(v: Verdict, grid: Grid) -> Tree:
+def _maps(grid: Grid, spectrum_db: Float32 | None) -> Tree:
     """The grid, and the spectrum on it."""
-    spectrum = None
-    if v.spectrum_db is not None:
-        spectrum = np.round(v.spectrum_db.astype(float), 1).tolist()
+    levels = None if spectrum_db is None else np.round(spectrum_db.astype(float), 1)
     return {
         "f_edges_hz": grid.f_edges_hz,
         "t_edges_s": grid.t_edges_s,
-        "spectrum_db": spectrum,
+        "spectrum_db": None if levels is None else levels.tolist(),
+    }
+
+
+def _occlusion(found: Occlusion, v: Verdict) -> Tree | None:
+    """As the map is drawn, on a grid of its own; None where its network's evidence is missing."""
+    network, levels_db = v.of_kind("network"), None
+    if network is None:
+        return None
+    if v.grid is not None and v.spectrum_db is not None:
+        levels_db = patch_levels(v.spectrum_db, v.grid, found.grid)
+    return {
+        "maps": _maps(found.grid, levels_db),
+        "cells": numbers(found.falls),
+        "full_colour": full_colour(network),
+        "logit": network.score,
+        "threshold": finite(network.threshold) if network.judges else None,
+        "bands": [
+            {"band_hz": [band.low_hz, band.high_hz], "logit": band.logit}
+            for band in found.bands
+        ],
     }
 
 

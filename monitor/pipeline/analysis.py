@@ -14,6 +14,7 @@ from monitor.evidence.base import NetworkOutput
 from monitor.evidence.geometry import geometry_of, spectrum_settings
 from monitor.evidence.model_folder import ModelManifest
 from monitor.evidence.network import Classifier
+from monitor.evidence.occlusion import Picture
 from monitor.records.commissioned import Baseline
 from monitor.records.signal import Float32, Window
 from monitor.signal.indicators import figures
@@ -69,6 +70,21 @@ class Analyser:
     @property
     def needs_baseline(self) -> bool:
         return self.manifest is not None and self.manifest.needs_baseline
+
+    @property
+    def column_frames(self) -> list[int]:
+        """The first frame of each column of the map."""
+        delta_t_s = self.settings.delta_t_s
+        return [round(edge_s / delta_t_s) for edge_s in self.grid.t_edges_s[:-1]]
+
+    def picture(self, window: Window, baseline: Baseline) -> Picture:
+        """A window as the network is shown it, with its commissioned levels to fill parts with."""
+        assert self.classifier is not None  # else there is nobody to show it to
+        predict, own_db = self.classifier.predict, baseline.centre_db
+        psd_db = spectrogram(window.samples[np.newaxis], self.settings)[0]
+        if self.needs_baseline:
+            psd_db, own_db = psd_db - own_db[..., None], np.zeros_like(own_db)
+        return Picture(lambda pictures: predict(pictures)[0], psd_db, own_db)
 
     def analyse(
         self, windows: Sequence[Window], baselines: Sequence[Baseline | None]

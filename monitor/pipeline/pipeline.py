@@ -19,6 +19,7 @@ from monitor.pipeline.diagnosing import Diagnoser, HealthyOf, in_events, no_heal
 from monitor.pipeline.healthy import HealthyCollector, is_wanted
 from monitor.pipeline.judging import Cut, Judge, Judgement, judge
 from monitor.pipeline.memory import Memory
+from monitor.pipeline.occluding import Occluder
 from monitor.pipeline.origins import Origin, Origins, Senders
 from monitor.pipeline.overload import Overload
 from monitor.pipeline.router import Content, Router, Rules, RunningWord
@@ -93,6 +94,7 @@ class Pipeline:
         self._healthy = HealthyCollector(remembered.healthy)
         self._diagnoser = self._new_diagnoser()
         self._asked: set[int] = set()  # that this process has taken
+        self._occluder = Occluder()
         # sensors with samples since their stream was last stored
         self._fresh: set[str] = set()
         self._first_record = first_record
@@ -184,6 +186,19 @@ class Pipeline:
         for judgement in self._judge(self._shed(work, now_ns)):
             self._book(judgement)
         self._diagnose(now_ns)
+        if not (messages and self._is_behind):  # else the next ones have waited long enough
+            self._occlude()
+
+    def _occlude(self) -> None:
+        """A step a turn: each takes as long as some windows."""
+        found = self._occluder.step()
+        if found is not None:
+            self._batch.occlusions.append(found)
+
+    @property
+    def is_occluding(self) -> bool:
+        """It needs turns, with messages or without."""
+        return self._occluder.is_busy
 
     def _diagnose(self, now_ns: int) -> None:
         """At most one a turn: it takes as long as some hundred windows."""
@@ -652,6 +667,7 @@ class Pipeline:
         batch.events += judgement.events
         batch.verdicts.append(verdict)
         self._collect(judgement)
+        self._occluder.take(judgement)
         if verdict.status is Status.BAD_DATA:
             fate, why = "judged_bad", verdict.reason
         else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from monitor.records.context import ContextKey, Told
 from monitor.records.diagnosis import AskAnswer, Diagnosed, Healthy
 from monitor.records.labels import LabelRequest
+from monitor.records.occlusion import Occlusion
 from monitor.records.position import SourcePosition
 from monitor.records.series import Part, PartKey
 from monitor.records.signal import Delivery, Float32, Message
@@ -100,6 +101,8 @@ class Batch:
     bad_payloads: list[BadPayload] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     diagnoses: list[Diagnosed] = field(default_factory=list)
+    # Of windows that raised alarms, of this batch or an earlier one.
+    occlusions: list[tuple[Verdict, Occlusion]] = field(default_factory=list)
     answers: list[AskAnswer] = field(default_factory=list)  # to who wanted a diagnosis
     # What sensors sounded like when their machines were well.
     healthy: list[Healthy] = field(default_factory=list)
@@ -132,6 +135,7 @@ class Batch:
             self.bad_payloads,
             self.events,
             self.diagnoses,
+            self.occlusions,
             self.healthy,
             self.answers,
             self.labels,

@@ -12,6 +12,7 @@ from datetime import tzinfo
 from monitor.journal.labels import StoredLabel
 from monitor.journal.views import JournalViews, StoredEvent, WindowSummary
 from monitor.records.diagnosis import Diagnosed
+from monitor.records.occlusion import Occlusion
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
 from monitor.times import clock
@@ -44,6 +45,8 @@ class Findings:
     zone: tzinfo | None = None
     indicators: Mapping[str, float] = field(default_factory=dict)  # of the worst window
     diagnosis: Diagnosed | None = None  # the newest within the span
+    # The newest within the span, with the window that raised its alarm.
+    occlusion: tuple[Verdict, Occlusion] | None = None
 
     def clock(self, at_ns: int) -> str:
         return clock(at_ns, self.zone)
@@ -90,8 +93,19 @@ def gather(
         labels=views.labels([row.row_id for row in rows]),
         zone=zone,
         diagnosis=views.diagnosis(sensor, from_ns, to_ns),
+        occlusion=_occlusion(views, sensor, from_ns, to_ns),
         indicators=views.indicators([worst.row_id]).get(worst.row_id, {}),
     )
+
+
+def _occlusion(
+    views: JournalViews, sensor: str, from_ns: int, to_ns: int
+) -> tuple[Verdict, Occlusion] | None:
+    row_id = views.newest_occluded(sensor, from_ns, to_ns)
+    if row_id is None:
+        return None
+    row, found = views.row(row_id), views.occlusion(row_id)
+    return None if row is None or found is None else (row.verdict, found)
 
 
 def _badness(row: WindowSummary) -> tuple[bool, float]:

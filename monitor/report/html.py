@@ -28,6 +28,7 @@ from monitor.report.evidence import (
     mean_db,
 )
 from monitor.report.findings import Findings
+from monitor.report.occlusion import occlusion_section
 from monitor.report.pictures import bars, evidence_map, timeline, waveform
 from monitor.times import clock
 
@@ -79,6 +80,7 @@ def page(found: Findings, now_ns: int, book: AdviceBook | None = None) -> str:
         _verdict(found),
         timeline(found.rows, found.worst_row, found.clock),
         _worst(found),
+        occlusion_section(found.occlusion, found.clock),
         diagnosis_section(found.diagnosis, found.clock),
         _advice(found),
         _what_to_do(found, book or advice_book({})),

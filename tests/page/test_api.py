@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -16,6 +17,7 @@ from jsonschema import Draft202012Validator
 from schemathesis import GenerationMode
 
 from monitor.journal.labels import LabelStore
+from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
 from monitor.page.api import DOCUMENT
 from monitor.records.batch import Batch
@@ -148,6 +150,7 @@ def closed(tree: Any) -> Any:
         ("verdicts/new", "NewVerdicts"),
         ("verdicts/{newest}", "WholeVerdict"),
         ("verdicts/{newest}/map", "Map"),
+        ("verdicts/{alarm}/map", "Map"),
         (f"trend?sensor={FAULTY}", "Trend"),
         ("events", "Events"),
     ],
@@ -157,13 +160,21 @@ def test_every_field_is_documented(
 ) -> None:
     document = json.loads(DOCUMENT.read_text("utf-8"))
     schema = closed(document) | {"$ref": f"#/components/schemas/{schema_name}"}
-    tree = get(path.replace("{newest}", str(newest(get))))
+    tree = get(path.format(newest=newest(get), alarm=alarm(get)))
     Draft202012Validator(schema).validate(tree)
 
 
 def newest(get: Callable[[str], Any]) -> int:
     points = {point["sensor"]: point for point in get("points")["points"]}
     return int(points[FAULTY]["newest"])
+
+
+def alarm(get: Callable[[str], Any]) -> int:
+    """The row that raised the point's alarm."""
+    events = get(f"events?sensor={FAULTY}")["events"]
+    (at,) = (event["at"] for event in events if event["kind"] == "alarm_raised")
+    verdicts = get(f"verdicts?sensor={FAULTY}&from={at}")["verdicts"]
+    return int(verdicts[0]["row"])
 
 
 # -- what it says ---------------------------------------------------------------------------------
@@ -204,6 +215,18 @@ def test_cells_and_bias_add_up_to_the_score(get: Callable[[str], Any]) -> None:
     for evidence in tree["evidence"]:
         total = evidence["bias"] + sum(map(sum, evidence["cells"]))
         assert total == pytest.approx(evidence["score"], abs=1e-4)
+
+
+def test_of_an_alarm_the_map_has_what_its_logit_rests_on(
+    get: Callable[[str], Any], folder: Path
+) -> None:
+    stored = JournalViews(folder / "camshaft.journal").occlusion(alarm(get))
+    assert stored is not None
+    told = get(f"verdicts/{alarm(get)}/map")["occlusion"]
+    np.testing.assert_array_equal(np.array(told["falls"], np.float32), stored.falls)
+    assert told["t_edges_s"] == list(stored.grid.t_edges_s)
+    assert told["without_bands"] == [asdict(one) for one in stored.bands]
+    assert get(f"verdicts/{newest(get)}/map")["occlusion"] is None
 
 
 @pytest.fixture(scope="module")

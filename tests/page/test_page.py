@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from monitor.commands import page as page_command
@@ -159,6 +160,34 @@ def test_the_bars_add_up_to_the_logit(window: Any, served: Served) -> None:
     assert len(rows) == 1 + GRID.shape[0] + 1  # bias, bands, logit
     last_sum = float(rows[-2].split("\t")[-1].replace("−", "-"))
     assert last_sum == pytest.approx(total, abs=2e-3)
+
+
+def test_an_alarms_window_shows_what_its_logit_rests_on(
+    browser: Any, served: Served
+) -> None:
+    views = JournalViews(served.journal)
+    (event,) = views.events_back(None, 9, FAULTY, ["alarm_raised"])
+    row_id = views.row_at(FAULTY, event.at_ns)
+    assert row_id is not None
+    stored = views.occlusion(row_id)
+    assert stored is not None
+    _, tree, _ = served.ask("GET", f"/api/rows/{row_id}", headers=cookie_of(served))
+    shown = np.array(tree["occlusion"]["cells"], np.float32)
+    np.testing.assert_array_equal(shown, stored.falls)
+    (band,), panel = stored.bands, "section[aria-label='What the logit rests on']"
+    viewport = {"width": 360, "height": 740}
+    page = browser.new_context(viewport=viewport, color_scheme="dark").new_page()
+    try:
+        page.goto(f"{served.address}/#/point/{FAULTY.replace('/', '%2F')}/row/{row_id}")
+        page.wait_for_selector(f"{panel} canvas")
+        said = page.inner_text(f"{panel} .without").replace("−", "-")
+        assert f"the logit would be {band.logit:.2f} (OK), not" in said
+        assert "kHz" in said
+        assert page.locator(panel).bounding_box()["width"] <= viewport["width"]
+        page.keyboard.press("ArrowRight")  # to a window that raised none
+        page.wait_for_selector(panel, state="hidden")
+    finally:
+        page.context.close()
 
 
 def test_it_works_below_a_path_of_a_reverse_proxy(

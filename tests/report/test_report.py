@@ -118,6 +118,25 @@ def test_it_names_the_band_to_look_at(journal: Path) -> None:
     assert "dB above the last OK window" in text
 
 
+def test_it_says_what_the_newest_alarms_logit_rests_on(journal: Path) -> None:
+    views = JournalViews(journal)
+    found = report.gather(views, "plant-1", FAULTY, 0, EVER).occlusion
+    assert found is not None
+    verdict, stored = found
+    (band,), network = stored.bands, verdict.of_kind("network")
+    assert network is not None
+    text = write(journal, FAULTY).replace("−", "-")
+    name = hz_range(band.low_hz, band.high_hz)
+    said = re.search(rf"Without <b>{name}</b> the logit would be (\S+) \(OK\)", text)
+    assert said is not None
+    assert float(said[1]) == pytest.approx(band.logit, abs=0.01)
+    assert f"not {network.score:.2f} (NG)" in text
+    assert "What the logit rests on" not in write(journal, "mill-1/spindle")
+    before_ns = verdict.end_ns - 1
+    earlier = report.gather(views, "plant-1", FAULTY, 0, before_ns)
+    assert earlier.occlusion is None
+
+
 def test_a_strangers_words_stay_words(tmp_path: Path) -> None:
     sensor = f"{HOSTILE}/{HOSTILE}"
     path = tmp_path / "camshaft.journal"

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from monitor.evidence.occlusion import MAX_PATCHES
 from monitor.records.signal import Float32
 from tests.training.test_truth import BAND, scene
-from training.band_removal import MAX_PATCHES, band_agreement, occlusion, worth_of_bands
+from training.band_removal import band_agreement, occlusion, worth_of_bands
 from training.truth import Scene, exact_map
 
 

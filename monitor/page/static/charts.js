@@ -178,6 +178,7 @@ export function mapOption(echarts, row, look, colours, wave) {
     );
   const end_s = Math.max(maps.t_edges_s.at(-1), wave ? wave.n_samples / wave.sample_rate_hz : 0);
   const unit = evidence?.unit === "logit" ? " logit" : "";
+  const says = evidence?.says ?? ((value) => `evidence ${signed(value, 4)}${unit}`);
   const axis = {
     nameTextStyle: { ...LABEL, color: colours.quiet },
     axisLabel: { ...LABEL, color: colours.quiet },
@@ -210,7 +211,7 @@ export function mapOption(echarts, row, look, colours, wave) {
       data: cells.map((cell) => [maps.t_edges_s[cell.t], scale.of(cell.f)]),
       renderItem: (params, api) =>
         rectangle(echarts, params, api, cells[params.dataIndex], maps, scale, colourOf),
-      tooltip: { formatter: (item) => cellWords(cells[item.dataIndex], maps, unit) },
+      tooltip: { formatter: (item) => cellWords(cells[item.dataIndex], maps, says) },
     },
   ];
   if (wave) series.push(...waveSeries(wave, look.channel, colours));
@@ -259,6 +260,15 @@ export function mapOption(echarts, row, look, colours, wave) {
   };
 }
 
+// What the logit rests on, drawn as the map is.
+export function withoutOption(echarts, occlusion, look, limit, colours) {
+  const says = (value) =>
+    `without it the logit ${value < 0 ? "rises" : "falls"} by ${Math.abs(value).toFixed(3)}`;
+  const drawn = { kind: "occlusion", unit: "logit", cells: occlusion.cells, says };
+  const row = { maps: occlusion.maps, evidence: [drawn] };
+  return mapOption(echarts, row, { ...look, kind: drawn.kind, limit }, colours, null);
+}
+
 function rectangle(echarts, params, api, cell, maps, scale, colourOf) {
   const a = api.coord([maps.t_edges_s[cell.t], scale.of(cell.f)]);
   const b = api.coord([maps.t_edges_s[cell.t + 1], scale.of(cell.f + 1)]);
@@ -274,12 +284,12 @@ function rectangle(echarts, params, api, cell, maps, scale, colourOf) {
   );
 }
 
-function cellWords(cell, maps, unit) {
+function cellWords(cell, maps, says) {
   const lines = [
     bandWords(maps.f_edges_hz[cell.f], maps.f_edges_hz[cell.f + 1]),
     `${maps.t_edges_s[cell.t].toFixed(3)} to ${maps.t_edges_s[cell.t + 1].toFixed(3)} s`,
   ];
-  if (cell.value !== null) lines.push(`evidence ${signed(cell.value, 4)}${unit}`);
+  if (cell.value !== null) lines.push(says(cell.value));
   if (cell.db !== null) lines.push(`level ${plain(cell.db, 1)} dB`);
   return lines.join("\n");
 }

@@ -1,6 +1,6 @@
 // The evidence of one window: the map with its controls, the bars that add up, the last OK window beside it.
 
-import { evidenceColour, hasBias, steps } from "./charts.js";
+import { evidenceColour, fitLimit, hasBias, steps } from "./charts.js";
 import { choose, el, show } from "./dom.js";
 import { bandHolds, bandWords, fullTime, plain, signed } from "./words.js";
 
@@ -16,6 +16,7 @@ export function evidenceParts(look, act) {
   const scale = el("div", { class: "scale" });
   const strongest = el("p", { class: "strongest" });
   const sum = sumParts();
+  const without = withoutParts();
   const other = el("div", {
     class: "chart map",
     role: "img",
@@ -33,7 +34,7 @@ export function evidenceParts(look, act) {
     scale,
     strongest,
   );
-  const panels = el("div", { class: "two" }, mapPanel, sum.panel, otherPanel);
+  const panels = el("div", { class: "two" }, mapPanel, sum.panel, without.panel, otherPanel);
 
   function writeCompared(compared) {
     otherPanel.hidden = !compared?.maps;
@@ -50,8 +51,9 @@ export function evidenceParts(look, act) {
     );
     sum.panel.hidden = !evidence;
     if (evidence) sum.write(row, evidence);
+    without.write(row.occlusion, look, colours);
   }
-  return { panels, map, other, steps: sum.chart, write, writeCompared };
+  return { panels, map, other, steps: sum.chart, without: without.map, write, writeCompared };
 }
 
 // -- controls -----------------------------------------------------------------------------------------------------------
@@ -115,15 +117,21 @@ function mapControls(look, act) {
 }
 
 function writeScale(scale, look, colours, evidence) {
-  const shares = evidence?.signed ? SIGNED_SHARES : UNSIGNED_SHARES;
-  const swatches = shares.map((share) => {
+  const swatches = swatchesOf(colours, evidence?.signed ? SIGNED_SHARES : UNSIGNED_SHARES);
+  const [low, high] = look.spectrumLimits.map((level) => plain(level, 0));
+  const more = ` a cell${limitWords(evidence, look)} · spectrum ${low} to ${high} dB`;
+  writeEnds(scale, scaleEnds(evidence, look.limit), swatches, more);
+}
+
+function swatchesOf(colours, shares) {
+  return shares.map((share) => {
     const swatch = el("i");
     swatch.style.backgroundColor = evidenceColour(colours, share, 1);
     return swatch;
   });
-  const [left, right] = scaleEnds(evidence, look.limit);
-  const [low, high] = look.spectrumLimits.map((level) => plain(level, 0));
-  const more = ` a cell${limitWords(evidence, look)} · spectrum ${low} to ${high} dB`;
+}
+
+function writeEnds(scale, [left, right], swatches, more) {
   show(
     scale,
     left,
@@ -142,6 +150,58 @@ function limitWords(evidence, look) {
 function scaleEnds(evidence, limit) {
   if (evidence?.signed) return [`for OK −${limit}`, `for NG +${limit}`];
   return ["0", `${evidence?.kind === "novelty" ? "novel" : "for NG"} ${limit}`];
+}
+
+// -- what the logit rests on --------------------------------------------------------------------------------------------
+
+const BESIDE_THE_MAP =
+  "The map says where the network sees the fault. This says what its logit would be without a part of the window, " +
+  "set to the level of the commissioning. Falls do not add up: parts that say the same stand in for each other.";
+
+function withoutParts() {
+  const map = el("div", { class: "chart map", role: "img" });
+  const scale = el("div", { class: "scale" });
+  const bands = el("ul", { class: "without" });
+  const panel = el(
+    "section",
+    { class: "panel", "aria-label": "What the logit rests on" },
+    el("h2", {}, "What the logit rests on"),
+    bands,
+    map,
+    scale,
+    el("p", { class: "quiet" }, BESIDE_THE_MAP),
+  );
+
+  function write(occlusion, look, colours) {
+    panel.hidden = !occlusion;
+    if (!occlusion) return;
+    const limit = fallLimit(occlusion, look);
+    const ends = [`rises by ${limit}`, `falls by ${limit}`];
+    writeEnds(scale, ends, swatchesOf(colours, SIGNED_SHARES), " the logit without a cell");
+    const words = bandsWithout(occlusion);
+    show(
+      bands,
+      words.map((text) => el("li", {}, text)),
+    );
+    map.setAttribute("aria-label", `What the logit rests on. ${words.join(". ")}.`);
+  }
+  return { panel, map, write };
+}
+
+// As for the map: the same for every window, unless this one goes beyond it.
+export const fallLimit = (occlusion, look) =>
+  look.chosen === "fit" ? fitLimit(occlusion) : look.limit;
+
+function bandsWithout({ bands, logit, threshold }) {
+  const called = (value) => {
+    if (threshold === null) return plain(value, 2);
+    return `${plain(value, 2)} (${value > threshold ? "NG" : "OK"})`;
+  };
+  if (!bands.length) return ["No band alone makes the logit fall"];
+  return bands.map(
+    (one) =>
+      `Without ${bandWords(...one.band_hz)} the logit would be ${called(one.logit)}, not ${called(logit)}`,
+  );
 }
 
 // -- words --------------------------------------------------------------------------------------------------------------

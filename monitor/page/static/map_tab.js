@@ -8,9 +8,10 @@ import {
   palette,
   spectrumLimits,
   stepsOption,
+  withoutOption,
 } from "./charts.js";
 import { show } from "./dom.js";
-import { evidenceParts, ofKind } from "./evidence.js";
+import { evidenceParts, fallLimit, ofKind } from "./evidence.js";
 
 export async function tab(place, point) {
   const look = {
@@ -70,6 +71,11 @@ export async function tab(place, point) {
       const comparable = compared?.maps?.f_edges_hz.length === row.maps.f_edges_hz.length;
       const other = comparable ? compared : null;
       chart(parts.steps).setOption(stepsOption(row, evidence, colours, other), true);
+    }
+    if (row.occlusion) {
+      const limit = fallLimit(row.occlusion, look);
+      const option = withoutOption(echarts, row.occlusion, look, limit, colours);
+      chart(parts.without).setOption(option, true);
     }
     if (compared?.maps)
       chart(parts.other).setOption(mapOption(echarts, compared, look, colours, null), true);

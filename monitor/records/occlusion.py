@@ -1,0 +1,34 @@
+"""What a network's logit would be without parts of a window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitor.records.evidence import Grid
+from monitor.records.signal import Float32
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutBand:
+    """The logit without a whole band, at all times of the window."""
+
+    low_hz: float
+    high_hz: float
+    logit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Occlusion:
+    """Parts of one window at the level that its sensor was commissioned with, and
+    the network asked again. What parts are worth does not add up.
+
+    grid : of patches, each one band high and about a tenth of the window long
+    falls : float32, shape (n_f, n_patches), how far the logit falls without
+        each; positive where it speaks for NG
+    bands : those whose absence lets the logit fall furthest, the first most;
+        neighbours are one
+    """
+
+    grid: Grid
+    falls: Float32
+    bands: tuple[WithoutBand, ...]
