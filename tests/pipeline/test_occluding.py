@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -9,24 +10,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from monitor.config import JournalSettings
 from monitor.evidence.model_folder import find_model
 from monitor.evidence.network import Classifier
 from monitor.evidence.novelty import commission
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import Journal
 from monitor.pipeline import occluding
-from monitor.pipeline.judging import Judge, judge
+from monitor.pipeline.judging import Cut, Judge, Judgement, judge
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Rules
+from monitor.pipeline.sensor import Sensor
 from monitor.pipeline.workers import Workers
-from monitor.records.batch import Batch
+from monitor.records.batch import Batch, Event
 from monitor.records.commissioned import Commissioned
 from monitor.records.occlusion import Occlusion
-from monitor.records.signal import Float32, Message
+from monitor.records.signal import Float32, Message, Window
 from monitor.records.verdict import Status
 from monitor.signal.spectrogram import spectrogram, to_grid
 from monitor.simulator.known import KnownMachine, Part
 from tests.signals import START_NS, configure, rules
+from tests.verdicts import make_verdict
 
 RATE_HZ = 25_600
 N_SECONDS = 4
@@ -204,6 +208,18 @@ def test_what_was_stored_is_read_back_and_goes_with_its_window(tmp_path: Path) -
     assert all(reader.occlusion(row_id) is None for row_id in rows.values())
 
 
+def test_a_journal_that_an_older_program_wrote_last_has_none(tmp_path: Path) -> None:
+    Journal(tmp_path / "journal").close()
+    link = sqlite3.connect(tmp_path / "journal")
+    link.execute("DROP TABLE occlusion")
+    reader = JournalReader(tmp_path / "journal")
+    assert reader.occlusion(1) is None
+    assert reader.newest_occluded("a/1", 0, 1) is None
+    journal = Journal(tmp_path / "journal")  # a newer one makes it
+    journal.commit(found())
+    assert reader.newest_occluded("a/1", 0, 2**62) is not None
+
+
 def test_while_messages_wait_for_long_it_waits_too() -> None:
     messages, owns = plant()
     pipeline = Pipeline(known(), {}, {}, 0.0)
@@ -225,3 +241,21 @@ def test_of_a_plant_that_trips_the_first_alarm_has_one(
     monkeypatch.setattr(occluding, "MAX_BYTES", 4 * RATE_HZ)  # one window
     batch = run(*plant(), per_turn=1000)
     assert sorted(by_window(batch)) == raised(batch)[:1]
+
+
+@pytest.mark.parametrize("status", [Status.OK, Status.NG])
+def test_an_alarm_that_an_ok_window_raised_has_none(
+    status: Status,
+) -> None:
+    """A block of windows that has too many NG ones may end in OK."""
+    name, analyser = "a/1", known().analysers[0]
+    sensor = Sensor(name, analyser, JournalSettings(), 0.0)
+    sensor.commissioned = plant()[1][name]
+    samples = signal("healthy")[:, :RATE_HZ]
+    window = Window(name, 0, 0, START_NS, float(RATE_HZ), samples, RATE_HZ)
+    verdict = make_verdict(sensor=name, status=status)
+    event = Event(verdict.end_ns, name, "alarm_raised")
+    waiting = occluding.Occluder()
+    cut = Cut(sensor, analyser, window)
+    waiting.take(Judgement(verdict, RATE_HZ, events=[event], cut=cut))
+    assert waiting.is_busy == (status is Status.NG)
