@@ -12,6 +12,7 @@ is the reference that a map is compared with. The monitor does both at an alarm.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,10 +25,20 @@ from training.truth import Scene, grad_cam, mean_by_run, rank_correlation
 MAX_WINDOWS = 60
 
 
-def band_agreement(scene: Scene) -> dict[str, Interval]:
-    """Mean rank correlation over bands with what the bands are worth, for the exact map,
-    Grad-CAM and occlusion; intervals by run.
+@dataclass(frozen=True)
+class Agreement:
+    """With what whole bands are worth; intervals by run.
+
+    rank : mean rank correlation over bands
+    first : share of windows whose band named first is the one worth most
     """
+
+    rank: Interval
+    first: Interval
+
+
+def band_agreement(scene: Scene) -> dict[str, Agreement]:
+    """Of the exact map, Grad-CAM and occlusion."""
     scene = scene.first(MAX_WINDOWS)
     worth = worth_of_bands(scene)
     ways: dict[str, Float32 | Float64] = {
@@ -64,7 +75,8 @@ def _pictures(scene: Scene) -> Iterator[Picture]:
         yield Picture(logits, psd_db, scene.reference_db)
 
 
-def _agreement(scene: Scene, shown: Float32 | Float64, worth: Float64) -> Interval:
+def _agreement(scene: Scene, shown: Float32 | Float64, worth: Float64) -> Agreement:
     named = shown.sum(axis=2, dtype=np.float64)
     each = np.array([rank_correlation(*pair) for pair in zip(named, worth, strict=True)])
-    return mean_by_run(scene.run, each)
+    is_first = np.asarray(named.argmax(axis=1) == worth.argmax(axis=1), np.float64)
+    return Agreement(mean_by_run(scene.run, each), mean_by_run(scene.run, is_first))

@@ -14,10 +14,9 @@ from monitor.records.evidence import Grid
 from monitor.records.signal import Float32
 from monitor.simulator.machine import Truth
 from training import truth
-from training.band_removal import band_agreement
+from training.band_removal import Agreement, band_agreement
 from training.dataset import NG
 from training.judged_runs import Judged
-from training.metrics import Interval
 from training.provenance import read_provenance
 from training.recipe import Recipe, network_settings
 from training.regions import band_region, planted_region, resonance_band_hz
@@ -35,13 +34,13 @@ class FieldSize:
 class MapSection:
     """figures : "exact map" and "Grad-CAM" of the fold with most windows, then the exact maps of
         other folds by name
-    bands : rank correlation with what whole bands are worth, by the way to explain
+    bands : with what whole bands are worth, by the way to explain
     fold : the one with most windows
     pointing : by the region pointed at
     """
 
     figures: dict[str, truth.MapFigures]
-    bands: dict[str, Interval]
+    bands: dict[str, Agreement]
     fold: str
     pointing: dict[str, truth.Pointing]
     receptive_field: FieldSize

@@ -234,10 +234,9 @@ def _maps(maps: MapSection | None) -> str:
         return _map_figures_table({})
     pointing = [[name, *astuple(one)] for name, one in maps.pointing.items()]
     text = _map_figures_table(maps.figures)
-    agreement = [[name, str(one)] for name, one in maps.bands.items()]
-    text += table(
-        ["explanation", "rank correlation with the worth of whole bands"], agreement
-    )
+    agreement = [[name, str(one.rank), str(one.first)] for name, one in maps.bands.items()]
+    head = ["explanation", "rank correlation with the worth of whole bands"]
+    text += table([*head, "names the band worth most first"], agreement)
     if pointing:
         text += table(["pointing at", *_column_names(Pointing)], pointing)
     field = maps.receptive_field

@@ -39,6 +39,8 @@ def test_a_map_turned_round_is_told_from_the_right_one() -> None:
     given = scene()
     right = band_agreement(given)
     wrong = band_agreement(replace(given, contribution=-given.contribution))
-    assert right["exact map"].low > 0
-    assert wrong["exact map"].high < 0
-    assert right["occlusion"].low > 0
+    assert right["exact map"].rank.low > 0
+    assert wrong["exact map"].rank.high < 0
+    assert right["occlusion"].rank.low > 0
+    assert right["exact map"].first.value == 1
+    assert wrong["exact map"].first.value == 0
