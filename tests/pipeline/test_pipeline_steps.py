@@ -55,7 +55,8 @@ def test_a_batch_holds_what_is_new_and_counts_each_message_once() -> None:
     assert set(first.digests) == {1, 2}
     assert first.counters["messages_received"] == len(first.settled) == 2
     nothing = found.take_batch(with_tails=False)
-    assert nothing.streams == nothing.settled == []
+    assert not nothing.streams
+    assert not nothing.settled
     assert "messages_received" not in nothing.counters
     unowed = [replace(sent[2], delivery=None)]
     assert run(found, unowed).counters["messages_received"] == 1

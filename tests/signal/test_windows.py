@@ -324,5 +324,85 @@ def test_without_times_a_rate_that_arrives_is_measured() -> None:
         window = found.cut()
     assert window is not None
     assert window.measured_rate_hz == pytest.approx(2000, rel=0.05)
+    for reason in ("segment_end", "gap"):
+        found.end_segment(reason)
+        assert found.arrivals.wrong is None
+        for number in range(60):  # what was held meanwhile may come first
+            at_ns = T + 60 * S + number * 250 * MS
+            found.push(Chunk("m/p", samples, RATE_HZ, at_ns), number)
+        assert (found.arrivals.wrong is None) == (reason == "segment_end")
+
+
+@pytest.mark.parametrize(
+    ("shown_ns", "late_ns", "is_late"),
+    [
+        (0, 0, True),
+        (0, 10 * MS - 1, True),
+        (0, 10 * MS, False),  # as late as what showed the hole: of another life
+        (0, None, True),
+        (None, 10 * MS, True),
+    ],
+)
+def test_what_fills_a_hole_is_late(
+    shown_ns: int | None, late_ns: int | None, is_late: bool
+) -> None:
+    found = windower(10, 10)
+    push(found, chunk(0, 10, sequence=0), chunk(20, 10, shown_ns, sequence=2))
+    late = chunk(10, 10, late_ns, sequence=1)
+    assert (reasons(found.push(late, 9)) == ["out_of_order"]) == is_late
+
+
+def test_a_hole_may_reach_over_the_lap_of_a_counter() -> None:
+    found = windower(10, 10, sequence_bits=8)
+    push(found, chunk(0, 10, sequence=253), chunk(50, 10, sequence=2))
+    assert reasons(found.push(chunk(30, 10, sequence=0), 9)) == ["out_of_order"]
+
+
+def test_a_hole_of_a_silence_is_known_too() -> None:
+    found = windower(10, 10)
+    push(found, chunk(0, 10, sequence=0))
     found.end_segment("segment_end")
-    assert found.arrivals.wrong is None
+    assert push(found, chunk(30, 10, sequence=3))[1] == []
+    assert reasons(found.push(chunk(20, 10, sequence=2), 9)) == ["out_of_order"]
+
+
+def test_a_hole_is_forgotten_where_another_clock_begins() -> None:
+    found = windower(10, 10)
+    push(found, chunk(0, 10, sequence=0), chunk(20, 10, sequence=2))
+    assert found.position.hole == (1, 2)
+    push(found, chunk(30, 10, 3600 * S, sequence=3))
+    assert found.position.hole is None
+
+
+def test_what_would_be_remembered_was_not_delivered_before() -> None:
+    found = windower(10, 10)
+    push(found, *(chunk(10 * k, 10, sequence=5000 + k) for k in range(3)))
+    anew = chunk(0, 10, -70 * MS, sequence=5000)
+    assert reasons(found.push(anew, 9)) == ["sequence_reset"]
+
+
+def test_numbers_and_times_may_be_missing_now_and_then() -> None:
+    found = windower(10, 10)
+    sent = [
+        chunk(0, 10, sequence=0),
+        chunk(10, 10),
+        chunk(20, 10, None),
+        chunk(30, 10, -10 * MS, sequence=1),
+        chunk(40, 10, None, sequence=2),
+        chunk(50, 10, None, sequence=9),
+    ]
+    assert reasons(push(found, *sent)[1]) == ["gap"]
+
+
+def test_velocity_that_is_read_again_is_derived_again() -> None:
+    before = windower(derives=True)
+    samples = np.random.default_rng(0).normal(size=(1, 130)).astype(np.float32)
+    push(before, replace(chunk(0, 130, sequence=0), samples=samples))
+    expected = before.tail()
+    assert expected is not None
+    after = windower(derives=True)
+    after.refill(replace(before.position), [], samples, 30, (Piece(3, 3, 130),))
+    found = after.tail()
+    assert found is not None
+    assert found[0] == expected[0] == 100
+    np.testing.assert_allclose(found[1], expected[1][:, -30:])
