@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -102,6 +103,15 @@ def test_a_state_and_a_label_are_settled_too() -> None:
         Message("plant/m/running", b"odd", START_NS, {}, Delivery(3, 3, False)),
     ]
     assert [one.token for one in run(found, sent).settled] == [1, 2, 3]
+
+
+def test_a_sender_that_is_refused_takes_nothing_from_others_of_its_message() -> None:
+    found = of_json(parts="parts")
+    for names, n_taken in (("ab", 2), ("ab", 1), ("ba", 1)):
+        parts = [{"id": name, "samples": [1.0] * 10} for name in names]
+        payload = json.dumps({"parts": parts}).encode()
+        batch = run(found, [Message("gateway/m", payload, START_NS)])
+        assert batch.books["m/main", "received", ""] == 10 * n_taken
 
 
 # -- other rules ----------------------------------------------------------------------------------
