@@ -406,3 +406,52 @@ def test_velocity_that_is_read_again_is_derived_again() -> None:
     assert found is not None
     assert found[0] == expected[0] == 100
     np.testing.assert_allclose(found[1], expected[1][:, -30:])
+
+
+def test_what_is_behind_by_one_number_does_not_go_on() -> None:
+    found = windower(10, 10)
+    push(found, *(chunk(10 * k, 10, None, sequence=5 + k) for k in range(2)))
+    assert reasons(found.push(chunk(20, 10, None, sequence=5), 9)) == ["sequence_reset"]
+
+
+def test_a_hole_is_forgotten_where_numbers_begin_anew_after_a_silence() -> None:
+    found = windower(10, 10)
+    push(found, chunk(0, 10, sequence=0), chunk(20, 10, sequence=2))
+    found.end_segment("segment_end")
+    assert found.position.hole == (1, 2)
+    assert push(found, chunk(900, 10, sequence=0))[1] == []
+    assert found.position.hole is None
+
+
+@pytest.mark.parametrize(
+    ("first", "off_ns", "reason"),
+    [
+        (110, 0, "gap"),  # ten messages of ten samples are missing by the time, too
+        (10, 0, "sequence_reset"),
+        (10, None, "gap"),
+    ],
+)
+def test_time_tells_a_loss_across_a_lap_from_a_restart(
+    first: int, off_ns: int | None, reason: str
+) -> None:
+    found = windower(10, 10, sequence_bits=8)
+    push(found, chunk(0, 10, sequence=250))
+    assert reasons(push(found, chunk(first, 10, off_ns, sequence=5))[1]) == [reason]
+    assert found.position.hole == ((251, 261) if reason == "gap" else None)
+
+
+def test_times_may_begin_later_than_numbers_or_than_the_stream() -> None:
+    numbered = windower(10, 10, sequence_bits=8)
+    first = chunk(0, 10, None, sequence=250)
+    assert reasons(push(numbered, first, chunk(10, 10, sequence=5))[1]) == ["gap"]
+    bare = windower(10, 10)
+    assert push(bare, chunk(0, 10, None), chunk(10, 10))[1] == []
+    snapshots = windower(10, 10, acquisition="snapshot")
+    push(snapshots, chunk(0, 10, None), chunk(10, 10))
+    assert snapshots.position.segment == 1
+
+
+def test_without_numbers_time_tells_what_is_late() -> None:
+    found = windower(10, 10)
+    assert reasons(push(found, chunk(0, 10), chunk(20, 10))[1]) == ["gap"]
+    assert reasons(found.push(chunk(10, 10), 9)) == ["out_of_order"]
