@@ -295,6 +295,15 @@ def test_data_without_bytes_are_refused() -> None:
     assert [one.reason for one in run([empty]).bad_payloads] == ["empty"]
 
 
+def test_without_running_numbers_nothing_is_missing() -> None:
+    sent = session()
+    unnumbered = [replace(one, payload=one.payload[:-2]) for one in sent[2:4]]
+    batch = run([*sent[:2], *unnumbered])
+    assert not batch.bad_payloads
+    assert not batch.commands
+    assert not batch.counters["sparkplug.lost_messages"]
+
+
 def test_a_number_beyond_255_is_refused() -> None:
     bad = replace(session()[2], payload=session()[2].payload[:-2] + encoded(3, 256))
     assert [one.reason for one in run([bad]).bad_payloads] == ["bad_sequence"]
