@@ -60,8 +60,10 @@ def scale_of(channel: Float32) -> float | None:
     largest = float(np.abs(channel).max(initial=0.0))
     if not largest < np.inf:
         return None
-    tried = np.unique(np.append(0.0, np.abs(channel[:: 1 + len(channel) // N_TRIED])))
-    guesses = _guesses(tried.astype(np.float64), largest)
+    some = np.append(0.0, np.sort(np.abs(channel[:: 1 + len(channel) // N_TRIED])))
+    # So few are sorted sooner than np.unique hashes them.
+    tried = some[np.diff(some, prepend=-1.0) > 0]
+    guesses = _guesses(tried, largest)
     near = (scale for guess in guesses for scale in _near(guess))
     return next((scale for scale in near if _is_exact(channel, scale)), None)
 

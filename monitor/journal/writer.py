@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from itertools import compress, islice
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -71,6 +72,7 @@ ROW_COLUMNS = (
     *("alarm", "running", "quality", "commissioning_id"),
 )
 POSITION_FIELDS = tuple(field.name for field in fields(Position))
+_position_values = attrgetter(*POSITION_FIELDS)
 INSERT_BAD_PAYLOAD = (
     "INSERT INTO bad_payload (received_ns, topic, reason, detail, n_bytes, head) VALUES (?, ?, ?,"
     " ?, ?, ?)"
@@ -472,7 +474,7 @@ def _store_stream(link: sqlite3.Connection, update: StreamUpdate) -> None:
         "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?, ?, ?)",
         (
             update.sensor,
-            _compact({name: getattr(position, name) for name in POSITION_FIELDS}),
+            _compact(dict(zip(POSITION_FIELDS, _position_values(position), strict=True))),
             _compact(update.keys),
             _compact([int(ng) for ng in update.alarm_recent]),
             update.alarm_raised,

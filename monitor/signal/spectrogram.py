@@ -158,10 +158,15 @@ def to_grid(psd_db: Float32, n_t: int) -> Float32:
         for more columns than frames.
     """
     starts = column_starts(psd_db.shape[-1], n_t)
-    n_in_column = np.diff([*starts, psd_db.shape[-1]]).astype(np.float32)
-    power: Float32 = np.power(np.float32(10), psd_db * np.float32(0.1))
-    total: Float32 = np.add.reduceat(power, starts, axis=-1)
-    return _decibels(total / n_in_column)
+    power: Float32 = np.exp(psd_db * np.float32(np.log(10) / 10))
+    last = starts[-1]
+    n_each = last // max(1, n_t - 1)
+    mean = np.empty((*psd_db.shape[:-1], n_t), np.float32)
+    # First frames of all columns, then second ones: NumPy takes long for many short sums.
+    mean[..., :-1] = sum(power[..., first:last:n_each] for first in range(n_each))
+    mean[..., :-1] /= np.float32(n_each)
+    power[..., last:].mean(axis=-1, out=mean[..., -1])
+    return _decibels(mean)
 
 
 def column_starts(n_frames: int, n_t: int) -> list[int]:
@@ -230,7 +235,7 @@ def widening_bins(n_top: int, n_bands: int = DEFAULT_N_BANDS) -> list[int]:
 
 def _band_power(rows: Float32, settings: SpectrogramSettings, out: Float32) -> None:
     """rows (n, n_window) to mean power density per frame and band, out (n, n_frames, n_bands)."""
-    taper, starts, end, scale = _constants(settings)
+    taper, starts, n_single, end, scale = _constants(settings)
     centred = rows - rows.mean(axis=-1, keepdims=True)
     frames = (
         sliding_window_view(centred, settings.n_fft, axis=-1)[:, :: settings.hop] * taper
@@ -243,21 +248,29 @@ def _band_power(rows: Float32, settings: SpectrogramSettings, out: Float32) -> N
     power[..., :2] *= 0.5
     if settings.n_fft % 2 == 0:
         power[..., -2:] *= 0.5
-    np.add.reduceat(power[..., :end], starts, axis=-1, out=out)
+    # reduceat takes as long for a band of one bin as for a wide one.
+    n, single = n_single, power[..., starts[0] : starts[0] + 2 * n_single]
+    np.add(single[..., ::2], single[..., 1::2], out=out[..., :n])
+    if n < len(starts):
+        np.add.reduceat(power[..., :end], starts[n:], axis=-1, out=out[..., n:])
     out *= scale
 
 
 @lru_cache(maxsize=64)
-def _constants(settings: SpectrogramSettings) -> tuple[Float32, list[int], int, Float32]:
-    """Taper, first and past-the-end positions of the bands in the (re, im) row, scale to mean
-    one-sided density.
+def _constants(
+    settings: SpectrogramSettings,
+) -> tuple[Float32, list[int], int, int, Float32]:
+    """Taper, first positions of the bands in the (re, im) row, how many bands from the first on
+    have one bin alone, position past the last band, scale to mean one-sided density.
     """
     taper = _taper(settings.taper, settings.n_fft)
     bins = settings.band_bins
+    is_wide = np.append(np.diff(bins) > 1, True)
     scale = 2 / (settings.sample_rate_hz * np.sum(taper**2) * np.diff(bins))
     return (
         taper.astype(np.float32),
         [2 * q for q in bins[:-1]],
+        int(is_wide.argmax()),
         2 * bins[-1],
         scale.astype(np.float32),
     )
