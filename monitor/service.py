@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from monitor.kafka.state_topic import StateTopic  # its client is an extra
 
 TURN_S = 0.05  # an idle turn of the pipeline
-GATHER_STEP_S = 0.005  # where none came for so long, none is waited for
+GATHER_STEP_S = 0.01  # where none came for so long, none is waited for
 MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
 MIN_INBOX = 500  # messages: of QoS 0, none waits at the broker
 INBOX_BYTES = 256 << 20
@@ -398,6 +398,7 @@ class Service:
         while self._news:
             news = self._news.popleft()
             self._pipeline.note(news.kind, news.text, news.n, time.time_ns())
+        self._workers.are_needed = self._gathering.needs_help
         if messages or self._pipeline.is_occluding:
             self._pipeline.process(messages, time.time_ns(), listened_s)
         if now_s - self._ticked_s >= TICK_S:

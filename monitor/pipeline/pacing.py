@@ -12,7 +12,7 @@ ASSUMED_IN_FLIGHT = 20  # Mosquitto's default: no broker's own limit is taken to
 FORGET = 1.02  # a second: what was learned of the broker's limit is tried again after half a minute
 # Of the time, so much work before messages are let gather, and where they gather longest.
 BUSY, BUSIEST = 0.5, 0.8
-MAX_GATHER_S = 0.05
+MAX_GATHER_S = 0.1
 REMEMBERED_S = 1.0
 
 
@@ -75,7 +75,7 @@ class Pacer:
 
 class Gathering:
     """How busy the pipeline is, and how long a turn lets messages gather: many at a time cost less
-    each, and an idle pipeline lets nobody wait.
+    each, and an idle pipeline lets nobody wait. Where that is not enough, other threads help.
     """
 
     def __init__(self) -> None:
@@ -88,6 +88,11 @@ class Gathering:
             return
         weight = min(1.0, turn_s / REMEMBERED_S)
         self._busy += weight * (worked_s / turn_s - self._busy)
+
+    @property
+    def needs_help(self) -> bool:
+        """Before that one thread does it for less: two hinder each other."""
+        return self._busy >= BUSIEST
 
     @property
     def wait_s(self) -> float:

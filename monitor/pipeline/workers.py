@@ -27,11 +27,15 @@ def workers_here(told: int | None) -> int:
 
 
 class Workers:
-    """Judges as one thread would: the same judgements, in the same order."""
+    """Judges as one thread would: the same judgements, in the same order.
+
+    are_needed : set it to False where the caller's thread has time enough
+    """
 
     def __init__(self, n: int) -> None:
         """n : threads, the caller's among them"""
         self.n = n
+        self.are_needed = True
         numbers = count(1)
         # With one worker the pool starts no thread.
         self._pool = ThreadPoolExecutor(
@@ -40,7 +44,7 @@ class Workers:
 
     def judge(self, work: Sequence[Cut]) -> list[Judgement]:
         """One judgement for each piece, in order."""
-        parts = _parts(work, self.n)
+        parts = _parts(work, self.n if self.are_needed else 1)
         if len(parts) < 2:
             return list(judge(work))
         own, *others = ([work[place] for place in part] for part in parts)

@@ -4,6 +4,7 @@ read as paho would read it; the rest is paho's, byte for byte; no acknowledgemen
 
 from __future__ import annotations
 
+import math
 import struct
 import tracemalloc
 from collections.abc import Iterable, Sequence
@@ -137,11 +138,13 @@ def read_as_paho(wire: Wire, log: list[object]) -> bool:
     return True
 
 
-def everything(pieces: Sequence[bytes], is_five: bool) -> list[object]:
+def everything(
+    pieces: Sequence[bytes], is_five: bool, show_s: float = math.inf
+) -> list[object]:
     """What comes of these bytes: messages that were taken, and packets that paho read."""
     log: list[object] = []
     connection = Pieces(pieces)
-    wire = Wire(cast(Any, connection), is_five, log.append, gather_s=0)
+    wire = Wire(cast(Any, connection), is_five, log.append, show_s, gather_s=0)
     while True:
         while not connection.is_readable and not wire.pending():
             assert_nothing_held_back(wire, log)
@@ -163,6 +166,12 @@ def assert_nothing_held_back(wire: Wire, log: Sequence[object]) -> None:
 def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
     ends = sorted({place % (len(data) + 1) for place in places} | {len(data)})
     return [data[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+
+
+def test_paho_gets_a_message_now_and_then_in_its_place() -> None:
+    """It looks whether the connection lives by what it reads itself."""
+    data = encoded(SMALL, is_five=True)
+    assert everything([data * 3], is_five=True, show_s=0.0) == [data] * 3
 
 
 @given(st.data(), st.booleans())
@@ -197,7 +206,9 @@ def test_a_large_message_comes_whole() -> None:
 
 def test_behind_a_large_message_memory_is_free_again() -> None:
     connection = Pieces([encoded(one, is_five=True) for one in (LARGE, SMALL)])
-    wire = Wire(cast(Any, connection), True, lambda message: None, gather_s=0)
+    wire = Wire(
+        cast(Any, connection), True, lambda message: None, show_s=math.inf, gather_s=0
+    )
     tracemalloc.start()
     try:
         for _ in range(2):
@@ -214,7 +225,7 @@ def test_of_an_impossible_length_paho_gets_as_much_as_shows_it() -> None:
     log: list[object] = []
     connection = Pieces([IMPOSSIBLE + b"more"])
     connection.arrive()
-    wire = Wire(cast(Any, connection), True, log.append, gather_s=0)
+    wire = Wire(cast(Any, connection), True, log.append, show_s=math.inf, gather_s=0)
     assert b"".join(wire.recv(1) for _ in range(6)) == IMPOSSIBLE
     assert log == []
 
@@ -305,7 +316,9 @@ def test_acknowledgements_leave_in_order_and_never_within_a_packet(
 ) -> None:
     """Those of before a packet leave before it, however few bytes the connection takes."""
     connection = Pieces([], room)
-    wire = Wire(cast(Any, connection), True, lambda message: None, gather_s=0)
+    wire = Wire(
+        cast(Any, connection), True, lambda message: None, show_s=math.inf, gather_s=0
+    )
     expected = b""
     for item in [*work, PINGRESP]:
         if isinstance(item, int):
@@ -324,7 +337,9 @@ def test_acknowledgements_leave_in_order_and_never_within_a_packet(
 
 def test_acknowledgements_that_come_while_a_packet_leaves_wait_for_its_end() -> None:
     connection = Pieces([], room=[2])
-    wire = Wire(cast(Any, connection), True, lambda message: None, gather_s=0)
+    wire = Wire(
+        cast(Any, connection), True, lambda message: None, show_s=math.inf, gather_s=0
+    )
     assert wire.send(b"abcd") == 2
     wire.acknowledge([1, 2])
     assert wire.send(b"cd") == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 
 from monitor.evidence.model_folder import find_model
 from monitor.evidence.network import Classifier
-from monitor.pipeline.judging import Judge, judge
+from monitor.pipeline.judging import Cut, Judge, Judgement, judge
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Rules
 from monitor.pipeline.sensor import Sensor
@@ -100,6 +102,26 @@ def test_a_fault_in_any_thread_is_the_callers(
     pipeline = Pipeline(known, {}, {}, 0.0, judge=Workers(3).judge)
     with pytest.raises(RuntimeError, match=f"mill {number}"):
         pipeline.process(sent[:PER_TURN], START_NS, 0.0)
+
+
+def test_where_none_is_needed_the_callers_thread_judges_by_itself(
+    known: Rules, sent: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[int] = set()
+
+    def noting(work: Sequence[Cut]) -> Iterator[Judgement]:
+        threads.add(threading.get_ident())
+        return judge(work)
+
+    monkeypatch.setattr("monitor.pipeline.workers.judge", noting)
+    workers = Workers(2)
+    workers.are_needed = False
+    judged(known, sent, workers.judge)
+    assert threads == {threading.get_ident()}
+    workers.are_needed = True
+    judged(known, sent, workers.judge)
+    assert len(threads) == 2
+    workers.close()
 
 
 def test_untold_there_is_a_worker_for_each_processor() -> None:

@@ -94,6 +94,19 @@ def test_the_busier_it_is_the_longer_messages_gather() -> None:
     assert gathering.wait_s == 0.0
 
 
+def test_other_threads_help_once_gathering_as_long_as_may_be_is_not_enough() -> None:
+    gathering = Gathering()
+    assert not gathering.needs_help
+    for _ in range(2000):
+        gathering.note(0.0079, 0.0021)
+    assert gathering.wait_s < MAX_GATHER_S
+    assert not gathering.needs_help
+    for _ in range(2000):
+        gathering.note(0.0081, 0.0019)
+    assert gathering.wait_s == MAX_GATHER_S
+    assert gathering.needs_help
+
+
 def test_one_long_turn_of_a_quiet_pipeline_is_no_load() -> None:
     gathering = Gathering()
     gathering.note(0.3, 0.0)

@@ -122,7 +122,10 @@ def test_messages_arrive_with_what_they_carry(broker: Mosquitto, protocol: str) 
 @needs_mosquitto
 def test_messages_that_paho_must_read_keep_their_place(broker: Mosquitto) -> None:
     """Of others it sees nothing: that is what makes them cheap."""
-    with Listener(broker.port) as listener, publisher(broker.port) as client:
+    with (
+        Listener(broker.port, keep_alive_s=600) as listener,
+        publisher(broker.port) as client,
+    ):
         listener.ready()
         read_by_paho = beside_paho(listener)
         for index, payload in enumerate(numbered(12)):
@@ -133,6 +136,18 @@ def test_messages_that_paho_must_read_keep_their_place(broker: Mosquitto) -> Non
         listener.wait_for(*numbered(12))
         assert read_by_paho == numbered(12)[::3]
         wait_until(lambda: listener.client.n_unsettled == 0)
+
+
+@needs_mosquitto
+def test_paho_sees_now_and_then_that_messages_come(broker: Mosquitto) -> None:
+    """Else it asks the broker for a sign of life, and gives up where that waits behind messages for
+    longer than keep_alive_s.
+    """
+    with Listener(broker.port) as listener, publisher(broker.port) as client:
+        listener.ready()
+        read_by_paho = beside_paho(listener)
+        wait_until(lambda: client.publish(TOPIC, b"one", qos=1) and read_by_paho)
+        assert len(read_by_paho) < len(listener.messages)
 
 
 def beside_paho(listener: Listener) -> list[bytes]:

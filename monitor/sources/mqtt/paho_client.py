@@ -44,7 +44,8 @@ class WiredClient(paho.Client):
         connection: Any = super()._create_socket()
         if self.on_published is None:
             return connection
-        self._wire = Wire(connection, self.protocol == paho.MQTTv5, self.on_published)
+        is_five = self.protocol == paho.MQTTv5
+        self._wire = Wire(connection, is_five, self.on_published, self.keepalive / 4)
         return self._wire
 
     def acknowledge(self, packet_ids: Sequence[int]) -> None:

@@ -3,7 +3,8 @@
 Paho reads each packet with five calls of the system or more, copies what is left of a message for
 each of its fields, and sends an acknowledgement at a time: with messages of 50 KB that took longer
 than all that is done about them by then. So a PUBLISH is read here, as many as have come at once.
-All else, and every PUBLISH that is out of the ordinary, paho reads as if nothing was between.
+All else, every PUBLISH that is out of the ordinary, and one now and then, paho reads as if nothing
+was between.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class Wire:
 
     is_five : of MQTT 5
     take : called for each message while paho reads, in order
+    show_s : paho gets a packet as often, where one comes: it believes a connection
+        dead on which it reads nothing for long
     gather_s : where messages follow each other more closely, so much is waited
         before more are read
     """
@@ -36,10 +39,12 @@ class Wire:
         connection: socket.socket,
         is_five: bool,
         take: Callable[[Published], None],
+        show_s: float,
         gather_s: float = GATHER_S,
     ) -> None:
         self._socket, self._is_five, self._take = connection, is_five, take
-        self._gather_s, self._took_s = gather_s, 0.0
+        self._show_s, self._gather_s = show_s, gather_s
+        self._shown_s = self._took_s = time.monotonic()
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._begin = self._end = 0  # of what has come and was not taken yet
         self._for_paho = memoryview(b"")  # of a packet that is its own, not read yet
@@ -116,13 +121,20 @@ class Wire:
             first, body_begin, body_end = self._begin, *(self._begin + at for at in found)
             self._begin = body_end
             body = self._buffer[body_begin:body_end]
-            message = read_publish(self._buffer[first], body, self._is_five)
+            message = self._message(self._buffer[first], body)
             if message is None:
                 self._for_paho = memoryview(bytes(self._buffer[first:body_end]))
                 self._may_hold_more = True
+                self._shown_s = time.monotonic()
                 break
             self._take(message)
         return self._begin > begin
+
+    def _message(self, first_byte: int, body: memoryview) -> Published | None:
+        """None for a packet that paho is to read."""
+        if time.monotonic() - self._shown_s >= self._show_s:
+            return None
+        return read_publish(first_byte, body, self._is_five)
 
     def _let_gather(self) -> None:
         """After messages; not where more have come already than one look could read."""
