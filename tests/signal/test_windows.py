@@ -428,6 +428,7 @@ def test_a_hole_is_forgotten_where_numbers_begin_anew_after_a_silence() -> None:
     [
         (110, 0, "gap"),  # ten messages of ten samples are missing by the time, too
         (10, 0, "sequence_reset"),
+        (40, 0, "sequence_reset"),
         (10, None, "gap"),
     ],
 )
@@ -455,3 +456,22 @@ def test_without_numbers_time_tells_what_is_late() -> None:
     found = windower(10, 10)
     assert reasons(push(found, chunk(0, 10), chunk(20, 10))[1]) == ["gap"]
     assert reasons(found.push(chunk(10, 10), 9)) == ["out_of_order"]
+
+
+def test_where_no_window_is_begun_another_number_of_channels_breaks_nothing() -> None:
+    found = windower()
+    two = replace(chunk(100, 50, sequence=1), samples=np.zeros((2, 50), np.float32))
+    assert push(found, chunk(0, 100, sequence=0), two)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("acquisition", "off_ns"), [("continuous", 0), ("snapshot", None), ("snapshot", 0)]
+)
+def test_arrival_tells_no_rate_of_what_has_times_or_pauses(
+    acquisition: str, off_ns: int | None
+) -> None:
+    found = windower(500, 500, acquisition=acquisition)
+    for number in range(60):
+        late = chunk(500 * number, 500, off_ns)
+        push(found, replace(late, received_ns=T + 60 * S + number * 250 * MS))
+    assert found.arrivals.wrong is None
