@@ -12,6 +12,7 @@ import pytest
 
 from monitor.records.signal import Chunk, Drop, Gap, Window
 from monitor.records.stream import Piece, Position
+from monitor.signal.derivative import N_HISTORY
 from monitor.signal.windows import Recent, Windower, WindowSettings
 
 RATE_HZ = 1000.0
@@ -475,3 +476,43 @@ def test_arrival_tells_no_rate_of_what_has_times_or_pauses(
         late = chunk(500 * number, 500, off_ns)
         push(found, replace(late, received_ns=T + 60 * S + number * 250 * MS))
     assert found.arrivals.wrong is None
+
+
+def test_a_thousand_messages_are_remembered_while_the_process_runs() -> None:
+    found = windower(10, 10)
+    sent = [chunk(k, 1) for k in range(1100)]
+    push(found, *sent)
+    assert reasons(found.push(sent[-1024], 1100 - 1024)) == ["duplicate"]
+    assert reasons(found.push(sent[-1025], 1100 - 1025)) != ["duplicate"]
+
+
+def test_of_what_windows_have_passed_little_is_kept() -> None:
+    found = windower()
+    push(found, *(chunk(50 * k, 50, sequence=k) for k in range(5)))
+    assert found.position.times == [(200, T + 200 * MS)]
+    push(found, chunk(250, 120, sequence=5))
+    assert found.position.times == [(250, T + 250 * MS)]
+    velocity = windower(derives=True)
+    for number, (first, n) in enumerate(((0, 60), (60, 36), (96, 4))):
+        sent = chunk(first, n, sequence=number)
+        velocity.push(sent, number, Piece(first, first, n))
+    assert velocity.cut() is not None
+    kept = velocity.pieces()
+    assert kept is not None
+    assert sum(piece.n_samples for piece in kept) >= N_HISTORY
+    assert kept[0].first > 0
+
+
+def test_a_new_segment_knows_of_the_hole_before_and_hands_out_all_of_its_own() -> None:
+    found = windower()
+    push(found, *(chunk(10 * k, 10, sequence=k) for k in (0, 2, 3, 4)))
+    found.push(chunk(60, 10, sequence=1), 9)
+    n_since_hole = found.position.n_since_hole
+    assert n_since_hole == 3
+    assert found.tail() is not None
+    found.end_segment("segment_end")
+    assert found.position.n_since_hole == n_since_hole
+    push(found, chunk(900, 10, sequence=5))
+    tail = found.tail()
+    assert tail is not None
+    assert (tail[0], tail[1].shape) == (0, (1, 10))
