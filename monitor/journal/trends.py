@@ -14,11 +14,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.journal.trend_codec import decode, encode_closed, encode_open
-from monitor.records.trend import FED_TIERS_S, TIERS_S, TrendRow, band_sums, slot_ns
+from monitor.records.trend import (
+    FED_TIERS_S,
+    TIERS_S,
+    BandSums,
+    TrendRow,
+    all_band_sums,
+    slot_ns,
+)
 from monitor.records.verdict import Status, Verdict
 
 ROWS_PER_BLOCK = 48
@@ -72,11 +79,12 @@ class TrendWriter:
         """The transaction was rolled back: read again what the journal holds."""
         self._open.clear()
 
-    def add(self, link: sqlite3.Connection, windows: Iterable[StoredWindow]) -> None:
+    def add(self, link: sqlite3.Connection, windows: Sequence[StoredWindow]) -> None:
         """Sum up windows that the journal did not hold before, in the order they came."""
         adding = _Adding(link, self._open)
-        for window in windows:
-            adding.add(window)
+        sums = all_band_sums([window.verdict for window in windows])
+        for window, bands in zip(windows, sums, strict=True):
+            adding.add(window, bands)
         adding.finish()
 
 
@@ -93,11 +101,11 @@ class _Adding:
         # Rows that outputs are to get; a dictionary keeps their order.
         self._noted: dict[tuple[str, int, int], None] = {}
 
-    def add(self, window: StoredWindow) -> None:
+    def add(self, window: StoredWindow, bands: BandSums | None) -> None:
         sensor = window.verdict.sensor
         start_ns = slot_ns(TIERS_S[0], window.end_ns)
         row = self._row_for(sensor, start_ns)
-        row.add(window.row_id, window.verdict, band_sums(window.verdict))
+        row.add(window.row_id, window.verdict, bands)
         if window.verdict.status is Status.NO_DATA:  # it may stay open for long
             for tier_s in FED_TIERS_S:
                 self._note(sensor, tier_s, slot_ns(tier_s, window.end_ns))
@@ -107,10 +115,9 @@ class _Adding:
             self._take(sensor, 0, part)
         for sensor, tier_s, start_ns in self._noted:
             note_change(self._link, sensor, tier_s, start_ns)
-        rows = [
-            (sensor, tier_s, encode_open(self._all_open[sensor][tier_s]))
-            for sensor, tier_s in self._changed
-        ]
+        changed = list(self._changed)
+        bodies = encode_open([self._all_open[sensor][tier_s] for sensor, tier_s in changed])
+        rows = [(*key, body) for key, body in zip(changed, bodies, strict=True)]
         self._link.executemany(_PUT_OPEN, rows)
 
     def _row_for(self, sensor: str, start_ns: int) -> TrendRow:

@@ -6,13 +6,14 @@ All sums are mergeable: the row of an hour is the sum of its ten minutes' rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from monitor.records.evidence import LOGIT, Evidence, probability
+from monitor.records.signal import Float32
 from monitor.records.sketch import Buckets, bucket_of, quantile
 from monitor.records.verdict import Status, Verdict
 
@@ -225,14 +226,49 @@ def slot_ns(tier_s: int, end_ns: int) -> int:
 
 def band_sums(verdict: Verdict) -> BandSums | None:
     """One window's spectrum and maps by band; None without."""
-    if verdict.spectrum_db is None or verdict.status not in JUDGED:
-        return None
-    power = np.exp(verdict.spectrum_db * np.float32(math.log(10) / 10))
-    n_f = power.shape[1]
-    by_band = power.swapaxes(0, 1).reshape(n_f, -1).mean(axis=1, dtype=np.float64)
-    cells = {
-        found.kind: found.cells.sum(axis=1, dtype=np.float64)
-        for found in verdict.evidence
-        if found.cells.size
+    return all_band_sums([verdict])[0]
+
+
+def all_band_sums(verdicts: Sequence[Verdict]) -> list[BandSums | None]:
+    """band_sums of each, many times as quickly as one by one."""
+    spectra = {
+        place: one.spectrum_db
+        for place, one in enumerate(verdicts)
+        if one.spectrum_db is not None and one.status in JUDGED
     }
-    return BandSums(1, by_band, cells)
+    powers = _each(list(spectra.values()), _mean_power)
+    sums = {
+        place: BandSums(1, power, {}) for place, power in zip(spectra, powers, strict=True)
+    }
+    evidence = [
+        (place, one) for place in sums for one in verdicts[place].evidence if one.cells.size
+    ]
+    cells = _each([one.cells for _, one in evidence], _sums_over_columns)
+    for (place, one), by_band in zip(evidence, cells, strict=True):
+        sums[place].cells[one.kind] = by_band
+    return [sums.get(place) for place in range(len(verdicts))]
+
+
+def _each(arrays: Sequence[Float32], work: Callable[[Float32], Float64]) -> list[Float64]:
+    """work(arrays of one shape, stacked): what it gives for each."""
+    places_of: dict[tuple[int, ...], list[int]] = {}
+    for place, array in enumerate(arrays):
+        places_of.setdefault(array.shape, []).append(place)
+    found: dict[int, Float64] = {}
+    for places in places_of.values():
+        found.update(
+            zip(places, work(np.stack([arrays[place] for place in places])), strict=True)
+        )
+    return [found[place] for place in range(len(arrays))]
+
+
+def _mean_power(spectra_db: Float32) -> Float64:
+    """(n, n_channels, n_f, n_t) to (n, n_f)."""
+    power = np.exp(spectra_db * np.float32(math.log(10) / 10)).swapaxes(1, 2)
+    n, n_f = power.shape[:2]
+    return np.asarray(power.reshape(n, n_f, -1).mean(axis=2, dtype=np.float64))
+
+
+def _sums_over_columns(cells: Float32) -> Float64:
+    """(n, n_f, n_t) to (n, n_f)."""
+    return np.asarray(cells.sum(axis=2, dtype=np.float64))
