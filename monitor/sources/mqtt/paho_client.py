@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,8 @@ class WiredClient(paho.Client):
     # all messages would come to on_message, as ever.
     def _create_socket(self) -> Any:
         connection: Any = super()._create_socket()
+        # An acknowledgement does not wait until the one before it has arrived.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.on_published is None:
             return connection
         is_five = self.protocol == paho.MQTTv5
