@@ -24,7 +24,7 @@ from monitor.records.evidence import Evidence, Grid
 from monitor.records.signal import Float32, Float64
 
 STEP_DB = 0.1
-N_AT_ONCE = 32  # maps: more at once only leave the cache
+AT_ONCE = 1 << 16  # cells: more at once only leave the cache
 MAX_STEPS = 32_767  # of a spectrum: 3,277 dB
 
 USUAL_EXPONENT = -4  # of ten: the step of a map
@@ -86,14 +86,15 @@ def unpack_spectrum(blob: bytes | None, grid: Grid | None) -> Float32 | None:
 def _by_shape(
     arrays: Sequence[Float32], pack: Callable[[list[int], Float32], list[bytes]]
 ) -> list[bytes]:
-    """pack(their places, the arrays) of those that have one shape, N_AT_ONCE at a time."""
+    """pack(their places, the arrays) of those that have one shape, AT_ONCE cells at a time."""
     places_of: dict[tuple[int, ...], list[int]] = {}
     for place, array in enumerate(arrays):
         places_of.setdefault(array.shape, []).append(place)
     packed = [b""] * len(arrays)
-    for alike in places_of.values():
-        for first in range(0, len(alike), N_AT_ONCE):
-            places = alike[first : first + N_AT_ONCE]
+    for shape, alike in places_of.items():
+        n = max(1, AT_ONCE // max(1, math.prod(shape)))
+        for first in range(0, len(alike), n):
+            places = alike[first : first + n]
             rows = pack(places, np.stack([arrays[place] for place in places]))
             for place, row in zip(places, rows, strict=True):
                 packed[place] = row
