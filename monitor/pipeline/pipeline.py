@@ -601,7 +601,6 @@ class Pipeline:
         taken = sensor.take(chunk, digest, now_s, piece)
         if taken.unjudged is not None:
             self._batch.verdicts.append(taken.unjudged)
-            self._touched.add(name)
         if taken.is_back:
             self.event(Event(chunk.received_ns, name, "back", "messages again"))
         self._batch.events += taken.troubles
