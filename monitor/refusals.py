@@ -89,11 +89,12 @@ RULES_OF_PATTERN = {
 def sentences(error: ValidationError) -> str:
     """What the checks refuse, one sentence a line: key = value: rule (unit)."""
     found = error.errors(include_url=False)
-    # A list whose entries are all wrong is also called too short: that says nothing new.
+    # A list whose entries are wrong is also called too short: that says nothing new.
+    lists = {item["loc"][:n] for item in found for n in range(len(item["loc"]))}
     lines = [
         _sentence(item)
         for item in found
-        if item["type"] != "too_short" or not item["input"]
+        if item["type"] != "too_short" or item["loc"] not in lists
     ]
     return "\n".join(dict.fromkeys(lines))
 

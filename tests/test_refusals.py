@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import pytest
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, ValidationError
 
 from monitor.cli import main
 from monitor.config import Config
@@ -212,6 +212,28 @@ def test_a_manifest_of_recordings_is_refused_in_the_same_words() -> None:
         "files.key: must be a list.",
         "groups: must be a list.",
     ]
+
+
+class Edges(BaseModel):
+    edges: tuple[float, ...] = Field(min_length=2)
+
+
+@pytest.mark.parametrize(
+    ("edges", "said"),
+    [
+        ([], ["edges = []: must have 2 or more entries."]),
+        ([1], ["edges = [1]: must have 2 or more entries."]),
+        (["a"], ["edges[0] = 'a': must be a number."]),
+        ([1, "a"], ["edges[1] = 'a': must be a number."]),
+    ],
+)
+def test_a_list_that_is_too_short_is_refused_in_one_sentence(
+    edges: list[object], said: list[str]
+) -> None:
+    """Of one entry where there must be two nothing was said at all."""
+    with pytest.raises(ValidationError) as refused:
+        Edges.model_validate({"edges": edges})
+    assert sentences(refused.value).splitlines() == said
 
 
 @pytest.mark.parametrize(

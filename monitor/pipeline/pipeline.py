@@ -399,7 +399,6 @@ class Pipeline:
             return None
         record = message.delivery.key
         if record is not None and record < self._first_record:  # its topic was made anew
-            self._first_record = record
             self._lose_tails(self._catch_up.forget())
         return record
 
@@ -523,10 +522,9 @@ class Pipeline:
         """
         for name in self._names_on(topic):
             is_known = record is not None and self._catch_up.is_known(name, record)
-            if is_known or name in self._catch_up:
-                continue
-            self.sensors[name].note_missing(reason)
-            self._touched.add(name)
+            if not is_known and name not in self._catch_up:
+                self.sensors[name].note_missing(reason)
+                self._touched.add(name)
 
     def _note_not_understood(self, message: Message, detail: str, now_s: float) -> None:
         """A sensor that sends nothing but what is refused is to be seen, too."""
@@ -603,7 +601,6 @@ class Pipeline:
         taken = sensor.take(chunk, digest, now_s, piece)
         if taken.unjudged is not None:
             self._batch.verdicts.append(taken.unjudged)
-            self._touched.add(name)
         if taken.is_back:
             self.event(Event(chunk.received_ns, name, "back", "messages again"))
         self._batch.events += taken.troubles
@@ -636,10 +633,10 @@ class Pipeline:
             self._touched.add(sensor.name)
             if isinstance(piece, Drop):
                 self._batch.books[sensor.name, "dropped", piece.reason] += piece.n_samples
-                continue
-            self._batch.counters[f"breaks.{piece.reason}"] += 1
-            if piece.n_samples:
-                gaps.append(piece)
+            else:
+                self._batch.counters[f"breaks.{piece.reason}"] += 1
+                if piece.n_samples:
+                    gaps.append(piece)
         return gaps
 
     def _shed(self, work: list[Cut], now_ns: int) -> list[Cut]:
@@ -650,11 +647,10 @@ class Pipeline:
                 cut.piece, max_lag_s, now_ns
             ):
                 self._batch.books[cut.sensor.name, "dropped", "overload"] += cut.piece.n_new
+                self._batch.counters["windows_shed"] += 1
                 self._touched.add(cut.sensor.name)
             else:
                 kept.append(cut)
-        if len(kept) < len(work):
-            self._batch.counters["windows_shed"] += len(work) - len(kept)
         return kept
 
     def _book(self, judgement: Judgement) -> None:

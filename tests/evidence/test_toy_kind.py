@@ -154,12 +154,3 @@ def test_the_page_draws_it(journal: Path, tmp_path: Path, browser: Any) -> None:
         reached = float(window.get_attribute("#sum", "data-reached"))
         assert reached == pytest.approx(toy(verdict).score, abs=1e-5)
         assert window.locator(".map canvas").count() > 0
-
-
-def test_a_kind_has_a_name_of_its_own(crest: None) -> None:
-    with pytest.raises(ValueError, match="kind = 'crest': must be a new name"):
-        register(Crest())
-    odd = Crest()
-    odd.name = "Crest factor"
-    with pytest.raises(ValueError, match="kind = 'Crest factor'"):
-        register(odd)

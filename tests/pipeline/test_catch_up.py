@@ -14,12 +14,13 @@ import pytest
 
 from monitor.journal.reader import JournalReader
 from monitor.pipeline.catch_up import CatchUp
+from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.sensor import Sensor
-from monitor.records.signal import Message
+from monitor.records.signal import Delivery, Message
 from monitor.records.stream import Piece, Position, StoredStream, TailRecords
 from tests.laws.test_numbered_source import partition
 from tests.laws.test_succession import WAYS, Owners, rows_of
-from tests.signals import START_NS, noise
+from tests.signals import RATE_HZ, START_NS, configure, messages, noise, rules
 
 N_EACH = 400  # samples a message, of windows of 1,000
 LATE_S = 3600.0
@@ -103,11 +104,30 @@ def test_a_topic_that_was_made_anew_begins_anew(tmp_path: Path) -> None:
 
 
 def test_while_a_tail_is_read_again_the_sensor_is_not_silent(tmp_path: Path) -> None:
-    owners = taken_over(tmp_path, partition([N_EACH] * 30, same=False))
+    whole = [1000 if number % 7 in (1, 4) else N_EACH for number in range(30)]  # m/b's
+    owners = taken_over(tmp_path, partition(whole, same=False))
     owners.process.pipeline.tick(START_NS, LATE_S)
     batch = owners.process.pipeline.take_batch(with_tails=True)
-    assert not waiting(owners).keys() & {verdict.sensor for verdict in batch.verdicts}
+    assert waiting(owners).keys() == {"m/a", "m/c"}
+    assert {verdict.sensor for verdict in batch.verdicts} == {"m/b"}
     owners.process.die()
+
+
+def test_what_is_read_again_is_settled_once_the_window_is_whole_again() -> None:
+    """And what is of no unfinished window at once."""
+    reading = Position(n_window=1000, n_hop=1000, rate_hz=RATE_HZ, n_counted=0)
+    records = TailRecords(5, 600, (Piece(3, 3, 400), Piece(5, 5, 200)))
+    stored = StoredStream(reading, [], [], False, None, None, None, records=records)
+    found = Pipeline(rules(configure()), {"m/p": stored}, {}, 0.0, first_record=0)
+    sent, settled = messages(noise(1000), [400, 400, 200]), []
+    for record, message in zip((3, 4, 5), sent, strict=True):
+        read = replace(message, delivery=Delivery(record, record, False), properties={})
+        found.process([read], START_NS, 0.0)
+        settled.append([one.token for one in found.take_batch(False).settled])
+    assert settled == [[], [4], []]
+    batch = found.take_batch(True)
+    assert [one.token for one in batch.settled] == [3, 5]
+    assert [update.n_waiting for update in batch.streams] == [600]
 
 
 def test_a_message_that_had_been_refused_is_no_gap_of_now(tmp_path: Path) -> None:

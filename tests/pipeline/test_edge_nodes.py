@@ -112,6 +112,12 @@ def test_deaths_are_no_data_at_once() -> None:
     assert not batch.commands
 
 
+def test_who_is_dead_dies_no_second_time() -> None:
+    batch = run([*session()[:12], session()[14]])  # DDEATH, NDEATH
+    assert [KIND[11], KIND[14]] == ["DDEATH", "NDEATH"]
+    assert [status for status, _ in statuses(batch)].count(Status.NO_DATA) == 1
+
+
 def test_a_death_of_another_connection_is_none() -> None:
     """The broker may tell of the old connection after the node has come back over a new one."""
     *before, death = session()

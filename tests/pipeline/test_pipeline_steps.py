@@ -176,12 +176,51 @@ def test_what_is_still_open_is_asked_of_other_rules_and_what_was_answered_is_not
     found = make()
     found.ask([Ask(2, "m/p", START_NS, "Bo")], START_NS)  # no machine is known
     found.change_rules(served(asked))
-    found.ask([ASK, Ask(2, "m/p", START_NS, "Bo")], START_NS)
+    found.ask([Ask(2, "m/p", START_NS, "Bo"), ASK], START_NS)
     found.change_rules(served(asked))
-    found.ask([ASK, Ask(2, "m/p", START_NS, "Bo")], START_NS)
+    found.ask([Ask(2, "m/p", START_NS, "Bo"), ASK], START_NS)
     batch = run(found, windows(20))
     assert [answer.ask_id for answer in batch.answers] == [2, 1]
     assert "no entry of machines" in batch.answers[0].text
+    assert batch.answers[1].text == ""
+
+
+def test_who_asks_of_a_sensor_of_an_unknown_machine_is_told_at_once() -> None:
+    asked = Asked()
+    known = replace(served(asked), surroundings=lambda _name: None)
+    found = Pipeline(known, {}, {}, 0.0)
+    found.ask([ASK], START_NS)
+    ((answer),) = run(found, windows(1)).answers
+    assert "no entry of machines" in answer.text
+
+
+def test_a_machine_that_is_known_is_judged_where_nothing_names_its_parts() -> None:
+    known = replace(rules(configure()), surroundings=lambda _name: SHAFT)
+    batch = run(Pipeline(known, {}, {}, 0.0), windows(20))
+    assert len(batch.verdicts) == 20
+    assert not batch.healthy
+
+
+def test_a_partial_window_is_no_signal_of_a_machine() -> None:
+    found = Pipeline(served(Asked()), {}, {}, 0.0)
+    first, _, third = messages(noise(2300), [300, N_WINDOW, N_WINDOW])
+    batch = run(found, [first, third])
+    assert [one.reason for one in batch.verdicts] == ["gap", "not_commissioned"]
+
+
+def test_a_course_of_speed_is_told_with_the_question() -> None:
+    config = configure(context=[{"name": "rpm", "topic": "rpm/{machine}"}])
+    near = Surroundings(Machine(), speed_context="rpm")
+    asked = Asked()
+    known = replace(served(asked, config), surroundings=lambda _name: near)
+    found = Pipeline(known, {}, {}, 0.0)
+    found.ask([ASK], START_NS)
+    for number, message in enumerate(windows(20)):
+        at_ns = START_NS + number * S // 2
+        sent = [Message("rpm/m", b"1200", at_ns), replace(message, received_ns=at_ns)]
+        found.process(sent, at_ns, 0.0)
+    ((question),) = asked.questions
+    assert [set(one.hz) for one in question.told_speeds] == [{20.0}]
 
 
 def test_who_asks_of_a_sensor_that_sends_nothing_is_told() -> None:
@@ -199,15 +238,40 @@ class Named(Asked):
         return replace(super().__call__(question), text="the gear", tree={"named": "gear"})
 
 
+def commissioned(of: Pipeline, threshold: float) -> dict[str, Commissioned]:
+    """By levels far below any signal's."""
+    edges = of.geometry("m/p")
+    assert edges is not None
+    level = np.full((1, len(edges.f_edges_hz) - 1), -300.0, np.float32)
+    own = Baseline(level, level, threshold)
+    ours = Commissioned("m/p", edges.f_edges_hz, own, None, "", 0.0, 9, 0)
+    return {"m/p": replace(ours, commissioning_id=3)}
+
+
+def test_a_commissioning_holds_for_known_sensors_and_until_it_is_taken_back() -> None:
+    found, sent = make(), windows(3)
+    run(found, sent[:1])
+    found.commission(commissioned(found, 1e6))
+    assert [one.status for one in run(found, sent[1:2]).verdicts] == [Status.OK]
+    found.commission({})
+    assert [one.status for one in run(found, sent[2:]).verdicts] == [Status.LEARNING]
+
+
+@pytest.mark.parametrize(("near", "n"), [(SHAFT, 1), (Surroundings(Machine()), 0)])
+def test_of_a_machine_whose_growth_can_be_told_a_healthy_signal_is_kept(
+    near: Surroundings, n: int
+) -> None:
+    known = replace(served(Asked()), surroundings=lambda _name: near)
+    found = Pipeline(known, {}, {}, 0.0)
+    found.commission(commissioned(found, 1e6))
+    healthy = run(found, windows(20)).healthy
+    assert [(one.sensor, one.commissioning_id) for one in healthy] == [("m/p", 3)] * n
+
+
 def test_an_alarm_says_what_is_broken() -> None:
     config = configure(sensor={"alarm": {"n": 1, "m": 1, "clear": 0}})
     found = Pipeline(served(Named(), config), {}, {}, 0.0)
-    edges = found.geometry("m/p")
-    assert edges is not None
-    level = np.full((1, len(edges.f_edges_hz) - 1), -300.0, np.float32)
-    own = Baseline(level, level, 0.1)
-    ours = Commissioned("m/p", edges.f_edges_hz, own, None, "", 0.0, 9, 0)
-    found.commission({"m/p": ours})
+    found.commission(commissioned(found, 0.1))
     batch = run(found, windows(1))
     assert [one.status for one in batch.verdicts] == [Status.NG]
     (event,) = [one for one in batch.events if one.kind == "alarm_raised"]

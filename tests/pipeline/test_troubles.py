@@ -9,7 +9,7 @@ import pytest
 
 from monitor.pipeline.pipeline import Pipeline
 from monitor.records.batch import TROUBLES, Batch
-from monitor.records.signal import Message
+from monitor.records.signal import Delivery, Message
 from monitor.records.verdict import Status
 from tests.signals import RATE_HZ, START_NS, configure, messages, noise, rules
 
@@ -69,11 +69,25 @@ def test_the_right_rate_is_told_nothing_of() -> None:
     assert {verdict.status for verdict in batch.verdicts} == {Status.LEARNING}
 
 
-def test_a_message_that_waited_on_our_side_tells_no_rate() -> None:
+@pytest.mark.parametrize(
+    ("waited_s", "kinds"), [(0.9, ["rate_wrong"]), (1.1, []), (2.0, [])]
+)
+def test_a_message_that_waited_on_our_side_tells_no_rate(
+    waited_s: float, kinds: list[str]
+) -> None:
     pipeline, sent = make(), live(120, rate_hz=0.5 * RATE_HZ)
     for message in sent:
-        pipeline.process([message], message.received_ns + 2 * SECOND_NS, 0.0)
-    assert not told(pipeline.take_batch(True))
+        now_ns = message.received_ns + round(waited_s * SECOND_NS)
+        pipeline.process([message], now_ns, 0.0)
+    assert [kind for kind, _ in told(pipeline.take_batch(True))] == kinds
+
+
+def test_what_was_owed_over_an_outage_comes_faster_than_it_was_measured() -> None:
+    pipeline, sent = make(), live(120, rate_hz=2 * RATE_HZ)
+    owed = [replace(one, delivery=Delivery(n, n, False)) for n, one in enumerate(sent)]
+    run(pipeline, owed[:1])
+    pipeline.connected(is_resumed=True)
+    assert not told(run(pipeline, owed[1:]))
 
 
 def test_a_rate_by_time_stamps_names_both_rates() -> None:
