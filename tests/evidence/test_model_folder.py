@@ -15,6 +15,7 @@ from monitor.evidence.model_folder import (
     find_model,
     load_model_manifest,
     manifest_sha256,
+    read_checked,
 )
 from monitor.refusals import MAX_BYTES
 from monitor.signal.spectrogram import default_settings
@@ -46,6 +47,7 @@ def test_a_manifest_gives_settings_grid_and_head(folder: Path) -> None:
     assert manifest.map_grid.f_edges_hz == SETTINGS.band_edges_hz
     assert manifest.head.weights == (1.0, -2.0)
     assert manifest.training == {"note": "random weights"}
+    assert read_checked(folder, "model.tflite", manifest) == b"network"
 
 
 def test_a_changed_file_is_refused(folder: Path) -> None:
