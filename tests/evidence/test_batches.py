@@ -132,3 +132,14 @@ def test_another_signature_is_refused(
     with pytest.raises(ModelError, match="its signature must have") as refused:
         Classifier(FOLDER)
     assert str(refused.value).endswith(said)
+
+
+def test_a_frame_more_that_leaves_as_many_columns_is_refused(tmp_path: Path) -> None:
+    """100 frames pooled by two are 50 columns, as 99 are: the network would judge them."""
+    folder = tmp_path / "simulator"
+    shutil.copytree(FOLDER, folder)
+    manifest = yaml.safe_load((folder / "manifest.yaml").read_text())
+    manifest["spectrogram"]["n_window"] += manifest["spectrogram"]["hop"]
+    (folder / "manifest.yaml").write_text(yaml.safe_dump(manifest))
+    with pytest.raises(ModelError, match=r"not a network for psd_db \(1, 48, 100\)"):
+        Classifier(folder)
