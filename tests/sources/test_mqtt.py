@@ -151,14 +151,15 @@ def test_paho_sees_now_and_then_that_messages_come(broker: Mosquitto) -> None:
 
 
 def beside_paho(listener: Listener) -> list[bytes]:
-    """The payloads that come to paho's own callback from now on."""
+    """The sensors' payloads that come to paho's own callback from now on."""
     found: list[bytes] = []
     client = listener.client._client
     on_message = client.on_message
     assert on_message is not None
 
     def note(*arguments: Any) -> None:
-        found.append(arguments[2].payload)
+        if arguments[2].topic == TOPIC:
+            found.append(arguments[2].payload)
         on_message(*arguments)
 
     client.on_message = note
