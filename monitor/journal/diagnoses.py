@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor.journal.older import has_table
 from monitor.records.diagnosis import Diagnosed
 
 MAX_DIAGNOSES = 2000  # some 30 kB each
@@ -71,7 +72,7 @@ def newest_diagnosis(
 
     is_asked : of those alone that somebody asked for
     """
-    if not link.execute("SELECT 1 FROM sqlite_schema WHERE name = 'diagnosis'").fetchone():
+    if not has_table(link, "diagnosis"):
         return None  # a journal that an older program wrote last
     query = _NEWEST_ASKED if is_asked else _NEWEST
     return _read(link.execute(query, (sensor, from_ns, to_ns)).fetchone())

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from monitor.journal.older import has_table
+
 TABLE = """
 CREATE TABLE IF NOT EXISTS indicator_names (
     names_id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);
@@ -48,9 +50,7 @@ def indicators_of(
     link: sqlite3.Connection, row_ids: Iterable[int]
 ) -> dict[int, dict[str, float]]:
     """Of these windows, where there are any."""
-    if not link.execute(
-        "SELECT 1 FROM sqlite_schema WHERE name = 'window_indicators'"
-    ).fetchone():
+    if not has_table(link, "window_indicators"):
         return {}  # a journal that an older program wrote last
     found = link.execute(_READ, (json.dumps(list(row_ids)),))
     return {

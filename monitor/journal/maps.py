@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from monitor.journal import rice
 from monitor.journal.rice import Whole
+from monitor.records.alike import places_alike
 from monitor.records.evidence import Evidence, Grid
 from monitor.records.signal import Float32, Float64
 
@@ -87,11 +88,8 @@ def _by_shape(
     arrays: Sequence[Float32], pack: Callable[[list[int], Float32], list[bytes]]
 ) -> list[bytes]:
     """pack(their places, the arrays) of those that have one shape, AT_ONCE cells at a time."""
-    places_of: dict[tuple[int, ...], list[int]] = {}
-    for place, array in enumerate(arrays):
-        places_of.setdefault(array.shape, []).append(place)
     packed = [b""] * len(arrays)
-    for shape, alike in places_of.items():
+    for shape, alike in places_alike(array.shape for array in arrays).items():
         n = max(1, AT_ONCE // max(1, math.prod(shape)))
         for first in range(0, len(alike), n):
             places = alike[first : first + n]

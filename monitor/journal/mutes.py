@@ -8,6 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor.journal.older import has_table
 from monitor.journal.schema import connect, connect_read_only, transaction
 from monitor.records.labels import signed
 
@@ -37,7 +38,7 @@ class Mute:
 
 def standing(link: sqlite3.Connection, now_ns: int) -> dict[str, Mute]:
     """The mutes that hold, by sensor; of several the last one set."""
-    if not link.execute("SELECT 1 FROM sqlite_schema WHERE name = 'mute'").fetchone():
+    if not has_table(link, "mute"):
         return {}  # a journal that an older program wrote last
     return {row[0]: Mute(*row) for row in link.execute(_STANDING, (now_ns, now_ns))}
 

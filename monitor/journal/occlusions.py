@@ -8,6 +8,7 @@ from dataclasses import astuple
 
 import numpy as np
 
+from monitor.journal.older import has_table
 from monitor.records.evidence import Grid
 from monitor.records.occlusion import Occlusion, WithoutBand
 
@@ -39,7 +40,9 @@ def store_occlusion(
 
 def occlusion_of(link: sqlite3.Connection, row_id: int) -> Occlusion | None:
     """Of a window; None where it raised no alarm, or had no network or baseline."""
-    found = link.execute(_READ, (row_id,)).fetchone() if _has_table(link) else None
+    if not has_table(link, "occlusion"):
+        return None
+    found = link.execute(_READ, (row_id,)).fetchone()
     if found is None:
         return None
     f_edges, t_edges, falls, bands = found
@@ -52,13 +55,7 @@ def newest_occluded(
     link: sqlite3.Connection, sensor: str, from_ns: int, to_ns: int
 ) -> int | None:
     """The row of a sensor's newest window that has one, of those that ended in a span of time."""
-    if not _has_table(link):
+    if not has_table(link, "occlusion"):
         return None
     found = link.execute(_NEWEST, (sensor, from_ns, to_ns)).fetchone()
     return None if found is None else int(found[0])
-
-
-def _has_table(link: sqlite3.Connection) -> bool:
-    """Not in a journal that an older program wrote last."""
-    query = "SELECT 1 FROM sqlite_schema WHERE name = 'occlusion'"
-    return link.execute(query).fetchone() is not None

@@ -7,6 +7,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from monitor.journal.older import has_table
 from monitor.records.promise import PromiseState, Reference
 from monitor.records.stream import StreamUpdate
 
@@ -16,7 +17,6 @@ CREATE TABLE IF NOT EXISTS healthy_reference (
 CREATE TABLE IF NOT EXISTS promise (
     sensor TEXT PRIMARY KEY, fields TEXT NOT NULL) WITHOUT ROWID;
 """
-_HAS_TABLE = "SELECT 1 FROM sqlite_schema WHERE name = ?"
 
 
 def store_reference(
@@ -30,7 +30,7 @@ def store_reference(
 
 def references(link: sqlite3.Connection) -> dict[int | None, Reference]:
     """By commissioning."""
-    if not _has(link, "healthy_reference"):
+    if not has_table(link, "healthy_reference"):
         return {}
     rows = link.execute("SELECT commissioning_id, fields FROM healthy_reference")
     return {number: Reference.from_json(fields) for number, fields in rows}
@@ -46,12 +46,7 @@ def store_promises(link: sqlite3.Connection, updates: Iterable[StreamUpdate]) ->
 
 def promise_states(link: sqlite3.Connection) -> dict[str, PromiseState]:
     """By sensor."""
-    if not _has(link, "promise"):
+    if not has_table(link, "promise"):
         return {}
     rows = link.execute("SELECT sensor, fields FROM promise")
     return {sensor: PromiseState.from_json(fields) for sensor, fields in rows}
-
-
-def _has(link: sqlite3.Connection, table: str) -> bool:
-    """Not in a journal that an older program wrote last."""
-    return link.execute(_HAS_TABLE, (table,)).fetchone() is not None

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from monitor.journal.older import has_table
 from monitor.records.batch import BadPayload
 from monitor.text import first_bytes
 
@@ -69,7 +70,7 @@ def count_refusals(link: sqlite3.Connection, refused: Iterable[BadPayload]) -> N
 
 def refusals(link: sqlite3.Connection, since_ns: int, limit: int) -> list[Refusal]:
     """Those that came last after a time, newest first."""
-    if not link.execute("SELECT 1 FROM sqlite_schema WHERE name = 'refusal'").fetchone():
+    if not has_table(link, "refusal"):
         return []  # a journal that an older program wrote last
     query = "SELECT * FROM refusal WHERE last_ns > ? ORDER BY last_ns DESC LIMIT ?"
     return [Refusal(*row) for row in link.execute(query, (since_ns, limit))]

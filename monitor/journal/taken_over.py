@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 
+from monitor.journal.older import has_table
+
 TABLES = """
 CREATE TABLE IF NOT EXISTS journal_name (
     one INTEGER PRIMARY KEY, name TEXT NOT NULL, taken_ns INTEGER, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS judged_before (
     sensor TEXT PRIMARY KEY, model_id TEXT, geometry_id TEXT) WITHOUT ROWID;
 """
-_HAS_TABLE = "SELECT 1 FROM sqlite_schema WHERE name = 'journal_name'"
 
 JudgedBy = tuple[
     str | None, str | None
@@ -25,7 +26,7 @@ def judged_before(link: sqlite3.Connection) -> dict[str, JudgedBy]:
 
 def taken_over(link: sqlite3.Connection) -> str:
     """What was taken over and what was not, one sentence; '' where nothing was."""
-    if link.execute(_HAS_TABLE).fetchone() is None:  # an older program wrote it last
+    if not has_table(link, "journal_name"):  # an older program wrote it last
         return ""
     row = link.execute("SELECT text FROM journal_name").fetchone()
     return "" if row is None else str(row[0])

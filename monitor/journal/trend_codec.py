@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from monitor.records.alike import places_alike
 from monitor.records.signal import Float32
 from monitor.records.trend import BandSums, FEdges, Float64, Spread, TrendRow
 
@@ -40,11 +41,8 @@ Head = tuple[list[str], list[str], list[tuple[list[float], list[str]]], bool]
 
 def encode_open(rows: Sequence[TrendRow]) -> list[bytes]:
     """Each row by itself, to the last bit, and quickly: they are written at every commit."""
-    alike: dict[bytes, list[int]] = {}
-    for place, row in enumerate(rows):
-        alike.setdefault(_head(row), []).append(place)
     bodies: dict[int, bytes] = {}
-    for head, places in alike.items():
+    for head, places in places_alike(map(_head, rows)).items():
         bodies.update(
             zip(places, _bodies(head, [rows[place] for place in places]), strict=True)
         )

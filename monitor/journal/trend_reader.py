@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 
+from monitor.journal.older import has_table
 from monitor.journal.schema import JournalError, connect_read_only, one_moment
 from monitor.journal.trend_codec import decode
 from monitor.journal.trends import block_ns, open_rows
@@ -36,7 +37,7 @@ class TrendReader:
         them where n is given. All windows that are in the journal by now are in them.
         """
         with self._one_moment():
-            if not self._has_trends():
+            if not has_table(self._link, "trend"):
                 return []  # a journal that an older program wrote last
             found = [
                 trend_rows(self._link, name, tier_s, from_ns, to_ns, n)
@@ -59,7 +60,7 @@ class TrendReader:
     def points(self) -> list[str]:
         """All that have trends, sorted."""
         with self._one_moment():
-            if not self._has_trends():
+            if not has_table(self._link, "trend"):
                 return []
             query = (
                 "SELECT sensor FROM trend UNION SELECT sensor FROM trend_open ORDER BY 1"
@@ -78,7 +79,7 @@ class TrendReader:
 
     def _span(self, sensor: str) -> tuple[int, int] | None:
         with self._one_moment():
-            if not self._has_trends():
+            if not has_table(self._link, "trend"):
                 return None
             edges = [
                 (row.start_ns, row.end_ns) for row in open_rows(self._link, sensor).values()
@@ -100,10 +101,6 @@ class TrendReader:
             for (body,) in self._link.execute(query, (sensor, tier_s)):
                 found += [(row.start_ns, row.end_ns) for row in decode(body, tier_s)]
         return found
-
-    def _has_trends(self) -> bool:
-        query = "SELECT 1 FROM sqlite_schema WHERE name = 'trend'"
-        return self._link.execute(query).fetchone() is not None
 
     @contextmanager
     def _one_moment(self) -> Iterator[None]:

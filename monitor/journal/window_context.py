@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
+from monitor.journal.older import has_table
 from monitor.records.context import Context
 
 _READ = (
@@ -16,9 +17,7 @@ _READ = (
 
 def context_of(link: sqlite3.Connection, row_ids: Iterable[int]) -> dict[int, Context]:
     """Of these windows, where any was told."""
-    if not link.execute(
-        "SELECT 1 FROM sqlite_schema WHERE name = 'window_context'"
-    ).fetchone():
+    if not has_table(link, "window_context"):
         return {}  # a journal that an older program wrote last
     found = link.execute(_READ, (json.dumps(list(row_ids)),))
     return {row_id: json.loads(fields) for row_id, fields in found}

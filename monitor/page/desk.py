@@ -172,8 +172,10 @@ class Desk:
             context = views.context([row_id]).get(row_id, {})
             indicators = views.indicators([row_id]).get(row_id, {})
             occlusion = views.occlusion(row_id)
-        more = self._channels(found.verdict), occlusion
-        return answer(row_view(found, has_kept, labels, context, indicators, *more))
+        channels = self._channels(found.verdict)
+        return answer(
+            row_view(found, has_kept, labels, context, indicators, channels, occlusion)
+        )
 
     def _channels(self, verdict: Verdict) -> Sequence[str]:
         """Their names in the configuration, where these are as many; else their numbers."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from monitor.records.alike import places_alike
 from monitor.records.evidence import LOGIT, Evidence, probability
 from monitor.records.signal import Float32
 from monitor.records.sketch import Buckets, bucket_of, quantile
@@ -251,11 +252,8 @@ def all_band_sums(verdicts: Sequence[Verdict]) -> list[BandSums | None]:
 
 def _each(arrays: Sequence[Float32], work: Callable[[Float32], Float64]) -> list[Float64]:
     """work(arrays of one shape, stacked): what it gives for each."""
-    places_of: dict[tuple[int, ...], list[int]] = {}
-    for place, array in enumerate(arrays):
-        places_of.setdefault(array.shape, []).append(place)
     found: dict[int, Float64] = {}
-    for places in places_of.values():
+    for places in places_alike(array.shape for array in arrays).values():
         found.update(
             zip(places, work(np.stack([arrays[place] for place in places])), strict=True)
         )
