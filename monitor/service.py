@@ -19,7 +19,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -55,6 +55,7 @@ from monitor.pipeline.router import Rules
 from monitor.pipeline.workers import Workers, workers_here
 from monitor.records.batch import TROUBLES, BadPayload, Batch
 from monitor.records.signal import Message
+from monitor.records.stream import StoredStream
 from monitor.repair_check import RepairCheck
 from monitor.settings import ConfigError
 from monitor.settings_in_use import NEEDS_RESTART, in_use
@@ -171,22 +172,9 @@ class Service:
         self._lock_file = _claim(config.journal.path, is_fenced=generation is not None)
         self._journal = Journal(config.journal.path, systemd.starting_slowly, generation)
         self._reader = JournalReader(config.journal.path)
-        streams, digests = self._journal.streams(), self._journal.digests()
-        remembered, healthy_of = self._journal.remembered(), self._journal.healthy
         self._workers = Workers(workers_here(config.workers))
-        first = None if state is None else self._journal.resumed().first
-        if state is None:
-            self._journal.forget_records()
-        self._pipeline = Pipeline(
-            rules,
-            streams,
-            digests,
-            0.0,
-            remembered,
-            healthy_of,
-            self._workers.judge,
-            first,
-        )
+        streams = self._journal.streams()
+        self._pipeline = self._resumed(rules, streams, notes_records=state is not None)
         self._commissioner = Commissioner(config.journal.path, self._pipeline.geometry)
         self._points = PointStates(
             {name: stored.alarm_raised for name, stored in streams.items()}
@@ -220,6 +208,29 @@ class Service:
         self._pacer = Pacer(config.mqtt.receive_maximum)
         self._gathering = Gathering()
         self._ticked_s = self._health_s = 0.0
+
+    def _resumed(
+        self, rules: Rules, streams: Mapping[str, StoredStream], notes_records: bool
+    ) -> Pipeline:
+        """Where an earlier process stopped, as the journal holds it.
+
+        notes_records : a partition's next owner asks for them
+        """
+        journal = self._journal
+        digests, remembered = journal.digests(), journal.remembered()
+        first = journal.resumed().first if notes_records else None
+        if not notes_records:
+            journal.forget_records()
+        return Pipeline(
+            rules,
+            streams,
+            digests,
+            0.0,
+            remembered,
+            journal.healthy,
+            self._workers.judge,
+            first,
+        )
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT. Returns the exit code."""
