@@ -79,12 +79,15 @@ class Edit:
 def mutants(path: str, source: str) -> list[Mutant]:
     """All of a module, in order of their lines. path : as the report shall name it"""
     text = Text(source)
+    finder = Finder(text)
     found = {}
-    for edit in Finder(text).edits(ast.parse(source)):
-        mutated = text.put(edit)
-        if mutated != source and _can_be_read(mutated):
-            before, after = text.lines_of(edit)
-            found[mutated] = Mutant(path, edit.line, before, after, mutated)
+    for statement in ast.parse(source).body:
+        for edit in finder.edits(statement):
+            mutated = text.put(edit)
+            # The statement alone: to read the whole module each time takes much longer.
+            if mutated != source and _can_be_read(text.put_in(statement, edit)):
+                before, after = text.lines_of(edit)
+                found[mutated] = Mutant(path, edit.line, before, after, mutated)
     return sorted(found.values(), key=lambda one: one.line)
 
 
@@ -121,6 +124,12 @@ class Text:
         head, tail = self._bytes[: edit.begin], self._bytes[edit.end :]
         return (head + edit.text.encode() + tail).decode()
 
+    def put_in(self, statement: ast.stmt, edit: Edit) -> str:
+        """The statement that the edit is in, with it."""
+        begin, end = self._span(statement)
+        head, tail = self._read(begin, edit.begin), self._read(edit.end, end)
+        return f"{head}{edit.text}{tail}"
+
     def lines_of(self, edit: Edit) -> tuple[str, str]:
         """The whole lines that it is in, before and after."""
         begin = self._bytes.rfind(b"\n", 0, edit.begin) + 1
@@ -145,12 +154,12 @@ class Finder:
     def __init__(self, text: Text) -> None:
         self._text = text
 
-    def edits(self, tree: ast.Module) -> Iterator[Edit]:
-        for statement in tree.body:
-            if is_constant(statement):
-                yield from self._constant(statement.value)
-            else:
-                yield from self._inside(statement)
+    def edits(self, statement: ast.stmt) -> Iterator[Edit]:
+        """Of a statement of the module."""
+        if is_constant(statement):
+            yield from self._constant(statement.value)
+        else:
+            yield from self._inside(statement)
 
     def _inside(self, node: ast.AST) -> Iterator[Edit]:
         if self._is_left_alone(node):
