@@ -12,17 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.journal.labels import INSERT_EVENT
+from monitor.journal.events import store_events
 from monitor.journal.places import ID_OF_KIND, TABLE_OF_KIND, RowKind
 from monitor.journal.schema import (
     END_NS,
     JournalError,
-    connect,
+    connect_existing,
     connect_read_only,
     transaction,
 )
 from monitor.journal.trend_changes import count_all, note_all
-from monitor.records.labels import signed
+from monitor.records.batch import Event
+from monitor.records.notes import signed
 
 KIND = "resend"  # of the event that says who asked
 TIME_OF_KIND: dict[RowKind, str] = {
@@ -93,9 +94,7 @@ class ResendStore:
     """Used from any process, a running service beside it or not. Raises JournalError."""
 
     def __init__(self, path: Path) -> None:
-        # Refuses a journal that is not there, before connect would make one.
-        connect_read_only(path).close()
-        self._link = connect(path)
+        self._link = connect_existing(path)
 
     def close(self) -> None:
         self._link.close()
@@ -131,7 +130,7 @@ class ResendStore:
             text = signed(
                 f"{request.output} gets {plan.text} again, asked for", author, comment
             )
-            link.execute(INSERT_EVENT, (at_ns, "", KIND, text, ""))
+            store_events(link, Event(at_ns, "", KIND, text))
         return plan
 
 

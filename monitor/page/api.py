@@ -30,7 +30,7 @@ from monitor.page.api_views import (
 )
 from monitor.page.feed import Source
 from monitor.plain_values import verdict_tree
-from monitor.records.labels import MAX_INTEGER, MAX_SENSOR
+from monitor.records.notes import MAX_INTEGER, MAX_SENSOR
 from monitor.records.trend import DAY_S, HOUR_S, TEN_MINUTES_S
 from monitor.times import TimeError, iso, moment
 

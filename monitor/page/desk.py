@@ -47,13 +47,8 @@ from monitor.page.views import (
     waveform_view,
 )
 from monitor.promises import promises
-from monitor.records.labels import (
-    LabelError,
-    LabelRequest,
-    check_label,
-    check_note,
-    integer,
-)
+from monitor.records.labels import LabelRequest, check_label
+from monitor.records.notes import NoteError, check_note, integer
 from monitor.records.renamed import names_of
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
@@ -323,7 +318,7 @@ class Desk:
         label = check_label(values, self._config.page.failure_modes)
         row_id = integer(values, "row_id")
         if row_id is None:
-            raise LabelError("row_id is missing: a label needs its window.")
+            raise NoteError("row_id is missing: a label needs its window.")
         wish = LabelRequest(label, time.time_ns(), row_id)
         await asyncio.to_thread(self._write, lambda store: store.add(wish))
         return answer({"row": row_id})
@@ -333,7 +328,7 @@ class Desk:
         values = await body_of(request)
         event_id, (author, comment) = integer(values, "event_id"), check_note(values)
         if event_id is None:
-            raise LabelError("event_id is missing: an acknowledgement needs its alarm.")
+            raise NoteError("event_id is missing: an acknowledgement needs its alarm.")
         now_ns = time.time_ns()
         await asyncio.to_thread(
             self._write, lambda store: store.acknowledge(event_id, author, comment, now_ns)

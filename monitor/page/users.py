@@ -19,7 +19,7 @@ from tempfile import NamedTemporaryFile
 
 from monitor.config_connections import Secret
 from monitor.page.people import Person, Role
-from monitor.records.labels import MAX_AUTHOR
+from monitor.records.notes import MAX_AUTHOR
 from monitor.settings import ConfigError
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 1000
