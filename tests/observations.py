@@ -265,7 +265,7 @@ def alarms(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[st
     """The alarm's state after each of a row of verdicts."""
     pipeline = Pipeline(configured_rules(config), {}, {}, 0.0)
     pipeline.process([Message("v/m/p", bytes(400), START_NS, {}, None)], START_NS, 0.0)
-    alarm = pipeline.sensors["m/p"]._alarm
+    alarm = pipeline.sensors["m/p"].verdicts.alarm
     states = []
     for letter in "NNNNNNOONOOOONOOOOOOOOOONOOON":
         alarm.update(Status.NG if letter == "N" else Status.OK)
@@ -303,7 +303,7 @@ def kept(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[bool
     """Which of a row of verdicts keeps its map."""
     pipeline = Pipeline(configured_rules(config), {}, {}, 0.0)
     pipeline.process([Message("v/m/p", bytes(400), START_NS, {}, None)], START_NS, 0.0)
-    choose = pipeline.sensors["m/p"].maps.choose
+    choose = pipeline.sensors["m/p"].verdicts.maps.choose
     statuses = [Status.NG if n == 20 else Status.OK for n in range(40)]
     found = [choose(make_verdict(n, status=status)) for n, status in enumerate(statuses)]
     return [verdict.keeps_maps for verdict, _ in found]

@@ -123,7 +123,7 @@ class Pipeline:
         self._origins = Origins()
         self._senders = Senders()
         for sensor in self.sensors.values():
-            sensor.condition.machine = rules.surroundings(sensor.name)
+            sensor.verdicts.condition.machine = rules.surroundings(sensor.name)
             analyser = self._router.analyser(sensor.name)
             if analyser is not None:
                 sensor.adopt(analyser)
@@ -132,7 +132,7 @@ class Pipeline:
         """Use these baselines and thresholds from the next window on."""
         self._commissioned = commissioned
         for sensor in self.sensors.values():
-            sensor.commissioned = commissioned.get(sensor.name)
+            sensor.verdicts.commissioned = commissioned.get(sensor.name)
 
     def keep_all_maps_of(self, names: Set[str]) -> None:
         """Of these sensors the journal gets every map and spectrum from the next window on."""
@@ -140,7 +140,7 @@ class Pipeline:
             return
         self._all_maps_of = names
         for sensor in self.sensors.values():
-            sensor.maps.keeps_all = sensor.name in names
+            sensor.verdicts.maps.keeps_all = sensor.name in names
 
     def geometry(self, name: str) -> Geometry | None:
         """By which a sensor is judged now; None where no rule matches."""
@@ -579,9 +579,9 @@ class Pipeline:
 
     def _make_sensor(self, name: str, analyser: Analyser, now_s: float) -> Sensor:
         sensor = Sensor(name, analyser, self._rules.journal, now_s)
-        sensor.commissioned = self._commissioned.get(name)
-        sensor.maps.keeps_all = name in self._all_maps_of
-        sensor.condition.machine = self._rules.surroundings(name)
+        sensor.verdicts.commissioned = self._commissioned.get(name)
+        sensor.verdicts.maps.keeps_all = name in self._all_maps_of
+        sensor.verdicts.condition.machine = self._rules.surroundings(name)
         self.sensors[name] = sensor
         return sensor
 
@@ -655,7 +655,7 @@ class Pipeline:
 
     def _book(self, judgement: Judgement) -> None:
         batch = self._batch
-        verdict, late = self.sensors[judgement.verdict.sensor].maps.choose(
+        verdict, late = self.sensors[judgement.verdict.sensor].verdicts.maps.choose(
             judgement.verdict
         )
         batch.late_maps += late
@@ -676,7 +676,7 @@ class Pipeline:
         cut = judgement.cut
         if self._diagnoser is None or cut is None or not isinstance(cut.piece, Window):
             return
-        known = cut.sensor.condition.machine
+        known = cut.sensor.verdicts.condition.machine
         if known is None:
             return
         taken = judgement.verdict, cut.piece, cut.analyser.rule, known
