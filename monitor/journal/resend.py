@@ -25,6 +25,7 @@ from monitor.journal.trend_changes import count_all, note_all
 from monitor.records.batch import Event
 from monitor.records.notes import signed
 
+MAX_REASONS = 50  # of a kind of row, that are told
 KIND = "resend"  # of the event that says who asked
 TIME_OF_KIND: dict[RowKind, str] = {
     "verdict": "end_ns",
@@ -134,11 +135,11 @@ class ResendStore:
         return plan
 
 
-def refused_rows(path: Path, n_reasons: int = 50) -> list[RefusedRows]:
+def refused_rows(path: Path) -> list[RefusedRows]:
     """What every output refused, by reason, the most frequent first. Raises JournalError."""
     link = connect_read_only(path)
     try:
-        found = [row for kind in ID_OF_KIND for row in _refused(link, kind, n_reasons)]
+        found = [row for kind in ID_OF_KIND for row in _refused(link, kind)]
     except sqlite3.Error as error:
         raise JournalError(f"the journal cannot be read: {error}.") from error
     finally:
@@ -146,13 +147,13 @@ def refused_rows(path: Path, n_reasons: int = 50) -> list[RefusedRows]:
     return sorted(found, key=lambda row: (row.output, -row.n_rows))
 
 
-def _refused(link: sqlite3.Connection, kind: RowKind, n_reasons: int) -> list[RefusedRows]:
+def _refused(link: sqlite3.Connection, kind: RowKind) -> list[RefusedRows]:
     key, time = ID_OF_KIND[kind], TIME_OF_KIND[kind]
     rows = link.execute(
         f"SELECT output, d.reason, count(*), sum(r.{key} IS NULL), min(r.{time}), max(r.{time})"
         f" FROM dead_letter d LEFT JOIN {TABLE_OF_KIND[kind]} r ON r.{key} = d.row_id"
         " WHERE d.kind = ? GROUP BY output, d.reason ORDER BY count(*) DESC LIMIT ?",
-        (kind, n_reasons),
+        (kind, MAX_REASONS),
     )
     return [RefusedRows(output, kind, *rest) for output, *rest in rows]
 

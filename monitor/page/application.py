@@ -32,9 +32,10 @@ from monitor.journal.resend import ResendError
 from monitor.journal.schema import JournalError
 from monitor.page.access import Access
 from monitor.page.address import HostNames
-from monitor.page.desk import answer, body_of
+from monitor.page.answers import NOT_STORED, answer
+from monitor.page.desk import body_of
 from monitor.page.feed import Feed
-from monitor.page.guard import NOT_STORED, Guard, refuse
+from monitor.page.guard import Guard, refuse
 from monitor.page.people import Role
 from monitor.page.plant import Plant
 from monitor.records.labels import WORDS

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from monitor.config import Config
@@ -27,11 +27,12 @@ from monitor.journal.resend import refused_rows
 from monitor.journal.views import JournalViews
 from monitor.page import commissioning, delivery, upkeep
 from monitor.page.access import Access
+from monitor.page.answers import NOT_STORED, answer
 from monitor.page.api import Api
 from monitor.page.diagnosis import diagnosis_view
 from monitor.page.export import ExportPage
 from monitor.page.feed import Source
-from monitor.page.guard import MAX_BODY_BYTES, NOT_STORED
+from monitor.page.guard import MAX_BODY_BYTES
 from monitor.page.people import Person, Role
 from monitor.page.settings import order_reload, settings_view
 from monitor.page.sound import line_spectrum, wav_file, wav_to_play
@@ -373,50 +374,38 @@ class Desk:
 
     async def commission(self, request: Request) -> Response:
         """409 where the guard, or the windows, refuse."""
-        self._may_write(request, Role.ADMIN)
-        self._needs_its_configuration()
-        values, now_ns = await body_of(request), time.time_ns()
-        made = await asyncio.to_thread(
-            commissioning.commission, self._config, values, now_ns
-        )
+        made = await self._ordered(request, commissioning.commission)
         if made.commissioned is None:
             tree = {"error": made.text, "needs_reason": made.needs_reason}
-            return JSONResponse(tree, 409, headers=NOT_STORED)
+            return answer(tree, 409)
         return answer({"text": made.text})
 
     async def undo_commissioning(self, request: Request) -> Response:
-        self._may_write(request, Role.ADMIN)
-        self._needs_its_configuration()
-        values, now_ns = await body_of(request), time.time_ns()
-        text = await asyncio.to_thread(commissioning.undo, self._config, values, now_ns)
+        text = await self._ordered(request, commissioning.undo)
         return answer({"text": text})
 
     async def resend(self, request: Request) -> Response:
         """Say what would be sent again, or order it: the same request with preview false."""
-        self._may_write(request, Role.ADMIN)
-        self._needs_its_configuration()
-        values, now_ns = await body_of(request), time.time_ns()
-        plan = await asyncio.to_thread(delivery.resend, self._config, values, now_ns)
+        plan = await self._ordered(request, delivery.resend)
         return answer({"text": plan.text, "n_rows": plan.n_all})
 
     async def reload_settings(self, request: Request) -> Response:
         """Have the service read its configuration file anew; it does so within seconds."""
+        await self._ordered(request, order_reload)
+        return answer({})
+
+    async def _ordered(
+        self, request: Request, work: Callable[[Config, Mapping[str, object], int], T]
+    ) -> T:
+        """What came of what an administrator asks of the journal's service."""
         self._may_write(request, Role.ADMIN)
         self._needs_its_configuration()
         values, now_ns = await body_of(request), time.time_ns()
-        await asyncio.to_thread(order_reload, self._config, values, now_ns)
-        return answer({})
+        return await asyncio.to_thread(work, self._config, values, now_ns)
 
     def _write(self, work: Callable[[LabelStore], object]) -> None:
-        store = LabelStore(self._config.journal.path)
-        try:
+        with closing(LabelStore(self._config.journal.path)) as store:
             work(store)
-        finally:
-            store.close()
-
-
-def answer(tree: Any) -> JSONResponse:
-    return JSONResponse(tree, headers=NOT_STORED)
 
 
 def _row(views: JournalViews, row_id: int) -> Row:
