@@ -48,10 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
     with closing(AskStore(config.journal.path)) as store:
         asked = {store.ask(one, author, time.time_ns()): one for one in sensors}
         while asked and time.monotonic() < deadline_s:
-            answers = {ask_id: store.answer(ask_id) for ask_id in asked}
+            answers = {
+                one: text for one in asked if (text := store.answer(one)) is not None
+            }
             for ask_id, text in answers.items():
-                if text is not None:
-                    print(f"{asked.pop(ask_id)}: {text}", flush=True)
+                print(f"{asked.pop(ask_id)}: {text}", flush=True)
             if asked:
                 time.sleep(POLL_S)
     for sensor in asked.values():

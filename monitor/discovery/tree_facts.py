@@ -48,14 +48,7 @@ def facts_of(place: Place, parts: Sequence[Part], notes: Notes) -> Facts:
 
 def _scalar_paths(place: Place, parts: Sequence[Part]) -> list[str]:
     """Of text and numbers beside the samples, in the part first, then in the whole."""
-    found: dict[str, None] = {}
-    for one in parts[:8]:
-        for path in _scalars(one.tree):
-            found.setdefault(path)
-        if place.parts not in (None, "."):
-            for path in _scalars(one.whole):
-                if not path.startswith(f"{place.parts}."):
-                    found.setdefault(path)
+    found = dict.fromkeys(path for one in parts[:8] for path in _scalars_of(one, place))
     inside = tuple(f"{path}." for path in place.paths)
     samples = set(place.paths)
     kept = [path for path in found if path not in samples and path != "."]
@@ -65,6 +58,13 @@ def _scalar_paths(place: Place, parts: Sequence[Part]) -> list[str]:
         prefix = "0." if place.paths == (".",) else f"{place.paths[0]}.0."
         return other + [path for path in of_first if path.startswith(prefix)]
     return [path for path in kept if not path.startswith(inside)]
+
+
+def _scalars_of(one: Part, place: Place) -> Iterator[str]:
+    yield from _scalars(one.tree)
+    if place.parts not in (None, "."):
+        inside = f"{place.parts}."
+        yield from (path for path in _scalars(one.whole) if not path.startswith(inside))
 
 
 def _scalars(tree: Any) -> Iterator[str]:
