@@ -50,7 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     from monitor.commands.arguments import choose_config, joined
     from monitor.evidence.model_folder import ModelError
     from monitor.journal.schema import JournalError
+    from monitor.records.notes import NoteError
     from monitor.settings import ConfigError
+    from monitor.times import TimeError
 
     arguments = joined(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -61,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         choose_config(parsed)
         command: Callable[[argparse.Namespace], int] = parsed.command
         return command(parsed)
-    except (ConfigError, ModelError, JournalError) as error:
+    except (ConfigError, ModelError, JournalError, NoteError, TimeError) as error:
         print(error, file=sys.stderr)
         return EXIT_REFUSED
     except ModuleNotFoundError as error:

@@ -7,7 +7,7 @@ import io
 import struct
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
@@ -98,13 +98,18 @@ def _write_columns(archive: zipfile.ZipFile, selection: Selection, told: Told) -
                 files[name].write(written.tobytes())
             told(len(block["row_id"]))
         for name, file in files.items():
-            size = file.tell() // dtypes[name].itemsize
-            file.seek(0)
-            header = _header(dtypes[name], (size,))
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                member.write(header)
-                for piece in _pieces(file):
-                    member.write(piece)
+            _write_gathered(archive, name, file, dtypes[name])
+
+
+def _write_gathered(
+    archive: zipfile.ZipFile, name: str, file: IO[bytes], dtype: np.dtype[Any]
+) -> None:
+    size = file.tell() // dtype.itemsize
+    file.seek(0)
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+        member.write(_header(dtype, (size,)))
+        while piece := file.read(1 << 20):
+            member.write(piece)
 
 
 def _as_written(column: NDArray[Any]) -> NDArray[Any]:
@@ -114,11 +119,6 @@ def _as_written(column: NDArray[Any]) -> NDArray[Any]:
     if column.dtype.itemsize > 4 * N_CHARACTERS:
         raise OSError(0, f"a text is longer than {N_CHARACTERS} characters")
     return column.astype(f"<U{N_CHARACTERS}")
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    while piece := file.read(1 << 20):
-        yield piece
 
 
 def _write_array(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:

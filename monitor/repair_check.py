@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from statistics import median
 
-from monitor.journal.repairs import RepairStore
+from monitor.journal.repairs import Repair, RepairStore
 from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews, Score, WindowSummary
 
@@ -35,12 +35,16 @@ class RepairCheck:
                 return
             with closing(JournalViews(self._path)) as views:
                 for repair in repairs:
-                    after = views.judged_after(repair.sensor, repair.at_ns, N_WINDOWS)
-                    if len(after) == N_WINDOWS:
-                        before = views.judged_before(repair.sensor, repair.at_ns, N_WINDOWS)
-                        self._store.settle(repair, now_ns, outcome(before, after))
+                    self._check(repair, views, now_ns)
         except JournalError as error:
             log.error("%s", error)
+
+    def _check(self, repair: Repair, views: JournalViews, now_ns: int) -> None:
+        since = repair.sensor, repair.at_ns, N_WINDOWS
+        after = views.judged_after(*since)
+        if len(after) == N_WINDOWS:
+            text = outcome(views.judged_before(*since), after)
+            self._store.settle(repair, now_ns, text)
 
     def close(self) -> None:
         self._store.close()

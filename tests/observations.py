@@ -44,6 +44,7 @@ from monitor.outputs.configured import Broker, configured_outputs
 from monitor.outputs.influx.rows import lines_for
 from monitor.outputs.influx.sender import InfluxOutput
 from monitor.outputs.mail import Mail
+from monitor.outputs.notices import NoticeRules
 from monitor.outputs.syslog import Syslog
 from monitor.outputs.webhook import Webhook
 from monitor.page.application import Page
@@ -264,7 +265,7 @@ def alarms(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[st
     """The alarm's state after each of a row of verdicts."""
     pipeline = Pipeline(configured_rules(config), {}, {}, 0.0)
     pipeline.process([Message("v/m/p", bytes(400), START_NS, {}, None)], START_NS, 0.0)
-    alarm = pipeline.sensors["m/p"]._alarm
+    alarm = pipeline.sensors["m/p"].verdicts.alarm
     states = []
     for letter in "NNNNNNOONOOOONOOOOOOOOOONOOON":
         alarm.update(Status.NG if letter == "N" else Status.OK)
@@ -302,7 +303,7 @@ def kept(config: Config, _folder: Path, _patch: pytest.MonkeyPatch) -> list[bool
     """Which of a row of verdicts keeps its map."""
     pipeline = Pipeline(configured_rules(config), {}, {}, 0.0)
     pipeline.process([Message("v/m/p", bytes(400), START_NS, {}, None)], START_NS, 0.0)
-    choose = pipeline.sensors["m/p"].maps.choose
+    choose = pipeline.sensors["m/p"].verdicts.maps.choose
     statuses = [Status.NG if n == 20 else Status.OK for n in range(40)]
     found = [choose(make_verdict(n, status=status)) for n, status in enumerate(statuses)]
     return [verdict.keeps_maps for verdict, _ in found]
@@ -533,14 +534,10 @@ class Untold:
 
 def tell(config: Config, ear: Ear) -> Any:
     settings = config.notifications
-    hook = Webhook(
-        at_ear(config, ear, "webhook"),
-        config.instance,
-        settings.cool_down_s,
-        Untold(),
-        remind_s=settings.remind_s,
-        page_url=settings.page_url,
+    rules = NoticeRules(
+        config.instance, settings.cool_down_s, settings.remind_s, settings.page_url
     )
+    hook = Webhook(at_ear(config, ear, "webhook"), Untold(), rules)
     event = StoredEvent(1, START_NS, "m/p", "alarm_raised", "network", "")
     hook.step([JournalRow("event", 1, event)], START_NS + 10 * 10**9)
     hook.step([], START_NS + 100 * 10**9)
@@ -595,7 +592,9 @@ def mail(config: Config, folder: Path, patch: pytest.MonkeyPatch) -> Any:
     patch.setattr("smtplib.SMTP", Server)
     patch.setattr("smtplib.SMTP_SSL", type("Encrypted", (Server,), {}))
     try:
-        output = Mail(config.notifications.mails[0], config.instance, 0.0, Untold())
+        output = Mail(
+            config.notifications.mails[0], Untold(), NoticeRules(config.instance, 0.0)
+        )
     except ConfigError as error:
         return str(error)
     event = StoredEvent(1, START_NS, "m/p", "alarm_raised", "network", "")

@@ -187,15 +187,14 @@ def share_by_run(alarm: NDArray[np.bool_], run: NDArray[Any]) -> Interval:
     return bootstrap(run, lambda index: float(alarm[index].mean()))
 
 
-def false_alarms_per_month(
-    rate: float, window_s: float, n: int = CONFIRM_N, m: int = CONFIRM_M
-) -> float:
+def false_alarms_per_month(rate: float, window_s: float) -> float:
     """Confirmed alarms in a month of windows, if healthy windows were independent of each other: an
     extrapolation.
 
     The chance that a window raises the alarm: it is NG, n - 1 of the m - 1
     before it were too, and fewer one earlier.
     """
+    n, m = CONFIRM_N, CONFIRM_M
     raised = 0.0
     for before in range(2**m):
         bits = [(before >> i) & 1 for i in range(m)]  # bits[0] is the window that leaves

@@ -115,10 +115,7 @@ def average_precision(label: Labels, score: Scores) -> float:
 
 
 def bootstrap(
-    groups: NDArray[Any],
-    figure: Callable[[NDArray[np.intp]], float],
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
+    groups: NDArray[Any], figure: Callable[[NDArray[np.intp]], float]
 ) -> Interval:
     """The figure of all windows, with the interval it has when whole groups are drawn again.
 
@@ -128,9 +125,9 @@ def bootstrap(
     members = [np.flatnonzero(groups == name) for name in np.unique(groups)]
     if len(members) < 2:
         return Interval(value, float("nan"), float("nan"))
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     drawn = []
-    for _ in range(n_resamples):
+    for _ in range(N_RESAMPLES):
         chosen = random.integers(len(members), size=len(members))
         drawn.append(figure(np.concatenate([members[i] for i in chosen])))
     return interval(value, np.array(drawn))

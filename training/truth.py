@@ -182,14 +182,14 @@ def _curves(scene: Scene, named: Order, random: np.random.Generator, keep: bool)
     )
 
 
-def deletion_lead(scene: Scene, seed: int = 0) -> dict[str, Float64]:
+def deletion_lead(scene: Scene) -> dict[str, Float64]:
     """How much further the logit falls without the map's cells than without random ones, or others
     of equal energy.
 
     The mean over SHARES for each window, shape (n,), in logit units.
     """
     return _lead(
-        _moved(scene, _descending(scene.contribution), np.random.default_rng(seed), False)
+        _moved(scene, _descending(scene.contribution), np.random.default_rng(0), False)
     )
 
 

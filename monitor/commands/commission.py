@@ -14,9 +14,8 @@ from monitor.commissioner import Targets, commission_now, refusal, undo_now
 from monitor.config_file import load_config
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
 from monitor.journal.commissioning import CommissioningStore, Request
-from monitor.records.labels import LabelError, check_note
+from monitor.records.notes import NoteError, check_note
 from monitor.text import printable, utc
-from monitor.times import TimeError
 
 N_WINDOWS, N_WINDOWS_OF_SPAN = 100, 1000
 MAX_WINDOWS = 5000  # their spectra are in memory at once
@@ -70,11 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Exit codes: 0 done; 1 nothing to undo; 2 refused, or some sensors were."""
     config = load_config(arguments.config)
-    try:
-        arguments.from_ns, arguments.to_ns = bounds_of(arguments, time.time_ns())
-    except TimeError as error:
-        print(error, file=sys.stderr)
-        return EXIT_REFUSED
+    arguments.from_ns, arguments.to_ns = bounds_of(arguments, time.time_ns())
     if wrong := _wrong(arguments):
         print(wrong, file=sys.stderr)
         return EXIT_REFUSED
@@ -106,7 +101,7 @@ def _wrong(arguments: argparse.Namespace) -> str:
         return "--even-so needs --author NAME: whoever overrules an alarm says who it was."
     try:
         check_note({"author": arguments.author, "comment": arguments.even_so})
-    except LabelError as error:
+    except NoteError as error:
         return str(error).replace("comment", "--even-so").replace("author", "--author")
     return ""
 

@@ -9,7 +9,7 @@ from contextlib import closing
 
 from monitor.commands.arguments import add_config, add_sensors, number
 from monitor.commands.mute import chosen
-from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
+from monitor.exit_codes import EXIT_NO, EXIT_OK
 
 POLL_S = 0.25
 EXAMPLES = ("camshaft diagnose mill-2/spindle --author Ann",)
@@ -38,25 +38,21 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit codes: 0 answered; 1 not in time; 2 refused."""
     from monitor.config_file import load_config
     from monitor.journal.asks import AskStore
-    from monitor.records.diagnosis import check_asker
-    from monitor.records.labels import LabelError, check_note
+    from monitor.records.notes import check_asker, check_note
 
     config = load_config(arguments.config)
-    try:
-        author, _ = check_note({"author": arguments.author})
-        check_asker(author)
-        sensors = chosen(config.journal.path, arguments.sensor)
-    except LabelError as error:
-        print(error, file=sys.stderr)
-        return EXIT_REFUSED
+    author, _ = check_note({"author": arguments.author})
+    check_asker(author)
+    sensors = chosen(config.journal.path, arguments.sensor)
     deadline_s = time.monotonic() + arguments.wait
     with closing(AskStore(config.journal.path)) as store:
         asked = {store.ask(one, author, time.time_ns()): one for one in sensors}
         while asked and time.monotonic() < deadline_s:
-            answers = {ask_id: store.answer(ask_id) for ask_id in asked}
+            answers = {
+                one: text for one in asked if (text := store.answer(one)) is not None
+            }
             for ask_id, text in answers.items():
-                if text is not None:
-                    print(f"{asked.pop(ask_id)}: {text}", flush=True)
+                print(f"{asked.pop(ask_id)}: {text}", flush=True)
             if asked:
                 time.sleep(POLL_S)
     for sensor in asked.values():

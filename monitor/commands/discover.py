@@ -19,9 +19,9 @@ from pydantic import ValidationError
 from monitor.commands.arguments import check_output_file, number
 from monitor.commands.check_config import misfits
 from monitor.commands.discover_view import lines_of, open_questions, question_lines
-from monitor.config import Config, MqttSettings
+from monitor.config import MqttSettings
 from monitor.config_file import parse_config, read_yaml
-from monitor.discovery.proposal import Discovery, Proposal, discover
+from monitor.discovery.proposal import Discovery, discover
 from monitor.discovery.topics import is_foreign
 from monitor.discovery.writing import configuration, mqtt_section
 from monitor.exit_codes import EXIT_NO, EXIT_OK
@@ -244,7 +244,7 @@ def _write(found: Discovery, section: Mapping[str, Any], path: Path) -> int:
             print(line)
     if sure:
         text = configuration(section, sure)
-        _check(text, path, sure)
+        _check(text, path)
         path.write_text(text, encoding="utf-8")
         print(f"{path} is written. Next: camshaft doctor -c {path}; camshaft run -c {path}")
     if questions:
@@ -252,9 +252,8 @@ def _write(found: Discovery, section: Mapping[str, Any], path: Path) -> int:
     return EXIT_OK if sure and not questions else EXIT_NO
 
 
-def _check(text: str, path: Path, sure: list[Proposal]) -> Config:
+def _check(text: str, path: Path) -> None:
     """Raises ConfigError where the product would refuse what it proposes."""
     config = parse_config(parse_yaml(text.encode()), path.parent)
     if wrong := list(misfits(config)):
         raise ConfigError("\n".join(wrong))
-    return config

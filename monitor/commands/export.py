@@ -25,7 +25,7 @@ from monitor.commands.arguments import (
 )
 from monitor.commands.progress import Count, spoken
 from monitor.config_file import load_config
-from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
+from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.export_files import write_csv, write_npz, write_wav
 from monitor.journal.columns import Selection, Span
 from monitor.journal.trend_columns import TIERS, TrendSelection
@@ -33,7 +33,7 @@ from monitor.journal.views import JournalViews
 from monitor.records.renamed import Formerly
 from monitor.settings import ConfigError
 from monitor.text import printable
-from monitor.times import TimeError, clock, zone_of
+from monitor.times import clock, zone_of
 
 N_NAMED = 8  # points in a sentence
 WINDOWS = "windows"
@@ -81,12 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
     check(arguments.out)
     config = load_config(arguments.config)
     path, former = config.journal.path, config.page.formerly.get(arguments.point, ())
-    try:
-        from_ns, to_ns = span_of(arguments, time.time_ns())
-        zone = zone_of(arguments.tz)
-    except TimeError as error:
-        print(error, file=sys.stderr)
-        return EXIT_REFUSED
+    from_ns, to_ns = span_of(arguments, time.time_ns())
+    zone = zone_of(arguments.tz)
     _check_point(path, arguments.point, former)
     span = f"{clock(from_ns, zone)} to {clock(to_ns, zone)}"
     if arguments.rows != WINDOWS:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
+from contextlib import closing
 from typing import Any
 
 from monitor.commands.arguments import add_config
-from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
-from monitor.records.labels import WORDS, LabelError, LabelRequest, check_label
+from monitor.exit_codes import EXIT_OK
+from monitor.records.labels import WORDS, LabelRequest, check_label
+from monitor.records.notes import NoteError
 
 EXAMPLES = (
     "camshaft label 4711 'false alarm' --author Ann",
@@ -56,22 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
         key: getattr(arguments, key)
         for key in ("word", "author", "comment", "failure_mode")
     }
-    try:
-        label = check_label(values, config.page.failure_modes)
-        if (arguments.row_id is None) == (arguments.last is None):
-            raise LabelError(
-                "camshaft label needs exactly one of ROW_ID and --last SENSOR."
-            )
-        request = LabelRequest(
-            label, time.time_ns(), arguments.row_id, arguments.last or ""
-        )
-        store = LabelStore(config.journal.path)
-        try:
-            row_id = store.add(request)
-        finally:
-            store.close()
-    except LabelError as error:
-        print(error, file=sys.stderr)
-        return EXIT_REFUSED
+    label = check_label(values, config.page.failure_modes)
+    if (arguments.row_id is None) == (arguments.last is None):
+        raise NoteError("camshaft label needs exactly one of ROW_ID and --last SENSOR.")
+    request = LabelRequest(label, time.time_ns(), arguments.row_id, arguments.last or "")
+    with closing(LabelStore(config.journal.path)) as store:
+        row_id = store.add(request)
     print(f"Row {row_id} is labelled: {label.text}.")
     return EXIT_OK

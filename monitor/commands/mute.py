@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,7 +10,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from monitor.commands.arguments import add_config, add_sensors
-from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
+from monitor.exit_codes import EXIT_OK
 
 EXAMPLES = (
     "camshaft mute 'pump-1/*' --until 2026-11-30T06:00 --author Ann --reason 'bearing exchange'",
@@ -41,20 +40,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit codes: 0 muted; 2 refused."""
     from monitor.config_file import load_config
     from monitor.journal.mutes import Mute, MuteStore
-    from monitor.records.labels import LabelError, check_note
-    from monitor.records.mutes import check_mute
-    from monitor.times import TimeError, clock, zone_of
+    from monitor.records.notes import check_mute, check_note
+    from monitor.times import clock, zone_of
 
     config, now_ns = load_config(arguments.config), time.time_ns()
-    try:
-        zone = zone_of(arguments.tz)
-        note = {"author": arguments.author, "comment": arguments.reason}
-        author, reason = check_note(note)
-        until_ns = check_mute(author, reason, _until(arguments, now_ns, zone), now_ns)
-        sensors = chosen(config.journal.path, arguments.sensor)
-    except (LabelError, TimeError) as error:
-        print(error, file=sys.stderr)
-        return EXIT_REFUSED
+    zone = zone_of(arguments.tz)
+    note = {"author": arguments.author, "comment": arguments.reason}
+    author, reason = check_note(note)
+    until_ns = check_mute(author, reason, _until(arguments, now_ns, zone), now_ns)
+    sensors = chosen(config.journal.path, arguments.sensor)
     until = clock(until_ns, zone)
     with closing(MuteStore(config.journal.path)) as store:
         for sensor in sensors:
@@ -64,11 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def chosen(path: Path, pattern: str) -> Sequence[str]:
-    """The journal's sensors that a name or pattern means. Raises LabelError where there is none."""
+    """The journal's sensors that a name or pattern means. Raises NoteError where there is none."""
     import fnmatch
 
     from monitor.journal.views import JournalViews
-    from monitor.records.labels import LabelError
+    from monitor.records.notes import NoteError
 
     with closing(JournalViews(path)) as views:
         known = views.sensors()
@@ -76,17 +70,17 @@ def chosen(path: Path, pattern: str) -> Sequence[str]:
         name for name in known if name == pattern or fnmatch.fnmatchcase(name, pattern)
     ]
     if not found:
-        raise LabelError(f"{pattern}: the journal knows no such sensor.")
+        raise NoteError(f"{pattern}: the journal knows no such sensor.")
     return found
 
 
 def _until(arguments: argparse.Namespace, now_ns: int, zone: tzinfo | None) -> int | None:
-    """Raises TimeError, LabelError."""
-    from monitor.records.labels import LabelError
+    """Raises TimeError, NoteError."""
+    from monitor.records.notes import NoteError
     from monitor.times import moment, span
 
     if arguments.until is not None and arguments.span is not None:
-        raise LabelError("--until and --for: give one of them.")
+        raise NoteError("--until and --for: give one of them.")
     if arguments.span is not None:
         return now_ns + span(arguments.span, "--for")
     if arguments.until is None:

@@ -127,17 +127,26 @@ def run(arguments: argparse.Namespace) -> int:
     client.start()
     try:
         for message in _until(messages, arguments.hours * 3600, patience_s, recorder):
-            if not message.retained:  # of some earlier time
-                recorder.take(message)
-                for command in recorder.take_commands():
-                    client.publish(command.topic, command.payload, qos=0)
-            if message.delivery is not None:
-                client.settle([message.delivery.token])
+            _take(message, recorder, client)
     except KeyboardInterrupt:
         print(file=sys.stderr)
     finally:
         client.stop()
         recorder.close()
+    return _said(arguments, recorder)
+
+
+def _take(message: Message, recorder: Recorder, client: MqttClient) -> None:
+    if not message.retained:  # of some earlier time
+        recorder.take(message)
+        for command in recorder.take_commands():
+            client.publish(command.topic, command.payload, qos=0)
+    if message.delivery is not None:
+        client.settle([message.delivery.token])
+
+
+def _said(arguments: argparse.Namespace, recorder: Recorder) -> int:
+    """What came of it, in a line. Returns the exit code."""
     if not recorder.n_files:
         print(f"{arguments.sensor}: nothing came. {recorder.others()}", file=sys.stderr)
         return EXIT_NO

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from contextlib import closing
 
 from monitor.commands.arguments import add_config, add_sensors
 from monitor.commands.mute import chosen
-from monitor.exit_codes import EXIT_OK, EXIT_REFUSED
+from monitor.exit_codes import EXIT_OK
 
 EXAMPLES = ("camshaft repair mill-2/spindle --author Ann --done 'outer bearing exchanged'",)
 EXIT_CODES = {
@@ -29,17 +28,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit codes: 0 noted; 2 refused."""
     from monitor.config_file import load_config
     from monitor.journal.repairs import RepairStore
-    from monitor.records.labels import LabelError, check_note
-    from monitor.records.repairs import check_repair
+    from monitor.records.notes import check_note, check_repair
 
     config = load_config(arguments.config)
-    try:
-        author, done = check_note({"author": arguments.author, "comment": arguments.done})
-        check_repair(author, done)
-        sensors = chosen(config.journal.path, arguments.sensor)
-    except LabelError as error:
-        print(error, file=sys.stderr)
-        return EXIT_REFUSED
+    author, done = check_note({"author": arguments.author, "comment": arguments.done})
+    check_repair(author, done)
+    sensors = chosen(config.journal.path, arguments.sensor)
     with closing(RepairStore(config.journal.path)) as store:
         for sensor in sensors:
             store.note(sensor, time.time_ns(), author, done)

@@ -17,7 +17,7 @@ from monitor.instances import Instance, local_instances
 from monitor.journal.schema import JournalError
 from monitor.journal.views import JournalViews
 from monitor.report.findings import ReportError, gather
-from monitor.times import TimeError, zone_of
+from monitor.times import zone_of
 
 EXAMPLES = (
     "camshaft report --point mill-2/spindle --from 2026-11-24T08:00 --to 2026-11-24T09:00"
@@ -44,11 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from monitor.report.html import page
 
     config, now_ns = load_config(arguments.config), time.time_ns()
-    try:
-        span, zone = span_of(arguments, now_ns), zone_of(arguments.tz)
-    except TimeError as error:
-        print(error, file=sys.stderr)
-        return EXIT_REFUSED
+    span, zone = span_of(arguments, now_ns), zone_of(arguments.tz)
     instance = _judge_of(arguments.point, local_instances(config), *span)
     views = JournalViews(instance.path)
     try:

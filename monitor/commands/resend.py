@@ -20,8 +20,8 @@ from monitor.journal.resend import (
     ResendStore,
 )
 from monitor.journal.schema import END_NS
-from monitor.records.labels import LabelError, check_note
-from monitor.times import TimeError, clock, zone_of
+from monitor.records.notes import check_note
+from monitor.times import clock, zone_of
 
 EXAMPLES = (
     "camshaft resend --parked --preview",
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
             store.close()
         if not plan.n_all:
             raise ResendError(f"{output}: no row of this span is to be sent again.")
-    except (ResendError, TimeError, LabelError) as error:
+    except ResendError as error:
         print(error, file=sys.stderr)
         return EXIT_REFUSED
     verb = "would get" if arguments.preview else "gets"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from contextlib import closing
 
 from monitor.commands.arguments import add_config, add_sensors
 from monitor.commands.mute import chosen
-from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
+from monitor.exit_codes import EXIT_NO, EXIT_OK
 
 EXAMPLES = ("camshaft unmute mill-2/spindle --author Ann",)
 EXIT_CODES = {
@@ -29,17 +28,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit codes: 0 the mute ended; 1 none held; 2 refused."""
     from monitor.config_file import load_config
     from monitor.journal.mutes import MuteStore
-    from monitor.records.labels import LabelError, check_note
-    from monitor.records.mutes import check_author
+    from monitor.records.notes import check_muter, check_note
 
     config = load_config(arguments.config)
-    try:
-        author, _ = check_note({"author": arguments.author})
-        check_author(author)
-        sensors = chosen(config.journal.path, arguments.sensor)
-    except LabelError as error:
-        print(error, file=sys.stderr)
-        return EXIT_REFUSED
+    author, _ = check_note({"author": arguments.author})
+    check_muter(author)
+    sensors = chosen(config.journal.path, arguments.sensor)
     ended = 0
     with closing(MuteStore(config.journal.path)) as store:
         for sensor in sensors:

@@ -32,7 +32,7 @@ def answer(question: Question) -> Diagnosed:
     carried = None if shown is None else _carried_by(shown, one)
     band = carried or question.map_band_hz or (0.0, question.sample_rate_hz / 2)
     envelope, envelope_hz = _envelope(stretches, question.sample_rate_hz, band, one)
-    spectrum, spectrum_hz = _spectrum(stretches, question.sample_rate_hz, one)
+    spectrum, spectrum_hz = _spectrum(stretches, question.sample_rate_hz)
     tree = {
         **_tree(one, shown),
         "asked_by": question.asked_by,
@@ -170,14 +170,12 @@ def _envelope(
         return np.zeros(0, np.float32), 1.0
     step_hz = found.levels.resolution_hz
     spectrum = envelope_spectrum(stretches, rate_hz, band, step_hz)
-    return np.zeros(0, np.float32) if spectrum is None else _decibels(
-        spectrum.density
-    ), step_hz
+    if spectrum is None:
+        return np.zeros(0, np.float32), step_hz
+    return _decibels(spectrum.density), step_hz
 
 
-def _spectrum(
-    stretches: Sequence[Float32], rate_hz: float, found: Diagnosis
-) -> tuple[Float32, float]:
+def _spectrum(stretches: Sequence[Float32], rate_hz: float) -> tuple[Float32, float]:
     longest_s = max(len(one) for one in stretches) / rate_hz
     step_hz = max(rate_hz / 2 / MAX_BINS, 1 / longest_s)
     density, _ = mean_density(stretches, rate_hz, step_hz)

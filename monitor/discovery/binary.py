@@ -7,8 +7,9 @@ exponents are all over the place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -56,15 +57,20 @@ class Stored:
 def readings(blobs: Sequence[bytes], tails: Sequence[int] = ()) -> list[Stored]:
     """The likeliest first. tails : bytes that may stand behind the samples; any where not given"""
     found = []
-    for dtype, width in N_BYTES.items():
-        for byte_order in ("little", "big") if width > 1 else ("little",):
-            for tail in tails or range(width):
-                stored = Stored(dtype, byte_order, tail, 0.0)
-                bits = _bits(_bulk(stored, blobs), dtype) / width
-                bits *= ODD_TAIL if tail % width else 1.0
-                if np.isfinite(bits):
-                    found.append(Stored(dtype, byte_order, tail, bits))
+    for stored in _candidates(tails):
+        width = stored.width
+        bits = _bits(_bulk(stored, blobs), stored.dtype) / width
+        bits *= ODD_TAIL if stored.tail % width else 1.0
+        if np.isfinite(bits):
+            found.append(replace(stored, bits=bits))
     return sorted(found, key=lambda one: (one.bits, one.tail, one.dtype.startswith("u")))
+
+
+def _candidates(tails: Sequence[int]) -> Iterator[Stored]:
+    for dtype, width in N_BYTES.items():
+        orders = ("little", "big") if width > 1 else ("little",)
+        for byte_order, tail in product(orders, tails or range(width)):
+            yield Stored(dtype, byte_order, tail, 0.0)
 
 
 def _bulk(stored: Stored, blobs: Sequence[bytes]) -> list[Float64]:

@@ -6,8 +6,9 @@ one of the formats; a counter where they go up by one a message.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -67,17 +68,31 @@ def _values(heads: Sequence[bytes], at: int, width: int, order: Order) -> list[i
     return [int.from_bytes(head[at : at + width], order) for head in heads]
 
 
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A whole number at one place of every head. values : of each head"""
+
+    at: int
+    width: int
+    order: Order
+    values: list[int]
+
+
+def _numbers(heads: Sequence[bytes], widths: Iterable[int], step: int) -> Iterator[_Number]:
+    """Every `step` bytes, of these widths and both byte orders."""
+    for width, order in product(widths, ORDERS):
+        for at in range(0, len(heads[0]) - width + 1, step):
+            yield _Number(at, width, order, _values(heads, at, width, order))
+
+
 def _time(heads: Sequence[bytes], received_ns: Sequence[int]) -> dict[str, Any] | None:
-    for width in (8, 4):
-        for order in ORDERS:
-            for at in range(0, len(heads[0]) - width + 1, ALIGNED):
-                values = _values(heads, at, width, order)
-                name = clocks.format_of(values, received_ns)
-                if name is None or name == "ole_days" or not _goes_on(values):
-                    continue
-                if len(set(values)) > 1 and clocks.keeps_pace(values, received_ns, name):
-                    dtype = "int64" if width == 8 else WIDTHS[width]
-                    return {"at": at, "dtype": dtype, "byte_order": order, "format": name}
+    for one in _numbers(heads, (8, 4), ALIGNED):
+        name = clocks.format_of(one.values, received_ns)
+        if name is None or name == "ole_days" or not _goes_on(one.values):
+            continue
+        if len(set(one.values)) > 1 and clocks.keeps_pace(one.values, received_ns, name):
+            dtype = "int64" if one.width == 8 else WIDTHS[one.width]
+            return {"at": one.at, "dtype": dtype, "byte_order": one.order, "format": name}
     return None
 
 
@@ -90,16 +105,17 @@ def _fraction(
     order, span = time["byte_order"], _span(time)
     seconds = np.array(_values(heads, span.start, len(span), order), np.float64)
     since = np.array(received_ns, np.float64) / 1e9 - seconds
-    for width in (8, 4, 2):
-        for at in range(len(heads[0]) - width + 1):
-            values = np.array(_values(heads, at, width, order), np.float64)
-            for unit in ("ns", "us", "ms"):
-                parts = values / clocks.STEPS[unit]
-                if parts.max() >= 1 or set(range(at, at + width)) & set(span):
-                    continue
-                if np.std(since - parts) < 0.1 * np.std(since) + 1e-3 < np.std(parts):
-                    found = {"at": at, "dtype": WIDTHS[width], "byte_order": order}
-                    return found | {"format": unit}
+    for one in _numbers(heads, (8, 4, 2), 1):
+        if one.order != order or set(range(one.at, one.at + one.width)) & set(span):
+            continue
+        values = np.array(one.values, np.float64)
+        for unit in ("ns", "us", "ms"):
+            parts = values / clocks.STEPS[unit]
+            if parts.max() >= 1:
+                continue
+            if np.std(since - parts) < 0.1 * np.std(since) + 1e-3 < np.std(parts):
+                found = {"at": one.at, "dtype": WIDTHS[one.width], "byte_order": order}
+                return found | {"format": unit}
     return None
 
 
@@ -115,13 +131,11 @@ def _goes_on(values: Sequence[int]) -> bool:
 
 def _sequence(heads: Sequence[bytes]) -> dict[str, Any] | None:
     """The widest that still counts: what stands above it is then 0, and part of it."""
-    for width, dtype in WIDTHS.items():
-        for order in ORDERS:
-            for at in range(0, len(heads[0]) - width + 1):
-                is_whole = at % width == 0 or (len(heads[0]) - at) % width == 0
-                values = _values(heads, at, width, order)
-                # Were the upper half no part of it, it would hardly be 0.
-                is_whole = is_whole and (width < 4 or max(values) < 1 << (6 * width))
-                if is_whole and clocks.is_counter(values):
-                    return {"at": at, "dtype": dtype, "byte_order": order}
+    for one in _numbers(heads, WIDTHS, 1):
+        at, width = one.at, one.width
+        is_aligned = at % width == 0 or (len(heads[0]) - at) % width == 0
+        # Were the upper half no part of it, it would hardly be 0.
+        is_whole = is_aligned and (width < 4 or max(one.values) < 1 << (6 * width))
+        if is_whole and clocks.is_counter(one.values):
+            return {"at": at, "dtype": WIDTHS[width], "byte_order": one.order}
     return None

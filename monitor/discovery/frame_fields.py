@@ -38,7 +38,7 @@ def settings_of(
     datas, received_ns : of the messages of one sender
     """
     table = np.concatenate([frames.table(data) for data in datas[:N_MESSAGES]])
-    fields = _floats(frames.clock, table) or _alike(frames, datas, table, notes)
+    fields = _floats(frames.clock, table) or _alike(frames, datas, notes)
     if fields is None:
         return None
     stored = next(iter(fields.values()))
@@ -81,7 +81,7 @@ def _floats(clock: Clock, table: Bytes) -> dict[int, Stored]:
 
 
 def _alike(
-    frames: Frames, datas: Sequence[bytes], table: Bytes, notes: Notes
+    frames: Frames, datas: Sequence[bytes], notes: Notes
 ) -> dict[int, Stored] | None:
     """All fields of one type of whole numbers; None where it is asked."""
     clock = frames.clock

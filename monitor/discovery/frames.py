@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,15 +89,12 @@ def clock_of(datas: Sequence[bytes], received_ns: Sequence[int]) -> Clock | None
 def _clocks(frame: int, data: Bytes) -> Iterator[Clock]:
     """What may be clocks, by one message. Behind what may be a header."""
     first = MAX_HEAD_BYTES - MAX_HEAD_BYTES % frame
-    for code in CODES:
-        for at in range(first, first + frame):
-            if int(code[1]) >= frame:
-                continue
-            for order in ORDERS:
-                clock = Clock(frame, at, code, order)
-                values = clock.values(data)
-                if _goes_on(values) and (code[0] == "u" or _are_times(values)):
-                    yield clock
+    codes = [code for code in CODES if int(code[1]) < frame]
+    for code, at, order in product(codes, range(first, first + frame), ORDERS):
+        clock = Clock(frame, at, code, order)
+        values = clock.values(data)
+        if _goes_on(values) and (code[0] == "u" or _are_times(values)):
+            yield clock
 
 
 def _goes_on(values: Float64) -> bool:

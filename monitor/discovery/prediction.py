@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from monitor.records.signal import Float64
 
 ORDER = 8
+CODE_ORDER = 4  # of a phase, which has fewer samples
 MAX_SAMPLES = 12_000
 SURE = 6.0  # a log of odds: one in four hundred
 MIN_SEAMS = 5
@@ -133,7 +134,7 @@ def _odds(errors: Float64, inside: float, apart: float) -> float:
     return float(np.sum(far - close))
 
 
-def code_bits(stretches: Sequence[Float64], lag: int = 1, order: int = 4) -> float:
+def code_bits(stretches: Sequence[Float64], lag: int) -> float:
     """Bits that a sample needs of its own, where each is told by those `lag`, 2 lag, ... before.
 
     Counted for steps of 1, each of `lag` phases with its own mean and spread.
@@ -141,7 +142,7 @@ def code_bits(stretches: Sequence[Float64], lag: int = 1, order: int = 4) -> flo
     total, n = 0.0, 0
     for phase in range(lag):
         columns = [one[phase::lag] for one in stretches]
-        model = fitted(columns, order)
+        model = fitted(columns, CODE_ORDER)
         if model is None:
             return np.inf
         size = sum(len(one) for one in columns)

@@ -38,7 +38,7 @@ def facts_of(place: Place, parts: Sequence[Part], notes: Notes) -> Facts:
     find_sample_time(place, parts, facts, notes)
     find_time(paths, streams, facts, notes)
     _find_sequence(paths, streams, facts, notes)
-    _find_rate(paths, parts, facts, notes)
+    _find_rate(paths, parts, facts)
     _find_unit(paths, parts, facts, notes)
     for key in DEFAULT_PATHS:  # what stands there by accident must not be read
         if key not in facts.settings and any(one.at(key) is not None for one in parts):
@@ -48,14 +48,7 @@ def facts_of(place: Place, parts: Sequence[Part], notes: Notes) -> Facts:
 
 def _scalar_paths(place: Place, parts: Sequence[Part]) -> list[str]:
     """Of text and numbers beside the samples, in the part first, then in the whole."""
-    found: dict[str, None] = {}
-    for one in parts[:8]:
-        for path in _scalars(one.tree):
-            found.setdefault(path)
-        if place.parts not in (None, "."):
-            for path in _scalars(one.whole):
-                if not path.startswith(f"{place.parts}."):
-                    found.setdefault(path)
+    found = dict.fromkeys(path for one in parts[:8] for path in _scalars_of(one, place))
     inside = tuple(f"{path}." for path in place.paths)
     samples = set(place.paths)
     kept = [path for path in found if path not in samples and path != "."]
@@ -65,6 +58,13 @@ def _scalar_paths(place: Place, parts: Sequence[Part]) -> list[str]:
         prefix = "0." if place.paths == (".",) else f"{place.paths[0]}.0."
         return other + [path for path in of_first if path.startswith(prefix)]
     return [path for path in kept if not path.startswith(inside)]
+
+
+def _scalars_of(one: Part, place: Place) -> Iterator[str]:
+    yield from _scalars(one.tree)
+    if place.parts not in (None, "."):
+        inside = f"{place.parts}."
+        yield from (path for path in _scalars(one.whole) if not path.startswith(inside))
 
 
 def _scalars(tree: Any) -> Iterator[str]:
@@ -127,15 +127,13 @@ def _find_sequence(
 # -- rate and unit --------------------------------------------------------------------------------
 
 
-def _find_rate(
-    paths: Sequence[str], parts: Sequence[Part], facts: Facts, notes: Notes
-) -> None:
+def _find_rate(paths: Sequence[str], parts: Sequence[Part], facts: Facts) -> None:
     for path in paths:
         values = [one.at(path) for one in parts]
         if not all(is_number(value) and value > 0 for value in values):
             continue
         name = words.tokens(path.rpartition(".")[2])
-        key = _rate_key(path, name) or _spacing_key(path, name)
+        key = _rate_key(path, name) or _spacing_key(path)
         if key is None or any(_is_slow(key, value) for value in values):
             continue
         facts.settings[key] = path
@@ -158,7 +156,7 @@ def _rate_key(path: str, name: Sequence[str]) -> str | None:
     return "sample_rate_khz" if "khz" in name else "sample_rate_hz"
 
 
-def _spacing_key(path: str, name: Sequence[str]) -> str | None:
+def _spacing_key(path: str) -> str | None:
     if not words.says(path, words.SPACING):
         return None
     unit = words.time_unit_of(path) or "s"

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-from monitor.journal.schema import JournalError, connect, connect_read_only, transaction
+from monitor.journal.schema import JournalError, connect_existing, transaction
 from monitor.records.diagnosis import Ask, AskAnswer
 
 MAX_ASKS = 1000  # the latest; what was answered before stays in the events
@@ -37,9 +37,7 @@ class AskStore:
     """A connection of its own, for command line, page and service. Raises JournalError."""
 
     def __init__(self, path: Path) -> None:
-        # Refuses a journal that is not there, before connect would make one.
-        connect_read_only(path).close()
-        self._link = connect(path)
+        self._link = connect_existing(path)
 
     def close(self) -> None:
         self._link.close()

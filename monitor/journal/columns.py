@@ -215,14 +215,14 @@ class Layout:
 
 
 def verdict_blocks(
-    link: sqlite3.Connection, span: Span, layout: Layout, n_at_once: int = N_AT_ONCE
+    link: sqlite3.Connection, span: Span, layout: Layout
 ) -> Iterator[Columns]:
-    """Some rows at a time, in order of time."""
+    """N_AT_ONCE rows at a time, in order of time."""
     block = []
     for raw in _in_time(link, VERDICTS + NO_MAP + WITHIN + ORDER, span, END_COLUMN):
         row = read_row(raw)
         block.append((row.row_id, row.verdict))
-        if len(block) == n_at_once:
+        if len(block) == N_AT_ONCE:
             yield layout.columns(block)
             block = []
     if block:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.journal.labels import INSERT_EVENT
+from monitor.journal.events import store_events
 from monitor.journal.maps import unpack_spectrum
 from monitor.journal.promises import promise_states, references, store_reference
 from monitor.journal.reader import SELECT_VERDICT, read_row, unpack_quality, unpack_scores
@@ -22,7 +22,7 @@ from monitor.journal.schema import (
     END_NS,
     NEWEST_FIRST,
     JournalError,
-    connect,
+    connect_existing,
     connect_read_only,
     transaction,
 )
@@ -124,9 +124,7 @@ class CommissioningStore:
     """
 
     def __init__(self, path: Path) -> None:
-        # Refuses a journal that is not there, before connect would make one.
-        connect_read_only(path).close()
-        self._link = connect(path)
+        self._link = connect_existing(path)
 
     def close(self) -> None:
         self._link.close()
@@ -165,7 +163,7 @@ class CommissioningStore:
                 kind, model_id = REFUSED, ""
                 if isinstance(outcome, Commissioned):
                     kind, model_id = COMMISSIONED, outcome.model_id
-                link.execute(INSERT_EVENT, (at_ns, request.sensor, kind, text, model_id))
+                store_events(link, Event(at_ns, request.sensor, kind, text, model_id))
         return is_first
 
     def open_requests(self) -> list[Request]:
@@ -247,7 +245,7 @@ class CommissioningStore:
                 return None
             undone = Undone(sensor, found[0][0], _active(link).get(sensor))
             text = undo_text(undone, author)
-            link.execute(INSERT_EVENT, (at_ns, sensor, UNDONE, text, ""))
+            store_events(link, Event(at_ns, sensor, UNDONE, text))
         return undone
 
     def revision(self) -> tuple[int, float, float]:

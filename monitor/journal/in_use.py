@@ -9,8 +9,10 @@ from pathlib import Path
 from sqlite3 import Error
 from typing import Any
 
-from monitor.journal.schema import JournalError, connect, connect_read_only, transaction
-from monitor.records.labels import signed
+from monitor.journal.events import store_events
+from monitor.journal.schema import JournalError, connect_existing, transaction
+from monitor.records.batch import Event
+from monitor.records.notes import signed
 
 RELOAD_ASKED = "reload_asked"  # the kind of an event
 _READ = "SELECT at_ns, salt, leaves, refused FROM in_use"
@@ -19,7 +21,6 @@ _REFUSE = "UPDATE in_use SET refused = ?"
 _ORDER = "INSERT INTO reload_order (at_ns, author) VALUES (?, ?)"
 _OPEN = "SELECT 1 FROM reload_order LIMIT 1"
 _TAKE = "DELETE FROM reload_order"
-_EVENT = "INSERT INTO event (at_ns, sensor, kind, text, model_id) VALUES (?, '', ?, ?, '')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,7 @@ class InUseStore:
     """A connection of its own, for service and page. Raises JournalError."""
 
     def __init__(self, path: Path) -> None:
-        # Refuses a journal that is not there, before connect would make one.
-        connect_read_only(path).close()
-        self._link = connect(path)
+        self._link = connect_existing(path)
 
     def close(self) -> None:
         self._link.close()
@@ -72,7 +71,7 @@ class InUseStore:
         text = signed("reload of the settings asked for", author, comment)
         with transaction(self._link) as link:
             link.execute(_ORDER, (at_ns, author))
-            link.execute(_EVENT, (at_ns, RELOAD_ASKED, text))
+            store_events(link, Event(at_ns, "", RELOAD_ASKED, text))
 
     def take(self) -> bool:
         """Whether somebody has asked since. A connection that only looks writes nothing."""

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monitor.journal.events import store_events
 from monitor.journal.schema import (
     NEWEST_FIRST,
     JournalError,
-    connect,
+    connect_existing,
     connect_read_only,
     transaction,
 )
-from monitor.records.labels import Label, LabelError, LabelRequest, signed
+from monitor.records.batch import Event
+from monitor.records.labels import Label, LabelRequest
+from monitor.records.notes import NoteError, signed
 
 ACKNOWLEDGED = "alarm_acknowledged"
-INSERT_EVENT = (
-    "INSERT INTO event (at_ns, sensor, kind, text, model_id) VALUES (?, ?, ?, ?, ?)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +49,29 @@ class LabelStore:
     """Writes labels from any process, a running service beside it or not. Raises JournalError."""
 
     def __init__(self, path: Path) -> None:
-        # Refuses a journal that is not there, before connect would make one.
-        connect_read_only(path).close()
-        self._link = connect(path)
+        self._link = connect_existing(path)
 
     def close(self) -> None:
         self._link.close()
 
     def add(self, request: LabelRequest) -> int:
-        """Store one label. Returns the row it is on. Raises LabelError where there is no such
+        """Store one label. Returns the row it is on. Raises NoteError where there is no such
         window.
         """
         with transaction(self._link) as link:
             row_id = store_label(link, request)
         if row_id is None:
-            raise LabelError(f"There is no window {request.window} in the journal.")
+            raise NoteError(f"There is no window {request.window} in the journal.")
         return row_id
 
     def acknowledge(self, event_id: int, author: str, comment: str, at_ns: int) -> None:
-        """Note that somebody has seen an alarm: the newest one of its point. Raises LabelError."""
+        """Note that somebody has seen an alarm: the newest one of its point. Raises NoteError."""
         with transaction(self._link) as link:
             found = link.execute(
                 "SELECT sensor, kind, model_id FROM event WHERE event_id = ?", (event_id,)
             ).fetchone()
             if found is None or found[1] != "alarm_raised":
-                raise LabelError(f"event_id = {event_id}: the journal has no such alarm.")
+                raise NoteError(f"event_id = {event_id}: the journal has no such alarm.")
             sensor, _, model_id = found
             later = link.execute(
                 "SELECT kind, text FROM event WHERE sensor = ? AND event_id > ? AND kind IN"
@@ -86,9 +84,9 @@ class LabelStore:
                     if later[0] == ACKNOWLEDGED
                     else "followed by a newer alarm of its point"
                 )
-                raise LabelError(f"event_id = {event_id}: is {what}.")
+                raise NoteError(f"event_id = {event_id}: is {what}.")
             text = signed("acknowledged", author, comment)
-            link.execute(INSERT_EVENT, (at_ns, sensor, ACKNOWLEDGED, text, model_id))
+            store_events(link, Event(at_ns, sensor, ACKNOWLEDGED, text, model_id))
 
 
 def _by(text: str) -> str:
@@ -115,7 +113,7 @@ def store_label(link: sqlite3.Connection, request: LabelRequest) -> int | None:
             label.comment,
         ),
     )
-    link.execute(INSERT_EVENT, (end_ns, sensor, "label", label.text, model_id))
+    store_events(link, Event(end_ns, sensor, "label", label.text, model_id))
     return int(row_id)
 
 

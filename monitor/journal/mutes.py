@@ -8,9 +8,11 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor.journal.events import store_events
 from monitor.journal.older import has_table
-from monitor.journal.schema import connect, connect_read_only, transaction
-from monitor.records.labels import signed
+from monitor.journal.schema import connect_existing, transaction
+from monitor.records.batch import Event
+from monitor.records.notes import signed
 
 MUTED, UNMUTED = "muted", "unmuted"  # kinds of events
 MAX_MUTES = 10_000  # the latest; what was muted before stays in the events
@@ -22,7 +24,6 @@ _STANDING = (
     " AND at_ns <= ? AND until_ns > ? ORDER BY mute_id"
 )
 _END = "UPDATE mute SET ended_ns = ? WHERE sensor = ? AND ended_ns IS NULL AND until_ns > ?"
-_EVENT = "INSERT INTO event (at_ns, sensor, kind, text, model_id) VALUES (?, ?, ?, ?, '')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,7 @@ class MuteStore:
     """Sets and ends mutes from any process. Raises JournalError."""
 
     def __init__(self, path: Path) -> None:
-        # Refuses a journal that is not there, before connect would make one.
-        connect_read_only(path).close()
-        self._link = connect(path)
+        self._link = connect_existing(path)
 
     def close(self) -> None:
         self._link.close()
@@ -65,7 +64,7 @@ class MuteStore:
             values = (mute.sensor, mute.at_ns, mute.until_ns, mute.author, mute.reason)
             link.execute(_ADD, values)
             link.execute(_FORGET, (MAX_MUTES,))
-            link.execute(_EVENT, (mute.at_ns, mute.sensor, MUTED, text))
+            store_events(link, Event(mute.at_ns, mute.sensor, MUTED, text))
 
     def unmute(self, sensor: str, author: str, now_ns: int) -> bool:
         """End a sensor's mute before its time. False where none holds."""
@@ -73,5 +72,5 @@ class MuteStore:
             ended = link.execute(_END, (now_ns, sensor, now_ns)).rowcount
             if ended:
                 text = signed("unmuted", author, "")
-                link.execute(_EVENT, (now_ns, sensor, UNMUTED, text))
+                store_events(link, Event(now_ns, sensor, UNMUTED, text))
         return bool(ended)

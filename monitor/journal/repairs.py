@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.journal.schema import connect, connect_read_only, transaction
-from monitor.records.labels import signed
+from monitor.journal.events import store_events
+from monitor.journal.schema import connect_existing, transaction
+from monitor.records.batch import Event
+from monitor.records.notes import signed
 
 NOTED, CHECKED = "repair_noted", "repair_checked"  # kinds of events
 MAX_REPAIRS = 10_000  # the latest; what was noted before stays in the events
@@ -19,7 +21,6 @@ _OPEN = (
     " ORDER BY repair_id"
 )
 _SETTLE = "UPDATE repair SET checked_ns = ? WHERE repair_id = ? AND checked_ns IS NULL"
-_EVENT = "INSERT INTO event (at_ns, sensor, kind, text, model_id) VALUES (?, ?, ?, ?, '')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,7 @@ class RepairStore:
     """A connection of its own, for command line, page and service. Raises JournalError."""
 
     def __init__(self, path: Path) -> None:
-        # Refuses a journal that is not there, before connect would make one.
-        connect_read_only(path).close()
-        self._link = connect(path)
+        self._link = connect_existing(path)
 
     def close(self) -> None:
         self._link.close()
@@ -50,9 +49,8 @@ class RepairStore:
             link.execute(_REPLACE, (at_ns, sensor))
             link.execute(_ADD, (sensor, at_ns, author, done))
             link.execute(_FORGET, (MAX_REPAIRS,))
-            link.execute(
-                _EVENT, (at_ns, sensor, NOTED, signed("repair noted", author, done))
-            )
+            text = signed("repair noted", author, done)
+            store_events(link, Event(at_ns, sensor, NOTED, text))
 
     def open(self) -> list[Repair]:
         """Those that are not checked yet, oldest first."""
@@ -63,5 +61,5 @@ class RepairStore:
         with transaction(self._link) as link:
             settled = link.execute(_SETTLE, (at_ns, repair.repair_id)).rowcount
             if settled:
-                link.execute(_EVENT, (at_ns, repair.sensor, CHECKED, text))
+                store_events(link, Event(at_ns, repair.sensor, CHECKED, text))
         return bool(settled)

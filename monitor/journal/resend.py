@@ -12,18 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.journal.labels import INSERT_EVENT
+from monitor.journal.events import store_events
 from monitor.journal.places import ID_OF_KIND, TABLE_OF_KIND, RowKind
 from monitor.journal.schema import (
     END_NS,
     JournalError,
-    connect,
+    connect_existing,
     connect_read_only,
     transaction,
 )
 from monitor.journal.trend_changes import count_all, note_all
-from monitor.records.labels import signed
+from monitor.records.batch import Event
+from monitor.records.notes import signed
 
+MAX_REASONS = 50  # of a kind of row, that are told
 KIND = "resend"  # of the event that says who asked
 TIME_OF_KIND: dict[RowKind, str] = {
     "verdict": "end_ns",
@@ -93,9 +95,7 @@ class ResendStore:
     """Used from any process, a running service beside it or not. Raises JournalError."""
 
     def __init__(self, path: Path) -> None:
-        # Refuses a journal that is not there, before connect would make one.
-        connect_read_only(path).close()
-        self._link = connect(path)
+        self._link = connect_existing(path)
 
     def close(self) -> None:
         self._link.close()
@@ -131,15 +131,15 @@ class ResendStore:
             text = signed(
                 f"{request.output} gets {plan.text} again, asked for", author, comment
             )
-            link.execute(INSERT_EVENT, (at_ns, "", KIND, text, ""))
+            store_events(link, Event(at_ns, "", KIND, text))
         return plan
 
 
-def refused_rows(path: Path, n_reasons: int = 50) -> list[RefusedRows]:
+def refused_rows(path: Path) -> list[RefusedRows]:
     """What every output refused, by reason, the most frequent first. Raises JournalError."""
     link = connect_read_only(path)
     try:
-        found = [row for kind in ID_OF_KIND for row in _refused(link, kind, n_reasons)]
+        found = [row for kind in ID_OF_KIND for row in _refused(link, kind)]
     except sqlite3.Error as error:
         raise JournalError(f"the journal cannot be read: {error}.") from error
     finally:
@@ -147,13 +147,13 @@ def refused_rows(path: Path, n_reasons: int = 50) -> list[RefusedRows]:
     return sorted(found, key=lambda row: (row.output, -row.n_rows))
 
 
-def _refused(link: sqlite3.Connection, kind: RowKind, n_reasons: int) -> list[RefusedRows]:
+def _refused(link: sqlite3.Connection, kind: RowKind) -> list[RefusedRows]:
     key, time = ID_OF_KIND[kind], TIME_OF_KIND[kind]
     rows = link.execute(
         f"SELECT output, d.reason, count(*), sum(r.{key} IS NULL), min(r.{time}), max(r.{time})"
         f" FROM dead_letter d LEFT JOIN {TABLE_OF_KIND[kind]} r ON r.{key} = d.row_id"
         " WHERE d.kind = ? GROUP BY output, d.reason ORDER BY count(*) DESC LIMIT ?",
-        (kind, n_reasons),
+        (kind, MAX_REASONS),
     )
     return [RefusedRows(output, kind, *rest) for output, *rest in rows]
 

@@ -256,6 +256,12 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     return link
 
 
+def connect_existing(path: Path) -> sqlite3.Connection:
+    """Open a journal that is there for writing. Raises JournalError."""
+    connect_read_only(path).close()  # connect would make one
+    return connect(path)
+
+
 @contextmanager
 def transaction(link: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """All or nothing. Raises JournalError where SQLite cannot write."""

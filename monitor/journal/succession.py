@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from monitor.journal.labels import ACKNOWLEDGED, INSERT_EVENT
+from monitor.journal.events import store_events
+from monitor.journal.labels import ACKNOWLEDGED
 from monitor.journal.positions import check_generation, resumed, store_position
 from monitor.journal.schema import (
     NEWEST_FIRST,
@@ -28,6 +29,7 @@ from monitor.journal.schema import (
 )
 from monitor.journal.tail_records import tail_records
 from monitor.journal.taken_over import JudgedBy, judged_before
+from monitor.records.batch import Event
 from monitor.records.geometry import Geometry
 from monitor.records.position import SourcePosition
 from monitor.records.promise import PromiseState, Reference
@@ -382,4 +384,4 @@ def _take_event(link: sqlite3.Connection, event: tuple[int, str, str, str, str])
         "SELECT 1 FROM event WHERE (at_ns, sensor, kind) = (?, ?, ?)", event[:3]
     ).fetchone()
     if known is None:
-        link.execute(INSERT_EVENT, event)
+        store_events(link, Event(*event))

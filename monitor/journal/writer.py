@@ -23,9 +23,10 @@ import numpy as np
 from monitor.journal import remembered
 from monitor.journal.asks import settle_asks
 from monitor.journal.diagnoses import store_diagnoses
+from monitor.journal.events import store_events
 from monitor.journal.healthy import healthy_of, store_healthy, thin_healthy
 from monitor.journal.indicators import store_indicators
-from monitor.journal.labels import INSERT_EVENT, store_label
+from monitor.journal.labels import store_label
 from monitor.journal.maps import pack_cells, pack_spectra
 from monitor.journal.numbers import pack_numbers
 from monitor.journal.occlusions import store_occlusion
@@ -133,10 +134,7 @@ class Journal:
             self._insert_late_maps(link, batch.late_maps)
             self._insert_kept(link, batch.kept_windows)
             _insert_bad_payloads(link, batch)
-            link.executemany(
-                INSERT_EVENT,
-                [(e.at_ns, e.sensor, e.kind, e.text, e.model_id) for e in batch.events],
-            )
+            store_events(link, *batch.events)
             store_diagnoses(link, batch.diagnoses)
             self._insert_occlusions(link, batch.occlusions)
             store_healthy(link, batch.healthy)

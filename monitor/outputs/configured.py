@@ -15,6 +15,7 @@ from monitor.journal.views import JournalViews
 from monitor.outputs.alarm_topics import AlarmTopics, Publish
 from monitor.outputs.base import Output
 from monitor.outputs.home_assistant import Devices, HomeAssistant
+from monitor.outputs.notices import NoticeRules
 from monitor.outputs.runner import Runner
 from monitor.outputs.syslog import Syslog
 from monitor.outputs.verdict_topics import VerdictTopics
@@ -139,18 +140,17 @@ def _mails(config: Config) -> list[RunningOutput]:
 
 
 def _telling(config: Config, kind: type[Any], one: Settings, name: str) -> RunningOutput:
-    """kind : of notices (outputs.webhook.Notices). one : its own settings"""
+    """kind : of outputs.notices.Notices. one : its own settings"""
     settings = config.notifications
     cursor = Cursor(config.journal.path, name, kind.kinds, kind.from_start)
-    output = kind(
-        one,
+    rules = NoticeRules(
         config.instance,
         settings.cool_down_s,
-        cursor,
-        remind_s=settings.remind_s,
-        page_url=settings.page_url,
-        advice=advice_book(config.advice),
+        settings.remind_s,
+        settings.page_url,
+        advice_book(config.advice),
     )
+    output = kind(one, cursor, rules)
     return RunningOutput(output, cursor, Runner(output, cursor))
 
 

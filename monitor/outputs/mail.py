@@ -15,10 +15,9 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Any
 
-from monitor.advice import AdviceBook
 from monitor.config_connections import TlsSettings
 from monitor.config_outputs import MailSettings
-from monitor.outputs.webhook import Answer, Known, Notices
+from monitor.outputs.notices import Answer, Known, NoticeRules, Notices
 from monitor.settings import ConfigError
 from monitor.text import printable
 from monitor.tls import client_context, explain
@@ -29,28 +28,9 @@ MAX_SUBJECT = 200
 class Mail(Notices):
     """Sends notices by one server to some people."""
 
-    def __init__(
-        self,
-        settings: MailSettings,
-        instance: str,
-        cool_down_s: float,
-        known: Known,
-        *,
-        remind_s: float | None = None,
-        page_url: str | None = None,
-        advice: AdviceBook | None = None,
-    ) -> None:
+    def __init__(self, settings: MailSettings, known: Known, rules: NoticeRules) -> None:
         """Reads the secret, touches no network. Raises ConfigError."""
-        super().__init__(
-            cursor_name(settings),
-            f"Mail {settings.name}",
-            instance,
-            cool_down_s,
-            known,
-            remind_s=remind_s,
-            page_url=page_url,
-            advice=advice,
-        )
+        super().__init__(cursor_name(settings), f"Mail {settings.name}", known, rules)
         self._settings = settings
         self._context = None
         if settings.security != "none":

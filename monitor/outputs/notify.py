@@ -112,7 +112,7 @@ def alarm_state(
     instance: str,
     change: StoredEvent,
     seen: StoredEvent | None,
-    diagnosis: Diagnosed | None = None,
+    diagnosis: Diagnosed | None,
 ) -> dict[str, Any]:
     """The state of a point's alarm, for its retained topic. change: its newest raising or clearing;
     seen: its acknowledgement, if that came after; diagnosis: the newest of this

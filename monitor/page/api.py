@@ -14,13 +14,14 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from monitor.journal.reader import Row
 from monitor.journal.trend_reader import TrendReader
 from monitor.journal.views import JournalViews, summary_of
 from monitor.page.access import Access
+from monitor.page.answers import answer
 from monitor.page.api_views import (
     event_tree,
     map_tree,
@@ -30,7 +31,7 @@ from monitor.page.api_views import (
 )
 from monitor.page.feed import Source
 from monitor.plain_values import verdict_tree
-from monitor.records.labels import MAX_INTEGER, MAX_SENSOR
+from monitor.records.notes import MAX_INTEGER, MAX_SENSOR
 from monitor.records.trend import DAY_S, HOUR_S, TEN_MINUTES_S
 from monitor.times import TimeError, iso, moment
 
@@ -62,10 +63,10 @@ class Api:
             Route("/api/v1/events", self._for_readers(self.events)),
         ]
 
-    def _for_readers(self, answer: Answering) -> Answering:
+    def _for_readers(self, work: Answering) -> Answering:
         def guarded(request: Request) -> Response:
             self._access.may_read_api(request)
-            return answer(request)
+            return work(request)
 
         return guarded
 
@@ -110,7 +111,7 @@ class Api:
             row = _row(views, row_id)
             labels = views.labels([row_id])
             context = views.context([row_id]).get(row_id, {})
-        return _answer(whole_verdict_tree(summary_of(row), row, labels, context))
+        return answer(whole_verdict_tree(summary_of(row), row, labels, context))
 
     def map(self, request: Request) -> Response:
         row_id = _row_id(request)
@@ -120,7 +121,7 @@ class Api:
             raise HTTPException(
                 404, "The map of this window was not kept, or there was none."
             )
-        return _answer(tree)
+        return answer(tree)
 
     def trend(self, request: Request) -> Response:
         """Of one point, oldest first: rows that begin in a span of time, one for each step."""
@@ -241,8 +242,4 @@ def _row(views: JournalViews, row_id: int) -> Row:
 
 def _page(name: str, trees: Sequence[Any], after: str | int | None) -> Response:
     """next : what to ask with for what follows; null where nothing does."""
-    return _answer({name: trees, "next": after})
-
-
-def _answer(tree: Any) -> Response:
-    return JSONResponse(tree, headers={"Cache-Control": "no-store"})
+    return answer({name: trees, "next": after})

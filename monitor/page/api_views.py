@@ -53,7 +53,7 @@ def whole_verdict_tree(
     }
 
 
-def map_tree(row: Row, occlusion: Occlusion | None = None) -> Tree | None:
+def map_tree(row: Row, occlusion: Occlusion | None) -> Tree | None:
     """The maps and the spectrum on their grid; None where they were not kept."""
     v = row.verdict
     if v.grid is None:

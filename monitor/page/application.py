@@ -32,12 +32,14 @@ from monitor.journal.resend import ResendError
 from monitor.journal.schema import JournalError
 from monitor.page.access import Access
 from monitor.page.address import HostNames
-from monitor.page.desk import answer, body_of
+from monitor.page.answers import NOT_STORED, answer
+from monitor.page.desk import body_of
 from monitor.page.feed import Feed
-from monitor.page.guard import NOT_STORED, Guard, refuse
+from monitor.page.guard import Guard, refuse
 from monitor.page.people import Role
 from monitor.page.plant import Plant
-from monitor.records.labels import WORDS, LabelError
+from monitor.records.labels import WORDS
+from monitor.records.notes import NoteError
 from monitor.settings import ConfigError
 
 STATIC = Path(__file__).parent / "static"
@@ -182,7 +184,7 @@ async def _bad_resend(_request: Request, error: ResendError) -> Response:
     return refuse(400, str(error))
 
 
-async def _bad_label(_request: Request, error: LabelError) -> Response:
+async def _bad_label(_request: Request, error: NoteError) -> Response:
     return refuse(400, str(error))
 
 
@@ -194,7 +196,7 @@ async def _bad_settings(_request: Request, error: ConfigError | ModelError) -> R
 HANDLERS: dict[Any, Any] = {
     HTTPException: _refused,
     JournalError: _no_journal,
-    LabelError: _bad_label,
+    NoteError: _bad_label,
     ConfigError: _bad_settings,
     ModelError: _bad_settings,
     ResendError: _bad_resend,

@@ -15,13 +15,13 @@ from monitor.journal.resend import (
 )
 from monitor.journal.schema import END_NS
 from monitor.page.views import NS_PER_MS
-from monitor.records.labels import check_note, integer
+from monitor.records.notes import check_note, integer
 
 
 def resend(config: Config, values: Mapping[str, Any], now_ns: int) -> ResendPlan:
     """Have the rows sent that the values name; without preview false, only say which these are.
 
-    Raises ResendError, LabelError, JournalError.
+    Raises ResendError, NoteError, JournalError.
     """
     request, (author, comment) = _request(values, config.influx), check_note(values)
     store = ResendStore(config.journal.path)
@@ -36,7 +36,7 @@ def resend(config: Config, values: Mapping[str, Any], now_ns: int) -> ResendPlan
 def _request(
     values: Mapping[str, Any], databases: Sequence[InfluxSettings]
 ) -> ResendRequest:
-    """A request to send rows again. Raises ResendError, LabelError."""
+    """A request to send rows again. Raises ResendError, NoteError."""
     output, names = values.get("output"), [database.name for database in databases]
     if output not in names:
         raise ResendError(

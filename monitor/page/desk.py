@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from monitor.config import Config
@@ -27,11 +27,12 @@ from monitor.journal.resend import refused_rows
 from monitor.journal.views import JournalViews
 from monitor.page import commissioning, delivery, upkeep
 from monitor.page.access import Access
+from monitor.page.answers import NOT_STORED, answer
 from monitor.page.api import Api
 from monitor.page.diagnosis import diagnosis_view
 from monitor.page.export import ExportPage
 from monitor.page.feed import Source
-from monitor.page.guard import MAX_BODY_BYTES, NOT_STORED
+from monitor.page.guard import MAX_BODY_BYTES
 from monitor.page.people import Person, Role
 from monitor.page.settings import order_reload, settings_view
 from monitor.page.sound import line_spectrum, wav_file, wav_to_play
@@ -47,13 +48,8 @@ from monitor.page.views import (
     waveform_view,
 )
 from monitor.promises import promises
-from monitor.records.labels import (
-    LabelError,
-    LabelRequest,
-    check_label,
-    check_note,
-    integer,
-)
+from monitor.records.labels import LabelRequest, check_label
+from monitor.records.notes import NoteError, check_note, integer
 from monitor.records.renamed import names_of
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
@@ -323,7 +319,7 @@ class Desk:
         label = check_label(values, self._config.page.failure_modes)
         row_id = integer(values, "row_id")
         if row_id is None:
-            raise LabelError("row_id is missing: a label needs its window.")
+            raise NoteError("row_id is missing: a label needs its window.")
         wish = LabelRequest(label, time.time_ns(), row_id)
         await asyncio.to_thread(self._write, lambda store: store.add(wish))
         return answer({"row": row_id})
@@ -333,7 +329,7 @@ class Desk:
         values = await body_of(request)
         event_id, (author, comment) = integer(values, "event_id"), check_note(values)
         if event_id is None:
-            raise LabelError("event_id is missing: an acknowledgement needs its alarm.")
+            raise NoteError("event_id is missing: an acknowledgement needs its alarm.")
         now_ns = time.time_ns()
         await asyncio.to_thread(
             self._write, lambda store: store.acknowledge(event_id, author, comment, now_ns)
@@ -378,50 +374,38 @@ class Desk:
 
     async def commission(self, request: Request) -> Response:
         """409 where the guard, or the windows, refuse."""
-        self._may_write(request, Role.ADMIN)
-        self._needs_its_configuration()
-        values, now_ns = await body_of(request), time.time_ns()
-        made = await asyncio.to_thread(
-            commissioning.commission, self._config, values, now_ns
-        )
+        made = await self._ordered(request, commissioning.commission)
         if made.commissioned is None:
             tree = {"error": made.text, "needs_reason": made.needs_reason}
-            return JSONResponse(tree, 409, headers=NOT_STORED)
+            return answer(tree, 409)
         return answer({"text": made.text})
 
     async def undo_commissioning(self, request: Request) -> Response:
-        self._may_write(request, Role.ADMIN)
-        self._needs_its_configuration()
-        values, now_ns = await body_of(request), time.time_ns()
-        text = await asyncio.to_thread(commissioning.undo, self._config, values, now_ns)
+        text = await self._ordered(request, commissioning.undo)
         return answer({"text": text})
 
     async def resend(self, request: Request) -> Response:
         """Say what would be sent again, or order it: the same request with preview false."""
-        self._may_write(request, Role.ADMIN)
-        self._needs_its_configuration()
-        values, now_ns = await body_of(request), time.time_ns()
-        plan = await asyncio.to_thread(delivery.resend, self._config, values, now_ns)
+        plan = await self._ordered(request, delivery.resend)
         return answer({"text": plan.text, "n_rows": plan.n_all})
 
     async def reload_settings(self, request: Request) -> Response:
         """Have the service read its configuration file anew; it does so within seconds."""
+        await self._ordered(request, order_reload)
+        return answer({})
+
+    async def _ordered(
+        self, request: Request, work: Callable[[Config, Mapping[str, object], int], T]
+    ) -> T:
+        """What came of what an administrator asks of the journal's service."""
         self._may_write(request, Role.ADMIN)
         self._needs_its_configuration()
         values, now_ns = await body_of(request), time.time_ns()
-        await asyncio.to_thread(order_reload, self._config, values, now_ns)
-        return answer({})
+        return await asyncio.to_thread(work, self._config, values, now_ns)
 
     def _write(self, work: Callable[[LabelStore], object]) -> None:
-        store = LabelStore(self._config.journal.path)
-        try:
+        with closing(LabelStore(self._config.journal.path)) as store:
             work(store)
-        finally:
-            store.close()
-
-
-def answer(tree: Any) -> JSONResponse:
-    return JSONResponse(tree, headers=NOT_STORED)
 
 
 def _row(views: JournalViews, row_id: int) -> Row:

@@ -26,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 from monitor.export_files import write_csv, write_npz, write_wav_zip
 from monitor.journal.columns import Selection, Span
 from monitor.journal.trend_columns import TIERS, TrendSelection
+from monitor.page.answers import NOT_STORED, answer
 from monitor.page.trend import milliseconds
 from monitor.page.views import NS_PER_MS, Tree
 from monitor.records.renamed import Formerly
@@ -36,7 +37,6 @@ MAX_KEPT_BYTES = 256 << 20
 MAX_AT_ONCE = 3  # files that are written or sent
 MAX_S = 3600.0  # until a file must have been taken
 PIECE_BYTES = 1 << 16
-NOT_STORED = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class ExportPage:
         asked = _asked(request, self._formerly)
         with closing(asked.windows(self._path)) as selection:
             forms = {name: _size(name, selection) for name in ("verdicts", "npz", "wav")}
-        return JSONResponse(forms | {"trends": self._trend_size(asked)}, headers=NOT_STORED)
+        return answer(forms | {"trends": self._trend_size(asked)})
 
     def _trend_size(self, asked: Asked) -> Tree:
         rows = FORMS["trends"].rows

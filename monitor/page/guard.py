@@ -22,7 +22,6 @@ MAX_SESSIONS = 1000
 FAILURES_PER_MINUTE = 10
 MAX_CLIENTS = 1000
 CSRF_HEADER = "x-csrf-token"
-NOT_STORED = {"Cache-Control": "no-store"}
 
 HEADERS = {
     "Content-Security-Policy": (

@@ -14,13 +14,13 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from monitor.config_page import InstanceSettings
 from monitor.log_limiter import LogLimiter
 from monitor.page import remote_views
-from monitor.page.guard import NOT_STORED
+from monitor.page.answers import NOT_STORED, answer
 from monitor.page.merged import NO_ANSWER, Message
 from monitor.page.remote import SILENT_S, RemoteError, RemotePage
 from monitor.page.views import Tree
@@ -196,7 +196,7 @@ class RemotePart:
             kind, body = self._page.ask(address)
             if is_sound and kind == "audio/wav":
                 return Response(body, media_type=kind, headers=NOT_STORED)
-            return JSONResponse(remote_views.parsed(body), headers=NOT_STORED)
+            return answer(remote_views.parsed(body))
         except RemoteError as error:
             raise HTTPException(error.status, error.of(self.name)) from error
         except ValueError as error:

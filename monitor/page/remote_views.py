@@ -62,7 +62,7 @@ def _instance(value: Any) -> bool:
     return isinstance(value, str) and INSTANCE.fullmatch(value) is not None
 
 
-def _list_of(check: Check, n: int = MAX_LIST) -> Check:
+def _list_of(check: Check, n: int) -> Check:
     return lambda value: (
         isinstance(value, list) and len(value) <= n and all(map(check, value))
     )

@@ -9,7 +9,7 @@ from typing import Any
 from monitor.config import Config
 from monitor.journal.in_use import InUseStore
 from monitor.page.views import NS_PER_MS, Tree
-from monitor.records.labels import check_note
+from monitor.records.notes import check_note
 from monitor.settings import ConfigError
 from monitor.settings_in_use import changes
 
@@ -51,7 +51,7 @@ def settings_view(page: Config, read: Callable[[], Config]) -> Tree:
 
 
 def order_reload(page: Config, values: Mapping[str, Any], now_ns: int) -> None:
-    """From author and comment. Raises LabelError, JournalError."""
+    """From author and comment. Raises NoteError, JournalError."""
     author, comment = check_note(values)
     with closing(InUseStore(page.journal.path)) as store:
         store.order(author, comment, now_ns)

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from monitor.journal.commissioning import CommissioningStore
 from monitor.journal.trend_reader import TrendReader, together
 from monitor.journal.views import JournalViews, StoredEvent, WindowSummary
+from monitor.page.answers import answer
 from monitor.page.feed import Source
 from monitor.page.slope import SlopeCache, leading_quantity
 from monitor.page.views import NS_PER_MS, Tree, rounded
@@ -26,6 +27,7 @@ from monitor.records.trend import (
     PROBABILITY,
     TEN_MINUTES_S,
     TIERS_S,
+    BandSums,
     FEdges,
     Float64,
     TrendRow,
@@ -110,26 +112,35 @@ class TrendPage:
             "zones_mm_s": self._zones(sensor) if _is_velocity(quantity) else None,
         }
         with self._source.reading() as views:
-            if to_ns - from_ns <= WINDOWS_MS * NS_PER_MS:
-                windows = self._windows(views, sensor, from_ns, to_ns)
-                if len(windows) <= MAX_WINDOWS and _is_score(quantity, windows):
-                    found["tier_s"] = 0
-                    found["rows"] = [window_view(one, quantity) for one in windows]
-            worst = [row["worst"] for row in found["rows"] if row["worst"] is not None]
-            kept = views.still_kept(worst)
-            events = [
-                event
-                for name in names_of(sensor, self._formerly)
-                for event in views.events_between(name, from_ns, to_ns)
-            ]
+            self._look_closer(views, found, from_ns, to_ns)
+        if request.query_params.get("bands"):
+            found["bands"] = self._bands(sensor, rows)
+        return answer(found)
+
+    def _look_closer(
+        self, views: JournalViews, found: Tree, from_ns: int, to_ns: int
+    ) -> None:
+        """Single windows where the span is short; which worst windows are still there; events."""
+        sensor, quantity = found["sensor"], found["quantity"]
+        if to_ns - from_ns <= WINDOWS_MS * NS_PER_MS:
+            windows = self._windows(views, sensor, from_ns, to_ns)
+            if len(windows) <= MAX_WINDOWS and _is_score(quantity, windows):
+                found["tier_s"] = 0
+                found["rows"] = [window_view(one, quantity) for one in windows]
+        worst = [row["worst"] for row in found["rows"] if row["worst"] is not None]
+        kept = views.still_kept(worst)
         for row in found["rows"]:
             row["worst_kept"] = KEPT_WORDS[kept.get(row["worst"])]
-        found |= _marks(events)
-        if request.query_params.get("bands"):
-            found["bands"] = bands_view(rows)
-            if found["bands"] is not None:
-                found["bands"]["baseline_db"] = self._baseline(sensor, found["bands"])
-        return _answer(found)
+        names = names_of(sensor, self._formerly)
+        found |= _marks(
+            event for name in names for event in views.events_between(name, from_ns, to_ns)
+        )
+
+    def _bands(self, sensor: str, rows: Sequence[TrendRow]) -> Tree | None:
+        found = bands_view(rows)
+        if found is None:
+            return None
+        return found | {"baseline_db": self._baseline(sensor, found)}
 
     def _windows(
         self, views: JournalViews, sensor: str, from_ns: int, to_ns: int
@@ -158,7 +169,7 @@ class TrendPage:
         self._may_read(request)
         sensors = request.query_params.getlist("sensor")[:MAX_POINTS]
         now_ns = time.time_ns()
-        return _answer([self._point(sensor, now_ns) for sensor in sensors])
+        return answer([self._point(sensor, now_ns) for sensor in sensors])
 
     def _point(self, sensor: str, now_ns: int) -> Tree:
         day_ns = DAY_S * 10**9
@@ -251,36 +262,26 @@ def bands_view(rows: Sequence[TrendRow]) -> Tree | None:
     if edges is None:
         return None
     step = -(-len(rows) // MAX_COLUMNS)
-    columns = [_joined(rows[index : index + step]) for index in range(0, len(rows), step)]
-    kinds = sorted({kind for row in columns for kind in _cells_of(row, edges)})
+    parts = [rows[first : first + step] for first in range(0, len(rows), step)]
+    columns = [_joined(part) for part in parts]
+    bands = [column.bands.get(edges) for column in columns]
+    kinds = sorted({kind for one in bands if one is not None for kind in one.cells})
     return {
         "f_edges_hz": edges,
-        "start_ms": [row.start_ns / NS_PER_MS for row in columns],
-        "end_ms": [
-            last.end_ns / NS_PER_MS
-            for last in (
-                rows[min(index + step, len(rows)) - 1]
-                for index in range(0, len(rows), step)
-            )
-        ],
+        "start_ms": [column.start_ns / NS_PER_MS for column in columns],
+        "end_ms": [part[-1].end_ns / NS_PER_MS for part in parts],
         "spectrum_db": [
-            _list(row.bands[edges].spectrum_db, 1) if edges in row.bands else None
-            for row in columns
+            None if one is None else _list(one.spectrum_db, 1) for one in bands
         ],
-        "maps": {
-            kind: [
-                _list(row.bands[edges].mean_map(kind), 4)
-                if kind in _cells_of(row, edges)
-                else None
-                for row in columns
-            ]
-            for kind in kinds
-        },
+        "maps": {kind: [_mean_map(one, kind) for one in bands] for kind in kinds},
     }
 
 
-def _cells_of(row: TrendRow, edges: FEdges) -> Iterable[str]:
-    return row.bands[edges].cells if edges in row.bands else ()
+def _mean_map(bands: BandSums | None, kind: str) -> list[float] | None:
+    """None where there is none of this kind."""
+    if bands is None or kind not in bands.cells:
+        return None
+    return _list(bands.mean_map(kind), 4)
 
 
 def _common_edges(rows: Sequence[TrendRow]) -> FEdges | None:
@@ -381,7 +382,3 @@ def _marks(events: Iterable[StoredEvent]) -> Tree:
             for event in shown
         ],
     }
-
-
-def _answer(tree: object) -> JSONResponse:
-    return JSONResponse(tree, headers={"Cache-Control": "no-store"})

@@ -10,17 +10,23 @@ from monitor.journal.asks import AskStore
 from monitor.journal.mutes import Mute, MuteStore
 from monitor.journal.repairs import RepairStore
 from monitor.journal.views import JournalViews
-from monitor.records.diagnosis import check_asker
-from monitor.records.labels import MAX_SENSOR, LabelError, check_note, integer
-from monitor.records.mutes import check_author, check_mute
-from monitor.records.repairs import check_repair
+from monitor.records.notes import (
+    MAX_SENSOR,
+    NoteError,
+    check_asker,
+    check_mute,
+    check_muter,
+    check_note,
+    check_repair,
+    integer,
+)
 from monitor.times import clock
 
 NS_PER_MS = 1_000_000
 
 
 def mute(path: Path, values: Mapping[str, object], now_ns: int) -> int:
-    """From sensor, until_ms, author and comment. Returns the end. Raises LabelError, JournalError.
+    """From sensor, until_ms, author and comment. Returns the end. Raises NoteError, JournalError.
 
     The event tells the end in the host's zone: whoever reads it may sit
     elsewhere than who wrote.
@@ -39,10 +45,10 @@ def unmute(path: Path, values: Mapping[str, object], now_ns: int) -> None:
     """From sensor and author. Raises as mute does."""
     sensor = _sensor(path, values)
     author, _ = check_note(values)
-    check_author(author)
+    check_muter(author)
     with closing(MuteStore(path)) as store:
         if not store.unmute(sensor, author, now_ns):
-            raise LabelError(f"{sensor}: is not muted (any more).")
+            raise NoteError(f"{sensor}: is not muted (any more).")
 
 
 def note_repair(path: Path, values: Mapping[str, object], now_ns: int) -> None:
@@ -68,5 +74,5 @@ def _sensor(path: Path, values: Mapping[str, object]) -> str:
     with closing(JournalViews(path)) as views:
         if not isinstance(sensor, str) or views.newest(sensor) is None:
             name = str(sensor)[:MAX_SENSOR]
-            raise LabelError(f"sensor = {name!r}: the journal does not know it.")
+            raise NoteError(f"sensor = {name!r}: the journal does not know it.")
     return sensor

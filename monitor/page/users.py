@@ -16,10 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import IO
 
 from monitor.config_connections import Secret
 from monitor.page.people import Person, Role
-from monitor.records.labels import MAX_AUTHOR
+from monitor.records.notes import MAX_AUTHOR
 from monitor.settings import ConfigError
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 1000
@@ -183,14 +184,19 @@ def write_file(path: Path, users: Mapping[str, User]) -> None:
         ) as new:
             try:
                 new.write(text)
-                if path.exists():
-                    found = path.stat()
-                    os.fchown(new.fileno(), found.st_uid, found.st_gid)
-                    os.fchmod(new.fileno(), found.st_mode & 0o777)
-                os.fsync(new.fileno())
-                os.replace(new.name, path)
+                _put_in_place(new, path)
             except BaseException:
                 os.unlink(new.name)
                 raise
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _put_in_place(new: IO[str], path: Path) -> None:
+    """With owner and mode of the file that is there."""
+    if path.exists():
+        found = path.stat()
+        os.fchown(new.fileno(), found.st_uid, found.st_gid)
+        os.fchmod(new.fileno(), found.st_mode & 0o777)
+    os.fsync(new.fileno())
+    os.replace(new.name, path)

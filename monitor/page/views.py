@@ -21,11 +21,12 @@ from monitor.journal.reader import Row
 from monitor.journal.refusals import Refusal
 from monitor.journal.resend import RefusedRows
 from monitor.journal.views import AlarmStory, Since, StoredEvent, WindowSummary, summary_of
+from monitor.plain_values import finite
 from monitor.records.books import Books
 from monitor.records.commissioned import Commissioned
 from monitor.records.context import Context, in_words
 from monitor.records.evidence import Evidence, Grid
-from monitor.records.occlusion import Occlusion
+from monitor.records.occlusion import BESIDE_THE_MAP, Occlusion
 from monitor.records.signal import Float32
 from monitor.records.verdict import Verdict
 
@@ -322,13 +323,9 @@ def waveform_view(
     }
 
 
-def finite(value: float | None) -> float | None:
-    """JSON knows no NaN and no infinity."""
-    return value if value is not None and math.isfinite(value) else None
-
-
 def rounded(value: float | None, n_digits: int) -> float | None:
-    return None if value is None or not math.isfinite(value) else round(value, n_digits)
+    known = finite(value)
+    return None if known is None else round(known, n_digits)
 
 
 def _ratio(window: WindowSummary, n_digits: int) -> Tree:
@@ -366,6 +363,7 @@ def _occlusion(found: Occlusion, v: Verdict) -> Tree | None:
             {"band_hz": [band.low_hz, band.high_hz], "logit": band.logit}
             for band in found.bands
         ],
+        "beside_the_map": BESIDE_THE_MAP,
     }
 
 

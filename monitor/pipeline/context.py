@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.config_sensors import ContextSettings
-from monitor.records.context import Context, ContextKey, Told, Value
+from monitor.records.context import Context, ContextKey, Told, Value, keys_for
 from monitor.records.signal import Message
 from monitor.records.topic import TopicPattern, machine_in
 from monitor.signal.payload.base import PayloadError
@@ -102,7 +102,6 @@ class ContextStates:
         return max(self._told_of(sensor, name), key=lambda told: told.at_ns, default=None)
 
     def _told_of(self, sensor: str, name: str) -> Iterator[Told]:
-        machine, _, point = sensor.rpartition("/")
-        for key in ((name, machine, point), (name, machine, ""), (name, "", "")):
+        for key in keys_for(sensor, name):
             if (told := self._told.get(key)) is not None:
                 yield told

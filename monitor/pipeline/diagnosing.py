@@ -124,8 +124,7 @@ class Diagnoser:
                 self._forget(name)
         elif self._is_due(found) and name not in self._due:
             self._due.append(name)
-        is_whole = found.signal.seconds >= 0.9 * LONGEST_S
-        self._asks.heard(name, is_whole, received_ns)
+        self._asks.heard(name, found.signal.is_whole, received_ns)
         self._make_room(name)
 
     def ask(self, wanted: Ask) -> None:
@@ -139,8 +138,7 @@ class Diagnoser:
     def _is_due(self, found: _Collected) -> bool:
         if found.n_times == 0:
             return True
-        is_whole = found.signal.seconds >= 0.9 * LONGEST_S
-        return is_whole and not found.is_named and found.n_times < N_TIMES
+        return found.signal.is_whole and not found.is_named and found.n_times < N_TIMES
 
     def _make_room(self, kept: str) -> None:
         """At the expense of whoever began first."""

@@ -62,9 +62,7 @@ class HealthyCollector:
         if rpm and begun.rpm and abs(rpm / begun.rpm - 1) > SAME_SPEED:
             return None
         begun.signal.add(window, None)
-        if begun.signal.seconds < 0.9 * LONGEST_S:
-            return None
-        return self._whole(begun, verdict, rule)
+        return self._whole(begun, verdict, rule) if begun.signal.is_whole else None
 
     def _whole(self, begun: _Begun, verdict: Verdict, rule: SensorSettings) -> Healthy:
         name = verdict.sensor

@@ -48,33 +48,38 @@ def judge(work: Sequence[Cut]) -> Iterator[Judgement]:
     for index, cut in enumerate(work):
         piece = cut.piece
         if isinstance(piece, Gap):
-            yield Judgement(cut.sensor.judge_gap(piece), piece.n_new)
+            verdict = cut.sensor.verdicts.of_gap(piece, cut.sensor.analyser)
+            yield Judgement(verdict, piece.n_new)
             continue
         analysis = analyses[index]
         if cut.is_implausible:
             quality = replace(analysis.quality, reason="implausible_format")
             analysis = Analysis(quality)
-        found = cut.sensor.judge(piece, analysis, cut.analyser, cut.running, cut.context)
-        verdict, kept, events = found
-        yield Judgement(verdict, piece.n_new, kept, events, cut)
+        found = cut.sensor.verdicts.of_window(
+            piece, analysis, cut.analyser, cut.running, cut.context
+        )
+        yield Judgement(found.verdict, piece.n_new, found.kept, found.events, cut)
 
 
 def _analyse(work: Sequence[Cut]) -> dict[int, Analysis]:
     """By place in the work: windows of one rule share one call of its analyser."""
-    places: dict[int, list[int]] = {}
-    windows: dict[int, list[Window]] = {}
-    baselines: dict[int, list[Baseline | None]] = {}
-    for index, cut in enumerate(work):
+    windows: dict[int, Window] = {}
+    by_rule: dict[int, list[int]] = {}
+    for place, cut in enumerate(work):
         if isinstance(cut.piece, Window):
-            rule = id(cut.analyser)
-            places.setdefault(rule, []).append(index)
-            windows.setdefault(rule, []).append(cut.piece)
-            own = cut.sensor.baseline(cut.analyser) if cut.analyser.needs_baseline else None
-            baselines.setdefault(rule, []).append(own)
+            windows[place] = cut.piece
+            by_rule.setdefault(id(cut.analyser), []).append(place)
     analyses: dict[int, Analysis] = {}
-    for rule, indices in places.items():
-        analyser = work[indices[0]].analyser
-        analyses.update(
-            zip(indices, analyser.analyse(windows[rule], baselines[rule]), strict=True)
-        )
+    for places in by_rule.values():
+        analyser = work[places[0]].analyser
+        baselines = [_baseline(work[place]) for place in places]
+        found = analyser.analyse([windows[place] for place in places], baselines)
+        analyses.update(zip(places, found, strict=True))
     return analyses
+
+
+def _baseline(cut: Cut) -> Baseline | None:
+    """None also where the network does not need it."""
+    if not cut.analyser.needs_baseline:
+        return None
+    return cut.sensor.verdicts.baseline(cut.analyser)

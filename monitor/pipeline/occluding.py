@@ -58,7 +58,10 @@ class Occluder:
         is_raised = any(event.kind == "alarm_raised" for event in judgement.events)
         if not is_raised or verdict.status is not Status.NG or cut is None:
             return
-        found, baseline = verdict.of_kind("network"), cut.sensor.baseline(cut.analyser)
+        found, baseline = (
+            verdict.of_kind("network"),
+            cut.sensor.verdicts.baseline(cut.analyser),
+        )
         if found is None or baseline is None or not isinstance(cut.piece, Window):
             return
         one = _Waiting(verdict, found.score, cut.piece, cut.analyser, baseline)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 
 from monitor.config_sensors import SensorSettings
 from monitor.pipeline.analysis import Analyser
@@ -25,7 +26,7 @@ from monitor.pipeline.overload import Overload
 from monitor.pipeline.router import Content, Router, Rules, RunningWord
 from monitor.pipeline.running import RunningStates
 from monitor.pipeline.sample_reader import MAX_NAME
-from monitor.pipeline.sensor import Sensor, Stopped
+from monitor.pipeline.sensor import Sensor, Stopped, Taken
 from monitor.pipeline.settlement import Marks, Settlement
 from monitor.records.batch import BadPayload, Batch, Event
 from monitor.records.commissioned import Commissioned
@@ -44,6 +45,23 @@ MAX_SENSORS = 5000  # a hostile publisher may invent names; each would cost memo
 BEHIND_NS = 1_000_000_000
 MAX_UNHEARD = 500  # likewise of sensors that have sent nothing but what was refused
 HEAD_BYTES = 64  # of a bad payload, kept for inspection
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """A message on its way through a turn.
+
+    checksum : of its payload
+    record : the number that its source gave it, where such are noted
+    now_s : seconds spent listening
+    work : what the turn has cut so far
+    """
+
+    message: Message
+    checksum: int
+    record: int | None
+    now_s: float
+    work: list[Cut]
 
 
 class Pipeline:
@@ -123,7 +141,7 @@ class Pipeline:
         self._origins = Origins()
         self._senders = Senders()
         for sensor in self.sensors.values():
-            sensor.condition.machine = rules.surroundings(sensor.name)
+            sensor.verdicts.condition.machine = rules.surroundings(sensor.name)
             analyser = self._router.analyser(sensor.name)
             if analyser is not None:
                 sensor.adopt(analyser)
@@ -132,7 +150,7 @@ class Pipeline:
         """Use these baselines and thresholds from the next window on."""
         self._commissioned = commissioned
         for sensor in self.sensors.values():
-            sensor.commissioned = commissioned.get(sensor.name)
+            sensor.verdicts.commissioned = commissioned.get(sensor.name)
 
     def keep_all_maps_of(self, names: Set[str]) -> None:
         """Of these sensors the journal gets every map and spectrum from the next window on."""
@@ -140,7 +158,7 @@ class Pipeline:
             return
         self._all_maps_of = names
         for sensor in self.sensors.values():
-            sensor.maps.keeps_all = sensor.name in names
+            sensor.verdicts.maps.keeps_all = sensor.name in names
 
     def geometry(self, name: str) -> Geometry | None:
         """By which a sensor is judged now; None where no rule matches."""
@@ -178,7 +196,12 @@ class Pipeline:
             self._is_behind = now_ns - message.received_ns > BEHIND_NS
             checksum = zlib.crc32(message.payload)
             digest = _digest(message, checksum)
-            marks = self._take(message, digest, checksum, work, now_s)
+            marks = self._settlement.seen_before(message.delivery, digest)
+            if marks is None:
+                record = self._record_of(message)
+                marks = self._take(_Arrival(message, checksum, record, now_s, work))
+            else:
+                self._batch.counters["messages_redelivered"] += 1
             if message.delivery is None:
                 self._batch.counters["messages_received"] += 1
             else:
@@ -303,41 +326,26 @@ class Pipeline:
         for key in [key for key in batch.books if key[0] in self._fresh]:
             self._batch.books[key] = batch.books.pop(key)
 
-    def _take(
-        self, message: Message, digest: int, checksum: int, work: list[Cut], now_s: float
-    ) -> Marks:
-        """One message up to its windows. Returns what must be stored before it is settled.
-
-        digest, checksum : of the whole message, of its payload alone
-        """
-        seen = self._settlement.seen_before(message.delivery, digest)
-        if seen is not None:
-            self._batch.counters["messages_redelivered"] += 1
-            return seen
-        marks = self._take_content(message, checksum, work, now_s)
+    def _take(self, arrival: _Arrival) -> Marks:
+        """One message up to its windows. Returns what must be stored before it is settled."""
+        if arrival.message.after_loss:
+            topic = arrival.message.topic
+            self._note_missing(topic, "refused_message", arrival.record)
+        marks = {}
+        for index, (sensor, chunk) in enumerate(self._chunks(arrival)):
+            # Two chunks of one message are no duplicates of each other.
+            checksum = arrival.checksum
+            own = checksum if index == 0 else zlib.crc32(b"%d" % index, checksum)
+            if self._take_chunk(sensor, chunk, own, arrival):
+                marks[sensor.name] = sensor.n_received
         self._memory.taken(marks)
         return marks
 
-    def _take_content(
-        self, message: Message, checksum: int, work: list[Cut], now_s: float
-    ) -> Marks:
-        record = self._record_of(message)
-        if message.after_loss:
-            self._note_missing(message.topic, "refused_message", record)
-        marks = {}
-        for index, (sensor, chunk) in enumerate(self._chunks(message, record, now_s)):
-            # Two chunks of one message are no duplicates of each other.
-            own = checksum if index == 0 else zlib.crc32(b"%d" % index, checksum)
-            if self._take_chunk(sensor, chunk, message, own, record, work, now_s):
-                marks[sensor.name] = sensor.n_received
-        return marks
-
-    def _chunks(
-        self, message: Message, record: int | None, now_s: float
-    ) -> list[tuple[Sensor, Chunk]]:
+    def _chunks(self, arrival: _Arrival) -> list[tuple[Sensor, Chunk]]:
         """What the message brings of sensors: nothing where it brings something else, or is
         refused.
         """
+        message = arrival.message
         try:
             content = self._read(message)
             self._note_context(message)
@@ -347,28 +355,25 @@ class Pipeline:
             if isinstance(content, LabelRequest):
                 self._batch.labels.append(content)
                 return []
-            sensors = self._sensors_of(content, now_s)
+            sensors = self._sensors_of(content, arrival.now_s)
         except PayloadError as error:
             detail = f"{error.detail} {self._router.hint(message)}".strip()
             self.refuse(message, error.reason, detail)
             if not message.retained:  # that one is from some other time
-                self._note_missing(message.topic, "refused_message", record)
-                self._note_not_understood(message, detail, now_s)
+                self._note_missing(message.topic, "refused_message", arrival.record)
+                self._note_not_understood(message, detail, arrival.now_s)
             return []
         self._note_topic(message.topic, sensors)
         return list(zip(sensors, content, strict=True))
 
     def _take_chunk(
-        self,
-        sensor: Sensor,
-        chunk: Chunk,
-        message: Message,
-        checksum: int,
-        record: int | None,
-        work: list[Cut],
-        now_s: float,
+        self, sensor: Sensor, chunk: Chunk, checksum: int, arrival: _Arrival
     ) -> bool:
-        """Whether the sensor's samples must be stored before the message is settled."""
+        """Whether the sensor's samples must be stored before the message is settled.
+
+        checksum : tells the chunk from others, also of its message
+        """
+        message, record = arrival.message, arrival.record
         if record is not None:
             if self._catch_up.is_known(sensor.name, record):
                 return self._read_again(sensor, chunk, record)
@@ -387,10 +392,11 @@ class Pipeline:
             self._note_outage(sensor, message)
             if self._is_behind:
                 sensor.note_held()
-            if sensor.is_look_due(now_s):
+            if sensor.is_look_due(arrival.now_s):
                 whole = self._memory.whole_of(message)
-                sensor.look(whole, self._router.payload_of(message.topic), chunk, now_s)
-            self._push(sensor, chunk, checksum, work, now_s, self._piece(chunk, record))
+                payload = self._router.payload_of(message.topic)
+                sensor.look(whole, payload, chunk, arrival.now_s)
+            self._push(sensor, chunk, checksum, arrival)
         return True
 
     def _record_of(self, message: Message) -> int | None:
@@ -579,26 +585,20 @@ class Pipeline:
 
     def _make_sensor(self, name: str, analyser: Analyser, now_s: float) -> Sensor:
         sensor = Sensor(name, analyser, self._rules.journal, now_s)
-        sensor.commissioned = self._commissioned.get(name)
-        sensor.maps.keeps_all = name in self._all_maps_of
-        sensor.condition.machine = self._rules.surroundings(name)
+        sensor.verdicts.commissioned = self._commissioned.get(name)
+        sensor.verdicts.maps.keeps_all = name in self._all_maps_of
+        sensor.verdicts.condition.machine = self._rules.surroundings(name)
         self.sensors[name] = sensor
         return sensor
 
-    def _push(
-        self,
-        sensor: Sensor,
-        chunk: Chunk,
-        digest: int,
-        work: list[Cut],
-        now_s: float,
-        piece: Piece | None,
-    ) -> None:
+    def _push(self, sensor: Sensor, chunk: Chunk, checksum: int, arrival: _Arrival) -> None:
+        """The chunk into its sensor's stream, and what that cuts into the turn's work."""
         n, name = chunk.samples.shape[1], sensor.name
         for what in chunk.tolerated:
             self._batch.counters[f"tolerated.{what}"] += 1
         self._unheard.discard(name)
-        taken = sensor.take(chunk, digest, now_s, piece)
+        piece = self._piece(chunk, arrival.record)
+        taken = sensor.take(chunk, checksum, arrival.now_s, piece)
         if taken.unjudged is not None:
             self._batch.verdicts.append(taken.unjudged)
         if taken.is_back:
@@ -607,24 +607,20 @@ class Pipeline:
         self._batch.books[name, "received", ""] += n
         self._fresh.add(name)
         for gap in self._count_ended(sensor, taken.ended):
-            work.append(Cut(sensor, taken.analyser, gap))
+            arrival.work.append(Cut(sensor, taken.analyser, gap))
+        arrival.work.extend(self._cuts(sensor, taken, chunk.received_ns))
+
+    def _cuts(self, sensor: Sensor, taken: Taken, received_ns: int) -> Iterator[Cut]:
+        """Windows with what holds now."""
+        names = self._router.context_names
         for analyser, window in taken.windows:
-            context = self._memory.context.of(
-                name, self._router.context_names, chunk.received_ns
+            context = self._memory.context.of(sensor.name, names, received_ns)
+            running = self._running.of(sensor.name, analyser.rule, context)
+            is_implausible = taken.is_implausible
+            self._batch.window_received_ns.append(received_ns)
+            yield Cut(
+                sensor, analyser, window, running, context, is_implausible, received_ns
             )
-            running = self._running.of(name, analyser.rule, context)
-            work.append(
-                Cut(
-                    sensor,
-                    analyser,
-                    window,
-                    running,
-                    context,
-                    taken.is_implausible,
-                    chunk.received_ns,
-                )
-            )
-            self._batch.window_received_ns.append(chunk.received_ns)
 
     def _count_ended(self, sensor: Sensor, ended: Iterable[Gap | Drop]) -> list[Gap]:
         """Book what will not be analysed. Returns the partial windows that become rows."""
@@ -655,7 +651,7 @@ class Pipeline:
 
     def _book(self, judgement: Judgement) -> None:
         batch = self._batch
-        verdict, late = self.sensors[judgement.verdict.sensor].maps.choose(
+        verdict, late = self.sensors[judgement.verdict.sensor].verdicts.maps.choose(
             judgement.verdict
         )
         batch.late_maps += late
@@ -676,7 +672,7 @@ class Pipeline:
         cut = judgement.cut
         if self._diagnoser is None or cut is None or not isinstance(cut.piece, Window):
             return
-        known = cut.sensor.condition.machine
+        known = cut.sensor.verdicts.condition.machine
         if known is None:
             return
         taken = judgement.verdict, cut.piece, cut.analyser.rule, known

@@ -16,6 +16,7 @@ from monitor.records import labels
 from monitor.records.context import ContextKey, Told
 from monitor.records.labels import LabelRequest
 from monitor.records.machine import Surroundings
+from monitor.records.notes import NoteError
 from monitor.records.remembered import NOTHING
 from monitor.records.signal import Chunk, Message
 from monitor.records.topic import TopicPattern, machine_in
@@ -158,7 +159,7 @@ class Router:
         try:
             modes = self._rules.failure_modes
             return labels.parse_message(message.payload, message.received_ns, modes)
-        except labels.LabelError as error:
+        except NoteError as error:
             raise PayloadError("bad_label", str(error)) from error
 
 

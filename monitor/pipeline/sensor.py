@@ -1,31 +1,19 @@
-"""One sensor's own state: its stream, thresholds, alarm and running state. Turns analysed windows
-into verdicts.
+"""One sensor's stream: what its messages bring is cut into windows, and what ends or is wrong with
+it is told. Its verdicts are in verdicts.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from monitor.config import JournalSettings
 from monitor.config_sensors import SensorSettings
-from monitor.evidence import limits
-from monitor.evidence.base import Facts
-from monitor.evidence.decide import Finding, conclude
-from monitor.evidence.kinds import KINDS
-from monitor.evidence.promise import describe, reference_for
-from monitor.pipeline.alarm import Alarm
-from monitor.pipeline.analysis import Analyser, Analysis
-from monitor.pipeline.condition import Condition, strongest_velocity
-from monitor.pipeline.maps_kept import MapKeeper
+from monitor.pipeline.analysis import Analyser
 from monitor.pipeline.presence import Presence
-from monitor.pipeline.promise import Promise
-from monitor.pipeline.raw_windows import WindowKeeper
 from monitor.pipeline.remarks import Remarks
-from monitor.records.batch import Event, KeptWindow
-from monitor.records.commissioned import Baseline, Commissioned
-from monitor.records.context import NO_CONTEXT, Context
-from monitor.records.promise import PromiseState
+from monitor.pipeline.verdicts import Verdicts
+from monitor.records.batch import Event
 from monitor.records.signal import Chunk, Drop, Float32, Gap, Message, Window
 from monitor.records.stream import Piece, StoredStream, StreamUpdate, TailRecords
 from monitor.records.verdict import Status, Verdict
@@ -35,7 +23,7 @@ from monitor.signal.plausibility.check import FormatCheck
 from monitor.signal.plausibility.clock import Clock
 from monitor.signal.rates import is_same_rate
 from monitor.signal.windows import Windower
-from monitor.text import first_bytes, utc
+from monitor.text import first_bytes
 
 SILENT_PERIODS = 3  # of the expected period
 MIN_SILENCE_S = 1.0  # a shorter pause is a hiccup on the way, whatever the period
@@ -80,7 +68,6 @@ class Sensor:
     ) -> None:
         self.name = name
         self.analyser = analyser
-        self.commissioned: Commissioned | None = None
         self._windower = Windower(name, analyser.window_settings)
         self._remarks = Remarks(name)
         self._format = FormatCheck()
@@ -92,14 +79,7 @@ class Sensor:
         self._n_received = 0
         self.newest_record: int | None = None  # that was taken, where records are noted
         self._next: Analyser | None = None
-        self._model_id: str | None = None  # of the last verdict, and its geometry
-        self._geometry_id: str | None = None
-        alarm = analyser.rule.alarm
-        self._alarm = Alarm(alarm.n, alarm.m, alarm.clear)
-        self._promise = Promise(PromiseState())
-        self._keeper = WindowKeeper(journal.kept_windows)
-        self.maps = MapKeeper(journal)
-        self.condition = Condition()
+        self.verdicts = Verdicts(name, analyser.rule.alarm, journal)
 
     @property
     def rule(self) -> SensorSettings:
@@ -328,13 +308,7 @@ class Sensor:
         """All but the stream."""
         if stored.records is not None:
             self.newest_record = stored.records.newest
-        alarm = self.rule.alarm
-        self._alarm = Alarm(
-            alarm.n, alarm.m, alarm.clear, stored.alarm_recent, stored.alarm_raised
-        )
-        self._promise = Promise(stored.promise)
-        self._model_id = stored.model_id
-        self._geometry_id = stored.geometry_id
+        self.verdicts.restore(stored, self.rule.alarm)
 
     def adopt(self, analyser: Analyser) -> None:
         """Use another rule or model from the next window border on."""
@@ -349,131 +323,7 @@ class Sensor:
             return
         self.analyser, self._next = self._next, None
         self._windower.change(self.analyser.window_settings)
-        alarm = self.rule.alarm
-        self._alarm = Alarm(
-            alarm.n, alarm.m, alarm.clear, self._alarm.recent, self._alarm.raised
-        )
-
-    def judge(
-        self,
-        window: Window,
-        analysis: Analysis,
-        analyser: Analyser,
-        said_running: bool | None,
-        context: Context = NO_CONTEXT,
-    ) -> tuple[Verdict, list[KeptWindow], list[Event]]:
-        """The verdict on an analysed window, raw windows worth keeping, and news of the alarm.
-
-        analyser, said_running, context: the rule, the running-state topic's last word, and what
-            else was told, when the window was cut
-        """
-        n = window.samples.shape[1]
-        own = self._own(analyser)
-        running = self._is_running(analysis, analyser, own, said_running)
-        found = self._find(window, analysis, analyser, own, running)
-        told_apart = self._promise.told_apart(context)
-        budget_s = analyser.rule.alarm.budget_s
-        heard = self._promise.hear(found, own, analyser.manifest, budget_s, context)
-        change = self._alarm.update(found.status, heard.is_over)
-        if change == "cleared":
-            self._promise.begin_anew()
-        indicators = self.condition.of(window, analysis, analyser, context)
-        verdict = Verdict(
-            sensor=self.name,
-            segment=window.segment,
-            first_sample=window.first_sample,
-            n_samples=n,
-            start_ns=window.start_ns,
-            end_ns=window.start_ns + round(n / window.sample_rate_hz * 1e9),
-            status=found.status,
-            reason=found.reason,
-            evidence=found.evidence,
-            band=found.band,
-            alarm=self._alarm.state,
-            running=running,
-            model_id=analyser.model_id,
-            geometry_id=analyser.geometry.id,
-            commissioning_id=None if own is None else own.commissioning_id,
-            continuity=window.continuity,
-            quality=self._figures(window, analysis, found) | strongest_velocity(indicators),
-            context=context,
-            indicators=indicators,
-            grid=analyser.grid if found.was_judged else None,
-            spectrum_db=analysis.spectrum_db if found.was_judged else None,
-        )
-        events = self._model_change(verdict) + self._geometry_change(verdict, analyser)
-        if change is not None:
-            beside = self._promised(own, analyser), told_apart if change == "raised" else ""
-            events.append(self._event(verdict, f"alarm_{change}", *filter(None, beside)))
-        if heard.drift:
-            at_ns, model_id = verdict.end_ns, verdict.model_id
-            events.append(Event(at_ns, self.name, "drift", heard.drift, model_id))
-        return verdict, self._keeper.keep(verdict, window), events
-
-    @staticmethod
-    def _promised(own: Commissioned | None, analyser: Analyser) -> str:
-        """What is promised of the alarm, where the rule asks for it."""
-        budget_s = analyser.rule.alarm.budget_s
-        if budget_s is None:
-            return ""
-        reference = None if own is None else reference_for(own, analyser.manifest)
-        return describe(budget_s, reference).rstrip(".")
-
-    def _model_change(self, verdict: Verdict) -> list[Event]:
-        """An event where the model is not the one that judged before, also before a restart."""
-        before, self._model_id = self._model_id, verdict.model_id
-        if before is None or before == verdict.model_id:
-            return []
-        text = f"from {before or 'no model'} to {verdict.model_id or 'no model'}"
-        return [Event(verdict.start_ns, self.name, "model_changed", text, verdict.model_id)]
-
-    def baseline(self, analyser: Analyser) -> Baseline | None:
-        """None where the sensor is not commissioned with this geometry."""
-        own = self._own(analyser)
-        return None if own is None else own.baseline
-
-    def _own(self, analyser: Analyser) -> Commissioned | None:
-        """The sensor's own limits, where they were found with this geometry: no others compare."""
-        own = self.commissioned
-        return own if own is not None and own.holds_for(analyser.geometry) else None
-
-    def _geometry_change(self, verdict: Verdict, analyser: Analyser) -> list[Event]:
-        """An event where a commissioned sensor's geometry is not the one of before, also before a
-        restart.
-        """
-        before, self._geometry_id = self._geometry_id, verdict.geometry_id
-        own = self.commissioned
-        if own is None or before is None or before == verdict.geometry_id:
-            return []
-        when = utc(own.at_ns)
-        if own.holds_for(analyser.geometry):
-            if not before:
-                return []
-            text = f"as it was: the commissioning of {when} holds again"
-        else:
-            known = own.geometry
-            what = "" if known is None else f"{known.difference(analyser.geometry)}: "
-            text = f"{what}the commissioning of {when} is set aside; commission the sensor again"
-        at_ns = verdict.start_ns
-        return [Event(at_ns, self.name, "geometry_changed", text, verdict.model_id)]
-
-    def judge_gap(self, gap: Gap) -> Verdict:
-        """A partial window before a break: it could not be judged, so it is BAD_DATA with the
-        break's reason.
-        """
-        return Verdict(
-            sensor=self.name,
-            segment=gap.segment,
-            first_sample=gap.first_sample,
-            n_samples=gap.n_samples,
-            start_ns=gap.start_ns,
-            end_ns=gap.end_ns,
-            status=Status.BAD_DATA,
-            reason=gap.reason,
-            alarm=self._alarm.state,
-            model_id=self.analyser.model_id,
-            geometry_id=self.analyser.geometry.id,
-        )
+        self.verdicts.change_alarm(self.rule.alarm)
 
     def overloaded(self, first_sample: int, now_ns: int) -> Verdict:
         """The row that says that no window is judged any more, from this one on."""
@@ -483,32 +333,21 @@ class Sensor:
         self, status: Status, reason: str, first_sample: int, now_ns: int
     ) -> Verdict:
         """A row without samples, after all windows so far."""
-        position = self._windower.position
-        return Verdict(
-            sensor=self.name,
-            segment=position.segment,
-            first_sample=first_sample,
-            n_samples=0,
-            start_ns=now_ns,
-            end_ns=now_ns,
-            status=status,
-            reason=reason,
-            alarm=self._alarm.state,
-            model_id=self.analyser.model_id,
-            geometry_id=self.analyser.geometry.id,
-        )
+        place = self._windower.position.segment, first_sample
+        return self.verdicts.without_samples(status, reason, place, now_ns, self.analyser)
 
     def update(self) -> StreamUpdate:
         """What a restart needs to go on here, with the samples not yet stored."""
+        alarm = self.verdicts.alarm
         return StreamUpdate(
             sensor=self.name,
             position=self._windower.position,
             keys=tuple(self._windower.keys),
-            alarm_recent=tuple(self._alarm.recent),
-            alarm_raised=self._alarm.raised,
+            alarm_recent=tuple(alarm.recent),
+            alarm_raised=alarm.raised,
             n_waiting=self._windower.n_waiting,
             tail=self._windower.tail(),
-            promise=None if self.rule.alarm.budget is None else self._promise.state,
+            promise=None if self.rule.alarm.budget is None else self.verdicts.promise,
             records=self._tail_records(),
         )
 
@@ -518,67 +357,3 @@ class Sensor:
         if self.newest_record is None or pieces is None:
             return None
         return TailRecords(self.newest_record, self._windower.n_buffered, pieces)
-
-    @staticmethod
-    def _figures(window: Window, analysis: Analysis, found: Finding) -> dict[str, float]:
-        """What the verdict says of the data's quality."""
-        figures = analysis.quality.figures()
-        if window.measured_rate_hz is not None:
-            figures["rate_deviation"] = window.measured_rate_hz / window.sample_rate_hz - 1
-        if found.residual is not None:
-            figures["map_residual"] = found.residual
-        return figures
-
-    def _find(
-        self,
-        window: Window,
-        analysis: Analysis,
-        analyser: Analyser,
-        own: Commissioned | None,
-        running: bool | None,
-    ) -> Finding:
-        """Status, reason and all evidence for them."""
-        if analysis.quality.reason or analysis.spectrum_db is None:
-            return Finding(Status.BAD_DATA, analysis.quality.reason)
-        if running is False:
-            return Finding(Status.IDLE, "not_running")
-        facts = Facts(
-            samples=window.samples,
-            spectrum_db=analysis.spectrum_db,
-            grid=analyser.grid,
-            network=analysis.network,
-            rule=analyser.rule,
-            manifest=analyser.manifest,
-            own=own,
-        )
-        found = (kind.evidence(facts) for kind in KINDS.values())
-        evidence = [one for one in found if one is not None]
-        finding = conclude(evidence, limits.status_rule(analyser.manifest), analyser.grid)
-        if finding.status is Status.LEARNING and own is not self.commissioned:
-            return replace(finding, reason="geometry_changed")
-        return finding
-
-    @staticmethod
-    def _is_running(
-        analysis: Analysis, analyser: Analyser, own: Commissioned | None, said: bool | None
-    ) -> bool | None:
-        """False, True, or None where nothing tells. What was said stands above any level."""
-        running = analyser.rule.running
-        if running is not None and running.limit_rms_ms2 is None:
-            return said
-        limit = limits.running_limit_ms2(analyser.rule, own)
-        if limit is None or analysis.quality.reason:
-            return None
-        return analysis.quality.rms_ms2 >= limit
-
-    @staticmethod
-    def _event(verdict: Verdict, kind: str, *beside: str) -> Event:
-        band = verdict.band
-        text = verdict.reason or verdict.status.value
-        if band is not None:
-            text += (
-                f", {band.low_hz:.0f} to {band.high_hz:.0f} Hz hold {band.share:.0%} of the"
-                " evidence for NG"
-            )
-        text = ". ".join((text, *beside))
-        return Event(verdict.end_ns, verdict.sensor, kind, text, verdict.model_id)

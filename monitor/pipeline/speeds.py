@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from monitor.pipeline.stretches import Timed
-from monitor.records.context import ContextKey, Told
+from monitor.records.context import ContextKey, Told, keys_for
 from monitor.records.diagnosis import ToldSpeed
 
 N_KEPT = 256  # values of each speed
@@ -48,13 +48,12 @@ class SpeedHistory:
         self, sensor: str, name: str, signal: Sequence[Timed]
     ) -> tuple[ToldSpeed, ...]:
         """The speed's course over each stretch of signal; none where one of them has none."""
-        machine, _, point = sensor.rpartition("/")
-        for key in ((name, machine, point), (name, machine, ""), (name, "", "")):
-            if key in self._told:
-                found = [_course(self._told[key], one) for one in signal]
-                known = tuple(one for one in found if one is not None)
-                return known if len(known) == len(found) else ()
-        return ()
+        told = next((key for key in keys_for(sensor, name) if key in self._told), None)
+        if told is None:
+            return ()
+        found = [_course(self._told[told], one) for one in signal]
+        known = tuple(one for one in found if one is not None)
+        return known if len(known) == len(found) else ()
 
 
 def _course(told: Sequence[Told], over: Timed) -> ToldSpeed | None:

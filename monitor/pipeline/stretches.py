@@ -11,6 +11,8 @@ import numpy as np
 from monitor.records.context import Value
 from monitor.records.signal import Float32, Window
 
+WHOLE_SHARE = 0.9  # of the longest: another window might be too long to fit
+
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
@@ -55,6 +57,11 @@ class Stretches:
     def seconds(self) -> float:
         n: int = sum(piece.samples.shape[1] for piece in self._pieces)
         return n / self.sample_rate_hz
+
+    @property
+    def is_whole(self) -> bool:
+        """There is as much signal as is kept, but for a last window that did not fit."""
+        return self.seconds >= WHOLE_SHARE * self.longest_s
 
     @property
     def n_bytes(self) -> int:

@@ -122,21 +122,27 @@ def _sensor_cuts(
         for run in sensor_runs:
             start_ns = _run_start_ns(run[0], options.start, now_ns, at_s, lap)
             end_s = at_s
-            for recording in run:
-                offset_s = recording.offset_s - run[0].offset_s
-                for cut in _recording_cuts(
-                    recording,
-                    options.message_s,
-                    at_s + offset_s,
-                    start_ns,
-                    offset_s,
-                    sequence,
-                ):
-                    end_s = max(end_s, cut.due_s)
-                    yield cut
+            for cut in _run_cuts(run, options.message_s, at_s, start_ns, sequence):
+                end_s = max(end_s, cut.due_s)
+                yield cut
             at_s = end_s + PAUSE_S
         if not options.loop:
             return
+
+
+def _run_cuts(
+    run: Sequence[Recording],
+    message_s: float | None,
+    at_s: float,
+    start_ns: int,
+    sequence: Iterator[int],
+) -> Iterator[Cut]:
+    for recording in run:
+        offset_s = recording.offset_s - run[0].offset_s
+        due_s = at_s + offset_s
+        yield from _recording_cuts(
+            recording, message_s, due_s, start_ns, offset_s, sequence
+        )
 
 
 def _run_start_ns(

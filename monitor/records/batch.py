@@ -128,6 +128,7 @@ class Batch:
     settled: list[Delivery] = field(default_factory=list)
 
     def __bool__(self) -> bool:
+        """Whether there is anything to commit."""
         parts = (
             self.verdicts,
             self.kept_windows,
@@ -145,5 +146,7 @@ class Batch:
             self.parts,
             self.context,
             self.commands,
+            self.streams,
+            self.settled,
         )
-        return any(parts) or bool(self.streams) or bool(self.settled)
+        return any(parts)

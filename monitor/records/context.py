@@ -13,6 +13,14 @@ NO_CONTEXT: Context = MappingProxyType({})
 ContextKey = tuple[str, str, str]
 
 
+def keys_for(sensor: str, name: str) -> tuple[ContextKey, ...]:
+    """Under which a value of a sensor may be told: a point's goes before its machine's, and that
+    before what is told of all machines.
+    """
+    machine, _, point = sensor.rpartition("/")
+    return (name, machine, point), (name, machine, ""), (name, "", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A value and how long it counts."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.records.labels import LabelError
 from monitor.records.machine import Machine
 from monitor.records.signal import Float32, Float64
 
@@ -38,12 +37,6 @@ class Ask:
     sensor: str
     at_ns: int
     author: str
-
-
-def check_asker(author: str) -> None:
-    """Raises LabelError."""
-    if not author:
-        raise LabelError("The name is missing: whoever wants a diagnosis says who it was.")
 
 
 @dataclass(frozen=True, slots=True)

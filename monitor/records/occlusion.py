@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from monitor.records.evidence import Grid
 from monitor.records.signal import Float32
 
+# What a person should know who sees both, wherever they see it.
+BESIDE_THE_MAP = (
+    "The map says where the network sees the fault. This says what its logit would be without a"
+    " part of the window, set to the level of the commissioning. Falls do not add up: parts that"
+    " say the same stand in for each other."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class WithoutBand:

@@ -30,10 +30,8 @@ def has_bias(evidence: Evidence) -> bool:
     return evidence.unit == LOGIT or evidence.bias != 0
 
 
-def band_name(grid: Grid, first: int, last: int | None = None) -> str:
-    return hz_range(
-        grid.f_edges_hz[first], grid.f_edges_hz[(first if last is None else last) + 1]
-    )
+def band_name(grid: Grid, first: int, last: int) -> str:
+    return hz_range(grid.f_edges_hz[first], grid.f_edges_hz[last + 1])
 
 
 def grey_levels(spectrum_db: Float32 | None) -> tuple[float, float]:

@@ -7,16 +7,10 @@ from collections.abc import Callable
 from monitor.evidence.colour import fitting, full_colour
 from monitor.evidence.occlusion import patch_levels
 from monitor.records.evidence import Evidence
-from monitor.records.occlusion import Occlusion
+from monitor.records.occlusion import BESIDE_THE_MAP, Occlusion
 from monitor.records.verdict import Verdict
 from monitor.report.evidence import grey_levels, mean_db
 from monitor.report.pictures import evidence_map, hz_range
-
-BESIDE_THE_MAP = (
-    "The map says where the network sees the fault. This says what its logit would be without a"
-    " part of the window, set to the level of the commissioning. Falls do not add up: parts that"
-    " say the same stand in for each other."
-)
 
 
 def occlusion_section(

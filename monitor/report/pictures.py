@@ -133,14 +133,13 @@ def evidence_map(
     grid: Grid,
     limit: float,
     levels: tuple[float, float],
-    width: int = 560,
-    height: int = 330,
 ) -> str:
     """The map over the spectrum, each band at its true edges.
 
     cells, spectrum_db : (n_f, n_t). limit : evidence of full colour. levels :
         dB of white and of dark grey.
     """
+    width, height = 560, 330
     f, t = grid.f_edges_hz, grid.t_edges_s
     box = _Box(74, 8, width - 12, height - 40, t[0], t[-1], f[0], f[-1])
     parts = []
@@ -164,12 +163,7 @@ def evidence_map(
     return _svg(width, height, parts, "Map of evidence")
 
 
-def bars(
-    steps: Sequence[tuple[str, float]],
-    total_name: str,
-    limit: float | None,
-    width: int = 400,
-) -> str:
+def bars(steps: Sequence[tuple[str, float]], total_name: str, limit: float | None) -> str:
     """Bars that each begin where the one below ended, and the sum they reach. steps : name and what
     it adds.
     """
@@ -177,7 +171,7 @@ def bars(
     reached = np.concatenate([[0.0], np.cumsum([value for _, value in steps])])
     ends = [*reached.tolist(), total, limit or 0.0]
     room = 0.06 * ((max(ends) - min(ends)) or 1.0)
-    height = 20 * (len(steps) + 1) + 44
+    width, height = 400, 20 * (len(steps) + 1) + 44
     box = _Box(
         122,
         24,

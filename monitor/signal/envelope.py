@@ -35,46 +35,47 @@ class EnvelopeSpectrum:
     n_averaged: int
 
 
-def squared_envelope(
-    samples: Float32,
-    sample_rate_hz: float,
-    band_hz: tuple[float, float],
-    envelope_rate_hz: float,
-) -> Float64:
-    """The squared envelope of one band, (m/s²)², at a rate of its own.
+@dataclass(frozen=True, slots=True)
+class Transformed:
+    """An unbroken stretch of signal by frequency, its mean removed.
 
-    samples : float32, shape (n,), m/s², without a gap
-    envelope_rate_hz : at least twice the band's width, or the envelope is
-        aliased
-
-    Raises ValueError for a band that holds less than two frequencies of the
-    signal.
+    bins : complex128, shape (n_samples // 2 + 1,), m/s²
     """
-    n = len(samples)
-    return _of_band(_spectrum(samples), n, sample_rate_hz, band_hz, envelope_rate_hz)
 
+    bins: Complex128
+    n_samples: int
+    sample_rate_hz: float
 
-def _spectrum(samples: Float32) -> Complex128:
-    return np.asarray(
-        scipy.fft.rfft(samples.astype(np.float64) - samples.mean(dtype=np.float64))
-    )
+    @classmethod
+    def of(cls, samples: Float32, sample_rate_hz: float) -> Transformed:
+        """samples : float32, shape (n,), m/s²"""
+        centred = samples.astype(np.float64) - samples.mean(dtype=np.float64)
+        return cls(np.asarray(scipy.fft.rfft(centred)), len(samples), sample_rate_hz)
 
+    def n_at(self, rate_hz: float) -> int:
+        """How many samples the stretch has at another rate."""
+        return round(self.n_samples * rate_hz / self.sample_rate_hz)
 
-def _of_band(
-    spectrum: Complex128,
-    n: int,
-    sample_rate_hz: float,
-    band_hz: tuple[float, float],
-    envelope_rate_hz: float,
-) -> Float64:
-    """spectrum : of n samples"""
-    first, end = (round(edge * n / sample_rate_hz) for edge in band_hz)
-    band = spectrum[first:end]
-    if len(band) < 2:
-        raise ValueError(f"band {band_hz} Hz: holds too little of a signal of {n} samples.")
-    n_out = round(n * envelope_rate_hz / sample_rate_hz)
-    analytic = scipy.fft.ifft(band, n_out) * (2 * n_out / n)
-    return np.asarray(np.square(np.abs(analytic)))
+    def squared_envelope(
+        self, band_hz: tuple[float, float], envelope_rate_hz: float
+    ) -> Float64:
+        """The squared envelope of one band, (m/s²)², at a rate of its own.
+
+        envelope_rate_hz : at least twice the band's width, or the envelope is
+            aliased
+        Raises ValueError for a band that holds less than two frequencies of the
+        signal.
+        """
+        n = self.n_samples
+        first, end = (round(edge * n / self.sample_rate_hz) for edge in band_hz)
+        band = self.bins[first:end]
+        if len(band) < 2:
+            raise ValueError(
+                f"band {band_hz} Hz: holds too little of a signal of {n} samples."
+            )
+        n_out = self.n_at(envelope_rate_hz)
+        analytic = scipy.fft.ifft(band, n_out) * (2 * n_out / n)
+        return np.asarray(np.square(np.abs(analytic)))
 
 
 def envelope_spectrum(
@@ -100,29 +101,22 @@ def envelope_spectra(
     resolution_hz: float,
 ) -> list[EnvelopeSpectrum | None]:
     """As `envelope_spectrum`, of each band; the signal, the longest of all, is transformed once."""
-    transformed = [(_spectrum(one), len(one)) for one in stretches]
-    return [
-        _of_stretches(transformed, sample_rate_hz, band_hz, resolution_hz)
-        for band_hz in bands_hz
-    ]
+    transformed = [Transformed.of(one, sample_rate_hz) for one in stretches]
+    return [_of_stretches(transformed, band_hz, resolution_hz) for band_hz in bands_hz]
 
 
 def _of_stretches(
-    transformed: Sequence[tuple[Complex128, int]],
-    sample_rate_hz: float,
-    band_hz: tuple[float, float],
-    resolution_hz: float,
+    transformed: Sequence[Transformed], band_hz: tuple[float, float], resolution_hz: float
 ) -> EnvelopeSpectrum | None:
-    """transformed : each stretch's spectrum and its number of samples"""
     n_segment = scipy.fft.next_fast_len(
         round(2.1 * (band_hz[1] - band_hz[0]) / resolution_hz)
     )
     rate_hz = n_segment * resolution_hz
     total, n_averaged = np.zeros(n_segment // 2 + 1), 0
-    for spectrum, n in transformed:
-        if round(n * rate_hz / sample_rate_hz) < n_segment:
+    for stretch in transformed:
+        if stretch.n_at(rate_hz) < n_segment:
             continue
-        envelope = _of_band(spectrum, n, sample_rate_hz, band_hz, rate_hz)
+        envelope = stretch.squared_envelope(band_hz, rate_hz)
         powers = segment_powers(envelope / (float(envelope.mean()) or 1.0), n_segment)
         total += powers.sum(axis=0) / rate_hz
         n_averaged += len(powers)

@@ -4,6 +4,7 @@ no verdict.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -36,11 +37,6 @@ def is_due(first_sample: int, sample_rate_hz: float, n_window: int) -> bool:
     return first_sample // n_window % n_every == 0
 
 
-def velocity_rms_mm_s(samples: Float32, sample_rate_hz: float) -> float:
-    """RMS velocity of the strongest channel, mm/s. samples : as in `velocities_mm_s`"""
-    return float(velocities_mm_s(samples, sample_rate_hz).max())
-
-
 def velocities_mm_s(
     samples: Float32, sample_rate_hz: float, low_hz: float = LOW_HZ
 ) -> Float64:
@@ -52,20 +48,27 @@ def velocities_mm_s(
     component outside the band does not leak in. A sine at the very edge of the
     band counts in full.
     """
-    taper, band, weight = _constants(samples.shape[1], sample_rate_hz, low_hz)
+    band = _band(samples.shape[1], sample_rate_hz, low_hz)
     centred = samples - samples.mean(axis=1, keepdims=True)
-    spectrum = scipy.fft.rfft(centred * taper, axis=1)[:, band]
-    mean_square = np.square(np.abs(spectrum)) @ weight
+    spectrum = scipy.fft.rfft(centred * band.taper, axis=1)[:, band.bins]
+    mean_square = np.square(np.abs(spectrum)) @ band.weight
     return np.asarray(np.sqrt(mean_square) * 1000, np.float64)
 
 
-@lru_cache(maxsize=16)
-def _constants(
-    n: int, sample_rate_hz: float, low_hz: float
-) -> tuple[Float32, slice, Float64]:
-    """Hann taper, the band's place in the spectrum, and what |X|² there weighs in the mean square
-    velocity.
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """taper : Hann, float32, shape (n_window,)
+    bins : of the one-sided spectrum, that lie in the band
+    weight : of each bin's |X|² in the mean square velocity
     """
+
+    taper: Float32
+    bins: slice
+    weight: Float64
+
+
+@lru_cache(maxsize=16)
+def _band(n: int, sample_rate_hz: float, low_hz: float) -> _Band:
     taper = np.hanning(n + 1)[:n].astype(np.float32)
     delta_hz = sample_rate_hz / n
     f_hz = np.arange(n // 2 + 1) * delta_hz
@@ -74,4 +77,4 @@ def _constants(
     weight = 2 / (
         np.square(2 * np.pi * f_hz[first:end]) * n * float(np.square(taper).sum())
     )
-    return taper, slice(int(first), int(end)), weight
+    return _Band(taper, slice(int(first), int(end)), weight)

@@ -153,9 +153,9 @@ def spectrogram(samples: Float32, settings: SpectrogramSettings) -> Float32:
 def to_grid(psd_db: Float32, n_t: int) -> Float32:
     """Mean, in power, over the frames of each map column.
 
-    psd_db : float32, shape (n_windows, n_channels, n_bands, n_frames) Returns
-        float32, shape (n_windows, n_channels, n_bands, n_t). Raises ValueError
-        for more columns than frames.
+    psd_db : float32, shape (n_windows, n_channels, n_bands, n_frames), dB
+    Returns float32, shape (n_windows, n_channels, n_bands, n_t), dB. Raises
+        ValueError for more columns than frames.
     """
     starts = column_starts(psd_db.shape[-1], n_t)
     power: Float32 = np.exp(psd_db * np.float32(np.log(10) / 10))
@@ -233,13 +233,30 @@ def widening_bins(n_top: int, n_bands: int = DEFAULT_N_BANDS) -> list[int]:
     return bins
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where the bands lie in a row of (re, im) pairs, and what the squares there weigh.
+
+    taper : float32, shape (n_fft,)
+    starts : first position of each band
+    n_single : how many bands, from the lowest on, hold one bin each
+    end : position past the last band
+    scale : float32, shape (n_bands,), from summed squares to mean one-sided density
+    """
+
+    taper: Float32
+    starts: list[int]
+    n_single: int
+    end: int
+    scale: Float32
+
+
 def _band_power(rows: Float32, settings: SpectrogramSettings, out: Float32) -> None:
     """rows (n, n_window) to mean power density per frame and band, out (n, n_frames, n_bands)."""
-    taper, starts, n_single, end, scale = _constants(settings)
+    layout = _layout(settings)
     centred = rows - rows.mean(axis=-1, keepdims=True)
-    frames = (
-        sliding_window_view(centred, settings.n_fft, axis=-1)[:, :: settings.hop] * taper
-    )
+    framed = sliding_window_view(centred, settings.n_fft, axis=-1)[:, :: settings.hop]
+    frames = framed * layout.taper
     spectrum = scipy.fft.rfft(frames, axis=-1, overwrite_x=True)
     # Re, im, re, im: summing squares over pairs needs no |X|² of its own.
     power = spectrum.view(np.float32)
@@ -249,30 +266,27 @@ def _band_power(rows: Float32, settings: SpectrogramSettings, out: Float32) -> N
     if settings.n_fft % 2 == 0:
         power[..., -2:] *= 0.5
     # reduceat takes as long for a band of one bin as for a wide one.
-    n, single = n_single, power[..., starts[0] : starts[0] + 2 * n_single]
+    starts, n = layout.starts, layout.n_single
+    single = power[..., starts[0] : starts[0] + 2 * n]
     np.add(single[..., ::2], single[..., 1::2], out=out[..., :n])
     if n < len(starts):
-        np.add.reduceat(power[..., :end], starts[n:], axis=-1, out=out[..., n:])
-    out *= scale
+        wide = power[..., : layout.end]
+        np.add.reduceat(wide, starts[n:], axis=-1, out=out[..., n:])
+    out *= layout.scale
 
 
 @lru_cache(maxsize=64)
-def _constants(
-    settings: SpectrogramSettings,
-) -> tuple[Float32, list[int], int, int, Float32]:
-    """Taper, first positions of the bands in the (re, im) row, how many bands from the first on
-    have one bin alone, position past the last band, scale to mean one-sided density.
-    """
+def _layout(settings: SpectrogramSettings) -> _Layout:
     taper = _taper(settings.taper, settings.n_fft)
     bins = settings.band_bins
     is_wide = np.append(np.diff(bins) > 1, True)
     scale = 2 / (settings.sample_rate_hz * np.sum(taper**2) * np.diff(bins))
-    return (
-        taper.astype(np.float32),
-        [2 * q for q in bins[:-1]],
-        int(is_wide.argmax()),
-        2 * bins[-1],
-        scale.astype(np.float32),
+    return _Layout(
+        taper=taper.astype(np.float32),
+        starts=[2 * q for q in bins[:-1]],
+        n_single=int(is_wide.argmax()),
+        end=2 * bins[-1],
+        scale=scale.astype(np.float32),
     )
 
 

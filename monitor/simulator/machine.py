@@ -272,14 +272,12 @@ def training_windows(
     seed: int,
     n_machines: int,
     windows_per_machine: int,
-    n_window: int = 25_600,
+    n_window: int,
     *,
     sample_rate_hz: float = 25_600.0,
-    n_channels: int = 1,
     fault_kinds: Sequence[Kind] = ("bearing",),
 ) -> Iterator[tuple[int, int, Float32, Truth]]:
-    """Windows of many machines, no two alike: (machine_id, label, samples (n_channels, n_window),
-    truth).
+    """Windows of many machines, no two alike: (machine_id, label, samples (1, n_window), truth).
 
     Every other machine is faulty, of severity 0.5 to 1, after a first quarter
     of healthy windows,
@@ -296,7 +294,6 @@ def training_windows(
             kind,
             int(random.integers(1 << 62)),
             sample_rate_hz=sample_rate_hz,
-            n_channels=n_channels,
             onset_s=windows_per_machine // 4 * window_s,
             severity=random.uniform(MIN_TRAINING_SEVERITY, 1.0),
         )

@@ -4,14 +4,13 @@ stays.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from monitor.commands import label as label_command
+from monitor.cli import main
 from monitor.journal.cursors import Cursor
 from monitor.journal.labels import LabelStore, labelled
 from monitor.journal.reader import JournalReader
@@ -20,13 +19,8 @@ from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
 from monitor.outputs.influx.rows import lines_for
 from monitor.records.batch import Batch, Event, KeptWindow
-from monitor.records.labels import (
-    Label,
-    LabelError,
-    LabelRequest,
-    check_label,
-    parse_message,
-)
+from monitor.records.labels import Label, LabelRequest, check_label, parse_message
+from monitor.records.notes import NoteError
 from tests.verdicts import make_verdict
 
 SENSOR = "press 7/bearing"
@@ -107,7 +101,7 @@ def test_a_window_is_found_by_sensor_and_time(
 def test_a_window_that_is_not_there_is_refused(
     journal: Path, request_: LabelRequest
 ) -> None:
-    with pytest.raises(LabelError, match="There is no window"):
+    with pytest.raises(NoteError, match="There is no window"):
         LabelStore(journal).add(request_)
     assert labelled(journal) == []
 
@@ -131,9 +125,9 @@ def test_an_alarm_is_acknowledged_once(journal: Path) -> None:
         "alarm_acknowledged",
         "acknowledged by Ann: bearing ordered",
     )
-    with pytest.raises(LabelError, match="acknowledged already"):
+    with pytest.raises(NoteError, match="acknowledged already"):
         store.acknowledge(alarm.event_id, "Bob", "", at_ns=10)
-    with pytest.raises(LabelError, match="has no such alarm"):
+    with pytest.raises(NoteError, match="has no such alarm"):
         store.acknowledge(found.event_id, "Bob", "", at_ns=10)
 
 
@@ -169,7 +163,7 @@ def test_labels_make_no_journal(tmp_path: Path) -> None:
 def test_a_bad_label_is_refused_in_a_sentence(
     values: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(LabelError) as caught:
+    with pytest.raises(NoteError) as caught:
         check_label(values, MODES)
     assert str(caught.value).startswith(message)
 
@@ -202,7 +196,7 @@ def test_a_bad_label_is_refused_in_a_sentence(
     ],
 )
 def test_a_bad_message_is_refused_in_a_sentence(payload: bytes, message: str) -> None:
-    with pytest.raises(LabelError) as caught:
+    with pytest.raises(NoteError) as caught:
         parse_message(payload, 1, MODES)
     assert str(caught.value).startswith(message)
 
@@ -229,26 +223,13 @@ def test_the_command_labels_the_newest_window(
         "subscriptions: [{topic: 'v/{machine}', payload: {format: raw}}]\n"
         "sensors: [{sample_rate_hz: 2000}]\njournal: {path: camshaft.journal}\n"
     )
-    parser = argparse.ArgumentParser()
-    label_command.add_arguments(parser)
-    line = [
-        "-c",
-        str(config),
-        "--last",
-        SENSOR,
-        "NG confirmed",
-        "--failure-mode",
-        "bearing",
-        "--author",
-        "Ann",
-    ]
-    assert label_command.run(parser.parse_args(line)) == 0
+    label = ["label", "-c", str(config)]
+    newest = ["--last", SENSOR, "NG confirmed", "--failure-mode", "bearing"]
+    assert main([*label, *newest, "--author", "Ann"]) == 0
     assert capsys.readouterr().out == "Row 10 is labelled: NG confirmed (bearing) by Ann.\n"
-    assert (
-        label_command.run(parser.parse_args(["-c", str(config), "4", "false alarm"])) == 0
-    )
-    assert label_command.run(parser.parse_args(["-c", str(config), "unclear"])) == 2
-    assert label_command.run(parser.parse_args(["-c", str(config), "77", "unclear"])) == 2
+    assert main([*label, "4", "false alarm"]) == 0
+    assert main([*label, "unclear"]) == 2
+    assert main([*label, "77", "unclear"]) == 2
     assert "There is no window row 77" in capsys.readouterr().err
     assert [(found.row_id, found.label.word) for found in labelled(journal)] == [
         (4, "false alarm"),

@@ -14,8 +14,7 @@ from monitor.journal.mutes import Mute, MuteStore
 from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
 from monitor.records.batch import Batch, Event
-from monitor.records.labels import LabelError
-from monitor.records.mutes import LONGEST_NS, check_mute
+from monitor.records.notes import LONGEST_NS, NoteError, check_mute
 
 SENSOR, S = "mill-2/spindle", 10**9
 
@@ -81,7 +80,7 @@ def test_a_journal_of_before_mutes_has_none(tmp_path: Path) -> None:
 def test_what_is_refused(
     author: str, reason: str, until_ns: int | None, sentence: str
 ) -> None:
-    with pytest.raises(LabelError, match=sentence):
+    with pytest.raises(NoteError, match=sentence):
         check_mute(author, reason, until_ns, 10 * S)
 
 

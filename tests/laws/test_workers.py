@@ -14,10 +14,10 @@ from monitor.evidence.network import Classifier
 from monitor.pipeline.judging import Cut, Judge, Judgement, judge
 from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Rules
-from monitor.pipeline.sensor import Sensor
+from monitor.pipeline.verdicts import Verdicts
 from monitor.pipeline.workers import Workers, workers_here
 from monitor.records.batch import Batch
-from monitor.records.signal import Message
+from monitor.records.signal import Message, Window
 from monitor.records.verdict import Verdict
 from tests.signals import START_NS, configure, rules
 
@@ -91,14 +91,14 @@ def kept(batch: Batch) -> list[tuple[str, int, str]]:
 def test_a_fault_in_any_thread_is_the_callers(
     known: Rules, sent: list[Message], number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Sensor.judge
+    whole = Verdicts.of_window
 
-    def fail(sensor: Sensor, *found: Any) -> Any:
-        if sensor.name == f"mill {number}/spindle":
-            raise RuntimeError(sensor.name)
-        return whole(sensor, *found)
+    def fail(verdicts: Verdicts, window: Window, *found: Any) -> Any:
+        if window.sensor == f"mill {number}/spindle":
+            raise RuntimeError(window.sensor)
+        return whole(verdicts, window, *found)
 
-    monkeypatch.setattr(Sensor, "judge", fail)
+    monkeypatch.setattr(Verdicts, "of_window", fail)
     pipeline = Pipeline(known, {}, {}, 0.0, judge=Workers(3).judge)
     with pytest.raises(RuntimeError, match=f"mill {number}"):
         pipeline.process(sent[:PER_TURN], START_NS, 0.0)

@@ -67,7 +67,10 @@ class AlarmPlant:
 
 @dataclass
 class HttpReceiver:
-    """A real HTTP server that keeps what it gets and says what it is told to."""
+    """A real HTTP server that answers as it is told, and keeps what it accepts.
+
+    n_asked : what it did not accept included
+    """
 
     address: str = ""
     status: int = 200
@@ -75,6 +78,7 @@ class HttpReceiver:
     paths: list[str] = field(default_factory=list)
     got: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    n_asked: int = 0
 
 
 @contextmanager
@@ -83,11 +87,12 @@ def http_receiver() -> Iterator[HttpReceiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            found.got.append(
-                json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            )
-            found.paths.append(self.path)
-            found.headers.append(dict(self.headers))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            found.n_asked += 1
+            if 200 <= found.status < 300:
+                found.got.append(json.loads(body))
+                found.paths.append(self.path)
+                found.headers.append(dict(self.headers))
             self.send_response(found.status)
             self.send_header("Content-Length", str(len(found.says)))
             self.end_headers()

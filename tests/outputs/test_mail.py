@@ -19,6 +19,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from monitor.advice import advice_book
 from monitor.config_outputs import MailSettings
 from monitor.outputs.mail import Mail, cursor_name, mail
+from monitor.outputs.notices import NoticeRules
 from tests.outputs.alarm_plant import AlarmPlant
 from tests.servers.certificates import TestAuthority
 
@@ -147,7 +148,7 @@ def plant_of(folder: Path, found: MailSettings, **more: Any) -> AlarmPlant:
     return AlarmPlant(
         folder / "journal",
         cursor_name(found),
-        lambda cursor: Mail(found, "plant-1", 0.0, cursor, **more),
+        lambda cursor: Mail(found, cursor, NoticeRules("plant-1", 0.0, **more)),
     )
 
 

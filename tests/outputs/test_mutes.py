@@ -15,6 +15,7 @@ from monitor.journal.mutes import Mute, MuteStore
 from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
 from monitor.outputs.alarm_topics import AlarmTopics
+from monitor.outputs.notices import NoticeRules
 from monitor.outputs.runner import Runner
 from monitor.outputs.webhook import Webhook, cursor_name
 from monitor.records.batch import Batch, Event
@@ -42,7 +43,7 @@ def run(
     journal = Journal(path)
     settings = WebhookSettings(name="chat", url="http://127.0.0.1:9/")
     cursor = Cursor(path, cursor_name(settings), Webhook.kinds, from_start=False)
-    hook = Told(settings, "plant-1", 0.0, cursor)
+    hook = Told(settings, cursor, NoticeRules("plant-1", 0.0))
     runner, mutes, told = Runner(hook, cursor), MuteStore(path), []
     for second in range(100):
         if second == FIRST_S:

@@ -6,10 +6,7 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,14 +23,15 @@ from monitor.journal.views import JournalViews, StoredEvent
 from monitor.journal.writer import Journal
 from monitor.outputs import notify
 from monitor.outputs.alarm_topics import AlarmTopics, Publish
+from monitor.outputs.notices import NoticeRules
 from monitor.outputs.runner import Runner
 from monitor.outputs.webhook import Webhook, cursor_name
 from monitor.records.batch import Batch, Event
 from monitor.settings import ConfigError
+from tests.outputs.alarm_plant import SENSOR, AlarmPlant, HttpReceiver, http_receiver
 from tests.servers.certificates import TestAuthority
 from tests.servers.influx_standin import InfluxStandIn
 
-SENSOR = "mill 2/spindle"
 SECOND_NS = 10**9
 COOL_DOWN_S = 300.0
 
@@ -110,100 +108,42 @@ def test_a_topic_holds_no_wildcard() -> None:
 # -- webhooks -------------------------------------------------------------------------------------
 
 
-@dataclass
-class Receiver:
-    """A real HTTP server that keeps what it gets and answers as told."""
-
-    address: str = ""
-    status: int = 200
-    says: bytes = b""
-    got: list[dict[str, Any]] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-
-
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    found = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if found.status == 200:
-                found.got.append(json.loads(body))
-                found.headers.append(dict(self.headers))
-            self.send_response(found.status)
-            self.send_header("Content-Length", str(len(found.says)))
-            self.end_headers()
-            self.wfile.write(found.says)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    found.address = f"http://127.0.0.1:{server.server_address[1]}/hook"
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def receiver() -> Iterator[HttpReceiver]:
+    with http_receiver() as found:
+        found.address += "/hook"
+        yield found
 
 
-class Plant:
-    """A journal, its webhook, and a clock that tests turn."""
+class Plant(AlarmPlant):
+    """With a webhook. Alarms happen by the names of their states."""
 
-    def __init__(self, path: Path, receiver: Receiver, **settings: Any) -> None:
-        self.path, self.now_s = path, 1_700_000_000.0
-        self.journal = Journal(path)
-        self.settings = WebhookSettings(
+    def __init__(self, path: Path, receiver: HttpReceiver, **settings: Any) -> None:
+        found = WebhookSettings(
             name="chat", url=receiver.address, timeout_s=2.0, **settings
         )
-        self.restart()
-
-    def restart(self) -> None:
-        self.store = Cursor(
-            self.path, cursor_name(self.settings), Webhook.kinds, from_start=False
-        )
-        self.webhook = Webhook(self.settings, "plant-1", COOL_DOWN_S, self.store)
-        self.runner = Runner(self.webhook, self.store, jitter=lambda: 1.0)
-
-    def happen(self, *kinds: str, sensor: str = SENSOR) -> None:
-        at_ns = round(self.now_s * 1e9)
-        self.journal.commit(
-            Batch(
-                events=[Event(at_ns, sensor, f"alarm_{kind}", "network") for kind in kinds]
-            )
+        rules = NoticeRules("plant-1", COOL_DOWN_S)
+        super().__init__(
+            path, cursor_name(found), lambda cursor: Webhook(found, cursor, rules)
         )
 
-    def run(self, seconds: float = 0.0) -> None:
-        """Let time pass, step by step, until nothing is due."""
-        end_s = self.now_s + seconds
-        while True:
-            delay_s = self.runner.step(self.now_s, round(self.now_s * 1e9))
-            if self.now_s + delay_s > end_s:
-                self.now_s = end_s
-                return
-            self.now_s += delay_s
-
-    def close(self) -> None:
-        self.webhook.close()
-        self.store.close()
-        self.journal.close()
+    def happen(self, *states: str, sensor: str = SENSOR, text: str = "network") -> None:
+        super().happen(*(f"alarm_{state}" for state in states), sensor=sensor, text=text)
 
 
 @pytest.fixture
-def plant(tmp_path: Path, receiver: Receiver) -> Iterator[Plant]:
+def plant(tmp_path: Path, receiver: HttpReceiver) -> Iterator[Plant]:
     found = Plant(tmp_path / "camshaft.journal", receiver)
     yield found
     found.close()
 
 
-def states(receiver: Receiver) -> list[str]:
+def states(receiver: HttpReceiver) -> list[str]:
     return [tree["state"] for tree in receiver.got]
 
 
 def test_raised_acknowledged_cleared_arrive_in_order(
-    plant: Plant, receiver: Receiver
+    plant: Plant, receiver: HttpReceiver
 ) -> None:
     plant.happen("raised")
     plant.run()
@@ -217,7 +157,7 @@ def test_raised_acknowledged_cleared_arrive_in_order(
     assert "acknowledged by Ann: bearing ordered" in receiver.got[1]["text"]
 
 
-def test_a_flapping_alarm_makes_no_storm(plant: Plant, receiver: Receiver) -> None:
+def test_a_flapping_alarm_makes_no_storm(plant: Plant, receiver: HttpReceiver) -> None:
     for _ in range(100):
         plant.happen("raised", "cleared")
         plant.run(10.0)
@@ -228,7 +168,7 @@ def test_a_flapping_alarm_makes_no_storm(plant: Plant, receiver: Receiver) -> No
     assert sum(tree["n_held"] for tree in receiver.got) + len(receiver.got) >= 190
 
 
-def test_one_point_does_not_silence_another(plant: Plant, receiver: Receiver) -> None:
+def test_one_point_does_not_silence_another(plant: Plant, receiver: HttpReceiver) -> None:
     plant.happen("raised")
     plant.happen("raised", sensor="fan 9/motor")
     plant.run()
@@ -237,7 +177,7 @@ def test_one_point_does_not_silence_another(plant: Plant, receiver: Receiver) ->
 
 @pytest.mark.parametrize("status", [500, 503, 429, 401, 404, 302])
 def test_what_is_not_taken_is_tried_again(
-    plant: Plant, receiver: Receiver, status: int
+    plant: Plant, receiver: HttpReceiver, status: int
 ) -> None:
     receiver.status = status
     plant.happen("raised")
@@ -249,7 +189,7 @@ def test_what_is_not_taken_is_tried_again(
 
 
 def test_a_restart_forgets_nothing_and_repeats_nothing(
-    plant: Plant, receiver: Receiver
+    plant: Plant, receiver: HttpReceiver
 ) -> None:
     plant.happen("raised")
     plant.run()
@@ -261,13 +201,13 @@ def test_a_restart_forgets_nothing_and_repeats_nothing(
 
 
 def test_a_refused_notice_does_not_block_the_next(
-    plant: Plant, receiver: Receiver, caplog: pytest.LogCaptureFixture
+    plant: Plant, receiver: HttpReceiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver.status = 422
     plant.happen("raised")
     plant.run()
     assert "rejected the notice of event 1" in caplog.text
-    assert plant.store.counts() == (0, 1)
+    assert plant.cursor.counts() == (0, 1)
     receiver.status = 200
     plant.happen("raised", sensor="fan 9/motor")
     plant.run()
@@ -277,7 +217,7 @@ def test_a_refused_notice_does_not_block_the_next(
 @pytest.mark.parametrize("status", [404, 422])
 def test_an_answer_that_repeats_the_request_does_not_bring_its_secrets_into_the_log(
     tmp_path: Path,
-    receiver: Receiver,
+    receiver: HttpReceiver,
     status: int,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -296,7 +236,7 @@ def test_an_answer_that_repeats_the_request_does_not_bring_its_secrets_into_the_
 
 
 def test_a_new_webhook_hears_nothing_of_the_past(
-    tmp_path: Path, receiver: Receiver
+    tmp_path: Path, receiver: HttpReceiver
 ) -> None:
     path = tmp_path / "camshaft.journal"
     journal = Journal(path)
@@ -309,7 +249,7 @@ def test_a_new_webhook_hears_nothing_of_the_past(
 
 
 def test_secret_and_constants_go_along(
-    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHAT", "Bearer 123")
     plant = Plant(
@@ -325,11 +265,11 @@ def test_secret_and_constants_go_along(
 def test_a_receiver_that_is_not_there_is_waited_for(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    plant = Plant(tmp_path / "j", Receiver("http://127.0.0.1:9/hook"))
+    plant = Plant(tmp_path / "j", HttpReceiver("http://127.0.0.1:9/hook"))
     plant.happen("raised")
     plant.run(200.0)
     assert caplog.text.count("gave no answer") == 1  # said once, not at every try
-    assert plant.store.counts() == (0, 0)
+    assert plant.cursor.counts() == (0, 0)
     plant.close()
 
 
@@ -360,10 +300,16 @@ def test_a_secret_with_a_line_break_is_refused(
         name="chat", url="http://x.example", authorization=Secret(env="CHAT")
     )
     with pytest.raises(ConfigError, match="must be printable ASCII"):
-        Webhook(settings, "plant-1", 0.0, Cursor(tmp_path / "j", "webhook.chat", ["event"]))
+        Webhook(
+            settings,
+            Cursor(tmp_path / "j", "webhook.chat", ["event"]),
+            NoticeRules("plant-1", 0.0),
+        )
 
 
-def test_plain_http_to_a_tls_port_loses_no_notice(plant: Plant, receiver: Receiver) -> None:
+def test_plain_http_to_a_tls_port_loses_no_notice(
+    plant: Plant, receiver: HttpReceiver
+) -> None:
     receiver.status = 400
     receiver.says = (
         b"<html><head><title>400 The plain HTTP request was sent to HTTPS port</title>"
@@ -377,7 +323,7 @@ def test_plain_http_to_a_tls_port_loses_no_notice(plant: Plant, receiver: Receiv
 
 
 def test_a_secret_replaced_on_disk_is_taken_without_a_restart(
-    tmp_path: Path, receiver: Receiver
+    tmp_path: Path, receiver: HttpReceiver
 ) -> None:
     secret = tmp_path / "secret"
     secret.write_text("Bearer one\n")
@@ -401,7 +347,7 @@ def test_a_webhook_with_a_private_authority(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(server.certificate, server.key)
     standin = InfluxStandIn(tls=context)
-    receiver = Receiver(address=standin.url)
+    receiver = HttpReceiver(address=standin.url)
     for tls, said in (
         (None, "comes from an authority that tls.ca_file does not hold"),
         (TlsSettings(ca_file=authority.ca_file), "answered 401"),

@@ -20,6 +20,7 @@ from monitor.journal.labels import labelled
 from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
 from monitor.records.batch import Batch, Event
+from monitor.records.occlusion import BESIDE_THE_MAP
 from monitor.records.verdict import Status
 from monitor.report import findings as report
 from monitor.report import html as report_page
@@ -183,6 +184,7 @@ def test_an_alarms_window_shows_what_its_logit_rests_on(
         said = page.inner_text(f"{panel} .without").replace("−", "-")
         assert f"the logit would be {band.logit:.2f} (OK), not" in said
         assert "kHz" in said
+        assert BESIDE_THE_MAP in page.inner_text(panel)
         assert page.locator(panel).bounding_box()["width"] <= viewport["width"]
         page.keyboard.press("ArrowRight")  # to a window that raised none
         page.wait_for_selector(panel, state="hidden")

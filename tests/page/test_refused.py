@@ -73,6 +73,7 @@ def opened(browser: Any, served: Served, address: str = "", **options: Any) -> A
 def test_the_fleet_shows_them_with_the_sentence(browser: Any, served: Served) -> None:
     page = opened(browser, served)
     tile = page.locator(".tile", has_text="gear-6")
+    tile.wait_for()  # it is there before it is shown
     assert "BAD DATA" in tile.inner_text()
     assert "set payload.byte_order: big" in tile.inner_text()
     nameless = page.locator("#refused .tile").inner_text()

@@ -10,6 +10,7 @@ import pytest
 
 from monitor.pipeline.analysis import Analysis
 from monitor.pipeline.judging import Cut, judge
+from monitor.pipeline.verdicts import Judged
 from monitor.records.signal import Window
 from monitor.signal.quality import Quality
 
@@ -29,10 +30,12 @@ def rule(needs_baseline: bool, asked: list[Any]) -> Any:
 
 
 def sensor(name: str) -> Any:
-    def verdict(piece: Window, analysis: Analysis, *_: Any) -> tuple[Any, ...]:
-        return (piece.sensor, analysis.quality.rms_ms2, analysis.quality.reason), (), ()
+    def of_window(piece: Window, analysis: Analysis, *_: Any) -> Judged:
+        quality = analysis.quality
+        return Judged(cast(Any, (piece.sensor, quality.rms_ms2, quality.reason)), (), ())
 
-    return SimpleNamespace(baseline=lambda _: f"of {name}", judge=verdict)
+    verdicts = SimpleNamespace(baseline=lambda _: f"of {name}", of_window=of_window)
+    return SimpleNamespace(verdicts=verdicts)
 
 
 @pytest.mark.parametrize("needs", [True, False])

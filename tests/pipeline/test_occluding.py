@@ -250,7 +250,7 @@ def test_an_alarm_that_an_ok_window_raised_has_none(
     """A block of windows that has too many NG ones may end in OK."""
     name, analyser = "a/1", known().analysers[0]
     sensor = Sensor(name, analyser, JournalSettings(), 0.0)
-    sensor.commissioned = plant()[1][name]
+    sensor.verdicts.commissioned = plant()[1][name]
     samples = signal("healthy")[:, :RATE_HZ]
     window = Window(name, 0, 0, START_NS, float(RATE_HZ), samples, RATE_HZ)
     verdict = make_verdict(sensor=name, status=status)

@@ -138,10 +138,10 @@ def test_other_rules_tell_topics_and_senders_apart_anew() -> None:
 def test_other_rules_know_other_machines_and_limits() -> None:
     found = make()
     run(found, windows(1))
-    assert found.sensors["m/p"].condition.machine is None
+    assert found.sensors["m/p"].verdicts.condition.machine is None
     late = replace(rules(configure(max_lag_s=1)), surroundings=lambda _name: SHAFT)
     found.change_rules(late)
-    assert found.sensors["m/p"].condition.machine is SHAFT
+    assert found.sensors["m/p"].verdicts.condition.machine is SHAFT
     found.process(windows(2)[1:], START_NS + 60 * S, 0.0)
     assert found.take_batch(True).books["m/p", "dropped", "overload"] == N_WINDOW
 

@@ -53,7 +53,7 @@ def test_it_clears_once_m_windows_are_ok_and_begins_anew(tmp_path: Path) -> None
     plant = plant_with(tmp_path)
     plant.run(10, level=8.0)
     assert alarms(plant.run(5)) == ["raised"] * 4 + ["clear"] * 6
-    assert plant.pipeline.sensors[SENSOR]._promise.state.alarm < 1
+    assert plant.pipeline.sensors[SENSOR].verdicts.promise.alarm < 1
     assert alarms(plant.run(10, level=8.0))[-1] == "raised"
 
 
@@ -79,7 +79,7 @@ def test_blocks_are_the_same_however_the_stream_is_cut_and_killed(
         states.append(alarm.state)
     assert alarms(found) == states
     assert set(states) == {"raised", "clear"}
-    assert plant.pipeline.sensors[SENSOR]._promise.state == whole.state
+    assert plant.pipeline.sensors[SENSOR].verdicts.promise == whole.state
 
 
 def own(reference: Reference | None) -> Commissioned:

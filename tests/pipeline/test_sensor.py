@@ -75,7 +75,7 @@ def judge(
     analyser: Analyser, logit: float = 0.5, own: Commissioned | None = None, **changes: Any
 ) -> Verdict:
     sensor = Sensor("m/p", analyser, JournalSettings(), 0.0)
-    sensor.commissioned = own
+    sensor.verdicts.commissioned = own
     residual = changes.pop("residual", 1e-7)
     fields = {
         "network": NetworkOutput(logit, CELLS, residual),
@@ -84,7 +84,8 @@ def judge(
     }
     window = Window("m/p", 0, 0, 0, 2000.0, np.zeros((1, 1000), np.float32), 1000)
     quality = fields.pop("quality", GOOD)
-    return sensor.judge(window, Analysis(quality, **fields), analyser, None)[0]
+    analysis = Analysis(quality, **fields)
+    return sensor.verdicts.of_window(window, analysis, analyser, None).verdict
 
 
 @pytest.mark.parametrize(
@@ -184,5 +185,5 @@ def test_another_rule_brings_its_own_limits_of_the_alarm() -> None:
     sensor.adopt(analyser(alarm={"n": 1, "m": 1, "clear": 0}))
     window = Window("m/p", 0, 0, 0, 2000.0, np.zeros((1, 1000), np.float32), 1000)
     analysis = Analysis(GOOD, SPECTRUM, network=NetworkOutput(0.5, CELLS, 1e-7))
-    verdict, _, _ = sensor.judge(window, analysis, sensor.analyser, None)
+    verdict = sensor.verdicts.of_window(window, analysis, sensor.analyser, None).verdict
     assert (verdict.status, verdict.alarm) == (Status.NG, "raised")

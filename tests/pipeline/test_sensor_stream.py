@@ -284,8 +284,8 @@ def judged(
     window = Window("m/p", 0, 0, 0, RATE_HZ, np.zeros((1, N_WINDOW), np.float32), N_WINDOW)
     analysis = Analysis(quality, SPECTRUM, network=network)
     rule = sensor.analyser if rule is None else rule
-    verdict, _, events = sensor.judge(window, analysis, rule, None, context or {})
-    return verdict, events
+    found = sensor.verdicts.of_window(window, analysis, rule, None, context or {})
+    return found.verdict, list(found.events)
 
 
 def restored(state: PromiseState | None = None, geometry_id: str | None = None) -> Sensor:
@@ -315,7 +315,9 @@ def test_drift_is_told_at_the_window_s_end() -> None:
     sensor = sensor_of(analyser(alarm={"budget": "1 per hour"}))
     state = PromiseState(commissioning_id=7, drift=1e9)
     sensor.restore(StoredStream(Position(), [], [], False, None, None, None, state))
-    sensor.commissioned = commissioned(0.0, reference=REFERENCE, commissioning_id=7)
+    sensor.verdicts.commissioned = commissioned(
+        0.0, reference=REFERENCE, commissioning_id=7
+    )
     verdict, events = judged(sensor, -0.5)
     (drift,) = events
     assert (drift.kind, drift.at_ns, drift.model_id) == ("drift", verdict.end_ns, "m1")
@@ -330,7 +332,7 @@ def test_a_map_that_does_not_add_up_says_by_how_much() -> None:
 
 def test_a_machine_at_its_limit_runs() -> None:
     sensor = restored()
-    sensor.commissioned = commissioned(0.0, running_limit_ms2=GOOD.rms_ms2)
+    sensor.verdicts.commissioned = commissioned(0.0, running_limit_ms2=GOOD.rms_ms2)
     assert judged(sensor, -0.5)[0].running is True
 
 
@@ -341,11 +343,11 @@ def other_geometry(known: Geometry) -> Geometry:
 def test_a_baseline_holds_for_its_own_geometry_alone() -> None:
     rule = analyser()
     sensor = sensor_of(rule)
-    assert sensor.baseline(rule) is None
-    sensor.commissioned = own = commissioned(0.0, geometry=rule.geometry)
-    assert sensor.baseline(rule) is own.baseline
-    sensor.commissioned = replace(own, geometry=other_geometry(rule.geometry))
-    assert sensor.baseline(rule) is None
+    assert sensor.verdicts.baseline(rule) is None
+    sensor.verdicts.commissioned = own = commissioned(0.0, geometry=rule.geometry)
+    assert sensor.verdicts.baseline(rule) is own.baseline
+    sensor.verdicts.commissioned = replace(own, geometry=other_geometry(rule.geometry))
+    assert sensor.verdicts.baseline(rule) is None
 
 
 def test_another_geometry_sets_a_commissioning_aside_until_it_is_back() -> None:
@@ -354,7 +356,7 @@ def test_another_geometry_sets_a_commissioning_aside_until_it_is_back() -> None:
     sensor = sensor_of(rule)
     assert judged(sensor, -0.5)[1] == []
     assert judged(sensor, -0.5, rule=other)[1] == []  # not commissioned
-    sensor.commissioned = commissioned(0.0, geometry=other.geometry)
+    sensor.verdicts.commissioned = commissioned(0.0, geometry=other.geometry)
     assert judged(sensor, -0.5, rule=other)[1] == []
     verdict, (aside,) = judged(sensor, -0.5, rule=rule)
     assert (aside.kind, aside.at_ns) == ("geometry_changed", verdict.start_ns)
@@ -385,7 +387,7 @@ def test_a_geometry_that_changed_while_nothing_ran_is_told(
     sensor = restored(geometry_id=before)
     own = commissioned(0.0)
     edges = own.f_edges_hz if holds else (0.0, 1.0, 2.0)
-    sensor.commissioned = replace(own, f_edges_hz=edges)
+    sensor.verdicts.commissioned = replace(own, f_edges_hz=edges)
     events = [one for one in judged(sensor, -0.5)[1] if one.kind == "geometry_changed"]
     assert len(events) == n_events
     if n_events and not holds:
@@ -396,9 +398,11 @@ def test_what_is_learning_for_its_geometry_says_so_and_no_other_does() -> None:
     sensor = sensor_of(analyser())
     own = commissioned(0.0)
     assert judged(sensor, None)[0].reason == "not_commissioned"
-    sensor.commissioned = replace(own, geometry=other_geometry(sensor.analyser.geometry))
+    sensor.verdicts.commissioned = replace(
+        own, geometry=other_geometry(sensor.analyser.geometry)
+    )
     learning, _ = judged(sensor, None)
     assert (learning.status, learning.reason) == (Status.LEARNING, "geometry_changed")
     assert judged(sensor, 0.5)[0].reason == "network"
-    sensor.commissioned = own
+    sensor.verdicts.commissioned = own
     assert judged(sensor, -0.5)[0].reason == ""

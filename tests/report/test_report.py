@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import time
 from dataclasses import replace
@@ -17,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.cli import main
-from monitor.commands import report as report_command
 from monitor.evidence.cam import main_bands
 from monitor.evidence.colour import full_colour
 from monitor.journal.labels import LabelStore
@@ -180,31 +178,24 @@ def test_a_point_judged_by_novelty_alone(tmp_path: Path) -> None:
 def test_the_command(
     journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parser = argparse.ArgumentParser()
-    report_command.add_arguments(parser)
-    config = write_config(tmp_path)
-    line = ["-c", str(config), "--from", "2020-01-01", "--to", "2100-01-01T00:00:00+01:00"]
     out = tmp_path / "r.html"
-    assert (
-        report_command.run(parser.parse_args([*line, "--point", FAULTY, "--out", str(out)]))
-        == 0
-    )
+
+    def report(point: str, begin: str, end: str) -> int:
+        config = ["-c", str(write_config(tmp_path))]
+        span = ["--from", begin, "--to", end]
+        return main(["report", *config, *span, "--point", point, "--out", str(out)])
+
+    always = ("2020-01-01", "2100-01-01T00:00:00+01:00")
+    assert report(FAULTY, *always) == 0
     assert out.read_text().startswith("<!doctype html>")
-    assert (
-        report_command.run(
-            parser.parse_args([*line, "--point", "no/such", "--out", str(out)])
-        )
-        == 2
-    )
+    assert report("no/such", *always) == 2
     assert (
         "The journal holds no window of 'no/such' in this span; there is no window at all."
         in capsys.readouterr().err
     )
-    early = [*line[:4], "--to", "2019-01-01", "--point", FAULTY, "--out", str(out)]
-    assert report_command.run(parser.parse_args(early)) == 2
+    assert report(FAULTY, "2020-01-01", "2019-01-01") == 2
     assert "the end must come after the beginning." in capsys.readouterr().err
-    german = [*line[:3], "24.11.2026", "--point", FAULTY, "--out", str(out)]
-    assert report_command.run(parser.parse_args(german)) == 2
+    assert report(FAULTY, "24.11.2026", "now") == 2
     assert (
         "--from '24.11.2026': must be a time: ISO 8601 such as" in capsys.readouterr().err
     )

@@ -21,7 +21,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pytest
@@ -221,12 +220,7 @@ class Kafka:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.kill()  # a test's data need no orderly end, which takes seconds
 
     # -- what a test does with it -----------------------------------------------------------------

@@ -7,7 +7,6 @@ import socket
 import struct
 import threading
 import time
-from types import TracebackType
 from typing import Self
 
 PIECE_BYTES = 16_384
@@ -115,12 +114,7 @@ class TcpProxy:
         threading.Thread(target=self._serve, daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._accepting = False
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)

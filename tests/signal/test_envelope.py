@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.signal import hilbert
 
-from monitor.records.signal import Float32
-from monitor.signal.envelope import EnvelopeSpectrum, envelope_spectrum, squared_envelope
+from monitor.records.signal import Float32, Float64
+from monitor.signal.envelope import EnvelopeSpectrum, Transformed, envelope_spectrum
 
 RATE_HZ = 12_000.0
 BAND_HZ = (2500.0, 3500.0)
@@ -28,6 +28,12 @@ def spectrum(*stretches: Float32, resolution_hz: float = 1.0) -> EnvelopeSpectru
     return found
 
 
+def squared_envelope(
+    samples: Float32, band_hz: tuple[float, float], envelope_rate_hz: float
+) -> Float64:
+    return Transformed.of(samples, RATE_HZ).squared_envelope(band_hz, envelope_rate_hz)
+
+
 def test_a_modulation_is_found_at_its_rate_and_in_its_depth() -> None:
     found = spectrum(modulated(10.0))
     assert int(found.density[3:].argmax()) + 3 == 107
@@ -46,7 +52,7 @@ def test_gain_cancels() -> None:
 def test_it_is_the_envelope_that_scipy_s_hilbert_gives() -> None:
     samples = modulated(2.0)
     rate_hz = 3000.0
-    envelope = squared_envelope(samples, RATE_HZ, BAND_HZ, rate_hz)
+    envelope = squared_envelope(samples, BAND_HZ, rate_hz)
     bins = np.fft.rfft(samples - samples.mean())
     f_hz = np.arange(len(bins)) * RATE_HZ / len(samples)
     bins[(f_hz < BAND_HZ[0]) | (f_hz >= BAND_HZ[1])] = 0
@@ -89,10 +95,10 @@ def test_a_signal_that_stands_still_has_no_lines() -> None:
 
 def test_a_band_between_two_frequencies_is_refused() -> None:
     with pytest.raises(ValueError, match="holds too little"):
-        squared_envelope(modulated(0.5), RATE_HZ, (3000.0, 3001.0), 100.0)
-    assert len(squared_envelope(modulated(0.5), RATE_HZ, (3000.0, 3004.0), 100.0)) == 50
+        squared_envelope(modulated(0.5), (3000.0, 3001.0), 100.0)
+    assert len(squared_envelope(modulated(0.5), (3000.0, 3004.0), 100.0)) == 50
 
 
 def test_gravity_is_no_vibration_in_a_band_from_zero() -> None:
     gravity = np.full(6000, 9.81, np.float32)
-    assert squared_envelope(gravity, RATE_HZ, (0.0, 100.0), 200.0).max() < 1e-9
+    assert squared_envelope(gravity, (0.0, 100.0), 200.0).max() < 1e-9

@@ -91,7 +91,7 @@ def test_the_network_is_shown_levels_less_the_sensors_own(
     sent = messages(samples, [N_WINDOW] * 12, "M2/spindle")
     pipeline = Pipeline(ours, {}, {}, 0.0)
     pipeline.process(sent[:1], START_NS, 0.0)
-    pipeline.sensors["M2/spindle"].commissioned = own
+    pipeline.sensors["M2/spindle"].verdicts.commissioned = own
     pipeline.process(sent[1:], START_NS, 0.0)
     judged = pipeline.take_batch(True).verdicts[1:]
     windows = samples.reshape(2, -1, N_WINDOW).swapaxes(0, 1)

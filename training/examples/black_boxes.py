@@ -117,9 +117,7 @@ def alexnet(settings: NetworkSettings, mean_db: Float32, std_db: Float32) -> ker
 BLACK_BOXES: dict[str, Build] = {LENET: lenet, ALEXNET: alexnet}
 
 
-def fit_black_box(
-    train: Dataset, recipe: Recipe, build: Build, tick: Callable[[], None] | None = None
-) -> keras.Model:
+def fit_black_box(train: Dataset, recipe: Recipe, build: Build) -> keras.Model:
     """As network_fit.fit does for the GAP-CNN: same batches, same optimiser, same schedule."""
     make_repeatable(recipe.seed)
     mean_db = train.psd_db.mean(axis=(0, 3))
@@ -135,11 +133,12 @@ def fit_black_box(
     def set_rate(*_: object, **__: object) -> None:
         optimiser.learning_rate = next(rates)
 
-    callbacks = [keras.callbacks.LambdaCallback(on_train_batch_begin=set_rate)]
-    if tick is not None:
-        callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick()))
     model.fit(
-        batches, epochs=recipe.n_epochs, verbose=0, shuffle=False, callbacks=callbacks
+        batches,
+        epochs=recipe.n_epochs,
+        verbose=0,
+        shuffle=False,
+        callbacks=[keras.callbacks.LambdaCallback(on_train_batch_begin=set_rate)],
     )
     return model
 
@@ -192,9 +191,7 @@ def recordings_problem(path: Path, n_epochs: int | None) -> Problem:
     )
 
 
-def compete(
-    problem: Problem, n_seeds: int, tick: Callable[[], None] | None = None
-) -> dict[str, Outcome]:
+def compete(problem: Problem, n_seeds: int, tick: Callable[[], None]) -> dict[str, Outcome]:
     """Every network, with every seed, on every fold."""
     return {name: _outcome(problem, name, n_seeds, tick) for name in (GAP, *BLACK_BOXES)}
 
@@ -308,7 +305,7 @@ def count_flops(model: keras.Model) -> int:
 
 
 def _outcome(
-    problem: Problem, name: str, n_seeds: int, tick: Callable[[], None] | None
+    problem: Problem, name: str, n_seeds: int, tick: Callable[[], None]
 ) -> Outcome:
     logits = []
     for seed in range(n_seeds):
@@ -321,8 +318,7 @@ def _outcome(
                 else fit_black_box(train, recipe, BLACK_BOXES[name])
             )
             parts.append(_logit(model, test.psd_db))
-            if tick is not None:
-                tick()
+            tick()
         logits.append(np.concatenate(parts))
     return Outcome(np.stack(logits), model.count_params(), count_flops(model))
 

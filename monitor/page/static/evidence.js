@@ -154,14 +154,11 @@ function scaleEnds(evidence, limit) {
 
 // -- what the logit rests on --------------------------------------------------------------------------------------------
 
-const BESIDE_THE_MAP =
-  "The map says where the network sees the fault. This says what its logit would be without a part of the window, " +
-  "set to the level of the commissioning. Falls do not add up: parts that say the same stand in for each other.";
-
 function withoutParts() {
   const map = el("div", { class: "chart map", role: "img" });
   const scale = el("div", { class: "scale" });
   const bands = el("ul", { class: "without" });
+  const beside = el("p", { class: "quiet" });
   const panel = el(
     "section",
     { class: "panel", "aria-label": "What the logit rests on" },
@@ -169,7 +166,7 @@ function withoutParts() {
     bands,
     map,
     scale,
-    el("p", { class: "quiet" }, BESIDE_THE_MAP),
+    beside,
   );
 
   function write(occlusion, look, colours) {
@@ -179,6 +176,7 @@ function withoutParts() {
     const ends = [`rises by ${limit}`, `falls by ${limit}`];
     writeEnds(scale, ends, swatchesOf(colours, SIGNED_SHARES), " the logit without a cell");
     const words = bandsWithout(occlusion);
+    beside.textContent = occlusion.beside_the_map;
     show(
       bands,
       words.map((text) => el("li", {}, text)),

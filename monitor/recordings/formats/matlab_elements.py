@@ -164,7 +164,7 @@ def _walk(path: Path) -> Iterator[tuple[str, int]]:
             kind, n_bytes, content = _head(file.read(8 + NAME_BYTES), order)
             if at + 8 + n_bytes > n_file:
                 raise FileError(CUT_SHORT)
-            yield _name(kind, n_bytes, content, order), at
+            yield _name(kind, content, order), at
             at += 8 + n_bytes
 
 
@@ -184,7 +184,7 @@ def _head(head: bytes, order: str) -> tuple[int, int, memoryview]:
     return kind, n_bytes, memoryview(head)[8 : 8 + n_bytes]
 
 
-def _name(kind: int, n_bytes: int, content: memoryview, order: str) -> str:
+def _name(kind: int, content: memoryview, order: str) -> str:
     """Of a variable, by its first bytes."""
     if kind == COMPRESSED:
         inflated = zlib.decompressobj().decompress(content, NAME_BYTES)

@@ -37,7 +37,7 @@ APART = 4.0  # likewise means, in the phases' own deviations
 MIN_SUM = 0.25  # of means over their range: those of a locked tone add up to nothing
 
 
-def channel_trouble(data: bytes, reading: Reading, zero: float = 0.0) -> Trouble | None:
+def channel_trouble(data: bytes, reading: Reading, zero: float) -> Trouble | None:
     """None where nothing speaks against the channels as they are read.
 
     zero : the stored number that means 0 m/s²

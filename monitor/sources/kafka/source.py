@@ -76,7 +76,7 @@ class KafkaSource:
         instance: str,
         max_payload_bytes: int,
         callbacks: Callbacks,
-        commits: bool = True,
+        commits: bool,
     ) -> None:
         self._settings, self._partition = settings, partition
         self._max_payload_bytes, self._callbacks = max_payload_bytes, callbacks
