@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import pairwise
 
 from monitor.signal.payload.times import COUNTS, NS_PER_UNIT, time_ns
@@ -18,7 +19,7 @@ def format_of(values: Sequence[object], received_ns: Sequence[int]) -> str | Non
     if not values:
         return None
     for name in ("iso8601", *COUNTS):
-        if name == "iso8601" and not all(isinstance(one, str) for one in values):
+        if name == "iso8601" and not all(isinstance(one, str | datetime) for one in values):
             continue
         near_ns = DAY_NS if name == "ole_days" else NEAR_NS
         if all(

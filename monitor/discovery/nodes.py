@@ -86,6 +86,26 @@ def form_of(value: object) -> Form | None:
     return None
 
 
+def form_of_rows(value: object) -> Form | None:
+    """How a list of lists holds numbers, all of them as many. None where it is no such list."""
+    if not isinstance(value, list) or len(value) < 2:
+        return None
+    if all(is_numbers(row) for row in value):
+        form: Form = "list"
+    elif all(isinstance(row, list) and form_of(row) == "text" for row in value):
+        form = "text"
+    else:
+        return None
+    return form if len({len(row) for row in value}) == 1 else None
+
+
+def long_texts(tree: Any) -> Iterator[str]:
+    """The texts that are long enough to hold samples."""
+    for _, value in nodes(tree):
+        if isinstance(value, str) and len(value) >= MIN_TEXT_BYTES:
+            yield value
+
+
 def is_number_text(value: object) -> bool:
     return isinstance(value, str) and NUMBER_TEXT.fullmatch(value) is not None
 

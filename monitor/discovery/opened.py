@@ -33,6 +33,7 @@ WHITE_SPACE = str.maketrans("\r\n\t", "   ")
 class Opened:
     """original : as it came; message : with its payload unpacked
     tree : of json, cbor and msgpack; the text of text
+    ids : texts in it that come again and again, and so are no samples
     """
 
     original: Message
@@ -40,15 +41,17 @@ class Opened:
     compression: Compression
     kind: Kind
     tree: Any = None
+    ids: frozenset[str] = frozenset()
 
 
 def opened(message: Message) -> Opened:
-    compression, data = _unpacked(message.payload)
+    compression, data = unpacked(message.payload)
     kind, tree = _kind(message.topic, data)
     return Opened(message, replace(message, payload=data), compression, kind, tree)
 
 
-def _unpacked(data: bytes) -> tuple[Compression, bytes]:
+def unpacked(data: bytes) -> tuple[Compression, bytes]:
+    """What bytes are packed with, and what comes out."""
     for compression in _compressions(data):
         try:
             out = decompress(data, compression, MAX_BYTES)

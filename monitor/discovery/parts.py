@@ -28,11 +28,14 @@ class Part:
 
 @dataclass(slots=True)
 class Facts:
-    """settings : of the payload; weak : those of them that the cadence must confirm"""
+    """settings : of the payload; weak : those of them that the cadence must confirm
+    velocity : the unit where samples are stated to be of a velocity
+    """
 
     settings: dict[str, Any] = field(default_factory=dict)
     identities: dict[str, list[str]] = field(default_factory=dict)  # path: values, in order
     weak: set[str] = field(default_factory=set)
+    velocity: str = ""
 
 
 def parts_of(place: Place, messages: Sequence[tuple[str, int, Any]]) -> list[Part]:

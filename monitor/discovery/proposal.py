@@ -199,12 +199,26 @@ def _rules(found: Decoded, reading: Reading, group: ShapeGroup, notes: Notes) ->
     names = (*reading.names, *(topic.rpartition("/")[2] for topic in group.topics))
     rules = []
     for cluster in clusters:
-        unit = unit_of([found.streams[name] for name in cluster], names, is_stated, notes)
+        own = [found.streams[name] for name in cluster]
+        unit = _unit(own, names, is_stated, reading.velocity, notes)
         if unit is not None:
             stream = found.streams[cluster[0]]
             settings = _rule_settings(cadences[cluster[0]], stream, reading.channels, unit)
             rules.append(Rule(tuple(cluster), settings))
     return rules
+
+
+def _unit(
+    streams: Sequence[Stream],
+    names: Sequence[str],
+    is_stated: bool,
+    velocity: str,
+    notes: Notes,
+) -> UnitFound | None:
+    if velocity:
+        notes.say("unit", f"{velocity}: the messages say so, and it is one of velocity")
+        return UnitFound(velocity)
+    return unit_of(streams, names, is_stated, notes)
 
 
 def _senml_has_unit(group: ShapeGroup) -> bool:

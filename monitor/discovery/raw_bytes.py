@@ -11,6 +11,7 @@ import numpy as np
 from monitor.discovery import binary, ends, fields, layout
 from monitor.discovery.binary import Stored
 from monitor.discovery.notes import Choice, Notes
+from monitor.discovery.opened import unpacked
 from monitor.records.signal import Float64
 
 MIN_MESSAGES = 4
@@ -94,11 +95,7 @@ def number_type(
     found = binary.readings(datas, tails)
     n_bytes = min(sum(map(len, datas)), binary.MAX_BYTES)
     if not found or binary.is_noise(found[0]):
-        notes.ask(
-            "payload",
-            "The bytes follow no law: packed, encrypted, or no samples? Camshaft unpacks gzip,"
-            " zlib, deflate and zstd.",
-        )
+        notes.ask("payload", _why_no_law(datas))
         return None
     found = binary.by_sign(found, datas)
     best, rivals = found[0], binary.rivals(found, n_bytes)
@@ -112,6 +109,20 @@ def number_type(
         return None
     notes.say("dtype", _why(answered, found))
     return answered
+
+
+def _why_no_law(datas: Sequence[bytes]) -> str:
+    """What a whole message is packed with was taken off before."""
+    packed = {unpacked(data)[0] for data in datas[:8]}
+    if len(packed) == 1 and (inner := packed.pop()) in ("gzip", "zlib", "zstd"):
+        return (
+            f"The samples are {inner} within the message, which is not unpacked there: can the"
+            " sender pack the whole message, or nothing?"
+        )
+    return (
+        "The bytes follow no law: packed, encrypted, or no samples? Camshaft unpacks gzip,"
+        " zlib, deflate and zstd."
+    )
 
 
 def _has_tail(runs: list[Float64]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,15 +21,21 @@ from monitor.discovery import (
     words,
 )
 from monitor.discovery.notes import Choice, Notes
-from monitor.discovery.parts import parts_of, senders_in_turns
+from monitor.discovery.parts import Part, parts_of, senders_in_turns
 from monitor.discovery.shapes import ShapeGroup
 from monitor.discovery.trees import Place, places
 from monitor.signal.payload.csv_text import CsvPayload
+from monitor.signal.payload.paths import at
+from monitor.signal.payload.tree_samples import are_bytes
+
+BYTE_ENDS = 16  # samples of an 8-bit sensor that came so near to both ends would be clipped
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """names : that may end with a unit; channels : of the sensor"""
+    """names : that may end with a unit; channels : of the sensor
+    velocity : the unit where messages say that they hold one
+    """
 
     payload: dict[str, Any]
     channels: tuple[str, ...]
@@ -37,6 +43,7 @@ class Reading:
     machine: bool = False
     point: bool = False
     is_weak: bool = False
+    velocity: str = ""
 
 
 def reading_of(group: ShapeGroup, notes: Notes) -> Reading | None:
@@ -201,6 +208,7 @@ def _tree(group: ShapeGroup, kind: str, place: Place, notes: Notes) -> Reading |
     if not parts:
         notes.ask("samples", "No samples are found in these messages: where are they?")
         return None
+    place = _as_bytes(place, parts)
     if told := senders_in_turns(place, parts):
         notes.ask(
             "payload",
@@ -226,7 +234,20 @@ def _tree(group: ShapeGroup, kind: str, place: Place, notes: Notes) -> Reading |
         "machine" in identity,
         "point" in identity,
         bool(facts.weak),
+        facts.velocity,
     )
+
+
+def _as_bytes(place: Place, parts: Sequence[Part]) -> Place:
+    """A list of whole numbers that fill 0 to 255 is of bytes: JavaScript writes its buffers so."""
+    if place.shape != "flat" or place.form != "list":
+        return place
+    lists = [at(one.tree, place.paths[0]) for one in parts]
+    if not all(map(are_bytes, lists)):
+        return place
+    seen = {byte for one in lists for byte in one}
+    is_full = min(seen) < BYTE_ENDS and max(seen) > 255 - BYTE_ENDS
+    return replace(place, form="binary") if is_full else place
 
 
 def _samples_text(kind: str, place: Place) -> str:
@@ -239,7 +260,9 @@ def _settled_place(group: ShapeGroup, place: Place, notes: Notes) -> Place | Non
     if place.is_named:
         return place
     found = [
-        one for one in places(group.messages[0].tree) if one.parts is None or one == place
+        one
+        for one in places(group.messages[0].tree, group.messages[0].ids)
+        if one.parts is None or one == place
     ]
     choices = {",".join(one.names): one for one in found}
     answer = notes.ask(

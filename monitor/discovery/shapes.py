@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.discovery import words
+from monitor.discovery.nodes import long_texts
 from monitor.discovery.opened import Opened, opened
 from monitor.discovery.records_of import is_senml
 from monitor.discovery.text_lines import table_of
@@ -15,6 +16,8 @@ from monitor.discovery.trees import places
 from monitor.records.signal import Message
 
 Key = tuple[object, ...]
+TREES = ("json", "cbor", "msgpack")
+MANY = 4  # messages that bear one text: it is a name, and no signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,9 @@ def groups_of(messages: Sequence[Message]) -> tuple[list[ShapeGroup], list[Passe
         if message.payload and not message.retained and not is_foreign(message.topic):
             by_topic[message.topic].append(opened(message))
     groups: dict[Key, list[Opened]] = defaultdict(list)
-    for topic, found in by_topic.items():
+    for topic, same in by_topic.items():
+        ids = _ids_of(same)
+        found = [replace(one, ids=ids) for one in same]
         keyed = [(_key_of(one), one) for one in found]
         key, _ = Counter(key for key, _ in keyed).most_common(1)[0]
         kept = [one for own, one in keyed if own == key]
@@ -60,6 +65,14 @@ def groups_of(messages: Sequence[Message]) -> tuple[list[ShapeGroup], list[Passe
         groups.items(), key=lambda one: -sum(len(k.message.payload) for k in one[1])
     )
     return [ShapeGroup(key[1:], tuple(found)) for key, found in ordered], passed
+
+
+def _ids_of(messages: Sequence[Opened]) -> frozenset[str]:
+    """Words and ids read like base64 or hex, but a signal does not come again and again."""
+    trees = [one.tree for one in messages if one.kind in TREES]
+    bearing = Counter(text for tree in trees for text in set(long_texts(tree)))
+    enough = min(MANY, max(2, len(trees)))
+    return frozenset(text for text, n in bearing.items() if n >= enough)
 
 
 def _is_of_context(topic: str) -> bool:
@@ -76,10 +89,10 @@ def _key_of(one: Opened) -> Key:
 
 
 def _place_key(one: Opened) -> object:
-    if one.kind in ("json", "cbor", "msgpack"):
+    if one.kind in TREES:
         if is_senml(one.tree):
             return "senml"
-        found = places(one.tree)
+        found = places(one.tree, one.ids)
         return found[0] if found else None
     if one.kind == "text":
         table = table_of(one.tree)

@@ -16,7 +16,7 @@ from typing import Any
 from monitor.discovery import clocks, words
 from monitor.discovery.nodes import grows_steadily
 from monitor.discovery.notes import Choice, Notes
-from monitor.signal.payload.csv_text import NUMBER
+from monitor.signal.payload.csv_text import NUMBER, cells_of
 from monitor.signal.payload.times import time_ns
 
 DELIMITERS = (";", "\t", "|", ",", "blank")
@@ -55,7 +55,7 @@ def table_of(text: str) -> Table | None:
 
 
 def _table(lines: list[str], delimiter: str, decimal: str) -> Table | None:
-    rows = [_cells(line, delimiter) for line in lines]
+    rows = [cells_of(line, delimiter) for line in lines]
     start = next((k for k, row in enumerate(rows) if _is_data(row, decimal)), len(rows))
     body = rows[start:]
     if not body or start > MAX_SKIPPED or not all(_is_data(row, decimal) for row in body):
@@ -70,7 +70,7 @@ def _table(lines: list[str], delimiter: str, decimal: str) -> Table | None:
     if delimiter == "\t" and any(" " in line.strip() for line in lines[start:]):
         return None
     has_names = start > 0 and _are_names(rows[start - 1], body[0])
-    names = tuple(cell.strip('"') for cell in rows[start - 1]) if has_names else ()
+    names = tuple(rows[start - 1]) if has_names else ()
     return Table(_usable(delimiter, decimal, body), decimal, start - has_names, names, body)
 
 
@@ -81,21 +81,12 @@ def _usable(delimiter: str, decimal: str, body: list[list[str]]) -> str:
     return "blank" if delimiter == "\t" else delimiter
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
-    cells = line.split() if delimiter == "blank" else line.split(delimiter)
-    if len(cells) > 1 and not cells[-1].strip():
-        cells.pop()
-    return [cell.strip() for cell in cells]
-
-
 def _is_data(row: list[str], decimal: str) -> bool:
     """Numbers, but for one cell that may be a time."""
     odd = [cell for cell in row if not _is_number(cell, decimal)]
     if not odd:
         return True
-    return (
-        len(odd) == 1 and len(row) > 1 and time_ns(odd[0].strip('"'), "iso8601") is not None
-    )
+    return len(odd) == 1 and len(row) > 1 and time_ns(odd[0], "iso8601") is not None
 
 
 def number(cell: str) -> float:
@@ -203,11 +194,11 @@ def _clock(
 ) -> tuple[int, str] | None:
     first = tables[0]
     for index, key in enumerate(keys):
-        starts = [table.rows[0][index].strip('"') for table in tables]
+        starts = [table.rows[0][index] for table in tables]
         name = clocks.format_of(starts, list(received_ns))
         if name is not None and (words.says(key, words.TIME) or name != "ole_days"):
             return index, name
-        values = [number(cell) for cell in first.column(index) if cell[:1] != '"']
+        values = list(map(number, first.column(index)))
         is_growing = len(first.rows) > 3 and grows_steadily(values)
         if is_growing and (
             words.says(key, words.TIME) or not _is_index(first.column(index))

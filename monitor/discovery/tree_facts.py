@@ -7,7 +7,7 @@ between equals alone.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from monitor.discovery import clocks, words
@@ -18,7 +18,8 @@ from monitor.discovery.parts import Facts, Part
 from monitor.discovery.tree_times import find_sample_time, find_time
 from monitor.discovery.trees import Place
 from monitor.signal.payload.facts import RATES, SPACINGS
-from monitor.signal.payload.units import MS2_PER_UNIT, spelled
+from monitor.signal.payload.times import time_ns
+from monitor.signal.payload.units import MS2_PER_UNIT, MS_PER_UNIT, spelled
 
 SLOWEST_STATED_HZ = 1.0
 DEFAULT_PATHS = ("time", "sequence", "sample_rate_hz", "spacing_s")
@@ -70,7 +71,8 @@ def _scalars_of(one: Part, place: Place) -> Iterator[str]:
 def _scalars(tree: Any) -> Iterator[str]:
     """Paths of texts, numbers and times; of those in short lists too."""
     for path, value in nodes(tree):
-        if isinstance(value, str | int | float) or hasattr(value, "isoformat"):
+        is_scalar = isinstance(value, str | int | float) or hasattr(value, "isoformat")
+        if is_scalar or (isinstance(value, Mapping) and time_ns(value, "s") is not None):
             yield path
         elif is_numbers(value) and len(value) <= 3:
             yield from (joined(path, str(index)) for index in range(len(value)))
@@ -166,6 +168,8 @@ def _spacing_key(path: str) -> str | None:
 def _find_unit(
     paths: Sequence[str], parts: Sequence[Part], facts: Facts, notes: Notes
 ) -> None:
+    if notes.answer("unit") is not None:
+        return  # a person knows better
     for path in paths:
         values = [one.at(path) for one in parts]
         if not all(isinstance(value, str) for value in values):
@@ -175,6 +179,8 @@ def _find_unit(
         if units <= set(MS2_PER_UNIT) and is_named:
             facts.settings["unit"] = path
             notes.say("unit", f"{path} says {', '.join(sorted(units))}")
+        elif units <= set(MS_PER_UNIT) and len(units) == 1 and is_named:
+            facts.velocity = units.pop()
         elif is_named and not any(word in words.tokens(path) for word in ("temp", "time")):
             notes.ask(
                 "unit",

@@ -81,7 +81,7 @@ def _nested(
     n = len(first) if shape == "planar" else len(first[0])
     if shape == "rows":
         settings["layout"] = "interleaved"
-    return settings, axis_names(n)
+    return settings | _text(place), axis_names(n)
 
 
 def _rows_or_planar(tables: Sequence[Float64], notes: Notes) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -76,7 +76,7 @@ def _entry_clock(place: Place, parts: Sequence[Part]) -> str | None:
     candidates = [
         path
         for path, value in nodes(entries[0])
-        if path not in place.channels and (is_number(value) or isinstance(value, str))
+        if path not in place.channels and (is_number(value) or _may_be_time(value))
     ]
     for path in sorted(candidates, key=lambda one: not words.says(one, words.TIME)):
         values = [at(entry, path) for entry in entries]
@@ -86,6 +86,13 @@ def _entry_clock(place: Place, parts: Sequence[Part]) -> str | None:
         if is_clock or clocks.format_of(values[:1], [parts[0].received_ns]):
             return path
     return None
+
+
+def _may_be_time(value: object) -> bool:
+    """A text, or an object of seconds and nanoseconds."""
+    return isinstance(value, str) or (
+        isinstance(value, Mapping) and time_ns(value, "s") is not None
+    )
 
 
 def _is_clock_name(path: str, values: Sequence[Any]) -> bool:

@@ -14,7 +14,9 @@ from typing import Any, Literal
 from monitor.discovery import words
 from monitor.discovery.nodes import (
     Form,
+    floats_of,
     form_of,
+    form_of_rows,
     grows_steadily,
     is_number,
     is_number_text,
@@ -60,10 +62,15 @@ class _Run:
     n: int  # numbers; bytes where it is bytes; 0: one number by itself
 
 
-def places(tree: Any) -> list[Place]:
-    """The ways to read one tree, the likeliest first."""
-    found = [*_under_names(tree), *_in_parts(tree), *_in_entries(tree), *_in_lists(tree)]
-    singles = _in_runs(tree)
+def places(tree: Any, ids: frozenset[str] = frozenset()) -> list[Place]:
+    """The ways to read one tree, the likeliest first. ids : texts that hold no samples"""
+    found = [
+        *_under_names(tree, ids),
+        *_in_parts(tree, ids),
+        *_in_entries(tree, ids),
+        *_in_lists(tree),
+    ]
+    singles = _in_runs(tree, ids)
     found += [
         one for one in singles if not found or (one.is_of_lists and not _is_in(one, found))
     ]
@@ -97,10 +104,10 @@ def _are_objects(value: Any) -> bool:
     )
 
 
-def _in_parts(tree: Any) -> Iterator[Place]:
+def _in_parts(tree: Any, ids: frozenset[str]) -> Iterator[Place]:
     """A list of objects that are messages of their own: several sensors, or told apart by name."""
     for path, entries in _entry_lists(tree):
-        inner = [(entry, _within(entry)) for entry in entries]
+        inner = [(entry, _within(entry, ids)) for entry in entries]
         holding = [(entry, found) for entry, found in inner if found]
         if not holding or not _is_named_apart([entry for entry, _ in holding]):
             continue
@@ -108,18 +115,18 @@ def _in_parts(tree: Any) -> Iterator[Place]:
             yield replace(place, parts=path)
 
 
-def _within(entry: Any) -> list[Place]:
-    return [*_in_entries(entry), *_in_lists(entry), *_in_runs(entry)]
+def _within(entry: Any, ids: frozenset[str]) -> list[Place]:
+    return [*_in_entries(entry, ids), *_in_lists(entry), *_in_runs(entry, ids)]
 
 
-def _under_names(tree: Any) -> Iterator[Place]:
+def _under_names(tree: Any, ids: frozenset[str]) -> Iterator[Place]:
     """An object whose keys are names of sensors: under each a list of entries."""
     for path, value in nodes(tree):
         if not isinstance(value, Mapping) or len(value) < 2:
             continue
         if not all(map(_are_objects, value.values())) or any(map(_is_word, value)):
             continue
-        for place in _within(parts_at(tree, path)[0]):
+        for place in _within(parts_at(tree, path)[0], ids):
             yield replace(place, parts=path)
 
 
@@ -148,10 +155,10 @@ def _has_list(entry: Any) -> bool:
     return any(form_of(value) for _, value in nodes(entry))
 
 
-def _in_entries(tree: Any) -> Iterator[Place]:
+def _in_entries(tree: Any, ids: frozenset[str]) -> Iterator[Place]:
     """A list of objects: one an instant, or one a stretch of time."""
     for path, entries in _entry_lists(tree):
-        runs = _runs(entries[0])
+        runs = _runs(entries[0], ids)
         lists = _chosen([run for run in runs if run.n])
         if lists is not None and lists.form == "list" and len(entries) < 4096:
             yield replace(lists, shape="stretches", paths=(path,), channels=lists.paths)
@@ -168,30 +175,35 @@ def _in_lists(tree: Any) -> Iterator[Place]:
     for path, value in nodes(tree):
         if not isinstance(value, list) or len(value) < 2 or words.is_context(path):
             continue
-        if all(is_numbers(row) for row in value) and len({len(row) for row in value}) == 1:
-            yield from _rows(path, len(value), len(value[0]), value)
+        form = form_of_rows(value)
+        if form is not None:
+            yield from _rows(path, len(value), len(value[0]), value, form)
         elif _is_nested(value):
             yield _nested_rows(path, value[0])
 
 
-def _rows(path: str, n_outer: int, n_inner: int, value: list[Any]) -> Iterator[Place]:
+def _rows(
+    path: str, n_outer: int, n_inner: int, value: list[Any], form: Form
+) -> Iterator[Place]:
     name = is_sample_name(path)
     if n_inner <= MAX_CHANNELS < n_outer or n_inner <= 2 < n_outer:
-        yield _with_time_column(path, value, name)
+        yield _with_time_column(path, value, form, name)
     elif n_outer <= MAX_CHANNELS < n_inner:
-        yield Place("planar", "list", (path,), is_named=name)
+        yield Place("planar", form, (path,), is_named=name)
     elif n_outer <= MAX_CHANNELS and n_inner <= MAX_CHANNELS:
-        yield Place("square", "list", (path,), is_named=name)
+        yield Place("square", form, (path,), is_named=name)
 
 
-def _with_time_column(path: str, rows: list[list[float]], is_named: bool) -> Place:
+def _with_time_column(path: str, rows: list[Any], form: Form, is_named: bool) -> Place:
     """Where a column grows steadily it is no channel: the others are named by their numbers."""
-    columns = list(zip(*rows, strict=True))
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    if form == "text":
+        columns = [floats_of(column).tolist() for column in columns]
     clocks = [index for index, column in enumerate(columns) if grows_steadily(column)]
     if not clocks:
-        return Place("rows", "list", (path,), is_named=is_named)
+        return Place("rows", form, (path,), is_named=is_named)
     channels = tuple(str(index) for index in range(len(columns)) if index not in clocks)
-    return Place("objects", "list", (path,), channels, is_named=is_named)
+    return Place("objects", form, (path,), channels, is_named=is_named)
 
 
 def _is_nested(value: list[Any]) -> bool:
@@ -217,16 +229,25 @@ def _nested_rows(path: str, row: list[Any]) -> Place:
 # -- runs of numbers ------------------------------------------------------------------------------
 
 
-def _runs(tree: Any) -> list[_Run]:
-    found = []
+def _runs(tree: Any, ids: frozenset[str]) -> list[_Run]:
+    found: list[_Run] = []
+    closed: list[str] = []  # paths whose nodes are no runs of their own
     for number, (path, value) in enumerate(nodes(tree)):
         if number > MAX_NODES:
             break
         if path != "." and at(tree, path) is not value:
             continue  # a key with dots, or none, that no path leads to
-        form = form_of(value)
+        if any(path.startswith(one) for one in closed):
+            continue
+        rows = _numbered(tree, path, value)
+        is_table = form_of_rows(rows) is not None and len(rows) > len(rows[0])
+        if is_table or rows is not value:
+            closed.append("" if path == "." else f"{path}.")
+        if is_table:
+            continue
+        form = None if isinstance(value, str) and value in ids else form_of(rows)
         if form is not None:
-            found.append(_Run(path, form, length_of(value, form)))
+            found.append(_Run(path, form, length_of(rows, form)))
         elif is_number(value):
             found.append(_Run(path, "list", 0))
         elif is_number_text(value) and words.axis_of(path) is not None:
@@ -234,11 +255,17 @@ def _runs(tree: Any) -> list[_Run]:
     return found
 
 
-def _in_runs(tree: Any) -> list[Place]:
+def _numbered(tree: Any, path: str, value: Any) -> Any:
+    """The entries of an object whose keys count them, where they are more than channels."""
+    is_long = isinstance(value, Mapping) and len(value) > MAX_CHANNELS
+    return entries_at(tree, path) if is_long else value
+
+
+def _in_runs(tree: Any, ids: frozenset[str]) -> list[Place]:
     """Lists or bytes by themselves, else numbers by themselves: one instant a message."""
     if isinstance(tree, list) and is_numbers(tree):
         return [Place("flat", "list", (".",))]
-    runs = _runs(tree)
+    runs = _runs(tree, ids)
     lists = _chosen(_without_clocks(tree, [run for run in runs if run.n]))
     if lists is not None:
         return [lists]

@@ -14,7 +14,7 @@ import numpy as np
 from monitor.discovery import words
 from monitor.discovery.notes import Choice, Notes
 from monitor.discovery.streams import Stream
-from monitor.signal.payload.units import MS2_PER_UNIT, spelled
+from monitor.signal.payload.units import MS2_PER_UNIT, SI_PER_UNIT, spelled
 
 G = 9.80665
 OFFSET = 0.05  # by which a cheap sensor's gravity is off
@@ -46,7 +46,7 @@ def unit_of(
     is_stated : the messages say it, and the decoder heeds it
     """
     if is_stated:
-        return UnitFound("m/s2")
+        return _stated(streams, notes)
     if (answer := notes.answer("unit")) is not None:
         return _answered(answer, notes)
     named = {one for name in names if (one := words.unit_of(name)) is not None}
@@ -66,6 +66,29 @@ def unit_of(
         return settled
     _ask(found, gravity, is_whole, notes)
     return None
+
+
+def _stated(streams: Sequence[Stream], notes: Notes) -> UnitFound | None:
+    """What messages say of themselves; but no sensor is so coarse that it counts whole g."""
+    unit = next((one for one in ("g", "m/s2") if _are_whole(streams, one)), None)
+    if unit is None:
+        return UnitFound("m/s2")
+    levels = [level / MS2_PER_UNIT[unit] for one in streams if (level := _gravity(one))]
+    gravity = float(np.median(levels)) if levels else None
+    text = f"The messages say {unit}, yet all samples are whole numbers"
+    if gravity is not None:
+        text += f", and at rest they add up to {gravity:.4g}"
+    choices = [Choice(_spelled(one), "by gravity") for one in _by_gravity(gravity, True)]
+    notes.ask("unit", f"{text}: of how much is one (g 0.000061, say)?", choices)
+    return None
+
+
+def _are_whole(streams: Sequence[Stream], unit: str) -> bool:
+    """Whether samples in m/s² are whole numbers of a unit, and not all 0."""
+    counts = [one / MS2_PER_UNIT[unit] for stream in streams for one in stream.samples[:4]]
+    return any(map(np.any, counts)) and all(
+        np.allclose(one, np.round(one), rtol=1e-6, atol=1e-6) for one in counts
+    )
 
 
 def _by_name(
@@ -108,11 +131,11 @@ def _answered(answer: str, notes: Notes) -> UnitFound | None:
         scale = float(factor) if factor.strip() else None
     except ValueError:
         scale = None
-    if unit in MS2_PER_UNIT or (unit == "counts" and scale):
+    if unit in SI_PER_UNIT or (unit == "counts" and scale):
         notes.say("unit", f"{answer}, as answered")
         return UnitFound(unit, scale)
     notes.ask(
-        "unit again", f"{answer!r} is no unit: {', '.join(MS2_PER_UNIT)}, or counts 0.01?"
+        "unit again", f"{answer!r} is no unit: {', '.join(SI_PER_UNIT)}, or counts 0.01?"
     )
     return None
 

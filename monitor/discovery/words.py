@@ -21,7 +21,8 @@ RATE = _set("fs rate sr odr samplerate samplingrate frequency freq hz")
 SPACING = _set("spacing interval dt period step delta")
 IDENTITY = _set(
     "id device deviceid sensor sensorid machine machineid asset assetid node nodeid name mac serial"
-    " point pointid axis location key host unitid equipment channel tag station uid uuid sn eui"
+    " point pointid axis alias location key host unitid equipment channel tag station uid uuid sn"
+    " eui"
 )
 # Of a message that is one part of several: how many there are, and which it is.
 COUNT = _set(
@@ -122,8 +123,17 @@ def _without_unit(name: str) -> str:
     return found[1] if found else name
 
 
+def _told_apart(paths: Sequence[str]) -> list[str]:
+    """Without the keys at their ends that all have: accX of accX.value."""
+    keys = [path.split(".") for path in paths]
+    while len(keys) > 1 and min(map(len, keys)) > 1 and len({one[-1] for one in keys}) == 1:
+        keys = [one[:-1] for one in keys]
+    return [".".join(one) for one in keys]
+
+
 def are_axes(paths: Sequence[str]) -> bool:
     """All named as axes, or alike but for one letter or number."""
+    paths = _told_apart(paths)
     if all(axis_of(path) for path in paths):
         return True
     names = [path.rpartition(".")[2].lower() for path in paths]
@@ -143,6 +153,7 @@ def _common(names: Sequence[str]) -> int:
 
 def channel_names(paths: Sequence[str]) -> tuple[str, ...]:
     """Short names that differ."""
+    paths = _told_apart(paths)
     axes = [axis_of(path) for path in paths]
     if None not in axes and len(set(axes)) == len(axes):
         return tuple(str(axis) for axis in axes)

@@ -25,6 +25,7 @@ from monitor.signal.rates import is_same_rate
 from monitor.signal.windows import Windower
 from monitor.text import first_bytes
 
+MANY_BROKEN = 8  # segments that end before a window is full: no accident
 SILENT_PERIODS = 3  # of the expected period
 MIN_SILENCE_S = 1.0  # a shorter pause is a hiccup on the way, whatever the period
 
@@ -76,6 +77,7 @@ class Sensor:
         self._has_cut = False  # a window, from the segment
         self._presence = Presence(now_s)
         self._is_too_short = False  # its snapshots, and a row has said so
+        self._n_broken = 0  # segments in a row that gave no window
         self._n_received = 0
         self.newest_record: int | None = None  # that was taken, where records are noted
         self._next: Analyser | None = None
@@ -154,6 +156,9 @@ class Sensor:
             told["rate_wrong"] = self._rate_trouble(windows[-1][1])
         if self.rule.acquisition == "snapshot" and (ended or windows):
             told["snapshot_too_short"] = self._snapshot_trouble(ended)
+        elif windows or any(isinstance(piece, Gap) for piece in ended):
+            never_whole = self._never_whole_trouble(ended, bool(windows))
+            told["never_whole"] = "" if told["clock_wrong"] else never_whole
         if pause_s is not None:
             told["period_wrong"] = self._period_trouble(pause_s)
         at_ns, note = chunk.received_ns, self._remarks.note
@@ -185,6 +190,17 @@ class Sensor:
         has_model = self.rule.model is not None
         return troubles.snapshot_trouble(
             n / rate_hz, settings.n_window / rate_hz, has_model
+        )
+
+    def _never_whole_trouble(self, ended: Sequence[Gap | Drop], has_window: bool) -> str:
+        """Where segment after segment of a continuous sensor ends before a window is full."""
+        gaps = [piece for piece in ended if isinstance(piece, Gap) and piece.n_samples]
+        self._n_broken = 0 if has_window else self._n_broken + len(gaps)
+        if self._n_broken < MANY_BROKEN or not gaps:
+            return ""
+        rate_hz = self.rule.sample_rate_hz
+        return troubles.never_whole_trouble(
+            gaps[-1].n_samples / rate_hz, self.analyser.window_settings.n_window / rate_hz
         )
 
     def _period_trouble(self, pause_s: float) -> str:

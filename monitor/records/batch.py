@@ -54,6 +54,7 @@ TROUBLES = (
     "clock_wrong",
     "rate_wrong",
     "snapshot_too_short",
+    "never_whole",
     "period_wrong",
     "overload",
     "records_gone",
@@ -66,6 +67,10 @@ TOLD_BY = {
     "implausible_format": "format_wrong",
     "snapshot_too_short": "snapshot_too_short",
     "rate_mismatch": "rate_wrong",
+    "gap": "never_whole",
+    "sequence_reset": "never_whole",
+    "time_jump": "never_whole",
+    "overlap": "clock_wrong",
 }
 
 

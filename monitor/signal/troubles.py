@@ -66,6 +66,15 @@ def snapshot_trouble(snapshot_s: float, window_s: float, has_model: bool) -> str
     return f"a snapshot of {snapshot_s:g} s is shorter than {window}: it is never judged"
 
 
+def never_whole_trouble(piece_s: float, window_s: float) -> str:
+    """A continuous sensor whose stream breaks so often that no window is ever full."""
+    return (
+        f"the signal breaks off after every {piece_s:.3g} s, so no window of {window_s:g} s is ever"
+        " whole: set acquisition: snapshot and a window_s as long, if the sensor rests in between;"
+        " else see that payload.sequence counts messages, and payload.time is of their first sample"
+    )
+
+
 def period_trouble(pause_s: float, expected_s: float, acquisition: str) -> str:
     """A sensor that is silent and back with every message."""
     hint = (

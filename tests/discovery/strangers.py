@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import msgpack
+
 from tests.discovery.senders import Block, Sender, Sent
 
 PER_G = 1 / 9.80665
@@ -490,3 +492,216 @@ STRANGERS: dict[str, Stranger] = {
         ),
     ),
 }
+
+# -- what a stranger with a plant sent ------------------------------------------------------------
+
+
+def _javascript_buffer(block: Block) -> list[Sent]:
+    data = block.samples[0].astype("<f4").tobytes()
+    return _one("nodered/mill", {"payload": {"type": "Buffer", "data": list(data)}})
+
+
+def _data_frame(block: Block) -> list[Sent]:
+    first_s = block.number * len(block.lists[0]) / block.rate_hz
+    rows = [
+        [str(round(first_s + k / block.rate_hz, 6)), *map(str, row)]
+        for k, row in enumerate(_rows(block))
+    ]
+    frame = {"columns": ["t", "ai0", "ai1"], "data": rows}
+    return _one("ni/dataframe/press", {"frame": frame, "endOfData": False})
+
+
+def _influx_answer(block: Block) -> list[Sent]:
+    rows = [[block.at_ns(k), *row] for k, row in enumerate(_rows(block))]
+    series = {"name": "vib", "columns": ["time", "x", "y", "z"], "values": rows}
+    return _one("influx/mill", {"results": [{"statement_id": 0, "series": [series]}]})
+
+
+def _pandas(block: Block) -> list[Sent]:
+    columns = {
+        f"acc_{axis}": {str(k): value for k, value in enumerate(values)}
+        for axis, values in zip("xyz", block.lists, strict=True)
+    }
+    return _one("py/mill", columns)
+
+
+def _in_two_parts(at_ns: int, seconds: str, nanoseconds: str) -> dict[str, int]:
+    return {seconds: at_ns // 10**9, nanoseconds: at_ns % 10**9}
+
+
+def _sitewise(block: Block) -> list[Sent]:
+    found = []
+    for axis, values in zip("xyz", block.lists, strict=True):
+        entries = [
+            {
+                "value": {"doubleValue": value},
+                "timestamp": _in_two_parts(
+                    block.at_ns(k), "timeInSeconds", "offsetInNanos"
+                ),
+                "quality": "GOOD",
+            }
+            for k, value in enumerate(values)
+        ]
+        tree = {"propertyAlias": f"/mill/acc/{axis}", "propertyValues": entries}
+        found += _one("sitewise/mill", tree)
+    return found
+
+
+def _rosbridge(block: Block) -> list[Sent]:
+    stamp = _in_two_parts(block.start_ns, "secs", "nsecs")
+    axes = {axis: values[0] for axis, values in zip("xyz", block.lists, strict=True)}
+    turns = {axis: round(value / 1000, 5) for axis, value in axes.items()}
+    message: dict[str, Any] = {
+        "header": {"seq": block.number, "stamp": stamp, "frame_id": "imu"}
+    }
+    message |= {"angular_velocity": turns, "linear_acceleration": axes}
+    return _one("ros/imu", {"op": "publish", "topic": "/imu", "msg": message})
+
+
+def _json_lines(block: Block) -> list[Sent]:
+    lines = [
+        json.dumps({"t": block.at_ns(k) / 1e9, **dict(zip("xyz", row, strict=True))})
+        for k, row in enumerate(_rows(block))
+    ]
+    return [("lines/mill", "\n".join(lines).encode() + b"\n")]
+
+
+def _quoted(block: Block) -> list[Sent]:
+    lines = ['"Sample";"Time";"Accel X (m/s²)"']
+    for k, value in enumerate(block.lists[0]):
+        at = datetime.fromtimestamp(block.at_ns(k) / 1e9, UTC).isoformat()
+        lines.append(f'"{k}";"{at}";"{value}"')
+    return [("csv/mill", "\n".join(lines).encode())]
+
+
+def _msgpack_time(block: Block) -> list[Sent]:
+    at = msgpack.Timestamp(block.start_ns // 10**9, block.start_ns % 10**9)
+    return [("pack/mill", msgpack.packb({"t": at, "fs": 1000, "acc": _rows(block)}))]
+
+
+def _cumulocity(block: Block) -> list[Sent]:
+    axes = {
+        f"acceleration{axis}": {"value": values[0], "unit": "m/s²"}
+        for axis, values in zip("XYZ", block.lists, strict=True)
+    }
+    tree = {"type": "c8y_Acceleration", "time": block.iso, "source": {"id": "4711"}}
+    return _one("measurement/create", tree | {"c8y_Acceleration": axes})
+
+
+def _velocity(block: Block) -> list[Sent]:
+    tree = {"fs": 1000, "unit": "mm/s", "timestamp": block.iso, "values": block.lists[0]}
+    return _one("velocity/mill", tree)
+
+
+ONE_KHZ = "sensors: [{sample_rate_hz: 1000}]"
+PLANT: dict[str, Stranger] = {
+    "javascript-buffer": Stranger(
+        "nodejs.org, Buffer: toJSON() writes its bytes as numbers",
+        Sender(_javascript_buffer),
+        _by_hand(
+            "nodered/{machine}",
+            "format: json, samples: payload.data, encoding: binary",
+            ONE_KHZ,
+        ),
+    ),
+    "data-frame": Stranger(
+        "NI SystemLink's DataFrame service: rows of numbers as text",
+        Sender(_data_frame, 2),
+        _by_hand(
+            "ni/{machine}/{point}",
+            "format: json, samples: frame.data, channels: ['1', '2'], encoding: text",
+            "sensors: [{sample_rate_hz: 1000, channels: [x, y]}]",
+        ),
+    ),
+    "influx-answer": Stranger(
+        "docs.influxdata.com: the answer to a query of version 1",
+        Sender(_influx_answer, 3),
+        _by_hand(
+            "influx/{machine}",
+            "format: json, samples: results.0.series.0.values, channels: ['1', '2', '3'],"
+            " sample_time: '0', sample_time_format: ns",
+        ),
+    ),
+    "pandas": Stranger(
+        "pandas.pydata.org: DataFrame.to_json() with its defaults",
+        Sender(_pandas, 3),
+        _by_hand("py/{machine}", "format: json, samples: [acc_x, acc_y, acc_z]"),
+    ),
+    "sitewise": Stranger(
+        "docs.aws.amazon.com, IoT SiteWise Edge: payload of its broker",
+        Sender(_sitewise, 3),
+        _by_hand(
+            "sitewise/{machine}",
+            "format: json, samples: propertyValues, channels: [value.doubleValue], point:"
+            " propertyAlias, sample_time: timestamp, time: null",
+            ONE_KHZ,
+        ),
+        {f"mill/.mill.acc.{axis}": [k] for k, axis in enumerate("xyz")},
+    ),
+    "rosbridge": Stranger(
+        "rosbridge's protocol with sensor_msgs/Imu of ROS 1",
+        Sender(
+            _rosbridge,
+            3,
+            n=1,
+            n_blocks=400,
+            rate_hz=100,
+            because="a gyroscope beside, as long",
+            asks="samples",
+            answer=",".join(f"msg.linear_acceleration.{axis}" for axis in "xyz"),
+        ),
+        _by_hand(
+            "ros/{machine}",
+            "format: json, samples: [msg.linear_acceleration.x, msg.linear_acceleration.y,"
+            " msg.linear_acceleration.z], time: msg.header.stamp",
+            "sensors: [{sample_rate_hz: 100, channels: [x, y, z]}]",
+        ),
+    ),
+    "json-lines": Stranger(
+        "jsonlines.org",
+        Sender(_json_lines, 3),
+        _by_hand(
+            "lines/{machine}",
+            "format: json, samples: ., channels: [x, y, z], sample_time: t,"
+            " sample_time_format: s, time: null",
+        ),
+    ),
+    "quoted": Stranger(
+        "RFC 4180: every cell in quotes",
+        Sender(_quoted),
+        _by_hand(
+            "csv/{machine}",
+            "format: csv, delimiter: ;, header: true, columns: [Accel X (m/s²)],"
+            " time_column: Time",
+            ONE_KHZ,
+        ),
+    ),
+    "msgpack-time": Stranger(
+        "msgpack's specification: the timestamp extension",
+        Sender(_msgpack_time, 3),
+        _by_hand(
+            "pack/{machine}",
+            "format: msgpack, samples: acc, layout: interleaved, time: t",
+        ),
+    ),
+    "cumulocity": Stranger(
+        "Cumulocity's measurements: a value and a unit under each name",
+        Sender(_cumulocity, 3, n=1, n_blocks=400, rate_hz=100),
+        _by_hand(
+            "measurement/create",
+            "format: json, machine: source.id, samples: [c8y_Acceleration.accelerationX.value,"
+            " c8y_Acceleration.accelerationY.value, c8y_Acceleration.accelerationZ.value]",
+            "sensors: [{sample_rate_hz: 100, channels: [x, y, z]}]",
+        ),
+    ),
+    "velocity": Stranger(
+        "a waveform of velocity that says so",
+        Sender(_velocity, gravity=False, per_ms2=1000),
+        _by_hand(
+            "velocity/{machine}",
+            "format: json, samples: values, unit: unit, sample_rate_hz: fs",
+            "sensors: [{sample_rate_hz: 1000, unit: mm/s}]",
+        ),
+    ),
+}
+STRANGERS |= PLANT

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -59,13 +61,21 @@ ASKED: dict[str, tuple[str, Publish]] = {
         "vibration",
         lambda k, at, x: {"data": np.abs(np.fft.rfft(x[0], 128)).tolist(), "fs": 1000},
     ),
+    "packed within the message": (
+        "payload",
+        lambda k, at, x: {"d": base64.b64encode(gzip.compress(x.tobytes())).decode()},
+    ),
     "random bytes": (
         "payload",
         lambda k, at, x: np.random.default_rng(k).bytes(512),
     ),
-    "a velocity": (
+    "whole numbers that are called g": (
         "unit",
-        lambda k, at, x: {"unit": "mm/s", "samples": x[0].tolist(), "fs": 1000},
+        lambda k, at, x: {"unit": "g", "v": np.round(200 * x[2]).tolist(), "fs": 1000},
+    ),
+    "levels of several kinds": (
+        "samples",
+        lambda k, at, x: {"levels": [{"type": "VIBRATION_RADIAL", "a": 2.5 + k % 3}]},
     ),
     "two unknown lists": (
         "samples",
@@ -94,6 +104,19 @@ def test_what_is_not_certain_is_asked(name: str) -> None:
     found = discover(heard(publish, every_s=every_s))
     assert key in asked(found)
     assert not any(one.is_complete for one in found.proposals)
+
+
+def test_the_answer_to_counts_that_are_called_g_holds() -> None:
+    _, publish = ASKED["whole numbers that are called g"]
+    (found,) = discover(heard(publish), {"unit": "g 0.0005"}).proposals
+    assert "unit" not in found.payload  # what the messages say of it is not heeded
+    (rule,) = found.rules
+    assert (rule.settings["unit"], rule.settings["scale"]) == ("g", 0.0005)
+
+
+def test_what_is_packed_within_a_message_is_called_so() -> None:
+    _, publish = ASKED["packed within the message"]
+    assert "gzip within the message" in asked(discover(heard(publish)))["payload"]
 
 
 def local(k: int, at_ns: int, x: Float64) -> Any:

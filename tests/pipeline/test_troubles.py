@@ -142,6 +142,28 @@ def test_a_snapshot_that_is_too_short_is_told_once() -> None:
     )
 
 
+def bursts(n: int) -> list[Message]:
+    """Of 0.512 s, each with its time, one every five seconds."""
+    return [
+        replace(message, properties={"start_time_ns": str(message.received_ns)})
+        for message in live(n, 1024, 0.1 * 1024)
+    ]
+
+
+def test_a_stream_that_breaks_before_a_window_is_full_is_told_once() -> None:
+    """Bursts of a sensor that is called continuous: BAD_DATA for ever, and no word why."""
+    rule = {"window_s": 1.0, "expected_period_s": 20}
+    batch = run(make(sensor=rule), bursts(30))
+    (only,) = told(batch)
+    assert only[0] == "never_whole"
+    assert only[1].startswith(
+        "the signal breaks off after every 0.512 s, so no window of 1 s is ever whole: set"
+        " acquisition: snapshot"
+    )
+    assert {v.reason for v in batch.verdicts} == {"gap"}
+    assert not told(run(make(sensor=rule), bursts(8)))
+
+
 def test_a_snapshot_of_a_window_and_a_bit_is_well() -> None:
     pipeline = make(
         sensor={"acquisition": "snapshot", "window_s": 0.5, "expected_period_s": 10}

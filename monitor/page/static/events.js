@@ -22,7 +22,8 @@ const FILTERS = [
   {
     word: "Sensors",
     kinds: ["silent", "back", "not_understood", "format_wrong", "clock_wrong", "rate_wrong"].concat(
-      ["snapshot_too_short", "period_wrong", "overload", "overload_over", "records_gone"],
+      ["snapshot_too_short", "never_whole", "period_wrong", "overload", "overload_over"],
+      ["records_gone"],
     ),
   },
 ];

@@ -43,6 +43,7 @@ const KINDS = {
   clock_wrong: "Clock wrong",
   rate_wrong: "Sample rate wrong",
   snapshot_too_short: "Snapshot too short",
+  never_whole: "No window is ever whole",
   period_wrong: "Period wrong",
   overload: "Windows dropped",
   overload_over: "No more windows dropped",

@@ -7,7 +7,9 @@ delimiter must be another.
 
 from __future__ import annotations
 
+import csv
 import re
+from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
@@ -97,16 +99,22 @@ def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
 def _rows(text: str, payload: CsvPayload) -> tuple[Rows, list[str]]:
     """Cells of all lines that are not blank, and the names in the header."""
     lines = [line for line in text.splitlines() if line.strip()][payload.skip_lines :]
-    rows = [_cells(line, payload.delimiter) for line in lines]
-    names = [name.strip('"') for name in rows.pop(0)] if payload.header and rows else []
+    rows = [cells_of(line, payload.delimiter) for line in lines]
+    names = rows.pop(0) if payload.header and rows else []
     if not rows:
         raise PayloadError("no_samples", "Payload has no lines of numbers.")
     return rows, names
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
+def cells_of(line: str, delimiter: str) -> list[str]:
+    """Without the quotes around them."""
     sign = {"blank": None, "tab": "\t"}.get(delimiter, delimiter)
     cells = line.split(sign)
+    if sign is not None and '"' in line:
+        with suppress(csv.Error):  # a cell beyond the library's bound stays as it is
+            (cells,) = csv.reader([line], delimiter=sign, skipinitialspace=True)
+    elif '"' in line:
+        cells = [cell.strip('"') for cell in cells]
     if len(cells) > 1 and not cells[-1].strip():  # a delimiter at the end of the line
         cells.pop()
     return [cell.strip() for cell in cells]
@@ -169,4 +177,4 @@ def _parsed(cells: list[str], decimal: str) -> NDArray[np.float64]:
 
 
 def _time(cell: str, payload: CsvPayload) -> Any:
-    return cell.replace(",", ".") if payload.decimal == "," else cell.strip('"')
+    return cell.replace(",", ".") if payload.decimal == "," else cell

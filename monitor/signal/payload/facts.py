@@ -170,11 +170,17 @@ def number(value: object) -> float:
         return math.nan
 
 
+def whole(value: object) -> object:
+    """5 of 5.0: some senders know numbers with a fraction alone. Anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _sequence(value: object, bits: int | None) -> int | None:
     if value is None:
         return None
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value):
         value = int(value)
+    value = whole(value)
     if (
         isinstance(value, bool)
         or not isinstance(value, int)
@@ -200,9 +206,10 @@ def _start_ns(facts: Mapping[str, Any]) -> int | None:
     if "time_fraction" in facts:
         start_ns += _fraction_ns(*facts["time_fraction"])
     if not 0 <= start_ns <= MAX_START_NS:
-        raise PayloadError(
-            "bad_time", f"Time {quote(value)} lies outside the years 1970 to 2262."
-        )
+        text = f"Time {quote(value)} lies outside the years 1970 to 2262"
+        if unit != "iso8601":
+            text += f": it is no count of {unit}; set payload.time_format"
+        raise PayloadError("bad_time", f"{text}.")
     return start_ns
 
 

@@ -36,6 +36,8 @@ ID_KEYS = frozenset(
             "tag",
             "tagid",
         ),
+        *("axis", "axisid", "axisname", "channelid", "channelname", "streamname"),
+        *("alias", "propertyalias", "tagname", "pointname"),
     )
 )
 MAX_KEYS = 64  # that are looked at in one object

@@ -2,7 +2,7 @@
 
 NaN, Infinity and null among the samples are read as from raw: quality marks
 their window as BAD_DATA. A byte-order mark, NULs around the text and letters in
-Latin-1 are tolerated and counted.
+Latin-1 are tolerated and counted. JSON Lines, a value a line, are a list.
 """
 
 from __future__ import annotations
@@ -29,16 +29,12 @@ _STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 
 
 class JsonPayload(TreePayload):
-    """Field names are paths of keys joined by dots: data.values finds {"data": {"values": ...}}."""
+    """Field names are paths of keys joined by dots: data.values finds {"data": {"values": ...}}.
+
+    encoding: binary reads a list of bytes, as JavaScript writes its buffers.
+    """
 
     format: Literal["json"]
-
-    def check(self) -> None:
-        super().check()
-        if self.encoding == "binary":
-            raise ValueError(
-                "encoding = binary is for CBOR and MessagePack: JSON holds text"
-            )
 
 
 def decode(message: Message, settings: DecoderSettings) -> list[Chunk]:
@@ -60,9 +56,23 @@ def parse(text: str) -> Any:
         raise _too_nested() from error
     except ValueError as error:
         # JSONDecodeError, a whole number of thousands of digits.
+        lines = _lines(text)
+        if lines is not None:
+            return lines
         raise PayloadError(
             "not_json", f"Payload is not JSON: {short(str(error))}."
         ) from error
+
+
+def _lines(text: str) -> list[Any] | None:
+    """The objects of JSON Lines, one each. None where a line is anything else."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) < 2 or not all(line.lstrip().startswith("{") for line in lines):
+        return None
+    try:
+        return list(map(json.loads, lines))
+    except ValueError:
+        return None
 
 
 def check_depth(data: bytes) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from monitor.records.series import Part
 from monitor.records.signal import Chunk, Message
 from monitor.signal.payload.base import PayloadError
-from monitor.signal.payload.facts import quote
+from monitor.signal.payload.facts import quote, whole
 
 PROPERTY = "__chunk"
 MAX_PARTS = 10_000  # of one series
@@ -55,6 +55,7 @@ def part_of(properties: Mapping[str, str]) -> Part | None:
 
 def checked(series: object, index: object, count: object, checksum: str = "") -> Part:
     """Raises PayloadError: bad_part."""
+    series, index, count = whole(series), whole(index), whole(count)
     if isinstance(series, int) and not isinstance(series, bool):
         series = str(series)
     if not isinstance(series, str) or not 0 < len(series) <= MAX_NAME:

@@ -3,12 +3,14 @@
 Texts: ISO 8601 in all its spellings, also with a blank, a comma, "Z" in small
 letters, "UTC", up to 12 decimals or Java's [Europe/Berlin] at the end; .NET's
 /Date(1795704411000)/; RFC 1123 ("Thu, 26 Nov 2026 14:00:00 GMT"). A text
-without a zone is UTC. Counts: since any of the origins below.
+without a zone is UTC. Counts: since any of the origins below. An object of
+seconds and nanoseconds since 1970 (ROS, Protobuf, AWS) is a time in any format.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -36,6 +38,10 @@ COUNTS = {unit: (ns, 0) for unit, ns in NS_PER_UNIT.items()} | {
     "labview_s": (10**9, -2_082_844_800),  # since 1904
 }
 
+# Keys of an object that holds a time in two parts, without signs and in small letters.
+_SECONDS = ("seconds", "secs", "sec", "timeinseconds")
+_NANOSECONDS = ("nanos", "nsecs", "nsec", "nanosec", "nanoseconds", "offsetinnanos")
+
 _FRACTION = re.compile(r"(.*\d)[.,]([0-9]{1,12})(\D.*)?", re.ASCII | re.DOTALL)
 _DOTNET = re.compile(r"\\?/Date\((-?[0-9]{1,16})(?:[+-][0-9]{4})?\)\\?/")
 _JAVA_ZONE = re.compile(r"\[[\w/+-]{1,40}\]$")
@@ -44,11 +50,24 @@ _ZONE_WORD = re.compile(r"\s*(?:z|utc|gmt)$", re.IGNORECASE)
 
 def time_ns(value: object, unit: str) -> int | None:
     """ns since 1970 of a stated time. None where it is no such time."""
+    if isinstance(value, Mapping):
+        return _in_two_parts_ns(value)
     if unit == "iso8601":
         return _text_ns(value)
     unit_ns, origin_s = COUNTS[unit]
     count_ns = count_in_ns(value, unit_ns)
     return None if count_ns is None else count_ns + origin_s * 10**9
+
+
+def _in_two_parts_ns(value: Mapping[object, object]) -> int | None:
+    """{"sec": 1795704411, "nanosec": 5}. None where anything else stands there."""
+    parts = {re.sub(r"[^a-z]", "", str(key).lower()): part for key, part in value.items()}
+    seconds = next((parts[key] for key in _SECONDS if key in parts), None)
+    rest = next((parts[key] for key in _NANOSECONDS if key in parts), None)
+    counts = count_in_ns(seconds, 10**9), count_in_ns(rest, 1)
+    if len(parts) != 2 or counts[0] is None or counts[1] is None:
+        return None
+    return counts[0] + counts[1]
 
 
 def rule_of(unit: str) -> str:

@@ -38,10 +38,11 @@ def has_any(part: Any, entries: list[Any] | None, payload: TreePayload) -> bool:
 def of_paths(part: Any, payload: TreePayload, n_channels: int, scale: Scale) -> Float32:
     paths = _sample_paths(payload)
     if isinstance(payload.samples, str):
-        numbers = _shaped(at(part, paths[0]), paths[0], payload, n_channels)
+        numbers = _shaped(entries_at(part, paths[0]), paths[0], payload, n_channels)
     else:
         _check_channels(f"samples = {', '.join(paths)}", len(paths), n_channels)
-        numbers = _side_by_side([at(part, path) for path in paths], paths, payload)
+        values = [entries_at(part, path) for path in paths]
+        numbers = _side_by_side(values, paths, payload)
     return to_ms2(numbers, scale, payload.zero)
 
 
@@ -161,6 +162,8 @@ def _from_bytes(value: Any, name: str, payload: TreePayload) -> NDArray[Any]:
 
 
 def _bytes_of(value: Any, name: str, encoding: str) -> bytes:
+    if encoding == "binary" and are_bytes(value):
+        return bytes(value)
     wanted = bytes if encoding == "binary" else str
     if not isinstance(value, wanted):
         reason = "not_base64" if encoding == "base64" else "not_hex"
@@ -177,6 +180,12 @@ def _bytes_of(value: Any, name: str, encoding: str) -> bytes:
     except ValueError as error:
         text = f"{name!r} is not hexadecimal: {short(str(error))}."
         raise PayloadError("not_hex", text) from error
+
+
+def are_bytes(value: Any) -> bool:
+    """Whether this is a list of bytes, each written as a number."""
+    is_whole = isinstance(value, list) and set(map(type, value)) == {int}
+    return is_whole and min(value) >= 0 and max(value) <= 255
 
 
 def entries_of(part: Any, payload: TreePayload) -> list[Any] | None:

@@ -24,13 +24,27 @@ def level_trouble(samples: Float32, unit: str, full_scale_ms2: float | None) -> 
     if not np.isfinite(few).all():
         return ""  # has a reason of its own
     means, rms = few.mean(axis=1), few.std(axis=1)
-    if float(rms.max()) > max(MAX_RMS_MS2, full_scale_ms2 or 0.0):
+    limit_ms2 = max(MAX_RMS_MS2, full_scale_ms2 or 0.0)
+    if float(rms.max()) > limit_ms2:
         return (
             f"{float(rms.max()):,.0f} m/s² RMS ({float(rms.max()) / GRAVITY_MS2:,.0f} g) is more"
             " than any machine shakes: set payload.dtype, payload.byte_order or scale and unit (or"
             " full_scale_ms2, where the sensor measures as much)"
         )
-    return _gravity_trouble(means, rms, unit)
+    return _gravity_trouble(means, rms, unit) or _offset_trouble(means, unit, limit_ms2)
+
+
+def _offset_trouble(
+    means: np.ndarray[tuple[int, ...], np.dtype[np.float64]], unit: str, limit_ms2: float
+) -> str:
+    """Counts of a sensor at rest that are called g. The zero of counts may be anywhere."""
+    offset_ms2 = float(np.abs(means).max())
+    if unit == "counts" or offset_ms2 <= limit_ms2:
+        return ""
+    return (
+        f"the samples lie about {offset_ms2:,.0f} m/s² ({offset_ms2 / GRAVITY_MS2:,.0f} g), where"
+        " no sensor rests: are they counts? Set scale and unit"
+    )
 
 
 def _gravity_trouble(

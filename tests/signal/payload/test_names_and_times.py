@@ -60,6 +60,10 @@ def refused(tree: Any, **how: Any) -> PayloadError:
         ("1795703611.1234567", "s"),
         (639_313_004_111_234_567, "dotnet_ticks"),
         (134_401_772_111_234_567, "filetime"),
+        ({"secs": 1_795_703_611, "nsecs": 123_456_700}, "iso8601"),  # ROS
+        ({"sec": 1_795_703_611, "nanosec": 123_456_700}, "ms"),  # ROS 2
+        ({"seconds": "1795703611", "nanos": 123_456_700}, "s"),  # Protobuf in JSON
+        ({"timeInSeconds": 1_795_703_611, "offsetInNanos": 123_456_700}, "iso8601"),  # AWS
         ("3878548411.1234567", "labview_s"),
     ],
 )
@@ -98,6 +102,9 @@ def test_days_since_1899() -> None:
         "9" * 64,
         [],
         1.5,
+        {"seconds": 1_795_703_611},
+        {"sec": 1, "nanosec": 2, "zone": 1},
+        {"sec": "noon", "nanosec": 2},
     ],
 )
 def test_what_is_no_time(value: object) -> None:
@@ -250,7 +257,6 @@ def test_a_velocity_is_taken_where_the_sensor_sends_one() -> None:
             {"samples": ["x", "y"], "channels": ["x"]},
             "channels needs samples to be one path",
         ),
-        ({"encoding": "binary"}, "encoding = binary is for CBOR"),
         ({"sample_time": "t"}, "sample_time needs channels"),
         ({"format": "csv", "delimiter": ",", "decimal": ","}, "cannot be the same sign"),
         (
@@ -369,3 +375,29 @@ def test_entries_of_two_senders_are_not_melted(ids: str) -> None:
     assert caught.value.reason == "ambiguous_sender"
     parts = read_tree({"d": entries}, parts="d", point="sensor_id", samples="x")
     assert [one.sensor for one in parts] == [f"m/{one}" for one in ids]
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    """Lua, MATLAB and some databases know no other numbers."""
+    (chunk,) = read({"samples": [1], "sequence": 7.0})
+    assert chunk.sequence == 7
+
+
+@pytest.mark.parametrize("value", [[1, 256], [-1, 0], [1.0, 2], ["1", 2], [], "AQI="])
+def test_what_is_no_list_of_bytes(value: Any) -> None:
+    assert refused({"samples": value}, encoding="binary").reason == "not_binary"
+
+
+def test_a_count_in_a_finer_unit_is_refused_with_the_key_to_change() -> None:
+    us = 1_795_703_611_123_456
+    error = refused({"samples": [1], "time": us}, time_format="ms")
+    assert error.detail.endswith("it is no count of ms; set payload.time_format.")
+
+
+def test_a_quoted_cell_may_hold_the_delimiter() -> None:
+    text = '"n, of the line";"x";"y"\n"1;a";"2.5";"-3"\n'
+    how = {"format": "csv", "delimiter": ";", "header": True, "columns": ["y", "x"]}
+    rule = SensorSettings(sample_rate_hz=1000, channels=("y", "x"))
+    settings = DecoderSettings(payload(**how), "m/p", lambda name: rule)
+    (chunk,) = decode(Message("t", text.encode(), NOW_NS), settings)
+    assert chunk.samples.tolist() == [[-3.0], [2.5]]

@@ -226,6 +226,14 @@ def test_gravity_in_a_resting_axis_shows_the_unit(
     assert said.endswith(key) if key else not said
 
 
+def test_counts_that_are_called_g_rest_where_no_sensor_does() -> None:
+    noise = np.random.default_rng(0).normal(size=(1, 1000))
+    counts = (9.80665 * (2048 + 60 * noise)).astype(np.float32)
+    assert "(2,04" in level_trouble(counts, "g", None)
+    assert level_trouble(counts, "counts", None) == ""
+    assert level_trouble(counts, "g", 50_000.0) == ""
+
+
 # -- state -----------------------------------------------------------------------------------------
 
 
