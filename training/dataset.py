@@ -18,6 +18,7 @@ from monitor.recordings.recording import Label, Recording, RecordingError, read
 from monitor.records.signal import Float32
 from monitor.signal.quality import assess
 from monitor.signal.spectrogram import SpectrogramSettings, spectrogram
+from training.signal_marks import Marks, marks_of, marks_of_runs
 from training.waveform import waveform_figures
 
 NG, OK, UNLABELLED = 1, 0, -1
@@ -55,6 +56,7 @@ class Dataset:
     bad_reason : '' for a window that can be judged
     waveform : float32, shape (n, 3): RMS, crest factor and kurtosis, for
         comparison
+    marks : of each window's signal, as marks_of() gives them
     """
 
     settings: SpectrogramSettings
@@ -66,6 +68,7 @@ class Dataset:
     start_s: NDArray[np.float64]
     bad_reason: Text
     waveform: Float32
+    marks: Marks
 
     def __len__(self) -> int:
         return len(self.label)
@@ -92,6 +95,11 @@ class Dataset:
         """Windows of one run are not independent."""
         return _join_text(self.sensor, self.columns["group"])
 
+    @property
+    def run_marks(self) -> dict[str, Marks]:
+        """What tells the signal of each run."""
+        return marks_of_runs(self.run, self.marks)
+
     def select(self, chosen: NDArray[Any]) -> Dataset:
         """Some of the windows: a mask or indices."""
         return Dataset(
@@ -104,6 +112,7 @@ class Dataset:
             self.start_s[chosen],
             self.bad_reason[chosen],
             self.waveform[chosen],
+            self.marks[chosen],
         )
 
 
@@ -125,6 +134,7 @@ def concatenate(first: Dataset, second: Dataset) -> Dataset:
         np.concatenate([first.start_s, second.start_s]),
         np.concatenate([first.bad_reason, second.bad_reason]),
         np.concatenate([first.waveform, second.waveform]),
+        np.concatenate([first.marks, second.marks]),
     )
 
 
@@ -140,12 +150,14 @@ def load_dataset(
     """
     psd_db: list[Float32] = []
     waveform: list[Float32] = []
+    marks: list[Marks] = []
     rows: list[_Row] = []
     for stretch in _numbered(runs(manifest)):
         if _n_windows(stretch, settings):
             windows = cut(stretch, settings)
             psd_db.append(spectrogram(windows, settings))
             waveform.append(waveform_figures(windows))
+            marks.append(marks_of(windows))
             rows.extend(_describe(stretch, settings))
         if tick is not None:
             for _ in stretch.recordings:
@@ -165,6 +177,7 @@ def load_dataset(
         np.array([row.start_s for row in rows]),
         np.array([row.bad_reason for row in rows]),
         np.concatenate(waveform),
+        np.concatenate(marks),
     )
 
 

@@ -36,6 +36,7 @@ from training.recipe import Recipe
 from training.report import Cost, LeakyFigures, Report, ReportedModel
 from training.report_figures import AgainstPeer, ScoreFigures, Table, figures
 from training.report_folder import write_report
+from training.signal_marks import marks_in, same_signals
 from training.splits import inner_folds, leaky, leave_one_out
 from training.truth import Pointing
 
@@ -161,7 +162,8 @@ def on_recordings(
     if options.leave_out is None:
         train = None if options.train is None else _to_train_on(options.train, model)
         judged = judge_with_model(job, dataset, settings, train)
-        job = replace(job, kind=" ".join([job.kind, *lacking(judged[0])]))
+        said = [job.kind, *renamed(model, dataset), *lacking(judged[0])]
+        job = replace(job, kind=" ".join(said))
     else:
         job = replace(job, kind=DEVELOPMENT.format(id=model.id, column=options.leave_out))
         judged = judge_anew(job, dataset, options.leave_out, settings)
@@ -265,13 +267,38 @@ class Job:
 
 
 def split_by_model(model: ModelManifest, dataset: Dataset) -> tuple[Dataset, Dataset]:
-    """Windows of the runs that the model learned from, and those of all other runs."""
-    known = set(read_provenance(model).fingerprint.runs)
-    seen = np.array([run_fingerprints(np.array([run]))[0] in known for run in dataset.run])
+    """Windows of the runs that the model learned from, under any name, and those of all others."""
+    known = known_by_name(model, dataset) | known_by_signal(model, dataset)
+    seen = np.isin(dataset.run, sorted(known))
     return dataset.select(seen), dataset.select(~seen)
 
 
-class NothingUnseen(Exception):
+def known_by_name(model: ModelManifest, dataset: Dataset) -> set[str]:
+    """Runs that the model learned from."""
+    known = set(read_provenance(model).fingerprint.runs)
+    runs = [str(run) for run in np.unique(dataset.run)]
+    return {run for run in runs if run_fingerprints(np.array([run]))[0] in known}
+
+
+def known_by_signal(model: ModelManifest, dataset: Dataset) -> set[str]:
+    """Runs that hold the signal of one that the model learned from, whatever that was called."""
+    learned = read_provenance(model).fingerprint.signals
+    signals = {str(at): marks_in(text) for at, text in enumerate(learned)}
+    return {run for run, _ in same_signals(dataset.run_marks, signals)}
+
+
+def renamed(model: ModelManifest, dataset: Dataset) -> list[str]:
+    """A sentence on runs that the model knows by another name."""
+    runs = sorted(known_by_signal(model, dataset) - known_by_name(model, dataset))
+    if not runs:
+        return []
+    return [
+        "Left out are runs that the model learned from under other names, as their signals tell:"
+        f" {runs[0]!r}, the first of {len(runs)}."
+    ]
+
+
+class NothingUnseen(TrainingError):
     """The model has seen all that could judge it; str() is one sentence."""
 
 

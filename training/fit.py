@@ -37,7 +37,8 @@ from training.recipe import (
     network_settings,
     spectrogram_settings,
 )
-from training.splits import held_out, inner_folds
+from training.signal_marks import marks_text
+from training.splits import held_out, inner_folds, refuse_same_signal
 
 N_PARITY_WINDOWS = 64
 # stands for a manifest: the simulated machines of monitor.simulator
@@ -171,7 +172,9 @@ def prepare(
     recipe = default_recipe(manifest).changed(given)
     dataset = read_with_bar(manifest, spectrogram_settings(manifest.sample_rate_hz, recipe))
     if holdout:
-        dataset = dataset.select(~held_out(dataset, list(holdout)))
+        aside = held_out(dataset, list(holdout))
+        refuse_same_signal("hold-out", dataset.select(~aside), dataset.select(aside))
+        dataset = dataset.select(~aside)
     train = sound(dataset)
     labelled = usable(train)
     check_classes(labelled)
@@ -235,7 +238,11 @@ def provenance(train: Dataset, plan: Plan, learned: Learned) -> Provenance:
         split=Split(tuple(f"{column}={value}" for column, value in plan.holdout)),
         windows=class_counts(train.label),
         machines=tuple(sorted(map(str, np.unique(train.column("machine"))))),
-        fingerprint=Fingerprint(fingerprint(train), tuple(run_fingerprints(train.run))),
+        fingerprint=Fingerprint(
+            fingerprint(train),
+            tuple(run_fingerprints(train.run)),
+            tuple(map(marks_text, train.run_marks.values())),
+        ),
         out_of_fold=learned.out_of_fold,
     )
 

@@ -26,6 +26,7 @@ from monitor.text import printable
 from training.metrics import auc
 from training.progress import bar
 from training.recipe import default_recipe, spectrogram_settings
+from training.signal_marks import Marks, marks_of_one, same_signals
 
 SEPARATES = 0.995  # AUC of one trivial feature over recordings
 MAX_WAYS = 12  # to read the files, that are shown
@@ -37,6 +38,7 @@ class Facts:
     """What can be said of one recording without any model. levels in m/s², one value a channel.
 
     rate, units, understood : as its file states them, and how it was read
+    marks : what tells its signal under any name
     """
 
     recording: Recording
@@ -51,6 +53,7 @@ class Facts:
     step_ms2: float  # smallest difference between two values: the quantisation
     top_share: float  # samples at the highest magnitude: clipping
     flat: bool
+    marks: Marks
 
 
 EXAMPLES = (
@@ -110,6 +113,7 @@ def _look(recording: Recording, tick: Callable[[], None]) -> Facts:
         step_ms2=float(steps.min()) if len(steps) else 0.0,
         top_share=float((np.abs(samples) >= np.abs(samples).max() * 0.9999).mean()),
         flat=bool((samples.std(axis=1) == 0).any()),
+        marks=marks_of_one(samples.astype(np.float32)),
     )
 
 
@@ -207,6 +211,7 @@ def warnings_of(facts: list[Facts]) -> list[str]:
         ),
         *_differing(labelled, "file name suffix", lambda one: one.recording.path.suffix),
         *_groups_with_both(labelled),
+        *_same_signals(facts),
         *_separating(labelled),
     ]
     for label in ("ok", "ng"):
@@ -258,6 +263,23 @@ def _groups_with_both(labelled: list[Facts]) -> list[str]:
     return [
         f"{len(both)} groups, {both[0]!r} the first, have both labels: right for a run to failure,"
         " else a mistake."
+    ]
+
+
+def _same_signals(facts: list[Facts]) -> list[str]:
+    """Copies under other names, and stretches that overlap."""
+    by_row = {f"{at}": one for at, one in enumerate(facts)}
+    marks = {name: one.marks for name, one in by_row.items()}
+    pairs = sorted((int(one), int(other)) for one, other in same_signals(marks, marks))
+    if not pairs:
+        return []
+    first, second = (facts[at].recording for at in pairs[0])
+    n_more = len(pairs) // 2 - 1
+    more = f", as do {n_more} more pairs of rows" if n_more else ""
+    return [
+        f"rows {first.row} ({first.name}, {first.label}) and {second.row} ({second.name},"
+        f" {second.label}) hold the same signal, at least in part{more}: none can be trained on"
+        " while the other judges."
     ]
 
 

@@ -31,7 +31,7 @@ from training.network import head, keras, predict
 from training.network_fit import Tick, fit
 from training.peers import simple_figures, simple_thresholds, trained_scores
 from training.recipe import Recipe
-from training.splits import Fold, shared_runs
+from training.splits import Fold, refuse_same_signal, shared_runs
 from training.thresholds import (
     DEFAULT_RATE,
     DEFAULT_WINDOWS,
@@ -159,6 +159,7 @@ def judge(
             f"{name}: run {shared[0]!r} stands in training and test: such figures flatter, none are"
             " given."
         )
+    refuse_same_signal(name, train, test)
     n_t = n_columns(test, recipe)
     shown = as_seen(test, learned.levels, n_t, settings.n_windows)
     logit, features = predict(learned.model, shown.psd_db)

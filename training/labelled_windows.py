@@ -22,6 +22,7 @@ from monitor.records.verdict import Verdict
 from monitor.signal.spectrogram import SpectrogramSettings, spectrogram
 from training.dataset import NG, OK, Dataset
 from training.leaks import HeldOut
+from training.signal_marks import marks_of
 from training.waveform import waveform_figures
 
 TrainingLabel = Literal["ok", "ng", "unlabelled"]
@@ -129,4 +130,5 @@ def _dataset(settings: SpectrogramSettings, windows: list[LabelledWindow]) -> Da
         np.array([one.first_sample / settings.sample_rate_hz for one in verdicts]),
         np.full(len(windows), ""),
         waveform_figures(samples),
+        marks_of(samples),
     )

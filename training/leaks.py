@@ -9,20 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 
 from monitor.recordings.recording import Recording, read
 from monitor.records.signal import Float32
 from training.dataset import Dataset
+from training.signal_marks import FEW, peaks_of, same_signals
 from training.splits import shared_runs
 
 Pairs = Sequence[tuple[str, str]]
 
-# What stands about a peak tells a signal, whatever its unit and wherever a window begins.
-REACH = 32  # samples to each side that a peak is higher than
-N_BESIDE = 4  # samples to each side that are compared
-STEPS = 50.0  # they are compared to this share of it, for numbers may have been rounded
-FEW = 5  # peaks prove nothing
 SHARE = 0.5  # of a window's peaks
 SAME_DB = 0.05  # two windows of one signal differ by rounding alone
 
@@ -33,10 +28,10 @@ class HeldOut:
     def __init__(self, pairs: Pairs, recordings: Iterable[Recording]) -> None:
         """pairs : column and value. recordings : all; those with such a value are read"""
         self._pairs = pairs
-        self._peaks: set[bytes] = set()
+        self._peaks: set[int] = set()
         for recording in recordings:
             if any(recording.value(column) == value for column, value in pairs):
-                self._peaks.update(_peaks(read(recording)))
+                self._peaks.update(peaks_of(read(recording)).tolist())
 
     def why(self, columns: Mapping[str, str], samples: Float32) -> str:
         """Why a window must not be trained on, '' where it may be.
@@ -51,7 +46,7 @@ class HeldOut:
             if column != "group" and columns.get(column, value) == value:
                 word = "of the held-out" if column in columns else "perhaps of the held-out"
                 return f"{word} {column} {value}"
-        found = _peaks(samples)
+        found = peaks_of(samples).tolist()
         n_known = sum(one in self._peaks for one in found)
         is_known = len(found) >= FEW and n_known >= SHARE * len(found)
         return "part of a held-out recording" if is_known else ""
@@ -59,13 +54,14 @@ class HeldOut:
 
 def runs_on_both_sides(train: Dataset, test: Dataset, pairs: Pairs) -> list[str]:
     """Runs that were trained on though they stand in the test, belong to a held-out group, or hold
-    a window of the test.
+    a window or signal of the test.
     """
     leaked = np.zeros(len(train), bool)
     for column, value in pairs:
         leaked |= train.column(column) == value
     leaked |= _is_in(train.band_levels_db, test.band_levels_db)
-    return sorted({*shared_runs(train, test), *map(str, train.run[leaked])})
+    same = {name for name, _ in same_signals(train.run_marks, test.run_marks)}
+    return sorted({*shared_runs(train, test), *map(str, train.run[leaked]), *same})
 
 
 def _is_in(these: Float32, others: Float32) -> NDArray[np.bool_]:
@@ -80,22 +76,3 @@ def _is_in(these: Float32, others: Float32) -> NDArray[np.bool_]:
             for one, a, b in zip(these, first, end, strict=True)
         ]
     )
-
-
-def _peaks(samples: Float32) -> list[bytes]:
-    """The surroundings of each peak of each channel's slope, relative to the peak: a constant part
-    and a scale drop out.
-    """
-    found = []
-    for channel in np.diff(samples, axis=1):
-        for at in _places(channel):
-            around = channel[at - N_BESIDE : at + N_BESIDE + 1] / channel[at]
-            found.append(np.rint(around * STEPS).astype("<i2").tobytes())
-    return found
-
-
-def _places(channel: Float32) -> NDArray[np.intp]:
-    """Where a sample is above all within REACH, far enough from both ends."""
-    is_peak = (maximum_filter1d(channel, 2 * REACH + 1) == channel) & (channel > 0)
-    is_peak[:REACH] = is_peak[len(channel) - REACH :] = False
-    return np.flatnonzero(is_peak)

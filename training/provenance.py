@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from monitor.evidence.model_folder import ModelManifest
 from training.dataset import ClassCounts
 from training.fold_model import OutOfFold
 from training.plain import record_of
 from training.recipe import Recipe
+
+MARKS = "^([0-9a-f]{8})*$"
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,13 @@ class Split:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """windows : SHA-256 of what was learned. runs : eight hexadecimal digits for each run"""
+    """windows : SHA-256 of what was learned. runs : eight hexadecimal digits for each run, of its
+    name. signals : of each run, what tells its signal under any name
+    """
 
     windows: str = ""
     runs: tuple[str, ...] = ()
+    signals: tuple[Annotated[str, Field(pattern=MARKS)], ...] = ()
 
 
 @dataclass(frozen=True)

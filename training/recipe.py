@@ -17,6 +17,7 @@ from training.network import NetworkSettings
 from training.plain import record_of
 
 MIN_COLUMNS, FEW_COLUMNS = 5, 10
+MIN_COLUMN_S = 1e-3
 MIN_N_FFT = 250  # of frames; shorter ones tell few bands apart
 MIXUP, CUTMIX = "mixup", "cutmix"
 Levels = Literal["absolute", "relative", "auto"]
@@ -108,11 +109,17 @@ def default_epochs(n_windows: int) -> int:
 def spectrogram_settings(sample_rate_hz: float, recipe: Recipe) -> SpectrogramSettings:
     """Frames and bands for a window: half-overlapping Hann frames, bands that widen with frequency.
 
-    A map column is prod(recipe.pools) frames and a whole number of
-    milliseconds. Raises TrainingError where the window cannot be divided so.
+    A map column is prod(recipe.pools) frames and a whole number of milliseconds
+    where the rate allows that. Else columns are equal and the window is shorter
+    by less than a sample a frame. Raises TrainingError where the window is too
+    short.
     """
-    n_window = round(recipe.window_s * sample_rate_hz)
-    hop = _hop(sample_rate_hz, n_window, recipe.n_columns, math.prod(recipe.pools))
+    n_longest, n_in_column = (
+        round(recipe.window_s * sample_rate_hz),
+        math.prod(recipe.pools),
+    )
+    n_t, hop = _cut(sample_rate_hz, n_longest, recipe.n_columns, n_in_column)
+    n_window = n_t * n_in_column * hop
     delta_f_hz = sample_rate_hz / (2 * hop)
     edges = tuple((q - 0.5) * delta_f_hz for q in widening_bins(hop, recipe.n_bands))
     return SpectrogramSettings(sample_rate_hz, n_window, 2 * hop, hop, "hann", edges)
@@ -141,25 +148,39 @@ def grid_edges_s(
     return (*edges, settings.n_window / settings.sample_rate_hz)
 
 
-def _hop(sample_rate_hz: float, n_window: int, n_columns: int, n_in_column: int) -> int:
-    """Samples from frame to frame: about n_columns columns of n_in_column frames each, fewer where
-    a frame would be too short to tell bands apart.
+def _cut(
+    sample_rate_hz: float, n_longest: int, n_columns: int, n_in_column: int
+) -> tuple[int, int]:
+    """Columns, and samples from frame to frame: about n_columns columns of n_in_column frames each,
+    fewer where a frame would be too short to tell bands apart.
     """
-    possible = []
-    for n_t in _nearest_first(n_columns):
-        column_ms = 1e3 * n_window / n_t / sample_rate_hz
-        if n_window % (n_t * n_in_column) == 0 and abs(column_ms - round(column_ms)) < 1e-6:
-            possible.append(n_window // (n_t * n_in_column))
+    least = max(n_in_column, MIN_COLUMN_S * sample_rate_hz)  # samples of a column
+    possible = [
+        (n_t, n_longest // (n_t * n_in_column))
+        for n_t in _nearest_first(n_columns)
+        if n_longest >= n_t * least
+    ]
+    whole = [
+        (n_t, hop)
+        for n_t, hop in possible
+        if n_t * n_in_column * hop == n_longest
+        and _is_whole_ms(n_longest / n_t / sample_rate_hz)
+    ]
     if not possible:
         raise TrainingError(
-            f"window_s = {n_window / sample_rate_hz:g} s at {sample_rate_hz:g} Hz: cannot be cut"
-            f" into {MIN_COLUMNS} to {_most(n_columns)} columns of whole milliseconds and"
-            f" {n_in_column} frames each; try a multiple of 0.1 s."
+            f"window_s = {n_longest / sample_rate_hz:g} s at {sample_rate_hz:g} Hz: cannot be cut"
+            f" into {MIN_COLUMNS} columns of {1e3 * MIN_COLUMN_S:g} ms and {n_in_column} samples at"
+            " least; a longer window can."
         )
-    long_enough = [hop for hop in possible if 2 * hop >= MIN_N_FFT]
+    some = whole or possible
+    long_enough = [one for one in some if 2 * one[1] >= MIN_N_FFT]
     if long_enough:
         return long_enough[0]
-    return min(possible, key=lambda hop: abs(n_window / (hop * n_in_column) - FEW_COLUMNS))
+    return min(some, key=lambda one: abs(one[0] - FEW_COLUMNS))
+
+
+def _is_whole_ms(column_s: float) -> bool:
+    return abs(1e3 * column_s - round(1e3 * column_s)) < 1e-6
 
 
 def _most(n_columns: int) -> int:

@@ -42,7 +42,7 @@ from training.network import predict
 from training.progress import read_for_model
 from training.provenance import read_provenance
 from training.report_folder import write_report
-from training.splits import held_out
+from training.splits import held_out, refuse_same_signal
 
 REPORTS = "reports"
 
@@ -164,6 +164,7 @@ def _set_aside(
     """What is trained on, and the hold-out."""
     aside = held_out(dataset, pairs)
     test = dataset.select(aside)
+    refuse_same_signal("holdout", dataset.select(~aside), test)
     if not {OK, NG} <= set(test.label):
         raise TrainingError(
             f"holdout = {', '.join(settings.holdout)}: its windows are of one class; a candidate is"

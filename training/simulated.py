@@ -13,6 +13,7 @@ from monitor.signal.spectrogram import SpectrogramSettings, spectrogram
 from monitor.simulator.machine import Kind, Truth, training_windows
 from training.dataset import Dataset, Text, Tick
 from training.recipe import FINE, Recipe, spectrogram_settings
+from training.signal_marks import Marks, marks_of
 from training.waveform import waveform_figures
 
 SAMPLE_RATE_HZ = 25_600.0
@@ -40,6 +41,7 @@ def simulated_dataset(
     """Windows of n_machines that are all different, and what was planted in each."""
     psd_db: list[Float32] = []
     waveform: list[Float32] = []
+    marks: list[Marks] = []
     machine_ids: list[int] = []
     labels: list[int] = []
     truths: list[Truth] = []
@@ -53,6 +55,7 @@ def simulated_dataset(
     ):
         psd_db.append(spectrogram(samples[None], settings))
         waveform.append(waveform_figures(samples[None]))
+        marks.append(marks_of(samples[None]))
         machine_ids.append(machine_id)
         labels.append(label)
         truths.append(truth)
@@ -70,6 +73,7 @@ def simulated_dataset(
         start_s=index * settings.n_window / settings.sample_rate_hz,
         bad_reason=np.full(n, ""),
         waveform=np.concatenate(waveform),
+        marks=np.concatenate(marks),
     )
     return dataset, truths
 

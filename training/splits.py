@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import TrainingError
-from training.dataset import NG, OK, Dataset
+from training.dataset import NG, OK, Dataset, Text
+from training.signal_marks import same_signals
 
 MAX_LEFT_OUT = 8  # of more groups several are held out together
 N_FOLDS = 4
@@ -112,12 +114,34 @@ def shared_runs(train: Dataset, test: Dataset) -> list[str]:
     return sorted(map(str, set(train.run) & set(test.run)))
 
 
+def refuse_same_signal(name: str, train: Dataset, test: Dataset) -> None:
+    """Raises TrainingError where a run of the training holds the signal of one of the test."""
+    same = same_signals(train.run_marks, test.run_marks)
+    _refuse_same(name, train.run, test.run, same)
+
+
+def _refuse_same(
+    name: str, train: Text, test: Text, same: Sequence[tuple[str, str]]
+) -> None:
+    learned, judged = set(train), set(test)
+    for one, other in same:
+        if one in learned and other in judged:
+            raise TrainingError(
+                f"{name}: run {one!r}, of the training, holds the signal of run {other!r}, which"
+                " judges it: such figures flatter, none are given. Leave one of them out, or give"
+                " both the same group and machine."
+            )
+
+
 def _fold(name: str, test: NDArray[Any]) -> Fold:
     return Fold(name, np.flatnonzero(~test), np.flatnonzero(test))
 
 
 def _checked(dataset: Dataset, folds: list[Fold]) -> list[Fold]:
+    of_run = dataset.run_marks
+    same = same_signals(of_run, of_run)
     for fold in folds:
+        _refuse_same(fold.name, dataset.run[fold.train], dataset.run[fold.test], same)
         shared = shared_runs(dataset.select(fold.train), dataset.select(fold.test))
         if shared:
             raise TrainingError(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import training.export
 from monitor.commands.doctor import self_test
@@ -18,7 +21,13 @@ from training.dataset import Dataset
 from training.export import ModelCard, check_parity, export, load_network, whole_folder
 from training.network import average, build, head, keras, make_repeatable, predict, set_head
 from training.provenance import Provenance
-from training.recipe import Recipe, grid_edges_s, network_settings, spectrogram_settings
+from training.recipe import (
+    FINE,
+    Recipe,
+    grid_edges_s,
+    network_settings,
+    spectrogram_settings,
+)
 
 FIGURES = (np.full((2, 24), -40, np.float32), np.full((2, 24), 5, np.float32))
 
@@ -159,6 +168,38 @@ def test_columns_are_whole_milliseconds_and_those_of_the_monitor(
         start * settings.delta_t_s * 1e3 for start in column_starts(settings.n_frames, n_t)
     ]
     np.testing.assert_allclose(edges_ms[:-1], starts, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "window_s", "n_window"),
+    [
+        (26_667.0, 1.0, 26_640),  # a common MEMS sensor
+        (6_667.0, 1.48, 9_828),
+        (48_828.125, 1.0, 48_800),  # 100 MHz / 2048
+        (200_000 / 3, 1.0, 66_640),
+        (4_096.0, 2.44, 9_984),
+    ],
+)
+def test_a_rate_without_whole_milliseconds_has_equal_columns(
+    rate_hz: float, window_s: float, n_window: int
+) -> None:
+    """A window is at most 1 % shorter than was asked for, never longer."""
+    recipe = Recipe(window_s, **FINE)
+    settings = spectrogram_settings(rate_hz, recipe)
+    network = network_settings(settings, 1, recipe)
+    assert settings.n_window == n_window
+    assert 0.99 * window_s * rate_hz < n_window <= round(window_s * rate_hz)
+    widths = np.diff(grid_edges_s(settings, network))
+    np.testing.assert_allclose(widths, n_window / rate_hz / network.n_t, atol=1e-8)
+
+
+@given(st.floats(10, 2e5), st.floats(0.02, 20))
+def test_every_window_is_cut_or_refused_in_a_sentence(
+    rate_hz: float, window_s: float
+) -> None:
+    with contextlib.suppress(TrainingError):
+        settings = spectrogram_settings(rate_hz, Recipe(window_s, **FINE))
+        assert settings.n_window <= round(window_s * rate_hz)
 
 
 def test_a_window_that_cannot_be_cut_so_is_refused() -> None:

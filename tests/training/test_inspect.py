@@ -91,3 +91,18 @@ def test_ambiguity_is_refused_in_a_sentence(
     assert said.startswith("camshaft-train: row 2: one.csv ")
     assert sentence in said
     assert len(said.splitlines()) == 1
+
+
+def test_copies_under_other_names_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signal = np.random.default_rng(3).normal(size=(3, 4000))
+    np.save(tmp_path / "a.npy", signal[0])
+    np.save(tmp_path / "b.npy", signal[1])
+    np.save(tmp_path / "c.npy", 9.80665 * signal[0, 700:3000])
+    rows = ["a.npy,ok,1", "b.npy,ok,2", "c.npy,ng,3"]
+    write_manifest(tmp_path, rows, "format: npy")
+    assert (
+        "warning: rows 2 (a.npy, ok) and 4 (c.npy, ng) hold the same signal, at least in part:"
+        " none can be trained on while the other judges."
+    ) in inspected(tmp_path, capsys)

@@ -21,6 +21,7 @@ from monitor.evidence.novelty import (
 from monitor.signal.spectrogram import default_settings
 from training import TrainingError
 from training.dataset import Dataset
+from training.signal_marks import no_marks
 from training.thresholds import (
     DEFAULT_RATE,
     HALF,
@@ -111,6 +112,7 @@ def made(
         start_s=np.arange(float(n)),
         bad_reason=np.array(bad or [""] * n),
         waveform=np.zeros((n, 3), np.float32),
+        marks=no_marks(n),
     )
 
 

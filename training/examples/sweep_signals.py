@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from monitor.records.signal import Float32, Float64
 from monitor.signal.spectrogram import SpectrogramSettings, spectrogram, widening_bins
 from training.dataset import Dataset
+from training.signal_marks import no_marks
 from training.waveform import waveform_figures
 
 RATE_HZ = 4000.0
@@ -211,4 +212,5 @@ def _dataset(
         np.zeros(n),
         np.full(n, ""),
         waveform,
+        no_marks(n),
     )
