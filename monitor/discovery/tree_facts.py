@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from monitor.discovery import clocks, words
-from monitor.discovery.nodes import is_number, is_numbers, joined, nodes
+from monitor.discovery.nodes import floats_of, is_number, is_numbers, joined, nodes
 from monitor.discovery.notes import Notes
 from monitor.discovery.part_fields import find_parts
 from monitor.discovery.parts import Facts, Part
@@ -136,7 +136,7 @@ def _find_rate(paths: Sequence[str], parts: Sequence[Part], facts: Facts) -> Non
             continue
         name = words.tokens(path.rpartition(".")[2])
         key = _rate_key(path, name) or _spacing_key(path)
-        if key is None or any(_is_slow(key, value) for value in values):
+        if key is None or any(_is_slow(key, value) for value in floats_of(values)):
             continue
         facts.settings[key] = path
         is_strong = bool(STRONG_RATES & set(name)) or "".join(name) in STRONG_RATES

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.discovery.proposal import DEFEATED, discover
@@ -58,6 +58,7 @@ TOPICS = st.sampled_from(
 
 
 @settings(max_examples=150)
+@example([("a", json.dumps({"fs": 10**400, "x": 0}).encode())], 1)
 @given(st.lists(st.tuples(TOPICS, PAYLOADS), min_size=1, max_size=4), st.integers(1, 12))
 def test_any_messages_get_an_answer(sent: list[tuple[str, bytes]], times: int) -> None:
     messages = [

@@ -186,7 +186,9 @@ def test_a_journal_is_behind_once_another_one_has_handed_on(
             assert journal_of(kafka) != (journal_id(path), 40 + turn)
             rows = cursor.pending(10)
             cursor.settle(Step(accepted=[row.key for row in rows]), 0)
-            output.step((), 0)
+            wait_until(
+                lambda kept=output: kept.step((), 0) == Step(), 60, "it is handed on"
+            )  # type: ignore[misc]
             assert journal_of(kafka) == (journal_id(path), 40 + turn)
         with closing(JournalReader(path)) as reader:
             assert bool(reader.taken_over()) == (name == "b" or is_other)
