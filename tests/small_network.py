@@ -87,7 +87,6 @@ def _manifest(
 ) -> dict[str, Any]:
     """All but the head."""
     n_t = settings.n_frames // N_FRAMES_PER_COLUMN
-    f_edges_hz = list(settings.band_edges_hz)
     t_edges_s = [column * N_FRAMES_PER_COLUMN * settings.delta_t_s for column in range(n_t)]
     return {
         "id": "small-" + digest[:8],
@@ -95,9 +94,9 @@ def _manifest(
         "created": "2026-01-01T00:00:00Z",
         "n_channels": n_channels,
         "unit": "m/s2",
-        "spectrogram": {**asdict(settings), "band_edges_hz": f_edges_hz},
+        "spectrogram": {**asdict(settings), "band_edges_hz": list(settings.band_edges_hz)},
         "grid": {
-            "f_edges_hz": f_edges_hz,
+            "f_edges_hz": list(settings.band_edges_hz),
             "t_edges_s": [*t_edges_s, settings.n_window / settings.sample_rate_hz],
         },
         "threshold": 0.0,
