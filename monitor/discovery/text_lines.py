@@ -82,7 +82,7 @@ def _usable(delimiter: str, decimal: str, body: list[list[str]]) -> str:
 
 
 def _is_data(row: list[str], decimal: str) -> bool:
-    """Numbers, but for one cell that may be a time."""
+    """Numbers, except for one cell that may be a time."""
     odd = [cell for cell in row if not _is_number(cell, decimal)]
     if not odd:
         return True

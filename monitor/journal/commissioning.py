@@ -46,7 +46,7 @@ COMMISSIONED, REFUSED, UNDONE = (
 )
 KINDS = (COMMISSIONED, REFUSED, UNDONE)
 
-# Windows that can commission, newest grid only; of before geometries were kept, the grid tells.
+# Windows that can commission, newest grid only. Older ones have no geometry: there the grid tells.
 USABLE = (
     " FROM verdict v JOIN map m USING (row_id) WHERE v.sensor = ? AND v.status IN ('OK', 'NG',"
     " 'LEARNING') AND m.spectrum IS NOT NULL"

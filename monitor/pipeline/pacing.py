@@ -74,8 +74,9 @@ class Pacer:
 
 
 class Gathering:
-    """How busy the pipeline is, and how long a turn lets messages gather: many at a time cost less
-    each, and an idle pipeline lets nobody wait. Where that is not enough, other threads help.
+    """How busy the pipeline is, and how long a turn waits for more messages: many at a time cost
+    less each, and an idle pipeline keeps nobody waiting. Where that is not enough, other threads
+    help.
     """
 
     def __init__(self) -> None:
@@ -91,7 +92,7 @@ class Gathering:
 
     @property
     def needs_help(self) -> bool:
-        """Before that one thread does it for less: two hinder each other."""
+        """Below that, one thread alone is cheaper: two get in each other's way."""
         return self._busy >= BUSIEST
 
     @property

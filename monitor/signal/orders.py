@@ -61,8 +61,8 @@ def steadied(
     """The signal at equal steps of angle: read at the same sample rate it is what the machine would
     have sent at a steady shaft_hz, so the nth order lies at n * shaft_hz.
 
-    samples : float32, shape (n,). Returns as many turns, but for a
-    few samples at the end: so many as are transformed quickly
+    samples : float32, shape (n,), m/s². Returns float32 of about the same length:
+        a few samples at the end go, so that it transforms quickly
     """
     n = len(samples)
     turns = profile.turns(np.arange(n) / sample_rate_hz)
