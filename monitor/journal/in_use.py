@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from sqlite3 import Error
 from typing import Any
 
 from monitor.journal.events import store_events
-from monitor.journal.schema import JournalError, connect_existing, transaction
+from monitor.journal.schema import connect_existing, reading, transaction
 from monitor.records.batch import Event
 from monitor.records.notes import signed
 
@@ -82,7 +81,5 @@ class InUseStore:
         return True
 
     def _first(self, query: str) -> Any:
-        try:
+        with reading():
             return self._link.execute(query).fetchone()
-        except Error as error:
-            raise JournalError(f"the journal cannot be read: {error}.") from error

@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,10 @@ from monitor.journal.labels import ACKNOWLEDGED
 from monitor.journal.positions import check_generation, resumed, store_position
 from monitor.journal.schema import (
     NEWEST_FIRST,
-    JournalError,
     connect,
     connect_read_only,
     one_moment,
+    reading,
     transaction,
 )
 from monitor.journal.tail_records import tail_records
@@ -88,7 +88,7 @@ class SuccessionReader:
 
     def read(self) -> Handed | None:
         """None while there is nothing to hand on: no position, or a tail of unknown records."""
-        with _told(), one_moment(self._link):
+        with reading(), one_moment(self._link):
             return _handed(self._link)
 
     def is_delivered(self, handed: Handed, outputs: Sequence[str]) -> bool:
@@ -98,7 +98,7 @@ class SuccessionReader:
             "SELECT count(*) FROM output_cursor WHERE (kind = 'verdict' AND cursor < ?"
             f" OR kind = 'event' AND cursor < ?) AND output IN ({marks})"
         )
-        with _told():
+        with reading():
             found = self._link.execute(
                 query, (handed.last_row, handed.last_event, *outputs)
             ).fetchone()
@@ -133,14 +133,6 @@ def take_over(
         store_position(link, found.position)
         _own_id(link)
         link.execute("UPDATE journal_name SET taken_ns = ?, text = ?", (now_ns, text))
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise JournalError(f"the journal cannot be read: {error}.") from error
 
 
 def _own_id(link: sqlite3.Connection) -> str:

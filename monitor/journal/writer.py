@@ -60,17 +60,23 @@ HEALTHY_SHARE = 8  # of the journal, at most, may be signals of when machines we
 MAX_HEALTH_ROWS = 8640  # a day at one per 10 s
 
 ROW_COLUMNS = (
-    *(
-        "sensor_id",
-        "manner_id",
-        "segment",
-        "first_sample",
-        "n_samples",
-        "start_ns",
-        "end_ns",
-    ),
-    *("status", "reason", "scores", "band_low_hz", "band_high_hz", "band_share"),
-    *("alarm", "running", "quality", "commissioning_id"),
+    "sensor_id",
+    "manner_id",
+    "segment",
+    "first_sample",
+    "n_samples",
+    "start_ns",
+    "end_ns",
+    "status",
+    "reason",
+    "scores",
+    "band_low_hz",
+    "band_high_hz",
+    "band_share",
+    "alarm",
+    "running",
+    "quality",
+    "commissioning_id",
 )
 POSITION_FIELDS = tuple(field.name for field in fields(Position))
 _position_values = attrgetter(*POSITION_FIELDS)
@@ -141,7 +147,8 @@ class Journal:
             settle_asks(link, batch.answers)
             for request in batch.labels:
                 _store_label(link, request)
-            _add(link, batch.books, batch.counters)
+            _enter(link, batch.books)
+            _count(link, batch.counters)
             for update in batch.streams:
                 _store_stream(link, update)
             store_promises(link, batch.streams)
@@ -244,11 +251,7 @@ class Journal:
                     taken["maps"] += n_maps
                 else:
                     taken.update(_thin_rows(link, n_rows, outputs))
-            _add(
-                link,
-                Counter(),
-                Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}),
-            )
+            _count(link, {f"thinned.{kind}": n for kind, n in taken.items() if n})
         return taken
 
     def thin_trends(
@@ -260,11 +263,7 @@ class Journal:
         """
         with self._transaction() as link:
             taken = thin_trends(link, kept_s, now_ns, n_blocks)
-            _add(
-                link,
-                Counter(),
-                Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}),
-            )
+            _count(link, {f"thinned.{kind}": n for kind, n in taken.items() if n})
         return taken
 
     def _insert_verdicts(
@@ -433,7 +432,7 @@ def _store_label(link: sqlite3.Connection, request: LabelRequest) -> None:
         b"",
     )
     link.execute(INSERT_BAD_PAYLOAD, what)
-    _add(link, Counter(), Counter({"bad_payloads.unknown_window": 1}))
+    _count(link, {"bad_payloads.unknown_window": 1})
 
 
 def _insert_bad_payloads(link: sqlite3.Connection, batch: Batch) -> None:
@@ -453,12 +452,15 @@ def _insert_bad_payloads(link: sqlite3.Connection, batch: Batch) -> None:
     )
 
 
-def _add(link: sqlite3.Connection, books: Counter[BookKey], counters: Counter[str]) -> None:
+def _enter(link: sqlite3.Connection, books: Mapping[BookKey, int]) -> None:
     link.executemany(
         "INSERT INTO book VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n_samples = n_samples +"
         " excluded.n_samples",
         [(*key, n) for key, n in books.items()],
     )
+
+
+def _count(link: sqlite3.Connection, counters: Mapping[str, int]) -> None:
     link.executemany(
         "INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value +"
         " excluded.value",
