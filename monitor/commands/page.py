@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"Camshaft's page: {scheme}://{name}:{page.port}/", flush=True)
     with suppress(OSError):  # a sandbox may forbid it; its unit sets Nice= itself
         os.nice(NICENESS)
-    # uvicorn stops by them, then raises them anew
+    # uvicorn stops on them, then raises them again
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     server.run(sockets=[listening])

@@ -227,7 +227,7 @@ def _cut(runs: list[Float64], stored: Stored, notes: Notes) -> Cut | None:
 
 
 def _answered_head(notes: Notes, stored: Stored) -> int | None:
-    """Numbers that a header of so many bytes takes; one that ends within a number is none."""
+    """How many numbers the answered header takes up; None where nobody has answered."""
     text = notes.answer("header")
     if text is None or not text.isdigit():
         return None

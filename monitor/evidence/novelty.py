@@ -21,7 +21,7 @@ import numpy as np
 from monitor.records.commissioned import Baseline
 from monitor.records.signal import Float32, Float64
 
-SCALE_DB = 2.0  # outside the range by so much, a band counts one half
+SCALE_DB = 2.0  # a band this far outside the range counts one half
 MIN_WINDOWS = 3
 MARGIN = 1.25  # on the highest of a few windows, where nobody asks for a rate
 # a higher score belongs to an odd window; lower ones may raise the threshold

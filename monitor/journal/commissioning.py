@@ -215,7 +215,7 @@ class CommissioningStore:
         return _active(self._link)
 
     def pin(self, commissioning_id: int, geometry: Geometry) -> None:
-        """Say by which geometry a commissioning of before geometries were kept was made."""
+        """Record the geometry of a commissioning that is older than recorded geometries."""
         with transaction(self._link) as link:
             link.execute(
                 "UPDATE commissioning SET geometry = ? WHERE commissioning_id = ?",

@@ -1,4 +1,4 @@
-"""The settings that the service runs with, as others may see them, and orders to read them anew."""
+"""The settings that the service runs with, as others may see them, and orders to reload them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class InUseStore:
             link.execute(_TELL, (found.at_ns, found.salt, json.dumps(dict(found.leaves))))
 
     def refuse(self, why: str) -> None:
-        """The service goes on with what it had."""
+        """The service keeps the settings it had."""
         with transaction(self._link) as link:
             link.execute(_REFUSE, (why,))
 
@@ -66,7 +66,7 @@ class InUseStore:
         return InUse(at_ns, salt, values, refused)
 
     def order(self, author: str, comment: str, at_ns: int) -> None:
-        """Have the service read its settings anew."""
+        """Make the service read its settings again."""
         text = signed("reload of the settings asked for", author, comment)
         with transaction(self._link) as link:
             link.execute(_ORDER, (at_ns, author))

@@ -171,8 +171,8 @@ def _handed(link: sqlite3.Connection) -> Handed | None:
 def _all_records(
     link: sqlite3.Connection, position: SourcePosition
 ) -> dict[str, TailRecords] | None:
-    """Of every stream. One of before records were noted has taken all before the position; where
-    its tail came in is not known: None.
+    """Of every stream; None where one has a tail of unknown records. A stream that is older than
+    noted records has taken everything before the position.
     """
     known = tail_records(link)
     tails = {sensor for (sensor,) in link.execute("SELECT DISTINCT sensor FROM tail")}
@@ -186,7 +186,7 @@ def _all_records(
 
 def _needed(records: Iterable[TailRecords]) -> Iterator[int]:
     """The first record of each unfinished window. A sensor that has none, silent for long maybe,
-    needs nothing of before the position: all of that is stored.
+    needs nothing from before the position: all of that is stored.
     """
     for one in records:
         if one.n_samples:

@@ -1,4 +1,4 @@
-"""Writing the journal: one transaction per batch, and what a restarted service takes up again.
+"""Writing the journal: one transaction per batch, and what a restarted service resumes from.
 
 The writer is used by one thread. Other processes read (reader.py) and write
 labels and commissioning.
@@ -54,8 +54,8 @@ from monitor.records.verdict import Verdict
 
 MAX_BAD_PAYLOADS = 1000  # kept for inspection, newest first
 POINTS = "points"  # among the fields of a health row
-WITH_MAPS = 0.25  # the newest rows, whose maps are taken with them alone
-LOOKED_AT = 20_000  # maps, where some shall go
+WITH_MAPS = 0.25  # of the rows, the newest: they keep their maps as long as they last
+LOOKED_AT = 20_000  # maps, when looking for some to delete
 HEALTHY_SHARE = 8  # of the journal, at most, may be signals of when machines were well
 MAX_HEALTH_ROWS = 8640  # a day at one per 10 s
 
@@ -160,7 +160,7 @@ class Journal:
             store_position(link, batch.position)
 
     def streams(self) -> dict[str, StoredStream]:
-        """Every sensor's stored stream, to go on with after a start."""
+        """Every sensor's stored stream, to continue after a start."""
         rows = self._link.execute(
             "SELECT s.sensor, position, keys, alarm_recent, alarm_raised,"
             " coalesce(m.model_id, b.model_id), coalesce(m.geometry_id, b.geometry_id)"
@@ -195,7 +195,7 @@ class Journal:
         return dict(self._link.execute("SELECT delivery_key, digest FROM delivered"))
 
     def resumed(self) -> Resumed:
-        """Where a source that numbers its records goes on."""
+        """Where a source that numbers its records continues."""
         return resumed(self._link)
 
     def remembered(self) -> Remembered:

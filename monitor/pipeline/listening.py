@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MOST_S = 0.5  # that one look adds
+MOST_S = 0.5  # the most that one look adds
 
 
 class ListeningClock:

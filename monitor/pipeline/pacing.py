@@ -10,7 +10,7 @@ COMMIT_S = 0.1  # the longest a verdict waits for its commit
 TAIL_S = 2.0  # the longest a message waits for its acknowledgement
 ASSUMED_IN_FLIGHT = 20  # Mosquitto's default: no broker's own limit is taken to be less
 FORGET = 1.02  # a second: what was learned of the broker's limit is tried again after half a minute
-# Of the time, so much work before messages are let gather, and where they gather longest.
+# Share of time at work from which a turn waits for more messages, and at which it waits longest.
 BUSY, BUSIEST = 0.5, 0.8
 MAX_GATHER_S = 0.1
 REMEMBERED_S = 1.0

@@ -353,7 +353,7 @@ class Sensor:
         return self.verdicts.without_samples(status, reason, place, now_ns, self.analyser)
 
     def update(self) -> StreamUpdate:
-        """What a restart needs to go on here, with the samples not yet stored."""
+        """What a restart needs to continue here, with the samples not yet stored."""
         alarm = self.verdicts.alarm
         return StreamUpdate(
             sensor=self.name,

@@ -21,13 +21,10 @@ from scipy.ndimage import gaussian_filter1d, map_coordinates
 from monitor.records.signal import Float32, Float64
 
 N_HARMONICS = 5
-WIDTHS = (
-    0.06,
-    0.03,
-    0.015,
-)  # relative: how far around a harmonic is listened, step by step
+# relative: how far around a harmonic is listened, step by step
+WIDTHS = (0.06, 0.03, 0.015)
 WIDEST = 0.45  # of the speed: halfway to the next harmonic
-OVER = 1.25  # sampled so much above what the widest needs
+OVER = 1.25  # how far the sample rate exceeds what the widest needs
 SMOOTH_S = 0.6  # the speed is steady within
 FEWEST_TURNS = 30
 SMALLEST = 1e-30

@@ -1,4 +1,4 @@
-"""Running numbers of messages: what comes next, what is missing, and what began anew. Pure.
+"""Running numbers of messages: what comes next, what is missing, and what started over. Pure.
 
 A counter of few bits wraps to zero. Where its width is declared, a loss across
 the wrap is told from a restart: by the time that has passed where messages carry
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WRAPS = (2**8, 2**16, 2**32)  # where counters of no declared width may wrap to zero
-FIRST_NUMBERS = (0, 1)  # a counter that starts anew starts here
+FIRST_NUMBERS = (0, 1)  # where a counter starts over
 # The messages missing by number and by time may differ by this share, and by a few messages.
 TIME_TOLERANCE, TOLERATED_MESSAGES = 0.25, 2.0
 # Without times: a first number this share of a lap ahead, or more, is a restart.

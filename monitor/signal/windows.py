@@ -282,7 +282,7 @@ class Windower:
         n_tail: int,
         pieces: Iterable[Piece],
     ) -> None:
-        """Go on at a stored position whose tail was read again; tail() gives it anew.
+        """Continue at a stored position whose tail was read again; tail() gives it once more.
 
         samples : of all pieces, as they were pushed
         n_tail : how many of them, at the end, are the tail
