@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     arguments = joined(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name that this terminal cannot show is shown as far as it can.
+        # Characters that this terminal cannot show are replaced.
         sys.stdout.reconfigure(errors="replace")
     try:
         parsed = _parser(arguments).parse_args(arguments)

@@ -30,7 +30,7 @@ from monitor.records.promise import Reference
 from monitor.text import printable, utc
 
 FEW_WINDOWS = 50
-# A break is a pause of so many window distances, and of so long: before it was another run.
+# A pause of at least so many window distances, and so many seconds, separates two runs.
 BREAK_DISTANCES, BREAK_S = 10, 60.0
 N_FULFILLED_AT_ONCE = 5  # requests: the pipeline's thread computes them
 
@@ -230,7 +230,7 @@ def doubts(found: WindowsFound) -> Iterator[str]:
 
 
 def n_runs(spans_ns: tuple[tuple[int, int], ...]) -> int:
-    """How often the machine, or its sensor, began anew. spans_ns : in order of time."""
+    """How many times the machine, or its sensor, was started. spans_ns : in order of time."""
     starts, ends = np.asarray(spans_ns, np.int64).T
     if len(starts) < 2:
         return 1
@@ -265,7 +265,7 @@ def too_few(request: Request, found: TooFew) -> str:
 
 
 def _is_of(found: WindowsFound, geometry: Geometry) -> bool:
-    """Of windows of before geometries were kept only length and grid are known."""
+    """Of windows older than recorded geometries only length and grid are known."""
     if found.geometry_id:
         return found.geometry_id == geometry.id
     same_grid = (found.healthy.f_edges_hz, found.t_edges_s) == (
@@ -336,7 +336,7 @@ class Commissioner:
         self._store.record(request, made.outcome, made.text, now_ns)
 
     def _pinned(self, own: Commissioned) -> Commissioned:
-        """A commissioning of before geometries were kept belongs to the geometry of the sensor's
+        """A commissioning older than recorded geometries belongs to the geometry of the sensor's
         newest window.
         """
         now = self._geometry_of(own.sensor)

@@ -80,7 +80,7 @@ class ContextSettings(CheckedSettings):
     format: ScalarFormat = "text"
     value: str = "."
     scale: Factor = 1.0
-    valid_s: Positive = 60.0  # the newest value counts for so long
+    valid_s: Positive = 60.0  # how long the newest value counts
 
     @property
     def pattern(self) -> TopicPattern:

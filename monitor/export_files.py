@@ -22,7 +22,7 @@ TABLE = "windows.csv"  # of a folder of WAV files
 TABLE_COLUMNS = ("path", "row_id", "point", "start", "status", "why", "sample_rate_hz")
 FLOAT_SAMPLES = 3  # of WAV's formats
 N_CHARACTERS = 512  # of a text in an npz file; compressed, what is empty takes nothing
-Told = Callable[[int], None]  # so many rows or windows more are written
+Told = Callable[[int], None]  # how many more rows or windows are written
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would work out such a text
 

@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from monitor.kafka.state_topic import StateTopic  # its client is an extra
 
 TURN_S = 0.05  # an idle turn of the pipeline
-GATHER_STEP_S = 0.01  # where none came for so long, none is waited for
+GATHER_STEP_S = 0.01  # once none has come for so long, waiting ends
 MESSAGES_PER_TURN = 64  # a turn's windows are in memory at once
 MIN_INBOX = 500  # messages: of QoS 0, none waits at the broker
 INBOX_BYTES = 256 << 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -93,14 +94,7 @@ def _manifest(
         "created": "2026-01-01T00:00:00Z",
         "n_channels": n_channels,
         "unit": "m/s2",
-        "spectrogram": {
-            "sample_rate_hz": settings.sample_rate_hz,
-            "n_window": settings.n_window,
-            "n_fft": settings.n_fft,
-            "hop": settings.hop,
-            "taper": settings.taper,
-            "band_edges_hz": list(settings.band_edges_hz),
-        },
+        "spectrogram": {**asdict(settings), "band_edges_hz": list(settings.band_edges_hz)},
         "grid": {
             "f_edges_hz": list(settings.band_edges_hz),
             "t_edges_s": [*t_edges_s, settings.n_window / settings.sample_rate_hz],

@@ -138,6 +138,34 @@ def concatenate(first: Dataset, second: Dataset) -> Dataset:
     )
 
 
+class Gathered:
+    """What is computed from windows of signal, gathered piece by piece."""
+
+    def __init__(self, settings: SpectrogramSettings) -> None:
+        self._settings = settings
+        self._psd_db: list[Float32] = []
+        self._waveform: list[Float32] = []
+        self._marks: list[Marks] = []
+
+    def add(self, samples: Float32) -> None:
+        """samples : float32, shape (n_windows, n_channels, n_window), m/s²"""
+        self._psd_db.append(spectrogram(samples, self._settings))
+        self._waveform.append(waveform_figures(samples))
+        self._marks.append(marks_of(samples))
+
+    @property
+    def psd_db(self) -> Float32:
+        return np.concatenate(self._psd_db)
+
+    @property
+    def waveform(self) -> Float32:
+        return np.concatenate(self._waveform)
+
+    @property
+    def marks(self) -> Marks:
+        return np.concatenate(self._marks)
+
+
 def load_dataset(
     manifest: RecordingSet, settings: SpectrogramSettings, tick: Tick | None = None
 ) -> Dataset:
@@ -148,16 +176,11 @@ def load_dataset(
     unlabelled. Raises RecordingError: unreadable recordings, or none as long as
     a window.
     """
-    psd_db: list[Float32] = []
-    waveform: list[Float32] = []
-    marks: list[Marks] = []
+    gathered = Gathered(settings)
     rows: list[_Row] = []
     for stretch in _numbered(runs(manifest)):
         if _n_windows(stretch, settings):
-            windows = cut(stretch, settings)
-            psd_db.append(spectrogram(windows, settings))
-            waveform.append(waveform_figures(windows))
-            marks.append(marks_of(windows))
+            gathered.add(cut(stretch, settings))
             rows.extend(_describe(stretch, settings))
         if tick is not None:
             for _ in stretch.recordings:
@@ -169,15 +192,15 @@ def load_dataset(
         )
     return Dataset(
         settings,
-        np.concatenate(psd_db),
+        gathered.psd_db,
         np.array([row.label for row in rows], np.int8),
         _columns([row.recording for row in rows]),
         np.array([row.segment for row in rows]),
         np.array([row.first_sample for row in rows]),
         np.array([row.start_s for row in rows]),
         np.array([row.bad_reason for row in rows]),
-        np.concatenate(waveform),
-        np.concatenate(marks),
+        gathered.waveform,
+        gathered.marks,
     )
 
 

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -165,14 +165,7 @@ def _manifest(model: keras.Model, card: ModelCard, network: bytes) -> dict[str, 
         "name": card.name,
         "n_channels": card.network.n_channels,
         "unit": "m/s2",
-        "spectrogram": {
-            "sample_rate_hz": settings.sample_rate_hz,
-            "n_window": settings.n_window,
-            "n_fft": settings.n_fft,
-            "hop": settings.hop,
-            "taper": settings.taper,
-            "band_edges_hz": edges_hz,
-        },
+        "spectrogram": {**asdict(settings), "band_edges_hz": edges_hz},
         "grid": {
             "f_edges_hz": edges_hz,
             "t_edges_s": list(grid_edges_s(settings, card.network)),

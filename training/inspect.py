@@ -182,20 +182,22 @@ def overview(manifest: RecordingSet, facts: list[Facts]) -> Table:
     for one in facts:
         grouped[one.recording.machine, one.recording.label].append(one)
     for (machine, label), some in grouped.items():
-        hours = sum(one.n_samples for one in some) / manifest.sample_rate_hz / 3600
-        table.add_row(
-            machine,
-            label,
-            str(len(some)),
-            str(len({one.recording.group for one in some})),
-            f"{hours:.3g}",
-            ", ".join(
-                f"{value:.3g}" for value in np.median([one.rms_ms2 for one in some], axis=0)
-            ),
-            f"{max(one.peak_ms2 for one in some):.3g}",
-            ", ".join(sorted({one.dtype for one in some})),
-        )
+        table.add_row(machine, label, *_overview_cells(some, manifest.sample_rate_hz))
     return table
+
+
+def _overview_cells(some: list[Facts], sample_rate_hz: float) -> list[str]:
+    """recordings, runs, hours, RMS of each channel, peak, number types"""
+    hours = sum(one.n_samples for one in some) / sample_rate_hz / 3600
+    rms_ms2 = np.median([one.rms_ms2 for one in some], axis=0)
+    return [
+        str(len(some)),
+        str(len({one.recording.group for one in some})),
+        f"{hours:.3g}",
+        ", ".join(f"{value:.3g}" for value in rms_ms2),
+        f"{max(one.peak_ms2 for one in some):.3g}",
+        ", ".join(sorted({one.dtype for one in some})),
+    ]
 
 
 def warnings_of(facts: list[Facts]) -> list[str]:

@@ -165,19 +165,12 @@ def judge(
     logit, features = predict(learned.model, shown.psd_db)
     contribution, residual = activation_maps(features, *head(learned.model), logit)
     spectra_db = grid_spectra(test, recipe)
-    commissioned, excluded, novelty = (
-        {},
-        np.zeros(len(test), bool),
-        np.full(len(test), np.nan),
-    )
-    for sensor, first in first_windows(test, settings.n_windows, HALF).items():
-        if len(first) < MIN_WINDOWS:
-            continue
-        one = commission_sensor(test, spectra_db, first, settings.rate, logit)
+    commissioned = _commissioned(test, spectra_db, logit, settings)
+    excluded, novelty = np.zeros(len(test), bool), np.full(len(test), np.nan)
+    for sensor, one in commissioned.items():
         inside = np.flatnonzero(test.sensor == sensor)
         novelty[inside] = novelty_scores(spectra_db[inside], one.baseline)
         excluded[one.excluded] = True
-        commissioned[sensor] = one
     healthy = train if (train.label == OK).any() else test
     return Judged(
         name,
@@ -194,6 +187,17 @@ def judge(
         {**trained_scores(train, test), **_simple_margins(train, test, settings)},
         reference_level(as_seen(healthy, learned.levels, n_t)),
     )
+
+
+def _commissioned(
+    test: Dataset, spectra_db: Float32, logit: Float32, settings: Settings
+) -> dict[str, Commissioning]:
+    """Each sensor that has enough first windows, by them."""
+    return {
+        sensor: commission_sensor(test, spectra_db, first, settings.rate, logit)
+        for sensor, first in first_windows(test, settings.n_windows, HALF).items()
+        if len(first) >= MIN_WINDOWS
+    }
 
 
 def _simple_margins(

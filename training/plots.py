@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from monitor.records.evidence import Grid
@@ -153,14 +154,7 @@ def maps(
     for i in range(n):
         top, below = all_axes[0][i], all_axes[1][i]
         top.pcolormesh(frames_s, grid.f_edges_hz, psd_db[i], cmap="viridis")
-        cells = below.pcolormesh(
-            grid.t_edges_s,
-            grid.f_edges_hz,
-            contribution[i],
-            cmap="RdBu_r",
-            vmin=-limit,
-            vmax=limit,
-        )
+        cells = _cells(below, contribution[i], grid, limit)
         top.set_title(titles[i], fontsize=9)
         _box(below, grid, field)
         for axes in (top, below):
@@ -170,6 +164,17 @@ def maps(
     all_axes[1][0].set_ylabel("Hz")
     figure.colorbar(cells, ax=all_axes[1], label="contribution, logit")
     return png(figure)
+
+
+def _cells(axes: Axes, contribution: Float32, grid: Grid, limit: float) -> QuadMesh:
+    return axes.pcolormesh(
+        grid.t_edges_s,
+        grid.f_edges_hz,
+        contribution,
+        cmap="RdBu_r",
+        vmin=-limit,
+        vmax=limit,
+    )
 
 
 def life(runs: Sequence[tuple[str, Float64, Float64]]) -> bytes:

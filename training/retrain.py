@@ -122,10 +122,7 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     plan = Plan(
         settings.name, manifest.name, recipe, manifest.settings.groups, tuple(pairs)
     )
-    with tempfile.TemporaryDirectory(prefix="camshaft-candidate-") as scratch:
-        candidate = Path(scratch) / "model"
-        model_id = fit_with_bar(train, plan, candidate)
-        place = registry.publish(candidate, settings.models_folder)
+    model_id, place = _published(train, plan, settings.models_folder)
     kind = f"Frozen hold-out: {', '.join(settings.holdout)}. {note}"
     title = f"{settings.name} {model_id}"
     job = evaluate.Job(
@@ -150,12 +147,22 @@ def retrain(settings: RetrainSettings) -> tuple[list[Gate], str, Path]:
     folder = settings.models_folder / settings.name / REPORTS / model_id
     if not folder.exists():
         write_report(folder, report, evaluate.pictures(job, judged, report))
-    if (
-        all(gate.passed for gate in gates)
-        and registry.in_service(settings.models_folder, settings.name) != model_id
-    ):
-        registry.promote(settings.models_folder, settings.name, model_id)
+    if all(gate.passed for gate in gates):
+        _promote(settings, model_id)
     return gates, model_id, folder
+
+
+def _published(train: Dataset, plan: Plan, models_folder: Path) -> tuple[str, Path]:
+    """The candidate's id, and its folder in the registry."""
+    with tempfile.TemporaryDirectory(prefix="camshaft-candidate-") as scratch:
+        candidate = Path(scratch) / "model"
+        model_id = fit_with_bar(train, plan, candidate)
+        return model_id, registry.publish(candidate, models_folder)
+
+
+def _promote(settings: RetrainSettings, model_id: str) -> None:
+    if registry.in_service(settings.models_folder, settings.name) != model_id:
+        registry.promote(settings.models_folder, settings.name, model_id)
 
 
 def _set_aside(

@@ -8,13 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monitor.records.signal import Float32
-from monitor.signal.spectrogram import SpectrogramSettings, spectrogram
+from monitor.signal.spectrogram import SpectrogramSettings
 from monitor.simulator.machine import Kind, Truth, training_windows
-from training.dataset import Dataset, Text, Tick
+from training.dataset import Dataset, Gathered, Text, Tick
 from training.recipe import FINE, Recipe, spectrogram_settings
-from training.signal_marks import Marks, marks_of
-from training.waveform import waveform_figures
 
 SAMPLE_RATE_HZ = 25_600.0
 N_MACHINES, N_WINDOWS = 160, 12  # that the bundled model learns from
@@ -39,9 +36,7 @@ def simulated_dataset(
     tick: Tick | None = None,
 ) -> tuple[Dataset, list[Truth]]:
     """Windows of n_machines that are all different, and what was planted in each."""
-    psd_db: list[Float32] = []
-    waveform: list[Float32] = []
-    marks: list[Marks] = []
+    gathered = Gathered(settings)
     machine_ids: list[int] = []
     labels: list[int] = []
     truths: list[Truth] = []
@@ -53,9 +48,7 @@ def simulated_dataset(
         sample_rate_hz=settings.sample_rate_hz,
         fault_kinds=fault_kinds,
     ):
-        psd_db.append(spectrogram(samples[None], settings))
-        waveform.append(waveform_figures(samples[None]))
-        marks.append(marks_of(samples[None]))
+        gathered.add(samples[None])
         machine_ids.append(machine_id)
         labels.append(label)
         truths.append(truth)
@@ -65,15 +58,15 @@ def simulated_dataset(
     index = np.arange(n) % windows_per_machine
     dataset = Dataset(
         settings=settings,
-        psd_db=np.concatenate(psd_db),
+        psd_db=gathered.psd_db,
         label=np.array(labels, np.int8),
         columns=_columns(seed, machine_ids, truths),
         segment=np.zeros(n, np.int64),
         first_sample=index * settings.n_window,
         start_s=index * settings.n_window / settings.sample_rate_hz,
         bad_reason=np.full(n, ""),
-        waveform=np.concatenate(waveform),
-        marks=np.concatenate(marks),
+        waveform=gathered.waveform,
+        marks=gathered.marks,
     )
     return dataset, truths
 

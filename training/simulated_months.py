@@ -20,10 +20,8 @@ DAY_S, MONTH_S = 86_400.0, 30 * 86_400.0
 N_MODES = 3
 MODE_DB = 2.3  # between operations of the Bosch mills, healthy, a band's standard deviation
 DWELL_S = 1200.0, 14_400.0  # in a mode, on average: drawn between these for each machine
-SLOWER = (
-    1.0,
-    30.0,
-)  # a plant's machine changes more slowly than a bearing that fails within hours
+# a plant's machine changes more slowly than a bearing that fails within hours
+SLOWER = (1.0, 30.0)
 RUN_IN_S = 0.25 * DAY_S, 3 * DAY_S  # until 1/e of it is left
 DRIFT_DB = 1.5  # in a month: what those mills' operations differ by in half a year
 N_SIGNAL_S = 8  # of a simulated machine, to learn what its fault does

@@ -131,9 +131,10 @@ def commission_sensor(
     """Baseline and thresholds from the windows `used` of one sensor.
 
     spectra_db : float32, shape (n, n_channels, n_f, n_t), of the whole dataset
-        on the map's grid. logit : shape (n,) The rate is raised to the lowest
-        that so many runs can show; with `strict` a lower one raises
-        TrainingError.
+        on the map's grid
+    logit : shape (n,)
+    strict : a rate lower than so many runs can show raises TrainingError; else
+        the rate is raised to the lowest that they can
     """
     run = dataset.run[used]
     unit = run if len(np.unique(run)) >= MIN_RUNS else np.arange(len(used))

@@ -103,7 +103,7 @@ def check_new_folder(folder: Path, key: str = "--out") -> None:
 
 
 def check_output_file(path: Path, key: str = "--out") -> None:
-    """Before the work whose results go there. A file that exists is written anew. Raises
+    """Before the work whose results go there. A file that exists is overwritten. Raises
     ConfigError.
     """
     if path.is_dir():

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Copy the journal while the service goes on."""
+    """Copy the journal while the service keeps running."""
     check_output_file(arguments.file, "FILE")
     config = load_config(arguments.config)
     count = Count("pages copied", 0)

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from typing import Any
 
 from monitor.commands.arguments import add_config
 from monitor.config import Config
@@ -57,32 +58,35 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"camshaft page needs {error.name}: {how}.", file=sys.stderr)
         return EXIT_REFUSED
     set_up(config.logging.level, config.logging.levels, config.logging.format)
-    page, tls = config.page, config.page.tls
+    page = config.page
     listening = listen(page.host, page.port)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            Page(config, read, password, lambda: server.should_exit).application(),
-            ssl_certfile=tls.certificate_file if tls else None,
-            ssl_keyfile=tls.key_file if tls else None,
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            # Who is behind the proxy: its own address tells whether it is the one we trust.
-            proxy_headers=page.proxy is None,
-            limit_concurrency=400,
-            timeout_graceful_shutdown=3,
-        )
-    )
+    application = Page(config, read, password, lambda: server.should_exit).application()
+    server = uvicorn.Server(uvicorn.Config(application, **_server_settings(page)))
     name = f"[{page.host}]" if ":" in page.host else page.host
-    print(f"Camshaft's page: http{'s' if tls else ''}://{name}:{page.port}/", flush=True)
+    scheme = "https" if page.tls else "http"
+    print(f"Camshaft's page: {scheme}://{name}:{page.port}/", flush=True)
     with suppress(OSError):  # a sandbox may forbid it; its unit sets Nice= itself
         os.nice(NICENESS)
-    # uvicorn stops by them, then raises them anew
+    # uvicorn stops on them, then raises them again
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     server.run(sockets=[listening])
     return EXIT_OK
+
+
+def _server_settings(page: PageSettings) -> dict[str, Any]:
+    return {
+        "ssl_certfile": page.tls.certificate_file if page.tls else None,
+        "ssl_keyfile": page.tls.key_file if page.tls else None,
+        "log_config": None,
+        "log_level": "warning",
+        "access_log": False,
+        "server_header": False,
+        # Who is behind the proxy: its own address tells whether it is the one we trust.
+        "proxy_headers": page.proxy is None,
+        "limit_concurrency": 400,
+        "timeout_graceful_shutdown": 3,
+    }
 
 
 def _with_arguments(config: Config, arguments: argparse.Namespace) -> Config:

@@ -21,7 +21,7 @@ POLL_S = 0.02
 
 
 class Play(Protocol):
-    """What goes on beside the service: simulated machines, or recordings."""
+    """What runs beside the service: simulated machines, or recordings."""
 
     @property
     def done(self) -> bool: ...

@@ -13,7 +13,7 @@ Source = Literal["envelope", "grown envelope", "grown spectrum"]
 
 N_HARMONICS = 4
 SIDEBAND_WEIGHT = 0.5
-# so many to either side of a harmonic are the defect's, whether scored or not
+# sidebands to either side of a harmonic that belong to the defect, scored or not
 FAR_SIDEBANDS = 3
 LEAST_TOLERANCE = 0.002
 LINE_TOLERANCE = 0.005  # of the mains' frequency; it needs no shaft

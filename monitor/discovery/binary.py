@@ -24,9 +24,9 @@ MIN_BYTES = 200
 HEAD_BYTES = 96  # may be a header, and is left out where there is enough behind it
 COUNTS = (1, 2, 3, 4, 6)
 TAIL_BYTES = 16  # likewise a checksum
-SURE_SHARE = 0.005  # so many bits fewer than the next best
+SURE_SHARE = 0.005  # of bits: the lead over the next best that counts as sure
 SURE_BITS = 60.0
-# a number that needs less than so many bits below all of its own says nothing
+# a number that needs fewer bits than this, of all that it has, says nothing
 RANDOM_BITS = 0.75
 ODD_TAIL = 1.04  # a number of bytes behind the samples that is no whole number is rare
 FLOAT_RANGE = (1e-9, 1e9)

@@ -57,7 +57,7 @@ def unit_of_count(counts: Sequence[float], received_ns: Sequence[int]) -> str | 
 
 
 def is_counter(values: Sequence[object]) -> bool:
-    """Whole numbers that go up by one a message; a few may be lost, and it may begin anew."""
+    """Whole numbers that go up by one a message; a few may be lost, and it may start over."""
     if len(values) < 4 or not all(type(one) is int and one >= 0 for one in values):
         return False
     steps = [b - a for a, b in pairwise(values)]  # type: ignore[operator]

@@ -102,7 +102,7 @@ def _is_untold(
 def _chance(
     runs: list[Float64], place: int, lag: int, models: list[tuple[Float64, float]]
 ) -> float:
-    """That so many or more of the numbers at a place are among the farthest off by accident."""
+    """The chance that at least so many numbers at one place are among the farthest off."""
     errors = _errors(runs, place, lag, models)
     usual = [
         one

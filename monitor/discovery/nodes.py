@@ -24,7 +24,7 @@ HEX = re.compile(r"[0-9a-fA-F]+")
 
 
 def nodes(tree: Any, path: str = ".", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """(path, value) of every dict, list and leaf, but for what stands in lists of numbers."""
+    """(path, value) of every dict, list and leaf, except what stands in lists of numbers."""
     yield path, tree
     if depth > 12:
         return

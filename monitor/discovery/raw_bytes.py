@@ -25,6 +25,16 @@ class Blob:
     stream: str
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where the samples of a message are. n_before, n_behind : numbers that are none"""
+
+    n_before: int
+    n_behind: int
+    n_channels: int
+    layout: str
+
+
 def settings_of(blobs: Sequence[Blob], notes: Notes) -> tuple[dict[str, Any], int] | None:
     """The settings beside format and compression, and the number of channels."""
     datas = [blob.data for blob in blobs]
@@ -38,28 +48,16 @@ def settings_of(blobs: Sequence[Blob], notes: Notes) -> tuple[dict[str, Any], in
     cut = _cut(runs, stored, notes)
     if cut is None:
         return None
-    head, tail, n_channels, order = cut
-    n_head = _head_bytes(datas, stored, head)
+    n_head = _settled_head(datas, stored, cut, notes)
     if n_head is None:
-        notes.ask(
-            "header",
-            "Messages of several lengths do not begin alike: how long is a header?",
-        )
         return None
-    if _begins_oddly(n_head, stored, datas) and notes.answer("dtype") is None:
-        twin = replace(
-            stored, byte_order="big" if stored.byte_order == "little" else "little"
-        )
-        text = f"The samples begin at byte {n_head}, or in the other byte order before: which one?"
-        notes.ask("dtype", text, [Choice(spelled(stored)), Choice(spelled(twin))])
-        return None
-    settings = settings_of_type(stored) | {"layout": order}
+    settings = settings_of_type(stored) | {"layout": cut.layout}
     if n_head:
         notes.say(
             "header", f"{n_head} bytes at the beginning do not follow from their neighbours"
         )
         settings["header"] = _header(blobs, n_head, stored, notes)
-    n_tail = stored.tail + tail * stored.width
+    n_tail = stored.tail + cut.n_behind * stored.width
     if n_tail not in (0, 1, 2, 4, 8):
         notes.ask("trailer_bytes", f"Are {n_tail} bytes behind the samples, or how many?")
         return None
@@ -68,7 +66,27 @@ def settings_of(blobs: Sequence[Blob], notes: Notes) -> tuple[dict[str, Any], in
             "trailer_bytes", f"{n_tail} bytes at the end do not follow from those before"
         )
         settings["trailer_bytes"] = n_tail
-    return settings, n_channels
+    return settings, cut.n_channels
+
+
+def _settled_head(
+    datas: Sequence[bytes], stored: Stored, cut: Cut, notes: Notes
+) -> int | None:
+    """Bytes before the samples; None where they are asked for."""
+    n_head = _head_bytes(datas, stored, cut.n_before)
+    if n_head is None:
+        notes.ask(
+            "header",
+            "Messages of several lengths do not begin alike: how long is a header?",
+        )
+        return None
+    if _begins_oddly(n_head, stored, datas) and notes.answer("dtype") is None:
+        other = "big" if stored.byte_order == "little" else "little"
+        twin = replace(stored, byte_order=other)
+        text = f"The samples begin at byte {n_head}, or in the other byte order before: which one?"
+        notes.ask("dtype", text, [Choice(spelled(stored)), Choice(spelled(twin))])
+        return None
+    return n_head
 
 
 def numbers_in(stored: Stored, datas: Sequence[bytes]) -> list[Float64]:
@@ -174,10 +192,8 @@ def _begins_oddly(n_head: int, stored: Stored, datas: Sequence[bytes]) -> bool:
 # -- ends and channels ----------------------------------------------------------------------------
 
 
-def _cut(
-    runs: list[Float64], stored: Stored, notes: Notes
-) -> tuple[int, int, int, str] | None:
-    """(numbers before, numbers behind, channels, layout)"""
+def _cut(runs: list[Float64], stored: Stored, notes: Notes) -> Cut | None:
+    """None where something of it is asked for."""
     lag = _likely_lag(runs)
     answered = _answered_head(notes, stored)
     head = ends.head_of(runs, lag) if answered is None else answered
@@ -207,11 +223,11 @@ def _cut(
             "channels", f"Messages hold no whole number of {found[0]} channels: how many?"
         )
         return None
-    return None if found is None else (head, tail, *found)
+    return None if found is None else Cut(head, tail, *found)
 
 
 def _answered_head(notes: Notes, stored: Stored) -> int | None:
-    """Numbers that a header of so many bytes takes; one that ends within a number is none."""
+    """How many numbers the answered header takes up; None where nobody has answered."""
     text = notes.answer("header")
     if text is None or not text.isdigit():
         return None

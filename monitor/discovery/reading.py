@@ -30,6 +30,8 @@ from monitor.signal.payload.tree_samples import are_bytes
 
 BYTE_ENDS = 16  # samples of an 8-bit sensor that came so near to both ends would be clipped
 
+BARE_BYTES = (0, 17, 18)  # data types of Sparkplug: none stated, Bytes, File
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -92,35 +94,42 @@ def _sparkplug(group: ShapeGroup, notes: Notes) -> Reading | None:
     found = records_of.sparkplug_names(payloads, notes)
     if found is None:
         return None
-    names, kinds = found
+    names, metrics = found
     settings: dict[str, Any] = {"format": "sparkplug", "metrics": names}
-    untyped = [
-        held for kind, datatype, held in kinds if kind == 16 and datatype in (0, 17, 18)
-    ]
-    if untyped:
-        every = [records_of.sparkplug_metrics(data) for data in payloads]
-        blobs = [one[name][2] for one in every for name in names if name in one]
-        if sum(map(len, blobs)) < binary.MIN_BYTES:
-            notes.ask("messages", raw_bytes.too_little(len(blobs)))
-            return None
-        stored = raw_bytes.number_type(blobs, notes, tails=(0,))
-        if stored is None:
-            return None
-        settings |= raw_bytes.settings_of_type(stored)
-    elif any(kind in (10, 11) and not datatype for kind, datatype, _ in kinds):
-        answer = notes.ask(
-            "dtype",
-            "The metrics are whole numbers whose type only the birth certificate names: which?",
-            [Choice(one) for one in ("int16", "int32", "int8")],
-        )
-        if answer is None:
-            return None
-        settings["dtype"] = answer
+    told = _sparkplug_type(payloads, names, metrics, notes)
+    if told is None:
+        return None
+    settings |= told
     if len(group.topics) == 1 and records_of.has_own_sequence(payloads):
         settings["sequence"] = True
         notes.say("sequence", "seq goes up by one a message")
     channels = words.channel_names([name.replace("/", ".") for name in names])
     return Reading(settings, channels if len(names) > 1 else ("a",), tuple(names))
+
+
+def _sparkplug_type(
+    payloads: Sequence[bytes],
+    names: Sequence[str],
+    metrics: Sequence[records_of.Metric],
+    notes: Notes,
+) -> dict[str, Any] | None:
+    """The settings of the samples' type, where no message names it; None where it is asked for."""
+    if any(one.field == records_of.BYTES and one.datatype in BARE_BYTES for one in metrics):
+        every = [records_of.sparkplug_metrics(data) for data in payloads]
+        blobs = [one[name].held for one in every for name in names if name in one]
+        if sum(map(len, blobs)) < binary.MIN_BYTES:
+            notes.ask("messages", raw_bytes.too_little(len(blobs)))
+            return None
+        stored = raw_bytes.number_type(blobs, notes, tails=(0,))
+        return None if stored is None else raw_bytes.settings_of_type(stored)
+    if any(one.field in records_of.INTEGERS and not one.datatype for one in metrics):
+        answer = notes.ask(
+            "dtype",
+            "The metrics are whole numbers whose type only the birth certificate names: which?",
+            [Choice(one) for one in ("int16", "int32", "int8")],
+        )
+        return None if answer is None else {"dtype": answer}
+    return {}
 
 
 def _raw(group: ShapeGroup, notes: Notes) -> Reading | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from monitor.discovery import words
 from monitor.discovery.notes import Choice, Notes
@@ -13,9 +13,16 @@ from monitor.signal.payload.senml import LABELS, SEPARATORS
 from monitor.signal.payload.units import MS2_PER_UNIT, spelled
 
 _METRIC, _SEQUENCE, _NAME, _DATATYPE = 2, 3, 1, 4
-_NUMBERS = {10, 11, 12, 13}
-_BYTES = 16
-_INTEGERS = {10, 11}
+# Fields of a metric that hold its value.
+INTEGERS, _OTHER_NUMBERS, BYTES = (10, 11), (12, 13), 16
+
+
+class Metric(NamedTuple):
+    """field : that holds the value. datatype : as stated, 0 where it is not. held : its bytes"""
+
+    field: int
+    datatype: int
+    held: bytes
 
 
 def is_senml(tree: Any) -> bool:
@@ -96,40 +103,38 @@ def _device(name: str, channels: Sequence[str]) -> str:
 # -- Sparkplug ------------------------------------------------------------------------------------
 
 
-def sparkplug_metrics(data: bytes) -> dict[str, tuple[int, int, bytes]]:
-    """By name: which kind of value, its stated type, and the bytes where it is such. None of what
-    is no Sparkplug.
-    """
+def sparkplug_metrics(data: bytes) -> dict[str, Metric]:
+    """By name. None of what is no Sparkplug."""
     try:
         return _metrics(data)
     except NotProtobuf:
         return {}
 
 
-def _metrics(data: bytes) -> dict[str, tuple[int, int, bytes]]:
-    found: dict[str, tuple[int, int, bytes]] = {}
+def _metrics(data: bytes) -> dict[str, Metric]:
+    found: dict[str, Metric] = {}
     for number, value in fields(data):
         if number != _METRIC or not isinstance(value, bytes):
             continue
-        name, kind, datatype, held = "", 0, 0, b""
+        name, place, datatype, held = "", 0, 0, b""
         for key, inner in fields(value):
             if key == _NAME and isinstance(inner, bytes):
                 name = inner.decode("utf-8", "replace")
             elif key == _DATATYPE and isinstance(inner, int):
                 datatype = inner
-            elif key in _NUMBERS or key == _BYTES:
-                kind, held = key, inner if isinstance(inner, bytes) else b""
+            elif key in (*INTEGERS, *_OTHER_NUMBERS, BYTES):
+                place, held = key, inner if isinstance(inner, bytes) else b""
         before = found.get(name)
-        found[name] = (kind, datatype, (before[2] if before else b"") + held)
+        found[name] = Metric(place, datatype, (before.held if before else b"") + held)
     return found
 
 
 def sparkplug_names(
     payloads: Sequence[bytes], notes: Notes
-) -> tuple[list[str], list[tuple[int, int, bytes]]] | None:
+) -> tuple[list[str], list[Metric]] | None:
     """The metrics that are samples, and what they hold over all messages."""
     everything = [sparkplug_metrics(data) for data in payloads]
-    kinds: dict[str, tuple[int, int, bytes]] = {}
+    kinds: dict[str, Metric] = {}
     for one in everything:
         kinds |= one
     if "" in kinds:
@@ -140,7 +145,7 @@ def sparkplug_names(
             " Control/Rebirth) while discover listens.",
         )
         return None
-    waves = [name for name, (kind, _, _) in kinds.items() if kind == _BYTES]
+    waves = [name for name, one in kinds.items() if one.field == BYTES]
     names = waves or [name for name in kinds if not words.is_context(name)]
     if not names:
         notes.ask("metrics", "Which metrics are samples?", [Choice(name) for name in kinds])

@@ -82,7 +82,7 @@ def _usable(delimiter: str, decimal: str, body: list[list[str]]) -> str:
 
 
 def _is_data(row: list[str], decimal: str) -> bool:
-    """Numbers, but for one cell that may be a time."""
+    """Numbers, except for one cell that may be a time."""
     odd = [cell for cell in row if not _is_number(cell, decimal)]
     if not odd:
         return True
@@ -161,23 +161,24 @@ def _columns(
     if not others:
         notes.ask("columns", "No column looks like samples: which ones are?")
         return None
-    names = [keys[index] for index in others]
-    if (
-        first.names
-        and len(others) > 1
-        and not words.are_axes([_bare(name) for name in names])
-    ):
-        text = f"Which columns are samples: {', '.join(names)}?"
-        answer = notes.ask("columns", text, [Choice(",".join(names))])
-        if answer is None:
-            return None
-        names = [one.strip() for one in answer.split(",")]
+    names = _settled_names([keys[index] for index in others], bool(first.names), notes)
+    if names is None:
+        return None
     if len(names) < n - (clock is not None):
         settings["columns"] = names
-    channels = (
-        words.channel_names([_bare(name) for name in names]) if first.names else names
-    )
-    return settings, tuple(channels) if first.names else _numbered(len(names))
+    if first.names:
+        return settings, tuple(words.channel_names([_bare(name) for name in names]))
+    return settings, _numbered(len(names))
+
+
+def _settled_names(names: list[str], is_named: bool, notes: Notes) -> list[str] | None:
+    """Of the columns with samples; None where they are asked for."""
+    is_clear = len(names) < 2 or words.are_axes([_bare(name) for name in names])
+    if not is_named or is_clear:
+        return names
+    text = f"Which columns are samples: {', '.join(names)}?"
+    answer = notes.ask("columns", text, [Choice(",".join(names))])
+    return None if answer is None else [one.strip() for one in answer.split(",")]
 
 
 def _bare(name: str) -> str:

@@ -20,7 +20,7 @@ G = 9.80665
 OFFSET = 0.05  # by which a cheap sensor's gravity is off
 NEAR = 0.02
 NEAR_OF_MG = 0.008  # 1 g in cm/s² is 2 % less
-REST = 0.5  # vibration is less than so much of gravity
+REST = 0.5  # of gravity: at rest, vibration is less
 STEADY = 0.03
 OF_GRAVITY = {unit: G / ms2 for unit, ms2 in MS2_PER_UNIT.items()}
 # What common chips count for 1 g.

@@ -132,7 +132,7 @@ def _told_apart(paths: Sequence[str]) -> list[str]:
 
 
 def are_axes(paths: Sequence[str]) -> bool:
-    """All named as axes, or alike but for one letter or number."""
+    """All named as axes, or alike except for one letter or number."""
     paths = _told_apart(paths)
     if all(axis_of(path) for path in paths):
         return True

@@ -1,4 +1,4 @@
-"""A proposal as a commented configuration, in YAML that a person goes on editing."""
+"""A proposal as a commented configuration, in YAML for a person to edit further."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from monitor.records.verdict import Band
 
 MAIN_SHARE = 0.1  # of the evidence for NG: a band worth a name
 FEW_ROWS = 28  # as many stand below each other and can be read
-MAX_ALONE = 12  # rows of more that stand alone,
-LOUD_SHARE = 0.01  # if they hold so much of all contributions, whatever their sign
+MAX_ALONE = 12  # of more rows, so many are shown by themselves,
+LOUD_SHARE = 0.01  # if each holds this share of all contributions, whatever their sign
 
 
 def activation_maps(

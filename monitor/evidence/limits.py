@@ -42,7 +42,7 @@ def logit_threshold(
 def novelty_threshold(own: Commissioned, manifest: ModelManifest | None) -> float:
     """The sensor's own, but not below what healthy machines like it reach, where a model's training
     has shown that: first windows do not show how a machine runs in and drifts.
-    But a person who asked for a rate of false alarms has it.
+    A person who asked for a rate of false alarms gets that rate.
 
     Without a model the least is half a band: by less two windows of noise
     differ, and a floor for machines that run in would hide narrow faults of one

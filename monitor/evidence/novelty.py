@@ -1,5 +1,5 @@
-"""Novelty: how much of what a sensor hears now it was never heard to do in commissioning. Needs no
-NG example.
+"""Novelty: how far a sensor's spectrum lies outside what it showed in commissioning. Needs no NG
+example.
 
 Of each channel and band the baseline keeps the range that the commissioning
 windows' levels spanned. A level outside it counts by its distance d in dB as d²
@@ -21,10 +21,10 @@ import numpy as np
 from monitor.records.commissioned import Baseline
 from monitor.records.signal import Float32, Float64
 
-SCALE_DB = 2.0  # outside the range by so much, a band counts one half
+SCALE_DB = 2.0  # a band this far outside the range counts one half
 MIN_WINDOWS = 3
 MARGIN = 1.25  # on the highest of a few windows, where nobody asks for a rate
-# a score that is higher by more is an odd window's; others raise the threshold
+# a higher score belongs to an odd window; lower ones may raise the threshold
 ODD_TIMES = 3.0
 WINDOWS_PER_ODD_ONE = 50  # in commissioning: a dropout or a blow must not widen the range
 # What other machines exceed in about 5 % of their healthy windows: eight bearings that ran to

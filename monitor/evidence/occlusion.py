@@ -1,10 +1,10 @@
 """What the logit would be without parts of a window: a part is set to the level of the
 sensor's commissioning, and the network is asked again. Pure.
 
-The map says where the network sees a fault, this what its logit rests on.
-Patches are taken away as by Zeiler and Fergus (2014), whole bands as by Buck et
-al. (arXiv 2601.19017). What parts are worth does not add up: of two that say
-the same one may go, and of two that are needed each takes all with it.
+The map says where the network sees a fault; this says what its logit rests on.
+Patches are removed as in Zeiler and Fergus (2014), whole bands as in Buck et al.
+(arXiv 2601.19017). The falls do not add up: of two redundant parts either may
+go at no cost, and of two that are both needed each takes everything with it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Predict = Callable[[Float32], Float32]
 ALL_TIMES = slice(None)
 MAX_PATCHES = 10  # along time
 MAX_NAMED = 3  # bands
-LEAST_FALL = 0.01  # logit: a lesser one does not show where two digits are told
+LEAST_FALL = 0.01  # logit: a smaller one does not show in two digits
 
 
 @dataclass(frozen=True, slots=True)

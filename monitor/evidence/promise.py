@@ -19,7 +19,7 @@ from monitor.records.commissioned import Commissioned
 from monitor.records.evidence import Evidence
 from monitor.records.promise import Reference, Steps
 
-# A promise reaches so many times as far as the healthy time that it was learned from. Something
+# A promise reaches this many times the healthy time that it was learned from. Something
 # healthy that time did not show, a mode of the machine for instance, may come for the first time:
 # of whatever rate it is, it is expected REACH / e times within the reach at most, .74 times.
 REACH = 2.0

@@ -89,8 +89,7 @@ def half_scores(level_db: Float64) -> tuple[Float64, Float64] | None:
 
 
 def memory(scores: Float64) -> float:
-    """For how many windows a score says something of the next ones: windows for each independent
-    one.
+    """How many windows it takes for one independent one: how far a score still predicts the next.
 
     The larger of what neighbours say (independent_count), and what means of
     ever longer stretches say: their variance is that of one window by the
@@ -143,7 +142,7 @@ def _steps(
 
 
 def share_above(rank: int, n_blocks: int, miss: float) -> float:
-    """Upper bound, but for the chance `miss`, of the share of healthy windows that lie above the
-    rank-th highest of n_blocks independent blocks.
+    """Upper bound of the share of healthy windows that lie above the rank-th highest of n_blocks
+    independent blocks. It fails with probability `miss`.
     """
     return float(betaincinv(rank, n_blocks + 1 - rank, 1 - miss))

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-from monitor.journal.schema import JournalError, connect_existing, transaction
+from monitor.journal.schema import connect_existing, reading, transaction
 from monitor.records.diagnosis import Ask, AskAnswer
 
 MAX_ASKS = 1000  # the latest; what was answered before stays in the events
@@ -51,10 +51,8 @@ class AskStore:
 
     def open(self) -> list[Ask]:
         """Those that are not answered yet, oldest first."""
-        try:
+        with reading():
             return [Ask(*row) for row in self._link.execute(_OPEN)]
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def answer(self, ask_id: int) -> str | None:
         """None as long as there is none."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from sqlite3 import Connection, Error
+from sqlite3 import Connection
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,9 @@ from monitor.journal.reader import SELECT_VERDICT, read_row, unpack_quality, unp
 from monitor.journal.schema import (
     END_NS,
     NEWEST_FIRST,
-    JournalError,
     connect_existing,
     connect_read_only,
+    reading,
     transaction,
 )
 from monitor.journal.views import SENSORS
@@ -46,7 +47,7 @@ COMMISSIONED, REFUSED, UNDONE = (
 )
 KINDS = (COMMISSIONED, REFUSED, UNDONE)
 
-# Windows that can commission, newest grid only; of before geometries were kept, the grid tells.
+# Windows that can commission, newest grid only. Older ones have no geometry: there the grid tells.
 USABLE = (
     " FROM verdict v JOIN map m USING (row_id) WHERE v.sensor = ? AND v.status IN ('OK', 'NG',"
     " 'LEARNING') AND m.spectrum IS NOT NULL"
@@ -214,7 +215,7 @@ class CommissioningStore:
         return _active(self._link)
 
     def pin(self, commissioning_id: int, geometry: Geometry) -> None:
-        """Say by which geometry a commissioning of before geometries were kept was made."""
+        """Record the geometry of a commissioning that is older than recorded geometries."""
         with transaction(self._link) as link:
             link.execute(
                 "UPDATE commissioning SET geometry = ? WHERE commissioning_id = ?",
@@ -350,15 +351,10 @@ def promise_basis(
     """Every sensor, the commissionings that hold, and those whose sensors have drifted since.
     Raises JournalError.
     """
-    link = connect_read_only(path)
-    try:
+    with closing(connect_read_only(path)) as link, reading():
         states = promise_states(link).values()
         drifted = {state.commissioning_id for state in states if state.drift_told}
         return [name for (name,) in link.execute(SENSORS)], _active(link), drifted
-    except Error as error:
-        raise JournalError(f"the journal cannot be read: {error}.") from error
-    finally:
-        link.close()
 
 
 def spread(row_ids: Sequence[int], n: int) -> list[int]:

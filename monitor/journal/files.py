@@ -24,7 +24,7 @@ OnPages = Callable[[int, int], None]  # pages done, and of how many
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """aside : where the journal of before is kept; None where there was none"""
+    """aside : where the previous journal is kept; None where there was none"""
 
     n_bytes: int
     aside: Path | None

@@ -1,4 +1,4 @@
-"""The settings that the service runs with, as others may see them, and orders to read them anew."""
+"""The settings that the service runs with, as others may see them, and orders to reload them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from sqlite3 import Error
 from typing import Any
 
 from monitor.journal.events import store_events
-from monitor.journal.schema import JournalError, connect_existing, transaction
+from monitor.journal.schema import connect_existing, reading, transaction
 from monitor.records.batch import Event
 from monitor.records.notes import signed
 
@@ -53,7 +52,7 @@ class InUseStore:
             link.execute(_TELL, (found.at_ns, found.salt, json.dumps(dict(found.leaves))))
 
     def refuse(self, why: str) -> None:
-        """The service goes on with what it had."""
+        """The service keeps the settings it had."""
         with transaction(self._link) as link:
             link.execute(_REFUSE, (why,))
 
@@ -67,7 +66,7 @@ class InUseStore:
         return InUse(at_ns, salt, values, refused)
 
     def order(self, author: str, comment: str, at_ns: int) -> None:
-        """Have the service read its settings anew."""
+        """Make the service read its settings again."""
         text = signed("reload of the settings asked for", author, comment)
         with transaction(self._link) as link:
             link.execute(_ORDER, (at_ns, author))
@@ -82,7 +81,5 @@ class InUseStore:
         return True
 
     def _first(self, query: str) -> Any:
-        try:
+        with reading():
             return self._link.execute(query).fetchone()
-        except Error as error:
-            raise JournalError(f"the journal cannot be read: {error}.") from error

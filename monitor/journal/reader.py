@@ -20,13 +20,7 @@ from monitor.journal.occlusions import newest_occluded, occlusion_of
 from monitor.journal.places import ID_OF_KIND, TABLE_OF_KIND, furthest_behind
 from monitor.journal.refusals import Refusal, refusals
 from monitor.journal.samples import unpack_samples
-from monitor.journal.schema import (
-    END_NS,
-    UNDONE,
-    JournalError,
-    connect_read_only,
-    one_moment,
-)
+from monitor.journal.schema import END_NS, UNDONE, connect_read_only, one_moment, reading
 from monitor.journal.taken_over import taken_over
 from monitor.journal.window_context import context_of
 from monitor.journal.writer import POINTS
@@ -40,25 +34,27 @@ from monitor.records.signal import Float32
 from monitor.records.verdict import Band, Status, Verdict
 
 VERDICT_COLUMNS = (
-    *(
-        "sensor",
-        "segment",
-        "first_sample",
-        "n_samples",
-        "start_ns",
-        "end_ns",
-        "status",
-        "reason",
-    ),
-    *("kinds", "scores", "band_low_hz", "band_high_hz", "band_share", "alarm", "running"),
-    *(
-        "model_id",
-        "continuity",
-        "quality_names",
-        "quality",
-        "geometry_id",
-        "commissioning_id",
-    ),
+    "sensor",
+    "segment",
+    "first_sample",
+    "n_samples",
+    "start_ns",
+    "end_ns",
+    "status",
+    "reason",
+    "kinds",
+    "scores",
+    "band_low_hz",
+    "band_high_hz",
+    "band_share",
+    "alarm",
+    "running",
+    "model_id",
+    "continuity",
+    "quality_names",
+    "quality",
+    "geometry_id",
+    "commissioning_id",
 )
 SELECT_VERDICT = (
     f"SELECT row_id, {', '.join('v.' + name for name in VERDICT_COLUMNS)}, g.f_edges_hz,"
@@ -125,10 +121,8 @@ class JournalReader:
 
     def taken_over(self) -> str:
         """What was taken over of another journal and what was not; '' where nothing was."""
-        try:
+        with reading():
             return taken_over(self._link)
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def last_row_id(self) -> int:
         return int(
@@ -143,33 +137,25 @@ class JournalReader:
 
     def context(self, row_ids: Iterable[int]) -> dict[int, Context]:
         """Speed, load, tool and the like of these windows, where any was told."""
-        try:
+        with reading():
             return context_of(self._link, row_ids)
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def indicators(self, row_ids: Iterable[int]) -> dict[int, dict[str, float]]:
         """Condition indicators of these windows by name, where they have any."""
-        try:
+        with reading():
             return indicators_of(self._link, row_ids)
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def diagnosis(
         self, sensor: str, from_ns: int = -(2**63), to_ns: int = END_NS
     ) -> Diagnosed | None:
         """The newest of a sensor's signal that ended in a span of time."""
-        try:
+        with reading():
             return newest_diagnosis(self._link, sensor, from_ns, to_ns)
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def asked_diagnosis(self, sensor: str, from_ns: int, to_ns: int) -> Diagnosed | None:
         """The newest that somebody asked for, of signal that ended in a span of time."""
-        try:
+        with reading():
             return newest_diagnosis(self._link, sensor, from_ns, to_ns, is_asked=True)
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def diagnosis_of_alarm(self, sensor: str, to_ns: int = END_NS) -> Diagnosed | None:
         """The newest since a sensor's alarm was last raised; None where that one has none."""
@@ -182,17 +168,13 @@ class JournalReader:
 
     def occlusion(self, row_id: int) -> Occlusion | None:
         """Of a window that raised an alarm; None where there is none."""
-        try:
+        with reading():
             return occlusion_of(self._link, row_id)
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def newest_occluded(self, sensor: str, from_ns: int, to_ns: int) -> int | None:
         """The row of a sensor's newest window that has one, of those that ended in a span."""
-        try:
+        with reading():
             return newest_occluded(self._link, sensor, from_ns, to_ns)
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Windows by sensor and status."""
@@ -214,17 +196,13 @@ class JournalReader:
 
     def refusals(self, since_ns: int = 0, limit: int = 100) -> list[Refusal]:
         """What was refused since a time, by topic and reason, the latest first."""
-        try:
+        with reading():
             return refusals(self._link, since_ns, limit)
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def mutes(self, now_ns: int) -> dict[str, Mute]:
         """The mutes that hold, by sensor."""
-        try:
+        with reading():
             return standing(self._link, now_ns)
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be read: {error}.") from error
 
     def health(self) -> tuple[int, dict[str, Any]] | None:
         """The newest health figures and their time."""
@@ -297,17 +275,12 @@ class JournalReader:
         """All that is read inside is of one moment. Raises JournalError also for what fails while
         rows are fetched.
         """
-        try:
-            with one_moment(self._link):
-                yield
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be read: {error}.") from error
+        with reading(), one_moment(self._link):
+            yield
 
     def _execute(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
-        try:
+        with reading():
             return self._link.execute(query, values)
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be read: {error}.") from error
 
 
 def read_row(found: tuple[Any, ...]) -> Row:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from monitor.journal.events import store_events
 from monitor.journal.places import ID_OF_KIND, TABLE_OF_KIND, RowKind
 from monitor.journal.schema import (
     END_NS,
-    JournalError,
     connect_existing,
     connect_read_only,
+    reading,
     transaction,
 )
 from monitor.journal.trend_changes import count_all, note_all
@@ -137,13 +138,8 @@ class ResendStore:
 
 def refused_rows(path: Path) -> list[RefusedRows]:
     """What every output refused, by reason, the most frequent first. Raises JournalError."""
-    link = connect_read_only(path)
-    try:
+    with closing(connect_read_only(path)) as link, reading():
         found = [row for kind in ID_OF_KIND for row in _refused(link, kind)]
-    except sqlite3.Error as error:
-        raise JournalError(f"the journal cannot be read: {error}.") from error
-    finally:
-        link.close()
     return sorted(found, key=lambda row: (row.output, -row.n_rows))
 
 

@@ -1,4 +1,4 @@
-"""Raw samples as the journal keeps them: exactly, but for the sign of a zero.
+"""Raw samples as the journal keeps them: exactly, except for the sign of a zero.
 
 Most sensors send whole numbers, and the service multiplies them by a scale.
 Where every sample of a channel is such a multiple, the numbers are kept as they

@@ -279,6 +279,15 @@ def transaction(link: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
+def reading() -> Iterator[None]:
+    """Raises JournalError where SQLite cannot read."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise JournalError(f"the journal cannot be read: {error}.") from error
+
+
+@contextmanager
 def one_moment(link: sqlite3.Connection) -> Iterator[None]:
     """All that is read inside is of one moment."""
     link.execute("BEGIN")

@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,10 @@ from monitor.journal.labels import ACKNOWLEDGED
 from monitor.journal.positions import check_generation, resumed, store_position
 from monitor.journal.schema import (
     NEWEST_FIRST,
-    JournalError,
     connect,
     connect_read_only,
     one_moment,
+    reading,
     transaction,
 )
 from monitor.journal.tail_records import tail_records
@@ -88,7 +88,7 @@ class SuccessionReader:
 
     def read(self) -> Handed | None:
         """None while there is nothing to hand on: no position, or a tail of unknown records."""
-        with _told(), one_moment(self._link):
+        with reading(), one_moment(self._link):
             return _handed(self._link)
 
     def is_delivered(self, handed: Handed, outputs: Sequence[str]) -> bool:
@@ -98,7 +98,7 @@ class SuccessionReader:
             "SELECT count(*) FROM output_cursor WHERE (kind = 'verdict' AND cursor < ?"
             f" OR kind = 'event' AND cursor < ?) AND output IN ({marks})"
         )
-        with _told():
+        with reading():
             found = self._link.execute(
                 query, (handed.last_row, handed.last_event, *outputs)
             ).fetchone()
@@ -133,14 +133,6 @@ def take_over(
         store_position(link, found.position)
         _own_id(link)
         link.execute("UPDATE journal_name SET taken_ns = ?, text = ?", (now_ns, text))
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise JournalError(f"the journal cannot be read: {error}.") from error
 
 
 def _own_id(link: sqlite3.Connection) -> str:
@@ -179,8 +171,8 @@ def _handed(link: sqlite3.Connection) -> Handed | None:
 def _all_records(
     link: sqlite3.Connection, position: SourcePosition
 ) -> dict[str, TailRecords] | None:
-    """Of every stream. One of before records were noted has taken all before the position; where
-    its tail came in is not known: None.
+    """Of every stream; None where one has a tail of unknown records. A stream that is older than
+    noted records has taken everything before the position.
     """
     known = tail_records(link)
     tails = {sensor for (sensor,) in link.execute("SELECT DISTINCT sensor FROM tail")}
@@ -194,7 +186,7 @@ def _all_records(
 
 def _needed(records: Iterable[TailRecords]) -> Iterator[int]:
     """The first record of each unfinished window. A sensor that has none, silent for long maybe,
-    needs nothing of before the position: all of that is stored.
+    needs nothing from before the position: all of that is stored.
     """
     for one in records:
         if one.n_samples:

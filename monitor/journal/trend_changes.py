@@ -83,7 +83,7 @@ def count_all(link: sqlite3.Connection, from_ns: int, to_ns: int) -> tuple[int, 
 
 
 def has_gap(link: sqlite3.Connection, after: int) -> bool:
-    """Notes that followed this one have gone, unread by whoever got so far."""
+    """Notes that followed this one were deleted before an output that had got here read them."""
     found = link.execute(_IS_GAP, (after, after + 1)).fetchone()
     return found is not None and bool(found[0])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +14,7 @@ from monitor.journal.schema import END_NS, NEWEST_FIRST, UNDONE
 from monitor.records.batch import TROUBLES
 from monitor.records.diagnosis import Diagnosed
 from monitor.records.evidence import LOGIT, Evidence, probability
+from monitor.records.trend import excess_of
 from monitor.records.verdict import Band
 
 SINCE_ROWS = 3600  # how far back a state is followed: an hour at a window a second
@@ -56,14 +56,8 @@ class Score:
 
     @property
     def excess(self) -> float | None:
-        """How far the score goes beyond its threshold; positive is NG. Logits are logarithms."""
-        if self.threshold is None:
-            return None
-        if self.unit == LOGIT:
-            return self.score - self.threshold
-        if self.score <= 0 or self.threshold <= 0:
-            return None
-        return math.log(self.score / self.threshold)
+        """As records.trend.excess_of: positive is NG."""
+        return excess_of(self.unit, self.score, self.threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +200,8 @@ class JournalViews(JournalReader):
         return [name for (name,) in self._execute(SENSORS)]
 
     def newest(self, sensor: str) -> WindowSummary | None:
-        query = (
-            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? {NEWEST_FIRST} LIMIT 1"
-        )
-        return next(map(_summary, self._execute(query, (sensor,))), None)
+        found = self._windows(f"WHERE sensor = ? {NEWEST_FIRST} LIMIT 1", sensor)
+        return found[0] if found else None
 
     def changes(self, after_row: int) -> list[WindowSummary]:
         """The last of each sensor's verdicts written after a row, oldest first."""
@@ -218,8 +210,7 @@ class JournalViews(JournalReader):
             SELECT max(row_id) FROM verdict_row NOT INDEXED
             WHERE row_id > ? GROUP BY sensor_id
         """
-        query = f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE row_id IN ({newest}) ORDER BY row_id"
-        return [_summary(row) for row in self._execute(query, (after_row,))]
+        return self._windows(f"WHERE row_id IN ({newest}) ORDER BY row_id", after_row)
 
     def since(self, newest: WindowSummary) -> Since:
         """When the sensor took on the status of its newest verdict."""
@@ -251,26 +242,15 @@ class JournalViews(JournalReader):
         self, sensor: str, before_ns: int | None, limit: int
     ) -> list[WindowSummary]:
         """A sensor's verdicts that ended before a time, newest first."""
-        query = (
-            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns < ? ORDER BY end_ns"
-            " DESC LIMIT ?"
-        )
-        return [
-            _summary(row)
-            for row in self._execute(query, (sensor, _or_end(before_ns), limit))
-        ]
+        where = "WHERE sensor = ? AND end_ns < ? ORDER BY end_ns DESC LIMIT ?"
+        return self._windows(where, sensor, _or_end(before_ns), limit)
 
     def between(
         self, sensor: str, from_ns: int, to_ns: int, limit: int
     ) -> list[WindowSummary]:
         """A sensor's verdicts that ended in a span of time, oldest first."""
-        query = (
-            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns BETWEEN ? AND ?"
-            " ORDER BY end_ns LIMIT ?"
-        )
-        return [
-            _summary(row) for row in self._execute(query, (sensor, from_ns, to_ns, limit))
-        ]
+        where = "WHERE sensor = ? AND end_ns BETWEEN ? AND ? ORDER BY end_ns LIMIT ?"
+        return self._windows(where, sensor, from_ns, to_ns, limit)
 
     def still_kept(self, row_ids: Iterable[int]) -> dict[int, bool]:
         """Those of these windows that the journal still has, and whether with their raw samples."""
@@ -283,21 +263,19 @@ class JournalViews(JournalReader):
 
     def judged_after(self, sensor: str, at_ns: int, limit: int) -> list[WindowSummary]:
         """The first OK and NG windows that began at a time or later, oldest first."""
-        query = (
-            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns > ? AND start_ns >="
-            " ? AND status IN ('OK', 'NG') ORDER BY end_ns LIMIT ?"
+        where = (
+            "WHERE sensor = ? AND end_ns > ? AND start_ns >= ? AND status IN ('OK', 'NG')"
+            " ORDER BY end_ns LIMIT ?"
         )
-        return [
-            _summary(row) for row in self._execute(query, (sensor, at_ns, at_ns, limit))
-        ]
+        return self._windows(where, sensor, at_ns, at_ns, limit)
 
     def judged_before(self, sensor: str, at_ns: int, limit: int) -> list[WindowSummary]:
         """The last OK and NG windows that ended by a time, newest first."""
-        query = (
-            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns <= ?"
-            " AND status IN ('OK', 'NG') ORDER BY end_ns DESC LIMIT ?"
+        where = (
+            "WHERE sensor = ? AND end_ns <= ? AND status IN ('OK', 'NG')"
+            " ORDER BY end_ns DESC LIMIT ?"
         )
-        return [_summary(row) for row in self._execute(query, (sensor, at_ns, limit))]
+        return self._windows(where, sensor, at_ns, limit)
 
     def after(
         self, sensor: str, place: tuple[int, int], to_ns: int, limit: int
@@ -305,17 +283,15 @@ class JournalViews(JournalReader):
         """A sensor's verdicts behind a place in time, oldest first. place : end_ns and row_id of
         the verdict before; to_ns : they ended before it
         """
-        query = (
-            f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE sensor = ? AND end_ns >= ? AND end_ns <"
-            " ? AND (end_ns, row_id) > (?, ?) ORDER BY end_ns, row_id LIMIT ?"
+        where = (
+            "WHERE sensor = ? AND end_ns >= ? AND end_ns < ? AND (end_ns, row_id) > (?, ?)"
+            " ORDER BY end_ns, row_id LIMIT ?"
         )
-        found = self._execute(query, (sensor, place[0], to_ns, *place, limit))
-        return [_summary(row) for row in found]
+        return self._windows(where, sensor, place[0], to_ns, *place, limit)
 
     def stored_after(self, row_id: int, limit: int) -> list[WindowSummary]:
         """All sensors' verdicts stored after a row, oldest first."""
-        query = f"SELECT {SUMMARY_COLUMNS} FROM verdict WHERE row_id > ? ORDER BY row_id LIMIT ?"
-        return [_summary(row) for row in self._execute(query, (row_id, limit))]
+        return self._windows("WHERE row_id > ? ORDER BY row_id LIMIT ?", row_id, limit)
 
     def last_ok(self, sensor: str, before_ns: int, model_id: str) -> int | None:
         """The newest OK row with a map before a time, judged by the same model: to compare with.
@@ -331,12 +307,8 @@ class JournalViews(JournalReader):
         return None if found is None else int(found[0])
 
     def has_kept_window(self, row_id: int) -> bool:
-        return (
-            self._execute(
-                "SELECT 1 FROM kept_window WHERE row_id = ?", (row_id,)
-            ).fetchone()
-            is not None
-        )
+        query = "SELECT 1 FROM kept_window WHERE row_id = ?"
+        return self._execute(query, (row_id,)).fetchone() is not None
 
     def last_event_id(self) -> int:
         return int(
@@ -356,27 +328,21 @@ class JournalViews(JournalReader):
         """Events written before an event, newest first. kinds : these alone; () for all."""
         marks = ", ".join("?" * len(kinds))
         of_kind = f" AND kind IN ({marks})" if kinds else ""
-        query = (
-            f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id < ? AND (? IS NULL OR sensor = ?)"
-            f"{of_kind} ORDER BY event_id DESC LIMIT ?"
+        where = (
+            f"WHERE event_id < ? AND (? IS NULL OR sensor = ?){of_kind}"
+            " ORDER BY event_id DESC LIMIT ?"
         )
-        values = (_or_end(before), sensor, sensor, *kinds, limit)
-        return [StoredEvent(*row) for row in self._execute(query, values)]
+        return self._events(where, _or_end(before), sensor, sensor, *kinds, limit)
 
     def events_between(self, sensor: str, from_ns: int, to_ns: int) -> list[StoredEvent]:
-        query = (
-            f"SELECT {EVENT_COLUMNS} FROM event WHERE sensor = ? AND at_ns BETWEEN ? AND ? ORDER BY"
-            " event_id"
-        )
-        return [StoredEvent(*row) for row in self._execute(query, (sensor, from_ns, to_ns))]
+        where = "WHERE sensor = ? AND at_ns BETWEEN ? AND ? ORDER BY event_id"
+        return self._events(where, sensor, from_ns, to_ns)
 
     def alarm_events(self) -> dict[str, StoredEvent]:
         """Each sensor's newest event about its alarm: raised, acknowledged or cleared."""
-        query = (
-            f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id IN "
-            "(SELECT max(event_id) FROM event WHERE kind IN (?, ?, ?) GROUP BY sensor)"
-        )
-        return {row[2]: StoredEvent(*row) for row in self._execute(query, ALARM_KINDS)}
+        newest = "SELECT max(event_id) FROM event WHERE kind IN (?, ?, ?) GROUP BY sensor"
+        found = self._events(f"WHERE event_id IN ({newest})", *ALARM_KINDS)
+        return {event.sensor: event for event in found}
 
     def alarm_states(self) -> dict[str, tuple[StoredEvent, StoredEvent | None]]:
         """Each sensor's newest raising or clearing of its alarm, and the acknowledgement that came
@@ -439,10 +405,8 @@ class JournalViews(JournalReader):
         return None if found is None else int(found[0])
 
     def event(self, event_id: int) -> StoredEvent | None:
-        found = self._execute(
-            f"SELECT {EVENT_COLUMNS} FROM event WHERE event_id = ?", (event_id,)
-        ).fetchone()
-        return None if found is None else StoredEvent(*found)
+        found = self._events("WHERE event_id = ?", event_id)
+        return found[0] if found else None
 
     def events_of(self, event_ids: Iterable[int], sensor: str | None) -> list[StoredEvent]:
         """These events, newest first; of a sensor, or of all."""
@@ -475,6 +439,15 @@ class JournalViews(JournalReader):
 
     def labels(self, row_ids: Sequence[int]) -> list[StoredLabel]:
         return labels_of(self._link, row_ids)
+
+    def _windows(self, where: str, *values: object) -> list[WindowSummary]:
+        """where : the rest of the query"""
+        query = f"SELECT {SUMMARY_COLUMNS} FROM verdict {where}"
+        return [_summary(row) for row in self._execute(query, values)]
+
+    def _events(self, where: str, *values: object) -> list[StoredEvent]:
+        query = f"SELECT {EVENT_COLUMNS} FROM event {where}"
+        return [StoredEvent(*row) for row in self._execute(query, values)]
 
     def _oldest_ns(self, sensor: str) -> int | None:
         query = "SELECT start_ns FROM verdict WHERE sensor = ? ORDER BY end_ns LIMIT 1"

@@ -1,4 +1,4 @@
-"""Writing the journal: one transaction per batch, and what a restarted service takes up again.
+"""Writing the journal: one transaction per batch, and what a restarted service resumes from.
 
 The writer is used by one thread. Other processes read (reader.py) and write
 labels and commissioning.
@@ -54,23 +54,29 @@ from monitor.records.verdict import Verdict
 
 MAX_BAD_PAYLOADS = 1000  # kept for inspection, newest first
 POINTS = "points"  # among the fields of a health row
-WITH_MAPS = 0.25  # the newest rows, whose maps are taken with them alone
-LOOKED_AT = 20_000  # maps, where some shall go
+WITH_MAPS = 0.25  # of the rows, the newest: they keep their maps as long as they last
+LOOKED_AT = 20_000  # maps, when looking for some to delete
 HEALTHY_SHARE = 8  # of the journal, at most, may be signals of when machines were well
 MAX_HEALTH_ROWS = 8640  # a day at one per 10 s
 
 ROW_COLUMNS = (
-    *(
-        "sensor_id",
-        "manner_id",
-        "segment",
-        "first_sample",
-        "n_samples",
-        "start_ns",
-        "end_ns",
-    ),
-    *("status", "reason", "scores", "band_low_hz", "band_high_hz", "band_share"),
-    *("alarm", "running", "quality", "commissioning_id"),
+    "sensor_id",
+    "manner_id",
+    "segment",
+    "first_sample",
+    "n_samples",
+    "start_ns",
+    "end_ns",
+    "status",
+    "reason",
+    "scores",
+    "band_low_hz",
+    "band_high_hz",
+    "band_share",
+    "alarm",
+    "running",
+    "quality",
+    "commissioning_id",
 )
 POSITION_FIELDS = tuple(field.name for field in fields(Position))
 _position_values = attrgetter(*POSITION_FIELDS)
@@ -141,7 +147,8 @@ class Journal:
             settle_asks(link, batch.answers)
             for request in batch.labels:
                 _store_label(link, request)
-            _add(link, batch.books, batch.counters)
+            _enter(link, batch.books)
+            _count(link, batch.counters)
             for update in batch.streams:
                 _store_stream(link, update)
             store_promises(link, batch.streams)
@@ -153,7 +160,7 @@ class Journal:
             store_position(link, batch.position)
 
     def streams(self) -> dict[str, StoredStream]:
-        """Every sensor's stored stream, to go on with after a start."""
+        """Every sensor's stored stream, to continue after a start."""
         rows = self._link.execute(
             "SELECT s.sensor, position, keys, alarm_recent, alarm_raised,"
             " coalesce(m.model_id, b.model_id), coalesce(m.geometry_id, b.geometry_id)"
@@ -188,7 +195,7 @@ class Journal:
         return dict(self._link.execute("SELECT delivery_key, digest FROM delivered"))
 
     def resumed(self) -> Resumed:
-        """Where a source that numbers its records goes on."""
+        """Where a source that numbers its records continues."""
         return resumed(self._link)
 
     def remembered(self) -> Remembered:
@@ -244,11 +251,7 @@ class Journal:
                     taken["maps"] += n_maps
                 else:
                     taken.update(_thin_rows(link, n_rows, outputs))
-            _add(
-                link,
-                Counter(),
-                Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}),
-            )
+            _count(link, {f"thinned.{kind}": n for kind, n in taken.items() if n})
         return taken
 
     def thin_trends(
@@ -260,11 +263,7 @@ class Journal:
         """
         with self._transaction() as link:
             taken = thin_trends(link, kept_s, now_ns, n_blocks)
-            _add(
-                link,
-                Counter(),
-                Counter({f"thinned.{kind}": n for kind, n in taken.items() if n}),
-            )
+            _count(link, {f"thinned.{kind}": n for kind, n in taken.items() if n})
         return taken
 
     def _insert_verdicts(
@@ -433,7 +432,7 @@ def _store_label(link: sqlite3.Connection, request: LabelRequest) -> None:
         b"",
     )
     link.execute(INSERT_BAD_PAYLOAD, what)
-    _add(link, Counter(), Counter({"bad_payloads.unknown_window": 1}))
+    _count(link, {"bad_payloads.unknown_window": 1})
 
 
 def _insert_bad_payloads(link: sqlite3.Connection, batch: Batch) -> None:
@@ -453,12 +452,15 @@ def _insert_bad_payloads(link: sqlite3.Connection, batch: Batch) -> None:
     )
 
 
-def _add(link: sqlite3.Connection, books: Counter[BookKey], counters: Counter[str]) -> None:
+def _enter(link: sqlite3.Connection, books: Mapping[BookKey, int]) -> None:
     link.executemany(
         "INSERT INTO book VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n_samples = n_samples +"
         " excluded.n_samples",
         [(*key, n) for key, n in books.items()],
     )
+
+
+def _count(link: sqlite3.Connection, counters: Mapping[str, int]) -> None:
     link.executemany(
         "INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value +"
         " excluded.value",

@@ -26,7 +26,7 @@ from monitor.settings import ConfigError
 
 ANSWER_S = 10.0
 READ_S = 60.0
-RECORDS_PER_READ, BATCH_S = 500, 0.1  # so many, or those that come meanwhile
+RECORDS_PER_READ, BATCH_S = 500, 0.1  # at most, or what comes within this time
 # An owner that is cut off for longer is treated as one that has left.
 TRANSACTION_MS = 600_000
 Call = Callable[[float], object]

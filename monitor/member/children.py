@@ -14,7 +14,7 @@ from monitor.exit_codes import EXIT_OK, EXIT_REFUSED, EXIT_SUPERSEDED
 from monitor.member.lease import BEAT, BEAT_S
 
 BACKOFF_S = (1.0, 30.0)
-STEADY_S = 60.0  # after so long a death is the first one again
+STEADY_S = 60.0  # a process that lived so long dies for the first time again
 STOP_S = 15.0  # the service itself leaves within 10 s
 POLL_S = 0.05
 

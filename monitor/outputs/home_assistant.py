@@ -204,8 +204,8 @@ class HomeAssistant:
 
 
 def _farewell(tree: Tree, before: str | None) -> str | None:
-    """The device with its components of before that are gone: they have nothing but a platform,
-    which removes them. None where none is gone.
+    """The device, and of its former components only the platform, which removes them. None where
+    none has gone.
     """
     known = {} if before is None else json.loads(before)["components"]
     gone = {

@@ -1,5 +1,5 @@
-"""Who is told of alarms, when, and in what words. Pure; webhook.py sends, and the
-journal's cursors remember.
+"""Who is told of alarms, when, and in what words. Pure; notices.py acts on it, and the journal's
+cursors remember.
 
 A point has one alarm at a time: raised, acknowledged by somebody, cleared.
 Retained MQTT topics carry its state. A webhook gets the news, but no storm of

@@ -95,6 +95,25 @@ HEALTH_COUNTERS = {  # these begin with the process, the books with the journal
     ),
 }
 
+# Prefix of counters in the books: metric, label, what it says.
+MESSAGE_COUNTERS = {
+    "windows.": ("camshaft_windows", "status", "Windows by status"),
+    "bad_payloads.": ("camshaft_bad_payloads", "reason", "Messages that could not be used"),
+    "tolerated.": (
+        "camshaft_tolerated",
+        "what",
+        "Oddities of messages that were read anyway",
+    ),
+    "sparkplug.": ("camshaft_sparkplug", "what", "Births, deaths and losses of edge nodes"),
+    "breaks.": ("camshaft_stream_breaks", "reason", "Breaks in the sensors' streams"),
+    "errors.": (
+        "camshaft_errors",
+        "kind",
+        "Faults of the service itself, survived; 0 is right",
+    ),
+    "thinned.": ("camshaft_thinned", "kind", "What the journal's size limit took away"),
+}
+
 log = logging.getLogger(__name__)
 
 
@@ -205,35 +224,7 @@ def _messages(books: Books) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "camshaft_messages_received", "MQTT messages received and settled", n_messages
     )
-    for prefix, name, label, text in (
-        ("windows.", "camshaft_windows", "status", "Windows by status"),
-        (
-            "bad_payloads.",
-            "camshaft_bad_payloads",
-            "reason",
-            "Messages that could not be used",
-        ),
-        (
-            "tolerated.",
-            "camshaft_tolerated",
-            "what",
-            "Oddities of messages that were read anyway",
-        ),
-        (
-            "sparkplug.",
-            "camshaft_sparkplug",
-            "what",
-            "Births, deaths and losses of edge nodes",
-        ),
-        ("breaks.", "camshaft_stream_breaks", "reason", "Breaks in the sensors' streams"),
-        (
-            "errors.",
-            "camshaft_errors",
-            "kind",
-            "Faults of the service itself, survived; 0 is right",
-        ),
-        ("thinned.", "camshaft_thinned", "kind", "What the journal's size limit took away"),
-    ):
+    for prefix, (name, label, text) in MESSAGE_COUNTERS.items():
         family = CounterMetricFamily(name, text, labels=[label])
         for counter, n in books.counters.items():
             if counter.startswith(prefix):

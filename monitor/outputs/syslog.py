@@ -28,7 +28,7 @@ from monitor.tls import client_context, explain
 
 FACILITIES = {"user": 1, "daemon": 3} | {f"local{n}": 16 + n for n in range(8)}
 ERROR, WARNING, NOTICE = 3, 4, 5
-MAX_BYTES = 2048  # every receiver should take so long a message (RFC 5424, 6.1)
+MAX_BYTES = 2048  # every receiver should take messages of this length (RFC 5424, 6.1)
 MAX_TEXT_CHARS = 1800
 BOM = "\ufeff"  # says that the text is UTF-8
 

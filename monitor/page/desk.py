@@ -59,9 +59,8 @@ T = TypeVar("T")
 MAX_ROWS = 2000
 MAX_EVENTS = 500
 MAX_KINDS = 50
-ASKED_NS = (
-    600 * 10**9
-)  # so long a diagnosis that somebody asked for is shown with new windows
+# how long new windows still show a diagnosis that somebody asked for
+ASKED_NS = 600 * 10**9
 REFUSED_NS = 86_400 * 10**9  # what was refused is shown for a day
 
 

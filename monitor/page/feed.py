@@ -43,7 +43,7 @@ POLL_S = 0.2
 EVENTS_AT_ONCE = 500
 HEARTBEAT_S = 2.0
 WAIT_S = 0.5
-BEAT_S = 3.0  # a browser that has heard nothing for so long hears that
+BEAT_S = 3.0  # after so long without news a browser is told that there is none
 MAX_WAITING = 50  # messages that one browser may be behind
 MAX_LISTENERS = 100
 # Reasons for which messages are refused that bring no samples.

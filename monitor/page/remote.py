@@ -173,7 +173,7 @@ def _check_status(answer: HTTPResponse) -> None:
 
 
 def _sentence(answer: HTTPResponse) -> str:
-    """Why it refuses, as far as it says so."""
+    """Why it refuses, if it says so."""
     try:
         tree = parsed(answer.read(PIECE_BYTES))
     except ValueError:

@@ -186,7 +186,7 @@ class RemotePart:
         return self._asked(f"{place}api/{rest}?{query}", rest.endswith("/sound"))
 
     def _asked(self, address: str, is_sound: bool) -> Response:
-        if self._is_silent:  # whoever waits for it would keep others waiting
+        if self._is_silent:  # waiting for it would keep others waiting
             raise HTTPException(
                 504, RemoteError(self._why or "not heard yet", 504).of(self.name)
             )
@@ -215,7 +215,7 @@ class RemotePart:
 
 
 def _checked(messages: Iterable[tuple[str, bytes]]) -> Iterator[Message]:
-    """What another page says, as far as it can be right. Raises ValueError."""
+    """What another page says, checked for plausibility. Raises ValueError."""
     known: dict[str, Tree] | None = None
     for name, text in messages:
         data = remote_views.parsed(text)

@@ -1,4 +1,4 @@
-"""What the configuration file would change in the service, and having it read anew."""
+"""What the configuration file would change in the service, and having it read again."""
 
 from __future__ import annotations
 

@@ -39,9 +39,8 @@ MAX_WINDOWS = 2000  # single windows in a view
 MAX_ROWS = {TEN_MINUTES_S: 720, HOUR_S: 1080, DAY_S: 4000}  # 5 days, 45 days, 11 years
 MAX_COLUMNS = 400  # of a waterfall
 MAX_EVENTS = 300
-OVERLAP_NS = (
-    DAY_S * 10**9
-)  # a row of a day may hold the last of one name and the first of the next
+# a row of a day may hold the last of one name and the first of the next
+OVERLAP_NS = DAY_S * 10**9
 MAX_POINTS = 25  # of one question about many
 WINDOWS_MS = 2 * HOUR_S * 1000  # no longer span is shown in single windows
 # Of a row's worst window: not in the journal; there without, and with raw samples.

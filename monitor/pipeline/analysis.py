@@ -89,7 +89,7 @@ class Analyser:
     def analyse(
         self, windows: Sequence[Window], baselines: Sequence[Baseline | None]
     ) -> list[Analysis]:
-        """Any number of windows of sensors under this rule; one result each, in order.
+        """Analyse any number of windows under this rule; one result each, in order.
 
         baselines : of each window's sensor, None where it is not commissioned,
             or where no network needs it

@@ -1,5 +1,5 @@
-"""Records that another owner of the partition has taken already: they are passed over, but for
-those of unfinished windows, which are read again. Pure.
+"""Records that an earlier owner of the partition has already taken are skipped, except those of
+unfinished windows, which are read again. Pure.
 """
 
 from __future__ import annotations

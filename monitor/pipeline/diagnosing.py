@@ -141,7 +141,7 @@ class Diagnoser:
         return found.signal.is_whole and not found.is_named and found.n_times < N_TIMES
 
     def _make_room(self, kept: str) -> None:
-        """At the expense of whoever began first."""
+        """At the expense of whichever sensor began first."""
         while self.n_bytes > MAX_BYTES:
             first = next((name for name in self._collected if name != kept), kept)
             self._forget(first)
@@ -200,7 +200,7 @@ class Diagnoser:
         return self._answer(question)
 
     def _healthy(self, last: Verdict, machine: Machine) -> Healthy | str:
-        """Or why there is none, in a few words."""
+        """The signal of when the machine was well, or in a few words why there is none."""
         own = last.commissioning_id
         if own is None:
             return "needs a signal of when the machine was well: commission the sensor"
@@ -223,7 +223,7 @@ class Diagnoser:
         courses: Sequence[ToldSpeed],
         now_ns: int,
     ) -> tuple[Machine, str]:
-        """At the speed that was told, and why none was."""
+        """The machine at the speed it was told to run at; and why no speed is known, else ""."""
         known = found.known
         if not known.speed_context:
             return known.machine, ""
@@ -239,7 +239,7 @@ class Diagnoser:
 
 
 def _is_signal(status: Status, is_asked: bool) -> bool:
-    """Of a machine that runs. Nobody has to commission a sensor before asking."""
+    """Whether it is signal of a running machine. An ask works before commissioning, too."""
     return status in (Status.OK, Status.NG) or (is_asked and status is Status.LEARNING)
 
 

@@ -220,7 +220,7 @@ class EdgeNodes:
         _check_names(birth, wanted)
 
     def _begin(self, node: _Node, topic: SparkplugTopic, sequence: int | None) -> None:
-        """A node's birth: its number begins anew, and its devices' births are to come."""
+        """A node's birth: its number starts over, and its devices' births are to come."""
         node.sequence, node.asked_ns, node.pause_ns = sequence, None, FIRST_PAUSE_NS
         for device in list(node.births):
             self._void(node, topic, device)

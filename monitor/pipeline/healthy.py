@@ -84,7 +84,7 @@ class HealthyCollector:
 
 
 def is_wanted(near: Surroundings) -> bool:
-    """Whether anything of the machine is judged by how it has grown."""
+    """Whether any part of the machine is judged by how far its lines have grown."""
     return near.machine.speed is not None or bool(near.speed_context)
 
 

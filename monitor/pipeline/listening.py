@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-MOST_S = 0.5  # that one look adds
+MOST_S = 0.5  # the most that one look adds
 
 
 class ListeningClock:
     """Stands still without a connection, and while a full disk or a stopped process held us up: no
-    sensor fell silent then. Where a connection comes back, it goes on from
-    where it stood.
+    sensor fell silent then. When a connection comes back, it continues from
+    where it stopped.
     """
 
     def __init__(self, now_s: float) -> None:

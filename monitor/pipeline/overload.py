@@ -7,7 +7,9 @@ from __future__ import annotations
 from monitor.records.batch import Event
 from monitor.records.signal import Window
 
-N_TICKS = 2  # a sensor without a judged window for so many is left without verdicts
+N_TICKS = (
+    2  # after so many without a judged window a sensor counts as left without verdicts
+)
 
 
 class Overload:

@@ -10,7 +10,7 @@ COMMIT_S = 0.1  # the longest a verdict waits for its commit
 TAIL_S = 2.0  # the longest a message waits for its acknowledgement
 ASSUMED_IN_FLIGHT = 20  # Mosquitto's default: no broker's own limit is taken to be less
 FORGET = 1.02  # a second: what was learned of the broker's limit is tried again after half a minute
-# Of the time, so much work before messages are let gather, and where they gather longest.
+# Share of time at work from which a turn waits for more messages, and at which it waits longest.
 BUSY, BUSIEST = 0.5, 0.8
 MAX_GATHER_S = 0.1
 REMEMBERED_S = 1.0
@@ -74,8 +74,9 @@ class Pacer:
 
 
 class Gathering:
-    """How busy the pipeline is, and how long a turn lets messages gather: many at a time cost less
-    each, and an idle pipeline lets nobody wait. Where that is not enough, other threads help.
+    """How busy the pipeline is, and how long a turn waits for more messages: many at a time cost
+    less each, and an idle pipeline keeps nobody waiting. Where that is not enough, other threads
+    help.
     """
 
     def __init__(self) -> None:
@@ -91,7 +92,7 @@ class Gathering:
 
     @property
     def needs_help(self) -> bool:
-        """Before that one thread does it for less: two hinder each other."""
+        """Below that, one thread alone is cheaper: two get in each other's way."""
         return self._busy >= BUSIEST
 
     @property

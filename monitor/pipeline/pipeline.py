@@ -1,4 +1,4 @@
-"""Messages in, a batch of verdicts out. Pure but for its sensors' state: no clock, no file.
+"""Messages in, a batch of verdicts out. Pure, except for the state it keeps: no clock, no file.
 
 Keeps account of every sample (received = analysed + judged_bad + dropped +
 waiting). `router.py` says what a message brings, `sensor.py` cuts it into
@@ -41,7 +41,7 @@ from monitor.signal.payload.base import PayloadError
 from monitor.signal.payload.identity import id_in_properties
 
 MAX_SENSORS = 5000  # a hostile publisher may invent names; each would cost memory
-# a message that waited for longer on our side tells no rate by arrival
+# the arrival of a message that waited longer on our side says nothing of its rate
 BEHIND_NS = 1_000_000_000
 MAX_UNHEARD = 500  # likewise of sensors that have sent nothing but what was refused
 HEAD_BYTES = 64  # of a bad payload, kept for inspection
@@ -83,8 +83,8 @@ class Pipeline:
 
         healthy_of : a sensor's signal of when its machine was well, of earlier batches
         judge : a turn's windows, in this thread or several
-        first_record : from which on a source that numbers its records delivers;
-            None where their numbers are not to be noted
+        first_record : the first that a source with numbered records delivers;
+            None where nobody needs their numbers
         """
         self.sensors: dict[str, Sensor] = {}
         self._rules = rules
@@ -147,13 +147,13 @@ class Pipeline:
                 sensor.adopt(analyser)
 
     def commission(self, commissioned: Mapping[str, Commissioned]) -> None:
-        """Use these baselines and thresholds from the next window on."""
+        """Use these baselines and thresholds, starting with the next window."""
         self._commissioned = commissioned
         for sensor in self.sensors.values():
             sensor.verdicts.commissioned = commissioned.get(sensor.name)
 
     def keep_all_maps_of(self, names: Set[str]) -> None:
-        """Of these sensors the journal gets every map and spectrum from the next window on."""
+        """From their next window on, store every map and spectrum of these sensors."""
         if names == self._all_maps_of:
             return
         self._all_maps_of = names
@@ -161,17 +161,17 @@ class Pipeline:
             sensor.verdicts.maps.keeps_all = sensor.name in names
 
     def geometry(self, name: str) -> Geometry | None:
-        """By which a sensor is judged now; None where no rule matches."""
+        """The geometry a sensor is judged by now; None where no rule matches."""
         known = self.sensors.get(name)
         analyser = self._router.analyser(name) if known is None else known.analyser
         return None if analyser is None else analyser.geometry
 
     def connected(self, is_resumed: bool) -> None:
-        """The source has a connection (again). What was sent in between is lost, but for messages
-        that are owed to us.
+        """The source has a connection (again). What was sent in between is lost, except for
+        messages that are still owed to us.
 
-        is_resumed : it goes on where the one before stopped; else its delivery
-            keys begin anew, and nothing is owed
+        is_resumed : it continues the session before; else delivery keys start
+            over, and nothing is owed
         """
         self._unsure = dict.fromkeys(self.sensors, is_resumed)
         if not is_resumed:
@@ -185,7 +185,7 @@ class Pipeline:
         self._lose_tails(self._catch_up.passed(key))
 
     def note(self, kind: str, text: str, n: int, now_ns: int) -> None:
-        """Something that the source has found out, counted."""
+        """Count something that the source has found out, and put it on record."""
         self._batch.counters[kind] += n
         self.event(Event(now_ns, "", kind, text))
 
@@ -236,7 +236,7 @@ class Pipeline:
             self._batch.events = events
 
     def ask(self, wanted: Iterable[Ask], now_ns: int) -> None:
-        """Diagnose these sensors with their next windows. What was asked already is passed over."""
+        """Diagnose these sensors with their next windows. Known asks are skipped."""
         for one in wanted:
             if one.ask_id in self._asked:
                 continue
@@ -300,8 +300,9 @@ class Pipeline:
         """The current batch, with the streams of all sensors that it touches.
 
         with_tails : with the streams of all that got samples, so that their
-            messages are settled Every message whose samples are thereby stored
-            is in batch.settled, in order of receipt.
+            messages are settled
+        Every message whose samples are thereby stored is in batch.settled, in
+        order of receipt.
         """
         batch, self._batch = self._batch, Batch()
         chosen = self._fresh | self._touched if with_tails else self._touched
@@ -322,7 +323,7 @@ class Pipeline:
         return batch
 
     def _keep_books_of_fresh(self, batch: Batch) -> None:
-        """Samples are booked when their stream is stored, not before."""
+        """Samples enter the books when their stream is stored, not before."""
         for key in [key for key in batch.books if key[0] in self._fresh]:
             self._batch.books[key] = batch.books.pop(key)
 
@@ -425,7 +426,7 @@ class Pipeline:
         return True
 
     def _lose_tails(self, names: Iterable[str]) -> None:
-        """The records of these sensors' unfinished windows are gone."""
+        """The records of these sensors' unfinished windows can no longer be read."""
         for name in names:
             n_lost = self.sensors[name].restore_without_tail(self._catch_up.give_up(name))
             self._batch.books[name, "dropped", "records_gone"] += n_lost
@@ -533,7 +534,7 @@ class Pipeline:
                 self._touched.add(name)
 
     def _note_not_understood(self, message: Message, detail: str, now_s: float) -> None:
-        """A sensor that sends nothing but what is refused is to be seen, too."""
+        """A sensor whose every message is refused must be visible, too."""
         name = self._router.whole_name(message.topic)
         sensor = self.sensors.get(name)
         if sensor is None:
@@ -555,7 +556,7 @@ class Pipeline:
             sensor.note_missing("outage")
 
     def _rule_of(self, name: str) -> SensorSettings | None:
-        """A known sensor's own: after a reload the old rule holds until its window is whole."""
+        """A known sensor keeps its rule after a reload until its current window is complete."""
         known = self.sensors.get(name)
         if known is not None:
             return known.rule

@@ -1,5 +1,5 @@
 """The samples of a message, whole: with the births of its sender, and with the other parts of its
-series. Pure but for the memory that it is given.
+series. Pure, except for the memory that it is given.
 """
 
 from __future__ import annotations

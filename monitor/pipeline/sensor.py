@@ -27,7 +27,7 @@ from monitor.text import first_bytes
 
 MANY_BROKEN = 8  # segments that end before a window is full: no accident
 SILENT_PERIODS = 3  # of the expected period
-MIN_SILENCE_S = 1.0  # a shorter pause is a hiccup on the way, whatever the period
+MIN_SILENCE_S = 1.0  # a shorter pause is jitter of the network, whatever the period
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Sensor:
         return Taken(is_back, self._is_implausible, before, ended, windows, news, unjudged)
 
     def _sort_out(self) -> list[Gap | Drop]:
-        """What makes sense and what does not are no one segment."""
+        """Plausible and implausible samples never share a segment."""
         was_implausible, self._is_implausible = (
             self._is_implausible,
             bool(self._format.trouble),
@@ -230,8 +230,8 @@ class Sensor:
         return self._presence.state == "silent"
 
     def is_past(self, chunk: Chunk) -> bool:
-        """True for what the stream has passed, and for what bears no time: of a message kept by its
-        source, nobody knows from when it is.
+        """True for what the stream has passed, and for what carries no time: nobody knows how old
+        such a retained message is.
         """
         expected_ns = self._windower.position.expected_ns
         if chunk.start_ns is None:
@@ -239,8 +239,8 @@ class Sensor:
         return expected_ns is not None and chunk.start_ns < expected_ns
 
     def note_held(self) -> None:
-        """Messages come later than they could, held on the way or on our side: for now their
-        arrival tells no rate.
+        """Messages were held up, on the way or on our side: for now their arrival says nothing of
+        their rate.
         """
         self._windower.arrivals.begin(may_be_backlog=True)
 
@@ -254,8 +254,8 @@ class Sensor:
         self._presence.note_refused(f"{detail} ({what}, on {message.topic})", now_s)
 
     def stopped(self, now_ns: int, now_s: float) -> Stopped | None:
-        """Where the sensor has fallen silent, or sends nothing but what is refused: its stream ends
-        here. None where that is no news.
+        """End the stream of a sensor that has fallen silent, or whose every message is refused.
+        None where that is no news.
         """
         limit_s = max(SILENT_PERIODS * self.rule.expected_period_s, MIN_SILENCE_S)
         before, state = self._presence.state, self._presence.change(now_s, limit_s)
@@ -353,7 +353,7 @@ class Sensor:
         return self.verdicts.without_samples(status, reason, place, now_ns, self.analyser)
 
     def update(self) -> StreamUpdate:
-        """What a restart needs to go on here, with the samples not yet stored."""
+        """What a restart needs to continue here, with the samples not yet stored."""
         alarm = self.verdicts.alarm
         return StreamUpdate(
             sensor=self.name,

@@ -52,7 +52,7 @@ class Settlement:
         return now_s - self._receipts[0].at_s if self._receipts else 0.0
 
     def forget(self) -> None:
-        """The source begins its keys anew: none of the old ones means anything."""
+        """The source starts its keys over: the old ones no longer mean anything."""
         self._seen.clear()
 
     def forget_before(self, key: int) -> None:

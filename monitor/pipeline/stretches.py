@@ -60,7 +60,7 @@ class Stretches:
 
     @property
     def is_whole(self) -> bool:
-        """There is as much signal as is kept, but for a last window that did not fit."""
+        """There is as much signal as is kept, give or take a window."""
         return self.seconds >= WHOLE_SHARE * self.longest_s
 
     @property

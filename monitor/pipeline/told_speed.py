@@ -24,11 +24,11 @@ def told_speed(
 ) -> ShaftSpeed | str:
     """The speed, or the sentence that says why there is none.
 
-    name : of the context. values : of each window, 1/min, None where none held.
-        newest : the last
-    one told, whether it holds or not. now_ns : the clock it was told by
-    courses : of each unbroken stretch of the signal, where it was told often: the
-        speed may wander then
+    name : of the context
+    values : of each window, 1/min; None where none was valid
+    newest : the last one told, valid or not. now_ns : the clock it was told by
+    courses : the speed over each unbroken stretch, where it was told often: it
+        may wander then
     """
     if any(one is None for one in values):
         return _missing(name, newest, now_ns)

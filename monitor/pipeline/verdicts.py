@@ -75,7 +75,7 @@ class Verdicts:
 
     @property
     def promise(self) -> PromiseState:
-        """Of an alarm with a budget: all that a restart needs to go on."""
+        """Of an alarm with a budget: all that a restart needs to continue."""
         return self._promise.state
 
     def restore(self, stored: StoredStream, alarm: AlarmSettings) -> None:
@@ -223,7 +223,7 @@ class Verdicts:
         )
 
     def _model_change(self, verdict: Verdict) -> list[Event]:
-        """An event where the model is not the one that judged before, also before a restart."""
+        """An event where another model judges than before, also over a restart."""
         before, self._model_id = self._model_id, verdict.model_id
         if before is None or before == verdict.model_id:
             return []
@@ -232,9 +232,7 @@ class Verdicts:
         return [Event(at_ns, self._sensor, "model_changed", text, model_id)]
 
     def _geometry_change(self, verdict: Verdict, analyser: Analyser) -> list[Event]:
-        """An event where a commissioned sensor's geometry is not the one of before, also before a
-        restart.
-        """
+        """An event where a commissioned sensor's geometry has changed, also over a restart."""
         before, self._geometry_id = self._geometry_id, verdict.geometry_id
         own = self.commissioned
         if own is None or before is None or before == verdict.geometry_id:

@@ -61,7 +61,7 @@ TROUBLES = (
 )
 
 
-# Of reasons of BAD_DATA: the kind of event whose sentence says what to change.
+# By reason of BAD_DATA: the kind of event whose sentence says what to change.
 TOLD_BY = {
     "not_understood": "not_understood",
     "implausible_format": "format_wrong",

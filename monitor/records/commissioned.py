@@ -60,7 +60,7 @@ class WindowsFound:
         person called a false alarm does not count
     n_doubtful : judged OK by a commissioning that took in NG windows and was
         undone since
-    geometry_id : "" for windows of before geometries were kept
+    geometry_id : "" for windows older than recorded geometries
     alarm_since_ns : of the alarm that stands now; None where none does
     """
 
@@ -79,10 +79,10 @@ class WindowsFound:
 class Commissioned:
     """A sensor's own limits. They hold for one geometry; logit_threshold for this model alone.
 
-    geometry : None for a commissioning of before geometries were kept
+    geometry : None for a commissioning older than recorded geometries
     commissioning_id : its row in the journal; None where it has none yet
     reference : of its healthy windows, for an alarm with a budget; None for a
-        commissioning of before references were kept, or of too few windows
+        commissioning older than recorded references, or of too few windows
     """
 
     sensor: str

@@ -1,4 +1,4 @@
-"""What is broken, as far as one stretch of signal tells."""
+"""What is broken, judging by one stretch of signal."""
 
 from __future__ import annotations
 

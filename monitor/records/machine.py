@@ -1,4 +1,4 @@
-"""What a machine is, as far as its frequencies depend on it: shaft, bearings, gears, blades, motor,
+"""The parts of a machine that its frequencies depend on: shaft, bearings, gears, blades, motor,
 belts.
 """
 

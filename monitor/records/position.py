@@ -1,4 +1,4 @@
-"""Where a source's delivery goes on after a start, of sources that number their records."""
+"""Where delivery continues after a start, for sources that number their records."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ class Resumed:
 
     @property
     def first(self) -> int:
-        """The record to go on with."""
+        """The record to continue with."""
         return 0 if self.position is None else self.position.offset

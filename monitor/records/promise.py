@@ -12,7 +12,7 @@ from monitor.records.context import Context
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A score above this adds so much to its window's e-value."""
+    """A score above `above` adds `gain` to its window's e-value."""
 
     above: float
     gain: float
@@ -23,7 +23,7 @@ Steps = Mapping[str, tuple[Step, ...]]  # by kind of evidence
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What the healthy windows of a commissioning reached, as far as an alarm's promise needs it.
+    """What the healthy windows of a commissioning reached: all that an alarm's promise needs.
 
     n_windows, n_runs : that were learned from
     n_blocks : how many independent blocks they make

@@ -1,4 +1,4 @@
-"""Where a sensor's stream stands: all that a restart needs to go on."""
+"""Where a sensor's stream stands: all that a restart needs to continue it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Position:
     delay_before_ns: int | None = None
     looked_ns: int | None = None  # arrival of the current span's first message
     clock_step_ns: int = 10**9  # message times count in steps no longer than this
-    slack_ns: int = 0  # the next sample may start so much later than expected_ns
+    slack_ns: int = 0  # how much later than expected_ns the next sample may start
     # where the newest message measured another than rate_hz
     stated_rate_hz: float | None = None
     # Spans of time that have verdicts, of whatever segment; the newest last.

@@ -11,8 +11,8 @@ PLACES = ("site", "area", "line")  # of a machine, as ISA-95 calls them; the wid
 LEVEL_NAMES = (*PLACES, "machine", "point")
 # Brokers take these off a filter; what they deliver does not bear them.
 SHARED = ("$share", "$queue", "$exclusive")
-# Topics whose sensor is remembered: senders use the same, time after time. A longer one is looked
-# at anew, so that hostile topics cost no memory.
+# Topics whose sensor is remembered: senders use the same, time after time. A longer one is
+# parsed every time, so that hostile topics cost no memory.
 N_REMEMBERED, MAX_REMEMBERED = 1 << 14, 256
 
 

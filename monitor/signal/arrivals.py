@@ -1,12 +1,11 @@
-"""The sample rate as arrival tells it, and how sure that is. For streams without message times.
-Pure.
+"""The sample rate as estimated from arrival times, and how sure that is. For streams without
+message times. Pure.
 
-A message arrives late by a delay that nobody knows, so two arrivals tell the
-rate between them only as surely as their delays are alike. How unlike they are
-is seen from all arrivals in between: their scatter about the straight line
-through the first and the last. Some times over it covers a pause, and the burst
-of a backlog of any length: the kink in the line is itself as large as the
-error.
+Every message arrives after an unknown delay, so two arrivals give the rate only
+as precisely as their delays agree. How far delays differ is seen from all
+arrivals in between: from their scatter about the straight line through the first
+and the last. A multiple of that scatter also covers a pause, and the burst of a
+backlog of any length: the kink in the line is as large as the error it causes.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from dataclasses import dataclass
 from monitor.signal.rates import RATE_LIMIT
 
 MIN_MESSAGES = 8
-MIN_SCATTER_S = 0.25  # a network's hiccup that did not happen to be seen
-CERTAINTY = 4.0  # times the scatter
-# What comes faster than that is taken for a backlog, unless it lasts. A backlog that comes at five
-# times the rate or more is then never taken for a rate, also not together with what follows it.
+MIN_SCATTER_S = 0.25  # jitter of the network that this span happens not to show
+CERTAINTY = 4.0  # so many times the scatter
+# What comes faster is taken for a backlog, unless it lasts. So a backlog at five times the rate or
+# more is never mistaken for a rate, not even together with what follows it.
 BACKLOG = 2.5
-# likewise for all that comes too fast where a backlog is to be expected
+# likewise for anything too fast, while a backlog is to be expected
 PATIENCE_S = 1200.0
 N_POINTS = 64  # arrivals to remember
-SPAN_S = 600.0  # then it is measured anew
-RENEWED_S = 60.0  # so long the finding of the span before stands
+SPAN_S = 600.0  # then a new measurement begins
+RENEWED_S = 60.0  # until then, the finding of the previous span stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class RateEstimate:
 
 
 class Arrivals:
-    """Of one unbroken stream. wrong : its rate where that is surely not the declared one."""
+    """Of one unbroken stream. wrong : its rate, where that is certainly not the declared one."""
 
     def __init__(self) -> None:
         self.wrong: RateEstimate | None = None
@@ -50,7 +49,7 @@ class Arrivals:
         self._spacing_ns = 0
 
     def begin(self, may_be_backlog: bool = False) -> None:
-        """A stream begins, or went on after a time in which nothing could be measured.
+        """A stream begins, or continues after a time in which nothing could be measured.
 
         may_be_backlog : what comes first may have been held on the way
         """
@@ -78,7 +77,7 @@ class Arrivals:
             self._thin_out()
 
     def estimate(self) -> RateEstimate | None:
-        """None while there is too little to tell anything."""
+        """None while there is too little to go by."""
         (first_ns, _), (last_ns, n) = self._points[0], self._points[-1]
         span_s = (last_ns - first_ns) / 1e9
         if self._n_messages < MIN_MESSAGES or span_s <= 0:
@@ -122,7 +121,7 @@ class Arrivals:
         return now_ns - self._held_since_ns < PATIENCE_S * 1e9
 
     def _scatter_s(self) -> float:
-        """Of the arrivals about the line through the first and the last; a message at least."""
+        """Of the arrivals about the line through the first and the last; at least one message."""
         (first_ns, _), (last_ns, n) = self._points[0], self._points[-1]
         ns_per_sample = (last_ns - first_ns) / n
         off_ns = [at_ns - first_ns - ns_per_sample * count for at_ns, count in self._points]
@@ -130,6 +129,6 @@ class Arrivals:
         return max(seen_s, self._longest_s, MIN_SCATTER_S)
 
     def _thin_out(self) -> None:
-        """Every second one but for the first: the span must not shrink."""
+        """Keep every second one, and the first: the span must not shrink."""
         self._points = [self._points[0], *self._points[1::2]]
         self._spacing_ns = (self._points[-1][0] - self._points[0][0]) // N_POINTS

@@ -21,13 +21,10 @@ from scipy.ndimage import gaussian_filter1d, map_coordinates
 from monitor.records.signal import Float32, Float64
 
 N_HARMONICS = 5
-WIDTHS = (
-    0.06,
-    0.03,
-    0.015,
-)  # relative: how far around a harmonic is listened, step by step
+# relative: how far around a harmonic is listened, step by step
+WIDTHS = (0.06, 0.03, 0.015)
 WIDEST = 0.45  # of the speed: halfway to the next harmonic
-OVER = 1.25  # sampled so much above what the widest needs
+OVER = 1.25  # how far the sample rate exceeds what the widest needs
 SMOOTH_S = 0.6  # the speed is steady within
 FEWEST_TURNS = 30
 SMALLEST = 1e-30
@@ -61,8 +58,8 @@ def steadied(
     """The signal at equal steps of angle: read at the same sample rate it is what the machine would
     have sent at a steady shaft_hz, so the nth order lies at n * shaft_hz.
 
-    samples : float32, shape (n,). Returns as many turns, but for a
-    few samples at the end: so many as are transformed quickly
+    samples : float32, shape (n,), m/s². Returns float32 of about the same length:
+        a few samples at the end go, so that it transforms quickly
     """
     n = len(samples)
     turns = profile.turns(np.arange(n) / sample_rate_hz)

@@ -40,8 +40,8 @@ def assess(
     """Judge the data, not the machine.
 
     samples : float32, shape (n_windows, n_channels, n_window), m/s²
-    full_scale_ms2 : the sensor's limit; None where it is unknown (then clipping
-    is not looked for)
+    full_scale_ms2 : the sensor's limit; None where it is unknown (then nothing
+        counts as clipped)
     found : the samples' moments, where they are known already
 
     Returns one Quality a window; reasons: not_finite, flat_line, clipped.
@@ -51,7 +51,7 @@ def assess(
     low, high = found.low, found.high
     with np.errstate(over="ignore"):
         rms, peak = found.rms.max(axis=1), found.peak.max(axis=1)
-        # A square that float32 cannot hold would make the spectrum infinite.
+        # A square beyond float32 would make the spectrum infinite.
         finite = np.isfinite(np.square(rms)) & np.isfinite(peak)
     # A channel without any change over one block is stuck.
     flat = (low == high).any(axis=(1, 2))

@@ -1,4 +1,4 @@
-"""Which sample rate holds: the nominal one, a stated one that is a measurement of it, or another.
+"""Which sample rate counts: the nominal one, a stated one that is a measurement of it, or another.
 
 No sensor keeps its nominal rate exactly, and some state with each message what
 they have measured.

@@ -1,9 +1,8 @@
-"""Running numbers of messages: what comes next, what is missing, and what began anew. Pure.
+"""Running numbers of messages: what comes next, what is missing, and what started over. Pure.
 
-A counter of few bits comes back to zero. Where its width is declared, a loss
-across that place is told from a restart: by the time that has passed, as far as
-messages bear one, else by whether the new number is one that counters start
-with.
+A counter of few bits wraps to zero. Where its width is declared, a loss across
+the wrap is told from a restart: by the time that has passed where messages carry
+one, else by whether the new number is one that counters start with.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WRAPS = (2**8, 2**16, 2**32)  # where counters of no declared width may wrap to zero
-FIRST_NUMBERS = (0, 1)  # a counter that starts anew starts here
-# What is missing by the numbers, and by the time, may differ by so much and some messages.
+FIRST_NUMBERS = (0, 1)  # where a counter starts over
+# The messages missing by number and by time may differ by this share, and by a few messages.
 TIME_TOLERANCE, TOLERATED_MESSAGES = 0.25, 2.0
 # Without times: a first number this share of a lap ahead, or more, is a restart.
 RESTART_SHARE = 1 / 8

@@ -15,7 +15,7 @@ from monitor.records.signal import Float32, Float64
 LOW_HZ, HIGH_HZ = 10.0, 1000.0  # ISO 20816-1, machines above 600 1/min
 SLOW_LOW_HZ = 2.0  # ISO 20816-3, machines from 120 to 600 1/min
 MIN_PERIODS = 5  # of the lowest frequency in a window
-# A sine spreads over so many bins to either side under a Hann taper: they belong to the band.
+# Under a Hann taper a sine spreads over so many bins to either side: they belong to the band.
 LOBE_BINS = 2
 # Severity changes slowly, and a whole-window spectrum costs as much as the spectrogram.
 EVERY_S = 10.0

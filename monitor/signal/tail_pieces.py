@@ -23,6 +23,6 @@ class TailPieces:
         self.n_samples += piece.n_samples
 
     def keep(self, n_samples: int) -> None:
-        """Forget what holds none of the last so many samples."""
+        """Forget the pieces that hold none of the last n_samples samples."""
         while self._pieces and self.n_samples - self._pieces[0].n_samples >= n_samples:
             self.n_samples -= self._pieces.popleft().n_samples

@@ -18,21 +18,21 @@ from itertools import pairwise
 from monitor.records.signal import Chunk
 from monitor.records.stream import Position, WhyArrival
 
-# a time step over this ends the segment even where the sequence goes on
+# a larger step in time ends the segment even where the sequence continues
 JUMP_NS = 1_000_000_000
 MIN_TOLERANCE_NS = 2_000_000  # time stamps of very short messages jitter by about this much
 # In messages: a rate that is off is seen only when a message comes to lie at a step of the clock.
 COARSE_TOLERANCE = 1.5
 STEPS_NS = (10**9, 10**8, 10**7)  # that clocks count in; the finer do not matter
 RATE_BASE_NS = 2_000_000_000  # message times must span this before they tell a rate,
-RATE_BASE_STEPS = 100  # and so many steps of their clock
+RATE_BASE_STEPS = 100  # and this many steps of their clock
 FAR_AHEAD_NS = 86_400 * 10**9  # what is ahead of our clock by more is no time
 # nor is what is behind by ten years; a backlog may be old
 FAR_BEHIND_NS = 3652 * 86_400 * 10**9
 CLOSEST = 0.5  # of a hop: two windows of a segment begin no closer
 BACK_NS = 1_000_000_000  # a step back by less is the jitter of a clock
 LOOK_NS = 10_000_000_000  # the least delay is looked for in spans of this length
-LATE_NS = 500_000_000  # arrival may be off by so much before the samples are moved along
+LATE_NS = 500_000_000  # arrival may be off by this before the samples are moved along
 N_COVERED = 16  # spans of time to remember
 
 
@@ -54,7 +54,7 @@ def off_by_ns(position: Position, chunk: Chunk) -> int:
 
 
 def tolerance_ns(position: Position, chunk: Chunk) -> int:
-    """By how much a message may be off and still go on."""
+    """By how much a message may be off and still continue the segment."""
     if chunk.start_ns is not None and _coarse_step_ns(position, chunk):
         return int(COARSE_TOLERANCE * duration_ns(chunk))
     return int(min(max(duration_ns(chunk) / 2, MIN_TOLERANCE_NS), JUMP_NS))

@@ -24,10 +24,10 @@ from monitor.signal.sequence import FIRST_NUMBERS, is_in, step
 from monitor.signal.tail_pieces import TailPieces
 from monitor.signal.timeline import JUMP_NS, duration_ns
 
-LATE_NS = 600_000_000_000  # behind by more, it is another clock
+LATE_NS = 600_000_000_000  # a message further behind has another clock
 N_REMEMBERED = 64  # messages that a restart remembers: duplicates are looked for in them
 N_RECENT = 1024  # likewise, while the process runs
-N_LATE = 64  # a hole is forgotten, or late messages are believed again, after so many
+N_LATE = 64  # messages until a hole is forgotten, or late messages are believed again
 # Breaks after which the numbers or times of a hole mean other messages.
 BEGINS_ANEW = ("sequence_reset", "time_jump", "overlap")
 
@@ -111,7 +111,7 @@ class Windower:
         n = chunk.samples.shape[1]
         key = (chunk.sequence, chunk.start_ns, checksum)
         known = chunk.sequence is not None or chunk.start_ns is not None
-        # Numbers alone come again with every lap of a counter, and a machine at rest is silent.
+        # A counter repeats its numbers with every lap, and a machine at rest sends equal samples.
         if known and key in (self.keys if chunk.start_ns is None else self._recent):
             return [Drop(self.sensor, n, "duplicate")]
         if self._is_late(chunk):
@@ -194,7 +194,7 @@ class Windower:
         return ended
 
     def skip_segment(self) -> None:
-        """Between two rows without samples: no two may have one place."""
+        """Between two rows without samples: no two may have the same place."""
         position = self.position
         if position.rate_hz is None:
             self._begin_segment(self._new_position(position.segment + 1, position))
@@ -282,7 +282,7 @@ class Windower:
         n_tail: int,
         pieces: Iterable[Piece],
     ) -> None:
-        """Go on at a stored position whose tail was read again; tail() gives it anew.
+        """Continue at a stored position whose tail was read again; tail() gives it once more.
 
         samples : of all pieces, as they were pushed
         n_tail : how many of them, at the end, are the tail
@@ -294,7 +294,7 @@ class Windower:
         self._n_saved = 0
 
     def _is_late(self, chunk: Chunk) -> bool:
-        """True for a message whose place has passed, so that it cannot be analysed any more."""
+        """True for a message whose place has passed: it can no longer be analysed."""
         return self._fills_hole(chunk) or self._is_delivered_again(chunk)
 
     def _fills_hole(self, chunk: Chunk) -> bool:
@@ -381,7 +381,7 @@ class Windower:
         return found.reason
 
     def _n_passed(self, chunk: Chunk) -> float | None:
-        """How many messages would fill the time that is missing before this one."""
+        """How many messages would fit into the time that is missing before this one."""
         expected_ns = self.position.expected_ns
         each_ns = duration_ns(chunk)
         if expected_ns is None or chunk.start_ns is None or not each_ns:

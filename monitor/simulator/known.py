@@ -38,7 +38,7 @@ KIND_OF_PART: dict[Part, Kind] = {
     "gear tooth": "bearing",  # it strikes, too, but once a turn without slip
     "imbalance": "unbalance",
 }
-SPEED_TOLERANCE = 0.01  # the speed is told to so much
+SPEED_TOLERANCE = 0.01  # relative, to which the speed is told
 SLIP = 0.015  # and a bearing's frequencies lie so far from its geometry's at most
 LOAD_ZONE = 0.9  # how far a strike fades outside of it
 HALVES = (0.5, 1.5, 2.5, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0)
@@ -106,7 +106,7 @@ class KnownMachine(SimulatedMachine):
         return by_part[self.part] * self._slip if self.part in by_part else 1.0
 
     def _strike(self, time_s: float) -> float:
-        """Hardest in the load zone, which the part comes through once in so many turns."""
+        """Hardest in the load zone, which the part passes once every few turns."""
         ratios = self.machine.bearings[0].ratios
         turns = {"inner race": 1.0, "rolling element": ratios.ftf}.get(self.part)
         if turns is None:

@@ -13,7 +13,7 @@ from monitor.records.signal import Float64
 
 N_SHAFT_HARMONICS = 5
 N_MESH_HARMONICS = 3
-FAULT_BAND_DB = 10.0  # the fault band is where its resonance is within so much of its peak
+FAULT_BAND_DB = 10.0  # the fault band is where its resonance is within this of its peak
 
 
 @dataclass(frozen=True)

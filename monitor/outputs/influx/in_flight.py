@@ -97,7 +97,7 @@ class InFlight:
         return times[min(n, len(times)) - 1] if times and n > 0 else None
 
     def stored_but(self, refused: Mapping[int, str], again: Collection[int]) -> None:
-        """The next slice is stored but for these lines, by number from 0: given up with a reason,
+        """The next slice is stored, except these lines, by number from 0: given up with a reason,
         or to be sent again.
         """
         lines = self._slices.popleft()

@@ -65,7 +65,7 @@ class Refusals:
             self._oldest_ns, self._too_old = before_ns, reason
 
     def is_stale(self, now_ns: int) -> bool:
-        """Learned over an hour ago, or before the clock was set back: begin anew."""
+        """Learned over an hour ago, or before the clock was set back: start over."""
         return self._learned_ns is not None and not (
             0 <= now_ns - self._learned_ns < REMEMBERED_NS
         )

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from monitor.recordings.file_settings import FileSettings, Key
 
 LEAD_BYTES = 28
-UNFINISHED = 2**64 - 1
 BIG_ENDIAN = 1 << 6
 MAX_SEGMENTS = 1_000_000
 

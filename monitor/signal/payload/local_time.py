@@ -1,4 +1,4 @@
-"""Local times as texts, to texts that name their offset. Pure but for the host's table of zones.
+"""Local times as texts, to texts that name their offset. Pure, except for the host's zone table.
 
 In the night the clocks go back an hour comes twice: which of the two is meant,
 arrival tells. It is the one nearer to it.

@@ -12,7 +12,7 @@ SECOND_NS = 10**9
 STILL_NS = 10 * SECOND_NS  # clocks may count in whole seconds
 ZONE_NS = 1800 * SECOND_NS  # zones differ by whole half hours, nearly all
 ZONE_OFF_NS = 60 * SECOND_NS  # a message may be late by as much
-STEADY_NS = 60 * SECOND_NS  # a backlog does not stay as late for so long
+STEADY_NS = 60 * SECOND_NS  # no backlog stays equally late for so long
 MIN_MESSAGES = 4
 
 STANDS_STILL = (

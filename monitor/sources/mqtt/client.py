@@ -121,7 +121,8 @@ class MqttClient:
         self._settings = settings
         self._filters = _by_text(filters)
         # No longer wanted; the session may still hold them.
-        self._left = set(held_before) - set(self._filters)
+        held = set(held_before)
+        self._left = held - set(self._filters)
         self._deliver, self._on_refuse, self._on_fault = deliver, on_refuse, on_fault
         self._lock = threading.Lock()
         self._connection = 0  # counts this process's connections
@@ -143,7 +144,7 @@ class MqttClient:
         self._publications: deque[paho.MQTTMessageInfo] = deque(maxlen=MAX_QUEUED)
         self._backoff_s = backoff_s
         self._losses = Losses(*backoff_s)
-        self._log = BrokerLog(settings, f"camshaft/{instance}/#", bool(set(held_before)))
+        self._log = BrokerLog(settings, f"camshaft/{instance}/#", bool(held))
         self._last_error = _LastError(logging.ERROR)
         self._thread: threading.Thread | None = None
         self._credentials = Credentials(settings)

@@ -33,7 +33,7 @@ class Courtesies:
         self._unanswered.append(name)
 
     def answered(self, name: str) -> None:
-        """Also a refusal is an answer: the connection goes on."""
+        """A refusal is an answer, too: the connection lasts."""
         if name in self._unanswered:
             self._unanswered.remove(name)
             self._strikes.pop(name, None)

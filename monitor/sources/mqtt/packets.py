@@ -1,4 +1,4 @@
-"""MQTT's packets, as far as we read them ourselves: where one ends, and what a PUBLISH says. Pure.
+"""MQTT packets, the part that we read ourselves: where one ends, and what a PUBLISH says. Pure.
 
 Whatever is not as the standard has it, or seldom, is not read here but by paho.
 """

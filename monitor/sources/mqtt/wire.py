@@ -24,7 +24,7 @@ GATHER_S = 0.004  # each look whether something came costs more than a message
 
 
 class Wire:
-    """A connection. Used by paho's network thread, but for acknowledge().
+    """A connection. Used by paho's network thread, except for acknowledge().
 
     is_five : of MQTT 5
     take : called for each message while paho reads, in order
