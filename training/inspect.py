@@ -222,6 +222,13 @@ def warnings_of(facts: list[Facts]) -> list[str]:
                 f"no recording is labelled {label}: a network needs both classes, novelty needs ok"
                 " alone."
             )
+    if unscaled := [one for one in facts if _is_unscaled(one)]:
+        first = unscaled[0].recording
+        found.append(
+            f"{len(unscaled)} recordings, the first in row {first.row} ({first.name}), are whole"
+            f" numbers whose full scale is taken for 1 {first.files.unit}: files.scale says what it"
+            " is worth."
+        )
     for what, wrong in (
         ("is constant in a channel", [one for one in facts if one.flat]),
         (
@@ -237,6 +244,13 @@ def warnings_of(facts: list[Facts]) -> list[str]:
     if len({one.recording.group for one in labelled}) == 1:
         found.append("all recordings are of one group: nothing can be held out.")
     return found
+
+
+def _is_unscaled(one: Facts) -> bool:
+    """A sound file of whole numbers has no unit, and hardly a full scale of 1."""
+    files = one.recording.files
+    is_sound = files.format in ("wav", "flac") and one.understood.startswith("PCM")
+    return is_sound and files.scale == 1.0 and files.unit != "counts"
 
 
 def _differing(

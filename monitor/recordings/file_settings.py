@@ -30,8 +30,8 @@ class FileSettings(Settings):
     key : data set, variable, member, channel or column; several of them are the
         channels
     time_key : of snapshots the seconds of each, which may wrap at midnight; of
-        csv the column of times, by default one that is called so; "none" where
-        it has none
+        csv and parquet the column of times, by default one that is called so;
+        "none" where it has none
     delimiter, decimal, skip_lines, header : of csv; told from the file where
         they are not set
     scale : units per stored number, one for all channels or one each; unit
@@ -102,7 +102,8 @@ class FileSettings(Settings):
                 else "a list of keys"
             )
             raise ValueError(f"axes = {list(axes)} cannot be: {what} is (time, channel)")
-        if self.time_key is not None and "snapshot" not in axes and self.format != "csv":
+        has_times = "snapshot" in axes or self.format in ("csv", "parquet")
+        if self.time_key is not None and not has_times:
             raise ValueError(f"time_key = {self.time_key!r} needs axes with snapshot")
 
     @property

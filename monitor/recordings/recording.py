@@ -14,9 +14,11 @@ from scipy.signal import resample_poly
 
 from monitor.recordings.file_settings import FileSettings, Key
 from monitor.recordings.files import read_file, why
-from monitor.recordings.formats.base import FileError, Stored
+from monitor.recordings.formats.base import RATE_TOLERANCE, FileError, Stored
 from monitor.records.signal import Float32
 from monitor.signal.payload.units import MS2_PER_UNIT, spelled
+
+MAX_FACTOR = 10_000  # between two rates
 
 Label = Literal["ok", "ng", "unlabelled"]
 LABELS: tuple[Label, ...] = get_args(Label)
@@ -118,7 +120,17 @@ def read(recording: Recording) -> Float32:
         )
     if recording.sample_rate_hz == settings.rate_hz:
         return samples
-    ratio = Fraction(settings.rate_hz / recording.sample_rate_hz).limit_denominator(1000)
+    return _resampled(samples, recording)
+
+
+def _resampled(samples: Float32, recording: Recording) -> Float32:
+    wanted = recording.files.rate_hz / recording.sample_rate_hz
+    ratio = Fraction(wanted).limit_denominator(MAX_FACTOR)
+    if abs(ratio / wanted - 1) > RATE_TOLERANCE:
+        raise RecordingError(
+            f"row {recording.row}: {recording.name} has {recording.sample_rate_hz:g} Hz, too far"
+            f" from resample_hz = {recording.files.rate_hz:g} Hz."
+        )
     return np.asarray(
         resample_poly(samples, ratio.numerator, ratio.denominator, axis=1), dtype=np.float32
     )
@@ -146,6 +158,15 @@ def _check(stored: Stored, recording: Recording) -> None:
         )
 
 
+def _which(files: FileSettings) -> str:
+    """What can be done where a file has other channels than are named."""
+    if files.format in ("wav", "flac"):
+        return ": name all of them; a column channel in the table says which one a row is"
+    if files.is_table and files.key is None:
+        return ": files.key says which of its columns they are"
+    return ""
+
+
 def _select(stored: Stored, recording: Recording) -> NDArray[np.generic]:
     """(n_channels, n) of this recording, in stored numbers."""
     array, files = stored.array, recording.files
@@ -160,7 +181,9 @@ def _select(stored: Stored, recording: Recording) -> NDArray[np.generic]:
         array = array[recording.snapshot]
     array = np.atleast_2d(array)
     if len(array) != n_channels:
-        raise FileError(f"has {len(array)} channels, the manifest names {n_channels}")
+        raise FileError(
+            f"has {len(array)} channels, the manifest names {n_channels}{_which(files)}"
+        )
     first, count = recording.first_sample, recording.n_samples
     last = array.shape[1] if count is None else first + count
     if not first < last <= array.shape[1]:

@@ -331,7 +331,7 @@ def matlab(
 @pytest.mark.parametrize("key", ["bearing.gs", "'bearing.*s'", "'*.gs'", "'bearing(1).gs'"])
 def test_r07_mat_structs(tmp_path: Path, key: str) -> None:
     x = np.linspace(-1, 1, 20)
-    manifest = matlab(tmp_path, {"bearing": {"sr": 97656, "gs": x}}, key, "[x]")
+    manifest = matlab(tmp_path, {"bearing": {"sr": 1000, "gs": x}}, key, "[x]")
     np.testing.assert_allclose(read(manifest.recordings[0]), [x], rtol=1e-6)
 
 

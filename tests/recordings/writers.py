@@ -92,7 +92,7 @@ def mat(path: Path, samples: Samples) -> str:
 
 
 def mat_struct(path: Path, samples: Samples) -> str:
-    scipy.io.savemat(path, {"bearing": {"sr": 97656, "data": {"gs": samples}}})
+    scipy.io.savemat(path, {"bearing": {"sr": 1000, "data": {"gs": samples}}})
     return "format: mat, key: bearing.data.gs"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +17,25 @@ from monitor.recordings.formats.base import (
     pick,
     stack,
 )
+from monitor.recordings.formats.stated import is_rate_name, rate_beside
 
 if TYPE_CHECKING:
     from monitor.recordings.file_settings import FileSettings, Key
 
 
-def hdf5(path: Path, _settings: FileSettings, key: Key) -> Stored:
+def hdf5(path: Path, settings: FileSettings, key: Key) -> Stored:
     with opened(path) as file:
-        if isinstance(key, tuple):
-            return Stored(stack([(name, _named(file, name)) for name in key]))
-        return Stored(_named(file, key))
+        names = key if isinstance(key, tuple) else (key,)
+        paths = [_path(file, name) for name in names]
+        arrays = [numbers(_item(file, name), name) for name in paths]
+        named = list(zip(names, arrays, strict=True))
+        return Stored(
+            stack([(str(name), one) for name, one in named])
+            if isinstance(key, tuple)
+            else arrays[0],
+            rate_beside(_beside(file, paths[0]), settings.sample_rate_hz),
+            _units(file, paths),
+        )
 
 
 def opened(path: Path) -> Any:
@@ -46,12 +56,46 @@ def is_references(item: Any) -> bool:
     return isinstance(item, h5py.Dataset) and h5py.check_ref_dtype(item.dtype) is not None
 
 
-def _named(file: Any, key: str | None) -> NDArray[Any]:
-    path = key.strip("/") if key is not None and key in file else pick(file.keys(), key)
+def _path(file: Any, key: str | None) -> str:
+    return key.strip("/") if key is not None and key in file else pick(file.keys(), key)
+
+
+def _item(file: Any, path: str) -> Any:
     item = file
-    for level in path.split("/"):
+    for level in path.split("/") if path else ():
         item = member(item, level)
-    return numbers(item, path)
+    return item
+
+
+def _beside(file: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Names and values of the attributes of a data set, and of what its groups have and hold."""
+    yield from _item(file, path).attrs.items()
+    while path:
+        path = path.rpartition("/")[0]
+        group = _item(file, path)
+        yield from group.attrs.items()
+        yield from numbers_of(group)
+
+
+def numbers_of(group: Any) -> Iterator[tuple[str, Any]]:
+    """Names and values of the numbers that a group holds under a usual name of a rate."""
+    for name in group:
+        if is_rate_name(name) and not is_group(item := member(group, name)):
+            is_here = item.external is None and not item.is_virtual
+            yield name, item[()] if is_here and item.size == 1 else None
+
+
+def _units(file: Any, paths: Sequence[str]) -> tuple[str, ...]:
+    """By an attribute of each data set."""
+    found = []
+    for path in paths:
+        attributes = _item(file, path).attrs
+        unit = next(
+            (attributes[name] for name in ("unit", "units") if name in attributes), ""
+        )
+        text = unit.decode("utf-8", "replace") if isinstance(unit, bytes) else unit
+        found.append(text if isinstance(text, str) else "")
+    return tuple(found) if any(found) else ()
 
 
 def member(group: Any, name: str) -> Any:

@@ -7,13 +7,14 @@ from 1. Each level may be a pattern.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from monitor.recordings.formats.base import FileError, Stored, check_size, pick, stack
+from monitor.recordings.formats.base import FileError, Rate, Stored, check_size, pick, stack
 from monitor.recordings.formats.hdf5 import (
     is_group,
     is_references,
@@ -22,6 +23,7 @@ from monitor.recordings.formats.hdf5 import (
     opened,
 )
 from monitor.recordings.formats.matlab_elements import CELL, Matrix, variable, variables
+from monitor.recordings.formats.stated import is_rate_name, rate_beside
 
 if TYPE_CHECKING:
     from monitor.recordings.file_settings import FileSettings, Key
@@ -29,21 +31,28 @@ if TYPE_CHECKING:
 HDF5_MAGIC = b"\x89HDF"
 HDF5_AT = 512  # behind MATLAB's own head
 
+Read = Callable[[str | None], NDArray[Any]]
+NamesIn = Callable[[str], list[str]]
+
 _LEVEL = re.compile(r"(.+?)(?:\(([1-9][0-9]{0,6})\))?")
 
 
 def mat(path: Path, settings: FileSettings, key: Key) -> Stored:
     if _is_v73(path):
         with opened(path) as file:
-            array = _keyed(key, lambda one: _of_v73(file, one))
+            array, rate = _array_and_rate(
+                settings, key, partial(_of_v73, file), partial(_names_v73, file)
+            )
         kind = "MATLAB 7.3"
     else:
-        array = _keyed(key, lambda one: _of_v7(path, one))
+        array, rate = _array_and_rate(
+            settings, key, partial(_of_v7, path), partial(_names_v7, path)
+        )
         kind = "MATLAB"
     # MATLAB has no vectors: they are rows or columns.
     if settings.array_axes == ("time",) and array.size == max(array.shape, default=0):
         array = array.ravel()
-    return Stored(array, understood=f"{kind}, key {key or 'not needed'}")
+    return Stored(array, rate, understood=f"{kind}, key {key or 'not needed'}")
 
 
 def _is_v73(path: Path) -> bool:
@@ -52,8 +61,31 @@ def _is_v73(path: Path) -> bool:
         return file.read(len(HDF5_MAGIC)) == HDF5_MAGIC
 
 
-def _keyed(key: Key, read: Callable[[str | None], NDArray[Any]]) -> NDArray[Any]:
-    return stack([(one, read(one)) for one in key]) if isinstance(key, tuple) else read(key)
+def _array_and_rate(
+    settings: FileSettings, key: Key, read: Read, names_in: NamesIn
+) -> tuple[NDArray[Any], Rate | None]:
+    if not isinstance(key, tuple):
+        beside = _beside(key, read, names_in)
+        return read(key), rate_beside(beside, settings.sample_rate_hz)
+    beside = _beside(key[0], read, names_in)
+    array = stack([(one, read(one)) for one in key])
+    return array, rate_beside(beside, settings.sample_rate_hz)
+
+
+def _beside(
+    key: str | None, read: Read, names_in: NamesIn
+) -> Iterator[tuple[str, NDArray[Any] | None]]:
+    """What has a usual name of a rate in the structs that the key leads through, from the last on,
+    and in the file.
+    """
+    levels = [] if key is None or key in names_in("") else key.split(".")[:-1]
+    for depth in range(len(levels), -1, -1):
+        above = levels[:depth]
+        for name in filter(is_rate_name, names_in(".".join(above))):
+            try:
+                yield name, read(".".join([*above, name]))
+            except FileError:  # no number
+                continue
 
 
 def _levels(key: str | None) -> list[tuple[str | None, int | None]]:
@@ -84,6 +116,19 @@ def _index(size: int, number: int | None, name: str) -> int:
 
 
 def _of_v7(path: Path, key: str | None) -> NDArray[Any]:
+    item, number, name = _reached_v7(path, key)
+    item, number = _of_cell(item, number, name)
+    _index(1, number, name)
+    return item.numbers(name)
+
+
+def _names_v7(path: Path, above: str) -> list[str]:
+    """Of variables, or of a struct's fields."""
+    return _of_cell(*_reached_v7(path, above))[0].fields if above else list(variables(path))
+
+
+def _reached_v7(path: Path, key: str | None) -> tuple[Matrix, int | None, str]:
+    """What a key leads to, the number of the entry that is meant, and its name."""
     found = variables(path)
     # MATLAB allows no dot in a variable's name, other programs write it.
     levels = [(key, None)] if key in found else _levels(key)
@@ -96,9 +141,7 @@ def _of_v7(path: Path, key: str | None) -> NDArray[Any]:
         at = _index(item.size, number, name)
         name, number = pick(item.fields, level), next_number
         item = item.entry(at, name)
-    item, number = _of_cell(item, number, name)
-    _index(1, number, name)
-    return item.numbers(name)
+    return item, number, name
 
 
 def _of_cell(item: Matrix, number: int | None, name: str) -> tuple[Matrix, int | None]:
@@ -112,6 +155,18 @@ def _of_cell(item: Matrix, number: int | None, name: str) -> tuple[Matrix, int |
 
 
 def _of_v73(file: Any, key: str | None) -> NDArray[Any]:
+    item, number, name = _reached_v73(file, key)
+    if "MATLAB_empty" in item.attrs:
+        raise FileError("holds no values")
+    return numbers(_referred(file, item, number, name), name).T  # MATLAB writes by columns
+
+
+def _names_v73(file: Any, above: str) -> list[str]:
+    item = _reached_v73(file, above)[0] if above else file
+    return list(item) if is_group(item) else []
+
+
+def _reached_v73(file: Any, key: str | None) -> tuple[Any, int | None, str]:
     """A struct is a group. Of a struct array, each field is a list of references to its values."""
     item, name, number = file, "", None
     for level, next_number in _levels(key):
@@ -122,9 +177,7 @@ def _of_v73(file: Any, key: str | None) -> NDArray[Any]:
         number = next_number
         if number is not None and not is_group(item):  # of a cell array
             item, number = _referred(file, item, number, name), None
-    if "MATLAB_empty" in item.attrs:
-        raise FileError("holds no values")
-    return numbers(_referred(file, item, number, name), name).T  # MATLAB writes by columns
+    return item, number, name
 
 
 def _referred(file: Any, item: Any, number: int | None, name: str) -> Any:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from dataclasses import replace
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from monitor.recordings.formats.base import N_SHOWN, FileError, Stored
+from monitor.recordings.formats.stated import rate_in_lines
 from monitor.recordings.formats.text_layout import (
     Layout,
     fitted,
@@ -31,6 +33,8 @@ from monitor.recordings.formats.text_lines import (
 from monitor.recordings.formats.text_numbers import number
 from monitor.recordings.formats.text_readings import lay_out
 from monitor.recordings.formats.text_times import (
+    NO_TIMES,
+    SECONDS_PER_UNIT,
     Clock,
     clock_of,
     is_time_name,
@@ -42,7 +46,6 @@ if TYPE_CHECKING:
 
 N_HEAD = 200  # lines that tell the layout
 LABVIEW = "LabVIEW Measurement"
-NO_TIMES = "none"  # time_key of a file whose column of that name is none
 
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?')
 
@@ -56,7 +59,12 @@ def csv(path: Path, settings: FileSettings, key: Key) -> Stored:
     said = str(layout) if encoding.startswith("utf-8") else f"{layout}, text in {encoding}"
     if ends_within_a_line(path, encoding):
         said += ", nothing ends the last line (is the file whole?)"
-    return read_columns(lines, layout, columns, clock, settings.sample_rate_hz, said)
+    stored = read_columns(lines, layout, columns, clock, settings.sample_rate_hz, said)
+    if stored.rate is not None:
+        return stored
+    before = islice(all_lines(path, encoding), min(layout.first_line - 1, N_HEAD))
+    rate = rate_in_lines((line for _, line in before), settings.sample_rate_hz)
+    return replace(stored, rate=rate)
 
 
 def _layout(
@@ -99,7 +107,16 @@ def _clock(
             return found
         raise FileError(f"holds no times that go on in column {settings.time_key!r}")
     named = (at for at, name in enumerate(layout.names) if is_time_name(name))
-    return next((found for at in named if (found := _clock_at(layout, at, head))), None)
+    found = next((one for at in named if (one := _clock_at(layout, at, head))), None)
+    timed = (at for at, unit in enumerate(layout.units) if unit in SECONDS_PER_UNIT)
+    clocks = (one for at in timed if (one := _clock_at(layout, at, head)))
+    return found or next((one for one in clocks if _goes_on(one, head)), None)
+
+
+def _goes_on(clock: Clock, head: Sequence[Sequence[str]]) -> bool:
+    """Whether a column in seconds that is not called a time is one."""
+    times = [clock.read(row[clock.column]) or 0.0 for row in head]
+    return len(times) > 1 and all(one < other for one, other in pairwise(times))
 
 
 def _clock_at(layout: Layout, at: int, head: Sequence[Sequence[str]]) -> Clock | None:

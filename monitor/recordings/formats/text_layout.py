@@ -112,10 +112,13 @@ def known_unit(text: str) -> str:
 
 
 def name_and_unit(cell: str) -> tuple[str, str]:
-    """ "Beschleunigung [g]" is a name and a unit; "x (left)" is a name."""
+    """ "Beschleunigung [g]" is a name and a unit; "x (left)" is a name, and "acc_mg" one that says
+    its unit.
+    """
     if (found := _UNIT_BEHIND.fullmatch(cell)) and (unit := known_unit(found[2])):
         return found[1], unit
-    return cell, ""
+    last = spelled(cell.rpartition("_")[2]) if "_" in cell else ""
+    return cell, last if last in MS2_PER_UNIT else ""
 
 
 def with_comment_header(layout: Layout, comment: str) -> Layout:

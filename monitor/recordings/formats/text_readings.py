@@ -143,7 +143,8 @@ def _reading(
     n_cells = len(grid.rows[min(grid.first, len(head) - 1)])
     if n_cells == 1 and delimiter != ONE_COLUMN and settings.delimiter is None:
         raise _Unfit(NO_NUMBERS)
-    if header is True and grid.first == 0:  # a header of numbers, as the settings say
+    # a header of numbers, as the settings say, or the numbers of the columns
+    if grid.first == 0 and (header or (header is None and _is_counted(grid))):
         grid = replace(grid, first=1)
     _check_text(grid)
     if header is False:
@@ -230,10 +231,23 @@ def _header(
     if names is None:
         raise _Unfit(_unlike(line, len(row), grid.n_columns, delimiter))
     is_name = all(_LETTER.search(cell) or not _DIGIT.search(cell) for cell in names)
-    if header is None and not is_name:
+    if header is None and not is_name and not _is_count(names):
         raise _Unfit(f"has a line {line} that is neither names nor numbers")
     named = [name_and_unit(cell) for cell in names]
     return tuple(name for name, _ in named), units or tuple(unit for _, unit in named), at
+
+
+def _is_counted(grid: _Grid) -> bool:
+    """Whether the first line counts the columns, as pandas writes it, and the others do not."""
+    others = [one for row in grid.numbers[1:] for one in row if one is not None]
+    is_counted = len(grid.rows[0]) > 1 and _is_count(grid.rows[0])
+    return is_counted and not all(one.is_integer() for one in others)
+
+
+def _is_count(names: Sequence[str]) -> bool:
+    """0, 1, 2, where the first cell may be empty: above an index."""
+    counted = names[1:] if names[0] == "" else names
+    return list(counted) == [str(at) for at in range(len(counted))]
 
 
 def _without_empty(cells: list[str]) -> list[str]:

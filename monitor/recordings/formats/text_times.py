@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from monitor.signal.payload.times import time_ns
 
 Float64 = NDArray[np.float64]
 
+NO_TIMES = "none"  # time_key of a file whose column of that name is none
 TOLERANCE = 0.03  # as for live sensors: less is a cheap clock
 DAY_S = 86400.0
 SECONDS_PER_UNIT = {
@@ -26,7 +28,9 @@ UNSAID = ("s", "ms", "us", "ns")  # of which a column may be that names no unit
 REACH = 4  # samples on both sides that make up for a late one
 
 _TIME_NAME = re.compile(
-    r"(t|sec|seconds?|x_value|uhrzeit|datum.*|date.*|zeit.*|time.*)", re.IGNORECASE
+    r"(t|sec|seconds?|x_value|uhrzeit|datum.*|date.*|zeit.*|time.*|tiempo.*|tempo.*"
+    r"|epoch.*|elapsed.*|(sample|relative)[ _]?time.*|t[ _](s|ms|us|µs|ns))",
+    re.IGNORECASE,
 )
 _UNIT_IN_NAME = re.compile(r".*[ _/](s|ms|us|µs|ns|min|h)", re.IGNORECASE)
 
@@ -128,6 +132,23 @@ def tell(
     tolerance = max(TOLERANCE, 2 * coarse / span)
     source = f" by its column {clock.name!r} (in {unit})"
     return Rate(per_unit / SECONDS_PER_UNIT[unit], tolerance, source), breaks
+
+
+def tell_of_numbers(
+    name: str, times: NDArray[Any], declared_hz: float
+) -> tuple[Rate | None, tuple[int, ...]]:
+    """As tell(), of a column that holds dates or numbers, not text. times : (n,)"""
+    found = _UNIT_IN_NAME.fullmatch(name)
+    unit = found[1].lower() if found else ""
+    coarse = 0.0
+    if times.dtype.kind == "M":
+        times, unit = times.astype("datetime64[ns]").astype(np.int64), "ns"
+    if times.dtype.kind not in "iuf":
+        return None, ()
+    if times.dtype.kind in "iu":
+        times, coarse = times.astype(np.int64) - int(times[0]), 1.0
+    clock = Clock(0, name, read=lambda _: None, unit=unit)
+    return tell(clock, times.astype(np.float64), coarse, declared_hz)
 
 
 def _likeliest(per_unit: float, declared_hz: float) -> str:
