@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -186,12 +187,14 @@ def test_a_journal_is_behind_once_another_one_has_handed_on(
             assert journal_of(kafka) != (journal_id(path), 40 + turn)
             rows = cursor.pending(10)
             cursor.settle(Step(accepted=[row.key for row in rows]), 0)
-            wait_until(
-                lambda kept=output: kept.step((), 0) == Step(), 60, "it is handed on"
-            )  # type: ignore[misc]
+            wait_until(partial(is_handed_on, output), 60, "it is handed on")
             assert journal_of(kafka) == (journal_id(path), 40 + turn)
         with closing(JournalReader(path)) as reader:
             assert bool(reader.taken_over()) == (name == "b" or is_other)
+
+
+def is_handed_on(output: KafkaState) -> bool:
+    return output.step((), 0) == Step()
 
 
 def judge(journal: Journal, offset: int) -> None:
