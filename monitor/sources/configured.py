@@ -1,4 +1,4 @@
-"""The source that a configuration asks for. A second source is one more line here."""
+"""The source that a configuration asks for."""
 
 from __future__ import annotations
 
