@@ -1,1 +1,1 @@
-"""Camshaft's daemon: acceleration over MQTT in, verdicts and their frequency-time maps out."""
+"""Camshaft's service: acceleration over MQTT in, verdicts and their frequency-time maps out."""

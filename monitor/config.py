@@ -1,6 +1,6 @@
 """The service's configuration: YAML in, checked settings out. Touches no network.
 
-Each part of the daemon gets its own settings object, never the whole.
+Each part of the service gets its own settings object, never the whole.
 Everything wrong is refused before anything starts, in a sentence that names
 key, value, rule and unit.
 """

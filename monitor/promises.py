@@ -25,12 +25,13 @@ def promises(config: Config, only: str | None = None) -> dict[str, str]:
         return {}
     if not config.journal.path.exists():
         return {}
-    sensors, active, drifted = promise_basis(config.journal.path)
+    basis = promise_basis(config.journal.path)
     targets = Targets(config)
     found = {}
-    for sensor in sensors:
+    for sensor in basis.sensors:
         if only is None or sensor == only:
-            found[sensor] = _promise(targets, sensor, active.get(sensor), drifted)
+            own = basis.active.get(sensor)
+            found[sensor] = _promise(targets, sensor, own, basis.drifted)
     return {sensor: text for sensor, text in found.items() if text}
 
 

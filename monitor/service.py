@@ -1,4 +1,4 @@
-"""The daemon: the only file with threads.
+"""The service: the only file with threads.
 
     the source's thread     messages into the inbox
     pipeline thread         inbox -> verdicts -> journal -> acknowledgements
@@ -147,7 +147,7 @@ def broker_of(source: Source) -> Broker | None:
 
 
 class Service:
-    """One run of the daemon. Raises ConfigError,
+    """One run of the service. Raises ConfigError,
     ModelError or JournalError where it cannot start.
     """
 

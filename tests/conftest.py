@@ -28,7 +28,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # before numpy: several workers share the cores
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-pytest_plugins = ("tests.servers.influx", "tests.servers.kafka")
+pytest_plugins = ("tests.browser", "tests.servers.influx", "tests.servers.kafka")
 
 SERVER_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 PROGRAMS = {  # program: how it tells its version

@@ -24,6 +24,7 @@ from monitor.records.occlusion import Occlusion, WithoutBand
 from monitor.records.signal import Float32
 from monitor.records.verdict import Status, Verdict
 from tests.servers.child import start_child
+from tests.servers.mosquitto import free_port
 from tests.verdicts import map_of, network, novelty, score_of
 
 RATE_HZ, N_WINDOW = 12_800, 12_800
@@ -209,12 +210,6 @@ def fill_many(path: Path, n_points: int = 200) -> str:
     return max(newest, key=lambda name: newest[name])
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @dataclass(frozen=True)
 class Served:
     """A page that runs."""
@@ -227,6 +222,11 @@ class Served:
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def cookie(self) -> dict[str, str]:
+        """A session, as a header."""
+        _, _, headers = self.ask("GET", "/")
+        return {"Cookie": headers["set-cookie"].partition(";")[0]}
 
     def ask(
         self,

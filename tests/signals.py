@@ -13,6 +13,7 @@ from monitor.config import Config
 from monitor.config_file import parse_config
 from monitor.evidence.network import Classifier
 from monitor.pipeline.analysis import Analyser
+from monitor.pipeline.pipeline import Pipeline
 from monitor.pipeline.router import Rules
 from monitor.records.signal import Delivery, Float32, Message
 
@@ -49,6 +50,11 @@ def rules(config: Config, classifier: Classifier | None = None) -> Rules:
         max_lag_s=config.max_lag_s,
         context=config.context,
     )
+
+
+def make_pipeline(**changes: Any) -> Pipeline:
+    """One that has seen nothing, of configure()'s configuration."""
+    return Pipeline(rules(configure(**changes)), {}, {}, 0.0)
 
 
 def noise(n: int, seed: int = 0) -> Float32:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.page_stage import fill, free_port, write_config
+from tests.page_stage import fill, write_config
 from tests.servers.child import run_child, start_child
-from tests.servers.mosquitto import wait_until
+from tests.servers.mosquitto import free_port, wait_until
 from tests.servers.prepared import is_prepared
 
 TESTS = Path(__file__).parent

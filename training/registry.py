@@ -2,7 +2,7 @@
 in service.
 
 A model comes into service, and goes out of it, by one rename of that link; the
-daemon reads it at start and at SIGHUP. FOLDER/<name>/promoted lists the ids
+service reads it at start and at SIGHUP. FOLDER/<name>/promoted lists the ids
 that were put into service, the last is the one before the next.
 """
 

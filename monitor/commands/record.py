@@ -27,6 +27,7 @@ from monitor.commands.arguments import add_config, check_new_folder, number
 from monitor.commands.progress import duration, spoken
 from monitor.config import Config
 from monitor.config_file import load_config, write_yaml
+from monitor.config_sensors import SensorSettings
 from monitor.exit_codes import EXIT_NO, EXIT_OK
 from monitor.pipeline.memory import Memory
 from monitor.pipeline.sample_reader import SampleReader
@@ -214,6 +215,12 @@ class _File:
     n: int = 0
 
 
+def _a_window_a_file(rule: SensorSettings) -> WindowSettings:
+    n = max(1, round(FILE_S * rule.sample_rate_hz))
+    derives = rule.quantity == "velocity"  # recordings are of acceleration
+    return WindowSettings(rule.acquisition, n, n, rule.sample_rate_hz, derives=derives)
+
+
 class Recorder:
     """Turns one sensor's messages into files. Raises ConfigError where the sensor or the folder
     cannot be used.
@@ -228,13 +235,9 @@ class Recorder:
             raise ConfigError(
                 f"SENSOR = {sensor!r}: no rule under sensors fits this machine/point."
             )
-        self._sensor, self._machine, self._point, self._rule, self._folder = (
-            sensor,
-            machine,
-            point,
-            rule,
-            folder,
-        )
+        self._sensor, self._rule = sensor, rule
+        self._machine, self._point = labels.machine or machine, point
+        self._folder, self._labels = folder, labels
         self._patterns = [
             pattern
             for one in config.subscriptions
@@ -246,13 +249,7 @@ class Recorder:
         )
         self._rule_of = config.sensor
         self._commands: list[Command] = []
-        n = max(1, round(FILE_S * rule.sample_rate_hz))
-        derives = rule.quantity == "velocity"  # recordings are of acceleration
-        settings = WindowSettings(
-            rule.acquisition, n, n, rule.sample_rate_hz, derives=derives
-        )
-        self._windower = Windower(sensor, settings)
-        self._labels = labels
+        self._windower = Windower(sensor, _a_window_a_file(rule))
         self._run_of_day: dict[str, str] = {}
         self._file: _File | None = None
         self._rows: list[dict[str, str]] = []
@@ -398,7 +395,7 @@ class Recorder:
             {
                 "path": name,
                 "label": self._labels.label,
-                "machine": self._labels.machine or self._machine,
+                "machine": self._machine,
                 "point": self._point,
                 "group": self._labels.run or self._run(start),
                 "start": start.isoformat(),

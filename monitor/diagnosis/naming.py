@@ -112,16 +112,17 @@ def diagnose(
         stretches, shaft = steady, Shaft(shaft.hz, STEADY, True)
     healthy = in_turns(healthy, sample_rate_hz, shaft) or healthy
     swing = SMEARED if steady is None else STEADY
-    levels = envelope_levels(
-        stretches, sample_rate_hz, shaft.hz, bands_hz, BINS_PER_TURN, swing
-    )
-    measured: dict[Measure, Levels | None] = {"envelope": levels}
-    if levels and any(
-        _may_be_close(one, levels, shaft.hz) for one in families_of(machine, shaft)
-    ):
-        measured["fine envelope"] = envelope_levels(
-            stretches, sample_rate_hz, shaft.hz, bands_hz, FINE_BINS_PER_TURN, swing
+
+    def envelope(bins_per_turn: int) -> Levels | None:
+        return envelope_levels(
+            stretches, sample_rate_hz, shaft.hz, bands_hz, bins_per_turn, swing
         )
+
+    levels = envelope(BINS_PER_TURN)
+    measured: dict[Measure, Levels | None] = {"envelope": levels}
+    families = families_of(machine, shaft)
+    if levels and any(_may_be_close(one, levels, shaft.hz) for one in families):
+        measured["fine envelope"] = envelope(FINE_BINS_PER_TURN)
     if healthy:
         then = envelope_levels(healthy, sample_rate_hz, shaft.hz, bands_hz)
         measured["grown envelope"] = levels and then and grown_envelope(levels, then)

@@ -8,6 +8,7 @@ up to logit - bias. Nothing is scaled or clipped: sign and unit are kept.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,14 @@ MAIN_SHARE = 0.1  # of the evidence for NG: a band worth a name
 FEW_ROWS = 28  # as many stand below each other and can be read
 MAX_ALONE = 12  # of more rows, so many are shown by themselves,
 LOUD_SHARE = 0.01  # if each holds this share of all contributions, whatever their sign
+
+
+class Run(NamedTuple):
+    """Neighbouring rows of a map, first to last, and their share of the evidence for NG."""
+
+    first: int
+    last: int
+    share: float
 
 
 def activation_maps(
@@ -48,25 +57,25 @@ def strongest_band(contribution: Float32, f_edges_hz: Sequence[float]) -> Band |
     runs = named_rows(contribution)
     if not runs:
         return None
-    first, last, held = runs[0]
-    return Band(float(f_edges_hz[first]), float(f_edges_hz[last + 1]), held)
+    run = runs[0]
+    return Band(float(f_edges_hz[run.first]), float(f_edges_hz[run.last + 1]), run.share)
 
 
-def main_bands(contribution: Float32) -> list[tuple[int, int, float]]:
-    """Neighbouring rows with at least MAIN_SHARE of the positive contributions each: first, last,
-    share; largest first. The one rule by which bands are named.
+def main_bands(contribution: Float32) -> list[Run]:
+    """Neighbouring rows with at least MAIN_SHARE of the positive contributions each, the largest
+    run first. The one rule by which bands are named.
     """
     share = _shares(contribution)
     return [] if share is None else _runs(share)
 
 
-def named_rows(contribution: Float32) -> list[tuple[int, int, float]]:
+def named_rows(contribution: Float32) -> list[Run]:
     """The main bands, else the strongest row; none where no cell is positive."""
     share = _shares(contribution)
     if share is None:
         return []
     row = int(share.argmax())
-    return _runs(share) or [(row, row, float(share[row]))]
+    return _runs(share) or [Run(row, row, float(share[row]))]
 
 
 def parts_of_sum(contribution: Float32) -> list[tuple[int, int]]:
@@ -94,12 +103,12 @@ def _shares(contribution: Float32) -> Float64 | None:
     return evidence / total if total > 0 else None
 
 
-def _runs(share: Float64) -> list[tuple[int, int, float]]:
-    runs: list[tuple[int, int, float]] = []
+def _runs(share: Float64) -> list[Run]:
+    runs: list[Run] = []
     for index in np.flatnonzero(share >= MAIN_SHARE).tolist():
-        if runs and runs[-1][1] == index - 1:
-            first, _, so_far = runs[-1]
-            runs[-1] = (first, index, so_far + float(share[index]))
+        if runs and runs[-1].last == index - 1:
+            before = runs[-1]
+            runs[-1] = Run(before.first, index, before.share + float(share[index]))
         else:
-            runs.append((index, index, float(share[index])))
-    return sorted(runs, key=lambda run: -run[2])
+            runs.append(Run(index, index, float(share[index])))
+    return sorted(runs, key=lambda run: -run.share)

@@ -35,7 +35,7 @@ Read = Callable[[slice, Float32, Float32], None]
 
 def open_network(content: bytes, n_threads: int) -> Any:
     """LiteRT's interpreter of a network. Raises ValueError if the bytes hold none."""
-    # 0.2 s and 30 MB that a daemon without models does not pay
+    # 0.2 s and 30 MB that a service without models does not pay
     from ai_edge_litert.interpreter import Interpreter
 
     return Interpreter(model_content=content, num_threads=n_threads)

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -345,16 +345,25 @@ class _Newest:
     geometry_id: str
 
 
-def promise_basis(
-    path: Path,
-) -> tuple[list[str], dict[str, Commissioned], set[int | None]]:
-    """Every sensor, the commissionings that hold, and those whose sensors have drifted since.
-    Raises JournalError.
+class PromiseBasis(NamedTuple):
+    """What alarms with a budget rest on.
+
+    active : by sensor, the commissioning that holds
+    drifted : commissionings whose sensors have drifted since
     """
+
+    sensors: list[str]
+    active: dict[str, Commissioned]
+    drifted: set[int | None]
+
+
+def promise_basis(path: Path) -> PromiseBasis:
+    """As the journal has it now. Raises JournalError."""
     with closing(connect_read_only(path)) as link, reading():
         states = promise_states(link).values()
         drifted = {state.commissioning_id for state in states if state.drift_told}
-        return [name for (name,) in link.execute(SENSORS)], _active(link), drifted
+        sensors = [name for (name,) in link.execute(SENSORS)]
+        return PromiseBasis(sensors, _active(link), drifted)
 
 
 def spread(row_ids: Sequence[int], n: int) -> list[int]:

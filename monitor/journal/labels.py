@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from monitor.journal.events import store_events
 from monitor.journal.schema import (
@@ -96,16 +96,15 @@ def _by(text: str) -> str:
 
 def store_label(link: sqlite3.Connection, request: LabelRequest) -> int | None:
     """Store a label and its event within a transaction. None where there is no such window."""
-    found = _window(link, request)
-    if found is None:
+    window = _window(link, request)
+    if window is None:
         return None
-    row_id, sensor, end_ns, model_id = found
     label = request.label
     link.execute(
         "INSERT INTO label (row_id, at_ns, word, failure_mode, author, comment) VALUES (?, ?, ?, ?,"
         " ?, ?)",
         (
-            row_id,
+            window.row_id,
             request.at_ns,
             label.word,
             label.failure_mode,
@@ -113,8 +112,9 @@ def store_label(link: sqlite3.Connection, request: LabelRequest) -> int | None:
             label.comment,
         ),
     )
-    store_events(link, Event(end_ns, sensor, "label", label.text, model_id))
-    return int(row_id)
+    where = window.end_ns, window.sensor
+    store_events(link, Event(*where, "label", label.text, window.model_id))
+    return window.row_id
 
 
 def labels_of(link: sqlite3.Connection, row_ids: Iterable[int]) -> list[StoredLabel]:
@@ -149,26 +149,25 @@ def _stored(row: tuple[Any, ...]) -> StoredLabel:
     return StoredLabel(label_id, row_id, at_ns, Label(*rest))
 
 
-def _window(
-    link: sqlite3.Connection, request: LabelRequest
-) -> tuple[int, str, int, str] | None:
-    """Row id, sensor, end and model of the window that a request means."""
-    values: list[int | str]
+class _Window(NamedTuple):
+    row_id: int
+    sensor: str
+    end_ns: int
+    model_id: str
+
+
+def _window(link: sqlite3.Connection, request: LabelRequest) -> _Window | None:
+    """The window that a request means."""
+    values: list[int | str] = [request.sensor]
     if request.row_id is not None:
         where, values = "row_id = ?", [request.row_id]
     elif request.time_ns is None:
-        where, values = (
-            f"sensor = ? AND n_samples > 0 {NEWEST_FIRST} LIMIT 1",
-            [request.sensor],
-        )
+        where = f"sensor = ? AND n_samples > 0 {NEWEST_FIRST} LIMIT 1"
     else:
-        where, values = (
-            "sensor = ? AND end_ns > ? ORDER BY end_ns LIMIT 1",
-            [request.sensor, request.time_ns],
-        )
+        where = "sensor = ? AND end_ns > ? ORDER BY end_ns LIMIT 1"
+        values.append(request.time_ns)
     query = f"SELECT row_id, sensor, end_ns, model_id, start_ns FROM verdict WHERE {where}"
     found = link.execute(query, values).fetchone()
     if found is None or (request.time_ns is not None and found[4] > request.time_ns):
         return None
-    row_id, sensor, end_ns, model_id, _ = found
-    return row_id, sensor, end_ns, model_id
+    return _Window(*found[:4])

@@ -18,7 +18,7 @@ try:
     from confluent_kafka import KafkaError, KafkaException, Message, Producer
     from confluent_kafka.admin import AdminClient
     from confluent_kafka.admin._config import ConfigResource
-except ModuleNotFoundError as error:  # it is an extra: the daemon does without
+except ModuleNotFoundError as error:  # it is an extra: the service does without
     raise ConfigError(
         "kafka: this needs the package confluent-kafka: install constraints/page.txt in place of"
         " daemon.txt, or the extra camshaft[kafka]."

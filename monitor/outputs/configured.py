@@ -105,7 +105,7 @@ def _topics(config: Config, broker: Broker | None) -> list[RunningOutput]:
 def _databases(config: Config) -> list[RunningOutput]:
     if not config.influx:
         return []
-    # 0.3 s and 26 MB that a daemon without InfluxDB does not pay.
+    # 0.3 s and 26 MB that a service without InfluxDB does not pay.
     from monitor.outputs.influx.rows import lines_for
     from monitor.outputs.influx.sender import InfluxOutput
 

@@ -33,7 +33,7 @@ try:
         Metric,
     )
     from prometheus_client.registry import Collector
-except ModuleNotFoundError as error:  # it is an extra: the daemon does without
+except ModuleNotFoundError as error:  # it is an extra: the service does without
     raise ConfigError(
         "prometheus: the endpoint needs the package prometheus-client: install constraints/page.txt"
         " in place of daemon.txt, or the extra camshaft[prometheus], or take this key out."

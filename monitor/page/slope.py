@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtrit
@@ -73,19 +74,24 @@ def slope_view(days: Sequence[TrendRow]) -> Tree | None:
     found = slope_with_interval(weeks - weeks[0], logs)
     if found is None:
         return None
-    slope, low, high = found
     return {
         "quantity": quantity,
         "n_days": len(known),
-        "percent_a_week": round(float(np.expm1(slope)) * 100, 1),
-        "low": round(float(np.expm1(low)) * 100, 1),
-        "high": round(float(np.expm1(high)) * 100, 1),
+        "percent_a_week": round(float(np.expm1(found.value)) * 100, 1),
+        "low": round(float(np.expm1(found.low)) * 100, 1),
+        "high": round(float(np.expm1(found.high)) * 100, 1),
     }
 
 
-def slope_with_interval(
-    times: Float64, values: Float64
-) -> tuple[float, float, float] | None:
+class Slope(NamedTuple):
+    """Per unit of time, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def slope_with_interval(times: Float64, values: Float64) -> Slope | None:
     """Theil and Sen's slope (Sen, JASA 63, 1968), which outliers do not bend; its 95 % interval.
     None where the values resemble their neighbours so much that they say
     nothing of a slope.
@@ -102,7 +108,7 @@ def slope_with_interval(
     residuals -= residuals.mean()
     n, square = len(values), float(np.sum(residuals**2))
     if square <= 1e-18:
-        return slope, slope, slope
+        return Slope(slope, slope, slope)
     alike = float(np.sum(residuals[1:] * residuals[:-1])) / square
     alike = min(0.95, max(0.0, alike + (1 + 4 * alike) / n))
     n_effective = n * (1 - alike) / (1 + alike)
@@ -110,7 +116,7 @@ def slope_with_interval(
         return None
     error = np.sqrt(square / (n_effective - 2) / np.sum((times - times.mean()) ** 2))
     half = float(stdtrit(n_effective - 2, 0.975) * error)
-    return slope, slope - half, slope + half
+    return Slope(slope, slope - half, slope + half)
 
 
 def _theil_sen(times: Float64, values: Float64) -> float:

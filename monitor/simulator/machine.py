@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.signal import lfilter
@@ -268,6 +268,15 @@ class SimulatedMachine:
         return np.asarray(response)
 
 
+class TrainingWindow(NamedTuple):
+    """label : 0 ok, 1 ng. samples : float32, shape (1, n_window), m/s²"""
+
+    machine_id: int
+    label: int
+    samples: Float32
+    truth: Truth
+
+
 def training_windows(
     seed: int,
     n_machines: int,
@@ -276,13 +285,11 @@ def training_windows(
     *,
     sample_rate_hz: float = 25_600.0,
     fault_kinds: Sequence[Kind] = ("bearing",),
-) -> Iterator[tuple[int, int, Float32, Truth]]:
-    """Windows of many machines, no two alike: (machine_id, label, samples (1, n_window), truth).
+) -> Iterator[TrainingWindow]:
+    """Windows of many machines, no two alike. Split them by machine_id.
 
     Every other machine is faulty, of severity 0.5 to 1, after a first quarter
-    of healthy windows,
-    so that a network cannot learn which machine is which. label : 0 ok, 1 ng.
-        Split by machine_id.
+    of healthy windows, so that a network cannot learn which machine is which.
     """
     window_s = n_window / sample_rate_hz
     for machine_id in range(n_machines):
@@ -302,7 +309,7 @@ def training_windows(
             samples, severity = machine.block(n_window), machine.severity(start_s)
             times_s = machine.impulse_times_s(start_s, start_s + window_s) - start_s
             band_hz = machine.fault_band_hz if severity > 0 else None
-            yield (
+            yield TrainingWindow(
                 machine_id,
                 int(severity > 0),
                 samples,

@@ -1,4 +1,4 @@
-"""The real daemon in a process of its own: how soon it is ready, and its memory with a hundred
+"""The real service in a process of its own: how soon it is ready, and its memory with a hundred
 sensors.
 """
 
@@ -120,12 +120,12 @@ def config(workload: Workload, port: int, journal: Path) -> dict[str, object]:
 def _publish(workload: Workload, port: int) -> None:
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
     online = threading.Event()
-    # the daemon says so after it has subscribed
+    # the service says so after it has subscribed
     client.on_message = lambda *_: online.set()
     client.connect("127.0.0.1", port)
     client.subscribe(STATUS_TOPIC)
     client.loop_start()
-    assert online.wait(READY_S), "the daemon never came online"
+    assert online.wait(READY_S), "the service never came online"
     start_s = time.monotonic()
     for message in workload.messages:
         due_s = start_s + (message.received_ns - START_NS) / 1e9

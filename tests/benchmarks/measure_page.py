@@ -19,7 +19,7 @@ from monitor.journal.views import JournalViews
 from monitor.journal.writer import Journal
 from monitor.pipeline.pipeline import Pipeline
 from monitor.records.batch import Batch
-from tests.page.test_page import browser, served, until, window  # noqa: F401  (fixtures)
+from tests.page.test_page import served, until, window  # noqa: F401  (fixtures)
 from tests.page_stage import Served, serve, verdict
 from tests.signals import configure, messages, noise, rules
 

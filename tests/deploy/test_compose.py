@@ -16,10 +16,9 @@ import yaml
 
 from monitor.config_file import load_config
 from tests.conftest import server_program
-from tests.page_stage import free_port
 from tests.paths import ROOT
 from tests.servers.child import start_child
-from tests.servers.mosquitto import wait_until
+from tests.servers.mosquitto import free_port, wait_until
 from tests.test_repository import package_name, pinned
 
 DEPLOY = ROOT / "deploy"

@@ -1,4 +1,4 @@
-"""The systemd units: clean, tight, and the daemon really works under their restrictions."""
+"""The systemd units: clean, tight, and the service really works under their restrictions."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_units_fit_together() -> None:
 
 
 def daemon_pid(bwrap_pid: int) -> int:
-    """bubblewrap stays as the parent; signals must go to the daemon itself."""
+    """bubblewrap stays as the parent; signals must go to the service itself."""
     (child,) = Path(f"/proc/{bwrap_pid}/task/{bwrap_pid}/children").read_text().split()
     return int(child)
 

@@ -30,7 +30,6 @@ from monitor.records.evidence import Evidence, Grid
 from monitor.records.verdict import Status, Verdict
 from monitor.report.findings import gather
 from monitor.report.html import page
-from tests.browser import chromium
 from tests.page_stage import serve
 from tests.servers.influx import InfluxDatabase
 from tests.servers.influx_standin import InfluxStandIn
@@ -128,12 +127,6 @@ def test_status_and_report_say_it(journal: Path) -> None:
     assert "4 of 8 windows are NG" in text
     assert "= crest factor +" in text
     assert "above its threshold 6.000" in text
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
 
 
 def test_the_page_draws_it(journal: Path, tmp_path: Path, browser: Any) -> None:

@@ -19,7 +19,6 @@ import yaml
 from monitor import cli
 from monitor.records.verdict import Status
 from tests.discovery.senders import G, vibration
-from tests.page.test_page import cookie_of
 from tests.page_stage import Served, serve
 from tests.paths import ROOT
 from tests.servers.child import start_child
@@ -134,7 +133,7 @@ def shown(served: Served) -> set[str]:
     """The sensors of which the page has windows to show."""
     found = set()
     with suppress(OSError):  # does not listen
-        cookie = cookie_of(served)
+        cookie = served.cookie()
         for name in SENSORS:
             path = f"/api/timeline?sensor={name}"
             status, rows, _ = served.ask("GET", path, headers=cookie)

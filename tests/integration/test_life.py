@@ -1,4 +1,4 @@
-"""The daemon's life: killed, stopped, reloaded, and a sensor's first days."""
+"""The service's life: killed, stopped, reloaded, and a sensor's first days."""
 
 from __future__ import annotations
 

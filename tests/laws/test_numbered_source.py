@@ -49,7 +49,7 @@ def partition(counts: list[int], same: bool) -> list[Message | None]:
 
 
 class Process:
-    """One life of the daemon on the journal: what service.py does, step by step."""
+    """One life of the service on the journal: what service.py does, step by step."""
 
     def __init__(
         self,

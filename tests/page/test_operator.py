@@ -21,7 +21,6 @@ from monitor.journal.writer import Journal
 from monitor.page import users
 from monitor.page.people import Role
 from monitor.records.batch import Batch, Event
-from tests.browser import chromium
 from tests.page_stage import N_WINDOW, RATE_HZ, Served, fill, fill_many, serve
 
 FAULTY = "mill-2/spindle"
@@ -29,12 +28,6 @@ OVER = ("pump-3/bearing", "fan-9/motor")
 THINNED = 30
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 LOOKS = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,6 @@ from monitor.records.verdict import Status
 from monitor.report import findings as report
 from monitor.report import html as report_page
 from monitor.settings import ConfigError
-from tests.browser import chromium
 from tests.page_stage import (
     FAULT_BAND,
     GRID,
@@ -45,12 +44,6 @@ from tests.servers.stripping_proxy import StrippingProxy
 SCREENSHOTS = ROOT / "docs" / "screenshots"
 FAULTY = "mill-2/spindle"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -91,12 +84,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield page
 
 
-def cookie_of(served: Served) -> dict[str, str]:
-    """A session, as a header."""
-    _, _, headers = served.ask("GET", "/")
-    return {"Cookie": headers["set-cookie"].partition(";")[0]}
-
-
 def open_point(window: Any, served: Served, sensor: str) -> None:
     window.goto(f"{served.address}/#/point/{sensor.replace('/', '%2F')}")
     window.wait_for_selector("#sum:not(:empty)")
@@ -135,7 +122,7 @@ def test_a_faulty_machine_shows_where_its_evidence_lies(
     open_point(window, served, FAULTY)
     row = JournalViews(served.journal).newest(FAULTY)
     assert row is not None
-    _, tree, _ = served.ask("GET", f"/api/rows/{row.row_id}", headers=cookie_of(served))
+    _, tree, _ = served.ask("GET", f"/api/rows/{row.row_id}", headers=served.cookie())
     bands = next(e["bands"] for e in tree["evidence"] if e["kind"] == "network")
     assert bands.index(max(bands)) == FAULT_BAND
     band = row.band
@@ -172,7 +159,7 @@ def test_an_alarms_window_shows_what_its_logit_rests_on(
     assert row_id is not None
     stored = views.occlusion(row_id)
     assert stored is not None
-    _, tree, _ = served.ask("GET", f"/api/rows/{row_id}", headers=cookie_of(served))
+    _, tree, _ = served.ask("GET", f"/api/rows/{row_id}", headers=served.cookie())
     shown = np.array(tree["occlusion"]["cells"], np.float32)
     np.testing.assert_array_equal(shown, stored.falls)
     (band,), panel = stored.bands, "section[aria-label='What the logit rests on']"
@@ -424,7 +411,7 @@ def test_a_sensor_is_commissioned_from_the_page(window: Any, tmp_path: Path) -> 
 def test_a_commissioning_that_cannot_be(
     served: Served, tree: Any, status: int, sentence: str
 ) -> None:
-    cookie = cookie_of(served)
+    cookie = served.cookie()
     token = served.ask("GET", "/api/session", headers=cookie)[1]["csrf"]
     path = "/api/commissionings"
     assert served.ask("POST", path, tree, cookie)[0] == 403
@@ -645,7 +632,7 @@ def test_the_browser_may_load_from_us_alone(served: Served) -> None:
     ["/api/rows/99999999", "/api/events/99999999/row", "/static/../feed.py", "/nothing"],
 )
 def test_what_is_not_there_is_404(served: Served, path: str) -> None:
-    assert served.ask("GET", path, headers=cookie_of(served))[0] == 404
+    assert served.ask("GET", path, headers=served.cookie())[0] == 404
 
 
 def test_the_page_writes_nothing_but_labels(tmp_path: Path) -> None:
@@ -656,7 +643,7 @@ def test_the_page_writes_nothing_but_labels(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "camshaft.journal")
     before = _contents(tmp_path / "camshaft.journal")
     with serve(tmp_path) as served:
-        cookie = cookie_of(served)
+        cookie = served.cookie()
         for path in (
             "/api/timeline?sensor=mill-2/spindle",
             "/api/rows/60",

@@ -33,12 +33,12 @@ from tests.page_stage import (
     SECOND_NS,
     Served,
     evidence,
-    free_port,
     serve,
     verdict,
     write_config,
 )
 from tests.servers.certificates import TestAuthority
+from tests.servers.mosquitto import free_port
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 FAULTY, MOVED = "fan-9/motor", "pump-3/bearing"

@@ -13,7 +13,6 @@ import pytest
 from monitor.journal.writer import Journal
 from monitor.records.batch import BadPayload, Batch, Event
 from monitor.records.verdict import Status
-from tests.browser import chromium
 from tests.page_stage import Served, fill, serve, unjudged, verdict
 
 SWAPPED, REFUSED, NAMELESS = "gear-6/input", "crane-2/hoist", "plant/gateway-4/up"
@@ -53,12 +52,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     journal.close()
     with serve(folder) as page:
         yield page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
 
 
 def opened(browser: Any, served: Served, address: str = "", **options: Any) -> Any:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser import chromium
 from tests.page_stage import fill, serve
 
 POINT = "#/point/mill-2%2Fspindle"
@@ -42,12 +40,6 @@ READY = {"": ".tile", "#/events": ".events li", POINT: "#sum:not(:empty)"}
 class Open:
     page: Any
     faults: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

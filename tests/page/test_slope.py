@@ -39,7 +39,7 @@ def test_the_interval_holds_about_as_often_as_it_says(alike: float, least: float
         found = slope_with_interval(TIMES, 0.3 * TIMES + noise(rng, alike))
         if found is not None:
             n_told += 1
-            n_held += found[1] <= 0.3 <= found[2]
+            n_held += found.low <= 0.3 <= found.high
     assert n_told > 250
     assert n_held / n_told >= least
 
@@ -57,7 +57,7 @@ def test_one_mad_day_does_not_bend_the_slope() -> None:
     values[20] += 50
     found = slope_with_interval(TIMES, values)
     assert found is not None
-    assert found[0] == pytest.approx(0.1, abs=0.01)
+    assert found.value == pytest.approx(0.1, abs=0.01)
 
 
 def test_there_is_no_slope_without_an_interval() -> None:

@@ -80,8 +80,7 @@ def commission(path: Path, at_ns: int) -> None:
 
 @pytest.fixture(scope="module")
 def session(served: Served) -> dict[str, str]:
-    _, _, headers = served.ask("GET", "/")
-    return {"Cookie": headers["set-cookie"].partition(";")[0]}
+    return served.cookie()
 
 
 def ask(served: Served, session: dict[str, str], **values: Any) -> tuple[int, Any]:

@@ -21,13 +21,9 @@ from monitor.pipeline.pipeline import Pipeline
 from monitor.records.batch import Batch
 from monitor.records.signal import Delivery, Message
 from monitor.records.verdict import Status
-from tests.signals import START_NS, configure, messages, noise, rules
+from tests.signals import START_NS, configure, make_pipeline, messages, noise, rules
 
 N_WINDOW = 1000
-
-
-def make(**changes: object) -> Pipeline:
-    return Pipeline(rules(configure(**changes)), {}, {}, 0.0)
 
 
 def imbalance(batches: list[Batch]) -> dict[str, int]:
@@ -53,7 +49,7 @@ def imbalance(batches: list[Batch]) -> dict[str, int]:
 def test_the_books_close_and_every_message_is_settled_once(
     lengths: list[int], with_tails: list[bool]
 ) -> None:
-    pipeline, batches = make(), []
+    pipeline, batches = make_pipeline(), []
     sent = messages(noise(sum(lengths)), lengths)
     for message, tails in zip(sent, with_tails, strict=False):
         pipeline.process([message], START_NS, 0.0)
@@ -65,7 +61,7 @@ def test_the_books_close_and_every_message_is_settled_once(
 
 
 def test_a_message_is_settled_only_when_all_its_samples_are_stored() -> None:
-    pipeline = make()
+    pipeline = make_pipeline()
     first, second = messages(noise(1500), [700, 800])
     pipeline.process([first], START_NS, 0.0)
     assert not pipeline.take_batch(False).settled
@@ -79,7 +75,7 @@ def test_a_message_is_settled_only_when_all_its_samples_are_stored() -> None:
 
 
 def test_redelivered_messages_make_no_second_verdict() -> None:
-    pipeline = make()
+    pipeline = make_pipeline()
     sent = messages(noise(3000), [1000] * 3)
     pipeline.process(sent, START_NS, 0.0)
     again = [
@@ -96,7 +92,7 @@ def test_redelivered_messages_make_no_second_verdict() -> None:
 
 
 def test_any_number_of_bad_payloads_and_a_good_one_gets_through() -> None:
-    pipeline = make()
+    pipeline = make_pipeline()
     bad = [
         Message(
             "vibration/m/p/waveform", b"x" * 7, START_NS, {}, Delivery(k + 1, k + 1, False)
@@ -116,7 +112,7 @@ def test_any_number_of_bad_payloads_and_a_good_one_gets_through() -> None:
 
 
 def test_a_silent_sensor_becomes_no_data_once_and_comes_back() -> None:
-    pipeline = make()
+    pipeline = make_pipeline()
     sent = messages(noise(2500), [1500, 1000])
     pipeline.process(sent[:1], START_NS, 0.0)
     pipeline.tick(START_NS, 2.9)
@@ -133,7 +129,7 @@ def test_a_silent_sensor_becomes_no_data_once_and_comes_back() -> None:
 
 
 def test_a_gap_is_a_bad_data_row_with_its_reason() -> None:
-    pipeline = make()
+    pipeline = make_pipeline()
     first, _, third = messages(noise(3300), [1300, 700, 1300])
     pipeline.process([first, third], START_NS, 0.0)
     batch = pipeline.take_batch(True)
@@ -146,7 +142,7 @@ def test_a_gap_is_a_bad_data_row_with_its_reason() -> None:
 
 
 def test_a_machine_that_stands_still_is_idle() -> None:
-    pipeline = make(sensor={"running": {"limit_rms_ms2": 0.5}})
+    pipeline = make_pipeline(sensor={"running": {"limit_rms_ms2": 0.5}})
     quiet = noise(1000) * np.float32(0.01)
     pipeline.process(
         messages(np.concatenate([noise(1000), quiet], axis=1), [1000, 1000]), START_NS, 0.0
@@ -159,7 +155,7 @@ def test_a_machine_that_stands_still_is_idle() -> None:
 
 
 def test_a_running_topic_stands_above_the_level() -> None:
-    pipeline = make(sensor={"running": {"topic": "plant/{machine}/running"}})
+    pipeline = make_pipeline(sensor={"running": {"topic": "plant/{machine}/running"}})
     first, second = messages(noise(2000), [1000, 1000])
     off, odd = (
         Message("plant/m/running", b"off", START_NS),
@@ -172,7 +168,7 @@ def test_a_running_topic_stands_above_the_level() -> None:
 
 
 def test_overload_is_shed_and_counted_where_a_limit_is_set() -> None:
-    pipeline = make(max_lag_s=2.0)
+    pipeline = make_pipeline(max_lag_s=2.0)
     pipeline.process(messages(noise(6000), [1000] * 6), START_NS + 3_600_000_000, 0.0)
     batch = pipeline.take_batch(True)
     # The first three ended over 2 s ago.
@@ -192,12 +188,12 @@ def test_a_new_process_goes_on_where_the_journal_stands(tmp_path: Path, at: int)
     """
     sent = messages(noise(4400), [400] * 11)
     whole = Journal(tmp_path / "whole")
-    pipeline = make()
+    pipeline = make_pipeline()
     pipeline.process(sent, START_NS, 0.0)
     whole.commit(pipeline.take_batch(True))
 
     cut = Journal(tmp_path / "cut")
-    first = make()
+    first = make_pipeline()
     first.process(sent[:at], START_NS, 0.0)
     cut.commit(first.take_batch(at % 2 == 0))
     second = Pipeline(rules(configure()), cut.streams(), cut.digests(), 0.0)
@@ -222,7 +218,7 @@ def test_a_new_process_goes_on_where_the_journal_stands(tmp_path: Path, at: int)
 
 
 def test_evidence_is_kept_for_a_sample_of_ok_and_around_changes() -> None:
-    pipeline = make(sensor={"running": {"limit_rms_ms2": 0.5}})
+    pipeline = make_pipeline(sensor={"running": {"limit_rms_ms2": 0.5}})
     signal = noise(10_000)
     signal[:, 6000:7000] *= np.float32(0.01)
     pipeline.process(messages(signal, [1000] * 10), START_NS, 0.0)
@@ -238,14 +234,14 @@ def test_evidence_is_kept_for_a_sample_of_ok_and_around_changes() -> None:
 
 
 def test_a_name_that_fits_no_rule_is_counted() -> None:
-    pipeline = make(sensor={"match": "press-*"})
+    pipeline = make_pipeline(sensor={"match": "press-*"})
     pipeline.process(messages(noise(1000), [1000]), START_NS, 0.0)
     assert pipeline.take_batch(True).counters["bad_payloads.unmatched_sensor"] == 1
 
 
 def test_a_change_of_model_is_marked_also_over_a_restart(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal")
-    first = make()
+    first = make_pipeline()
     first.process(messages(noise(1000), [1000]), START_NS, 0.0)
     batch = first.take_batch(True)
     assert not batch.events
@@ -258,7 +254,10 @@ def test_a_change_of_model_is_marked_also_over_a_restart(tmp_path: Path) -> None
 
 def test_a_new_unit_holds_from_the_next_window_on() -> None:
     """Not from the next message: half a window in g and half in m/s² would be neither."""
-    pipeline, sent = make(sensor={"unit": "g"}), messages(noise(2 * N_WINDOW), [500] * 4)
+    pipeline, sent = (
+        make_pipeline(sensor={"unit": "g"}),
+        messages(noise(2 * N_WINDOW), [500] * 4),
+    )
     pipeline.process(sent[:1], START_NS, 0.0)
     pipeline.change_rules(rules(configure(sensor={"unit": "m/s2"})))
     pipeline.process(sent[1:], START_NS, 0.0)
@@ -274,7 +273,7 @@ def test_a_new_unit_holds_from_the_next_window_on() -> None:
 def test_three_expected_periods_are_silence_and_less_than_a_second_is_none(
     period_s: float, limit_s: float
 ) -> None:
-    pipeline = make(sensor={"expected_period_s": period_s})
+    pipeline = make_pipeline(sensor={"expected_period_s": period_s})
     pipeline.process(messages(noise(N_WINDOW), [N_WINDOW]), START_NS, 0.0)
     pipeline.tick(START_NS, limit_s)
     (judged,) = pipeline.take_batch(True).verdicts
@@ -286,7 +285,7 @@ def test_three_expected_periods_are_silence_and_less_than_a_second_is_none(
 
 
 def test_a_known_sensor_keeps_its_rule_where_a_reload_leaves_none() -> None:
-    pipeline, sent = make(), messages(noise(2 * N_WINDOW), [500] * 4)
+    pipeline, sent = make_pipeline(), messages(noise(2 * N_WINDOW), [500] * 4)
     pipeline.process(sent[:1], START_NS, 0.0)
     pipeline.change_rules(rules(configure(sensor={"match": "press-*"})))
     pipeline.process(sent[1:], START_NS, 0.0)
@@ -302,7 +301,7 @@ def kept(message: Message, **properties: str) -> Message:
 
 def test_a_retained_waveform_is_never_now() -> None:
     """Case d22-retained-waveform: +500 old samples at every restart, judged again as new."""
-    pipeline = make()
+    pipeline = make_pipeline()
     sent = messages(noise(2500), [500] * 5)
     pipeline.process([kept(sent[0]), kept(sent[0], sequence="0")], START_NS, 0.0)
     pipeline.process(sent[:4], START_NS, 0.0)
@@ -318,7 +317,7 @@ def test_a_retained_waveform_is_never_now() -> None:
 
 
 def test_a_retained_waveform_is_settled_and_no_sign_of_life() -> None:
-    pipeline = make()
+    pipeline = make_pipeline()
     sent = messages(noise(1500), [500] * 3)
     pipeline.process(sent[:2], START_NS, 0.0)
     pipeline.take_batch(True)
@@ -334,7 +333,7 @@ def test_a_retained_waveform_is_settled_and_no_sign_of_life() -> None:
 
 def test_a_retained_label_is_refused_and_counted() -> None:
     """Case d23-retained-label: it labelled the newest window again at every restart."""
-    pipeline = make()
+    pipeline = make_pipeline()
     payload = b'{"sensor": "m/p", "word": "NG confirmed", "author": "Ann"}'
     label = Message("camshaft/label", payload, START_NS)
     pipeline.process([replace(label, retained=True)], START_NS, 0.0)
@@ -348,7 +347,7 @@ def test_a_retained_label_is_refused_and_counted() -> None:
 
 def test_a_retained_running_state_holds() -> None:
     running = {"topic": "plant/{machine}/running"}
-    pipeline = make(sensor={"running": running})
+    pipeline = make_pipeline(sensor={"running": running})
     state = Message("plant/m/running", b"off", START_NS, retained=True)
     pipeline.process([state, *messages(noise(1000), [1000])], START_NS, 0.0)
     assert [one.status for one in pipeline.take_batch(True).verdicts] == [Status.IDLE]
@@ -370,7 +369,7 @@ def without_facts(sent: list[Message]) -> list[Message]:
 @pytest.mark.parametrize("reason", BAD)
 def test_a_refused_message_is_a_hole_in_a_stream_that_shows_none(reason: str) -> None:
     """Case d14-nan-in-json: whatever the reason, its neighbours were joined over the hole."""
-    pipeline = make()
+    pipeline = make_pipeline()
     payload, properties = BAD[reason]
     sent = without_facts(messages(noise(2250), [250] * 9))
     sent[5] = replace(sent[5], payload=payload, properties=properties)
@@ -387,7 +386,7 @@ def test_a_refused_message_is_a_hole_in_a_stream_that_shows_none(reason: str) ->
 
 def test_a_message_dropped_on_our_side_is_a_hole_too() -> None:
     """Too large, or a full inbox: the source or the inbox dropped it, the next one says so."""
-    pipeline = make()
+    pipeline = make_pipeline()
     sent = without_facts(messages(noise(2000), [250] * 8))
     sent[5] = replace(sent[5], after_loss=True)
     pipeline.process(sent, START_NS, 0.0)
@@ -396,7 +395,7 @@ def test_a_message_dropped_on_our_side_is_a_hole_too() -> None:
 
 
 def test_numbers_that_go_on_say_that_a_refused_message_was_none_of_the_stream() -> None:
-    pipeline = make()
+    pipeline = make_pipeline()
     sent = messages(noise(2000), [250] * 8)
     stray = Message(sent[0].topic, b"online!", START_NS)
     pipeline.process([*sent[:5], stray, *sent[5:]], START_NS, 0.0)
@@ -404,7 +403,7 @@ def test_numbers_that_go_on_say_that_a_refused_message_was_none_of_the_stream() 
 
 
 def test_a_refused_message_is_remembered_over_a_restart(tmp_path: Path) -> None:
-    journal, first = Journal(tmp_path / "journal"), make()
+    journal, first = Journal(tmp_path / "journal"), make_pipeline()
     sent = without_facts(messages(noise(2000), [250] * 8))
     first.process([*sent[:2], replace(sent[2], payload=b"x")], START_NS, 0.0)
     journal.commit(first.take_batch(True))
@@ -416,7 +415,7 @@ def test_a_refused_message_is_remembered_over_a_restart(tmp_path: Path) -> None:
 def test_sensors_that_their_messages_name_miss_what_their_topic_refused() -> None:
     """The topic names no machine: each sensor last heard on it may have had samples there."""
     payload = {"format": "json", "machine": "id", "sequence": None, "time": None}
-    pipeline = make(subscriptions=[{"topic": "gateway/data", "payload": payload}])
+    pipeline = make_pipeline(subscriptions=[{"topic": "gateway/data", "payload": payload}])
 
     def said(machine: str, text: str | None = None) -> Message:
         values = noise(250)[0].tolist()
@@ -457,7 +456,7 @@ def test_what_was_lost_while_we_were_away_is_a_gap(
     """Nothing shows it where messages have neither time nor number. With max_lag_s every window
     was dropped as overload from then on.
     """
-    journal, first = Journal(tmp_path / "journal"), make(max_lag_s=20.0)
+    journal, first = Journal(tmp_path / "journal"), make_pipeline(max_lag_s=20.0)
     sent = messages(noise(10_000), [500] * 20)
     first.process(arriving(sent[:5], START_NS, is_owed), START_NS, 0.0)
     journal.commit(first.take_batch(True))
@@ -484,7 +483,7 @@ def test_what_was_lost_while_we_were_away_is_a_gap(
 
 
 def test_a_stream_that_shows_its_losses_is_not_cut_by_an_outage() -> None:
-    pipeline = make()
+    pipeline = make_pipeline()
     sent = messages(noise(4000), [500] * 8)
     pipeline.process(sent[:3], START_NS, 0.0)
     pipeline.connected(False)
@@ -494,7 +493,7 @@ def test_a_stream_that_shows_its_losses_is_not_cut_by_an_outage() -> None:
 
 def test_a_sensor_whose_windows_are_all_dropped_is_not_ok() -> None:
     """The page showed green, and the status before, while every window was dropped as overload."""
-    pipeline = make(max_lag_s=2.0)
+    pipeline = make_pipeline(max_lag_s=2.0)
     sent = messages(noise(12_000), [1000] * 12)
     pipeline.process(sent[:1], START_NS, 0.0)
     pipeline.take_batch(True)

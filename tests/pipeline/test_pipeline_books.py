@@ -17,14 +17,10 @@ from monitor.records.signal import Delivery, Message
 from monitor.records.verdict import Status
 from tests.pipeline.test_origins import GATEWAYS, in_turn, of_json, on, tagged
 from tests.pipeline.test_origins import pipeline as on_topic
-from tests.signals import START_NS, configure, messages, noise, rules
+from tests.signals import START_NS, configure, make_pipeline, messages, noise, rules
 
 N_WINDOW = 1000
 S = 10**9
-
-
-def make(**changes: Any) -> Pipeline:
-    return Pipeline(rules(configure(**changes)), {}, {}, 0.0)
 
 
 def windows(n: int, **how: Any) -> list[Message]:
@@ -50,7 +46,7 @@ def stored(to: Pipeline) -> Batch:
 
 def test_a_whole_window_is_counted_with_its_message_and_its_fate() -> None:
     sent = windows(2)
-    batch = run(make(), [replace(sent[0], received_ns=START_NS + 7), sent[1]])
+    batch = run(make_pipeline(), [replace(sent[0], received_ns=START_NS + 7), sent[1]])
     assert batch.window_received_ns == [START_NS + 7, START_NS]
     assert batch.counters == {"windows.LEARNING": 2, "messages_received": 2}
     assert batch.books == {
@@ -61,7 +57,7 @@ def test_a_whole_window_is_counted_with_its_message_and_its_fate() -> None:
 
 def test_what_could_not_be_judged_is_no_sample_of_it() -> None:
     first, _, third = messages(noise(2300), [300, N_WINDOW, N_WINDOW])
-    batch = run(make(), [first, third])
+    batch = run(make_pipeline(), [first, third])
     assert batch.books["m/p", "judged_bad", "gap"] == 300
     assert batch.books["m/p", "analysed", "LEARNING"] == N_WINDOW
     assert batch.counters["windows.BAD_DATA"] == batch.counters["breaks.gap"] == 1
@@ -82,7 +78,7 @@ def test_a_map_that_does_not_add_up_is_an_error_of_ours() -> None:
 
 def test_a_break_without_samples_is_stored_at_once() -> None:
     sent = windows(3)
-    found = make()
+    found = make_pipeline()
     run(found, sent[:1])
     half = messages(noise(500), [500])[0]
     batch = run(found, [replace(half, properties={"sequence": "7"})])
@@ -92,14 +88,14 @@ def test_a_break_without_samples_is_stored_at_once() -> None:
 
 @pytest.mark.parametrize("what", ["retained", "duplicate"])
 def test_what_is_dropped_is_stored_at_once(what: str) -> None:
-    found, (one,) = make(), windows(1)
+    found, (one,) = make_pipeline(), windows(1)
     run(found, [one])
     again = replace(one, delivery=Delivery("again", 9, False), retained=what == "retained")
     assert run(found, [again]).books["m/p", "dropped", what] == N_WINDOW
 
 
 def test_windows_that_are_shed_are_counted_one_by_one() -> None:
-    found = make(max_lag_s=2)
+    found = make_pipeline(max_lag_s=2)
     batch = run(found, windows(3), late_s=60)
     assert batch.books["m/p", "dropped", "overload"] == 3 * N_WINDOW
     assert batch.counters["windows_shed"] == 3
@@ -109,17 +105,17 @@ def test_windows_that_are_shed_are_counted_one_by_one() -> None:
 
 
 def test_silence_and_a_snapshot_that_is_too_short_are_stored_at_once() -> None:
-    found = make()
+    found = make_pipeline()
     run(found, windows(1))
     found.tick(START_NS, 60.0)
     assert [one.reason for one in stored(found).verdicts] == ["silent"]
-    found = make(sensor={"acquisition": "snapshot"})
+    found = make_pipeline(sensor={"acquisition": "snapshot"})
     short = [replace(one, properties={}) for one in messages(noise(200), [100, 100])]
     assert [one.reason for one in run(found, short).verdicts] == ["snapshot_too_short"]
 
 
 def test_a_missing_message_is_stored_at_once() -> None:
-    found, (one,) = make(), windows(1)
+    found, (one,) = make_pipeline(), windows(1)
     run(found, [one])
     batch = run(found, [replace(one, payload=b"x", delivery=None)])
     assert [update.position.missing for update in batch.streams] == ["refused_message"]
@@ -143,7 +139,7 @@ def test_who_takes_no_samples_of_a_message_does_not_keep_it_waiting() -> None:
 
 
 def test_what_waits_and_for_how_long() -> None:
-    found = make()
+    found = make_pipeline()
     assert (found.n_pending, found.waited_s(7.0), found.has_verdicts) == (0, 0.0, False)
     for now_s, message in enumerate(messages(noise(900), [300] * 3)):
         found.process([message], START_NS, float(now_s))
@@ -155,7 +151,7 @@ def test_what_waits_and_for_how_long() -> None:
 
 
 def test_what_the_source_found_out_is_counted_and_told() -> None:
-    found = make()
+    found = make_pipeline()
     found.note("lost", "so many", 7, START_NS)
     found.note("lost", "more", 2, START_NS)
     batch = stored(found)
@@ -176,7 +172,9 @@ STILL = {"running": {"limit_rms_ms2": 0.5}}
 
 
 def test_whoever_waits_for_maps_gets_them_from_known_and_from_new_sensors() -> None:
-    found = make(journal={"maps": "ng"}, sensor={"running": {"limit_rms_ms2": 1e6}})
+    found = make_pipeline(
+        journal={"maps": "ng"}, sensor={"running": {"limit_rms_ms2": 1e6}}
+    )
 
     def keeps(number: int) -> dict[str, bool]:
         names = ("m/known", "m/p") if number == 0 else ("m/known", "m/new", "m/p")
@@ -193,7 +191,7 @@ def test_whoever_waits_for_maps_gets_them_from_known_and_from_new_sensors() -> N
 
 
 def test_maps_before_a_change_are_kept_after_all() -> None:
-    found = make(journal={"maps": "changes"}, sensor=STILL)
+    found = make_pipeline(journal={"maps": "changes"}, sensor=STILL)
     signal = noise(4 * N_WINDOW)
     signal[:, 3 * N_WINDOW :] *= np.float32(0.01)
     batch = run(found, messages(signal, [N_WINDOW] * 4))
@@ -209,7 +207,7 @@ def named(name: str, payload: bytes | None = None) -> Message:
 
 
 def test_there_are_five_thousand_sensors_at_most() -> None:
-    found = make()
+    found = make_pipeline()
     run(found, [named("m/p")])
     others = (f"m{number}/p" for number in range(4997))
     found.sensors.update(dict.fromkeys(others, found.sensors["m/p"]))
@@ -222,7 +220,7 @@ def test_there_are_five_thousand_sensors_at_most() -> None:
 
 
 def test_who_is_understood_makes_room_for_garbage_of_new_names() -> None:
-    found = make()
+    found = make_pipeline()
     run(found, [named(f"m{number}/p", b"x") for number in range(501)])
     assert len(found.sensors) == 500
     run(found, [named("m0/p"), named("new/p", b"x")])
@@ -233,7 +231,7 @@ def test_who_is_understood_makes_room_for_garbage_of_new_names() -> None:
 
 def test_of_a_bad_payload_64_bytes_are_kept() -> None:
     payload = bytes(range(199))
-    (bad,) = run(make(), [named("m/p", payload)]).bad_payloads
+    (bad,) = run(make_pipeline(), [named("m/p", payload)]).bad_payloads
     assert bad.head == payload[:64]
 
 
@@ -242,7 +240,7 @@ def test_a_name_that_topic_and_payload_give_together_is_no_longer_than_any(
     n: int, is_taken: bool
 ) -> None:
     payload = {"format": "json", "machine": "id", "time": None}
-    found = make(subscriptions=[{"topic": "data/{point}", "payload": payload}])
+    found = make_pipeline(subscriptions=[{"topic": "data/{point}", "payload": payload}])
     said = json.dumps({"id": "m" * 90, "samples": [1.0, 2.0]}).encode()
     batch = run(found, [Message("data/" + "p" * (n - 91), said, START_NS)])
     assert [len(name) for name in found.sensors] == ([n] if is_taken else [])

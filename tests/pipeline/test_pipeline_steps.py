@@ -23,15 +23,11 @@ from tests.pipeline import test_edge_nodes
 from tests.pipeline.test_diagnosing import Asked
 from tests.pipeline.test_origins import GATEWAYS, of_json, on, tagged
 from tests.pipeline.test_origins import pipeline as on_topic
-from tests.signals import START_NS, configure, messages, noise, rules
+from tests.signals import START_NS, configure, make_pipeline, messages, noise, rules
 
 N_WINDOW = 1000
 S = 10**9
 SHAFT = Surroundings(Machine(ShaftSpeed(20.0, 20.0)))
-
-
-def make(**changes: Any) -> Pipeline:
-    return Pipeline(rules(configure(**changes)), {}, {}, 0.0)
 
 
 def run(to: Pipeline, sent: Sequence[Message], with_tails: bool = True) -> Batch:
@@ -50,7 +46,7 @@ def bare(message: Message, key: int, redelivered: bool = False) -> Message:
 
 
 def test_a_batch_holds_what_is_new_and_counts_each_message_once() -> None:
-    found, sent = make(), windows(3)
+    found, sent = make_pipeline(), windows(3)
     first = run(found, sent[:2], with_tails=False)
     assert [update.sensor for update in first.streams] == ["m/p"]
     assert set(first.digests) == {1, 2}
@@ -69,7 +65,7 @@ def test_a_batch_holds_what_is_new_and_counts_each_message_once() -> None:
 def test_what_cannot_come_again_is_forgotten(
     forgets_before: int | None, n_dropped: list[int]
 ) -> None:
-    found, (one, other) = make(), windows(2)
+    found, (one, other) = make_pipeline(), windows(2)
     run(found, [bare(one, 5), bare(other, 6)])
     if forgets_before is not None:
         found.forget_before(forgets_before)
@@ -79,7 +75,7 @@ def test_what_cannot_come_again_is_forgotten(
 
 @pytest.mark.parametrize("is_resumed", [True, False])
 def test_a_new_session_begins_its_keys_anew(is_resumed: bool) -> None:
-    found, (one,) = make(), windows(1)
+    found, (one,) = make_pipeline(), windows(1)
     run(found, [bare(one, 5)])
     found.connected(is_resumed=is_resumed)
     again = run(found, [bare(one, 5, True)])
@@ -95,7 +91,7 @@ def test_births_are_void_with_the_session_that_brought_them() -> None:
 
 
 def test_a_state_and_a_label_are_settled_too() -> None:
-    found = make(sensor={"running": {"topic": "plant/{machine}/running"}})
+    found = make_pipeline(sensor={"running": {"topic": "plant/{machine}/running"}})
     label = b'{"sensor": "m/p", "word": "NG confirmed"}'
     sent = [
         Message("plant/m/running", b"on", START_NS, {}, Delivery(1, 1, False)),
@@ -136,7 +132,7 @@ def test_other_rules_tell_topics_and_senders_apart_anew() -> None:
 
 
 def test_other_rules_know_other_machines_and_limits() -> None:
-    found = make()
+    found = make_pipeline()
     run(found, windows(1))
     assert found.sensors["m/p"].verdicts.condition.machine is None
     late = replace(rules(configure(max_lag_s=1)), surroundings=lambda _name: SHAFT)
@@ -173,7 +169,7 @@ def test_who_asks_gets_an_answer_once_and_in_an_event() -> None:
 
 def test_what_is_still_open_is_asked_of_other_rules_and_what_was_answered_is_not() -> None:
     asked = Asked()
-    found = make()
+    found = make_pipeline()
     found.ask([Ask(2, "m/p", START_NS, "Bo")], START_NS)  # no machine is known
     found.change_rules(served(asked))
     found.ask([Ask(2, "m/p", START_NS, "Bo"), ASK], START_NS)
@@ -249,7 +245,7 @@ def commissioned(of: Pipeline, threshold: float) -> dict[str, Commissioned]:
 
 
 def test_a_commissioning_holds_for_known_sensors_and_until_it_is_taken_back() -> None:
-    found, sent = make(), windows(3)
+    found, sent = make_pipeline(), windows(3)
     run(found, sent[:1])
     found.commission(commissioned(found, 1e6))
     assert [one.status for one in run(found, sent[1:2]).verdicts] == [Status.OK]

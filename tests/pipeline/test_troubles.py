@@ -11,13 +11,9 @@ from monitor.pipeline.pipeline import Pipeline
 from monitor.records.batch import TROUBLES, Batch
 from monitor.records.signal import Delivery, Message
 from monitor.records.verdict import Status
-from tests.signals import RATE_HZ, START_NS, configure, messages, noise, rules
+from tests.signals import RATE_HZ, START_NS, make_pipeline, messages, noise
 
 SECOND_NS = 10**9
-
-
-def make(**changes: object) -> Pipeline:
-    return Pipeline(rules(configure(**changes)), {}, {}, 0.0)
 
 
 def told(batch: Batch) -> list[tuple[str, str]]:
@@ -51,7 +47,7 @@ def run(pipeline: Pipeline, sent: list[Message]) -> Batch:
 @pytest.mark.parametrize("share", [0.5, 2.0])
 def test_a_factor_of_two_is_seen_by_arrival(share: float) -> None:
     """README: a wrong rate is never OK. Without message times it was LEARNING without a word."""
-    batch = run(make(), live(120, rate_hz=share * RATE_HZ))
+    batch = run(make_pipeline(), live(120, rate_hz=share * RATE_HZ))
     (only,) = told(batch)
     assert only[0] == "rate_wrong"
     assert "2000 Hz is configured" in only[1]
@@ -64,7 +60,7 @@ def test_a_factor_of_two_is_seen_by_arrival(share: float) -> None:
 
 
 def test_the_right_rate_is_told_nothing_of() -> None:
-    batch = run(make(), live(400))
+    batch = run(make_pipeline(), live(400))
     assert not told(batch)
     assert {verdict.status for verdict in batch.verdicts} == {Status.LEARNING}
 
@@ -75,7 +71,7 @@ def test_the_right_rate_is_told_nothing_of() -> None:
 def test_a_message_that_waited_on_our_side_tells_no_rate(
     waited_s: float, kinds: list[str]
 ) -> None:
-    pipeline, sent = make(), live(120, rate_hz=0.5 * RATE_HZ)
+    pipeline, sent = make_pipeline(), live(120, rate_hz=0.5 * RATE_HZ)
     for message in sent:
         now_ns = message.received_ns + round(waited_s * SECOND_NS)
         pipeline.process([message], now_ns, 0.0)
@@ -83,7 +79,7 @@ def test_a_message_that_waited_on_our_side_tells_no_rate(
 
 
 def test_what_was_owed_over_an_outage_comes_faster_than_it_was_measured() -> None:
-    pipeline, sent = make(), live(120, rate_hz=2 * RATE_HZ)
+    pipeline, sent = make_pipeline(), live(120, rate_hz=2 * RATE_HZ)
     owed = [replace(one, delivery=Delivery(n, n, False)) for n, one in enumerate(sent)]
     run(pipeline, owed[:1])
     pipeline.connected(is_resumed=True)
@@ -99,7 +95,7 @@ def test_a_rate_by_time_stamps_names_both_rates() -> None:
         )
         for n, message in enumerate(sent)
     ]
-    (only,) = told(run(make(), timed))
+    (only,) = told(run(make_pipeline(), timed))
     assert only == (
         "rate_wrong",
         "runs at 2080 Hz, 2000 Hz is configured: its windows are BAD_DATA; set sample_rate_hz",
@@ -114,7 +110,7 @@ def test_a_stated_rate_that_jitters_is_judged_and_noted() -> None:
         )
         for n, message in enumerate(live(40))
     ]
-    batch = run(make(), sent)
+    batch = run(make_pipeline(), sent)
     assert not told(batch)
     assert [v.status for v in batch.verdicts] == [Status.LEARNING] * 20
     assert all(0.0019 < v.quality["rate_deviation"] < 0.0025 for v in batch.verdicts)
@@ -122,7 +118,7 @@ def test_a_stated_rate_that_jitters_is_judged_and_noted() -> None:
 
 def test_a_snapshot_that_is_too_short_is_told_once() -> None:
     """Case d31-snapshot-too-short: it looked alive and analysed nothing."""
-    pipeline = make(
+    pipeline = make_pipeline(
         sensor={"acquisition": "snapshot", "window_s": 1.0, "expected_period_s": 10}
     )
     sent = live(30, 1024, 0.1 * 1024)
@@ -153,7 +149,7 @@ def bursts(n: int) -> list[Message]:
 def test_a_stream_that_breaks_before_a_window_is_full_is_told_once() -> None:
     """Bursts of a sensor that is called continuous: BAD_DATA for ever, and no word why."""
     rule = {"window_s": 1.0, "expected_period_s": 20}
-    batch = run(make(sensor=rule), bursts(30))
+    batch = run(make_pipeline(sensor=rule), bursts(30))
     (only,) = told(batch)
     assert only[0] == "never_whole"
     assert only[1].startswith(
@@ -161,11 +157,11 @@ def test_a_stream_that_breaks_before_a_window_is_full_is_told_once() -> None:
         " acquisition: snapshot"
     )
     assert {v.reason for v in batch.verdicts} == {"gap"}
-    assert not told(run(make(sensor=rule), bursts(8)))
+    assert not told(run(make_pipeline(sensor=rule), bursts(8)))
 
 
 def test_a_snapshot_of_a_window_and_a_bit_is_well() -> None:
-    pipeline = make(
+    pipeline = make_pipeline(
         sensor={"acquisition": "snapshot", "window_s": 0.5, "expected_period_s": 10}
     )
     batch = run(pipeline, live(30, 1024, 0.1 * 1024))
@@ -175,7 +171,7 @@ def test_a_snapshot_of_a_window_and_a_bit_is_well() -> None:
 
 def test_a_sensor_that_flaps_is_told_its_period() -> None:
     """A snapshot sensor with the default period was silent and back each time, without a hint."""
-    pipeline, sent = make(sensor={"acquisition": "snapshot"}), live(6, 1000, 100.0)
+    pipeline, sent = make_pipeline(sensor={"acquisition": "snapshot"}), live(6, 1000, 100.0)
     for number, message in enumerate(sent):
         pipeline.process([message], message.received_ns, 10.0 * number)
         pipeline.tick(message.received_ns, 10.0 * number + 5)
@@ -205,7 +201,7 @@ def test_a_clock_that_cannot_be_used_is_told_once(off_ns: object, text: str) -> 
         replace(message, properties={"start_time_ns": str(off_ns(message.received_ns))})
         for message in live(40)
     ]
-    batch = run(make(), sent)
+    batch = run(make_pipeline(), sent)
     (only,) = told(batch)
     assert only[0] == "clock_wrong"
     assert only[1].startswith(text)

@@ -1,4 +1,4 @@
-"""Clients of a test's broker: the daemon's own with a record of what it was given, and a plain
+"""Clients of a test's broker: the service's own with a record of what it was given, and a plain
 publisher.
 """
 

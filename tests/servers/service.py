@@ -77,7 +77,7 @@ def influx_part(url: str, folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 class Service:
-    """One daemon and its folder. Use it as a context manager; start, kill and start again as the
+    """One service and its folder. Use it as a context manager; start, kill and start again as the
     test needs.
     """
 

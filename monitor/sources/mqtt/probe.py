@@ -1,4 +1,4 @@
-"""One look at a broker as the daemon would see it, that leaves no trace: a session of its own that
+"""One look at a broker as the service would see it, that leaves no trace: a session of its own that
 ends with it.
 """
 
