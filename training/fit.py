@@ -124,10 +124,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _unseen(learned_from: Provenance) -> str:
-    """What the folds left out: groups, or where there is but one, its runs."""
+    """What the folds left out: groups, or where these cannot tell both classes, runs."""
     found = learned_from.out_of_fold
-    by_run = found is not None and all(name.startswith("run ") for name in found.folds)
-    if not by_run or len(learned_from.machines) > 1:
+    if found is None or not all(name.startswith("run ") for name in found.folds):
         return "the group they judge"
     return "the run they judge, but others of its machine (of new machines it says nothing)"
 

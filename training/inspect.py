@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     for line in understood(manifest, facts):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     console.print(overview(manifest, facts))
-    for warning in warnings_of(facts):
+    for warning in warnings_of(manifest, facts):
         console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
     if options.out is not None:
         options.out.write_bytes(picture(manifest))
@@ -200,7 +200,7 @@ def _overview_cells(some: list[Facts], sample_rate_hz: float) -> list[str]:
     ]
 
 
-def warnings_of(facts: list[Facts]) -> list[str]:
+def warnings_of(manifest: RecordingSet, facts: list[Facts]) -> list[str]:
     """Ways in which the files, not the machine, may give the label away; and what a network could
     not learn from.
     """

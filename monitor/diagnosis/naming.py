@@ -33,7 +33,7 @@ from monitor.signal.orders import SpeedProfile
 RATE = 0.001  # of wrong names, of spectra in which nothing is broken
 # What could be another part's doing is not named where that part's own chance is below this: it
 # need not be proven itself.
-PLAUSIBLE = 0.2
+PLAUSIBLE = 0.1
 FIRST = 3  # harmonics: two of them must stand out, or another family's lines were met
 STANDS_OUT = 0.2  # of the strongest of them
 LIGHTER = 0.05  # of the harmonics' mean level: a turning part's sidebands have it

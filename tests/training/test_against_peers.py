@@ -38,7 +38,7 @@ def test_a_peer_that_is_no_better_than_chance_tells_does_not_win() -> None:
 @pytest.mark.parametrize(("n_runs", "is_few"), [(15, True), (16, False)])
 def test_few_runs_are_said_beside_their_intervals(n_runs: int, is_few: bool) -> None:
     """Three runs that are told apart give an interval from 1 to 1."""
-    some = RUN < n_runs
+    some = n_runs > RUN
     found = compare(LABEL[some], RUN[some], {"status": scores(9, 0)[some]}, {})
     assert found.scores["status"].auc.low > 0.999
     said = found.caution.startswith(
