@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.records.signal import Float64
+from training.dataset import NG, OK
 from training.metrics import (
     UNKNOWN,
     Interval,
@@ -22,6 +23,7 @@ from training.metrics import (
     resampled,
 )
 
+ENOUGH_RUNS = 8  # of each class; drawn again, fewer vary less than others would
 FIGURES = (auc, accuracy_of_score)  # in the order of Reached and Lead
 # a score's name -> above 0 where it says NG; NaN where unknown
 Margins = dict[str, NDArray[Any]]
@@ -122,16 +124,19 @@ def _lead_of_peer(interval: Interval) -> Interval:
 
 @dataclass(frozen=True)
 class Compared:
-    """What each score reaches, and by how much the status is better than each peer."""
+    """What each score reaches, and by how much the status is better than each peer.
+
+    caution : what speaks against the intervals, or ""
+    """
 
     scores: dict[str, Reached] = field(default_factory=dict)
     status_leads: dict[str, Lead] = field(default_factory=dict)
+    caution: str = ""
 
     def lines(self) -> Iterator[str]:
         """For the terminal: who wins first, where a peer does."""
         wins = advice("status", self.status_leads)
-        if wins:
-            yield wins
+        yield from filter(None, (wins, self.caution))
         for name, one in self.scores.items():
             row = f"{name:20s} AUC {one.auc}  balanced accuracy {one.balanced_accuracy}"
             if name in self.status_leads:
@@ -145,4 +150,16 @@ def compare(label: Labels, run: NDArray[Any], ours: Margins, peers: Margins) -> 
     return Compared(
         {name: reached(label, run, score) for name, score in (ours | peers).items()},
         leads(label, run, ours["status"], peers),
+        caution(label, run),
+    )
+
+
+def caution(label: Labels, run: NDArray[Any]) -> str:
+    """A sentence where too few runs are judged for their intervals to be trusted, else ""."""
+    n_ok, n_ng = (len(np.unique(run[label == one])) for one in (OK, NG))
+    if min(n_ok, n_ng) >= ENOUGH_RUNS:
+        return ""
+    return (
+        f"Few runs are judged, {n_ok} healthy and {n_ng} faulty: under {ENOUGH_RUNS} of a class the"
+        " intervals are narrower than what is known."
     )

@@ -19,7 +19,7 @@ from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.records.evidence import Grid
 from monitor.simulator.machine import Truth
 from training import TrainingError, plots, simulated
-from training.against_peers import advice
+from training.against_peers import advice, caution
 from training.cross_fit import cross_fit
 from training.dataset import NG, OK, Dataset, concatenate
 from training.export import load_network
@@ -383,9 +383,14 @@ def leaky_figures(
 def report(job: Job, judged: list[Judged], leaky_found: LeakyFigures | None) -> Report:
     found = figures(judged, job.groups)
     wins = advice("status", found.status_leads)
+    data = (
+        joined(judged, lambda one: one.data.label),
+        joined(judged, lambda one: one.data.run),
+    )
+    said = (wins, job.kind, caution(*data))
     return Report(
         title=job.title,
-        kind=f"{wins} {job.kind}".strip(),
+        kind=" ".join(filter(None, said)),
         model=ReportedModel(job.model.name, job.model.id, job.recipe),
         runs_on_both_sides=[],  # judging refuses any
         figures=found,

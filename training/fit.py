@@ -113,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
     manifest = load_model_manifest(options.out)
     learned_from = read_provenance(manifest)
     if learned_from.out_of_fold is not None:
-        print("Out of fold, by networks and peers that never saw the group they judge:")
+        print(f"Out of fold, by networks and peers that never saw {_unseen(learned_from)}:")
         print("\n".join(learned_from.out_of_fold.beside_peers.lines()))
     if manifest.needs_baseline:
         print(
@@ -121,6 +121,14 @@ def run(options: argparse.Namespace) -> int:
         )
     print(f"{plan.name} {model_id} -> {options.out}")
     return EXIT_OK
+
+
+def _unseen(learned_from: Provenance) -> str:
+    """What the folds left out: groups, or where these cannot tell both classes, runs."""
+    found = learned_from.out_of_fold
+    if found is None or not all(name.startswith("run ") for name in found.folds):
+        return "the group they judge"
+    return "the run they judge, but others of its machine (of new machines it says nothing)"
 
 
 def column_and_value(text: str) -> tuple[str, str]:

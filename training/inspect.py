@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     for line in understood(manifest, facts):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     console.print(overview(manifest, facts))
-    for warning in warnings_of(facts):
+    for warning in warnings_of(manifest, facts):
         console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
     if options.out is not None:
         options.out.write_bytes(picture(manifest))
@@ -200,7 +200,7 @@ def _overview_cells(some: list[Facts], sample_rate_hz: float) -> list[str]:
     ]
 
 
-def warnings_of(facts: list[Facts]) -> list[str]:
+def warnings_of(manifest: RecordingSet, facts: list[Facts]) -> list[str]:
     """Ways in which the files, not the machine, may give the label away; and what a network could
     not learn from.
     """
@@ -241,8 +241,29 @@ def warnings_of(facts: list[Facts]) -> list[str]:
             found.append(
                 f"{len(wrong)} recordings, the first in row {first.row} ({first.name}), {what}"
             )
+    found += _runs_and_machines(manifest, labelled)
     if len({one.recording.group for one in labelled}) == 1:
         found.append("all recordings are of one group: nothing can be held out.")
+    return found
+
+
+def _runs_and_machines(manifest: RecordingSet, labelled: list[Facts]) -> list[str]:
+    """What is not known of what belongs together."""
+    found, column = [], manifest.settings.names["group"]
+    if len(labelled) > 1 and not any(
+        one.recording.extra.get(column) or one.recording.snapshot is not None
+        for one in labelled
+    ):
+        found.append(
+            f"the table names no group ({column}): each file is taken for a run of its own. Give"
+            " files of one run the same group, or one judges what another taught."
+        )
+    machines = {one.recording.machine for one in labelled}
+    if len(machines) == 1 and len(labelled) > 1:
+        found.append(
+            f"all are of one machine, {machines.pop()!r}: no figure will say how a model does on"
+            " another."
+        )
     return found
 
 

@@ -62,7 +62,8 @@ def as_seen(
         if len(first) < MIN_WINDOWS:
             raise TrainingError(
                 f"{sensor}: {len(first)} windows to commission it with, at least {MIN_WINDOWS} are"
-                " needed where a network sees levels relative to a sensor's own."
+                " needed where a network sees levels relative to a sensor's own (--levels absolute"
+                " needs none)."
             )
         # As the monitor's baseline has it.
         own_db[dataset.sensor == sensor] = centre_db(to_grid(dataset.psd_db[first], n_t))

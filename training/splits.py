@@ -89,24 +89,28 @@ def inner_folds(train: Dataset, groups: tuple[str, ...]) -> list[Fold]:
     values, else by run.
 
     Runs of one machine resemble each other too much: a threshold that suits
-    them does not suit another machine. Folds that lack a class on the training
-    side are no use and left out.
+    them does not suit another machine. Raises TrainingError where one value has
+    all windows of a class: no network that never saw it could know that class.
     """
     column = next(
         (name for name in groups if len(np.unique(train.column(name))) > 1), "run"
     )
+    values = train.run if column == "run" else train.column(column)
+    for label, name in ((OK, "ok"), (NG, "ng")):
+        if len(having := np.unique(values[train.label == label])) < 2:
+            shown = (
+                f"all {name} windows are of {str(having[0])!r}" if len(having) else f"no {name}"
+            )
+            raise TrainingError(
+                f"{column}: {shown}: what never saw it cannot know that class, and no honest figure"
+                f" can be given; ok and ng are needed in two values of {column} each."
+            )
+    n_values = len(np.unique(values))
     if column == "run":
-        folds = by_group(train, "run", min(N_FOLDS, len(np.unique(train.run))))
-    elif len(np.unique(train.column(column))) <= MAX_LEFT_OUT:
-        folds = leave_one_out(train, column)
-    else:
-        folds = by_group(train, column, N_FOLDS)
-    usable = [fold for fold in folds if {OK, NG} <= set(train.label[fold.train])]
-    if not usable:
-        raise TrainingError(
-            f"{column}: no split leaves both ok and ng windows to train with."
-        )
-    return usable
+        return by_group(train, "run", min(N_FOLDS, n_values))
+    if n_values <= MAX_LEFT_OUT:
+        return leave_one_out(train, column)
+    return by_group(train, column, N_FOLDS)
 
 
 def shared_runs(train: Dataset, test: Dataset) -> list[str]:

@@ -45,6 +45,8 @@ class Family:
         that are not scored
     is_modulated : without its lighter lines it is something else
     yields : named only where no other part of its component is
+    beats : its lines beat in the envelope once a turn long before they are a
+        fault
     """
 
     part: str
@@ -57,6 +59,7 @@ class Family:
     claims_hz: tuple[float, ...] = (0.0,)
     is_modulated: bool = False
     yields: bool = False
+    beats: bool = False
 
     @property
     def name(self) -> str:
@@ -129,7 +132,8 @@ def _of_shaft(shaft_hz: float) -> Iterator[Family]:
         ("looseness", (0.5, 1.5, 2.5, 4.0, 5.0, 6.0)),
     ):
         lines = tuple(Line(f"{multiple:g}×", multiple) for multiple in multiples)
-        yield Family(part, "", "1×", "grown spectrum", shaft_hz, lines)
+        beats = part != "looseness"
+        yield Family(part, "", "1×", "grown spectrum", shaft_hz, lines, beats=beats)
 
 
 def _of_wheels(machine: Machine, shaft_hz: float) -> Iterator[Family]:

@@ -31,6 +31,9 @@ from monitor.records.signal import Float32
 from monitor.signal.orders import SpeedProfile
 
 RATE = 0.001  # of wrong names, of spectra in which nothing is broken
+# What could be another part's doing is not named where that part's own chance is below this: it
+# need not be proven itself.
+PLAUSIBLE = 0.1
 FIRST = 3  # harmonics: two of them must stand out, or another family's lines were met
 STANDS_OUT = 0.2  # of the strongest of them
 LIGHTER = 0.05  # of the harmonics' mean level: a turning part's sidebands have it
@@ -230,14 +233,17 @@ def _told_apart(candidates: Sequence[Candidate], rate: float) -> tuple[Candidate
     """Of two parts that strike at one rate neither is named, unless one of them turns and has none
     of the sidebands that would tell it.
     """
-    likely = [
+    strikes = [
         one
         for one in candidates
-        if one.chance <= rate and not one.against and one.fit.family.source == "envelope"
+        if one.chance <= PLAUSIBLE
+        and not one.against
+        and one.fit.family.source == "envelope"
     ]
     told = []
     for one in candidates:
-        others = [other for other in likely if one in likely and other is not one]
+        is_likely = one in strikes and one.chance <= rate
+        others = [other for other in strikes if is_likely and other is not one]
         twins = [other for other in others if _same_rate(one, other)]
         told.append(replace(one, against=_against_twins(one, twins)))
     return tuple(told)
@@ -263,18 +269,34 @@ def _same_rate(one: Candidate, other: Candidate) -> bool:
 
 
 def _named(candidates: Sequence[Candidate], rate: float) -> Candidate | None:
-    """The likeliest. What yields, only where no race or element of a bearing is likely, for their
-    strikes are modulated by cage and shaft. A tooth, only where the shaft's own lines have not
-    grown: they beat in the envelope once a turn, too, while strikes add no such line.
-    """
-    likely = [one for one in candidates if one.chance <= rate]
-    struck = any(
-        one.fit.family.source == "envelope" and not one.fit.family.yields for one in likely
+    """The likeliest that no other part explains."""
+    return next(
+        (
+            one
+            for one in candidates
+            if one.chance <= rate and not one.against and not _yields_to(one, candidates)
+        ),
+        None,
     )
-    able = [one for one in likely if not one.against]
-    if any(one.fit.family.source == "grown spectrum" for one in able):
-        able = [one for one in able if one.fit.family.source != "grown envelope"]
-    return next((one for one in able if not (struck and one.fit.family.yields)), None)
+
+
+def _yields_to(one: Candidate, candidates: Sequence[Candidate]) -> Candidate | None:
+    """The part that explains it, too. A cage or a tooth yields to a race or element of a bearing,
+    for their strikes are modulated by cage and shaft. A tooth, to the shaft's first lines where
+    they have grown at all: they beat in the envelope once a turn, too, while strikes add no such
+    line.
+    """
+    family = one.fit.family
+    for other in candidates:
+        strikes = other.fit.family.source == "envelope" and not other.fit.family.yields
+        has_grown = other.fit.family.beats or not other.against
+        grown = other.fit.family.source == "grown spectrum" and has_grown
+        explains = (family.yields and strikes) or (
+            family.source == "grown envelope" and grown
+        )
+        if explains and other.chance <= PLAUSIBLE:
+            return other
+    return None
 
 
 def _why_not(
@@ -287,7 +309,10 @@ def _why_not(
     if likely:
         # Where only what yields is unopposed, what it yields to says why there is no name.
         first = min(likely, key=lambda one: (one.fit.family.yields, one.chance))
-        return f"nearest is {first.name}, but {first.against}"
+        other = None if first.against else _yields_to(first, candidates)
+        return f"nearest is {first.name}, but " + (
+            f"{other.name} would sound so, too" if other else first.against
+        )
     nearest = min(candidates, key=lambda one: one.chance)
     return (
         f"nearest is {nearest.name}, but a comb that belongs to nothing scores as much with a"

@@ -35,6 +35,19 @@ def test_a_peer_that_is_no_better_than_chance_tells_does_not_win() -> None:
     assert next(iter(found.lines())).startswith("status")
 
 
+@pytest.mark.parametrize(("n_runs", "is_few"), [(15, True), (16, False)])
+def test_few_runs_are_said_beside_their_intervals(n_runs: int, is_few: bool) -> None:
+    """Three runs that are told apart give an interval from 1 to 1."""
+    some = n_runs > RUN
+    found = compare(LABEL[some], RUN[some], {"status": scores(9, 0)[some]}, {})
+    assert found.scores["status"].auc.low > 0.999
+    said = found.caution.startswith(
+        f"Few runs are judged, 8 healthy and {n_runs - 8} faulty"
+    )
+    assert said == is_few
+    assert (found.caution in list(found.lines())) == is_few
+
+
 def test_the_interval_is_paired() -> None:
     """Two scores that err alike differ by nothing, however far each figure is from certain."""
     same = scores(1, 0)

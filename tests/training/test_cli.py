@@ -63,10 +63,11 @@ def test_fit_makes_a_model_without_the_held_out_machine(
     ]
     assert main(["fit", str(manifest), "--out", str(out), *arguments]) == 0
     model = load_model_manifest(out)
-    first, *scores, last = capsys.readouterr().out.splitlines()
+    first, few, *scores, last = capsys.readouterr().out.splitlines()
     assert (
         first == "Out of fold, by networks and peers that never saw the group they judge:"
     )
+    assert few.startswith("Few runs are judged, 4 healthy and 4 faulty: under 8 of a class")
     names = {line.split("  ")[0].strip() for line in scores}
     assert names == {"network", "novelty", "status", *TRAINED, *SIMPLE}
     assert all("status is better by" in line for line in scores[3:])
@@ -81,7 +82,8 @@ def test_fit_makes_a_model_without_the_held_out_machine(
 
 def test_a_report_judges_only_runs_that_the_model_never_saw(report: Path) -> None:
     tree = json.loads((report / "report.json").read_text())
-    assert tree["kind"].endswith("on runs that it never saw.")
+    said = "on runs that it never saw. Few runs are judged, 4 healthy and 4 faulty:"
+    assert said in tree["kind"]
     assert list(tree["by_column"]["machine"]) == ["M2"]
     # Two of four healthy runs commission the sensor.
     assert tree["windows"] == {

@@ -95,6 +95,32 @@ def test_ambiguity_is_refused_in_a_sentence(
     assert len(said.splitlines()) == 1
 
 
+def test_what_belongs_together_must_be_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for at in range(4):
+        np.save(tmp_path / f"{at}.npy", np.random.default_rng(at).normal(size=4000))
+    rows = [f"{at}.npy,{'ng' if at % 2 else 'ok'},{{}}" for at in range(4)]
+    header = "path,label,machine,group"
+    lacking = "the table names no group (group): each file is taken for a run of its own."
+    alone = (
+        "all are of one machine, 'test': no figure will say how a model does on another."
+    )
+    for column, said in (
+        ("", [lacking, alone]),
+        ("m{at},g{at}", []),
+        ("m1,g1", ["all are of one machine, 'm1'"]),
+    ):
+        filled = [row.format(column.format(at=at)) for at, row in enumerate(rows)]
+        write_manifest(tmp_path, filled, "format: npy", header=header)
+        text = inspected(tmp_path, capsys)
+        assert all(one in text for one in said)
+        assert ("names no group" in text, "of one machine" in text) == (
+            lacking in said,
+            bool(said),
+        )
+
+
 def test_copies_under_other_names_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -134,11 +134,32 @@ def test_too_few_groups_make_no_folds_and_as_many_do(dataset: Dataset) -> None:
         by_group(dataset, "machine", 4)
 
 
-def test_folds_that_lack_a_class_to_train_with_are_left_out(dataset: Dataset) -> None:
-    group = np.where(dataset.label == 1, "faulty", "well")
+@pytest.mark.parametrize(
+    ("faulty", "sentence"),
+    [
+        (["faulty"] * 3, "g: all ng windows are of 'faulty'"),
+        (["M0", "M0", "M0"], "g: all ng windows are of 'M0'"),
+        (["M0", "M1", "M1"], ""),
+    ],
+)
+def test_a_class_of_one_group_alone_is_refused(
+    dataset: Dataset, faulty: list[str], sentence: str
+) -> None:
+    """faulty : where the faults of each machine are said to be"""
+    machine = dataset.column("machine")
+    moved = dict(zip(("M0", "M1", "M2"), faulty, strict=True))
+    group = np.where(dataset.label == 1, [moved[str(one)] for one in machine], machine)
     grouped = Dataset(**{**vars(dataset), "columns": {**dataset.columns, "g": group}})
-    with pytest.raises(TrainingError, match="g: no split leaves both ok and ng"):
+    if not sentence:
+        assert len(inner_folds(grouped, ("g",))) == 3
+        return
+    with pytest.raises(TrainingError, match=sentence):
         inner_folds(grouped, ("g",))
-    group = np.where(dataset.label == 1, "faulty", dataset.column("machine"))
-    grouped = Dataset(**{**vars(dataset), "columns": {**dataset.columns, "g": group}})
-    assert [fold.name for fold in inner_folds(grouped, ("g",))] == ["M0", "M1", "M2"]
+
+
+def test_one_run_of_a_class_is_refused(dataset: Dataset) -> None:
+    one = dataset.select(
+        (dataset.label == 0) | (dataset.run == dataset.run[dataset.label == 1][0])
+    )
+    with pytest.raises(TrainingError, match="run: all ng windows are of 'M0/spindle/"):
+        inner_folds(one.select(one.column("machine") == "M0"), ("machine",))
