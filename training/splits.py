@@ -99,7 +99,9 @@ def inner_folds(train: Dataset, groups: tuple[str, ...]) -> list[Fold]:
     for label, name in ((OK, "ok"), (NG, "ng")):
         if len(having := np.unique(values[train.label == label])) < 2:
             shown = (
-                f"all {name} windows are of {str(having[0])!r}" if len(having) else f"no {name}"
+                f"all {name} windows are of {str(having[0])!r}"
+                if len(having)
+                else f"no {name}"
             )
             raise TrainingError(
                 f"{column}: {shown}: what never saw it cannot know that class, and no honest figure"
