@@ -981,9 +981,9 @@ def seen_in_verdicts(after: Tree, before: Tree | None = None) -> Observation:
     return Observation(verdicts, sensor(**after), sensor(**(before or {})))
 
 
-def seen_by_webhook(key: str, after: Any, cool_down_s: float = 0.0) -> Observation:
+def seen_by_webhook(key: str, after: Any) -> Observation:
     def hooks(hook: Tree) -> Tree:
-        return {"notifications": {"cool_down_s": cool_down_s, "webhooks": [hook]}}
+        return {"notifications": {"cool_down_s": 0.0, "webhooks": [hook]}}
 
     return Observation(webhook, hooks({**HOOK, key: after}), hooks(HOOK))
 

@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 
 from monitor.records.signal import Float32
-from monitor.signal.spectrogram import SpectrogramSettings, default_settings
+from monitor.signal.spectrogram import SpectrogramSettings
 
 N_MAPS = 6
 N_FRAMES_PER_COLUMN = 5
@@ -21,18 +21,14 @@ KerasPredict = Callable[[Float32], tuple[Float32, Float32]]
 
 
 def write_small_model(
-    folder: Path,
-    settings: SpectrogramSettings | None = None,
-    n_channels: int = 1,
-    seed: int = 0,
+    folder: Path, settings: SpectrogramSettings, n_channels: int
 ) -> KerasPredict:
     """Write model.tflite and manifest.yaml; returns what Keras itself predicts: psd_db to (logit,
     features).
     """
     import tensorflow as tf
 
-    settings = settings or default_settings(25_600, 25_600)
-    tf.keras.utils.set_random_seed(seed)
+    tf.keras.utils.set_random_seed(0)
     shape = (n_channels, settings.n_bands, settings.n_frames)
     psd_db = tf.keras.Input(shape, name="psd_db")
     maps = tf.keras.layers.Permute((2, 3, 1))(psd_db * 0.1)

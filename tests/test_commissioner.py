@@ -38,18 +38,18 @@ def mostly_ok(verdicts: Sequence[Verdict]) -> bool:
     return set(found) <= {"OK", "NG"} and found["OK"] >= 0.9 * len(verdicts)
 
 
-def make_healthy(plant: Plant, seconds: float = 60.0) -> None:
+def make_healthy(plant: Plant) -> None:
     """A commissioned sensor that is judged OK."""
-    assert statuses(plant.run(seconds)) == {"LEARNING": 2 * seconds}
+    assert statuses(plant.run(60)) == {"LEARNING": 120}
     assert plant.command(SENSOR, "--author", "Ann") == 0
     assert statuses(plant.run(10)) == {"OK": 20}
 
 
-def make_faulty(plant: Plant, seconds: float = 60.0) -> None:
+def make_faulty(plant: Plant) -> None:
     """Its alarm stands."""
     make_healthy(plant)
-    faulty = plant.run(seconds, level=8.0)
-    assert statuses(faulty) == {"NG": 2 * seconds}
+    faulty = plant.run(60, level=8.0)
+    assert statuses(faulty) == {"NG": 120}
     assert faulty[-1].alarm == "raised"
 
 

@@ -274,7 +274,7 @@ def on_the_faulty_point(
 
 
 def on_the_old_point(
-    dashboard: Json, influxdb: InfluxDatabase, interval_ms: int = 1000, span: str = "hour"
+    dashboard: Json, influxdb: InfluxDatabase, interval_ms: int, span: str = "hour"
 ) -> View:
     machine, _, point = OLD.partition("/")
     return view_of(

@@ -89,9 +89,9 @@ def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
 
 
-def plant_settings(folder: Path, url: str, more: str = "") -> str:
+def plant_settings(folder: Path, url: str) -> str:
     token = f"token: {{file: {token_file(folder)}}}"
-    other = f"{{name: hall-2, url: '{url}', {token}{more}}}"
+    other = f"{{name: hall-2, url: '{url}', {token}}}"
     return f"page: {{instances: [{{name: annex, journal: annex.journal}}, {other}]}}"
 
 

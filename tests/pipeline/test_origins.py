@@ -48,13 +48,11 @@ def in_turn(*streams: list[Message]) -> list[Message]:
     return [one for group in zip(*streams, strict=True) for one in group]
 
 
-def tagged(
-    sent: list[Message], said: dict[str, Any], key: str = "samples"
-) -> list[Message]:
+def tagged(sent: list[Message], said: dict[str, Any]) -> list[Message]:
     """The same samples as JSON, with a field that says who sends them."""
     found = []
     for one in sent:
-        tree = {key: np.frombuffer(one.payload, "<f4").tolist(), "time": None, **said}
+        tree = {"samples": np.frombuffer(one.payload, "<f4").tolist(), "time": None, **said}
         payload = json.dumps(tree).encode()
         found.append(replace(one, topic="gateway/m", payload=payload, properties={}))
     return found

@@ -398,12 +398,12 @@ def _ends(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
 
 
 class MockKafka:
-    """librdkafka's stand-in: brokers inside this process, as long as this lives. A topic is made
+    """librdkafka's stand-in: a broker inside this process, as long as this lives. A topic is made
     when it is first named, with four partitions. It has no admin's requests.
     """
 
-    def __init__(self, n_brokers: int = 1) -> None:
-        self._owner = Producer({"test.mock.num.brokers": n_brokers, "logger": QUIET})
+    def __init__(self) -> None:
+        self._owner = Producer({"test.mock.num.brokers": 1, "logger": QUIET})
         found = self._owner.list_topics(timeout=ANSWER_S).brokers.values()
         self.brokers = ",".join(f"{one.host}:{one.port}" for one in found)
 

@@ -122,7 +122,7 @@ class Recording:
 
 
 def make_cut(
-    sensor: str, samples: Float32, sequence: int | None = None, start_ns: int | None = None
+    sensor: str, samples: Float32, sequence: int | None, start_ns: int | None = None
 ) -> Cut:
     machine, _, point = sensor.partition("/")
     properties = []
@@ -142,12 +142,12 @@ class Publisher:
     reconnect, first.
     """
 
-    def __init__(self, port: int, name: str = "gateway", n_in_flight: int = 200) -> None:
+    def __init__(self, port: int) -> None:
         self.heard: dict[str, list[bytes]] = {}  # by topic, of what listen() asked for
         self._client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5
+            CallbackAPIVersion.VERSION2, client_id="gateway", protocol=paho.MQTTv5
         )
-        self._client.max_inflight_messages_set(n_in_flight)
+        self._client.max_inflight_messages_set(200)
         self._client.reconnect_delay_set(0.1, 0.5)  # type: ignore[arg-type]  # fractions work
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect

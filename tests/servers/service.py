@@ -171,11 +171,11 @@ class Service:
             why="the service has reloaded or refused to",
         )
 
-    def run_to_end(self, timeout_s: float = 30.0) -> tuple[int, str]:
+    def run_to_end(self) -> tuple[int, str]:
         """Start it where it must refuse. Returns exit code and what it said."""
         self.start(online=False)
         assert self.process is not None
-        code = self.process.wait(timeout_s)
+        code = self.process.wait(30)
         self.process = None
         return code, self.log()
 

@@ -48,9 +48,9 @@ def configure(kafka: Kafka, folder: Path, topic: str, partition: int = 1) -> Con
     return parse_config(tree, folder)
 
 
-def make_topics(kafka: Kafka, topic: str, n_state: int = N_PARTITIONS) -> None:
+def make_topics(kafka: Kafka, topic: str) -> None:
     kafka.create_topic(topic, N_PARTITIONS)
-    kafka.create_topic(f"{topic}-state", n_state, cleanup_policy="compact")
+    kafka.create_topic(f"{topic}-state", N_PARTITIONS, cleanup_policy="compact")
 
 
 def state_topic(kafka: Kafka, topic: str) -> StateTopic:
