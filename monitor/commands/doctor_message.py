@@ -194,23 +194,30 @@ def read_message(
         chunks = decode(message, DecoderSettings(payload, of_topic, config.sensor, limit))
     except PayloadError as error:
         if error.reason in NEEDS_OTHERS:
-            return Finding(
-                "message", "warning", f"{message.topic}: {NEEDS_OTHERS[error.reason]}"
-            )
-        n_bytes, first = len(message.payload), first_bytes(message.payload)
-        otherwise = "check the subscription's payload and the sensor's channels"
-        return Finding(
-            "message",
-            "FAILED",
-            f"{message.topic}: {error.detail}",
-            f"{n_bytes} bytes, the first {first}, as payload.format = {payload.format}:"
-            f" {hint(payload, message.payload) or otherwise}",
-        )
+            return _needs_others(message, error.reason)
+        return _not_understood(subscription, message, error)
     if chunks and chunks[0].part is not None:
-        return Finding(
-            "message", "warning", f"{message.topic}: {NEEDS_OTHERS['part_alone']}"
-        )
+        return _needs_others(message, "part_alone")
     return chunks
+
+
+def _needs_others(message: Message, reason: str) -> Finding:
+    return Finding("message", "warning", f"{message.topic}: {NEEDS_OTHERS[reason]}")
+
+
+def _not_understood(
+    subscription: Subscription, message: Message, error: PayloadError
+) -> Finding:
+    payload = subscription.payload
+    n_bytes, first = len(message.payload), first_bytes(message.payload)
+    otherwise = "check the subscription's payload and the sensor's channels"
+    return Finding(
+        "message",
+        "FAILED",
+        f"{message.topic}: {error.detail}",
+        f"{n_bytes} bytes, the first {first}, as payload.format = {payload.format}:"
+        f" {hint(payload, message.payload) or otherwise}",
+    )
 
 
 def judge_chunks(

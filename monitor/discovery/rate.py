@@ -186,11 +186,8 @@ def _by_counting(stream: Stream, told: Told | None, notes: Notes) -> Cadence | N
     if _is_uneven(stream):
         odds = min(odds, 0.0)
     if odds > JOINED and told.unsure <= UNSURE_LIMIT and rate_hz >= SLOWEST_HZ:
-        why = (
-            "one sample a message"
-            if is_single
-            else "each message goes on where the last ended"
-        )
+        goes_on = "each message goes on where the last ended"
+        why = "one sample a message" if is_single else goes_on
         notes.say("sample_rate_hz", f"{told.rate_hz:.5g} samples a second come, and {why}")
         return Cadence(rate_hz)
     n, between_s = int(np.median(stream.counts)), period_s(stream)

@@ -206,10 +206,10 @@ def _short_row(payload: dict[str, Any], n: int, notes: Notes) -> Reading | None:
 
 
 def _tree(group: ShapeGroup, kind: str, place: Place, notes: Notes) -> Reading | None:
-    place_or_none = _settled_place(group, place, notes)
-    if place_or_none is None:
+    settled = _settled_place(group, place, notes)
+    if settled is None:
         return None
-    place = place_or_none
+    place = settled
     messages = [
         (one.message.topic, one.message.received_ns, one.tree) for one in group.messages
     ]
@@ -218,12 +218,7 @@ def _tree(group: ShapeGroup, kind: str, place: Place, notes: Notes) -> Reading |
         notes.ask("samples", "No samples are found in these messages: where are they?")
         return None
     place = _as_bytes(place, parts)
-    if told := senders_in_turns(place, parts):
-        notes.ask(
-            "payload",
-            f"The entries of one list are of several senders ({told}): which are of vibration? To"
-            " be read, the list may be `parts` and the name `point`.",
-        )
+    if not _is_of_one_sender(place, parts, notes):
         return None
     facts = tree_facts.facts_of(place, parts, notes)
     if any(one.key in ("unit", "sample_time_unit", "time_zone") for one in notes.questions):
@@ -245,6 +240,17 @@ def _tree(group: ShapeGroup, kind: str, place: Place, notes: Notes) -> Reading |
         bool(facts.weak),
         facts.velocity,
     )
+
+
+def _is_of_one_sender(place: Place, parts: Sequence[Part], notes: Notes) -> bool:
+    told = senders_in_turns(place, parts)
+    if told:
+        notes.ask(
+            "payload",
+            f"The entries of one list are of several senders ({told}): which are of vibration? To"
+            " be read, the list may be `parts` and the name `point`.",
+        )
+    return not told
 
 
 def _as_bytes(place: Place, parts: Sequence[Part]) -> Place:
