@@ -74,8 +74,10 @@ def named_rows(contribution: Float32) -> list[Run]:
     share = _shares(contribution)
     if share is None:
         return []
+    if runs := _runs(share):
+        return runs
     row = int(share.argmax())
-    return _runs(share) or [Run(row, row, float(share[row]))]
+    return [Run(row, row, float(share[row]))]
 
 
 def parts_of_sum(contribution: Float32) -> list[tuple[int, int]]:
@@ -105,10 +107,11 @@ def _shares(contribution: Float32) -> Float64 | None:
 
 def _runs(share: Float64) -> list[Run]:
     runs: list[Run] = []
-    for index in np.flatnonzero(share >= MAIN_SHARE).tolist():
-        if runs and runs[-1].last == index - 1:
-            before = runs[-1]
-            runs[-1] = Run(before.first, index, before.share + float(share[index]))
-        else:
-            runs.append(Run(index, index, float(share[index])))
+    rows: list[int] = np.flatnonzero(share >= MAIN_SHARE).tolist()
+    n, held = 0, 0.0
+    for row in rows:
+        n, held = n + 1, held + float(share[row])
+        if row + 1 not in rows:
+            runs.append(Run(row - n + 1, row, held))
+            n, held = 0, 0.0
     return sorted(runs, key=lambda run: -run.share)
