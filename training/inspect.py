@@ -270,8 +270,9 @@ def _runs_and_machines(manifest: RecordingSet, labelled: list[Facts]) -> list[st
 def _is_unscaled(one: Facts) -> bool:
     """A sound file of whole numbers has no unit, and hardly a full scale of 1."""
     files = one.recording.files
-    is_sound = files.format in ("wav", "flac") and one.understood.startswith("PCM")
-    return is_sound and files.scale == 1.0 and files.unit != "counts"
+    is_sound = files.format in ("wav", "flac")
+    is_coded = is_sound and not one.understood.startswith(("FLOAT", "DOUBLE"))
+    return is_coded and files.scale == 1.0 and files.unit != "counts"
 
 
 def _differing(
