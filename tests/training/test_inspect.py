@@ -110,12 +110,14 @@ def test_what_belongs_together_must_be_said(
     for column, said in (
         ("", [lacking, alone]),
         ("m{at},g{at}", []),
-        ("m1,g1", ["all are of one machine, 'm1'"]),
+        ("m1,g1", ["all are of one machine, 'm1'", "all recordings are of one run"]),
+        ("m{at},g1", []),  # one name, four runs
     ):
         filled = [row.format(column.format(at=at)) for at, row in enumerate(rows)]
         write_manifest(tmp_path, filled, "format: npy", header=header)
         text = inspected(tmp_path, capsys)
         assert all(one in text for one in said)
+        assert ("have both labels" in text) == ("recordings are of one run:" in text)
         assert ("names no group" in text, "of one machine" in text) == (
             lacking in said,
             bool(said),
