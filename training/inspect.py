@@ -212,7 +212,7 @@ def warnings_of(manifest: RecordingSet, facts: list[Facts]) -> list[str]:
             labelled, "stored sample rate", lambda one: one.recording.sample_rate_hz
         ),
         *_differing(labelled, "file name suffix", lambda one: one.recording.path.suffix),
-        *_groups_with_both(labelled),
+        *_runs_with_both(labelled),
         *_same_signals(facts),
         *_separating(labelled),
     ]
@@ -242,8 +242,8 @@ def warnings_of(manifest: RecordingSet, facts: list[Facts]) -> list[str]:
                 f"{len(wrong)} recordings, the first in row {first.row} ({first.name}), {what}"
             )
     found += _runs_and_machines(manifest, labelled)
-    if len({one.recording.group for one in labelled}) == 1:
-        found.append("all recordings are of one group: nothing can be held out.")
+    if len({_run(one) for one in labelled}) == 1:
+        found.append("all recordings are of one run: nothing can be held out.")
     return found
 
 
@@ -270,8 +270,9 @@ def _runs_and_machines(manifest: RecordingSet, labelled: list[Facts]) -> list[st
 def _is_unscaled(one: Facts) -> bool:
     """A sound file of whole numbers has no unit, and hardly a full scale of 1."""
     files = one.recording.files
-    is_sound = files.format in ("wav", "flac") and one.understood.startswith("PCM")
-    return is_sound and files.scale == 1.0 and files.unit != "counts"
+    is_sound = files.format in ("wav", "flac")
+    is_coded = is_sound and not one.understood.startswith(("FLOAT", "DOUBLE"))
+    return is_coded and files.scale == 1.0 and files.unit != "counts"
 
 
 def _differing(
@@ -290,15 +291,19 @@ def _differing(
     return [f"the {what} differs between the classes and may give the label away: {shown}."]
 
 
-def _groups_with_both(labelled: list[Facts]) -> list[str]:
+def _run(one: Facts) -> str:
+    return f"{one.recording.sensor}/{one.recording.group}"
+
+
+def _runs_with_both(labelled: list[Facts]) -> list[str]:
     labels: dict[str, set[str]] = defaultdict(set)
     for one in labelled:
-        labels[one.recording.group].add(one.recording.label)
-    both = [group for group, some in labels.items() if len(some) == 2]
+        labels[_run(one)].add(one.recording.label)
+    both = [run for run, some in labels.items() if len(some) == 2]
     if not both:
         return []
     return [
-        f"{len(both)} groups, {both[0]!r} the first, have both labels: right for a run to failure,"
+        f"{len(both)} runs, {both[0]!r} the first, have both labels: right for a run to failure,"
         " else a mistake."
     ]
 

@@ -97,15 +97,13 @@ def inner_folds(train: Dataset, groups: tuple[str, ...]) -> list[Fold]:
     )
     values = train.run if column == "run" else train.column(column)
     for label, name in ((OK, "ok"), (NG, "ng")):
-        if len(having := np.unique(values[train.label == label])) < 2:
-            shown = (
-                f"all {name} windows are of {str(having[0])!r}"
-                if len(having)
-                else f"no {name}"
-            )
+        having = [str(one) for one in np.unique(values[train.label == label])]
+        if len(having) < 2:
+            shown = ", ".join(map(repr, having)) or "none"
             raise TrainingError(
-                f"{column}: {shown}: what never saw it cannot know that class, and no honest figure"
-                f" can be given; ok and ng are needed in two values of {column} each."
+                f"{column}: all {name} windows are of {shown}: what never saw it cannot know that"
+                " class, and no honest figure can be given; ok and ng are needed in two values of"
+                f" {column} each."
             )
     n_values = len(np.unique(values))
     if column == "run":

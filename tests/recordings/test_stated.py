@@ -200,6 +200,20 @@ def test_a_unit_beside_the_numbers(tmp_path: Path) -> None:
         np.testing.assert_allclose(found, SAMPLES.T * 9.80665e-3, rtol=1e-6)
 
 
+def test_units_of_each_channel_in_one_attribute(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a", "w") as file:
+        file["acc"] = SAMPLES
+        file["acc"].attrs["units"] = np.array([b"g", b"g"])
+    with pytest.raises(RecordingError, match="states the unit 'g', the manifest says m/s2"):
+        read_one(tmp_path, "a", "format: hdf5, key: acc")
+
+
+def test_a_clock_that_stands_still_is_no_channel(tmp_path: Path) -> None:
+    """Stamps in whole seconds, at thousands of samples a second."""
+    files = text(tmp_path / "one", ["Timestamp,x,y"], lambda at: "2024-05-01 10:00:07,")
+    np.testing.assert_allclose(read_one(tmp_path, "one", files), SAMPLES.T, rtol=1e-6)
+
+
 @pytest.mark.parametrize(("head", "key"), [("0,1", "[0, 1]"), (",0,1", '["0", "1"]')])
 def test_numbers_of_the_columns_are_no_sample(head: str, key: str, tmp_path: Path) -> None:
     """As pandas writes a table without names, with and without its index."""

@@ -314,7 +314,7 @@ def test_inspect_warns_of_what_gives_the_label_away(
             " ng has float64"
         ),
         "the length differs between the classes",
-        "6 groups, 'g0' the first, have both labels",
+        "6 runs, 'M/main/g0' the first, have both labels",
         "level of a alone separates the classes",
         "1 recordings, the first in row 26 (flat.npy), is constant in a channel",
     ):

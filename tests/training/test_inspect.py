@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from tests.recordings.writers import WRITERS, text, write_manifest
 from training.cli import main
@@ -109,16 +110,36 @@ def test_what_belongs_together_must_be_said(
     for column, said in (
         ("", [lacking, alone]),
         ("m{at},g{at}", []),
-        ("m1,g1", ["all are of one machine, 'm1'"]),
+        ("m1,g1", ["all are of one machine, 'm1'", "all recordings are of one run"]),
+        ("m{at},g1", []),  # one name, four runs
     ):
         filled = [row.format(column.format(at=at)) for at, row in enumerate(rows)]
         write_manifest(tmp_path, filled, "format: npy", header=header)
         text = inspected(tmp_path, capsys)
         assert all(one in text for one in said)
+        assert ("have both labels" in text) == ("recordings are of one run:" in text)
         assert ("names no group" in text, "of one machine" in text) == (
             lacking in said,
             bool(said),
         )
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "is_said"),
+    [
+        ("PCM_16", "unit: g", True),
+        ("PCM_24", "unit: g, scale: 50", False),
+        ("PCM_16", "unit: counts", False),
+        ("FLOAT", "unit: g", False),
+    ],
+)
+def test_the_full_scale_of_sound_must_be_said(
+    kind: str, more: str, is_said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "a.wav", SAMPLES, 1000, subtype=kind)
+    write_manifest(tmp_path, ["a.wav,ok,1"], f"format: wav, channels: [x, y], {more}")
+    said = "full scale is taken for 1 g: files.scale says what it is worth."
+    assert (said in inspected(tmp_path, capsys)) == is_said
 
 
 def test_copies_under_other_names_are_told(

@@ -86,16 +86,19 @@ def numbers_of(group: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _units(file: Any, paths: Sequence[str]) -> tuple[str, ...]:
-    """By an attribute of each data set."""
-    found = []
+    """By an attribute of each data set, which may have one for each channel."""
+    found: list[str] = []
     for path in paths:
         attributes = _item(file, path).attrs
-        unit = next(
-            (attributes[name] for name in ("unit", "units") if name in attributes), ""
-        )
-        text = unit.decode("utf-8", "replace") if isinstance(unit, bytes) else unit
-        found.append(text if isinstance(text, str) else "")
+        named = [attributes[name] for name in ("unit", "units") if name in attributes]
+        found += [_text(one) for one in np.ravel(named[0])] if named else [""]
     return tuple(found) if any(found) else ()
+
+
+def _text(value: Any) -> str:
+    """ "" for what is none."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return str(text) if isinstance(text, str) else ""
 
 
 def member(group: Any, name: str) -> Any:

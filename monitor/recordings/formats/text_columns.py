@@ -54,7 +54,7 @@ def csv(path: Path, settings: FileSettings, key: Key) -> Stored:
     encoding = encoding_of(path)
     head, layout = _layout(path, encoding, settings)
     clock = _clock(layout, settings, head)
-    columns = _columns(layout, key, clock)
+    columns = _columns(layout, key, clock, head)
     lines = (one for one in lines_of(path, encoding) if one[0] >= layout.first_line)
     said = str(layout) if encoding.startswith("utf-8") else f"{layout}, text in {encoding}"
     if ends_within_a_line(path, encoding):
@@ -124,14 +124,27 @@ def _clock_at(layout: Layout, at: int, head: Sequence[Sequence[str]]) -> Clock |
     return clock_of(at, name, unit, [row[at] for row in head], layout.decimal)
 
 
-def _columns(layout: Layout, key: Key, clock: Clock | None) -> tuple[int, ...]:
-    """Named ones, or by number from 0; with no key all but that of the time."""
+def _columns(
+    layout: Layout, key: Key, clock: Clock | None, head: Sequence[Sequence[str]]
+) -> tuple[int, ...]:
+    """Named ones, or by number from 0; with no key all but that of the time, or what is called so
+    and holds no numbers: a clock that stands still.
+    """
     if key is None:
-        time = None if clock is None else clock.column
-        if beside := tuple(at for at in range(layout.n_columns) if at != time):
+        times = {clock.column} if clock is not None else _still(layout, head)
+        if beside := tuple(at for at in range(layout.n_columns) if at not in times):
             return beside
         raise FileError("has no column beside that of its times")
     return tuple(_column(layout, name) for name in ([key] if isinstance(key, str) else key))
+
+
+def _still(layout: Layout, head: Sequence[Sequence[str]]) -> set[int]:
+    return {
+        at
+        for at, name in enumerate(layout.names)
+        if is_time_name(name)
+        and all(number(row[at], layout.decimal) is None for row in head)
+    }
 
 
 def _column(layout: Layout, name: str) -> int:
