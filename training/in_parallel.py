@@ -1,0 +1,235 @@
+"""The same work on many items: in this process, in several, or on a Ray cluster.
+
+Each of the three gives an item's number and result as soon as it is there; who needs them in
+order puts them in order by the number. Functions and items go to other processes as Python
+pickles them, through pipes or Ray's own connections. Nothing is unpickled from a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from itertools import islice
+from multiprocessing.connection import wait
+from typing import Any, Protocol, TypeVar
+
+from monitor.commands.arguments import whole_number
+from training import TrainingError
+
+AUTO = "auto"
+CONNECT_S = 5.0
+NOT_INSTALLED = (
+    "--ray: ray is not installed in {}. In Camshaft's folder, `pip install --require-hashes"
+    " --only-binary :all: -r constraints/ray.txt` installs it with all that training needs."
+)
+KILLED = (
+    "a process at work on {} was killed, most often because memory ran out. Nothing it had begun"
+    " counts as done. {}"
+)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class LostWorker(Exception):
+    """A process that worked for us is gone; str() is one sentence or two."""
+
+
+class Workers(Protocol):
+    """n_threads : that one item may use."""
+
+    @property
+    def n_threads(self) -> int: ...
+
+    def each(
+        self, function: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Iterator[tuple[int, Result]]:
+        """Each item's number and result, in the order in which they are done.
+
+        function : of a module, or a partial of one. Raises what it raises,
+            LostWorker
+        """
+        ...
+
+
+def add_arguments(parser: argparse.ArgumentParser, what: str) -> None:
+    """what : is done by the processes, for the help."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--jobs",
+        type=whole_number(1),
+        default=n_processors(),
+        metavar="N",
+        help=f"processes that {what} (default: one for each processor, here %(default)s)",
+    )
+    where.add_argument(
+        "--ray",
+        type=ray_address,
+        metavar="ADDRESS",
+        help="a Ray cluster that does it, HOST:PORT, or auto for the one of this machine;"
+        " needs the extra camshaft[ray]",
+    )
+
+
+def ray_address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if text != AUTO and not (host and "/" not in host and port.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r}: must be HOST:PORT or auto")
+    return text
+
+
+def n_processors() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def chosen(jobs: int, ray: str | None, n_items: int) -> Workers:
+    """Raises TrainingError where Ray is asked for and is not installed."""
+    if ray is not None:
+        if find_spec("ray") is None:
+            raise TrainingError(NOT_INSTALLED.format(sys.prefix))
+        return OnRay(ray)
+    n = min(jobs, n_items)
+    return Here() if n <= 1 else Processes(n)
+
+
+class Here:
+    @property
+    def n_threads(self) -> int:
+        return n_processors()
+
+    def each(
+        self, function: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Iterator[tuple[int, Result]]:
+        for number, item in enumerate(items):
+            yield number, function(item)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """n of this machine. Each begins anew: neither TensorFlow nor LiteRT survives a fork."""
+
+    n: int
+
+    @property
+    def n_threads(self) -> int:
+        return max(1, n_processors() // self.n)
+
+    def each(
+        self, function: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Iterator[tuple[int, Result]]:
+        pool = ProcessPoolExecutor(
+            self.n, multiprocessing.get_context("spawn"), initializer=_begin
+        )
+        try:
+            waiting: dict[Future[Result], int] = {}
+            for number, item in enumerate(items):
+                waiting[pool.submit(function, item)] = number
+            for future in as_completed(list(waiting)):
+                # Not held any longer: a result may be large.
+                yield waiting.pop(future), future.result()
+        except (BrokenProcessPool, MemoryError):
+            fewer = "Fewer --jobs need less of it."
+            raise LostWorker(KILLED.format("this machine", fewer)) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    """In each process. Ctrl-C ends it without a word, and so does the end of its parent, even if
+    that was killed.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+@dataclass(frozen=True)
+class OnRay:
+    """A cluster whose nodes have the same Camshaft, and see the same files by the same paths."""
+
+    address: str
+
+    @property
+    def n_threads(self) -> int:
+        return 1
+
+    def each(
+        self, function: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Iterator[tuple[int, Result]]:
+        import ray
+        from ray.exceptions import RayError, RayTaskError
+
+        _connect(ray, self.address)
+        try:
+            yield from _each_task(ray, function, items)
+        except RayTaskError as error:
+            raise error.cause from None
+        except RayError as error:
+            fault = type(error).__name__
+            where = f"the cluster {self.address} (Ray: {fault})"
+            raise LostWorker(KILLED.format(where, "")) from error
+        finally:
+            ray.shutdown()
+
+
+def _connect(ray: Any, address: str) -> None:
+    """Raises TrainingError. Ray alone would try for minutes."""
+    try:
+        if address != AUTO:
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), CONNECT_S).close()
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TrainingError(
+            f"--ray = {address!r}: no Ray cluster there: {reason}"
+        ) from error
+
+
+def _each_task(
+    ray: Any, function: Callable[[Item], Result], items: Sequence[Item]
+) -> Iterator[tuple[int, Result]]:
+    """Never more on their way than keep the cluster busy."""
+    # Ray would try a task that needs too much memory again and again, for ever.
+    task = ray.remote(num_cpus=1, max_retries=0)(_task)
+    n_ahead = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    to_do = iter(enumerate(items))
+    running: dict[Any, int] = {}
+    ours = version("camshaft")
+    while True:
+        for number, item in islice(to_do, n_ahead - len(running)):
+            running[task.remote(ours, function, item)] = number
+        if not running:
+            return
+        (done,), _ = ray.wait(list(running), num_returns=1)
+        yield running.pop(done), ray.get(done)
+
+
+def _task(theirs: str, function: Callable[[Item], Result], item: Item) -> Result:
+    """On a node of the cluster. Another version might give other results."""
+    ours = version("camshaft")
+    if ours != theirs:
+        raise TrainingError(
+            f"{socket.gethostname()}, a node of the cluster, has Camshaft {ours}, and the command"
+            f" is of {theirs}: install the same on both."
+        )
+    return function(item)
