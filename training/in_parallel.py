@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import argparse
 import logging
-import multiprocessing
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import islice
-from multiprocessing.connection import wait
+from multiprocessing import connection, get_context, parent_process
 from typing import Any, Protocol, TypeVar
 
 from monitor.commands.arguments import whole_number
@@ -34,10 +34,8 @@ NOT_INSTALLED = (
     "--ray: ray is not installed in {}. In Camshaft's folder, `pip install --require-hashes"
     " --only-binary :all: -r constraints/ray.txt` installs it with all that training needs."
 )
-KILLED = (
-    "a process at work on {} was killed, most often because memory ran out. Nothing it had begun"
-    " counts as done. {}"
-)
+KILLED = "a process at work on {} was killed, most often because memory ran out.{}"
+FEWER = " Fewer --jobs need less of it."
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -54,32 +52,31 @@ class Workers(Protocol):
     def n_threads(self) -> int: ...
 
     def each(
-        self, function: Callable[[Item], Result], items: Sequence[Item]
+        self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> Iterator[tuple[int, Result]]:
         """Each item's number and result, in the order in which they are done.
 
-        function : of a module, or a partial of one. Raises what it raises,
-            LostWorker
+        function : of a module, or a partial of one. items : taken when there
+            is somebody for them
+        Raises what the function raises, LostWorker
         """
         ...
 
 
-def add_arguments(parser: argparse.ArgumentParser, what: str) -> None:
-    """what : is done by the processes, for the help."""
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--jobs",
-        type=whole_number(1),
-        default=n_processors(),
-        metavar="N",
-        help=f"processes that {what} (default: one for each processor, here %(default)s)",
+def add_jobs(parser: argparse._ActionsContainer, default: int, text: str) -> None:
+    """text : what it does, for the help."""
+    parser.add_argument(
+        "--jobs", type=whole_number(1), default=default, metavar="N", help=text
     )
-    where.add_argument(
+
+
+def add_ray(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
         "--ray",
         type=ray_address,
         metavar="ADDRESS",
-        help="a Ray cluster that does it, HOST:PORT, or auto for the one of this machine;"
-        " needs the extra camshaft[ray]",
+        help="a Ray cluster in place of this machine's processes, HOST:PORT, or auto for the one"
+        " that runs here; needs the extra camshaft[ray]",
     )
 
 
@@ -95,32 +92,46 @@ def n_processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def chosen(jobs: int, ray: str | None, n_items: int) -> Workers:
-    """Raises TrainingError where Ray is asked for and is not installed."""
+@contextmanager
+def opened(jobs: int, ray: str | None = None) -> Iterator[Workers]:
+    """Raises TrainingError where Ray is asked for and is not installed, or no cluster is there."""
     if ray is not None:
         if find_spec("ray") is None:
             raise TrainingError(NOT_INSTALLED.format(sys.prefix))
-        return OnRay(ray)
-    n = min(jobs, n_items)
-    return Here() if n <= 1 else Processes(n)
+        with _connected(ray):
+            yield OnRay(ray)
+    elif jobs > 1:
+        pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin)
+        try:
+            yield Processes(pool, jobs)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    else:
+        yield HERE
 
 
 class Here:
+    """This process."""
+
     @property
     def n_threads(self) -> int:
         return n_processors()
 
     def each(
-        self, function: Callable[[Item], Result], items: Sequence[Item]
+        self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> Iterator[tuple[int, Result]]:
         for number, item in enumerate(items):
             yield number, function(item)
+
+
+HERE = Here()
 
 
 @dataclass(frozen=True)
 class Processes:
     """n of this machine. Each begins anew: neither TensorFlow nor LiteRT survives a fork."""
 
+    pool: ProcessPoolExecutor
     n: int
 
     @property
@@ -128,23 +139,35 @@ class Processes:
         return max(1, n_processors() // self.n)
 
     def each(
-        self, function: Callable[[Item], Result], items: Sequence[Item]
+        self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> Iterator[tuple[int, Result]]:
-        pool = ProcessPoolExecutor(
-            self.n, multiprocessing.get_context("spawn"), initializer=_begin
-        )
+        is_broken = False
+        to_do = enumerate(items)
+        running: dict[Future[Result], int] = {}
+        while True:
+            for number, item in islice(
+                to_do, 0 if is_broken else 2 * self.n - len(running)
+            ):
+                running[self._sent(function, item)] = number
+            if not running:
+                break
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                number = running.pop(future)
+                if isinstance(future.exception(), BrokenProcessPool | MemoryError):
+                    is_broken = True  # what others have done counts all the same
+                else:
+                    yield number, future.result()
+        if is_broken:
+            raise LostWorker(KILLED.format("this machine", FEWER))
+
+    def _sent(self, function: Callable[[Item], Result], item: Item) -> Future[Result]:
         try:
-            waiting: dict[Future[Result], int] = {}
-            for number, item in enumerate(items):
-                waiting[pool.submit(function, item)] = number
-            for future in as_completed(list(waiting)):
-                # Not held any longer: a result may be large.
-                yield waiting.pop(future), future.result()
-        except (BrokenProcessPool, MemoryError):
-            fewer = "Fewer --jobs need less of it."
-            raise LostWorker(KILLED.format("this machine", fewer)) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
+            return self.pool.submit(function, item)
+        except BrokenProcessPool as error:
+            failed: Future[Result] = Future()
+            failed.set_exception(error)
+            return failed
 
 
 def _begin() -> None:
@@ -156,9 +179,9 @@ def _begin() -> None:
 
 
 def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
+    parent = parent_process()
     assert parent is not None
-    wait([parent.sentinel])
+    connection.wait([parent.sentinel])
     os._exit(1)
 
 
@@ -173,26 +196,24 @@ class OnRay:
         return 1
 
     def each(
-        self, function: Callable[[Item], Result], items: Sequence[Item]
+        self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> Iterator[tuple[int, Result]]:
-        import ray
         from ray.exceptions import RayError, RayTaskError
 
-        _connect(ray, self.address)
         try:
-            yield from _each_task(ray, function, items)
+            yield from _each_task(function, items)
         except RayTaskError as error:
             raise error.cause from None
         except RayError as error:
-            fault = type(error).__name__
-            where = f"the cluster {self.address} (Ray: {fault})"
+            where = f"the cluster {self.address} (Ray: {type(error).__name__})"
             raise LostWorker(KILLED.format(where, "")) from error
-        finally:
-            ray.shutdown()
 
 
-def _connect(ray: Any, address: str) -> None:
+@contextmanager
+def _connected(address: str) -> Iterator[None]:
     """Raises TrainingError. Ray alone would try for minutes."""
+    import ray
+
     try:
         if address != AUTO:
             host, _, port = address.rpartition(":")
@@ -203,16 +224,23 @@ def _connect(ray: Any, address: str) -> None:
         raise TrainingError(
             f"--ray = {address!r}: no Ray cluster there: {reason}"
         ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def _each_task(
-    ray: Any, function: Callable[[Item], Result], items: Sequence[Item]
+    function: Callable[[Item], Result], items: Iterable[Item]
 ) -> Iterator[tuple[int, Result]]:
     """Never more on their way than keep the cluster busy."""
+    import ray
+
     # Ray would try a task that needs too much memory again and again, for ever.
-    task = ray.remote(num_cpus=1, max_retries=0)(_task)
-    n_ahead = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
-    to_do = iter(enumerate(items))
+    task: Any = ray.remote(num_cpus=1, max_retries=0)(_task)
+    resources: Any = ray.cluster_resources  # without types
+    n_ahead = 2 * max(1, int(resources().get("CPU", 1)))
+    to_do = enumerate(items)
     running: dict[Any, int] = {}
     ours = version("camshaft")
     while True:

@@ -60,7 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="Parquet file to write"
     )
-    in_parallel.add_arguments(parser, "judge recordings")
+    where = parser.add_mutually_exclusive_group()
+    in_parallel.add_jobs(
+        where,
+        in_parallel.n_processors(),
+        "processes that judge recordings (default: one for each processor, here %(default)s)",
+    )
+    in_parallel.add_ray(where)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -78,16 +84,17 @@ def run(options: argparse.Namespace) -> int:
         "version": version("camshaft"),
     }
     with kept_parts(options.out, header, every) as kept:
-        workers = in_parallel.chosen(options.jobs, options.ray, len(kept.missing()))
-        scoring = Scoring(
-            folder.absolute(),
-            manifest.sample_rate_hz,
-            manifest.channels,
-            options.threshold,
-            options.commission,
-            workers.n_threads,
-        )
-        _judge(manifest, scoring, workers, kept)
+        n_jobs = min(options.jobs, len(kept.missing()))
+        with in_parallel.opened(n_jobs, options.ray) as workers:
+            scoring = Scoring(
+                folder.absolute(),
+                manifest.sample_rate_hz,
+                manifest.channels,
+                options.threshold,
+                options.commission,
+                workers.n_threads,
+            )
+            _judge(manifest, scoring, workers, kept)
         counts = kept.join(options.out)
     found = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
     print(f"{counts.total()} windows: {found}")
