@@ -62,6 +62,7 @@ EXIT_CODES = {
     0: "the report is written",
     1: "nothing is left to judge that the model had not seen",
     2: "refused: model, recordings or options cannot be used",
+    70: "a process was killed at its work",
 }
 
 

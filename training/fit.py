@@ -54,6 +54,7 @@ EXAMPLES = (
 EXIT_CODES = {
     0: "the model folder is made",
     2: "refused: recordings or options cannot be used",
+    70: "a process was killed at its work",
 }
 
 

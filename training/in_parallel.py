@@ -82,7 +82,8 @@ def add_ray(parser: argparse._ActionsContainer) -> None:
 
 def ray_address(text: str) -> str:
     host, _, port = text.rpartition(":")
-    if text != AUTO and not (host and "/" not in host and port.isdecimal()):
+    is_port = port.isdecimal() and 0 < int(port[:6]) < 1 << 16
+    if text != AUTO and not (host and "/" not in host and is_port):
         raise argparse.ArgumentTypeError(f"{text!r}: must be HOST:PORT or auto")
     return text
 
@@ -146,7 +147,7 @@ class Processes:
         running: dict[Future[Result], int] = {}
         while True:
             for number, item in islice(
-                to_do, 0 if is_broken else 2 * self.n - len(running)
+                to_do, 0 if is_broken else self.n + 1 - len(running)
             ):
                 running[self._sent(function, item)] = number
             if not running:

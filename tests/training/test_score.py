@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
+import training.in_parallel
 import training.score
 import training.scored_windows
 from monitor.evidence.model_folder import load_model_manifest
@@ -182,6 +183,35 @@ def test_a_recording_that_changed_meanwhile_is_judged_anew(
     assert main(words(plant, model_folder, out, jobs=1)) == 0
     assert "judged by a run that was interrupted" not in capsys.readouterr().err
     assert not Path(f"{out}.part").exists()
+
+
+def test_ray_that_is_not_installed_is_one_sentence(
+    plant: RecordingSet,
+    model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(training.in_parallel, "find_spec", lambda _: None)
+    given = words(plant, model_folder, tmp_path / "verdicts.parquet", jobs=1)[:-2]
+    assert main([*given, "--ray", "auto"]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("camshaft-train: --ray: ray is not installed in ")
+    assert "-r constraints/ray.txt` installs it" in said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "address", ["", "host", "host:", ":1", "host:0", "host:65536", "a/b:1"]
+)
+def test_an_address_that_is_none_is_refused(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["score", "m.yaml", "--model", "m", "--out", "o", f"--ray={address}"])
+    assert (
+        f"argument --ray: {address!r}: must be HOST:PORT or auto" in capsys.readouterr().err
+    )
 
 
 def test_a_torn_header_without_parts_is_written_anew(
