@@ -14,7 +14,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TextIO
@@ -87,7 +87,8 @@ def identity(part: Part) -> str:
     for recording in (one for run in part for one in run):
         found = recording.path.stat()
         size_and_time = f"{found.st_size} {found.st_mtime_ns}"
-        content.update(f"{recording!r} {recording.files!r} {size_and_time}\n".encode())
+        what = replace(recording, row=0)  # rows above it may come and go
+        content.update(f"{what!r} {recording.files!r} {size_and_time}\n".encode())
     return content.hexdigest()
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from pathlib import Path
 
-from training import TrainingError
 from training.scored_windows import Part, Scoring, scored_part
 
 LAST = "M2-7"  # group of the small plant's last run
@@ -27,16 +24,3 @@ def stuck_at_the_last(scoring: Scoring, part: Part) -> bytes:
     while is_last(part):
         signal.pause()
     return scored_part(scoring, part)
-
-
-def met(item: tuple[Path, bool]) -> None:
-    """Waits until two nodes are at work, then refuses or not."""
-    import ray
-
-    folder, refuses = item
-    (folder / str(ray.get_runtime_context().get_node_id())).touch()
-    deadline_s = time.monotonic() + 60
-    while len(list(folder.iterdir())) < 2 and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    if refuses:
-        raise TrainingError("refused")
