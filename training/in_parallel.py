@@ -172,10 +172,11 @@ class Processes:
 
 
 def _begin() -> None:
-    """In each process. Ctrl-C ends it without a word, and so does the end of its parent, even if
-    that was killed.
+    """In each process. Ctrl-C ends it without a word, unless it is ignored, and so does the end of
+    its parent, even if that was killed.
     """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
 
 

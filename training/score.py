@@ -35,6 +35,7 @@ EXIT_CODES = {
     0: "written",
     2: "refused: model or recordings cannot be used",
     70: "a process was killed at its work; the same command goes on from what was done",
+    130: "interrupted; the same",
 }
 
 
