@@ -146,9 +146,8 @@ class Processes:
         to_do = enumerate(items)
         running: dict[Future[Result], int] = {}
         while True:
-            for number, item in islice(
-                to_do, 0 if is_broken else self.n + 1 - len(running)
-            ):
+            n_more = 0 if is_broken else self.n + 1 - len(running)
+            for number, item in islice(to_do, n_more):
                 running[self._sent(function, item)] = number
             if not running:
                 break

@@ -13,7 +13,7 @@ from tests.servers.ray_cluster import ray_cluster
 from tests.training.on_nodes import killed, met
 from training import TrainingError
 from training.cli import main
-from training.in_parallel import LostWorker, opened
+from training.in_parallel import LostWorker, _task, opened
 
 pytestmark = [
     # Not importorskip: Ray reads the environment of its cluster when it is imported.
@@ -52,6 +52,13 @@ def test_both_nodes_work_at_once_and_what_went_wrong_is_said(
             LostWorker, match=r"the cluster .* \(Ray: WorkerCrashedError\) was"
         ):
             list(workers.each(killed, [1]))
+
+
+def test_a_node_of_another_version_refuses() -> None:
+    with pytest.raises(
+        TrainingError, match=r"has Camshaft .*, and the command is of 0\.0\.1: "
+    ):
+        _task("0.0.1", killed, 1)
 
 
 def test_where_no_cluster_is() -> None:
