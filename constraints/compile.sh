@@ -16,3 +16,4 @@ compile demo --extra demo --constraint constraints/development.txt
 compile daemon --constraint constraints/development.txt
 compile page --extra page --extra prometheus --extra formats --extra kafka --constraint constraints/development.txt
 compile training --extra training --constraint constraints/development.txt
+compile ray --extra training --extra ray --constraint constraints/development.txt

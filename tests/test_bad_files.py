@@ -130,7 +130,9 @@ TRAIN: dict[str, Callable[[Path, Path], list[object]]] = {
     "evaluate a model": lambda bad, out: ["evaluate", bad, "simulator", "--out", out],
     "calibrate": lambda bad, out: ["calibrate", "simulator", bad],
     "calibrate a model": lambda bad, out: ["calibrate", bad, "m.yaml"],
-    "score": lambda bad, out: ["score", bad, "--model", "simulator", "--out", out],
+    "score": lambda bad, out: [
+        *("score", bad, "--model", "simulator", "--jobs", "1", "--out", out)
+    ],
     "score by a model": lambda bad, out: ["score", PLANT[0], "--model", bad, "--out", out],
     "diagnose": lambda bad, out: ["diagnose", bad, "--machines", MACHINES, "--out", out],
     "diagnose by machines": lambda bad, out: [
@@ -315,10 +317,10 @@ def test_a_table_that_is_none_is_refused(
 
 
 NUMBERS = {
-    "fit": (["--window-s", "--seed", "--members", "--epochs"], ["--out", "new"]),
-    "evaluate": (["--members", "--windows", "--rate"], ["--out", "new"]),
+    "fit": (["--window-s", "--seed", "--members", "--epochs", "--jobs"], ["--out", "new"]),
+    "evaluate": (["--members", "--windows", "--rate", "--jobs"], ["--out", "new"]),
     "calibrate": (["--windows", "--rate"], []),
-    "score": (["--threshold", "--commission"], ["--out", "new"]),
+    "score": (["--threshold", "--commission", "--jobs"], ["--out", "new"]),
     "diagnose": (["--rate"], ["--out", "new"]),
 }
 

@@ -169,6 +169,7 @@ def test_constraints_agree_and_cover_what_is_asked_for() -> None:
         "demo": extras["demo"],
         "page": extras["page"] + extras["prometheus"] + extras["kafka"],
         "training": extras["training"],
+        "ray": extras["training"] + extras["ray"],
     }
     files = {path.stem for path in (ROOT / "constraints").glob("*.txt")}
     assert files == {*asked, "development"}

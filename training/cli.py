@@ -13,11 +13,12 @@ from importlib import import_module
 from monitor.commands.arguments import add_version, command_parser
 from monitor.evidence.model_folder import ModelError
 from monitor.evidence.novelty import CommissionError
-from monitor.exit_codes import EXIT_REFUSED
+from monitor.exit_codes import EXIT_FAULT, EXIT_INTERRUPTED, EXIT_REFUSED
 from monitor.journal.schema import JournalError
 from monitor.recordings.recording import RecordingError
 from monitor.settings import ConfigError
 from training import TrainingError
+from training.in_parallel import LostWorker
 
 # Each command's module in training has add_arguments(parser), run(options), and for its help
 # EXAMPLES and EXIT_CODES.
@@ -65,6 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ) as error:
         print(f"camshaft-train: {error}", file=sys.stderr)
         return EXIT_REFUSED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except LostWorker as error:
+        print(f"camshaft-train: {error}", file=sys.stderr)
+        return EXIT_FAULT
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

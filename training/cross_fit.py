@@ -6,7 +6,6 @@ point at what decides; CutMix's do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from monitor.evidence.cam import activation_maps
 from monitor.records.signal import Float32
 from training.dataset import NG, OK, Dataset
+from training.many_fits import FitEach
 from training.metrics import Interval, best_threshold
 from training.network import head, keras, predict
 from training.network_fit import Tick
@@ -23,8 +23,6 @@ from training.splits import Fold
 from training.truth import Scene, deletion_lead, mean_by_run
 
 MAX_MAPS = 60  # of a fold, to choose the mixing by
-
-Fit = Callable[[Dataset, Recipe, Tick | None], keras.Model]
 
 # By how much the logit falls further without the map's cells than without others, which are named.
 MapLead = dict[str, Interval]
@@ -50,18 +48,25 @@ class CrossFit:
 
 
 def cross_fit(
-    dataset: Dataset, folds: list[Fold], recipe: Recipe, fit: Fit, tick: Tick | None = None
+    dataset: Dataset,
+    folds: list[Fold],
+    recipe: Recipe,
+    fit_each: FitEach,
+    tick: Tick | None = None,
 ) -> CrossFit:
     logit = np.full(len(dataset), np.nan, np.float32)
-    models = []
-    for fold in folds:
-        models.append(fit(dataset.select(fold.train), recipe, tick))
-        logit[fold.test] = predict(models[-1], dataset.psd_db[fold.test])[0]
+    models = fit_each(dataset, [fold.train for fold in folds], recipe, tick)
+    for fold, model in zip(folds, models, strict=True):
+        logit[fold.test] = predict(model, dataset.psd_db[fold.test])[0]
     return CrossFit(recipe, logit, models)
 
 
 def choose_mixing(
-    train: Dataset, folds: list[Fold], recipe: Recipe, fit: Fit, tick: Tick | None
+    train: Dataset,
+    folds: list[Fold],
+    recipe: Recipe,
+    fit_each: FitEach,
+    tick: Tick | None,
 ) -> tuple[CrossFit, dict[str, MapLead]]:
     """The first of recipe.mixings whose maps pass the test of deletion out of fold, else the first
     of all.
@@ -72,7 +77,9 @@ def choose_mixing(
     tried: list[CrossFit] = []
     leads: dict[str, MapLead] = {}
     for number, mixing in enumerate(recipe.mixings, start=1):
-        crossed = cross_fit(train, folds, replace(recipe, mixings=(mixing,)), fit, tick)
+        crossed = cross_fit(
+            train, folds, replace(recipe, mixings=(mixing,)), fit_each, tick
+        )
         found = _map_lead(train, folds, crossed)
         tried.append(crossed)
         leads[mixing] = found

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,12 @@ from training.dataset import NG, OK, Dataset, concatenate
 from training.export import load_network
 from training.fit import SIMULATOR, run_fingerprints, usable
 from training.fold_model import Learned, n_fits
+from training.in_parallel import opened
 from training.judged_runs import Judged, Settings, joined, judge, judge_folds
+from training.many_fits import FitEach, add_jobs, fit_each
 from training.map_report import map_section, point_at_planted, point_at_resonances
 from training.metrics import accuracy_of_score, auc, bootstrap_score, interval_text
-from training.network_fit import Tick, fit
+from training.network_fit import Tick
 from training.peers import TRAINED
 from training.progress import bar, read_for_model, working
 from training.provenance import read_provenance
@@ -59,6 +62,7 @@ EXIT_CODES = {
     0: "the report is written",
     1: "nothing is left to judge that the model had not seen",
     2: "refused: model, recordings or options cannot be used",
+    70: "a process was killed at its work",
 }
 
 
@@ -109,6 +113,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.1,
         help="false alarms per window that thresholds are set for",
     )
+    add_jobs(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -129,9 +134,11 @@ def run(options: argparse.Namespace) -> int:
             job, judged = on_simulator(model, folder, recipe, settings)
             leaky_found = None
         else:
-            job, judged, leaky_found = on_recordings(
-                model, folder, recipe, settings, options
-            )
+            with opened(options.jobs) as workers:
+                fit_all = partial(fit_each, workers=workers)
+                job, judged, leaky_found = on_recordings(
+                    model, folder, recipe, settings, options, fit_all
+                )
     except NothingUnseen as error:
         print(f"camshaft-train: {error}", file=sys.stderr)
         return EXIT_NO
@@ -151,6 +158,7 @@ def on_recordings(
     recipe: Recipe,
     settings: Settings,
     options: argparse.Namespace,
+    fit_each: FitEach,
 ) -> tuple[Job, list[Judged], LeakyFigures | None]:
     """Raises NothingUnseen, TrainingError."""
     manifest = load_manifest(Path(options.manifest))
@@ -166,9 +174,9 @@ def on_recordings(
         job = replace(job, kind=" ".join(said))
     else:
         job = replace(job, kind=DEVELOPMENT.format(id=model.id, column=options.leave_out))
-        judged = judge_anew(job, dataset, options.leave_out, settings)
+        judged = judge_anew(job, dataset, options.leave_out, settings, fit_each)
     with bar("leaky figure, for contrast", N_LEAKY_FOLDS * recipe.n_epochs) as tick:
-        return job, judged, leaky_figures(dataset, recipe, tick)
+        return job, judged, leaky_figures(dataset, recipe, fit_each, tick)
 
 
 def _to_train_on(path: Path, model: ModelManifest) -> Dataset:
@@ -343,7 +351,9 @@ def judge_with_model(
     ]
 
 
-def judge_anew(job: Job, dataset: Dataset, column: str, settings: Settings) -> list[Judged]:
+def judge_anew(
+    job: Job, dataset: Dataset, column: str, settings: Settings, fit_each: FitEach
+) -> list[Judged]:
     """The model's recipe, trained anew for each value of the column left out."""
     folds, groups = leave_one_out(dataset, column), job.groups
     total = 0
@@ -355,11 +365,11 @@ def judge_anew(job: Job, dataset: Dataset, column: str, settings: Settings) -> l
     with bar(
         f"judging {job.title}", total * job.recipe.n_members * job.recipe.n_epochs
     ) as tick:
-        return judge_folds(dataset, folds, job.recipe, groups, settings, tick)
+        return judge_folds(dataset, folds, job.recipe, groups, settings, fit_each, tick)
 
 
 def leaky_figures(
-    dataset: Dataset, recipe: Recipe, tick: Tick | None
+    dataset: Dataset, recipe: Recipe, fit_each: FitEach, tick: Tick | None
 ) -> LeakyFigures | None:
     """What a random split of windows would claim, by one network a fold. None where a fold would
     lack a class.
@@ -368,7 +378,8 @@ def leaky_figures(
     folds = leaky(labelled, N_LEAKY_FOLDS)
     if not all({OK, NG} <= set(labelled.label[fold.train]) for fold in folds):
         return None
-    logit = cross_fit(labelled, folds, replace(recipe, n_members=1), fit, tick).logit
+    single = replace(recipe, n_members=1)
+    logit = cross_fit(labelled, folds, single, fit_each, tick).logit
     label = labelled.label
     return LeakyFigures(
         warning=(

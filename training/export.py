@@ -28,9 +28,10 @@ from monitor.evidence.network import NETWORK_FILE, Classifier
 from monitor.records.signal import Float32
 from monitor.signal.spectrogram import SpectrogramSettings
 from training import TrainingError
-from training.network import NetworkSettings, head, keras, predict, quiet
+from training.network import NetworkSettings, head, keras, predict
 from training.plain import plain
 from training.provenance import Provenance
+from training.quiet import quiet
 from training.recipe import ABSOLUTE, RELATIVE, Levels, grid_edges_s
 
 KERAS_FILE = "model.keras"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from training import simulated
 from training.dataset import Dataset, Text, class_counts
 from training.export import ModelCard, export
 from training.fold_model import Learned, learn, n_columns, n_fits
+from training.in_parallel import HERE, Workers, opened
 from training.levels import as_seen
-from training.network_fit import Tick, check_classes, fit
+from training.many_fits import add_jobs, fit_each
+from training.network_fit import Tick, check_classes
 from training.progress import bar, read_with_bar
 from training.provenance import Fingerprint, Provenance, Split, read_provenance
 from training.recipe import (
@@ -51,6 +54,7 @@ EXAMPLES = (
 EXIT_CODES = {
     0: "the model folder is made",
     2: "refused: recordings or options cannot be used",
+    70: "a process was killed at its work",
 }
 
 
@@ -96,6 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="default: by the number of windows",
     )
+    add_jobs(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -109,7 +114,8 @@ def run(options: argparse.Namespace) -> int:
     }
     given = {key: value for key, value in choices.items() if value is not None}
     train, plan = prepare(options.manifest, options.name, tuple(options.holdout), given)
-    model_id = fit_with_bar(train, plan, options.out)
+    with opened(options.jobs) as workers:
+        model_id = fit_with_bar(train, plan, options.out, workers)
     manifest = load_model_manifest(options.out)
     learned_from = read_provenance(manifest)
     if learned_from.out_of_fold is not None:
@@ -193,22 +199,29 @@ def prepare(
     )
 
 
-def fit_with_bar(train: Dataset, plan: Plan, folder: Path) -> str:
+def fit_with_bar(train: Dataset, plan: Plan, folder: Path, workers: Workers = HERE) -> str:
     labelled = usable(train)
     check_classes(labelled)
     n_epochs = plan.n_epochs(len(inner_folds(labelled, plan.groups)))
     with bar(f"training {plan.name}", n_epochs) as tick:
-        return fit_model(train, plan, folder, tick)
+        return fit_model(train, plan, folder, tick, workers)
 
 
-def fit_model(train: Dataset, plan: Plan, folder: Path, tick: Tick | None = None) -> str:
+def fit_model(
+    train: Dataset,
+    plan: Plan,
+    folder: Path,
+    tick: Tick | None = None,
+    workers: Workers = HERE,
+) -> str:
     """Train on windows that can be judged, judge out of fold, export. Returns the model's id.
 
     train : unlabelled windows may commission their sensor, no more The folder
         is there whole or not at all. Raises TrainingError.
     """
     check_classes(usable(train))
-    learned = learn(train, plan.recipe, plan.groups, fit, tick)
+    fit_all = partial(fit_each, workers=workers)
+    learned = learn(train, plan.recipe, plan.groups, fit_all, tick)
     shown = usable(as_seen(train, learned.levels, n_columns(train, plan.recipe)))
     train = usable(train)
     network = network_settings(train.settings, train.psd_db.shape[1], plan.recipe)

@@ -18,9 +18,10 @@ from monitor.evidence.novelty import MIN_WINDOWS
 from monitor.records.signal import Float32, Float64
 from monitor.signal.spectrogram import to_grid
 from training.against_peers import Compared, compare
-from training.cross_fit import Fit, MapLead, choose_mixing
+from training.cross_fit import MapLead, choose_mixing
 from training.dataset import NG, OK, Dataset
 from training.levels import as_seen, choose_levels, with_levels
+from training.many_fits import ALL, FitEach
 from training.metrics import (
     Interval,
     accuracy_of_score,
@@ -97,7 +98,7 @@ def learn(
     train: Dataset,
     recipe: Recipe,
     groups: tuple[str, ...],
-    fit: Fit,
+    fit_each: FitEach,
     tick: Tick | None = None,
 ) -> Learned:
     """Cross-fit over the training groups for mixing, thresholds and rule, then fit the network on
@@ -114,7 +115,7 @@ def learn(
     train, novelty = train.select(is_labelled), novelty[is_labelled]
     simple = {name: value[is_labelled] for name, value in simple.items()}
     folds = inner_folds(train, groups)
-    crossed, map_leads = choose_mixing(shown, folds, recipe, fit, tick)
+    crossed, map_leads = choose_mixing(shown, folds, recipe, fit_each, tick)
     logit, seen = crossed.logit, crossed.seen
     threshold = crossed.threshold(train.label)
     margin = novelty_margin(novelty, _novelty_floor_of_others(train, novelty))
@@ -135,7 +136,7 @@ def learn(
         deletion_beats=map_leads,
         beside_peers=compare(train.label, train.run, ours, peers),
     )
-    model = fit(shown, crossed.recipe, tick)
+    (model,) = fit_each(shown, [ALL], crossed.recipe, tick)
     floor = novelty_floor(train, novelty)
     return Learned(model, threshold, floor, rule, mixing, recipe.levels, out_of_fold)
 

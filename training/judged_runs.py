@@ -5,7 +5,7 @@ runs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,9 @@ from training.fold_model import (
     status_score,
 )
 from training.levels import as_seen
+from training.many_fits import Chosen, FitEach
 from training.network import head, keras, predict
-from training.network_fit import Tick, fit
+from training.network_fit import Tick
 from training.peers import simple_figures, simple_thresholds, trained_scores
 from training.recipe import Recipe
 from training.splits import Fold, refuse_same_signal, shared_runs
@@ -125,16 +126,17 @@ def judge_folds(
     recipe: Recipe,
     groups: tuple[str, ...],
     settings: Settings,
+    fit_each: FitEach,
     tick: Tick | None,
 ) -> list[Judged]:
     """Learn and judge for each fold anew. dataset : usable windows, unlabelled ones are judged but
     never trained on.
     """
-    remembered = Memory()
+    remembered = Memory(fit_each)
     judged = []
     for fold in folds:
         train, test = dataset.select(fold.train), dataset.select(fold.test)
-        learned = learn(train, recipe, groups, remembered.fit, tick)
+        learned = learn(train, recipe, groups, remembered.fit_each, tick)
         judged.append(judge(fold.name, train, test, learned, recipe, settings))
     return judged
 
@@ -222,20 +224,36 @@ class Memory:
     network.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fit_each: FitEach) -> None:
+        self._fit_each = fit_each
         self._known: dict[bytes, keras.Model] = {}
 
-    def fit(self, train: Dataset, recipe: Recipe, tick: Tick | None = None) -> keras.Model:
-        windows = zip(train.run, train.segment, train.first_sample, strict=True)
-        key = hashlib.sha256(
-            "\n".join([str(recipe), *(f"{run} {a} {b}" for run, a, b in windows)]).encode()
-        ).digest()
-        if key not in self._known:
-            self._known[key] = fit(train, recipe, tick)
-        elif tick is not None:
-            for _ in range(recipe.n_members * recipe.n_epochs):
+    def fit_each(
+        self,
+        dataset: Dataset,
+        chosen: Sequence[Chosen],
+        recipe: Recipe,
+        tick: Tick | None = None,
+    ) -> list[keras.Model]:
+        """As many_fits has it."""
+        keys = [_key(dataset, some, recipe) for some in chosen]
+        sets = zip(keys, chosen, strict=True)
+        new = {key: some for key, some in sets if key not in self._known}
+        models = self._fit_each(dataset, list(new.values()), recipe, tick)
+        self._known.update(zip(new, models, strict=True))
+        if tick is not None:
+            n_spared = len(keys) - len(new)
+            for _ in range(n_spared * recipe.n_members * recipe.n_epochs):
                 tick()
-        return self._known[key]
+        return [self._known[key] for key in keys]
+
+
+def _key(dataset: Dataset, chosen: Chosen, recipe: Recipe) -> bytes:
+    """Of a training set and what is learned with it."""
+    columns = (dataset.run, dataset.segment, dataset.first_sample)
+    windows = zip(*(column[chosen] for column in columns), strict=True)
+    lines = [str(recipe), *(f"{run} {a} {b}" for run, a, b in windows)]
+    return hashlib.sha256("\n".join(lines).encode()).digest()
 
 
 def joined(judged: list[Judged], value: Callable[[Judged], Any]) -> NDArray[Any]:

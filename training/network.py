@@ -13,9 +13,7 @@ keeps the bands of the spectrogram.
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,27 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.records.signal import Float32
+from training.quiet import quiet
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """TensorFlow talks on the file descriptors themselves; what matters comes as an exception."""
-    kept = os.dup(1), os.dup(2)
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stdout.flush()
-            os.dup2(kept[0], 1)
-            os.dup2(kept[1], 2)
-            os.close(kept[0])
-            os.close(kept[1])
 
 
 with quiet():
@@ -66,7 +46,6 @@ __all__ = [
     "keras",
     "make_repeatable",
     "predict",
-    "quiet",
     "set_head",
     "tf",
     "traced",

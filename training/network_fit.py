@@ -39,13 +39,19 @@ def fit(dataset: Dataset, recipe: Recipe, tick: Tick | None = None) -> keras.Mod
 
     Raises TrainingError unless both classes are there.
     """
-    labelled = dataset.select(dataset.label >= 0)
-    check_classes(labelled)
+    labelled = labelled_of(dataset)
     members = [
         _fit_member(labelled, recipe, recipe.seed + i, tick)
         for i in range(recipe.n_members)
     ]
     return average(members)
+
+
+def labelled_of(dataset: Dataset) -> Dataset:
+    """Raises TrainingError unless both classes are there."""
+    labelled = dataset.select(dataset.label >= 0)
+    check_classes(labelled)
+    return labelled
 
 
 def check_classes(labelled: Dataset) -> None:
@@ -55,6 +61,21 @@ def check_classes(labelled: Dataset) -> None:
                 f"label = {name!r}: no window of this class to train with, both classes are needed;"
                 " write them into the label column of the table."
             )
+
+
+def member_weights(labelled: Dataset, recipe: Recipe, seed: int) -> list[NDArray[Any]]:
+    """Of one network, which member_of makes a network again."""
+    return list(_fit_member(labelled, recipe, seed, None).get_weights())
+
+
+def member_of(
+    labelled: Dataset, recipe: Recipe, weights: list[NDArray[Any]]
+) -> keras.Model:
+    """labelled, recipe : that the weights were learned with."""
+    settings = network_settings(labelled.settings, labelled.psd_db.shape[1], recipe)
+    model = build(settings, *_standard(labelled, recipe))
+    model.set_weights(weights)
+    return model
 
 
 def _fit_member(

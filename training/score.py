@@ -7,73 +7,36 @@ labels are carried along, not used.
 from __future__ import annotations
 
 import argparse
-import os
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import sys
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
 from monitor.commands.arguments import check_output_file, number, whole_number
-from monitor.config_sensors import SensorSettings
-from monitor.evidence.decide import Finding, conclude
-from monitor.evidence.model_folder import ModelManifest, find_model
+from monitor.evidence.model_folder import find_model
 from monitor.evidence.network import Classifier
-from monitor.evidence.novelty import MIN_WINDOWS, commission
+from monitor.evidence.novelty import MIN_WINDOWS
 from monitor.exit_codes import EXIT_OK
-from monitor.pipeline.analysis import Analyser, Analysis
-from monitor.recordings.manifest import RecordingSet, load_manifest, runs
-from monitor.recordings.recording import Label
-from monitor.records.commissioned import Baseline
-from monitor.records.evidence import LOGIT, Evidence
-from monitor.records.signal import Float32, Window
-from monitor.records.verdict import Status
-from training import TrainingError
-from training.dataset import Stretch, cut, label_of, stretches
+from monitor.recordings.manifest import RecordingSet, load_manifest
+from training import in_parallel
+from training.in_parallel import Workers
+from training.kept_parts import KeptParts, kept_parts
 from training.progress import bar, check_is_of_model
+from training.quiet import quiet
+from training.scored_windows import Part, Scoring, parts, scored_part
 from training.thresholds import DEFAULT_WINDOWS
 
 EXAMPLES = (
     "camshaft-train score recordings/manifest.yaml --model models/pump --out verdicts.parquet",
+    "camshaft-train score recordings/manifest.yaml --model models/pump --out verdicts.parquet"
+    " --ray 10.0.0.5:6379",
 )
 EXIT_CODES = {
     0: "written",
     2: "refused: model or recordings cannot be used",
+    70: "a process was killed at its work; the same command goes on from what was done",
+    130: "interrupted; the same",
 }
-
-
-@dataclass(frozen=True)
-class ScoredWindow:
-    """One row of the file: a verdict's columns, and what the table of recordings says.
-
-    first_sample, n_samples : in the segment. start_ns, end_ns : UTC
-    logit, threshold, residual : logit units; None, as the band, where there is
-        no verdict
-    band_share : of the evidence for NG. contribution : logit units, (n_f, n_t)
-        row by row
-    """
-
-    machine: str
-    point: str
-    segment: int
-    first_sample: int
-    n_samples: int
-    start_ns: int
-    end_ns: int
-    status: str
-    reason: str
-    logit: float | None
-    probability: float | None
-    threshold: float
-    residual: float | None
-    band_low_hz: float | None
-    band_high_hz: float | None
-    band_share: float | None
-    contribution: list[float] | None
-    model_id: str
-    label: Label
-    group: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,179 +61,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="Parquet file to write"
     )
+    where = parser.add_mutually_exclusive_group()
+    in_parallel.add_jobs(
+        where,
+        in_parallel.n_processors(),
+        "processes that judge recordings (default: one for each processor, here %(default)s)",
+    )
+    in_parallel.add_ray(where)
 
 
 def run(options: argparse.Namespace) -> int:
     check_output_file(options.out)
     manifest = load_manifest(options.manifest)
-    classifier = Classifier(
-        find_model(options.model, options.models_folder),
-        n_threads=len(os.sched_getaffinity(0)),
-    )
-    check_is_of_model(manifest, classifier.manifest)
-    with bar(f"scoring {manifest.name}", len(manifest.recordings)) as tick:
-        rows = []
-        for n_recordings, some in score(
-            manifest, classifier, options.threshold, options.commission
-        ):
-            rows.extend(some)
-            for _ in range(n_recordings):
-                tick()
-    write(rows, options.out)
-    counts = Counter(row.status for row in rows)
-    print(
-        f"{len(rows)} windows: "
-        + ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
-    )
+    folder = find_model(options.model, options.models_folder)
+    with quiet():
+        model = Classifier(folder).manifest
+    check_is_of_model(manifest, model)
+    every = parts(manifest, model.needs_baseline)
+    header = {
+        "model": model.id,
+        "threshold": str(options.threshold),
+        "commission": str(options.commission),
+        "version": version("camshaft"),
+    }
+    with kept_parts(options.out, header, every) as kept:
+        n_jobs = min(options.jobs, len(kept.missing()))
+        with in_parallel.opened(n_jobs, options.ray) as workers:
+            scoring = Scoring(
+                folder.absolute(),
+                manifest.sample_rate_hz,
+                manifest.channels,
+                options.threshold,
+                options.commission,
+                workers.n_threads,
+            )
+            _judge(manifest, scoring, workers, kept)
+        counts = kept.join(options.out)
+    found = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
+    print(f"{counts.total()} windows: {found}")
     return EXIT_OK
 
 
-def score(
-    manifest: RecordingSet,
-    classifier: Classifier,
-    threshold: float | None,
-    n_commission: int = DEFAULT_WINDOWS,
-) -> Iterator[tuple[int, list[ScoredWindow]]]:
-    """For each unbroken stretch: how many recordings it has, and a row for each window.
-
-    n_commission : windows of each sensor that commission it, where the model
-        needs that; they are LEARNING
-    Raises ConfigError where rate or channels are not the model's.
-    """
-    rule = SensorSettings(
-        sample_rate_hz=manifest.sample_rate_hz,
-        channels=manifest.channels,
-        model="given",
-        threshold=threshold,
-    )
-    analyser = Analyser(rule, classifier)
-    n_first = n_commission if classifier.manifest.needs_baseline else 0
-    segments: Counter[str] = Counter()
-    learners: defaultdict[str, _Learner] = defaultdict(lambda: _Learner(n_first))
-    for members in runs(manifest):
-        for stretch in stretches(members):
-            sensor = members[0].sensor
-            rows = _rows(analyser, stretch, sensor, segments[sensor], learners[sensor])
-            yield len(stretch.recordings), list(rows)
-            segments[sensor] += 1
-
-
-def write(rows: list[ScoredWindow], out: Path) -> None:
-    """The file is there whole or not at all."""
-    import pyarrow
-    import pyarrow.parquet
-
-    if not rows:
-        raise TrainingError("no recording is as long as one window of the model.")
-    draft = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        pyarrow.parquet.write_table(
-            pyarrow.Table.from_pylist([vars(row) for row in rows]), draft
+def _judge(
+    manifest: RecordingSet, scoring: Scoring, workers: Workers, kept: KeptParts
+) -> None:
+    """All parts that are not kept yet."""
+    missing = kept.missing()
+    to_do = [kept.every[number] for number in missing]
+    n_left = sum(map(_n_recordings, to_do))
+    n_all = len(manifest.recordings)
+    if n_left < n_all:
+        print(
+            f"{n_all - n_left} of {n_all} recordings were judged by a run that was interrupted;"
+            " this one goes on from there.",
+            file=sys.stderr,
         )
-        os.replace(draft, out)
-    finally:
-        draft.unlink(missing_ok=True)
+    with bar(f"scoring {manifest.name}", n_left) as tick:
+        for place, content in workers.each(partial(scored_part, scoring), to_do):
+            kept.keep(missing[place], content)
+            for _ in range(_n_recordings(to_do[place])):
+                tick()
 
 
-class _Learner:
-    """Commissions a sensor with its first n_first windows, as its owner would."""
-
-    def __init__(self, n_first: int) -> None:
-        self._n_first = n_first
-        self._spectra_db: list[Float32] = []
-        self._baseline: Baseline | None = None
-
-    def analyse(self, analyser: Analyser, windows: Sequence[Window]) -> list[Analysis]:
-        """Any number of the sensor's next windows."""
-        if self._baseline is not None or not self._n_first:
-            return analyser.analyse(windows, [self._baseline] * len(windows))
-        found = analyser.analyse(windows, [None] * len(windows))
-        for n_seen, analysis in enumerate(found, start=1):
-            if analysis.spectrum_db is not None:
-                self._spectra_db.append(analysis.spectrum_db)
-            if len(self._spectra_db) == self._n_first:
-                self._baseline = commission(np.stack(self._spectra_db))
-                return found[:n_seen] + self.analyse(analyser, windows[n_seen:])
-        return found
-
-
-def _rows(
-    analyser: Analyser, stretch: Stretch, sensor: str, segment: int, learner: _Learner
-) -> Iterator[ScoredWindow]:
-    settings = analyser.settings
-    samples = cut(stretch, settings)
-    start_ns = (stretch.recordings[0].start_ns or 0) + round(
-        stretch.recordings[0].offset_s * 1e9
-    )
-    windows = [
-        Window(
-            sensor=sensor,
-            segment=segment,
-            first_sample=i * settings.n_window,
-            start_ns=start_ns
-            + round(i * settings.n_window * 1e9 / settings.sample_rate_hz),
-            sample_rate_hz=settings.sample_rate_hz,
-            samples=one,
-            n_new=settings.n_window,
-        )
-        for i, one in enumerate(samples)
-    ]
-    for window, analysis in zip(windows, learner.analyse(analyser, windows), strict=True):
-        label = label_of(stretch, window.first_sample, settings.n_window)
-        yield _row(analyser, window, analysis, label, stretch.recordings[0].group)
-
-
-def _row(
-    analyser: Analyser, window: Window, analysis: Analysis, label: Label, group: str
-) -> ScoredWindow:
-    assert analyser.manifest is not None
-    threshold = _threshold(analyser.manifest, analyser.rule)
-    found = _find(analyser, analysis, threshold)
-    network = found.evidence[0] if found.evidence else None
-    band = found.band
-    length_ns = round(window.samples.shape[1] * 1e9 / window.sample_rate_hz)
-    machine, _, point = window.sensor.rpartition("/")
-    return ScoredWindow(
-        machine=machine,
-        point=point,
-        segment=window.segment,
-        first_sample=window.first_sample,
-        n_samples=int(window.samples.shape[1]),
-        start_ns=window.start_ns,
-        end_ns=window.start_ns + length_ns,
-        status=str(found.status),
-        reason=found.reason,
-        logit=None if network is None else network.score,
-        probability=None if network is None else network.probability,
-        threshold=float(threshold),
-        residual=None if analysis.network is None else analysis.network.residual,
-        band_low_hz=None if band is None else band.low_hz,
-        band_high_hz=None if band is None else band.high_hz,
-        band_share=None if band is None else band.share,
-        contribution=None if network is None else network.cells.ravel().tolist(),
-        model_id=analyser.model_id,
-        label=label,
-        group=group,
-    )
-
-
-def _threshold(manifest: ModelManifest, rule: SensorSettings) -> float:
-    return manifest.threshold if rule.threshold is None else rule.threshold
-
-
-def _find(analyser: Analyser, analysis: Analysis, threshold: float) -> Finding:
-    """As the service would: a map that does not add up gives no verdict."""
-    if analysis.quality.reason:
-        return Finding(Status.BAD_DATA, analysis.quality.reason)
-    if analysis.network is None or analyser.manifest is None:
-        return conclude([], "either", analyser.grid)
-    evidence = Evidence(
-        kind="network",
-        unit=LOGIT,
-        score=analysis.network.logit,
-        threshold=threshold,
-        cells=analysis.network.contribution,
-        bias=analyser.manifest.head.bias,
-        residual=analysis.network.residual,
-    )
-    return conclude([evidence], "either", analyser.grid)
+def _n_recordings(part: Part) -> int:
+    return sum(len(run) for run in part)

@@ -18,7 +18,6 @@ import yaml
 from monitor.commands.play import play
 from monitor.config import MqttSettings
 from monitor.evidence.model_folder import load_model_manifest
-from monitor.evidence.network import Classifier
 from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.recordings.replay import PlayOptions
 from monitor.records.verdict import Verdict
@@ -31,7 +30,7 @@ from tests.servers.service import RowKey, influx_part
 from tests.verdicts import score_of
 
 if TYPE_CHECKING:
-    from training.score import ScoredWindow
+    from training.scored_windows import ScoredWindow
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra: training)")
 
@@ -90,14 +89,15 @@ def evaluated_logits(recordings: RecordingSet, model: Path) -> list[float]:
     return [float(logit) for *_, logit in sorted(found, key=lambda one: one[:3])]
 
 
-def offline_rows(recordings: RecordingSet, model: Path) -> dict[RowKey, ScoredWindow]:
+def offline_rows(
+    recordings: RecordingSet, model: Path, folder: Path
+) -> dict[RowKey, ScoredWindow]:
     """What `camshaft-train score` says of the unseen machine."""
-    from training.score import score
+    from tests.training.scored import scored
 
     return {
         (UNSEEN, row.segment, row.first_sample, row.n_samples): row
-        for _, rows in score(recordings, Classifier(model), None)
-        for row in rows
+        for row in scored(recordings, model, folder)
         if f"{row.machine}/{row.point}" == UNSEEN
     }
 
@@ -142,7 +142,7 @@ def test_live_offline_and_evaluation_say_the_same(
     )
     service.wait_delivered()
 
-    live, offline = service.rows(), offline_rows(recordings, model)
+    live, offline = service.rows(), offline_rows(recordings, model, tmp_path)
     assert len(live) == N_UNSEEN
     assert live.keys() == offline.keys()
     for key, verdict in live.items():

@@ -15,7 +15,7 @@ import yaml
 from monitor.evidence.model_folder import load_model_manifest
 from monitor.recordings.manifest import RecordingSet
 from tests.training.conftest import write_plant
-from tests.training.networks import untrained
+from tests.training.networks import each, untrained
 from training.cli import main
 from training.dataset import Dataset
 from training.network import keras
@@ -34,7 +34,9 @@ def report(
     folder = tmp_path_factory.mktemp("report") / "report"
     arguments = [str(model_folder), str(plant.path), "--out", str(folder), "--windows", "6"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.evaluate.fit", untrained)  # of the leaky figure, a contrast
+        patch.setattr(
+            "training.evaluate.fit_each", each(untrained)
+        )  # of the leaky figure, a contrast
         assert main(["evaluate", *arguments]) == 0
     return folder
 
@@ -48,7 +50,7 @@ def test_fit_makes_a_model_without_the_held_out_machine(
         fitted.append((set(train.column("machine")), recipe.n_members, recipe.n_epochs))
         return untrained(train, recipe)
 
-    monkeypatch.setattr("training.fit.fit", noted)
+    monkeypatch.setattr("training.fit.fit_each", each(noted))
     manifest = write_plant(tmp_path, n_runs=2, windows=1)
     out = tmp_path / "model"
     arguments = [

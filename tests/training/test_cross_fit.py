@@ -9,9 +9,10 @@ import pytest
 
 import training.cross_fit
 from tests.training.conftest import QUICK
-from tests.training.networks import untrained
-from training.cross_fit import CrossFit, Fit, choose_mixing
+from tests.training.networks import Fit, each, untrained
+from training.cross_fit import CrossFit, choose_mixing
 from training.dataset import Dataset
+from training.many_fits import FitEach
 from training.metrics import Interval
 from training.network import keras
 from training.network_fit import MixedBatches, Tick, fit
@@ -78,11 +79,11 @@ def test_maps_that_do_not_point_hand_over_to_the_next(
     assert [leads[name]["random"].value for name in (MIXUP, CUTMIX)] == [-0.2, cutmix_lead]
 
 
-def noting(used: list[str], fit: Fit) -> Fit:
+def noting(used: list[str], fit: Fit) -> FitEach:
     """fit, and in `used` the mixing of each network."""
 
     def noted(dataset: Dataset, recipe: Recipe, tick: Tick | None) -> keras.Model:
         used.append(recipe.mixings[0])
         return fit(dataset, recipe, tick)
 
-    return noted
+    return each(noted)

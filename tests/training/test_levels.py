@@ -25,6 +25,7 @@ from monitor.records.verdict import Status, Verdict
 from monitor.signal.spectrogram import spectrogram, to_grid
 from tests.signals import START_NS, configure, messages, rules
 from tests.training.conftest import N_WINDOW, QUICK
+from tests.training.scored import scored
 from tests.verdicts import score_of
 from training import TrainingError
 from training.dataset import NG, OK, Dataset
@@ -33,7 +34,6 @@ from training.levels import as_seen, choose_levels, with_levels
 from training.network import SpectrogramInput
 from training.network_fit import MixedBatches, fit
 from training.recipe import ABSOLUTE, AUTO, CUTMIX, MIXUP, RELATIVE
-from training.score import score
 
 N_FIRST = 4
 SENSOR = {"sample_rate_hz": 2000, "channels": ["x", "y"], "model": "given"}
@@ -105,10 +105,10 @@ def test_the_network_is_shown_levels_less_the_sensors_own(
 
 
 def test_offline_the_first_windows_commission_and_the_others_are_judged_as_live(
-    relative_folder: Path, plant: RecordingSet
+    relative_folder: Path, plant: RecordingSet, tmp_path: Path
 ) -> None:
     classifier = Classifier(relative_folder)
-    rows = [row for _, some in score(plant, classifier, None, N_FIRST) for row in some]
+    rows = scored(plant, relative_folder, tmp_path, "--commission", str(N_FIRST))
     machines = {row.machine for row in rows}
     assert len(machines) == 3
     for machine in machines:

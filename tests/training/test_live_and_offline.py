@@ -23,14 +23,14 @@ from monitor.records.signal import Float32
 from monitor.settings import ConfigError
 from tests.signals import START_NS, messages, rules
 from tests.training.conftest import N_WINDOW
-from tests.training.networks import untrained
+from tests.training.networks import each, untrained
 from tests.training.retraining import put_in_service, write_retrain
+from tests.training.scored import scored
 from tests.verdicts import map_of, score_of
 from training.cli import main
 from training.dataset import NG, OK
 from training.labelled_windows import labelled_dataset
 from training.registry import in_service
-from training.score import score
 
 
 def live(
@@ -56,18 +56,13 @@ def live(
 
 
 def test_a_recording_gets_the_same_verdicts_live_and_offline(
-    plant: RecordingSet, model_folder: Path
+    plant: RecordingSet, model_folder: Path, tmp_path: Path
 ) -> None:
     run = next(run for run in runs(plant) if run[0].group == "M2-6")
     samples = np.concatenate([read(one) for one in run], axis=1)
     lengths = [700] * (samples.shape[1] // 700) + [samples.shape[1] % 700]
     verdicts = live(model_folder, samples, lengths).verdicts
-    offline = [
-        row
-        for _, rows in score(plant, Classifier(model_folder), None)
-        for row in rows
-        if row.group == "M2-6"
-    ]
+    offline = [row for row in scored(plant, model_folder, tmp_path) if row.group == "M2-6"]
     assert len(verdicts) == len(offline) == 3
     for verdict, row in zip(verdicts, offline, strict=True):
         assert (verdict.first_sample, verdict.n_samples) == (
@@ -137,7 +132,7 @@ def test_retrain_refuses_a_worse_candidate_and_says_why(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     models, old = put_in_service(model_folder, tmp_path)
-    monkeypatch.setattr("training.fit.fit", untrained)
+    monkeypatch.setattr("training.fit.fit_each", each(untrained))
     path = write_retrain(tmp_path, plant, journal, seed=8)
     assert main(["retrain", "-c", str(path)]) == 1
     said = capsys.readouterr().out

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import QUICK
-from tests.training.networks import untrained
+from tests.training.networks import each, untrained
 from training import TrainingError
 from training.dataset import Dataset
 from training.export import load_network
@@ -85,7 +85,7 @@ def test_thresholds_and_rule_are_learned_out_of_fold(dataset: Dataset) -> None:
         learned_from.append(sorted(set(train.column("machine"))))
         return untrained(train, recipe)
 
-    learned = learn(dataset, QUICK, ("machine",), noted)
+    learned = learn(dataset, QUICK, ("machine",), each(noted))
     # For each machine one that never saw it, then the network that is kept.
     assert learned_from == [["M1", "M2"], ["M0", "M2"], ["M0", "M1"], ["M0", "M1", "M2"]]
     assert learned.out_of_fold is not None
