@@ -60,11 +60,19 @@ def groups_of(messages: Sequence[Message]) -> tuple[list[ShapeGroup], list[Passe
         if key[-1] is None or _is_of_context(topic):
             passed.append(PassedOver(topic, len(kept), "no samples of vibration"))
             continue
-        groups[topic.count("/"), *key].extend(kept)
+        groups[topic.count("/"), _maker(kept), *key].extend(kept)
     ordered = sorted(
         groups.items(), key=lambda one: -sum(len(k.message.payload) for k in one[1])
     )
-    return [ShapeGroup(key[1:], tuple(found)) for key, found in ordered], passed
+    return [ShapeGroup(key[2:], tuple(found)) for key, found in ordered], passed
+
+
+def _maker(messages: Sequence[Opened]) -> object:
+    """What senders of one make have in common: the keys beside the samples, else the length."""
+    if all(isinstance(one.tree, dict) for one in messages):
+        return frozenset(str(key) for one in messages for key in one.tree)
+    lengths = {len(one.message.payload) for one in messages if one.kind == "bytes"}
+    return lengths.pop() if len(lengths) == 1 else None
 
 
 def _ids_of(messages: Sequence[Opened]) -> frozenset[str]:

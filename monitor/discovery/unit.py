@@ -38,34 +38,57 @@ class UnitFound:
         return (self.scale or 1.0) * MS2_PER_UNIT.get(self.unit, 1.0)
 
 
+def apart(streams: Sequence[Stream]) -> list[list[Stream]]:
+    """Streams of one shape, apart where gravity shows that they count in different units."""
+    found: dict[UnitFound | None, list[Stream]] = {}
+    for stream in streams:
+        nearest = _by_gravity(_gravity(stream), _is_whole([stream]))[:1]
+        found.setdefault(nearest[0] if nearest else None, []).append(stream)
+    shown = [unit for unit in found if unit is not None]
+    return list(found.values()) if len(shown) > 1 else [list(streams)]
+
+
 def unit_of(
-    streams: Sequence[Stream], names: Sequence[str], is_stated: bool, notes: Notes
+    streams: Sequence[Stream],
+    names: Sequence[str],
+    is_stated: bool,
+    notes: Notes,
+    is_alone: bool = True,
 ) -> UnitFound | None:
     """names : of keys, columns and topics that may end with a unit. None where it is asked for.
 
     is_stated : the messages say it, and the decoder heeds it
+    is_alone : no streams of the shape have another unit
     """
     if is_stated:
         return _stated(streams, notes)
-    if (answer := notes.answer("unit")) is not None:
-        return _answered(answer, notes)
-    named = {one for name in names if (one := words.unit_of(name)) is not None}
     levels = [_gravity(stream) for stream in streams]
     gravity = float(np.median([one for one in levels if one])) if any(levels) else None
-    is_whole = all(
-        np.all(one == np.round(one)) for stream in streams for one in stream.samples[:4]
-    )
+    is_whole = _is_whole(streams)
     n_channels = len(streams[0].samples[0])
     found = _by_gravity(gravity, is_whole)
+    settled = _settled(found, gravity, n_channels, is_whole)
+    if (answer := notes.answer("unit")) is not None and (is_alone or settled is None):
+        return _answered(answer, notes)
+    named = {one for name in names if (one := words.unit_of(name)) is not None}
     if len(named) == 1:
         return _by_name(named.pop(), gravity, found, streams, notes)
-    settled = _settled(found, gravity, n_channels, is_whole)
     if settled is not None:
         what = "the axes add up to" if n_channels > 1 else "the mean is"
-        notes.say("unit", f"{settled.unit}: at rest {what} {gravity:.4g}, which is 1 g")
+        whose = "" if is_alone else f"{streams[0].sensor}: "
+        notes.say(
+            "unit", f"{whose}{settled.unit}: at rest {what} {gravity:.4g}, which is 1 g"
+        )
         return settled
-    _ask(found, gravity, is_whole, notes)
+    whose = "" if is_alone else f"{', '.join(one.sensor for one in streams[:3])}: "
+    _ask(found, gravity, is_whole, whose, notes)
     return None
+
+
+def _is_whole(streams: Sequence[Stream]) -> bool:
+    return all(
+        np.all(one == np.round(one)) for stream in streams for one in stream.samples[:4]
+    )
 
 
 def _stated(streams: Sequence[Stream], notes: Notes) -> UnitFound | None:
@@ -191,7 +214,11 @@ def _settled(
 
 
 def _ask(
-    found: Sequence[UnitFound], gravity: float | None, is_whole: bool, notes: Notes
+    found: Sequence[UnitFound],
+    gravity: float | None,
+    is_whole: bool,
+    whose: str,
+    notes: Notes,
 ) -> None:
     text = "What is the unit of the samples?"
     if gravity is not None:
@@ -201,7 +228,7 @@ def _ask(
     choices = [Choice(_spelled(unit), "by gravity") for unit in found]
     others = ("m/s2", "g", "mg") if not is_whole else ("mg",)
     rest = [Choice(unit) for unit in others if all(one.value != unit for one in choices)]
-    notes.ask("unit", text, [*choices, *rest])
+    notes.ask("unit", whose + text, [*choices, *rest])
 
 
 def _spelled(found: UnitFound) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.discovery.proposal import Discovery, discover
+from monitor.discovery.proposal import discover
+from monitor.discovery.proposed import Discovery
 from monitor.records.signal import Float64, Message
 from tests.discovery.senders import T0_NS, G, vibration
 
@@ -179,6 +180,16 @@ def test_what_else_a_broker_brings_is_left_out() -> None:
         ("hall/{machine}/vib", True)
     ]
     assert {one.topic for one in found.passed_over} == {"hall/m1/temp", "hall/m1/state"}
+
+
+def test_what_is_called_acceleration_is_asked_about_beside_others() -> None:
+    """With a tachometer's list it was left out: "no samples of vibration"."""
+
+    def publish(k: int, at: int, x: Float64) -> Any:
+        both = {"acc": x[2].tolist(), "tacho": x[0].tolist()}
+        return ("hall/m1/vib", {"v": x[2].tolist(), "fs": 1000}), ("hall/m2", both)
+
+    assert asked(discover(heard(publish)))["samples"].endswith("at acc?")
 
 
 SIGNS = {  # of numbers that never cross the zero of either type
