@@ -151,9 +151,10 @@ def _decoded(
 
 def _rules(found: Decoded, reading: Reading, group: ShapeGroup, notes: Notes) -> list[Rule]:
     """One for all sensors that are alike; none where something is asked."""
+    is_measured = any(reading.payload.get(key) for key in ("sample_time", "time_column"))
     cadences = {}
     for name, stream in found.streams.items():
-        cadence = rate.cadence_of(stream, reading.is_weak, notes)
+        cadence = rate.cadence_of(stream, reading.is_weak, notes, is_measured)
         if cadence is not None:
             cadences[name] = cadence
     if len(cadences) < len(found.streams) or not cadences:

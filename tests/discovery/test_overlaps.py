@@ -140,3 +140,25 @@ def test_what_is_not_configured_is_not_read_as_something_else() -> None:
     (sure,) = (one for one in found.proposals if one.is_complete)
     assert sure.subscribed == ["hall/{machine=m1}"]
     assert set(asked(found)) == {"unit"}
+
+
+def test_what_says_its_unit_goes_by_it() -> None:
+    """A gateway writes all its readings alike: a temperature's unit put all in question."""
+
+    def publish(k: int, at: int, x: Float64) -> Any:
+        def tree(values: list[float], unit: str) -> dict[str, Any]:
+            return {"fs": 1000, "values": values, "unit": unit}
+
+        return (
+            ("gw/m1/acc", tree(x[2].tolist(), "m/s²")),
+            ("gw/m2/acc", tree((x[2] * PER_G).tolist(), "g")),
+            ("gw/m2/oil", tree((x[0] / 9 + 40).tolist(), "°C")),
+        )
+
+    messages = heard(publish)
+    left_out = [one for one in discover(messages).passed_over if one.topic == "gw/m2/oil"]
+    assert [one.why for one in left_out] == ["in °c"]
+    config = configured(messages)
+    found = samples(config, [one for one in messages if "oil" not in one.topic])
+    assert [one.topic for one in config.subscriptions] == ["gw/{machine}/acc"]
+    assert np.allclose(found["m1/main"], found["m2/main"], atol=1e-2)

@@ -56,6 +56,12 @@ def test_what_is_no_vibration_by_name_is_left_out(name: str) -> None:
     assert [one.topic for one in found.passed_over] == ["plant/mill/spindle"]
 
 
+def decibels(k: int) -> list[float]:
+    """Of what follows each other in the signal."""
+    whole = np.abs(np.fft.rfft(X[0, 64 * k : 64 * k + 128], 128)) + 1e-3
+    return np.round(20 * np.log10(whole), 2).tolist()  # type: ignore[no-any-return]
+
+
 ASKED: dict[str, tuple[str, Publish]] = {
     "a value a second": ("sample_rate_hz", lambda k, at, x: {"value": 21.5 + k % 4}),
     "a spectrum": (
@@ -65,6 +71,10 @@ ASKED: dict[str, tuple[str, Publish]] = {
     "packed within the message": (
         "payload",
         lambda k, at, x: {"d": base64.b64encode(gzip.compress(x.tobytes())).decode()},
+    ),
+    "a spectrum in dB": (
+        "vibration",
+        lambda k, at, x: {"v": decibels(k), "fs": 1000, "unit": "g"},
     ),
     "random bytes": (
         "payload",
@@ -152,6 +162,18 @@ def test_lost_messages_do_not_lower_the_rate() -> None:
         return () if k % 7 == 3 else (("p/m/v", {"v": x[2].tolist()}),)
 
     assert "sample_rate_hz" in asked(discover(heard(silent)))
+
+
+def test_times_in_milliseconds_tell_the_rate_of_all_messages() -> None:
+    """By the 64 samples of each by itself it was 1616 Hz."""
+
+    def publish(k: int, at: int, x: Float64) -> Any:
+        ms = at // 10**6
+        lines = [f"{ms + int(i / 1.6)},{value}" for i, value in enumerate(x[2])]
+        return "\n".join(["t,x", *lines]).encode()
+
+    (found,) = discover(heard(publish, every_s=N / 1600)).proposals
+    assert found.rules[0].settings["sample_rate_hz"] == 1600
 
 
 def test_sensors_of_one_shape_and_other_rates_get_their_rules() -> None:
