@@ -14,6 +14,7 @@ import numpy as np
 from monitor.discovery import words
 from monitor.discovery.notes import Choice, Notes
 from monitor.discovery.streams import Stream
+from monitor.records.signal import Float64
 from monitor.signal.payload.units import MS2_PER_UNIT, SI_PER_UNIT, spelled
 
 G = 9.80665
@@ -25,6 +26,10 @@ STEADY = 0.03
 OF_GRAVITY = {unit: G / ms2 for unit, ms2 in MS2_PER_UNIT.items()}
 # What common chips count for 1 g.
 COUNTS_PER_G = (*(2.0**k for k in range(5, 19)), 64e3, 128e3, 256e3)
+COARSE = ("g", "m/s2")  # units that no sensor counts whole
+FEW_COUNTS = 8.0
+# Gravity times so much is read where numbers of this unit are called another.
+CALLED_WRONG = ((G, "m/s2"), (1 / G, "g"), (1e3, "mg"), (1e-3, "g"), (1e3 * G, "mg"))
 LOUDEST_MS2, QUIETEST_MS2 = 5e4, 1e-6
 
 
@@ -72,7 +77,15 @@ def unit_of(
         return _answered(answer, notes)
     named = {one for name in names if (one := words.unit_of(name)) is not None}
     if len(named) == 1:
-        return _by_name(named.pop(), gravity, found, streams, notes)
+        name = named.pop()
+        if (
+            is_whole
+            and name in COARSE
+            and any(_are_many(one.samples[:4]) for one in streams)
+        ):
+            _ask_counts("names", name, gravity, notes)
+            return None
+        return _by_name(name, gravity, found, streams, notes)
     if settled is not None:
         what = "the axes add up to" if n_channels > 1 else "the mean is"
         whose = "" if is_alone else f"{streams[0].sensor}: "
@@ -92,26 +105,52 @@ def _is_whole(streams: Sequence[Stream]) -> bool:
 
 
 def _stated(streams: Sequence[Stream], notes: Notes) -> UnitFound | None:
-    """What messages say of themselves; but no sensor is so coarse that it counts whole g."""
-    unit = next((one for one in ("g", "m/s2") if _are_whole(streams, one)), None)
-    if unit is None:
-        return UnitFound("m/s2")
-    levels = [level / MS2_PER_UNIT[unit] for one in streams if (level := _gravity(one))]
-    gravity = float(np.median(levels)) if levels else None
-    text = f"The messages say {unit}, yet all samples are whole numbers"
+    """What messages say of themselves, unless whole numbers or gravity deny it."""
+    for stream in streams:
+        gravity_ms2 = _gravity(stream)
+        whole = next((one for one in COARSE if _is_whole_in(stream, one)), None)
+        if whole is not None:
+            gravity = gravity_ms2 and gravity_ms2 / MS2_PER_UNIT[whole]
+            _ask_counts("messages", whole, gravity, notes)
+            return None
+        meant = _meant(gravity_ms2, len(stream.samples[0]))
+        if meant:
+            text = f"{stream.sensor}: by the unit that messages say, {gravity_ms2:.4g} m/s² at rest"
+            notes.ask("unit", f"{text}; gravity is 9.81. Which is it?", [Choice(meant)])
+            return None
+    return UnitFound("m/s2")
+
+
+def _meant(gravity_ms2: float | None, n_channels: int) -> str:
+    """The unit in which numbers that are called another are 1 g. "" where it may be as called."""
+    if gravity_ms2 is None:
+        return ""
+    for factor, unit in CALLED_WRONG:
+        limit = OFFSET if n_channels > 2 else NEAR_OF_MG
+        if abs(gravity_ms2 / G / factor - 1) < limit and (n_channels > 2 or factor > 1):
+            return unit
+    return ""
+
+
+def _ask_counts(whose: str, unit: str, gravity: float | None, notes: Notes) -> None:
+    """No sensor is so coarse that it counts whole g."""
+    text = f"The {whose} say {unit}, yet all samples are whole numbers"
     if gravity is not None:
         text += f", and at rest they add up to {gravity:.4g}"
     choices = [Choice(_spelled(one), "by gravity") for one in _by_gravity(gravity, True)]
     notes.ask("unit", f"{text}: of how much is one (g 0.000061, say)?", choices)
-    return None
 
 
-def _are_whole(streams: Sequence[Stream], unit: str) -> bool:
-    """Whether samples in m/s² are whole numbers of a unit, and not all 0."""
-    counts = [one / MS2_PER_UNIT[unit] for stream in streams for one in stream.samples[:4]]
-    return any(map(np.any, counts)) and all(
+def _is_whole_in(stream: Stream, unit: str) -> bool:
+    """Whether samples in m/s² are whole numbers of a unit, as counts are. A few may be stuck."""
+    counts = [one / MS2_PER_UNIT[unit] for one in stream.samples[:4]]
+    return _are_many(counts) and all(
         np.allclose(one, np.round(one), rtol=1e-6, atol=1e-6) for one in counts
     )
+
+
+def _are_many(counts: Sequence[Float64]) -> bool:
+    return any(bool(np.any(np.abs(one) > FEW_COUNTS)) for one in counts)
 
 
 def _by_name(

@@ -84,6 +84,22 @@ ASKED: dict[str, tuple[str, Publish]] = {
         "unit",
         lambda k, at, x: {"unit": "g", "v": np.round(200 * x[2]).tolist(), "fs": 1000},
     ),
+    "counts whose name ends with g": (
+        "unit",
+        lambda k, at, x: {"az_g": np.round(20 * x[0]).tolist(), "fs": 1000},
+    ),
+    "m/s² that are called g": (
+        "unit",
+        lambda k, at, x: {"unit": "g", "v": x.tolist(), "fs": 1000},
+    ),
+    "g that are called m/s²": (
+        "unit",
+        lambda k, at, x: {"unit": "m/s2", "v": (x / G).tolist(), "fs": 1000},
+    ),
+    "m/s² of one axis that are called g": (
+        "unit",
+        lambda k, at, x: {"unit": "g", "v": x[2].tolist(), "fs": 1000},
+    ),
     "levels of several kinds": (
         "samples",
         lambda k, at, x: {"levels": [{"type": "VIBRATION_RADIAL", "a": 2.5 + k % 3}]},
