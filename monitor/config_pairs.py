@@ -146,7 +146,9 @@ def _doubts_of_sensors(config: Config) -> Iterator[str]:
 
 def _doubts_of_topics(config: Config) -> Iterator[str]:
     for one, other in combinations(config.subscriptions, 2):
-        if _overlap(one.pattern, other.pattern) and not _covers(one.pattern, other.pattern):
+        is_exception = _covers(other.pattern, one.pattern)  # before its rule: meant
+        is_never_reached = _covers(one.pattern, other.pattern)  # refused
+        if _overlap(one.pattern, other.pattern) and not (is_exception or is_never_reached):
             yield (
                 f"subscriptions: {one.topic!r} and {other.topic!r} fit some of the same"
                 " topics; a message of both is read by the first."

@@ -183,6 +183,7 @@ def test_what_is_hardly_meant_is_a_warning(
         topics("v/{machine}/x", "v/{machine}/{point}"),
         topics("v/{machine}/x", "v/{machine}/y", "w/{machine}"),
         topics("v/{machine}/x/+", "v/y/{machine}"),
+        topics("v/{machine=a}", "v/{machine}"),
         {"mqtt": {"port": 8883, "tls": {}}},
         {"mqtt": {"session_expiry_s": 90}},
         {"journal": {"maps": "changes"}, "influx": {**INFLUX, "maps": "ng"}},

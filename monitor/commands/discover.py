@@ -21,7 +21,8 @@ from monitor.commands.check_config import misfits
 from monitor.commands.discover_view import lines_of, open_questions, question_lines
 from monitor.config import MqttSettings
 from monitor.config_file import parse_config, read_yaml
-from monitor.discovery.proposal import Discovery, discover
+from monitor.discovery.proposal import discover
+from monitor.discovery.proposed import Discovery
 from monitor.discovery.topics import is_foreign
 from monitor.discovery.writing import configuration, mqtt_section
 from monitor.exit_codes import EXIT_NO, EXIT_OK

@@ -9,7 +9,7 @@ import numpy as np
 
 from monitor.discovery import preview
 from monitor.discovery.notes import Question
-from monitor.discovery.proposal import Discovery, Proposal
+from monitor.discovery.proposed import Discovery, Proposal
 from monitor.discovery.streams import Stream
 from monitor.discovery.writing import shown
 from monitor.text import printable
@@ -38,7 +38,8 @@ def _shape_lines(proposal: Proposal) -> Iterator[str]:
     )
     yield f"{proposal.number}. {proposal.n_messages} messages on {topics}{more}"
     if proposal.topic:
-        yield from _entry("topic", proposal.topic)
+        for topic in proposal.subscribed:
+            yield from _entry("topic", topic)
         yield from _entry("payload", shown(proposal.payload))
     for rule in proposal.rules:
         names = ", ".join(printable(name, 40) for name in rule.sensors[:N_TOPICS])

@@ -14,6 +14,7 @@ FEW = 0.02  # of the samples below 0: a measured zero
 HIGH_ABOVE_0 = 3.0  # mean over spread: an offset, or gravity
 SKEW = 0.5  # amplitudes are many small and few large ones
 STEADY = 0.98  # of the steps are alike
+N_ALIKE, ALIKE = 8, 0.5  # messages; of their power is in what they have in common
 
 
 def are_vibration(streams: Sequence[Stream], zero: float, notes: Notes) -> bool:
@@ -25,6 +26,8 @@ def are_vibration(streams: Sequence[Stream], zero: float, notes: Notes) -> bool:
     ]
     clean = [row[np.isfinite(row)] for row in rows]
     doubt = next((text for row in clean if (text := _doubt(row))), "")
+    if not doubt and any(map(_is_one_shape, streams)):
+        doubt = "Number by number each message is like the others, as spectra are."
     if not doubt:
         return True
     answer = notes.ask(
@@ -45,3 +48,14 @@ def _doubt(row: Float64) -> str:
     if usual and np.mean(np.abs(steps - usual) <= 1e-6 * abs(usual)) > STEADY:
         return "A channel grows steadily, as a counter or a clock does."
     return ""
+
+
+def _is_one_shape(stream: Stream) -> bool:
+    """Waves do not begin at one place of theirs, message after message, and cancel each other."""
+    pieces = [one[0] for one in stream.samples if np.isfinite(one[0]).all()]
+    n = min(map(len, pieces), default=0)
+    if len(pieces) < N_ALIKE or n < 16 or max(map(len, pieces)) > n:
+        return False
+    table = np.array([piece - piece.mean() for piece in pieces])
+    power = float(np.mean(table**2))
+    return power > 0 and float(np.mean(table.mean(axis=0) ** 2)) > ALIKE * power

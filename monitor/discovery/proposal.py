@@ -6,9 +6,7 @@ how many not.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.config_sensors import SensorSettings
@@ -18,54 +16,20 @@ from monitor.discovery import (
 )
 from monitor.discovery.doubts import are_vibration
 from monitor.discovery.gathered import gathered
-from monitor.discovery.notes import Choice, Notes, Question, Reason
+from monitor.discovery.notes import Choice, Notes
+from monitor.discovery.overlaps import merged, name_apart, tell_apart
+from monitor.discovery.proposed import Discovery, Proposal, Rule
 from monitor.discovery.reading import Reading, reading_of
 from monitor.discovery.second_opinion import contradiction
 from monitor.discovery.shapes import PassedOver, ShapeGroup, groups_of
 from monitor.discovery.streams import Decoded, Stream, decoded
-from monitor.discovery.unit import UnitFound, unit_of
+from monitor.discovery.trees import is_sample_name
+from monitor.discovery.unit import UnitFound, apart, unit_of
 from monitor.records.signal import Message
 
 YES_OR_NO = (Choice("no"), Choice("yes"))
 DEFEATED = "These messages defeat the guesses"
 MAX_REFUSED = 0.1  # of the messages: with more the reading is not right
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule under `sensors`, and whom it is for."""
-
-    sensors: tuple[str, ...]
-    settings: dict[str, Any]
-
-
-@dataclass(slots=True)
-class Proposal:
-    """topic : "" where not even that is known; payload : its settings, format first
-    example : a sensor's samples, as stored
-    """
-
-    number: int
-    topics: list[str]
-    n_messages: int
-    topic: str = ""
-    payload: dict[str, Any] = field(default_factory=dict)
-    rules: list[Rule] = field(default_factory=list)
-    reasons: list[Reason] = field(default_factory=list)
-    questions: list[Question] = field(default_factory=list)
-    n_read: int = 0
-    refusals: Counter[str] = field(default_factory=Counter)
-    streams: dict[str, Stream] = field(default_factory=dict)
-
-    @property
-    def is_complete(self) -> bool:
-        return not self.questions and bool(self.rules)
-
-
-@dataclass(frozen=True, slots=True)
-class Discovery:
-    proposals: list[Proposal]
-    passed_over: list[PassedOver]
 
 
 def discover(
@@ -78,6 +42,9 @@ def discover(
         _proposal(group, Notes(number, answers or {}))
         for number, group in enumerate(groups, 1)
     ]
+    found = merged(found)
+    tell_apart(found)
+    name_apart(found)
     kept = [one for one in found if not _is_hopeless(one)]
     if kept:  # what is no vibration beside what is some is not asked about
         passed += [
@@ -90,8 +57,12 @@ def discover(
 
 
 def _is_hopeless(proposal: Proposal) -> bool:
-    """Nothing in it looks like vibration."""
-    return not proposal.topic and any(one.key == "samples" for one in proposal.questions)
+    """Nothing in it looks like vibration, nor is called so."""
+    asked = next((one for one in proposal.questions if one.key == "samples"), None)
+    if proposal.topic or asked is None:
+        return False
+    paths = [path for choice in asked.choices for path in choice.value.split(",")]
+    return not any(map(is_sample_name, paths))
 
 
 def _proposal(group: ShapeGroup, notes: Notes) -> Proposal:
@@ -180,9 +151,10 @@ def _decoded(
 
 def _rules(found: Decoded, reading: Reading, group: ShapeGroup, notes: Notes) -> list[Rule]:
     """One for all sensors that are alike; none where something is asked."""
+    is_measured = any(reading.payload.get(key) for key in ("sample_time", "time_column"))
     cadences = {}
     for name, stream in found.streams.items():
-        cadence = rate.cadence_of(stream, reading.is_weak, notes)
+        cadence = rate.cadence_of(stream, reading.is_weak, notes, is_measured)
         if cadence is not None:
             cadences[name] = cadence
     if len(cadences) < len(found.streams) or not cadences:
@@ -199,12 +171,14 @@ def _rules(found: Decoded, reading: Reading, group: ShapeGroup, notes: Notes) ->
     names = (*reading.names, *(topic.rpartition("/")[2] for topic in group.topics))
     rules = []
     for cluster in clusters:
-        own = [found.streams[name] for name in cluster]
-        unit = _unit(own, names, is_stated, reading.velocity, notes)
-        if unit is not None:
-            stream = found.streams[cluster[0]]
-            settings = _rule_settings(cadences[cluster[0]], stream, reading.channels, unit)
-            rules.append(Rule(tuple(cluster), settings))
+        alike = [found.streams[name] for name in cluster]
+        by_unit = [alike] if is_stated else apart(alike)
+        for own in by_unit:
+            unit = _unit(own, names, is_stated, reading.velocity, notes, len(by_unit) == 1)
+            if unit is not None:
+                cadence = cadences[own[0].sensor]
+                settings = _rule_settings(cadence, own[0], reading.channels, unit)
+                rules.append(Rule(tuple(one.sensor for one in own), settings))
     return rules
 
 
@@ -214,11 +188,12 @@ def _unit(
     is_stated: bool,
     velocity: str,
     notes: Notes,
+    is_alone: bool,
 ) -> UnitFound | None:
     if velocity:
         notes.say("unit", f"{velocity}: the messages say so, and it is one of velocity")
         return UnitFound(velocity)
-    return unit_of(streams, names, is_stated, notes)
+    return unit_of(streams, names, is_stated, notes, is_alone)
 
 
 def _senml_has_unit(group: ShapeGroup) -> bool:

@@ -30,6 +30,7 @@ UNSURE_LIMIT = 0.015  # a rate is told no better than this: it is asked
 CERTAINTY = 4.0
 MAX_LOST = 100  # between two messages: more is another counter
 UNEVEN, OF_JITTER = 0.02, 0.3  # of the mean distance against the usual one
+COARSE = 0.02  # of the rate of one message by the times of its samples
 SNAP = 0.008  # a usual rate is meant where one is so near
 FLOOR = {True: 1e-4, False: 2e-3}  # least uncertainty by message times, by arrivals
 USUAL = (
@@ -59,11 +60,14 @@ class Told:
         return (self.high_hz - self.low_hz) / 2 / self.rate_hz
 
 
-def cadence_of(stream: Stream, is_weak: bool, notes: Notes) -> Cadence | None:
+def cadence_of(
+    stream: Stream, is_weak: bool, notes: Notes, is_measured: bool = False
+) -> Cadence | None:
     """None where it is asked for.
 
     is_weak : what the messages state may be another rate than that of the
         samples
+    is_measured : they state none, but each sample has its time
     """
     answer = _answered(notes)
     n = len(stream.samples)
@@ -72,8 +76,10 @@ def cadence_of(stream: Stream, is_weak: bool, notes: Notes) -> Cadence | None:
             "messages", f"{n} message(s) of {stream.sensor} tell no rate: listen longer?"
         )
         return None
-    stated = _stated(stream) if answer is None else answer
     told = _told(stream)
+    stated = _stated(stream) if answer is None else answer
+    if is_measured and stated is not None and answer is None:
+        stated = _of_all_messages(stated, told)
     if stated is None:
         return _by_counting(stream, told, notes)
     return _by_statement(stream, stated, is_weak and answer is None, told, notes)
@@ -93,6 +99,13 @@ def _answered(notes: Notes) -> float | None:
 def _stated(stream: Stream) -> float | None:
     rates = [rate for rate in stream.rates if rate != PROVISIONAL_HZ]
     return float(np.median(rates)) if len(rates) > len(stream.rates) / 2 else None
+
+
+def _of_all_messages(measured: float, told: Told | None) -> float:
+    """Times cut to milliseconds tell the rate of one message to a per cent, of all to far less."""
+    if told is None or abs(told.rate_hz / measured - 1) > COARSE:
+        return measured
+    return nearest_usual(told.rate_hz, told.low_hz, told.high_hz)
 
 
 def _told(stream: Stream) -> Told | None:

@@ -154,7 +154,7 @@ def _answered(
     if not rivals and notes.answer("dtype") is None:
         return found[0]
     shown = [found[0], *rivals[:4]]
-    text = "Which numbers are these bytes?"
+    text = "Which numbers are these bytes, if any of these?"
     answer = notes.ask(
         "dtype", text, [Choice(spelled(one), _bits_text(one)) for one in shown]
     )

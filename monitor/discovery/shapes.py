@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from monitor.discovery import words
-from monitor.discovery.nodes import long_texts
+from monitor.discovery.nodes import long_texts, nodes
 from monitor.discovery.opened import Opened, opened
 from monitor.discovery.records_of import is_senml
 from monitor.discovery.text_lines import table_of
@@ -17,6 +17,7 @@ from monitor.records.signal import Message
 
 Key = tuple[object, ...]
 TREES = ("json", "cbor", "msgpack")
+N_LOOKED_AT = 8  # messages of a topic, for the unit they state
 MANY = 4  # messages that bear one text: it is a name, and no signal
 
 
@@ -57,14 +58,37 @@ def groups_of(messages: Sequence[Message]) -> tuple[list[ShapeGroup], list[Passe
         kept = [one for own, one in keyed if own == key]
         if len(kept) < len(found):
             passed.append(PassedOver(topic, len(found) - len(kept), "of another shape"))
+        units = _stated_units(kept)
+        if units and units <= words.OTHER_UNITS:
+            passed.append(PassedOver(topic, len(kept), f"in {', '.join(sorted(units))}"))
+            continue
         if key[-1] is None or _is_of_context(topic):
             passed.append(PassedOver(topic, len(kept), "no samples of vibration"))
             continue
-        groups[topic.count("/"), *key].extend(kept)
+        groups[topic.count("/"), _maker(kept), units, *key].extend(kept)
     ordered = sorted(
         groups.items(), key=lambda one: -sum(len(k.message.payload) for k in one[1])
     )
-    return [ShapeGroup(key[1:], tuple(found)) for key, found in ordered], passed
+    return [ShapeGroup(key[3:], tuple(found)) for key, found in ordered], passed
+
+
+def _maker(messages: Sequence[Opened]) -> object:
+    """What senders of one make have in common: the keys beside the samples, else the length."""
+    if all(isinstance(one.tree, dict) for one in messages):
+        return frozenset(str(key) for one in messages for key in one.tree)
+    lengths = {len(one.message.payload) for one in messages if one.kind == "bytes"}
+    return lengths.pop() if len(lengths) == 1 else None
+
+
+def _stated_units(messages: Sequence[Opened]) -> frozenset[str]:
+    """As the messages of one topic say them, in small letters."""
+    return frozenset(
+        value.strip().lower()
+        for one in messages[:N_LOOKED_AT]
+        if one.kind in TREES
+        for path, value in nodes(one.tree)
+        if isinstance(value, str) and words.says(path, words.UNIT)
+    )
 
 
 def _ids_of(messages: Sequence[Opened]) -> frozenset[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from monitor.discovery import words
 from monitor.discovery.notes import Choice, Notes
 from monitor.discovery.streams import Stream
+from monitor.records.signal import Float64
 from monitor.signal.payload.units import MS2_PER_UNIT, SI_PER_UNIT, spelled
 
 G = 9.80665
@@ -25,6 +26,10 @@ STEADY = 0.03
 OF_GRAVITY = {unit: G / ms2 for unit, ms2 in MS2_PER_UNIT.items()}
 # What common chips count for 1 g.
 COUNTS_PER_G = (*(2.0**k for k in range(5, 19)), 64e3, 128e3, 256e3)
+COARSE = ("g", "m/s2")  # units that no sensor counts whole
+FEW_COUNTS = 8.0
+# Gravity times so much is read where numbers of this unit are called another.
+CALLED_WRONG = ((G, "m/s2"), (1 / G, "g"), (1e3, "mg"), (1e-3, "g"), (1e3 * G, "mg"))
 LOUDEST_MS2, QUIETEST_MS2 = 5e4, 1e-6
 
 
@@ -38,57 +43,114 @@ class UnitFound:
         return (self.scale or 1.0) * MS2_PER_UNIT.get(self.unit, 1.0)
 
 
+def apart(streams: Sequence[Stream]) -> list[list[Stream]]:
+    """Streams of one shape, apart where gravity shows that they count in different units."""
+    found: dict[UnitFound | None, list[Stream]] = {}
+    for stream in streams:
+        nearest = _by_gravity(_gravity(stream), _is_whole([stream]))[:1]
+        found.setdefault(nearest[0] if nearest else None, []).append(stream)
+    shown = [unit for unit in found if unit is not None]
+    return list(found.values()) if len(shown) > 1 else [list(streams)]
+
+
 def unit_of(
-    streams: Sequence[Stream], names: Sequence[str], is_stated: bool, notes: Notes
+    streams: Sequence[Stream],
+    names: Sequence[str],
+    is_stated: bool,
+    notes: Notes,
+    is_alone: bool = True,
 ) -> UnitFound | None:
     """names : of keys, columns and topics that may end with a unit. None where it is asked for.
 
     is_stated : the messages say it, and the decoder heeds it
+    is_alone : no streams of the shape have another unit
     """
     if is_stated:
         return _stated(streams, notes)
-    if (answer := notes.answer("unit")) is not None:
-        return _answered(answer, notes)
-    named = {one for name in names if (one := words.unit_of(name)) is not None}
     levels = [_gravity(stream) for stream in streams]
     gravity = float(np.median([one for one in levels if one])) if any(levels) else None
-    is_whole = all(
-        np.all(one == np.round(one)) for stream in streams for one in stream.samples[:4]
-    )
+    is_whole = _is_whole(streams)
     n_channels = len(streams[0].samples[0])
     found = _by_gravity(gravity, is_whole)
-    if len(named) == 1:
-        return _by_name(named.pop(), gravity, found, streams, notes)
     settled = _settled(found, gravity, n_channels, is_whole)
+    if (answer := notes.answer("unit")) is not None and (is_alone or settled is None):
+        return _answered(answer, notes)
+    named = {one for name in names if (one := words.unit_of(name)) is not None}
+    if len(named) == 1:
+        name = named.pop()
+        if (
+            is_whole
+            and name in COARSE
+            and any(_are_many(one.samples[:4]) for one in streams)
+        ):
+            _ask_counts("names", name, gravity, notes)
+            return None
+        return _by_name(name, gravity, found, streams, notes)
     if settled is not None:
         what = "the axes add up to" if n_channels > 1 else "the mean is"
-        notes.say("unit", f"{settled.unit}: at rest {what} {gravity:.4g}, which is 1 g")
+        whose = "" if is_alone else f"{streams[0].sensor}: "
+        notes.say(
+            "unit", f"{whose}{settled.unit}: at rest {what} {gravity:.4g}, which is 1 g"
+        )
         return settled
-    _ask(found, gravity, is_whole, notes)
+    whose = "" if is_alone else f"{', '.join(one.sensor for one in streams[:3])}: "
+    _ask(found, gravity, is_whole, whose, notes)
     return None
 
 
+def _is_whole(streams: Sequence[Stream]) -> bool:
+    return all(
+        np.all(one == np.round(one)) for stream in streams for one in stream.samples[:4]
+    )
+
+
 def _stated(streams: Sequence[Stream], notes: Notes) -> UnitFound | None:
-    """What messages say of themselves; but no sensor is so coarse that it counts whole g."""
-    unit = next((one for one in ("g", "m/s2") if _are_whole(streams, one)), None)
-    if unit is None:
-        return UnitFound("m/s2")
-    levels = [level / MS2_PER_UNIT[unit] for one in streams if (level := _gravity(one))]
-    gravity = float(np.median(levels)) if levels else None
-    text = f"The messages say {unit}, yet all samples are whole numbers"
+    """What messages say of themselves, unless whole numbers or gravity deny it."""
+    for stream in streams:
+        gravity_ms2 = _gravity(stream)
+        whole = next((one for one in COARSE if _is_whole_in(stream, one)), None)
+        if whole is not None:
+            gravity = gravity_ms2 and gravity_ms2 / MS2_PER_UNIT[whole]
+            _ask_counts("messages", whole, gravity, notes)
+            return None
+        meant = _meant(gravity_ms2, len(stream.samples[0]))
+        if meant:
+            text = f"{stream.sensor}: by the unit that messages say, {gravity_ms2:.4g} m/s² at rest"
+            notes.ask("unit", f"{text}; gravity is 9.81. Which is it?", [Choice(meant)])
+            return None
+    return UnitFound("m/s2")
+
+
+def _meant(gravity_ms2: float | None, n_channels: int) -> str:
+    """The unit in which numbers that are called another are 1 g. "" where it may be as called."""
+    if gravity_ms2 is None:
+        return ""
+    for factor, unit in CALLED_WRONG:
+        limit = OFFSET if n_channels > 2 else NEAR_OF_MG
+        if abs(gravity_ms2 / G / factor - 1) < limit and (n_channels > 2 or factor > 1):
+            return unit
+    return ""
+
+
+def _ask_counts(whose: str, unit: str, gravity: float | None, notes: Notes) -> None:
+    """No sensor is so coarse that it counts whole g."""
+    text = f"The {whose} say {unit}, yet all samples are whole numbers"
     if gravity is not None:
         text += f", and at rest they add up to {gravity:.4g}"
     choices = [Choice(_spelled(one), "by gravity") for one in _by_gravity(gravity, True)]
     notes.ask("unit", f"{text}: of how much is one (g 0.000061, say)?", choices)
-    return None
 
 
-def _are_whole(streams: Sequence[Stream], unit: str) -> bool:
-    """Whether samples in m/s² are whole numbers of a unit, and not all 0."""
-    counts = [one / MS2_PER_UNIT[unit] for stream in streams for one in stream.samples[:4]]
-    return any(map(np.any, counts)) and all(
+def _is_whole_in(stream: Stream, unit: str) -> bool:
+    """Whether samples in m/s² are whole numbers of a unit, as counts are. A few may be stuck."""
+    counts = [one / MS2_PER_UNIT[unit] for one in stream.samples[:4]]
+    return _are_many(counts) and all(
         np.allclose(one, np.round(one), rtol=1e-6, atol=1e-6) for one in counts
     )
+
+
+def _are_many(counts: Sequence[Float64]) -> bool:
+    return any(bool(np.any(np.abs(one) > FEW_COUNTS)) for one in counts)
 
 
 def _by_name(
@@ -191,7 +253,11 @@ def _settled(
 
 
 def _ask(
-    found: Sequence[UnitFound], gravity: float | None, is_whole: bool, notes: Notes
+    found: Sequence[UnitFound],
+    gravity: float | None,
+    is_whole: bool,
+    whose: str,
+    notes: Notes,
 ) -> None:
     text = "What is the unit of the samples?"
     if gravity is not None:
@@ -201,7 +267,7 @@ def _ask(
     choices = [Choice(_spelled(unit), "by gravity") for unit in found]
     others = ("m/s2", "g", "mg") if not is_whole else ("mg",)
     rest = [Choice(unit) for unit in others if all(one.value != unit for one in choices)]
-    notes.ask("unit", text, [*choices, *rest])
+    notes.ask("unit", whose + text, [*choices, *rest])
 
 
 def _spelled(found: UnitFound) -> str:

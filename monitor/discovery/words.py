@@ -44,6 +44,11 @@ CONTEXT = _set(
     " sensitivity lsb threshold limit score led light lux noise db sound audio mic co2 gas ph"
     " features feature statistics stats metrics health idle cpu mem memory soc"
 )
+# Of what is no vibration; a volt may be an accelerometer's.
+OTHER_UNITS = _set(
+    "°c c degc celsius k °f f degf % %rh bar mbar pa hpa kpa mpa psi rpm 1/min min-1 a ma w kw kwh"
+    " dbm lx lux ppm l/min m3/h m³/h kg n nm"
+)
 UNIT = _set("unit units uom einheit")
 SAMPLES = _set(
     "samples sample data value values signal waveform wave raw vib vibration acc accel acceleration"

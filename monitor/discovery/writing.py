@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monitor.config import MqttSettings
-from monitor.discovery.proposal import Proposal, Rule
+from monitor.discovery.proposed import Proposal, Rule
 from monitor.text import printable
 
 WIDTH = 96
@@ -30,7 +30,8 @@ TAIL = """\
 def configuration(mqtt: Mapping[str, Any], proposals: Sequence[Proposal]) -> str:
     """YAML of all complete proposals. mqtt : the section as it is to be written."""
     lines = [HEAD, *_section("mqtt", mqtt), "subscriptions:"]
-    for one in proposals:
+    # The first that fits a topic takes it: those with topics of their own go first.
+    for one in sorted(proposals, key=lambda other: not other.own_topics):
         lines += _subscription(one)
     lines.append("sensors:")
     rules = [(one, rule) for one in proposals for rule in one.rules]
@@ -56,8 +57,9 @@ def _subscription(proposal: Proposal) -> list[str]:
     for reason in proposal.reasons:
         if reason.key not in ("unit", "sample_rate_hz", "acquisition"):
             lines += _comment(f"{reason.key}: {reason.text}", "  ")
-    lines += [f"  - topic: {shown(proposal.topic)}", "    payload:"]
-    lines += [f"      {key}: {shown(value)}" for key, value in proposal.payload.items()]
+    for topic in proposal.subscribed:
+        lines += [f"  - topic: {shown(topic)}", "    payload:"]
+        lines += [f"      {key}: {shown(value)}" for key, value in proposal.payload.items()]
     return [*lines, ""]
 
 

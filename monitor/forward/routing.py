@@ -78,7 +78,8 @@ def _is_of_samples(config: Config, patterns: tuple[TopicPattern, ...]) -> bool:
 
 
 def _names(pattern: TopicPattern) -> set[str]:
-    return {level[1:-1] for level in pattern.levels if level.startswith("{")}
+    open_names = {level[1:-1] for level in pattern.levels if level.startswith("{")}
+    return open_names | {name for name, _ in pattern.fixed}
 
 
 def _for_all(config: Config) -> Iterator[TopicPattern]:

@@ -9,8 +9,10 @@ goings only when cool_down_s is over, and then only what still holds.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, Literal
+from urllib.parse import quote
 
 from monitor.advice import UNKNOWN, Advice
 from monitor.journal.cursors import Notified
@@ -25,7 +27,8 @@ STATE_OF_KIND = {
     ACKNOWLEDGED: "acknowledged",
     "diagnosed": "diagnosed",
 }
-UNSAFE_IN_TOPIC = str.maketrans("+#\0", "___")
+# What no topic may have; and %, where it would be read as one of these.
+UNSAFE_IN_TOPIC = re.compile(r"[+#\0]|%(?=2[3B]|00)")
 WORDS = {
     "raised": "Alarm",
     "cleared": "Alarm cleared",
@@ -88,8 +91,9 @@ def verdict_topic(instance: str, sensor: str) -> str:
 
 
 def _topic(instance: str, what: str, sensor: str) -> str:
-    machine, _, point = sensor.rpartition("/")
-    return f"camshaft/{instance}/{what}/{machine}/{point}".translate(UNSAFE_IN_TOPIC)
+    """Two sensors never have the same."""
+    topic = f"camshaft/{instance}/{what}/{sensor}"
+    return UNSAFE_IN_TOPIC.sub(lambda found: quote(found[0], safe=""), topic)
 
 
 def quiet_state(instance: str, sensor: str) -> dict[str, Any]:

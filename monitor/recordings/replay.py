@@ -60,7 +60,7 @@ class PlayOptions:
         if open_levels := set(pattern.levels) & {
             "+",
             *(f"{{{place}}}" for place in PLACES),
-        }:
+        } or {f"{{{name}={text}}}" for name, text in pattern.fixed}:
             raise ConfigError(
                 f"--topic = {self.topic!r}: {min(open_levels)!r} must be a name; a recording knows"
                 " {machine} and {point} alone."

@@ -11,6 +11,7 @@ PLACES = ("site", "area", "line")  # of a machine, as ISA-95 calls them; the wid
 LEVEL_NAMES = (*PLACES, "machine", "point")
 # Brokers take these off a filter; what they deliver does not bear them.
 SHARED = ("$share", "$queue", "$exclusive")
+FIXED = re.compile(r"\{(\w+)=([^{}#+\0]+)\}")
 # Topics whose sensor is remembered: senders use the same, time after time. A longer one is
 # parsed every time, so that hostile topics cost no memory.
 N_REMEMBERED, MAX_REMEMBERED = 1 << 14, 256
@@ -33,9 +34,13 @@ class TopicFilter:
 
 @dataclass(frozen=True, slots=True)
 class TopicPattern:
-    """A topic whose levels in braces name the sensor."""
+    """A topic whose levels in braces name the sensor.
+
+    fixed : names of levels that are plain text, {machine=mill}, and that text
+    """
 
     levels: tuple[str, ...]
+    fixed: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def parse(cls, text: str, needs_machine: bool = True) -> TopicPattern:
@@ -43,7 +48,10 @@ class TopicPattern:
 
         needs_machine : nothing else names it
         """
-        levels = tuple(text.split("/"))
+        written = text.split("/")
+        found = [match for one in written if (match := FIXED.fullmatch(one))]
+        fixed = tuple((match[1], match[2]) for match in found)
+        levels = tuple(FIXED.sub(r"\2", level) for level in written)
         if levels[0] in SHARED:
             raise ValueError(
                 f"begins with {levels[0]}/: a shared subscription deals out a sensor's messages"
@@ -52,6 +60,7 @@ class TopicPattern:
         names = [
             match[1] for level in levels if (match := re.fullmatch(r"\{(\w+)\}", level))
         ]
+        names += [name for name, _ in fixed]
         if unknown := [name for name in names if name not in LEVEL_NAMES]:
             raise ValueError(
                 f"has a level {{{unknown[0]}}}; levels may be named {{machine}} and {{point}},"
@@ -70,7 +79,7 @@ class TopicPattern:
             if not re.fullmatch(r"\{\w+\}|\+", level)
         ):
             raise ValueError("each level must be plain text, '+' or one name in braces")
-        return cls(levels)
+        return cls(levels, fixed)
 
     @property
     def is_ambiguous(self) -> bool:
@@ -87,7 +96,7 @@ class TopicPattern:
         found = topic.split("/")
         if len(found) != len(self.levels):
             return None
-        named = {}
+        named = dict(self.fixed)
         for level, text in zip(self.levels, found, strict=True):
             if level.startswith("{"):
                 named[level[1:-1]] = text

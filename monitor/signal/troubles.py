@@ -69,9 +69,9 @@ def snapshot_trouble(snapshot_s: float, window_s: float, has_model: bool) -> str
 def never_whole_trouble(piece_s: float, window_s: float) -> str:
     """A continuous sensor whose stream breaks so often that no window is ever full."""
     return (
-        f"the signal breaks off after every {piece_s:.3g} s, so no window of {window_s:g} s is ever"
-        " whole: set acquisition: snapshot and a window_s as long, if the sensor rests in between;"
-        " else see that payload.sequence counts messages, and payload.time is of their first sample"
+        f"the signal breaks off every {piece_s:.3g} s, before a window of {window_s:g} s is full:"
+        " if the sensor rests in between, set acquisition: snapshot, and window_s; else check"
+        " payload.sequence and payload.time"
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitor.discovery.proposal import Proposal, discover
+from monitor.discovery.proposal import discover
+from monitor.discovery.proposed import Proposal
 from monitor.records.signal import Message
 from tests.discovery.senders import T0_NS, vibration
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from monitor.discovery.gathered import gathered
-from monitor.discovery.proposal import Proposal, discover
+from monitor.discovery.proposal import discover
+from monitor.discovery.proposed import Proposal
 from monitor.pipeline.router import Router
 from monitor.records.signal import Float64, Message
 from monitor.signal.payload.base import DecoderSettings

@@ -13,7 +13,8 @@ import pytest
 
 from monitor.config import Config
 from monitor.config_file import load_config, parse_config
-from monitor.discovery.proposal import Discovery, discover
+from monitor.discovery.proposal import discover
+from monitor.discovery.proposed import Discovery
 from monitor.discovery.writing import configuration
 from monitor.records.signal import Chunk, Message
 from monitor.refusals import parse_yaml

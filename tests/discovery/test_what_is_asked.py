@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.discovery.proposal import Discovery, discover
+from monitor.discovery.proposal import discover
+from monitor.discovery.proposed import Discovery
 from monitor.records.signal import Float64, Message
 from tests.discovery.senders import T0_NS, G, vibration
 
@@ -55,6 +56,12 @@ def test_what_is_no_vibration_by_name_is_left_out(name: str) -> None:
     assert [one.topic for one in found.passed_over] == ["plant/mill/spindle"]
 
 
+def decibels(k: int) -> list[float]:
+    """Of what follows each other in the signal."""
+    whole = np.abs(np.fft.rfft(X[0, 64 * k : 64 * k + 128], 128)) + 1e-3
+    return np.round(20 * np.log10(whole), 2).tolist()  # type: ignore[no-any-return]
+
+
 ASKED: dict[str, tuple[str, Publish]] = {
     "a value a second": ("sample_rate_hz", lambda k, at, x: {"value": 21.5 + k % 4}),
     "a spectrum": (
@@ -65,6 +72,10 @@ ASKED: dict[str, tuple[str, Publish]] = {
         "payload",
         lambda k, at, x: {"d": base64.b64encode(gzip.compress(x.tobytes())).decode()},
     ),
+    "a spectrum in dB": (
+        "vibration",
+        lambda k, at, x: {"v": decibels(k), "fs": 1000, "unit": "g"},
+    ),
     "random bytes": (
         "payload",
         lambda k, at, x: np.random.default_rng(k).bytes(512),
@@ -72,6 +83,22 @@ ASKED: dict[str, tuple[str, Publish]] = {
     "whole numbers that are called g": (
         "unit",
         lambda k, at, x: {"unit": "g", "v": np.round(200 * x[2]).tolist(), "fs": 1000},
+    ),
+    "counts whose name ends with g": (
+        "unit",
+        lambda k, at, x: {"az_g": np.round(20 * x[0]).tolist(), "fs": 1000},
+    ),
+    "m/s² that are called g": (
+        "unit",
+        lambda k, at, x: {"unit": "g", "v": x.tolist(), "fs": 1000},
+    ),
+    "g that are called m/s²": (
+        "unit",
+        lambda k, at, x: {"unit": "m/s2", "v": (x / G).tolist(), "fs": 1000},
+    ),
+    "m/s² of one axis that are called g": (
+        "unit",
+        lambda k, at, x: {"unit": "g", "v": x[2].tolist(), "fs": 1000},
     ),
     "levels of several kinds": (
         "samples",
@@ -153,6 +180,18 @@ def test_lost_messages_do_not_lower_the_rate() -> None:
     assert "sample_rate_hz" in asked(discover(heard(silent)))
 
 
+def test_times_in_milliseconds_tell_the_rate_of_all_messages() -> None:
+    """By the 64 samples of each by itself it was 1616 Hz."""
+
+    def publish(k: int, at: int, x: Float64) -> Any:
+        ms = at // 10**6
+        lines = [f"{ms + int(i / 1.6)},{value}" for i, value in enumerate(x[2])]
+        return "\n".join(["t,x", *lines]).encode()
+
+    (found,) = discover(heard(publish, every_s=N / 1600)).proposals
+    assert found.rules[0].settings["sample_rate_hz"] == 1600
+
+
 def test_sensors_of_one_shape_and_other_rates_get_their_rules() -> None:
     def publish(k: int, at: int, x: Float64) -> Any:
         slow = (("hall/m2/vib", {"v": x[2].tolist(), "fs": 500}),) if k % 2 else ()
@@ -179,6 +218,16 @@ def test_what_else_a_broker_brings_is_left_out() -> None:
         ("hall/{machine}/vib", True)
     ]
     assert {one.topic for one in found.passed_over} == {"hall/m1/temp", "hall/m1/state"}
+
+
+def test_what_is_called_acceleration_is_asked_about_beside_others() -> None:
+    """With a tachometer's list it was left out: "no samples of vibration"."""
+
+    def publish(k: int, at: int, x: Float64) -> Any:
+        both = {"acc": x[2].tolist(), "tacho": x[0].tolist()}
+        return ("hall/m1/vib", {"v": x[2].tolist(), "fs": 1000}), ("hall/m2", both)
+
+    assert asked(discover(heard(publish)))["samples"].endswith("at acc?")
 
 
 SIGNS = {  # of numbers that never cross the zero of either type

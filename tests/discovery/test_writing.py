@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from monitor.config_sensors import SensorSettings
 from monitor.discovery.notes import Reason
-from monitor.discovery.proposal import Proposal, Rule
+from monitor.discovery.proposed import Proposal, Rule
 from monitor.discovery.writing import configuration, escaped, shown
 
 VALUES = st.one_of(

@@ -24,7 +24,8 @@ import cbor2
 import msgpack
 import numpy as np
 
-from monitor.discovery.proposal import Proposal, discover
+from monitor.discovery.proposal import discover
+from monitor.discovery.proposed import Proposal
 from monitor.discovery.streams import Stream
 from monitor.records.signal import Float64, Message
 from tests.discovery.senders import T0_NS, vibration

@@ -102,7 +102,19 @@ def test_a_notice_says_it_all_in_its_text() -> None:
 
 
 def test_a_topic_holds_no_wildcard() -> None:
-    assert notify.alarm_topic("plant-1", "mill#/+a") == "camshaft/plant-1/alarm/mill_/_a"
+    assert (
+        notify.alarm_topic("plant-1", "mill#/+a") == "camshaft/plant-1/alarm/mill%23/%2Ba"
+    )
+
+
+NAMES = st.text("a+#%0\x0023B", min_size=1, max_size=6).map("m/{}".format)
+
+
+@given(NAMES, NAMES)
+def test_two_sensors_never_have_one_topic(one: str, other: str) -> None:
+    topics = [notify.alarm_topic("plant-1", name) for name in (one, other)]
+    assert (topics[0] == topics[1]) == (one == other)
+    assert not set(topics[0]) & set("+#\0")
 
 
 # -- webhooks -------------------------------------------------------------------------------------

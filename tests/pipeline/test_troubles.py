@@ -153,8 +153,8 @@ def test_a_stream_that_breaks_before_a_window_is_full_is_told_once() -> None:
     (only,) = told(batch)
     assert only[0] == "never_whole"
     assert only[1].startswith(
-        "the signal breaks off after every 0.512 s, so no window of 1 s is ever whole: set"
-        " acquisition: snapshot"
+        "the signal breaks off every 0.512 s, before a window of 1 s is full: if the sensor"
+        " rests in between, set acquisition: snapshot"
     )
     assert {v.reason for v in batch.verdicts} == {"gap"}
     assert not told(run(make_pipeline(sensor=rule), bursts(8)))

@@ -16,6 +16,15 @@ def test_a_topic_names_its_sensor() -> None:
     assert pattern.sensor("vibration//b/waveform") is None
 
 
+def test_a_level_may_be_named_and_stand_for_itself_alone() -> None:
+    pattern = TopicPattern.parse("plant/{machine=press 7}/{point}")
+    assert pattern.filter == "plant/press 7/+"
+    assert pattern.sensor("plant/press 7/drive") == "press 7/drive"
+    assert pattern.sensor("plant/press 8/drive") is None
+    places = TopicPattern.parse("{site=hamburg}/{machine=pump}/{point=a.b}")
+    assert places.sensor("hamburg/pump/a.b") == "hamburg.pump/a.b"
+
+
 def test_without_a_point_it_is_main() -> None:
     assert (
         TopicPattern.parse("plant/+/{machine}").sensor("plant/hall 2/mill") == "mill/main"
@@ -29,6 +38,10 @@ def test_without_a_point_it_is_main() -> None:
         ("{machine}/{machine}", "must name {machine} once"),
         ("{machine}/{axis}", "has a level {axis}"),
         ("{machine}/#", "each level must be plain text"),
+        ("{machine=a}/{machine}", "must name {machine} once"),
+        ("{axis=x}/{machine}", "has a level {axis}"),
+        ("{machine=}", "must name {machine} once"),
+        ("{machine=a+b}", "must name {machine} once"),
         ("a{machine}/{machine}", "each level must be plain text"),
         ("{machine}/{site}/{site}", "each other level at most once"),
         # Case d26-share-subscription: granted, and then every message unmatched.

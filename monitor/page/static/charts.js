@@ -152,6 +152,17 @@ export function fitLimit(evidence) {
   return strongest > usual ? roundUp(strongest) : usual;
 }
 
+// What the colours beside a map mean, behind "a cell"; of the spectrum alone where there is no map.
+export function scaleWords(evidence, look) {
+  const [low, high] = look.spectrumLimits.map((level) => plain(level, 0));
+  const spectrum = `spectrum ${low} to ${high} dB`;
+  if (!evidence) return spectrum;
+  const { full_colour } = evidence;
+  if (look.chosen !== "fit") return `, as chosen · ${spectrum}`;
+  if (look.limit === full_colour) return `, the same for every window · ${spectrum}`;
+  return `, scaled by this window; ${full_colour} for others · ${spectrum}`;
+}
+
 function mapCells(maps, evidence, channel) {
   const cells = evidence?.cells ?? null;
   const spectrum = maps.spectrum_db?.[channel] ?? null;

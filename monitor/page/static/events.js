@@ -21,9 +21,9 @@ const FILTERS = [
   },
   {
     word: "Sensors",
-    kinds: ["silent", "back", "not_understood", "format_wrong", "clock_wrong", "rate_wrong"].concat(
+    kinds: ["silent", "back", "ambiguous", "not_understood", "format_wrong", "clock_wrong"].concat(
       ["snapshot_too_short", "never_whole", "period_wrong", "overload", "overload_over"],
-      ["records_gone"],
+      ["rate_wrong", "records_gone"],
     ),
   },
 ];

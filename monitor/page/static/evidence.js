@@ -1,6 +1,6 @@
 // The evidence of one window: the map with its controls, the bars that add up, the last OK window beside it.
 
-import { evidenceColour, fitLimit, hasBias, steps } from "./charts.js";
+import { evidenceColour, fitLimit, hasBias, scaleWords, steps } from "./charts.js";
 import { choose, el, show } from "./dom.js";
 import { bandHolds, bandWords, fullTime, plain, signed } from "./words.js";
 
@@ -49,6 +49,8 @@ export function evidenceParts(look, act) {
       "aria-label",
       `Spectrogram with the map of evidence. ${strongest.textContent}`,
     );
+    title.textContent = evidence ? "Where the evidence lies" : "Spectrogram";
+    controls.limit.hidden = !evidence;
     sum.panel.hidden = !evidence;
     if (evidence) sum.write(row, evidence);
     without.write(row.occlusion, look, colours);
@@ -84,6 +86,7 @@ function mapControls(look, act) {
   const limit = el("select", { onchange: change("chosen", (x) => x.value) });
   const kindLabel = el("label", {}, "Evidence of ", kind);
   const channelLabel = el("label", {}, "Channel ", channel);
+  const limitLabel = el("label", {}, "Full colour at", limit);
   const bar = el(
     "div",
     { class: "controls" },
@@ -91,7 +94,7 @@ function mapControls(look, act) {
     kindLabel,
     channelLabel,
     el("label", {}, "Frequency", scale),
-    el("label", {}, "Full colour at", limit),
+    limitLabel,
   );
 
   function write(row) {
@@ -113,14 +116,17 @@ function mapControls(look, act) {
     kindLabel.hidden = kinds.length < 2;
     channelLabel.hidden = n < 2;
   }
-  return { bar, write };
+  return { bar, limit: limitLabel, write };
 }
 
 function writeScale(scale, look, colours, evidence) {
-  const swatches = swatchesOf(colours, evidence?.signed ? SIGNED_SHARES : UNSIGNED_SHARES);
-  const [low, high] = look.spectrumLimits.map((level) => plain(level, 0));
-  const more = ` a cell${limitWords(evidence, look)} · spectrum ${low} to ${high} dB`;
-  writeEnds(scale, scaleEnds(evidence, look.limit), swatches, more);
+  const words = scaleWords(evidence, look);
+  if (!evidence) {
+    show(scale, el("span", { class: "quiet" }, words));
+    return;
+  }
+  const swatches = swatchesOf(colours, evidence.signed ? SIGNED_SHARES : UNSIGNED_SHARES);
+  writeEnds(scale, scaleEnds(evidence, look.limit), swatches, ` a cell${words}`);
 }
 
 function swatchesOf(colours, shares) {
@@ -141,15 +147,9 @@ function writeEnds(scale, [left, right], swatches, more) {
   );
 }
 
-function limitWords(evidence, look) {
-  if (look.chosen !== "fit") return ", as chosen";
-  if (look.limit === evidence?.full_colour) return ", the same for every window";
-  return `, scaled by this window; ${evidence.full_colour} for others`;
-}
-
 function scaleEnds(evidence, limit) {
-  if (evidence?.signed) return [`for OK −${limit}`, `for NG +${limit}`];
-  return ["0", `${evidence?.kind === "novelty" ? "novel" : "for NG"} ${limit}`];
+  if (evidence.signed) return [`for OK −${limit}`, `for NG +${limit}`];
+  return ["0", `${evidence.kind === "novelty" ? "novel" : "for NG"} ${limit}`];
 }
 
 // -- what the logit rests on --------------------------------------------------------------------------------------------

@@ -43,6 +43,8 @@ const KINDS = {
   clock_wrong: "Clock wrong",
   rate_wrong: "Sample rate wrong",
   snapshot_too_short: "Snapshot too short",
+  ambiguous: "Two senders, one name",
+  model_changed: "Model changed",
   never_whole: "No window is ever whole",
   period_wrong: "Period wrong",
   overload: "Windows dropped",

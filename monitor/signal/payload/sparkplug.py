@@ -54,6 +54,10 @@ _ARRAYS = {
     30: "<f4", 31: "<f8",
 }  # fmt: skip
 
+_NO_NUMBERS = {
+    11: "a Boolean", 12: "a String", 14: "a Text", 15: "a UUID", 16: "a DataSet", 19: "a Template",
+}  # fmt: skip
+
 
 class SparkplugPayload(PayloadSettings):
     """metrics : the names of the metrics, one for each channel, or one that holds them all; of
@@ -260,9 +264,9 @@ def _parts(metrics: list[Metric], payload: SparkplugPayload) -> Iterator[NDArray
         elif metric.field == BYTES and isinstance(value, bytes):
             yield _array(metric, value, payload)
         else:
-            raise PayloadError(
-                "not_numbers", f"Metric {quote(metric.name)} holds no numbers."
-            )
+            kind = _NO_NUMBERS.get(metric.datatype, "of another kind")
+            text = f"Metric {quote(metric.name)} is {kind}: numbers, arrays and Bytes are read."
+            raise PayloadError("not_numbers", text)
 
 
 def _signed(value: int, metric: Metric, dtype: Dtype) -> int:

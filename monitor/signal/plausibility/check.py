@@ -88,7 +88,10 @@ class FormatCheck:
                 found = found or self._head_trouble(data, reading)
             if is_close and not found:
                 found = self._reading_trouble(data, reading, zero_of(payload))
-        return found or level_trouble(chunk.samples, rule.unit, rule.full_scale_ms2)
+        is_stated = getattr(payload, "unit", None) is not None
+        return found or level_trouble(
+            chunk.samples, rule.unit, rule.full_scale_ms2, is_stated
+        )
 
     def _head_trouble(self, data: bytes, reading: Reading) -> str:
         self._heads.add(data, reading.frame_bytes)

@@ -14,11 +14,14 @@ GRAVITY_SHARE = 0.015
 RESTING_SHARE = 0.5  # of the mean: what shakes more does not rest
 
 
-def level_trouble(samples: Float32, unit: str, full_scale_ms2: float | None) -> str:
+def level_trouble(
+    samples: Float32, unit: str, full_scale_ms2: float | None, is_stated: bool = False
+) -> str:
     """One sentence, without the sensor's name; '' where the level may be right.
 
     samples : float32, shape (n_channels, n), m/s²
     unit : as configured; full_scale_ms2 : likewise, what the sensor can measure
+    is_stated : messages say in which unit they are, and it may be any
     """
     few = samples[:, :4096].astype(np.float64)
     if not np.isfinite(few).all():
@@ -31,7 +34,10 @@ def level_trouble(samples: Float32, unit: str, full_scale_ms2: float | None) -> 
             " than any machine shakes: set payload.dtype, payload.byte_order or scale and unit (or"
             " full_scale_ms2, where the sensor measures as much)"
         )
-    return _gravity_trouble(means, rms, unit) or _offset_trouble(means, unit, limit_ms2)
+    called = ("g", "m/s2") if is_stated else (unit,)
+    key = "payload.unit: null, and unit" if is_stated else "unit"
+    found = (_gravity_trouble(means, rms, one, key) for one in called)
+    return next(filter(None, found), "") or _offset_trouble(means, unit, limit_ms2)
 
 
 def _offset_trouble(
@@ -51,6 +57,7 @@ def _gravity_trouble(
     means: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
     rms: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
     unit: str,
+    key: str,
 ) -> str:
     """Gravity in a resting axis shows the unit; only what no offset is likely to be."""
     mean = float(np.sqrt(np.square(means).sum()))
@@ -64,7 +71,7 @@ def _gravity_trouble(
     number = mean / MS2_PER_UNIT[unit]
     return (
         f"a resting axis reads {number:,.4g} {unit}, gravity would be"
-        f" {GRAVITY_MS2 / MS2_PER_UNIT[unit]:,.4g}: set unit: {other}"
+        f" {GRAVITY_MS2 / MS2_PER_UNIT[unit]:,.4g}: set {key}: {other}"
     )
 
 

@@ -10,6 +10,7 @@ import {
   limitChoices,
   logTicks,
   ratioScale,
+  scaleWords,
   spectrumLimits,
   steps,
   stepsOption,
@@ -184,4 +185,13 @@ test("the time line shows P(NG) where there is one, else the ratio and whose it 
   const byCrest = timelineOption(null, [window({ ratio: 1.5, ratio_of: "crest" })], 1, COLOURS);
   assert.ok(byCrest.yAxis[0].name.startsWith("crest ÷ its limit (log)"));
   assert.deepEqual(byCrest.series[1].data, [[1000, 1]]);
+});
+
+test("a window without evidence, of a sensor that is learning, has the spectrum alone", () => {
+  const look = { chosen: "fit", limit: fitLimit(undefined), spectrumLimits: [-60, 10] };
+  assert.equal(scaleWords(undefined, look), "spectrum −60 to 10 dB");
+  const words = (evidence, more) => scaleWords(evidence, { ...look, ...more });
+  assert.match(words({ full_colour: 1 }, {}), /^, the same for every window · spectrum/);
+  assert.match(words({ full_colour: 1 }, { limit: 2 }), /^, scaled by this window; 1 for others/);
+  assert.match(words({ full_colour: 1 }, { chosen: "5" }), /^, as chosen/);
 });

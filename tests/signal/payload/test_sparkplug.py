@@ -84,6 +84,11 @@ def test_an_integer_without_a_type_asks_for_one() -> None:
     assert read(data, dtype="uint16").samples.tolist() == [[0xFFFE]]
 
 
+def test_what_holds_no_numbers_is_called_by_its_kind() -> None:
+    with pytest.raises(PayloadError, match=r"'x' is a DataSet: numbers, arrays and Bytes"):
+        read(metric("x", number(4, 16), text(17, b"")))
+
+
 def test_null_is_no_number() -> None:
     assert np.isnan(read(metric("x", number(7, 1))).samples).all()
 

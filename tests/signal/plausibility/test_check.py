@@ -226,6 +226,23 @@ def test_gravity_in_a_resting_axis_shows_the_unit(
     assert said.endswith(key) if key else not said
 
 
+@pytest.mark.parametrize(
+    ("level_ms2", "key"),
+    [
+        (9.81 * 9.80665, "set payload.unit: null, and unit: m/s2"),
+        (1000 * 9.80665, "set payload.unit: null, and unit: mg"),
+        (1000.0, "set payload.unit: null, and unit: mg"),
+        (9.80665, ""),
+        (98.0, ""),  # an offset
+    ],
+)
+def test_gravity_denies_the_unit_that_messages_say(level_ms2: float, key: str) -> None:
+    noise = np.random.default_rng(0).normal(size=(1, 1000))
+    samples = (level_ms2 * (1 + 0.01 * noise)).astype(np.float32)
+    said = level_trouble(samples, "m/s2", None, is_stated=True)
+    assert said.endswith(key) if key else not said
+
+
 def test_counts_that_are_called_g_rest_where_no_sensor_does() -> None:
     noise = np.random.default_rng(0).normal(size=(1, 1000))
     counts = (9.80665 * (2048 + 60 * noise)).astype(np.float32)
