@@ -10,9 +10,9 @@
 # Each makes .venv and installs what it needs. The first run takes minutes, later ones seconds.
 
 BIN := .venv/bin
-# Tests often wait for a server: one worker more than there are processors, four at most.
+# Tests often wait for a server: three workers more than there are processors, five at most.
 # nproc takes OMP_NUM_THREADS for the number of processors.
-WORKERS := $(shell n=$$(env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 1); [ $$n -lt 2 ] && echo 3 || echo 4)
+WORKERS := $(shell n=$$(env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 1); [ $$n -lt 2 ] && echo 3 || echo 5)
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 
 .PHONY: demo test check faults mutants bench dist format constraints picture clean
