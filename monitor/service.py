@@ -43,6 +43,7 @@ from monitor.journal.subscriptions import SubscriptionStore
 from monitor.journal.writer import Journal
 from monitor.log_limiter import LogLimiter
 from monitor.log_lines import set_up
+from monitor.os_signals import Signals
 from monitor.outputs.base import OutputEndedError
 from monitor.outputs.configured import Broker, RunningOutput, configured_outputs
 from monitor.outputs.runner import delivery_fields
@@ -198,8 +199,7 @@ class Service:
         self._orders = InUseStore(config.journal.path)  # of the pipeline thread
         self._asks = AskStore(config.journal.path)  # likewise
         self._stopping = threading.Event()
-        self._wake = threading.Event()  # the main thread has something to do
-        self._signals: deque[int] = deque()
+        self._signals = Signals()
         self._fault: BaseException | None = None
         self._next_rules: Rules | None = None
         self._turn_s = time.monotonic()  # of the pipeline's last turn
@@ -235,7 +235,7 @@ class Service:
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT. Returns the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
+            signal.signal(number, self._signals.note)
         threads = [self._thread("pipeline", self._run_pipeline)]
         threads += [
             self._thread(running.output.name, partial(self._run_output, running))
@@ -268,12 +268,11 @@ class Service:
 
     def _serve(self) -> None:
         while self._fault is None:
-            self._wake.wait(TICK_S)
-            self._wake.clear()
-            while self._signals:
-                if self._signals.popleft() != signal.SIGHUP:
-                    return
+            number = self._signals.next(TICK_S)
+            if number == signal.SIGHUP:
                 self._reload()
+            elif number is not None:
+                return
             if time.monotonic() - self._turn_s < STUCK_S and self._source.is_alive:
                 systemd.notify("WATCHDOG=1")
 
@@ -297,10 +296,6 @@ class Service:
         self._workers.close()
         self._journal.close()
         log.info("Camshaft stopped.")
-
-    def _on_signal(self, number: int, _frame: object) -> None:
-        self._signals.append(number)
-        self._wake.set()
 
     def _reload(self) -> None:
         """SIGHUP: read the configuration and its models again. What cannot be used is refused; the
@@ -363,7 +358,7 @@ class Service:
 
     def _fail(self, error: BaseException) -> None:
         self._fault = error
-        self._wake.set()
+        self._signals.wake()
 
     # -- the source's thread -----------------------------------------------------------------------
 
@@ -450,7 +445,7 @@ class Service:
             self._commission()
             self._pipeline.ask(self._asks.open(), time.time_ns())
             if self._orders.take():
-                self._on_signal(signal.SIGHUP, None)
+                self._signals.note(signal.SIGHUP)
         except JournalError as error:
             self._log_limiter.note(
                 logging.ERROR, f"{error} Subscriptions and commissioning wait.", now_s

@@ -24,6 +24,7 @@ from monitor.commands.progress import spoken
 from monitor.config import MqttSettings
 from monitor.config_connections import Secret, TlsSettings
 from monitor.exit_codes import EXIT_NO, EXIT_OK, EXIT_REFUSED
+from monitor.os_signals import Signals
 from monitor.recordings.manifest import RecordingSet, load_manifest
 from monitor.recordings.recording import RecordingError
 from monitor.recordings.replay import Cut, PlayOptions, cuts, encode, topic_of
@@ -56,24 +57,23 @@ def play(
     broker: MqttSettings,
     options: PlayOptions,
     on_message: Callable[[Cut], None] = lambda cut: None,
-    stop: threading.Event | None = None,
+    stop: Signals | None = None,
 ) -> PlayReport:
     """Publish a manifest's recordings with QoS 1; returns when the broker has acknowledged every
     message.
 
-    Raises ConfigError (options), RecordingError, PlayError. stop: set it to end
-    early, after what is under way.
+    Raises ConfigError (options), RecordingError, PlayError. stop: any
+    signal there ends it early, after what is under way.
     """
     options.check()
-    stop = stop or threading.Event()
+    stop = stop or Signals()
     report, sensors = PlayReport(), set()
     messages = cuts(manifest, options, time.time_ns())
     with _Publisher(broker) as publisher:
         begun_s = time.monotonic()
         for cut in messages:
-            if options.speed and math.isfinite(options.speed):
-                stop.wait(max(0.0, begun_s + cut.due_s / options.speed - time.monotonic()))
-            if stop.is_set():
+            due_s = begun_s + cut.due_s / (options.speed or math.inf)
+            if stop.next(max(0.0, due_s - time.monotonic())) is not None:
                 break
             payload, properties, n_clipped = encode(cut, options, broker.protocol)
             publisher.publish(topic_of(cut.sensor, options.topic), payload, properties)
@@ -297,8 +297,8 @@ def _play_with_progress(
     """
     from rich.console import Console
 
-    stop = threading.Event()
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    stop = Signals()
+    signal.signal(signal.SIGINT, stop.note)
     console = Console(stderr=True)
     state, n_messages = "connecting", 0
 

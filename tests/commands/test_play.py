@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import signal
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from monitor import cli
 from monitor.commands.play import PlayError, broker_settings, play
 from monitor.config import MqttSettings
 from monitor.config_sensors import SensorSettings
+from monitor.os_signals import Signals
 from monitor.recordings.manifest import RecordingSet, load_manifest, runs
 from monitor.recordings.recording import RecordingError, read
 from monitor.recordings.replay import PAUSE_S, Cut, PlayOptions, cuts, topic_of
@@ -260,13 +261,13 @@ def test_speed_paces_the_messages(tmp_path: Path) -> None:
 
 @needs_mosquitto
 def test_stop_ends_an_endless_play(tmp_path: Path) -> None:
-    stop = threading.Event()
+    stop = Signals()
     with Mosquitto(tmp_path / "broker") as broker:
         options = PlayOptions(speed=0, loop=True)
 
         def stop_at_20(cut: Cut) -> None:
             if cut.sequence == 20:
-                stop.set()
+                stop.note(signal.SIGINT)
 
         report = play(
             continuous(tmp_path), MqttSettings(port=broker.port), options, stop_at_20, stop
