@@ -5,6 +5,7 @@ frame, and files that are something else are refused in one sentence.
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,15 @@ def kept(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model() -> keras.Model:
-    """Untrained: its laws hold for any weights."""
+def members() -> list[keras.Model]:
+    """Untrained: their laws hold for any weights."""
     make_repeatable(2)
-    return human.build()
+    return [human.build() for _ in range(human.N_MEMBERS)]
+
+
+@pytest.fixture(scope="module")
+def model(members: list[keras.Model]) -> keras.Model:
+    return human.average(members)
 
 
 def test_windows_come_back_with_their_boxes(kept: Path) -> None:
@@ -147,13 +153,38 @@ def test_maps_add_up(model: keras.Model, kept: Path) -> None:
     assert judged.residual.max() < 1e-5
 
 
-def test_the_stated_cost_is_the_network_s(model: keras.Model) -> None:
-    """Counted again from the layers that Keras made."""
+def test_members_averaged_are_the_mean_of_each(
+    members: list[keras.Model], model: keras.Model, kept: Path
+) -> None:
+    """Logit and map alike, over each member's word on the pictures and their mirror images."""
+    test = people.load(kept)["test"]
+    mirrored = replace(test, image=test.image[:, :, ::-1])
+    seen = [human.judge(member, test) for member in members]
+    turned = [human.judge(member, mirrored) for member in members]
+    found = human.judge(model, test)
+    logit = np.mean([one.logit for one in (*seen, *turned)], axis=0)
+    back = [one.contribution[:, :, ::-1] for one in turned]
+    contribution = np.mean([*(one.contribution for one in seen), *back], axis=0)
+    np.testing.assert_allclose(found.logit, logit, atol=1e-5)
+    np.testing.assert_allclose(found.contribution, contribution, atol=1e-6)
+
+
+def test_a_mirror_image_has_the_mirrored_map(model: keras.Model, kept: Path) -> None:
+    test = people.load(kept)["test"]
+    seen = human.judge(model, test)
+    turned = human.judge(model, replace(test, image=test.image[:, :, ::-1]))
+    np.testing.assert_allclose(turned.logit, seen.logit, atol=1e-5)
+    back = turned.contribution[:, :, ::-1]
+    np.testing.assert_allclose(back, seen.contribution, atol=1e-6)
+
+
+def test_the_stated_cost_is_the_network_s(members: list[keras.Model]) -> None:
+    """Counted again from the layers that Keras made; each member sees a picture both ways."""
     total = 0
-    for layer in model.layers:
+    for layer in (layer for member in members for layer in member.layers):
         if isinstance(layer, keras.layers.Conv2D):
             _, rows, columns, _ = layer.output.shape
-            total += 2 * rows * columns * int(np.prod(layer.kernel.shape))
+            total += 2 * 2 * rows * columns * int(np.prod(layer.kernel.shape))
     assert human.n_flops() == total
 
 

@@ -6,7 +6,8 @@
 The first command learns, judges windows of other photographers' pictures once,
 and keeps the network; the second shows it frame by frame (`--video camera` for
 a camera). Five convolutions, global average pooling, one linear unit (Zhou et
-al. 2016): logit = bias + sum of the 12 × 12 cells.
+al. 2016): logit = bias + sum of the 12 × 12 cells. Three such networks are
+averaged, each of a picture and of its mirror image; so are their maps.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -64,6 +66,7 @@ STAGES = (
     Stage(48, 3, 1, 1),
     Stage(64, 3, 1, 1),
 )
+N_MEMBERS = 3
 N_BATCH = 128
 N_EPOCHS = 34
 LEARNING_RATE = 4e-3
@@ -77,7 +80,7 @@ Figure = Callable[[NDArray[np.int8], Float32], float]
 
 
 def build() -> keras.Model:
-    """A fresh network: outputs logit (n, 1) and features (n, 12, 12, 64)."""
+    """A fresh member: outputs logit (n, 1) and features (n, 12, 12, 64)."""
     layers = keras.layers
     image = keras.Input((N_PIXELS, N_PIXELS, 3), name="image")
     x = layers.Rescaling(2.0, -1.0)(image)
@@ -90,7 +93,36 @@ def build() -> keras.Model:
         x = layers.ReLU(name="features" if last else None)(x)
         if stage.pool > 1:
             x = layers.MaxPooling2D(stage.pool)(x)
-    mean = layers.GlobalAveragePooling2D(name="gap")(x)
+    return _with_head(image, x)
+
+
+def average(members: Sequence[keras.Model]) -> keras.Model:
+    """One network whose logit and map are the means of the members', each of a picture and of its
+    mirror image.
+
+    All their feature maps lie side by side, those of the mirror image turned
+    back, so the mean map still adds up to the mean logit.
+    """
+    image = keras.Input((N_PIXELS, N_PIXELS, 3), name="image")
+    mirrored = _mirrored(image)
+    views: list[Any] = []
+    for member in members:
+        views += [member(image)["features"], _mirrored(member(mirrored)["features"])]
+    model = _with_head(image, keras.layers.Concatenate(name="features")(views))
+    heads = [member.get_layer("head").get_weights() for member in members]
+    both = np.repeat([weights for weights, _ in heads], 2, axis=0)
+    bias = np.mean([bias for _, bias in heads], axis=0)
+    model.get_layer("head").set_weights([np.concatenate(both) / len(views), bias])
+    return model
+
+
+def _mirrored(pictures: Any) -> Any:
+    return keras.ops.flip(pictures, axis=2)
+
+
+def _with_head(image: Any, features: Any) -> keras.Model:
+    layers = keras.layers
+    mean = layers.GlobalAveragePooling2D(name="gap")(features)
     # At first every map speaks for a person and the bias against one.
     logit = layers.Dense(
         1,
@@ -98,17 +130,17 @@ def build() -> keras.Model:
         bias_initializer=keras.initializers.Constant(FIRST_BIAS),
         name="head",
     )(mean)
-    return keras.Model(image, {"logit": logit, "features": x})
+    return keras.Model(image, {"logit": logit, "features": features})
 
 
 def n_flops() -> int:
-    """Of one picture: two for each multiplication in a convolution."""
+    """Of one picture: two for each multiplication in a convolution, all members, both ways."""
     total, n_pixels, n_in = 0, N_PIXELS, 3
     for stage in STAGES:
         n_pixels //= stage.stride
         total += 2 * n_pixels**2 * stage.size**2 * n_in * stage.n_maps
         n_pixels, n_in = n_pixels // stage.pool, stage.n_maps
-    return total
+    return total * N_MEMBERS * 2
 
 
 def fit(
@@ -117,7 +149,15 @@ def fit(
     n_epochs: int = N_EPOCHS,
     tick: Callable[[], None] | None = None,
 ) -> keras.Model:
-    """Learns for a fixed number of epochs, chosen with whole albums left out: in pictures of the
+    """The average of N_MEMBERS networks, each of a seed of its own. tick : after each epoch"""
+    first = seed * N_MEMBERS
+    return average([fit_member(train, first + i, n_epochs, tick) for i in range(N_MEMBERS)])
+
+
+def fit_member(
+    train: People, seed: int, n_epochs: int, tick: Callable[[], None] | None = None
+) -> keras.Model:
+    """Learns for a fixed number of epochs, tried with whole albums left out: in pictures of the
     same albums the best epoch would say little.
     """
     make_repeatable(seed)
@@ -352,7 +392,7 @@ def learn(options: argparse.Namespace) -> None:
     splits = people.load(options.data)
     train, test = splits["train"], splits["test"]
     began, cpu = time.monotonic(), time.process_time()
-    with bar("learning people", options.epochs) as tick:
+    with bar("learning people", N_MEMBERS * options.epochs) as tick:
         model = fit(train, options.seed, options.epochs, tick)
     took, cpu = time.monotonic() - began, time.process_time() - cpu
     judged = judge(model, test)
