@@ -147,11 +147,13 @@ def _check_header(folder: Path, file: TextIO, header: Mapping[str, str]) -> None
 def _grouped(tables: Iterator[pyarrow.Table]) -> Iterator[pyarrow.Table]:
     """Small ones joined."""
     some: list[pyarrow.Table] = []
+    n_bytes = 0
     for table in tables:
         some.append(table)
-        if sum(one.nbytes for one in some) >= GROUP_BYTES:
+        n_bytes += table.nbytes
+        if n_bytes >= GROUP_BYTES:
             yield pyarrow.concat_tables(some).combine_chunks()
-            some = []
+            some, n_bytes = [], 0
     if some:
         yield pyarrow.concat_tables(some).combine_chunks()
 

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.records.signal import Float32
+from training.in_parallel import n_processors
 from training.quiet import quiet
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -34,7 +35,7 @@ with quiet():
 
 tf.get_logger().setLevel("ERROR")
 # As many threads as processors we may use: more of them wait for each other in a busy loop.
-tf.config.threading.set_intra_op_parallelism_threads(len(os.sched_getaffinity(0)))
+tf.config.threading.set_intra_op_parallelism_threads(n_processors())
 tf.config.threading.set_inter_op_parallelism_threads(1)
 
 __all__ = [

@@ -38,6 +38,7 @@ from monitor.kafka.client import (
 )
 from monitor.kafka.record import Headers, headers_of
 from monitor.log_limiter import LogLimiter
+from monitor.os_signals import Signals
 from monitor.outputs.retry import Backoff
 from monitor.records.signal import Message
 from monitor.settings import ConfigError
@@ -122,7 +123,7 @@ class Forwarder:
         self._again_s = 0.0
         self._backoff = Backoff()
         self._is_stalled = False
-        self._signals: deque[int] = deque()
+        self._signals = Signals()
         self._is_leaving = False
         self._fault = ""
         self._looked_s = self._told_s = 0.0
@@ -131,7 +132,7 @@ class Forwarder:
     def run(self) -> int:
         """Forward until SIGTERM or SIGINT. Returns the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda got, _frame: self._signals.append(got))
+            signal.signal(number, self._signals.note)
         for doubt in split_context(self._config):
             log.warning("%s", doubt)
         systemd.notify("READY=1", "STATUS=Running.")
@@ -213,8 +214,8 @@ class Forwarder:
             log.critical("%s. What is not acknowledged is delivered again.", self._fault)
 
     def _must_leave(self) -> bool:
-        while self._signals:
-            if self._signals.popleft() != signal.SIGHUP:
+        while (number := self._signals.next(0.0)) is not None:
+            if number != signal.SIGHUP:
                 self._is_leaving = True
             else:
                 self._source.renew()

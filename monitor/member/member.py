@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from monitor.kafka.client import News, client_settings
 from monitor.kafka.group import GroupMember
 from monitor.log_limiter import LogLimiter
 from monitor.member.children import Children
+from monitor.os_signals import Signals
 from monitor.records.position import SourcePosition
 from monitor.settings import ConfigError
 
@@ -47,7 +47,7 @@ class Member:
             )
         self._path, self._config, self._topic = path, config, kafka.topic
         self._children = Children(self._start, self._take_over)
-        self._signals: deque[int] = deque()
+        self._signals = Signals()
         self._fault: JournalError | None = None
         self._news = News()
         self._limiter = LogLimiter(log, LOG_PERIOD_S)
@@ -65,7 +65,7 @@ class Member:
     def run(self) -> int:
         """Until SIGTERM or SIGINT. Returns the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda number, _frame: self._signals.append(number))
+            signal.signal(number, self._signals.note)
         systemd.notify("READY=1", "STATUS=A member of the group.")
         log.info("Camshaft is a member of the group: topic %s.", self._topic)
         committed_s = time.monotonic()
@@ -94,8 +94,7 @@ class Member:
         return EXIT_REFUSED if self._children.is_refused else EXIT_OK
 
     def _goes_on(self) -> bool:
-        while self._signals:
-            number = self._signals.popleft()
+        while (number := self._signals.next(0.0)) is not None:
             if number != signal.SIGHUP:
                 return False
             self._children.signal(number)
