@@ -60,7 +60,14 @@ from monitor.records.stream import StoredStream
 from monitor.repair_check import RepairCheck
 from monitor.settings import ConfigError
 from monitor.settings_in_use import NEEDS_RESTART, in_use
-from monitor.sources.base import Callbacks, News, Numbered, Publisher, Source
+from monitor.sources.base import (
+    Callbacks,
+    News,
+    Numbered,
+    Publisher,
+    Source,
+    SourceEndedError,
+)
 from monitor.sources.configured import MakeSource, configured_source, topic_filters
 from monitor.text import first_bytes, printable
 from monitor.thinner import Thinner
@@ -90,6 +97,12 @@ WHY_UNUSED = {
     "inbox_full": "A QoS 0 message found the inbox full.",
     "no_topic": "A record of Kafka has neither a header `topic` nor a key.",
 }
+
+SOURCE_ENDED = (
+    "The thread that messages come from has ended, and Camshaft with it. What is not acknowledged"
+    " is delivered again to the next start."
+)
+SAID = (ConfigError, SupersededError, OutputEndedError, SourceEndedError)  # in one sentence
 
 log = logging.getLogger(__name__)
 
@@ -258,8 +271,14 @@ class Service:
         fault = self._fault
         if fault is None:
             return EXIT_OK
-        if isinstance(fault, (ConfigError, SupersededError, OutputEndedError)):
+        if isinstance(fault, SAID):
             log.error("%s", fault)
+        else:
+            log.critical(
+                "Camshaft ends after an unexpected fault, %s. What is not acknowledged is"
+                " delivered again to the next start.",
+                printable(repr(fault), 200),
+            )
         if isinstance(fault, ConfigError):
             return EXIT_REFUSED
         return EXIT_SUPERSEDED if isinstance(fault, SupersededError) else EXIT_FAULT
@@ -273,7 +292,9 @@ class Service:
                 self._reload()
             elif number is not None:
                 return
-            if time.monotonic() - self._turn_s < STUCK_S and self._source.is_alive:
+            if not self._source.is_alive:
+                self._fail(SourceEndedError(SOURCE_ENDED))
+            elif time.monotonic() - self._turn_s < STUCK_S:
                 systemd.notify("WATCHDOG=1")
 
     def _stop(self, threads: list[threading.Thread]) -> None:
@@ -348,7 +369,7 @@ class Service:
             name_thread(name)
             try:
                 work()
-            except (ConfigError, SupersededError, OutputEndedError) as error:
+            except SAID as error:
                 self._fail(error)
             except BaseException as error:
                 log.exception("The %s thread failed.", name)
@@ -357,7 +378,8 @@ class Service:
         return threading.Thread(target=guarded, name=name, daemon=True)
 
     def _fail(self, error: BaseException) -> None:
-        self._fault = error
+        if self._fault is None:  # the first says most
+            self._fault = error
         self._signals.wake()
 
     # -- the source's thread -----------------------------------------------------------------------

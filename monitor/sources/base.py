@@ -15,6 +15,10 @@ from monitor.records.signal import Message
 from monitor.records.topic import TopicFilter
 
 
+class SourceEndedError(Exception):
+    """Nothing will come any more in this process, which ends; str() is one sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class News:
     """An event and counter of this kind. n : how many it counts"""

@@ -7,10 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 import yaml
 
+from monitor.exit_codes import EXIT_FAULT
 from monitor.journal.reader import JournalReader
 from monitor.journal.schema import JournalError
 from tests.servers.child import start_child
@@ -18,6 +21,17 @@ from tests.servers.mosquitto import wait_until
 from tests.signals import messages, noise
 from tests.toy_source import write_message
 
+DYING = """
+import sys
+from tests import toy_source
+
+class Dying(toy_source.FolderSource):
+    def _run(self):
+        {work}
+
+toy_source.FolderSource = Dying
+sys.exit(toy_source.main(*sys.argv[1:]))
+"""
 LENGTHS = [700] * 40
 N_WINDOWS = 28  # of 1000 samples
 
@@ -36,8 +50,10 @@ def configure(folder: Path) -> Path:
     return path
 
 
-def start(config: Path, inbox: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.toy_source", str(config), str(inbox)]
+def start(
+    config: Path, inbox: Path, program: Sequence[str] = ("-m", "tests.toy_source")
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, *program, str(config), str(inbox)]
     log = (config.parent / "service.log").open("ab")
     with log:
         return start_child(command, log)
@@ -105,3 +121,31 @@ def test_kill_9_loses_and_doubles_nothing(tmp_path: Path) -> None:
     journal = tmp_path / "camshaft.journal"
     assert keys(journal) == [("m/p", 0, 1000 * n) for n in range(N_WINDOWS)]
     assert not JournalReader(journal).books().imbalance()
+
+
+@pytest.mark.parametrize(
+    ("work", "said"),
+    [
+        ("return", "The thread that messages come from has ended, and Camshaft with it."),
+        (
+            "self._callbacks.fail(OSError(22, 'Invalid argument'))",
+            "Camshaft ends after an unexpected fault, OSError(22, 'Invalid argument').",
+        ),
+    ],
+)
+def test_a_source_that_ends_takes_the_service_along(
+    tmp_path: Path, work: str, said: str
+) -> None:
+    """It ran on for ever, deaf, where no watchdog was."""
+    config, inbox = configure(tmp_path), tmp_path / "inbox"
+    inbox.mkdir()
+    process = start(config, inbox, ["-c", DYING.format(work=work)])
+    try:
+        assert process.wait(60) == EXIT_FAULT
+    finally:
+        process.kill()
+        process.wait()
+    log = (tmp_path / "service.log").read_text()
+    assert said in log.splitlines()[-1], log
+    assert "delivered again to the next start" in log.splitlines()[-1]
+    assert "Traceback" not in log

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paho.mqtt import client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -521,6 +522,27 @@ def test_an_unexpected_fault_is_handed_on_and_the_thread_lives(broker: Mosquitto
         assert listener.client.is_alive
         assert [type(fault) for fault in listener.faults] == [ZeroDivisionError]
         assert listener.client.n_unsettled == 2  # the poison is not settled: it comes again
+        listener.faults.clear()
+
+
+@needs_mosquitto
+def test_a_network_thread_that_ends_is_told(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of an error of the system that paho does not expect, seen under a stepped clock."""
+    error = OSError(22, "Invalid argument")
+
+    def wait(_client: paho.Client) -> None:
+        raise error
+
+    with Listener(broker.port) as listener:
+        listener.ready()
+        monkeypatch.setattr(paho.Client, "_reconnect_wait", wait)
+        broker.stop()
+        wait_until(lambda: not listener.client.is_alive, why="its thread has ended")
+        assert listener.faults == [error]
+        assert not listener.client.is_connected
+        assert "The network thread of MQTT has ended." in caplog.messages
         listener.faults.clear()
 
 

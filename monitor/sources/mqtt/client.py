@@ -324,6 +324,7 @@ class MqttClient:
         client.on_publish = self._guarded(self._on_publish)
         client.on_message = self._guarded(self._on_message)
         client.on_published = self._guarded(self._on_published)
+        client.on_ended = self._ended
         self._pause(client)
         return client
 
@@ -354,6 +355,13 @@ class MqttClient:
                 self._on_fault(error)
 
         return call
+
+    def _ended(self, error: Exception) -> None:
+        """Nothing comes any more, and nothing we hand to paho leaves."""
+        log.error("The network thread of MQTT has ended.", exc_info=error)
+        with self._lock:
+            self._live = False
+        self._on_fault(error)
 
     # -- on the network thread: connection --------------------------------------------------------
 

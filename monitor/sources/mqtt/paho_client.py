@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -34,9 +34,12 @@ class WiredClient(paho.Client):
     on_published : called on the network thread for each message that paho need
         not read. What it reads all the same comes to on_message; all are in
         order
+    on_ended : called on the network thread with the error that ends it. Of an
+        error of the system that it does not expect, paho leaves no word
     """
 
     on_published: Callable[[Published], None] | None = None
+    on_ended: Callable[[Exception], None] | None = None
     _wire: Wire | None = None
 
     # Here paho, too, puts something in a socket's place, for websockets. If it never called this,
@@ -50,6 +53,18 @@ class WiredClient(paho.Client):
         is_five = self.protocol == paho.MQTTv5
         self._wire = Wire(connection, is_five, self.on_published, self.keepalive / 4)
         return self._wire
+
+    def loop_forever(
+        self, timeout: float = 1.0, retry_first_connection: bool = False
+    ) -> MQTTErrorCode:
+        """The network thread's work, from its begin to its end."""
+        try:
+            return super().loop_forever(timeout, retry_first_connection)
+        except Exception as error:
+            if self.on_ended is None:
+                raise
+            self.on_ended(error)
+            return MQTTErrorCode.MQTT_ERR_UNKNOWN
 
     def acknowledge(self, packet_ids: Sequence[int]) -> None:
         """Send PUBACKs in this order, all at once. From any thread."""
