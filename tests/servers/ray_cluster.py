@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,13 +27,16 @@ NODE = {
 def ray_cluster() -> Iterator[str]:
     """Its address. The environment holds for the test's own connection as well."""
     # A socket's path has 107 bytes at most: too few for a test's own folder.
-    folder = tempfile.mkdtemp(prefix="ray-")
+    folder = Path(tempfile.mkdtemp(prefix="ray-"))
+    # Where Ray writes a cluster's address, too: it takes for granted that this is there.
+    temporary = folder / "ray"
+    temporary.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in ENVIRONMENT.items():
+        for name, value in {**ENVIRONMENT, "RAY_TMPDIR": str(folder)}.items():
             patch.setenv(name, value)
         from ray.cluster_utils import Cluster
 
-        head = {**NODE, "temp_dir": folder, "no_monitor": True}
+        head = {**NODE, "temp_dir": str(temporary), "no_monitor": True}
         # without types
         cluster: Any = Cluster(initialize_head=True, head_node_args=head)
         try:
