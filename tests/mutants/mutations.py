@@ -82,13 +82,24 @@ def mutants(path: str, source: str) -> list[Mutant]:
     finder = Finder(text)
     found = {}
     for statement in ast.parse(source).body:
+        methods = _methods(statement)
         for edit in finder.edits(statement):
             mutated = text.put(edit)
-            # The statement alone: to read the whole module each time takes much longer.
-            if mutated != source and _can_be_read(text.put_in(statement, edit)):
+            # Its method or statement alone: to read the whole module each time takes much longer.
+            inside = [one for one in methods if text.holds(one, edit)]
+            if mutated != source and _can_be_read(
+                text.put_in(inside[0] if inside else statement, edit)
+            ):
                 before, after = text.lines_of(edit)
                 found[mutated] = Mutant(path, edit.line, before, after, mutated)
     return sorted(found.values(), key=lambda one: one.line)
+
+
+def _methods(statement: ast.stmt) -> list[ast.stmt]:
+    """Each can be read by itself: only its first line has lost its indent."""
+    if not isinstance(statement, ast.ClassDef):
+        return []
+    return [one for one in statement.body if isinstance(one, ast.FunctionDef)]
 
 
 def _can_be_read(source: str) -> bool:
@@ -129,6 +140,10 @@ class Text:
         begin, end = self._span(statement)
         head, tail = self._read(begin, edit.begin), self._read(edit.end, end)
         return f"{head}{edit.text}{tail}"
+
+    def holds(self, statement: ast.stmt, edit: Edit) -> bool:
+        begin, end = self._span(statement)
+        return begin <= edit.begin and edit.end <= end
 
     def lines_of(self, edit: Edit) -> tuple[str, str]:
         """The whole lines that it is in, before and after."""
