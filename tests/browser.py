@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.servers.mosquitto import wait_until
+
 CHROMIUM = (
     shutil.which("chromium")
     or shutil.which("chromium-browser")
@@ -37,6 +39,20 @@ def chromium() -> Iterator[Any]:
             yield opened
         finally:
             opened.close()
+
+
+def words(elements: Any) -> list[str]:
+    """What each element of a locator shows, once all were drawn: a tile that has just come is there
+    before its words are.
+    """
+    found: list[str] = []
+
+    def drawn() -> bool:
+        found[:] = elements.all_inner_texts()
+        return bool(found) and all(found)
+
+    wait_until(drawn, 30, "every element has its words")
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from monitor.journal.writer import Journal
 from monitor.records.batch import Batch
 from monitor.records.trend import DAY_S
-from tests.browser import chromium
+from tests.browser import chromium, words
 from tests.page_stage import SECOND_NS, Served, serve, verdict
 from tests.verdicts import novelty
 
@@ -68,7 +68,7 @@ def window(served: Served) -> Iterator[Any]:
 
 def names(page: Any) -> list[str]:
     """Of the machines, in the order of the tiles."""
-    return [text.split(".")[-1] for text in page.locator(".tile .name b").all_inner_texts()]
+    return [text.split(".")[-1] for text in words(page.locator(".tile .name b"))]
 
 
 def test_what_rises_fastest_comes_first_with_its_interval(window: Any) -> None:
@@ -78,10 +78,10 @@ def test_what_rises_fastest_comes_first_with_its_interval(window: Any) -> None:
     assert found[0] == "press-2"
     assert found[-1] == "fan-3"  # nothing is known of it
     assert found.index("fan-1") > found.index("press-1")
-    first = window.locator(".tile").first.inner_text()
+    (first,) = words(window.locator(".tile").first)
     assert "rising by" in first
     assert "to +" in first
-    falling = window.locator(".tile:has-text('fan-1')").inner_text()
+    (falling,) = words(window.locator(".tile:has-text('fan-1')"))
     assert "falling by" in falling
     window.reload()
     window.wait_for_selector(FIRST)  # it is remembered
@@ -90,8 +90,7 @@ def test_what_rises_fastest_comes_first_with_its_interval(window: Any) -> None:
 
 def test_groups_by_the_levels_of_names_beside_a_search(window: Any) -> None:
     choice = window.locator("select[aria-label='Groups']")
-    words = choice.locator("option").all_inner_texts()
-    assert words == [
+    assert choice.locator("option").all_inner_texts() == [
         "No groups",
         "By machine",
         "By level 1: hamburg, kiel",

@@ -25,6 +25,7 @@ from monitor.records.verdict import Status
 from monitor.report import findings as report
 from monitor.report import html as report_page
 from monitor.settings import ConfigError
+from tests.browser import words
 from tests.page_stage import (
     FAULT_BAND,
     GRID,
@@ -104,14 +105,15 @@ def test_the_fleet_shows_what_is_not_ok_first(window: Any, served: Served) -> No
     window.goto(served.address)
     window.wait_for_selector(".tile")
     tiles = window.locator(".tile")
-    first = tiles.first.inner_text()
+    found = words(tiles)
+    first = found[0]
     assert "NG" in first
     assert "ALARM" in first
     assert "mill-2" in first
     assert "kHz" in first
-    words = [tile.split("\n")[0] for tile in tiles.all_inner_texts()]
-    assert set(words) == {"NG", "NO DATA", "BAD DATA", "LEARNING", "OK", "IDLE"}
-    assert words[0] == "NG"
+    statuses = [tile.split("\n")[0] for tile in found]
+    assert set(statuses) == {"NG", "NO DATA", "BAD DATA", "LEARNING", "OK", "IDLE"}
+    assert statuses[0] == "NG"
     # a shape beside each colour
     assert window.locator(".tile svg.shape").count() == tiles.count()
 
@@ -129,10 +131,10 @@ def test_a_faulty_machine_shows_where_its_evidence_lies(
     assert band is not None
     assert band.low_hz < GRID.f_edges_hz[FAULT_BAND] < band.high_hz
     # As everywhere: neighbouring bands are one.
-    words = f"{band.low_hz / 1000:.2f}–{band.high_hz / 1000:.2f} kHz hold {band.share:.0%}"
-    words = words.replace("%", " %")
-    assert words in window.inner_text(".strongest")
-    assert words in window.inner_text(".now .where")
+    held = f"{band.low_hz / 1000:.2f}–{band.high_hz / 1000:.2f} kHz hold {band.share:.0%}"
+    held = held.replace("%", " %")
+    assert held in window.inner_text(".strongest")
+    assert held in window.inner_text(".now .where")
     assert "NG" in window.inner_text(".now .state")
 
 

@@ -28,7 +28,7 @@ from monitor.page.remote import RemoteError, RemotePage
 from monitor.page.remote_part import RemotePart
 from monitor.records.batch import Batch, Event
 from tests import page_stage
-from tests.browser import chromium
+from tests.browser import chromium, words
 from tests.page_stage import (
     SECOND_NS,
     Served,
@@ -504,7 +504,7 @@ def test_the_plant_in_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             page.wait_for_selector(".tile.NO_ANSWER >> nth=1")
             assert page.locator(".tile").count() == 4
             assert page.locator(".tile.OK").count() == 2
-            tile = page.locator(f".tile:has-text('{FAULTY.split('/')[0]}')").inner_text()
+            (tile,) = words(page.locator(f".tile:has-text('{FAULTY.split('/')[0]}')"))
             assert "NO ANSWER" in tile
             assert "NG when last heard" in tile
             assert "hall-2: no answer since" in page.inner_text("#trouble")

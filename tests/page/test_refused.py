@@ -13,6 +13,7 @@ import pytest
 from monitor.journal.writer import Journal
 from monitor.records.batch import BadPayload, Batch, Event
 from monitor.records.verdict import Status
+from tests.browser import words
 from tests.page_stage import Served, fill, serve, unjudged, verdict
 
 SWAPPED, REFUSED, NAMELESS = "gear-6/input", "crane-2/hoist", "plant/gateway-4/up"
@@ -66,10 +67,10 @@ def opened(browser: Any, served: Served, address: str = "", **options: Any) -> A
 def test_the_fleet_shows_them_with_the_sentence(browser: Any, served: Served) -> None:
     page = opened(browser, served)
     tile = page.locator(".tile", has_text="gear-6")
-    tile.wait_for()  # it is there before it is shown
-    assert "BAD DATA" in tile.inner_text()
-    assert "set payload.byte_order: big" in tile.inner_text()
-    nameless = page.locator("#refused .tile").inner_text()
+    (found,) = words(tile)
+    assert "BAD DATA" in found
+    assert "set payload.byte_order: big" in found
+    (nameless,) = words(page.locator("#refused .tile"))
     assert NAMELESS in nameless
     assert "not understood" in nameless
     assert "set payload.compression: gzip" in nameless
