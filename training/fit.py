@@ -39,6 +39,7 @@ from training.recipe import (
     default_recipe,
     network_settings,
     spectrogram_settings,
+    within_budget,
 )
 from training.signal_marks import marks_text
 from training.splits import held_out, inner_folds, refuse_same_signal
@@ -184,7 +185,10 @@ def prepare(
         return sound(dataset), Plan(name or SIMULATOR, SIMULATOR, recipe, ("machine",))
     manifest = load_manifest(Path(source))
     recipe = default_recipe(manifest).changed(given)
-    dataset = read_with_bar(manifest, spectrogram_settings(manifest.sample_rate_hz, recipe))
+    settings = spectrogram_settings(manifest.sample_rate_hz, recipe)
+    if "n_maps" not in given:
+        recipe = within_budget(recipe, settings, len(manifest.channels))
+    dataset = read_with_bar(manifest, settings)
     if holdout:
         aside = held_out(dataset, list(holdout))
         refuse_same_signal("hold-out", dataset.select(~aside), dataset.select(aside))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -30,6 +30,9 @@ FINE: dict[str, Any] = {
     "n_bands": 48,
     "n_columns": 40,
 }
+# What one of three members may cost a window, and the maps of those that would cost more.
+MOST_FLOPS = 20e6 / 3
+FRUGAL_MAPS = (8, 12, 16, 18)
 ABSOLUTE: Levels = "absolute"
 RELATIVE: Levels = "relative"
 AUTO: Levels = "auto"
@@ -97,6 +100,14 @@ def default_recipe(manifest: RecordingSet) -> Recipe:
             " 0.02 s. Leave it out, or give --window-s."
         )
     return Recipe(window_s=math.floor(window_s * 50 + 1e-9) / 50, levels=AUTO, **FINE)
+
+
+def within_budget(recipe: Recipe, settings: SpectrogramSettings, n_channels: int) -> Recipe:
+    """With fewer maps in the last layer where a window would cost more than MOST_FLOPS."""
+    one = replace(recipe, n_members=1)
+    if network_settings(settings, n_channels, one).n_flops <= MOST_FLOPS:
+        return recipe
+    return replace(recipe, n_maps=FRUGAL_MAPS)
 
 
 def default_epochs(n_windows: int) -> int:
