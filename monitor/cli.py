@@ -30,7 +30,7 @@ HELP_OF_COMMAND = {
     "repair": "note what was done; later an event says whether it helped",
     "resend": "send rows to a database again: refused ones, or a span of time",
     "export": "verdicts and kept windows of a point as CSV, WAV or NumPy files",
-    "backup": "copy the journal into one file, the running service beside it or not",
+    "backup": "copy the journal into one file, also while the service runs",
     "restore": "put a backup in the journal's place",
     "compact": "give the journal's free space back to the disk",
     "report": "one self-contained HTML page about an event",

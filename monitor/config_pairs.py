@@ -224,7 +224,7 @@ def _doubts_of_listeners(config: Config) -> Iterator[str]:
             " page.users or page.proxy."
         )
     if page.behind_https_proxy and page.tls is not None:
-        yield "page.behind_https_proxy = true beside page.tls: one of the two speaks HTTPS."
+        yield "page.behind_https_proxy = true together with page.tls: one of the two speaks HTTPS."
 
 
 def _covers(wide: TopicPattern, narrow: TopicPattern) -> bool:

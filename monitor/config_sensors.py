@@ -222,7 +222,7 @@ class SensorSettings(Settings):
             )
         if self.model is not None and "window_s" in self.model_fields_set:
             raise ValueError(
-                f"window_s = {self.window_s} s cannot be set beside a model: the window comes"
+                f"window_s = {self.window_s} s cannot be set with a model: the window comes"
                 " from it"
             )
         if self.model is None and self.threshold is not None:

@@ -85,7 +85,7 @@ def parse(**changes: Any) -> Config:
         ),
         (
             {"sensor": {"model": "m", "window_s": 2}},
-            "window_s = 2.0 s cannot be set beside a model",
+            "window_s = 2.0 s cannot be set with a model",
         ),
         (
             {"sensor": {"unit": "µm"}},

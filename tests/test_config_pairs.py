@@ -154,7 +154,7 @@ PAGE_AND_PROMETHEUS = {"page": {"port": 9000}, "prometheus": {"port": 9000}}
                     "tls": {"certificate_file": "c", "key_file": "k"},
                 }
             },
-            "page.behind_https_proxy = true beside page.tls: one of the two speaks HTTPS.",
+            "page.behind_https_proxy = true together with page.tls: one of the two speaks HTTPS.",
         ),
     ],
 )

@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{output} {verb} {plan.text} again, {_span(plan, zone_of(arguments.tz))}.")
     if not arguments.preview:
         print(
-            "The running service sends them beside new rows; camshaft status says what is left."
+            "The running service sends them along with new rows; camshaft status says what is left."
         )
     return EXIT_OK
 

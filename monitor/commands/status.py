@@ -38,7 +38,7 @@ EXAMPLES = (
 )
 EXIT_CODES = {
     0: "the books close: every sample is accounted for",
-    1: "they do not",
+    1: "they do not, or an output is in trouble",
     2: "refused: configuration or journal cannot be used",
 }
 

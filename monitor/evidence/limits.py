@@ -69,9 +69,13 @@ def running_limit_ms2(rule: SensorSettings, own: Commissioned | None) -> float |
 
 def _describe_novelty(own: Commissioned, manifest: ModelManifest | None) -> str:
     threshold = novelty_threshold(own, manifest)
+    said = f"novelty above {threshold:.3g}"
     if threshold <= own.baseline.threshold:
-        return f"novelty above {threshold:.3g}"
-    return f"novelty above {threshold:.3g} (other machines reach it while healthy)"
+        return said
+    has_learned = manifest is not None and manifest.novelty_floor is not None
+    if has_learned or own.baseline.threshold <= 0:
+        return f"{said} (other machines reach it while healthy)"
+    return f"{said} (half a band, the least)"
 
 
 def describe(

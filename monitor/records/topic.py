@@ -72,7 +72,7 @@ class TopicPattern:
         if "machine" not in names and (
             places := [name for name in names if name in PLACES]
         ):
-            raise ValueError(f"names {{{places[0]}}}, which needs {{machine}} beside it")
+            raise ValueError(f"names {{{places[0]}}}, which needs {{machine}} as well")
         if any(
             set(level) & set("{}#+\0")
             for level in levels

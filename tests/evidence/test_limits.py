@@ -92,6 +92,18 @@ def test_without_what_training_showed_a_sensor_s_own_threshold_holds(
     assert novelty_threshold(untold, manifest) == NOVELTY_FLOOR == 0.3
 
 
+def test_half_a_band_is_not_said_to_be_what_other_machines_reach() -> None:
+    bands = np.zeros((2, 20), np.float32)
+    edges = tuple(np.arange(21.0))
+    calm = replace(own("", None), f_edges_hz=edges, baseline=Baseline(bands, bands, 0.01))
+    said = "NG from now on: novelty above 0.025 (half a band, the least)"
+    assert describe(rule(), calm, None) == said + IDLE
+    untold = replace(calm, baseline=Baseline(bands, bands, 0.0))
+    assert "above 0.3 (other machines reach it while healthy)" in describe(
+        rule(), untold, None
+    )
+
+
 def test_a_sensor_s_own_threshold_is_not_below_what_the_model_s_machines_reach() -> None:
     manifest = with_model(status_rule="novelty", novelty_floor=0.3)
     calm = replace(own(), baseline=replace(ONE_BAND, threshold=0.01))

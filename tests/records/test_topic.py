@@ -57,7 +57,7 @@ def test_what_is_no_pattern(text: str, sentence: str) -> None:
 
 def test_a_place_without_its_machine_is_refused() -> None:
     """Where the payload names the machine: the place would be lost without a word."""
-    with pytest.raises(ValueError, match=r"names {site}, which needs {machine} beside it"):
+    with pytest.raises(ValueError, match=r"names {site}, which needs {machine} as well"):
         TopicPattern.parse("{site}/{point}", needs_machine=False)
 
 

@@ -134,7 +134,7 @@ def _columns(
         times = {clock.column} if clock is not None else _still(layout, head)
         if beside := tuple(at for at in range(layout.n_columns) if at not in times):
             return beside
-        raise FileError("has no column beside that of its times")
+        raise FileError("has no column other than that of its times")
     return tuple(_column(layout, name) for name in ([key] if isinstance(key, str) else key))
 
 
