@@ -48,7 +48,7 @@ GROWN_DB = 8.0  # what every healthy machine has is a fault from 2.5 times its a
 SAME_RATE = 0.01  # nearer than this, two parts are not told apart
 SWING = 0.03  # of the speed, within a recording and between two
 HIGHEST_ORDER = 10  # of what comes round: a healthy machine has few lines beyond
-FEWEST_BESIDE = 2  # lines tell what has become louder as a whole
+FEWEST_BESIDE = 2  # lines show a shaft that is heard, or a machine that is louder
 NEEDS_HEALTHY = "needs a healthy recording"
 NEIGHBOURS = (1 / 2, 1 / 3, 2 / 3, 3 / 2, 2, 3)
 
@@ -181,12 +181,20 @@ def _heard(machine: Machine, shaft: Shaft, levels: Levels | None) -> tuple[Turni
     if levels is None:
         return ()
     least_db = STANDS_OUT * float(levels.total[levels.usable].max(initial=0.0))
-    orders = range(1, HIGHEST_ORDER + 1)
-    return tuple(
-        other
-        for other in turning(machine, shaft.hz)
-        if sorted(levels.highest_near(order * other.hz) for order in orders)[-2] > least_db
-    )
+    found = []
+    for other in turning(machine, shaft.hz):
+        lines = [levels.highest_near(hz) for hz in _multiples(other, levels, shaft)]
+        if sum(level > least_db for level in lines) >= FEWEST_BESIDE:
+            found.append(other)
+    return tuple(found)
+
+
+def _multiples(other: Turning, levels: Levels, shaft: Shaft) -> list[float]:
+    """Its first multiples, Hz, that are clear of the shaft's own lines."""
+    every = [order * other.hz for order in range(1, HIGHEST_ORDER + 1)]
+    return [
+        hz for hz in every if not levels.is_near_multiple(hz, shaft.hz, shaft.tolerance)
+    ]
 
 
 def _may_be_close(
@@ -284,7 +292,7 @@ def _candidates(
             one,
             min(1.0, one.chance * len(fits)),
             _against(one, where, shaft)
-            or _against_turning(one, where, others)
+            or _against_turning(one, where, shaft, others)
             or _against_mains(one, where, line_hz),
         )
         for one, where in fits
@@ -343,12 +351,13 @@ def _explains_growth(one: Candidate, other: Candidate, levels: Levels) -> bool:
     """Whether the other part explains what has grown of this one."""
     if one.fit.family.source != "grown spectrum":
         return False
+    if other.fit.family.source == "envelope":
+        away_hz = abs(other.fit.base_hz - one.fit.parts[0].f_hz)
+        return other.chance <= PLAUSIBLE and away_hz <= levels.reach_hz
+    if other.fit.family.source != "grown spectrum":
+        return False
     shared, own = _met(one, other, levels)
     if not shared or _mean_db(own) >= GROWN_DB:
-        return False
-    if other.fit.family.source == "envelope":
-        return other.chance <= PLAUSIBLE
-    if other.fit.family.source != "grown spectrum":
         return False
     theirs, alone = _met(other, one, levels)
     leads = any(part is other.fit.parts[0] for part in theirs)
@@ -434,7 +443,9 @@ def _against(found: Fit, levels: Levels, shaft: Shaft) -> str:
     if family.source == "grown spectrum":
         return _against_growth(found, levels, shaft.hz)
     main = [line.label for line in family.lines if line.weight == 1.0]
-    strongest = max(part.level_db for part in found.parts if part.label in main)
+    strongest = max(
+        (part.level_db for part in found.parts if part.label in main), default=0.0
+    )
     first = [part.level_db for part in found.parts if part.label in main[:FIRST]]
     if sum(level > STANDS_OUT * strongest for level in first) < 2:
         return f"fewer than two of its first {FIRST} harmonics stand out"
@@ -484,7 +495,9 @@ def _mean_db(parts: Sequence[Part]) -> float:
     return float(np.mean([part.level_db for part in parts])) if parts else 0.0
 
 
-def _against_turning(found: Fit, levels: Levels, others: Sequence[Turning]) -> str:
+def _against_turning(
+    found: Fit, levels: Levels, shaft: Shaft, others: Sequence[Turning]
+) -> str:
     """What else comes round as often, where it is heard: its first turn or one of its other
     multiples stands out, too. What comes round at the part's very rate has no other lines.
     """
@@ -492,11 +505,10 @@ def _against_turning(found: Fit, levels: Levels, others: Sequence[Turning]) -> s
         return ""
     strongest = max((part.level_db for part in found.parts), default=0.0)
     for order, other in _close_to(found.base_hz, levels, others):
-        multiples = [k * other.hz for k in range(1, HIGHEST_ORDER + 1)]
         own_hz = [part.f_hz for part in found.parts]
         free = [
             levels.highest_near(f_hz)
-            for f_hz in multiples
+            for f_hz in _multiples(other, levels, shaft)
             if all(abs(f_hz - hz) > levels.reach_hz for hz in own_hz)
         ]
         if order == 1 or max(free, default=0.0) > STANDS_OUT * strongest:
