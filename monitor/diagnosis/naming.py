@@ -50,6 +50,7 @@ SWING = 0.03  # of the speed, within a recording and between two
 HIGHEST_ORDER = 10  # of what comes round: a healthy machine has few lines beyond
 FEWEST_BESIDE = 2  # lines show a shaft that is heard, or a machine that is louder
 NEEDS_HEALTHY = "needs a healthy recording"
+NEAR_SHAFT = "it lies too close to the shaft's own lines for so short a signal"
 NEIGHBOURS = (1 / 2, 1 / 3, 2 / 3, 3 / 2, 2, 3)
 
 
@@ -161,7 +162,7 @@ def judge(
     candidates = _told_apart(candidates, rate)
     grown = measured.get("grown spectrum")
     if grown is not None:
-        candidates = _grown_apart(candidates, grown)
+        candidates = _grown_apart(candidates, grown, rate)
     named = _named(candidates, rate)
     why = "" if named else _why_not(candidates, unknown, rate)
     levels = measured["envelope"]
@@ -175,8 +176,8 @@ def families_of(machine: Machine, shaft: Shaft) -> tuple[Family, ...]:
 
 
 def _heard(machine: Machine, shaft: Shaft, levels: Levels | None) -> tuple[Turning, ...]:
-    """What comes round beside the shaft with two lines at least that stand out in the envelope: one
-    may be the skirt of something else.
+    """What comes round beside the shaft and stands out in the envelope: once a turn, or with two of
+    its multiples, for one alone may be the skirt of something else.
     """
     if levels is None:
         return ()
@@ -184,7 +185,8 @@ def _heard(machine: Machine, shaft: Shaft, levels: Levels | None) -> tuple[Turni
     found = []
     for other in turning(machine, shaft.hz):
         lines = [levels.highest_near(hz) for hz in _multiples(other, levels, shaft)]
-        if sum(level > least_db for level in lines) >= FEWEST_BESIDE:
+        n_lines = sum(level > least_db for level in lines)
+        if levels.highest_near(other.hz) > least_db or n_lines >= FEWEST_BESIDE:
             found.append(other)
     return tuple(found)
 
@@ -331,7 +333,9 @@ def _against_twins(one: Candidate, twins: Sequence[Candidate]) -> str:
     return f"{rivals[0].name} has the same rate" if rivals else one.against
 
 
-def _grown_apart(candidates: Sequence[Candidate], levels: Levels) -> tuple[Candidate, ...]:
+def _grown_apart(
+    candidates: Sequence[Candidate], levels: Levels, rate: float
+) -> tuple[Candidate, ...]:
     """Of two parts whose grown lines meet, only one that other lines of its own prove is named. A
     strike's own rate may be among the lines that have grown, too.
     """
@@ -339,7 +343,7 @@ def _grown_apart(candidates: Sequence[Candidate], levels: Levels) -> tuple[Candi
     for one in candidates:
         others = [other for other in candidates if other is not one]
         rival = next(
-            (other for other in others if _explains_growth(one, other, levels)), None
+            (other for other in others if _explains_growth(one, other, levels, rate)), None
         )
         is_told = rival is not None and not one.against
         against = f"{rival.name} would sound so, too" if rival and is_told else one.against
@@ -347,13 +351,14 @@ def _grown_apart(candidates: Sequence[Candidate], levels: Levels) -> tuple[Candi
     return tuple(told)
 
 
-def _explains_growth(one: Candidate, other: Candidate, levels: Levels) -> bool:
+def _explains_growth(one: Candidate, other: Candidate, levels: Levels, rate: float) -> bool:
     """Whether the other part explains what has grown of this one."""
     if one.fit.family.source != "grown spectrum":
         return False
     if other.fit.family.source == "envelope":
         away_hz = abs(other.fit.base_hz - one.fit.parts[0].f_hz)
-        return other.chance <= PLAUSIBLE and away_hz <= levels.reach_hz
+        may_strike = other.chance <= rate and other.against in ("", NEAR_SHAFT)
+        return may_strike and away_hz <= levels.reach_hz
     if other.fit.family.source != "grown spectrum":
         return False
     shared, own = _met(one, other, levels)
@@ -454,7 +459,7 @@ def _against(found: Fit, levels: Levels, shaft: Shaft) -> str:
     if family.source != "envelope":
         return ""
     if levels.is_near_multiple(found.base_hz, shaft.hz, shaft.tolerance):
-        return "it lies too close to the shaft's own lines for so short a signal"
+        return NEAR_SHAFT
     return _neighbour(found, levels, shaft.hz)
 
 
