@@ -98,7 +98,8 @@ def _level_db(
     samples: Float32, rate_hz: float, shaft: Shaft, band: tuple[float, float] | None
 ) -> Float64:
     """Decibels above the spectrum's median, in steps of a 1 / BINS_PER_TURN of an order."""
-    steady = in_turns([samples], rate_hz, Shaft(shaft.hz, 0.01, True)) or [samples]
+    turned = in_turns([samples], rate_hz, Shaft(shaft.hz, 0.01, True), shaft.hz)
+    steady = [samples] if turned is None else turned[0]
     delta_hz = shaft.hz / BINS_PER_TURN
     if band is None:
         density, _ = mean_density(steady, rate_hz, delta_hz)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from monitor.records.machine import Bearing, Machine
+from monitor.records.machine import Bearing, Blades, Gear, Machine
 
 Source = Literal["envelope", "grown envelope", "grown spectrum"]
 
@@ -45,6 +45,7 @@ class Family:
         that are not scored
     is_modulated : without its lighter lines it is something else
     yields : named only where no other part of its component is
+    needs : labels of lines of which one must have grown
     beats : its lines beat in the envelope once a turn long before they are a
         fault
     """
@@ -60,6 +61,7 @@ class Family:
     is_modulated: bool = False
     yields: bool = False
     beats: bool = False
+    needs: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -69,6 +71,39 @@ class Family:
     def top_hz(self) -> float:
         """The highest frequency that is looked at."""
         return max(line.multiple * self.base_hz + line.offset_hz for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Turning:
+    """What comes round on a healthy machine, too, hz times a second, beside the shaft itself."""
+
+    name: str
+    hz: float
+
+
+def turning(machine: Machine, shaft_hz: float) -> tuple[Turning, ...]:
+    """Other shafts, belts, blades on other shafts, and every second turn of the shaft itself: much
+    that is driven, or loose, takes two turns.
+    """
+    found = [Turning("half the shaft's speed", shaft_hz / 2)]
+    shafts: dict[float, str] = {}
+    parts: list[Bearing | Gear | Blades] = [*machine.gears, *machine.blades]
+    for part in [*parts, *machine.bearings]:
+        shafts.setdefault(part.shaft_ratio, part.name)
+    found += [
+        Turning(f"the speed of the shaft of {name}", ratio * shaft_hz)
+        for ratio, name in shafts.items()
+        if ratio != 1.0
+    ]
+    found += [
+        Turning(f"the blade pass of {one.name}", one.count * one.shaft_ratio * shaft_hz)
+        for one in machine.blades
+        if one.shaft_ratio != 1.0
+    ]
+    found += [
+        Turning(f"the turns of {one.name}", one.ratio * shaft_hz) for one in machine.belts
+    ]
+    return tuple(found)
 
 
 def families(machine: Machine, shaft_hz: float, tolerance: float) -> tuple[Family, ...]:
@@ -132,8 +167,17 @@ def _of_shaft(shaft_hz: float) -> Iterator[Family]:
         ("looseness", (0.5, 1.5, 2.5, 4.0, 5.0, 6.0)),
     ):
         lines = tuple(Line(f"{multiple:g}×", multiple) for multiple in multiples)
-        beats = part != "looseness"
-        yield Family(part, "", "1×", "grown spectrum", shaft_hz, lines, beats=beats)
+        halves = tuple(f"{multiple:g}×" for multiple in multiples if multiple % 1)
+        yield Family(
+            part,
+            "",
+            "1×",
+            "grown spectrum",
+            shaft_hz,
+            lines,
+            beats=not halves,
+            needs=halves,
+        )
 
 
 def _of_wheels(machine: Machine, shaft_hz: float) -> Iterator[Family]:

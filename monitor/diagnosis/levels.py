@@ -31,7 +31,6 @@ LEAST_SPREAD_DB = 2.5
 LEAST_GROWTH_SPREAD_DB = 1.5
 REACH_BINS = 2.5  # of a line under a Hann taper
 SMEARED = 0.003  # of a line's frequency: speeds swing, bearings slip
-STEADY = 0.001  # in turns the speed swings no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,9 @@ class Levels:
     n_averaged : segments in the mean
     least_spread_db : of the scores of combs that belong to nothing
     skirt_hz : so far from a strong line its own power may reach
+    smeared : of a line's frequency, so far the speed swings
+    before_db : of a spectrum that has grown, how far each frequency stood out
+        when the machine was well, shape (n_f,)
     """
 
     counted: Float64
@@ -55,15 +57,29 @@ class Levels:
     least_spread_db: float
     skirt_hz: float
     smeared: float = SMEARED
+    before_db: Float64 | None = None
 
     @property
     def total(self) -> Float64:
         return np.asarray(self.counted.sum(axis=0))
 
-    def is_near_shaft(self, f_hz: float, shaft_hz: float) -> bool:
-        """Whether a line is too close to a multiple of the shaft's speed to be told from it."""
-        away_hz = abs(f_hz - round(f_hz / shaft_hz) * shaft_hz)
-        return away_hz <= REACH_BINS * self.resolution_hz + self.smeared * f_hz
+    def is_near_multiple(self, f_hz: float, turn_hz: float, tolerance: float) -> bool:
+        """Whether a line is too close to a multiple of what comes round turn_hz times a second to
+        be told from it. tolerance : of turn_hz, relative
+        """
+        away_hz = abs(f_hz - round(f_hz / turn_hz) * turn_hz)
+        return away_hz <= self.reach_hz + max(self.smeared, tolerance) * f_hz
+
+    @property
+    def reach_hz(self) -> float:
+        """So far from its frequency a line may be seen."""
+        return REACH_BINS * self.resolution_hz
+
+    def highest_near(self, f_hz: float) -> float:
+        """The level of a line at this frequency, dB; 0 where none can be seen."""
+        first = max(round((f_hz - self.resolution_hz) / self.resolution_hz), 0)
+        near = (self.total * self.usable)[first : first + 3]
+        return float(near.max(initial=0.0))
 
     @property
     def top_hz(self) -> float:
@@ -165,6 +181,7 @@ def growth_levels(
         n,
         LEAST_GROWTH_SPREAD_DB,
         2 * REACH_BINS * delta_hz,
+        before_db=_above(then, floor_bins),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,15 +15,18 @@ from monitor.signal.orders import SpeedProfile, read_speed, steadied
 from monitor.signal.welch import mean_density
 
 N_HARMONICS = 5
+LINE_DB = 8.0  # above the floor: what stands out by less may be noise
 FULL_DB = 20.0  # more than this above the floor counts no more
 SURE_DB = 20.0  # of all harmonics together: two of them stand out
 WANDER = 0.03  # relative: the speed's mean may be so far from where it was read
 UNLIKE = 0.8  # a second comb with this share of the first one's score leaves it open
 FIXED = 0.05  # a narrower range than this may be used as it is
 READ_TOLERANCE = 0.003
+SKIRT_BINS = 3.0  # to either side of a loud line under a Hann taper
 CLEARER_DB = 1.0  # the harmonics together, in turns, or the speed did not wander
 FULL_IN_TURNS_DB = 40.0
 SURE_IN_TURNS_DB = 40.0  # what is followed through noise reaches some 25
+STEADY = 0.001  # relative: in turns the speed swings no more
 SMEARED = 0.003  # relative: a told speed that changes by less is steady
 LONGEST_SEGMENT_S = 4.0
 
@@ -49,9 +53,26 @@ def find_shaft(
     away = np.abs(bases / bases[best] - 1) > FIXED
     rival = float(scores[away].max(initial=0.0))
     if scores[best] >= SURE_DB and rival < UNLIKE * scores[best]:
-        tolerance = max(READ_TOLERANCE, 0.5 * delta_hz / (N_HARMONICS * bases[best]))
-        return Shaft(float(bases[best]), tolerance, True)
+        return _at_summit(above_db, delta_hz, speed, float(bases[best]))
     return configured if speed.tolerance <= FIXED else None
+
+
+def _at_summit(
+    above_db: Float64, delta_hz: float, speed: ShaftSpeed, about_hz: float
+) -> Shaft:
+    """All of a loud line's skirts count as much as its summit, up to the limit: without it the
+    summit is found, as closely as the highest line that stands out tells.
+    """
+    bases, scores = _scores(np.maximum(above_db, 0), delta_hz, speed)
+    near = np.abs(bases - about_hz) <= SKIRT_BINS * delta_hz
+    summit_hz = float(bases[np.where(near, scores, -1.0).argmax()])
+    standing = [
+        order
+        for order in range(1, N_HARMONICS + 1)
+        if above_db[min(round(order * summit_hz / delta_hz), len(above_db) - 1)] > LINE_DB
+    ]
+    closest_hz = 0.5 * delta_hz / max(standing, default=1)
+    return Shaft(summit_hz, max(READ_TOLERANCE, closest_hz / summit_hz), True)
 
 
 def by_told(
@@ -84,9 +105,16 @@ def _wander(profile: SpeedProfile) -> float:
 
 
 def in_turns(
-    stretches: Sequence[Float32], sample_rate_hz: float, shaft: Shaft
-) -> list[Float32] | None:
-    """The stretches as at a steady shaft.hz, where the speed wanders and its lines show how.
+    stretches: Sequence[Float32],
+    sample_rate_hz: float,
+    shaft: Shaft,
+    steady_hz: float | None = None,
+) -> tuple[list[Float32], float] | None:
+    """The stretches as at a steady speed, and that speed, Hz, where the speed wanders and its lines
+    show how.
+
+    steady_hz : their mean unless told, so that what is not tied to the shaft,
+        the mains above all, stays where it is
 
     None where there is none, one is too short, or its lines are no clearer in turns.
     """
@@ -94,15 +122,28 @@ def in_turns(
     known = [one for one in profiles if one is not None]
     if not known or len(known) < len(stretches):
         return None
+    hz = steady_hz or _mean_hz(stretches, sample_rate_hz, known)
     turned = [
-        steadied(samples, sample_rate_hz, profile, shaft.hz)
+        steadied(samples, sample_rate_hz, profile, hz)
         for samples, profile in zip(stretches, known, strict=True)
     ]
-    before, after = (
-        _clearest(some, sample_rate_hz, shaft, reach)
-        for some, reach in ((stretches, WANDER), (turned, 0.0))
-    )
-    return turned if after >= max(SURE_IN_TURNS_DB, before + CLEARER_DB) else None
+    before = _clearest(stretches, sample_rate_hz, shaft, WANDER)
+    after = _clearest(turned, sample_rate_hz, Shaft(hz, STEADY, True), 0.0)
+    if after < max(SURE_IN_TURNS_DB, before + CLEARER_DB):
+        return None
+    return turned, hz
+
+
+def _mean_hz(
+    stretches: Sequence[Float32], sample_rate_hz: float, profiles: Sequence[SpeedProfile]
+) -> float:
+    """All turns by all seconds."""
+    ends_s = [len(samples) / sample_rate_hz for samples in stretches]
+    turns = [
+        float(profile.turns(np.array([0.0, end_s]))[-1])
+        for profile, end_s in zip(profiles, ends_s, strict=True)
+    ]
+    return math.fsum(turns) / math.fsum(ends_s)
 
 
 def _clearest(

@@ -45,10 +45,12 @@ def test_the_first_order_is_one_line_where_the_speed_wanders_by_5_percent(
     machine = wandering(seed)
     rate_hz, shaft_hz = machine.sample_rate_hz, machine.parameters.shaft_hz
     samples = machine.block(round(SECONDS * rate_hz))[0]
-    turned = in_turns([samples], rate_hz, Shaft(shaft_hz, 0.01, False))
-    assert turned is not None
+    found = in_turns([samples], rate_hz, Shaft(shaft_hz, 0.01, False))
+    assert found is not None
+    (turned,), steady_hz = found
+    assert steady_hz == pytest.approx(shaft_hz, rel=0.005)
     assert share_in_line(samples, rate_hz, shaft_hz) < 0.7
-    assert share_in_line(turned[0], rate_hz, shaft_hz) > 0.9
+    assert share_in_line(turned, rate_hz, steady_hz) > 0.9
 
 
 @pytest.mark.parametrize("seed", range(4))
