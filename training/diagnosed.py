@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from scipy.stats import binomtest
 
-from monitor.diagnosis.naming import Candidate, Diagnosis
+from monitor.diagnosis.naming import Diagnosis
+from monitor.diagnosis.rivals import Candidate
 
 NOT_NAMED = "not named"
 HEALTHY = ("", "healthy", "none", "ok")

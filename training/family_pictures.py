@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.diagnosis.naming import Candidate, Diagnosis, diagnose
+from monitor.diagnosis.naming import Diagnosis, diagnose
+from monitor.diagnosis.rivals import Candidate
 from monitor.diagnosis.shaft import Shaft, in_turns
 from monitor.records.signal import Float32, Float64
 from monitor.signal.envelope import envelope_spectrum

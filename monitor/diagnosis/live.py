@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from monitor.diagnosis.naming import NEEDS_HEALTHY, Candidate, Diagnosis, diagnose
+from monitor.diagnosis.naming import NEEDS_HEALTHY, Diagnosis, diagnose
+from monitor.diagnosis.rivals import Candidate
 from monitor.records.diagnosis import Diagnosed, Question
 from monitor.records.signal import Float32, Float64
 from monitor.signal.envelope import envelope_spectrum
