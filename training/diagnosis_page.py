@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from monitor.diagnosis.naming import Diagnosis
 from training.diagnosed import Diagnosed, confusion, counts_of
 from training.plots import png
-from training.report_page import STYLE, table
+from training.report_page import HEAD, STYLE, table
 
 MAX_PICTURES = 60
 
@@ -23,7 +23,7 @@ def page(
     """pictures : PNG, by the row's place"""
     title = html.escape(f"Diagnosis of {name}")
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8>",
+        HEAD,
         f"<title>{title}</title><style>{STYLE}</style><h1>{title}</h1>",
         f"<p>A name is given where chance alone would give it in less than {rate:g} of spectra in"
         " which nothing is broken.</p>",

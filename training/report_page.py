@@ -32,14 +32,27 @@ td, th { padding: .25em .7em; border-bottom: 1px solid #ddd; text-align: left;
 th { background: #f4f4f4 }
 img { max-width: 100% }
 .warning { background: #fff3cd; padding: .6em 1em } h2 { margin-top: 1.6em } small { color: #666 }
+@media (max-width: 1000px) {
+  table { display: block; overflow-x: auto } td, th { min-width: 5.5em }
+}
+@media (prefers-color-scheme: dark) {
+  :root { color-scheme: dark }
+  body { color: #ddd; background: #16191d } th { background: #262b31 }
+  td, th { border-color: #3a4048 } .warning { background: #4a3d10 } small { color: #aaa }
+  img { background: #fff }
+}
 """
+HEAD = (
+    "<!doctype html><html lang=en><meta charset=utf-8>"
+    '<meta name=viewport content="width=device-width, initial-scale=1">'
+)
 
 
 def page(report: Report, pictures: dict[str, bytes]) -> str:
     """pictures : title -> PNG"""
     title = html.escape(report.title)
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8>",
+        HEAD,
         f"<title>{title}</title><style>{STYLE}</style>",
         f"<h1>{title}</h1><p>{html.escape(report.kind)}</p>",
         *_accuracy(report),
