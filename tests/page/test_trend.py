@@ -241,6 +241,37 @@ def test_from_years_to_the_one_ng_window_and_a_link_that_reproduces_the_view(
         assert faults == []
 
 
+def test_an_answer_under_way_does_not_undo_a_later_move(
+    served: Served, session: dict[str, str], start_ns: int
+) -> None:
+    """It came within the moment before the next question, and the span was the one before."""
+    _, tree = ask(served, session)
+    n_days = round((tree["to_ms"] - tree["from_ms"]) / (DAY_S * 1000))
+    from_ms, to_ms = ((start_ns + day * DAY_NS) // 1_000_000 for day in (590, 620))
+    held: list[Any] = []
+
+    def hold_first(route: Any) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto(
+            f"{served.address}/#/trend/{SENSOR.replace('/', '%2F')}/{from_ms}-{to_ms}/"
+        )
+        page.wait_for_selector(".trend-caption:has-text('over 30 days')")
+        page.route("**/api/trend?*", hold_first)
+        page.locator(".trend-chart").focus()
+        page.keyboard.press("+")
+        while not held:
+            page.wait_for_timeout(5)
+        page.keyboard.press("Home")
+        held[0].continue_()
+        page.wait_for_selector(f".trend-caption:has-text('over {n_days} days')")
+
+
 def test_two_points_side_by_side_against_the_baseline_and_a_link_to_that(
     served: Served, start_ns: int
 ) -> None:

@@ -82,6 +82,7 @@ export function trendPane(echarts, place, common, loaded) {
   function go(from, to) {
     const span = clampSpan(from, to, state.tree);
     Object.assign(state, span);
+    state.turn += 1; // an answer that is under way is of the span before
     chart?.setOption({ xAxis: [0, 1].map(() => ({ min: span.from, max: span.to })) });
     clearTimeout(timer);
     timer = setTimeout(load, RELOAD_MS);
