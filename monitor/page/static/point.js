@@ -143,17 +143,21 @@ export function pointView(view, sensor, { what, id, tab, at }) {
   async function compare() {
     if (state.compared) state.compared = null;
     else if (state.row) {
-      state.compared = await lastOk(state.row);
-      if (!state.compared)
+      const { turn } = state;
+      const found = await lastOk(state.row);
+      if (state.left || turn !== state.turn) return; // another window is shown by now
+      state.compared = found;
+      if (!found)
         sentence(new Error("There is no earlier OK window of this model to compare with."));
     }
     draw();
   }
 
   async function reloadLabels() {
-    const row = await get(`${base}api/rows/${state.row.row}`);
-    state.row.labels = row.labels;
-    parts.labels.write(row);
+    const shown = state.row;
+    const row = await get(`${base}api/rows/${shown.row}`);
+    shown.labels = row.labels;
+    if (shown === state.row) parts.labels.write(row);
   }
 
   function step(by) {
