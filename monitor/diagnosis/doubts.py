@@ -100,7 +100,7 @@ def _against(found: Fit, levels: Levels, shaft: Shaft) -> str:
     first = [part.level_db for part in found.parts if part.label in main[:FIRST]]
     if sum(level > STANDS_OUT * strongest for level in first) < 2:
         return f"fewer than two of its first {FIRST} harmonics stand out"
-    if family.is_modulated and lighter_share(found, main) < LIGHTER:
+    if family.is_modulated and lacks_sidebands(found):
         return "it has no sidebands, as a part that turns must have"
     if family.source != "envelope":
         return ""
@@ -195,11 +195,14 @@ def _neighbour(found: Fit, levels: Levels, shaft_hz: float) -> str:
     return ""
 
 
-def lighter_share(found: Fit, main: Sequence[str]) -> float:
-    """Mean level of sidebands and odd harmonics relative to that of the harmonics."""
+def lacks_sidebands(found: Fit) -> bool:
+    """Of a family that has some: its sidebands and odd harmonics are next to nothing beside its
+    harmonics.
+    """
+    main = [line.label for line in found.family.lines if line.weight == 1.0]
     centre = [part.level_db for part in found.parts if part.label in main]
     side = [part.level_db for part in found.parts if part.label not in main]
-    return float(np.mean(side)) / max(float(np.mean(centre)), 1e-9) if side else 1.0
+    return bool(side) and float(np.mean(side)) / max(float(np.mean(centre)), 1e-9) < LIGHTER
 
 
 def mean_db(parts: Sequence[Part]) -> float:

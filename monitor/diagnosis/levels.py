@@ -78,8 +78,9 @@ class Levels:
     def highest_near(self, f_hz: float) -> float:
         """The level of a line at this frequency, dB; 0 where none can be seen."""
         first = max(round((f_hz - self.resolution_hz) / self.resolution_hz), 0)
-        near = (self.total * self.usable)[first : first + 3]
-        return float(near.max(initial=0.0))
+        near = slice(first, first + 3)
+        levels_db = self.counted[:, near].sum(axis=0) * self.usable[near]
+        return float(levels_db.max(initial=0.0))
 
     @property
     def top_hz(self) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from monitor.diagnosis.comb import Fit, Part
-from monitor.diagnosis.doubts import GROWN_DB, LIGHTER, NEAR_SHAFT, lighter_share, mean_db
+from monitor.diagnosis.doubts import GROWN_DB, NEAR_SHAFT, lacks_sidebands, mean_db
 from monitor.diagnosis.levels import Levels
 
 # What could be another part's doing is not named where that part's own chance is below this: it
@@ -54,16 +54,10 @@ def told_apart(candidates: Sequence[Candidate], rate: float) -> tuple[Candidate,
 def _against_twins(one: Candidate, twins: Sequence[Candidate]) -> str:
     if not twins:
         return one.against
-    if _lacks_sidebands(one):
+    if lacks_sidebands(one.fit):
         return f"{twins[0].name} has the same rate, and it has no sidebands"
-    rivals = [other for other in twins if not _lacks_sidebands(other)]
+    rivals = [other for other in twins if not lacks_sidebands(other.fit)]
     return f"{rivals[0].name} has the same rate" if rivals else one.against
-
-
-def _lacks_sidebands(one: Candidate) -> bool:
-    """Of a part whose family has some."""
-    main = [line.label for line in one.fit.family.lines if line.weight == 1.0]
-    return lighter_share(one.fit, main) < LIGHTER
 
 
 def _same_rate(one: Candidate, other: Candidate) -> bool:
@@ -82,9 +76,9 @@ def grown_apart(
         rival = next(
             (other for other in others if _explains_growth(one, other, levels, rate)), None
         )
-        is_told = rival is not None and not one.against
-        against = f"{rival.name} would sound so, too" if rival and is_told else one.against
-        told.append(replace(one, against=against))
+        if rival is not None and not one.against:
+            one = replace(one, against=f"{rival.name} would sound so, too")
+        told.append(one)
     return tuple(told)
 
 
